@@ -1,0 +1,135 @@
+"""The task protocol: what the harness asks of anything that can be trained; and the dict of tasks.
+
+Planner, store, workers, tracking, verdicts and report know a task through this module only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+from pydantic import BaseModel
+
+from harness.errors import InputError
+
+Number = int | float
+Accelerator = Literal["cpu", "cuda"]
+
+TASKS: Mapping[str, str] = {"cifar_resnet": "harness.training.task:CIFAR_RESNET"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric reads: its unit, which direction is better, and its smallest step (None: unknown)."""
+
+    unit: str
+    goal: Literal["minimize", "maximize"]
+    resolution: float | None = None
+
+
+@dataclass(frozen=True)
+class Location:
+    """Marks a configuration field that says only where things lie (`data.root`): it is no part of a run's identity."""
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """Marks a field added after results existed: while it holds `value` (the old behaviour) it is left out of the identity."""
+
+    value: Any
+
+
+class Training(Protocol):
+    """One run in memory."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch has been trained."""
+
+    def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
+        """Train to the end of the current epoch and return its row; None when `should_stop` ended it in between.
+
+        The row has at least `epoch` (from 1), `step` (cumulative), `seconds` and every metric the task declares; None stands
+        for "not measured", a non-finite value of a declared metric ends the run as diverged.
+        After None, `state_dict` holds the place inside the epoch.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on with the same bits: plain dicts, lists, tensors, numbers, strings."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+
+    def predictions(self) -> Mapping[str, Any] | None:
+        """Arrays to keep beside the result, such as `probabilities` [image, class] float16 and `labels` [image]; or None."""
+
+
+class Task(Protocol):
+    """Something that can be trained under a configuration and a seed."""
+
+    @property
+    def Config(self) -> type[BaseModel]:  # noqa: N802 - a class, named like one
+        """The pydantic model of the configuration: frozen, extra="forbid", every field with a default."""
+
+    @property
+    def version(self) -> str:
+        """Part of every run id; changes only when old bits are no longer comparable."""
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """What a row and a result measure; the first is the default of claims."""
+
+    def resolve(self, config: Any, accelerator: Accelerator) -> BaseModel:
+        """The configuration with every `auto` replaced by what it means on `accelerator`; called before ids are made."""
+
+    def fingerprint(self, config: Any) -> str:
+        """Identifies the data without decoding it. Raises DataError where the data are missing."""
+
+    def describe(self, config: Any) -> Mapping[str, Number]:
+        """Facts of the configuration, such as `parameters`; may take seconds (imports, a network on the meta device)."""
+
+    def start(self, config: Any, seed: int, device: str) -> Training:
+        """A fresh run. `device` is `cpu` or `cuda`. Raises DataError, DeviceError."""
+
+
+# Numbers that result.json adds to a task's own metrics; claims and figures may use them too.
+RESULT_METRICS: Mapping[str, Metric] = {
+    "parameters": Metric("", "minimize", resolution=1.0),
+    "train_seconds": Metric("s", "minimize"),
+    "samples_per_second": Metric("samples/s", "maximize"),
+    "peak_memory_bytes": Metric("B", "minimize"),
+}
+
+
+def result_metrics(task: Task) -> dict[str, Metric]:
+    """Every metric a claim may name: the task's own (the first is the default), its fluctuation, and `RESULT_METRICS`."""
+    first, metric = next(iter(task.metrics.items()))
+    fluctuation = {f"{first}_fluctuation": Metric(metric.unit, "minimize")}
+    return {**task.metrics, **fluctuation, **RESULT_METRICS}
+
+
+def find_task(name: str, beside: Path | None = None) -> Task:
+    """The task called `name`: a key of TASKS or `package.module:Object`; `beside` is a folder modules may lie in.
+
+    Raises InputError when there is no such task, naming the choices.
+    """
+    target = TASKS.get(name, name)
+    module_name, _, attribute = target.partition(":")
+    if not attribute:
+        raise InputError(f"no task {name!r}; allowed: {', '.join(TASKS)} or package.module:Object")
+    if beside is not None and name not in TASKS and str(beside) not in sys.path:
+        sys.path.append(str(beside))
+    try:
+        return cast(Task, getattr(importlib.import_module(module_name), attribute))
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"task {name!r} cannot be loaded: {error}") from error
+
+
+def cache_folder() -> Path:
+    """Where tasks keep what can be rebuilt (decoded data, fingerprints): `$HARNESS_CACHE`, else `results/cache`."""
+    return Path(os.environ.get("HARNESS_CACHE", "results/cache"))

@@ -1,0 +1,215 @@
+"""The configuration of `cifar_resnet`: every knob with its default, range and unit. Imports no torch.
+
+The defaults are the source's recipe (its "ImprovedResNet" for CIFAR-10); what the source does not state is our choice and said so
+in `experiments/paper.yaml`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from harness.task import Location
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Epochs = Annotated[int, Field(ge=0)]
+
+
+class Block(BaseModel):
+    """A block of the configuration: frozen, strict, no unknown keys, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Data(Block):
+    """Which images, and how many of them."""
+
+    dataset: Literal["cifar10", "cifar10_mini", "image_folder"] = "cifar10"
+    root: Annotated[str | None, Location(), Field(description="folder or tar; null: the data set's own place")] = None
+    image_size: int = Field(32, ge=8, le=512, description="pixels; images of another size are resized")
+    validation_size: int = Field(0, ge=0, description="training images held out, stratified by class; 0: none")
+    train_limit: int | None = Field(None, ge=1, description="use only so many training images, class-balanced; null: all")
+
+    @model_validator(mode="after")
+    def _a_folder_has_a_root(self) -> Data:
+        if self.dataset == "image_folder" and self.root is None:
+            raise ValueError("dataset image_folder needs data.root; allowed: a folder or tar with train/<class>/* and test/<class>/*")
+        return self
+
+
+class Erasing(Block):
+    """RandomErasing: one rectangle an image, filled with zeros."""
+
+    probability: Fraction = 0.5
+    scale: tuple[Positive, Positive] = Field((0.02, 0.33), description="least and largest share of the image's area")
+    ratio: tuple[Positive, Positive] = Field((0.3, 3.3), description="least and largest height / width")
+
+    @field_validator("scale", "ratio")
+    @classmethod
+    def _least_first(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError(f"[{value[0]}, {value[1]}] is out of order; allowed: the least first")
+        return value
+
+
+class Augment(Block):
+    """Per-image augmentation of the training images, in the source's order."""
+
+    crop_padding: int = Field(4, ge=0, le=64, description="pixels of zeros around the image before a random crop; 0: no crop")
+    flip: bool = Field(True, description="mirror half of the images")
+    rotation_degrees: float = Field(15, ge=0, le=180)
+    brightness: float = Field(0.2, ge=0)
+    contrast: float = Field(0.2, ge=0)
+    saturation: float = Field(0.2, ge=0)
+    hue: float = Field(0.1, ge=0, le=0.5)
+    erasing: Erasing | None = Erasing()
+
+
+class Model(Block):
+    """The residual network."""
+
+    block: Literal["bottleneck", "basic"] = "bottleneck"
+    stem_width: Count = Field(32, description="channels of the first convolution")
+    widths: tuple[Count, ...] = Field((64, 128, 256), min_length=1, description="inner channels of each stage")
+    depths: tuple[Count, ...] = Field((3, 3, 3), min_length=1, description="blocks of each stage")
+    activation: Literal["relu", "leaky_relu", "gelu", "silu", "prelu"] = "leaky_relu"
+    negative_slope: float = Field(0.01, ge=0, le=1, description="leaky_relu's slope, prelu's initial one")
+    dropout: Probability | tuple[Probability, ...] = Field(0.2, description="after each stage; one rate, or one a stage")
+
+    @model_validator(mode="after")
+    def _one_entry_a_stage(self) -> Model:
+        if len(self.widths) != len(self.depths):
+            raise ValueError(f"widths has {len(self.widths)} stages, depths has {len(self.depths)}; allowed: as many of both")
+        if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.widths):
+            raise ValueError(f"dropout has {len(self.dropout)} rates for {len(self.widths)} stages; allowed: one rate, or one a stage")
+        return self
+
+    @field_validator("dropout")
+    @classmethod
+    def _equal_rates_are_one(cls, value: float | tuple[float, ...]) -> float | tuple[float, ...]:
+        return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+
+
+class Lookahead(Block):
+    """slow += alpha * (fast - slow) every k steps; the fast weights restart from the slow ones."""
+
+    k: Count = 5
+    alpha: float = Field(0.5, gt=0, le=1)
+
+
+class Sgd(Block):
+    name: Literal["sgd"] = "sgd"
+    lr: Positive = 0.05
+    momentum: Probability = 0.9
+    nesterov: bool = False
+    weight_decay: float = Field(1e-4, ge=0)
+    lookahead: Lookahead | None = Lookahead()
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Sgd:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs momentum; allowed: momentum above 0")
+        return self
+
+
+class AdamW(Block):
+    name: Literal["adamw"] = "adamw"
+    lr: Positive = 1e-3
+    beta1: Probability = 0.9
+    beta2: Probability = 0.999
+    epsilon: Positive = 1e-8
+    weight_decay: float = Field(1e-2, ge=0)
+    lookahead: Lookahead | None = Lookahead()
+
+
+class Schedule(Block):
+    """Warm-up: the rate climbs linearly, step by step, over the first epochs; then the schedule runs over what is left."""
+
+    warmup_epochs: Epochs = 0
+
+
+class Cosine(Schedule):
+    name: Literal["cosine"] = "cosine"
+
+
+class Constant(Schedule):
+    name: Literal["constant"] = "constant"
+
+
+class Linear(Schedule):
+    name: Literal["linear"] = "linear"
+
+
+class Step(Schedule):
+    name: Literal["step"] = "step"
+    step_size: float = Field(0.25, gt=0, le=1, description="share of the schedule between two drops")
+    gamma: float = Field(0.2, gt=0, le=1)
+
+
+class Multistep(Schedule):
+    name: Literal["multistep"] = "multistep"
+    milestones: tuple[Fraction, ...] = Field((0.5, 0.75), min_length=1, description="shares of the schedule, increasing")
+    gamma: float = Field(0.1, gt=0, le=1)
+
+    @field_validator("milestones")
+    @classmethod
+    def _increasing(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(later <= earlier for earlier, later in zip(value, value[1:], strict=False)):
+            raise ValueError(f"{list(value)} does not increase; allowed: increasing shares from 0 to 1")
+        return value
+
+
+class Exponential(Schedule):
+    name: Literal["exponential"] = "exponential"
+    final_fraction: float = Field(0.01, gt=0, le=1, description="the rate at the end as a share of lr")
+
+
+class OneCycle(Schedule):
+    name: Literal["one_cycle"] = "one_cycle"
+    rising: float = Field(0.3, gt=0, lt=1, description="share of the steps in which the rate climbs from lr/25 to lr")
+
+
+class WarmRestarts(Schedule):
+    name: Literal["warm_restarts"] = "warm_restarts"
+    first_cycle: float = Field(1 / 7, gt=0, le=1, description="length of the first cycle as a share of the schedule")
+    growth: int = Field(2, ge=1, description="each cycle is so many times as long as the one before")
+
+
+class Plateau(Schedule):
+    name: Literal["plateau"] = "plateau"
+    patience_epochs: Epochs = 10
+    factor: float = Field(0.1, gt=0, lt=1)
+
+
+class TrainingKnobs(Block):
+    epochs: Count = 400
+    batch_size: Count = 128
+    label_smoothing: Probability = 0.1
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on CUDA, fp32 on CPU")
+    deterministic: bool = Field(False, description="bits equal across restarts on CUDA too; on the CPU they always are")
+    evaluate_train_every: Count = Field(10, description="epochs between evaluations on the unaugmented training images")
+
+
+class Config(Block):
+    """The full configuration of a `cifar_resnet` run."""
+
+    data: Data = Data()
+    augment: Augment = Augment()
+    model: Model = Model()
+    optimizer: Sgd | AdamW = Field(default=Sgd(), discriminator="name")
+    schedule: Cosine | Constant | Linear | Step | Multistep | Exponential | OneCycle | WarmRestarts | Plateau = Field(
+        default=Cosine(), discriminator="name"
+    )
+    training: TrainingKnobs = TrainingKnobs()
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> Config:
+        if self.schedule.warmup_epochs >= self.training.epochs:
+            raise ValueError(
+                f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves nothing of {self.training.epochs} epochs; allowed: fewer"
+            )
+        return self
