@@ -6,6 +6,7 @@ in `experiments/paper.yaml`.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -37,7 +38,9 @@ class Data(Block):
     @model_validator(mode="after")
     def _a_folder_has_a_root(self) -> Data:
         if self.dataset == "image_folder" and self.root is None:
-            raise ValueError("dataset image_folder needs data.root; allowed: a folder or tar with train/<class>/* and test/<class>/*")
+            raise ValueError(
+                "dataset image_folder needs data.root; allowed: a folder or tar with train/<class>/* and test/<class>/*"
+            )
         return self
 
 
@@ -85,7 +88,9 @@ class Model(Block):
         if len(self.widths) != len(self.depths):
             raise ValueError(f"widths has {len(self.widths)} stages, depths has {len(self.depths)}; allowed: as many of both")
         if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.widths):
-            raise ValueError(f"dropout has {len(self.dropout)} rates for {len(self.widths)} stages; allowed: one rate, or one a stage")
+            raise ValueError(
+                f"dropout has {len(self.dropout)} rates for {len(self.widths)} stages; allowed: one rate, or one a stage"
+            )
         return self
 
     @field_validator("dropout")
@@ -158,7 +163,7 @@ class Multistep(Schedule):
     @field_validator("milestones")
     @classmethod
     def _increasing(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(later <= earlier for earlier, later in zip(value, value[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(value)):
             raise ValueError(f"{list(value)} does not increase; allowed: increasing shares from 0 to 1")
         return value
 
@@ -210,6 +215,7 @@ class Config(Block):
     def _warmup_fits(self) -> Config:
         if self.schedule.warmup_epochs >= self.training.epochs:
             raise ValueError(
-                f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves nothing of {self.training.epochs} epochs; allowed: fewer"
+                f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves nothing of {self.training.epochs} epochs; "
+                "allowed: fewer"
             )
         return self

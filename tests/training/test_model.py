@@ -1,0 +1,141 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from harness.training import config, model
+
+SMOKE = config.Model(stem_width=16, widths=(16, 32, 64), depths=(1, 1, 1))
+
+
+def names(settings: config.Model) -> dict[str, torch.Size]:
+    with torch.device("meta"):
+        return {name: value.shape for name, value in model.build(settings, 10).named_parameters()}
+
+
+def test_the_sources_network_has_its_parameters_and_multiply_adds():
+    assert model.count_parameters(config.Model(), 10) == 4_903_082
+    assert model.count_multiply_adds(config.Model(), 10, 32) == 736_995_328
+
+
+def test_the_smoke_network_has_its_parameters():
+    assert model.count_parameters(SMOKE, 10) == 127_642
+
+
+def test_the_sources_network_has_31_convolutions_and_as_many_norms():
+    with torch.device("meta"):
+        modules = list(model.build(config.Model(), 10).modules())
+    assert sum(isinstance(module, nn.Conv2d) for module in modules) == 31
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in modules) == 31
+    assert all(module.bias is None for module in modules if isinstance(module, nn.Conv2d))
+
+
+def test_counting_does_not_touch_the_global_generator():
+    before = torch.get_rng_state()
+    model.count_parameters(SMOKE, 10)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
+def test_names_do_not_depend_on_the_activation_or_the_dropout(activation: str):
+    assert names(config.Model(activation=activation, dropout=0.0)) == names(config.Model())
+
+
+def test_prelu_adds_one_slope_an_activation_and_renames_nothing():
+    plain, prelu = names(SMOKE), names(config.Model(**{**SMOKE.model_dump(), "activation": "prelu"}))
+    added = prelu.keys() - plain.keys()
+    assert plain.items() <= prelu.items()
+    assert len(added) == 1 + 3 * 3
+    assert all(name.split(".")[-2].startswith("activation") for name in added)
+
+
+def test_the_documented_name_exists():
+    assert "stages.0.1.conv2.weight" in names(config.Model())
+
+
+@pytest.mark.parametrize("block", ["bottleneck", "basic"])
+@pytest.mark.parametrize("size", [32, 9])
+def test_stages_after_the_first_halve_the_image(block: str, size: int):
+    settings = config.Model(block=block, stem_width=4, widths=(4, 8), depths=(1, 2), dropout=(0.5, 0.25))
+    network = model.build(settings, 7)
+    shapes = []
+    for blocks in network.stages:
+        blocks.register_forward_hook(lambda _module, _inputs, output: shapes.append(output.shape))
+    masks = model.draw_masks(settings, 2, size, torch.Generator().manual_seed(0), torch.float32)
+    assert network(torch.randn(2, 3, size, size), masks).shape == (2, 7)
+    expansion = 4 if block == "bottleneck" else 1
+    assert shapes == [(2, 4 * expansion, size, size), (2, 8 * expansion, (size + 1) // 2, (size + 1) // 2)]
+    assert [mask.shape for mask in masks if mask is not None] == shapes
+
+
+@pytest.mark.parametrize(
+    ("activation", "reference"),
+    [
+        ("relu", F.relu),
+        ("leaky_relu", lambda x: F.leaky_relu(x, 0.3)),
+        ("gelu", F.gelu),
+        ("silu", F.silu),
+        ("prelu", lambda x: F.prelu(x, torch.tensor([0.3]))),
+    ],
+)
+def test_a_bottleneck_equals_its_formula_forward_and_backward(activation: str, reference):
+    settings = config.Model(activation=activation, negative_slope=0.3)
+    block = model.Bottleneck(settings, 6, 2, stride=2).double()
+    x = torch.randn(4, 6, 8, 8, dtype=torch.float64, requires_grad=True)
+    act = lambda y: reference(y.float() if activation == "prelu" else y).to(y.dtype)  # noqa: E731
+
+    def norm(y: torch.Tensor) -> torch.Tensor:
+        return (y - y.mean((0, 2, 3), keepdim=True)) / (y.var((0, 2, 3), unbiased=False, keepdim=True) + 1e-5).sqrt()
+
+    y = act(norm(F.conv2d(x, block.conv1.weight)))
+    y = act(norm(F.conv2d(y, block.conv2.weight, stride=2, padding=1)))
+    y = norm(F.conv2d(y, block.conv3.weight))
+    expected = act(y + norm(F.conv2d(x, block.shortcut.conv.weight, stride=2)))
+    got = block(x)
+    torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-6)
+    weight = torch.randn_like(got)
+    wanted_gradient = torch.autograd.grad((expected * weight).sum(), x)[0]
+    torch.testing.assert_close(torch.autograd.grad((got * weight).sum(), x)[0], wanted_gradient, rtol=1e-4, atol=1e-5)
+
+
+def test_a_block_that_keeps_the_shape_adds_its_input():
+    block = model.Basic(config.Model(activation="relu"), 4, 4, stride=1)
+    nn.init.zeros_(block.norm2.weight)
+    x = torch.randn(2, 4, 8, 8)
+    assert torch.equal(block(x), x.relu())
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.7])
+def test_masks_drop_at_their_rate_and_keep_the_mean(rate: float):
+    mask = model.draw_mask((1_000_003,), rate, torch.Generator().manual_seed(0), torch.float32)
+    assert (mask == 0).float().mean().item() == pytest.approx(rate, abs=0.002)
+    assert mask.unique().tolist() == pytest.approx([0, 1 / (1 - rate)])
+    assert mask.mean().item() == pytest.approx(1, abs=0.005)
+
+
+def test_masks_follow_from_the_generator_and_differ_between_elements_and_steps():
+    generator = torch.Generator().manual_seed(3)
+    first, second = (model.draw_mask((4, 8, 8, 5), 0.5, generator, torch.float32) for _ in range(2))
+    again = model.draw_mask((4, 8, 8, 5), 0.5, torch.Generator().manual_seed(3), torch.float32)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+    assert len({tuple(image.flatten().tolist()) for image in first}) == 4
+
+
+def test_no_dropout_draws_nothing():
+    generator = torch.Generator().manual_seed(3)
+    settings = config.Model(dropout=(0.0, 0.0, 0.5))
+    before = generator.get_state()
+    assert model.draw_masks(config.Model(dropout=0.0), 2, 8, generator, torch.float32) == [None, None, None]
+    assert torch.equal(before, generator.get_state())
+    masks = model.draw_masks(settings, 2, 8, generator, torch.float32)
+    assert [mask is None for mask in masks] == [True, True, False]
+
+
+def test_dropout_acts_after_its_stage():
+    settings = config.Model(stem_width=4, widths=(4, 4), depths=(1, 1))
+    network = model.build(settings, 3).eval()
+    images = torch.randn(2, 3, 8, 8)
+    blocked = network(images, [None, torch.zeros(2, 16, 4, 4)])
+    assert torch.equal(blocked, network.head.bias.expand(2, 3))
+    assert not torch.equal(network(images, [torch.zeros(2, 16, 8, 8), None]), network(images))
