@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.task import Accelerator
+from harness.claims import digest
+from harness.errors import InputError, PlanChanged, Position, Problem
+from harness.experiment import Experiment
+from harness.experiment.file import MAX_SEEDS
+from harness.task import Accelerator, find_task, identity, location_paths
 
 SCHEMA = 1
 
@@ -51,3 +58,159 @@ class Plan(BaseModel):
     def rehearsal(self) -> bool:
         """Made with a profile or --set: no evidence."""
         return self.profile is not None or bool(self.overrides)
+
+
+def run_id(task: str, version: str, config: Mapping[str, Any], seed: int, data: str) -> str:
+    """The first 12 hex digits of SHA-256 over canonical JSON of what decides a run's bits.
+
+    `config` is the full configuration as `harness.task.identity` gives it, `data` the data's fingerprint.
+    """
+    return _run_ids(task, version, config, (seed,), data)[0]
+
+
+def _run_ids(task: str, version: str, config: Mapping[str, Any], seeds: Iterable[int], data: str) -> list[str]:
+    """Ids of one configuration under many seeds; it is written out and hashed once up to the seed."""
+    marker = "\x00"  # stands in no JSON text unescaped
+    spec = {"config": config, "data": data, "seed": marker, "task": task, "version": version}
+    before, after = canonical_json(spec).split(json.dumps(marker))
+    start = hashlib.sha256(before.encode())
+    ids = []
+    for seed in seeds:
+        digest = start.copy()
+        digest.update(f"{seed}{after}".encode())
+        ids.append(digest.hexdigest()[:12])
+    return ids
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys, no spaces, shortest floats; NaN and infinity are refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def make_plan(
+    experiment: Experiment,
+    accelerator: Accelerator = "cpu",
+    seeds: int | None = None,
+    created: str = "",
+    fingerprint: Callable[[BaseModel], str] | None = None,
+) -> Plan:
+    """The plan of an experiment on an accelerator.
+
+    `seeds` may raise the declared number; runs beyond the last look carry no look. `fingerprint` identifies the data of a
+    configuration (default: the task's own, which reads the disk). Raises InputError, DataError.
+    """
+    last = experiment.looks[-1]
+    count = last if seeds is None else seeds
+    if count < last:
+        allowed = f"{last} or more (fewer would be another experiment: use a profile)"
+        raise InputError(
+            [Problem(Position("--seeds"), "", f"{count} is below the {last} that {experiment.path} declares; allowed: {allowed}")]
+        )
+    if count > MAX_SEEDS:
+        raise InputError([Problem(Position("--seeds"), "", f"{count} is out of range; allowed: up to {MAX_SEEDS}")])
+    if experiment.tune is not None:
+        raise InputError(
+            f"{experiment.path}: tune: this version checks tuning but does not plan it; allowed: an experiment without tune"
+        )
+    task = experiment.task
+    configs = {variant.label: task.resolve(variant.config, accelerator) for variant in experiment.variants}
+    identities = {label: identity(config) for label, config in configs.items()}
+    read = cache(fingerprint or task.fingerprint)
+    data = {label: read(config) for label, config in configs.items()}
+    ids = {label: _run_ids(experiment.task_name, task.version, identities[label], range(count), data[label]) for label in configs}
+    looks = {seed: look for look in reversed(experiment.looks) for seed in range(look)}
+    runs = tuple(
+        PlannedRun(id=ids[label][seed], variant=label, seed=seed, look=looks.get(seed))
+        for seed in range(count)
+        for label in configs
+    )
+    claims = tuple(claim.as_dict() for claim in experiment.claims)
+    registered = {
+        "looks": experiment.looks,
+        "margin": experiment.margin,
+        "alpha": experiment.alpha,
+        "baseline": experiment.baseline,
+    }
+    return Plan(
+        name=experiment.name,
+        experiment=experiment.stem,
+        profile=experiment.profile,
+        overrides=experiment.overrides,
+        question=experiment.question,
+        source=experiment.source,
+        task=experiment.task_name,
+        task_version=task.version,
+        accelerator=accelerator,
+        baseline=experiment.baseline,
+        looks=experiment.looks,
+        margin=experiment.margin,
+        alpha=experiment.alpha,
+        variants={label: config.model_dump(mode="json") for label, config in configs.items()},
+        data=data,
+        runs=runs,
+        claims=claims,
+        claims_digest=digest(claims, registered),
+        created=created,
+    )
+
+
+def reconcile(stored: Plan, asked: Plan) -> Plan:
+    """The plan to go on with when one of the same name exists: the longer of the two, kept from its first creation.
+
+    Changed variants, configuration, data or accelerator raise PlanChanged with the difference. Changed claims, looks or margin
+    go on: the stored plan keeps what was registered first, which reports compare with the file.
+    """
+    differences = _differences(stored, asked)
+    if differences:
+        lines = "\n".join(f"  {line}" for line in differences)
+        raise PlanChanged(
+            f"{asked.name} was planned differently on {stored.created[:10] or 'an earlier day'}:\n{lines}\n"
+            f"allowed: undo the change, give the experiment another name, or --replan (the old plan is kept as an archive, runs stay)"
+        )
+    longer = max(stored, asked, key=lambda plan: len(plan.runs))
+    kept = {"created": stored.created, "claims": stored.claims, "claims_digest": stored.claims_digest}
+    current = {"question": asked.question, "source": asked.source, "variants": asked.variants}
+    return Plan.model_validate({**dict(longer), **kept, **current})
+
+
+def flatten(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """A nested configuration as dotted path -> value; empty blocks stay as they are."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            found.update(flatten(value, f"{above}{key}."))
+        else:
+            found[above + key] = value
+    return found
+
+
+def config_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Dotted path -> (value in one, value in other), where they differ; None also where a path is missing."""
+    left, right = flatten(one), flatten(other)
+    paths = dict.fromkeys([*left, *right])
+    return {path: (left.get(path), right.get(path)) for path in paths if left.get(path) != right.get(path)}
+
+
+def _differences(stored: Plan, asked: Plan) -> list[str]:
+    lines = []
+    for name, old, new in (
+        ("task", f"{stored.task} {stored.task_version}", f"{asked.task} {asked.task_version}"),
+        ("accelerator", stored.accelerator, asked.accelerator),
+    ):
+        if old != new:
+            lines.append(f"{name}: {old} -> {new}")
+    lines += [f"variant {label!r} is gone" for label in stored.variants if label not in asked.variants]
+    lines += [f"variant {label!r} is new" for label in asked.variants if label not in stored.variants]
+    first_ids = {run.variant: run.id for run in stored.runs if run.seed == 0}
+    locations = location_paths(find_task(asked.task).Config)
+    for run in asked.runs:
+        label = run.variant
+        if run.seed > 0 or first_ids.get(label, run.id) == run.id:
+            continue
+        changed = config_difference(stored.variants[label], asked.variants[label])
+        for path, (old, new) in changed.items():
+            if path not in locations:
+                lines.append(f"variant {label!r}: {path}: {json.dumps(old)} -> {json.dumps(new)}")
+        if stored.data[label] != asked.data[label]:
+            lines.append(f"variant {label!r}: data: {stored.data[label]} -> {asked.data[label]}")
+    return lines

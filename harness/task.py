@@ -6,6 +6,7 @@ Planner, store, workers, tracking, verdicts and report know a task through this 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from harness.errors import InputError
 
@@ -128,6 +130,39 @@ def find_task(name: str, beside: Path | None = None) -> Task:
         return cast(Task, getattr(importlib.import_module(module_name), attribute))
     except (ImportError, AttributeError) as error:
         raise InputError(f"task {name!r} cannot be loaded: {error}") from error
+
+
+def parse_config(task: Task, values: Mapping[str, Any]) -> BaseModel:
+    """A configuration read back from JSON (a plan, a spec), validated; lists stand for tuples there."""
+    return task.Config.model_validate_json(json.dumps(values))
+
+
+def identity(config: BaseModel) -> dict[str, Any]:
+    """The configuration as it enters a run id: JSON values, defaults written out, without locations and neutral keys."""
+    dumped = config.model_dump(mode="json")
+    found = {}
+    for name, info in type(config).model_fields.items():
+        value = getattr(config, name)
+        neutral = any(isinstance(mark, Neutral) and mark.value == value for mark in info.metadata)
+        if neutral or _is_location(info):
+            continue
+        found[name] = identity(value) if isinstance(value, BaseModel) else dumped[name]
+    return found
+
+
+def location_paths(model: type[BaseModel], above: str = "") -> frozenset[str]:
+    """The dotted paths of the fields marked `Location`."""
+    found: set[str] = set()
+    for name, info in model.model_fields.items():
+        if _is_location(info):
+            found.add(above + name)
+        elif isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            found |= location_paths(info.annotation, f"{above}{name}.")
+    return frozenset(found)
+
+
+def _is_location(info: FieldInfo) -> bool:
+    return any(isinstance(mark, Location) for mark in info.metadata)
 
 
 def cache_folder() -> Path:

@@ -1,0 +1,38 @@
+"""Ablations that end in a verdict: one YAML in, runs that survive, a report out.
+
+experiments/*.yaml -> yamlfile, validation, claims, experiment/     what was asked, checked to the line and column
+                   -> plan                                          every run, each with an id made of all that decides its bits
+                   -> progress, worker, attempt, launch             what trains next, and training it
+                   -> store/                                        plain files that survive
+                   -> frames, figures/, writeup/, console           tables, plots, pages, the terminal
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.experiment import load_experiment
+    from harness.frames import load_curves, load_runs
+    from harness.plan import make_plan
+    from harness.run import run_experiment
+    from harness.writeup import write_report
+
+__all__ = ["load_curves", "load_experiment", "load_runs", "make_plan", "run_experiment", "write_report"]
+
+_HOMES = {
+    "load_experiment": "harness.experiment",
+    "make_plan": "harness.plan",
+    "run_experiment": "harness.run",
+    "write_report": "harness.writeup",
+    "load_runs": "harness.frames",
+    "load_curves": "harness.frames",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public functions, imported on first use so that `import harness` stays light."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'harness' has no attribute {name!r}")

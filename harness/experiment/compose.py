@@ -1,0 +1,184 @@
+"""A file, a profile and --set -> the keys in force and the layers of configuration, with their positions.
+
+The file inherits task, config and profiles along `extends`. Configuration is applied in this order: the bases' `config`
+(outermost first), the file's, the profile's in the same order, then --set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from harness.errors import InputError, Position, Problem
+from harness.experiment.file import DESIGN_KEYS, ExperimentFile
+from harness.validation import shape_of, suggestion, validate
+from harness.yamlfile import Entry, Node, from_plain, join, read_file, read_value
+
+PROFILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+@dataclass(frozen=True)
+class Override:
+    """One --set: a dotted configuration path and its value."""
+
+    path: str
+    node: Node
+
+    @property
+    def entry(self) -> Entry:
+        """As an entry of a configuration."""
+        return Entry(self.node.at, self.node)
+
+
+@dataclass(frozen=True)
+class Composed:
+    """The keys in force (without config, profiles and extends), the layers of configuration, and what is wrong so far."""
+
+    root: Node
+    fields: Mapping[str, Entry]
+    layers: tuple[Node, ...]
+    overrides: tuple[Override, ...]
+    profile_names: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Composed:
+    """Raises InputError when a file is not YAML at all; other problems are collected."""
+    problems: list[Problem] = []
+    chain = _chain(path, problems)
+    child = chain[-1]
+    profiles = [node.get("profiles") for node in chain]
+    names = dict.fromkeys(name for node in profiles if node for name in node.entries)
+    for name in names:
+        if not PROFILE_NAME.fullmatch(name):
+            where = next(node.entries[name] for node in profiles if node and name in node.entries)
+            problems.append(Problem(where.key_at, where.node.path, "no name for a profile; allowed: letters, digits, _ and -"))
+    chosen: list[Node] = []
+    if profile is not None:
+        chosen = [found for node in profiles if node and (found := node.get(profile))]
+        if profile not in names:
+            problems.append(Problem(Position(str(path)), "", f"no profile {profile!r}; {suggestion(profile, names)}"))
+    fields = {key: entry for key, entry in child.entries.items() if key not in ("config", "profiles", "extends")}
+    for node in reversed(chain[:-1]):
+        if "task" in node.entries:
+            fields.setdefault("task", node.entries["task"])
+    for node in chosen:
+        if any(key in node.entries for key in DESIGN_KEYS):
+            fields = {key: entry for key, entry in fields.items() if key not in (*DESIGN_KEYS, "design")}
+        fields.update({key: entry for key, entry in node.entries.items() if key != "config"})
+    layers = [config for node in (*chain, *chosen) if (config := node.get("config")) and config.entries]
+    overrides = _overrides(settings, problems)
+    return Composed(child, fields, tuple(layers), overrides, tuple(names), tuple(problems))
+
+
+def _chain(path: Path, problems: list[Problem]) -> list[Node]:
+    """The file and all it extends, outermost first."""
+    chain: list[Node] = []
+    seen: list[Path] = []
+    following: Path | None = path
+    asked: Node | None = None
+    while following is not None:
+        if following.resolve() in seen:
+            cycle = " -> ".join(item.name for item in [*seen, following])
+            assert asked is not None  # a first file cannot have been seen
+            problems.append(Problem(asked.at, "extends", f"a cycle: {cycle}; allowed: a file that does not lead back here"))
+            break
+        if asked is not None and not following.is_file():
+            problems.append(Problem(asked.at, "extends", f"no file {following}; allowed: a path relative to this file"))
+            break
+        seen.append(following.resolve())
+        node = read_file(following)
+        if not isinstance(node.value, Mapping):
+            raise InputError(
+                [*problems, Problem(node.at, "", "no experiment; allowed: a mapping with question, config, variants, …")]
+            )
+        problems.extend(validate(ExperimentFile, node)[1])
+        chain.insert(0, node)
+        asked = node.get("extends")
+        following = following.parent / asked.value if asked is not None and isinstance(asked.value, str) else None
+    return chain
+
+
+def _overrides(settings: Sequence[str], problems: list[Problem]) -> tuple[Override, ...]:
+    found: dict[str, Override] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        key, at = key.strip(), Position(f"--set {setting}")
+        if not equals or not key:
+            problems.append(Problem(at, "", "no setting; allowed: path=value, such as training.epochs=2"))
+            continue
+        try:
+            node = read_value(text, at.file, key)
+        except InputError as error:
+            problems.extend(error.problems)
+            continue
+        if key in found:
+            problems.append(Problem(at, key, "set twice; allowed: each path once"))
+        found[key] = Override(key, node)
+    return tuple(found.values())
+
+
+class ConfigTree:
+    """A task's configuration as a tree of nodes: its defaults, and laying changes over a tree."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self.model = model
+        self.shape = shape_of(model)
+        self.defaults = from_plain(model().model_dump(), Position("defaults"))
+
+    def validated(self, tree: Node) -> tuple[BaseModel | None, list[Problem]]:
+        """The tree's configuration, or None and the problems."""
+        return validate(self.model, tree)
+
+    def assign(self, tree: Node, changes: Iterable[tuple[str, Entry]]) -> Node:
+        """`tree` with changes laid over it.
+
+        A dotted key sets a leaf, a mapping replaces its block. Setting the key that tags a union (`schedule.name`) drops the keys
+        the new one lacks, whatever the order in the file: blocks come first, then tags, then leaves.
+        """
+        keyed = [(tuple(key.split(".")), entry) for key, entry in changes]
+        for path, entry in sorted(keyed, key=self._rank):
+            tree = self._set(tree, path, entry)
+        return tree
+
+    def _rank(self, change: tuple[tuple[str, ...], Entry]) -> tuple[bool, bool, int]:
+        path, entry = change
+        tags = self.shape.tags(path[:-1])
+        return not isinstance(entry.node.value, Mapping), tags is None or path[-1] != tags[0], len(path)
+
+    def _set(self, tree: Node, path: tuple[str, ...], entry: Entry, depth: int = 0) -> Node:
+        """`tree`, the block at path[:depth], with the rest of the path set; every block on the way points at the change."""
+        head, rest = path[depth], path[depth + 1 :]
+        entries = dict(tree.entries)
+        if rest:
+            present = entries[head].node if head in entries else Node({}, entry.key_at, "")
+            entries[head] = Entry(entry.key_at, self._set(present, path, entry, depth + 1))
+        else:
+            tags = self.shape.tags(path[:-1])
+            if tags is not None and head == tags[0] and isinstance(entry.node.value, str) and entry.node.value in tags[1]:
+                keep = tags[1][entry.node.value]
+                entries = {key: value for key, value in entries.items() if key in keep}
+            entries[head] = Entry(entry.key_at, self._with_tag(entry.node, path))
+        return Node(entries, entry.node.at, _block_path(entry.node.path, path[depth:]))
+
+    def _with_tag(self, node: Node, path: tuple[str, ...]) -> Node:
+        """A block that replaces a tagged union keeps the default tag where it names none."""
+        tags = self.shape.tags(path)
+        if tags is None or not isinstance(node.value, Mapping) or tags[0] in node.value:
+            return node
+        default: Node | None = self.defaults
+        for part in (*path, tags[0]):
+            default = default.get(part) if default else None
+        if default is None:
+            return node
+        tag = Entry(node.at, Node(default.value, node.at, join(node.path, tags[0])))
+        return Node({tags[0]: tag, **node.value}, node.at, node.path)
+
+
+def _block_path(path: str, rest: tuple[str, ...]) -> str:
+    """`path` without the dotted `rest` at its end: where the block above it is written."""
+    return path.removesuffix("." + ".".join(rest)) if path != ".".join(rest) else ""

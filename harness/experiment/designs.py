@@ -1,0 +1,136 @@
+"""variants | factors | components -> the drafts of all variants: a label and what it changes. Pure.
+
+A draft's changes are configuration entries as they stand in the file, so that what is wrong with them is reported there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.yamlfile import Entry, Node
+
+Changes = tuple[tuple[str, Entry], ...]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of a factor: its label within the factor, what it changes, its number where it is one."""
+
+    label: str
+    changes: Changes
+    number: float | None = None
+    is_base: bool = False  # it leaves the base configuration as it is
+
+
+@dataclass(frozen=True)
+class FactorDraft:
+    """A factor under the short name that labels and claims use."""
+
+    name: str
+    levels: tuple[Level, ...]
+    at: Node
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A variant before its configuration is validated."""
+
+    label: str
+    changes: Changes
+    at: Node
+    levels: Mapping[str, str] = field(default_factory=dict)  # factor -> level label
+
+
+def changes_of(patch: Node | None) -> Changes:
+    """A patch's entries; none for an empty or null one."""
+    return tuple(patch.entries.items()) if patch is not None else ()
+
+
+def from_variants(variants: Node | None, file: Node) -> list[Draft]:
+    """One draft a named variant; none named: the base alone, as `base`."""
+    if variants is None:
+        return [Draft("base", (), file)]
+    return [Draft(label, changes_of(entry.node), entry.node) for label, entry in variants.entries.items()]
+
+
+def _of_levels(chosen: Sequence[tuple[FactorDraft, Level]]) -> Draft:
+    label = ", ".join(f"{factor.name}={level.label}" for factor, level in chosen)
+    changes = tuple(change for _, level in chosen for change in level.changes)
+    return Draft(label, changes, chosen[0][0].at, {factor.name: level.label for factor, level in chosen})
+
+
+def grid(factors: Sequence[FactorDraft]) -> list[Draft]:
+    """Every combination of levels, the last factor fastest."""
+    choices = itertools.product(*([(factor, level) for level in factor.levels] for factor in factors))
+    return [_of_levels(chosen) for chosen in choices]
+
+
+def zipped(factors: Sequence[FactorDraft]) -> list[Draft]:
+    """The first levels together, the second ones together, …; all factors have as many levels."""
+    return [_of_levels(list(zip(factors, row, strict=True))) for row in zip(*(factor.levels for factor in factors), strict=True)]
+
+
+def one_at_a_time(factors: Sequence[FactorDraft]) -> list[Draft]:
+    """The base levels together, then each other level alone against them."""
+    base = [(factor, next(level for level in factor.levels if level.is_base)) for factor in factors]
+    drafts = [_of_levels(base)]
+    for index, factor in enumerate(factors):
+        for level in factor.levels:
+            if not level.is_base:
+                drafts.append(_of_levels([*base[:index], (factor, level), *base[index + 1 :]]))
+    return drafts
+
+
+def leave_one_out(components: Mapping[str, Entry]) -> list[Draft]:
+    """`full`, then each component switched off alone."""
+    first = next(iter(components.values())).node
+    full = Draft("full", (), first)
+    return [full, *(Draft(f"without {name}", changes_of(entry.node), entry.node) for name, entry in components.items())]
+
+
+def add_one_in(components: Mapping[str, Entry]) -> list[Draft]:
+    """`bare`, all components switched off, then each switched on alone."""
+    first = next(iter(components.values())).node
+
+    def without(kept: str | None) -> Changes:
+        return tuple(change for name, entry in components.items() if name != kept for change in changes_of(entry.node))
+
+    bare = Draft("bare", without(None), first)
+    return [bare, *(Draft(f"only {name}", without(name), entry.node) for name, entry in components.items())]
+
+
+def both(components: Mapping[str, Entry]) -> list[Draft]:
+    """`leave_one_out` and `add_one_in` together."""
+    return [*leave_one_out(components), *add_one_in(components)]
+
+
+FACTOR_DESIGNS: Mapping[str, Callable[[Sequence[FactorDraft]], list[Draft]]] = {
+    "grid": grid,
+    "zip": zipped,
+    "one_at_a_time": one_at_a_time,
+}
+COMPONENT_DESIGNS: Mapping[str, Callable[[Mapping[str, Entry]], list[Draft]]] = {
+    "leave_one_out": leave_one_out,
+    "add_one_in": add_one_in,
+    "both": both,
+}
+
+
+def compared_with(label: str, labels: Sequence[str]) -> str:
+    """What a variant of a components design is compared with by default; the label itself where there is nothing."""
+    if label.startswith("without "):
+        return "full"
+    return "bare" if label != "bare" and "bare" in labels else label
+
+
+def short_names(paths: Sequence[str]) -> list[str]:
+    """Each path's shortest suffix that is unique among them, a last `.name` dropped: `schedule.name` -> `schedule`."""
+    parts = [path.removesuffix(".name").split(".") for path in paths]
+    names = []
+    for index, own in enumerate(parts):
+        others = [other for place, other in enumerate(parts) if place != index]
+        lengths = (n for n in range(1, len(own) + 1) if all(other[-n:] != own[-n:] for other in others))
+        names.append(".".join(own[-next(lengths, len(own)) :]))
+    return names

@@ -1,0 +1,154 @@
+"""The design in the file -> drafts and factors, with the design's own problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from harness.claims import Factor, level_label
+from harness.errors import Problem
+from harness.experiment import designs
+from harness.experiment.compose import Composed, ConfigTree
+from harness.experiment.designs import Draft, FactorDraft, Level
+from harness.experiment.file import DESIGN_KEYS
+from harness.task import identity
+from harness.validation import suggestion
+from harness.yamlfile import Entry, Node
+
+
+def draft_variants(
+    composed: Composed, space: ConfigTree, tree: Node, base: BaseModel | None, problems: list[Problem]
+) -> tuple[list[Draft], list[Factor]]:
+    """The variants' drafts and the factors of a composed file; adds what is wrong with the design to `problems`."""
+    fields = composed.fields
+    present = [key for key in DESIGN_KEYS if key in fields and fields[key].node.entries]
+    if len(present) > 1:
+        at = fields[present[1]].key_at
+        problems.append(Problem(at, present[1], f"beside {present[0]}; allowed: one of {', '.join(DESIGN_KEYS)}"))
+        return [], []
+    kind = present[0] if present else "variants"
+    design = fields.get("design")
+    chosen = design.node.value if design and isinstance(design.node.value, str) else None
+    if kind == "variants":
+        if design is not None:
+            message = "variants take no design; allowed: design beside factors or components"
+            problems.append(Problem(design.key_at, "design", message))
+        return designs.from_variants(fields["variants"].node if present else None, composed.root), []
+    section = fields[kind].node
+    if kind == "components":
+        return _components(section, chosen, design, problems), []
+    reader = _Factors(space, tree, base, problems)
+    drafts = [
+        reader.factor(name, key, entry) for name, (key, entry) in zip(_names(section), section.entries.items(), strict=True)
+    ]
+    factors = [Factor(draft.name, {level.label: level.number for level in draft.levels}) for draft in drafts]
+    if any(not draft.levels for draft in drafts):
+        return [], factors
+    return _combined(drafts, chosen, design, section, problems), factors
+
+
+def _names(section: Node) -> list[str]:
+    return designs.short_names(list(section.entries))
+
+
+def _components(section: Node, chosen: str | None, design: Entry | None, problems: list[Problem]) -> list[Draft]:
+    allowed = ", ".join(designs.COMPONENT_DESIGNS)
+    if chosen is None or chosen not in designs.COMPONENT_DESIGNS:
+        at = design.node if design else section
+        what = f"{chosen!r} is no design for components" if design else "missing"
+        problems.append(Problem(at.at, "design", f"{what}; allowed: {allowed}"))
+        return []
+    if chosen == "both" and len(section.entries) < 3:
+        message = f"both needs three components, there are {len(section.entries)}; allowed: leave_one_out or add_one_in"
+        problems.append(Problem((design.node if design else section).at, "design", message))
+        return []
+    return designs.COMPONENT_DESIGNS[chosen](section.entries)
+
+
+def _combined(
+    drafts: Sequence[FactorDraft], chosen: str | None, design: Entry | None, section: Node, problems: list[Problem]
+) -> list[Draft]:
+    allowed = ", ".join(designs.FACTOR_DESIGNS)
+    if chosen is None and len(drafts) == 1:
+        chosen = "grid"
+    if chosen is None or chosen not in designs.FACTOR_DESIGNS:
+        at = design.node if design else section
+        what = f"{chosen!r} is no design for factors" if design else f"missing, there are {len(drafts)} factors"
+        problems.append(Problem(at.at, "design", f"{what}; allowed: {allowed}"))
+        return []
+    lengths = {draft.name: len(draft.levels) for draft in drafts}
+    if chosen == "zip" and len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{name} has {count}" for name, count in lengths.items())
+        problems.append(Problem(section.at, section.path, f"zip needs factors with as many levels each; {counts}"))
+        return []
+    if chosen == "one_at_a_time":
+        lacking = [draft for draft in drafts if not any(level.is_base for level in draft.levels)]
+        for draft in lacking:
+            message = f"one_at_a_time needs the base value among the levels; add what config says of {draft.name}"
+            problems.append(Problem(draft.at.at, draft.at.path, message))
+        if lacking:
+            return []
+    return designs.FACTOR_DESIGNS[chosen](drafts)
+
+
+class _Factors:
+    """Factor entries -> drafts. A level's label comes from its validated value."""
+
+    def __init__(self, space: ConfigTree, tree: Node, base: BaseModel | None, problems: list[Problem]) -> None:
+        self.space, self.tree, self.base, self.problems = space, tree, base, problems
+
+    def factor(self, name: str, key: str, entry: Entry) -> FactorDraft:
+        node = entry.node
+        if isinstance(node.value, Mapping):
+            return FactorDraft(name, tuple(self._named(label, level) for label, level in node.value.items()), node)
+        if not isinstance(node.value, tuple):
+            return FactorDraft(name, (), node)  # reported with the file's structure
+        known = [".".join(path) for path in self.space.shape.leaves()]
+        if key not in known:
+            self.problems.append(Problem(entry.key_at, node.path, f"unknown configuration path; {suggestion(key, known)}"))
+            return FactorDraft(name, (), node)
+        if not node.value:
+            self.problems.append(Problem(node.at, node.path, "no levels; allowed: a list of values, or named levels"))
+        levels = [self._level(key, item) for item in node.value]
+        seen: dict[str, Node] = {}
+        for level, item in zip(levels, node.value, strict=True):
+            if level is not None and level.label in seen:
+                self.problems.append(Problem(item.at, item.path, f"{level.label} twice; allowed: each level once"))
+            elif level is not None:
+                seen[level.label] = item
+        return FactorDraft(name, tuple(level for level in levels if level is not None), node)
+
+    def _level(self, key: str, item: Node) -> Level | None:
+        if isinstance(item.value, tuple | Mapping):
+            what = "a list" if isinstance(item.value, tuple) else "a mapping"
+            example = "{width: {half: {model.widths: [32, 64, 128]}}}"
+            self.problems.append(Problem(item.at, item.path, f"{what} as a level; allowed: named levels, such as {example}"))
+            return None
+        changes = ((key, Entry(item.at, item)),)
+        config, problems = self.space.validated(self.space.assign(self.tree, changes))
+        self.problems.extend(p for p in problems if p.path.startswith(item.path))
+        value = _value_at(config, key) if config is not None else item.value
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return Level(level_label(value), changes, number, self._is_base(config))
+
+    def _named(self, label: str, entry: Entry) -> Level:
+        changes = designs.changes_of(entry.node)
+        config, problems = self.space.validated(self.space.assign(self.tree, changes))
+        self.problems.extend(p for p in problems if p.path.startswith(entry.node.path))
+        try:
+            number = float(label)
+        except ValueError:
+            number = None
+        return Level(label, changes, number, self._is_base(config))
+
+    def _is_base(self, config: BaseModel | None) -> bool:
+        return config is not None and self.base is not None and identity(config) == identity(self.base)
+
+
+def _value_at(config: BaseModel, key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value

@@ -1,0 +1,280 @@
+"""An experiment file -> Experiment: every variant's full, validated configuration, and the claims about them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from harness.claims import Claim, Factor, Setting, read_claim
+from harness.errors import InputError, Position, Problem
+from harness.experiment import designs
+from harness.experiment.compose import Composed, ConfigTree, Override, compose
+from harness.experiment.factors import draft_variants
+from harness.experiment.file import LABEL, LABEL_WORDS
+from harness.task import Task, find_task, identity, location_paths, result_metrics
+from harness.validation import suggestion
+from harness.yamlfile import Node, plain
+
+DEFAULT_TASK = "cifar_resnet"
+STEM = re.compile(r"[A-Za-z0-9_-]{1,60}")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One setting of the task: its label, its validated configuration, and its level of each factor."""
+
+    label: str
+    config: BaseModel
+    levels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a person asked, checked. Reading it again gives an equal value."""
+
+    path: Path
+    stem: str
+    profile: str | None
+    overrides: tuple[str, ...]  # the --set values that make it a rehearsal, as path=JSON, sorted
+    question: str
+    source: str | None
+    task_name: str
+    task: Task
+    design: str
+    variants: tuple[Variant, ...]
+    factors: tuple[Factor, ...]
+    baseline: str
+    looks: tuple[int, ...]
+    margin: float | None
+    alpha: float
+    claims: tuple[Claim, ...]
+    tune: Mapping[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        """The plan's name: `stem`, `stem@profile`, each with `+<6 hex>` of the --set values."""
+        name = f"{self.stem}@{self.profile}" if self.profile else self.stem
+        if self.overrides:
+            name += "+" + hashlib.sha256("\n".join(self.overrides).encode()).hexdigest()[:6]
+        return name
+
+
+def load_experiment(
+    target: str | Path, profile: str | None = None, settings: Sequence[str] = (), folder: Path = Path("experiments")
+) -> Experiment:
+    """Read an experiment by path, name or `name@profile`; `settings` are --set values such as `training.epochs=2`.
+
+    Raises InputError with every problem found, each with its file, line and column.
+    """
+    path, profile = find_experiment(target, profile, folder)
+    if not STEM.fullmatch(path.stem):
+        message = f"file name {path.stem!r} makes no plan name; allowed: letters, digits, _ and -, at most 60"
+        raise InputError([Problem(Position(str(path)), "", message)])
+    composed = compose(path, profile, settings)
+    reader = _Reader(composed, path)
+    experiment = reader.experiment(profile)
+    if experiment is None or reader.problems:
+        raise InputError(reader.problems)
+    return experiment
+
+
+def find_experiment(target: str | Path, profile: str | None, folder: Path) -> tuple[Path, str | None]:
+    """The file and profile that a path, a name or `name@profile` means. Raises InputError naming the choices."""
+    text = str(target)
+    if not text.endswith((".yaml", ".yml")) and "@" in text:
+        text, _, named = text.rpartition("@")
+        if profile is not None and named != profile:
+            raise InputError(f"{target}: two profiles, {named!r} and --profile {profile!r}; allowed: one")
+        profile = named
+    path = Path(text)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return path, profile
+    candidate = folder / f"{path.name}.yaml"
+    if path.name == text and candidate.is_file():
+        return candidate, profile
+    names = sorted(item.stem for item in folder.glob("*.yaml"))
+    where = f"in {folder}/" if names else f"(no {folder}/*.yaml here: run this in the project's folder, or give a path)"
+    raise InputError(f"no experiment {text!r}; {suggestion(path.stem, names)} {where}")
+
+
+class _Reader:
+    """Composed keys -> Experiment; collects problems and goes on as far as it makes sense."""
+
+    def __init__(self, composed: Composed, path: Path) -> None:
+        self.composed, self.path = composed, path
+        self.problems: list[Problem] = list(composed.problems)
+
+    def experiment(self, profile: str | None) -> Experiment | None:
+        task_name = self._text("task") or DEFAULT_TASK
+        task = self._task(task_name)
+        if task is None:
+            return None
+        space = ConfigTree(task.Config)
+        tree, base = self._base(space)
+        drafts, factors = draft_variants(self.composed, space, tree, base, self.problems)
+        self._settings_are_free(drafts)
+        variants = self._variants(space, tree, drafts)
+        labels = [draft.label for draft in drafts]
+        baseline = self._baseline(labels, variants, base, factors) if labels else None
+        looks = self._looks()
+        margin, claims = self._number("margin"), self.composed.fields.get("claims")
+        over = {label: self._over(label, labels, baseline) for label in labels}
+        setting = Setting(labels, over, factors, result_metrics(task), margin)
+        read = self._claims(claims.node, setting) if claims and labels else []
+        question = self._text("question")
+        if "question" not in self.composed.fields:
+            self.problems.append(Problem(self.composed.root.at, "question", "missing; allowed: what the experiment asks"))
+        if "claims" not in self.composed.fields and len(looks) > 1:
+            at = self.composed.fields["seeds"].node
+            self.problems.append(Problem(at.at, at.path, "looks without claims; allowed: a number of seeds, or claims to judge"))
+        if self.problems or question is None or baseline is None:
+            return None
+        tune = self.composed.fields.get("tune")
+        return Experiment(
+            path=self.path,
+            stem=self.path.stem,
+            profile=profile,
+            overrides=_identifying(self.composed.overrides, task),
+            question=question,
+            source=self._text("source"),
+            task_name=task_name,
+            task=task,
+            design=self._text("design") or ("components" if "components" in self.composed.fields else "variants"),
+            variants=tuple(variants),
+            factors=tuple(factors),
+            baseline=baseline,
+            looks=looks,
+            margin=margin,
+            alpha=self._number("alpha") or 0.05,
+            claims=tuple(read),
+            tune=plain(tune.node) if tune else None,
+        )
+
+    def _task(self, name: str) -> Task | None:
+        try:
+            return find_task(name, beside=self.path.parent)
+        except InputError as error:
+            node = self.composed.fields["task"].node
+            self.problems.append(Problem(node.at, "task", str(error)))
+            return None
+
+    def _base(self, space: ConfigTree) -> tuple[Node, BaseModel | None]:
+        tree = space.defaults
+        for layer in self.composed.layers:
+            tree = space.assign(tree, layer.entries.items())
+        known = [".".join(path) for path in space.shape.leaves()]
+        for override in self.composed.overrides:
+            if override.path not in known:
+                message = f"unknown configuration path; {suggestion(override.path, known)}"
+                self.problems.append(Problem(override.node.at, override.path, message))
+                continue
+            tree = space.assign(tree, [(override.path, override.entry)])
+        base, problems = space.validated(tree)
+        self.problems.extend(problems)
+        return tree, base
+
+    def _settings_are_free(self, drafts: Sequence[designs.Draft]) -> None:
+        taken = {key for draft in drafts for key, _ in draft.changes}
+        for override in self.composed.overrides:
+            for key in taken:
+                if f"{override.path}.".startswith(f"{key}.") or f"{key}.".startswith(f"{override.path}."):
+                    message = f"the variants set {key} themselves; allowed: a path that they leave alone"
+                    self.problems.append(Problem(override.node.at, override.path, message))
+
+    def _variants(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft]) -> list[Variant]:
+        variants: list[Variant] = []
+        known = {(problem.path.removeprefix("config."), problem.message) for problem in self.problems}
+        same: dict[str, str] = {}
+        labels: dict[str, str] = {}
+        for draft in drafts:
+            config, problems = space.validated(space.assign(tree, draft.changes))
+            self.problems.extend(p for p in problems if p not in self.problems and (p.path, p.message) not in known)
+            if not re.fullmatch(LABEL, draft.label):
+                self.problems.append(Problem(draft.at.at, draft.at.path, f"{draft.label!r} is no label; allowed: {LABEL_WORDS}"))
+            if config is None:
+                continue
+            other = same.setdefault(json.dumps(identity(config), sort_keys=True), draft.label)
+            twin = labels.setdefault(draft.label.lower(), draft.label)
+            if other != draft.label:
+                message = f"{draft.label!r} is the same as {other!r}; allowed: variants that differ"
+                self.problems.append(Problem(draft.at.at, draft.at.path, message))
+            elif twin != draft.label:
+                message = f"{draft.label!r} and {twin!r} differ only in case; allowed: labels that are distinct file names"
+                self.problems.append(Problem(draft.at.at, draft.at.path, message))
+            variants.append(Variant(draft.label, config, draft.levels))
+        return variants
+
+    def _baseline(
+        self, labels: Sequence[str], variants: Sequence[Variant], base: BaseModel | None, factors: Sequence[Factor]
+    ) -> str | None:
+        entry = self.composed.fields.get("baseline")
+        if "components" in self.composed.fields:
+            if entry is not None:
+                message = "components take no baseline; allowed: claims with over:"
+                self.problems.append(Problem(entry.key_at, "baseline", message))
+            return labels[0]
+        if entry is not None:
+            label = str(entry.node.value)
+            if label not in labels:
+                message = f"no variant {label!r}; {suggestion(label, labels)}"
+                self.problems.append(Problem(entry.node.at, "baseline", message))
+                return None
+            return label
+        same = [variant.label for variant in variants if base is not None and identity(variant.config) == identity(base)]
+        if same or len(labels) == 1:
+            return same[0] if same else labels[0]
+        if base is None or len(variants) < len(labels):
+            return None  # one of those that are wrong may have been meant
+        add = f"add the base value to the levels of {', '.join(f.name for f in factors)}, or " if factors else ""
+        message = f"missing, and no variant is the base configuration; allowed: {add}baseline: one of {', '.join(labels)}"
+        self.problems.append(Problem(self.composed.root.at, "baseline", message))
+        return None
+
+    def _over(self, label: str, labels: Sequence[str], baseline: str | None) -> str:
+        if "components" in self.composed.fields:
+            return designs.compared_with(label, labels)
+        return baseline or label
+
+    def _claims(self, node: Node, setting: Setting) -> list[Claim]:
+        claims = []
+        for item in node.value if isinstance(node.value, tuple) else ():
+            claim, problems = read_claim(item, setting)
+            self.problems.extend(problems)
+            if claim is not None and claim in claims:
+                self.problems.append(Problem(item.at, item.path, "the same claim twice; allowed: each once"))
+            elif claim is not None:
+                claims.append(claim)
+        return claims
+
+    def _looks(self) -> tuple[int, ...]:
+        entry = self.composed.fields.get("seeds")
+        if entry is None:
+            at = self.composed.root.at
+            message = "missing; allowed: a number of seeds, or looks: an increasing list of such numbers"
+            self.problems.append(Problem(at, "seeds", message))
+            return ()
+        looks = plain(entry.node.get("looks") or entry.node)
+        return looks if isinstance(looks, tuple) else (looks,)
+
+    def _text(self, key: str) -> str | None:
+        entry = self.composed.fields.get(key)
+        return entry.node.value if entry and isinstance(entry.node.value, str) else None
+
+    def _number(self, key: str) -> float | None:
+        entry = self.composed.fields.get(key)
+        value = entry.node.value if entry else None
+        return float(value) if isinstance(value, int | float) else None
+
+
+def _identifying(overrides: Sequence[Override], task: Task) -> tuple[str, ...]:
+    """The overrides that make a rehearsal: all but those of locations."""
+    locations = location_paths(task.Config)
+    kept = [override for override in overrides if override.path not in locations]
+    return tuple(sorted(f"{override.path}={json.dumps(plain(override.node))}" for override in kept))

@@ -1,0 +1,228 @@
+"""Nodes + pydantic model -> the model's value, or every problem with its line, column and what is allowed.
+
+What is allowed is read off the model's JSON schema, so a message cannot disagree with the model.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from harness.errors import Problem
+from harness.yamlfile import Node, join, plain
+
+M = TypeVar("M", bound=BaseModel)
+Schema = Mapping[str, Any]
+
+
+def validate(model: type[M], node: Node) -> tuple[M | None, list[Problem]]:
+    """The validated value, or None and the problems. One problem a place: a union's several complaints become one."""
+    try:
+        return model.model_validate(plain(node)), []
+    except ValidationError as error:
+        shape = shape_of(model)
+        found: dict[tuple[str, str], Problem] = {}
+        for details in error.errors(include_url=False):
+            problem = _problem(details, node, shape)
+            found.setdefault((str(problem.at), problem.path), problem)
+        return None, list(found.values())
+
+
+class Shape:
+    """What a model allows at each path of a value."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.root = schema
+
+    def at(self, path: Iterable[str | int], value: Any = None) -> Schema | None:
+        """The schema at `path`, None where nothing is allowed; `value`, the data at the root, decides unions tagged by a key."""
+        schema: Schema | None = self.root
+        for part in path:
+            schema = self._step(self._chosen(schema, value), part) if schema is not None else None
+            value = _below(value, part)
+        return self._chosen(schema, value) if schema is not None else None
+
+    def tags(self, path: Iterable[str | int]) -> tuple[str, Mapping[str, frozenset[str]]] | None:
+        """For a union tagged by a key: that key, and the keys each tag has. None where there is no such union."""
+        schema = self.root
+        for part in path:
+            following = self._step(self._resolve(schema), part)
+            if following is None:
+                return None
+            schema = following
+        schema = self._resolve(schema)
+        if "discriminator" not in schema:
+            return None
+        mapping = schema["discriminator"]["mapping"]
+        keys = {tag: frozenset(self._resolve({"$ref": ref})["properties"]) for tag, ref in mapping.items()}
+        return schema["discriminator"]["propertyName"], keys
+
+    def keys(self, path: Iterable[str | int], value: Any = None) -> list[str]:
+        """The keys allowed in the mapping at `path`."""
+        schema = self.at(path, value) or {}
+        return [key for option in self.options(schema) for key in option.get("properties", {})]
+
+    def allowed(self, schema: Schema) -> str:
+        """What `schema` allows, in words."""
+        return " or ".join(dict.fromkeys(self._words(option) for option in self.options(schema)))
+
+    def leaves(self) -> list[tuple[str, ...]]:
+        """Every path that holds a value and every block above it, of all tags together."""
+        found: dict[tuple[str, ...], None] = {}
+
+        def walk(schema: Schema, path: tuple[str, ...]) -> None:
+            for option in self.options(self._resolve(schema)):
+                for key, below in option.get("properties", {}).items():
+                    found[(*path, key)] = None
+                    walk(below, (*path, key))
+
+        walk(self.root, ())
+        return list(found)
+
+    def _resolve(self, schema: Schema) -> Schema:
+        while "$ref" in schema:
+            schema = self.root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+        return schema
+
+    def options(self, schema: Schema) -> list[Schema]:
+        """The alternatives of a union, or the schema alone."""
+        schema = self._resolve(schema)
+        parts = schema.get("anyOf") or schema.get("oneOf")
+        return [option for part in parts for option in self.options(part)] if parts else [schema]
+
+    def _chosen(self, schema: Schema, value: Any) -> Schema:
+        schema = self._resolve(schema)
+        if "discriminator" in schema and isinstance(value, Mapping):
+            tag = value.get(schema["discriminator"]["propertyName"])
+            if isinstance(tag, str) and tag in schema["discriminator"]["mapping"]:
+                return self._resolve({"$ref": schema["discriminator"]["mapping"][tag]})
+        return schema
+
+    def _step(self, schema: Schema, part: str | int) -> Schema | None:
+        for option in self.options(schema):
+            if isinstance(part, int):
+                items = [*option.get("prefixItems", ())]
+                if part < len(items):
+                    return items[part]  # type: ignore[no-any-return]
+                if "items" in option:
+                    return option["items"]  # type: ignore[no-any-return]
+            elif part in option.get("properties", {}):
+                return option["properties"][part]  # type: ignore[no-any-return]
+            elif isinstance(option.get("additionalProperties"), Mapping):
+                return option["additionalProperties"]  # type: ignore[no-any-return]
+        return None
+
+    def _words(self, schema: Schema) -> str:
+        schema = self._resolve(schema)
+        if "enum" in schema:
+            return ", ".join(str(choice) for choice in schema["enum"])
+        if "const" in schema:
+            return str(schema["const"])
+        kind = schema.get("type")
+        if kind == "array":
+            if "prefixItems" in schema:
+                return f"a list of {len(schema['prefixItems'])}, each {self.allowed(schema['prefixItems'][0])}"
+            return f"a list, each entry {self.allowed(schema.get('items', {}))}"
+        if kind == "object":
+            keys = list(schema.get("properties", {}))
+            return f"a mapping with {', '.join(keys)}" if keys else "a mapping"
+        nouns = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "text", "null": "null"}
+        return nouns.get(str(kind), "a value") + _range(schema)
+
+
+@cache
+def shape_of(model: type[BaseModel]) -> Shape:
+    """The shape of a model, built once."""
+    return Shape(model.model_json_schema())
+
+
+def suggestion(word: str, choices: Iterable[str]) -> str:
+    """`did you mean x?` when a choice is near, else `allowed: …`."""
+    choices = list(choices)
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(choices) or 'nothing'}"
+
+
+def show(value: Any) -> str:
+    """A value as a message shows it: text in quotes, YAML's words for null and booleans, long ones cut."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "a mapping"
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    text = f"[{text[1:-1].rstrip(',')}]" if isinstance(value, tuple) else text
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _problem(details: ErrorDetails, root: Node, shape: Shape) -> Problem:
+    node, parts, at = root, [], root.at
+    path = root.path
+    for part in details["loc"]:
+        if isinstance(part, str) and part in node.entries:
+            entry = node.entries[part]
+            node, at, path = entry.node, entry.key_at, entry.node.path
+        elif isinstance(part, int) and isinstance(node.value, tuple) and part < len(node.value):
+            node = node.value[part]
+            at, path = node.at, node.path
+        else:
+            continue  # a union's tag or type, no part of the data
+        parts.append(part)
+    value = plain(root)
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        return Problem(at, path, f"unknown key; {suggestion(str(parts[-1]), shape.keys(parts[:-1], value))}")
+    if kind == "missing":
+        key = str(details["loc"][-1])
+        schema = shape.at([*parts, key], value)
+        return Problem(node.at, join(path, key), f"missing; allowed: {shape.allowed(schema) if schema else 'a value'}")
+    if kind in ("value_error", "assertion_error"):
+        return Problem(node.at, path, str(details["ctx"]["error"]))
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return _tag_problem(node, shape.tags(parts) or ("name", {}))
+    schema = shape.at(parts, value) or {}
+    wrong, options = plain(node), shape.options(schema)
+    message = f"{show(wrong)} {_complaint(wrong, options)}; {_allowed(wrong, options, shape.allowed(schema))}"
+    return Problem(node.at, path, message)
+
+
+def _tag_problem(node: Node, tags: tuple[str, Mapping[str, frozenset[str]]]) -> Problem:
+    key, choices = tags
+    tag = node.get(key)
+    if tag is None:
+        return Problem(node.at, join(node.path, key), f"missing; allowed: {', '.join(choices)}")
+    return Problem(tag.at, tag.path, f"{show(plain(tag))} is no choice; {suggestion(str(tag.value), choices)}")
+
+
+def _complaint(value: Any, options: list[Schema]) -> str:
+    kinds = {option.get("type") for option in options if "enum" not in option and "const" not in option}
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        fitting = {"integer": "is no whole number", "number": "is no number", "boolean": "is neither true nor false"}
+        return next((words for kind, words in fitting.items() if kind in kinds), "does not fit" if kinds else "is no choice")
+    if "integer" in kinds and isinstance(value, float):
+        return "is no whole number"
+    return "is out of range" if kinds & {"integer", "number"} else "does not fit" if kinds else "is no choice"
+
+
+def _allowed(value: Any, options: list[Schema], words: str) -> str:
+    choices = [str(choice) for option in options for choice in option.get("enum", [])]
+    close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6) if isinstance(value, str) else []
+    return f"did you mean {close[0]}? allowed: {words}" if close else f"allowed: {words}"
+
+
+def _below(value: Any, part: str | int) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(part)
+    return value[part] if isinstance(value, tuple) and isinstance(part, int) and part < len(value) else None
+
+
+def _range(schema: Schema) -> str:
+    words = ""
+    for key, word in (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"), ("exclusiveMaximum", "below")):
+        if key in schema:
+            words += f"{' and' if words and word == 'below' else ''} {word} {schema[key]:g}"
+    return words
