@@ -1,0 +1,11 @@
+"""Everything a terminal shows: values -> text.
+
+Results go to stdout, messages to stderr; words carry the meaning, colour only helps.
+
+grid        columns -> a table that loses columns from the right where the terminal is narrow
+screens     a plan before it starts, and the table at its end
+standing    where plans and runs stand
+live        progress while runs train: a table on a terminal, a line an ending elsewhere
+documents   the same as one JSON document for programs
+shell       the edge: consoles, printing, errors -> exit codes
+"""

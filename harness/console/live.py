@@ -1,0 +1,223 @@
+"""Plan, records -> progress while runs train: a table on a terminal, a line an ending where the output is none.
+
+with progress(plan, metric name, metric, paths, workers=2, device="cpu") as shown:
+    shown.update(store.records(ids))        every half second or so
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live as RichLive
+from rich.text import Text
+
+from harness import wording
+from harness.console.grid import INDENT, Column, Grid, printable, styled
+from harness.console.screens import heading, starred
+from harness.console.shell import console as make_console
+from harness.console.standing import epoch_of
+from harness.plan import Plan, PlannedRun
+from harness.store.paths import Paths
+from harness.store.records import Record, read_rows
+from harness.task import Metric
+
+MOST_VARIANTS = 12
+MOST_SEEDS = 20
+LOG_LINES = 5
+
+
+def progress(
+    plan: Plan,
+    name: str,
+    metric: Metric,
+    paths: Paths,
+    *,
+    workers: int,
+    device: str,
+    console: Console | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Progress:
+    """The view that fits the terminal behind `console` (stderr by default) and the size of the plan.
+
+    `name` and `metric` are what the cells show; `clock` returns seconds.
+    """
+    console = console or make_console(sys.stderr)
+    small = len(plan.variants) <= MOST_VARIANTS and wording.seeds(plan) <= MOST_SEEDS
+    view = Live if console.is_terminal and small else Progress
+    return view(plan, name, metric, paths, workers=workers, device=device, console=console, clock=clock)
+
+
+class Progress:
+    """One plain line an ending; a failed run with its reason, its log and the log's last lines."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        name: str,
+        metric: Metric,
+        paths: Paths,
+        *,
+        workers: int,
+        device: str,
+        console: Console,
+        clock: Callable[[], float],
+    ) -> None:
+        self.plan, self.name, self.metric, self.paths = plan, name, metric, paths
+        self.workers, self.device, self.console, self.clock = workers, device, console, clock
+        self.known: Mapping[str, Record] | None = None
+        self.began = clock()
+        self.trained_before = 0.0
+
+    def __enter__(self) -> Progress:
+        self._print(*self.introduction())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def update(self, records: Mapping[str, Record]) -> None:
+        """Show what has changed since the last call; the first call only learns where things stand."""
+        before, self.known = self.known, records
+        if before is None:
+            self.trained_before = trained(self.plan, records)
+            ended = sum(record.ended for record in records.values())
+            if ended:
+                self._print(styled(f"{ended} of {len(self.plan.runs)} done already"))
+            return
+        ended = sum(before[run.id].ended for run in self.plan.runs)
+        for run in self.plan.runs:
+            if not before[run.id].ended and records[run.id].ended:
+                ended += 1
+                self._announce(ended, run, records[run.id])
+
+    def introduction(self) -> list[RenderableType]:
+        """The two lines above everything: the question; the runs, workers, device and whether this is a rehearsal."""
+        count = f"{wording.plural(len(self.plan.runs), 'run')} on {self.device}, {wording.plural(self.workers, 'worker')}"
+        marker = wording.rehearsal(self.plan)
+        return [*heading(self.plan), styled(printable(f"{count} · {marker}" if marker else count))]
+
+    def _announce(self, ended: int, run: PlannedRun, record: Record) -> None:
+        widest = max(map(len, self.plan.variants))
+        line = f"[{ended}/{len(self.plan.runs)}] {run.variant:<{widest}}  seed {run.seed}  {self._outcome(record)}"
+        self._print(styled(printable(line)))
+        if record.state == "failed":
+            self._print(*(styled(f"    {printable(line)}") for line in last_lines(self.paths.run(run.id).log)))
+
+    def _outcome(self, record: Record) -> str:
+        time = "" if record.seconds is None else wording.clock(record.seconds)
+        log = str(self.paths.run(record.id).log)
+        if record.state == "completed":
+            value = live_value(record.metrics.get(self.name), self.metric)
+            return "  ".join(filter(None, ["completed", f"{value} {self.metric.unit}".rstrip(), time, record.id]))
+        # The lines of a failure stand above a person's next command: the word, why, when, and where to look.
+        word = f"FAILED {record.reason or ''}".rstrip() if record.state == "failed" else "DIVERGED"
+        return f"{word} at epoch {record.epoch}  {log}"
+
+    def _print(self, *lines: RenderableType) -> None:
+        for line in lines:
+            self.console.print(line, soft_wrap=True)
+
+
+class Live(Progress):
+    """A table with a cell a run that fills in; failures are also told in full, above it."""
+
+    def __enter__(self) -> Live:
+        self.live = RichLive(console=self.console, auto_refresh=False, get_renderable=self.frame, vertical_overflow="visible")
+        self.live.start(refresh=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.live.stop()
+
+    def update(self, records: Mapping[str, Record]) -> None:
+        super().update(records)
+        self.live.refresh()
+
+    def _announce(self, ended: int, run: PlannedRun, record: Record) -> None:
+        if record.state != "completed":
+            super()._announce(ended, run, record)
+
+    def frame(self) -> RenderableType:
+        """The whole view, as of the last update."""
+        table = cells(self.plan, self.known or {}, self.name, self.metric)
+        return Group(*self.introduction(), Text(), table, Text(), styled(f"{' ' * INDENT}{self.footer()}"))
+
+    def footer(self) -> str:
+        """How far it is, how fast, and how long it takes still."""
+        records = self.known or {}
+        elapsed = self.clock() - self.began
+        ended = sum(record.ended for record in records.values())
+        parts = [f"{ended} of {len(self.plan.runs)} done"]
+        speeds = [
+            speed for record in records.values() if record.state == "running" and (speed := self._speed(record.id)) is not None
+        ]
+        parts += [f"{wording.count(sum(speeds))} samples/s"] if speeds else []
+        parts.append(f"{wording.clock(elapsed)} elapsed")
+        done = trained(self.plan, records)
+        if done > self.trained_before and done < len(self.plan.runs):
+            left = (len(self.plan.runs) - done) * elapsed / (done - self.trained_before)
+            parts.append(f"{wording.clock(left)} left")
+        return " · ".join([*parts, "Ctrl-C keeps everything"])
+
+    def _speed(self, run_id: str) -> float | None:
+        rows = read_rows(self.paths.run(run_id).metrics)
+        speed = rows[-1].get("samples_per_second") if rows else None
+        return float(speed) if isinstance(speed, int | float) else None
+
+
+def trained(plan: Plan, records: Mapping[str, Record]) -> float:
+    """How many runs have been trained, parts of runs included."""
+    total = 0.0
+    for run in plan.runs:
+        record = records.get(run.id)
+        length = wording.epochs(plan.variants[run.variant])
+        if record is not None:
+            total += 1.0 if record.ended else min(record.epoch / length, 1.0) if length else 0.0
+    return total
+
+
+def cells(plan: Plan, records: Mapping[str, Record], name: str, metric: Metric) -> Grid:
+    """A row a variant, a column a seed, each cell the run's value or where it stands."""
+    seeds = list(dict.fromkeys(run.seed for run in plan.runs))
+    by_place = {(run.variant, run.seed): run for run in plan.runs}
+    columns = [Column(wording.label(name)), *(Column(f"seed {seed}", "right") for seed in seeds)]
+    rows = []
+    for variant, config in plan.variants.items():
+        runs = [by_place.get((variant, seed)) for seed in seeds]
+        row = [cell(records.get(run.id), wording.epochs(config), name, metric) if run else "" for run in runs]
+        rows.append([starred(variant, plan), *row])
+    return Grid(columns, rows)
+
+
+def cell(record: Record | None, length: int | None, name: str, metric: Metric) -> str:
+    """What a run has come to, in a few characters."""
+    if record is None or record.state == "pending":
+        return wording.NOTHING
+    if record.state == "running":
+        return epoch_of(record.epoch, None) if length is None else f"{record.epoch}/{length}"
+    if record.state == "completed":
+        return live_value(record.metrics.get(name), metric)
+    return {"interrupted": "stopped", "failed": "FAILED", "diverged": "DIVERGED"}[record.state]
+
+
+def live_value(value: Any, metric: Metric) -> str:
+    """A number while runs train: one decimal of a percentage, four figures of all else."""
+    if not isinstance(value, int | float):
+        return wording.NOTHING
+    return wording.number(value, 1 if metric.unit == "%" else wording.decimals([value], metric))
+
+
+def last_lines(log: Path) -> list[str]:
+    """The log's last lines; none where there is no log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 8192))
+            return file.read().decode(errors="replace").rstrip().splitlines()[-LOG_LINES:]
+    except FileNotFoundError:
+        return []

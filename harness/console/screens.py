@@ -1,0 +1,102 @@
+"""A plan, its records and frame -> the screen before it starts, and the table at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from harness import wording
+from harness.console.grid import INDENT, Column, Grid, printable, styled
+from harness.frames import Comparison, compare
+from harness.plan import Plan
+from harness.store.records import Record
+from harness.task import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def heading(plan: Plan) -> list[RenderableType]:
+    """The plan's name and its question."""
+    return [styled(f"{plan.name}   {printable(plan.question)}")]
+
+
+def dry_run(
+    plan: Plan, records: Mapping[str, Record], parameters: Mapping[str, float], metrics: Mapping[str, Metric]
+) -> RenderableType:
+    """What `run` would do.
+
+    `parameters` is a number a variant, empty where the task counts none; `metrics` are all that a claim may name.
+    """
+    facts = " · ".join([*wording.setting(plan), *filter(None, [wording.rehearsal(plan)])])
+    notes = [(f"claim {place}", wording.claim(claim, metrics)) for place, claim in enumerate(plan.claims, 1)]
+    notes.append(("cost", cost(plan, records)))
+    width = max(len(key) for key, _ in notes)
+    return Group(
+        *heading(plan),
+        styled(printable(facts)),
+        Text(),
+        _variants(plan, records, parameters),
+        Text(),
+        *(styled(f"{' ' * INDENT}{key:<{width}}   {printable(text)}") for key, text in notes),
+        styled(f"{' ' * INDENT}nothing started; --json lists run ids"),
+    )
+
+
+def cost(plan: Plan, records: Mapping[str, Record]) -> str:
+    """The runs that are left and, where configurations say how long they are, their epochs."""
+    waiting = [run for run in plan.runs if records[run.id].state in ("pending", "interrupted")]
+    lengths = [wording.epochs(plan.variants[run.variant]) for run in waiting]
+    known = [length for length in lengths if length is not None]
+    runs = wording.plural(len(waiting), "run")
+    if len(known) < len(lengths) or not known:
+        return f"{runs} to train"
+    left = sum(known) - sum(records[run.id].epoch for run in waiting)
+    return f"{runs} to train, {wording.plural(left, 'epoch')}"
+
+
+def _variants(plan: Plan, records: Mapping[str, Record], parameters: Mapping[str, float]) -> Grid:
+    states = {label: [records[run.id].state for run in plan.runs if run.variant == label] for label in plan.variants}
+    failed = any(state == "failed" for found in states.values() for state in found)
+    columns = [Column("variant"), *([Column("parameters", "right")] if parameters else []), Column("seeds", "right")]
+    columns += [Column("done", "right"), *([Column("failed", "right")] if failed else []), Column("to do", "right")]
+    rows = []
+    for label, found in states.items():
+        row = [starred(label, plan), *([wording.count(parameters[label])] if parameters else []), str(len(found))]
+        done = sum(state in ("completed", "diverged") for state in found)
+        lost = found.count("failed")
+        row += [str(done), *([str(lost)] if failed else []), str(len(found) - done - lost)]
+        rows.append(row)
+    return Grid(columns, rows)
+
+
+def starred(label: str, plan: Plan) -> str:
+    """A variant's label, with a star for the baseline where there is something to compare."""
+    return f"{label} *" if label == plan.baseline and len(plan.variants) > 1 else label
+
+
+def ending(plan: Plan, runs: pd.DataFrame, name: str, metric: Metric, report: str | None = None) -> RenderableType:
+    """What came out: `runs_frame` -> a row a variant with n, mean ± sd and the paired difference; and where the report is."""
+    comparison = compare(runs, name, plan.baseline, plan.looks)
+    marker = wording.rehearsal(plan)
+    notes = [wording.reading(plan, comparison), *([marker] if marker else [])]
+    lines: list[RenderableType] = [means(plan, comparison, name, metric)]
+    lines += [styled(f"{' ' * INDENT}{printable(note)}") for note in notes]
+    return Group(*lines, *([Text(), styled(f"report  {report}")] if report else []))
+
+
+def means(plan: Plan, comparison: Comparison, name: str, metric: Metric) -> Grid:
+    """The table of `ending`; without differences where there are none to show."""
+    unit = wording.difference_unit(metric.unit)
+    places = wording.decimals([row.mean for row in comparison.rows], metric)
+    columns = [Column("variant"), Column("n", "right"), Column(wording.axis(name, metric.unit), "right")]
+    columns += [Column(f"difference ({unit})" if unit else "difference", "right")]
+    rows = [
+        [starred(row.variant, plan), str(row.n), wording.spread(row.mean, row.sd, places), wording.signed(row.difference, places)]
+        for row in comparison.rows
+    ]
+    shown = 4 if comparison.seeds and len(plan.variants) > 1 else 3
+    return Grid(columns[:shown], [row[:shown] for row in rows])

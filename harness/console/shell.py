@@ -1,0 +1,59 @@
+"""The edge of every command: text -> stdout and stderr, errors -> exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    import typer
+    from rich.console import Console, RenderableType
+
+# Where the output is no terminal nothing tells its width; the tables are made for this one.
+PLAIN_WIDTH = 100
+
+
+def console(file: IO[str]) -> Console:
+    """A rich console that prints words as they are: no emoji, no guessed highlights. `COLUMNS` and `NO_COLOR` are obeyed."""
+    from rich.console import Console
+
+    width = None if file.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
+    return Console(file=file, width=width, highlight=False, emoji=False, markup=False)
+
+
+def show(*renderables: RenderableType) -> None:
+    """Print results: to stdout."""
+    out = console(sys.stdout)
+    for renderable in renderables:
+        out.print(renderable)
+
+
+def say(message: str) -> None:
+    """Print a message for people: to stderr, unwrapped, so that paths can be copied."""
+    print(message, file=sys.stderr)
+
+
+def show_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print one document for programs: to stdout. Numbers that JSON lacks must be strings already."""
+    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def run_app(app: typer.Typer, argv: Sequence[str] | None, name: str) -> int:
+    """Run a command's typer application; its exit code. A HarnessError is printed to stderr without a traceback."""
+    try:
+        app(args=None if argv is None else list(argv), prog_name=name)
+    except HarnessError as error:
+        say(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read the output has closed it (`harness status | head`); nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0

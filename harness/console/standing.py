@@ -1,0 +1,171 @@
+"""Plans, records -> where they stand: the table of all plans, one plan, one run, and how runs differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from harness import wording
+from harness.console.grid import INDENT, Column, Grid, printable, styled
+from harness.console.screens import heading
+from harness.plan import Plan
+from harness.progress import Counts
+from harness.store.paths import Paths, RunPaths
+from harness.store.records import Record, Spec
+from harness.wording import NOTHING
+
+# Stands for a key that one of two runs does not have.
+MISSING = "—"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A plan, how many of its runs are in each state, and the seconds since one of its files changed (None: nothing trained)."""
+
+    plan: Plan
+    counts: Counts
+    updated: float | None
+
+
+def overview(standings: Sequence[Standing]) -> RenderableType:
+    """All plans, a row each."""
+    diverged = any(standing.counts.diverged for standing in standings)
+    headings = ["experiment", "done", "running", "waiting", "failed", *(["diverged"] if diverged else []), "updated"]
+    rows = []
+    for standing in standings:
+        counts = standing.counts
+        numbers = [counts.running, counts.pending + counts.interrupted, counts.failed, *([counts.diverged] if diverged else [])]
+        updated = NOTHING if standing.updated is None else wording.ago(standing.updated)
+        rows.append([standing.plan.name, f"{counts.done}/{counts.total}", *(dotted(number) for number in numbers), updated])
+    columns = [Column(name, "left" if name in ("experiment", "updated") else "right") for name in headings]
+    return Grid(columns, rows, indent=0)
+
+
+def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) -> RenderableType:
+    """One plan: its counts, then every run that is running, interrupted, diverged or failed, and what to do about it."""
+    plan = standing.plan
+    lines: list[RenderableType] = [*heading(plan)]
+    marker = wording.rehearsal(plan)
+    lines += [styled(marker)] if marker else []
+    lines += [Text(), overview([standing])]
+    rows = []
+    for state in ("running", "interrupted", "diverged", "failed"):
+        for run in plan.runs:
+            if records[run.id].state == state:
+                length = wording.epochs(plan.variants[run.variant])
+                rows.append([state, f"{run.variant} seed {run.seed}", *_where(records[run.id], length, paths.run(run.id))])
+    if rows:
+        lines += [Text(), Grid([Column("state"), Column("run"), Column("where"), Column("more")], rows, indent=0)]
+    retry = [state for state in ("failed", "diverged") if getattr(standing.counts, state)]
+    if retry:
+        again = f"again: {wording.command(plan)} {' '.join(f'--retry {state}' for state in retry)}"
+        lines += [Text(), styled(printable(again))]
+    report = paths.report(plan.name) / "report.md"
+    lines += [
+        Text(),
+        styled(f"report  {report}" if report.is_file() else f"report  none yet; write it with: harness report {plan.name}"),
+    ]
+    return Group(*lines)
+
+
+def _where(record: Record, length: int | None, paths: RunPaths) -> list[str]:
+    """A run's place, and what helps a person to find or understand it."""
+    place = epoch_of(record.epoch, length)
+    if record.state == "running":
+        beat = "" if record.beat_age_s is None else f"beat {wording.ago(record.beat_age_s)}"
+        return [place, "   ".join(filter(None, [holder(record), beat]))]
+    if record.state == "interrupted":
+        return [place, "goes on when it is run again"]
+    return [record.reason or place, str(paths.log)]
+
+
+def holder(record: Record) -> str:
+    """Who trains a run: host, process, and the cluster's job where there is one."""
+    return " ".join(filter(None, [f"{record.host}:{record.pid}", record.job and f"job {record.job}"]))
+
+
+def epoch_of(epoch: int, length: int | None) -> str:
+    return f"epoch {epoch}" if length is None else f"epoch {epoch}/{length}"
+
+
+def dotted(number: int) -> str:
+    """A count of which zero is the good news: a dot."""
+    return str(number) if number else NOTHING
+
+
+def one_run(record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths) -> RenderableType:
+    """One run: its record, its files and its whole configuration."""
+    facts = {
+        "run": record.id,
+        "state": " ".join(filter(None, [record.state, record.reason])),
+        "error": record.error,
+        "task": f"{spec.task} version {spec.version}",
+        "seed": spec.seed,
+        "data": spec.data,
+        "plans": ", ".join(plans) or "none",
+        "epochs": record.epoch,
+        "trained": None if record.seconds is None else wording.clock(record.seconds),
+        "ended": record.ended_at,
+        "trained by": holder(record) if record.state == "running" else None,
+    }
+    files = [str(file) for file in files_of(paths)]
+    return Group(
+        *_pairs({key: value for key, value in facts.items() if value is not None}),
+        Text(),
+        *_pairs(record.metrics),
+        Text(),
+        *_pairs(flat(spec.config)),
+        Text(),
+        *(styled(f"{' ' * INDENT}{file}") for file in files),
+    )
+
+
+def files_of(paths: RunPaths) -> list[Path]:
+    """A run's files that are there."""
+    return sorted(file for file in paths.folder.iterdir() if file.is_file()) if paths.folder.is_dir() else []
+
+
+def two_runs(first: tuple[str, Spec], second: tuple[str, Spec]) -> RenderableType:
+    """How the specs of two runs differ: a row a key."""
+    rows = [[key, plain(one), plain(other)] for key, (one, other) in spec_difference(first[1], second[1]).items()]
+    if not rows:
+        return styled(f"{first[0]} and {second[0]} are the same run" if first[0] == second[0] else "no difference")
+    return Grid([Column("key"), Column(first[0]), Column(second[0])], rows, indent=0)
+
+
+def spec_difference(first: Spec, second: Spec) -> dict[str, tuple[Any, Any]]:
+    """Dotted key -> the two values, for every key whose values differ; `MISSING` where one has no such key."""
+    one, other = _identity(first), _identity(second)
+    keys = [*one, *(key for key in other if key not in one)]
+    return {
+        key: (one.get(key, MISSING), other.get(key, MISSING)) for key in keys if one.get(key, MISSING) != other.get(key, MISSING)
+    }
+
+
+def _identity(spec: Spec) -> dict[str, Any]:
+    return {"task": spec.task, "version": spec.version, "seed": spec.seed, "data": spec.data, **flat(spec.config)}
+
+
+def flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings -> dotted keys."""
+    leaves: dict[str, Any] = {}
+    for key, value in block.items():
+        leaves |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
+    return leaves
+
+
+def plain(value: Any) -> str:
+    """A value as YAML would show it on one line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"[{', '.join(map(plain, value))}]" if isinstance(value, list | tuple) else str(value)
+
+
+def _pairs(values: Mapping[str, Any]) -> list[RenderableType]:
+    width = max(map(len, values), default=0)
+    return [styled(f"{' ' * INDENT}{key:<{width}}   {printable(plain(value))}") for key, value in values.items()]

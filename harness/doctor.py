@@ -1,0 +1,262 @@
+"""This machine -> what is ready, what to know and what is broken, each with what to do about it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pandas",
+    "matplotlib",
+    "seaborn",
+    "pydantic",
+    "typer",
+    "rich",
+    "jinja2",
+    "pyyaml",
+    "scipy",
+)
+OLDEST_PYTHON = (3, 11)
+LITTLE_DISK_BYTES = 5 * 10**9  # a large experiment's checkpoints, and a data set's cache
+NO_DISK_BYTES = 2 * 10**8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: `problem` means that runs cannot work, `note` that something optional is missing or worth knowing."""
+
+    name: str
+    state: Literal["ok", "note", "problem"]
+    what: str
+    advice: str | None = None
+
+
+@app.command()
+def doctor(
+    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+) -> None:
+    """Check whether this machine is ready: accelerators, data, logins, cluster, disk, versions. Uses no network.
+
+    Example: harness doctor
+    """
+    from harness.console import shell
+    from harness.console.grid import printable, styled
+
+    # Where the results are, there is the cache that the data are looked for in.
+    os.environ.setdefault("HARNESS_CACHE", str((results / "cache").absolute()))
+    findings = [check() for check in checks(results, os.environ)]
+    broken = any(finding.state == "problem" for finding in findings)
+    if as_json:
+        shell.show_json({"ready": not broken, "findings": [asdict(finding) for finding in findings]})
+    else:
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            shell.show(styled(f"{finding.state:<7}  {finding.name:<{width}}  {printable(finding.what)}"))
+            if finding.advice:
+                shell.show(styled(f"{' ' * (11 + width)}{printable(finding.advice)}"))
+    raise typer.Exit(EXIT_BAD_INPUT if broken else EXIT_OK)
+
+
+def checks(results: Path, environment: Mapping[str, str]) -> list[Callable[[], Finding]]:
+    """Every check, in the order it is shown."""
+    return [
+        python,
+        packages,
+        torch,
+        torchvision,
+        accelerators,
+        lambda: threads(environment),
+        small_images,
+        lambda: images(Path(environment.get("HARNESS_CACHE", results / "cache")) / "cifar10"),
+        lambda: disk(results),
+        lambda: wandb(environment, Path.home()),
+        lambda: slurm(environment.get("PATH", os.defpath)),
+    ]
+
+
+def python() -> Finding:
+    """The interpreter's version."""
+    what = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if sys.version_info < OLDEST_PYTHON:
+        return Finding("python", "problem", what, f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
+    return Finding("python", "ok", what)
+
+
+def packages() -> Finding:
+    """What is installed, in which version."""
+    versions = {name: _version(name) for name in PACKAGES}
+    missing = [name for name, version in versions.items() if version is None]
+    what = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
+    if missing:
+        return Finding(
+            "packages", "problem", f"missing: {', '.join(missing)}", f"install: python -m pip install {' '.join(missing)}"
+        )
+    return Finding("packages", "ok", what)
+
+
+def torch() -> Finding:
+    """Whether torch imports and adds."""
+    try:
+        module = importlib.import_module("torch")
+        if module.ones(2).sum().item() != 2:
+            return Finding("torch", "problem", f"{module.__version__}: 1 + 1 is not 2", "install torch again")
+    except Exception as error:  # whatever keeps torch from working here is what this line reports
+        return Finding(
+            "torch", "problem", f"does not work: {_one_line(error)}", "install torch again: python -m pip install torch"
+        )
+    return Finding("torch", "ok", f"{module.__version__}")
+
+
+def torchvision() -> Finding:
+    """Whether torchvision imports, with its own operators or without."""
+    try:
+        vision = importlib.import_module("harness.training.vision").import_torchvision()
+    except Exception as error:  # as for torch
+        advice = "install the torchvision that belongs to this torch: python -m pip install torchvision"
+        return Finding("torchvision", "problem", f"does not import: {_one_line(error)}", advice)
+    return Finding("torchvision", "ok", f"{vision.__version__}")
+
+
+def accelerators() -> Finding:
+    """The GPUs that torch can use, and whether there are some that it cannot."""
+    from harness.launch import visible_gpus
+
+    try:
+        cuda: Any = importlib.import_module("torch").cuda
+        names = [cuda.get_device_name(index) for index in range(cuda.device_count())] if cuda.is_available() else []
+    except Exception as error:  # as for torch
+        return Finding("accelerators", "problem", f"torch cannot say: {_one_line(error)}", "see the line about torch")
+    if names:
+        return Finding("accelerators", "ok", f"{len(names)} CUDA: {', '.join(names)}")
+    if visible_gpus():
+        advice = "install a torch built for CUDA whose version fits the driver (nvidia-smi shows it)"
+        return Finding("accelerators", "note", f"{visible_gpus()} NVIDIA GPU here, but this torch cannot use it", advice)
+    return Finding("accelerators", "note", "none; runs train on the CPU", "the small profile (--profile smoke) is made for that")
+
+
+def threads(environment: Mapping[str, str]) -> Finding:
+    """How many CPU threads a worker has to share."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = environment.get("OMP_NUM_THREADS")
+    what = f"{usable} usable here"
+    if limit is not None and limit.isdigit() and int(limit) < usable:
+        return Finding("threads", "note", f"{what}, OMP_NUM_THREADS allows {limit}", "unset OMP_NUM_THREADS to use all")
+    return Finding("threads", "ok", what)
+
+
+def small_images() -> Finding:
+    """Whether the images that come with the package can be read."""
+    try:
+        config = importlib.import_module("harness.training.config")
+        data = importlib.import_module("harness.training.data").load(config.Data(dataset="cifar10_mini"))
+    except DataError as error:
+        return Finding("cifar10_mini", "problem", _one_line(error), "install the package again")
+    except ImportError as error:
+        return Finding("cifar10_mini", "problem", f"cannot be read: {_one_line(error)}", "see the lines above")
+    count = len(data.train.labels) + len(data.test.labels)
+    return Finding("cifar10_mini", "ok", f"{count:,} images, shipped with the package")
+
+
+def images(folder: Path) -> Finding:
+    """Whether the full data set lies where it is looked for."""
+    found = [name for name in ("cifar-10-batches-py", "cifar-10-python.tar.gz") if (folder / name).exists()]
+    if found:
+        return Finding("cifar10", "ok", f"{folder / found[0]}")
+    advice = "the first run downloads it (170 MB); without network put cifar-10-python.tar.gz there, or --set data.root=FOLDER"
+    return Finding("cifar10", "note", f"not in {folder}", advice)
+
+
+def disk(results: Path) -> Finding:
+    """Whether the results folder can be written, and how much fits."""
+    place = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        what = "is no folder" if not place.is_dir() else "cannot be written"
+        return Finding("results", "problem", f"{place} {what}", "name another folder with --results")
+    free = shutil.disk_usage(place).free
+    what = f"{results}: {free / 1e9:,.1f} GB free"
+    if free < LITTLE_DISK_BYTES:
+        return Finding(
+            "results",
+            "problem" if free < NO_DISK_BYTES else "note",
+            what,
+            "free some space, or name another folder with --results",
+        )
+    return Finding("results", "ok", what)
+
+
+def wandb(environment: Mapping[str, str], home: Path) -> Finding:
+    """Whether Weights & Biases would find a key. Shows no part of it and asks no server."""
+    version = _version("wandb")
+    if version is None:
+        return Finding("W&B", "note", "not installed; results stay local", "to mirror runs there: python -m pip install wandb")
+    if environment.get("WANDB_MODE") in ("disabled", "offline"):
+        return Finding(
+            "W&B", "note", f"{version}, WANDB_MODE is {environment['WANDB_MODE']}", "unset WANDB_MODE to mirror runs there"
+        )
+    if environment.get("WANDB_API_KEY"):
+        return Finding("W&B", "ok", f"{version}, logged in by WANDB_API_KEY")
+    host = environment.get("WANDB_BASE_URL", "https://api.wandb.ai").partition("://")[2].partition("/")[0].partition(":")[0]
+    for file in (Path(environment["NETRC"]),) if environment.get("NETRC") else (home / ".netrc", home / "_netrc"):
+        if _names_host(file, host):
+            return Finding("W&B", "ok", f"{version}, logged in to {host} by {file}")
+    return Finding("W&B", "note", f"{version}, not logged in; results stay local", "to mirror runs there: wandb login")
+
+
+def slurm(path: str) -> Finding:
+    """Whether this machine can submit to a cluster."""
+    sbatch = shutil.which("sbatch", path=path)
+    if sbatch is None:
+        return Finding(
+            "SLURM", "note", "no sbatch on PATH; runs train on this machine", "log in to a cluster's front end to submit there"
+        )
+    return Finding("SLURM", "ok", sbatch)
+
+
+def _names_host(file: Path, host: str) -> bool:
+    """Whether a netrc file has an entry for `host`; the key beside it is neither kept nor shown."""
+    try:
+        words = file.read_text(errors="replace").split()
+    except OSError:  # not there, or not ours to read: W&B could not read it either
+        return False
+    return any(word == "machine" and name == host for word, name in pairwise(words))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command's exit code."""
+    from harness.console.shell import run_app
+
+    return run_app(app, argv, "harness doctor")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

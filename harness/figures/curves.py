@@ -1,0 +1,125 @@
+"""Frame of epochs -> learning curves: a metric and the training loss by epoch, thin lines for seeds, bold ones for means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness import wording
+from harness.figures.style import Look, drawing, looks
+from harness.task import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Inches.
+PANEL_WIDTH = 4.2
+HEIGHT = 3.6  # without the legend
+LEGEND_ROW = 0.19
+LEGEND_WIDTH = 8.0
+
+FEW_EPOCHS = 12  # so many points or fewer are each marked
+MARKS = 8  # on a longer line
+
+
+def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequence[str], note: str | None = None) -> Figure:
+    """A panel a metric, unsmoothed.
+
+    `epochs` has a row a run and epoch with variant, seed, state, epoch and a column a metric (`load_curves`); `metrics` gives
+    the panels; `variants` are all of the plan in its order, which decides their colours; `note` stands above the panels. Runs
+    that failed or diverged end in a cross and are in no mean; the mean of the others stops where the first of them does.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    present = set(epochs["variant"])
+    styles = {variant: look for variant, look in looks(variants).items() if variant in present}
+    columns = legend_columns(list(styles))
+    below = LEGEND_ROW * (1.5 - -len(styles) // columns) if styles else 0.0
+    size = (PANEL_WIDTH * max(len(metrics), 1), HEIGHT + below)
+    with drawing():
+        room = ConstrainedLayoutEngine(rect=(0.005, below / size[1], 0.985, 0.985 - below / size[1]), wspace=0.06)
+        figure = Figure(figsize=size, layout=room)
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(1, max(len(metrics), 1), squeeze=False)[0]
+        for axis, (name, metric) in zip(axes, metrics.items(), strict=False):
+            panel(axis, epochs, name, metric, styles)
+        if note:
+            figure.suptitle(note, fontsize=9, x=0.012, ha="left", fontweight="bold")
+        if styles:
+            legend(figure, styles, columns, key(epochs))
+    return figure
+
+
+def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: Mapping[str, Look]) -> None:
+    """One metric by epoch. Says so where there is nothing to draw."""
+    import numpy as np
+    from matplotlib.ticker import MaxNLocator
+
+    values = epochs.dropna(subset=[name]) if name in epochs else epochs.iloc[:0]
+    values = values[np.isfinite(values[name].astype(float))] if len(values) else values
+    if values.empty:
+        reason = "no epoch has ended yet" if epochs.empty else f"no {wording.label(name)} measured"
+        axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color="#666666")
+        axis.set(xticks=[], yticks=[])
+    else:
+        long = values["epoch"].nunique() > FEW_EPOCHS
+        for place, (variant, look) in enumerate(styles.items()):
+            _variant(axis, values[values["variant"] == variant], name, look, shift=place / len(styles), long=long)
+        first, last = values["epoch"].min(), values["epoch"].max()
+        edge = 0.5 if first == last else 0.03 * (last - first)
+        axis.set_xlim(first - edge, last + edge)
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    axis.set_xlabel("epoch")
+    axis.set_ylabel(wording.axis(name, metric.unit))
+
+
+def _variant(axis: Axes, own: pd.DataFrame, name: str, look: Look, *, shift: float, long: bool) -> None:
+    """A variant's seeds and their mean; `shift` (0 to 1) keeps the marks of several lines apart."""
+    import seaborn as sns
+
+    broken = own["state"].isin(["failed", "diverged"])
+    if own["seed"].nunique() > 1 or broken.any():
+        thin = {"linewidth": 0.5 if long else 0.7, "alpha": 0.3 if long else 0.45, "zorder": 2, "legend": False}
+        sns.lineplot(own, x="epoch", y=name, units="seed", estimator=None, color=look.colour, ax=axis, **thin)
+    ends = own[broken].groupby("seed").tail(1)
+    axis.plot(ends["epoch"], ends[name], linestyle="", marker="x", markersize=6, color=look.colour, zorder=4)
+    whole = own[~broken]
+    every = whole.groupby("epoch")[name].agg(["mean", "size"])
+    means = every.loc[every["size"] == whole["seed"].nunique(), "mean"]
+    if means.empty:
+        return
+    # A line of few points hides between its ends; on a long one some marks tell it from others in grey.
+    step = max(len(means) // MARKS, 1) if long else 1
+    marks = {"marker": look.marker, "markersize": 4.5, "markeredgewidth": 0.0, "markevery": (int(shift * step), step)}
+    bold = {"linewidth": 1.2 if long else 1.9, "linestyle": look.dashes, "zorder": 3, "legend": False}
+    sns.lineplot(x=means.index, y=means.to_numpy(), color=look.colour, ax=axis, **bold, **marks)
+
+
+def key(epochs: pd.DataFrame) -> str | None:
+    """What the kinds of lines mean, as far as there are several."""
+    broken = epochs["state"].isin(["failed", "diverged"])
+    several = epochs[~broken].groupby("variant")["seed"].nunique().max() > 1
+    meanings = ["bold: mean over seeds", "thin: each seed"] if several else []
+    return ", ".join([*meanings, *(["cross: failed or diverged"] if broken.any() else [])]) or None
+
+
+def legend(figure: Figure, styles: Mapping[str, Look], columns: int, title: str | None) -> None:
+    """Below the panels, never over the data: an entry a variant."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=1.7, marker=look.marker, markersize=4.5, label=variant)
+        for variant, look in styles.items()
+    ]
+    shape = {"ncols": columns, "handlelength": 3.6, "columnspacing": 1.8, "labelspacing": 0.35}
+    figure.legend(handles=handles, loc="lower center", frameon=False, title=title, title_fontsize=8, **shape)
+
+
+def legend_columns(variants: Sequence[str]) -> int:
+    """As many columns as the longest label leaves room for."""
+    longest = max(map(len, variants), default=1)
+    return max(1, min(len(variants), 6, int(LEGEND_WIDTH / (0.75 + 0.075 * longest))))

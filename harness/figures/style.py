@@ -1,0 +1,90 @@
+"""What all figures share: a variant's colour and line, fonts that embed, and files that are the same bits each time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.store.atomic import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PIXELS_PER_INCH = 150
+# Okabe and Ito's colours that a thin line on white can bear, and darker ones; neighbours differ in luminance, so in grey too.
+COLOURS = ("#0173B2", "#DE8F05", "#029E73", "#D55E00", "#6A3D9A", "#56B4E9", "#8C4A1E", "#222222")
+DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+STYLE: dict[Any, Any] = {
+    "axes.facecolor": "white",
+    "figure.facecolor": "white",
+    "axes.edgecolor": "#666666",
+    "axes.labelcolor": "#222222",
+    "axes.grid": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "#E5E5E5",
+    "grid.linewidth": 0.8,
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "text.color": "#222222",
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    # TrueType in PDF and text in SVG as outlines: the figure looks the same without the font.
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    # Names of clip paths come from this, not from chance.
+    "svg.hashsalt": "harness",
+    # A label may hold a dollar sign; it is no formula.
+    "text.parse_math": False,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a variant is drawn, in every figure of its plan."""
+
+    colour: str
+    dashes: Any
+    marker: str
+
+
+def looks(variants: Sequence[str]) -> dict[str, Look]:
+    """Variant -> its look, by its position in the plan: colours first, then the line changes too."""
+    return {
+        variant: Look(
+            COLOURS[place % len(COLOURS)], DASHES[(place + place // len(COLOURS)) % len(DASHES)], MARKERS[place % len(MARKERS)]
+        )
+        for place, variant in enumerate(variants)
+    }
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw inside this block: our style, without changing what a notebook has set."""
+    import matplotlib as mpl
+    import seaborn as sns
+
+    with mpl.rc_context(), sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
+        yield
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write `name`.png and `name`.svg into `folder`: the same bits for the same figure and versions."""
+    files = []
+    with drawing():
+        for suffix in ("png", "svg"):
+            buffer = io.BytesIO()
+            metadata = {"Date": None, "Creator": None} if suffix == "svg" else {"Software": None}
+            figure.savefig(buffer, format=suffix, dpi=PIXELS_PER_INCH, metadata=metadata)
+            files.append(folder / f"{name}.{suffix}")
+            write_bytes(files[-1], buffer.getvalue())
+    return files

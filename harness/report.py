@@ -1,0 +1,58 @@
+"""Plans' names -> their reports on disk, and the table of each on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def report(
+    names: Annotated[list[str] | None, typer.Argument(help="plans: name, name@profile or the YAML's path; none: all")] = None,
+    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+) -> None:
+    """Write the reports of plans from what is there now, finished or not.
+
+    Example: harness report leakyrelu_vs_relu@smoke
+    """
+    # Reading names and --help need none of this.
+    from rich.text import Text
+
+    from harness.console import documents, screens, shell
+    from harness.frames import stored_plan
+    from harness.store.records import Store
+    from harness.writeup import gather, write_findings
+
+    store = Store.open(results, create=False)
+    plans = [stored_plan(store, name) for name in dict.fromkeys(names or store.plan_names())]
+    written = []
+    for plan in plans:
+        findings = gather(store, plan)
+        path = str(write_findings(findings))
+        if as_json:
+            written.append(documents.summary(plan, findings.records, findings.runs, findings.metric, path))
+            continue
+        metric = findings.metrics[findings.metric]
+        shell.show(*screens.heading(plan), Text(), screens.ending(plan, findings.runs, findings.metric, metric, path), Text())
+    if as_json:
+        shell.show_json({"reports": written})
+    elif not plans:
+        shell.say(f"no plan in {store.paths.plans} yet; make one with: harness run experiments/NAME.yaml")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command's exit code."""
+    from harness.console.shell import run_app
+
+    return run_app(app, argv, "harness report")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

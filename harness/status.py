@@ -1,0 +1,140 @@
+"""Names and run ids -> where they stand: all plans, one plan, one run, or how two runs differ."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.console.standing import Standing
+    from harness.plan import Plan
+    from harness.store.records import Record, Store
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+RUN_ID_START = re.compile(r"[0-9a-f]{6,12}")
+
+
+@app.command()
+def status(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="a plan, a run id (its first 6 digits do), or two run ids; none: all plans")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+) -> None:
+    """Show where plans and runs stand; of two runs, how they differ.
+
+    \b
+    Example: harness status
+             harness status leakyrelu_vs_relu@smoke
+             harness status 9f1c02ab77de 41aa03
+    """
+    from harness.errors import InputError
+    from harness.frames import stored_plan
+    from harness.store.records import Store
+
+    store = Store.open(results, create=False)
+    names = names or []
+    known = set(store.plan_names())
+    runs = [name for name in names if RUN_ID_START.fullmatch(name) and name not in known]
+    if runs and len(runs) == len(names) <= 2:
+        _show_runs(store, [find_run(store, name) for name in runs], as_json)
+    elif len(names) == 1:
+        _show_plan(store, stored_plan(store, names[0]), as_json)
+    elif not names:
+        _show_all(store, as_json)
+    else:
+        raise InputError(f"{' '.join(names)}: too many; allowed: one plan, one run id, two run ids, or nothing for all plans")
+
+
+def _show_all(store: Store, as_json: bool) -> None:
+    from harness.console import documents, shell, standing
+
+    plans = [plan for name in store.plan_names() if (plan := store.load_plan(name)) is not None]
+    records = store.records(list(dict.fromkeys(run.id for plan in plans for run in plan.runs)))
+    standings = [stand(store, plan, {run.id: records[run.id] for run in plan.runs}) for plan in plans]
+    # What is worked on now stands first.
+    standings.sort(key=lambda one: (one.updated is None, one.updated or 0.0, one.plan.name))
+    if as_json:
+        shell.show_json({"plans": [documents.plan_standing(one) for one in standings]})
+    elif standings:
+        shell.show(standing.overview(standings))
+    else:
+        shell.say(f"no plan in {store.paths.plans} yet; make one with: harness run experiments/NAME.yaml")
+
+
+def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
+    from harness.console import documents, shell, standing
+
+    records = store.records([run.id for run in plan.runs])
+    stands = stand(store, plan, records)
+    if as_json:
+        shell.show_json({**documents.plan_standing(stands), "runs": documents.plan_runs(plan, records)})
+    else:
+        shell.show(standing.one_plan(stands, records, store.paths))
+
+
+def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
+    from harness.console import documents, shell, standing
+    from harness.store.atomic import read_json
+    from harness.store.records import Spec
+
+    specs: list[tuple[str, Spec]] = [(run_id, read_json(store.paths.run(run_id).spec, Spec)) for run_id in run_ids]
+    if len(specs) == 2:
+        first, second = specs
+        if as_json:
+            shell.show_json(documents.run_difference(first, second))
+        else:
+            shell.show(standing.two_runs(first, second))
+        return
+    run_id, spec = specs[0]
+    loaded = [plan for name in store.plan_names() if (plan := store.load_plan(name)) is not None]
+    plans = [plan.name for plan in loaded if any(run.id == run_id for run in plan.runs)]
+    if as_json:
+        shell.show_json(documents.run_details(store.record(run_id), spec, plans, store.paths.run(run_id)))
+    else:
+        shell.show(standing.one_run(store.record(run_id), spec, plans, store.paths.run(run_id)))
+
+
+def stand(store: Store, plan: Plan, records: dict[str, Record]) -> Standing:
+    """A plan's counts, and when a file of its runs last changed."""
+    from harness.console.standing import Standing
+    from harness.progress import standing
+
+    # Files are renamed into a run's folder, which marks the folder's own time.
+    folders = (store.paths.run(run.id).folder for run in plan.runs if records[run.id].state != "pending")
+    changed = max((folder.stat().st_mtime for folder in folders if folder.is_dir()), default=None)
+    return Standing(plan, standing(plan, records), None if changed is None else max(0.0, time.time() - changed))
+
+
+def find_run(store: Store, start: str) -> str:
+    """The run on disk whose id starts with `start`. Raises InputError when none or several do."""
+    from harness.errors import InputError
+
+    folders = store.paths.runs.glob(f"{start}*/spec.json")
+    found = sorted(spec.parent.name for spec in folders)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"run {start!r} is not the only one; allowed: {', '.join(found[:10])}")
+    raise InputError(
+        f"no run {start!r} in {store.paths.runs}; it has not begun, or is elsewhere (harness status PLAN --json lists run ids)"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command's exit code."""
+    from harness.console.shell import run_app
+
+    return run_app(app, argv, "harness status")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""A plan's name -> its report on disk: report.md and figures/. Formats join beside `markdown`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.frames import stored_plan
+from harness.store.records import Store
+from harness.writeup.findings import Findings, gather
+
+__all__ = ["Findings", "gather", "write_findings", "write_report"]
+
+
+def write_report(name: str, results: str | Path = "results") -> Path:
+    """Write every format of the report of the plan `name`; the path of the one to open first.
+
+    The same files in give the same bits out. Raises InputError for a plan that is not there, StoreError where files cannot be
+    read or written.
+    """
+    store = Store.open(Path(results), create=False)
+    return write_findings(gather(store, stored_plan(store, name)))
+
+
+def write_findings(findings: Findings) -> Path:
+    """`write_report` for findings that are in memory already."""
+    # Jinja2 and matplotlib take a while to import; gathering alone needs neither.
+    from harness.writeup import markdown, pictures
+
+    pictures.write(findings)
+    return markdown.write(findings)
