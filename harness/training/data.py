@@ -1,0 +1,171 @@
+"""The configuration's `data` -> facts for planning (torch-free, nothing decoded), and the images for training."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import DataError
+from harness.task import cache_folder
+from harness.training import cifar10, config
+from harness.training.imagefolder import Listing, class_of, list_images, read_images
+from harness.training.subsets import quotas, stratified
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from harness.training.decoded import Source
+
+MINI = "cifar10_mini.tar"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What planning knows of a data set. `fingerprint` goes into run ids; `train_count` are the images a run trains on, after
+    `validation_size` and `train_limit`."""
+
+    fingerprint: str
+    classes: tuple[str, ...]
+    train_count: int
+    test_count: int
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pixels uint8 [n, 3, size, size] and labels int64 [n], on the CPU."""
+
+    pixels: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The images of a run, the names of the labels, and the statistics (0 to 1, one a channel) to normalise with."""
+
+    train: Images
+    validation: Images | None
+    test: Images
+    classes: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def facts(data: config.Data) -> Facts:
+    """Facts of the data set, without decoding it. CIFAR-10's are known constants: it may still have to be downloaded.
+
+    Raises DataError when an image folder is missing or cannot be trained on, or the subsets asked for do not fit.
+    """
+    if data.dataset == "cifar10":
+        fingerprint, classes = f"cifar10:md5:{cifar10.MD5}", cifar10.CLASSES
+        train, test = cifar10.TRAIN_COUNTS, cifar10.TEST_COUNTS
+        return Facts(fingerprint, classes, _train_count(data, train), sum(test))
+    with _root(data) as root:
+        listing = list_images(root)
+    train_count = _train_count(data, listing.counts("train"))
+    return Facts(_fingerprint(data, listing), listing.classes, train_count, sum(listing.counts("test")))
+
+
+def load(data: config.Data) -> DataSet:
+    """The images, decoded, from the cache where they are there already (then mapped, in milliseconds).
+
+    The validation split and `train_limit` are fixed, stratified by class, and do not depend on a run's seed. CIFAR-10 and its
+    miniature are normalised by CIFAR-10's known statistics, an image folder by those of its whole train/.
+    Raises DataError as `facts` does, and when the data cannot be read, are not what the fingerprint says, or hold an image that
+    cannot be decoded.
+    """
+    import torch
+
+    from harness.training.decoded import decoded
+
+    folder = cache_folder() / "decoded"
+    known = facts(data)
+    if data.dataset == "cifar10":
+        images = decoded(folder, known.fingerprint, data.image_size, lambda: _cifar10(data))
+    else:
+        with _root(data) as root:
+            listing = list_images(root)
+            identity = f"{_fingerprint(data, listing)} {listing.stamp}".strip()
+            images = decoded(folder, identity, data.image_size, lambda: _image_folder(root, listing, data.image_size))
+    mean, std = (images.mean, images.std) if data.dataset == "image_folder" else (cifar10.MEAN, cifar10.STD)
+
+    pixels, labels = torch.from_numpy(images.pixels), torch.tensor(images.labels)
+    train_labels = images.labels[: images.train_count]
+
+    def chosen(indices: Sequence[int]) -> Images:
+        index = torch.tensor(indices)
+        return Images(pixels[index], labels[index])
+
+    train = Images(pixels[: images.train_count], labels[: images.train_count])
+    validation = None
+    left: Sequence[int] = range(images.train_count)
+    if data.validation_size:
+        held_out = stratified(train_labels, left, data.validation_size, "validation")
+        validation = chosen(held_out)
+        left = sorted(set(left) - set(held_out))
+    if data.train_limit is not None:
+        left = stratified(train_labels, left, data.train_limit, "train_limit")
+    if len(left) < images.train_count:
+        train = chosen(left)
+    test = Images(pixels[images.train_count :], labels[images.train_count :])
+    return DataSet(train, validation, test, known.classes, mean, std)
+
+
+@contextlib.contextmanager
+def _root(data: config.Data) -> Iterator[Path]:
+    """Where an image folder lies; the shipped miniature is one too."""
+    if data.root is not None and data.dataset == "image_folder":
+        yield Path(data.root).expanduser()
+        return
+    with resources.as_file(resources.files("harness.training") / MINI) as path:
+        yield path
+
+
+def _fingerprint(data: config.Data, listing: Listing) -> str:
+    return f"{data.dataset}:{listing.fingerprint}"
+
+
+def _train_count(data: config.Data, counts: Sequence[int]) -> int:
+    """How many images are left to train on, of `counts` a class. Raises DataError when a class would have none."""
+    if data.validation_size >= sum(counts):
+        raise DataError(f"data.validation_size {data.validation_size} of {sum(counts)} training images; allowed: fewer")
+    left = [count - share for count, share in zip(counts, quotas(counts, data.validation_size), strict=True)]
+    if min(left) == 0:
+        raise DataError(f"data.validation_size {data.validation_size} leaves a class without training images; allowed: fewer")
+    if data.train_limit is None:
+        return sum(left)
+    if not len(counts) <= data.train_limit <= sum(left):
+        allowed = f"{len(counts)} (one a class) to {sum(left)}"
+        raise DataError(
+            f"data.train_limit {data.train_limit} of {sum(left)} training images; allowed: {allowed}, or null for all"
+        )
+    if min(quotas(left, data.train_limit)) == 0:
+        raise DataError(f"data.train_limit {data.train_limit} leaves a class without training images; allowed: more")
+    return data.train_limit
+
+
+def _image_folder(root: Path, listing: Listing, size: int) -> Source:
+    from harness.training.decoded import Source, decode_image
+
+    label = {name: number for number, name in enumerate(listing.classes)}
+    labels = [label[class_of(file)] for file in listing.files]
+    train_count = sum(file.startswith("train/") for file in listing.files)
+    return Source(
+        labels,
+        train_count,
+        lambda: ((i, decode_image(content, size, str(root / file))) for i, file, content in read_images(root, listing)),
+    )
+
+
+def _cifar10(data: config.Data) -> Source:
+    from harness.training.decoded import Source, resized
+
+    arrays = cifar10.read(Path(data.root).expanduser() if data.root is not None else cache_folder() / "cifar10")
+    return Source(
+        arrays.labels.tolist(),
+        arrays.train_count,
+        lambda: ((i, resized(pixels, data.image_size)) for i, pixels in enumerate(arrays.pixels)),
+    )
