@@ -139,8 +139,13 @@ def command(plan: Plan) -> str:
     return shlex.join([*words, "--device", plan.accelerator])
 
 
-def reading(plan: Plan, comparison: Comparison) -> str:
-    """How to read the table of a comparison."""
+def margin(size: float, unit: str) -> str:
+    """Differences that do not matter: under 0.25 pp."""
+    return f"under {size:g} {difference_unit(unit)}".rstrip()
+
+
+def reading(plan: Plan, comparison: Comparison, unit: str) -> str:
+    """How to read the table of a comparison of the default metric, whose unit is `unit`."""
     if len(plan.variants) == 1:
         return "± is sd over seeds"
     if not comparison.seeds:
@@ -153,7 +158,7 @@ def reading(plan: Plan, comparison: Comparison) -> str:
         f"{row.variant} {row.pairs}" for row in comparison.rows if row.variant != plan.baseline and row.pairs < comparison.seeds
     ]
     parts += [f"fewer pairs, as runs failed or diverged: {', '.join(fewer)}"] if fewer else []
-    parts += [f"under {plan.margin:g} declared not to matter"] if plan.margin is not None else []
+    parts += [f"{margin(plan.margin, unit)} declared not to matter"] if plan.margin is not None else []
     return "; ".join(parts)
 
 
@@ -168,13 +173,13 @@ def claim(registered: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
         "factor": registered.get("factor"),
         "dose": label(registered.get("dose") or registered.get("factor") or ""),
         "range": " to ".join(f"{end:g}" for end in value) if isinstance(value, list | tuple) else value,
-        "bounds": ", ".join(f"{variant} {bound:,g}" for variant, bound in bounds),
+        "bounds": ", ".join(f"{variant} {bound:,.10g}" for variant, bound in bounds),
         "weights": " ".join(f"{weight:+g} × {variant}" for variant, weight in bounds),
         "sign": registered.get("sign"),
     }
     qualifiers = [axis(name, unit), *(f"where {factor} is {level}" for factor, level in registered.get("where", {}).items())]
     if registered.get("margin") is not None:
-        qualifiers.append(f"under {registered['margin']:g} {difference_unit(unit)}".rstrip() + " declared not to matter")
+        qualifiers.append(f"{margin(registered['margin'], unit)} declared not to matter")
     if registered.get("failed_counts_as") is not None:
         qualifiers.append(f"a failed run counts as {registered['failed_counts_as']:g}")
     return f"{CLAIMS[registered['kind']].format(**words)} ({'; '.join(qualifiers)})"

@@ -82,7 +82,7 @@ def ending(plan: Plan, runs: pd.DataFrame, name: str, metric: Metric, report: st
     """What came out: `runs_frame` -> a row a variant with n, mean ± sd and the paired difference; and where the report is."""
     comparison = compare(runs, name, plan.baseline, plan.looks)
     marker = wording.rehearsal(plan)
-    notes = [wording.reading(plan, comparison), *([marker] if marker else [])]
+    notes = [wording.reading(plan, comparison, metric.unit), *([marker] if marker else [])]
     lines: list[RenderableType] = [means(plan, comparison, name, metric)]
     lines += [styled(f"{' ' * INDENT}{printable(note)}") for note in notes]
     return Group(*lines, *([Text(), styled(f"report  {report}")] if report else []))

@@ -13,14 +13,11 @@ from rich.text import Text
 from harness import wording
 from harness.console.grid import INDENT, Column, Grid, printable, styled
 from harness.console.screens import heading
-from harness.plan import Plan
+from harness.plan import Plan, config_difference, flatten
 from harness.progress import Counts
 from harness.store.paths import Paths, RunPaths
 from harness.store.records import Record, Spec
 from harness.wording import NOTHING
-
-# Stands for a key that one of two runs does not have.
-MISSING = "—"
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def _where(record: Record, length: int | None, paths: RunPaths) -> list[str]:
         return [place, "   ".join(filter(None, [holder(record), beat]))]
     if record.state == "interrupted":
         return [place, "goes on when it is run again"]
-    return [record.reason or place, str(paths.log)]
+    return [f"{record.reason} at {place}" if record.reason else place, str(paths.log)]
 
 
 def holder(record: Record) -> str:
@@ -119,7 +116,7 @@ def one_run(record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths) -
         Text(),
         *_pairs(record.metrics),
         Text(),
-        *_pairs(flat(spec.config)),
+        *_pairs(flatten(spec.config)),
         Text(),
         *(styled(f"{' ' * INDENT}{file}") for file in files),
     )
@@ -139,24 +136,12 @@ def two_runs(first: tuple[str, Spec], second: tuple[str, Spec]) -> RenderableTyp
 
 
 def spec_difference(first: Spec, second: Spec) -> dict[str, tuple[Any, Any]]:
-    """Dotted key -> the two values, for every key whose values differ; `MISSING` where one has no such key."""
-    one, other = _identity(first), _identity(second)
-    keys = [*one, *(key for key in other if key not in one)]
-    return {
-        key: (one.get(key, MISSING), other.get(key, MISSING)) for key in keys if one.get(key, MISSING) != other.get(key, MISSING)
-    }
+    """Dotted key -> the two values, for every part of the run ids that differs."""
+    return config_difference(_identity(first), _identity(second))
 
 
 def _identity(spec: Spec) -> dict[str, Any]:
-    return {"task": spec.task, "version": spec.version, "seed": spec.seed, "data": spec.data, **flat(spec.config)}
-
-
-def flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings -> dotted keys."""
-    leaves: dict[str, Any] = {}
-    for key, value in block.items():
-        leaves |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
-    return leaves
+    return {"task": spec.task, "version": spec.version, "seed": spec.seed, "data fingerprint": spec.data, **spec.config}
 
 
 def plain(value: Any) -> str:

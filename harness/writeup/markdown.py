@@ -80,7 +80,7 @@ def table(findings: Findings) -> dict[str, Any]:
         "difference": f"difference ({unit})" if unit else "difference",
         "compared": bool(comparison.seeds) and len(plan.variants) > 1,
         "variants": rows,
-        "reading": wording.reading(plan, comparison),
+        "reading": wording.reading(plan, comparison, metric.unit),
     }
 
 

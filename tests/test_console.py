@@ -1,0 +1,337 @@
+"""The screens: golden ones for each kind, narrow terminals, pipes, and text that must do no harm.
+
+After a wanted change: REGENERATE=1 python -m pytest tests/test_console.py, then look at the difference in tests/golden.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from examples import ACCURACY, golden, images_plan, write_log
+from rich.console import Console, RenderableType
+
+from harness import wording
+from harness.console import documents, screens, shell, standing
+from harness.console.grid import Column, Grid, styled
+from harness.console.live import Live, Progress, progress
+from harness.errors import InputError, Position, Problem
+from harness.frames import runs_frame
+from harness.plan import Plan
+from harness.progress import standing as count
+from harness.store.records import Record, Spec, Store
+from harness.task import Metric
+
+METRIC = ACCURACY["test_accuracy"]
+CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu"], "over": ["relu"], "margin": 3.0}
+
+
+def text(*renderables: RenderableType, width: int = 100) -> str:
+    """What a terminal of `width` shows, without colours."""
+    out = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False)
+    for renderable in renderables:
+        out.print(renderable)
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+def completed(run_id: str, accuracy: float) -> Record:
+    return Record(
+        run_id, "completed", epoch=4, metrics={"test_accuracy": accuracy}, seconds=24.0, ended_at="2026-01-02T03:04:05+00:00"
+    )
+
+
+def some_records(plan: Plan) -> dict[str, Record]:
+    """Two seeds in every state: the first variant's ended, the second's under way."""
+    values = {
+        "a00000000000": completed("a00000000000", 41.234),
+        "b00000000000": completed("b00000000000", 42.0),
+        "a00000000001": Record("a00000000001", "failed", reason="oom", error="out of memory", epoch=3),
+        "b00000000001": Record("b00000000001", "running", epoch=2, host="gpu07", pid=4711, beat_age_s=8.0),
+        "a00000000002": Record("a00000000002", "interrupted", epoch=3),
+    }
+    return {run.id: values.get(run.id, Record(run.id, "pending")) for run in plan.runs}
+
+
+def all_completed(plan: Plan, values: Mapping[str, list[float]]) -> dict[str, Record]:
+    return {run.id: completed(run.id, values[run.variant][run.seed]) for run in plan.runs}
+
+
+def test_the_dry_run_is_golden() -> None:
+    plan = images_plan(claims=(CLAIM,))
+    shown = text(screens.dry_run(plan, some_records(plan), {"relu": 4_903_082, "leaky_relu": 4_903_082}, ACCURACY))
+    assert shown == golden("dry_run.txt", shown)
+
+
+def test_the_dry_run_of_a_plan_without_a_profile_says_nothing_of_rehearsals() -> None:
+    plan = images_plan(name="leakyrelu_vs_relu", profile=None)
+    shown = text(screens.dry_run(plan, some_records(plan), {}, ACCURACY))
+    assert "REHEARSAL" not in shown
+    assert "parameters" not in shown
+
+
+def test_the_end_is_golden() -> None:
+    plan = images_plan()
+    records = all_completed(plan, {"relu": [41.2, 40.1, 40.9], "leaky_relu": [42.0, 41.5, 41.2]})
+    shown = text(screens.ending(plan, runs_frame(plan, records), "test_accuracy", METRIC, "results/reports/x/report.md"))
+    # By hand: the differences are 0.8, 1.4 and 0.3.
+    assert "+0.83" in shown
+    assert shown == golden("ending.txt", shown)
+
+
+def test_the_end_shows_no_difference_before_a_look() -> None:
+    plan = images_plan()
+    shown = text(screens.ending(plan, runs_frame(plan, some_records(plan)), "test_accuracy", METRIC))
+    assert "difference (pp)" not in shown
+    assert "no difference before 3 seeds of every variant ended" in shown
+
+
+def test_the_overview_is_golden() -> None:
+    plan = images_plan()
+    other = images_plan(name="dropout_sweep", profile=None)
+    pending = {run.id: Record(run.id, "pending") for run in other.runs}
+    standings = [
+        standing.Standing(plan, count(plan, some_records(plan)), 12.0),
+        standing.Standing(other, count(other, pending), None),
+    ]
+    shown = text(standing.overview(standings))
+    assert shown == golden("overview.txt", shown)
+
+
+def test_one_plans_status_is_golden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Store.open(Path("results"))
+    plan = images_plan()
+    records = some_records(plan)
+    shown = text(standing.one_plan(standing.Standing(plan, count(plan, records), 12.0), records, store.paths))
+    assert "--retry failed" in shown
+    assert shown == golden("one_plan.txt", shown)
+
+
+def test_the_live_view_is_golden(store: Store) -> None:
+    plan = images_plan()
+    now = iter([0.0, 72.0]).__next__
+    view = Live(
+        plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", console=Console(file=io.StringIO()), clock=now
+    )
+    view.known = some_records(plan)
+    shown = text(view.frame())
+    # 3 whole runs and 2/4 + 3/4 of two others took 72 s, so that the remaining 1.75 take 30 s.
+    assert "0:30 left" in shown
+    assert shown == golden("live.txt", shown)
+
+
+def test_a_terminal_gets_a_live_table_and_a_pipe_plain_lines(store: Store) -> None:
+    plan = images_plan()
+
+    def view_on(console: Console, plan: Plan = plan) -> Progress:
+        return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
+
+    terminal = Console(file=io.StringIO(), force_terminal=True)
+    assert isinstance(view_on(terminal), Live)
+    assert not isinstance(view_on(Console(file=io.StringIO())), Live)
+    assert not isinstance(view_on(terminal, images_plan(seeds=21)), Live)
+
+
+def plain_view(plan: Plan, store: Store) -> tuple[Progress, io.StringIO]:
+    out = io.StringIO()
+    console = Console(file=out, width=80, highlight=False, markup=False)
+    return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console), out
+
+
+def test_a_pipe_gets_one_line_an_ending(store: Store) -> None:
+    plan = images_plan()
+    before = {run.id: Record(run.id, "pending") for run in plan.runs}
+    view, out = plain_view(plan, store)
+    with view:
+        view.update({**before, "a00000000000": completed("a00000000000", 41.234)})
+        view.update(
+            {**before, "a00000000000": completed("a00000000000", 41.234), "b00000000000": completed("b00000000000", 42.0)}
+        )
+        view.update(
+            {**before, "a00000000000": completed("a00000000000", 41.234), "b00000000000": completed("b00000000000", 42.0)}
+        )
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "leakyrelu_vs_relu@smoke   Does LeakyReLU train a better network than ReLU?"
+    assert lines[2:] == ["1 of 6 done already", "[2/6] leaky_relu  seed 0  completed  42.0 %  0:24  b00000000000"]
+
+
+def test_a_failure_is_told_with_the_logs_last_lines_and_its_path_in_one_piece(store: Store) -> None:
+    plan = images_plan()
+    before = {run.id: Record(run.id, "pending") for run in plan.runs}
+    failed = Record("a00000000000", "failed", reason="oom", epoch=3)
+    log = write_log(store, plan.runs[0], "".join(f"line {number}\n" for number in range(9)) + "\x1b[2Jout of [bold]memory\n")
+    view, out = plain_view(plan, store)
+    view.update(before)
+    view.update({**before, failed.id: failed})
+    lines = out.getvalue().splitlines()
+    assert lines[0] == f"[1/6] relu        seed 0  FAILED oom at epoch 3  {log}"
+    assert lines[1:] == ["    line 5", "    line 6", "    line 7", "    line 8", "     [2Jout of [bold]memory"]
+
+
+def test_the_live_view_tells_failures_above_its_table_and_leaves_the_table_standing(store: Store) -> None:
+    plan = images_plan()
+    out = io.StringIO()
+    console = Console(file=out, width=100, force_terminal=True, color_system=None)
+    with progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console) as view:
+        view.update({run.id: Record(run.id, "pending") for run in plan.runs})
+        view.update(some_records(plan))
+    shown = out.getvalue()
+    assert "FAILED oom at epoch 3" in shown
+    assert "3 of 6 done" in shown.splitlines()[-2]
+
+
+def test_a_configuration_that_names_no_epochs_shows_the_epoch_alone() -> None:
+    grid = Grid([Column("x")], [])
+    assert grid.lines(80) == ["  x"]
+    assert wording.epochs({"training": {}}) is None
+    assert standing.epoch_of(3, None) == "epoch 3"
+
+
+def test_narrow_terminals_lose_columns_from_the_right_and_say_so() -> None:
+    columns = [Column("variant"), Column("n", "right"), Column("test accuracy (%)", "right"), Column("difference (pp)", "right")]
+    grid = Grid(columns, [["leaky_relu", "5", "93.37 ± 0.12", "+0.33"]])
+    assert grid.lines(80)[0].endswith("difference (pp)")
+    assert grid.lines(50) == ["  variant      n   test accuracy (%)   …", "  leaky_relu   5        93.37 ± 0.12   …"]
+    assert grid.lines(30) == ["  variant      n   …", "  leaky_relu   5   …"]
+    for width in range(8, 80):
+        lines = grid.lines(width)
+        assert len(lines) == 2
+        assert max(map(len, lines)) <= width
+
+
+def test_wide_characters_keep_columns_in_line() -> None:
+    lines = Grid([Column("变体"), Column("n")], [["abcdef", "1"], ["基线", "2"]]).lines(40)
+    assert lines == ["  变体     n", "  abcdef   1", "  基线     2"]
+
+
+def test_a_question_with_brackets_and_escapes_is_shown_as_it_is() -> None:
+    plan = images_plan(question="[red]Is it?[/red] \x1b[31m:smile:")
+    assert text(*screens.heading(plan)).strip() == "leakyrelu_vs_relu@smoke   [red]Is it?[/red]  [31m:smile:"
+
+
+def test_telling_words_are_coloured_and_others_are_not() -> None:
+    assert [span.style for span in styled("FAILED oom").spans] == ["bold red"]
+    assert styled("unfailed").spans == []
+
+
+def test_two_runs_differ_by_what_made_their_ids() -> None:
+    config = {"model": {"activation": "relu"}, "optimizer": {"lookahead": {"k": 5}}}
+    one = Spec(schema=1, task="t", version="1", config=config, seed=0, data="d")
+    other = Spec(schema=1, task="t", version="1", config={**config, "optimizer": {"lookahead": None}}, seed=1, data="d")
+    assert standing.spec_difference(one, other) == {"seed": (0, 1), "optimizer.lookahead.k": (5, None)}
+    shown = text(standing.two_runs(("a00000000000", one), ("b00000000000", other)))
+    assert "optimizer.lookahead.k   5              null" in shown
+    assert "same run" in text(standing.two_runs(("a00000000000", one), ("a00000000000", one)))
+
+
+def test_documents_are_json_without_nan() -> None:
+    plan = images_plan()
+    records = some_records(plan)
+    records["b00000000000"] = replace(records["b00000000000"], state="diverged", metrics={"test_accuracy": float("nan")})
+    document = documents.summary(plan, records, runs_frame(plan, records), "test_accuracy", None)
+    again = json.loads(json.dumps(document, allow_nan=False))
+    assert again["compared_seeds"] == 0
+    assert again["variants"][1] == {"variant": "leaky_relu", "n": 0, "mean": None, "sd": None, "pairs": 0, "difference": None}
+    assert again["runs"][1]["metrics"] == {"test_accuracy": "nan"}
+    assert documents.dry_run(plan, records, {})["runs"][0]["id"] == "a00000000000"
+
+
+def test_an_error_prints_its_problems_to_stderr_and_returns_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    app = typer.Typer()
+    problems = [
+        Problem(Position("mine.yaml", 9, 6), "variants.c.modl", "unknown key; did you mean model?"),
+        Problem(Position("mine.yaml", 7, 6), "variants.b.model.stem_width", "3.7 is no whole number; allowed: an integer from 1"),
+    ]
+
+    @app.command()
+    def fails() -> None:
+        raise InputError(problems)
+
+    assert shell.run_app(app, [], "harness fails") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "mine.yaml:7:6: variants.b.model.stem_width: 3.7 is no whole number; allowed: an integer from 1",
+        "mine.yaml:9:6: variants.c.modl: unknown key; did you mean model?",
+        "2 problems; nothing was started",
+    ]
+
+
+def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    shell.show(styled("a result"))
+    shell.say("a message")
+    assert capsys.readouterr() == ("a result\n", "a message\n")
+    assert shell.console(sys.stdout).width == shell.PLAIN_WIDTH
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        (CLAIM, "leaky_relu improves on relu (test accuracy (%); under 3 pp declared not to matter)"),
+        (
+            {"kind": "best_in_range", "metric": "train_loss", "factor": "dropout", "value": [0.1, 0.3], "where": {"lr": "0.05"}},
+            "dropout is best from 0.1 to 0.3 (train loss (nats); where lr is 0.05)",
+        ),
+        (
+            {"kind": "declines_beyond", "metric": "test_accuracy", "factor": "dropout", "value": 0.5},
+            "declines where dropout is beyond 0.5 (test accuracy (%))",
+        ),
+        (
+            {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "width", "dose": "parameters", "value": 32},
+            "no gain proportional to parameters where width is beyond 32 (test accuracy (%))",
+        ),
+        ({"kind": "at_most", "metric": "parameters", "value": {"base": 4903082.0}}, "at most base 4,903,082 (parameters)"),
+        (
+            {
+                "kind": "contrast",
+                "metric": "test_accuracy",
+                "value": {"a": 1, "b": -1},
+                "sign": "positive",
+                "failed_counts_as": 10.0,
+            },
+            "+1 × a -1 × b is positive (test accuracy (%); a failed run counts as 10)",
+        ),
+    ],
+)
+def test_claims_read_as_sentences(claim: Mapping[str, object], sentence: str) -> None:
+    assert wording.claim(claim, {**ACCURACY, "parameters": Metric("", "minimize", resolution=1.0)}) == sentence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown", "back"),
+    [
+        (0, "0:00", "0 s ago"),
+        (24.4, "0:24", "24 s ago"),
+        (119.6, "2:00", "1 min ago"),
+        (4325, "1:12:05", "1 h ago"),
+        (200000, "55:33:20", "2 d ago"),
+    ],
+)
+def test_times_read_as_times(seconds: float, shown: str, back: str) -> None:
+    assert (wording.clock(seconds), wording.ago(seconds)) == (shown, back)
+
+
+def test_numbers_carry_as_many_decimals_as_help() -> None:
+    loss = Metric("nats", "minimize")
+    assert wording.decimals([93.0], METRIC) == 2
+    assert wording.decimals([4903082.0], Metric("", "minimize", resolution=1.0)) == 0
+    assert [wording.decimals([value], loss) for value in (1.234, 0.0123, 456.0, float("nan"))] == [3, 5, 1, 3]
+    assert wording.spread(93.044, 0.149, 2) == "93.04 ± 0.15"
+    assert wording.spread(93.044, float("nan"), 2) == "93.04"
+    assert wording.number(float("nan"), 2) == "·"
+
+
+def test_the_command_to_repeat_a_plan_survives_a_shell() -> None:
+    plan = images_plan(overrides=("data.root=my images; rm -r /",), name="leakyrelu_vs_relu@smoke+1a2b3c")
+    assert wording.command(plan) == (
+        "harness run experiments/leakyrelu_vs_relu.yaml --profile smoke --set 'data.root=my images; rm -r /' --device cpu"
+    )
+    assert wording.rehearsal(plan) == "REHEARSAL: profile smoke, --set data.root=my images; rm -r /, no evidence"
+    assert "--seeds 3" in wording.command(images_plan(looks=(2,)))
