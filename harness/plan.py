@@ -165,7 +165,7 @@ def reconcile(stored: Plan, asked: Plan) -> Plan:
         lines = "\n".join(f"  {line}" for line in differences)
         raise PlanChanged(
             f"{asked.name} was planned differently on {stored.created[:10] or 'an earlier day'}:\n{lines}\n"
-            f"allowed: undo the change, give the experiment another name, or --replan (the old plan is kept as an archive, runs stay)"
+            "allowed: undo the change, give the experiment another name, or --replan (archives the old plan; its runs stay)"
         )
     longer = max(stored, asked, key=lambda plan: len(plan.runs))
     kept = {"created": stored.created, "claims": stored.claims, "claims_digest": stored.claims_digest}

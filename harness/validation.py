@@ -71,6 +71,14 @@ class Shape:
         """What `schema` allows, in words."""
         return " or ".join(dict.fromkeys(self._words(option) for option in self.options(schema)))
 
+    def anywhere(self, path: Iterable[str]) -> list[Schema]:
+        """The schemas at `path` under any member of the unions on the way, each once."""
+        schemas = [self.root]
+        for part in path:
+            options = [option for schema in schemas for option in self.options(schema)]
+            schemas = [option["properties"][part] for option in options if part in option.get("properties", {})]
+        return [schema for index, schema in enumerate(schemas) if schema not in schemas[:index]]
+
     def leaves(self) -> list[tuple[str, ...]]:
         """Every path that holds a value and every block above it, of all tags together."""
         found: dict[tuple[str, ...], None] = {}

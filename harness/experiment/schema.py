@@ -1,0 +1,66 @@
+"""The models -> harness/schema.json, by which editors complete and check experiment files.
+
+`python -m harness.experiment.schema` writes it; a test holds it current.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.claims import KINDS
+from harness.experiment.file import LABEL, ExperimentFile
+from harness.task import find_task
+from harness.validation import shape_of
+
+PATH = Path(__file__).parent.parent / "schema.json"
+
+
+def experiment_schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of an experiment file of the default task, claims and configuration paths included."""
+    schema = ExperimentFile.model_json_schema()
+    definitions: dict[str, Any] = schema["$defs"]
+    config = find_task("cifar_resnet").Config.model_json_schema()
+    definitions.update(config.pop("$defs"))
+    definitions["Configuration"] = _configuration(config)
+    definitions["Claim"] = {"oneOf": [_claim(kind, definitions) for kind in KINDS]}
+    for owner in (schema, definitions["Profile"]):
+        properties = owner["properties"]
+        properties["config"] = {"$ref": "#/$defs/Configuration"}
+        properties["claims"] = {"type": "array", "items": {"$ref": "#/$defs/Claim"}}
+        patch = {"anyOf": [{"$ref": "#/$defs/Configuration"}, {"type": "null"}]}
+        for key in ("variants", "components"):
+            properties[key] = {"type": "object", "additionalProperties": patch, "propertyNames": {"pattern": LABEL}}
+        level = {"type": ["string", "number", "boolean", "null"]}
+        levels = {"anyOf": [{"type": "array", "items": level}, {"type": "object", "additionalProperties": patch}]}
+        properties["factors"] = {"type": "object", "additionalProperties": levels}
+    schema["title"] = "Ablation experiment"
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _configuration(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Blocks by name and every dotted path below them; each dotted path allows what any of its unions' members allow."""
+    shape = shape_of(find_task("cifar_resnet").Config)
+    properties: dict[str, Any] = dict(config["properties"])
+    for path in shape.leaves():
+        if len(path) > 1:
+            options = shape.anywhere(path)
+            properties[".".join(path)] = options[0] if len(options) == 1 else {"anyOf": options}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _claim(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    claim = KINDS[kind].model_json_schema()
+    definitions.update(claim.pop("$defs", {}))
+    return claim
+
+
+def main() -> None:
+    """Write the file."""
+    PATH.write_text(json.dumps(experiment_schema(), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
