@@ -1,0 +1,311 @@
+"""One run -> one ending: trains it from the start or from its checkpoint, and writes its folder.
+
+Everything is written under the run's lease. The rows travel inside the checkpoint too: metrics.jsonl is cut back to it by being
+written again, and a damaged one is mended by going on. The result comes last, by link(2): it is there once or not.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from statistics import stdev
+from typing import Any, TypeGuard
+
+from pydantic import BaseModel
+
+from harness import failures
+from harness.errors import HarnessError, Interrupted, StoreError
+from harness.store import atomic, checkpoint, provenance
+from harness.store.lease import Lease, SupersededError
+from harness.store.paths import RunPaths
+from harness.store.records import Result, Spec, encode, write_rows
+from harness.task import Task, Training
+from harness.track import NoTracker, Tracker
+
+FIRST_CHECKPOINT_S = 60.0
+CHECKPOINT_SHARE = 0.01  # of the time may go into checkpoints
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train: a task with its full configuration, and the spec that made the run's id."""
+
+    run_id: str
+    task: Task
+    config: BaseModel
+    spec: Spec
+
+
+@dataclass(frozen=True)
+class Means:
+    """With what to train. `should_stop` is asked after every step; `checkpoint_every_s` None adapts to what a checkpoint costs."""
+
+    device: str = "cpu"
+    threads: int | None = None  # None: the libraries' own choice
+    command: Sequence[str] = ()
+    keep_weights: bool = False
+    checkpoint_every_s: float | None = None
+    should_stop: Callable[[], bool] = lambda: False
+    tracker: Tracker = field(default_factory=NoTracker)
+
+
+def attempt(job: Job, paths: RunPaths, lease: Lease, means: Means) -> Result:
+    """Train the run to its end, on the lease held. What is printed meanwhile, by C libraries too, goes to the run's log.txt.
+
+    A failure is a Result as well. Raises Interrupted (stopped on request, checkpoint written), SupersededError (another worker has the
+    run), StoreError (a file cannot be written: nothing was lost), and the DataError, DeviceError or InputError of a task that
+    cannot start: then nothing is wrong with the run, and no result is written.
+    """
+    with _printing_to(paths.log):
+        return _Attempt(job, paths, lease, means).run()
+
+
+def use_threads(count: int | None) -> None:
+    """Compute with `count` threads from now on: libraries read the environment when they load, torch is told when it is there."""
+    if count is None:
+        return
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(count)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(count)
+
+
+class _Attempt:
+    """The state of one attempt: rows so far, and when the next checkpoint is due."""
+
+    def __init__(self, job: Job, paths: RunPaths, lease: Lease, means: Means) -> None:
+        self.job, self.paths, self.lease, self.means = job, paths, lease, means
+        self.rows: list[dict[str, Any]] = []
+        self.origin: provenance.Provenance | None = None
+        self.interval_s = FIRST_CHECKPOINT_S if means.checkpoint_every_s is None else means.checkpoint_every_s
+        self.saved_at = time.monotonic()
+
+    def run(self) -> Result:
+        holder = self.lease.claim.holder
+        self._say(f"--- {provenance.now()} lease {self.lease.number}, {holder.host}, process {holder.pid}")
+        atomic.write_json(self.paths.spec, self.job.spec, self.lease)
+        saved = self._saved()
+        self.rows = saved["rows"] if saved else []
+        self._describe_origin()
+        if self.lease.worn_out:
+            return self._end(self._failed(failures.KILLED))
+        try:
+            training = self._started(saved)
+        except (HarnessError, SupersededError):
+            raise
+        except Exception as error:
+            return self._end(self._caught(error))
+        result: Result | None = None
+        self.means.tracker.start(self.job.run_id, self.job.spec, len(self.rows))
+        try:
+            result = self._end(self._trained(training))
+        finally:
+            self.means.tracker.finish(result)
+        if result.state == "completed" and not self.means.keep_weights:
+            atomic.remove(self.paths.checkpoint)
+        return result
+
+    def _started(self, saved: Mapping[str, Any] | None) -> Training:
+        training = self.job.task.start(self.job.config, self.job.spec.seed, self.means.device)
+        if saved is not None:
+            training.load_state_dict(saved["training"])
+            self._say(f"going on after {len(self.rows)} epochs")
+            write_rows(self.paths.metrics, self.rows, self.lease)
+        self.saved_at = time.monotonic()
+        return training
+
+    def _trained(self, training: Training) -> Result:
+        try:
+            while not training.finished:
+                row = training.advance(self._should_pause)
+                if row is not None and (off := self._added(row)):
+                    return self._diverged(off)
+                if self.lease.lost:
+                    self.lease.check()
+                if training.finished:
+                    break
+                stop = self.means.should_stop()
+                if stop or self._checkpoint_is_due():
+                    self._save(training)
+                if stop:
+                    raise Interrupted(
+                        f"{self.job.run_id}: stopped on request in epoch {len(self.rows) + 1}; start again to go on"
+                    )
+            return self._completed(training)
+        except (StoreError, Interrupted, SupersededError):
+            raise
+        except Exception as error:
+            return self._caught(error)
+
+    def _added(self, row: Row) -> str | None:
+        """Keep a row; says which of the task's metrics is not finite."""
+        kept = {name: encode(value) for name, value in row.items()}
+        self.rows.append(kept)
+        write_rows(self.paths.metrics, self.rows, self.lease)
+        self.means.tracker.log(kept)
+        off = [name for name in self.job.task.metrics if kept.get(name) in ("nan", "inf", "-inf")]
+        return f"{off[0]} is {kept[off[0]]} at epoch {len(self.rows)}" if off else None
+
+    def _should_pause(self) -> bool:
+        return self.means.should_stop() or self.lease.lost or self._checkpoint_is_due()
+
+    def _checkpoint_is_due(self) -> bool:
+        return time.monotonic() - self.saved_at >= self.interval_s
+
+    def _save(self, training: Training) -> None:
+        began = time.monotonic()
+        self.lease.check()
+        state = {"schema": 1, "rows": self.rows, "training": training.state_dict()}
+        atomic.write_bytes(self.paths.checkpoint, checkpoint.pack(state), self.lease)
+        self.saved_at = time.monotonic()
+        if self.means.checkpoint_every_s is None:
+            self.interval_s = max(FIRST_CHECKPOINT_S, (self.saved_at - began) / CHECKPOINT_SHARE)
+
+    def _saved(self) -> dict[str, Any] | None:
+        try:
+            return checkpoint.unpack(self.paths.checkpoint.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise atomic.unusable(self.paths.checkpoint, "be read", error) from error
+        except checkpoint.DamagedError as error:
+            self._say(f"{self.paths.checkpoint}: damaged, {error}: the run starts again from the beginning")
+            return None
+
+    def _describe_origin(self) -> None:
+        module = sys.modules.get(type(self.job.task).__module__)
+        source = Path(module.__file__) if module and module.__file__ else None
+        here = provenance.observe(self.means.device, self.means.threads, self.means.command, self.lease.claim.holder.host, source)
+        try:
+            first = atomic.read_json(self.paths.provenance, provenance.Provenance)
+        except FileNotFoundError:
+            self.origin = here
+        except StoreError as error:
+            self._say(f"{error}; written again")
+            self.origin = here
+        else:
+            # A run that has nothing to go on from starts afresh; only its restarts tell of earlier starts.
+            self.origin = provenance.restarted(first, here, len(self.rows))
+        use_threads(self.origin.threads)
+        atomic.write_json(self.paths.provenance, self.origin, self.lease)
+
+    def _completed(self, training: Training) -> Result:
+        arrays = training.predictions()
+        if arrays is not None:
+            atomic.write_bytes(self.paths.predictions, _npz(arrays), self.lease)
+        if self.means.keep_weights:
+            self._save(training)
+        facts = self.job.task.describe(self.job.config)
+        numbers = summary(self.rows, next(iter(self.job.task.metrics)))
+        return Result.model_validate({"state": "completed", **self._last_row(), **facts, **numbers})
+
+    def _diverged(self, why: str) -> Result:
+        numbers = summary(self.rows, next(iter(self.job.task.metrics)))
+        return Result.model_validate({"state": "diverged", "error": why, **self._last_row(), **numbers})
+
+    def _failed(self, failure: failures.Failure) -> Result:
+        fields = {"reason": failure.reason, "error": failure.error, "traceback_digest": failure.digest}
+        seconds = sum(_numbers(self.rows, "seconds"))
+        return Result.model_validate({"state": "failed", **fields, "epoch": len(self.rows), "train_seconds": seconds})
+
+    def _caught(self, error: Exception) -> Result:
+        traceback.print_exception(error)
+        return self._failed(failures.classify(error))
+
+    def _end(self, result: Result) -> Result:
+        assert self.origin is not None
+        atomic.write_json(self.paths.provenance, provenance.finished(self.origin), self.lease)
+        files = (self.paths.spec, self.paths.metrics, self.paths.predictions)
+        sums = {path.name: atomic.digest(path) for path in files if path.exists()}
+        whole = Result.model_validate({**result.model_dump(by_alias=True), "ended": provenance.now(), "checksums": sums})
+        if not atomic.publish(self.paths.result, atomic.to_json(whole), self.lease):
+            raise SupersededError(f"{self.job.run_id}: already has a result")
+        self._say(f"{whole.state}{': ' + whole.error if whole.error else ''}")
+        return whole
+
+    def _say(self, text: str) -> None:
+        try:
+            print(text, flush=True)
+        except OSError as error:
+            raise atomic.unusable(self.paths.log, "be written", error) from error
+
+    def _last_row(self) -> dict[str, Any]:
+        return {name: value for name, value in (self.rows[-1] if self.rows else {}).items() if name != "seconds"}
+
+
+def summary(rows: Sequence[Row], metric: str) -> dict[str, Any]:
+    """What result.json adds of `rows` (non-finite numbers as strings): times, speed, memory, and `metric`'s fluctuation.
+
+    `train_seconds` [s] is the sum over epochs; `samples_per_second` the mean weighted by time; `peak_memory_bytes` the highest;
+    `<metric>_fluctuation` (the metric's unit) the standard deviation (n - 1) of its change from epoch to epoch over the last
+    quarter of the epochs. None where there is too little to tell.
+    """
+    timed = [
+        (row["samples_per_second"], row["seconds"])
+        for row in rows
+        if _is_number(row.get("samples_per_second")) and row.get("seconds")
+    ]
+    weight = sum(seconds for _, seconds in timed)
+    last = rows[-1 - len(rows) // 4 :]
+    pairs = [(before.get(metric), after.get(metric)) for before, after in pairwise(last)]
+    changes = [after - before for before, after in pairs if _is_number(before) and _is_number(after)]
+    return {
+        "train_seconds": sum(_numbers(rows, "seconds")),
+        "samples_per_second": sum(speed * seconds for speed, seconds in timed) / weight if weight else None,
+        "peak_memory_bytes": max(_numbers(rows, "peak_memory_bytes"), default=None),
+        f"{metric}_fluctuation": stdev(changes) if len(changes) >= 2 else None,
+    }
+
+
+def _numbers(rows: Sequence[Row], name: str) -> list[Any]:
+    return [row[name] for row in rows if _is_number(row.get(name))]
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _npz(arrays: Mapping[str, Any]) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _printing_to(log: Path) -> Iterator[None]:
+    """Descriptors 1 and 2 are `log` meanwhile: C libraries and crash reports land there too."""
+    try:
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise atomic.unusable(log, "be written", error) from error
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    try:
+        _flush()
+        for number, _ in kept:
+            os.dup2(descriptor, number)
+        yield
+        _flush()
+    finally:
+        for number, copy in kept:
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(descriptor)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()

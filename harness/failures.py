@@ -1,0 +1,60 @@
+"""Exception -> why a run failed, in one word and one line, and where in the code."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import DataError, StoreError
+from harness.store.records import Reason
+
+# Trying again may go better although nothing of the run changed: its checkpoint is kept for a retry.
+OF_THE_MACHINE = frozenset({"oom", "disk", "killed"})
+
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed. `digest` is equal for failures at the same place; None when there is no traceback."""
+
+    reason: Reason
+    error: str
+    digest: str | None = None
+
+
+KILLED = Failure("killed", "the process died three times in a row without a new checkpoint (killed, out of memory, or a crash)")
+
+
+def classify(error: BaseException) -> Failure:
+    """What `error`, raised while training, means."""
+    last = "".join(traceback.format_exception_only(error)).strip().splitlines()
+    return Failure(_reason(error), last[0] if last else type(error).__name__, traceback_digest(error))
+
+
+def traceback_digest(error: BaseException) -> str:
+    """SHA-256 over the exception's type and the frames' files, functions and lines: no addresses, values or messages."""
+    frames = traceback.extract_tb(error.__traceback__)
+    parts = [type(error).__qualname__, *(f"{Path(frame.filename).name}:{frame.name}:{frame.lineno}" for frame in frames)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def spoils_the_process(error: str) -> bool:
+    """Whether a failure's line tells that the accelerator is unusable by this process, so that the next run needs a fresh one."""
+    return "AcceleratorError" in error or "CUDA error" in error
+
+
+def _reason(error: BaseException) -> Reason:
+    text = str(error).lower()
+    # torch's OutOfMemoryError is told by name, since torch is imported by tasks only; its CPU allocator raises a RuntimeError.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "oom"
+    if isinstance(error, RuntimeError | OSError) and any(words in text for words in OUT_OF_MEMORY):
+        return "oom"
+    if isinstance(error, StoreError) or (isinstance(error, OSError) and error.errno in DISK):
+        return "disk"
+    return "data" if isinstance(error, DataError) else "bug"

@@ -1,0 +1,1 @@
+"""The results folder: plain files that survive; `records.Store` is the way in."""

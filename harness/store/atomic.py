@@ -1,0 +1,195 @@
+"""Bytes -> files that are there whole or not at all.
+
+A file is written under a unique temporary name in its own folder, flushed to the disk, and renamed (or linked). A `Fence` makes
+that safe against a writer that was paused and replaced meanwhile: its temporary file carries the number of its lease and is
+checked *after* it exists and *before* it is renamed. The new holder first takes the lease, then deletes lower-numbered temporary
+files. So whichever way the two interleave, a late rename has lost its file.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from harness.errors import StoreError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+Writer = Callable[[int, memoryview], int]
+
+TEMPORARY = re.compile(r"\..+\.(\d+)\.[0-9a-f]{16}\.tmp")
+
+ADVICE = {
+    errno.ENOSPC: "the disk is full; make room and start again, finished runs and checkpoints are kept",
+    errno.EDQUOT: "your quota is used up; make room and start again, finished runs and checkpoints are kept",
+    errno.EACCES: "no permission; change it, or choose another folder with --results",
+    errno.EPERM: "not permitted; change the permissions, or choose another folder with --results",
+    errno.EROFS: "the file system is read-only; choose another folder with --results",
+    errno.ENOTDIR: "a part of the path is a file; move it away, or choose another folder with --results",
+}
+
+
+class Fence(Protocol):
+    """The right to write, for as long as nobody else has taken it."""
+
+    @property
+    def number(self) -> int:
+        """Grows with every holder; temporary files carry it."""
+
+    def check(self) -> None:
+        """Raises when a later holder exists."""
+
+
+def write_bytes(path: Path, data: bytes, fence: Fence | None = None, write: Writer = os.write) -> None:
+    """Replace `path` by a file that holds `data`. Raises StoreError, or what `fence.check` raises; leaves no temporary file."""
+    with _temporary(path, data, fence, write) as made:
+        made.replace(path)
+        _flush_folder(path.parent)
+
+
+def write_text(path: Path, text: str, fence: Fence | None = None) -> None:
+    """`write_bytes` in UTF-8."""
+    write_bytes(path, text.encode(), fence)
+
+
+def write_json(path: Path, value: BaseModel | Any, fence: Fence | None = None) -> None:
+    """`write_bytes` of a model or plain values, indented. NaN is refused: JSON has none."""
+    write_bytes(path, to_json(value), fence)
+
+
+def publish(path: Path, data: bytes, fence: Fence | None = None) -> bool:
+    """Make `path` hold `data` unless it exists: of many writers one gets True (link(2) is atomic, on NFS too). As `write_bytes`."""
+    with _temporary(path, data, fence, os.write) as made:
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            # A lost reply over NFS makes the client link twice; then the file that is there is ours.
+            return made.stat().st_nlink == 2
+        _flush_folder(path.parent)
+        return True
+
+
+def to_json(value: BaseModel | Any) -> bytes:
+    """Indented JSON with a final newline."""
+    plain = value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value
+    return (json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def read_json(path: Path, model: type[ModelT]) -> ModelT:
+    """The model that `path` holds. FileNotFoundError without one; StoreError when damaged or from a newer version."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise unusable(path, "be read", error) from error
+    return parse_json(data, path, model)
+
+
+def parse_json(data: bytes, path: Path, model: type[ModelT]) -> ModelT:
+    """The model that `data`, read from `path`, holds. Raises StoreError."""
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        newer = _schema(data)
+        if newer is not None and newer > 1:
+            raise StoreError(
+                f"{path}: written by a newer version (schema {newer}, this one reads 1); update the harness"
+            ) from error
+        first = error.errors(include_url=False)[0]
+        what = ".".join(str(part) for part in first["loc"]) + ": " + first["msg"]
+        advice = "restore it from a copy, or move it away to have it made again"
+        raise StoreError(f"{path}: damaged ({what.removeprefix(': ')}); {advice}") from error
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of the file. Raises StoreError."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unusable(path, "be read", error) from error
+
+
+def make_folder(path: Path) -> None:
+    """`path` exists as a folder afterwards. Raises StoreError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unusable(path, "be made", error) from error
+
+
+def remove(path: Path) -> None:
+    """`path` is gone afterwards. Raises StoreError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unusable(path, "be removed", error) from error
+
+
+def remove_temporaries(folder: Path, below: int) -> None:
+    """Delete what writers with a fence number under `below` were making in `folder`."""
+    for entry in os.scandir(folder):
+        match = TEMPORARY.fullmatch(entry.name)
+        if match and int(match[1]) < below:
+            remove(Path(entry.path))
+
+
+def unusable(path: Path, what: str, error: OSError) -> StoreError:
+    """`error` in words: which file, what failed, what to do."""
+    advice = ADVICE.get(error.errno or 0, "see to it and start again, finished runs and checkpoints are kept")
+    return StoreError(f"{path}: cannot {what}: {os.strerror(error.errno) if error.errno else error}: {advice}")
+
+
+@contextmanager
+def _temporary(path: Path, data: bytes, fence: Fence | None, write: Writer) -> Iterator[Path]:
+    made = path.with_name(f".{path.name}.{fence.number if fence else 0}.{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            _write_whole(made, data, write)
+            if fence is not None:
+                fence.check()
+            yield made
+        finally:
+            made.unlink(missing_ok=True)
+    except OSError as error:
+        if fence is not None:
+            fence.check()  # a temporary file that a later holder removed is no trouble of the disk
+        raise unusable(path, "be written", error) from error
+
+
+def _write_whole(path: Path, data: bytes, write: Writer) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _schema(data: bytes) -> int | None:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return None
+    schema = value.get("schema") if isinstance(value, dict) else None
+    return schema if isinstance(schema, int) else None

@@ -1,0 +1,118 @@
+"""Names -> places in the results folder. Owns every file name; touches no disk."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StoreError
+
+RUN_ID = re.compile(r"[0-9a-f]{12}")
+NAME = re.compile(r"[A-Za-z0-9_=,+ -][A-Za-z0-9_.=,+@ -]{0,159}")
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run."""
+
+    folder: Path
+
+    @property
+    def spec(self) -> Path:
+        """What made the run id."""
+        return self.folder / "spec.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Which code, machine and command made the numbers."""
+        return self.folder / "provenance.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One object an epoch."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The place from which training goes on."""
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def predictions(self) -> Path:
+        """The arrays kept beside the result."""
+        return self.folder / "predictions.npz"
+
+    @property
+    def result(self) -> Path:
+        """How the run ended; its presence means that it did."""
+        return self.folder / "result.json"
+
+    @property
+    def log(self) -> Path:
+        """What was printed while training, and the traceback."""
+        return self.folder / "log.txt"
+
+    def lease(self, number: int) -> Path:
+        """Who trains the run now: the highest number holds."""
+        return self.folder / f"lease.{number}"
+
+    def earlier_result(self, number: int) -> Path:
+        """An ending that was set aside for a retry."""
+        return self.folder / f"result.{number}.json"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The folders of a results folder. Names that could leave it raise StoreError."""
+
+    root: Path
+
+    @property
+    def plans(self) -> Path:
+        """Plans, one file each."""
+        return self.root / "plans"
+
+    @property
+    def runs(self) -> Path:
+        """Runs, one folder each."""
+        return self.root / "runs"
+
+    @property
+    def reports(self) -> Path:
+        """Reports, one folder each."""
+        return self.root / "reports"
+
+    @property
+    def cache(self) -> Path:
+        """What can be rebuilt."""
+        return self.root / "cache"
+
+    def plan(self, name: str) -> Path:
+        """The file of the plan `name`."""
+        return self.plans / f"{plain(name)}.json"
+
+    def earlier_plan(self, name: str, number: int) -> Path:
+        """A plan that another one replaced."""
+        return self.plans / "replaced" / f"{plain(name)}.{number}.json"
+
+    def report(self, name: str) -> Path:
+        """The folder of the report of the plan `name`."""
+        return self.reports / plain(name)
+
+    def run(self, run_id: str) -> RunPaths:
+        """The files of the run `run_id`."""
+        if not RUN_ID.fullmatch(run_id):
+            raise StoreError(f"{run_id!r} is no run id; allowed: 12 of the digits 0-9 a-f")
+        return RunPaths(self.runs / run_id)
+
+    def worker_log(self, name: str, number: int) -> Path:
+        """What child worker `number` of the plan `name` printed beside the runs' own logs."""
+        return self.cache / "workers" / plain(name) / f"worker-{number}.log"
+
+
+def plain(name: str) -> str:
+    """`name` itself, if it names a file inside a folder and nothing else; StoreError otherwise."""
+    if not NAME.fullmatch(name):
+        raise StoreError(f"{name!r} cannot name a file; allowed: letters, digits and ' _.,=+-@', at most 160, no leading dot")
+    return name

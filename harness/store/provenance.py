@@ -1,0 +1,149 @@
+"""This code and machine -> provenance.json. Holds no environment variables, no remotes' addresses: nothing that may be secret."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+import harness
+
+PACKAGES = ("ablation-harness", "torch", "torchvision", "numpy", "pydantic")
+
+
+class Code(BaseModel):
+    """Which code: the commit, whether files differ from it, and a digest of the Python files, untracked ones included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    commit: str | None
+    dirty: bool | None
+    digest: str
+
+
+class Start(BaseModel):
+    """One start of a run: the first, or one after an interruption."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    at: str  # ISO 8601, UTC
+    host: str
+    device: str
+    code: Code
+    epoch: int  # rows it went on from
+
+
+class Provenance(BaseModel):
+    """provenance.json: what made the numbers. The first start's facts; `restarts` has the later ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    schema_version: Literal[1] = Field(1, alias="schema")
+    code: Code
+    packages: dict[str, str]
+    python: str
+    platform: str
+    host: str
+    device: str  # the processor's or accelerator's own name
+    threads: int | None  # of the first start, used by later ones too; None: the libraries' own choice
+    command: tuple[str, ...]
+    started: str  # ISO 8601, UTC
+    ended: str | None = None
+    restarts: tuple[Start, ...] = ()
+
+
+def observe(device: str, threads: int | None, command: Sequence[str], host: str, also: Path | None = None) -> Provenance:
+    """The facts of a run that starts now. `also` is a file of code that lies outside the package, such as a task's module."""
+    return Provenance(
+        code=code(Path(harness.__file__).parent, also),
+        packages=_packages(),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        host=host,
+        device=device_name(device),
+        threads=threads,
+        command=tuple(command),
+        started=now(),
+    )
+
+
+def restarted(first: Provenance, again: Provenance, epoch: int) -> Provenance:
+    """`first` with one more start, of which `again` was observed."""
+    start = Start(at=again.started, host=again.host, device=again.device, code=again.code, epoch=epoch)
+    return Provenance.model_validate({**dict(first), "ended": None, "restarts": (*first.restarts, start)})
+
+
+def finished(provenance: Provenance) -> Provenance:
+    """`provenance` of a run that ends now."""
+    return Provenance.model_validate({**dict(provenance), "ended": now()})
+
+
+def now() -> str:
+    """The time, ISO 8601, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@lru_cache
+def code(package: Path, also: Path | None = None) -> Code:
+    """The code in `package`'s git repository, or in `package` alone where there is none; and the file `also`.
+
+    Read once a process: what is imported does not change with the files.
+    """
+    top = _git(package, "rev-parse", "--show-toplevel")
+    names = _git(Path(top), "ls-files", "-z", "-co", "--exclude-standard", "--", "*.py") if top else None
+    own = sorted(path.resolve() for path in package.rglob("*.py"))
+    files = sorted({Path(top or "").resolve() / name for name in (names or "").split("\0") if name})
+    if not top or not set(own) & set(files):  # installed: inside some repository perhaps, but no part of it
+        top, files = None, own
+    if also is not None and also.resolve() not in files:
+        files = [*files, also.resolve()]
+    root = Path(top).resolve() if top else package.resolve()
+    digest = hashlib.sha256()
+    for path in files:
+        if path.is_file():  # deleted files are still listed
+            name = path.relative_to(root) if path.is_relative_to(root) else path.name
+            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    commit = _git(Path(top), "rev-parse", "--verify", "-q", "HEAD") if top else None
+    changed = _git(Path(top), "status", "--porcelain", "--", "*.py") if top else None
+    return Code(commit=commit, dirty=None if changed is None else bool(changed), digest=digest.hexdigest())
+
+
+def device_name(device: str) -> str:
+    """The name of the processor, or of the first visible accelerator, as the driver tells it."""
+    if device == "cuda":
+        for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+            return _field(path, "Model") or device
+        return device
+    return _field(Path("/proc/cpuinfo"), "model name") or platform.processor() or platform.machine()
+
+
+def _field(path: Path, name: str) -> str | None:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:  # no such file on this kind of machine: the caller has a plainer name
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)
+
+
+def _packages() -> dict[str, str]:
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # run from a source tree, or a task that needs less
+    return versions
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints, or None: no git, no repository, or one that belongs to somebody else."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip("\n") if done.returncode == 0 else None

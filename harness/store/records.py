@@ -1,0 +1,260 @@
+"""A results folder -> plans and records of runs: what was asked for, and where each run stands."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.errors import StoreError
+from harness.plan import Plan
+from harness.store import atomic, checkpoint, lease
+from harness.store.atomic import Fence
+from harness.store.lease import Holder, Lease, Standing, Timing, Watch
+from harness.store.paths import NAME, Paths, RunPaths
+
+End = Literal["completed", "diverged", "failed"]
+State = Literal["pending", "running", "interrupted", "completed", "diverged", "failed"]
+Reason = Literal["oom", "bug", "data", "disk", "killed"]
+Value = int | float | str | bool | None
+
+
+class Spec(BaseModel):
+    """spec.json: what made the run id."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    schema_version: Literal[1] = Field(1, alias="schema")
+    task: str
+    version: str
+    config: Mapping[str, Any]
+    seed: int
+    data: str
+
+
+class Result(BaseModel):
+    """result.json: how a run ended. Metrics stand beside the fields; a non-finite one is the string nan, inf or -inf."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+    schema_version: Literal[1] = Field(1, alias="schema")
+    state: End
+    reason: Reason | None = None
+    error: str | None = None
+    traceback_digest: str | None = None  # equal for failures at the same place of the code
+    ended: str | None = None  # ISO 8601, UTC
+    checksums: Mapping[str, str] = {}  # file name -> SHA-256, of the files that were whole when the run ended
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The numbers beside the fields; what was not measured is left out."""
+        numbers = {name: decode(value) for name, value in (self.model_extra or {}).items()}
+        return {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where one run stands. `state` says which fields mean something."""
+
+    id: str
+    state: State
+    reason: str | None = None  # failed
+    error: str | None = None  # failed, diverged: one line
+    epoch: int = 0  # rows so far
+    metrics: Mapping[str, float] = field(default_factory=dict)  # ended
+    seconds: float | None = None  # ended: time spent training
+    ended_at: str | None = None  # ended: ISO 8601, UTC
+    traceback_digest: str | None = None  # failed
+    host: str | None = None  # running, and interrupted without a release: where, which process, under which SLURM job
+    pid: int | None = None
+    job: str | None = None
+    beat_age_s: float | None = None
+    known_alive: bool = False  # running: this observer saw it live, rather than not yet long enough to tell
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is a result."""
+        return self.state in ("completed", "diverged", "failed")
+
+
+@dataclass(frozen=True)
+class Store:
+    """A results folder. Plans and runs go in and out as models; runs are written by `attempt`, under a lease."""
+
+    paths: Paths
+
+    @classmethod
+    def open(cls, root: Path, create: bool = True) -> Store:
+        """The store at `root`. Raises StoreError: no folder, not writable (with `create`).
+
+        Tasks keep what can be rebuilt in its cache, in child processes too, unless $HARNESS_CACHE names another place.
+        """
+        paths = Paths(Path(root))
+        if root.exists() and not root.is_dir():
+            raise StoreError(f"{root}: is a file; name a folder with --results")
+        if create:
+            for folder in (paths.plans, paths.runs, paths.cache):
+                atomic.make_folder(folder)
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise StoreError(
+                        f"{folder}: cannot be written; change its permissions, or choose another folder with --results"
+                    )
+        elif not root.exists():
+            raise StoreError(f"{root}: no such results folder; run an experiment first, or name another folder with --results")
+        os.environ.setdefault("HARNESS_CACHE", str(paths.cache.absolute()))
+        return cls(paths)
+
+    def save_plan(self, plan: Plan) -> Path:
+        """Write `plan`, over one of its name. Returns its path; raises StoreError."""
+        path = self.paths.plan(plan.name)
+        atomic.make_folder(path.parent)
+        atomic.write_json(path, plan)
+        return path
+
+    def load_plan(self, name: str) -> Plan | None:
+        """The plan `name`, or None. Raises StoreError when it is damaged or from a newer version."""
+        try:
+            return atomic.read_json(self.paths.plan(name), Plan)
+        except FileNotFoundError:
+            return None
+
+    def plan_names(self) -> list[str]:
+        """Every plan's name, sorted; foreign files are passed over."""
+        return sorted(path.stem for path in self.paths.plans.glob("*.json") if NAME.fullmatch(path.stem))
+
+    def archive_plan(self, name: str) -> Path:
+        """Move the plan `name` to plans/replaced/; its runs stay. Returns where it is; raises StoreError."""
+        path, number = self.paths.plan(name), 1
+        atomic.make_folder(self.paths.earlier_plan(name, number).parent)
+        try:
+            while not atomic.publish(self.paths.earlier_plan(name, number), path.read_bytes()):
+                number += 1
+        except OSError as error:
+            raise atomic.unusable(path, "be archived", error) from error
+        atomic.remove(path)
+        return self.paths.earlier_plan(name, number)
+
+    def record(self, run_id: str, watch: Watch | None = None) -> Record:
+        """Where the run stands. With `watch`, other holders are judged by what that observer saw; else by their files' age."""
+        paths = self.paths.run(run_id)
+        result = self.result(run_id)
+        return _ended(run_id, result) if result else _unfinished(run_id, paths, watch)
+
+    def records(self, run_ids: Iterable[str], watch: Watch | None = None) -> dict[str, Record]:
+        """`record` of each, in their order."""
+        return {run_id: self.record(run_id, watch) for run_id in run_ids}
+
+    def result(self, run_id: str) -> Result | None:
+        """How the run ended, or None. Raises StoreError when that is damaged or from a newer version."""
+        try:
+            return atomic.read_json(self.paths.run(run_id).result, Result)
+        except FileNotFoundError:
+            return None
+
+    def take(self, run_id: str, watch: Watch) -> Lease | None:
+        """The right to train the run, or None when another worker has it."""
+        paths = self.paths.run(run_id)
+        return lease.take(paths.folder, watch, checkpoint.mark(paths.checkpoint))
+
+    def set_aside(self, run_id: str, held: Lease, keep_checkpoint: bool) -> None:
+        """Make an ended run pending again; its result stays beside it as `result.<n>.json`. Raises StoreError, SupersededError."""
+        paths = self.paths.run(run_id)
+        held.check()
+        if not keep_checkpoint:
+            atomic.remove(paths.checkpoint)
+            atomic.remove(paths.metrics)
+        try:
+            paths.result.replace(paths.earlier_result(held.number))
+        except OSError as error:
+            raise atomic.unusable(paths.result, "be set aside", error) from error
+
+
+def encode(value: Any) -> Value:
+    """A number as JSON can hold it: non-finite ones become strings, numpy's and torch's plain numbers."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    number = value.item() if hasattr(value, "item") else value
+    if isinstance(number, int) or math.isfinite(number):
+        return cast(Value, number)
+    return "nan" if math.isnan(number) else "inf" if number > 0 else "-inf"
+
+
+def decode(value: Any) -> Any:
+    """The number that `encode` was given."""
+    return float(value) if value in ("nan", "inf", "-inf") else value
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], fence: Fence | None = None) -> None:
+    """Replace metrics.jsonl by `rows`. Raises StoreError, and what `fence` raises."""
+    lines = (json.dumps({name: encode(value) for name, value in row.items()}, allow_nan=False) + "\n" for row in rows)
+    atomic.write_text(path, "".join(lines), fence)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of metrics.jsonl, non-finite numbers as floats; none without a file. StoreError names a damaged line."""
+    advice = "restore it from a copy, or remove the run's folder to train it again"
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}; {advice}") from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append({name: decode(value) for name, value in json.loads(line).items()})
+        except (ValueError, AttributeError) as error:
+            raise StoreError(f"{path}:{number}: {line[:40]!r} is no JSON object; {advice}") from error
+    return rows
+
+
+def _ended(run_id: str, result: Result) -> Record:
+    metrics = result.metrics
+    return Record(
+        id=run_id,
+        state=result.state,
+        reason=result.reason,
+        error=result.error,
+        epoch=int(metrics.get("epoch", 0)),
+        metrics=metrics,
+        seconds=metrics.get("train_seconds"),
+        ended_at=result.ended,
+        traceback_digest=result.traceback_digest,
+    )
+
+
+def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
+    seen = lease.newest(paths.folder)
+    if seen is None:
+        return Record(run_id, "pending")
+    epoch = _count_rows(paths.metrics)
+    if seen.released:
+        begun = epoch > 0 or paths.checkpoint.exists()
+        return Record(run_id, "interrupted" if begun else "pending", epoch=epoch)
+    standing = (watch or Watch(Timing(), Holder.here())).standing(seen)
+    # A single look cannot see a counter stand still: then the file's age decides, which is good enough to show.
+    gone = standing is Standing.GONE or (watch is None and standing is Standing.UNKNOWN and seen.age_s > Timing().stale_s)
+    holder = seen.claim.holder if seen.claim else None
+    return Record(
+        id=run_id,
+        state="interrupted" if gone else "running",
+        epoch=epoch,
+        host=holder.host if holder else None,
+        pid=holder.pid if holder else None,
+        job=holder.job if holder else None,
+        beat_age_s=seen.age_s,
+        known_alive=standing is Standing.ALIVE,
+    )
+
+
+def _count_rows(path: Path) -> int:
+    try:
+        return path.read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise atomic.unusable(path, "be read", error) from error

@@ -1,0 +1,297 @@
+"""A plan -> runs trained, one after the other, by lease. Any number of workers on any number of machines may share a plan.
+
+Warm: imports, data and compiled code are paid once, by the first run.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from harness import failures
+from harness.attempt import Job, Means, attempt
+from harness.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_RUNS_FAILED,
+    HarnessError,
+    InputError,
+    Interrupted,
+    StoreError,
+)
+from harness.plan import Plan, PlannedRun, run_id
+from harness.progress import due, standing, stuck
+from harness.stop import Stop, duration
+from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
+from harness.store.records import Record, Result, Spec, Store
+from harness.task import Accelerator, Task, find_task, identity
+from harness.track import Tracker, make_tracker
+
+RETRIED = frozenset({"failed", "diverged"})
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a worker works; see `--help`. Times in seconds."""
+
+    device: Accelerator = "cpu"
+    threads: int | None = None
+    only: frozenset[str] = frozenset()  # variants; empty: all
+    retry: frozenset[str] = frozenset()  # of failed, diverged
+    keep_weights: bool = False
+    idle_s: float = 0.0
+    track: str = "auto"
+    checkpoint_every_s: float | None = None
+    poll_s: float = 1.0
+    timing: Timing = field(default_factory=Timing)
+    command: tuple[str, ...] = ()
+
+
+class Worker:
+    """Trains what is due of one plan until nothing is."""
+
+    def __init__(self, store: Store, plan: Plan, options: Options, stop: Stop, here: Holder | None = None) -> None:
+        unknown = sorted(options.only - set(plan.variants))
+        if unknown:
+            raise InputError(f"--only: {unknown[0]!r} is no variant of {plan.name}; allowed: {', '.join(plan.variants)}")
+        self.store, self.plan, self.options, self.stop = store, plan, options, stop
+        self.task: Task = find_task(plan.task)
+        self.tracker: Tracker = make_tracker(options.track)
+        self.watch = Watch(options.timing, here or Holder.here())
+        if self.task.version != plan.task_version:
+            versions = f"planned for version {plan.task_version} of {plan.task}, this is version {self.task.version}"
+            raise InputError(f"{plan.name}: {versions}; plan again with --replan")
+
+    def work(self) -> int:
+        """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
+        renew(self.store, self.plan, self.options.retry, self.watch, self.options.only)
+        idle_since = time.monotonic()
+        while not self.stop():
+            records = self._records()
+            queue = self._queue(records)
+            taken = self._take(queue)
+            if taken is not None:
+                run, lease = taken
+                result = self._train(run, lease)
+                if result is not None and result.state == "failed" and failures.spoils_the_process(result.error or ""):
+                    raise SpoiledError(result.error)
+                idle_since = time.monotonic()
+            elif not queue and self._nothing_to_wait_for(records, time.monotonic() - idle_since):
+                break
+            else:
+                self.stop.wait(self.options.poll_s)
+        return self._exit_code()
+
+    def _records(self) -> dict[str, Record]:
+        return self.store.records((run.id for run in self.plan.runs), self.watch)
+
+    def _queue(self, records: dict[str, Record]) -> list[PlannedRun]:
+        return [run for run in due(self.plan, records) if not self.options.only or run.variant in self.options.only]
+
+    def _take(self, queue: Sequence[PlannedRun]) -> tuple[PlannedRun, Lease] | None:
+        for run in queue:
+            lease = self.store.take(run.id, self.watch)
+            if lease is not None:
+                return run, lease
+        return None
+
+    def _nothing_to_wait_for(self, records: dict[str, Record], idle_s: float) -> bool:
+        others = [record for record in records.values() if record.state == "running"]
+        # Before leaving, make sure that the others live: their counters move, or they are found dead and their runs are due.
+        return not others or (idle_s >= self.options.idle_s and all(record.known_alive for record in others))
+
+    def _train(self, run: PlannedRun, lease: Lease) -> Result | None:
+        options = self.options
+        with lease:
+            if self.store.result(run.id) is not None:
+                return None  # it ended between looking and taking
+            means = Means(
+                device=options.device,
+                threads=options.threads,
+                command=options.command,
+                keep_weights=options.keep_weights,
+                checkpoint_every_s=options.checkpoint_every_s,
+                should_stop=self.stop,
+                tracker=self.tracker,
+            )
+            say(f"{run.id}  {run.variant}  seed {run.seed}: begins")
+            try:
+                result = attempt(job(self.plan, run, self.task), self.store.paths.run(run.id), lease, means)
+            except Interrupted as interrupted:
+                say(str(interrupted))
+                return None
+            except SupersededError as superseded:
+                say(f"{superseded}; leaving it")
+                return None
+        why = f" {result.reason}: {result.error}" if result.reason else ""
+        say(f"{run.id}  {run.variant}  seed {run.seed}: {result.state}{why}")
+        return result
+
+    def _exit_code(self) -> int:
+        records = self._records()
+        if self.stop() and (self._queue(records) or any(record.state == "running" for record in records.values())):
+            return EXIT_INTERRUPTED
+        if example := stuck(self.plan, records):
+            say(f"{self.plan.name}: every run so far failed in the same way ({example.error}); the rest was not started")
+            say(f"see {self.store.paths.run(example.id).log}; once mended: --retry failed")
+        counts = standing(self.plan, records)
+        return EXIT_RUNS_FAILED if counts.failed or counts.diverged else EXIT_OK
+
+
+class SpoiledError(Exception):
+    """The accelerator is unusable by this process; the failed run's result is written."""
+
+
+def renew(store: Store, plan: Plan, retry: frozenset[str], watch: Watch, only: frozenset[str] = frozenset()) -> list[str]:
+    """Set aside the endings in `retry` (`failed`, `diverged`) that the plan has now; returns the ids of the runs to train again.
+
+    Runs that failed from the machine's state (memory, disk, a kill) go on from their checkpoint, others start afresh.
+    """
+    renewed = []
+    for run in plan.runs if retry else ():
+        before = store.result(run.id)
+        if before is None or before.state not in retry or (only and run.variant not in only):
+            continue
+        lease = store.take(run.id, watch)
+        if lease is None:
+            continue
+        with lease:
+            # Another worker may have renewed it, and it may have ended again, since we looked.
+            if store.result(run.id) == before:
+                store.set_aside(run.id, lease, keep_checkpoint=before.reason in failures.OF_THE_MACHINE)
+                renewed.append(run.id)
+    return renewed
+
+
+def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
+    """What `run` of `plan` trains. Raises InputError when the task makes no such run of the plan's configuration."""
+    where, advice = f"{plan.name}: {run.variant}", "plan again with --replan"
+    try:
+        # From JSON, as the plan was: lists become tuples even where the model is strict.
+        config = task.Config.model_validate_json(json.dumps(dict(plan.variants[run.variant])))
+    except ValueError as error:
+        raise InputError(f"{where}: {plan.task} no longer takes this configuration; {advice}: {error}") from error
+    spec = Spec(task=plan.task, version=task.version, config=identity(config), seed=run.seed, data=plan.data[run.variant])
+    if run_id(spec.task, spec.version, spec.config, spec.seed, spec.data) != run.id:
+        raise InputError(f"{where}: the code has changed since the plan was made and would train another run; {advice}")
+    return Job(run.id, task, config, spec)
+
+
+def states_to_retry(values: Sequence[str]) -> frozenset[str]:
+    """The values of `--retry`, checked. Raises InputError."""
+    for value in values:
+        if value not in RETRIED:
+            raise InputError(f"--retry: {value!r} is no ending to retry; allowed: failed, diverged")
+    return frozenset(values)
+
+
+def cpus() -> int:
+    """How many processors this process may use: its affinity mask, and its control group's quota."""
+    count = len(os.sched_getaffinity(0))
+    quota = Path("/sys/fs/cgroup/cpu.max")
+    if quota.exists():
+        allowed, period = quota.read_text().split()
+        if allowed != "max":
+            count = min(count, math.ceil(int(allowed) / int(period)))
+    return max(1, count)
+
+
+def say(text: str) -> None:
+    """A line for whoever watches the worker."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def open_plan(path: Path) -> tuple[Store, Plan]:
+    """The store and the plan of `<results>/plans/<name>.json`. Raises InputError, StoreError."""
+    if path.suffix != ".json" or path.absolute().parent.name != "plans":
+        raise InputError(f"{path}: is no plan; allowed: results/plans/<name>.json, which `harness run` writes")
+    if not path.exists():
+        raise InputError(f"{path}: no such plan; `harness run experiments/<name>.yaml` makes it")
+    store = Store.open(path.parent.parent)
+    plan = store.load_plan(path.stem)
+    if plan is None:
+        raise StoreError(f"{path}: was removed just now; plan again")
+    return store, plan
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command(epilog="Example: python -m harness.worker results/plans/leakyrelu_vs_relu.json --device cuda --stop-after 3h50m")
+def worker(  # noqa: PLR0917 - a command's options, each of them named
+    plan: Annotated[Path, typer.Argument(help="results/plans/<name>.json")],
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    retry: Annotated[list[str] | None, typer.Option(help="failed or diverged: train these again")] = None,
+    keep: Annotated[str | None, typer.Option(help="weights: keep the last checkpoint of completed runs")] = None,
+    idle: Annotated[str, typer.Option(help="wait so long for runs that others train, and may lose")] = "0s",
+    stop_after: Annotated[str | None, typer.Option(help="checkpoint and exit 75 after so long, such as 3h50m")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="a variant; others are left alone")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="processor threads; default: all")] = None,
+    track: Annotated[str, typer.Option(help="auto or none")] = "auto",
+    with_parent: Annotated[bool, typer.Option(hidden=True, help="stop when standard input ends")] = False,
+    checkpoint_every: Annotated[str | None, typer.Option(help="default: from 1m on, at most 1 % of the time")] = None,
+    beat_s: Annotated[float, typer.Option(hidden=True)] = Timing.beat_s,
+    stale_s: Annotated[float, typer.Option(hidden=True)] = Timing.stale_s,
+    poll_s: Annotated[float, typer.Option(hidden=True)] = Options.poll_s,
+) -> None:
+    """Train the runs of a plan that are due; several workers may share a plan. Stopped by a signal, it loses nothing."""
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"--device: {device!r} is no device; allowed: cpu, cuda")
+    if keep not in (None, "weights"):
+        raise InputError(f"--keep: {keep!r} is nothing to keep; allowed: weights")
+    stop = Stop(None if stop_after is None else duration(stop_after))
+    stop.on_signals()
+    if with_parent:
+        stop.with_parent()
+    options = Options(
+        device=cast(Accelerator, device),
+        threads=threads or cpus(),
+        only=frozenset(only or ()),
+        retry=states_to_retry(retry or ()),
+        keep_weights=keep == "weights",
+        idle_s=duration(idle),
+        track=track,
+        checkpoint_every_s=None if checkpoint_every is None else duration(checkpoint_every),
+        poll_s=poll_s,
+        timing=Timing(beat_s, stale_s),
+        command=tuple(sys.argv),
+    )
+    store, loaded = open_plan(plan)
+    try:
+        code = Worker(store, loaded, options, stop).work()
+    except KeyboardInterrupt:
+        say("stopped at once; the last checkpoint is kept, start again to go on")
+        code = EXIT_INTERRUPTED
+    raise typer.Exit(code)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    try:
+        app(args=None if argv is None else list(argv), prog_name="harness worker")
+    except HarnessError as error:
+        say(str(error))
+        return error.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else EXIT_BAD_INPUT
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    faulthandler.enable()
+    try:
+        sys.exit(main())
+    except SpoiledError:
+        # Same process id, same lease rules, a fresh accelerator context; --retry was honoured already.
+        os.execv(sys.executable, [sys.executable, "-m", "harness.worker", *sys.argv[1:]])

@@ -1,0 +1,97 @@
+"""What tests of several modules share: a results folder, plans of the toy task, child workers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_task import TOY, Config
+
+from harness.plan import Plan, PlannedRun, run_id
+from harness.store.records import Store
+from harness.task import identity
+
+TESTS = Path(__file__).parent
+PlanMaker = Callable[..., Plan]
+
+
+@pytest.fixture(autouse=True)
+def _environment_stays() -> Iterator[None]:
+    """Opening a store and setting threads write to the environment; the next test finds it as it was."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty results folder."""
+    return Store.open(tmp_path / "results")
+
+
+@pytest.fixture
+def toy_plan() -> PlanMaker:
+    """Makes plans of the toy task: `toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)`."""
+
+    def make(variants: Mapping[str, Mapping[str, Any]] | None = None, seeds: int = 1, name: str = "toys") -> Plan:
+        configs = {label: Config.model_validate(config) for label, config in (variants or {"base": {}}).items()}
+        runs = [
+            PlannedRun(
+                id=run_id("toy_task:TOY", TOY.version, identity(config), seed, "toys:1"), variant=label, seed=seed, look=seeds
+            )
+            for seed in range(seeds)
+            for label, config in configs.items()
+        ]
+        return Plan(
+            name=name,
+            experiment=name,
+            question="Which toy walks best?",
+            task="toy_task:TOY",
+            task_version=TOY.version,
+            accelerator="cpu",
+            baseline=next(iter(configs)),
+            looks=(seeds,),
+            variants={label: config.model_dump(mode="json") for label, config in configs.items()},
+            data=dict.fromkeys(configs, "toys:1"),
+            runs=tuple(runs),
+            claims_digest="0" * 64,
+            created="2026-01-01T00:00:00+00:00",
+        )
+
+    return make
+
+
+@pytest.fixture
+def start_worker() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `python -m harness.worker` on a plan's file, with quick timing; what still runs at the end of the test is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(plan: Path, *options: str, **popen: Any) -> subprocess.Popen[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "harness.worker",
+            str(plan),
+            "--poll-s",
+            "0.05",
+            "--beat-s",
+            "0.1",
+            "--stale-s",
+            "1",
+            *options,
+        ]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, **popen)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
