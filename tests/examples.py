@@ -53,6 +53,11 @@ def images_plan(variants: Sequence[str] = ("relu", "leaky_relu"), seeds: int = 3
     return Plan.model_validate({**values, **fields})
 
 
+def changed(plan: Plan, **fields: Any) -> Plan:
+    """The plan with other fields."""
+    return Plan.model_validate({**dict(plan), **fields})
+
+
 def write_run(store: Store, plan: Plan, run: PlannedRun, rows: Sequence[Mapping[str, Any]], **result: Any) -> None:
     """Write a run's spec and rows; with `state=...` its result too, whose metrics are the last row's and what is given."""
     paths = store.paths.run(run.id)

@@ -27,10 +27,10 @@ def console(file: IO[str]) -> Console:
 
 
 def show(*renderables: RenderableType) -> None:
-    """Print results: to stdout."""
+    """Print results: to stdout. Tables fit the terminal; other lines are not wrapped, so that paths can be copied."""
     out = console(sys.stdout)
     for renderable in renderables:
-        out.print(renderable)
+        out.print(renderable, soft_wrap=True)
 
 
 def say(message: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.store.atomic import write_bytes
+from harness.store.atomic import make_folder, write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,8 +78,12 @@ def drawing() -> Iterator[None]:
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write `name`.png and `name`.svg into `folder`: the same bits for the same figure and versions."""
+    """Write `name`.png and `name`.svg into `folder`: the same bits for the same figure and versions.
+
+    Raises StoreError where they cannot be written.
+    """
     files = []
+    make_folder(folder)
     with drawing():
         for suffix in ("png", "svg"):
             buffer = io.BytesIO()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
 from harness import wording
 from harness.frames import compare
-from harness.store.atomic import write_text
+from harness.store.atomic import make_folder, write_text
 from harness.writeup.findings import Findings
+from harness.writeup.pictures import panels
 
 # Every character that starts Markdown, HTML or a formula somewhere. An underscore inside a word starts nothing.
 SPECIAL = re.compile(r"[\\`*\[\]<>|~&#$!{}]|(?<![^\W_])_|_(?![^\W_])")
@@ -18,8 +20,9 @@ LEADING = re.compile(r"^(\s*)(?:([-+=])|(\d+)([.)]))")
 
 
 def write(findings: Findings) -> Path:
-    """Write report.md into the report's folder."""
+    """Write report.md into the report's folder. Raises StoreError where it cannot be written."""
     path = findings.folder / "report.md"
+    make_folder(path.parent)
     write_text(path, render(findings))
     return path
 
@@ -48,6 +51,7 @@ def render(findings: Findings) -> str:
         claims=[wording.claim(claim, findings.metrics) for claim in plan.claims],
         command=wording.command(plan),
         fence="`" * (longest_run("`", wording.command(plan)) + 3),
+        pictured=" and ".join(wording.label(name) for name in panels(findings.metrics)),
         **table(findings),
         runs=[run_row(findings, index) for index in range(len(plan.runs))],
     )
@@ -89,7 +93,8 @@ def run_row(findings: Findings, index: int) -> dict[str, str]:
     run = findings.plan.runs[index]
     record = findings.records[run.id]
     metric = findings.metrics[findings.metric]
-    value = float(findings.runs[findings.metric].iloc[index]) if findings.metric in findings.runs else float("nan")
+    # What a failed or diverged run measured last is no result.
+    value = record.metrics.get(findings.metric, math.nan) if record.state == "completed" else math.nan
     return {
         "id": run.id,
         "variant": run.variant,

@@ -1,0 +1,157 @@
+"""Learning curves: what is drawn, what is said where there is nothing, and files that are the same bits each time."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from examples import ACCURACY
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from harness.figures import curves, save
+from harness.figures.curves import legend_columns
+from harness.figures.style import COLOURS, looks
+
+VARIANTS = ("relu", "leaky_relu")
+
+
+def epochs(runs: dict[tuple[str, int], int], broken: tuple[tuple[str, int], ...] = ()) -> pd.DataFrame:
+    """(variant, seed) -> epochs trained; accuracy is 10 a seed plus the epoch."""
+    rows = [
+        {
+            "id": "0" * 12,
+            "variant": variant,
+            "seed": seed,
+            "state": "failed" if (variant, seed) in broken else "completed",
+            "epoch": epoch,
+            "test_accuracy": 10.0 * seed + epoch,
+            "train_loss": 1.0 / epoch,
+        }
+        for (variant, seed), length in runs.items()
+        for epoch in range(1, length + 1)
+    ]
+    return pd.DataFrame(rows, columns=["id", "variant", "seed", "state", "epoch", "test_accuracy", "train_loss"])
+
+
+def bold(figure: Figure) -> list[list[float]]:
+    """The means drawn in the first panel."""
+    return [list(np.asarray(line.get_ydata())) for line in means_of(figure)]
+
+
+def means_of(figure: Figure) -> list[Line2D]:
+    """Bold lines; crosses stand alone."""
+    return [line for line in figure.axes[0].lines if line.get_linewidth() > 1 and line.get_linestyle() != "None"]
+
+
+def words(figure: Figure) -> str:
+    """Everything written in the panels, above and below."""
+    texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+    legends = [text.get_text() for legend in figure.legends for text in (legend.get_title(), *legend.get_texts())]
+    return " | ".join([*texts, *legends, figure.get_suptitle()])
+
+
+def test_a_panel_a_metric_with_units_and_a_line_a_seed_and_mean() -> None:
+    figure = curves(epochs({(variant, seed): 4 for variant in VARIANTS for seed in range(3)}), ACCURACY, VARIANTS)
+    assert [axis.get_ylabel() for axis in figure.axes] == ["test accuracy (%)", "train loss (nats)"]
+    assert {axis.get_xlabel() for axis in figure.axes} == {"epoch"}
+    assert bold(figure) == [[11.0, 12.0, 13.0, 14.0]] * 2
+    assert sum(line.get_linewidth() < 1 for line in figure.axes[0].lines) == 6
+
+
+def test_the_legend_lies_outside_the_panels() -> None:
+    figure = curves(epochs({(variant, 0): 3 for variant in VARIANTS}), ACCURACY, VARIANTS)
+    figure.canvas.draw()
+    below = figure.legends[0].get_window_extent().y1
+    assert all(axis.get_tightbbox().y0 >= below for axis in figure.axes)
+
+
+def test_a_variants_look_depends_on_its_place_in_the_plan_alone() -> None:
+    both = curves(epochs({("relu", 0): 3, ("leaky_relu", 0): 3}), ACCURACY, VARIANTS)
+    one = curves(epochs({("leaky_relu", 0): 3}), ACCURACY, VARIANTS)
+    assert means_of(one)[0].get_color() == means_of(both)[1].get_color() == COLOURS[1]
+
+
+def test_neighbours_differ_in_grey_too() -> None:
+    found = list(looks([f"v{place}" for place in range(len(COLOURS) * 2)]).values())
+    assert len({(look.colour, str(look.dashes)) for look in found}) == len(found)
+    for one, other in pairwise(found):
+        assert (str(one.dashes), one.marker) != (str(other.dashes), other.marker)
+
+
+def test_failed_runs_bend_no_mean_and_end_in_a_cross() -> None:
+    figure = curves(epochs({("relu", 0): 4, ("relu", 1): 4, ("relu", 2): 2}, broken=(("relu", 2),)), ACCURACY, VARIANTS)
+    assert bold(figure) == [[6.0, 7.0, 8.0, 9.0]]
+    crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x" and len(line.get_xdata())]
+    assert [list(np.asarray(line.get_xydata())[0]) for line in crosses] == [[2.0, 22.0]]
+    assert "cross: failed or diverged" in words(figure)
+
+
+def test_the_mean_of_runs_under_way_stops_with_the_shortest() -> None:
+    figure = curves(epochs({("relu", 0): 4, ("relu", 1): 2}), ACCURACY, VARIANTS)
+    assert bold(figure) == [[6.0, 7.0]]
+
+
+def test_a_single_epoch_is_visible() -> None:
+    figure = curves(epochs({("base", 0): 1}), ACCURACY, ("base",))
+    (line,) = [line for line in figure.axes[0].lines if len(line.get_xdata())]
+    assert line.get_marker() == "o"
+    low, high = figure.axes[0].get_xlim()
+    assert low < 1 < high
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (epochs({}), "no epoch has ended yet"),
+        (epochs({("relu", 0): 2}).assign(test_accuracy=math.nan), "no test accuracy measured"),
+        (epochs({("relu", 0): 2}).assign(test_accuracy=math.inf), "no test accuracy measured"),
+        (epochs({("relu", 0): 2}).drop(columns="test_accuracy"), "no test accuracy measured"),
+    ],
+)
+def test_a_panel_without_numbers_says_so(frame: pd.DataFrame, said: str) -> None:
+    assert said in words(curves(frame, ACCURACY, VARIANTS))
+
+
+def test_all_runs_failed_is_drawn_as_crosses_alone() -> None:
+    figure = curves(epochs({("relu", 0): 1, ("relu", 1): 1}, broken=(("relu", 0), ("relu", 1))), ACCURACY, VARIANTS)
+    assert bold(figure) == []
+    assert "cross" in words(figure)
+    assert "bold" not in words(figure)
+
+
+def test_the_note_stands_above() -> None:
+    assert "REHEARSAL" in words(curves(epochs({("relu", 0): 2}), ACCURACY, VARIANTS, note="REHEARSAL: profile smoke"))
+
+
+def test_a_label_with_dollars_is_no_formula(tmp_path: Path) -> None:
+    names = ("$x", "a_{b}$")
+    figure = curves(epochs({(name, 0): 2 for name in names}), ACCURACY, names)
+    save(figure, tmp_path, "labels")
+    assert all(name in words(figure) for name in names)
+
+
+def test_files_are_the_same_bits_each_time(tmp_path: Path) -> None:
+    frame = epochs({(variant, seed): 3 for variant in VARIANTS for seed in range(2)})
+    first = save(curves(frame, ACCURACY, VARIANTS), tmp_path / "first", "curves")
+    second = save(curves(frame, ACCURACY, VARIANTS), tmp_path / "second", "curves")
+    assert [file.name for file in first] == ["curves.png", "curves.svg"]
+    assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
+    assert b"<dc:date>" not in first[1].read_bytes()
+
+
+def test_a_notebooks_settings_stay() -> None:
+    before = dict(mpl.rcParams)
+    curves(epochs({("relu", 0): 2}), ACCURACY, VARIANTS)
+    assert dict(mpl.rcParams) == before
+
+
+def test_long_labels_get_fewer_columns() -> None:
+    assert legend_columns(["relu", "gelu"]) == 2
+    assert legend_columns(["x" * 80] * 5) == 1
+    assert legend_columns([]) == 1

@@ -1,0 +1,49 @@
+"""`harness report`: writes reports of finished and unfinished plans, and prints their tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from examples import toy_rows, write_run
+
+from harness import report
+from harness.plan import Plan
+from harness.store.records import Store
+
+PlanMaker = Callable[..., Plan]
+
+
+def test_no_name_means_every_plan(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = toy_plan({"base": {}, "better": {"effect": 2.0}}), toy_plan(name="tigers")
+    for plan in (first, second):
+        store.save_plan(plan)
+    for run, score in zip(first.runs, (50.0, 52.0), strict=True):
+        write_run(store, first, run, toy_rows(score), state="completed")
+    assert report.main(["--results", str(store.paths.root)]) == 0
+    shown = capsys.readouterr().out
+    assert "+2.00" in shown
+    for name in ("toys", "tigers"):
+        path = store.paths.report(name) / "report.md"
+        assert path.is_file()
+        assert f"report  {path}" in shown
+
+
+def test_json_has_a_summary_a_plan(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
+    store.save_plan(toy_plan())
+    assert report.main(["toys", "--json", "--results", str(store.paths.root)]) == 0
+    (summary,) = json.loads(capsys.readouterr().out)["reports"]
+    assert (summary["name"], summary["metric"], summary["runs"][0]["state"]) == ("toys", "score", "pending")
+
+
+def test_a_name_without_a_plan_writes_nothing(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
+    store.save_plan(toy_plan())
+    assert report.main(["toys", "tois", "--results", str(store.paths.root)]) == 2
+    assert "did you mean toys" in capsys.readouterr().err
+    assert not store.paths.reports.exists()
+
+
+def test_an_empty_store_says_how_to_begin(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main(["--results", str(store.paths.root)]) == 0
+    assert "harness run" in capsys.readouterr().err

@@ -1,0 +1,113 @@
+"""`harness status`: all plans, one plan, one run, the difference of two, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from examples import toy_rows, write_run
+
+from harness import status
+from harness.plan import Plan
+from harness.store.records import Store
+
+PlanMaker = Callable[..., Plan]
+
+
+@pytest.fixture
+def toys(store: Store, toy_plan: PlanMaker) -> Plan:
+    """Two runs, one of them completed, the other failed."""
+    plan = toy_plan({"base": {}, "better": {"effect": 2.0}})
+    store.save_plan(plan)
+    write_run(store, plan, plan.runs[0], toy_rows(50.0), state="completed")
+    write_run(store, plan, plan.runs[1], [], state="failed", reason="bug", error="ValueError: the toy broke")
+    return plan
+
+
+def run(store: Store, *arguments: str) -> int:
+    return status.main([*arguments, "--results", str(store.paths.root)])
+
+
+def test_all_plans_are_a_table(store: Store, toys: Plan, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
+    store.save_plan(toy_plan({"other": {"effect": 3.0}}, name="untouched"))
+    assert run(store) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["experiment", "done", "running", "waiting", "failed", "updated"]
+    assert lines[1][:5] == [toys.name, "1/2", "·", "·", "1"]
+    assert lines[2] == ["untouched", "0/1", "·", "1", "·", "·"]
+
+
+def test_one_plan_shows_what_failed_and_how_to_go_on(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(store, "experiments/toys.yaml") == 0
+    shown = capsys.readouterr().out
+    assert "failed   better seed 0" in shown
+    assert f"again: {'harness run experiments/toys.yaml --device cpu --retry failed'}" in shown
+    assert toys.question in shown
+
+
+def test_one_run_shows_its_record_its_configuration_and_its_files(
+    store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = toys.runs[0].id
+    assert run(store, run_id[:6]) == 0
+    shown = capsys.readouterr().out
+    assert f"run       {run_id}" in shown
+    assert "plans     toys" in shown
+    assert "effect       0.0" in shown
+    assert str(store.paths.run(run_id).metrics) in shown
+
+
+def test_two_runs_show_how_they_differ(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(store, *(planned.id for planned in toys.runs)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[1:]] == [["effect", "0.0", "2.0"]]
+
+
+def test_json_is_one_document_a_form(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (planned.id for planned in toys.runs)
+    documents = []
+    for names in ((), ("toys",), (first,), (first, second)):
+        assert run(store, *names, "--json") == 0
+        documents.append(json.loads(capsys.readouterr().out))
+    assert documents[0]["plans"][0]["counts"]["failed"] == 1
+    assert [each["state"] for each in documents[1]["runs"]] == ["completed", "failed"]
+    assert documents[2]["spec"]["config"]["effect"] == 0.0
+    assert documents[3]["differences"] == {"effect": [0.0, 2.0]}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["tois"], "did you mean toys"),
+        (["abcdef012345"], "no run 'abcdef012345'"),
+        (["toys", "tigers"], "allowed: one plan, one run id, two run ids"),
+        (["../toys"], "no plan"),
+    ],
+)
+@pytest.mark.usefixtures("toys")
+def test_what_is_not_there_is_refused(store: Store, names: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(store, *names) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+
+
+def test_a_start_that_several_runs_share_is_refused(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    twin = toys.runs[0].model_copy(update={"id": toys.runs[0].id[:11] + ("0" if toys.runs[0].id[11] != "0" else "1")})
+    write_run(store, toys, twin, [])
+    assert run(store, toys.runs[0].id[:8]) == 2
+    assert twin.id in capsys.readouterr().err
+
+
+def test_an_empty_store_says_how_to_begin(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(store) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "harness run" in err
+
+
+def test_a_missing_results_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status.main(["--results", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capsys.readouterr().err
