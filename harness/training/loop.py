@@ -1,0 +1,255 @@
+"""Configuration, seed, device and data -> a run that trains epoch by epoch and resumes to the same bits."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from harness.errors import InputError
+from harness.task import Number
+from harness.training import augment, evaluate, initial, model, optim, schedule
+from harness.training.config import Config
+from harness.training.data import DataSet, Images
+from harness.training.numerics import keep_memory, numerics, require
+from harness.training.streams import stream
+
+
+@dataclass
+class Pass:
+    """One way through the training images: what exists of an epoch until it is complete."""
+
+    order: Tensor  # [n] int64, a permutation of the training images
+    augment: torch.Generator
+    dropout: torch.Generator
+    loss_sum: Tensor  # float64 scalar on the device: adding to it waits for nothing
+    step: int = 0  # steps done
+    seconds: float = 0.0
+
+
+class Run:
+    """One training of `cifar_resnet`; see `harness.task.Training` for the protocol.
+
+    Every epoch takes its order, augmentation and dropout from streams of its own, named (seed, purpose, epoch), so a checkpoint
+    between two epochs needs no generator, and one inside an epoch the states of two. On the CPU the same bits follow from a
+    state with the same number of threads, on CUDA with `training.deterministic`.
+
+    Raises InputError when a batch is larger than the training set, DeviceError when the machine lacks device or precision.
+    """
+
+    def __init__(self, settings: Config, seed: int, device: str, data: DataSet) -> None:
+        knobs = settings.training
+        self.settings = settings
+        self.seed = seed
+        self.device = require(device, knobs.precision)
+        self.data = data
+        self.steps_per_epoch = len(data.train.labels) // knobs.batch_size
+        if self.steps_per_epoch == 0:
+            raise InputError(
+                f"training.batch_size {knobs.batch_size} is more than the {len(data.train.labels)} training images; "
+                f"allowed: at most {len(data.train.labels)}"
+            )
+        self.dtype = torch.bfloat16 if knobs.precision == "bf16" else torch.float32
+        self.autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16)
+        self.network = new_network(settings, len(data.classes), seed, self.device)
+        self.optimizer = optim.make(settings.optimizer, self.network.parameters())
+        self.epoch = 0  # epochs done
+        self.inside: Pass | None = None
+        self.watched = schedule.Watch()
+        self.finite = True
+        self.test_logits: Tensor | None = None
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            keep_memory()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch has been trained, with finite numbers throughout."""
+        return self.epoch >= self.settings.training.epochs and self.finite
+
+    def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
+        """Train the rest of the epoch and evaluate; None when `should_stop`, asked after each step, said so.
+
+        Evaluation is not interrupted. A call does at least one step, or the evaluation that is left.
+        """
+        with numerics(self.settings.training.deterministic):
+            inside = self.inside = self.inside or self.begin()
+            started = time.perf_counter()
+            batch = self.settings.training.batch_size
+            self.network.train()
+            while inside.step < self.steps_per_epoch:
+                optim.set_rate(self.optimizer, self.rate(inside.step))
+                inside.loss_sum += self.step(inside.order[inside.step * batch : (inside.step + 1) * batch], inside)
+                inside.step += 1
+                if should_stop():
+                    inside.seconds += self.seconds_since(started)
+                    return None
+            inside.seconds += self.seconds_since(started)
+            return self.complete(inside)
+
+    def begin(self) -> Pass:
+        device = self.device
+        order = torch.randperm(len(self.data.train.labels), generator=stream(self.seed, "order", self.epoch))
+        return Pass(
+            order.to(device),
+            stream(self.seed, "augment", self.epoch, device.type),
+            stream(self.seed, "dropout", self.epoch, device.type),
+            torch.zeros((), dtype=torch.float64, device=device),
+        )
+
+    def step(self, indices: Tensor, draws: Pass) -> Tensor:
+        """Train on the images `indices` [batch]; returns the objective, a scalar still on the device."""
+        settings, data = self.settings, self.data
+        size = settings.data.image_size
+        parameters = augment.draw(settings.augment, len(indices), size, draws.augment)
+        images = augment.apply(data.train.pixels[indices], parameters, settings.augment, data.mean, data.std)
+        images = images.contiguous(memory_format=torch.channels_last)
+        masks = model.draw_masks(settings.model, len(indices), size, draws.dropout, self.dtype)
+        with self.autocast:
+            outputs = self.network(images, masks)
+        loss = F.cross_entropy(outputs.float(), data.train.labels[indices], label_smoothing=settings.training.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss.detach()
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step of the current epoch."""
+        settings = self.settings
+        return schedule.rate(
+            settings.schedule,
+            settings.optimizer.lr,
+            epochs=settings.training.epochs,
+            steps_per_epoch=self.steps_per_epoch,
+            epoch=self.epoch,
+            step=step,
+            drops=self.watched.drops,
+        )
+
+    def complete(self, inside: Pass) -> dict[str, Number | None]:
+        """Evaluate after the last step and close the epoch; returns its row."""
+        started = time.perf_counter()
+        knobs, data = self.settings.training, self.data
+        epoch = self.epoch + 1
+        train_loss = inside.loss_sum.item() / self.steps_per_epoch
+        self.test_logits = evaluate.logits(self.network, data.test, data, self.autocast)
+        test = evaluate.score(self.test_logits, data.test.labels)
+        train_accuracy = None
+        if epoch % knobs.evaluate_train_every == 0 or epoch == knobs.epochs:
+            train_accuracy = self.score(data.train).accuracy
+        row: dict[str, Number | None] = {
+            "epoch": epoch,
+            "step": epoch * self.steps_per_epoch,
+            "learning_rate": self.rate(self.steps_per_epoch - 1),
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "test_loss": test.loss,
+            "test_accuracy": test.accuracy,
+        }
+        watched_loss = train_loss
+        if data.validation is not None:
+            validation = self.score(data.validation)
+            row |= {"validation_loss": validation.loss, "validation_accuracy": validation.accuracy}
+            watched_loss = validation.loss
+        row |= {
+            "seconds": inside.seconds + self.seconds_since(started),
+            "samples_per_second": self.steps_per_epoch * knobs.batch_size / inside.seconds,
+            "peak_memory_bytes": peak_memory(self.device),
+        }
+        self.watched = schedule.watch(self.settings.schedule, self.watched, self.epoch, watched_loss)
+        self.finite = all(value is None or math.isfinite(value) for value in row.values())
+        self.epoch = epoch
+        self.inside = None
+        return row
+
+    def score(self, images: Images) -> evaluate.Score:
+        return evaluate.score(evaluate.logits(self.network, images, self.data, self.autocast), images.labels)
+
+    def predictions(self) -> Mapping[str, Any]:
+        """`probabilities` [test image, class] float16 of the network as it is, and `labels` [test image] int64."""
+        if self.test_logits is None:
+            with numerics(self.settings.training.deterministic):
+                self.test_logits = evaluate.logits(self.network, self.data.test, self.data, self.autocast)
+        return {
+            "probabilities": self.test_logits.softmax(dim=1).half().cpu().numpy(),
+            "labels": self.data.test.labels.cpu().numpy(),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next bits depend on, copied to the CPU."""
+        inside = self.inside
+        return {
+            "epoch": self.epoch,
+            "finite": self.finite,
+            "watched": asdict(self.watched),
+            "network": on_cpu(self.network.state_dict()),
+            "optimizer": on_cpu(self.optimizer.state_dict()),
+            "inside": inside
+            and {
+                "step": inside.step,
+                "seconds": inside.seconds,
+                "loss_sum": on_cpu(inside.loss_sum),
+                "augment": inside.augment.get_state(),
+                "dropout": inside.dropout.get_state(),
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`, which is left as it is. The configuration, seed and data must be those it came from."""
+        self.epoch = state["epoch"]
+        self.finite = state["finite"]
+        self.watched = schedule.Watch(**state["watched"])
+        self.network.load_state_dict(state["network"])
+        optim.load(self.optimizer, state["optimizer"])
+        self.test_logits = None
+        self.inside = None
+        if (inside := state["inside"]) is not None:
+            self.inside = self.begin()
+            self.inside.step = inside["step"]
+            self.inside.seconds = inside["seconds"]
+            self.inside.loss_sum.copy_(inside["loss_sum"])
+            self.inside.augment.set_state(inside["augment"])
+            self.inside.dropout.set_state(inside["dropout"])
+
+    def seconds_since(self, started: float) -> float:
+        """Wall time since `started`, once the device has done what it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - started
+
+
+def new_network(settings: Config, classes: int, seed: int, device: torch.device) -> model.Network:
+    """The network with its initial weights, in channels_last order (1.4 times as fast on a CPU, and needed for tensor cores)."""
+    with torch.device("meta"):
+        network = model.build(settings.model, classes)
+    network.load_state_dict(initial.weights(network, seed), assign=True)
+    return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def on_cpu(value: Any) -> Any:
+    """A copy of nested dicts and lists with their tensors on the CPU."""
+    match value:
+        case Tensor():
+            return value.detach().to("cpu", copy=True)
+        case Mapping():
+            return {key: on_cpu(item) for key, item in value.items()}
+        case list() | tuple():
+            return type(value)(on_cpu(item) for item in value)
+    return value
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the most that torch has allocated on the GPU for this run, or that this process has had resident on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, KiB elsewhere

@@ -1,0 +1,77 @@
+"""The task `cifar_resnet`, as the harness sees it. Imports torch only when a run starts or a network is described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from harness.task import Accelerator, Metric, Number, Training
+from harness.training import config
+
+if TYPE_CHECKING:
+    from harness.training.data import DataSet, Images
+
+
+class CifarResnet:
+    """Trains the residual network of `model.py` on small images; satisfies `harness.task.Task`."""
+
+    Config = config.Config
+    version = "1"
+    metrics: Mapping[str, Metric] = {
+        "test_accuracy": Metric("%", "maximize", resolution=0.01),
+        "test_loss": Metric("nats", "minimize"),
+        "train_loss": Metric("nats", "minimize"),
+        "train_accuracy": Metric("%", "maximize"),
+        "validation_loss": Metric("nats", "minimize"),
+        "validation_accuracy": Metric("%", "maximize"),
+    }
+
+    def resolve(self, settings: config.Config, accelerator: Accelerator) -> config.Config:
+        """`precision: auto` becomes bf16 on CUDA and fp32 on a CPU."""
+        if settings.training.precision != "auto":
+            return settings
+        fields = settings.model_dump()
+        fields["training"]["precision"] = "bf16" if accelerator == "cuda" else "fp32"
+        return config.Config.model_validate(fields)
+
+    def fingerprint(self, settings: config.Config) -> str:
+        from harness.training import data
+
+        return data.facts(settings.data).fingerprint
+
+    def describe(self, settings: config.Config) -> Mapping[str, Number]:
+        """`parameters`, and `multiply_adds` of one image's forward pass. Raises DataError where the data are missing."""
+        from harness.training import data, model
+
+        classes = len(data.facts(settings.data).classes)
+        return {
+            "parameters": model.count_parameters(settings.model, classes),
+            "multiply_adds": model.count_multiply_adds(settings.model, classes, settings.data.image_size),
+        }
+
+    def start(self, settings: config.Config, seed: int, device: str) -> Training:
+        """A fresh run. The data set on the device is kept for the next run that uses the same."""
+        from harness.training.loop import Run
+        from harness.training.numerics import require
+
+        settings = self.resolve(settings, "cuda" if device == "cuda" else "cpu")
+        require(device, settings.training.precision)
+        return Run(settings, seed, device, data_on(settings.data, device))
+
+
+@lru_cache(maxsize=1)
+def data_on(settings: config.Data, device: str) -> DataSet:
+    """The data set, its images on the device."""
+    from harness.training import data
+
+    def moved(images: Images) -> Images:
+        return data.Images(images.pixels.to(device), images.labels.to(device))
+
+    loaded = data.load(settings)
+    validation = loaded.validation and moved(loaded.validation)
+    return replace(loaded, train=moved(loaded.train), validation=validation, test=moved(loaded.test))
+
+
+CIFAR_RESNET = CifarResnet()
