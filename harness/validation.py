@@ -27,7 +27,10 @@ def validate(model: type[M], node: Node) -> tuple[M | None, list[Problem]]:
     except ValidationError as error:
         shape = shape_of(model)
         found: dict[tuple[str, str], Problem] = {}
-        for details in error.errors(include_url=False):
+        errors = error.errors(include_url=False)
+        for details in errors:
+            if details["type"] == "too_short" and any(_below_loc(other, details) for other in errors):
+                continue  # pydantic does not count entries that are wrong themselves
             problem = _problem(details, node, shape)
             found.setdefault((str(problem.at), problem.path), problem)
         return None, list(found.values())
@@ -165,6 +168,11 @@ def show(value: Any) -> str:
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     text = f"[{text[1:-1].rstrip(',')}]" if isinstance(value, tuple) else text
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _below_loc(details: ErrorDetails, above: ErrorDetails) -> bool:
+    loc = above["loc"]
+    return len(details["loc"]) > len(loc) and details["loc"][: len(loc)] == loc
 
 
 def _problem(details: ErrorDetails, root: Node, shape: Shape) -> Problem:

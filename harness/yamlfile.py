@@ -102,11 +102,8 @@ def read_text(text: str, file: str) -> Node:
         at = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file)
         what = " ".join(part for part in (error.context, error.problem) if part)
         raise InputError([*builder.problems, Problem(at, "", f"not valid YAML: {what}")]) from error
-    except (
-        yaml.YAMLError,
-        ValueError,
-        OverflowError,
-    ) as error:  # PyYAML lets chr() and int() raise on wild escapes and directives
+    # PyYAML lets chr() and int() raise on wild escapes and directives.
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise InputError([*builder.problems, Problem(Position(file), "", f"not valid YAML: {error}")]) from error
     if builder.problems:
         raise InputError(builder.problems)
@@ -198,7 +195,7 @@ class _Builder:
         while not isinstance(following := next(events), MappingEndEvent):
             if not isinstance(following, ScalarEvent) or following.tag is not None:
                 self._stop(following, path, "a key that is no plain text; allowed: text keys")
-            key, key_at = following.value, self._at(following)
+            key, key_at = _paired(following.value) or "", self._at(following)
             key_path = join(path, key)
             node = self._node(next(events), events, key_path, depth + 1)
             if key in entries:
@@ -206,8 +203,8 @@ class _Builder:
                 self._problem(following, key_path, f"repeated key, first at line {first.line}; allowed: each key once")
             elif key == "<<" and following.style is None:
                 self._problem(following, key_path, "merge keys are not supported; allowed: extends, or the keys themselves")
-            elif key == "" or not _encodable(key):
-                self._problem(following, key_path, f"{key!a} is no key; allowed: text")
+            elif not key:
+                self._problem(following, key_path, f"{following.value!a} is no key; allowed: text")
             else:
                 entries[key] = Entry(key_at, node)
         return Node(entries, self._at(event), path)
@@ -220,9 +217,9 @@ class _Builder:
         return _relocated(target, path)
 
     def _scalar(self, event: ScalarEvent, path: str) -> Scalar:
-        text: str = event.value
-        if not _encodable(text):
-            self._problem(event, path, f"{text!a} holds half a surrogate pair; allowed: Unicode text")
+        text = _paired(event.value)
+        if text is None:
+            self._problem(event, path, f"{event.value!a} holds half a surrogate pair; allowed: Unicode text")
             return None
         if event.style is not None:
             return text
@@ -279,8 +276,12 @@ _CORE = (
 )
 
 
-def _encodable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def _paired(text: str) -> str | None:
+    """`text` with surrogate pairs, as JSON escapes them, joined to their characters; None for half a pair."""
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        return None
 
 
 def _position_in(text_before: str, file: str) -> Position:

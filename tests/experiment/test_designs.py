@@ -1,0 +1,139 @@
+"""Designs -> labels and configurations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import InputError
+from harness.experiment import Experiment, load_experiment
+from harness.experiment.designs import short_names
+
+
+def load(tmp_path: Path, text: str) -> Experiment:
+    path = tmp_path / "x.yaml"
+    path.write_text(f"question: q?\nseeds: 1\n{text}")
+    return load_experiment(path)
+
+
+def labels(tmp_path: Path, text: str) -> list[str]:
+    return [variant.label for variant in load(tmp_path, text).variants]
+
+
+def problems(tmp_path: Path, text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, text)
+    return str(caught.value)
+
+
+def test_no_design_at_all_is_one_variant_called_base(tmp_path: Path) -> None:
+    experiment = load(tmp_path, "")
+    assert ([variant.label for variant in experiment.variants], experiment.baseline) == (["base"], "base")
+
+
+def test_levels_are_labelled_by_their_validated_values(tmp_path: Path) -> None:
+    assert labels(tmp_path, "factors: {model.dropout: [0, 1e-1, 0.20]}") == ["dropout=0", "dropout=0.1", "dropout=0.2"]
+    assert labels(tmp_path, "factors: {augment.flip: [true, false]}") == ["flip=true", "flip=false"]
+    assert labels(tmp_path, "factors: {schedule.name: [cosine, linear]}") == ["schedule=cosine", "schedule=linear"]
+
+
+def test_the_baseline_is_the_variant_at_the_base_value(tmp_path: Path) -> None:
+    assert load(tmp_path, "factors: {model.dropout: [0, 0.2]}").baseline == "dropout=0.2"
+    text = problems(tmp_path, "factors: {model.dropout: [0, 0.5]}")
+    assert "baseline: missing, and no variant is the base configuration" in text
+    assert "add the base value to the levels of dropout" in text
+
+
+def test_a_grid_combines_every_level_the_last_factor_fastest(tmp_path: Path) -> None:
+    text = "factors: {optimizer.lr: [0.05, 0.1], schedule.name: [cosine, step]}\ndesign: grid\n"
+    assert labels(tmp_path, text) == [
+        "lr=0.05, schedule=cosine",
+        "lr=0.05, schedule=step",
+        "lr=0.1, schedule=cosine",
+        "lr=0.1, schedule=step",
+    ]
+
+
+def test_zip_pairs_levels_and_wants_as_many_of_each(tmp_path: Path) -> None:
+    text = "factors: {optimizer.lr: [0.05, 0.1], schedule.name: [cosine, step]}\ndesign: zip\n"
+    assert labels(tmp_path, text) == ["lr=0.05, schedule=cosine", "lr=0.1, schedule=step"]
+    uneven = "factors: {optimizer.lr: [0.05, 0.1, 0.2], schedule.name: [cosine, step]}\ndesign: zip\n"
+    assert "zip needs factors with as many levels each; lr has 3, schedule has 2" in problems(tmp_path, uneven)
+
+
+def test_one_at_a_time_changes_one_factor_and_names_all(tmp_path: Path) -> None:
+    text = "factors: {optimizer.lr: [0.025, 0.05, 0.1], schedule.name: [cosine, step]}\ndesign: one_at_a_time\n"
+    assert labels(tmp_path, text) == [
+        "lr=0.05, schedule=cosine",
+        "lr=0.025, schedule=cosine",
+        "lr=0.1, schedule=cosine",
+        "lr=0.05, schedule=step",
+    ]
+    without = "factors: {optimizer.lr: [0.025, 0.1], schedule.name: [cosine, step]}\ndesign: one_at_a_time\n"
+    assert "needs the base value among the levels" in problems(tmp_path, without)
+
+
+def test_named_levels_change_several_keys_and_an_empty_one_is_the_base(tmp_path: Path) -> None:
+    text = "factors: {width: {half: {model.widths: [32, 64, 128], model.stem_width: 16}, full: {}}}"
+    experiment = load(tmp_path, text)
+    assert [variant.label for variant in experiment.variants] == ["width=half", "width=full"]
+    assert experiment.baseline == "width=full"
+    assert experiment.variants[0].config.model_dump()["model"]["stem_width"] == 16
+
+
+COMPONENTS = "components: {flip: {augment.flip: false}, crop: {augment.crop_padding: 0}, erasing: {augment.erasing: null}}\n"
+
+
+def test_components_are_switched_off_one_by_one_or_on_one_by_one(tmp_path: Path) -> None:
+    assert labels(tmp_path, COMPONENTS + "design: leave_one_out\n") == ["full", "without flip", "without crop", "without erasing"]
+    assert labels(tmp_path, COMPONENTS + "design: add_one_in\n") == ["bare", "only flip", "only crop", "only erasing"]
+    assert len(labels(tmp_path, COMPONENTS + "design: both\n")) == 8
+
+
+def test_components_claims_compare_with_full_or_bare(tmp_path: Path) -> None:
+    text = COMPONENTS + "design: both\nmargin: 1\nclaims: [{no_gain: all}, {improves: full}]\n"
+    every, full = load(tmp_path, text).claims
+    assert dict(zip(every.variants, every.over, strict=True)) == {
+        "full": "bare",
+        "without flip": "full",
+        "without crop": "full",
+        "without erasing": "full",
+        "only flip": "bare",
+        "only crop": "bare",
+        "only erasing": "bare",
+    }
+    assert full.over == ("bare",)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("variants: {a: {}}\nfactors: {model.dropout: [0, 0.2]}\n", "factors: beside variants; allowed: one of"),
+        ("factors: {optimizer.lr: [0.05, 0.1], model.dropout: [0, 0.2]}\n", "design: missing, there are 2 factors"),
+        ("factors: {model.dropout: [0, 0.2]}\ndesign: both\n", "'both' is no design for factors; allowed: grid, zip, one_at_a_time"),
+        ("variants: {a: {}}\ndesign: grid\n", "variants take no design"),
+        (COMPONENTS, "design: missing; allowed: leave_one_out, add_one_in, both"),
+        (COMPONENTS + "design: both\nbaseline: full\n", "components take no baseline"),
+        ("components: {flip: {augment.flip: false}, crop: {augment.crop_padding: 0}}\ndesign: both\n", "both needs three components, there are 2"),
+        ("factors: {model.widths: [[1, 2, 3], [2, 3, 4]]}\n", "a list as a level; allowed: named levels"),
+        ("factors: {model.dropuot: [0, 0.2]}\n", "factors.model.dropuot: unknown configuration path; did you mean model.dropout?"),
+        ("factors: {model.dropout: [0.2, 0.20]}\n", "factors.model.dropout[1]: 0.2 twice"),
+        ("factors: {model.dropout: []}\n", "no levels"),
+        ("factors: {model.dropout: [0.2, 5]}\n", "x.yaml:3:32: factors.model.dropout[1]: 5 is out of range"),
+        ("variants: {a: {}, b: {model.dropout: 0.2}}\n", "'b' is the same as 'a'; allowed: variants that differ"),
+        ("variants: {a: {}, A: {model.dropout: 0.1}}\n", "'A' and 'a' differ only in case"),
+        ("variants: {../up: {}}\n", "'../up' is no label; allowed: letters, digits and ' _.,=+-'"),
+        ("variants: {.hidden: {}}\n", "'.hidden' is no label"),
+        (f"variants: {{{'x' * 81}: {{}}}}\n", "is no label"),
+        ("variants: {a: {}, b: {model.dropout: 0.1}}\nbaseline: c\n", "baseline: no variant 'c'; allowed: a, b"),
+    ],
+)
+def test_a_wrong_design_says_what_is_allowed(tmp_path: Path, text: str, what: str) -> None:
+    assert what in problems(tmp_path, text)
+
+
+def test_short_names_are_the_shortest_suffixes_that_tell_factors_apart() -> None:
+    assert short_names(["model.dropout"]) == ["dropout"]
+    assert short_names(["schedule.name", "optimizer.name"]) == ["schedule", "optimizer"]
+    assert short_names(["a.x.k", "b.x.k", "lr"]) == ["a.x.k", "b.x.k", "lr"]
