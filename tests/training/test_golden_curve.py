@@ -68,7 +68,7 @@ def test_the_curve_is_the_stored_one(images: data.DataSet):
         {"training": {"label_smoothing": 0.15}},
         {"model": {"dropout": 0.21}},
         {"model": {"negative_slope": 0.02}},
-        {"augment": {"hue": 0.11}},
+        {"augment": {"hue": 0.2}},
         {"augment": {"erasing": None}},
     ],
     ids=str,
