@@ -143,7 +143,8 @@ class Claim:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values; fields that do not apply are left out."""
-        return {key: value for key, value in asdict(self).items() if value not in (None, (), {}, False)}
+        given = {key: value for key, value in asdict(self).items() if value not in (None, (), {}, False)}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ What is allowed is read off the model's JSON schema, so a message cannot disagre
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -26,14 +26,10 @@ def validate(model: type[M], node: Node) -> tuple[M | None, list[Problem]]:
         return model.model_validate(plain(node)), []
     except ValidationError as error:
         shape = shape_of(model)
-        found: dict[tuple[str, str], Problem] = {}
-        errors = error.errors(include_url=False)
-        for details in errors:
-            if details["type"] == "too_short" and any(_below_loc(other, details) for other in errors):
-                continue  # pydantic does not count entries that are wrong themselves
-            problem = _problem(details, node, shape)
-            found.setdefault((str(problem.at), problem.path), problem)
-        return None, list(found.values())
+        found = [_problem(details, node, shape) for details in error.errors(include_url=False)]
+        # A union's other members, and a list with too few valid entries, complain above the place that is really wrong.
+        kept = [problem for parts, problem in found if not any(_above(parts, other) for other, _ in found)]
+        return None, list({(problem.at, problem.path): problem for problem in reversed(kept)}.values())[::-1]
 
 
 class Shape:
@@ -170,14 +166,14 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _below_loc(details: ErrorDetails, above: ErrorDetails) -> bool:
-    loc = above["loc"]
-    return len(details["loc"]) > len(loc) and details["loc"][: len(loc)] == loc
+def _above(parts: Sequence[str | int], other: Sequence[str | int]) -> bool:
+    return len(parts) < len(other) and other[: len(parts)] == parts
 
 
-def _problem(details: ErrorDetails, root: Node, shape: Shape) -> Problem:
-    node, parts, at = root, [], root.at
-    path = root.path
+def _problem(details: ErrorDetails, root: Node, shape: Shape) -> tuple[list[str | int], Problem]:
+    """The place in the data, as keys and indices, and the problem there."""
+    node, at, path = root, root.at, root.path
+    parts: list[str | int] = []
     for part in details["loc"]:
         if isinstance(part, str) and part in node.entries:
             entry = node.entries[part]
@@ -188,22 +184,24 @@ def _problem(details: ErrorDetails, root: Node, shape: Shape) -> Problem:
         else:
             continue  # a union's tag or type, no part of the data
         parts.append(part)
-    value = plain(root)
-    kind = details["type"]
-    if kind == "extra_forbidden":
-        return Problem(at, path, f"unknown key; {suggestion(str(parts[-1]), shape.keys(parts[:-1], value))}")
-    if kind == "missing":
-        key = str(details["loc"][-1])
-        schema = shape.at([*parts, key], value)
-        return Problem(node.at, join(path, key), f"missing; allowed: {shape.allowed(schema) if schema else 'a value'}")
-    if kind in ("value_error", "assertion_error"):
-        return Problem(node.at, path, str(details["ctx"]["error"]))
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return _tag_problem(node, shape.tags(parts) or ("name", {}))
+    value, wrong = plain(root), plain(node)
+    match details["type"]:
+        case "extra_forbidden":
+            what = f"unknown key; {suggestion(str(parts[-1]), shape.keys(parts[:-1], value))}"
+            return parts, Problem(at, path, what)
+        case "missing":
+            key = str(details["loc"][-1])
+            schema = shape.at([*parts, key], value)
+            what = f"missing; allowed: {shape.allowed(schema) if schema else 'a value'}"
+            return [*parts, key], Problem(node.at, join(path, key), what)
+        case "value_error" | "assertion_error":
+            return parts, Problem(node.at, path, str(details["ctx"]["error"]))
+        case "union_tag_invalid" | "union_tag_not_found":
+            return parts, _tag_problem(node, shape.tags(parts) or ("name", {}))
     schema = shape.at(parts, value) or {}
-    wrong, options = plain(node), shape.options(schema)
-    message = f"{show(wrong)} {_complaint(wrong, options)}; {_allowed(wrong, options, shape.allowed(schema))}"
-    return Problem(node.at, path, message)
+    options = shape.options(schema)
+    what = f"{show(wrong)} {_complaint(wrong, options)}; {_allowed(wrong, options, shape.allowed(schema))}"
+    return parts, Problem(node.at, path, what)
 
 
 def _tag_problem(node: Node, tags: tuple[str, Mapping[str, frozenset[str]]]) -> Problem:

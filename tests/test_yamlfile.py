@@ -144,8 +144,41 @@ def test_any_bytes_give_a_value_or_our_error(content: bytes) -> None:
 
 
 SNIPPETS = st.sampled_from(
-    ["a", "b: ", "- ", "\n", "\n  ", "{", "}", "[", "]", ", ", "&x ", "*x", "!t ", "? ", ": ", "'", '"', "|\n", ">\n", "#", "%", "---", "..."]
-    + ["\\u12", "\\x", "1e9", ".inf", "<<", "\t", "\ufeff", "~"]
+    # fmt: off
+    [
+        "a",
+        "b: ",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ", ",
+        "&x ",
+        "*x",
+        "!t ",
+        "? ",
+        ": ",
+        "'",
+        '"',
+        ">",
+        "|\n",
+        "#",
+        "%",
+        "---",
+        "...",
+        "\\u12",
+        "\\x",
+        "1e9",
+        ".inf",
+        "<<",
+        "~",
+        "\n",
+        "\n  ",
+        "\t",
+        "\ufeff",
+    ]
+    # fmt: on
 )
 
 
@@ -157,8 +190,15 @@ def test_any_mixture_of_yaml_gives_a_value_or_our_error(text: str) -> None:
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=5).filter(lambda key: key != "<<"), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(min_size=1, max_size=5).filter(lambda key: key != "<<"), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 

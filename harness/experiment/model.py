@@ -18,6 +18,7 @@ from harness.experiment import designs
 from harness.experiment.compose import Composed, ConfigTree, Override, compose
 from harness.experiment.factors import draft_variants
 from harness.experiment.file import LABEL, LABEL_WORDS
+from harness.experiment.tuning import check_tuning, overlapping
 from harness.task import Task, find_task, identity, location_paths, result_metrics
 from harness.validation import suggestion
 from harness.yamlfile import Node, plain
@@ -121,6 +122,9 @@ class _Reader:
         drafts, factors = draft_variants(self.composed, space, tree, base, self.problems)
         self._settings_are_free(drafts)
         variants = self._variants(space, tree, drafts)
+        tune = self.composed.fields.get("tune")
+        if tune is not None:
+            self.problems.extend(check_tuning(tune.node, space, tree, drafts))
         labels = [draft.label for draft in drafts]
         baseline = self._baseline(labels, variants, base, factors) if labels else None
         looks = self._looks()
@@ -136,7 +140,6 @@ class _Reader:
             self.problems.append(Problem(at.at, at.path, "looks without claims; allowed: a number of seeds, or claims to judge"))
         if self.problems or question is None or baseline is None:
             return None
-        tune = self.composed.fields.get("tune")
         return Experiment(
             path=self.path,
             stem=self.path.stem,
@@ -181,12 +184,11 @@ class _Reader:
         return tree, base
 
     def _settings_are_free(self, drafts: Sequence[designs.Draft]) -> None:
-        taken = {key for draft in drafts for key, _ in draft.changes}
+        taken = [key for draft in drafts for key, _ in draft.changes]
         for override in self.composed.overrides:
-            for key in taken:
-                if f"{override.path}.".startswith(f"{key}.") or f"{key}.".startswith(f"{override.path}."):
-                    message = f"the variants set {key} themselves; allowed: a path that they leave alone"
-                    self.problems.append(Problem(override.node.at, override.path, message))
+            if rival := overlapping(override.path, taken):
+                message = f"the variants set {rival} themselves; allowed: a path that they leave alone"
+                self.problems.append(Problem(override.node.at, override.path, message))
 
     def _variants(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft]) -> list[Variant]:
         variants: list[Variant] = []

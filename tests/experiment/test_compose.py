@@ -85,7 +85,9 @@ def test_a_missing_base_or_profile_is_named(folder: Path) -> None:
 
 def test_an_error_in_a_base_is_reported_in_the_bases_file(folder: Path) -> None:
     (folder / "base.yaml").write_text("config: {model.dropout: 7}\n")
-    (folder / "child.yaml").write_text("question: q?\nextends: base.yaml\nseeds: 1\nvariants: {a: {}, b: {model.stem_width: 8}}\n")
+    (folder / "child.yaml").write_text(
+        "question: q?\nextends: base.yaml\nseeds: 1\nvariants: {a: {}, b: {model.stem_width: 8}}\n"
+    )
     lines = problems(folder / "child.yaml").splitlines()
     assert len(lines) == 2
     assert "base.yaml:1:25: config.model.dropout: 7 is out of range" in lines[0]
@@ -110,7 +112,10 @@ def test_a_setting_of_where_the_data_lie_is_no_rehearsal(folder: Path) -> None:
     ("setting", "what"),
     [
         ("training.epochs", "--set training.epochs: no setting; allowed: path=value"),
-        ("training.epohcs=2", "--set training.epohcs=2: training.epohcs: unknown configuration path; did you mean training.epochs?"),
+        (
+            "training.epohcs=2",
+            "--set training.epohcs=2: training.epohcs: unknown configuration path; did you mean training.epochs?",
+        ),
         ("training.epochs=2.5", "--set training.epochs=2.5: training.epochs: 2.5 is no whole number; allowed: an integer from 1"),
         ("training.epochs=[", "--set training.epochs=[: training.epochs: not valid YAML"),
         ("model.activation=gelu", "the variants set model.activation themselves"),

@@ -111,13 +111,22 @@ def test_components_claims_compare_with_full_or_bare(tmp_path: Path) -> None:
     [
         ("variants: {a: {}}\nfactors: {model.dropout: [0, 0.2]}\n", "factors: beside variants; allowed: one of"),
         ("factors: {optimizer.lr: [0.05, 0.1], model.dropout: [0, 0.2]}\n", "design: missing, there are 2 factors"),
-        ("factors: {model.dropout: [0, 0.2]}\ndesign: both\n", "'both' is no design for factors; allowed: grid, zip, one_at_a_time"),
+        (
+            "factors: {model.dropout: [0, 0.2]}\ndesign: both\n",
+            "'both' is no design for factors; allowed: grid, zip, one_at_a_time",
+        ),
         ("variants: {a: {}}\ndesign: grid\n", "variants take no design"),
         (COMPONENTS, "design: missing; allowed: leave_one_out, add_one_in, both"),
         (COMPONENTS + "design: both\nbaseline: full\n", "components take no baseline"),
-        ("components: {flip: {augment.flip: false}, crop: {augment.crop_padding: 0}}\ndesign: both\n", "both needs three components, there are 2"),
+        (
+            "components: {flip: {augment.flip: false}, crop: {augment.crop_padding: 0}}\ndesign: both\n",
+            "both needs three components, there are 2",
+        ),
         ("factors: {model.widths: [[1, 2, 3], [2, 3, 4]]}\n", "a list as a level; allowed: named levels"),
-        ("factors: {model.dropuot: [0, 0.2]}\n", "factors.model.dropuot: unknown configuration path; did you mean model.dropout?"),
+        (
+            "factors: {model.dropuot: [0, 0.2]}\n",
+            "factors.model.dropuot: unknown configuration path; did you mean model.dropout?",
+        ),
         ("factors: {model.dropout: [0.2, 0.20]}\n", "factors.model.dropout[1]: 0.2 twice"),
         ("factors: {model.dropout: []}\n", "no levels"),
         ("factors: {model.dropout: [0.2, 5]}\n", "x.yaml:3:32: factors.model.dropout[1]: 5 is out of range"),

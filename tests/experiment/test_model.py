@@ -1,0 +1,127 @@
+"""A whole experiment: found, read, and every problem of every part reported at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import InputError
+from harness.experiment import load_experiment
+
+GOOD = """
+question: Does b beat a?
+variants: {a: {}, b: {model.activation: relu}}
+baseline: a
+seeds: {looks: [3, 5]}
+margin: 0.25
+claims: [{improves: b}]
+"""
+
+
+def write(folder: Path, text: str, name: str = "mine.yaml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def problems(path: Path | str, folder: Path = Path("experiments")) -> str:
+    with pytest.raises(InputError) as caught:
+        load_experiment(path, folder=folder)
+    return str(caught.value)
+
+
+def test_problems_of_all_parts_are_reported_at_once_in_the_order_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = """
+question: q?
+sedes: 3
+seeds: {looks: [5, 3]}
+config: {training.epochs: 0}
+variants:
+  a: {}
+  b: {model.stem_width: 3.7}
+  c: {modl.x: 1}
+claims: [{improvs: b}, {improves: d}]
+margin: 1
+profiles: {smoke: {margn: 3}}
+"""
+    lines = problems(write(tmp_path, text).name).splitlines()
+    assert lines == [
+        "mine.yaml:3:1: sedes: unknown key; did you mean seeds?",
+        "mine.yaml:4:16: seeds.looks: [5, 3] does not increase; allowed: increasing numbers of seeds, such as [3, 5, 8, 12, 20]",
+        "mine.yaml:5:27: config.training.epochs: 0 is out of range; allowed: an integer from 1",
+        "mine.yaml:8:25: variants.b.model.stem_width: 3.7 is no whole number; allowed: an integer from 1",
+        "mine.yaml:9:7: variants.c.modl: unknown key; did you mean model?",
+        "mine.yaml:10:10: claims[0]: no kind of claim; did you mean improves?",
+        "mine.yaml:10:35: claims[1].improves: no variant 'd'; allowed: a, b, c",
+        "mine.yaml:12:20: profiles.smoke.margn: unknown key; did you mean margin?",
+        "8 problems; nothing was started",
+    ]
+
+
+def test_the_same_file_reads_as_the_same_experiment(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    assert load_experiment(path) == load_experiment(path)
+
+
+def test_experiments_are_found_by_path_by_name_and_with_a_profile(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD + "profiles: {smoke: {seeds: 3}}\n")
+    assert load_experiment("mine", folder=tmp_path).path == path
+    assert load_experiment("mine@smoke", folder=tmp_path).name == "mine@smoke"
+    assert load_experiment(path, "smoke").name == "mine@smoke"
+
+
+def test_an_unknown_experiment_names_the_nearest_one(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    assert "no experiment 'mien'; did you mean mine?" in problems("mien", tmp_path)
+    assert "no experiment 'mine'" in problems("mine", tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="two profiles"):
+        load_experiment("mine@a", "b", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("claims: [{improves: b}]", "", "looks without claims"),
+        ("claims: [{improves: b}]", "claims: [{improves: b}, {improves: b}]", "the same claim twice"),
+        ("question: Does b beat a?", "", "question: missing"),
+        ("margin: 0.25", "", "needs a margin for test_accuracy"),
+        ("margin: 0.25", "margin: -1", "margin: -1 is out of range; allowed: a number above 0"),
+        ("margin: 0.25", "margin: 0.25\nalpha: 0.7", "alpha: 0.7 is out of range"),
+        ("{looks: [3, 5]}", "0", "seeds: 0 is out of range"),
+        ("{looks: [3, 5]}", "1001", "seeds: 1001 is out of range"),
+        ("question: Does b beat a?", "question: q?\ntask: nonsense", "no task 'nonsense'; allowed: cifar_resnet"),
+        (
+            "question: Does b beat a?",
+            "question: q?\ntune: {space: {optimizer.lr: [0.1]}}",
+            "tune.space.optimizer.lr: [0.1] does not fit",
+        ),
+        (
+            "question: Does b beat a?",
+            "question: q?\ntune: {space: {optimizer.rl: [0.1, 0.2]}}",
+            "unknown configuration path; did you mean optimizer.lr?",
+        ),
+        (
+            "question: Does b beat a?",
+            "question: q?\ntune: {space: {model.activation: [relu, gelu]}}",
+            "the variants set model.activation themselves",
+        ),
+        ("question: Does b beat a?", "question: q?\ntune: {space: {optimizer.lr: [0.1, -1]}}", "-1 is out of range"),
+        (
+            "question: Does b beat a?",
+            "question: q?\ntune: {space: {optimizer.lr: [0.1, 0.2]}}",
+            "tuning needs data.validation_size above 0",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_rest_of_the_file_is_said(tmp_path: Path, old: str, new: str, what: str) -> None:
+    assert what in problems(write(tmp_path, GOOD.replace(old, new)))
+
+
+def test_a_file_that_is_no_mapping_or_has_no_usable_name_is_refused(tmp_path: Path) -> None:
+    assert "no experiment; allowed: a mapping" in problems(write(tmp_path, "- a\n"))
+    assert "no experiment; allowed: a mapping" in problems(write(tmp_path, ""))
+    assert "makes no plan name" in problems(write(tmp_path, GOOD, "my exp@2.yaml"))

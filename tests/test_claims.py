@@ -1,0 +1,142 @@
+"""Claims: every kind parses, refers only to what is there, and says what is allowed where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from harness.claims import KINDS, Claim, Factor, Setting, digest, level_label, read_claim
+from harness.task import Metric
+from harness.yamlfile import read_text
+
+METRICS = {
+    "test_accuracy": Metric("%", "maximize", 0.01),
+    "train_loss": Metric("nats", "minimize"),
+    "parameters": Metric("", "minimize"),
+}
+LABELS = ("a=0", "a=1", "a=2", "a=3")
+SETTING = Setting(
+    labels=LABELS,
+    over=dict.fromkeys(LABELS, "a=0"),
+    factors=(Factor("a", {"0": 0.0, "1": 1.0, "2": 2.0, "3": 3.0}),),
+    metrics=METRICS,
+    margin=0.25,
+)
+
+
+def claim(text: str, setting: Setting = SETTING) -> Claim:
+    found, problems = read_claim(read_text(text, "x.yaml"), setting)
+    assert not problems, problems
+    assert found is not None
+    return found
+
+
+def problem(text: str, setting: Setting = SETTING) -> str:
+    found, problems = read_claim(read_text(text, "x.yaml"), setting)
+    assert found is None
+    return "\n".join(map(str, problems))
+
+
+VALID: Mapping[str, Mapping[str, Any]] = {
+    "improves: a=1": {"variants": ("a=1",), "over": ("a=0",), "metric": "test_accuracy", "margin": 0.25},
+    "{worsens: [a=1, a=2], over: a=3}": {"variants": ("a=1", "a=2"), "over": ("a=3", "a=3"), "joint": True},
+    "{equivalent: all}": {"variants": ("a=1", "a=2", "a=3"), "joint": False},
+    "{no_gain: a=1, metric: train_loss, margin: 0.1}": {"metric": "train_loss", "margin": 0.1},
+    "{no_loss: a=1, failed_counts_as: 10}": {"failed_counts_as": 10.0},
+    "best_in_range: [1, 2]": {"value": (1.0, 2.0), "factor": "a", "margin": 0.25},
+    "{best_in_range: [1, 2], margin: 0}": {"margin": 0.0},
+    "declines_beyond: 2": {"value": 2.0, "margin": None},
+    "{no_proportional_gain: 1, dose: parameters}": {"value": 1.0, "dose": "parameters"},
+    "{at_least: {a=1: 90.5}}": {"value": {"a=1": 90.5}},
+    "{at_most: {a=1: 5000000}, metric: parameters}": {"value": {"a=1": 5e6}, "metric": "parameters"},
+    "{contrast: {a=1: 1, a=2: -0.5, a=3: -0.5}, is: positive}": {"sign": "positive", "margin": 0.25},
+    "{improves: a=1, where: {a: 1}}": {"where": {"a": "1"}},
+}
+
+
+@pytest.mark.parametrize(("text", "fields"), VALID.items())
+def test_every_kind_is_read_with_its_defaults_written_out(text: str, fields: Mapping[str, Any]) -> None:
+    found = claim(text)
+    assert {name: getattr(found, name) for name in fields} == dict(fields)
+
+
+def test_every_kind_is_among_the_valid_examples() -> None:
+    assert {claim(text).kind for text in VALID} == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("improvs: a=1", "no kind of claim; did you mean improves?"),
+        ("{improves: a=1, worsens: a=2}", "two kinds, improves and worsens"),
+        ("just text", "no claim; allowed: a mapping with one of improves"),
+        ("improves: a=9", "x.yaml:1:11: improves: no variant 'a=9'; did you mean a="),
+        ("improves: [a=1, a=9]", "improves[1]: no variant 'a=9'"),
+        ("improves: [a=1, a=1]", "names a variant twice"),
+        ("improves: []", "does not fit"),
+        ("improves: a=0", "'a=0' compared with itself"),
+        ("{improves: a=1, over: b}", "over: no variant 'b'"),
+        ("{improves: a=1, metric: tset_accuracy}", "no metric 'tset_accuracy'; did you mean test_accuracy?"),
+        (
+            "{improves: a=1, metric: train_loss}",
+            "needs a margin for train_loss; allowed: margin: a difference in nats below which",
+        ),
+        ("{improves: a=1, margin: 0}", "margin: 0 is out of range; allowed: a number above 0"),
+        ("{improves: a=1, overr: a=2}", "overr: unknown key; did you mean over?"),
+        ("{improves: a=1, where: {b: 1}}", "where.b: no factor 'b'"),
+        ("{improves: a=1, where: {a: 9}}", "where.a: no level '9' of a; allowed: 0, 1, 2, 3"),
+        ("best_in_range: [2, 1]", "is out of order"),
+        ("best_in_range: [7, 9]", "no level lies in the range"),
+        ("best_in_range: [0, 9]", "every level lies in the range"),
+        ("declines_beyond: 3", "fewer than two levels from 3 on"),
+        ("no_proportional_gain: 1.5", "1.5 is no level; allowed: 0, 1, 2, 3"),
+        ("no_proportional_gain: 3", "needs two levels up to 3 and two from it on"),
+        ("{no_proportional_gain: 1, dose: weight}", "no metric 'weight'"),
+        ("{declines_beyond: 1, factor: b}", "no factor 'b'"),
+        ("{contrast: {a=1: 1, a=2: 1}, is: positive}", "the weights sum to 2"),
+        ("{contrast: {a=1: 1, a=2: -1}}", "is: missing; allowed: positive, negative, negligible"),
+        ("{contrast: {a=1: 1, b: -1}, is: positive}", "contrast.b: no variant 'b'"),
+        ("{at_least: {a=1: .nan}}", "is out of range"),
+        ("{at_least: {}}", "does not fit"),
+    ],
+)
+def test_a_wrong_claim_says_where_and_what_is_allowed(text: str, what: str) -> None:
+    assert what in problem(text)
+
+
+def test_doses_need_one_factor_of_numbers() -> None:
+    none = Setting(LABELS, SETTING.over, (), METRICS, 0.25)
+    assert "needs a factor; allowed: an experiment with factors" in problem("declines_beyond: 1", none)
+    words = Setting(LABELS, SETTING.over, (Factor("a", {"x": None, "1": 1.0}),), METRICS, 0.25)
+    assert "needs a factor of numbers" in problem("declines_beyond: 1", words)
+    two = Setting(LABELS, SETTING.over, (*SETTING.factors, Factor("b", {"1": 1.0, "2": 2.0})), METRICS, 0.25)
+    assert "needs factor:, there are 2; allowed: a, b" in problem("declines_beyond: 1", two)
+
+
+def test_without_the_files_margin_a_claim_states_its_own() -> None:
+    bare = Setting(LABELS, SETTING.over, SETTING.factors, METRICS, None)
+    assert "needs a margin for test_accuracy" in problem("improves: a=1", bare)
+    assert claim("declines_beyond: 1", bare).margin is None
+
+
+def test_the_digest_changes_with_a_claim_and_with_what_was_registered_beside_it() -> None:
+    claims = [claim("improves: a=1").as_dict()]
+    registered = {"looks": (3,), "margin": 0.25}
+    first = digest(claims, registered)
+    assert first == digest(claims, registered)
+    assert first != digest([claim("worsens: a=1").as_dict()], registered)
+    assert first != digest(claims, {**registered, "margin": 0.5})
+
+
+def test_levels_read_as_people_write_them() -> None:
+    assert [level_label(value) for value in (0.0, 0.1, 1e-5, 32, True, None, "cosine")] == [
+        "0",
+        "0.1",
+        "1e-05",
+        "32",
+        "true",
+        "null",
+        "cosine",
+    ]

@@ -1,0 +1,169 @@
+"""Plans: identity, extension, refusal. The ids are golden: should they change, every result on every disk loses its run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from harness.errors import InputError, PlanChanged
+from harness.experiment import load_experiment
+from harness.plan import Plan, canonical_json, config_difference, make_plan, reconcile, run_id
+from harness.task import Location, Neutral, identity, location_paths
+from harness.training.config import Config
+
+EXPERIMENT = """
+question: q?
+variants: {a: {}, b: {model.activation: relu}}
+baseline: a
+seeds: {looks: [3, 5]}
+margin: 0.25
+claims: [{improves: b}]
+"""
+
+
+def planned(tmp_path: Path, text: str = EXPERIMENT, *settings: str, seeds: int | None = None, accelerator: str = "cpu") -> Plan:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    experiment = load_experiment(path, None, settings)
+    return make_plan(experiment, accelerator, seeds, "2026-01-01T00:00:00+00:00")  # type: ignore[arg-type]
+
+
+def test_one_run_id_is_golden() -> None:
+    # Should this fail, either the id's recipe or the default configuration has changed.
+    # Neither may: a new key gets a Neutral value, and the task's version changes only when old bits are no longer comparable.
+    config = Config.model_validate({"training": {"precision": "fp32"}})
+    assert run_id("cifar_resnet", "1", identity(config), 0, "cifar10:md5:c58f30108f718f92721af3d95e74349a") == "42e784fc2a5a"
+
+
+def test_ids_differ_by_seed_configuration_data_task_and_version() -> None:
+    base = ("t", "1", {"a": 1}, 0, "d")
+    others = [
+        ("u", *base[1:]),
+        ("t", "2", *base[2:]),
+        ("t", "1", {"a": 2}, 0, "d"),
+        ("t", "1", {"a": 1}, 1, "d"),
+        (*base[:4], "e"),
+    ]
+    ids = [run_id(*fields) for fields in (base, *others)]  # type: ignore[arg-type]
+    assert len(set(ids)) == len(ids)
+    assert all(len(found) == 12 and int(found, 16) >= 0 for found in ids)
+
+
+def test_an_id_is_the_digest_of_its_canonical_json() -> None:
+    spec = {"config": {"b": 0.1, "a": [1, None]}, "data": "d", "seed": 7, "task": "t", "version": "1"}
+    text = canonical_json(spec)
+    assert text == '{"config":{"a":[1,null],"b":0.1},"data":"d","seed":7,"task":"t","version":"1"}'
+    assert run_id("t", "1", {"a": [1, None], "b": 0.1}, 7, "d") == hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def test_where_the_data_lie_is_no_part_of_the_id_and_equal_values_are_equal(tmp_path: Path) -> None:
+    plain = planned(tmp_path)
+    assert [run.id for run in planned(tmp_path, EXPERIMENT, "data.root=elsewhere").runs] == [run.id for run in plain.runs]
+    spelled = EXPERIMENT.replace("a: {}", "a: {model.dropout: 2e-1, optimizer.weight_decay: 0.0001}")
+    assert [run.id for run in planned(tmp_path, spelled).runs] == [run.id for run in plain.runs]
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    path: Annotated[str | None, Location()] = None
+    added_later: Annotated[bool, Neutral(False)] = False
+    old: int = 1
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    inner: Inner = Inner()
+    pair: tuple[int, int] = (1, 2)
+
+
+def test_a_key_added_later_changes_no_id_while_it_is_neutral() -> None:
+    assert identity(Outer()) == {"inner": {"old": 1}, "pair": [1, 2]}
+    assert identity(Outer(inner=Inner(added_later=True, path="x"))) == {"inner": {"added_later": True, "old": 1}, "pair": [1, 2]}
+    assert location_paths(Outer) == {"inner.path"}
+    assert location_paths(Config) == {"data.root"}
+
+
+def test_a_plan_lists_seed_by_seed_every_variant_with_its_look(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    assert [(run.seed, run.variant, run.look) for run in plan.runs[:3]] == [(0, "a", 3), (0, "b", 3), (1, "a", 3)]
+    assert [run.look for run in plan.runs] == [3] * 6 + [5] * 4
+    assert len({run.id for run in plan.runs}) == 10
+
+
+def test_precision_is_resolved_before_hashing(tmp_path: Path) -> None:
+    cpu, cuda = planned(tmp_path), planned(tmp_path, accelerator="cuda")
+    assert cpu.variants["a"]["training"]["precision"] == "fp32"
+    assert cuda.variants["a"]["training"]["precision"] == "bf16"
+    assert {run.id for run in cpu.runs}.isdisjoint(run.id for run in cuda.runs)
+
+
+def test_the_baseline_of_two_experiments_is_one_run(tmp_path: Path) -> None:
+    dropout = planned(tmp_path, "question: q?\nfactors: {model.dropout: [0.1, 0.2]}\nseeds: 3\n")
+    activation = planned(tmp_path)
+    ids = {run.id for run in dropout.runs if run.variant == "dropout=0.2"}
+    assert ids == {run.id for run in activation.runs if run.variant == "a" and run.seed < 3}
+
+
+def test_more_seeds_extend_a_plan_and_fewer_are_refused(tmp_path: Path) -> None:
+    plan, longer = planned(tmp_path), planned(tmp_path, seeds=7)
+    assert longer.runs[: len(plan.runs)] == plan.runs
+    assert {run.look for run in longer.runs[len(plan.runs) :]} == {None}
+    assert reconcile(plan, longer).runs == longer.runs
+    assert reconcile(longer, plan).runs == longer.runs
+    with pytest.raises(InputError, match="--seeds: 2 is below the 5"):
+        planned(tmp_path, seeds=2)
+
+
+def test_a_changed_configuration_is_refused_with_the_difference(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    changed = planned(tmp_path, EXPERIMENT.replace("a: {}", "a: {model.dropout: 0.3}").replace("b:", "c: {}, b:"))
+    with pytest.raises(PlanChanged) as caught:
+        reconcile(plan, changed)
+    text = str(caught.value)
+    assert "x was planned differently on 2026-01-01" in text
+    assert "variant 'c' is new" in text
+    assert "variant 'a': model.dropout: 0.2 -> 0.3" in text
+    assert "--replan" in text
+    with pytest.raises(PlanChanged, match="accelerator: cpu -> cuda"):
+        reconcile(plan, planned(tmp_path, accelerator="cuda"))
+
+
+def test_changed_data_are_refused_but_another_place_is_not(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    experiment = load_experiment(tmp_path / "x.yaml")
+    other = make_plan(experiment, "cpu", created="2026-02-02", fingerprint=lambda _: "cifar10:other")
+    with pytest.raises(PlanChanged, match=r"variant 'a': data: cifar10:md5:.* -> cifar10:other"):
+        reconcile(plan, other)
+    moved = planned(tmp_path, EXPERIMENT, "data.root=elsewhere")
+    assert reconcile(plan, moved).variants["a"]["data"]["root"] == "elsewhere"
+    assert reconcile(plan, moved).created == plan.created
+
+
+def test_changed_claims_go_on_and_the_plan_keeps_what_was_registered(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    changed = planned(tmp_path, EXPERIMENT.replace("improves", "worsens"))
+    assert changed.claims_digest != plan.claims_digest
+    assert reconcile(plan, changed).claims == plan.claims
+    assert reconcile(plan, changed).claims_digest == plan.claims_digest
+
+
+def test_a_plan_survives_its_file(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    text = plan.model_dump_json(by_alias=True)
+    assert json.loads(text)["schema"] == 1
+    assert Plan.model_validate_json(text).model_dump() == plan.model_dump()
+
+
+def test_an_experiment_with_tuning_is_not_planned_untuned(tmp_path: Path) -> None:
+    text = EXPERIMENT + "config: {data.validation_size: 100}\ntune: {space: {optimizer.lr: [0.1, 0.2]}}\n"
+    with pytest.raises(InputError, match="tune"):
+        planned(tmp_path, text)
+
+
+def test_differences_are_by_dotted_path() -> None:
+    assert config_difference({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": None}) == {"a.c": (2, 3)}
