@@ -64,9 +64,7 @@ def facts(data: config.Data) -> Facts:
         train, test = cifar10.TRAIN_COUNTS, cifar10.TEST_COUNTS
         return Facts(fingerprint, classes, _train_count(data, train), sum(test))
     with _root(data) as root:
-        listing = list_images(root)
-    train_count = _train_count(data, listing.counts("train"))
-    return Facts(_fingerprint(data, listing), listing.classes, train_count, sum(listing.counts("test")))
+        return _listed_facts(data, list_images(root))
 
 
 def load(data: config.Data) -> DataSet:
@@ -82,13 +80,14 @@ def load(data: config.Data) -> DataSet:
     from harness.training.decoded import decoded
 
     folder = cache_folder() / "decoded"
-    known = facts(data)
     if data.dataset == "cifar10":
+        known = facts(data)
         images = decoded(folder, known.fingerprint, data.image_size, lambda: _cifar10(data))
     else:
         with _root(data) as root:
             listing = list_images(root)
-            identity = f"{_fingerprint(data, listing)} {listing.stamp}".strip()
+            known = _listed_facts(data, listing)
+            identity = f"{known.fingerprint} {listing.stamp}".strip()
             images = decoded(folder, identity, data.image_size, lambda: _image_folder(root, listing, data.image_size))
     mean, std = (images.mean, images.std) if data.dataset == "image_folder" else (cifar10.MEAN, cifar10.STD)
 
@@ -124,8 +123,9 @@ def _root(data: config.Data) -> Iterator[Path]:
         yield path
 
 
-def _fingerprint(data: config.Data, listing: Listing) -> str:
-    return f"{data.dataset}:{listing.fingerprint}"
+def _listed_facts(data: config.Data, listing: Listing) -> Facts:
+    train_count = _train_count(data, listing.counts("train"))
+    return Facts(f"{data.dataset}:{listing.fingerprint}", listing.classes, train_count, sum(listing.counts("test")))
 
 
 def _train_count(data: config.Data, counts: Sequence[int]) -> int:

@@ -95,11 +95,11 @@ def _list_folder(root: Path) -> Listing:
     for split in SPLITS:
         if not (root / split).is_dir():
             continue
-        for entry in os.scandir(root / split):
+        for entry in _entries(root / split):
             if not entry.is_dir():
                 continue
             folders.append(f"{split}/{entry.name}")
-            for file in os.scandir(entry.path):
+            for file in _entries(entry.path):
                 name = f"{split}/{entry.name}/{file.name}"
                 if _hidden(name):
                     continue
@@ -113,6 +113,11 @@ def _list_folder(root: Path) -> Listing:
         _add(listed, name, sizes[name])
         _add(stamped, name, times[name])
     return Listing(f"listing-sha256:{listed.hexdigest()}", stamped.hexdigest(), files, classes)
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return list(entries)
 
 
 def _list_tar(root: Path) -> Listing:
