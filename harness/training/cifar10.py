@@ -48,7 +48,7 @@ def read(root: Path, dataset: Any = None) -> Arrays:
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _alone(root), warnings.catch_warnings():
-            # Python 3.12 and 3.13 warn of unpacking without a filter; torchvision compares the archive's checksum before it unpacks
+            # Python 3.12 and 3.13 warn of unpacking without a filter; torchvision compares its checksum before
             warnings.simplefilter("ignore", DeprecationWarning)
             train = dataset(root, train=True, download=True)
             test = dataset(root, train=False)
