@@ -144,7 +144,6 @@ def test_any_bytes_give_a_value_or_our_error(content: bytes) -> None:
 
 
 SNIPPETS = st.sampled_from(
-    # fmt: off
     [
         "a",
         "b: ",
@@ -178,7 +177,6 @@ SNIPPETS = st.sampled_from(
         "\t",
         "\ufeff",
     ]
-    # fmt: on
 )
 
 

@@ -1,0 +1,255 @@
+"""An experiment -> plan, trained runs, report: the main command."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
+
+if TYPE_CHECKING:
+    from harness.experiment import Experiment
+    from harness.launch import Workers
+    from harness.plan import Plan
+    from harness.store.records import Record, Store
+
+POLL_S = 0.5
+REPORT_EVERY_S = 30.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train; none of it enters a run's identity."""
+
+    workers: int = 1
+    only: tuple[str, ...] = ()  # variants; empty: all
+    retry: tuple[str, ...] = ()  # of failed, diverged
+    stop_after: str | None = None  # such as 3h50m
+    idle: str | None = None  # such as 10m
+    keep: str | None = None  # weights
+    track: str = "auto"
+
+    def arguments(self) -> list[str]:
+        """The options of `harness worker` that say the same."""
+        found = ["--track", self.track]
+        for flag, values in (("--only", self.only), ("--retry", self.retry)):
+            for value in values:
+                found += [flag, value]
+        for flag, text in (("--stop-after", self.stop_after), ("--idle", self.idle), ("--keep", self.keep)):
+            if text is not None:
+                found += [flag, text]
+        return found
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of `run_experiment`: the plan, where its runs stand, the report, and the command's exit code."""
+
+    plan: Plan
+    records: Mapping[str, Record]
+    report: Path
+    exit_code: int
+    complaints: tuple[str, ...]  # what stopped workers before they trained anything
+
+
+def plan_experiment(
+    store: Store, experiment: Experiment, device: str = "auto", seeds: int | None = None, replan: bool = False
+) -> tuple[Plan, bool]:
+    """The plan to go on with, and whether the stored one of its name has to be archived first.
+
+    Raises PlanChanged when the stored plan is another one and `replan` is false, InputError, DataError, DeviceError.
+    """
+    from harness.launch import resolve_device
+    from harness.plan import make_plan, reconcile
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"--device: {device!r} is no device; allowed: auto, cpu, cuda")
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    asked = make_plan(experiment, resolve_device(device), seeds, created)  # type: ignore[arg-type]  # checked above
+    stored = store.load_plan(asked.name)
+    if stored is None:
+        return asked, False
+    if replan:
+        return asked, True
+    return reconcile(stored, asked), False
+
+
+def run_experiment(
+    experiment: Experiment,
+    results: str | Path = "results",
+    *,
+    device: str = "auto",
+    seeds: int | None = None,
+    replan: bool = False,
+    options: Options | None = None,
+) -> Outcome:
+    """Plan, train what is due in child workers, show progress on stderr, write the report.
+
+    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
+    Raises HarnessError for bad input and for a results folder that cannot be used; a run that fails is part of the outcome.
+    """
+    from harness.console.live import progress
+    from harness.launch import Workers
+    from harness.store.records import Store
+    from harness.task import result_metrics
+    from harness.writeup import write_report
+
+    options = options or Options()
+    unknown = [label for label in options.only if label not in {variant.label for variant in experiment.variants}]
+    if unknown:
+        labels = ", ".join(variant.label for variant in experiment.variants)
+        raise InputError(f"--only: no variant {unknown[0]!r}; allowed: {labels}")
+    store = Store.open(Path(results))
+    plan, replaces = plan_experiment(store, experiment, device, seeds, replan)
+    if replaces:
+        store.archive_plan(plan.name)
+    store.save_plan(plan)
+    ids = [run.id for run in plan.runs]
+    name, metric = next(iter(result_metrics(experiment.task).items()))
+    workers = Workers(store, plan, options.workers, plan.accelerator, options.arguments())
+    view = progress(plan, name, metric, store.paths, workers=options.workers, device=plan.accelerator)
+    written = time.monotonic()
+    with _PassedOn(workers), workers, view:
+        records = store.records(ids)
+        view.update(records)
+        while workers.poll():
+            time.sleep(POLL_S)
+            before, records = records, store.records(ids)
+            view.update(records)
+            if _ended(records) > _ended(before) and time.monotonic() - written > REPORT_EVERY_S:
+                write_report(plan.name, results)
+                written = time.monotonic()
+        records = store.records(ids)
+        view.update(records)
+    complaints = tuple(workers.complaints())
+    code = _exit_code(workers.exit_code, [records[run.id].state for run in plan.runs])
+    return Outcome(plan, records, write_report(plan.name, results), code, complaints)
+
+
+class _PassedOn(AbstractContextManager[None]):
+    """While it lasts, signals that ask this process to stop are passed on to the workers."""
+
+    def __init__(self, workers: Workers) -> None:
+        self.workers = workers
+        self.before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> None:
+        for number in STOP_SIGNALS:
+            self.before[number] = signal.signal(number, self._stop)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.workers.stop()
+
+
+def _ended(records: Mapping[str, Record]) -> int:
+    return sum(record.ended for record in records.values())
+
+
+def _exit_code(workers: int, states: Sequence[str]) -> int:
+    if workers in (EXIT_BAD_INPUT, EXIT_INTERRUPTED):
+        return workers
+    return EXIT_RUNS_FAILED if {"failed", "diverged"} & set(states) else EXIT_OK
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command(epilog="Example: python -m harness.run experiments/leakyrelu_vs_relu.yaml --profile smoke")
+def run(  # noqa: PLR0917 - a command's options, each of them named
+    experiment: Annotated[str, typer.Argument(help="a YAML's path, its name, or name@profile")],
+    profile: Annotated[str | None, typer.Option(help="a profile of the file, such as smoke: a rehearsal")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the configuration, such as training.epochs=2")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="raise the number of seeds")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="VARIANT", help="train this variant's runs; repeatable")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="child processes that train")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    retry: Annotated[list[str] | None, typer.Option(help="failed or diverged: train these again")] = None,
+    stop_after: Annotated[str | None, typer.Option(help="checkpoint and exit 75 after so long, such as 3h50m")] = None,
+    idle: Annotated[str | None, typer.Option(help="wait so long for runs that others train, such as 10m")] = None,
+    keep: Annotated[str | None, typer.Option(help="weights: keep the last checkpoint of completed runs")] = None,
+    replan: Annotated[bool, typer.Option("--replan", help="archive a plan that has changed and plan anew")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, start nothing")] = False,
+    track: Annotated[str, typer.Option(help="auto or none")] = "auto",
+    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+) -> None:
+    """Plan an experiment, train what is due, and write its report. Start it again and it goes on where it was."""
+    from harness.console import documents, screens, shell
+    from harness.experiment import load_experiment
+    from harness.store.records import Store
+    from harness.task import parse_config, result_metrics
+    from harness.stop import duration
+    from harness.worker import states_to_retry
+
+    states_to_retry(retry or ())
+    for text in (stop_after, idle):
+        if text is not None:
+            duration(text)
+    if keep not in (None, "weights"):
+        raise InputError(f"--keep: {keep!r} is nothing to keep; allowed: weights")
+    loaded = load_experiment(experiment, profile, settings or ())
+    if dry_run:
+        store = Store.open(results)
+        plan, _ = plan_experiment(store, loaded, device, seeds, replan)
+        records = store.records([planned.id for planned in plan.runs])
+        facts = {label: loaded.task.describe(parse_config(loaded.task, config)) for label, config in plan.variants.items()}
+        parameters = {label: found["parameters"] for label, found in facts.items() if "parameters" in found}
+        if as_json:
+            shell.show_json(documents.dry_run(plan, records, parameters))
+        else:
+            shell.show(screens.dry_run(plan, records, parameters, result_metrics(loaded.task)))
+        return
+    options = Options(workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track)
+    outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, options=options)
+    _show(outcome, results, as_json)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _show(outcome: Outcome, results: Path, as_json: bool) -> None:
+    from rich.text import Text
+
+    from harness.console import documents, screens, shell
+    from harness.frames import runs_frame
+    from harness.task import find_task, result_metrics
+
+    plan = outcome.plan
+    name, metric = next(iter(result_metrics(find_task(plan.task)).items()))
+    frame = runs_frame(plan, outcome.records)
+    if as_json:
+        shell.show_json(documents.summary(plan, outcome.records, frame, name, str(outcome.report)))
+    elif _ended(outcome.records):
+        shell.show(Text(), screens.ending(plan, frame, name, metric, str(outcome.report)))
+    for complaint in outcome.complaints:
+        shell.say(complaint)
+    if outcome.exit_code == EXIT_INTERRUPTED:
+        shell.say("interrupted; everything is kept: the same command goes on")
+    if failed := sum(record.state == "failed" for record in outcome.records.values()):
+        shell.say(f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {results}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command's exit code."""
+    from harness.console.shell import run_app
+
+    return run_app(app, argv, "harness run")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
