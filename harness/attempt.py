@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -49,7 +49,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Means:
-    """With what to train. `should_stop` is asked after every step; `checkpoint_every_s` None adapts to what a checkpoint costs."""
+    """With what to train. `should_stop` is asked after every step; `checkpoint_every_s` None adapts to what one costs."""
 
     device: str = "cpu"
     threads: int | None = None  # None: the libraries' own choice
@@ -63,9 +63,9 @@ class Means:
 def attempt(job: Job, paths: RunPaths, lease: Lease, means: Means) -> Result:
     """Train the run to its end, on the lease held. What is printed meanwhile, by C libraries too, goes to the run's log.txt.
 
-    A failure is a Result as well. Raises Interrupted (stopped on request, checkpoint written), SupersededError (another worker has the
-    run), StoreError (a file cannot be written: nothing was lost), and the DataError, DeviceError or InputError of a task that
-    cannot start: then nothing is wrong with the run, and no result is written.
+    A failure is a Result as well. Raises Interrupted (stopped on request, checkpoint written), SupersededError (another worker
+    has the run), StoreError (a file cannot be written: nothing was lost), and the DataError, DeviceError or InputError of a task
+    that cannot start: then nothing is wrong with the run, and no result is written.
     """
     with _printing_to(paths.log):
         return _Attempt(job, paths, lease, means).run()
@@ -94,7 +94,7 @@ class _Attempt:
 
     def run(self) -> Result:
         holder = self.lease.claim.holder
-        self._say(f"--- {provenance.now()} lease {self.lease.number}, {holder.host}, process {holder.pid}")
+        print(f"--- {provenance.now()} lease {self.lease.number}, {holder.host}, process {holder.pid}")
         atomic.write_json(self.paths.spec, self.job.spec, self.lease)
         saved = self._saved()
         self.rows = saved["rows"] if saved else []
@@ -121,7 +121,7 @@ class _Attempt:
         training = self.job.task.start(self.job.config, self.job.spec.seed, self.means.device)
         if saved is not None:
             training.load_state_dict(saved["training"])
-            self._say(f"going on after {len(self.rows)} epochs")
+            print(f"going on after {len(self.rows)} epochs")
             write_rows(self.paths.metrics, self.rows, self.lease)
         self.saved_at = time.monotonic()
         return training
@@ -181,7 +181,7 @@ class _Attempt:
         except OSError as error:
             raise atomic.unusable(self.paths.checkpoint, "be read", error) from error
         except checkpoint.DamagedError as error:
-            self._say(f"{self.paths.checkpoint}: damaged, {error}: the run starts again from the beginning")
+            print(f"{self.paths.checkpoint}: damaged, {error}: the run starts again from the beginning")
             return None
 
     def _describe_origin(self) -> None:
@@ -193,7 +193,7 @@ class _Attempt:
         except FileNotFoundError:
             self.origin = here
         except StoreError as error:
-            self._say(f"{error}; written again")
+            print(f"{error}; written again")
             self.origin = here
         else:
             # A run that has nothing to go on from starts afresh; only its restarts tell of earlier starts.
@@ -232,14 +232,8 @@ class _Attempt:
         whole = Result.model_validate({**result.model_dump(by_alias=True), "ended": provenance.now(), "checksums": sums})
         if not atomic.publish(self.paths.result, atomic.to_json(whole), self.lease):
             raise SupersededError(f"{self.job.run_id}: already has a result")
-        self._say(f"{whole.state}{': ' + whole.error if whole.error else ''}")
+        print(f"{whole.state}{': ' + whole.error if whole.error else ''}")
         return whole
-
-    def _say(self, text: str) -> None:
-        try:
-            print(text, flush=True)
-        except OSError as error:
-            raise atomic.unusable(self.paths.log, "be written", error) from error
 
     def _last_row(self) -> dict[str, Any]:
         return {name: value for name, value in (self.rows[-1] if self.rows else {}).items() if name != "seconds"}
@@ -287,25 +281,18 @@ def _npz(arrays: Mapping[str, Any]) -> bytes:
 
 @contextmanager
 def _printing_to(log: Path) -> Iterator[None]:
-    """Descriptors 1 and 2 are `log` meanwhile: C libraries and crash reports land there too."""
+    """What Python prints, and descriptors 1 and 2, go to `log` meanwhile: C libraries and crash reports land there too."""
     try:
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        with log.open("a", buffering=1, errors="backslashreplace") as stream:
+            kept = [(number, os.dup(number)) for number in (1, 2)]
+            try:
+                for number, _ in kept:
+                    os.dup2(stream.fileno(), number)
+                with redirect_stdout(stream), redirect_stderr(stream):
+                    yield
+            finally:
+                for number, copy in kept:
+                    os.dup2(copy, number)
+                    os.close(copy)
     except OSError as error:
         raise atomic.unusable(log, "be written", error) from error
-    kept = [(number, os.dup(number)) for number in (1, 2)]
-    try:
-        _flush()
-        for number, _ in kept:
-            os.dup2(descriptor, number)
-        yield
-        _flush()
-    finally:
-        for number, copy in kept:
-            os.dup2(copy, number)
-            os.close(copy)
-        os.close(descriptor)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()

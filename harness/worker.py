@@ -34,6 +34,7 @@ from harness.plan import Plan, PlannedRun, run_id
 from harness.progress import due, standing, stuck
 from harness.stop import Stop, duration
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
+from harness.store.provenance import now
 from harness.store.records import Record, Result, Spec, Store
 from harness.task import Accelerator, Task, find_task, identity
 from harness.track import Tracker, make_tracker
@@ -49,6 +50,7 @@ class Options:
     threads: int | None = None
     only: frozenset[str] = frozenset()  # variants; empty: all
     retry: frozenset[str] = frozenset()  # of failed, diverged
+    retry_before: str = ""  # ISO 8601, UTC: later endings are not retried
     keep_weights: bool = False
     idle_s: float = 0.0
     track: str = "auto"
@@ -75,7 +77,8 @@ class Worker:
 
     def work(self) -> int:
         """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
-        renew(self.store, self.plan, self.options.retry, self.watch, self.options.only)
+        options = self.options
+        renew(self.store, self.plan, self.watch, options.retry, options.retry_before, only=options.only)
         idle_since = time.monotonic()
         while not self.stop():
             records = self._records()
@@ -153,25 +156,30 @@ class SpoiledError(Exception):
     """The accelerator is unusable by this process; the failed run's result is written."""
 
 
-def renew(store: Store, plan: Plan, retry: frozenset[str], watch: Watch, only: frozenset[str] = frozenset()) -> list[str]:
-    """Set aside the endings in `retry` (`failed`, `diverged`) that the plan has now; returns the ids of the runs to train again.
+def renew(
+    store: Store, plan: Plan, watch: Watch, retry: frozenset[str], before: str, *, only: frozenset[str] = frozenset()
+) -> list[str]:
+    """Set aside the endings in `retry` (`failed`, `diverged`) older than `before`; returns the ids of the runs to train again.
 
     Runs that failed from the machine's state (memory, disk, a kill) go on from their checkpoint, others start afresh.
     """
     renewed = []
     for run in plan.runs if retry else ():
-        before = store.result(run.id)
-        if before is None or before.state not in retry or (only and run.variant not in only):
+        if (only and run.variant not in only) or not _to_retry(store.result(run.id), retry, before):
             continue
         lease = store.take(run.id, watch)
         if lease is None:
             continue
         with lease:
-            # Another worker may have renewed it, and it may have ended again, since we looked.
-            if store.result(run.id) == before:
-                store.set_aside(run.id, lease, keep_checkpoint=before.reason in failures.OF_THE_MACHINE)
+            result = store.result(run.id)  # another worker may have renewed it since we looked
+            if result is not None and _to_retry(result, retry, before):
+                store.set_aside(run.id, lease, keep_checkpoint=result.reason in failures.OF_THE_MACHINE)
                 renewed.append(run.id)
     return renewed
+
+
+def _to_retry(result: Result | None, retry: frozenset[str], before: str) -> bool:
+    return result is not None and result.state in retry and (result.ended or "") < before
 
 
 def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
@@ -244,6 +252,7 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     beat_s: Annotated[float, typer.Option(hidden=True)] = Timing.beat_s,
     stale_s: Annotated[float, typer.Option(hidden=True)] = Timing.stale_s,
     poll_s: Annotated[float, typer.Option(hidden=True)] = Options.poll_s,
+    retry_before: Annotated[str | None, typer.Option(hidden=True, help="ISO 8601, UTC")] = None,
 ) -> None:
     """Train the runs of a plan that are due; several workers may share a plan. Stopped by a signal, it loses nothing."""
     if device not in ("cpu", "cuda"):
@@ -259,6 +268,7 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
         threads=threads or cpus(),
         only=frozenset(only or ()),
         retry=states_to_retry(retry or ()),
+        retry_before=retry_before or now(),
         keep_weights=keep == "weights",
         idle_s=duration(idle),
         track=track,
@@ -290,8 +300,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     faulthandler.enable()
+    began = now()
     try:
         sys.exit(main())
     except SpoiledError:
-        # Same process id, same lease rules, a fresh accelerator context; --retry was honoured already.
-        os.execv(sys.executable, [sys.executable, "-m", "harness.worker", *sys.argv[1:]])
+        # A fresh accelerator context in the same process. What --retry asked for was retried: the failures since then stand.
+        once = [] if "--retry-before" in sys.argv else ["--retry-before", began]
+        os.execv(sys.executable, [sys.executable, "-m", "harness.worker", *sys.argv[1:], *once])

@@ -67,7 +67,7 @@ def write_json(path: Path, value: BaseModel | Any, fence: Fence | None = None) -
 
 
 def publish(path: Path, data: bytes, fence: Fence | None = None) -> bool:
-    """Make `path` hold `data` unless it exists: of many writers one gets True (link(2) is atomic, on NFS too). As `write_bytes`."""
+    """Make `path` hold `data` unless it exists: of many writers one gets True (link(2) is atomic, on NFS too)."""
     with _temporary(path, data, fence, os.write) as made:
         try:
             os.link(made, path)

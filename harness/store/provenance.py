@@ -61,7 +61,7 @@ def observe(device: str, threads: int | None, command: Sequence[str], host: str,
     """The facts of a run that starts now. `also` is a file of code that lies outside the package, such as a task's module."""
     return Provenance(
         code=code(Path(harness.__file__).parent, also),
-        packages=_packages(),
+        packages=dict(_packages()),
         python=platform.python_version(),
         platform=platform.platform(),
         host=host,
@@ -130,6 +130,7 @@ def _field(path: Path, name: str) -> str | None:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)
 
 
+@lru_cache
 def _packages() -> dict[str, str]:
     versions = {}
     for name in PACKAGES:

@@ -161,7 +161,7 @@ class Store:
         return lease.take(paths.folder, watch, checkpoint.mark(paths.checkpoint))
 
     def set_aside(self, run_id: str, held: Lease, keep_checkpoint: bool) -> None:
-        """Make an ended run pending again; its result stays beside it as `result.<n>.json`. Raises StoreError, SupersededError."""
+        """Make an ended run pending again; its result stays as `result.<n>.json`. Raises StoreError, SupersededError."""
         paths = self.paths.run(run_id)
         held.check()
         if not keep_checkpoint:

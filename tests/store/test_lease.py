@@ -1,0 +1,189 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness.store import lease
+from harness.store.lease import Holder, Lease, Standing, SupersededError, Timing, Watch, take
+
+TIMING = Timing(beat_s=0.01, stale_s=120.0)
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def elsewhere(host="gpu07"):
+    return Holder(host=host, machine=f"boot of {host}", pid=4711, process_start="1")
+
+
+def watch_of(holder=None, clock=None):
+    return Watch(TIMING, holder or Holder.here(), clock or Clock())
+
+
+def test_one_of_two_takers_gets_the_lease(tmp_path):
+    first = take(tmp_path, watch_of(elsewhere("a")))
+    assert isinstance(first, Lease)
+    assert first.number == 1
+    assert take(tmp_path, watch_of(elsewhere("b"))) is None
+
+
+def test_a_released_lease_is_taken_at_once_with_the_next_number(tmp_path):
+    with take(tmp_path, watch_of(elsewhere("a"))):
+        pass
+    second = take(tmp_path, watch_of(elsewhere("b")))
+    assert second.number == 2
+    assert second.claim.deaths == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["lease.2"]
+
+
+def test_a_counter_that_stands_still_for_the_stale_time_frees_the_lease(tmp_path):
+    clock = Clock()
+    watch = watch_of(elsewhere("b"), clock)
+    assert take(tmp_path, watch_of(elsewhere("a"))) is not None
+    assert take(tmp_path, watch) is None
+    clock.now += TIMING.stale_s - 1
+    assert take(tmp_path, watch) is None
+    clock.now += 1
+    assert take(tmp_path, watch).number == 2
+
+
+def test_every_beat_starts_the_stale_time_again(tmp_path):
+    clock = Clock()
+    watch = watch_of(elsewhere("b"), clock)
+    held = take(tmp_path, watch_of(elsewhere("a")))
+    for _ in range(3):
+        assert take(tmp_path, watch) is None
+        clock.now += TIMING.stale_s - 1
+        held.beat()
+    assert take(tmp_path, watch) is None
+    assert watch.standing(lease.newest(tmp_path)) is Standing.ALIVE
+
+
+def test_a_holder_elsewhere_is_unknown_until_its_counter_moved(tmp_path):
+    watch = watch_of()
+    held = take(tmp_path, watch_of(elsewhere()))
+    assert watch.standing(lease.newest(tmp_path)) is Standing.UNKNOWN
+    held.beat()
+    assert watch.standing(lease.newest(tmp_path)) is Standing.ALIVE
+
+
+def test_a_dead_process_of_this_machine_frees_its_lease_at_once(tmp_path):
+    script = "import os; from harness.store.lease import Holder; print(Holder.here().model_dump_json())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    dead = Holder.model_validate_json(done.stdout)
+    assert take(tmp_path, watch_of(dead)) is not None
+    assert take(tmp_path, watch_of()).number == 2
+
+
+def test_a_process_id_used_again_is_told_by_its_start(tmp_path):
+    here = Holder.here()
+    before = Holder.model_validate({**dict(here), "process_start": "1"})
+    assert before.is_dead_here(here)
+    assert not here.is_dead_here(here)
+    assert take(tmp_path, watch_of(before)) is not None
+    assert take(tmp_path, watch_of(here)).number == 2
+
+
+def test_the_same_process_id_on_another_machine_says_nothing():
+    here = Holder.here()
+    foreign = Holder.model_validate({**dict(here), "machine": "another boot", "process_start": "1"})
+    assert not foreign.is_dead_here(here)
+
+
+def test_a_zombie_is_dead():
+    child = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    try:
+        start = lease._process(child.pid)[1]
+        here = Holder.here()
+        assert Holder.model_validate({**dict(here), "pid": child.pid, "process_start": start}).is_dead_here(here)
+    finally:
+        child.wait()
+
+
+def test_a_superseded_holder_is_told_before_it_writes(tmp_path):
+    clock = Clock()
+    watch = watch_of(elsewhere("b"), clock)
+    paused = take(tmp_path, watch_of(elsewhere("a")))
+    assert paused.check() is None
+    assert take(tmp_path, watch) is None
+    clock.now += TIMING.stale_s
+    assert take(tmp_path, watch) is not None
+    with pytest.raises(SupersededError, match="taken over"):
+        paused.check()
+    assert paused.lost
+
+
+def test_a_superseded_holder_does_not_bring_its_file_back(tmp_path):
+    clock = Clock()
+    watch = watch_of(elsewhere("b"), clock)
+    with take(tmp_path, watch_of(elsewhere("a"))) as paused:
+        assert take(tmp_path, watch) is None
+        clock.now += TIMING.stale_s
+        assert take(tmp_path, watch) is not None
+        paused._thread.join(5)
+        assert paused.lost
+    assert [path.name for path in tmp_path.iterdir()] == ["lease.2"]
+    assert not lease.newest(tmp_path).released
+
+
+def test_taking_over_removes_what_the_last_holder_was_writing(tmp_path):
+    with take(tmp_path, watch_of(elsewhere("a"))):
+        (tmp_path / ".checkpoint.pt.1.0123456789abcdef.tmp").touch()
+    assert take(tmp_path, watch_of(elsewhere("b"))) is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["lease.2"]
+
+
+def test_a_damaged_lease_counts_as_held_until_it_is_stale(tmp_path):
+    (tmp_path / "lease.7").write_bytes(b"\0\0\0")
+    clock = Clock()
+    watch = watch_of(clock=clock)
+    assert take(tmp_path, watch) is None
+    clock.now += TIMING.stale_s
+    assert take(tmp_path, watch).number == 8
+
+
+def deaths_of_the_fourth(folder, checkpoints):
+    """The deaths that the last taker sees when each earlier one died with its lease, given the checkpoint found by each."""
+    for number, checkpoint in enumerate(checkpoints):
+        dead = Holder.model_validate({**dict(Holder.here()), "process_start": str(number)})
+        taken = take(folder, watch_of(dead), checkpoint)
+    return taken
+
+
+def test_three_deaths_at_the_same_checkpoint_wear_a_run_out(tmp_path):
+    taken = deaths_of_the_fourth(tmp_path, [None, None, None, None])
+    assert taken.claim.deaths == 3
+    assert taken.worn_out
+
+
+def test_a_new_checkpoint_starts_the_count_again(tmp_path):
+    taken = deaths_of_the_fourth(tmp_path, [None, None, None, "one"])
+    assert taken.claim.deaths == 1
+    assert not taken.worn_out
+
+
+def test_of_many_processes_at_once_exactly_one_gets_each_lease(tmp_path):
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from harness.store.lease import Holder, Timing, Watch, take\n"
+        "holder = Holder(host='h', machine=sys.argv[2], pid=1, process_start='1')\n"
+        "sys.stdin.readline()\n"
+        "print(sum(take(Path(sys.argv[1]) / str(i), Watch(Timing(), holder)) is not None for i in range(200)))\n"
+    )
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path), str(i)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for i in range(3)
+    ]
+    taken = [int(child.communicate("\n")[0]) for child in children]
+    assert sum(taken) == 200

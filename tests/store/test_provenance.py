@@ -1,0 +1,93 @@
+import subprocess
+
+import pytest
+
+from harness.store import provenance
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "a.py").write_text("a = 1\n")
+    (tmp_path / ".gitignore").write_text("ignored.py\n")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "one")
+    provenance.code.cache_clear()
+    return package
+
+
+def read(package):
+    provenance.code.cache_clear()
+    return provenance.code(package)
+
+
+def test_a_clean_repository_gives_its_commit(repository):
+    code = read(repository)
+    assert len(code.commit) == 40
+    assert code.dirty is False
+
+
+def test_an_untracked_file_changes_the_digest(repository):
+    before = read(repository)
+    (repository / "b.py").write_text("b = 1\n")
+    after = read(repository)
+    assert after.digest != before.digest
+    assert (after.commit, after.dirty) == (before.commit, True)
+
+
+def test_ignored_files_and_other_kinds_of_files_change_nothing(repository):
+    before = read(repository)
+    (repository / "ignored.py").write_text("")
+    (repository / "new_experiment.yaml").write_text("")
+    assert read(repository) == before
+
+
+def test_a_deleted_file_changes_the_digest(repository):
+    before = read(repository)
+    (repository / "a.py").unlink()
+    (repository / "c.py").write_text("")
+    assert read(repository).digest != before.digest
+
+
+def test_without_git_the_package_itself_is_digested(tmp_path):
+    (tmp_path / "a.py").write_text("a = 1\n")
+    before = read(tmp_path)
+    (tmp_path / "a.py").write_text("a = 2\n")
+    assert before.commit is None
+    assert before.dirty is None
+    assert read(tmp_path).digest != before.digest
+
+
+def test_an_installed_package_is_no_part_of_the_repository_around_it(repository):
+    installed = repository.parent / "ignored"
+    installed.mkdir()
+    (repository.parent / ".gitignore").write_text("ignored/\n")
+    (installed / "x.py").write_text("")
+    assert read(installed).commit is None
+
+
+def test_provenance_holds_no_environment(monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "s3cret-value")
+    seen = provenance.observe("cpu", 2, ("harness", "run"), "host")
+    assert "s3cret-value" not in seen.model_dump_json()
+    assert seen.threads == 2
+    assert seen.packages["torch"]
+
+
+def test_restarts_keep_the_first_starts_facts():
+    first = provenance.observe("cpu", 2, ("a",), "one")
+    again = provenance.restarted(first, provenance.observe("cpu", 8, ("b",), "two"), epoch=5)
+    assert (again.host, again.threads, again.started) == ("one", 2, first.started)
+    assert [(start.host, start.epoch) for start in again.restarts] == [("two", 5)]
+    assert provenance.finished(again).ended is not None
+
+
+def test_the_processor_has_a_name():
+    assert provenance.device_name("cpu")

@@ -1,0 +1,171 @@
+import json
+import math
+import os
+
+import pytest
+
+from harness.errors import StoreError
+from harness.store.lease import Holder, Timing, Watch, take
+from harness.store.records import Result, Store, encode, read_rows, write_rows
+
+RUN = "0123456789ab"
+
+
+def publish(store, **fields):
+    folder = store.paths.run(RUN).folder
+    folder.mkdir(parents=True, exist_ok=True)
+    store.paths.run(RUN).result.write_text(json.dumps({"schema": 1, **fields}))
+
+
+def test_a_plan_comes_back_as_it_was_saved(store, toy_plan):
+    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
+    store.save_plan(plan)
+    assert store.load_plan("toys") == plan
+    assert store.load_plan("others") is None
+    assert store.plan_names() == ["toys"]
+
+
+def test_an_archived_plan_makes_room_and_is_kept(store, toy_plan):
+    for effect in (1.0, 2.0):
+        store.save_plan(toy_plan({"base": {"effect": effect}}))
+        kept = store.archive_plan("toys")
+    assert store.load_plan("toys") is None
+    assert store.plan_names() == []
+    assert [path.name for path in sorted(kept.parent.iterdir())] == ["toys.1.json", "toys.2.json"]
+
+
+def test_foreign_files_among_the_plans_are_passed_over(store, toy_plan):
+    store.save_plan(toy_plan())
+    (store.paths.plans / "notes.txt").write_text("hello")
+    (store.paths.plans / ".toys.json.0.0123456789abcdef.tmp").write_text("{")
+    assert store.plan_names() == ["toys"]
+
+
+def test_a_plan_of_a_newer_version_is_refused_in_words(store, toy_plan):
+    path = store.save_plan(toy_plan())
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 9').replace('"margin"', '"margins"'))
+    with pytest.raises(StoreError, match="newer version"):
+        store.load_plan("toys")
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "results").write_text("")
+    with pytest.raises(StoreError, match="is a file; name a folder"):
+        Store.open(tmp_path / "results")
+
+
+def test_a_missing_folder_is_not_made_by_reading(tmp_path):
+    with pytest.raises(StoreError, match="no such results folder"):
+        Store.open(tmp_path / "results", create=False)
+    assert not (tmp_path / "results").exists()
+
+
+def test_opening_gives_tasks_a_cache_unless_one_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("HARNESS_CACHE", raising=False)
+    Store.open(tmp_path / "results")
+    assert os.environ["HARNESS_CACHE"] == str(tmp_path / "results" / "cache")
+    Store.open(tmp_path / "others")
+    assert os.environ["HARNESS_CACHE"] == str(tmp_path / "results" / "cache")
+
+
+def test_a_run_without_a_folder_is_pending(store):
+    assert store.record(RUN).state == "pending"
+
+
+def test_a_completed_record_has_its_numbers_and_no_gaps(store):
+    publish(
+        store, state="completed", ended="2026-01-01T00:00:00+00:00", epoch=3, score=1.5, loss="inf", speed=None, train_seconds=2.0
+    )
+    record = store.record(RUN)
+    assert record.state == "completed"
+    assert record.metrics == {"epoch": 3, "score": 1.5, "loss": math.inf, "train_seconds": 2.0}
+    assert (record.epoch, record.seconds, record.ended_at) == (3, 2.0, "2026-01-01T00:00:00+00:00")
+
+
+def test_a_failed_record_says_why(store):
+    publish(store, state="failed", reason="oom", error="MemoryError: no room")
+    record = store.record(RUN)
+    assert (record.state, record.reason, record.error) == ("failed", "oom", "MemoryError: no room")
+
+
+def test_a_damaged_result_is_told_rather_than_trained_over(store):
+    publish(store, state="completed")
+    store.paths.run(RUN).result.write_text('{"schema": 1, "state"')
+    with pytest.raises(StoreError, match=r"result.json: damaged"):
+        store.record(RUN)
+
+
+def test_a_held_run_is_running_with_its_holder_and_epoch(store):
+    here = Holder.here()
+    with store.take(RUN, Watch(Timing(), here)):
+        write_rows(store.paths.run(RUN).metrics, [{"epoch": 1}, {"epoch": 2}])
+        record = store.record(RUN)
+    assert (record.state, record.epoch, record.host, record.pid) == ("running", 2, here.host, here.pid)
+    assert record.beat_age_s < 60
+    assert store.record(RUN).state == "interrupted"
+
+
+def test_a_run_released_before_its_first_row_is_pending_again(store):
+    with store.take(RUN, Watch(Timing(), Holder.here())):
+        pass
+    assert store.record(RUN).state == "pending"
+
+
+def test_a_run_whose_process_died_is_interrupted(store):
+    dead = Holder.model_validate({**dict(Holder.here()), "process_start": "1"})
+    assert store.take(RUN, Watch(Timing(), dead)) is not None
+    assert store.record(RUN).state == "interrupted"
+
+
+def test_a_lease_of_a_machine_that_is_gone_is_interrupted_by_its_age(store):
+    gone = Holder(host="gpu07", machine="another", pid=1, process_start="1")
+    held = take(store.paths.run(RUN).folder, Watch(Timing(), gone))
+    assert store.record(RUN).state == "running"
+    os.utime(store.paths.run(RUN).lease(held.number), (0, 0))
+    record = store.record(RUN)
+    assert (record.state, record.host) == ("interrupted", "gpu07")
+
+
+def test_an_ending_set_aside_makes_the_run_pending_and_is_kept(store):
+    publish(store, state="failed", reason="bug", error="ValueError: x")
+    paths = store.paths.run(RUN)
+    write_rows(paths.metrics, [{"epoch": 1}])
+    with store.take(RUN, Watch(Timing(), Holder.here())) as held:
+        store.set_aside(RUN, held, keep_checkpoint=False)
+    assert store.record(RUN).state == "pending"
+    assert json.loads(paths.earlier_result(1).read_text())["error"] == "ValueError: x"
+
+
+def test_rows_come_back_with_what_json_lacks(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    write_rows(path, [{"epoch": 1, "a": math.nan, "b": -math.inf, "c": None, "d": 0.1}])
+    assert '"a": "nan", "b": "-inf", "c": null' in path.read_text()
+    row = read_rows(path)[0]
+    assert math.isnan(row["a"])
+    assert (row["b"], row["c"], row["d"]) == (-math.inf, None, 0.1)
+
+
+def test_there_are_no_rows_without_a_file(tmp_path):
+    assert read_rows(tmp_path / "metrics.jsonl") == []
+
+
+@pytest.mark.parametrize("torn", ['{"epoch": 1}\n{"epo', '{"epoch": 1}\n7\n', '{"epoch": 1}\n\n'])
+def test_a_torn_row_is_told_with_its_line(tmp_path, torn):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(torn)
+    with pytest.raises(StoreError, match=r"metrics.jsonl:2: .* is no JSON object"):
+        read_rows(path)
+
+
+def test_numbers_of_numpy_become_plain():
+    import numpy as np
+
+    assert encode(np.float32(0.5)) == 0.5
+    assert encode(np.int64(3)) == 3
+    assert encode(np.float64("nan")) == "nan"
+
+
+def test_a_result_keeps_the_words_for_what_is_not_finite():
+    result = Result.model_validate({"state": "diverged", "loss": "nan"})
+    assert result.model_dump(by_alias=True)["loss"] == "nan"
+    assert math.isnan(result.metrics["loss"])

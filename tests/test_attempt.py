@@ -1,0 +1,220 @@
+import json
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import pytest
+from toy_task import TOY, Config, Walk
+
+from harness import attempt as attempts
+from harness.attempt import Job, Means, attempt, summary
+from harness.errors import DataError, Interrupted
+from harness.store import checkpoint
+from harness.store.lease import Holder, SupersededError, Timing, Watch
+from harness.store.records import Spec, read_rows
+from harness.task import identity
+
+RUN = "0123456789ab"
+
+
+def job(**config):
+    checked = Config.model_validate(config)
+    return Job(RUN, TOY, checked, Spec(task="toy", version="1", config=identity(checked), seed=3, data="toys:1"))
+
+
+def run(store, work, means=None):
+    with store.take(RUN, Watch(Timing(), Holder.here())) as lease:
+        return attempt(work, store.paths.run(RUN), lease, means or Means())
+
+
+def bits(store):
+    """What must not depend on interruptions: rows, predictions and result without their times."""
+    paths = store.paths.run(RUN)
+    timings = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums"}
+    rows = [{name: value for name, value in row.items() if name not in timings} for row in read_rows(paths.metrics)]
+    result = {name: value for name, value in json.loads(paths.result.read_text()).items() if name not in timings}
+    return rows, result, paths.predictions.read_bytes()
+
+
+def stops_at(step):
+    """A `should_stop` that says so at the call `step`, counted from 1."""
+    calls = count(1)
+    return lambda: next(calls) >= step
+
+
+@pytest.fixture
+def reference(store, tmp_path):
+    """The bits of a run that nothing interrupted."""
+    other = replace(store, paths=replace(store.paths, root=tmp_path / "reference"))
+    run(other, job())
+    return bits(other)
+
+
+def test_a_completed_run_leaves_its_files_and_no_others(store):
+    result = run(store, job())
+    names = {path.name for path in store.paths.run(RUN).folder.iterdir()}
+    assert result.state == "completed"
+    assert names == {"spec.json", "provenance.json", "metrics.jsonl", "predictions.npz", "result.json", "log.txt", "lease.1"}
+
+
+def test_a_result_has_the_last_rows_numbers_the_tasks_facts_and_the_times(store):
+    result = run(store, job(epochs=12))
+    rows = read_rows(store.paths.run(RUN).metrics)
+    assert result.metrics["score"] == rows[-1]["score"]
+    assert result.metrics["parameters"] == 4
+    assert result.metrics["train_seconds"] == pytest.approx(sum(row["seconds"] for row in rows))
+    assert result.metrics["score_fluctuation"] == pytest.approx(np.std(np.diff([row["score"] for row in rows])[-3:], ddof=1))
+
+
+def test_predictions_are_kept_as_arrays(store):
+    run(store, job())
+    with np.load(store.paths.run(RUN).predictions) as arrays:
+        assert arrays["probabilities"].dtype == np.float16
+        assert arrays["labels"].tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("step", range(1, 12))
+def test_a_run_stopped_anywhere_goes_on_with_the_same_bits(store, reference, step):
+    with pytest.raises(Interrupted):
+        run(store, job(), Means(should_stop=stops_at(step)))
+    assert store.record(RUN).state == "interrupted"
+    assert run(store, job()).state == "completed"
+    assert bits(store) == reference
+    assert len(json.loads(store.paths.run(RUN).provenance.read_text())["restarts"]) == 1
+
+
+def test_a_checkpoint_after_every_step_changes_no_bit(store, reference):
+    run(store, job(), Means(checkpoint_every_s=0.0))
+    assert bits(store) == reference
+
+
+def test_rows_after_the_checkpoint_are_cut_away(store, reference):
+    with pytest.raises(Interrupted):
+        run(store, job(), Means(should_stop=stops_at(6)))
+    with store.paths.run(RUN).metrics.open("a") as file:
+        file.write('{"epoch": 2, "score": 1e9}\n{"epoch": 3, "sco')
+    run(store, job())
+    assert bits(store) == reference
+
+
+def test_a_torn_checkpoint_is_reported_and_the_run_starts_again(store, reference):
+    with pytest.raises(Interrupted):
+        run(store, job(), Means(should_stop=stops_at(6)))
+    paths = store.paths.run(RUN)
+    paths.checkpoint.write_bytes(paths.checkpoint.read_bytes()[:-10])
+    run(store, job())
+    assert "checkpoint.pt: damaged, its checksum does not match: the run starts again" in paths.log.read_text()
+    assert bits(store) == reference
+
+
+def test_torn_spec_and_provenance_are_written_again(store, reference):
+    with pytest.raises(Interrupted):
+        run(store, job(), Means(should_stop=stops_at(6)))
+    paths = store.paths.run(RUN)
+    paths.spec.write_text("{")
+    paths.provenance.write_text("{")
+    run(store, job())
+    assert json.loads(paths.spec.read_text())["seed"] == 3
+    assert json.loads(paths.provenance.read_text())["ended"]
+    assert bits(store) == reference
+
+
+def test_the_threads_of_the_first_start_are_used_again(store, monkeypatch):
+    used = []
+    monkeypatch.setattr(attempts, "use_threads", used.append)
+    with pytest.raises(Interrupted):
+        run(store, job(), Means(threads=3, should_stop=stops_at(2)))
+    run(store, job(), Means(threads=8))
+    assert used == [3, 3]
+
+
+def test_the_weights_are_kept_on_request(store):
+    run(store, job(), Means(keep_weights=True))
+    assert checkpoint.unpack(store.paths.run(RUN).checkpoint.read_bytes())["training"]["epoch"] == 3
+
+
+def test_a_metric_that_is_not_finite_ends_the_run_as_diverged(store):
+    result = run(store, job(diverge_at=2))
+    assert (result.state, result.error) == ("diverged", "loss is nan at epoch 2")
+    assert '"loss": "nan"' in store.paths.run(RUN).metrics.read_text().splitlines()[1]
+    assert not store.paths.run(RUN).predictions.exists()
+
+
+@pytest.mark.parametrize("failure", ["bug", "oom", "data", "disk"])
+def test_an_exception_ends_the_run_as_failed_with_its_reason_and_traceback(store, failure):
+    result = run(store, job(fail_at=2, failure=failure))
+    assert (result.state, result.reason) == ("failed", failure)
+    assert result.error in store.paths.run(RUN).log.read_text()
+    assert "_go_wrong" in store.paths.run(RUN).log.read_text()
+    assert result.traceback_digest
+    assert "score" not in result.metrics
+
+
+def test_missing_data_is_bad_input_and_no_failure_of_the_run(store):
+    with pytest.raises(DataError, match="no toys in the box"):
+        run(store, job(data="missing"))
+    assert store.record(RUN).state == "pending"
+
+
+def test_what_is_printed_goes_to_the_log(store, capfd):
+    run(store, job(prints="hello from the task"))
+    assert "hello from the task\n" in store.paths.run(RUN).log.read_text()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_worn_out_run_fails_as_killed_without_training(store):
+    for start in ("1", "2", "3"):
+        dead = Holder.model_validate({**dict(Holder.here()), "process_start": start})
+        assert store.take(RUN, Watch(Timing(), dead)) is not None
+    result = run(store, job())
+    assert (result.state, result.reason) == ("failed", "killed")
+    assert not store.paths.run(RUN).metrics.exists()
+
+
+def test_a_superseded_attempt_writes_nothing_more(store):
+    clock = iter((0.0, 1000.0))
+    taker = Watch(Timing(), Holder(host="other", machine="other", pid=1, process_start="1"), lambda: next(clock))
+
+    def taken_over_meanwhile():
+        if store.paths.run(RUN).metrics.exists() and not store.paths.run(RUN).lease(2).exists():
+            assert store.take(RUN, taker) is None
+            assert store.take(RUN, taker) is not None
+        return False
+
+    with pytest.raises(SupersededError):
+        run(store, job(), Means(should_stop=taken_over_meanwhile))
+    paths = store.paths.run(RUN)
+    assert len(read_rows(paths.metrics)) == 1
+    assert not paths.result.exists()
+    assert [path.name for path in paths.folder.glob("*.tmp")] == []
+
+
+def test_a_run_without_epochs_completes(store):
+    assert run(store, job(epochs=0)).state == "completed"
+
+
+def test_a_checkpoint_holds_the_rows_so_that_they_need_no_other_file(store):
+    with pytest.raises(Interrupted):
+        run(store, job(), Means(should_stop=stops_at(6)))
+    saved = checkpoint.unpack(store.paths.run(RUN).checkpoint.read_bytes())
+    assert [row["epoch"] for row in saved["rows"]] == [1]
+    assert Walk(Config(), 3).load_state_dict(saved["training"]) is None
+
+
+def test_speed_is_weighted_by_time_and_gaps_are_left_out():
+    rows = [
+        {"seconds": 1.0, "samples_per_second": 10.0, "peak_memory_bytes": 5, "score": 1.0},
+        {"seconds": 3.0, "samples_per_second": 20.0, "peak_memory_bytes": 7, "score": "nan"},
+        {"seconds": 4.0, "samples_per_second": None, "score": None},
+    ]
+    assert summary(rows, "score") == {
+        "train_seconds": 8.0,
+        "samples_per_second": 17.5,
+        "peak_memory_bytes": 7,
+        "score_fluctuation": None,
+    }
+
+
+def test_fluctuation_is_of_the_changes_in_the_last_quarter():
+    rows = [{"score": score} for score in (0.0, 90.0, 10.0, 80.0, 50.0, 50.0, 51.0, 49.0)]
+    assert summary(rows, "score")["score_fluctuation"] == pytest.approx(np.std([1.0, -2.0], ddof=1))

@@ -1,0 +1,159 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.errors import DeviceError
+from harness.launch import Workers, gpu_names, resolve_device
+
+TESTS = Path(__file__).parent
+QUICK = ("--poll-s", "0.05", "--beat-s", "0.1", "--stale-s", "1")
+
+
+@pytest.fixture
+def environment():
+    """Lets children find the toy task."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+
+
+def machine(root, gpus):
+    """A root folder of a machine with so many GPUs, as the driver shows them."""
+    for number in range(gpus):
+        (root / "proc/driver/nvidia/gpus" / f"0000:0{number}:00.0").mkdir(parents=True)
+    return root
+
+
+def test_a_machine_without_a_driver_has_no_gpus(tmp_path):
+    assert gpu_names({}, tmp_path) == ()
+    assert gpu_names({"CUDA_VISIBLE_DEVICES": "0,1"}, tmp_path) == ()
+
+
+def test_gpus_are_counted_by_the_driver_and_else_by_device_files(tmp_path):
+    assert gpu_names({}, machine(tmp_path / "a", 3)) == ("0", "1", "2")
+    (tmp_path / "b/dev").mkdir(parents=True)
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / "b/dev" / name).touch()
+    assert gpu_names({}, tmp_path / "b") == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        ("", ()),
+        ("-1", ()),
+        ("1", ("1",)),
+        ("2, 0", ("2", "0")),
+        ("1,-1,0", ("1",)),
+        ("0,7,1", ("0",)),
+        ("GPU-8932f937,1", ("GPU-8932f937", "1")),
+    ],
+)
+def test_visible_devices_are_obeyed_as_cuda_reads_them(tmp_path, visible, names):
+    assert gpu_names({"CUDA_VISIBLE_DEVICES": visible}, machine(tmp_path, 4)) == names
+
+
+def test_a_device_that_is_not_there_is_refused_with_what_is_allowed():
+    with pytest.raises(DeviceError, match=r"no GPU is visible .*allowed here: cpu, auto"):
+        resolve_device("cuda", gpus=0)
+    assert [resolve_device("auto", gpus=0), resolve_device("auto", gpus=1), resolve_device("cpu", gpus=1)] == [
+        "cpu",
+        "cuda",
+        "cpu",
+    ]
+
+
+def test_children_train_the_plan_and_their_words_are_kept(store, toy_plan, environment):
+    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
+    store.save_plan(plan)
+    with Workers(store, plan, 2, options=QUICK, environment=environment) as workers:
+        assert workers.wait() == 0
+    assert len(workers) == 2
+    assert workers.codes == (0, 0)
+    assert {record.state for record in store.records(run.id for run in plan.runs).values()} == {"completed"}
+    assert sum(log.read_text().count(": begins") for log in workers.logs) == 4
+
+
+def test_a_run_that_kills_its_workers_fails_and_the_others_complete(store, toy_plan, environment):
+    plan = toy_plan({"deadly": {"die_at": 1}, "base": {}}, seeds=2)
+    store.save_plan(plan)
+    with Workers(store, plan, 1, options=QUICK, environment=environment) as workers:
+        assert workers.wait() == 1
+    assert [record.state for record in store.records(run.id for run in plan.runs).values()] == ["failed", "completed"] * 2
+    assert store.record(plan.runs[0].id).reason == "killed"
+
+
+def test_a_retry_happens_once_however_many_children_and_restarts(store, toy_plan, environment):
+    plan = toy_plan({"broken": {"fail_at": 1}, "base": {}}, seeds=2)
+    store.save_plan(plan)
+    for options in ((), ("--retry", "failed")):
+        with Workers(store, plan, 2, options=(*QUICK, *options), environment=environment) as workers:
+            assert workers.wait() == 1
+    for run in plan.runs[::2]:
+        assert len(list(store.paths.run(run.id).folder.glob("result.*.json"))) == 1
+
+
+def test_bad_input_comes_back_as_one_line_for_people(store, toy_plan, environment):
+    plan = toy_plan({"base": {"data": "missing"}})
+    store.save_plan(plan)
+    with Workers(store, plan, 2, options=QUICK, environment=environment) as workers:
+        assert workers.wait() == 2
+    assert workers.complaints() == ["no toys in the box; put some in"]
+
+
+def test_children_that_cannot_even_start_are_given_up(store, toy_plan, environment, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    plan = toy_plan()
+    store.save_plan(plan)
+    with Workers(store, plan, 1, environment={**environment, "PYTHONPATH": str(tmp_path)}) as workers:
+        assert workers.wait() == 2
+    assert workers.codes == (-signal.SIGKILL,)
+    assert "ended with code -9" in workers.complaints()[0]
+
+
+def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
+    plan = toy_plan({"base": {"sleep": 0.02, "steps": 5000}}, seeds=2)
+    store.save_plan(plan)
+    with Workers(store, plan, 2, options=QUICK, environment=environment) as workers:
+        deadline = time.monotonic() + 60
+        while not all(store.paths.run(run.id).provenance.exists() for run in plan.runs):
+            assert workers.poll()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        workers.stop()
+        assert workers.wait() == 75
+    assert {record.state for record in store.records(run.id for run in plan.runs).values()} == {"interrupted"}
+
+
+def test_children_of_a_killed_parent_stop_with_a_checkpoint(store, toy_plan, environment):
+    plan = toy_plan({"base": {"sleep": 0.02, "steps": 5000}})
+    store.save_plan(plan)
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from harness.launch import Workers; from harness.store.records import Store\n"
+        "store = Store.open(Path(sys.argv[1])); workers = Workers(store, store.load_plan('toys'), 1)\n"
+        "workers.start(); workers.wait()"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, str(store.paths.root)], env=environment)
+    run = store.paths.run(plan.runs[0].id)
+    deadline = time.monotonic() + 60
+    while not run.provenance.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    parent.kill()
+    parent.wait()
+    while store.record(plan.runs[0].id).state == "running" and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert store.record(plan.runs[0].id).state == "interrupted"
+    assert run.checkpoint.exists()
+
+
+def test_gpus_and_threads_are_divided(store, toy_plan, environment):
+    plan = toy_plan()
+    store.save_plan(plan)
+    workers = Workers(store, plan, 4, "cuda", gpus=("0", "GPU-1"), environment=environment)
+    settings = [workers.settings(number) for number in range(4)]
+    assert [setting["CUDA_VISIBLE_DEVICES"] for setting in settings] == ["0", "GPU-1", "0", "GPU-1"]
+    assert {int(setting["OMP_NUM_THREADS"]) for setting in settings} == {max(1, len(os.sched_getaffinity(0)) // 4)}

@@ -1,0 +1,59 @@
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from harness.errors import InputError
+from harness.stop import Stop, duration
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("10m", 600), ("3h50m", 13800), ("1d", 86400), ("1d2h3m4.5s", 93784.5), ("0s", 0), ("75", 75), ("0.5", 0.5)],
+)
+def test_durations_are_read_in_seconds(text, seconds):
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5", "-5m", "10 m", "m", "1w", "nan", "inf", "50m3h"])
+def test_what_is_no_duration_is_refused_with_what_is_allowed(text):
+    with pytest.raises(InputError, match="is no duration; allowed: 90s, 10m"):
+        duration(text)
+
+
+def test_the_clock_asks_to_stop_when_the_time_is_up():
+    now = [0.0]
+    stop = Stop(after_s=60.0, clock=lambda: now[0])
+    assert not stop()
+    now[0] = 60.0
+    assert stop()
+
+
+def in_a_child(body):
+    script = f"import os, signal\nfrom harness.stop import Stop\nstop = Stop()\nstop.on_signals()\n{body}"
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, input="")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"])
+def test_signals_ask_to_stop_and_do_not_kill(name):
+    done = in_a_child(f"assert not stop()\nos.kill(os.getpid(), signal.{name})\nassert stop()\nprint('alive')")
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
+
+
+def test_a_second_interrupt_stops_at_once():
+    twice = "os.kill(os.getpid(), signal.SIGINT)\nos.kill(os.getpid(), signal.SIGINT)\nprint('still here')"
+    done = in_a_child(twice)
+    assert done.stdout == ""
+    assert "KeyboardInterrupt" in done.stderr
+    assert done.returncode in (1, -signal.SIGINT)
+
+
+def test_a_terminate_after_an_interrupt_is_no_second_interrupt():
+    done = in_a_child("os.kill(os.getpid(), signal.SIGINT)\nos.kill(os.getpid(), signal.SIGTERM)\nprint('still here')")
+    assert done.stdout == "still here\n", done.stderr
+
+
+def test_the_end_of_standard_input_asks_to_stop():
+    done = in_a_child("stop.with_parent()\nstop.wait(30)\nassert stop()\nprint('asked')")
+    assert done.stdout == "asked\n", done.stderr

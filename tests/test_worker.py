@@ -1,0 +1,303 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness import worker
+from harness.store.lease import Holder, Timing, Watch
+from harness.store.records import read_rows
+from harness.worker import Options, Worker, renew
+
+TIMINGS = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums"}
+
+
+def bits(store, plan):
+    """Rows, result and predictions of each run of the plan, without timings."""
+    found = {}
+    for run in plan.runs:
+        paths = store.paths.run(run.id)
+        rows = [{name: value for name, value in row.items() if name not in TIMINGS} for row in read_rows(paths.metrics)]
+        result = {name: value for name, value in json.loads(paths.result.read_text()).items() if name not in TIMINGS}
+        found[run.id] = (rows, result, paths.predictions.read_bytes())
+    return found
+
+
+def uninterrupted(store, plan, tmp_path):
+    """The bits of the plan's runs when nothing happens to them."""
+    other = type(store).open(tmp_path / "reference")
+    assert worker.main([str(other.save_plan(plan))]) == 0
+    return bits(other, plan)
+
+
+def states(store, plan):
+    return [record.state for record in store.records(run.id for run in plan.runs).values()]
+
+
+def wait_until(condition, process):
+    """Poll until `condition`; fails when the process ends first, or after a minute."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline, "nothing happened for a minute"
+        time.sleep(0.01)
+
+
+def test_a_plan_is_trained_to_its_end(store, toy_plan):
+    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
+    assert worker.main([str(store.save_plan(plan))]) == 0
+    assert states(store, plan) == ["completed"] * 4
+
+
+def test_a_second_start_trains_nothing(store, toy_plan):
+    plan = toy_plan(seeds=2)
+    path = str(store.save_plan(plan))
+    assert worker.main([path]) == 0
+    before = {file: file.stat().st_mtime_ns for file in store.paths.runs.rglob("*")}
+    assert worker.main([path]) == 0
+    assert {file: file.stat().st_mtime_ns for file in store.paths.runs.rglob("*")} == before
+
+
+def test_a_run_of_two_plans_is_trained_once(store, toy_plan):
+    first, second = toy_plan({"base": {}}), toy_plan({"base": {}, "better": {"effect": 1.0}}, name="more")
+    assert worker.main([str(store.save_plan(first))]) == 0
+    trained = store.paths.run(first.runs[0].id).result.stat().st_mtime_ns
+    assert worker.main([str(store.save_plan(second))]) == 0
+    assert store.paths.run(first.runs[0].id).result.stat().st_mtime_ns == trained
+    assert states(store, second) == ["completed", "completed"]
+
+
+def test_a_run_that_fails_leaves_the_others_alone_and_the_exit_code_tells(store, toy_plan):
+    plan = toy_plan({"base": {}, "broken": {"fail_at": 2}, "wild": {"diverge_at": 1}}, seeds=2)
+    assert worker.main([str(store.save_plan(plan))]) == 1
+    assert states(store, plan) == ["completed", "failed", "diverged"] * 2
+
+
+def test_three_failures_alike_spare_the_rest(store, toy_plan, capsys):
+    plan = toy_plan({"broken": {"fail_at": 1}}, seeds=6)
+    assert worker.main([str(store.save_plan(plan))]) == 1
+    assert states(store, plan) == ["failed"] * 3 + ["pending"] * 3
+    assert "every run so far failed in the same way (ValueError: the toy broke)" in capsys.readouterr().err
+
+
+def test_failed_runs_are_tried_again_on_request_only_and_once(store, toy_plan):
+    plan = toy_plan({"base": {}, "broken": {"fail_at": 2}})
+    path = str(store.save_plan(plan))
+    assert worker.main([path]) == 1
+    failed = store.paths.run(plan.runs[1].id)
+    assert worker.main([path]) == 1
+    assert sorted(file.name for file in failed.folder.glob("result*")) == ["result.json"]
+    assert worker.main([path, "--retry", "failed"]) == 1
+    assert len(list(failed.folder.glob("result.*.json"))) == 1
+
+
+def test_what_ended_after_a_retry_was_asked_for_is_left_alone(store, toy_plan):
+    plan = toy_plan({"broken": {"fail_at": 2}})
+    worker.main([str(store.save_plan(plan))])
+    watch = Watch(Timing(), Holder.here())
+    assert renew(store, plan, watch, frozenset({"failed"}), before="2020-01-01T00:00:00.000+00:00") == []
+    assert renew(store, plan, watch, frozenset({"diverged"}), before="2999-01-01T00:00:00.000+00:00") == []
+    assert renew(store, plan, watch, frozenset({"failed"}), before="2999-01-01T00:00:00.000+00:00") == [plan.runs[0].id]
+
+
+def test_only_the_named_variants_are_trained(store, toy_plan):
+    plan = toy_plan({"base": {}, "better": {"effect": 2.0}})
+    assert worker.main([str(store.save_plan(plan)), "--only", "better"]) == 0
+    assert states(store, plan) == ["pending", "completed"]
+
+
+def test_the_weights_stay_on_request(store, toy_plan):
+    plan = toy_plan()
+    assert worker.main([str(store.save_plan(plan)), "--keep", "weights"]) == 0
+    assert store.paths.run(plan.runs[0].id).checkpoint.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--device", "tpu"], "--device: 'tpu' is no device; allowed: cpu, cuda"),
+        (["--retry", "completed"], "--retry: 'completed' is no ending to retry; allowed: failed, diverged"),
+        (["--keep", "everything"], "--keep: 'everything' is nothing to keep; allowed: weights"),
+        (["--idle", "soon"], "'soon' is no duration"),
+        (["--only", "worse"], "--only: 'worse' is no variant of toys; allowed: base"),
+        (["--track", "paper"], "--track: 'paper' is no tracker; allowed: auto, none"),
+        (["--threads", "0"], "0 is not in the range"),
+        (["--nonsense"], "No such option"),
+    ],
+)
+def test_bad_options_are_told_in_words_with_exit_code_2(store, toy_plan, capsys, options, message):
+    plan = toy_plan()
+    assert worker.main([str(store.save_plan(plan)), *options]) == 2
+    assert message in capsys.readouterr().err
+    assert states(store, plan) == ["pending"]
+
+
+def test_a_missing_plan_is_told_with_what_makes_one(store, capsys):
+    assert worker.main([str(store.paths.plans / "none.json")]) == 2
+    assert "no such plan; `harness run experiments/<name>.yaml` makes it" in capsys.readouterr().err
+
+
+def test_a_file_elsewhere_is_no_plan(tmp_path, capsys):
+    assert worker.main([str(tmp_path / "toys.json")]) == 2
+    assert "is no plan; allowed: results/plans/<name>.json" in capsys.readouterr().err
+
+
+def test_a_plan_that_the_code_outgrew_is_refused(store, toy_plan, capsys):
+    plan = toy_plan()
+    path = store.save_plan(plan)
+    path.write_text(path.read_text().replace('"noise": 1.0', '"noise": 2.0'))
+    assert worker.main([str(path)]) == 2
+    assert "would train another run; plan again with --replan" in capsys.readouterr().err
+    assert states(store, plan) == ["pending"]
+
+
+def test_a_plan_for_another_version_of_the_task_is_refused(store, toy_plan, capsys):
+    path = store.save_plan(toy_plan())
+    path.write_text(path.read_text().replace('"task_version": "1"', '"task_version": "0"'))
+    assert worker.main([str(path)]) == 2
+    assert "planned for version 0 of toy_task:TOY, this is version 1" in capsys.readouterr().err
+
+
+def test_missing_data_stop_the_worker_with_exit_code_2_and_no_result(store, toy_plan, capsys):
+    plan = toy_plan({"base": {"data": "missing"}})
+    assert worker.main([str(store.save_plan(plan))]) == 2
+    assert "no toys in the box; put some in" in capsys.readouterr().err
+    assert states(store, plan) == ["pending"]
+
+
+def test_stopping_after_a_time_keeps_everything_and_exits_75(store, toy_plan, tmp_path):
+    plan = toy_plan({"base": {"sleep": 0.02, "epochs": 5}})
+    path = str(store.save_plan(plan))
+    assert worker.main([path, "--stop-after", "0.1s"]) == 75
+    assert states(store, plan) == ["interrupted"]
+    assert worker.main([path]) == 0
+    assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_signal_ends_the_worker_with_75_and_a_checkpoint(store, toy_plan, tmp_path, start_worker, name):
+    plan = toy_plan({"base": {"sleep": 0.02, "steps": 1000, "epochs": 1}})
+    path = store.save_plan(plan)
+    paths = store.paths.run(plan.runs[0].id)
+    process = start_worker(path)
+    wait_until(paths.provenance.exists, process)
+    process.send_signal(getattr(signal, name))
+    assert process.wait(30) == 75
+    assert paths.checkpoint.exists()
+    assert store.record(plan.runs[0].id).state == "interrupted"
+
+
+def test_a_second_interrupt_ends_the_worker_at_once_and_frees_the_run(store, toy_plan, start_worker):
+    plan = toy_plan({"base": {"sleep": 60.0}})
+    process = start_worker(store.save_plan(plan))
+    wait_until(
+        lambda: store.record(plan.runs[0].id).state == "running" and store.paths.run(plan.runs[0].id).provenance.exists(), process
+    )
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 75
+    assert "stopped at once" in process.stderr.read()
+    assert store.record(plan.runs[0].id).state == "pending"
+
+
+def test_a_killed_workers_run_goes_on_with_the_same_bits(store, toy_plan, tmp_path, start_worker):
+    plan = toy_plan({"base": {"sleep": 0.005, "steps": 20, "epochs": 6}}, seeds=2)
+    path = store.save_plan(plan)
+    first = store.paths.run(plan.runs[0].id)
+    for kills in range(1, 4):
+        process = start_worker(path, "--checkpoint-every", "0.02s")
+        mark = first.checkpoint.stat().st_mtime_ns if first.checkpoint.exists() else 0
+        wait_until(lambda mark=mark: first.checkpoint.exists() and first.checkpoint.stat().st_mtime_ns > mark, process)
+        process.kill()
+        process.wait()
+        assert store.record(plan.runs[0].id).state == "interrupted", f"after kill {kills}"
+    assert worker.main([str(path)]) == 0
+    assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
+    assert len(json.loads(first.provenance.read_text())["restarts"]) == 3
+
+
+def test_two_workers_share_a_plan_and_train_each_run_once(store, toy_plan, tmp_path, start_worker):
+    plan = toy_plan({"base": {"sleep": 0.005}, "better": {"effect": 2.0, "sleep": 0.005}}, seeds=6)
+    path = store.save_plan(plan)
+    workers = [start_worker(path) for _ in range(2)]
+    told = [process.communicate(timeout=60)[1] for process in workers]
+    assert [process.returncode for process in workers] == [0, 0]
+    begun = [line.split()[0] for text in told for line in text.splitlines() if line.endswith("begins")]
+    assert sorted(begun) == sorted(run.id for run in plan.runs)
+    assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
+
+
+def test_a_run_that_kills_its_process_three_times_fails_and_the_rest_go_on(store, toy_plan, start_worker):
+    plan = toy_plan({"deadly": {"die_at": 2}, "base": {}})
+    path = store.save_plan(plan)
+    for _ in range(3):
+        assert start_worker(path).wait(30) == -signal.SIGKILL
+    assert start_worker(path).wait(30) == 1
+    assert states(store, plan) == ["failed", "completed"]
+    assert store.record(plan.runs[0].id).reason == "killed"
+
+
+def test_a_paused_worker_that_lost_its_run_leaves_the_winners_files_alone(store, toy_plan, tmp_path, start_worker):
+    plan = toy_plan({"base": {"sleep": 0.02, "steps": 20, "epochs": 3}})
+    path = store.save_plan(plan)
+    paths = store.paths.run(plan.runs[0].id)
+    paused = start_worker(path, "--checkpoint-every", "0.02s")
+    wait_until(paths.metrics.exists, paused)
+    paused.send_signal(signal.SIGSTOP)
+    second = start_worker(path)
+    assert second.wait(60) == 0
+    ended = {file.name: file.read_bytes() for file in paths.folder.iterdir()}
+    paused.send_signal(signal.SIGCONT)
+    assert paused.wait(60) == 0
+    ended.pop("log.txt")
+    assert {file.name: file.read_bytes() for file in paths.folder.iterdir() if file.name != "log.txt"} == ended
+    assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
+
+
+def test_a_worker_waits_for_a_run_elsewhere_and_takes_it_over_when_its_counter_stands_still(store, toy_plan):
+    plan = toy_plan()
+    gone = Holder(host="gpu07", machine="another", pid=1, process_start="1")
+    assert store.take(plan.runs[0].id, Watch(Timing(), gone)) is not None
+    options = Options(poll_s=0.01, timing=Timing(beat_s=0.05, stale_s=0.2))
+    assert Worker(store, plan, options, worker.Stop()).work() == 0
+    assert states(store, plan) == ["completed"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_full_disk_stops_the_worker_in_words_and_the_run_goes_on_later(toy_plan, tmp_path, capsys):
+    full = tmp_path / "full"
+    full.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(full)], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        store = worker.Store.open(full / "results")
+        plan = toy_plan({"base": {"epochs": 5}}, seeds=2)
+        path = str(store.save_plan(plan))
+        assert worker.main([path, "--only", "base"]) == 0
+        shutil.rmtree(store.paths.run(plan.runs[1].id).folder)
+        with (full / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError, match="No space left"):
+            while True:
+                ballast.write(bytes(4096))
+        assert worker.main([path]) == 2
+        assert "the disk is full; make room and start again" in capsys.readouterr().err
+        assert [file for file in full.rglob("*.tmp")] == []
+        assert states(store, plan)[0] == "completed"
+        (full / "ballast").unlink()
+        assert worker.main([path]) == 0
+        assert states(store, plan) == ["completed", "completed"]
+    finally:
+        subprocess.run(["umount", str(full)], check=True)
+
+
+def test_the_help_needs_no_torch_and_shows_an_example():
+    script = "import sys\nfrom harness import worker\nworker.main(['--help'])\nassert not {'torch', 'pandas', 'scipy'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Example: python -m harness.worker results/plans/" in done.stdout
