@@ -1,0 +1,193 @@
+"""The main command on the toy task, with real child workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import TESTS
+
+from harness.run import main
+
+EXPERIMENT = """
+question: Does the better toy score higher?
+task: toy_task:TOY
+variants: {base: {}, better: {effect: 2.0}}
+baseline: base
+seeds: 2
+margin: 1
+claims: [{improves: better}]
+profiles:
+  slow: {config: {sleep: 0.02, epochs: 20}}
+  broken: {variants: {base: {}, better: {fail_at: 2}}}
+  wild: {variants: {base: {}, better: {diverge_at: 2}}}
+"""
+
+
+@pytest.fixture
+def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An experiment on the toy task, in an empty folder that is the current one."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "toys.yaml"
+    path.write_text(EXPERIMENT)
+    return path
+
+
+def results(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("results/runs/*/result.json"))]
+
+
+def test_an_experiment_is_planned_trained_and_reported(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(toys)]) == 0
+    printed = capsys.readouterr()
+    assert "[4/4]" in printed.err
+    assert "better" in printed.out
+    assert "report  results/reports/toys/report.md" in printed.out
+    report = (toys.parent / "results/reports/toys/report.md").read_text()
+    assert "# Does the better toy score higher?" in report
+    assert (toys.parent / "results/reports/toys/figures/learning_curves.png").stat().st_size > 1000
+    assert [result["state"] for result in results(toys.parent)] == ["completed"] * 4
+
+
+def test_a_second_run_trains_nothing_and_says_the_same(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(toys), "--workers", "2"]) == 0
+    first, before = capsys.readouterr(), results(toys.parent)
+    report = (toys.parent / "results/reports/toys/report.md").read_bytes()
+    assert main([str(toys)]) == 0
+    second = capsys.readouterr()
+    assert results(toys.parent) == before
+    assert second.out == first.out
+    assert "4 of 4 done already" in second.err
+    assert (toys.parent / "results/reports/toys/report.md").read_bytes() == report
+
+
+def test_more_seeds_train_only_what_is_new(toys: Path) -> None:
+    assert main([str(toys)]) == 0
+    before = {path: path.stat().st_mtime_ns for path in toys.parent.glob("results/runs/*/result.json")}
+    assert main([str(toys), "--seeds", "3"]) == 0
+    assert len(results(toys.parent)) == 6
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_dry_run_shows_the_plan_and_starts_nothing(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(toys), "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "claim 1   better improves on base" in shown
+    assert "nothing started" in shown
+    assert main([str(toys), "--dry-run", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert len({run["id"] for run in plan["runs"]}) == 4
+    assert not list(toys.parent.glob("results/runs/*"))
+    assert not list(toys.parent.glob("results/plans/*"))
+
+
+def test_json_is_one_document_on_stdout(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(toys), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["name"] == "toys"
+    assert [row["n"] for row in document["variants"]] == [2, 2]
+
+
+def test_only_one_variant_is_trained_where_asked(toys: Path) -> None:
+    assert main([str(toys), "--only", "better"]) == 0
+    assert len(results(toys.parent)) == 2
+    assert main([str(toys), "--only", "bettr"]) == 2
+
+
+@pytest.mark.parametrize(("profile", "state"), [("broken", "failed"), ("wild", "diverged")])
+def test_runs_that_go_wrong_leave_the_others_alone_and_the_exit_code_tells(
+    toys: Path, capsys: pytest.CaptureFixture[str], profile: str, state: str
+) -> None:
+    assert main([str(toys), "--profile", profile]) == 1
+    assert sorted(str(result["state"]) for result in results(toys.parent)) == sorted(["completed", "completed", state, state])
+    assert state.upper() in capsys.readouterr().err
+
+
+def test_a_changed_experiment_is_refused_and_replanned_on_request(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(toys)]) == 0
+    toys.write_text(EXPERIMENT.replace("effect: 2.0", "effect: 3.0"))
+    assert main([str(toys)]) == 2
+    assert "variant 'better': effect: 2.0 -> 3.0" in capsys.readouterr().err
+    assert len(results(toys.parent)) == 4
+    assert main([str(toys), "--replan"]) == 0
+    assert len(results(toys.parent)) == 6
+    assert list(toys.parent.glob("results/plans/replaced/toys*.json"))
+
+
+def test_bad_input_is_one_message_and_exit_code_2(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toys.write_text(EXPERIMENT.replace("effect: 2.0", "efect: x"))
+    assert main([str(toys)]) == 2
+    error = capsys.readouterr().err
+    assert "toys.yaml:4:31: variants.better.efect: unknown key; did you mean effect?" in error
+    assert "1 problem; nothing was started" in error
+    assert not (toys.parent / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["--device", "tpu"], "'tpu' is no device; allowed: auto, cpu, cuda"),
+        (["--retry", "all"], "'all' is no ending to retry; allowed: failed, diverged"),
+        (["--keep", "all"], "'all' is nothing to keep; allowed: weights"),
+        (["--idle", "soon"], "'soon' is no duration"),
+        (["--seeds", "1"], "--seeds: 1 is below the 2"),
+    ],
+)
+def test_a_wrong_option_names_its_value_and_what_is_allowed(
+    toys: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], what: str
+) -> None:
+    assert main([str(toys), *arguments]) == 2
+    assert what in capsys.readouterr().err
+    assert not list(toys.parent.glob("results/plans/*"))
+
+
+def test_missing_data_end_the_command_with_their_message_and_no_failed_run(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(toys), "--set", "data=missing"]) == 2
+    assert "no toys in the box; put some in" in capsys.readouterr().err
+    assert not results(toys.parent)
+
+
+def test_a_results_folder_that_is_a_file_is_refused(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (toys.parent / "results").write_text("mine")
+    assert main([str(toys)]) == 2
+    assert "results: is a file; name a folder with --results" in capsys.readouterr().err
+
+
+def test_interrupted_it_keeps_everything_and_the_same_command_goes_on(toys: Path) -> None:
+    command = [sys.executable, "-m", "harness.run", str(toys), "--profile", "slow"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not list(toys.parent.glob("results/runs/*/metrics.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 75
+    assert "interrupted; everything is kept: the same command goes on" in error
+    done = len(results(toys.parent))
+    assert done < 4
+    assert main([str(toys), "--profile", "slow", "--workers", "4"]) == 0
+    restarted = [json.loads(path.read_text())["restarts"] for path in toys.parent.glob("results/runs/*/provenance.json")]
+    assert sum(len(restarts) for restarts in restarted) >= 1
+
+
+def test_help_shows_an_example_and_imports_neither_torch_nor_pandas() -> None:
+    code = "import sys; from harness.run import main; main(['--help']); print(sorted({'torch', 'pandas', 'numpy', 'scipy'} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "Example: python -m harness.run experiments/leakyrelu_vs_relu.yaml" in shown
+    assert shown.rstrip().endswith("[]")
+
+
+def test_a_dry_run_plans_without_torch(toys: Path) -> None:
+    code = (
+        "import sys; from harness.experiment import load_experiment; from harness.plan import make_plan; "
+        f"make_plan(load_experiment({str(TESTS.parent / 'experiments' / 'dropout_sweep.yaml')!r})); "
+        "print(sorted({'torch', 'pandas', 'scipy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
