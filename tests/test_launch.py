@@ -78,11 +78,11 @@ def test_children_train_the_plan_and_their_words_are_kept(store, toy_plan, envir
 
 
 def test_a_run_that_kills_its_workers_fails_and_the_others_complete(store, toy_plan, environment):
-    plan = toy_plan({"deadly": {"die_at": 1}, "base": {}}, seeds=2)
+    plan = toy_plan({"deadly": {"die_at": 1}, "base": {}})
     store.save_plan(plan)
     with Workers(store, plan, 1, options=QUICK, environment=environment) as workers:
         assert workers.wait() == 1
-    assert [record.state for record in store.records(run.id for run in plan.runs).values()] == ["failed", "completed"] * 2
+    assert [record.state for record in store.records(run.id for run in plan.runs).values()] == ["failed", "completed"]
     assert store.record(plan.runs[0].id).reason == "killed"
 
 

@@ -125,7 +125,7 @@ def test_the_weights_stay_on_request(store, toy_plan):
         (["--idle", "soon"], "'soon' is no duration"),
         (["--only", "worse"], "--only: 'worse' is no variant of toys; allowed: base"),
         (["--track", "paper"], "--track: 'paper' is no tracker; allowed: auto, none"),
-        (["--threads", "0"], "0 is not in the range"),
+        (["--threads", "0"], "'--threads': "),
         (["--nonsense"], "No such option"),
     ],
 )
@@ -179,7 +179,7 @@ def test_stopping_after_a_time_keeps_everything_and_exits_75(store, toy_plan, tm
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
-def test_a_signal_ends_the_worker_with_75_and_a_checkpoint(store, toy_plan, tmp_path, start_worker, name):
+def test_a_signal_ends_the_worker_with_75_and_a_checkpoint(store, toy_plan, start_worker, name):
     plan = toy_plan({"base": {"sleep": 0.02, "steps": 1000, "epochs": 1}})
     path = store.save_plan(plan)
     paths = store.paths.run(plan.runs[0].id)
@@ -206,7 +206,7 @@ def test_a_second_interrupt_ends_the_worker_at_once_and_frees_the_run(store, toy
 
 
 def test_a_killed_workers_run_goes_on_with_the_same_bits(store, toy_plan, tmp_path, start_worker):
-    plan = toy_plan({"base": {"sleep": 0.005, "steps": 20, "epochs": 6}}, seeds=2)
+    plan = toy_plan({"base": {"sleep": 0.005, "steps": 20, "epochs": 5}})
     path = store.save_plan(plan)
     first = store.paths.run(plan.runs[0].id)
     for kills in range(1, 4):
@@ -222,7 +222,7 @@ def test_a_killed_workers_run_goes_on_with_the_same_bits(store, toy_plan, tmp_pa
 
 
 def test_two_workers_share_a_plan_and_train_each_run_once(store, toy_plan, tmp_path, start_worker):
-    plan = toy_plan({"base": {"sleep": 0.005}, "better": {"effect": 2.0, "sleep": 0.005}}, seeds=6)
+    plan = toy_plan({"base": {"sleep": 0.005}, "better": {"effect": 2.0, "sleep": 0.005}}, seeds=4)
     path = store.save_plan(plan)
     workers = [start_worker(path) for _ in range(2)]
     told = [process.communicate(timeout=60)[1] for process in workers]
@@ -243,13 +243,13 @@ def test_a_run_that_kills_its_process_three_times_fails_and_the_rest_go_on(store
 
 
 def test_a_paused_worker_that_lost_its_run_leaves_the_winners_files_alone(store, toy_plan, tmp_path, start_worker):
-    plan = toy_plan({"base": {"sleep": 0.02, "steps": 20, "epochs": 3}})
+    plan = toy_plan({"base": {"sleep": 0.01, "steps": 20, "epochs": 3}})
     path = store.save_plan(plan)
     paths = store.paths.run(plan.runs[0].id)
     paused = start_worker(path, "--checkpoint-every", "0.02s")
     wait_until(paths.metrics.exists, paused)
     paused.send_signal(signal.SIGSTOP)
-    second = start_worker(path)
+    second = start_worker(path, "--idle", "30s")
     assert second.wait(60) == 0
     ended = {file.name: file.read_bytes() for file in paths.folder.iterdir()}
     paused.send_signal(signal.SIGCONT)
@@ -282,12 +282,11 @@ def test_a_full_disk_stops_the_worker_in_words_and_the_run_goes_on_later(toy_pla
         path = str(store.save_plan(plan))
         assert worker.main([path, "--only", "base"]) == 0
         shutil.rmtree(store.paths.run(plan.runs[1].id).folder)
-        with (full / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError, match="No space left"):
-            while True:
-                ballast.write(bytes(4096))
+        free = os.statvfs(full)
+        (full / "ballast").write_bytes(bytes(free.f_bavail * free.f_bsize))
         assert worker.main([path]) == 2
         assert "the disk is full; make room and start again" in capsys.readouterr().err
-        assert [file for file in full.rglob("*.tmp")] == []
+        assert list(full.rglob("*.tmp")) == []
         assert states(store, plan)[0] == "completed"
         (full / "ballast").unlink()
         assert worker.main([path]) == 0

@@ -48,6 +48,7 @@ class Walk:
         self.step = 0  # within the epoch
         self.score = 0.0
         self.total = 0.0
+        self.seconds = 0.0  # in this epoch, before it was last stopped
         self.generator = random.Random(f"{seed}/0")
 
     @property
@@ -66,6 +67,7 @@ class Walk:
             self.step += 1
             time.sleep(self.config.sleep)
             if self.step < self.config.steps and should_stop():
+                self.seconds += time.perf_counter() - began
                 return None
         self.epoch += 1
         loss = math.nan if self.config.diverge_at == self.epoch else self.total / self.config.steps
@@ -74,10 +76,10 @@ class Walk:
             "step": self.epoch * self.config.steps,
             "score": self.score,
             "loss": loss,
-            "seconds": time.perf_counter() - began,
+            "seconds": self.seconds + time.perf_counter() - began,
             "samples_per_second": 100.0,
         }
-        self.step, self.total = 0, 0.0
+        self.step, self.total, self.seconds = 0, 0.0, 0.0
         self.generator = random.Random(f"{self.seed}/{self.epoch}")
         return row
 
@@ -95,12 +97,13 @@ class Walk:
     def state_dict(self) -> dict[str, Any]:
         """The place, and the generator's state."""
         version, numbers, spare = self.generator.getstate()
-        place = {"epoch": self.epoch, "step": self.step, "score": self.score, "total": self.total}
+        place = {"epoch": self.epoch, "step": self.step, "score": self.score, "total": self.total, "seconds": self.seconds}
         return {**place, "generator": [version, list(numbers), spare]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
-        self.epoch, self.step, self.score, self.total = (state[name] for name in ("epoch", "step", "score", "total"))
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.score, self.total, self.seconds = state["score"], state["total"], state["seconds"]
         version, numbers, spare = state["generator"]
         self.generator.setstate((version, tuple(numbers), spare))
 
