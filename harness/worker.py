@@ -68,6 +68,7 @@ class Worker:
         if unknown:
             raise InputError(f"--only: {unknown[0]!r} is no variant of {plan.name}; allowed: {', '.join(plan.variants)}")
         self.store, self.plan, self.options, self.stop = store, plan, options, stop
+        self._completed: dict[str, Record] = {}
         self.task: Task = find_task(plan.task)
         self.tracker: Tracker = make_tracker(options.track)
         self.watch = Watch(options.timing, here or Holder.here())
@@ -97,7 +98,10 @@ class Worker:
         return self._exit_code()
 
     def _records(self) -> dict[str, Record]:
-        return self.store.records((run.id for run in self.plan.runs), self.watch)
+        # A completed run stays so: in a large plan, only the others are read again.
+        fresh = self.store.records((run.id for run in self.plan.runs if run.id not in self._completed), self.watch)
+        self._completed.update((run_id, record) for run_id, record in fresh.items() if record.state == "completed")
+        return {**self._completed, **fresh}
 
     def _queue(self, records: dict[str, Record]) -> list[PlannedRun]:
         return [run for run in due(self.plan, records) if not self.options.only or run.variant in self.options.only]
