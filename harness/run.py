@@ -193,9 +193,9 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
     """Plan an experiment, train what is due, and write its report. Start it again and it goes on where it was."""
     from harness.console import documents, screens, shell
     from harness.experiment import load_experiment
+    from harness.stop import duration
     from harness.store.records import Store
     from harness.task import parse_config, result_metrics
-    from harness.stop import duration
     from harness.worker import states_to_retry
 
     states_to_retry(retry or ())

@@ -148,7 +148,9 @@ def test_a_wrong_option_names_its_value_and_what_is_allowed(
     assert not list(toys.parent.glob("results/plans/*"))
 
 
-def test_missing_data_end_the_command_with_their_message_and_no_failed_run(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_data_end_the_command_with_their_message_and_no_failed_run(
+    toys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(toys), "--set", "data=missing"]) == 2
     assert "no toys in the box; put some in" in capsys.readouterr().err
     assert not results(toys.parent)
@@ -184,7 +186,7 @@ def test_help_shows_an_example_and_imports_neither_torch_nor_pandas() -> None:
     assert shown.rstrip().endswith("[]")
 
 
-def test_a_dry_run_plans_without_torch(toys: Path) -> None:
+def test_planning_imports_no_torch() -> None:
     code = (
         "import sys; from harness.experiment import load_experiment; from harness.plan import make_plan; "
         f"make_plan(load_experiment({str(TESTS.parent / 'experiments' / 'dropout_sweep.yaml')!r})); "
