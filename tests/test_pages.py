@@ -1,0 +1,224 @@
+"""README and docs against the code: commands, options, knobs, files, links and examples are what they say."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from harness.__main__ import COMMANDS
+from harness.claims import KINDS, Claim
+from harness.errors import InputError
+from harness.experiment import load_experiment
+from harness.experiment.compose import compose
+from harness.experiment.file import ExperimentFile
+from harness.plan import Plan, PlannedRun, flatten
+from harness.store.provenance import Code, Provenance
+from harness.store.records import Result, Spec
+from harness.task import find_task
+from harness.validation import shape_of
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "results" / "README.md"])
+TASK = find_task("cifar_resnet")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def blocks(name: str) -> list[tuple[str, str]]:
+    """(language, text) of every fenced block of a page, in order."""
+    return FENCE.findall(text_of(name))
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+# Examples
+
+
+def examples() -> Iterator[tuple[str, str, str | None]]:
+    """Page, YAML, and the errors shown for it; an example that is refused is followed by a block of its errors."""
+    for page in map(named, PAGES):
+        for (language, text), (_, after) in pairwise([*blocks(page), ("", "")]):
+            if language == "yaml" and re.search(r"^question:", text, re.MULTILINE):
+                yield page, text, after if after.startswith("experiments/mine.yaml:") else None
+
+
+EXAMPLES = list(examples())
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """experiments/mine.yaml, to be written, beside the shipped experiments, in the current folder."""
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    monkeypatch.chdir(tmp_path)
+    return Path("experiments/mine.yaml")
+
+
+@pytest.mark.parametrize(("page", "text"), [(page, text) for page, text, errors in EXAMPLES if errors is None])
+def test_an_example_loads_with_every_profile(page: str, text: str, mine: Path) -> None:
+    mine.write_text(text)
+    for profile in (None, *compose(mine, None, ()).profile_names):
+        assert load_experiment(mine, profile).variants, page
+
+
+@pytest.mark.parametrize(("page", "text", "errors"), [example for example in EXAMPLES if example[2] is not None])
+def test_a_refused_example_gives_the_errors_that_are_shown(page: str, text: str, errors: str, mine: Path) -> None:
+    mine.write_text(text)
+    with pytest.raises(InputError) as refused:
+        load_experiment(mine)
+    assert str(refused.value) == errors.rstrip("\n"), page
+
+
+def test_the_grammars_page_shows_every_kind_of_claim_every_qualifier_and_every_key(mine: Path) -> None:
+    claims: list[Claim] = []
+    for page, text, errors in EXAMPLES:
+        if page == "docs/experiments.md" and errors is None:
+            mine.write_text(text)
+            claims += load_experiment(mine).claims
+    assert {claim.kind for claim in claims} == set(KINDS)
+    page = text_of("docs/experiments.md")
+    qualifiers = {info.alias or name for kind in KINDS.values() for name, info in kind.model_fields.items()}
+    missing = {key for key in (*ExperimentFile.model_fields, *qualifiers - {"is"}) if f"`{key}`" not in page}
+    assert not missing
+    assert "`is:`" in page
+
+
+def test_the_example_of_the_readme_is_the_shipped_one(mine: Path) -> None:
+    (example,) = [text for page, text, _ in EXAMPLES if page == "README.md"]
+    mine.write_text(example)
+    shown, shipped = load_experiment(mine), load_experiment("leakyrelu_vs_relu")
+    assert shown.variants == shipped.variants
+    assert (shown.question, shown.looks, shown.margin) == (shipped.question, shipped.looks, shipped.margin)
+    assert shown.claims == shipped.claims[:1]
+
+
+# Commands
+
+
+def shown_commands(page: str) -> Iterator[str]:
+    """Every command in a page's shell blocks and code spans."""
+    for language, text in blocks(page):
+        if language == "bash":
+            yield from (line.partition("  #")[0].strip() for line in text.splitlines())
+    prose = FENCE.sub("", text_of(page))
+    yield from (
+        span for span in re.findall(r"`([^`\n]+)`", prose) if span.startswith(("harness ", "make ", "python ", "scripts/"))
+    )
+
+
+def parse(command: str, words: list[str]) -> None:
+    """Parse as the command would; an option or argument that it does not take raises."""
+    app = importlib.import_module(f"harness.{command}").app
+    typer.main.get_command(app).make_context(f"harness {command}", words)
+
+
+ALL_COMMANDS = [(page, command) for page in map(named, PAGES) for command in dict.fromkeys(shown_commands(page)) if command]
+
+
+@pytest.mark.parametrize(("page", "command"), ALL_COMMANDS)
+def test_a_command_that_is_shown_can_be_given(page: str, command: str) -> None:
+    words = shlex.split(command.replace("python -m harness.", "harness "))
+    if words[0] == "harness":
+        assert words[1] in COMMANDS, f"{page}: {command}"
+        if words[2:] not in ([], ["--help"]):  # a name alone is a mention
+            parse(words[1], words[2:])
+    elif words[0] == "make":
+        targets = re.findall(r"^(\w+):", text_of("Makefile"), re.MULTILINE)
+        assert set(words[1:]) <= set(targets), f"{page}: {command}"
+    else:
+        script = words[1] if words[0] == "python" else words[0]
+        assert (ROOT / script).is_file(), f"{page}: {command}"
+
+
+def test_the_two_commands_stand_at_the_top_of_the_readme() -> None:
+    assert [line.split("  ")[0] for line in blocks("README.md")[0][1].splitlines()] == ["make demo", "make test"]
+
+
+def test_the_readme_names_every_command_and_option() -> None:
+    readme = text_of("README.md")
+    for command in COMMANDS:
+        assert f"| `harness {command}" in readme
+        shown = typer.main.get_command(importlib.import_module(f"harness.{command}").app).params
+        options = [name for parameter in shown if not getattr(parameter, "hidden", False) for name in parameter.opts]
+        missing = [name for name in options if name.startswith("--") and name != "--help" and f"`{name}" not in readme]
+        assert not missing, f"harness {command}: {', '.join(missing)}"
+
+
+# Knobs
+
+
+def test_every_knob_is_documented_with_its_default() -> None:
+    page = text_of("docs/training.md")
+    paths = [".".join(path) for path in shape_of(TASK.Config).leaves() if len(path) > 1]
+    assert not [path for path in paths if f"`{path}`" not in page]
+    rows = dict(re.findall(r"^\| `([a-z_.0-9]+)` \| `([^`]+)` \|", page, re.MULTILINE))
+    defaults: Mapping[str, Any] = flatten(TASK.Config().model_dump(mode="json"))
+    assert {path: default_shown(defaults[path]) for path in rows} == rows
+    of_schedules_alone = {path for path in defaults if path.startswith("schedule.")}
+    assert set(rows) == set(defaults) - of_schedules_alone
+
+
+def default_shown(value: Any) -> str:
+    """A default as YAML writes it: floats without a trailing .0, text without quotes."""
+    return value if isinstance(value, str) else re.sub(r"\.0$", "", json.dumps(value))
+
+
+def test_every_schedule_is_documented_with_its_knobs() -> None:
+    page = text_of("docs/training.md")
+    for name in shape_of(TASK.Config).tags(("schedule",))[1]:  # type: ignore[index]
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        knobs = type(TASK.Config.model_validate({"schedule": {"name": name}}).schedule).model_fields  # type: ignore[attr-defined]
+        for knob, info in knobs.items():
+            if knob not in ("name", "warmup_epochs", "first_cycle"):
+                assert f"`schedule.{knob}` {default_shown(json.loads(json.dumps(info.default)))}" in row
+
+
+def test_every_field_of_the_files_is_documented() -> None:
+    page = text_of("docs/results.md")
+    models = (Plan, PlannedRun, Spec, Result, Provenance, Code)
+    fields = {info.alias or name for model in models for name, info in model.model_fields.items()}
+    assert not [field for field in sorted(fields) if f"`{field}`" not in page]
+    assert not [metric for metric in TASK.metrics if f"`{metric}`" not in page]
+
+
+# Files
+
+
+def test_the_readmes_tree_is_the_projects() -> None:
+    (tree,) = [text for language, text in blocks("README.md") if language == "text" and text.startswith("harness/\n")]
+    inside = {line.split()[0] for line in tree.splitlines() if line.startswith("  ")}
+    top = {line.split()[0] for line in tree.splitlines() if not line.startswith(" ")}
+    made = {"__pycache__", "py.typed"}  # by Python; and for type checkers, empty
+    package = {path.name + "/" * path.is_dir() for path in (ROOT / "harness").iterdir() if path.name not in made}
+    assert inside == package
+    built = re.compile(r"\..*|build|dist|wandb|__pycache__|.*\.egg-info")
+    assert top == {f"{path.name}/" for path in ROOT.iterdir() if path.is_dir() and not built.fullmatch(path.name)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    prose = FENCE.sub("", page.read_text())
+    missing = [target for target in LINK.findall(prose) if not (page.parent / target).exists()]
+    assert not missing
+
+
+def test_every_measurement_on_disk_is_on_the_page_of_figures() -> None:
+    page = text_of("docs/performance.md")
+    for path in (ROOT / "benchmarks" / "results").glob("*.json"):
+        assert f"](../benchmarks/results/{path.name})" in page
+        assert f"`python benchmarks/{json.loads(path.read_text())['benchmark']}.py`" in page
