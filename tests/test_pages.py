@@ -206,7 +206,7 @@ def test_the_readmes_tree_is_the_projects() -> None:
     made = {"__pycache__", "py.typed"}  # by Python; and for type checkers, empty
     package = {path.name + "/" * path.is_dir() for path in (ROOT / "harness").iterdir() if path.name not in made}
     assert inside == package
-    built = re.compile(r"\..*|build|dist|wandb|__pycache__|.*\.egg-info")
+    built = re.compile(r"\..*|build|dist|venv|wandb|__pycache__|.*\.egg-info")
     assert top == {f"{path.name}/" for path in ROOT.iterdir() if path.is_dir() and not built.fullmatch(path.name)}
 
 
