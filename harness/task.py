@@ -56,9 +56,10 @@ class Training(Protocol):
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
         """Train to the end of the current epoch and return its row; None when `should_stop` ended it in between.
 
-        The row has at least `epoch` (from 1), `step` (cumulative), `seconds` and every metric the task declares; None stands
-        for "not measured", a non-finite value of a declared metric ends the run as diverged.
-        After None, `state_dict` holds the place inside the epoch.
+        The row has at least `epoch` (from 1), `step` (cumulative) and `seconds`, and the declared metrics that the configuration
+        measures; None stands for "not measured this time", a non-finite value of a declared metric ends the run as diverged.
+        After None, `state_dict` holds the place inside the epoch, and `advance` called again on the same object goes on from it:
+        that is how a checkpoint is taken inside an epoch.
         """
 
     def state_dict(self) -> dict[str, Any]:

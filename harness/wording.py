@@ -163,7 +163,7 @@ def reading(plan: Plan, comparison: Comparison, unit: str) -> str:
 
 
 def claim(registered: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
-    """A registered claim (`Claim.as_dict`) as a sentence: `b improves on a (test accuracy (%); ...)`."""
+    """A registered claim (`Claim.as_dict`) as a sentence: `b improves on a (test_accuracy; ...)`."""
     name, value = registered["metric"], registered.get("value")
     unit = metrics[name].unit if name in metrics else ""
     bounds = list(value.items()) if isinstance(value, Mapping) else []
@@ -177,7 +177,7 @@ def claim(registered: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
         "weights": " ".join(f"{weight:+g} × {variant}" for variant, weight in bounds),
         "sign": registered.get("sign"),
     }
-    qualifiers = [axis(name, unit), *(f"where {factor} is {level}" for factor, level in registered.get("where", {}).items())]
+    qualifiers = [name, *(f"where {factor} is {level}" for factor, level in registered.get("where", {}).items())]
     if registered.get("margin") is not None:
         qualifiers.append(f"{margin(registered['margin'], unit)} declared not to matter")
     if registered.get("failed_counts_as") is not None:

@@ -47,15 +47,19 @@ def dry_run(
 
 
 def cost(plan: Plan, records: Mapping[str, Record]) -> str:
-    """The runs that are left and, where configurations say how long they are, their epochs."""
+    """The runs that are left, their epochs where configurations say how many, and the time they take where runs have shown it."""
     waiting = [run for run in plan.runs if records[run.id].state in ("pending", "interrupted")]
+    parts = [f"{wording.plural(len(waiting), 'run')} to train"]
     lengths = [wording.epochs(plan.variants[run.variant]) for run in waiting]
     known = [length for length in lengths if length is not None]
-    runs = wording.plural(len(waiting), "run")
-    if len(known) < len(lengths) or not known:
-        return f"{runs} to train"
-    left = sum(known) - sum(records[run.id].epoch for run in waiting)
-    return f"{runs} to train, {wording.plural(left, 'epoch')}"
+    if known and len(known) == len(lengths):
+        left = sum(known) - sum(records[run.id].epoch for run in waiting)
+        parts.append(wording.plural(left, "epoch"))
+    took = [seconds for run in plan.runs if (seconds := records[run.id].seconds) and records[run.id].state == "completed"]
+    if took and waiting:
+        mean = sum(took) / len(took)
+        parts.append(f"about {wording.clock(mean * len(waiting))} on 1 worker (measured here: {wording.clock(mean)} a run)")
+    return ", ".join(parts)
 
 
 def _variants(plan: Plan, records: Mapping[str, Record], parameters: Mapping[str, float]) -> Grid:

@@ -36,10 +36,14 @@ class CifarResnet:
         fields["training"]["precision"] = "bf16" if accelerator == "cuda" else "fp32"
         return config.Config.model_validate(fields)
 
-    def fingerprint(self, settings: config.Config) -> str:
+    @lru_cache(maxsize=16)  # noqa: B019 - one object a process; a folder of images takes half a second to list
+    def _fingerprint(self, settings: config.Data) -> str:
         from harness.training import data
 
-        return data.facts(settings.data).fingerprint
+        return data.facts(settings).fingerprint
+
+    def fingerprint(self, settings: config.Config) -> str:
+        return self._fingerprint(settings.data)
 
     def describe(self, settings: config.Config) -> Mapping[str, Number]:
         """`parameters`, and `multiply_adds` of one image's forward pass. Raises DataError where the data are missing."""
