@@ -274,18 +274,18 @@ def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("claim", "sentence"),
     [
-        (CLAIM, "leaky_relu improves on relu (test accuracy (%); under 3 pp declared not to matter)"),
+        (CLAIM, "leaky_relu improves on relu (test_accuracy; under 3 pp declared not to matter)"),
         (
             {"kind": "best_in_range", "metric": "train_loss", "factor": "dropout", "value": [0.1, 0.3], "where": {"lr": "0.05"}},
-            "dropout is best from 0.1 to 0.3 (train loss (nats); where lr is 0.05)",
+            "dropout is best from 0.1 to 0.3 (train_loss; where lr is 0.05)",
         ),
         (
             {"kind": "declines_beyond", "metric": "test_accuracy", "factor": "dropout", "value": 0.5},
-            "declines where dropout is beyond 0.5 (test accuracy (%))",
+            "declines where dropout is beyond 0.5 (test_accuracy)",
         ),
         (
             {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "width", "dose": "parameters", "value": 32},
-            "no gain proportional to parameters where width is beyond 32 (test accuracy (%))",
+            "no gain proportional to parameters where width is beyond 32 (test_accuracy)",
         ),
         ({"kind": "at_most", "metric": "parameters", "value": {"base": 4903082.0}}, "at most base 4,903,082 (parameters)"),
         (
@@ -296,7 +296,7 @@ def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixtu
                 "sign": "positive",
                 "failed_counts_as": 10.0,
             },
-            "+1 × a -1 × b is positive (test accuracy (%); a failed run counts as 10)",
+            "+1 × a -1 × b is positive (test_accuracy; a failed run counts as 10)",
         ),
     ],
 )
