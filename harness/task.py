@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,8 +115,8 @@ def result_metrics(task: Task) -> dict[str, Metric]:
     return {**task.metrics, **fluctuation, **RESULT_METRICS}
 
 
-def find_task(name: str, beside: Path | None = None) -> Task:
-    """The task called `name`: a key of TASKS or `package.module:Object`; `beside` is a folder modules may lie in.
+def find_task(name: str) -> Task:
+    """The task called `name`: a key of TASKS, or `package.module:Object` of a module that Python finds.
 
     Raises InputError when there is no such task, naming the choices.
     """
@@ -125,8 +124,6 @@ def find_task(name: str, beside: Path | None = None) -> Task:
     module_name, _, attribute = target.partition(":")
     if not attribute:
         raise InputError(f"no task {name!r}; allowed: {', '.join(TASKS)} or package.module:Object")
-    if beside is not None and name not in TASKS and str(beside) not in sys.path:
-        sys.path.append(str(beside))
     try:
         return cast(Task, getattr(importlib.import_module(module_name), attribute))
     except (ImportError, AttributeError) as error:

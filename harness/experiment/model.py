@@ -162,7 +162,7 @@ class _Reader:
 
     def _task(self, name: str) -> Task | None:
         try:
-            return find_task(name, beside=self.path.parent)
+            return find_task(name)
         except InputError as error:
             node = self.composed.fields["task"].node
             self.problems.append(Problem(node.at, "task", str(error)))
