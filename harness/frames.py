@@ -18,7 +18,7 @@ from harness.errors import InputError
 from harness.plan import Plan
 from harness.store.atomic import read_json
 from harness.store.paths import RUN_ID
-from harness.store.records import Record, Spec, Store, read_rows
+from harness.store.records import Record, Spec, Store, rows_so_far
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def load_curves(name: str | None = None, results: str | Path = "results") -> pd.
     rows = [
         {"id": run_id, "seed": spec.seed, "state": records[run_id].state, **row}
         for run_id, spec in found.items()
-        for row in read_rows(store.paths.run(run_id).metrics)
+        for row in rows_so_far(store.paths.run(run_id), records[run_id])
     ]
     return _frame(rows, ["id", "seed", "state", "epoch"])
 
@@ -73,7 +73,7 @@ def curves_frame(store: Store, plan: Plan, records: Mapping[str, Record]) -> pd.
     rows = [
         {"id": run.id, "variant": run.variant, "seed": run.seed, "state": records[run.id].state, **row}
         for run in plan.runs
-        for row in read_rows(store.paths.run(run.id).metrics)
+        for row in rows_so_far(store.paths.run(run.id), records[run.id])
     ]
     return _frame(rows, ["id", "variant", "seed", "state", "epoch"])
 

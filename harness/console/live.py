@@ -24,7 +24,7 @@ from harness.console.shell import console as make_console
 from harness.console.standing import epoch_of
 from harness.plan import Plan, PlannedRun
 from harness.store.paths import Paths
-from harness.store.records import Record, read_rows
+from harness.store.records import Record, rows_so_far
 from harness.task import Metric
 
 MOST_VARIANTS = 12
@@ -155,7 +155,7 @@ class Live(Progress):
         ended = sum(record.ended for record in records.values())
         parts = [f"{ended} of {len(self.plan.runs)} done"]
         speeds = [
-            speed for record in records.values() if record.state == "running" and (speed := self._speed(record.id)) is not None
+            speed for record in records.values() if record.state == "running" and (speed := self._speed(record)) is not None
         ]
         parts += [f"{wording.count(sum(speeds))} samples/s"] if speeds else []
         parts.append(f"{wording.clock(elapsed)} elapsed")
@@ -165,8 +165,8 @@ class Live(Progress):
             parts.append(f"{wording.clock(left)} left")
         return " · ".join([*parts, "Ctrl-C keeps everything"])
 
-    def _speed(self, run_id: str) -> float | None:
-        rows = read_rows(self.paths.run(run_id).metrics)
+    def _speed(self, record: Record) -> float | None:
+        rows = rows_so_far(self.paths.run(record.id), record)
         speed = rows[-1].get("samples_per_second") if rows else None
         return float(speed) if isinstance(speed, int | float) else None
 

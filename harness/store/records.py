@@ -212,6 +212,16 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def rows_so_far(paths: RunPaths, record: Record) -> list[dict[str, Any]]:
+    """`read_rows` of the run. A damaged file counts as none until the run has ended: going on from the checkpoint mends it."""
+    try:
+        return read_rows(paths.metrics)
+    except StoreError:
+        if record.ended:
+            raise
+        return []
+
+
 def _ended(run_id: str, result: Result) -> Record:
     metrics = result.metrics
     return Record(

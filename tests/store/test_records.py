@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import StoreError
 from harness.store.lease import Holder, Timing, Watch, take
-from harness.store.records import Result, Store, encode, read_rows, write_rows
+from harness.store.records import Result, Store, encode, read_rows, rows_so_far, write_rows
 
 RUN = "0123456789ab"
 
@@ -155,6 +155,16 @@ def test_a_torn_row_is_told_with_its_line(tmp_path, torn):
     path.write_text(torn)
     with pytest.raises(StoreError, match=r"metrics.jsonl:2: .* is no JSON object"):
         read_rows(path)
+
+
+def test_a_torn_row_of_a_run_that_goes_on_hides_no_other_run(store):
+    paths = store.paths.run(RUN)
+    paths.folder.mkdir(parents=True)
+    paths.metrics.write_bytes(b'{"epoch": 1}\n\x80\x00')
+    assert rows_so_far(paths, store.record(RUN)) == []
+    publish(store, state="completed")
+    with pytest.raises(StoreError, match=r"metrics.jsonl: cannot be read"):
+        rows_so_far(paths, store.record(RUN))
 
 
 def test_numbers_of_numpy_become_plain():
