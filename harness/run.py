@@ -39,6 +39,7 @@ class Options:
     idle: str | None = None  # such as 10m
     keep: str | None = None  # weights
     track: str = "auto"
+    worker_options: tuple[str, ...] = ()  # further options of `harness worker`, such as --checkpoint-every=5m
 
     def arguments(self) -> list[str]:
         """The options of `harness worker` that say the same."""
@@ -49,7 +50,7 @@ class Options:
         for flag, text in (("--stop-after", self.stop_after), ("--idle", self.idle), ("--keep", self.keep)):
             if text is not None:
                 found += [flag, text]
-        return found
+        return [*found, *self.worker_options]
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,7 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
     track: Annotated[str, typer.Option(help="auto or none")] = "auto",
     results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+    worker_option: Annotated[list[str] | None, typer.Option(hidden=True, help="passed on, such as --beat-s=5")] = None,
 ) -> None:
     """Plan an experiment, train what is due, and write its report. Start it again and it goes on where it was."""
     from harness.console import documents, screens, shell
@@ -216,7 +218,9 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
         else:
             shell.show(screens.dry_run(plan, records, parameters, result_metrics(loaded.task)))
         return
-    options = Options(workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track)
+    options = Options(
+        workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track, tuple(worker_option or ())
+    )
     outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, options=options)
     _show(outcome, results, as_json)
     raise typer.Exit(outcome.exit_code)
