@@ -134,7 +134,8 @@ def run_experiment(
         records = store.records(ids)
         view.update(records)
     complaints = tuple(workers.complaints())
-    code = _exit_code(workers.exit_code, [records[run.id].state for run in plan.runs])
+    asked = [run for run in plan.runs if not options.only or run.variant in options.only]
+    code = _exit_code(workers.exit_code, [records[run.id].state for run in asked])
     return Outcome(plan, records, write_report(plan.name, results), code, complaints)
 
 
@@ -164,7 +165,10 @@ def _ended(records: Mapping[str, Record]) -> int:
 def _exit_code(workers: int, states: Sequence[str]) -> int:
     if workers in (EXIT_BAD_INPUT, EXIT_INTERRUPTED):
         return workers
-    return EXIT_RUNS_FAILED if {"failed", "diverged"} & set(states) else EXIT_OK
+    if {"failed", "diverged"} & set(states):
+        return EXIT_RUNS_FAILED
+    # Runs may be left although no worker was stopped: others had them, and lost them or train them still.
+    return EXIT_OK if set(states) <= {"completed"} else EXIT_INTERRUPTED
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -243,7 +247,9 @@ def _show(outcome: Outcome, results: Path, as_json: bool) -> None:
     for complaint in outcome.complaints:
         shell.say(complaint)
     if outcome.exit_code == EXIT_INTERRUPTED:
-        shell.say("interrupted; everything is kept: the same command goes on")
+        elsewhere = sum(record.state == "running" for record in outcome.records.values())
+        still = f"; other workers train {elsewhere} of the runs" if elsewhere else ""
+        shell.say(f"interrupted; everything is kept: the same command goes on{still}")
     if failed := sum(record.state == "failed" for record in outcome.records.values()):
         shell.say(f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {results}")
 

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, cast
@@ -220,8 +221,9 @@ def cpus() -> int:
 
 
 def say(text: str) -> None:
-    """A line for whoever watches the worker."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for whoever watches the worker; without room for it on a full disk, the exit code still tells."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def open_plan(path: Path) -> tuple[Store, Plan]:

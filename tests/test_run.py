@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 from conftest import TESTS
 
+from harness.experiment import load_experiment
+from harness.plan import make_plan
 from harness.run import main
+from harness.store.lease import Holder, Timing, Watch
+from harness.store.records import Store
 
 EXPERIMENT = """
 question: Does the better toy score higher?
@@ -177,6 +181,20 @@ def test_interrupted_it_keeps_everything_and_the_same_command_goes_on(toys: Path
     assert main([str(toys), "--profile", "slow", "--workers", "4"]) == 0
     restarted = [json.loads(path.read_text())["restarts"] for path in toys.parent.glob("results/runs/*/provenance.json")]
     assert sum(len(restarts) for restarts in restarted) >= 1
+
+
+def test_what_other_workers_train_is_left_to_them_and_the_exit_code_says_that_it_is_not_done(
+    toys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store.open(toys.parent / "results")
+    run = make_plan(load_experiment(toys), "cpu").runs[0]
+    lease = store.take(run.id, Watch(Timing(), Holder.here()))
+    assert lease is not None
+    with lease:
+        assert main([str(toys)]) == 75
+    assert "the same command goes on; other workers train 1 of the runs" in capsys.readouterr().err
+    assert len(results(toys.parent)) == 3
+    assert main([str(toys)]) == 0
 
 
 def test_help_shows_an_example_and_imports_neither_torch_nor_pandas() -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from conftest import TESTS
 
 from harness import worker
 from harness.store.lease import Holder, Timing, Watch
@@ -167,6 +168,14 @@ def test_missing_data_stop_the_worker_with_exit_code_2_and_no_result(store, toy_
     assert worker.main([str(store.save_plan(plan))]) == 2
     assert "no toys in the box; put some in" in capsys.readouterr().err
     assert states(store, plan) == ["pending"]
+
+
+def test_a_message_that_finds_no_room_leaves_the_exit_code_as_it_is(store, toy_plan):
+    path = store.save_plan(toy_plan({"base": {"data": "missing"}}))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        command = [sys.executable, "-m", "harness.worker", str(path)]
+        assert subprocess.run(command, env=environment, stderr=full, check=False).returncode == 2
 
 
 def test_stopping_after_a_time_keeps_everything_and_exits_75(store, toy_plan, tmp_path):

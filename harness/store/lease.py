@@ -71,7 +71,9 @@ class Holder(BaseModel):
         if self.machine != here.machine:
             return False
         state, start = _process(self.pid)
-        return state in ("", "Z", "X") or start != self.process_start
+        if state == "":
+            return not _answers(self.pid)
+        return state in ("Z", "X") or start != self.process_start
 
 
 class Claim(BaseModel):
@@ -268,6 +270,17 @@ def _process(pid: int) -> tuple[str, str]:
     except (FileNotFoundError, ProcessLookupError):
         return "", ""
     return fields[0], fields[19]
+
+
+def _answers(pid: int) -> bool:
+    """Whether a process takes signals; /proc may be mounted so that it hides those of other users (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,12 @@ def test_the_same_process_id_on_another_machine_says_nothing():
     assert not foreign.is_dead_here(here)
 
 
+def test_a_live_process_that_proc_hides_is_not_dead(monkeypatch):
+    here = Holder.here()
+    monkeypatch.setattr(lease, "_process", lambda _pid: ("", ""))  # as where /proc is mounted with hidepid
+    assert not here.is_dead_here(here)
+
+
 def test_a_zombie_is_dead():
     child = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
