@@ -222,9 +222,7 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
         else:
             shell.show(screens.dry_run(plan, records, parameters, result_metrics(loaded.task)))
         return
-    options = Options(
-        workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track, tuple(worker_option or ())
-    )
+    options = Options(workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track, tuple(worker_option or ()))
     outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, options=options)
     _show(outcome, results, as_json)
     raise typer.Exit(outcome.exit_code)
