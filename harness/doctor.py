@@ -207,27 +207,23 @@ def wandb(environment: Mapping[str, str], home: Path) -> Finding:
     """Whether Weights & Biases would find a key. Shows no part of it and asks no server."""
     version = _version("wandb")
     if version is None:
-        return Finding("W&B", "note", "not installed; results stay local", "to mirror runs there: python -m pip install wandb")
+        return Finding("W&B", "note", "not installed; this version keeps results local in any case")
     if environment.get("WANDB_MODE") in ("disabled", "offline"):
-        return Finding(
-            "W&B", "note", f"{version}, WANDB_MODE is {environment['WANDB_MODE']}", "unset WANDB_MODE to mirror runs there"
-        )
+        return Finding("W&B", "note", f"{version}, WANDB_MODE is {environment['WANDB_MODE']}")
     if environment.get("WANDB_API_KEY"):
         return Finding("W&B", "ok", f"{version}, logged in by WANDB_API_KEY")
     host = environment.get("WANDB_BASE_URL", "https://api.wandb.ai").partition("://")[2].partition("/")[0].partition(":")[0]
     for file in (Path(environment["NETRC"]),) if environment.get("NETRC") else (home / ".netrc", home / "_netrc"):
         if _names_host(file, host):
             return Finding("W&B", "ok", f"{version}, logged in to {host} by {file}")
-    return Finding("W&B", "note", f"{version}, not logged in; results stay local", "to mirror runs there: wandb login")
+    return Finding("W&B", "note", f"{version}, not logged in; this version keeps results local in any case")
 
 
 def slurm(path: str) -> Finding:
     """Whether this machine can submit to a cluster."""
     sbatch = shutil.which("sbatch", path=path)
     if sbatch is None:
-        return Finding(
-            "SLURM", "note", "no sbatch on PATH; runs train on this machine", "log in to a cluster's front end to submit there"
-        )
+        return Finding("SLURM", "note", "no sbatch on PATH; runs train on this machine")
     return Finding("SLURM", "ok", sbatch)
 
 
