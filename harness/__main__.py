@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "where plans and runs stand, and how runs differ",
     "report": "write the reports again from what is there",
     "doctor": "whether this machine is ready: accelerators, data, logins, disk, versions",
+    "verify": "whether the results are whole, and a run trained again gives the same bits",
     "worker": "train a plan's runs (what run starts)",
 }
 

@@ -32,8 +32,11 @@ LAYERS = (
     "track",  # rows -> where else they are shown
     "stop",  # signals and clocks -> whether to stop
     "attempt",  # one run -> one ending
+    "whole",  # a results folder -> what is wrong with it
     "worker",  # one plan -> runs, one after the other
     "launch",  # one plan -> several workers
+    "framecache",  # runs' files -> tables, kept
+    "repeat",  # one run -> the same run again, and how the two differ
     "frames",  # store -> tables
     "wording",  # values -> words
     "figures",  # tables -> figures
@@ -42,6 +45,7 @@ LAYERS = (
     "doctor",  # commands: parse, call, print
     "status",
     "report",
+    "verify",
     "run",
     "__main__",  # the command that names the others
     "__init__",  # the public functions, from wherever they live

@@ -38,7 +38,7 @@ def test_a_command_gets_the_rest_and_gives_its_exit_code(tmp_path: Path, capsys:
     assert main(["status", "--nonsense"]) == 2
 
 
-@pytest.mark.parametrize("name", ["status", "report", "doctor"])
+@pytest.mark.parametrize("name", ["status", "report", "doctor", "verify"])
 def test_help_shows_an_example_and_imports_nothing_heavy(name: str) -> None:
     code = f"import json, sys; from harness.{name} import main; print(json.dumps([main(['--help']), sorted(sys.modules)]))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

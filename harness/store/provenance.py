@@ -49,6 +49,7 @@ class Provenance(BaseModel):
     python: str
     platform: str
     host: str
+    accelerator: str | None = None  # cpu or cuda; None in files from before it was recorded
     device: str  # the processor's or accelerator's own name
     threads: int | None  # of the first start, used by later ones too; None: the libraries' own choice
     command: tuple[str, ...]
@@ -65,6 +66,7 @@ def observe(device: str, threads: int | None, command: Sequence[str], host: str,
         python=platform.python_version(),
         platform=platform.platform(),
         host=host,
+        accelerator=device,
         device=device_name(device),
         threads=threads,
         command=tuple(command),

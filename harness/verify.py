@@ -1,0 +1,115 @@
+"""Run ids, or none -> whether their files are whole; with --retrain, whether a run trained again gives the same bits."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.repeat import Repetition
+    from harness.store.records import Store
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+RUN_ID_START = re.compile(r"[0-9a-f]{6,12}")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@app.command()
+def verify(
+    ids: Annotated[list[str] | None, typer.Argument(help="run ids (their first 6 digits do); none: every run and plan")] = None,
+    retrain: Annotated[bool, typer.Option("--retrain", help="train the runs again elsewhere and compare the bits")] = False,
+    device: Annotated[str, typer.Option(help="with --retrain: auto (the kind of the first time), cpu or cuda")] = "auto",
+    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+) -> None:
+    """Check that every file is whole and fits the others; exit code 1 when something is wrong. Mends and writes nothing.
+
+    \b
+    Example: harness verify
+             harness verify 9f1c02ab77de --retrain
+    """
+    from harness.console import shell, verified
+    from harness.errors import EXIT_RUNS_FAILED, InputError
+    from harness.store.paths import RunPaths
+    from harness.store.records import Store
+    from harness.whole.folder import check_store
+    from harness.whole.run import check_run
+
+    if device not in DEVICES:
+        raise InputError(f"--device: {device!r} is no device; allowed: {', '.join(DEVICES)}")
+    if device != "auto" and not retrain:
+        raise InputError("--device: says where to train again; allowed: with --retrain")
+    if retrain and not ids:
+        raise InputError("--retrain: trains runs again, so name them; harness status PLAN --json lists run ids")
+    store = Store.open(results, create=False)
+    if ids:
+        chosen, plans = list(dict.fromkeys(find_folder(store, start) for start in ids)), 0
+        found = [each for run_id in chosen for each in check_run(RunPaths(store.paths.runs / run_id))]
+        looked_at = ", ".join(chosen)
+    else:
+        chosen, loaded, found = check_store(store)
+        plans = len(loaded)
+        looked_at = f"{len(chosen)} run{'s' * (len(chosen) != 1)} and {plans} plan{'s' * (plans != 1)}"
+    wrong = any(not each.harmless for each in found)
+    if not as_json:
+        shell.show(verified.findings(looked_at, found))
+    if retrain and wrong:
+        shell.say("nothing was trained: first see to what is wrong")
+    repeated: list[Repetition] = []
+    for run_id in chosen if retrain and not wrong else ():
+        repeated.append(_repeated(store, run_id, device))
+        if not as_json:
+            shell.show(verified.repetition(repeated[-1]))
+    if as_json:
+        shell.show_json(verified.document(len(chosen), plans, found, repeated))
+    if wrong or not all(each.well for each in repeated):
+        raise typer.Exit(EXIT_RUNS_FAILED)
+
+
+def _repeated(store: Store, run_id: str, device: str) -> Repetition:
+    from harness.console import shell
+    from harness.errors import Interrupted
+    from harness.repeat import repeat
+    from harness.stop import Stop
+
+    stop = Stop()
+    stop.on_signals()
+    seconds = store.record(run_id).seconds
+    shell.say(
+        f"{run_id}: training again in a temporary folder{'' if seconds is None else f'; the first time took {seconds:.0f} s'}"
+    )
+    try:
+        return repeat(store, run_id, device, stop)
+    except (Interrupted, KeyboardInterrupt) as stopped:
+        raise Interrupted(f"{run_id}: stopped; nothing of it is kept") from stopped
+
+
+def find_folder(store: Store, start: str) -> str:
+    """The run on disk whose id starts with `start`, however damaged. Raises InputError when none or several do."""
+    from harness.errors import InputError
+
+    if not RUN_ID_START.fullmatch(start):
+        raise InputError(f"{start!r} is no run id; allowed: 6 to 12 of the digits 0-9 a-f")
+    found = sorted(path.name for path in store.paths.runs.glob(f"{start}*") if RUN_ID_START.fullmatch(path.name))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"run {start!r} is not the only one; allowed: {', '.join(found[:10])}")
+    raise InputError(f"no run {start!r} in {store.paths.runs}; harness status PLAN --json lists run ids")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command's exit code."""
+    from harness.console.shell import run_app
+
+    return run_app(app, argv, "harness verify")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""A results folder -> what is wrong with its runs and plans, and what else is noteworthy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.claims import digest
+from harness.errors import InputError, StoreError
+from harness.plan import Plan, run_id
+from harness.store import atomic
+from harness.store.paths import NAME, RUN_ID, RunPaths
+from harness.store.records import Store
+from harness.task import find_task, identity, parse_config
+from harness.whole.finding import Finding, entries, foreign, left_behind, told
+from harness.whole.run import check_run
+
+KNOWN = frozenset({"README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "published"})
+
+
+def check_store(store: Store) -> tuple[list[str], list[Plan], list[Finding]]:
+    """Every run id on disk, every plan that can be read, and what there is to say of them all. Raises StoreError."""
+    found = [foreign(path) for path in entries(store.paths.root) if path.name not in KNOWN and not path.name.startswith(".")]
+    runs = []
+    for path in entries(store.paths.runs):
+        if path.is_dir() and RUN_ID.fullmatch(path.name):
+            runs.append(path.name)
+            found += check_run(RunPaths(path))
+        else:
+            found.append(foreign(path, "its name is no run id, so it is passed over"))
+    plans, of_plans = _check_plans(store)
+    replaced, of_replaced = _read_replaced(store)
+    planned = {run.id for plan in (*plans, *replaced) for run in plan.runs}
+    orphans = [
+        Finding(store.paths.run(orphan).folder, "belongs to no plan", harmless=True) for orphan in runs if orphan not in planned
+    ]
+    return runs, plans, [*found, *of_plans, *of_replaced, *orphans]
+
+
+def all_plans(store: Store) -> list[Plan]:
+    """Every plan that can be read, those that others replaced last."""
+    paths = [*entries(store.paths.plans), *entries(store.paths.plans / "replaced")]
+    plans = [_read_plan(path, []) for path in paths if path.suffix == ".json"]
+    return [plan for plan in plans if plan is not None]
+
+
+def check_plan(plan: Plan, path: Path) -> Iterator[Finding]:
+    """Whether the plan that `path` holds is of its name, and its run ids are those of its variants, data and seeds."""
+    plan_again = "restore it from a copy, or plan again with --replan"
+    if plan.name != path.stem:
+        yield Finding(path, f"holds the plan {plan.name!r}", f"name it {plan.name}.json again")
+    registered = {"looks": plan.looks, "margin": plan.margin, "alpha": plan.alpha, "baseline": plan.baseline}
+    if digest(plan.claims, registered) != plan.claims_digest:
+        # An extended plan may have the file's new looks or margin.
+        what = "its claims, looks, margin, alpha or baseline are not those that were registered first"
+        yield Finding(path, what, harmless=True)
+    labels = {plan.baseline, *(run.variant for run in plan.runs)}
+    if unknown := sorted(label for label in labels if label not in plan.variants or label not in plan.data):
+        yield Finding(path, f"has no configuration or no data for its variant {unknown[0]!r}", plan_again)
+        return
+    try:
+        task = find_task(plan.task)
+    except InputError as error:
+        yield Finding(path, f"its run ids cannot be computed here: {error}", harmless=True)
+        return
+    if task.version != plan.task_version:
+        versions = f"it is of version {plan.task_version} of {plan.task}, this is version {task.version}"
+        yield Finding(path, f"its run ids cannot be computed here: {versions}", harmless=True)
+        return
+    try:
+        identities = {label: identity(parse_config(task, config)) for label, config in plan.variants.items()}
+        ids = [
+            run_id(plan.task, plan.task_version, identities[run.variant], run.seed, plan.data[run.variant]) for run in plan.runs
+        ]
+    except ValueError as error:
+        yield Finding(path, f"{plan.task} does not take its configurations: {error}", plan_again)
+        return
+    wrong = [(run, own) for run, own in zip(plan.runs, ids, strict=True) if run.id != own]
+    if wrong:
+        run, own = wrong[0]
+        what = f"{run.variant} seed {run.seed} has the id {run.id}, but its configuration gives {own}"
+        others = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        yield Finding(path, f"{what}{others}: the file or the code has changed since", plan_again)
+
+
+def _check_plans(store: Store) -> tuple[list[Plan], list[Finding]]:
+    plans: list[Plan] = []
+    found: list[Finding] = []
+    for path in entries(store.paths.plans):
+        if path.name == "replaced":
+            continue
+        if atomic.TEMPORARY.fullmatch(path.name):
+            found.append(left_behind(path))
+        elif path.suffix != ".json" or not NAME.fullmatch(path.stem):
+            found.append(foreign(path))
+        elif (plan := _read_plan(path, found)) is not None:
+            plans.append(plan)
+            found += check_plan(plan, path)
+    return plans, found
+
+
+def _read_replaced(store: Store) -> tuple[list[Plan], list[Finding]]:
+    """Plans that others replaced. The code may have changed since, so that their ids are as they are."""
+    found: list[Finding] = []
+    plans = [_read_plan(path, found) for path in entries(store.paths.plans / "replaced") if path.suffix == ".json"]
+    return [plan for plan in plans if plan is not None], found
+
+
+def _read_plan(path: Path, found: list[Finding]) -> Plan | None:
+    try:
+        return atomic.read_json(path, Plan)
+    except FileNotFoundError:
+        return None  # archived just now
+    except StoreError as error:
+        found.append(told(path, error))
+        return None

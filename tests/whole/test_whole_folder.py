@@ -1,0 +1,116 @@
+"""Plans that do not fit their runs are told, and what belongs to none of them is noted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import worker
+from harness.claims import digest
+from harness.plan import Plan
+from harness.store.records import Store
+from harness.whole.folder import all_plans, check_store
+
+PlanMaker = Callable[..., Plan]
+
+
+@pytest.fixture
+def plan(store: Store, toy_plan: PlanMaker) -> Plan:
+    """Two variants, two seeds, trained."""
+    made = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
+    registered = {"looks": made.looks, "margin": made.margin, "alpha": made.alpha, "baseline": made.baseline}
+    made = Plan.model_validate({**dict(made), "claims_digest": digest(made.claims, registered)})
+    assert worker.main([str(store.save_plan(made))]) == 0
+    return made
+
+
+def told(store: Store, harmless: bool = False) -> dict[Path, str]:
+    return {found.path.relative_to(store.paths.root): found.what for found in check_store(store)[2] if found.harmless == harmless}
+
+
+def edit(path: Path, **fields: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def test_a_store_as_workers_leave_it_is_whole(store: Store, plan: Plan) -> None:
+    runs, plans, found = check_store(store)
+    assert sorted(runs) == sorted(run.id for run in plan.runs)
+    assert plans == [plan]
+    assert found == []
+
+
+def test_an_empty_store_is_whole(store: Store) -> None:
+    assert check_store(store) == ([], [], [])
+
+
+def test_a_changed_configuration_seed_or_fingerprint_of_a_plan_is_told(store: Store, plan: Plan) -> None:
+    path = store.paths.plan(plan.name)
+    where = path.relative_to(store.paths.root)
+    whole = path.read_text()
+    variants = json.loads(whole)["variants"]
+    edit(path, variants={**variants, "better": {**variants["better"], "effect": 3.0}})
+    assert told(store)[where].startswith(f"better seed 0 has the id {plan.runs[1].id}, but its configuration gives ")
+    assert "(1 more)" in told(store)[where]
+    path.write_text(whole)
+    edit(path, data={"base": "toys:1", "better": "toys:2"})
+    assert "better seed 0" in told(store)[where]
+    path.write_text(whole)
+    edit(path, runs=[{**run, "seed": run["seed"] + 1} for run in json.loads(whole)["runs"]])
+    assert "(3 more)" in told(store)[where]
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"name": "bears"}, "holds the plan 'bears'"),
+        ({"baseline": "worst"}, "has no configuration or no data for its variant 'worst'"),
+        ({"data": {"base": "toys:1"}}, "has no configuration or no data for its variant 'better'"),
+        ({"variants": {"base": {"sleep": -1}, "better": {}}}, "toy_task:TOY does not take its configurations"),
+        ({"looks": "many"}, "damaged (looks"),
+        ({"schema": 2, "new": 1}, "written by a newer version"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_told(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
+    edit(store.paths.plan(plan.name), **fields)
+    (found,) = [each for each in check_store(store)[2] if not each.harmless]
+    assert what in found.what
+    assert found.advice
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"task": "no_such_module:TASK"}, "its run ids cannot be computed here: task 'no_such_module:TASK' cannot be loaded"),
+        ({"task_version": "0"}, "it is of version 0 of toy_task:TOY, this is version 1"),
+        ({"margin": 7.0}, "its claims, looks, margin, alpha or baseline are not those that were registered first"),
+    ],
+)
+def test_what_this_code_cannot_judge_about_a_plan_is_a_note(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
+    path = store.paths.plan(plan.name)
+    edit(path, **fields)
+    assert told(store) == {}
+    assert what in told(store, harmless=True)[path.relative_to(store.paths.root)]
+
+
+def test_runs_of_no_plan_are_notes_and_those_of_a_replaced_plan_are_not(store: Store, plan: Plan) -> None:
+    store.archive_plan(plan.name)
+    assert told(store, harmless=True) == {}
+    assert all_plans(store) == [plan]
+    (store.paths.plans / "replaced" / f"{plan.name}.1.json").unlink()
+    assert told(store) == {}
+    assert told(store, harmless=True) == {Path("runs", run.id): "belongs to no plan" for run in plan.runs}
+
+
+@pytest.mark.usefixtures("plan")
+def test_foreign_files_are_notes_wherever_they_lie(store: Store) -> None:
+    names = ["notes.txt", "runs/notes.txt", "plans/notes.txt", "plans/.toys.json.0.0123456789abcdef.tmp"]
+    for name in names:
+        (store.paths.root / name).write_text("mine")
+    (store.paths.root / "README.md").write_text("what lies here")
+    (store.paths.runs / "0123456789ab.bak").mkdir()
+    assert told(store) == {}
+    assert set(told(store, harmless=True)) == {Path(name) for name in (*names, "runs/0123456789ab.bak")}

@@ -1,0 +1,236 @@
+"""Each kind of damage to a run's folder is told: which file, what is wrong, what to do."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import worker
+from harness.plan import Plan
+from harness.store import checkpoint
+from harness.store.atomic import digest
+from harness.store.paths import RunPaths
+from harness.store.records import Store
+from harness.whole.run import check_run
+
+PlanMaker = Callable[..., Plan]
+
+
+@pytest.fixture
+def ended(store: Store, toy_plan: PlanMaker) -> RunPaths:
+    """A run that a worker trained to its end, weights kept."""
+    plan = toy_plan({"base": {"epochs": 8}})
+    assert worker.main([str(store.save_plan(plan)), "--keep", "weights"]) == 0
+    return store.paths.run(plan.runs[0].id)
+
+
+@pytest.fixture
+def unfinished(ended: RunPaths) -> RunPaths:
+    """The same before its end: seven epochs in the checkpoint, eight rows."""
+    state = checkpoint.unpack(ended.checkpoint.read_bytes())
+    ended.checkpoint.write_bytes(checkpoint.pack({**state, "rows": state["rows"][:7]}))
+    ended.result.unlink()
+    ended.predictions.unlink()
+    return ended
+
+
+def flip(path: Path, place: int) -> None:
+    """Change one bit of one byte."""
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+def without_line(path: Path, number: int) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[: number - 1] + lines[number:]))
+
+
+def vouch(paths: RunPaths, path: Path) -> None:
+    """Make result.json hold the checksum that `path` has now."""
+    result = json.loads(paths.result.read_text())
+    result["checksums"][path.name] = digest(path)
+    paths.result.write_text(json.dumps(result))
+
+
+def told(paths: RunPaths, harmless: bool = False) -> dict[str, str]:
+    """Name of a file -> what is wrong with it (or, `harmless`, what is noted)."""
+    return {found.path.name: found.what for found in check_run(paths) if found.harmless == harmless}
+
+
+def test_a_run_as_it_was_written_is_whole(ended: RunPaths) -> None:
+    assert check_run(ended) == []
+
+
+def test_an_unfinished_run_is_whole_with_more_rows_than_its_checkpoint(unfinished: RunPaths) -> None:
+    assert check_run(unfinished) == []
+
+
+@pytest.mark.parametrize("config", [{"fail_at": 2}, {"fail_at": 1}, {"diverge_at": 2}, {"epochs": 0}])
+def test_whatever_way_a_run_ended_it_is_whole(store: Store, toy_plan: PlanMaker, config: dict[str, int]) -> None:
+    plan = toy_plan({"base": config})
+    worker.main([str(store.save_plan(plan))])
+    assert store.record(plan.runs[0].id).ended
+    assert check_run(store.paths.run(plan.runs[0].id)) == []
+
+
+def test_a_run_that_nobody_began_is_whole(store: Store) -> None:
+    paths = store.paths.run("0" * 12)
+    paths.folder.mkdir()
+    assert check_run(paths) == []
+
+
+@pytest.mark.parametrize("name", ["spec.json", "metrics.jsonl", "predictions.npz", "result.json", "checkpoint.pt"])
+def test_no_byte_of_a_file_flips_unseen(ended: RunPaths, name: str) -> None:
+    path = ended.folder / name
+    whole = path.read_bytes()
+    end = whole.index(b'"epoch"') if name == "result.json" else len(whole)
+    # In result.json the error's text and the time of the end are held against nothing.
+    start = whole.index(b'"checksums"') if name == "result.json" else 0
+    for place in range(start, end, max(1, (end - start) // 40)):
+        flip(path, place)
+        found = [each for each in check_run(ended) if not each.harmless]
+        assert found, f"byte {place}, {whole[place - 10 : place + 10]!r}"
+        assert all(each.advice for each in found)
+        path.write_bytes(whole)
+    assert check_run(ended) == []
+
+
+@pytest.mark.parametrize("name", ["epoch", "step", "score", "loss", "train_seconds", "samples_per_second", "score_fluctuation"])
+def test_a_number_of_the_result_that_does_not_follow_from_the_rows_is_told(ended: RunPaths, name: str) -> None:
+    result = json.loads(ended.result.read_text())
+    assert result[name] is not None
+    ended.result.write_text(json.dumps({**result, name: result[name] + 1}))
+    assert told(ended)["result.json"].startswith(f"disagrees with metrics.jsonl: {name} ")
+    ended.result.write_text(json.dumps({f"{key}_" if key == name else key: value for key, value in result.items()}))
+    expected = "no fluctuation" if name == "score_fluctuation" else f"{name} None for"
+    assert expected in told(ended)["result.json"]
+
+
+@pytest.mark.parametrize("name", ["provenance.json", "result.json", "spec.json"])
+def test_a_torn_file_is_told(ended: RunPaths, name: str) -> None:
+    path = ended.folder / name
+    path.write_bytes(path.read_bytes()[:-10])
+    assert "damaged (" in told(ended)[name]
+
+
+@pytest.mark.parametrize("name", ["spec.json", "provenance.json", "metrics.jsonl", "predictions.npz"])
+def test_a_missing_file_is_told(ended: RunPaths, name: str) -> None:
+    (ended.folder / name).unlink()
+    assert list(told(ended)) == [name]
+    assert "is missing" in told(ended)[name]
+
+
+def test_a_missing_line_is_told_with_its_number(ended: RunPaths) -> None:
+    without_line(ended.metrics, 3)
+    assert told(ended) == {"metrics.jsonl": "line 3 should hold epoch 3, but holds 4"}
+
+
+def test_a_missing_last_line_is_told_by_the_checksum_and_without_it_by_the_result(ended: RunPaths) -> None:
+    without_line(ended.metrics, 8)
+    assert "its checksum is not the one in result.json" in told(ended)["metrics.jsonl"]
+    vouch(ended, ended.metrics)
+    assert "epoch 8 for 7" in told(ended)["result.json"]
+
+
+def test_a_line_that_is_no_json_is_told_with_its_number(ended: RunPaths) -> None:
+    ended.metrics.write_text(ended.metrics.read_text() + "half a li")
+    assert told(ended)["metrics.jsonl"].startswith("line 9: 'half a li' is no JSON object")
+
+
+def test_a_truncated_npz_is_told_even_where_no_checksum_is(ended: RunPaths) -> None:
+    ended.predictions.write_bytes(ended.predictions.read_bytes()[:60])
+    assert "checksum" in told(ended)["predictions.npz"]
+    vouch(ended, ended.predictions)
+    assert told(ended)["predictions.npz"].startswith("cannot be opened: ")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "what"),
+    [
+        ({"probabilities": np.full((4, 2), np.nan, dtype=np.float16)}, "probabilities has values that are not finite"),
+        ({"probabilities": np.zeros((4, 2)), "labels": np.zeros(3)}, "its arrays are of 4 and 3 images"),
+        ({"labels": np.zeros(0)}, "labels is empty (shape (0,))"),
+        ({"labels": np.array([{}], dtype=object)}, "cannot be opened: ValueError: Object arrays cannot be loaded"),
+    ],
+)
+def test_arrays_that_no_run_leaves_behind_are_told(ended: RunPaths, arrays: dict[str, np.ndarray], what: str) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=True, **arrays)  # type: ignore[arg-type]
+    ended.predictions.write_bytes(buffer.getvalue())
+    vouch(ended, ended.predictions)
+    assert told(ended)["predictions.npz"].startswith(what)
+
+
+def test_a_renamed_folder_is_told_with_its_own_name(ended: RunPaths) -> None:
+    moved = RunPaths(ended.folder.rename(ended.folder.with_name("0" * 12)))
+    (found,) = check_run(moved)
+    assert (found.path, found.what) == (moved.folder, f"holds the run {ended.folder.name}")
+    assert found.advice == f"name the folder {ended.folder.name} again"
+
+
+def test_a_damaged_checkpoint_of_an_unfinished_run_is_told_with_what_will_happen(unfinished: RunPaths) -> None:
+    flip(unfinished.checkpoint, 20)
+    (found,) = check_run(unfinished)
+    assert (found.path, found.what) == (unfinished.checkpoint, "is damaged: its checksum does not match")
+    assert "the run starts from the beginning" in found.advice
+
+
+def test_fewer_rows_than_the_checkpoint_has_are_told(unfinished: RunPaths) -> None:
+    without_line(unfinished.metrics, 8)
+    assert check_run(unfinished) == []
+    without_line(unfinished.metrics, 7)
+    (found,) = check_run(unfinished)
+    assert found.what == "has 6 of the 7 epochs that were over when the checkpoint was written"
+    assert "written anew from the checkpoint" in found.advice
+
+
+def test_a_row_that_is_not_the_checkpoints_is_told(unfinished: RunPaths) -> None:
+    unfinished.metrics.write_text(unfinished.metrics.read_text().replace('"step": 8,', '"step": 9,'))
+    assert told(unfinished) == {"metrics.jsonl": "epoch 2 is not the one inside the checkpoint"}
+
+
+def test_foreign_files_and_those_left_behind_are_notes(ended: RunPaths) -> None:
+    (ended.folder / "notes.txt").write_text("mine")
+    (ended.folder / ".metrics.jsonl.1.0123456789abcdef.tmp").write_text("half")
+    assert told(ended) == {}
+    notes = told(ended, harmless=True)
+    assert notes["notes.txt"] == "is none of the harness's files; it is passed over"
+    assert "whose writer is gone" in notes[".metrics.jsonl.1.0123456789abcdef.tmp"]
+
+
+def test_a_file_in_the_making_of_a_live_worker_is_none_left_behind(unfinished: RunPaths) -> None:
+    (unfinished.folder / ".metrics.jsonl.1.0123456789abcdef.tmp").write_text("half")
+    lease = unfinished.lease(1)
+    lease.write_text(lease.read_text().replace("free", "held", 1))
+    assert check_run(unfinished) == []
+    os.utime(lease, (time.time() - 10_000,) * 2)
+    assert len(told(unfinished, harmless=True)) == 1
+
+
+def test_a_lease_that_cannot_be_read_is_a_note(unfinished: RunPaths) -> None:
+    unfinished.lease(1).write_text("torn")
+    assert told(unfinished) == {}
+    assert "cannot be read; a worker takes the run over after 120 s" in told(unfinished, harmless=True)["lease.1"]
+
+
+def test_an_ending_set_aside_is_read_too(ended: RunPaths) -> None:
+    shutil.copy(ended.result, ended.earlier_result(1))
+    assert check_run(ended) == []
+    ended.earlier_result(1).write_text("{")
+    assert "damaged" in told(ended)["result.1.json"]
+
+
+def test_checking_changes_nothing(ended: RunPaths) -> None:
+    flip(ended.checkpoint, 20)
+    before = {path: (path.stat().st_mtime_ns, digest(path)) for path in ended.folder.iterdir()}
+    check_run(ended)
+    assert {path: (path.stat().st_mtime_ns, digest(path)) for path in ended.folder.iterdir()} == before
