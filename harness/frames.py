@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
+from harness.framecache import METRIC, Shelf, look, table
 from harness.plan import Plan
 from harness.store.atomic import read_json
 from harness.store.paths import RUN_ID
-from harness.store.records import Record, Spec, Store, rows_so_far
+from harness.store.records import Record, Spec, Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ENDED = ("completed", "diverged", "failed")
+WORDS = ("id", "variant", "task", "state", "reason")  # columns that hold no numbers
 
 
 def load_runs(name: str | None = None, results: str | Path = "results") -> pd.DataFrame:
@@ -35,12 +37,10 @@ def load_runs(name: str | None = None, results: str | Path = "results") -> pd.Da
     if name is not None:
         plan = stored_plan(store, name)
         return runs_frame(plan, store.records([run.id for run in plan.runs]))
-    found = _spec_of_each_run(store)
-    records = store.records(list(found))
-    return _frame(
-        [{"id": run_id, "seed": spec.seed, "task": spec.task, **_outcome(records[run_id])} for run_id, spec in found.items()],
-        ["id", "seed", "task", "state", "reason"],
-    )
+    runs = _shelf(store).runs
+    own = ["id", "seed", "task", "state", "reason"]
+    metrics = {column.removeprefix(METRIC): runs[column] for column in runs.column_names if column.startswith(METRIC)}
+    return _numbered({**metrics, **{column: runs[column] for column in own}}, own)
 
 
 def load_curves(name: str | None = None, results: str | Path = "results") -> pd.DataFrame:
@@ -49,14 +49,8 @@ def load_curves(name: str | None = None, results: str | Path = "results") -> pd.
     if name is not None:
         plan = stored_plan(store, name)
         return curves_frame(store, plan, store.records([run.id for run in plan.runs]))
-    found = _spec_of_each_run(store)
-    records = store.records(list(found))
-    rows = [
-        {"id": run_id, "seed": spec.seed, "state": records[run_id].state, **row}
-        for run_id, spec in found.items()
-        for row in rows_so_far(store.paths.run(run_id), records[run_id])
-    ]
-    return _frame(rows, ["id", "seed", "state", "epoch"])
+    shelf = _shelf(store)
+    return _epochs_frame(shelf, {name: shelf.column(name) for name in ("id", "seed", "state")})
 
 
 def runs_frame(plan: Plan, records: Mapping[str, Record]) -> pd.DataFrame:
@@ -70,12 +64,14 @@ def runs_frame(plan: Plan, records: Mapping[str, Record]) -> pd.DataFrame:
 
 def curves_frame(store: Store, plan: Plan, records: Mapping[str, Record]) -> pd.DataFrame:
     """One row a planned run and epoch trained so far; see the module's first lines."""
-    rows = [
-        {"id": run.id, "variant": run.variant, "seed": run.seed, "state": records[run.id].state, **row}
-        for run in plan.runs
-        for row in rows_so_far(store.paths.run(run.id), records[run.id])
-    ]
-    return _frame(rows, ["id", "variant", "seed", "state", "epoch"])
+    run_ids = [run.id for run in plan.runs]
+    columns: dict[str, Sequence[Any]] = {
+        "id": run_ids,
+        "variant": [run.variant for run in plan.runs],
+        "seed": [run.seed for run in plan.runs],
+        "state": [records[run.id].state for run in plan.runs],
+    }
+    return _epochs_frame(look(store, run_ids), columns)
 
 
 def stored_plan(store: Store, name: str) -> Plan:
@@ -165,11 +161,27 @@ def compare(runs: pd.DataFrame, metric: str, baseline: str, looks: Sequence[int]
     return Comparison(seeds, tuple(row(variant) for variant in variants))
 
 
-def _spec_of_each_run(store: Store) -> dict[str, Spec]:
-    """Run id -> spec.json of every run on disk, by id; foreign folders are passed over."""
-    folders = sorted(store.paths.runs.iterdir()) if store.paths.runs.is_dir() else []
-    runs = [store.paths.run(folder.name) for folder in folders if RUN_ID.fullmatch(folder.name)]
-    return {run.folder.name: read_json(run.spec, Spec) for run in runs if run.spec.is_file()}
+def _shelf(store: Store) -> Shelf:
+    """Every run on disk, by id; foreign folders, and runs that have no spec.json yet, are passed over."""
+    names = sorted(path.name for path in store.paths.runs.iterdir()) if store.paths.runs.is_dir() else []
+    shelf = look(store, [name for name in names if RUN_ID.fullmatch(name)])
+    unread = [run_id for run_id, task in zip(shelf.column("id"), shelf.column("task"), strict=True) if task is None]
+    for run_id in unread:
+        if (spec := store.paths.run(run_id).spec).is_file():
+            read_json(spec, Spec)  # raises, telling what is wrong with it
+    return shelf.take([place for place, task in enumerate(shelf.column("task")) if task is not None]) if unread else shelf
+
+
+def _epochs_frame(shelf: Shelf, columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """The epochs of `shelf` beside what its runs have in `columns`, a value a run."""
+    import numpy as np
+    import pyarrow as pa
+
+    run_of_row = pa.array(np.repeat(np.arange(shelf.runs.num_rows), shelf.runs["rows"].to_numpy()))
+    epochs = {name: shelf.epochs[name] for name in shelf.epochs.column_names}
+    return _numbered(
+        {**epochs, **{name: pa.array(values).take(run_of_row) for name, values in columns.items()}}, [*columns, "epoch"]
+    )
 
 
 def _outcome(record: Record) -> dict[str, Any]:
@@ -178,11 +190,18 @@ def _outcome(record: Record) -> dict[str, Any]:
 
 def _frame(rows: Iterable[Mapping[str, Any]], first: list[str]) -> pd.DataFrame:
     """Rows -> frame with the columns `first` in front, there even without rows; numbers that were not measured are NaN."""
-    import pandas as pd
+    columns = table(list(rows), first)
+    return _numbered({name: columns[name] for name in columns.column_names}, first)
 
-    frame = pd.DataFrame(list(rows))
-    frame = frame.reindex(columns=[*first, *(column for column in frame if column not in first)])
-    # A column of None alone is of no type yet, and one None makes a column of numbers an object column.
-    for column in frame.columns.difference(["id", "variant", "task", "state", "reason"]):
-        frame[column] = pd.to_numeric(frame[column], errors="coerce") if frame[column].dtype == object else frame[column]
+
+def _numbered(columns: Mapping[str, Any], first: Sequence[str]) -> pd.DataFrame:
+    """Arrow columns -> frame with the columns `first` in front; numbers that were not measured are NaN."""
+    import pyarrow as pa
+
+    ordered = {**{name: columns[name] for name in first}, **columns}
+    # A column without a single value has no type yet: it is one of words or of numbers.
+    for name, column in ordered.items():
+        if column.type == pa.null():
+            ordered[name] = column.cast(pa.string() if name in WORDS else pa.float64())
+    frame: pd.DataFrame = pa.table(ordered).to_pandas()
     return frame

@@ -49,7 +49,7 @@ class Fence(Protocol):
         """Raises when a later holder exists."""
 
 
-def write_bytes(path: Path, data: bytes, fence: Fence | None = None, write: Writer = os.write) -> None:
+def write_bytes(path: Path, data: bytes | memoryview, fence: Fence | None = None, write: Writer = os.write) -> None:
     """Replace `path` by a file that holds `data`. Raises StoreError, or what `fence.check` raises; leaves no temporary file."""
     with _temporary(path, data, fence, write) as made:
         made.replace(path)
@@ -151,7 +151,7 @@ def unusable(path: Path, what: str, error: OSError) -> StoreError:
 
 
 @contextmanager
-def _temporary(path: Path, data: bytes, fence: Fence | None, write: Writer) -> Iterator[Path]:
+def _temporary(path: Path, data: bytes | memoryview, fence: Fence | None, write: Writer) -> Iterator[Path]:
     made = path.with_name(f".{path.name}.{fence.number if fence else 0}.{secrets.token_hex(8)}.tmp")
     try:
         try:
@@ -167,7 +167,7 @@ def _temporary(path: Path, data: bytes, fence: Fence | None, write: Writer) -> I
         raise unusable(path, "be written", error) from error
 
 
-def _write_whole(path: Path, data: bytes, write: Writer) -> None:
+def _write_whole(path: Path, data: bytes | memoryview, write: Writer) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         rest = memoryview(data)

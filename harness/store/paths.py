@@ -88,6 +88,11 @@ class Paths:
         """What can be rebuilt."""
         return self.root / "cache"
 
+    @property
+    def frames(self) -> Path:
+        """What was read of the runs that have ended, as tables."""
+        return self.cache / "frames" / "ended.arrow"
+
     def plan(self, name: str) -> Path:
         """The file of the plan `name`."""
         return self.plans / f"{plain(name)}.json"
