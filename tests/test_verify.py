@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +94,22 @@ def test_other_bits_are_told_and_the_exit_code_is_1(
     assert "the bits should be the same" in shown
     assert ["score", "0.5"] in [line.split() for line in shown.splitlines()]
     assert "code, packages, machine and threads are the same" in shown
+
+
+def test_stopped_by_a_signal_it_ends_with_75_and_leaves_nothing(
+    store: Store, toys: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    advance = toy_task.Walk.advance
+
+    def signalled(self: toy_task.Walk, should_stop: Callable[[], bool]) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return advance(self, should_stop)
+
+    monkeypatch.setattr(toy_task.Walk, "advance", signalled)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert run(store, toys.runs[0].id, "--retrain") == 75
+    assert f"{toys.runs[0].id}: stopped; nothing of it is kept" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [store.paths.root.name]
 
 
 def test_what_is_damaged_is_not_trained_again(store: Store, damaged: Plan, capsys: pytest.CaptureFixture[str]) -> None:

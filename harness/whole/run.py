@@ -37,6 +37,8 @@ def check_run(paths: RunPaths) -> list[Finding]:
         run.check()
     except StoreError as error:
         run.found.append(told(paths.folder, error))
+    except OSError as error:
+        run.found.append(told(paths.folder, atomic.unusable(paths.folder, "be read", error)))
     return run.found
 
 

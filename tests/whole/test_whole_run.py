@@ -198,6 +198,15 @@ def test_a_row_that_is_not_the_checkpoints_is_told(unfinished: RunPaths) -> None
     assert told(unfinished) == {"metrics.jsonl": "epoch 2 is not the one inside the checkpoint"}
 
 
+@pytest.mark.parametrize(
+    "name", ["spec.json", "provenance.json", "metrics.jsonl", "predictions.npz", "result.json", "checkpoint.pt"]
+)
+def test_a_folder_in_a_files_place_is_told(ended: RunPaths, name: str) -> None:
+    (ended.folder / name).unlink()
+    (ended.folder / name).mkdir()
+    assert any("cannot be read" in found.what for found in check_run(ended) if not found.harmless)
+
+
 def test_foreign_files_and_those_left_behind_are_notes(ended: RunPaths) -> None:
     (ended.folder / "notes.txt").write_text("mine")
     (ended.folder / ".metrics.jsonl.1.0123456789abcdef.tmp").write_text("half")
