@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.store.provenance import device_name
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("pydantic", "typer", "rich")
+PACKAGES = ("pydantic", "typer", "rich", "pandas", "pyarrow")
 
 
 def machine() -> dict[str, str | int]:
