@@ -1,10 +1,10 @@
-"""Runs' files -> Arrow tables, those of ended runs kept in the cache, so that ten thousand runs are read in a second.
+"""Runs' files -> Arrow tables, those of ended runs kept in the cache, so that ten thousand are read in under a second.
 
 What is read of a run that has ended is kept with a stamp of the files it came from, and read again when the stamp differs: a run
 that is new or has changed is read anew, the others are not. Runs that have not ended are always read. The cache is one file with
 a checksum at its end, replaced whole; one that is garbled, cut short or written by another version is made again, one that cannot
 be written is done without. Reading metrics.jsonl is what takes long: 100 runs x 400 epochs in about 0.1 s, and a gigabyte of it,
-10,000 runs, in seconds (docs/performance.md).
+10,000 runs, in about ten seconds (docs/performance.md).
 """
 
 from __future__ import annotations

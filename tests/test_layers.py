@@ -35,8 +35,8 @@ LAYERS = (
     "whole",  # a results folder -> what is wrong with it
     "worker",  # one plan -> runs, one after the other
     "launch",  # one plan -> several workers
-    "framecache",  # runs' files -> tables, kept
     "repeat",  # one run -> the same run again, and how the two differ
+    "framecache",  # runs' files -> tables, kept
     "frames",  # store -> tables
     "wording",  # values -> words
     "figures",  # tables -> figures
