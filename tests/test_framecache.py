@@ -293,6 +293,15 @@ def test_a_missing_newline_at_the_end_loses_no_row(store: Store, toys: Plan) -> 
     same(curves(store), expected_curves(store, toys))
 
 
+@pytest.mark.parametrize("value", ["warm", "2026-01-01", [1], {"a": 1}])
+def test_what_is_no_number_is_missing(store: Store, toys: Plan, value: Any) -> None:
+    metrics = store.paths.run(toys.runs[0].id).metrics
+    metrics.write_text("".join(json.dumps({**row, "note": value}) + "\n" for row in toy_rows(60.0)))
+    read = curves(store)
+    assert read["note"].isna().all()
+    same(read.drop(columns="note"), expected_curves(store, toys).drop(columns="note"))
+
+
 def test_a_missing_spec_hides_a_run_where_its_seed_is_asked_for_alone(store: Store, toys: Plan) -> None:
     store.paths.run(toys.runs[0].id).spec.unlink()
     assert toys.runs[0].id not in set(curves(store)["id"])
