@@ -163,12 +163,14 @@ def _ended(records: Mapping[str, Record]) -> int:
 
 
 def _exit_code(workers: int, states: Sequence[str]) -> int:
-    if workers in (EXIT_BAD_INPUT, EXIT_INTERRUPTED):
+    # Where the runs stand decides: a worker that was stopped left nothing undone if others trained its runs, and runs may be left
+    # although no worker was stopped, because other commands had them.
+    left = not set(states) <= {"completed", "diverged", "failed"}
+    if workers == EXIT_BAD_INPUT or (workers == EXIT_INTERRUPTED and left):
         return workers
     if {"failed", "diverged"} & set(states):
         return EXIT_RUNS_FAILED
-    # Runs may be left although no worker was stopped: others had them, and lost them or train them still.
-    return EXIT_OK if set(states) <= {"completed"} else EXIT_INTERRUPTED
+    return EXIT_INTERRUPTED if left else EXIT_OK
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -15,6 +15,7 @@ from conftest import TESTS
 
 from harness.experiment import load_experiment
 from harness.plan import make_plan
+from harness.run import _exit_code as exit_code
 from harness.run import main
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
@@ -195,6 +196,23 @@ def test_what_other_workers_train_is_left_to_them_and_the_exit_code_says_that_it
     assert "the same command goes on; other workers train 1 of the runs" in capsys.readouterr().err
     assert len(results(toys.parent)) == 3
     assert main([str(toys)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("workers", "states", "code"),
+    [
+        (0, ["completed", "completed"], 0),
+        (75, ["completed", "completed"], 0),  # one was stopped, the others trained its runs
+        (75, ["completed", "interrupted"], 75),
+        (75, ["failed", "interrupted"], 75),
+        (75, ["failed", "completed"], 1),
+        (1, ["failed", "pending"], 1),  # three failed alike, the rest was spared
+        (0, ["completed", "running"], 75),
+        (2, ["completed", "completed"], 2),
+    ],
+)
+def test_the_exit_code_tells_where_the_runs_stand(workers: int, states: list[str], code: int) -> None:
+    assert exit_code(workers, states) == code
 
 
 def test_help_shows_an_example_and_imports_neither_torch_nor_pandas() -> None:
