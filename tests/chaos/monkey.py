@@ -1,0 +1,309 @@
+"""A plan and a seed -> an attack on those who train it: kills, pauses, signals, torn files, a full disk.
+
+Machines that share the folder are namespaces of their own for process ids and host names: neither sees the other's processes, so
+a dead holder there is found by its heartbeat only, as over a network; killing a namespace's first process is a power cut.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from conftest import TESTS
+
+from harness.store import atomic, lease
+from harness.store.records import Store, read_rows
+
+TIMINGS = {"seconds", "train_seconds", "samples_per_second", "peak_memory_bytes", "ended", "checksums"}
+FILES = re.compile(
+    r"(spec|provenance|result|result\.\d+)\.json|metrics\.jsonl|checkpoint\.pt|predictions\.npz|log\.txt|lease\.\d+|"
+    + atomic.TEMPORARY.pattern
+)
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+STALE_S = 1.0
+QUICK = ("--poll-s=0.05", "--beat-s=0.1", f"--stale-s={STALE_S}", "--checkpoint-every=0.05s", "--idle=60s")
+NAMESPACES = ("--pid", "--fork", "--kill-child", "--mount-proc", "--uts")
+DISK_FULL = "the disk is full; make room and start again"
+
+
+def bits(store: Store, run_ids: Sequence[str]) -> dict[str, Any]:
+    """Rows, result and predictions of each run, without timings: what no interruption may change."""
+    found = {}
+    for run_id in run_ids:
+        paths = store.paths.run(run_id)
+        rows = [untimed(row) for row in read_rows(paths.metrics)]
+        found[run_id] = (rows, untimed(json.loads(paths.result.read_text())), paths.predictions.read_bytes())
+    return found
+
+
+def untimed(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in TIMINGS}
+
+
+def machine_of(pid: int) -> str:
+    """Tells machines apart; empty for a process that just ended."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def other_machine() -> list[str] | None:
+    """The command that runs another on a machine of its own; None where the system allows no namespaces."""
+    script = 'echo "$0" > /proc/sys/kernel/hostname && exec "$@"'
+    for user in ((), ("--user", "--map-root-user")):
+        command = ["unshare", *user, *NAMESPACES, "sh", "-c", script, "node-b"]
+        with suppress(FileNotFoundError):
+            if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
+                return command
+    return None
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path | None]:
+    """A file system of `size` at `folder`; None where this user may mount none."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+class Machine:
+    """Runs `command` again whenever it has ended; remembers the exit codes and the words."""
+
+    def __init__(self, command: Sequence[str], log: Path, prefix: Sequence[str] = ()) -> None:
+        self.command, self.prefix, self.log = command, prefix, log
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ends: list[tuple[int, str]] = []
+        self._said = 0
+
+    def start(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.prefix, *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def ended(self) -> bool:
+        """Whether it does not run; its end is noted."""
+        if self.process is None:
+            return True
+        code = self.process.poll()
+        if code is None:
+            return False
+        text = self.log.read_text(errors="replace")
+        self.ends.append((code, text[self._said :]))
+        self._said, self.process = len(text), None
+        return True
+
+    def keep_going(self) -> None:
+        """Give the command again when it has ended."""
+        if self.ended():
+            self.start()
+
+    def finish(self, seconds: float = 120.0) -> int | None:
+        """Wait for the end of what runs; its exit code, None when nothing ran."""
+        if self.process is None:
+            return None
+        code = self.process.wait(seconds)
+        self.ended()
+        return code
+
+
+class Monkey:
+    """Attacks those who train in `folder` (a results folder) by what `seed` draws."""
+
+    def __init__(self, folder: Path, machines: Sequence[Machine], seed: int, disk: Path | None) -> None:
+        self.store = Store.open(folder)
+        self.machines, self.disk = machines, disk
+        self.random = random.Random(seed)
+        self.killed: set[int] = set()
+        self.did: Counter[str] = Counter()
+        self.paused: dict[int, float] = {}  # process -> when it goes on
+        self.results: dict[Path, bytes] = {}  # as they were when first seen
+        weights = {
+            self.kill_worker: 24,
+            self.kill_parent: 3,
+            self.pause: 3,
+            self.ask_worker: 2,
+            self.ask_parent: 1,
+            self.power_cut: 2,
+        }
+        if disk is not None:
+            weights[self.fill_the_disk] = 1
+        self.actions: Mapping[Callable[[], None], int] = weights
+
+    @property
+    def kills(self) -> int:
+        """How many processes it killed."""
+        return len(self.killed)
+
+    def attack(self, kills: int) -> None:
+        """Until so many processes were killed or the last run has ended; then everybody is left in peace."""
+        try:
+            while self.kills < kills and not self.all_ended():
+                for machine in self.machines:
+                    machine.keep_going()
+                    said_done = machine.ends and machine.ends[-1][0] == 0
+                    assert not said_done or self.all_ended(), machine.ends[-1]
+                self._wake(time.monotonic())
+                self._look_at_results()
+                time.sleep(self.random.uniform(0.0, 0.4))
+                action = self.random.choices(list(self.actions), list(self.actions.values()))[0]
+                action()
+        finally:
+            self._wake(float("inf"))
+
+    def peace(self) -> int:
+        """Let what runs come to its end, and the command be given once more; its exit code."""
+        for machine in self.machines:
+            machine.finish()
+        # A run whose workers died three times in a row without progress has failed, by design.
+        self.machines[0].command = [*self.machines[0].command, "--retry", "failed"]
+        self.machines[0].start()
+        code = self.machines[0].finish()
+        self._look_at_results()
+        assert code is not None
+        return code
+
+    def stop(self) -> None:
+        """Kill what is left of an attack that failed."""
+        for pid in self._everybody():
+            self._signal(pid, signal.SIGKILL)
+        for machine in self.machines:
+            machine.finish()
+
+    def all_ended(self) -> bool:
+        """Whether every planned run has a result."""
+        plans = [plan for name in self.store.plan_names() if (plan := self.store.load_plan(name)) is not None]
+        return bool(plans) and all(self.store.paths.run(run.id).result.exists() for plan in plans for run in plan.runs)
+
+    def kill_worker(self) -> None:
+        """Paused ones are spared: they shall wake up and find their run taken."""
+        if workers := [pid for pid in self._processes("harness.worker") if pid not in self.paused]:
+            self._kill(self.random.choice(workers))
+
+    def kill_parent(self) -> None:
+        """Its workers notice, and leave; the command is given again while they do."""
+        if parents := self._processes("harness.run"):
+            self._kill(self.random.choice(parents))
+
+    def pause(self) -> None:
+        """For less or more than a lease lasts."""
+        if workers := self._processes("harness.worker"):
+            pid = self.random.choice(workers)
+            self._signal(pid, signal.SIGSTOP)
+            self.paused[pid] = time.monotonic() + self.random.uniform(0.5, 2.5) * STALE_S
+
+    def ask_worker(self) -> None:
+        """It leaves, and is not replaced."""
+        if workers := self._processes("harness.worker"):
+            self._signal(self.random.choice(workers), self.random.choice(STOPS))
+
+    def ask_parent(self) -> None:
+        """It passes that on, and is started again."""
+        if parents := self._processes("harness.run"):
+            self._signal(self.random.choice(parents), self.random.choice(STOPS))
+
+    def power_cut(self) -> None:
+        """All processes of one machine die at once; where it was the only one, what was being written is torn."""
+        places = {pid: machine_of(pid) for pid in self._everybody()}
+        if not places:
+            return
+        place = self.random.choice(sorted(set(places.values())))
+        for pid, where in places.items():
+            if where == place:
+                self._kill(pid)
+        if len(self.machines) == 1:
+            while survivors := self._everybody():  # started while we looked
+                for pid in survivors:
+                    self._kill(pid)
+                time.sleep(0.01)
+            for run in sorted(self.store.paths.runs.iterdir()):
+                if not (run / "result.json").exists():
+                    self._tear(run)
+
+    def fill_the_disk(self) -> None:
+        """To the last byte, for a while."""
+        assert self.disk is not None
+        ballast = self.disk / "ballast"
+        try:
+            with suppress(OSError), ballast.open("wb", buffering=0) as file:
+                while file.write(bytes(4096)):
+                    pass
+            time.sleep(self.random.uniform(0.2, 1.0))
+        finally:
+            ballast.unlink(missing_ok=True)
+
+    def _tear(self, run: Path) -> None:
+        for path in sorted(run.iterdir()):
+            data = path.read_bytes()
+            torn = [data[: self.random.randrange(len(data) + 1)], bytes(len(data)), self.random.randbytes(len(data)), data, data]
+            path.write_bytes(self.random.choice(torn))
+        number = self.random.randint(0, lease.highest(run))
+        name = self.random.choice(["checkpoint.pt", "metrics.jsonl", "result.json"])
+        (run / f".{name}.{number}.{secrets.token_hex(8)}.tmp").write_bytes(b"torn")
+
+    def _kill(self, pid: int) -> None:
+        if self._signal(pid, signal.SIGKILL):
+            self.killed.add(pid)  # once, however long its dying takes
+
+    def _signal(self, pid: int, number: signal.Signals) -> bool:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False  # it ended by itself just now
+        self.did[number.name] += 1
+        return True
+
+    def _wake(self, now: float) -> None:
+        for pid, when in list(self.paused.items()):
+            if when <= now:
+                self._signal(pid, signal.SIGCONT)
+                del self.paused[pid]
+
+    def _everybody(self) -> list[int]:
+        return [*self._processes("harness.run"), *self._processes("harness.worker")]
+
+    def _processes(self, module: str) -> list[int]:
+        """Those of `module` that work on this folder, by their command lines; the dead have none."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                    here = any(word.startswith(str(self.store.paths.root)) for word in words)
+                    if here and words[:3] == [sys.executable, "-m", module]:
+                        found.append(int(entry.name))
+        return sorted(found)
+
+    def _look_at_results(self) -> None:
+        for path in self.store.paths.runs.glob("*/result.json"):
+            with suppress(FileNotFoundError):
+                data = path.read_bytes()
+                if json.loads(data)["state"] == "completed":
+                    assert self.results.setdefault(path, data) == data, f"{path} was written twice"
+        lost = [path for path in self.results if not path.exists()]
+        assert not lost, lost

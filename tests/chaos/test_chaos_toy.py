@@ -1,0 +1,151 @@
+"""The toy task under attack. `HARNESS_CHAOS_KILLS=1000 python -m pytest tests/chaos/test_chaos_toy.py` is the long form."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy_task
+from monkey import DISK_FULL, FILES, QUICK, STOPS, Machine, Monkey, bits, other_machine, small_disk
+
+from harness import status, worker
+from harness.experiment import load_experiment
+from harness.plan import make_plan
+from harness.store import atomic
+from harness.store.atomic import read_json
+from harness.store.provenance import Provenance
+from harness.store.records import Store
+
+KILLS = int(os.environ.get("HARNESS_CHAOS_KILLS", "40"))
+A_SIEGE = 100  # kills on one results folder
+KILLED = (-9, 137, 1)  # unshare has codes of its own
+ASKED = (130, *(-number for number in STOPS))
+EXPERIMENT = """
+question: Which toy survives?
+task: toy_task:TOY
+config: {epochs: 4, steps: 20, sleep: 0.005}
+factors: {effect: [0.0, 1.0, 2.0, 3.0]}
+baseline: effect=0
+seeds: 6
+"""
+
+
+@pytest.fixture
+def toys(tmp_path: Path) -> Path:
+    path = tmp_path / "toys.yaml"
+    path.write_text(EXPERIMENT)
+    return path
+
+
+@pytest.fixture
+def reference(toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The bits of each run when nothing happens to it. Here the toy need not be slow enough to be caught at work."""
+    store = Store.open(tmp_path / "reference")
+    plan = make_plan(load_experiment(toys), "cpu")
+    with monkeypatch.context() as patch:
+        patch.setattr(toy_task.time, "sleep", lambda _: None)
+        assert worker.main([str(store.save_plan(plan))]) == 0
+    return bits(store, [run.id for run in plan.runs])
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path | None]:
+    """A disk small enough to be filled."""
+    with small_disk(tmp_path / "disk", "4m") as folder:
+        yield folder
+
+
+def command(toys: Path, folder: Path, workers: int) -> list[str]:
+    options = [f"--worker-option={option}" for option in QUICK]
+    return [sys.executable, "-m", "harness.run", str(toys), "--results", str(folder), "--workers", str(workers), *options]
+
+
+def assert_honest(code: int, text: str) -> None:
+    """Whether a command may end so after what the monkey did to it."""
+    if code in ASKED:
+        return  # before it had started workers, or when it wrote the report: as every program does
+    assert "Traceback" not in text or "KeyboardInterrupt" in text  # Python may swallow one while it imports, and say so
+    # Beside a full disk: a worker that dies three times in a row before any takes a run is given up.
+    excused = DISK_FULL in text or "ended with code -" in text
+    assert code in (0, 75, *KILLED) or (code == 2 and excused), (code, text)
+
+
+def besiege(monkey: Monkey, kills: int, reference: dict[str, Any]) -> None:
+    """Attack, let everybody finish, and look at what is there: all runs, once, with the bits of the reference."""
+    store = monkey.store
+    try:
+        monkey.attack(kills)
+        code = monkey.peace()
+    finally:
+        monkey.stop()
+    said = "\n".join(text for machine in monkey.machines for _, text in machine.ends)
+    assert code == 0, said
+    assert bits(store, list(reference)) == reference, said
+    assert {record.state for record in store.records(reference).values()} == {"completed"}
+    for run_id in reference:
+        paths, result = store.paths.run(run_id), store.result(run_id)
+        assert result is not None
+        assert {name: atomic.digest(paths.folder / name) for name in result.checksums} == dict(result.checksums), run_id
+        strange = [path.name for path in paths.folder.iterdir() if not FILES.fullmatch(path.name)]
+        assert not strange
+    for machine in monkey.machines:
+        for code, text in machine.ends:
+            assert_honest(code, text)
+
+
+def test_no_run_is_lost_whatever_is_killed(
+    toys: Path, reference: dict[str, Any], disk: Path | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kills, seed = 0, 0
+    while kills < KILLS:
+        folder = (disk or tmp_path) / f"results-{seed}"
+        monkey = Monkey(folder, [Machine(command(toys, folder, workers=3), tmp_path / f"{seed}.log")], seed, disk)
+        besiege(monkey, min(A_SIEGE, KILLS - kills), reference)
+        kills, seed = kills + monkey.kills, seed + 1
+        report(capsys, kills, monkey)
+        assert status.main(["--results", str(folder), "--json"]) == 0
+        assert '"running": 0' in capsys.readouterr().out
+        shutil.rmtree(folder)  # the disk is small
+
+
+def test_two_machines_share_a_folder_and_either_may_die(
+    toys: Path, reference: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They cannot see each other's processes: the dead of the other machine are found by their heartbeats."""
+    elsewhere = other_machine()
+    if elsewhere is None:
+        pytest.skip("this user may not make namespaces, which stand for machines")
+    kills, seed = 0, 0
+    while kills < KILLS // 4:
+        folder = tmp_path / f"results-{seed}"
+        here = Machine(command(toys, folder, workers=2), tmp_path / f"here-{seed}.log")
+        there = Machine(command(toys, folder, workers=2), tmp_path / f"there-{seed}.log", elsewhere)
+        monkey = Monkey(folder, [here, there], seed, None)
+        here.start()
+        there.start()
+        while hosts(monkey.store) != {"node-b", socket.gethostname()}:
+            assert not monkey.all_ended(), "one machine trained all"
+        besiege(monkey, min(A_SIEGE, KILLS // 4 - kills), reference)
+        kills, seed = kills + monkey.kills, seed + 1
+        report(capsys, kills, monkey)
+
+
+def hosts(store: Store) -> set[str]:
+    """Where the runs were started, and started again."""
+    origins = [read_json(path, Provenance) for path in store.paths.runs.glob("*/provenance.json")]
+    return {start.host for origin in origins for start in (origin, *origin.restarts)}
+
+
+def report(capsys: pytest.CaptureFixture[str], kills: int, monkey: Monkey) -> None:
+    """Tell how far the long form is."""
+    if KILLS > 100:
+        codes = Counter(code for machine in monkey.machines for code, _ in machine.ends)
+        with capsys.disabled():
+            print(f"{kills} kills; in this siege {dict(monkey.did)}, commands ended with {dict(codes)}")
