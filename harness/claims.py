@@ -120,6 +120,7 @@ KINDS: Mapping[str, type[_Kind]] = {
     "at_most": AtMost,
     "contrast": Contrast,
 }
+ALL = "all"  # stands for every variant but the one compared with; no variant may be called so
 COMPARISONS = ("improves", "worsens", "equivalent", "no_gain", "no_loss")
 DOSES = ("best_in_range", "declines_beyond", "no_proportional_gain")
 
@@ -143,7 +144,10 @@ class Claim:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values; fields that do not apply are left out."""
-        given = {key: value for key, value in asdict(self).items() if value not in (None, (), {}, False)}
+        empty: tuple[object, ...] = ((), {})
+        given = {
+            key: value for key, value in asdict(self).items() if value is not None and value is not False and value not in empty
+        }
         return {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
 
 
@@ -249,7 +253,7 @@ class _Reader:
     def _compared(self, subject: str | tuple[str, ...], over: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if over is not None:
             self._known(over, self.node.get("over") or self.node)
-        if subject == "all":
+        if subject == ALL:
             labels = tuple(label for label in self.setting.labels if label != (over or self.setting.over[label]))
         else:
             labels = (subject,) if isinstance(subject, str) else subject
@@ -257,6 +261,8 @@ class _Reader:
                 self._known(label, self._child(self.kind, index))
             if len(set(labels)) < len(labels):
                 self._problem(self.kind, "names a variant twice; allowed: each once")
+        if not labels:
+            self._problem(self.kind, "there is no other variant to compare; allowed: an experiment with two variants or more")
         against = tuple(over or self.setting.over.get(label, "") for label in labels)
         for label, reference in zip(labels, against, strict=True):
             if label == reference:

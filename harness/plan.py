@@ -29,6 +29,18 @@ class PlannedRun(BaseModel):
     look: int | None = None
 
 
+class Registration(BaseModel):
+    """What is claimed and how it is judged. A plan keeps the first one that runs were trained under."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    baseline: str  # label of a variant
+    looks: tuple[int, ...]  # numbers of seeds, increasing; a fixed n is one look
+    margin: float | None = None
+    alpha: float = 0.05
+    claims: tuple[Mapping[str, Any], ...] = ()
+    claims_digest: str
+
+
 class Plan(BaseModel):
     """The frozen list of all runs up to the last look: what results/plans/<name>.json holds."""
 
@@ -52,6 +64,8 @@ class Plan(BaseModel):
     runs: tuple[PlannedRun, ...]  # seed by seed, in each seed variant by variant
     claims: tuple[Mapping[str, Any], ...] = ()
     claims_digest: str
+    amended: Registration | None = None  # what the file says now, where that is not what was registered
+    file: str = ""  # the experiment file as it was named
     created: str  # ISO 8601, UTC
 
     @property
@@ -70,9 +84,8 @@ def run_id(task: str, version: str, config: Mapping[str, Any], seed: int, data: 
 
 def _run_ids(task: str, version: str, config: Mapping[str, Any], seeds: Iterable[int], data: str) -> list[str]:
     """Ids of one configuration under many seeds; it is written out and hashed once up to the seed."""
-    marker = "\x00"  # stands in no JSON text unescaped
-    spec = {"config": config, "data": data, "seed": marker, "task": task, "version": version}
-    before, after = canonical_json(spec).split(json.dumps(marker))
+    before = f'{{"config":{canonical_json(config)},"data":{canonical_json(data)},"seed":'
+    after = f',"task":{canonical_json(task)},"version":{canonical_json(version)}}}'
     start = hashlib.sha256(before.encode())
     ids = []
     for seed in seeds:
@@ -117,7 +130,18 @@ def make_plan(
     identities = {label: identity(config) for label, config in configs.items()}
     read = cache(fingerprint or task.fingerprint)
     data = {label: read(config) for label, config in configs.items()}
-    ids = {label: _run_ids(experiment.task_name, task.version, identities[label], range(count), data[label]) for label in configs}
+    try:
+        ids = {
+            label: _run_ids(experiment.task_name, task.version, identities[label], range(count), data[label]) for label in configs
+        }
+    except ValueError as error:  # a task whose model lets infinity or NaN in
+        raise InputError(f"{experiment.path}: a configuration holds a number that makes no run id: {error}") from error
+    twins: dict[str, str] = {}
+    for label, own in ids.items():
+        if (other := twins.setdefault(own[0], label)) != label:
+            raise InputError(
+                f"{experiment.path}: {label!r} is the same as {other!r}, data included; allowed: variants that differ"
+            )
     looks = {seed: look for look in reversed(experiment.looks) for seed in range(look)}
     runs = tuple(
         PlannedRun(id=ids[label][seed], variant=label, seed=seed, look=looks.get(seed))
@@ -150,15 +174,17 @@ def make_plan(
         runs=runs,
         claims=claims,
         claims_digest=digest(claims, registered),
+        file=str(experiment.path),
         created=created,
     )
 
 
 def reconcile(stored: Plan, asked: Plan) -> Plan:
-    """The plan to go on with when one of the same name exists: the longer of the two, kept from its first creation.
+    """The plan to go on with when runs of one of the same name exist: that one, longer where more seeds are asked for.
 
-    Changed variants, configuration, data or accelerator raise PlanChanged with the difference. Changed claims, looks or margin
-    go on: the stored plan keeps what was registered first, which reports compare with the file.
+    Changed variants, configuration, data or accelerator raise PlanChanged with the difference. What was registered (claims,
+    looks, margin, alpha, baseline) stays; `amended` says what the file has now, where that differs. Runs beyond the registered
+    last look carry no look.
     """
     differences = _differences(stored, asked)
     if differences:
@@ -167,10 +193,17 @@ def reconcile(stored: Plan, asked: Plan) -> Plan:
             f"{asked.name} was planned differently on {stored.created[:10] or 'an earlier day'}:\n{lines}\n"
             "allowed: undo the change, give the experiment another name, or --replan (archives the old plan; its runs stay)"
         )
-    longer = max(stored, asked, key=lambda plan: len(plan.runs))
-    kept = {"created": stored.created, "claims": stored.claims, "claims_digest": stored.claims_digest}
-    current = {"question": asked.question, "source": asked.source, "variants": asked.variants}
-    return Plan.model_validate({**dict(longer), **kept, **current})
+    known = {run.id for run in stored.runs}
+    extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in asked.runs if run.id not in known]
+    current = {"question": asked.question, "source": asked.source, "variants": asked.variants, "file": asked.file}
+    now = registration(asked)
+    amended = None if now.claims_digest == stored.claims_digest else now
+    return Plan.model_validate({**dict(stored), **current, "runs": (*stored.runs, *extra), "amended": amended})
+
+
+def registration(plan: Plan) -> Registration:
+    """What the plan has registered."""
+    return Registration(**{name: getattr(plan, name) for name in Registration.model_fields})
 
 
 def flatten(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -213,4 +246,6 @@ def _differences(stored: Plan, asked: Plan) -> list[str]:
                 lines.append(f"variant {label!r}: {path}: {json.dumps(old)} -> {json.dumps(new)}")
         if stored.data[label] != asked.data[label]:
             lines.append(f"variant {label!r}: data: {stored.data[label]} -> {asked.data[label]}")
-    return lines
+    # Differences that are none by value, or that only the task knows of, still make other runs.
+    changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in asked.runs if run.seed == 0)
+    return lines or (["the runs would get other ids"] if changed_ids else [])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
+from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, HarnessError, InputError
 
 if TYPE_CHECKING:
     from harness.experiment import Experiment
@@ -40,6 +40,28 @@ class Options:
     keep: str | None = None  # weights
     track: str = "auto"
     worker_options: tuple[str, ...] = ()  # further options of `harness worker`, such as --checkpoint-every=5m
+
+    def check(self, experiment: Experiment) -> None:
+        """Raises InputError for what `harness worker` would refuse, before anything is written."""
+        from harness.stop import duration
+        from harness.track import make_tracker
+        from harness.validation import suggestion
+        from harness.worker import states_to_retry
+
+        labels = [variant.label for variant in experiment.variants]
+        for label in self.only:
+            if label not in labels:
+                raise InputError(f"--only: no variant {label!r}; {suggestion(label, labels)}")
+        states_to_retry(self.retry)
+        for flag, text in (("--stop-after", self.stop_after), ("--idle", self.idle)):
+            if text is not None:
+                try:
+                    duration(text)
+                except InputError as error:
+                    raise InputError(f"{flag}: {error}") from error
+        if self.keep not in (None, "weights"):
+            raise InputError(f"--keep: {self.keep!r} is nothing to keep; allowed: weights")
+        make_tracker(self.track)
 
     def arguments(self) -> list[str]:
         """The options of `harness worker` that say the same."""
@@ -67,9 +89,10 @@ class Outcome:
 def plan_experiment(
     store: Store, experiment: Experiment, device: str = "auto", seeds: int | None = None, replan: bool = False
 ) -> tuple[Plan, bool]:
-    """The plan to go on with, and whether the stored one of its name has to be archived first.
+    """The plan to go on with, and whether it takes the place of another one of its name, which is then to be archived.
 
-    Raises PlanChanged when the stored plan is another one and `replan` is false, InputError, DataError, DeviceError.
+    A plan of which nothing has begun is made anew. Raises PlanChanged when runs of another plan have begun and `replan` is
+    false, InputError, DataError, DeviceError.
     """
     from harness.launch import resolve_device
     from harness.plan import make_plan, reconcile
@@ -83,6 +106,8 @@ def plan_experiment(
         return asked, False
     if replan:
         return asked, True
+    if all(store.record(run.id).state == "pending" for run in stored.runs):
+        return asked, False
     return reconcile(stored, asked), False
 
 
@@ -107,10 +132,7 @@ def run_experiment(
     from harness.writeup import write_report
 
     options = options or Options()
-    unknown = [label for label in options.only if label not in {variant.label for variant in experiment.variants}]
-    if unknown:
-        labels = ", ".join(variant.label for variant in experiment.variants)
-        raise InputError(f"--only: no variant {unknown[0]!r}; allowed: {labels}")
+    options.check(experiment)
     store = Store.open(Path(results))
     plan, replaces = plan_experiment(store, experiment, device, seeds, replan)
     if replaces:
@@ -129,7 +151,7 @@ def run_experiment(
             before, records = records, store.records(ids)
             view.update(records)
             if _ended(records) > _ended(before) and time.monotonic() - written > REPORT_EVERY_S:
-                write_report(plan.name, results)
+                _redraw(plan, results)
                 written = time.monotonic()
         records = store.records(ids)
         view.update(records)
@@ -137,6 +159,17 @@ def run_experiment(
     asked = [run for run in plan.runs if not options.only or run.variant in options.only]
     code = _exit_code(workers.exit_code, [records[run.id].state for run in asked])
     return Outcome(plan, records, write_report(plan.name, results), code, complaints)
+
+
+def _redraw(plan: Plan, results: str | Path) -> None:
+    """Write the report of a plan that is being trained; trouble with it must not end the training."""
+    from harness.console.shell import say
+    from harness.writeup import write_report
+
+    try:
+        write_report(plan.name, results)
+    except HarnessError as error:
+        say(f"the report is not up to date: {error}")
 
 
 class _PassedOn(AbstractContextManager[None]):
@@ -201,20 +234,14 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
     """Plan an experiment, train what is due, and write its report. Start it again and it goes on where it was."""
     from harness.console import documents, screens, shell
     from harness.experiment import load_experiment
-    from harness.stop import duration
     from harness.store.records import Store
     from harness.task import parse_config, result_metrics
-    from harness.worker import states_to_retry
 
-    states_to_retry(retry or ())
-    for text in (stop_after, idle):
-        if text is not None:
-            duration(text)
-    if keep not in (None, "weights"):
-        raise InputError(f"--keep: {keep!r} is nothing to keep; allowed: weights")
     loaded = load_experiment(experiment, profile, settings or ())
+    options = Options(workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track, tuple(worker_option or ()))
+    options.check(loaded)
     if dry_run:
-        store = Store.open(results)
+        store = Store.open(results, create=False, must_exist=False)
         plan, _ = plan_experiment(store, loaded, device, seeds, replan)
         records = store.records([planned.id for planned in plan.runs])
         facts = {label: loaded.task.describe(parse_config(loaded.task, config)) for label, config in plan.variants.items()}
@@ -252,6 +279,7 @@ def _show(outcome: Outcome, results: Path, as_json: bool) -> None:
         shell.say(f"interrupted; everything is kept: the same command goes on{still}")
     if failed := sum(record.state == "failed" for record in outcome.records.values()):
         shell.say(f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {results}")
+        shell.say("once mended, the same command with --retry failed trains them again")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

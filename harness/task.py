@@ -99,6 +99,8 @@ class Task(Protocol):
         """A fresh run. `device` is `cpu` or `cuda`. Raises DataError, DeviceError."""
 
 
+_MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")
+
 # Numbers that result.json adds to a task's own metrics; claims and figures may use them too.
 RESULT_METRICS: Mapping[str, Metric] = {
     "parameters": Metric("", "minimize", resolution=1.0),
@@ -125,9 +127,14 @@ def find_task(name: str) -> Task:
     if not attribute:
         raise InputError(f"no task {name!r}; allowed: {', '.join(TASKS)} or package.module:Object")
     try:
-        return cast(Task, getattr(importlib.import_module(module_name), attribute))
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"task {name!r} cannot be loaded: {error}") from error
+        task = getattr(importlib.import_module(module_name), attribute)
+        task.Config()  # every field has a default
+    except Exception as error:  # a module may raise anything while it is imported, a model while it is made
+        raise InputError(f"task {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
+    lacking = [member for member in _MEMBERS if not hasattr(task, member)]
+    if lacking:
+        raise InputError(f"task {name!r} is no task: it has no {', '.join(lacking)}")
+    return cast(Task, task)
 
 
 def parse_config(task: Task, values: Mapping[str, Any]) -> BaseModel:
@@ -144,8 +151,28 @@ def identity(config: BaseModel) -> dict[str, Any]:
         neutral = any(isinstance(mark, Neutral) and mark.value == value for mark in info.metadata)
         if neutral or _is_location(info):
             continue
-        found[name] = identity(value) if isinstance(value, BaseModel) else dumped[name]
+        found[name] = identity(value) if isinstance(value, BaseModel) else _unsigned_zeros(dumped[name])
     return found
+
+
+def places(config: BaseModel) -> dict[str, Any]:
+    """The values of the fields marked `Location`, by dotted path."""
+    found = {}
+    for path in location_paths(type(config)):
+        value: Any = config
+        for part in path.split("."):
+            value = getattr(value, part)
+        found[path] = value
+    return found
+
+
+def _unsigned_zeros(value: Any) -> Any:
+    """JSON values with 0.0 for -0.0: they are equal, and so must their texts be."""
+    if isinstance(value, float):
+        return value + 0.0
+    if isinstance(value, list):
+        return [_unsigned_zeros(item) for item in value]
+    return {key: _unsigned_zeros(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def location_paths(model: type[BaseModel], above: str = "") -> frozenset[str]:

@@ -18,6 +18,7 @@ from harness.yamlfile import Node, join, plain
 
 M = TypeVar("M", bound=BaseModel)
 Schema = Mapping[str, Any]
+MOST_CHOICES = 30
 
 
 def validate(model: type[M], node: Node) -> tuple[M | None, list[Problem]]:
@@ -134,10 +135,14 @@ class Shape:
         if kind == "array":
             if "prefixItems" in schema:
                 return f"a list of {len(schema['prefixItems'])}, each {self.allowed(schema['prefixItems'][0])}"
-            return f"a list, each entry {self.allowed(schema.get('items', {}))}"
+            least, most = schema.get("minItems"), schema.get("maxItems")
+            count = f" of {least or 0} to {most}" if most else f" of {least} or more" if least else ""
+            return f"a list{count}, each entry {self.allowed(schema.get('items', {}))}"
         if kind == "object":
             keys = list(schema.get("properties", {}))
-            return f"a mapping with {', '.join(keys)}" if keys else "a mapping"
+            least, most = schema.get("minProperties"), schema.get("maxProperties")
+            count = f" of {least}" if least and least == most else f" of {least} or more" if least else ""
+            return f"a mapping with {', '.join(keys)}" if keys else f"a mapping{count}"
         nouns = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "text", "null": "null"}
         return nouns.get(str(kind), "a value") + _range(schema)
 
@@ -152,7 +157,11 @@ def suggestion(word: str, choices: Iterable[str]) -> str:
     """`did you mean x?` when a choice is near, else `allowed: …`."""
     choices = list(choices)
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(choices) or 'nothing'}"
+    if close:
+        return f"did you mean {close[0]}?"
+    shown = [f"'{choice}'" if "," in choice else choice for choice in choices[:MOST_CHOICES]]
+    more = f" and {len(choices) - MOST_CHOICES} more" if len(choices) > MOST_CHOICES else ""
+    return f"allowed: {', '.join(shown) or 'nothing'}{more}"
 
 
 def show(value: Any) -> str:
@@ -238,5 +247,6 @@ def _range(schema: Schema) -> str:
     words = ""
     for key, word in (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"), ("exclusiveMaximum", "below")):
         if key in schema:
-            words += f"{' and' if words and word == 'below' else ''} {word} {schema[key]:g}"
+            number = repr(schema[key]).removesuffix(".0")
+            words += f"{' and' if words and word == 'below' else ''} {word} {number}"
     return words

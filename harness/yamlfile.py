@@ -70,8 +70,9 @@ def read_file(path: Path) -> Node:
             raise InputError([Problem(Position(str(path)), "", "no such file")])
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError([Problem(Position(str(path)), "", f"cannot be read: {error.strerror}")]) from error
+    except (OSError, ValueError, RuntimeError) as error:  # no name for a file; links in a circle
+        what = error.strerror if isinstance(error, OSError) else error
+        raise InputError([Problem(Position(str(path)), "", f"cannot be read: {what}")]) from error
     return read_bytes(content, str(path))
 
 

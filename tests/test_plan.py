@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.errors import InputError, PlanChanged
 from harness.experiment import load_experiment
-from harness.plan import Plan, canonical_json, config_difference, make_plan, reconcile, run_id
+from harness.plan import Plan, canonical_json, config_difference, make_plan, reconcile, registration, run_id
 from harness.task import Location, Neutral, identity, location_paths
 from harness.training.config import Config
 
@@ -146,10 +146,45 @@ def test_changed_data_are_refused_but_another_place_is_not(tmp_path: Path) -> No
 
 def test_changed_claims_go_on_and_the_plan_keeps_what_was_registered(tmp_path: Path) -> None:
     plan = planned(tmp_path)
-    changed = planned(tmp_path, EXPERIMENT.replace("improves", "worsens"))
-    assert changed.claims_digest != plan.claims_digest
-    assert reconcile(plan, changed).claims == plan.claims
-    assert reconcile(plan, changed).claims_digest == plan.claims_digest
+    changed = planned(tmp_path, EXPERIMENT.replace("improves", "worsens").replace("0.25", "5").replace("[3, 5]", "[3, 5, 7]"))
+    together = reconcile(plan, changed)
+    assert registration(together) == registration(plan)
+    assert together.amended == registration(changed)
+    assert {run.look for run in together.runs if run.seed >= 5} == {None}
+    assert reconcile(together, plan).amended is None
+
+
+def test_the_order_of_variants_in_the_file_changes_no_plan(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    turned = planned(
+        tmp_path, EXPERIMENT.replace("{a: {}, b: {model.activation: relu}}", "{b: {model.activation: relu}, a: {}}"), seeds=6
+    )
+    together = reconcile(plan, turned)
+    assert together.runs[:10] == plan.runs
+    assert sorted(run.variant for run in together.runs[10:]) == ["a", "b"]
+
+
+def test_a_zero_in_a_claim_is_registered(tmp_path: Path) -> None:
+    text = "question: q?\nfactors: {model.dropout: [0, 0.2, 0.4]}\nseeds: 3\nmargin: 1\nclaims: [{declines_beyond: 0, failed_counts_as: 0}]\n"
+    claim = planned(tmp_path, text).claims[0]
+    assert (claim["value"], claim["failed_counts_as"]) == (0.0, 0.0)
+    assert planned(tmp_path, text).claims_digest != planned(tmp_path, text.replace(", failed_counts_as: 0", "")).claims_digest
+
+
+def test_minus_zero_is_zero(tmp_path: Path) -> None:
+    zero, minus = (planned(tmp_path, EXPERIMENT, f"optimizer.weight_decay={value}") for value in ("0", "-0.0"))
+    assert [run.id for run in zero.runs] == [run.id for run in minus.runs]
+
+
+def test_variants_that_differ_in_place_alone_need_different_data(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "question: q?\nconfig: {data.dataset: image_folder, data.root: one}\nvariants: {a: {}, b: {data.root: two}}\nseeds: 1\n"
+    )
+    experiment = load_experiment(path)
+    assert len(make_plan(experiment, fingerprint=lambda config: config.data.root).runs) == 2  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="'b' is the same as 'a', data included"):
+        make_plan(experiment, fingerprint=lambda _: "the same")
 
 
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:

@@ -89,8 +89,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(toys: Path, capsys: pytest.
     assert main([str(toys), "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert len({run["id"] for run in plan["runs"]}) == 4
-    assert not list(toys.parent.glob("results/runs/*"))
-    assert not list(toys.parent.glob("results/plans/*"))
+    assert not (toys.parent / "results").exists()
 
 
 def test_json_is_one_document_on_stdout(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,6 +125,29 @@ def test_a_changed_experiment_is_refused_and_replanned_on_request(toys: Path, ca
     assert list(toys.parent.glob("results/plans/replaced/toys*.json"))
 
 
+def test_claims_changed_after_runs_are_told_and_do_not_replace_those_registered(
+    toys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(toys)]) == 0
+    toys.write_text(EXPERIMENT.replace("improves: better", "worsens: better").replace("margin: 1", "margin: 2"))
+    assert main([str(toys)]) == 0
+    capsys.readouterr()
+    plan = json.loads((toys.parent / "results/plans/toys.json").read_text())
+    assert (plan["claims"][0]["kind"], plan["margin"]) == ("improves", 1)
+    assert (plan["amended"]["claims"][0]["kind"], plan["amended"]["margin"]) == ("worsens", 2)
+    assert "CLAIMS CHANGED AFTER RUNS" in (toys.parent / "results/reports/toys/report.md").read_text()
+
+
+def test_a_plan_of_which_nothing_has_begun_is_made_anew(toys: Path) -> None:
+    assert main([str(toys), "--set", "data=missing"]) == 2
+    plan = next(iter(toys.parent.glob("results/plans/*.json")))
+    assert json.loads(plan.read_text())["margin"] == 1
+    toys.write_text(EXPERIMENT.replace("margin: 1", "margin: 2").replace("effect: 2.0", "effect: 3.0"))
+    assert main([str(toys), "--set", "data=missing"]) == 2
+    assert json.loads(plan.read_text())["margin"] == 2
+    assert json.loads(plan.read_text())["amended"] is None
+
+
 def test_bad_input_is_one_message_and_exit_code_2(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     toys.write_text(EXPERIMENT.replace("effect: 2.0", "efect: x"))
     assert main([str(toys)]) == 2
@@ -141,7 +163,9 @@ def test_bad_input_is_one_message_and_exit_code_2(toys: Path, capsys: pytest.Cap
         (["--device", "tpu"], "'tpu' is no device; allowed: auto, cpu, cuda"),
         (["--retry", "all"], "'all' is no ending to retry; allowed: failed, diverged"),
         (["--keep", "all"], "'all' is nothing to keep; allowed: weights"),
-        (["--idle", "soon"], "'soon' is no duration"),
+        (["--idle", "soon"], "--idle: 'soon' is no duration"),
+        (["--track", "nowhere"], "'nowhere' is no tracker; allowed: auto, none"),
+        (["--only", "bettr", "--dry-run"], "--only: no variant 'bettr'; did you mean better?"),
         (["--seeds", "1"], "--seeds: 1 is below the 2"),
     ],
 )

@@ -9,14 +9,14 @@ from harness.validation import shape_of, show, suggestion, validate
 from harness.yamlfile import read_text
 
 CASES = {
-    "model: {stem_width: 3.7}": "1:21: model.stem_width: 3.7 is no whole number; allowed: an integer from 1",
-    "model: {stem_width: 3.0}": "1:21: model.stem_width: 3.0 is no whole number; allowed: an integer from 1",
-    "model: {stem_width: true}": "1:21: model.stem_width: true is no whole number; allowed: an integer from 1",
-    "model: {stem_width: 0}": "1:21: model.stem_width: 0 is out of range; allowed: an integer from 1",
+    "model: {stem_width: 3.7}": "1:21: model.stem_width: 3.7 is no whole number; allowed: an integer from 1 to 16384",
+    "model: {stem_width: 3.0}": "1:21: model.stem_width: 3.0 is no whole number; allowed: an integer from 1 to 16384",
+    "model: {stem_width: true}": "1:21: model.stem_width: true is no whole number; allowed: an integer from 1 to 16384",
+    "model: {stem_width: 0}": "1:21: model.stem_width: 0 is out of range; allowed: an integer from 1 to 16384",
     "model: {activation: off}": "1:21: model.activation: 'off' is no choice; allowed: relu, leaky_relu, gelu, silu, prelu",
     "model: {activation: rleu}": "1:21: model.activation: 'rleu' is no choice; did you mean relu? allowed: relu, leaky_relu, gelu, silu, prelu",
     "model: {dropout: -5}": "1:18: model.dropout: -5 is out of range; allowed: a number from 0 and below 1 or a list, each entry a number from 0 and below 1",
-    "model: {depths: [3, x, 3]}": "1:21: model.depths[1]: 'x' is no whole number; allowed: an integer from 1",
+    "model: {depths: [3, x, 3]}": "1:21: model.depths[1]: 'x' is no whole number; allowed: an integer from 1 to 256",
     "modl: {}": "1:1: modl: unknown key; did you mean model?",
     "optimizer: {name: sgd, beta1: 1}": "1:24: optimizer.beta1: unknown key; allowed: name, lr, momentum, nesterov, weight_decay, lookahead",
     "optimizer: {name: adm}": "1:19: optimizer.name: 'adm' is no choice; did you mean adamw?",

@@ -50,6 +50,7 @@ def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Compose
     """Raises InputError when a file is not YAML at all; other problems are collected."""
     problems: list[Problem] = []
     chain = _chain(path, problems)
+    chain = [_without_nulls(node) for node in chain]
     child = chain[-1]
     profiles = [node.get("profiles") for node in chain]
     names = dict.fromkeys(name for node in profiles if node for name in node.entries)
@@ -59,13 +60,13 @@ def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Compose
             problems.append(Problem(where.key_at, where.node.path, "no name for a profile; allowed: letters, digits, _ and -"))
     chosen: list[Node] = []
     if profile is not None:
-        chosen = [found for node in profiles if node and (found := node.get(profile))]
+        chosen = [_without_nulls(found) for node in profiles if node and (found := node.get(profile))]
         if profile not in names:
             problems.append(Problem(Position(str(path)), "", f"no profile {profile!r}; {suggestion(profile, names)}"))
     fields = {key: entry for key, entry in child.entries.items() if key not in ("config", "profiles", "extends")}
-    for node in reversed(chain[:-1]):
-        if "task" in node.entries:
-            fields.setdefault("task", node.entries["task"])
+    inherited = [node.entries["task"] for node in chain if "task" in node.entries]
+    if inherited:
+        fields["task"] = inherited[-1]
     for node in chosen:
         if any(key in node.entries for key in DESIGN_KEYS):
             fields = {key: entry for key, entry in fields.items() if key not in (*DESIGN_KEYS, "design")}
@@ -75,6 +76,12 @@ def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Compose
     return Composed(child, fields, tuple(layers), overrides, tuple(names), tuple(problems))
 
 
+def _without_nulls(node: Node) -> Node:
+    """A file or profile without the keys that are null or an empty list: they say as much as keys that are not there."""
+    kept = {key: entry for key, entry in node.entries.items() if entry.node.value is not None and entry.node.value != ()}
+    return Node(kept, node.at, node.path)
+
+
 def _chain(path: Path, problems: list[Problem]) -> list[Node]:
     """The file and all it extends, outermost first."""
     chain: list[Node] = []
@@ -82,16 +89,15 @@ def _chain(path: Path, problems: list[Problem]) -> list[Node]:
     following: Path | None = path
     asked: Node | None = None
     while following is not None:
-        if following.resolve() in seen:
+        if asked is not None and is_file(following) and following.resolve() in seen:
             cycle = " -> ".join(item.name for item in [*seen, following])
-            assert asked is not None  # a first file cannot have been seen
             problems.append(Problem(asked.at, "extends", f"a cycle: {cycle}; allowed: a file that does not lead back here"))
             break
-        if asked is not None and not following.is_file():
+        if asked is not None and not is_file(following):
             problems.append(Problem(asked.at, "extends", f"no file {following}; allowed: a path relative to this file"))
             break
-        seen.append(following.resolve())
         node = read_file(following)
+        seen.append(following.resolve())
         if not isinstance(node.value, Mapping):
             raise InputError(
                 [*problems, Problem(node.at, "", "no experiment; allowed: a mapping with question, config, variants, …")]
@@ -120,6 +126,14 @@ def _overrides(settings: Sequence[str], problems: list[Problem]) -> tuple[Overri
             problems.append(Problem(at, key, "set twice; allowed: each path once"))
         found[key] = Override(key, node)
     return tuple(found.values())
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; no for names that no file system takes, and for links that go round in circles."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 class ConfigTree:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,10 +14,13 @@ from harness.errors import Problem
 from harness.experiment import designs
 from harness.experiment.compose import Composed, ConfigTree
 from harness.experiment.designs import Draft, FactorDraft, Level
-from harness.experiment.file import DESIGN_KEYS
+from harness.experiment.file import DESIGN_KEYS, MAX_VARIANTS
+from harness.experiment.tuning import overlapping
 from harness.task import identity
 from harness.validation import suggestion
 from harness.yamlfile import Entry, Node
+
+NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.ASCII)
 
 
 def draft_variants(
@@ -44,9 +49,25 @@ def draft_variants(
         reader.factor(name, key, entry) for name, (key, entry) in zip(_names(section), section.entries.items(), strict=True)
     ]
     factors = [Factor(draft.name, {level.label: level.number for level in draft.levels}) for draft in drafts]
-    if any(not draft.levels for draft in drafts):
+    if any(not draft.levels for draft in drafts) or _overlap(drafts, problems):
         return [], factors
     return _combined(drafts, chosen, design, section, problems), factors
+
+
+def _overlap(drafts: Sequence[FactorDraft], problems: list[Problem]) -> bool:
+    """Whether two factors set the same path, or one a part of what another sets: then a level's label could lie."""
+    before: dict[str, str] = {}
+    found = False
+    for draft in drafts:
+        own = dict.fromkeys(key for level in draft.levels for key, _ in level.changes)
+        for key in own:
+            if rival := overlapping(key, list(before)):
+                message = f"sets {key}, and {before[rival]} sets {rival}; allowed: factors that set different paths"
+                problems.append(Problem(draft.at.at, draft.at.path, message))
+                found = True
+                break
+        before |= dict.fromkeys(own, draft.name)
+    return found
 
 
 def _names(section: Node) -> list[str]:
@@ -90,6 +111,10 @@ def _combined(
             problems.append(Problem(draft.at.at, draft.at.path, message))
         if lacking:
             return []
+    if chosen == "grid" and math.prod(lengths.values()) > MAX_VARIANTS:
+        message = f"a grid of {math.prod(lengths.values()):,} variants; allowed: up to {MAX_VARIANTS}"
+        problems.append(Problem(section.at, section.path, message))
+        return []
     return designs.FACTOR_DESIGNS[chosen](drafts)
 
 
@@ -102,6 +127,8 @@ class _Factors:
     def factor(self, name: str, key: str, entry: Entry) -> FactorDraft:
         node = entry.node
         if isinstance(node.value, Mapping):
+            if not node.value:
+                self.problems.append(Problem(node.at, node.path, "no levels; allowed: a list of values, or named levels"))
             return FactorDraft(name, tuple(self._named(label, level) for label, level in node.value.items()), node)
         if not isinstance(node.value, tuple):
             return FactorDraft(name, (), node)  # reported with the file's structure
@@ -137,10 +164,7 @@ class _Factors:
         changes = designs.changes_of(entry.node)
         config, problems = self.space.validated(self.space.assign(self.tree, changes))
         self.problems.extend(p for p in problems if p.path.startswith(entry.node.path))
-        try:
-            number = float(label)
-        except ValueError:
-            number = None
+        number = float(label) if NUMBER.fullmatch(label) else None
         return Level(label, changes, number, self._is_base(config))
 
     def _is_base(self, config: BaseModel | None) -> bool:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from harness.claims import Level
 
+MAX_VARIANTS = 500
 MAX_SEEDS = 1000  # seeds of searches and tuning start there
 LABEL = r"^(?![. ])[A-Za-z0-9 _.,=+-]{1,80}(?<! )$"
 LABEL_WORDS = "letters, digits and ' _.,=+-', at most 80, no leading dot, no space at the ends"
@@ -74,5 +75,4 @@ class ExperimentFile(Profile):
     profiles: Mapping[str, Profile] | None = None
 
 
-INHERITED = ("task", "config", "profiles")
 DESIGN_KEYS = ("variants", "factors", "components")

@@ -12,14 +12,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness.claims import Claim, Factor, Setting, read_claim
+from harness.claims import ALL, Claim, Factor, Setting, read_claim
 from harness.errors import InputError, Position, Problem
 from harness.experiment import designs
-from harness.experiment.compose import Composed, ConfigTree, Override, compose
+from harness.experiment.compose import Composed, ConfigTree, Override, compose, is_file
 from harness.experiment.factors import draft_variants
 from harness.experiment.file import LABEL, LABEL_WORDS
 from harness.experiment.tuning import check_tuning, overlapping
-from harness.task import Task, find_task, identity, location_paths, result_metrics
+from harness.task import Task, find_task, identity, location_paths, places, result_metrics
 from harness.validation import suggestion
 from harness.yamlfile import Node, plain
 
@@ -48,7 +48,6 @@ class Experiment:
     source: str | None
     task_name: str
     task: Task
-    design: str
     variants: tuple[Variant, ...]
     factors: tuple[Factor, ...]
     baseline: str
@@ -95,10 +94,10 @@ def find_experiment(target: str | Path, profile: str | None, folder: Path) -> tu
             raise InputError(f"{target}: two profiles, {named!r} and --profile {profile!r}; allowed: one")
         profile = named
     path = Path(text)
-    if path.suffix in (".yaml", ".yml") and path.is_file():
+    if path.suffix in (".yaml", ".yml") and is_file(path):
         return path, profile
     candidate = folder / f"{path.name}.yaml"
-    if path.name == text and candidate.is_file():
+    if path.name == text and is_file(candidate):
         return candidate, profile
     names = sorted(item.stem for item in folder.glob("*.yaml"))
     where = f"in {folder}/" if names else f"(no {folder}/*.yaml here: run this in the project's folder, or give a path)"
@@ -149,7 +148,6 @@ class _Reader:
             source=self._text("source"),
             task_name=task_name,
             task=task,
-            design=self._text("design") or ("components" if "components" in self.composed.fields else "variants"),
             variants=tuple(variants),
             factors=tuple(factors),
             baseline=baseline,
@@ -173,12 +171,12 @@ class _Reader:
         for layer in self.composed.layers:
             tree = space.assign(tree, layer.entries.items())
         known = [".".join(path) for path in space.shape.leaves()]
-        for override in self.composed.overrides:
-            if override.path not in known:
-                message = f"unknown configuration path; {suggestion(override.path, known)}"
-                self.problems.append(Problem(override.node.at, override.path, message))
-                continue
-            tree = space.assign(tree, [(override.path, override.entry)])
+        unknown = [override for override in self.composed.overrides if override.path not in known]
+        for override in unknown:
+            message = f"unknown configuration path; {suggestion(override.path, known)}"
+            self.problems.append(Problem(override.node.at, override.path, message))
+        # All at once, so that their order on the command line means nothing.
+        tree = space.assign(tree, [(item.path, item.entry) for item in self.composed.overrides if item not in unknown])
         base, problems = space.validated(tree)
         self.problems.extend(problems)
         return tree, base
@@ -198,11 +196,13 @@ class _Reader:
         for draft in drafts:
             config, problems = space.validated(space.assign(tree, draft.changes))
             self.problems.extend(p for p in problems if p not in self.problems and (p.path, p.message) not in known)
-            if not re.fullmatch(LABEL, draft.label):
-                self.problems.append(Problem(draft.at.at, draft.at.path, f"{draft.label!r} is no label; allowed: {LABEL_WORDS}"))
+            if not re.fullmatch(LABEL, draft.label) or draft.label == ALL:
+                words = f"another name than {ALL}, which claims use for every variant" if draft.label == ALL else LABEL_WORDS
+                self.problems.append(Problem(draft.at.at, draft.at.path, f"{draft.label!r} is no label; allowed: {words}"))
             if config is None:
                 continue
-            other = same.setdefault(json.dumps(identity(config), sort_keys=True), draft.label)
+            # With where their data lie: two folders may hold different images, which the plan finds out.
+            other = same.setdefault(json.dumps([identity(config), places(config)], sort_keys=True), draft.label)
             twin = labels.setdefault(draft.label.lower(), draft.label)
             if other != draft.label:
                 message = f"{draft.label!r} is the same as {other!r}; allowed: variants that differ"
@@ -223,11 +223,10 @@ class _Reader:
                 self.problems.append(Problem(entry.key_at, "baseline", message))
             return labels[0]
         if entry is not None:
-            label = str(entry.node.value)
-            if label not in labels:
+            label = self._text("baseline")
+            if label is not None and label not in labels:
                 message = f"no variant {label!r}; {suggestion(label, labels)}"
                 self.problems.append(Problem(entry.node.at, "baseline", message))
-                return None
             return label
         same = [variant.label for variant in variants if base is not None and identity(variant.config) == identity(base)]
         if same or len(labels) == 1:

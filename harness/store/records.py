@@ -88,8 +88,8 @@ class Store:
     paths: Paths
 
     @classmethod
-    def open(cls, root: Path, create: bool = True) -> Store:
-        """The store at `root`. Raises StoreError: no folder, not writable (with `create`).
+    def open(cls, root: Path, create: bool = True, must_exist: bool = True) -> Store:
+        """The store at `root`. Raises StoreError: no folder (unless one is made or need not be there), not writable.
 
         Tasks keep what can be rebuilt in its cache, in child processes too, unless $HARNESS_CACHE names another place.
         """
@@ -103,7 +103,7 @@ class Store:
                     raise StoreError(
                         f"{folder}: cannot be written; change its permissions, or choose another folder with --results"
                     )
-        elif not root.exists():
+        elif must_exist and not root.exists():
             raise StoreError(f"{root}: no such results folder; run an experiment first, or name another folder with --results")
         os.environ.setdefault("HARNESS_CACHE", str(paths.cache.absolute()))
         return cls(paths)

@@ -17,6 +17,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1, le=16_384)]
+Depth = Annotated[int, Field(ge=1, le=256)]
 Epochs = Annotated[int, Field(ge=0)]
 
 
@@ -76,9 +78,9 @@ class Model(Block):
     """The residual network."""
 
     block: Literal["bottleneck", "basic"] = "bottleneck"
-    stem_width: Count = Field(32, description="channels of the first convolution")
-    widths: tuple[Count, ...] = Field((64, 128, 256), min_length=1, description="inner channels of each stage")
-    depths: tuple[Count, ...] = Field((3, 3, 3), min_length=1, description="blocks of each stage")
+    stem_width: Width = Field(32, description="channels of the first convolution")
+    widths: tuple[Width, ...] = Field((64, 128, 256), min_length=1, max_length=16, description="inner channels of each stage")
+    depths: tuple[Depth, ...] = Field((3, 3, 3), min_length=1, max_length=16, description="blocks of each stage")
     activation: Literal["relu", "leaky_relu", "gelu", "silu", "prelu"] = "leaky_relu"
     negative_slope: float = Field(0.01, ge=0, le=1, description="leaky_relu's slope, prelu's initial one")
     dropout: Probability | tuple[Probability, ...] = Field(0.2, description="after each stage; one rate, or one a stage")
@@ -191,8 +193,8 @@ class Plateau(Schedule):
 
 
 class TrainingKnobs(Block):
-    epochs: Count = 400
-    batch_size: Count = 128
+    epochs: int = Field(400, ge=1, le=1_000_000)
+    batch_size: int = Field(128, ge=1, le=65_536)
     label_smoothing: Probability = 0.1
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on CUDA, fp32 on CPU")
     deterministic: bool = Field(False, description="bits equal across restarts on CUDA too; on the CPU they always are")

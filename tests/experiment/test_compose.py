@@ -108,6 +108,27 @@ def test_a_setting_of_where_the_data_lie_is_no_rehearsal(folder: Path) -> None:
     assert experiment.variants[0].config.model_dump()["data"]["root"] == "elsewhere"
 
 
+def test_the_order_of_settings_means_nothing(folder: Path) -> None:
+    settings = ["optimizer.lr=0.3", "optimizer={name: adamw}"]
+    one, other = (base_config(folder / "child.yaml", None, *order) for order in (settings, settings[::-1]))
+    assert one == other
+    assert one["optimizer"]["lr"] == 0.3
+
+
+@pytest.mark.parametrize("name", ['"a\\0b.yaml"', "x" * 300 + ".yaml", "loop.yaml"])
+def test_a_base_that_no_file_system_takes_is_named(folder: Path, name: str) -> None:
+    (folder / "loop.yaml").symlink_to("loop.yaml")
+    (folder / "a.yaml").write_text(f"question: a?\nextends: {name}\nseeds: 1\n")
+    assert "a.yaml:2:10: extends: no file" in problems(folder / "a.yaml")
+
+
+def test_a_profile_replaces_the_files_design(folder: Path) -> None:
+    (folder / "a.yaml").write_text(
+        "question: a?\nseeds: 1\nfactors: {model.dropout: [0, 0.2]}\ndesign: grid\nprofiles: {p: {variants: {x: {}}}}\n"
+    )
+    assert [variant.label for variant in load_experiment(folder / "a.yaml", "p").variants] == ["x"]
+
+
 @pytest.mark.parametrize(
     ("setting", "what"),
     [

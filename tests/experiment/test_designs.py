@@ -129,6 +129,18 @@ def test_components_claims_compare_with_full_or_bare(tmp_path: Path) -> None:
         ),
         ("factors: {model.dropout: [0.2, 0.20]}\n", "factors.model.dropout[1]: 0.2 twice"),
         ("factors: {model.dropout: []}\n", "no levels"),
+        ("factors: {w: {}}\n", "no levels"),
+        ("variants: {all: {}}\n", "'all' is no label; allowed: another name than all"),
+        ("variants: {}\n", "variants: a mapping does not fit; allowed: a mapping of 1 or more"),
+        ("variants: {a: {}, b: {model.dropout: 0.1}}\nbaseline: [a]\n", "baseline: ['a'] does not fit; allowed: text"),
+        (
+            "factors: {model.dropout: [0.1, 0.2], d: {x: {model.dropout: 0.3}, y: {}}}\ndesign: zip\n",
+            "sets model.dropout, and dropout sets model.dropout; allowed: factors that set different paths",
+        ),
+        (
+            f"factors: {{model.stem_width: {list(range(1, 31))}, training.epochs: {list(range(1, 31))}}}\ndesign: grid\n",
+            "a grid of 900 variants; allowed: up to 500",
+        ),
         ("factors: {model.dropout: [0.2, 5]}\n", "x.yaml:3:32: factors.model.dropout[1]: 5 is out of range"),
         ("variants: {a: {}, b: {model.dropout: 0.2}}\n", "'b' is the same as 'a'; allowed: variants that differ"),
         ("variants: {a: {}, A: {model.dropout: 0.1}}\n", "'A' and 'a' differ only in case"),
@@ -146,3 +158,13 @@ def test_short_names_are_the_shortest_suffixes_that_tell_factors_apart() -> None
     assert short_names(["model.dropout"]) == ["dropout"]
     assert short_names(["schedule.name", "optimizer.name"]) == ["schedule", "optimizer"]
     assert short_names(["a.x.k", "b.x.k", "lr"]) == ["a.x.k", "b.x.k", "lr"]
+
+
+def test_null_sections_are_as_good_as_none(tmp_path: Path) -> None:
+    text = "components: null\nvariants: {a: {augment.flip: false}, b: {}}\nclaims: []\ntune: null\n"
+    assert load(tmp_path, text).baseline == "b"
+
+
+def test_only_plain_numbers_make_named_levels_doses(tmp_path: Path) -> None:
+    text = "factors: {width: {'16': {model.stem_width: 16}, nan: {model.stem_width: 8}, 1_0: {}}}\n"
+    assert list(load(tmp_path, text).factors[0].levels.values()) == [16.0, None, None]
