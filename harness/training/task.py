@@ -47,13 +47,9 @@ class CifarResnet:
 
     def describe(self, settings: config.Config) -> Mapping[str, Number]:
         """`parameters`, and `multiply_adds` of one image's forward pass. Raises DataError where the data are missing."""
-        from harness.training import data, model
+        from harness.training import data
 
-        classes = len(data.facts(settings.data).classes)
-        return {
-            "parameters": model.count_parameters(settings.model, classes),
-            "multiply_adds": model.count_multiply_adds(settings.model, classes, settings.data.image_size),
-        }
+        return sizes(settings.model, len(data.facts(settings.data).classes), settings.data.image_size)
 
     def start(self, settings: config.Config, seed: int, device: str) -> Training:
         """A fresh run. The data set on the device is kept for the next run that uses the same."""
@@ -63,6 +59,17 @@ class CifarResnet:
         settings = self.resolve(settings, "cuda" if device == "cuda" else "cpu")
         require(device, settings.training.precision)
         return Run(settings, seed, device, data_on(settings.data, device))
+
+
+@lru_cache(maxsize=64)
+def sizes(settings: config.Model, classes: int, image_size: int) -> Mapping[str, Number]:
+    """`parameters`, and the `multiply_adds` of one image; counted once for the many variants that share a network."""
+    from harness.training import model
+
+    return {
+        "parameters": model.count_parameters(settings, classes),
+        "multiply_adds": model.count_multiply_adds(settings, classes, image_size),
+    }
 
 
 @lru_cache(maxsize=1)
