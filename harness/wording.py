@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from rich.cells import cell_len
 
 from harness.frames import Comparison
 from harness.plan import Plan
@@ -13,19 +16,25 @@ from harness.task import Metric
 
 NOTHING = "·"
 
-# A claim's kind -> its sentence.
+CHANGED = "CLAIMS CHANGED AFTER RUNS"
+LEAST_LABEL = 3  # a beginning, the mark, an end
+
+# A comparison's kind -> what is said of one variant, and of several.
+COMPARISONS: Mapping[str, tuple[str, str]] = {
+    "improves": ("improves on", "improve on"),
+    "worsens": ("is worse than", "are worse than"),
+    "equivalent": ("is equivalent to", "are equivalent to"),
+    "no_gain": ("gains nothing over", "gain nothing over"),
+    "no_loss": ("loses nothing against", "lose nothing against"),
+}
+# Every other kind -> its sentence.
 CLAIMS: Mapping[str, str] = {
-    "improves": "{variants} improves on {over}",
-    "worsens": "{variants} is worse than {over}",
-    "equivalent": "{variants} is equivalent to {over}",
-    "no_gain": "{variants} gains nothing over {over}",
-    "no_loss": "{variants} loses nothing against {over}",
-    "best_in_range": "{factor} is best from {range}",
-    "declines_beyond": "declines where {factor} is beyond {range}",
-    "no_proportional_gain": "no gain proportional to {dose} where {factor} is beyond {range}",
-    "at_least": "at least {bounds}",
-    "at_most": "at most {bounds}",
-    "contrast": "{weights} is {sign}",
+    "best_in_range": "{factor} is best from {value}",
+    "declines_beyond": "the result declines where {factor} is beyond {value}",
+    "no_proportional_gain": "there is no gain proportional to {dose} where {factor} is beyond {value}",
+    "at_least": "{label} reaches at least {value}",
+    "at_most": "{label} reaches at most {value}",
+    "contrast": "{value} is {sign}",
 }
 
 
@@ -129,14 +138,19 @@ def seeds(plan: Plan) -> int:
     return len({run.seed for run in plan.runs})
 
 
-def command(plan: Plan) -> str:
-    """The command that makes and trains this plan again, quoted for a shell."""
-    words = ["harness", "run", f"experiments/{plan.experiment}.yaml"]
+def command(plan: Plan, results: Path) -> str:
+    """The command that makes and trains this plan again in the folder `results`, quoted for a shell."""
+    words = ["harness", "run", plan.file or f"experiments/{plan.experiment}.yaml"]
     words += ["--profile", plan.profile] if plan.profile else []
     for override in plan.overrides:
         words += ["--set", override]
     words += ["--seeds", str(seeds(plan))] if seeds(plan) > max(plan.looks) else []
-    return shlex.join([*words, "--device", plan.accelerator])
+    return shlex.join([*words, "--device", plan.accelerator, *elsewhere(results)])
+
+
+def elsewhere(results: Path) -> list[str]:
+    """The option that names the results folder, where it is not the default one."""
+    return [] if results == Path("results") else ["--results", str(results)]
 
 
 def margin(size: float, unit: str) -> str:
@@ -164,22 +178,107 @@ def reading(plan: Plan, comparison: Comparison, unit: str) -> str:
 
 def claim(registered: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
     """A registered claim (`Claim.as_dict`) as a sentence: `b improves on a (test_accuracy; ...)`."""
-    name, value = registered["metric"], registered.get("value")
+    name, kind = registered["metric"], registered["kind"]
     unit = metrics[name].unit if name in metrics else ""
-    bounds = list(value.items()) if isinstance(value, Mapping) else []
-    words = {
-        "variants": ", ".join(registered.get("variants", ())),
-        "over": ", ".join(dict.fromkeys(registered.get("over", ()))),
-        "factor": registered.get("factor"),
-        "dose": label(registered.get("dose") or registered.get("factor") or ""),
-        "range": " to ".join(f"{end:g}" for end in value) if isinstance(value, list | tuple) else value,
-        "bounds": ", ".join(f"{variant} {bound:,.10g}" for variant, bound in bounds),
-        "weights": " ".join(f"{weight:+g} × {variant}" for variant, weight in bounds),
-        "sign": registered.get("sign"),
-    }
+    said = compared(registered) if kind in COMPARISONS else CLAIMS[kind].format(**claim_words(registered))
     qualifiers = [name, *(f"where {factor} is {level}" for factor, level in registered.get("where", {}).items())]
-    if registered.get("margin") is not None:
+    if registered.get("margin"):
         qualifiers.append(f"{margin(registered['margin'], unit)} declared not to matter")
     if registered.get("failed_counts_as") is not None:
-        qualifiers.append(f"a failed run counts as {registered['failed_counts_as']:g}")
-    return f"{CLAIMS[registered['kind']].format(**words)} ({'; '.join(qualifiers)})"
+        qualifiers.append(f"a failed run counts as {figure(registered['failed_counts_as'])}")
+    return f"{said} ({'; '.join(qualifiers)})"
+
+
+def compared(registered: Mapping[str, Any]) -> str:
+    """The sentence of a comparison: variants that are compared with the same one share a verb."""
+    one, several = COMPARISONS[registered["kind"]]
+    groups: dict[str, list[str]] = {}
+    for variant, over in zip(registered["variants"], registered["over"], strict=True):
+        groups.setdefault(over, []).append(variant)
+    return ", ".join(f"{listed(group)} {one if len(group) == 1 else several} {over}" for over, group in groups.items())
+
+
+def claim_words(registered: Mapping[str, Any]) -> dict[str, str]:
+    """What the sentences of `CLAIMS` are filled with."""
+    # Plans have left out values of zero.
+    value = registered.get("value", 0.0)
+    factor = str(registered.get("factor", ""))
+    words = {"factor": factor, "dose": label(registered.get("dose", factor)), "sign": str(registered.get("sign", ""))}
+    if registered["kind"] == "contrast":
+        return {**words, "value": " ".join(f"{weight:+.10g} × {variant}" for variant, weight in value.items())}
+    if isinstance(value, Mapping):
+        ((variant, bound),) = value.items()
+        return {**words, "label": variant, "value": figure(bound)}
+    return {**words, "value": " to ".join(map(figure, value)) if isinstance(value, list | tuple) else figure(value)}
+
+
+def figure(value: float) -> str:
+    """A number as a person writes it: 32 for 32.0, 4,903,082."""
+    return f"{value:,.10g}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def amended(plan: Plan, metrics: Mapping[str, Metric]) -> str | None:
+    """What the experiment's file says now, where runs were registered with something else."""
+    now = plan.amended
+    if now is None:
+        return None
+    said = [f"{place}. {claim(each, metrics)}" for place, each in enumerate(now.claims, 1)] or ["no claims"]
+    said += [
+        f"{name} {setting_words(new)} (registered: {setting_words(old)})"
+        for name, old, new in (
+            ("looks", plan.looks, now.looks),
+            ("margin", plan.margin, now.margin),
+            ("alpha", plan.alpha, now.alpha),
+            ("baseline", plan.baseline, now.baseline),
+        )
+        if old != new
+    ]
+    return f"{CHANGED}: registered as below; the file now says: {'; '.join(said)}"
+
+
+def setting_words(value: Sequence[int] | str | float | None) -> str:
+    """A setting that claims are judged by, in words."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence):
+        return ", ".join(map(str, value))
+    return "none" if value is None else figure(value)
+
+
+def shorten(labels: Sequence[str], width: int) -> list[str]:
+    """`labels` in at most `width` cells of a terminal (`LEAST_LABEL` or more), long ones cut in the middle.
+
+    What was different stays different: the cut goes where the labels are alike, or else each gets its place as a number, for
+    which the width must leave room.
+    """
+    if all(cell_len(text) <= width for text in labels):
+        return list(labels)
+    room = max(width, LEAST_LABEL) - 1
+    different = len(set(labels))
+    for ending in sorted(range(1, room), key=lambda ending: abs(ending - room // 2)):
+        cut = [cut_out(text, width, room - ending, ending, "…") for text in labels]
+        if len(set(cut)) == different:
+            return cut
+    places = {text: place for place, text in enumerate(dict.fromkeys(labels), 1)}
+    room = max(width - len(str(len(places))) - 2, 2)
+    return [cut_out(text, width, room - room // 2, room // 2, f"…{places[text]}…") for text in labels]
+
+
+def cut_out(text: str, width: int, start: int, ending: int, mark: str) -> str:
+    """`text`, or its first and last cells with `mark` between them where it is wider than `width`."""
+    if cell_len(text) <= width:
+        return text
+    return beginning(text, start) + mark + beginning(text[::-1], ending)[::-1]
+
+
+def beginning(text: str, width: int) -> str:
+    """As many characters from the left as fit into `width` cells."""
+    end = min(len(text), width)
+    while cell_len(text[:end]) > width:
+        end -= 1
+    return text[:end]

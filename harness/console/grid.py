@@ -1,4 +1,4 @@
-"""Columns and rows -> a table for a terminal that loses columns from the right, never lines, where it is narrow."""
+"""Columns and rows -> a table for a terminal that shortens labels, then loses columns from the right, never lines, if narrow."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from harness import wording
+
 GAP = 3
 INDENT = 2
+LABEL_WIDTH = 12  # labels are not cut further to keep other columns
 # One word, one style; the word itself says what it means.
-STYLES = {"FAILED": "bold red", "failed": "red", "DIVERGED": "bold yellow", "diverged": "yellow", "REHEARSAL": "bold magenta"}
+STYLES = {"FAILED": "bold red", "failed": "red", "DIVERGED": "bold yellow", "diverged": "yellow"}
+WARNING = "bold magenta"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column: its heading and where its cells stand."""
+    """A table's column: its heading, where its cells stand, and whether they are labels that may be cut, or words for states."""
 
     heading: str
     justify: Literal["left", "right"] = "left"
+    holds: Literal["text", "labels", "states"] = "text"
 
 
 @dataclass(frozen=True)
@@ -33,32 +38,77 @@ class Grid:
     indent: int = INDENT
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        yield from (styled(line) for line in self.lines(options.max_width))
+        for parts in self._parts(options.max_width):
+            yield styled(*parts)
 
     def lines(self, width: int) -> list[str]:
         """The table as lines of at most `width` cells; the first column always stays, cut where it must be."""
-        cells = [[column.heading for column in self.columns], *[list(map(printable, row)) for row in self.rows]]
+        return ["".join(text for text, _ in parts) for parts in self._parts(width)]
+
+    def fits(self, width: int) -> bool:
+        """Whether every column is shown on a terminal of `width` cells."""
+        return len(self._widths(self._cells(), width)) == len(self.columns)
+
+    def _cells(self) -> list[list[str]]:
+        return [[column.heading for column in self.columns], *[list(map(printable, row)) for row in self.rows]]
+
+    def _widths(self, cells: Sequence[Sequence[str]], width: int) -> list[int]:
         widths = [max(cell_len(row[place]) for row in cells) for place in range(len(self.columns))]
-        shown = fitting(widths, width - self.indent)
-        lost = shown < len(widths)
-        widths[0] = max(1, min(widths[0], width - self.indent - (GAP + 1 if lost else 0)))
+        return fitting(widths, [column.holds == "labels" for column in self.columns], width - self.indent)
+
+    def _parts(self, width: int) -> list[list[tuple[str, str]]]:
+        """Each line's pieces of text with their styles."""
+        cells = self._cells()
+        widths = self._widths(cells, width)
+        for place, size in enumerate(widths):
+            if self.columns[place].holds == "labels":
+                for row, label in zip(cells[1:], wording.shorten([row[place] for row in cells[1:]], size), strict=True):
+                    row[place] = label
+        # The mark says that the terminal, not the harness, left something out.
+        mark = " " * GAP + "…" if len(widths) < len(self.columns) else ""
         lines = []
         for row in cells:
-            parts = [place_cell(row[at], widths[at], self.columns[at].justify) for at in range(shown)]
-            # The mark says that the terminal, not the harness, left something out.
-            parts += ["…"] if lost else []
-            lines.append((" " * self.indent + (" " * GAP).join(parts)).rstrip())
+            parts = [(" " * self.indent, "")]
+            for place, (column, size) in enumerate(zip(self.columns, widths, strict=False)):
+                style = STYLES.get(row[place], "") if column.holds == "states" else ""
+                parts += [(" " * GAP if place else "", ""), (place_cell(row[place], size, column.justify), style)]
+            text, style = parts[-1]
+            parts[-1] = (text if mark else text.rstrip(), style)
+            lines.append([*parts, (mark, "")])
         return lines
 
 
-def fitting(widths: Sequence[int], width: int) -> int:
-    """How many columns from the left fit into `width` cells; where not all do, with the mark for the lost ones."""
-    if sum(widths) + GAP * (len(widths) - 1) <= width:
-        return len(widths)
-    for shown in range(len(widths) - 1, 1, -1):
-        if sum(widths[:shown]) + GAP * shown + 1 <= width:
-            return shown
-    return 1
+@dataclass(frozen=True)
+class Note:
+    """A text behind its key; what one line cannot hold goes on below its beginning."""
+
+    key: str
+    text: str
+    width: int  # cells of the widest key
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        start = f"{' ' * INDENT}{self.key:<{self.width}}{' ' * GAP}"
+        # Narrower than one label the text would be a column of letters.
+        room = max(options.max_width - cell_len(start), LABEL_WIDTH)
+        for line in Text(printable(self.text)).wrap(console, room, overflow="fold", no_wrap=False):
+            yield styled(start + line.plain.rstrip())
+            start = " " * cell_len(start)
+
+
+def fitting(widths: Sequence[int], labels: Sequence[bool], width: int) -> list[int]:
+    """The widths of as many columns from the left as fit into `width` cells; where not all do, with the mark for the lost ones.
+
+    Columns of labels give way before any column is lost.
+    """
+    for shown in range(len(widths), 0, -1):
+        room = width - GAP * (shown - 1) - (GAP + 1 if shown < len(widths) else 0)
+        found = list(widths[:shown])
+        for place in sorted(range(shown), key=lambda place: -widths[place]):
+            if labels[place] and widths[place] > LABEL_WIDTH:
+                found[place] = max(LABEL_WIDTH, widths[place] - max(0, sum(found) - room))
+        if sum(found) <= room:
+            return found
+    return [max(1, min(widths[0], room))]
 
 
 def place_cell(text: str, width: int, justify: Literal["left", "right"]) -> str:
@@ -76,9 +126,6 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def styled(line: str) -> Text:
-    """A line with its telling words coloured; never wrapped, so that a copied path stays whole."""
-    text = Text(line, no_wrap=True, overflow="ignore")
-    for word, style in STYLES.items():
-        text.highlight_regex(rf"\b{word}\b", style)
-    return text
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """A line of texts, some with a style; never wrapped, so that a copied path stays whole."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ignore")
