@@ -98,6 +98,9 @@ class _Attempt:
         atomic.write_json(self.paths.spec, self.job.spec, self.lease)
         saved = self._saved()
         self.rows = saved["rows"] if saved else []
+        if self.rows or self.paths.metrics.exists():
+            # Before anything can end the run: rows after the checkpoint, or torn ones, are no part of a result.
+            write_rows(self.paths.metrics, self.rows, self.lease)
         self._describe_origin()
         if self.lease.worn_out:
             return self._end(self._failed(failures.KILLED))
@@ -122,7 +125,6 @@ class _Attempt:
         if saved is not None:
             training.load_state_dict(saved["training"])
             print(f"going on after {len(self.rows)} epochs")
-            write_rows(self.paths.metrics, self.rows, self.lease)
         self.saved_at = time.monotonic()
         return training
 

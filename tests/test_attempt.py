@@ -171,6 +171,15 @@ def test_a_worn_out_run_fails_as_killed_without_training(store):
     assert not store.paths.run(RUN).metrics.exists()
 
 
+@pytest.mark.parametrize("wrong", [b'{"epoch": 1}\n{"epo', b"\x80\x00", b'{"epoch": 1, "score": 1e9}\n'])
+def test_rows_without_a_checkpoint_are_no_part_of_a_failure(store, wrong):
+    paths = store.paths.run(RUN)
+    paths.folder.mkdir(parents=True)
+    paths.metrics.write_bytes(wrong)
+    assert run(store, job(fail_at=1)).state == "failed"
+    assert read_rows(paths.metrics) == []
+
+
 def test_a_superseded_attempt_writes_nothing_more(store):
     clock = iter((0.0, 1000.0))
     taker = Watch(Timing(), Holder(host="other", machine="other", pid=1, process_start="1"), lambda: next(clock))
