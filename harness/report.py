@@ -26,16 +26,27 @@ def report(
     from rich.text import Text
 
     from harness.console import documents, screens, shell
+    from harness.errors import HarnessError
     from harness.frames import stored_plan
     from harness.store.records import Store
     from harness.writeup import gather, write_findings
 
     store = Store.open(results, create=False)
-    plans = [stored_plan(store, name) for name in dict.fromkeys(names or store.plan_names())]
+    errors: list[HarnessError] = []
+    if names:
+        plans = [stored_plan(store, name) for name in dict.fromkeys(names)]
+    else:
+        plans, damaged = store.load_plans()
+        errors += damaged
     written = []
     for plan in plans:
-        findings = gather(store, plan)
-        path = str(write_findings(findings))
+        try:
+            findings = gather(store, plan)
+            path = str(write_findings(findings))
+        except HarnessError as error:
+            # The others have a report all the same.
+            errors.append(error)
+            continue
         if as_json:
             written.append(documents.summary(plan, findings.records, findings.runs, findings.metric, path))
             continue
@@ -43,8 +54,9 @@ def report(
         shell.show(*screens.heading(plan), Text(), screens.ending(plan, findings.runs, findings.metric, metric, path), Text())
     if as_json:
         shell.show_json({"reports": written})
-    elif not plans:
+    elif not plans and not errors:
         shell.say(f"no plan in {store.paths.plans} yet; make one with: harness run experiments/NAME.yaml")
+    shell.end_with(errors)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

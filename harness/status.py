@@ -56,18 +56,28 @@ def status(
 
 def _show_all(store: Store, as_json: bool) -> None:
     from harness.console import documents, shell, standing
+    from harness.errors import StoreError
 
-    plans = [plan for name in store.plan_names() if (plan := store.load_plan(name)) is not None]
-    records = store.records(list(dict.fromkeys(run.id for plan in plans for run in plan.runs)))
-    standings = [stand(store, plan, {run.id: records[run.id] for run in plan.runs}) for plan in plans]
+    plans, errors = store.load_plans()
+    records: dict[str, Record] = {}
+    standings = []
+    for plan in plans:
+        try:
+            # Plans share runs.
+            records.update(store.records(run.id for run in plan.runs if run.id not in records))
+        except StoreError as error:
+            errors.append(error)
+            continue
+        standings.append(stand(store, plan, {run.id: records[run.id] for run in plan.runs}))
     # What is worked on now stands first.
     standings.sort(key=lambda one: (one.updated is None, one.updated or 0.0, one.plan.name))
     if as_json:
         shell.show_json({"plans": [documents.plan_standing(one) for one in standings]})
     elif standings:
         shell.show(standing.overview(standings))
-    else:
+    elif not errors:
         shell.say(f"no plan in {store.paths.plans} yet; make one with: harness run experiments/NAME.yaml")
+    shell.end_with(errors)
 
 
 def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
@@ -95,12 +105,13 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
             shell.show(standing.two_runs(first, second))
         return
     run_id, spec = specs[0]
-    loaded = [plan for name in store.plan_names() if (plan := store.load_plan(name)) is not None]
+    loaded, errors = store.load_plans()
     plans = [plan.name for plan in loaded if any(run.id == run_id for run in plan.runs)]
     if as_json:
         shell.show_json(documents.run_details(store.record(run_id), spec, plans, store.paths.run(run_id)))
     else:
         shell.show(standing.one_run(store.record(run_id), spec, plans, store.paths.run(run_id)))
+    shell.end_with(errors)
 
 
 def stand(store: Store, plan: Plan, records: dict[str, Record]) -> Standing:

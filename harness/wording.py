@@ -193,7 +193,7 @@ def compared(registered: Mapping[str, Any]) -> str:
     """The sentence of a comparison: variants that are compared with the same one share a verb."""
     one, several = COMPARISONS[registered["kind"]]
     groups: dict[str, list[str]] = {}
-    for variant, over in zip(registered["variants"], registered["over"], strict=True):
+    for variant, over in zip(registered.get("variants", ()), registered.get("over", ()), strict=True):
         groups.setdefault(over, []).append(variant)
     return ", ".join(f"{listed(group)} {one if len(group) == 1 else several} {over}" for over, group in groups.items())
 

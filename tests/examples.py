@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.plan import Plan, PlannedRun
+from harness.plan import Plan, PlannedRun, Registration
 from harness.store.records import Store, write_rows
 from harness.task import Metric
 
@@ -56,6 +56,12 @@ def images_plan(variants: Sequence[str] = ("relu", "leaky_relu"), seeds: int = 3
 def changed(plan: Plan, **fields: Any) -> Plan:
     """The plan with other fields."""
     return Plan.model_validate({**dict(plan), **fields})
+
+
+def amended(plan: Plan, **fields: Any) -> Plan:
+    """The plan after its file was given another registration: its own, with `fields`."""
+    own = {name: getattr(plan, name) for name in ("baseline", "looks", "margin", "alpha", "claims")}
+    return changed(plan, amended=Registration.model_validate({**own, "claims_digest": "1" * 64, **fields}))
 
 
 def write_run(store: Store, plan: Plan, run: PlannedRun, rows: Sequence[Mapping[str, Any]], **result: Any) -> None:

@@ -14,13 +14,16 @@ from pathlib import Path
 
 import pytest
 import typer
-from examples import ACCURACY, golden, images_plan, write_log
+from examples import ACCURACY, amended, golden, images_plan, write_log
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from harness import wording
 from harness.console import documents, screens, shell, standing
 from harness.console.grid import Column, Grid, styled
-from harness.console.live import Live, Progress, progress
+from harness.console.live import Live, Progress, cells, progress
 from harness.errors import InputError, Position, Problem
 from harness.frames import runs_frame
 from harness.plan import Plan
@@ -216,9 +219,20 @@ def test_a_question_with_brackets_and_escapes_is_shown_as_it_is() -> None:
     assert text(*screens.heading(plan)).strip() == "leakyrelu_vs_relu@smoke   [red]Is it?[/red]  [31m:smile:"
 
 
-def test_telling_words_are_coloured_and_others_are_not() -> None:
-    assert [span.style for span in styled("FAILED oom").spans] == ["bold red"]
-    assert styled("unfailed").spans == []
+def colours(renderable: RenderableType) -> list[tuple[str, str]]:
+    """Every coloured piece of what is shown, with its style."""
+    segments = Console(width=100, color_system="truecolor").render(renderable)
+    return [(segment.text, str(segment.style)) for segment in segments if segment.style]
+
+
+def test_states_are_coloured_and_the_same_words_of_a_person_are_not(store: Store) -> None:
+    plan = images_plan(variants=("failed", "FAILED oom"), question="Why has REHEARSAL failed and DIVERGED?", profile=None)
+    assert [colours(line) for line in screens.heading(plan)] == [[]]
+    records = some_records(plan)
+    assert colours(cells(plan, records, "test_accuracy", METRIC)) == [("FAILED", "bold red")]
+    shown = standing.one_plan(standing.Standing(plan, count(plan, records), 12.0), records, store.paths)
+    assert colours(shown) == [("failed     ", "red")]
+    assert colours(screens.marked("6 runs", images_plan())) == [("REHEARSAL: profile smoke, no evidence", "bold magenta")]
 
 
 def test_two_runs_differ_by_what_made_their_ids() -> None:
@@ -281,13 +295,36 @@ def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixtu
         ),
         (
             {"kind": "declines_beyond", "metric": "test_accuracy", "factor": "dropout", "value": 0.5},
-            "declines where dropout is beyond 0.5 (test_accuracy)",
+            "the result declines where dropout is beyond 0.5 (test_accuracy)",
         ),
         (
             {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "width", "dose": "parameters", "value": 32},
-            "no gain proportional to parameters where width is beyond 32 (test_accuracy)",
+            "there is no gain proportional to parameters where width is beyond 32 (test_accuracy)",
         ),
-        ({"kind": "at_most", "metric": "parameters", "value": {"base": 4903082.0}}, "at most base 4,903,082 (parameters)"),
+        (
+            {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "batch_size", "value": 32.0},
+            "there is no gain proportional to batch size where batch_size is beyond 32 (test_accuracy)",
+        ),
+        (
+            {"kind": "declines_beyond", "metric": "test_accuracy", "factor": "dropout"},
+            "the result declines where dropout is beyond 0 (test_accuracy)",
+        ),
+        (
+            {"kind": "no_gain", "metric": "test_accuracy", "variants": ["x", "y", "z"], "over": ["a", "a", "a"]},
+            "x, y and z gain nothing over a (test_accuracy)",
+        ),
+        (
+            {"kind": "equivalent", "metric": "test_accuracy", "variants": ["x", "y"], "over": ["a", "b"], "margin": 0.25},
+            "x is equivalent to a, y is equivalent to b (test_accuracy; under 0.25 pp declared not to matter)",
+        ),
+        (
+            {"kind": "at_least", "metric": "test_accuracy", "value": {"base": 86.968}},
+            "base reaches at least 86.968 (test_accuracy)",
+        ),
+        (
+            {"kind": "at_most", "metric": "parameters", "value": {"base": 4903082.0}},
+            "base reaches at most 4,903,082 (parameters)",
+        ),
         (
             {
                 "kind": "contrast",
@@ -330,8 +367,139 @@ def test_numbers_carry_as_many_decimals_as_help() -> None:
 
 def test_the_command_to_repeat_a_plan_survives_a_shell() -> None:
     plan = images_plan(overrides=("data.root=my images; rm -r /",), name="leakyrelu_vs_relu@smoke+1a2b3c")
-    assert wording.command(plan) == (
+    assert wording.command(plan, Path("results")) == (
         "harness run experiments/leakyrelu_vs_relu.yaml --profile smoke --set 'data.root=my images; rm -r /' --device cpu"
     )
     assert wording.rehearsal(plan) == "REHEARSAL: profile smoke, --set data.root=my images; rm -r /, no evidence"
-    assert "--seeds 3" in wording.command(images_plan(looks=(2,)))
+    assert "--seeds 3" in wording.command(images_plan(looks=(2,)), Path("results"))
+
+
+def test_the_command_to_repeat_a_plan_names_its_file_and_its_results() -> None:
+    plan = images_plan(file="my own/leaky.yaml", profile=None)
+    assert wording.command(plan, Path("/data/my results")) == (
+        "harness run 'my own/leaky.yaml' --device cpu --results '/data/my results'"
+    )
+
+
+NUMBERS = (
+    Column("variant", holds="labels"),
+    Column("n", "right"),
+    Column("test accuracy (%)", "right"),
+    Column("difference (pp)"),
+)
+
+
+def test_long_labels_are_cut_in_the_middle_before_numbers_are_lost() -> None:
+    labels = [f"model.widths=64{'x' * 50}learning_rate=0.{place} *" for place in range(3)]
+    grid = Grid(NUMBERS, [[label, "5", "93.37 ± 0.12", "+0.33"] for label in labels])
+    for width in (60, 80, 100):
+        lines = grid.lines(width)
+        assert all(line.split()[-1] == "+0.33" for line in lines[1:])
+        assert max(map(len, lines)) <= width
+        assert len({line.split("   ")[0] for line in lines[1:]}) == 3
+        assert all(" *   5" in line.replace("     5", "   5") for line in lines[1:])
+    assert max(map(len, grid.lines(100))) == 100
+
+
+@given(st.lists(st.text("ab\u4e00", min_size=1, max_size=60), min_size=1, max_size=12, unique=True), st.integers(8, 50))
+def test_shortened_labels_fit_and_stay_distinct(labels: list[str], width: int) -> None:
+    shown = wording.shorten(labels, width)
+    assert len(set(shown)) == len(labels)
+    assert all(cell_len(text) <= width for text in shown)
+    assert all(text == label for text, label in zip(shown, labels, strict=True) if cell_len(label) <= width)
+
+
+def test_labels_that_differ_in_the_middle_alone_are_numbered() -> None:
+    assert wording.shorten([f"{'a' * 30}{middle}{'b' * 30}" for middle in "xyz"], 11) == [
+        "aaaa…1…bbbb",
+        "aaaa…2…bbbb",
+        "aaaa…3…bbbb",
+    ]
+
+
+def test_a_long_claim_goes_on_under_its_own_beginning() -> None:
+    labels = [f"variant_{place}" for place in range(12)]
+    plan = images_plan(claims=({**CLAIM, "kind": "no_gain", "variants": labels, "over": ["relu"] * 12},))
+    lines = text(screens.dry_run(plan, some_records(plan), {}, ACCURACY), width=80).splitlines()
+    (first,) = [place for place, line in enumerate(lines) if line.startswith("  claim 1   variant_0, ")]
+    assert max(map(len, lines[first:])) <= 80
+    assert lines[first + 1].startswith(" " * 12 + "variant_")
+    assert "gain nothing over relu" in " ".join(line.strip() for line in lines)
+
+
+def terminal(width: int, height: int) -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None)
+
+
+@pytest.mark.parametrize(("width", "height", "live"), [(100, 8, True), (100, 7, False), (48, 8, True), (47, 8, False)])
+def test_a_table_that_does_not_fit_the_terminal_gives_way_to_plain_lines(
+    store: Store, width: int, height: int, live: bool
+) -> None:
+    console = terminal(width, height)
+    view = progress(images_plan(), "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
+    assert isinstance(view, Live) is live
+
+
+def test_the_live_view_marks_what_a_narrow_terminal_cuts_off(store: Store) -> None:
+    plan = images_plan()
+    view = Live(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=terminal(40, 25), clock=lambda: 0.0)
+    lines = text(view.frame(), width=40).splitlines()
+    assert lines[-1].endswith("…")
+    assert lines[0].endswith("…")
+    assert max(map(len, lines)) <= 40
+
+
+def test_the_live_view_says_that_it_stops_and_no_more_that_it_may(store: Store) -> None:
+    console = terminal(100, 25)
+    plan = images_plan()
+    with progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console) as view:
+        view.update(some_records(plan))
+        assert isinstance(view, Live)
+        assert view.footer().endswith("Ctrl-C keeps everything")
+        view.stopping()
+        view.stopping()
+        assert view.footer() == "3 of 6 done · stopping: finishing the step, writing checkpoints"
+    assert isinstance(console.file, io.StringIO)
+    assert "stopping: finishing the step" in console.file.getvalue()
+
+
+def test_plain_lines_say_once_that_the_workers_stop(store: Store) -> None:
+    view, out = plain_view(images_plan(), store)
+    with view:
+        view.stopping()
+        view.stopping()
+    assert out.getvalue().splitlines()[2:] == ["stopping: finishing the step, writing checkpoints"]
+
+
+def test_claims_changed_after_runs_are_told_in_every_heading() -> None:
+    plan = images_plan()
+    assert len(screens.heading(plan)) == 1
+    shown = text(*screens.heading(amended(plan, claims=(CLAIM,))))
+    assert shown.splitlines()[1] == "CLAIMS CHANGED AFTER RUNS"
+
+
+def test_what_the_file_says_now_is_told_where_it_differs() -> None:
+    plan = images_plan()
+    assert wording.amended(plan, ACCURACY) is None
+    assert wording.amended(amended(plan, claims=(CLAIM,), looks=(3, 5), margin=None), ACCURACY) == (
+        "CLAIMS CHANGED AFTER RUNS: registered as below; the file now says: "
+        "1. leaky_relu improves on relu (test_accuracy; under 3 pp declared not to matter); "
+        "looks 3, 5 (registered: 3); margin none (registered: 3)"
+    )
+    assert "says: no claims; baseline leaky_relu (registered: relu)" in str(
+        wording.amended(amended(plan, baseline="leaky_relu"), ACCURACY)
+    )
+
+
+def test_a_terminal_that_lacks_a_character_gets_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    app = typer.Typer()
+
+    @app.command()
+    def shows() -> None:
+        shell.show(styled("6 runs · cpu"))
+
+    assert shell.run_app(app, [], "harness shows") == 0
+    sys.stdout.flush()
+    assert raw.getvalue() == b"6 runs ? cpu\n"

@@ -44,6 +44,22 @@ def test_a_name_without_a_plan_writes_nothing(store: Store, toy_plan: PlanMaker,
     assert not store.paths.reports.exists()
 
 
+def test_damaged_plans_and_runs_keep_no_other_plan_from_its_report(
+    store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = toy_plan({"lost": {"effect": 3.0}}, name="lost")
+    for plan in (lost, toy_plan()):
+        store.save_plan(plan)
+    write_run(store, lost, lost.runs[0], [], state="completed")
+    result = store.paths.run(lost.runs[0].id).result
+    result.write_text("{")
+    store.paths.plan("broken").write_text("{")
+    assert report.main(["--results", str(store.paths.root)]) == 2
+    out, err = capsys.readouterr()
+    assert f"report  {store.paths.report('toys') / 'report.md'}" in out
+    assert [line.split(": ")[0] for line in err.splitlines()] == [str(store.paths.plan("broken")), str(result)]
+
+
 def test_an_empty_store_says_how_to_begin(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.main(["--results", str(store.paths.root)]) == 0
     assert "harness run" in capsys.readouterr().err

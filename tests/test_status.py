@@ -43,7 +43,9 @@ def test_one_plan_shows_what_failed_and_how_to_go_on(store: Store, toys: Plan, c
     assert run(store, "experiments/toys.yaml") == 0
     shown = capsys.readouterr().out
     assert "failed   better seed 0" in shown
-    assert f"again: {'harness run experiments/toys.yaml --device cpu --retry failed'}" in shown
+    where = f"--results {store.paths.root}"
+    assert f"again: harness run experiments/toys.yaml --device cpu {where} --retry failed" in shown
+    assert f"write it with: harness report toys {where}" in shown
     assert toys.question in shown
 
 
@@ -99,6 +101,46 @@ def test_a_start_that_several_runs_share_is_refused(store: Store, toys: Plan, ca
     write_run(store, toys, twin, [])
     assert run(store, toys.runs[0].id[:8]) == 2
     assert twin.id in capsys.readouterr().err
+
+
+def damage(store: Store) -> list[str]:
+    """Plans that cannot be read, and what is said of each."""
+    files = {"broken": "{", "foreign": '{"name": "mine"}', "toys copy": store.paths.plan("toys").read_text()}
+    for name, text in files.items():
+        store.paths.plan(name).write_text(text)
+    return [str(store.paths.plan(name)) for name in files]
+
+
+@pytest.mark.parametrize("names", [(), ("--json",)])
+def test_damaged_plans_are_told_and_hide_no_other(
+    store: Store, toys: Plan, names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = damage(store)
+    assert run(store, *names) == 2
+    out, err = capsys.readouterr()
+    assert out.count(toys.name) == 1
+    assert [line.split(": ")[0] for line in err.splitlines()] == paths
+    assert f"{paths[-1]}: holds the plan 'toys'; name it toys.json, or move it elsewhere" in err
+
+
+def test_a_damaged_result_hides_only_its_own_plans(
+    store: Store, toys: Plan, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.save_plan(toy_plan({"other": {"effect": 3.0}}, name="untouched"))
+    result = store.paths.run(toys.runs[0].id).result
+    result.write_text("{")
+    assert run(store) == 2
+    out, err = capsys.readouterr()
+    assert "untouched" in out
+    assert err.startswith(f"{result}: ")
+
+
+def test_one_run_is_shown_beside_a_damaged_plan(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    (first, *_) = damage(store)
+    assert run(store, toys.runs[0].id) == 2
+    out, err = capsys.readouterr()
+    assert "plans     toys" in out
+    assert first in err
 
 
 def test_an_empty_store_says_how_to_begin(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

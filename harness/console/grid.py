@@ -54,7 +54,11 @@ class Grid:
 
     def _widths(self, cells: Sequence[Sequence[str]], width: int) -> list[int]:
         widths = [max(cell_len(row[place]) for row in cells) for place in range(len(self.columns))]
-        return fitting(widths, [column.holds == "labels" for column in self.columns], width - self.indent)
+        least = [
+            max(LABEL_WIDTH, cell_len(column.heading)) if column.holds == "labels" else size
+            for column, size in zip(self.columns, widths, strict=True)
+        ]
+        return fitting(widths, least, width - self.indent)
 
     def _parts(self, width: int) -> list[list[tuple[str, str]]]:
         """Each line's pieces of text with their styles."""
@@ -72,9 +76,10 @@ class Grid:
             for place, (column, size) in enumerate(zip(self.columns, widths, strict=False)):
                 style = STYLES.get(row[place], "") if column.holds == "states" else ""
                 parts += [(" " * GAP if place else "", ""), (place_cell(row[place], size, column.justify), style)]
-            text, style = parts[-1]
-            parts[-1] = (text if mark else text.rstrip(), style)
-            lines.append([*parts, (mark, "")])
+            parts.append((mark, ""))
+            while parts and not parts[-1][0].strip():
+                parts.pop()
+            lines.append([*parts[:-1], (parts[-1][0].rstrip(), parts[-1][1])] if parts else [])
         return lines
 
 
@@ -95,17 +100,16 @@ class Note:
             start = " " * cell_len(start)
 
 
-def fitting(widths: Sequence[int], labels: Sequence[bool], width: int) -> list[int]:
+def fitting(widths: Sequence[int], least: Sequence[int], width: int) -> list[int]:
     """The widths of as many columns from the left as fit into `width` cells; where not all do, with the mark for the lost ones.
 
-    Columns of labels give way before any column is lost.
+    The widest ones first give way, down to `least`, before any column is lost.
     """
     for shown in range(len(widths), 0, -1):
         room = width - GAP * (shown - 1) - (GAP + 1 if shown < len(widths) else 0)
         found = list(widths[:shown])
         for place in sorted(range(shown), key=lambda place: -widths[place]):
-            if labels[place] and widths[place] > LABEL_WIDTH:
-                found[place] = max(LABEL_WIDTH, widths[place] - max(0, sum(found) - room))
+            found[place] = max(min(least[place], widths[place]), widths[place] - max(0, sum(found) - room))
         if sum(found) <= room:
             return found
     return [max(1, min(widths[0], room))]

@@ -1,7 +1,8 @@
-"""Plan, records -> progress while runs train: a table on a terminal, a line an ending where the output is none.
+"""Plan, records -> progress while runs train: a table on a terminal that it fits, a line an ending elsewhere.
 
 with progress(plan, metric name, metric, paths, workers=2, device="cpu") as shown:
     shown.update(store.records(ids))        every half second or so
+    shown.stopping()                        once somebody has asked to stop
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from rich.live import Live as RichLive
 from rich.text import Text
 
 from harness import wording
-from harness.console.grid import INDENT, Column, Grid, printable, styled
-from harness.console.screens import heading, starred
+from harness.console.grid import INDENT, STYLES, Column, Grid, printable, styled
+from harness.console.screens import heading, marked, starred
 from harness.console.shell import console as make_console
 from harness.console.standing import epoch_of
 from harness.plan import Plan, PlannedRun
@@ -30,6 +31,8 @@ from harness.task import Metric
 MOST_VARIANTS = 12
 MOST_SEEDS = 20
 LOG_LINES = 5
+STATES = {"interrupted": "stopped", "failed": "FAILED", "diverged": "DIVERGED"}
+STOPPING = "stopping: finishing the step, writing checkpoints"
 
 
 def progress(
@@ -48,9 +51,10 @@ def progress(
     `name` and `metric` are what the cells show; `clock` returns seconds.
     """
     console = console or make_console(sys.stderr)
-    small = len(plan.variants) <= MOST_VARIANTS and wording.seeds(plan) <= MOST_SEEDS
-    view = Live if console.is_terminal and small else Progress
-    return view(plan, name, metric, paths, workers=workers, device=device, console=console, clock=clock)
+    live = Live(plan, name, metric, paths, workers=workers, device=device, console=console, clock=clock)
+    if console.is_terminal and live.fits():
+        return live
+    return Progress(plan, name, metric, paths, workers=workers, device=device, console=console, clock=clock)
 
 
 class Progress:
@@ -73,6 +77,7 @@ class Progress:
         self.known: Mapping[str, Record] | None = None
         self.began = clock()
         self.trained_before = 0.0
+        self.stops = False
 
     def __enter__(self) -> Progress:
         self._print(*self.introduction())
@@ -96,28 +101,37 @@ class Progress:
                 ended += 1
                 self._announce(ended, run, records[run.id])
 
-    def introduction(self) -> list[RenderableType]:
-        """The two lines above everything: the question; the runs, workers, device and whether this is a rehearsal."""
+    def stopping(self) -> None:
+        """Say, once, that the workers have been asked to stop."""
+        if not self.stops:
+            self.stops = True
+            self._tell_stopping()
+
+    def introduction(self) -> list[Text]:
+        """The lines above everything: the question; the runs, workers, device and whether this is a rehearsal."""
         count = f"{wording.plural(len(self.plan.runs), 'run')} on {self.device}, {wording.plural(self.workers, 'worker')}"
-        marker = wording.rehearsal(self.plan)
-        return [*heading(self.plan), styled(printable(f"{count} · {marker}" if marker else count))]
+        return [*heading(self.plan), marked(count, self.plan)]
+
+    def _tell_stopping(self) -> None:
+        self._print(styled(STOPPING))
 
     def _announce(self, ended: int, run: PlannedRun, record: Record) -> None:
         widest = max(map(len, self.plan.variants))
-        line = f"[{ended}/{len(self.plan.runs)}] {run.variant:<{widest}}  seed {run.seed}  {self._outcome(record)}"
-        self._print(styled(printable(line)))
+        place = f"[{ended}/{len(self.plan.runs)}] {run.variant:<{widest}}  seed {run.seed}  "
+        self._print(styled(printable(place), *self._outcome(record)))
         if record.state == "failed":
             self._print(*(styled(f"    {printable(line)}") for line in last_lines(self.paths.run(run.id).log)))
 
-    def _outcome(self, record: Record) -> str:
+    def _outcome(self, record: Record) -> list[str | tuple[str, str]]:
         time = "" if record.seconds is None else wording.clock(record.seconds)
         log = str(self.paths.run(record.id).log)
         if record.state == "completed":
             value = live_value(record.metrics.get(self.name), self.metric)
-            return "  ".join(filter(None, ["completed", f"{value} {self.metric.unit}".rstrip(), time, record.id]))
+            return ["  ".join(filter(None, ["completed", f"{value} {self.metric.unit}".rstrip(), time, record.id]))]
         # The lines of a failure stand above a person's next command: the word, why, when, and where to look.
-        word = f"FAILED {record.reason or ''}".rstrip() if record.state == "failed" else "DIVERGED"
-        return f"{word} at epoch {record.epoch}  {log}"
+        word = STATES[record.state]
+        reason = f" {record.reason}" if record.reason and record.state == "failed" else ""
+        return [(word, STYLES[word]), printable(f"{reason} at epoch {record.epoch}  {log}")]
 
     def _print(self, *lines: RenderableType) -> None:
         for line in lines:
@@ -128,7 +142,7 @@ class Live(Progress):
     """A table with a cell a run that fills in; failures are also told in full, above it."""
 
     def __enter__(self) -> Live:
-        self.live = RichLive(console=self.console, auto_refresh=False, get_renderable=self.frame, vertical_overflow="visible")
+        self.live = RichLive(console=self.console, auto_refresh=False, get_renderable=self.frame, vertical_overflow="ellipsis")
         self.live.start(refresh=True)
         return self
 
@@ -146,7 +160,21 @@ class Live(Progress):
     def frame(self) -> RenderableType:
         """The whole view, as of the last update."""
         table = cells(self.plan, self.known or {}, self.name, self.metric)
-        return Group(*self.introduction(), Text(), table, Text(), styled(f"{' ' * INDENT}{self.footer()}"))
+        above, below = self.introduction(), styled(" " * INDENT, self.footer())
+        for line in (*above, below):
+            line.overflow = "ellipsis"  # a line that ran on would move the table
+        return Group(*above, Text(), table, Text(), below)
+
+    def fits(self) -> bool:
+        """Whether the plan is small enough to watch, and the console has room for all of it, whatever becomes of the runs."""
+        if len(self.plan.variants) > MOST_VARIANTS or wording.seeds(self.plan) > MOST_SEEDS:
+            return False
+        widest = {run.id: Record(run.id, "diverged") for run in self.plan.runs}
+        height = len(self.introduction()) + 1 + (1 + len(self.plan.variants)) + 2
+        return height <= self.console.height and cells(self.plan, widest, self.name, self.metric).fits(self.console.width)
+
+    def _tell_stopping(self) -> None:
+        self.live.refresh()
 
     def footer(self) -> str:
         """How far it is, how fast, and how long it takes still."""
@@ -154,6 +182,8 @@ class Live(Progress):
         elapsed = self.clock() - self.began
         ended = sum(record.ended for record in records.values())
         parts = [f"{ended} of {len(self.plan.runs)} done"]
+        if self.stops:
+            return " · ".join([*parts, STOPPING])
         speeds = [
             speed for record in records.values() if record.state == "running" and (speed := self._speed(record)) is not None
         ]
@@ -186,7 +216,7 @@ def cells(plan: Plan, records: Mapping[str, Record], name: str, metric: Metric) 
     """A row a variant, a column a seed, each cell the run's value or where it stands."""
     seeds = list(dict.fromkeys(run.seed for run in plan.runs))
     by_place = {(run.variant, run.seed): run for run in plan.runs}
-    columns = [Column(wording.label(name)), *(Column(f"seed {seed}", "right") for seed in seeds)]
+    columns = [Column(wording.label(name), holds="labels"), *(Column(f"seed {seed}", "right", "states") for seed in seeds)]
     rows = []
     for variant, config in plan.variants.items():
         runs = [by_place.get((variant, seed)) for seed in seeds]
@@ -203,7 +233,7 @@ def cell(record: Record | None, length: int | None, name: str, metric: Metric) -
         return epoch_of(record.epoch, None) if length is None else f"{record.epoch}/{length}"
     if record.state == "completed":
         return live_value(record.metrics.get(name), metric)
-    return {"interrupted": "stopped", "failed": "FAILED", "diverged": "DIVERGED"}[record.state]
+    return STATES[record.state]
 
 
 def live_value(value: Any, metric: Metric) -> str:

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness import wording
-from harness.console.grid import INDENT, Column, Grid, printable, styled
+from harness.console.grid import INDENT, WARNING, Column, Grid, Note, printable, styled
 from harness.frames import Comparison, compare
 from harness.plan import Plan
 from harness.store.records import Record
@@ -19,9 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def heading(plan: Plan) -> list[RenderableType]:
-    """The plan's name and its question."""
-    return [styled(f"{plan.name}   {printable(plan.question)}")]
+def heading(plan: Plan) -> list[Text]:
+    """The plan's name and its question; then whether its file claims something else by now."""
+    question = styled(f"{plan.name}   {printable(plan.question)}")
+    return [question] if plan.amended is None else [question, styled((wording.CHANGED, WARNING))]
+
+
+def marked(facts: str, plan: Plan) -> Text:
+    """A line of facts; of a rehearsal, with that at its end."""
+    marker = wording.rehearsal(plan)
+    return styled(printable(facts), " · ", (printable(marker), WARNING)) if marker else styled(printable(facts))
 
 
 def dry_run(
@@ -31,17 +38,16 @@ def dry_run(
 
     `parameters` is a number a variant, empty where the task counts none; `metrics` are all that a claim may name.
     """
-    facts = " · ".join([*wording.setting(plan), *filter(None, [wording.rehearsal(plan)])])
     notes = [(f"claim {place}", wording.claim(claim, metrics)) for place, claim in enumerate(plan.claims, 1)]
     notes.append(("cost", cost(plan, records)))
     width = max(len(key) for key, _ in notes)
     return Group(
         *heading(plan),
-        styled(printable(facts)),
+        marked(" · ".join(wording.setting(plan)), plan),
         Text(),
         _variants(plan, records, parameters),
         Text(),
-        *(styled(f"{' ' * INDENT}{key:<{width}}   {printable(text)}") for key, text in notes),
+        *(Note(key, text, width) for key, text in notes),
         styled(f"{' ' * INDENT}nothing started; --json lists run ids"),
     )
 
@@ -65,8 +71,8 @@ def cost(plan: Plan, records: Mapping[str, Record]) -> str:
 def _variants(plan: Plan, records: Mapping[str, Record], parameters: Mapping[str, float]) -> Grid:
     states = {label: [records[run.id].state for run in plan.runs if run.variant == label] for label in plan.variants}
     failed = any(state == "failed" for found in states.values() for state in found)
-    columns = [Column("variant"), *([Column("parameters", "right")] if parameters else []), Column("seeds", "right")]
-    columns += [Column("done", "right"), *([Column("failed", "right")] if failed else []), Column("to do", "right")]
+    columns = [Column("variant", holds="labels"), *([Column("parameters", "right")] if parameters else [])]
+    columns += [Column(name, "right") for name in ("seeds", "done", *(["failed"] if failed else []), "to do")]
     rows = []
     for label, found in states.items():
         row = [starred(label, plan), *([wording.count(parameters[label])] if parameters else []), str(len(found))]
@@ -86,9 +92,10 @@ def ending(plan: Plan, runs: pd.DataFrame, name: str, metric: Metric, report: st
     """What came out: `runs_frame` -> a row a variant with n, mean ± sd and the paired difference; and where the report is."""
     comparison = compare(runs, name, plan.baseline, plan.looks)
     marker = wording.rehearsal(plan)
-    notes = [wording.reading(plan, comparison, metric.unit), *([marker] if marker else [])]
+    indent = " " * INDENT
     lines: list[RenderableType] = [means(plan, comparison, name, metric)]
-    lines += [styled(f"{' ' * INDENT}{printable(note)}") for note in notes]
+    lines.append(styled(indent, printable(wording.reading(plan, comparison, metric.unit))))
+    lines += [styled(indent, (printable(marker), WARNING))] if marker else []
     return Group(*lines, *([Text(), styled(f"report  {report}")] if report else []))
 
 
@@ -96,7 +103,7 @@ def means(plan: Plan, comparison: Comparison, name: str, metric: Metric) -> Grid
     """The table of `ending`; without differences where there are none to show."""
     unit = wording.difference_unit(metric.unit)
     places = wording.decimals([row.mean for row in comparison.rows], metric)
-    columns = [Column("variant"), Column("n", "right"), Column(wording.axis(name, metric.unit), "right")]
+    columns = [Column("variant", holds="labels"), Column("n", "right"), Column(wording.axis(name, metric.unit), "right")]
     columns += [Column(f"difference ({unit})" if unit else "difference", "right")]
     rows = [
         [starred(row.variant, plan), str(row.n), wording.spread(row.mean, row.sd, places), wording.signed(row.difference, places)]

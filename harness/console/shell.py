@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -43,8 +44,20 @@ def show_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def end_with(errors: Sequence[HarnessError]) -> None:
+    """Print what went wrong beside what was shown, a line each, and end the command with the exit code of the first, if any."""
+    for error in errors:
+        say(str(error))
+    if errors:
+        raise SystemExit(errors[0].exit_code)
+
+
 def run_app(app: typer.Typer, argv: Sequence[str] | None, name: str) -> int:
     """Run a command's typer application; its exit code. A HarnessError is printed to stderr without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal without `·` shows a question mark in its place.
+            stream.reconfigure(errors="replace")
     try:
         app(args=None if argv is None else list(argv), prog_name=name)
     except HarnessError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness import wording
-from harness.console.grid import INDENT, Column, Grid, printable, styled
+from harness.console.grid import INDENT, WARNING, Column, Grid, printable, styled
 from harness.console.screens import heading
 from harness.plan import Plan, config_difference, flatten
 from harness.progress import Counts
@@ -39,8 +40,8 @@ def overview(standings: Sequence[Standing]) -> RenderableType:
         numbers = [counts.running, counts.pending + counts.interrupted, counts.failed, *([counts.diverged] if diverged else [])]
         updated = NOTHING if standing.updated is None else wording.ago(standing.updated)
         rows.append([standing.plan.name, f"{counts.done}/{counts.total}", *(dotted(number) for number in numbers), updated])
-    columns = [Column(name, "left" if name in ("experiment", "updated") else "right") for name in headings]
-    return Grid(columns, rows, indent=0)
+    numbers_of = [Column(name, "right") for name in headings[1:-1]]
+    return Grid([Column("experiment", holds="labels"), *numbers_of, Column("updated")], rows, indent=0)
 
 
 def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) -> RenderableType:
@@ -48,7 +49,7 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) ->
     plan = standing.plan
     lines: list[RenderableType] = [*heading(plan)]
     marker = wording.rehearsal(plan)
-    lines += [styled(marker)] if marker else []
+    lines += [styled((printable(marker), WARNING))] if marker else []
     lines += [Text(), overview([standing])]
     rows = []
     for state in ("running", "interrupted", "diverged", "failed"):
@@ -57,16 +58,15 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) ->
                 length = wording.epochs(plan.variants[run.variant])
                 rows.append([state, f"{run.variant} seed {run.seed}", *_where(records[run.id], length, paths.run(run.id))])
     if rows:
-        lines += [Text(), Grid([Column("state"), Column("run"), Column("where"), Column("more")], rows, indent=0)]
+        columns = [Column("state", holds="states"), Column("run", holds="labels"), Column("where"), Column("more")]
+        lines += [Text(), Grid(columns, rows, indent=0)]
     retry = [state for state in ("failed", "diverged") if getattr(standing.counts, state)]
     if retry:
-        again = f"again: {wording.command(plan)} {' '.join(f'--retry {state}' for state in retry)}"
+        again = f"again: {wording.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"
         lines += [Text(), styled(printable(again))]
     report = paths.report(plan.name) / "report.md"
-    lines += [
-        Text(),
-        styled(f"report  {report}" if report.is_file() else f"report  none yet; write it with: harness report {plan.name}"),
-    ]
+    writing = shlex.join(["harness", "report", plan.name, *wording.elsewhere(paths.root)])
+    lines += [Text(), styled(f"report  {report}" if report.is_file() else f"report  none yet; write it with: {writing}")]
     return Group(*lines)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
 
 from harness import wording
 from harness.figures.style import Look, drawing, looks
@@ -17,8 +19,11 @@ if TYPE_CHECKING:
 # Inches.
 PANEL_WIDTH = 4.2
 HEIGHT = 3.6  # without the legend
-LEGEND_ROW = 0.19
-LEGEND_WIDTH = 8.0
+GAP = 0.08  # around the legend
+
+# The sizes beside a legend's label, in ems.
+LEGEND = {"handlelength": 3.6, "handletextpad": 0.8, "columnspacing": 1.8}
+MOST_COLUMNS = 6
 
 FEW_EPOCHS = 12  # so many points or fewer are each marked
 MARKS = 8  # on a longer line
@@ -31,26 +36,24 @@ def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequen
     the panels; `variants` are all of the plan in its order, which decides their colours; `note` stands above the panels. Runs
     that failed or diverged end in a cross and are in no mean; the mean of the others stops where the first of them does.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     present = set(epochs["variant"])
     styles = {variant: look for variant, look in looks(variants).items() if variant in present}
-    columns = legend_columns(list(styles))
-    below = LEGEND_ROW * (1.5 - -len(styles) // columns) if styles else 0.0
-    size = (PANEL_WIDTH * max(len(metrics), 1), HEIGHT + below)
+    width = PANEL_WIDTH * max(len(metrics), 1)
     with drawing():
-        room = ConstrainedLayoutEngine(rect=(0.005, below / size[1], 0.985, 0.985 - below / size[1]), wspace=0.06)
-        figure = Figure(figsize=size, layout=room)
-        FigureCanvasAgg(figure)
+        figure = Figure(figsize=(width, HEIGHT))
         axes = figure.subplots(1, max(len(metrics), 1), squeeze=False)[0]
         for axis, (name, metric) in zip(axes, metrics.items(), strict=False):
             panel(axis, epochs, name, metric, styles)
         if note:
-            figure.suptitle(note, fontsize=9, x=0.012, ha="left", fontweight="bold")
-        if styles:
-            legend(figure, styles, columns, key(epochs))
+            figure.suptitle(note, fontsize=9, x=0.012, ha="left", fontweight="bold", wrap=True)
+        below = legend(figure, styles, key(epochs)) if styles else 0.0
+        height = HEIGHT + below
+        figure.set_size_inches(width, height)
+        room = (0.005, below / height, 0.985, 0.985 - below / height)
+        figure.set_layout_engine(ConstrainedLayoutEngine(rect=room, wspace=0.06))
     return figure
 
 
@@ -104,22 +107,49 @@ def key(epochs: pd.DataFrame) -> str | None:
     broken = epochs["state"].isin(["failed", "diverged"])
     several = epochs[~broken].groupby("variant")["seed"].nunique().max() > 1
     meanings = ["bold: mean over seeds", "thin: each seed"] if several else []
-    return ", ".join([*meanings, *(["cross: failed or diverged"] if broken.any() else [])]) or None
+    return "; ".join([*meanings, *(["cross: failed or diverged"] if broken.any() else [])]) or None
 
 
-def legend(figure: Figure, styles: Mapping[str, Look], columns: int, title: str | None) -> None:
-    """Below the panels, never over the data: an entry a variant."""
+def legend(figure: Figure, styles: Mapping[str, Look], title: str | None) -> float:
+    """Below the panels, never over the data: an entry a variant. Returns the inches it takes from the figure's height."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.font_manager import FontProperties
     from matplotlib.lines import Line2D
 
+    canvas: Any = FigureCanvasAgg(figure)
+    renderer = canvas.get_renderer()
+    font = FontProperties()
+
+    def measure(text: str) -> float:
+        """Inches."""
+        return float(renderer.get_text_width_height_descent(text, font, False)[0]) / figure.dpi
+
+    em = font.get_size_in_points() / 72
+    width = figure.get_figwidth() - 2 * GAP
+    beside = {name: size * em for name, size in LEGEND.items()}
+    labels, columns = legend_layout(list(styles), width, sum(beside.values()), beside["columnspacing"], measure)
     handles = [
-        Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=1.7, marker=look.marker, markersize=4.5, label=variant)
-        for variant, look in styles.items()
+        Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=1.7, marker=look.marker, markersize=4.5, label=label)
+        for label, look in zip(labels, styles.values(), strict=True)
     ]
-    shape = {"ncols": columns, "handlelength": 3.6, "columnspacing": 1.8, "labelspacing": 0.35}
-    figure.legend(handles=handles, loc="lower center", frameon=False, title=title, title_fontsize=8, **shape)
+    if title and measure(title) > width:
+        title = title.replace("; ", "\n")
+    shape = {"ncols": columns, "labelspacing": 0.35, "borderpad": 0.0, "borderaxespad": 0.5, **LEGEND}
+    drawn = figure.legend(handles=handles, loc="lower center", frameon=False, title=title, title_fontsize=8, **shape)
+    return float(drawn.get_window_extent(renderer).height) / figure.dpi + 2 * GAP
 
 
-def legend_columns(variants: Sequence[str]) -> int:
-    """As many columns as the longest label leaves room for."""
-    longest = max(map(len, variants), default=1)
-    return max(1, min(len(variants), 6, int(LEGEND_WIDTH / (0.75 + 0.075 * longest))))
+def legend_layout(
+    labels: Sequence[str], width: float, beside: float, gap: float, measure: Callable[[str], float]
+) -> tuple[list[str], int]:
+    """The labels as they can be shown, and in how many columns, `width` inches wide in all.
+
+    A column needs `beside` inches besides its widest label, `gap` of which the last one spares; `measure` gives a text's
+    inches. Labels too wide for a column of their own are shortened.
+    """
+    room, shown = width + gap - beside, list(labels)
+    length = max(map(cell_len, labels))
+    while (widest := max(map(measure, shown))) > room and length > wording.LEAST_LABEL:
+        length = max(wording.LEAST_LABEL, min(length - 1, int(length * room / widest)))
+        shown = wording.shorten(labels, length)
+    return shown, max(1, min(len(labels), MOST_COLUMNS, int((width + gap) / (beside + widest))))

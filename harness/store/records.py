@@ -126,6 +126,21 @@ class Store:
         """Every plan's name, sorted; foreign files are passed over."""
         return sorted(path.stem for path in self.paths.plans.glob("*.json") if NAME.fullmatch(path.stem))
 
+    def load_plans(self) -> tuple[list[Plan], list[StoreError]]:
+        """Every plan that can be read, by name; and what is wrong with each other file that should be one."""
+        plans, errors = [], []
+        for name in self.plan_names():
+            try:
+                plan = self.load_plan(name)
+                if plan is not None and plan.name != name:
+                    path = self.paths.plan(name)
+                    raise StoreError(f"{path}: holds the plan {plan.name!r}; name it {plan.name}.json, or move it elsewhere")
+            except StoreError as error:
+                errors.append(error)
+            else:
+                plans += [plan] if plan is not None else []
+        return plans, errors
+
     def archive_plan(self, name: str) -> Path:
         """Move the plan `name` to plans/replaced/; its runs stay. Returns where it is; raises StoreError."""
         path, number = self.paths.plan(name), 1

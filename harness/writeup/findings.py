@@ -28,6 +28,7 @@ class Findings:
     runs: pd.DataFrame  # frames.runs_frame
     epochs: pd.DataFrame  # frames.curves_frame
     folder: Path  # of the report
+    results: Path  # the folder that holds all, as it was named
 
     @property
     def metric(self) -> str:
@@ -46,4 +47,5 @@ def gather(store: Store, plan: Plan) -> Findings:
         runs=runs_frame(plan, records),
         epochs=curves_frame(store, plan, records),
         folder=store.paths.report(plan.name),
+        results=store.paths.root,
     )

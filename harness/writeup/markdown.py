@@ -42,15 +42,17 @@ def render(findings: Findings) -> str:
     environment.filters["md"] = escape
     plan, counts = findings.plan, findings.counts
     ended = sum(record.ended for record in findings.records.values())
+    command = wording.command(plan, findings.results)
+    warnings = (wording.rehearsal(plan), missing(ended, counts.total), wording.amended(plan, findings.metrics))
     return environment.get_template("report.md.j2").render(
         plan=plan,
         counts=counts,
-        banner=[line for line in (wording.rehearsal(plan), missing(ended, counts.total)) if line],
+        banner=[line for line in warnings if line],
         facts=[*wording.setting(plan), wording.plural(wording.seeds(plan), "seed")],
         last=max((record.ended_at for record in findings.records.values() if record.ended_at), default=None),
         claims=[wording.claim(claim, findings.metrics) for claim in plan.claims],
-        command=wording.command(plan),
-        fence="`" * (longest_run("`", wording.command(plan)) + 3),
+        command=command,
+        fence="`" * (longest_run("`", command) + 3),
         pictured=" and ".join(wording.label(name) for name in panels(findings.metrics)),
         **table(findings),
         runs=[run_row(findings, index) for index in range(len(plan.runs))],

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.figures import curves, save
-from harness.figures.curves import legend_columns
+from harness.figures.curves import legend_layout
 from harness.figures.style import COLOURS, looks
+from harness.task import Metric
 
 VARIANTS = ("relu", "leaky_relu")
 
@@ -151,7 +152,32 @@ def test_a_notebooks_settings_stay() -> None:
     assert dict(mpl.rcParams) == before
 
 
-def test_long_labels_get_fewer_columns() -> None:
-    assert legend_columns(["relu", "gelu"]) == 2
-    assert legend_columns(["x" * 80] * 5) == 1
-    assert legend_columns([]) == 1
+LONG = tuple("W" * 40 + f"m{place}" + "b" * 40 for place in range(3))
+
+
+@pytest.mark.parametrize("metrics", [{"test_accuracy": ACCURACY["test_accuracy"]}, ACCURACY])
+@pytest.mark.parametrize("variants", [tuple(f"v{place}" for place in range(13)), LONG])
+def test_the_whole_legend_lies_inside_the_figure(metrics: dict[str, Metric], variants: tuple[str, ...]) -> None:
+    frame = epochs({(variant, seed): 2 for variant in variants for seed in range(2)}, broken=((variants[0], 1),))
+    figure = curves(frame, metrics, variants, note=f"REHEARSAL: {'--set training.epochs=2 ' * 4}, no evidence")
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    entries = [text.get_text() for text in legend.get_texts()]
+    assert len(set(entries)) == len(variants)
+    box, whole = legend.get_window_extent(), figure.bbox
+    assert whole.x0 <= box.x0
+    assert box.x1 <= whole.x1
+    assert whole.y0 <= box.y0
+    assert box.y1 <= min(axis.get_tightbbox().y0 for axis in figure.axes)
+    # Panels are as high as ever: it is the figure that grows.
+    assert min(axis.get_position().height * whole.height for axis in figure.axes) > 2.2 * figure.dpi
+
+
+def test_long_labels_get_fewer_columns_and_are_cut_in_the_middle() -> None:
+    measure = len
+    assert legend_layout(["relu", "gelu"], 40, 6, 2, measure) == (["relu", "gelu"], 2)
+    assert legend_layout(["r" * 20, "g" * 20], 40, 6, 2, measure) == (["r" * 20, "g" * 20], 1)
+    shown, columns = legend_layout(["a" * 40 + "relu", "a" * 40 + "gelu"], 20, 6, 2, measure)
+    assert (columns, max(map(len, shown))) == (1, 16)
+    assert [label[-3:] for label in shown] == ["elu", "elu"]
+    assert shown[0] != shown[1]
