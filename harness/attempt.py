@@ -32,7 +32,7 @@ from harness.task import Task, Training
 from harness.track import NoTracker, Tracker
 
 FIRST_CHECKPOINT_S = 60.0
-CHECKPOINT_SHARE = 0.01  # of the time may go into checkpoints
+CHECKPOINT_SHARE = 0.005  # of the time goes into checkpoints once the first has shown what one costs
 
 Row = Mapping[str, Any]
 
