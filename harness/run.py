@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,11 +142,13 @@ def run_experiment(
     workers = Workers(store, plan, options.workers, plan.accelerator, options.arguments())
     view = progress(plan, name, metric, store.paths, workers=options.workers, device=plan.accelerator)
     written = time.monotonic()
-    with _PassedOn(workers), workers, view:
+    with _PassedOn(workers) as passed_on, workers, view:
         records = store.records(ids)
         view.update(records)
         while workers.poll():
             time.sleep(POLL_S)
+            if passed_on.asked:
+                view.stopping()
             before, records = records, store.records(ids)
             view.update(records)
             if _ended(records) > _ended(before) and time.monotonic() - written > REPORT_EVERY_S:
@@ -172,22 +173,25 @@ def _redraw(plan: Plan, results: str | Path) -> None:
         say(f"the report is not up to date: {error}")
 
 
-class _PassedOn(AbstractContextManager[None]):
-    """While it lasts, signals that ask this process to stop are passed on to the workers."""
+class _PassedOn:
+    """While it lasts, signals that ask this process to stop are passed on to the workers; `asked` says that one came."""
 
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
+        self.asked = False
         self.before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _PassedOn:
         for number in STOP_SIGNALS:
             self.before[number] = signal.signal(number, self._stop)
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
         self.workers.stop()
 
 

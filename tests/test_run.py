@@ -200,6 +200,7 @@ def test_interrupted_it_keeps_everything_and_the_same_command_goes_on(toys: Path
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 75
+    assert "stopping: finishing the step, writing checkpoints" in error
     assert "interrupted; everything is kept: the same command goes on" in error
     done = len(results(toys.parent))
     assert done < 4
