@@ -200,8 +200,7 @@ def compared(registered: Mapping[str, Any]) -> str:
 
 def claim_words(registered: Mapping[str, Any]) -> dict[str, str]:
     """What the sentences of `CLAIMS` are filled with."""
-    # Plans have left out values of zero.
-    value = registered.get("value", 0.0)
+    value = registered["value"]
     factor = str(registered.get("factor", ""))
     words = {"factor": factor, "dose": label(registered.get("dose", factor)), "sign": str(registered.get("sign", ""))}
     if registered["kind"] == "contrast":

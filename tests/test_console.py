@@ -15,9 +15,6 @@ from pathlib import Path
 import pytest
 import typer
 from examples import ACCURACY, amended, golden, images_plan, write_log
-from hypothesis import given
-from hypothesis import strategies as st
-from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from harness import wording
@@ -29,7 +26,6 @@ from harness.frames import runs_frame
 from harness.plan import Plan
 from harness.progress import standing as count
 from harness.store.records import Record, Spec, Store
-from harness.task import Metric
 
 METRIC = ACCURACY["test_accuracy"]
 CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu"], "over": ["relu"], "margin": 3.0}
@@ -285,102 +281,6 @@ def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixtu
     assert shell.console(sys.stdout).width == shell.PLAIN_WIDTH
 
 
-@pytest.mark.parametrize(
-    ("claim", "sentence"),
-    [
-        (CLAIM, "leaky_relu improves on relu (test_accuracy; under 3 pp declared not to matter)"),
-        (
-            {"kind": "best_in_range", "metric": "train_loss", "factor": "dropout", "value": [0.1, 0.3], "where": {"lr": "0.05"}},
-            "dropout is best from 0.1 to 0.3 (train_loss; where lr is 0.05)",
-        ),
-        (
-            {"kind": "declines_beyond", "metric": "test_accuracy", "factor": "dropout", "value": 0.5},
-            "the result declines where dropout is beyond 0.5 (test_accuracy)",
-        ),
-        (
-            {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "width", "dose": "parameters", "value": 32},
-            "there is no gain proportional to parameters where width is beyond 32 (test_accuracy)",
-        ),
-        (
-            {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "batch_size", "value": 32.0},
-            "there is no gain proportional to batch size where batch_size is beyond 32 (test_accuracy)",
-        ),
-        (
-            {"kind": "declines_beyond", "metric": "test_accuracy", "factor": "dropout"},
-            "the result declines where dropout is beyond 0 (test_accuracy)",
-        ),
-        (
-            {"kind": "no_gain", "metric": "test_accuracy", "variants": ["x", "y", "z"], "over": ["a", "a", "a"]},
-            "x, y and z gain nothing over a (test_accuracy)",
-        ),
-        (
-            {"kind": "equivalent", "metric": "test_accuracy", "variants": ["x", "y"], "over": ["a", "b"], "margin": 0.25},
-            "x is equivalent to a, y is equivalent to b (test_accuracy; under 0.25 pp declared not to matter)",
-        ),
-        (
-            {"kind": "at_least", "metric": "test_accuracy", "value": {"base": 86.968}},
-            "base reaches at least 86.968 (test_accuracy)",
-        ),
-        (
-            {"kind": "at_most", "metric": "parameters", "value": {"base": 4903082.0}},
-            "base reaches at most 4,903,082 (parameters)",
-        ),
-        (
-            {
-                "kind": "contrast",
-                "metric": "test_accuracy",
-                "value": {"a": 1, "b": -1},
-                "sign": "positive",
-                "failed_counts_as": 10.0,
-            },
-            "+1 × a -1 × b is positive (test_accuracy; a failed run counts as 10)",
-        ),
-    ],
-)
-def test_claims_read_as_sentences(claim: Mapping[str, object], sentence: str) -> None:
-    assert wording.claim(claim, {**ACCURACY, "parameters": Metric("", "minimize", resolution=1.0)}) == sentence
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown", "back"),
-    [
-        (0, "0:00", "0 s ago"),
-        (24.4, "0:24", "24 s ago"),
-        (119.6, "2:00", "1 min ago"),
-        (4325, "1:12:05", "1 h ago"),
-        (200000, "55:33:20", "2 d ago"),
-    ],
-)
-def test_times_read_as_times(seconds: float, shown: str, back: str) -> None:
-    assert (wording.clock(seconds), wording.ago(seconds)) == (shown, back)
-
-
-def test_numbers_carry_as_many_decimals_as_help() -> None:
-    loss = Metric("nats", "minimize")
-    assert wording.decimals([93.0], METRIC) == 2
-    assert wording.decimals([4903082.0], Metric("", "minimize", resolution=1.0)) == 0
-    assert [wording.decimals([value], loss) for value in (1.234, 0.0123, 456.0, float("nan"))] == [3, 5, 1, 3]
-    assert wording.spread(93.044, 0.149, 2) == "93.04 ± 0.15"
-    assert wording.spread(93.044, float("nan"), 2) == "93.04"
-    assert wording.number(float("nan"), 2) == "·"
-
-
-def test_the_command_to_repeat_a_plan_survives_a_shell() -> None:
-    plan = images_plan(overrides=("data.root=my images; rm -r /",), name="leakyrelu_vs_relu@smoke+1a2b3c")
-    assert wording.command(plan, Path("results")) == (
-        "harness run experiments/leakyrelu_vs_relu.yaml --profile smoke --set 'data.root=my images; rm -r /' --device cpu"
-    )
-    assert wording.rehearsal(plan) == "REHEARSAL: profile smoke, --set data.root=my images; rm -r /, no evidence"
-    assert "--seeds 3" in wording.command(images_plan(looks=(2,)), Path("results"))
-
-
-def test_the_command_to_repeat_a_plan_names_its_file_and_its_results() -> None:
-    plan = images_plan(file="my own/leaky.yaml", profile=None)
-    assert wording.command(plan, Path("/data/my results")) == (
-        "harness run 'my own/leaky.yaml' --device cpu --results '/data/my results'"
-    )
-
-
 NUMBERS = (
     Column("variant", holds="labels"),
     Column("n", "right"),
@@ -399,22 +299,6 @@ def test_long_labels_are_cut_in_the_middle_before_numbers_are_lost() -> None:
         assert len({line.split("   ")[0] for line in lines[1:]}) == 3
         assert all(" *   5" in line.replace("     5", "   5") for line in lines[1:])
     assert max(map(len, grid.lines(100))) == 100
-
-
-@given(st.lists(st.text("ab\u4e00", min_size=1, max_size=60), min_size=1, max_size=12, unique=True), st.integers(8, 50))
-def test_shortened_labels_fit_and_stay_distinct(labels: list[str], width: int) -> None:
-    shown = wording.shorten(labels, width)
-    assert len(set(shown)) == len(labels)
-    assert all(cell_len(text) <= width for text in shown)
-    assert all(text == label for text, label in zip(shown, labels, strict=True) if cell_len(label) <= width)
-
-
-def test_labels_that_differ_in_the_middle_alone_are_numbered() -> None:
-    assert wording.shorten([f"{'a' * 30}{middle}{'b' * 30}" for middle in "xyz"], 11) == [
-        "aaaa…1…bbbb",
-        "aaaa…2…bbbb",
-        "aaaa…3…bbbb",
-    ]
 
 
 def test_a_long_claim_goes_on_under_its_own_beginning() -> None:
@@ -476,19 +360,6 @@ def test_claims_changed_after_runs_are_told_in_every_heading() -> None:
     assert len(screens.heading(plan)) == 1
     shown = text(*screens.heading(amended(plan, claims=(CLAIM,))))
     assert shown.splitlines()[1] == "CLAIMS CHANGED AFTER RUNS"
-
-
-def test_what_the_file_says_now_is_told_where_it_differs() -> None:
-    plan = images_plan()
-    assert wording.amended(plan, ACCURACY) is None
-    assert wording.amended(amended(plan, claims=(CLAIM,), looks=(3, 5), margin=None), ACCURACY) == (
-        "CLAIMS CHANGED AFTER RUNS: registered as below; the file now says: "
-        "1. leaky_relu improves on relu (test_accuracy; under 3 pp declared not to matter); "
-        "looks 3, 5 (registered: 3); margin none (registered: 3)"
-    )
-    assert "says: no claims; baseline leaky_relu (registered: relu)" in str(
-        wording.amended(amended(plan, baseline="leaky_relu"), ACCURACY)
-    )
 
 
 def test_a_terminal_that_lacks_a_character_gets_another(monkeypatch: pytest.MonkeyPatch) -> None:
