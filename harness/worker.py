@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, cast
@@ -222,8 +221,11 @@ def cpus() -> int:
 
 def say(text: str) -> None:
     """A line for whoever watches the worker; without room for it on a full disk, the exit code still tells."""
-    with suppress(OSError):
+    try:
         print(text, file=sys.stderr, flush=True)
+    except OSError:
+        # What is still in the buffer would be written again at exit, and its failure become the exit code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def open_plan(path: Path) -> tuple[Store, Plan]:
