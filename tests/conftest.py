@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from toy_task import TOY, Config
 
 from harness.plan import Plan, PlannedRun, run_id
 from harness.store.records import Store
 from harness.task import identity
+
+# A busy machine makes no test fail: how long an example takes is not what is tested.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 TESTS = Path(__file__).parent
 PlanMaker = Callable[..., Plan]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import InputError, Position
@@ -136,7 +136,7 @@ def value_or_error(content: bytes) -> Node | InputError:
         return error
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_give_a_value_or_our_error(content: bytes) -> None:
     found = value_or_error(content)
@@ -180,7 +180,7 @@ SNIPPETS = st.sampled_from(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.lists(SNIPPETS, max_size=40).map("".join))
 def test_any_mixture_of_yaml_gives_a_value_or_our_error(text: str) -> None:
     found = value_or_error(text.encode())
@@ -201,7 +201,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(JSON_VALUES)
 def test_json_is_read_as_what_it_says(value: object) -> None:
     text = json.dumps(value)
