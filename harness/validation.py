@@ -6,7 +6,7 @@ What is allowed is read off the model's JSON schema, so a message cannot disagre
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -23,13 +23,15 @@ MOST_CHOICES = 30
 
 def validate(model: type[M], node: Node) -> tuple[M | None, list[Problem]]:
     """The validated value, or None and the problems. One problem a place: a union's several complaints become one."""
+    value = plain(node)
     try:
-        return model.model_validate(plain(node)), []
+        return model.model_validate(value), []
     except ValidationError as error:
         shape = shape_of(model)
-        found = [_problem(details, node, shape) for details in error.errors(include_url=False)]
+        found = [_problem(details, node, value, shape) for details in error.errors(include_url=False)]
         # A union's other members, and a list with too few valid entries, complain above the place that is really wrong.
-        kept = [problem for parts, problem in found if not any(_above(parts, other) for other, _ in found)]
+        above = {tuple(parts[:length]) for parts, _ in found for length in range(len(parts))}
+        kept = [problem for parts, problem in found if tuple(parts) not in above]
         return None, list({(problem.at, problem.path): problem for problem in reversed(kept)}.values())[::-1]
 
 
@@ -175,12 +177,8 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _above(parts: Sequence[str | int], other: Sequence[str | int]) -> bool:
-    return len(parts) < len(other) and other[: len(parts)] == parts
-
-
-def _problem(details: ErrorDetails, root: Node, shape: Shape) -> tuple[list[str | int], Problem]:
-    """The place in the data, as keys and indices, and the problem there."""
+def _problem(details: ErrorDetails, root: Node, value: Any, shape: Shape) -> tuple[list[str | int], Problem]:
+    """The place in the data (`value`, read from `root`), as keys and indices, and the problem there."""
     node, at, path = root, root.at, root.path
     parts: list[str | int] = []
     for part in details["loc"]:
@@ -193,7 +191,7 @@ def _problem(details: ErrorDetails, root: Node, shape: Shape) -> tuple[list[str 
         else:
             continue  # a union's tag or type, no part of the data
         parts.append(part)
-    value, wrong = plain(root), plain(node)
+    wrong = plain(node)
     match details["type"]:
         case "extra_forbidden":
             what = f"unknown key; {suggestion(str(parts[-1]), shape.keys(parts[:-1], value))}"
