@@ -60,7 +60,7 @@ def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Compose
             problems.append(Problem(where.key_at, where.node.path, "no name for a profile; allowed: letters, digits, _ and -"))
     chosen: list[Node] = []
     if profile is not None:
-        chosen = [_without_nulls(found) for node in profiles if node and (found := node.get(profile))]
+        chosen = [found for node in profiles if node and (found := node.get(profile))]
         if profile not in names:
             problems.append(Problem(Position(str(path)), "", f"no profile {profile!r}; {suggestion(profile, names)}"))
     fields = {key: entry for key, entry in child.entries.items() if key not in ("config", "profiles", "extends")}
@@ -68,9 +68,12 @@ def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Compose
     if inherited:
         fields["task"] = inherited[-1]
     for node in chosen:
-        if any(key in node.entries for key in DESIGN_KEYS):
+        said = _without_nulls(node).entries
+        if any(key in said for key in DESIGN_KEYS):
             fields = {key: entry for key, entry in fields.items() if key not in (*DESIGN_KEYS, "design")}
-        fields.update({key: entry for key, entry in node.entries.items() if key != "config"})
+        # What a profile sets to null or an empty list is taken from the file.
+        fields = {key: entry for key, entry in fields.items() if key not in node.entries}
+        fields.update({key: entry for key, entry in said.items() if key != "config"})
     layers = [config for node in (*chain, *chosen) if (config := node.get("config")) and config.entries]
     overrides = _overrides(settings, problems)
     return Composed(child, fields, tuple(layers), overrides, tuple(names), tuple(problems))

@@ -129,6 +129,14 @@ def test_a_profile_replaces_the_files_design(folder: Path) -> None:
     assert [variant.label for variant in load_experiment(folder / "a.yaml", "p").variants] == ["x"]
 
 
+def test_a_profile_takes_away_what_it_sets_to_null(folder: Path) -> None:
+    text = "question: a?\nseeds: 1\nmargin: 1\nvariants: {x: {}, y: {model.dropout: 0}}\nclaims: [{improves: y}]\n"
+    (folder / "a.yaml").write_text(text + "profiles: {p: {claims: []}, q: {claims: null, margin: 2}}\n")
+    assert len(load_experiment(folder / "a.yaml").claims) == 1
+    assert load_experiment(folder / "a.yaml", "p").claims == ()
+    assert (load_experiment(folder / "a.yaml", "q").claims, load_experiment(folder / "a.yaml", "q").margin) == ((), 2.0)
+
+
 @pytest.mark.parametrize(
     ("setting", "what"),
     [
