@@ -6,7 +6,6 @@ Warm: imports, data and compiled code are paid once, by the first run.
 from __future__ import annotations
 
 import faulthandler
-import json
 import math
 import os
 import sys
@@ -36,7 +35,7 @@ from harness.stop import Stop, duration
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.provenance import now
 from harness.store.records import Record, Result, Spec, Store
-from harness.task import Accelerator, Task, find_task, identity
+from harness.task import Accelerator, Task, find_task, identity, parse_config
 from harness.track import Tracker, make_tracker
 
 RETRIED = frozenset({"failed", "diverged"})
@@ -190,8 +189,7 @@ def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
     """What `run` of `plan` trains. Raises InputError when the task makes no such run of the plan's configuration."""
     where, advice = f"{plan.name}: {run.variant}", "plan again with --replan"
     try:
-        # From JSON, as the plan was: lists become tuples even where the model is strict.
-        config = task.Config.model_validate_json(json.dumps(dict(plan.variants[run.variant])))
+        config = parse_config(task, plan.variants[run.variant])
     except ValueError as error:
         raise InputError(f"{where}: {plan.task} no longer takes this configuration; {advice}: {error}") from error
     spec = Spec(task=plan.task, version=task.version, config=identity(config), seed=run.seed, data=plan.data[run.variant])

@@ -17,7 +17,7 @@ from harness.errors import InputError, Position, Problem
 from harness.experiment import designs
 from harness.experiment.compose import Composed, ConfigTree, Override, compose, is_file
 from harness.experiment.factors import draft_variants
-from harness.experiment.file import LABEL, LABEL_WORDS
+from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS
 from harness.experiment.tuning import check_tuning, overlapping
 from harness.task import Task, find_task, identity, location_paths, places, result_metrics
 from harness.validation import suggestion
@@ -190,6 +190,10 @@ class _Reader:
 
     def _variants(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft]) -> list[Variant]:
         variants: list[Variant] = []
+        if len(drafts) > MAX_VARIANTS:
+            root = self.composed.root
+            self.problems.append(Problem(root.at, "variants", f"{len(drafts):,} of them; allowed: up to {MAX_VARIANTS}"))
+            return variants
         known = {(problem.path.removeprefix("config."), problem.message) for problem in self.problems}
         same: dict[str, str] = {}
         labels: dict[str, str] = {}

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError
 
-ARCHIVE = "cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TRAIN_COUNTS = (5000,) * 10  # images a class

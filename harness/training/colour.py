@@ -9,21 +9,6 @@ BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 RED, GREEN, BLUE = 0.2989, 0.587, 0.114  # what each gives to grey
 
 
-def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
-    """Blend with black; `factor` [n] 0: black, 1: as it was."""
-    return images.mul(_each(factor)).clamp_(0, 1)
-
-
-def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Blend with the mean of the image's own grey; `factor` [n] 0: plain grey, 1: as it was."""
-    return _blend(images, _grey(images).mean(dim=(2, 3), keepdim=True), factor)
-
-
-def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Blend with the image in grey; `factor` [n] 0: grey, 1: as it was."""
-    return _blend(images, _grey(images), factor)
-
-
 def adjust_hue(images: Tensor, shift: Tensor) -> Tensor:
     """Every colour moved along the colour circle by `shift` [n] (-0.5 to 0.5 of the whole); light and saturation stay.
 
@@ -58,6 +43,8 @@ def jitter(
 ) -> Tensor:
     """The four adjustments, in each image's own `order` [n, 4]; None: left out of all images.
 
+    `brightness` [n] blends with black (0: black), `contrast` [n] with the mean of the image's own grey, `saturation` [n] with the
+    image in grey; 1 leaves an image as it was. `hue` [n] is the shift of `adjust_hue`.
     The first three are blends with something grey, so one blend serves whichever of them has its turn in an image. The hue, the
     dear one, is computed once for all: an image's blends are made before or after it as its order says, and where it is not an
     image's turn the blend's factor is 1, which changes nothing.
@@ -86,10 +73,6 @@ def _turn(images: Tensor, operation: Tensor, factor: Tensor) -> Tensor:
     rest = 1 - factor
     other = grey.mul_(_each(rest * (operation == SATURATION))).add_(mean * _each(rest * (operation == CONTRAST)))
     return images.mul(_each(factor)).add_(other).clamp_(0, 1)
-
-
-def _blend(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
-    return images.mul(_each(factor)).add_(other * _each(1 - factor)).clamp_(0, 1)
 
 
 def _grey(images: Tensor) -> Tensor:

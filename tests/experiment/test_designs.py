@@ -141,6 +141,10 @@ def test_components_claims_compare_with_full_or_bare(tmp_path: Path) -> None:
             f"factors: {{model.stem_width: {list(range(1, 31))}, training.epochs: {list(range(1, 31))}}}\ndesign: grid\n",
             "a grid of 900 variants; allowed: up to 500",
         ),
+        (
+            f"variants: {{{', '.join(f'v{i}: {{training.epochs: {i + 1}}}' for i in range(501))}}}\n",
+            "variants: 501 of them; allowed: up to 500",
+        ),
         ("factors: {model.dropout: [0.2, 5]}\n", "x.yaml:3:32: factors.model.dropout[1]: 5 is out of range"),
         ("variants: {a: {}, b: {model.dropout: 0.2}}\n", "'b' is the same as 'a'; allowed: variants that differ"),
         ("variants: {a: {}, A: {model.dropout: 0.1}}\n", "'A' and 'a' differ only in case"),

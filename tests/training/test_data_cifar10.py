@@ -22,6 +22,8 @@ from harness.errors import DataError
 from harness.training import cifar10, config, data
 from harness.training.vision import import_torchvision
 
+ARCHIVE = "cifar-10-python.tar.gz"  # the name that our messages and pages give
+
 CIFAR10: Any = import_torchvision().datasets.CIFAR10
 
 
@@ -34,7 +36,7 @@ def small(tmp_path: Path) -> Any:
         pixels = rng.integers(0, 256, (count, 3072), dtype=np.uint8)
         batches[name] = pickle.dumps({"data": pixels, "labels": list(range(count))})
     batches["batches.meta"] = pickle.dumps({"label_names": list(cifar10.CLASSES)})
-    archive = tmp_path / "published" / cifar10.ARCHIVE
+    archive = tmp_path / "published" / ARCHIVE
     archive.parent.mkdir()
     with tarfile.open(archive, "w:gz") as tar:
         for name, content in batches.items():
@@ -76,7 +78,7 @@ def offline(small: Any) -> Any:
 
 
 def test_the_known_facts_are_torchvisions() -> None:
-    assert (CIFAR10.tgz_md5, CIFAR10.filename) == (cifar10.MD5, cifar10.ARCHIVE)
+    assert (CIFAR10.tgz_md5, CIFAR10.filename) == (cifar10.MD5, ARCHIVE)
     assert data.facts(config.Data()).fingerprint == "cifar10:md5:c58f30108f718f92721af3b95e74349a"
 
 
@@ -98,29 +100,29 @@ def test_an_archive_already_there_is_unpacked_without_a_network(small: Any, tmp_
 @pytest.mark.parametrize("inside", [False, True])
 def test_a_folder_already_there_is_taken_named_or_by_its_parent(small: Any, tmp_path: Path, inside: bool) -> None:
     cifar10.read(tmp_path / "published", small)
-    (tmp_path / "published" / cifar10.ARCHIVE).unlink()
+    (tmp_path / "published" / ARCHIVE).unlink()
     root = tmp_path / "published"
     assert cifar10.read(root / small.base_folder if inside else root, offline(small)).train_count == 8
 
 
 def test_missing_data_are_fetched(small: Any, tmp_path: Path) -> None:
     with served(tmp_path / "published") as address:
-        online = type("Online", (small,), {"url": f"{address}/{cifar10.ARCHIVE}"})
+        online = type("Online", (small,), {"url": f"{address}/{ARCHIVE}"})
         assert cifar10.read(tmp_path / "empty", online).train_count == 8
-    assert (tmp_path / "empty" / cifar10.ARCHIVE).is_file()
+    assert (tmp_path / "empty" / ARCHIVE).is_file()
 
 
 def test_without_data_and_network_the_error_names_the_ways_out(small: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         cifar10.read(tmp_path / "empty", offline(small))
-    for part in (str(tmp_path / "empty"), cifar10.ARCHIVE, "--set data.root=PATH", "data.dataset=cifar10_mini", "image_folder"):
+    for part in (str(tmp_path / "empty"), ARCHIVE, "--set data.root=PATH", "data.dataset=cifar10_mini", "image_folder"):
         assert part in str(caught.value)
 
 
 def test_a_damaged_file_is_never_unpickled(small: Any, tmp_path: Path) -> None:
     root = tmp_path / "published"
     cifar10.read(root, small)
-    (root / cifar10.ARCHIVE).unlink()
+    (root / ARCHIVE).unlink()
     (root / small.base_folder / "data_batch_2").write_bytes(b"cos\nsystem\n(S'touch harm'\ntR.")
     with pytest.raises(DataError, match="CIFAR-10 is not whole"):
         cifar10.read(root, offline(small))
