@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.claims import digest
+from harness.claims import Claim, digest
 from harness.errors import InputError, PlanChanged, Position, Problem
 from harness.experiment import Experiment
 from harness.experiment.file import MAX_SEEDS
@@ -37,7 +37,7 @@ class Registration(BaseModel):
     looks: tuple[int, ...]  # numbers of seeds, increasing; a fixed n is one look
     margin: float | None = None
     alpha: float = 0.05
-    claims: tuple[Mapping[str, Any], ...] = ()
+    claims: tuple[Claim, ...] = ()
     claims_digest: str
 
 
@@ -61,8 +61,10 @@ class Plan(BaseModel):
     alpha: float = 0.05
     variants: Mapping[str, Mapping[str, Any]]  # label -> full configuration, in the order of the file
     data: Mapping[str, str]  # label -> data fingerprint
+    factors: Mapping[str, Mapping[str, float | None]] = {}  # name -> level's label -> its number, where it is one
+    levels: Mapping[str, Mapping[str, str]]  # label of a variant -> factor -> level's label
     runs: tuple[PlannedRun, ...]  # seed by seed, in each seed variant by variant
-    claims: tuple[Mapping[str, Any], ...] = ()
+    claims: tuple[Claim, ...] = ()
     claims_digest: str
     amended: Registration | None = None  # what the file says now, where that is not what was registered
     file: str = ""  # the experiment file as it was named
@@ -148,7 +150,6 @@ def make_plan(
         for seed in range(count)
         for label in configs
     )
-    claims = tuple(claim.as_dict() for claim in experiment.claims)
     registered = {
         "looks": experiment.looks,
         "margin": experiment.margin,
@@ -172,8 +173,10 @@ def make_plan(
         variants={label: config.model_dump(mode="json") for label, config in configs.items()},
         data=data,
         runs=runs,
-        claims=claims,
-        claims_digest=digest(claims, registered),
+        factors={factor.name: dict(factor.levels) for factor in experiment.factors},
+        levels={variant.label: dict(variant.levels) for variant in experiment.variants},
+        claims=experiment.claims,
+        claims_digest=digest(experiment.claims, registered),
         file=str(experiment.path),
         created=created,
     )

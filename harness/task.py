@@ -26,11 +26,17 @@ TASKS: Mapping[str, str] = {"cifar_resnet": "harness.training.task:CIFAR_RESNET"
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric reads: its unit, which direction is better, and its smallest step (None: unknown)."""
+    """How a metric reads: its unit and which direction is better.
+
+    Its smallest step is `resolution`, or for a percentage 100 over the number of cases that results hold under the name `cases`
+    (test images); neither: unknown. `exact`: it has no spread by nature (parameters), and is compared without a test.
+    """
 
     unit: str
     goal: Literal["minimize", "maximize"]
     resolution: float | None = None
+    cases: str | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ _MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe"
 
 # Numbers that result.json adds to a task's own metrics; claims and figures may use them too.
 RESULT_METRICS: Mapping[str, Metric] = {
-    "parameters": Metric("", "minimize", resolution=1.0),
+    "parameters": Metric("", "minimize", exact=True),
     "train_seconds": Metric("s", "minimize"),
     "samples_per_second": Metric("samples/s", "maximize"),
     "peak_memory_bytes": Metric("B", "minimize"),

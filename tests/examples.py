@@ -12,7 +12,7 @@ from harness.plan import Plan, PlannedRun, Registration
 from harness.store.records import Store, write_rows
 from harness.task import Metric
 
-ACCURACY = {"test_accuracy": Metric("%", "maximize", resolution=0.01), "train_loss": Metric("nats", "minimize")}
+ACCURACY = {"test_accuracy": Metric("%", "maximize", cases="test_images"), "train_loss": Metric("nats", "minimize")}
 QUESTION = "Does LeakyReLU train a better network than ReLU?"
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -42,6 +42,7 @@ def images_plan(variants: Sequence[str] = ("relu", "leaky_relu"), seeds: int = 3
         "margin": 3.0,
         "variants": {label: {**config, "model": {"activation": label}} for label in variants},
         "data": dict.fromkeys(variants, "cifar10_mini:1"),
+        "levels": {label: {} for label in variants},
         "runs": tuple(
             PlannedRun(id=f"{labels[place]}{seed:011}", variant=label, seed=seed, look=seeds)
             for seed in range(seeds)

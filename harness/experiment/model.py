@@ -129,7 +129,8 @@ class _Reader:
         looks = self._looks()
         margin, claims = self._number("margin"), self.composed.fields.get("claims")
         over = {label: self._over(label, labels, baseline) for label in labels}
-        setting = Setting(labels, over, factors, result_metrics(task), margin)
+        levels = {draft.label: draft.levels for draft in drafts}
+        setting = Setting(labels, over, factors, levels, result_metrics(task), margin)
         read = self._claims(claims.node, setting) if claims and labels else []
         question = self._text("question")
         if "question" not in self.composed.fields:

@@ -20,7 +20,7 @@ class CifarResnet:
     Config = config.Config
     version = "1"
     metrics: Mapping[str, Metric] = {
-        "test_accuracy": Metric("%", "maximize", resolution=0.01),
+        "test_accuracy": Metric("%", "maximize", cases="test_images"),
         "test_loss": Metric("nats", "minimize"),
         "train_loss": Metric("nats", "minimize"),
         "train_accuracy": Metric("%", "maximize"),
@@ -46,10 +46,14 @@ class CifarResnet:
         return self._fingerprint(settings.data)
 
     def describe(self, settings: config.Config) -> Mapping[str, Number]:
-        """`parameters`, and `multiply_adds` of one image's forward pass. Raises DataError where the data are missing."""
+        """`parameters`, `multiply_adds` of one image's forward pass, and the number of `test_images`.
+
+        Raises DataError where the data are missing.
+        """
         from harness.training import data
 
-        return sizes(settings.model, len(data.facts(settings.data).classes), settings.data.image_size)
+        facts = data.facts(settings.data)
+        return {**sizes(settings.model, len(facts.classes), settings.data.image_size), "test_images": facts.test_count}
 
     def start(self, settings: config.Config, seed: int, device: str) -> Training:
         """A fresh run. The data set on the device is kept for the next run that uses the same."""

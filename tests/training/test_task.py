@@ -36,7 +36,7 @@ def test_the_task_is_found_by_its_name():
 
 def test_the_first_metric_is_test_accuracy():
     first, metric = next(iter(CIFAR_RESNET.metrics.items()))
-    assert (first, metric.unit, metric.goal, metric.resolution) == ("test_accuracy", "%", "maximize", 0.01)
+    assert (first, metric.unit, metric.goal, metric.cases) == ("test_accuracy", "%", "maximize", "test_images")
     assert all(
         metric.goal == ("minimize" if name.endswith("loss") else "maximize") for name, metric in CIFAR_RESNET.metrics.items()
     )

@@ -1,0 +1,46 @@
+"""Claims: what a person may write (`kinds`), how it is read and checked (`reader`), and what comes of it (`model`)."""
+
+from harness.claims.kinds import ALL, KINDS, Level
+from harness.claims.model import (
+    COMPARISONS,
+    Claim,
+    ComparisonClaim,
+    ContrastClaim,
+    DeclineClaim,
+    DoseClaim,
+    Factor,
+    ProportionClaim,
+    RangeClaim,
+    Setting,
+    ThresholdClaim,
+    as_dict,
+    digest,
+    is_grid,
+    members,
+    within,
+)
+from harness.claims.reader import level_label, read_claim
+
+__all__ = [
+    "ALL",
+    "COMPARISONS",
+    "KINDS",
+    "Claim",
+    "ComparisonClaim",
+    "ContrastClaim",
+    "DeclineClaim",
+    "DoseClaim",
+    "Factor",
+    "Level",
+    "ProportionClaim",
+    "RangeClaim",
+    "Setting",
+    "ThresholdClaim",
+    "as_dict",
+    "digest",
+    "is_grid",
+    "level_label",
+    "members",
+    "read_claim",
+    "within",
+]

@@ -1,0 +1,113 @@
+"""What a person may write under `claims:`: one pydantic model a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Label = Annotated[str, Field(min_length=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Level = str | int | float | bool | None
+
+
+class Kind(BaseModel):
+    """What every claim may say beside its kind key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    metric: Label | None = Field(None, description="default: the task's first metric")
+    where: Mapping[str, Level] | None = Field(None, description="a slice of a grid: factor -> level")
+    failed_counts_as: Finite | None = Field(None, description="the metric's value for a failed or diverged run")
+
+
+class _Comparison(Kind):
+    over: Label | None = Field(None, description="default: the baseline")
+    margin: float | None = Field(None, gt=0, description="a difference below this does not matter; default: the file's")
+
+
+Variants = Label | Annotated[tuple[Label, ...], Field(min_length=1)]
+
+
+class Improves(_Comparison):
+    improves: Variants
+
+
+class Worsens(_Comparison):
+    worsens: Variants
+
+
+class Equivalent(_Comparison):
+    equivalent: Variants
+
+
+class NoGain(_Comparison):
+    no_gain: Variants
+
+
+class NoLoss(_Comparison):
+    no_loss: Variants
+
+
+class Contrast(Kind):
+    contrast: Annotated[Mapping[Label, Finite], Field(min_length=2, description="variant -> weight; the weights sum to 0")]
+    sign: Literal["positive", "negative", "negligible"] = Field(alias="is")
+    margin: float | None = Field(None, gt=0)
+
+    @field_validator("contrast")
+    @classmethod
+    def _weights_sum_to_zero(cls, value: Mapping[str, float]) -> Mapping[str, float]:
+        if abs(sum(value.values())) > 1e-9 or not any(value.values()):
+            raise ValueError(f"the weights sum to {sum(value.values()):g}; allowed: weights, not all 0, that sum to 0")
+        return value
+
+
+class BestInRange(Kind):
+    best_in_range: tuple[Finite, Finite]
+    factor: Label | None = None
+    margin: float | None = Field(None, ge=0)
+
+    @field_validator("best_in_range")
+    @classmethod
+    def _least_first(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError(f"[{value[0]:g}, {value[1]:g}] is out of order; allowed: the least first")
+        return value
+
+
+class DeclinesBeyond(Kind):
+    declines_beyond: Finite
+    factor: Label | None = None
+
+
+class NoProportionalGain(Kind):
+    no_proportional_gain: Finite
+    factor: Label | None = None
+    dose: Label | None = Field(
+        None, description="a result's number to take as the dose, such as parameters; default: the factor's levels"
+    )
+
+
+class AtLeast(Kind):
+    at_least: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
+
+
+class AtMost(Kind):
+    at_most: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
+
+
+KINDS: Mapping[str, type[Kind]] = {
+    "improves": Improves,
+    "worsens": Worsens,
+    "equivalent": Equivalent,
+    "no_gain": NoGain,
+    "no_loss": NoLoss,
+    "best_in_range": BestInRange,
+    "declines_beyond": DeclinesBeyond,
+    "no_proportional_gain": NoProportionalGain,
+    "at_least": AtLeast,
+    "at_most": AtMost,
+    "contrast": Contrast,
+}
+ALL = "all"  # stands for every variant but the one compared with; no variant may be called so
+DOSES = ("best_in_range", "declines_beyond", "no_proportional_gain")

@@ -1,0 +1,161 @@
+"""A checked claim: one frozen dataclass a shape, every default written out; what a plan keeps of it, and the digest.
+
+In a grid, a label may name some of the factors only (`schedule=cosine`): it stands for the mean over the variants that have
+those levels, seed by seed. `members` says which variants a label means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from math import prod
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import ConfigDict, Field
+
+from harness.task import Metric
+
+ComparisonKind = Literal["improves", "worsens", "equivalent", "no_gain", "no_loss"]
+COMPARISONS: tuple[str, ...] = get_args(ComparisonKind)
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Qualified:
+    """What every claim has. `where` is a slice of the design: factor -> level's label."""
+
+    __pydantic_config__ = STRICT
+    metric: str
+    where: Mapping[str, str] = field(default_factory=dict)
+    failed_counts_as: float | None = None  # the metric's value for a failed or diverged run
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonClaim(_Qualified):
+    """Variants against what each is compared with. `joint`: a list, one verdict for all."""
+
+    kind: ComparisonKind
+    variants: tuple[str, ...]
+    over: tuple[str, ...]
+    margin: float
+    joint: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastClaim(_Qualified):
+    """The sum of weight times variant; the weights sum to 0."""
+
+    kind: Literal["contrast"] = "contrast"
+    weights: Mapping[str, float]
+    sign: Literal["positive", "negative", "negligible"]
+    margin: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangeClaim(_Qualified):
+    """The best dose inside the range (ends included) is at least the best outside, minus the margin."""
+
+    kind: Literal["best_in_range"] = "best_in_range"
+    factor: str
+    inside: tuple[float, float]
+    margin: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclineClaim(_Qualified):
+    """The metric gets worse over the doses from `beyond` on."""
+
+    kind: Literal["declines_beyond"] = "declines_beyond"
+    factor: str
+    beyond: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProportionClaim(_Qualified):
+    """The gain for each unit of dose is smaller from `beyond` on. `dose`: a result's number in place of the factor's levels."""
+
+    kind: Literal["no_proportional_gain"] = "no_proportional_gain"
+    factor: str
+    beyond: float
+    dose: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdClaim(_Qualified):
+    """A variant's metric against a number."""
+
+    kind: Literal["at_least", "at_most"]
+    variant: str
+    value: float
+
+
+DoseClaim = RangeClaim | DeclineClaim | ProportionClaim
+Claim = Annotated[
+    ComparisonClaim | ContrastClaim | RangeClaim | DeclineClaim | ProportionClaim | ThresholdClaim, Field(discriminator="kind")
+]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor as claims see it: level label -> its number (None for a level that is no number)."""
+
+    name: str
+    levels: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a claim may refer to: the design's labels and levels, the metrics, the file's margin."""
+
+    labels: Sequence[str]
+    over: Mapping[str, str]  # label -> the default it is compared with
+    factors: Sequence[Factor]
+    levels: Mapping[str, Mapping[str, str]]  # label -> factor -> level's label
+    metrics: Mapping[str, Metric]
+    margin: float | None
+
+
+def as_dict(claim: Claim) -> dict[str, Any]:
+    """JSON values; what is at its default is left out, so that a field added later leaves old digests alone."""
+    found = {}
+    for one in fields(claim):
+        value = getattr(claim, one.name)
+        default = one.default_factory() if one.default_factory is not MISSING else one.default
+        if one.name == "kind" or value != default:
+            found[one.name] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def digest(claims: Sequence[Claim], registered: Mapping[str, Any]) -> str:
+    """SHA-256 (first 12 hex digits) over the claims and what was registered with them (looks, margin, alpha, baseline)."""
+    text = json.dumps(
+        [[as_dict(claim) for claim in claims], dict(registered)], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def members(label: str, levels: Mapping[str, Mapping[str, str]], where: Mapping[str, str]) -> tuple[str, ...]:
+    """The variants that `label` means in the slice `where`: itself, or in a grid all that have the levels it names.
+
+    `levels` is label -> factor -> level's label, of every variant. None: there is no such variant.
+    """
+    if label in levels:
+        return (label,) if within(levels[label], where) else ()
+    named = dict(part.split("=", 1) for part in label.split(", ") if "=" in part)
+    if len(named) != label.count(", ") + 1 or not is_grid(levels):
+        return ()
+    return tuple(name for name, own in levels.items() if within(own, named) and within(own, where))
+
+
+def within(levels: Mapping[str, str], asked: Mapping[str, str]) -> bool:
+    """Whether a variant has all the levels that are asked for."""
+    return all(levels.get(factor) == level for factor, level in asked.items())
+
+
+def is_grid(levels: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether the variants are all combinations of the levels of two factors or more."""
+    factors = list(next(iter(levels.values()), {}))
+    sizes = [len({own.get(factor) for own in levels.values()}) for factor in factors]
+    return len(factors) > 1 and prod(sizes) == len(levels)

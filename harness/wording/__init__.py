@@ -1,0 +1,56 @@
+"""Plain values -> the short words and numbers that screens, figures and reports share."""
+
+from harness.wording.claims import claim, statement
+from harness.wording.labels import LEAST_LABEL, beginning, cut_out, shorten
+from harness.wording.numbers import (
+    NOTHING,
+    ago,
+    axis,
+    clock,
+    count,
+    decimals,
+    difference_unit,
+    figure,
+    label,
+    listed,
+    margin,
+    number,
+    plural,
+    signed,
+    spread,
+)
+from harness.wording.plans import CHANGED, amended, command, elsewhere, epochs, reading, rehearsal, seeds, setting, setting_words
+
+__all__ = [
+    "CHANGED",
+    "LEAST_LABEL",
+    "NOTHING",
+    "ago",
+    "amended",
+    "axis",
+    "beginning",
+    "claim",
+    "clock",
+    "command",
+    "count",
+    "cut_out",
+    "decimals",
+    "difference_unit",
+    "elsewhere",
+    "epochs",
+    "figure",
+    "label",
+    "listed",
+    "margin",
+    "number",
+    "plural",
+    "reading",
+    "rehearsal",
+    "seeds",
+    "setting",
+    "setting_words",
+    "shorten",
+    "signed",
+    "spread",
+    "statement",
+]

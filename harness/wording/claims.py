@@ -1,0 +1,56 @@
+"""A claim -> a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.claims import Claim, ComparisonClaim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
+from harness.task import Metric
+from harness.wording.numbers import figure, label, listed, margin
+
+# A comparison's kind -> what is said of one variant, and of several.
+COMPARISONS: Mapping[str, tuple[str, str]] = {
+    "improves": ("improves on", "improve on"),
+    "worsens": ("is worse than", "are worse than"),
+    "equivalent": ("is equivalent to", "are equivalent to"),
+    "no_gain": ("gains nothing over", "gain nothing over"),
+    "no_loss": ("loses nothing against", "lose nothing against"),
+}
+
+
+def claim(registered: Claim, metrics: Mapping[str, Metric]) -> str:
+    """A claim as a sentence: `b improves on a (test_accuracy; ...)`."""
+    metric = registered.metric
+    unit = metrics[metric].unit if metric in metrics else ""
+    qualifiers = [metric, *(f"where {factor} is {level}" for factor, level in registered.where.items())]
+    if size := getattr(registered, "margin", None):
+        qualifiers.append(f"{margin(size, unit)} declared not to matter")
+    if registered.failed_counts_as is not None:
+        qualifiers.append(f"a failed run counts as {figure(registered.failed_counts_as)}")
+    return f"{statement(registered)} ({'; '.join(qualifiers)})"
+
+
+def statement(registered: Claim) -> str:
+    """The claim itself, without what qualifies it: `b improves on a`."""
+    match registered:
+        case ComparisonClaim():
+            return comparison(registered)
+        case ContrastClaim(weights=weights, sign=sign):
+            return f"{' '.join(f'{weight:+.10g} × {variant}' for variant, weight in weights.items())} is {sign}"
+        case RangeClaim(factor=factor, inside=(low, high)):
+            return f"{factor} is best from {figure(low)} to {figure(high)}"
+        case DeclineClaim(factor=factor, beyond=beyond):
+            return f"the result declines where {factor} is beyond {figure(beyond)}"
+        case ProportionClaim(factor=factor, beyond=beyond, dose=dose):
+            return f"there is no gain proportional to {label(dose or factor)} where {factor} is beyond {figure(beyond)}"
+        case ThresholdClaim(kind=kind, variant=variant, value=value):
+            return f"{variant} reaches {kind.replace('_', ' ')} {figure(value)}"
+
+
+def comparison(registered: ComparisonClaim) -> str:
+    """The sentence of a comparison: variants that are compared with the same one share a verb."""
+    one, several = COMPARISONS[registered.kind]
+    groups: dict[str, list[str]] = {}
+    for variant, over in zip(registered.variants, registered.over, strict=True):
+        groups.setdefault(over, []).append(variant)
+    return ", ".join(f"{listed(group)} {one if len(group) == 1 else several} {over}" for over, group in groups.items())

@@ -1,0 +1,112 @@
+"""A plan -> the words that screens, figures and reports share about it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.frames import Comparison
+from harness.plan import Plan
+from harness.task import Metric
+from harness.wording.claims import claim
+from harness.wording.numbers import figure, margin, plural
+
+CHANGED = "CLAIMS CHANGED AFTER RUNS"
+
+
+def epochs(config: Mapping[str, Any]) -> int | None:
+    """How many epochs a configuration asks for, where it says so as `training.epochs` or `epochs`."""
+    training = config.get("training")
+    value = training.get("epochs") if isinstance(training, Mapping) else config.get("epochs")
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def setting(plan: Plan) -> tuple[str, ...]:
+    """What every variant shares, in a few words: task, data set, epochs, precision, accelerator."""
+    configs = plan.variants.values()
+
+    def shared(block: str, key: str) -> Any:
+        values = {repr(config[block][key]): config[block][key] for config in configs if key in (config.get(block) or {})}
+        return next(iter(values.values())) if len(values) == 1 else None
+
+    lengths = {epochs(config) for config in configs} - {None}
+    length = plural(lengths.pop() or 0, "epoch") if len(lengths) == 1 else None
+    parts = (plan.task, shared("data", "dataset"), length, shared("training", "precision"), plan.accelerator)
+    return tuple(str(part) for part in parts if part is not None)
+
+
+def rehearsal(plan: Plan) -> str | None:
+    """Why a plan's results are no evidence; None where they are."""
+    if not plan.rehearsal:
+        return None
+    reasons = [f"profile {plan.profile}"] if plan.profile else []
+    reasons += [f"--set {override}" for override in plan.overrides]
+    return f"REHEARSAL: {', '.join(reasons)}, no evidence"
+
+
+def seeds(plan: Plan) -> int:
+    """The number of seeds of each variant."""
+    return len({run.seed for run in plan.runs})
+
+
+def command(plan: Plan, results: Path) -> str:
+    """The command that makes and trains this plan again in the folder `results`, quoted for a shell."""
+    words = ["harness", "run", plan.file or f"experiments/{plan.experiment}.yaml"]
+    words += ["--profile", plan.profile] if plan.profile else []
+    for override in plan.overrides:
+        words += ["--set", override]
+    words += ["--seeds", str(seeds(plan))] if seeds(plan) > max(plan.looks) else []
+    return shlex.join([*words, "--device", plan.accelerator, *elsewhere(results)])
+
+
+def elsewhere(results: Path) -> list[str]:
+    """The option that names the results folder, where it is not the default one."""
+    return [] if results == Path("results") else ["--results", str(results)]
+
+
+def reading(plan: Plan, comparison: Comparison, unit: str) -> str:
+    """How to read the table of a comparison of the default metric, whose unit is `unit`."""
+    if len(plan.variants) == 1:
+        return "± is sd over seeds"
+    if not comparison.seeds:
+        first = min((*plan.looks, seeds(plan)))
+        return f"± is sd over seeds; no difference before {plural(first, 'seed')} of every variant ended"
+    whole = comparison.seeds == seeds(plan)
+    parts = [f"{plural(comparison.seeds, 'seed')}" if whole else f"the first {comparison.seeds} of {seeds(plan)} seeds"]
+    parts += ["differences paired by seed", "± is sd over seeds"]
+    fewer = [
+        f"{row.variant} {row.pairs}" for row in comparison.rows if row.variant != plan.baseline and row.pairs < comparison.seeds
+    ]
+    parts += [f"fewer pairs, as runs failed or diverged: {', '.join(fewer)}"] if fewer else []
+    parts += [f"{margin(plan.margin, unit)} declared not to matter"] if plan.margin is not None else []
+    return "; ".join(parts)
+
+
+def amended(plan: Plan, metrics: Mapping[str, Metric]) -> str | None:
+    """What the experiment's file says now, where runs were registered with something else."""
+    now = plan.amended
+    if now is None:
+        return None
+    said = [f"{place}. {claim(each, metrics)}" for place, each in enumerate(now.claims, 1)] or ["no claims"]
+    said += [
+        f"{name} {setting_words(new)} (registered: {setting_words(old)})"
+        for name, old, new in (
+            ("looks", plan.looks, now.looks),
+            ("margin", plan.margin, now.margin),
+            ("alpha", plan.alpha, now.alpha),
+            ("baseline", plan.baseline, now.baseline),
+        )
+        if old != new
+    ]
+    return f"{CHANGED}: registered as below; the file now says: {'; '.join(said)}"
+
+
+def setting_words(value: Sequence[int] | str | float | None) -> str:
+    """A setting that claims are judged by, in words."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence):
+        return ", ".join(map(str, value))
+    return "none" if value is None else figure(value)
