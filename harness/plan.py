@@ -63,6 +63,7 @@ class Plan(BaseModel):
     data: Mapping[str, str]  # label -> data fingerprint
     factors: Mapping[str, Mapping[str, float | None]] = {}  # name -> level's label -> its number, where it is one
     levels: Mapping[str, Mapping[str, str]]  # label of a variant -> factor -> level's label
+    over: Mapping[str, str]  # label of a variant -> what it is compared with unless a claim says otherwise
     runs: tuple[PlannedRun, ...]  # seed by seed, in each seed variant by variant
     claims: tuple[Claim, ...] = ()
     claims_digest: str
@@ -175,6 +176,7 @@ def make_plan(
         runs=runs,
         factors={factor.name: dict(factor.levels) for factor in experiment.factors},
         levels={variant.label: dict(variant.levels) for variant in experiment.variants},
+        over=experiment.over,
         claims=experiment.claims,
         claims_digest=digest(experiment.claims, registered),
         file=str(experiment.path),

@@ -65,6 +65,7 @@ def toy_plan() -> PlanMaker:
             variants={label: config.model_dump(mode="json") for label, config in configs.items()},
             data=dict.fromkeys(configs, "toys:1"),
             levels={label: {} for label in configs},
+            over=dict.fromkeys(configs, next(iter(configs))),
             runs=tuple(runs),
             claims_digest="0" * 64,
             created="2026-01-01T00:00:00+00:00",

@@ -43,6 +43,7 @@ def images_plan(variants: Sequence[str] = ("relu", "leaky_relu"), seeds: int = 3
         "variants": {label: {**config, "model": {"activation": label}} for label in variants},
         "data": dict.fromkeys(variants, "cifar10_mini:1"),
         "levels": {label: {} for label in variants},
+        "over": dict.fromkeys(variants, variants[0]),
         "runs": tuple(
             PlannedRun(id=f"{labels[place]}{seed:011}", variant=label, seed=seed, look=seeds)
             for seed in range(seeds)

@@ -51,6 +51,7 @@ class Experiment:
     variants: tuple[Variant, ...]
     factors: tuple[Factor, ...]
     baseline: str
+    over: Mapping[str, str]  # label -> what it is compared with unless a claim says otherwise
     looks: tuple[int, ...]
     margin: float | None
     alpha: float
@@ -152,6 +153,7 @@ class _Reader:
             variants=tuple(variants),
             factors=tuple(factors),
             baseline=baseline,
+            over=over,
             looks=looks,
             margin=margin,
             alpha=self._number("alpha") or 0.05,
