@@ -27,6 +27,11 @@ LAYERS = (
     "experiment",  # files -> an experiment
     "plan",  # an experiment -> its runs
     "store",  # plans and runs on disk
+    "framecache",  # runs' files -> tables, kept
+    "frames",  # store -> tables
+    "statistics",  # arrays -> estimates
+    "verdicts",  # claims and tables -> verdicts
+    "calibration",  # looks -> their levels, kept
     "progress",  # what trains next
     "failures",  # exception -> reason
     "track",  # rows -> where else they are shown
@@ -36,8 +41,6 @@ LAYERS = (
     "worker",  # one plan -> runs, one after the other
     "launch",  # one plan -> several workers
     "repeat",  # one run -> the same run again, and how the two differ
-    "framecache",  # runs' files -> tables, kept
-    "frames",  # store -> tables
     "wording",  # values -> words
     "figures",  # tables -> figures
     "writeup",  # tables and figures -> a report
