@@ -20,6 +20,7 @@ from harness.wording.numbers import (
     spread,
 )
 from harness.wording.plans import CHANGED, amended, command, elsewhere, epochs, reading, rehearsal, seeds, setting, setting_words
+from harness.wording.verdicts import confidence, headline, interval, needed, notes, outcome, p_value, part
 
 __all__ = [
     "CHANGED",
@@ -32,6 +33,7 @@ __all__ = [
     "claim",
     "clock",
     "command",
+    "confidence",
     "count",
     "cut_out",
     "decimals",
@@ -39,10 +41,17 @@ __all__ = [
     "elsewhere",
     "epochs",
     "figure",
+    "headline",
+    "interval",
     "label",
     "listed",
     "margin",
+    "needed",
+    "notes",
     "number",
+    "outcome",
+    "p_value",
+    "part",
     "plural",
     "reading",
     "rehearsal",

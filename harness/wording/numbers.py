@@ -72,7 +72,7 @@ def spread(mean: float, sd: float, places: int) -> str:
 
 def signed(value: float, places: int) -> str:
     """A difference, always with its sign; empty where there is none."""
-    return "" if math.isnan(value) else f"{value:+,.{places}f}"
+    return "" if math.isnan(value) else f"{value:+z,.{places}f}"
 
 
 def figure(value: float) -> str:

@@ -1,0 +1,68 @@
+"""A verdict -> plain values: what verdicts.json and `--json` hold of a claim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from harness.claims import Claim, ComparisonClaim, ContrastClaim, as_dict
+from harness.task import Metric
+from harness.verdicts.model import Estimate, Verdict
+
+NUMBERS = ("n", "mean", "sd", "interval", "level", "p", "p_adjusted", "p_equivalence", "rho", "seeds_needed")
+
+
+def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
+    """The verdict as JSON values; what is not defined is null.
+
+    Differences are as measured, variant minus what it is compared with. A list has no numbers of its own: its `rows` have, an
+    object a variant; a claim with one row, or that waits, has no `rows`.
+    """
+    claim = verdict.claim
+    several = len(verdict.rows) > 1
+    found = {
+        "claim": as_dict(claim),
+        "kind": claim.kind,
+        "metric": claim.metric,
+        "registered": verdict.registered,
+        "verdict": verdict.verdict,
+        "notes": list(verdict.notes),
+        **(numbers(as_measured(verdict.rows[0], claim, metrics)) if len(verdict.rows) == 1 else dict.fromkeys(NUMBERS)),
+        "decided_at": verdict.decided_at,
+        "open": verdict.open,
+        "optima": list(verdict.optima),
+        "e_value": _finite(verdict.e_value),
+        "run_ids": list(verdict.run_ids),
+    }
+    if several:
+        found["rows"] = [
+            {
+                "subject": row.subject,
+                "over": row.over,
+                "verdict": row.verdict,
+                "notes": list(row.notes),
+                **numbers(as_measured(row, claim, metrics)),
+            }
+            for row in verdict.rows
+        ]
+    return found
+
+
+def numbers(row: Estimate) -> dict[str, Any]:
+    """An estimate's numbers as JSON values."""
+    values = {name: getattr(row, name) for name in NUMBERS}
+    return {name: list(map(_finite, value)) if isinstance(value, tuple) else _finite(value) for name, value in values.items()}
+
+
+def as_measured(row: Estimate, claim: Claim, metrics: Mapping[str, Metric]) -> Estimate:
+    """An estimate whose difference is turned back: variant minus what it is compared with, whichever way is better."""
+    if not isinstance(claim, ComparisonClaim | ContrastClaim) or metrics[claim.metric].goal == "maximize":
+        return row
+    interval = None if row.interval is None else (-row.interval[1], -row.interval[0])
+    return replace(row, mean=-row.mean, interval=interval)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,224 @@
+"""A verdict -> words: what follows SUPPORTED on a line (`outcome`), a sentence (`headline`), and its notes as sentences.
+
+Estimates of differences are oriented (positive is better). Here they are turned back, so that a number reads as it was measured;
+`better` and `worse` say which way that is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from harness.claims import Claim, ComparisonClaim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
+from harness.task import Metric
+from harness.verdicts import model
+from harness.verdicts.document import as_measured
+from harness.verdicts.model import Estimate, Interval, Verdict
+from harness.wording.numbers import decimals, difference_unit, figure, label, plural, signed
+
+# A note -> its sentence.
+NOTES: Mapping[str, str] = {
+    model.NEGLIGIBLE: "There is a difference, but too small to matter.",
+    model.EXCEEDS: "The whole interval lies beyond the margin.",
+    model.NO_GAIN: "A gain as large as the margin can be ruled out.",
+    model.NO_LOSS: "A loss as large as the margin can be ruled out.",
+    model.DEGENERATE: "The seed had next to no effect, so that there is nothing to test with.",
+    model.FEW: "Fewer than 3 seeds: nothing can be said.",
+}
+UNTESTED: Mapping[str, str] = {
+    model.DEGENERATE: "no test: the seed had no effect",
+    model.FEW: "no test with fewer than 3 seeds",
+}
+LOST = ("failed: ", "diverged: ", "not measured: ")
+
+
+def p_value(p: float) -> str:
+    """`.003`, `<.001`, `1`; empty where there is none."""
+    if math.isnan(p):
+        return ""
+    if p < 0.001:
+        return "<.001"
+    return "1" if p >= 0.9995 else f"{p:.3f}"[1:]
+
+
+def interval(bounds: Interval | None, places: int, sign: bool = True) -> str:
+    """`[+0.21, +0.45]`, of values instead of differences `[86.90, 87.30]`; empty where there is none."""
+    if bounds is None or any(map(math.isnan, bounds)):
+        return ""
+    low, high = (signed(bound, places) if sign else f"{bound:,.{places}f}" for bound in bounds)
+    return f"[{low}, {high}]"
+
+
+def confidence(level: float) -> str:
+    """How an interval at 1 - `level` is called: `95 % interval`, at an early look `99.34 % interval`."""
+    return f"{100 * (1 - level):.4g} % interval"
+
+
+def outcome(verdict: Verdict, metrics: Mapping[str, Metric], next_look: int | None = None) -> str:
+    """What follows the verdict's word on a line: `better by 0.33 pp`; of a list, how many of its rows came out how.
+
+    `next_look` is the number of seeds of the look still to come, which takes the place of the seeds that would settle it.
+    """
+    if not verdict.rows:
+        return "no look yet"
+    if len(verdict.rows) == 1:
+        said = part(verdict, verdict.rows[0], metrics, settle=not verdict.open)
+    else:
+        words = [row.verdict for row in verdict.rows]
+        said = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    if verdict.open and next_look is not None:
+        said += f"; next look at {plural(next_look, 'seed')}"
+    return said
+
+
+def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle: bool = True) -> str:
+    """The words for one row of a verdict. `settle`: say how many seeds would settle what is inconclusive."""
+    claim = verdict.claim
+    estimate = _Estimate(row, claim, metrics)
+    match claim:
+        case RangeClaim(factor=factor):
+            said = _optima(verdict, factor) + estimate.in_brackets(row.p_adjusted)
+        case DeclineClaim() | ProportionClaim():
+            said = estimate.slope(claim) + estimate.in_brackets(row.p_adjusted)
+        case ThresholdClaim():
+            said = estimate.against(claim)
+        case _ if row.verdict == "inconclusive" or isinstance(claim, ContrastClaim):
+            said = estimate.within() if _small(row, claim) else estimate.number()
+        case ComparisonClaim(kind="no_gain" | "no_loss") if row.verdict == "supported":
+            change = "gain" if claim.kind == "no_gain" else "loss"
+            said = f"{estimate.number()}, no {change} of {claim.margin:g} {estimate.unit}".rstrip()
+        case _:
+            said = estimate.within() if _small(row, claim) else estimate.by()
+    said = "; ".join(filter(None, [said, *_why_not(row)]))
+    if settle and row.verdict == "inconclusive" and row.seeds_needed is not None:
+        said += f"; {needed(row.seeds_needed)} would settle it"
+    return said
+
+
+def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
+    """A whole sentence: `Better by 0.33 pp, 95 % interval 0.21 to 0.45, 5 paired seeds.`"""
+    if not verdict.rows:
+        return "Not judged yet: the runs of the first look have not all ended."
+    if len(verdict.rows) > 1:
+        parts = [f"{row.subject} {row.verdict}, {part(verdict, row, metrics)}" for row in verdict.rows]
+        return f"{'; '.join(parts)}."
+    (row,) = verdict.rows
+    estimate = _Estimate(row, verdict.claim, metrics)
+    said = [part(verdict, row, metrics, settle=False).replace(f" {estimate.brackets}", "").replace(f": {estimate.brackets}", "")]
+    if estimate.bounds is not None:
+        low, high = (f"{bound:,.{estimate.places}f}" for bound in estimate.bounds)
+        said.append(f"{confidence(row.level)} {low} to {high}")
+    paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
+    said.append(plural(row.n, "paired seed" if paired else "seed"))
+    sentence = ", ".join(said)
+    if row.verdict == "inconclusive" and row.seeds_needed is not None:
+        sentence += f"; {needed(row.seeds_needed)} would settle it"
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def notes(verdict: Verdict) -> tuple[str, ...]:
+    """Each note of a verdict and of its rows as a sentence, and what its registration and further seeds add."""
+    said = []
+    for note in dict.fromkeys([*verdict.notes, *(note for row in verdict.rows for note in row.notes)]):
+        if note == model.EARLY:
+            at = "" if verdict.decided_at is None else f" at {plural(verdict.decided_at, 'seed')}"
+            said.append(f"Decided{at}, before the last look: effects at an early stop are inflated.")
+        elif note in NOTES:
+            said.append(NOTES[note])
+        else:
+            said.append(f"{note[0].upper()}{note[1:]}.")
+    if not verdict.registered:
+        said.append("Claimed after runs were seen.")
+    if verdict.e_value is not None:
+        said.append(f"With the seeds beyond the last look the e-value is {verdict.e_value:.3g}; evidence begins at 1 / alpha.")
+    return tuple(said)
+
+
+def needed(seeds: tuple[int, int]) -> str:
+    """`6 to 17 fresh seeds`."""
+    low, high = seeds
+    return f"{plural(low, 'fresh seed')}" if low == high else f"{low:,d} to {high:,d} fresh seeds"
+
+
+def _small(row: Estimate, claim: Claim) -> bool:
+    """Whether the verdict is that a difference does not matter."""
+    asked = getattr(claim, "kind", "") == "equivalent" or getattr(claim, "sign", "") == "negligible"
+    return row.verdict == "equivalent" or (asked and row.verdict == "supported")
+
+
+def _why_not(row: Estimate) -> list[str]:
+    """Why a row has no test, in a few words: guards, and runs without a value."""
+    return [UNTESTED.get(note, note) for note in row.notes if note in UNTESTED or note.startswith(LOST)]
+
+
+def _optima(verdict: Verdict, factor: str) -> str:
+    """`0.1, 0.2 or 0.3 may be best`."""
+    if not verdict.optima:
+        return f"no level of {factor} stands out"
+    levels: Sequence[str] = verdict.optima
+    return f"{' or '.join(filter(None, [', '.join(levels[:-1]), levels[-1]]))} may be best"
+
+
+class _Estimate:
+    """A row's numbers as they are shown: turned back, rounded alike, with their unit."""
+
+    def __init__(self, row: Estimate, claim: Claim, metrics: Mapping[str, Metric]) -> None:
+        self.row, self.margin = row, getattr(claim, "margin", None)
+        metric = metrics[claim.metric]
+        shown = as_measured(row, claim, metrics)
+        self.less_is_better = isinstance(claim, ComparisonClaim | ContrastClaim) and metric.goal == "minimize"
+        self.unit = metric.unit if isinstance(claim, ThresholdClaim) else difference_unit(metric.unit)
+        self.mean = shown.mean
+        self.bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
+        self.places = decimals([row.mean, *(self.bounds or ())], metric)
+        if isinstance(claim, DeclineClaim | ProportionClaim):
+            # A slope for each unit of a dose (a parameter, say) is of another size than its metric.
+            self.places = decimals([row.mean], Metric("", metric.goal))
+        self.brackets = interval(self.bounds, self.places, sign=not isinstance(claim, ThresholdClaim))
+
+    def size(self) -> str:
+        """The absolute value with its unit: `0.33 pp`."""
+        return f"{abs(self.mean):,.{self.places}f} {self.unit}".rstrip()
+
+    def by(self) -> str:
+        """`better by 0.33 pp`."""
+        if self.row.mean == 0:
+            return "no difference"
+        return f"{'better' if self.row.mean > 0 else 'worse'} by {self.size()}"
+
+    def number(self) -> str:
+        """`+0.29 [-0.11, +0.69]`; of a metric of which less is better, that too. Empty without a value."""
+        if math.isnan(self.mean):
+            return ""
+        return f"{signed(self.mean, self.places)} {self.brackets}".rstrip() + (" (less is better)" if self.less_is_better else "")
+
+    def within(self) -> str:
+        """`within ±0.25 pp (p .009)`."""
+        return f"within ±{self.margin:g} {self.unit}".rstrip() + self.in_brackets(self.row.p_equivalence)
+
+    def in_brackets(self, p: float) -> str:
+        return "" if math.isnan(p) else f" (p {p_value(p)})"
+
+    def against(self, claim: ThresholdClaim) -> str:
+        """`reaches 87.10, at least 86.97: [86.90, 87.30]`."""
+        if math.isnan(self.mean):
+            return ""
+        if self.row.verdict == "refuted":
+            bound = f", {'below' if claim.kind == 'at_least' else 'above'} {figure(claim.value)}"
+        elif self.row.verdict == "supported":
+            bound = f", {label(claim.kind)} {figure(claim.value)}"
+        else:
+            bound = f", against {figure(claim.value)}"
+        reached = f"reaches {self.mean:,.{self.places}f}{bound}"
+        return f"{reached}: {self.brackets}" if self.brackets else reached
+
+    def slope(self, claim: DeclineClaim | ProportionClaim) -> str:
+        """`worse by 1.20 pp for each 1 of dropout beyond 0.5`."""
+        if math.isnan(self.row.mean):
+            return ""
+        if isinstance(claim, DeclineClaim):
+            way = "worse" if self.row.mean > 0 else "better"
+            return f"{way} by {self.size()} for each 1 of {claim.factor} beyond {figure(claim.beyond)}"
+        way = "less" if self.row.mean > 0 else "more"
+        what = "parameter" if claim.dose == "parameters" else f"1 of {label(claim.dose or claim.factor)}"
+        return f"{self.size()} {way} for each {what} beyond {figure(claim.beyond)} than up to it"
