@@ -4,7 +4,8 @@ experiments/*.yaml -> yamlfile, validation, claims, experiment/     what was ask
                    -> plan                                          every run, each with an id made of all that decides its bits
                    -> progress, worker, attempt, launch             what trains next, and training it
                    -> store/                                        plain files that survive
-                   -> frames, figures/, writeup/, console           tables, plots, pages, the terminal
+                   -> frames, statistics/, verdicts/                tables, and what they say of the claims
+                   -> figures/, writeup/, console/                  plots, pages, the terminal
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
     from harness.frames import load_curves, load_runs
     from harness.plan import make_plan
     from harness.run import run_experiment
+    from harness.verdicts import judge
     from harness.writeup import write_report
 
-__all__ = ["load_curves", "load_experiment", "load_runs", "make_plan", "run_experiment", "write_report"]
+__all__ = ["judge", "load_curves", "load_experiment", "load_runs", "make_plan", "run_experiment", "write_report"]
 
 _HOMES = {
     "load_experiment": "harness.experiment",
     "make_plan": "harness.plan",
     "run_experiment": "harness.run",
     "write_report": "harness.writeup",
+    "judge": "harness.verdicts",
     "load_runs": "harness.frames",
     "load_curves": "harness.frames",
 }

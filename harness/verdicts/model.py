@@ -15,6 +15,15 @@ from harness.claims import Claim
 Word = Literal["supported", "refuted", "equivalent", "inconclusive", "waiting"]
 Interval = tuple[float, float]
 
+# Notes; those on runs without a value are `failed: b seed 3`, `diverged: …`, `not measured: …`.
+NEGLIGIBLE = "detectable but negligible"
+EXCEEDS = "exceeds the margin"
+NO_GAIN = "no practical gain"
+NO_LOSS = "no practical loss"
+DEGENERATE = "degenerate"  # the seed had no effect
+FEW = "fewer than 3 seeds"
+EARLY = "early stop"  # decided before the last look: the effect is overestimated
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -22,8 +31,8 @@ class Estimate:
 
     `mean`, `sd` (of the seeds' values, ddof 1) and `interval` (t, at 1 - `level`) are in the metric's unit: an oriented
     difference, or of a threshold the variant's own value; a dose claim has the number that its test is about. `p` is valid
-    at any look; `p_adjusted` is corrected for the other claims of its family; `p_equivalence` too (NaN where no margin is
-    tested). `rho` is the correlation of the two sides over seeds.
+    at any look; `p_adjusted` is corrected for the other claims of its family; `p_equivalence` too (of no_gain and no_loss:
+    that of the bound, uncorrected; NaN where no margin is tested). `rho` is the correlation of the two sides over seeds.
     """
 
     subject: str  # label of a variant; of a contrast or a dose claim, what it is about

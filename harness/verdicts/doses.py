@@ -1,0 +1,235 @@
+"""Claims about doses and thresholds -> their cases: one test each, with that of its contrary."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import statistics
+from harness.claims import DeclineClaim, DoseClaim, ProportionClaim, RangeClaim, ThresholdClaim
+from harness.verdicts import model
+from harness.verdicts.cases import LEAST_SEEDS, Case, Families, Stage
+from harness.verdicts.model import Estimate, Word
+from harness.verdicts.values import Floats, equal
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a look says: the number tested, its p value and that of the contrary; and whether the contrary shows otherwise."""
+
+    n: int
+    mean: float
+    p: float
+    contrary_p: float
+    sd: float = nan
+    interval: tuple[float, float] | None = None
+    contrary: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class SingleCase(Case):
+    """A claim with one estimate, in the family of all that is no comparison of variants."""
+
+    @property
+    def others(self) -> bool:
+        return not self.exact
+
+    @property
+    @abstractmethod
+    def subject(self) -> str:
+        """What the estimate is of."""
+
+    @abstractmethod
+    def find(self, stage: Stage) -> Finding:
+        """The test at a look, whatever the guards say."""
+
+    @abstractmethod
+    def spread(self, n: int) -> float:
+        """The standard deviation over seeds that must not vanish."""
+
+    @abstractmethod
+    def holds(self, finding: Finding) -> bool:
+        """Of a metric without spread: whether the claim is true."""
+
+    def observe(self, stage: Stage) -> None:
+        claim = self.claim
+        self._why_not = self.values.troubles(self.variants, claim.metric, stage.n, claim.failed_counts_as)
+        if self._why_not:
+            self._found = Finding(stage.n, nan, nan, nan)
+            return
+        self._found = self.find(stage)
+        if self.exact:
+            return
+        if stage.n < LEAST_SEEDS:
+            self._why_not = (model.FEW,)
+        elif (spread := self.spread(stage.n)) == 0 or spread < self.values.least_spread(claim.metric):
+            self._why_not = (model.DEGENERATE,)
+        else:
+            self.series.add(self, stage.n, self._found.p)
+            self.series.add(("contrary", self), stage.n, self._found.contrary_p)
+
+    def rows(self, stage: Stage, families: Families) -> list[Estimate]:
+        found, p, adjusted = self._found, nan, nan
+        if self._why_not:
+            verdict: Word = "inconclusive"
+            found = replace(found, notes=self._why_not)
+        elif self.exact:
+            verdict = "supported" if self.holds(found) else "refuted"
+        else:
+            p, adjusted = self.series.one_sided(self), families.others[self]
+            against = found.contrary or families.contraries[self] < stage.alpha
+            verdict = "refuted" if against else "supported" if adjusted < stage.alpha else "inconclusive"
+        return [
+            Estimate(
+                subject=self.subject,
+                over=None,
+                verdict=verdict,
+                notes=found.notes,
+                n=found.n,
+                mean=found.mean,
+                sd=found.sd,
+                interval=None if self.exact else found.interval,
+                level=stage.level,
+                p=p,
+                p_adjusted=adjusted,
+                p_equivalence=nan,
+                rho=nan,
+                seeds_needed=None,
+            )
+        ]
+
+
+class ThresholdCase(SingleCase):
+    """A variant's metric against a number, in the metric's own direction."""
+
+    claim: ThresholdClaim
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return self.values.variants(self.claim.variant, self.claim.where)
+
+    @property
+    def subject(self) -> str:
+        return self.claim.variant
+
+    def _column(self, n: int) -> Floats:
+        return self.values.mean(equal(self.variants), self.claim.metric, n, self.claim.failed_counts_as)
+
+    def spread(self, n: int) -> float:
+        return float(self._column(n).std(ddof=1))
+
+    def find(self, stage: Stage) -> Finding:
+        found = statistics.threshold(self._column(stage.n), self.claim.value, stage.level)
+        p, contrary = (found.p_above, found.p_below) if self.claim.kind == "at_least" else (found.p_below, found.p_above)
+        return Finding(found.n, found.mean, p, contrary, found.sd, found.ci)
+
+    def holds(self, finding: Finding) -> bool:
+        return finding.mean >= self.claim.value if self.claim.kind == "at_least" else finding.mean <= self.claim.value
+
+
+class DoseCase(SingleCase):
+    """A claim about the levels of a factor, which are numbers."""
+
+    claim: DoseClaim
+
+    @cached_property
+    def having(self) -> tuple[tuple[str, ...], ...]:
+        """The variants of each dose, by increasing dose."""
+        return tuple(self.values.doses(self.claim).values())
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The levels' labels, by increasing dose."""
+        return tuple(self.values.doses(self.claim))
+
+    @cached_property
+    def doses(self) -> Floats:
+        """The levels' numbers, increasing."""
+        levels = self.values.terms.factors[self.claim.factor]
+        return np.array([levels[label] for label in self.labels], dtype=float)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(variant for variants in self.having for variant in variants))
+
+    @property
+    def subject(self) -> str:
+        return self.claim.factor
+
+    def matrix(self, n: int) -> Floats:
+        """The metric [seed, dose], oriented: more is better."""
+        claim = self.claim
+        columns = [self.values.mean(equal(variants), claim.metric, n, claim.failed_counts_as) for variants in self.having]
+        return self.values.sign(claim.metric) * np.stack(columns, axis=1)
+
+    def spread(self, n: int) -> float:
+        """The least of any dose's values."""
+        return float(self.matrix(n).std(axis=0, ddof=1).min())
+
+
+class RangeCase(DoseCase):
+    """The best dose inside a range is at least the best outside, minus the margin."""
+
+    claim: RangeClaim
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Which doses lie in the range [dose]."""
+        low, high = self.claim.inside
+        return (self.doses >= low) & (self.doses <= high)
+
+    def find(self, stage: Stage) -> Finding:
+        values, inside = self.matrix(stage.n), self.inside
+        means = values.mean(axis=0)
+        p = statistics.best_in_range(values, inside, self.claim.margin)
+        self._optima = statistics.possible_optima(values, stage.level)
+        lost = not bool((self._optima & inside).any())
+        return Finding(stage.n, float(means[inside].max() - means[~inside].max()), float(p), 1.0, contrary=lost)
+
+    def holds(self, finding: Finding) -> bool:
+        return finding.mean >= -self.claim.margin
+
+    def optima(self) -> tuple[str, ...]:
+        return () if self._why_not else tuple(label for label, kept in zip(self.labels, self._optima, strict=True) if kept)
+
+
+class DeclineCase(DoseCase):
+    """The metric gets worse from a dose on."""
+
+    claim: DeclineClaim
+
+    def find(self, stage: Stage) -> Finding:
+        kept = self.doses >= self.claim.beyond
+        found = statistics.declines_beyond(self.matrix(stage.n)[:, kept], self.doses[kept], stage.level)
+        labels = [label for label, keep in zip(self.labels, kept, strict=True) if keep]
+        rises = [place for place, p in enumerate(found.rises) if p < stage.level]
+        notes = tuple(f"rises from {labels[place]} to {labels[place + 1]}" for place in rises)
+        return Finding(stage.n, found.slope, found.p, 1.0 - found.p, contrary=bool(rises), notes=notes)
+
+    def holds(self, finding: Finding) -> bool:
+        return finding.mean > 0 and not finding.notes
+
+
+class ProportionCase(DoseCase):
+    """The gain for each unit of dose is smaller from a dose on."""
+
+    claim: ProportionClaim
+
+    def find(self, stage: Stage) -> Finding:
+        claim, doses = self.claim, self.doses
+        beyond = claim.beyond
+        if claim.dose is not None:
+            # The dose of a level is what its runs have of it: parameters do not vary, a time's mean is taken.
+            measured = [self.values.mean(equal(variants), claim.dose, stage.n) for variants in self.having]
+            doses = np.stack(measured, axis=1).mean(axis=0)
+            beyond = float(doses[int(np.flatnonzero(self.doses == claim.beyond)[0])])
+        found = statistics.no_proportional_gain(self.matrix(stage.n), doses, beyond)
+        return Finding(stage.n, found.mean, found.p, 1.0 - found.p)
+
+    def holds(self, finding: Finding) -> bool:
+        return finding.mean > 0

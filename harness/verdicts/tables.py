@@ -1,0 +1,55 @@
+"""Looks -> the table of variants: means, and differences from what each is compared with."""
+
+from __future__ import annotations
+
+from math import nan
+
+import numpy as np
+
+from harness import statistics
+from harness.verdicts.looks import Looks
+from harness.verdicts.model import Row, Table
+
+
+def tabulate(looks: Looks, metric: str | None = None) -> Table:
+    """The table at the look in force; while there is none, every completed run counts towards its mean and nothing is compared.
+
+    A plan that was extended beyond its last look is compared over all its seeds once they have ended, at alpha.
+    """
+    terms, values = looks.terms, looks.values
+    metric = metric or next(iter(terms.metrics))
+    seeds, level = (looks.stage.n, looks.stage.level) if looks.stage else (0, terms.alpha)
+    if seeds == terms.looks[-1] and values.complete == values.seeds > seeds:
+        seeds, level = values.seeds, terms.alpha
+    return Table(metric, seeds, level, tuple(_row(looks, label, metric, seeds, level) for label in terms.labels))
+
+
+def _row(looks: Looks, label: str, metric: str, seeds: int, level: float) -> Row:
+    values, over = looks.values, looks.terms.over[label]
+    own = values.column(label, metric, seeds or values.seeds)
+    own = own[~np.isnan(own)]
+    mean, sd = (float(own.mean()) if len(own) else nan), (float(own.std(ddof=1)) if len(own) > 1 else nan)
+    if not seeds or over == label:
+        return Row(label, None, len(own), mean, sd, 0, nan, None, nan, claimed=False, rho=nan)
+    sign = values.sign(metric)
+    difference = values.difference(label, over, metric)
+    one, other = values.sides(difference, seeds)
+    both = ~np.isnan(one - other)
+    found = statistics.paired(sign * one[both], sign * other[both], None, level=level)
+    family = looks.families.differences if looks.families and looks.stage and seeds == looks.stage.n else {}
+    compared = {(each.plus, each.minus, each.metric): p for each, p in family.items()}
+    key = (difference.plus, difference.minus, metric)
+    exact = looks.terms.metrics[metric].exact
+    return Row(
+        variant=label,
+        over=over,
+        n=len(own),
+        mean=mean,
+        sd=sd,
+        pairs=found.n,
+        difference=found.mean,
+        interval=None if exact or np.isnan(found.sd) else found.ci,
+        p=compared.get(key, nan),
+        claimed=key in compared,
+        rho=found.rho,
+    )

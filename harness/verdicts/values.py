@@ -1,0 +1,151 @@
+"""Terms and a frame of runs -> arrays by seed, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.claims import DoseClaim, is_grid, members
+from harness.claims.model import within
+from harness.verdicts.terms import Terms
+
+Floats = NDArray[np.float64]
+ENDED = ("completed", "diverged", "failed")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a comparison is about: the weighted sum of `plus` minus that of `minus`, seed by seed, of a metric.
+
+    Equal ones are one test, however many claims ask for it.
+    """
+
+    subject: str
+    over: str | None
+    plus: tuple[tuple[str, float], ...]  # (variant, weight)
+    minus: tuple[tuple[str, float], ...]
+    metric: str
+    failed_counts_as: float | None = None
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Every variant in it."""
+        return tuple(dict.fromkeys(variant for variant, _ in (*self.plus, *self.minus)))
+
+
+class Values:
+    """The runs of a plan: states and metrics by seed and variant. Seeds are 0, 1, … as planned."""
+
+    def __init__(self, terms: Terms, runs: pd.DataFrame) -> None:
+        own = runs[runs["variant"].isin(terms.labels)]
+        self.terms, self.runs = terms, own
+        self.seeds = int(own["seed"].max()) + 1 if len(own) else 0
+        self.states = self._wide("state")
+        waiting = np.flatnonzero(~self.states.isin(ENDED).to_numpy().all(axis=1))
+        self.complete = int(waiting[0]) if len(waiting) else self.seeds  # seeds from 0 on whose runs have all ended
+        self._metrics: dict[str, pd.DataFrame] = {}
+
+    def _wide(self, column: str) -> pd.DataFrame:
+        wide = self.runs.pivot(index="seed", columns="variant", values=column)
+        return wide.reindex(index=range(self.seeds), columns=list(self.terms.labels))
+
+    def _metric(self, name: str) -> pd.DataFrame:
+        if name not in self._metrics:
+            if name in self.runs:
+                wide = self._wide(name).astype(float).replace([np.inf, -np.inf], np.nan)
+            else:
+                wide = pd.DataFrame(np.nan, index=self.states.index, columns=self.states.columns)
+            self._metrics[name] = wide.where(self.states == "completed")
+        return self._metrics[name]
+
+    def column(self, label: str, metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
+        """The metric of a variant [seed < n]; NaN where it failed, diverged, has not ended or was not measured."""
+        found = self._metric(metric)[label].iloc[:n]
+        if failed_counts_as is not None:
+            found = found.mask(self.states[label].iloc[:n].isin(["failed", "diverged"]), failed_counts_as)
+        return found.to_numpy(dtype=float)
+
+    def mean(self, weights: Sequence[tuple[str, float]], metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
+        """The weighted sum over variants [seed < n]."""
+        total = np.zeros(n)
+        for label, weight in weights:
+            total = total + weight * self.column(label, metric, n, failed_counts_as)
+        return total
+
+    def sides(self, difference: Difference, n: int) -> tuple[Floats, Floats]:
+        """Both sides [seed < n], oriented: more is better."""
+        sign = self.sign(difference.metric)
+        args = (difference.metric, n, difference.failed_counts_as)
+        return sign * self.mean(difference.plus, *args), sign * self.mean(difference.minus, *args)
+
+    def sign(self, metric: str) -> int:
+        """1 where more is better, -1 where less is."""
+        return -1 if self.terms.metrics[metric].goal == "minimize" else 1
+
+    def troubles(self, labels: Sequence[str], metric: str, n: int, failed_counts_as: float | None) -> tuple[str, ...]:
+        """The runs [seed < n] without a value, each as `diverged: b seed 3`."""
+        found = []
+        for label in labels:
+            values, states = self.column(label, metric, n, failed_counts_as), self.states[label].iloc[:n]
+            for seed in np.flatnonzero(np.isnan(values)):
+                state = str(states.iloc[seed])
+                found.append(f"{state if state in ('failed', 'diverged') else 'not measured'}: {label} seed {seed}")
+        return tuple(found)
+
+    def failed(self, n: int) -> tuple[tuple[str, int], ...]:
+        """The failed runs among the first `n` seeds, as (variant, seed)."""
+        seeds, columns = np.nonzero((self.states.iloc[:n] == "failed").to_numpy())
+        return tuple((self.terms.labels[column], int(seed)) for seed, column in zip(seeds, columns, strict=True))
+
+    def least_spread(self, metric: str) -> float:
+        """Below this standard deviation of differences, the seed had no effect that the metric could show.
+
+        A metric of steps r cannot show a spread below r / sqrt(6), the deviation of a difference of two roundings.
+        """
+        known = self.terms.metrics[metric]
+        step = known.resolution or 0.0
+        if known.cases is not None and known.cases in self.runs:
+            step = max(step, 100.0 / float(self.runs[known.cases].min()))
+        return step / np.sqrt(6.0) if np.isfinite(step) else 0.0
+
+    def run_ids(self, labels: Sequence[str], n: int) -> tuple[str, ...]:
+        """The ids of the variants' runs with seeds below `n`, where the frame has them."""
+        if "id" not in self.runs:
+            return ()
+        chosen = self.runs[self.runs["variant"].isin(labels) & (self.runs["seed"] < n)]
+        return tuple(map(str, chosen["id"]))
+
+    def doses(self, claim: DoseClaim) -> Mapping[str, tuple[str, ...]]:
+        """A dose claim's levels, by increasing dose -> the variants that have it."""
+        levels = self.terms.factors[claim.factor]
+        found = {}
+        for level, _ in sorted(levels.items(), key=lambda item: (item[1] is None, item[1])):
+            asked = {**claim.where, claim.factor: level}
+            having = tuple(label for label, own in self.terms.levels.items() if within(own, asked))
+            if len(having) > 1 and not is_grid(self.terms.levels):
+                # One factor at a time: only the variants that differ from the baseline in this factor alone tell its doses apart.
+                base = {name: own for name, own in self.terms.levels[self.terms.baseline].items() if name != claim.factor}
+                having = tuple(label for label in having if within(self.terms.levels[label], base)) or having
+            if having:
+                found[level] = having
+        return found
+
+    def variants(self, label: str, where: Mapping[str, str]) -> tuple[str, ...]:
+        """The variants that a label means in a slice."""
+        return members(label, self.terms.levels, where)
+
+    def difference(
+        self, label: str, over: str, metric: str, where: Mapping[str, str] | None = None, failed_counts_as: float | None = None
+    ) -> Difference:
+        """The comparison of two labels, either of which may stand for several variants of a grid."""
+        plus, minus = (self.variants(side, where or {}) for side in (label, over))
+        return Difference(label, over, equal(plus), equal(minus), metric, failed_counts_as)
+
+
+def equal(labels: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """The mean over variants, as weights."""
+    return tuple((label, 1.0 / len(labels)) for label in labels)

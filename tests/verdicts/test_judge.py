@@ -1,0 +1,262 @@
+"""Verdicts of every kind of claim, on values whose answer was worked out beforehand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+from simulated import ACTIVATIONS, BASE, LEAKY, comparison, frame, plan_of
+
+import harness
+from harness.claims import Claim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
+from harness.plan import Plan
+from harness.verdicts import Verdict, judge, table
+
+ORDER = tuple(ACTIVATIONS)
+
+
+def verdicts(
+    claims: Sequence[Claim], values: Mapping[str, Sequence[float | str]] = ACTIVATIONS, **columns: float
+) -> tuple[Verdict, ...]:
+    looks = (max(len(own) for own in values.values()),)
+    plan = plan_of(tuple(values), claims, looks)
+    return judge(plan, frame(plan, values, **columns))
+
+
+def one(claim: Claim, values: Mapping[str, Sequence[float | str]] = ACTIVATIONS, **columns: float) -> Verdict:
+    return verdicts([claim], values, **columns)[0]
+
+
+def test_the_reference_table_comes_out_to_four_decimals() -> None:
+    found = verdicts([comparison("improves", label) for label in ORDER[1:]])
+    expected = [
+        ("supported", 0.3280, (0.2101, 0.4459), 0.0015, 0.0030, 1.0),
+        ("equivalent", 0.0200, (-0.1010, 0.1410), 0.6702, 0.6702, 0.0093),
+        ("refuted", -1.4780, (-1.8884, -1.0676), 0.0006, 0.0017, 1.0),
+    ]
+    for verdict, (word, mean, interval, p, adjusted, equivalence) in zip(found, expected, strict=True):
+        row = verdict.rows[0]
+        assert verdict.verdict == word
+        assert (row.mean, *row.interval) == pytest.approx((mean, *interval), abs=5e-5)
+        assert (row.p, row.p_adjusted, row.p_equivalence) == pytest.approx((p, adjusted, equivalence), abs=5e-5)
+        assert (row.n, row.level, verdict.decided_at, verdict.open) == (5, 0.05, 5, False)
+
+
+def test_the_public_function_takes_the_experiment_itself(tmp_path) -> None:
+    path = tmp_path / "activations.yaml"
+    path.write_text(
+        "question: Which activation?\nvariants: {base: {model.activation: relu}, leaky_relu: {model.activation: leaky_relu}}\n"
+        "baseline: base\nseeds: 5\nmargin: 0.25\nclaims: [improves: leaky_relu]\nconfig: {data.dataset: cifar10_mini}\n"
+    )
+    values = {"base": BASE, "leaky_relu": LEAKY}
+    runs = frame(plan_of(tuple(values), []), values)[["variant", "seed", "state", "test_accuracy"]]
+    (verdict,) = harness.judge(harness.load_experiment(path), runs)
+    assert (verdict.verdict, verdict.run_ids) == ("supported", ())
+    assert verdict.rows[0].p_adjusted == pytest.approx(0.0015, abs=5e-5)
+
+
+def test_worsens_is_the_mirror_image() -> None:
+    words = [verdict.verdict for verdict in verdicts([comparison("worsens", label) for label in ORDER[1:]])]
+    assert words == ["refuted", "equivalent", "supported"]
+
+
+def test_equivalent_is_refuted_only_outside_the_margin() -> None:
+    found = verdicts([comparison("equivalent", label) for label in ORDER[1:]])
+    assert [verdict.verdict for verdict in found] == ["inconclusive", "supported", "refuted"]
+    assert found[2].notes == ("exceeds the margin",)
+
+
+def test_a_difference_can_be_detectable_and_negligible() -> None:
+    values = {"base": [0.0] * 5, "b": [0.10, 0.11, 0.09, 0.10, 0.12]}
+    verdict = one(comparison("improves", "b"), values)
+    assert (verdict.verdict, verdict.notes) == ("equivalent", ("detectable but negligible",))
+
+
+def test_an_inconclusive_claim_says_how_many_seeds_would_settle_it() -> None:
+    verdict = one(comparison("improves", "b"), {"base": [0.0, 0.0, 0.0], "b": [0.31, 0.12, 0.44]})
+    row = verdict.rows[0]
+    assert (verdict.verdict, row.seeds_needed, verdict.decided_at) == ("inconclusive", (6, 17), None)
+    assert (row.mean, *row.interval) == pytest.approx((0.29, -0.1100, 0.6900), abs=5e-4)
+
+
+def test_a_joint_claim_is_supported_by_all_and_refuted_by_any() -> None:
+    assert one(comparison("improves", "leaky_relu", "gelu")).verdict == "inconclusive"
+    assert one(comparison("improves", "leaky_relu", "no_batchnorm")).verdict == "refuted"
+    better = {**ACTIVATIONS, "gelu": [value + 0.01 * seed for seed, value in enumerate(LEAKY)]}
+    verdict = one(comparison("improves", "leaky_relu", "gelu"), better)
+    assert (verdict.verdict, [row.subject for row in verdict.rows]) == ("supported", ["leaky_relu", "gelu"])
+
+
+def test_no_gain_takes_the_largest_p_value_of_its_variants() -> None:
+    assert one(comparison("no_gain", "gelu", "no_batchnorm")).verdict == "supported"
+    assert one(comparison("no_gain", "gelu", "leaky_relu")).verdict == "refuted"
+    assert one(comparison("no_loss", "gelu", "leaky_relu")).verdict == "supported"
+    assert one(comparison("no_loss", "gelu", "no_batchnorm")).verdict == "refuted"
+
+
+def test_the_same_comparison_claimed_twice_is_one_member_of_its_family() -> None:
+    once = verdicts([comparison("improves", "leaky_relu"), comparison("improves", "gelu")])
+    twice = verdicts([*(comparison(kind, "leaky_relu") for kind in ("improves", "no_loss")), comparison("improves", "gelu")])
+    assert once[0].rows[0].p_adjusted == twice[0].rows[0].p_adjusted == pytest.approx(2 * once[0].rows[0].p)
+
+
+def test_of_a_loss_less_is_better() -> None:
+    values = {"base": [0.52, 0.50, 0.51, 0.53, 0.49], "b": [0.42, 0.41, 0.40, 0.44, 0.40]}
+    plan = plan_of(("base", "b"), [comparison("improves", "b", metric="train_loss", margin=0.01)])
+    runs = frame(plan, values, "train_loss")
+    (verdict,) = judge(plan, runs)
+    assert (verdict.verdict, verdict.rows[0].mean) == ("supported", pytest.approx(0.096))
+    assert table(plan, runs, "train_loss").rows[1].difference == pytest.approx(-0.096)
+
+
+def contrast(sign: str) -> Claim:
+    return ContrastClaim(metric="test_accuracy", weights={"leaky_relu": 1.0, "base": -0.5, "gelu": -0.5}, sign=sign, margin=0.25)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("sign", "word"), [("positive", "supported"), ("negative", "refuted"), ("negligible", "inconclusive")])
+def test_a_contrast_is_judged_by_its_sign(sign: str, word: str) -> None:
+    verdict = one(contrast(sign))
+    expected = np.mean(LEAKY) - (np.mean(BASE) + np.mean(ACTIVATIONS["gelu"])) / 2
+    assert (verdict.verdict, verdict.rows[0].mean) == (word, pytest.approx(expected))
+
+
+def threshold(kind: str, value: float, metric: str = "test_accuracy") -> Claim:
+    return ThresholdClaim(kind=kind, metric=metric, variant="base", value=value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "word"),
+    [
+        ("at_least", 92.0, "supported"),
+        ("at_least", 94.0, "refuted"),
+        ("at_least", 93.0, "inconclusive"),
+        ("at_most", 94.0, "supported"),
+        ("at_most", 92.0, "refuted"),
+    ],
+)
+def test_a_threshold_is_met_or_missed_beyond_the_noise(kind: str, value: float, word: str) -> None:
+    assert one(threshold(kind, value)).verdict == word
+
+
+def test_a_number_without_spread_is_compared_as_it_is() -> None:
+    plan = plan_of(("base",), [threshold(kind, 4903082, "parameters") for kind in ("at_least", "at_most")], (1,))
+    found = judge(plan, frame(plan, {"base": [4903082]}, "parameters"))
+    assert [verdict.verdict for verdict in found] == ["supported", "supported"]
+    assert math.isnan(found[0].rows[0].p)
+
+
+def doses(claim: Claim, means: Mapping[float, float], noise: float = 0.05, **columns: float) -> Verdict:
+    """A sweep whose doses have the means given, with the same small noise at every call."""
+    generator = np.random.default_rng(0)
+    labels = {f"x={dose:g}": dose for dose in means}
+    values = {label: list(means[dose] + noise * generator.standard_normal(8)) for label, dose in labels.items()}
+    fields = {
+        "factors": {"x": {f"{dose:g}": dose for dose in means}},
+        "levels": {label: {"x": f"{dose:g}"} for label, dose in labels.items()},
+    }
+    plan = plan_of(tuple(values), [claim], (8,), **fields)
+    return judge(plan, frame(plan, values, **columns))[0]
+
+
+PEAK = {0.0: 92.0, 0.1: 93.0, 0.2: 93.2, 0.5: 92.0, 0.6: 91.0, 0.7: 90.0}
+
+
+def in_range(low: float, high: float) -> Claim:
+    return RangeClaim(metric="test_accuracy", factor="x", inside=(low, high), margin=0.25)
+
+
+def declines(beyond: float) -> Claim:
+    return DeclineClaim(metric="test_accuracy", factor="x", beyond=beyond)
+
+
+def test_the_best_dose_lies_in_the_range_or_not() -> None:
+    assert doses(in_range(0.1, 0.2), PEAK).verdict == "supported"
+    missed = doses(in_range(0.5, 0.7), PEAK)
+    assert (missed.verdict, missed.optima) == ("refuted", ("0.2",))
+
+
+def test_a_decline_is_refuted_by_a_rise_or_by_a_slope_the_other_way() -> None:
+    assert doses(declines(0.5), PEAK).verdict == "supported"
+    risen = doses(declines(0.0), PEAK)
+    assert (risen.verdict, risen.notes[0]) == ("refuted", "rises from 0 to 0.1")
+    flat = {dose: 90.0 for dose in PEAK}
+    assert doses(declines(0.5), flat).verdict == "inconclusive"
+
+
+def test_a_gain_out_of_proportion_is_told_from_one_in_proportion() -> None:
+    claim = ProportionClaim(metric="test_accuracy", factor="x", beyond=32.0)
+    assert doses(claim, {16.0: 90.0, 32.0: 92.0, 48.0: 92.1, 64.0: 92.2}).verdict == "supported"
+    assert doses(claim, {16.0: 90.0, 32.0: 90.1, 48.0: 92.0, 64.0: 94.0}).verdict == "refuted"
+
+
+def test_fewer_than_three_seeds_decide_nothing() -> None:
+    verdict = one(comparison("improves", "b"), {"base": [0.0, 0.1], "b": [5.0, 5.2]})
+    assert (verdict.verdict, verdict.notes) == ("inconclusive", ("fewer than 3 seeds",))
+    assert math.isnan(verdict.rows[0].p)
+
+
+def test_without_an_effect_of_the_seed_there_is_no_p_value() -> None:
+    values = {"base": [90.0] * 5, "b": [90.2, 90.2, 90.2, 90.2, 90.22]}
+    assert one(comparison("improves", "b"), values, test_images=500).notes == ("degenerate",)
+    assert one(comparison("improves", "b"), values, test_images=10_000_000).verdict == "equivalent"
+    assert one(comparison("improves", "b"), {"base": [90.0] * 5, "b": [91.0] * 5}).notes == ("degenerate",)
+
+
+def test_failed_and_diverged_runs_make_it_inconclusive_unless_they_have_a_value() -> None:
+    values: dict[str, Sequence[float | str]] = {
+        "base": BASE,
+        "leaky_relu": [*LEAKY[:3], "failed", "diverged"],
+        "gelu": ACTIVATIONS["gelu"],
+    }
+    broken, whole = verdicts([comparison("improves", "leaky_relu"), comparison("improves", "gelu")], values)
+    assert (broken.verdict, broken.notes) == ("inconclusive", ("failed: leaky_relu seed 3", "diverged: leaky_relu seed 4"))
+    assert whole.verdict == "equivalent"
+    assert whole.rows[0].p_adjusted == pytest.approx(2 * whole.rows[0].p if 2 * whole.rows[0].p < 1 else 1.0)
+    counted = one(comparison("worsens", "leaky_relu", failed_counts_as=10.0), values)
+    assert (counted.verdict, counted.rows[0].n) == ("inconclusive", 5)
+    assert counted.rows[0].mean == pytest.approx((sum(LEAKY[:3]) + 20 - sum(BASE)) / 5)
+
+
+GRID = tuple(f"lr={lr}, schedule={name}" for lr in ("0.1", "0.2") for name in ("a", "b"))
+LEVELS = {label: dict(part.split("=") for part in label.split(", ")) for label in GRID}
+
+
+def grid_plan(*claims: Claim) -> Plan:
+    factors = {"lr": {"0.1": 0.1, "0.2": 0.2}, "schedule": {"a": None, "b": None}}
+    return plan_of(GRID, claims, (4,), levels=LEVELS, factors=factors)
+
+
+def test_a_label_that_names_some_factors_is_the_mean_over_the_others() -> None:
+    values = {label: [place + 0.01 * seed**2 * (1 + place) for seed in range(4)] for place, label in enumerate(GRID)}
+    plan = grid_plan(
+        comparison("improves", "schedule=b", over="schedule=a"),
+        comparison("improves", GRID[3], over=GRID[2], where={"lr": "0.2"}),
+    )
+    mean, slice_ = judge(plan, frame(plan, values))
+    assert mean.rows[0].mean == pytest.approx(
+        np.mean(values[GRID[1]]) / 2 + np.mean(values[GRID[3]]) / 2 - np.mean(values[GRID[0]]) / 2 - np.mean(values[GRID[2]]) / 2
+    )
+    assert slice_.rows[0].mean == pytest.approx(np.mean(values[GRID[3]]) - np.mean(values[GRID[2]]))
+    assert len(mean.run_ids) == 16
+    assert len(slice_.run_ids) == 8
+
+
+def test_the_table_tells_claimed_rows_from_exploratory_ones() -> None:
+    plan = plan_of(ORDER, [comparison("improves", "gelu")])
+    found = table(plan, frame(plan, ACTIVATIONS))
+    assert [row.claimed for row in found.rows] == [False, False, True, False]
+    assert (found.rows[1].mean, found.rows[1].sd, found.rows[1].difference) == pytest.approx((93.368, 0.1169, 0.328), abs=5e-4)
+    assert math.isnan(found.rows[1].p)
+    assert found.rows[2].p == pytest.approx(0.6702, abs=5e-5)
+    assert (found.rows[0].over, found.rows[0].interval) == (None, None)
+
+
+def test_nothing_is_compared_before_all_runs_of_a_look_have_ended() -> None:
+    plan = plan_of(("base", "b"), [comparison("improves", "b")], (5,))
+    runs = frame(plan, {"base": BASE, "b": LEAKY[:4]})
+    assert [verdict.verdict for verdict in judge(plan, runs)] == ["waiting"]
+    found = table(plan, runs)
+    assert (found.seeds, found.rows[1].n) == (0, 4)
+    assert math.isnan(found.rows[1].difference)

@@ -1,0 +1,121 @@
+"""Looks: when training stops, what freezes, and what a failure or a divergence does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from simulated import comparison, frame, plan_of
+
+from harness.verdicts import Judgement, judgement, table
+
+SCHEDULE = (3, 5, 8, 12, 20)
+X = [0.31, 0.12, 0.44, 0.25, 0.38, 0.05, 0.29, 0.41]
+ZEROS = [0.0] * 20
+
+
+def looked(values: Sequence[float | str], *, claims: int = 1, looks: Sequence[int] = SCHEDULE, **fields: object) -> Judgement:
+    """The judgement on `values` as the differences of b from base."""
+    plan = plan_of(("base", "b"), [comparison("improves", "b", **fields)] * claims, looks)
+    return judgement(plan, frame(plan, {"base": ZEROS[: len(values)], "b": values}))
+
+
+def test_the_reference_looks_come_out_to_four_decimals() -> None:
+    third, fifth = (looked(X[:n]) for n in (3, 5))
+    assert (third.look, third.horizon, third.finished, third.verdicts[0].verdict) == (3, 5, False, "inconclusive")
+    assert third.verdicts[0].open
+    row = third.verdicts[0].rows[0]
+    assert (row.p, row.level, *row.interval) == pytest.approx((0.6833, 0.0039, -1.1858, 1.7658), abs=5e-5)
+    row = fifth.verdicts[0].rows[0]
+    assert (row.p, row.level, *row.interval) == pytest.approx((0.0429, 0.0066, 0.0135, 0.5865), abs=5e-5)
+    assert (fifth.look, fifth.horizon, fifth.finished) == (5, 5, True)
+    assert (fifth.verdicts[0].verdict, fifth.verdicts[0].decided_at, fifth.verdicts[0].notes) == ("supported", 5, ("early stop",))
+
+
+def test_a_verdict_freezes_at_its_first_decided_look_and_only_its_p_may_fall() -> None:
+    # Another plan had the later seeds trained; they say otherwise.
+    later = looked([*X, -5.0, 4.0, -3.0, -6.0])
+    assert (later.look, later.horizon) == (12, 5)
+    frozen, row = later.verdicts[0], later.verdicts[0].rows[0]
+    assert (frozen.verdict, frozen.decided_at, row.n) == ("supported", 5, 5)
+    assert (row.mean, *row.interval) == pytest.approx((0.30, 0.0135, 0.5865), abs=5e-5)
+    assert row.p_adjusted == pytest.approx(0.0037, abs=5e-5)
+
+
+def test_without_an_answer_it_goes_to_the_last_look() -> None:
+    values = list(np.random.default_rng(4).normal(0.12, 0.35, 20))
+    horizons = [looked(values[:n]).horizon for n in (0, 2, 3, 5, 8, 12, 20)]
+    assert horizons == [3, 3, 5, 8, 12, 20, 20]
+    end = looked(values)
+    assert (end.finished, end.verdicts[0].verdict, end.verdicts[0].open, end.verdicts[0].decided_at) == (
+        True,
+        "inconclusive",
+        False,
+        None,
+    )
+    assert looked(values[:8]).verdicts[0].rows[0].seeds_needed[0] in SCHEDULE
+
+
+def test_equivalence_stops_early_too() -> None:
+    values = [0.02, -0.03, 0.01, 0.0, -0.02]
+    early = looked(values, margin=0.25)
+    assert (early.finished, early.look, early.verdicts[0].verdict) == (True, 5, "equivalent")
+
+
+def test_training_goes_on_while_any_claim_is_open() -> None:
+    plan = plan_of(("base", "b", "c"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE)
+    c = [0.9, -0.8, 0.7, -0.9, 0.8]
+    found = judgement(plan, frame(plan, {"base": ZEROS[:5], "b": [1.0, 1.1, 0.9, 1.05, 0.95], "c": c}))
+    assert [verdict.verdict for verdict in found.verdicts] == ["supported", "inconclusive"]
+    assert (found.verdicts[0].decided_at, found.finished, found.horizon) == (5, False, 8)
+
+
+def test_a_failed_run_holds_its_look_and_all_that_come_after() -> None:
+    held = looked([*X[:4], "failed"])
+    assert (held.look, held.horizon, held.finished, held.holding) == (3, 5, False, (("b", 4),))
+    assert looked([*X[:4], "failed"], failed_counts_as=0.25).holding == ()
+    first = looked([X[0], "failed", X[2]])
+    assert (first.look, first.verdicts[0].verdict, first.holding) == (0, "waiting", (("b", 1),))
+
+
+def test_at_the_last_look_a_failed_run_holds_nothing() -> None:
+    found = looked(["failed", *X[1:3]], looks=(3,))
+    assert (found.look, found.finished, found.holding, found.verdicts[0].verdict) == (3, True, (), "inconclusive")
+
+
+def test_a_claim_that_a_divergence_makes_undecidable_stops_nothing_else() -> None:
+    diverged = looked([X[0], "diverged", X[2]])
+    assert (diverged.finished, diverged.horizon, diverged.verdicts[0].verdict) == (True, 3, "inconclusive")
+    assert (diverged.verdicts[0].open, diverged.verdicts[0].decided_at) == (False, None)
+    plan = plan_of(("base", "b", "c"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE)
+    values: dict[str, Sequence[float | str]] = {"base": ZEROS[:3], "b": [0.1, "diverged", 0.2], "c": [0.9, -0.8, 0.7]}
+    found = judgement(plan, frame(plan, values))
+    assert (found.finished, found.horizon) == (False, 5)
+
+
+def test_seeds_beyond_the_last_look_change_no_verdict_but_give_an_e_value() -> None:
+    plan = plan_of(("base", "b"), [comparison("improves", "b")], (3, 5), seeds=20)
+    found = judgement(plan, frame(plan, {"base": ZEROS, "b": [*X[:3], 0.0, -0.2, *np.linspace(0.9, 1.1, 15)]}))
+    verdict = found.verdicts[0]
+    assert (verdict.verdict, verdict.rows[0].n, found.look) == ("inconclusive", 5, 5)
+    assert verdict.e_value > 20
+
+
+def test_claims_of_an_amended_file_are_judged_and_marked_and_stop_nothing() -> None:
+    registered = [comparison("improves", "b")]
+    plan = plan_of(("base", "b"), registered, SCHEDULE)
+    now = plan.model_copy(
+        update={"amended": plan_of(("base", "b"), [*registered, comparison("improves", "b", margin=9.0)], SCHEDULE)}
+    )
+    found = judgement(now, frame(plan, {"base": ZEROS[:5], "b": X[:5]}))
+    assert [(verdict.registered, verdict.verdict) for verdict in found.verdicts] == [(True, "supported"), (False, "equivalent")]
+    assert found.verdicts[0] == judgement(plan, frame(plan, {"base": ZEROS[:5], "b": X[:5]})).verdicts[0]
+    assert found.finished
+
+
+def test_the_table_goes_by_the_look_in_force() -> None:
+    plan = plan_of(("base", "b"), [comparison("improves", "b")], SCHEDULE)
+    found = table(plan, frame(plan, {"base": ZEROS[:7], "b": X[:7]}))
+    assert (found.seeds, found.rows[1].pairs) == (5, 5)
+    assert (found.level, *found.rows[1].interval) == pytest.approx((0.0066, 0.0135, 0.5865), abs=5e-5)
