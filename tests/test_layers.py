@@ -133,7 +133,7 @@ def test_torch_is_imported_in_training_alone(module: str) -> None:
     assert not found or layer(module) == "training"
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if layer(module) not in ("figures", "training")])
+@pytest.mark.parametrize("module", [module for module in MODULES if layer(module) not in ("figures", "statistics", "training")])
 def test_heavy_libraries_are_imported_where_they_are_used(module: str) -> None:
     found = {name.split(".")[0] for name in imported_at_once(parsed(module))} & set(HEAVY)
     assert not found, f"{module} imports {', '.join(sorted(found))} with itself; import inside the function that needs it"

@@ -1,0 +1,57 @@
+"""Arrays of values over seeds -> what they say: differences, intervals, error rates that hold at 3 to 20 seeds.
+
+Pure functions of numpy arrays; results are plain numbers, arrays and frozen dataclasses. Percentages give percentage points.
+"""
+
+from __future__ import annotations
+
+from harness.statistics.doses import (
+    Decline,
+    ProportionalGain,
+    best_in_range,
+    declines_beyond,
+    no_proportional_gain,
+    possible_optima,
+)
+from harness.statistics.images import Crossed, crossed
+from harness.statistics.multiple import holm
+from harness.statistics.paired import Paired, Threshold, paired, threshold
+from harness.statistics.power import detectable, power, seeds_needed, seeds_range
+from harness.statistics.sequential import (
+    Levels,
+    SequentialPower,
+    calibrate,
+    e_value,
+    sequential_level,
+    sequential_p,
+    sequential_power,
+    shipped,
+)
+
+__all__ = [
+    "Crossed",
+    "Decline",
+    "Levels",
+    "Paired",
+    "ProportionalGain",
+    "SequentialPower",
+    "Threshold",
+    "best_in_range",
+    "calibrate",
+    "crossed",
+    "declines_beyond",
+    "detectable",
+    "e_value",
+    "holm",
+    "no_proportional_gain",
+    "paired",
+    "possible_optima",
+    "power",
+    "seeds_needed",
+    "seeds_range",
+    "sequential_level",
+    "sequential_p",
+    "sequential_power",
+    "shipped",
+    "threshold",
+]

@@ -1,0 +1,135 @@
+"""Values over seeds and doses -> which dose may be the best, and how the response bends.
+
+Values are [seed, dose], doses in increasing order, more is better, paired by seed. They are trusted to be finite.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.statistics.multiple import holm
+from harness.statistics.sample import Floats, Interval, Summary, fraction, summary, table
+
+
+@dataclass(frozen=True)
+class Decline:
+    """A fall over doses. NaN: not defined."""
+
+    slope: float  # unit of the values per unit of dose; positive = decline
+    t: float
+    p: float  # one-sided, P(T >= t): small when there is a decline
+    rises: Floats  # [dose - 1]: Holm-adjusted one-sided p that each dose is better than the one before it
+    sd: float  # of the seeds' slopes, ddof 1
+    ci: Interval  # of the slope, at 1 - alpha
+
+
+@dataclass(frozen=True)
+class ProportionalGain:
+    """How much steeper the response is up to a dose than beyond it. NaN: not defined."""
+
+    mean: float  # slope before minus slope beyond, unit of the values per unit of dose
+    p: float  # one-sided, P(T >= t): small when the response flattens
+    t: float
+    sd: float  # of the seeds' values, ddof 1
+    ci: Interval  # at 1 - level
+
+
+def best_in_range(values: ArrayLike, in_range: ArrayLike, margin: float) -> float:
+    """P value of "the best dose in the range R is at least the best outside minus the margin δ".
+
+    min(1, |R| * min over i in R of max over j outside R of P(T >= (mean(i - j) + δ) / se(i - j))): intersection-union over the
+    doses outside, Bonferroni over those inside. `in_range` is a mask [dose]. NaN if no dose in R can be tested. Raises ValueError
+    when the shapes do not fit, the margin is negative, or the range holds no dose or all of them.
+    """
+    array, mask = table(values, "values"), np.asarray(in_range, dtype=bool)
+    if mask.shape != array.shape[1:]:
+        raise ValueError(f"in_range has shape {mask.shape} where values of shape {array.shape} need {array.shape[1:]}")
+    if not mask.any() or mask.all():
+        raise ValueError(f"in_range must hold some of the {mask.size} doses, not {'all' if mask.any() else 'none'} of them")
+    if margin < 0:
+        raise ValueError(f"margin must not be negative, it is {margin!r}")
+    worst = _differences(array[:, mask], array[:, ~mask]).p_above(-margin).max(axis=1)
+    testable = worst[~np.isnan(worst)]
+    return float(min(1.0, mask.sum() * testable.min())) if testable.size else np.nan
+
+
+def possible_optima(values: ArrayLike, alpha: float) -> NDArray[np.bool_]:
+    """Mask [dose] of those that may be the best: not beaten by any other, one-sided paired t at alpha / (K - 1) for K doses.
+
+    Holds the best dose with probability 1 - alpha (Bonferroni over its K - 1 rivals); never empty for alpha up to 1/2, as the
+    dose with the highest mean is beaten by none. Too few seeds: every dose. Raises ValueError for another shape.
+    """
+    array = table(values, "values")
+    doses = array.shape[1]
+    beaten = _differences(array, array).p_above() < fraction(alpha, "alpha") / max(doses - 1, 1)
+    return np.asarray(~beaten.any(axis=0))
+
+
+def declines_beyond(values: ArrayLike, doses: ArrayLike, alpha: float) -> Decline:
+    """Per-seed least-squares slope over the doses [dose] at and beyond a knee, turned so that a decline is positive.
+
+    slope_i = -Σ_d (x_d - x̄) y_id / Σ_d (x_d - x̄)², one-sided t over seeds; its interval at 1 - alpha. `rises` has its own Holm
+    family: the one-sided paired t of each dose against the one before it. Raises ValueError when the shapes do not fit, the
+    doses do not increase, or there are fewer than two.
+    """
+    array, at = _with_doses(values, doses)
+    if at.ndim != 1:
+        raise ValueError(f"doses must be [dose], not of shape {at.shape}")
+    if len(at) < 2:
+        raise ValueError(f"a decline needs two doses or more, values have shape {array.shape}")
+    of = summary(-_slopes(array, at), scale=_largest(array) / float(np.ptp(at)))
+    rises = holm(summary(np.diff(array, axis=1), scale=_largest(array)).p_above())
+    return Decline(float(of.mean), float(of.t()), float(of.p_above()), rises, float(of.sd), of.interval(fraction(alpha, "alpha")))
+
+
+def no_proportional_gain(values: ArrayLike, doses: ArrayLike, beyond: ArrayLike, level: float = 0.05) -> ProportionalGain:
+    """Per seed, the least-squares slope over doses <= x minus that over doses >= x; x = `beyond` is on both sides; t over seeds.
+
+    Doses are [dose], or [seed, dose] where they differ by seed (a gain per parameter); then x may be [seed] too. Raises
+    ValueError when the shapes do not fit, the doses do not increase, or a side has fewer than two.
+    """
+    array, at = _with_doses(values, doses)
+    at = np.broadcast_to(at, array.shape)
+    knees = np.asarray(beyond, dtype=np.float64)
+    if knees.ndim and knees.shape != array.shape[:1]:
+        raise ValueError(f"beyond has shape {knees.shape} where values of shape {array.shape} need () or {array.shape[:1]}")
+    bends = [_bend(*seed) for seed in zip(array, at, np.broadcast_to(knees, len(array)), strict=True)]
+    of = summary(np.array(bends), scale=_largest(array) / float(np.ptp(at, axis=1).max(initial=0.0) or 1.0))
+    return ProportionalGain(
+        float(of.mean), float(of.p_above()), float(of.t()), float(of.sd), of.interval(fraction(level, "level"))
+    )
+
+
+def _differences(left: Floats, right: Floats) -> Summary:
+    """Summary [i, j] over seeds of left[:, i] - right[:, j]."""
+    return summary(left[:, :, None] - right[:, None, :], scale=max(_largest(left), _largest(right)))
+
+
+def _largest(values: Floats) -> float:
+    return float(np.abs(values).max(initial=0.0))
+
+
+def _with_doses(values: ArrayLike, doses: ArrayLike) -> tuple[Floats, Floats]:
+    array, at = table(values, "values"), np.asarray(doses, dtype=np.float64)
+    if at.shape not in (array.shape[1:], array.shape):
+        raise ValueError(f"doses have shape {at.shape} where values of shape {array.shape} need {array.shape[1:]}")
+    if not np.all(np.diff(at, axis=-1) > 0):
+        raise ValueError(f"doses must increase, they are {at.tolist()}")
+    return array, at
+
+
+def _slopes(values: Floats, doses: Floats) -> Floats:
+    """Least-squares slopes [...] of values [..., dose]."""
+    centred = doses - doses.mean()
+    return np.asarray(values @ centred / np.square(centred).sum())
+
+
+def _bend(values: Floats, doses: Floats, knee: float) -> float:
+    """Slope up to the knee minus slope from it on, of one seed's values [dose]."""
+    before, after = doses <= knee, doses >= knee
+    if before.sum() < 2 or after.sum() < 2:
+        raise ValueError(f"two doses or more are needed on each side of {knee:g}, there are {doses.tolist()}")
+    return float(_slopes(values[before], doses[before]) - _slopes(values[after], doses[after]))

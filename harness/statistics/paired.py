@@ -1,0 +1,116 @@
+"""A variant's and a baseline's values, seed by seed -> the difference, its tests and intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import gammaln
+
+from harness.statistics.sample import Floats, Interval, Summary, fraction, summary, vector
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Differences x_i = variant_i - baseline_i over n seeds, in the unit of the values. NaN: not defined."""
+
+    n: int
+    mean: float
+    sd: float  # ddof 1
+    se: float
+    t: float
+    p: float  # two-sided, Student's t with n - 1 degrees of freedom
+    ci: Interval  # at 1 - level
+    ci95: Interval
+    ci90: Interval
+    g_z: float  # mean / sd, corrected for the bias of small n
+    rho: float  # correlation of the two over seeds: what pairing gains
+    p_tost: float  # that the true difference lies within ±margin
+    p_nogain: float  # that it lies below +margin
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """One sample against a number, in the unit of the values. NaN: not defined."""
+
+    n: int
+    mean: float
+    sd: float  # ddof 1
+    se: float
+    t: float  # (mean - bound) / se
+    p_above: float  # P(T >= t): small when the mean lies above the bound
+    p_below: float  # P(T <= t): small when it lies below
+    ci: Interval  # at 1 - level
+
+
+def paired(
+    variant: ArrayLike, baseline: ArrayLike, margin: float | None, alpha: float = 0.05, level: float | None = None
+) -> Paired:
+    """Paired t test, equivalence (two one-sided tests) and non-superiority of values [seed], oriented so that more is better.
+
+    With ν = n - 1 and δ = `margin`: t = mean / se; p_tost = max(P(T_ν >= (mean + δ)/se), P(T_ν <= (mean - δ)/se)) (Schuirmann
+    1987); p_nogain = P(T_ν <= (mean - δ)/se); g_z = mean/sd * Γ(ν/2) / (sqrt(ν/2) Γ((ν-1)/2)) (Hedges 1981). `ci` is the t
+    interval at 1 - `level`, by default at 1 - `alpha`.
+
+    No margin: p_tost and p_nogain are NaN. Fewer than 2 seeds: all but n and mean are. No spread: t is ±inf and p 0, or both
+    NaN where the mean is 0 too. Raises ValueError when the shapes differ or the margin is negative. Values are trusted to be
+    finite.
+    """
+    left, right = vector(variant, "variant"), vector(baseline, "baseline")
+    if left.shape != right.shape:
+        raise ValueError(f"variant has shape {left.shape} and baseline {right.shape}; a pair of values a seed is needed")
+    if margin is not None and margin < 0:
+        raise ValueError(f"margin must not be negative, it is {margin!r}")
+    of = summary(left - right, scale=float(max(np.abs(left).max(initial=0.0), np.abs(right).max(initial=0.0))))
+    return Paired(
+        n=of.n,
+        mean=float(of.mean),
+        sd=float(of.sd),
+        se=float(of.se),
+        t=float(of.t()),
+        p=float(2 * np.minimum(of.p_above(), of.p_below())),
+        ci=of.interval(fraction(alpha if level is None else level, "level")),
+        ci95=of.interval(0.05),
+        ci90=of.interval(0.10),
+        g_z=_effect_size(of),
+        rho=_correlation(left, right),
+        p_tost=np.nan if margin is None else float(np.maximum(of.p_above(-margin), of.p_below(margin))),
+        p_nogain=np.nan if margin is None else float(of.p_below(margin)),
+    )
+
+
+def threshold(values: ArrayLike, bound: float, level: float = 0.05) -> Threshold:
+    """One-sample t test of values [seed] against `bound`, both one-sided ways, with the t interval at 1 - `level`.
+
+    Undefined and spreadless values as in `paired`. Raises ValueError when the shape is another. Values are trusted to be finite.
+    """
+    of = summary(vector(values, "values"))
+    return Threshold(
+        n=of.n,
+        mean=float(of.mean),
+        sd=float(of.sd),
+        se=float(of.se),
+        t=float(of.t(bound)),
+        p_above=float(of.p_above(bound)),
+        p_below=float(of.p_below(bound)),
+        ci=of.interval(fraction(level, "level")),
+    )
+
+
+def _effect_size(of: Summary) -> float:
+    # At two seeds the correction has a pole: nothing is left of the estimate.
+    if of.n < 3:
+        return np.nan
+    df = of.n - 1
+    correction = np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(of.mean / of.sd * correction)
+
+
+def _correlation(left: Floats, right: Floats) -> float:
+    spread_left, spread_right = float(summary(left).sd), float(summary(right).sd)
+    if not spread_left * spread_right > 0:
+        return np.nan
+    products = (left - left.mean()) * (right - right.mean())
+    return float(np.clip(products.sum() / ((len(left) - 1) * spread_left * spread_right), -1.0, 1.0))

@@ -1,0 +1,121 @@
+"""Spread of differences and a margin -> how many seeds are needed, and what a number of seeds can find.
+
+sd is that of the paired differences, in the unit of the margin. Plan on the margin, never on the effect that was observed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import chdtri, gammaln, nctdtr, ndtr, stdtrit
+
+from harness.statistics.sample import fraction
+
+# Where more seeds than this would be needed, this is the answer.
+MOST_SEEDS = 10_000
+FEWEST_SEEDS = 3
+
+
+def power(n: int, difference: float, sd: float, alpha: float = 0.05) -> float:
+    """How often a two-sided paired t test with n seeds rejects at `alpha` when the true difference is `difference`.
+
+    1 - F(t) + F(-t) with F the noncentral t distribution, n - 1 degrees of freedom, noncentrality |difference| sqrt(n) / sd, and
+    t = t_{1 - alpha/2, n - 1}. Raises ValueError for n < 2 or a negative sd.
+    """
+    _check(n, sd, alpha)
+    if sd == 0:
+        return 1.0 if difference else alpha
+    return _power(n, abs(difference) / sd * np.sqrt(n), alpha)
+
+
+def detectable(n: int, sd: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The difference that n seeds find with probability `power`: where the function `power` reaches it, to 1e-9 of its size.
+
+    Raises ValueError as `power` does, and when `power` does not exceed `alpha`.
+    """
+    _check(n, sd, alpha)
+    _check_power(power, alpha)
+    low, high = 0.0, 1.0
+    while _power(n, high, alpha) < power:
+        low, high = high, 2 * high
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _power(n, middle, alpha) < power else (low, middle)
+    return float(high * sd / np.sqrt(n))
+
+
+def seeds_needed(sd: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> tuple[int, int]:
+    """(n for the t test, n for equivalence): the fewest seeds, 3 at least and `MOST_SEEDS` at most, that reach `power`.
+
+    The t test is to find a true difference of the size of the margin; equivalence (two one-sided tests at `alpha`) is to be
+    shown when the true difference is 0. Raises ValueError for a margin that is not positive.
+    """
+    _check(FEWEST_SEEDS, sd, alpha)
+    _check_power(power, alpha)
+    if not margin > 0:
+        raise ValueError(f"margin must be positive to plan on it, it is {margin!r}")
+    if sd == 0:
+        return FEWEST_SEEDS, FEWEST_SEEDS
+    return (
+        _fewest(lambda n: _power(n, margin / sd * np.sqrt(n), alpha) >= power),
+        _fewest(lambda n: _power_of_equivalence(n, margin / sd, alpha) >= power),
+    )
+
+
+def seeds_range(sd: float, n: int, margin: float, alpha: float = 0.05, power: float = 0.8) -> tuple[int, int]:
+    """Seeds that the t test needs if the true sd is the one seen in n seeds, and if it is its upper 80 % limit.
+
+    The limit is sd * sqrt(ν / χ²_{.2, ν}), ν = n - 1: so few seeds say little about the spread. Raises as `seeds_needed` does.
+    """
+    _check(n, sd, alpha)
+    limit = sd * float(np.sqrt((n - 1) / chdtri(n - 1, 0.8)))
+    return seeds_needed(sd, margin, alpha, power)[0], seeds_needed(limit, margin, alpha, power)[0]
+
+
+def _power(n: int, noncentrality: float, alpha: float) -> float:
+    critical = stdtrit(n - 1, 1 - alpha / 2)
+    # F(-t) at noncentrality δ is 1 - F(t) at -δ, which, unlike the former, is a number for large δ too.
+    return float(2 - nctdtr(n - 1, noncentrality, critical) - nctdtr(n - 1, -noncentrality, critical))
+
+
+def _power_of_equivalence(n: int, margin: float, alpha: float) -> float:
+    """P(|mean| + t se < margin) at a true difference of 0 and sd 1: E over s of 2 Φ(margin sqrt(n) - t s) - 1, where positive.
+
+    s is the sample's sd, ν s² ~ χ²_ν; Gauss-Legendre over ten of its standard errors around 1.
+    """
+    df = n - 1
+    critical = stdtrit(df, 1 - alpha)
+    width = 10 / np.sqrt(2 * df)
+    low, high = max(0.0, 1 - width), min(1 + width, margin * np.sqrt(n) / critical)
+    if high <= low:
+        return 0.0
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    s = low + (high - low) * (nodes + 1) / 2
+    log_density = np.log(2) + df / 2 * np.log(df / 2) - gammaln(df / 2) + (df - 1) * np.log(s) - df * s**2 / 2
+    inside = 2 * ndtr(margin * np.sqrt(n) - critical * s) - 1
+    return float((high - low) / 2 * np.sum(weights * np.exp(log_density) * inside))
+
+
+def _fewest(enough: Callable[[int], bool]) -> int:
+    """The least n from FEWEST_SEEDS to MOST_SEEDS with `enough(n)`, which stays true once it is; MOST_SEEDS if there is none."""
+    low, high = FEWEST_SEEDS, FEWEST_SEEDS
+    while high < MOST_SEEDS and not enough(high):
+        low, high = high + 1, min(2 * high, MOST_SEEDS)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return low
+
+
+def _check(n: int, sd: float, alpha: float) -> None:
+    if n < 2:
+        raise ValueError(f"a paired test needs 2 seeds or more, not {n}")
+    if not 0 <= sd < np.inf:
+        raise ValueError(f"sd must be a number and not negative, it is {sd!r}")
+    fraction(alpha, "alpha")
+
+
+def _check_power(power: float, alpha: float) -> None:
+    if not alpha < power < 1:
+        raise ValueError(f"power must lie between alpha = {alpha!r} and 1, not {power!r}")
