@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StoreError
 
 RUN_ID = re.compile(r"[0-9a-f]{12}")
+LONGEST_SCHEDULE = 100  # characters in a file's name
 NAME = re.compile(r"[A-Za-z0-9_=,+ -][A-Za-z0-9_.=,+@ -]{0,159}")
 
 
@@ -92,6 +95,13 @@ class Paths:
     def frames(self) -> Path:
         """What was read of the runs that have ended, as tables."""
         return self.cache / "frames" / "ended.arrow"
+
+    def levels(self, looks: Sequence[int]) -> Path:
+        """The levels that were simulated for a schedule of looks."""
+        name = "-".join(map(str, looks))
+        if len(name) > LONGEST_SCHEDULE:
+            name = hashlib.sha256(name.encode()).hexdigest()[:12]
+        return self.cache / "levels" / f"{name}.json"
 
     def plan(self, name: str) -> Path:
         """The file of the plan `name`."""
