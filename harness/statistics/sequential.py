@@ -97,8 +97,7 @@ def calibrate(looks: Sequence[int], draws: int = DEFAULT_DRAWS, seed: int = 0) -
     generator = np.random.default_rng(seed)
     sizes = [min(CHUNK, draws - start) for start in range(0, draws, CHUNK)]
     least = np.concatenate([_least_scaled_p(looks, size, generator) for size in sizes])
-    constants = np.quantile(least, ALPHAS)
-    return Levels(tuple(looks), ALPHAS, tuple(constants.tolist()), draws)
+    return _levels(looks, dict(zip(map(repr, ALPHAS), np.quantile(least, ALPHAS), strict=True)), draws)
 
 
 def sequential_level(n: int, looks: Sequence[int], alpha: float, levels: Levels | None = None) -> float:
@@ -229,7 +228,9 @@ def _shipped_tables() -> dict[str, dict[str, float]]:
 
 
 def _levels(looks: Sequence[int], table: Mapping[str, float], draws: int) -> Levels:
-    return Levels(tuple(looks), tuple(map(float, table)), tuple(map(float, table.values())), draws)
+    # Four figures are more than the simulation tells, and what a reader of the table computes with.
+    constants = tuple(float(f"{c:.4g}") for c in table.values())
+    return Levels(tuple(looks), tuple(map(float, table)), constants, draws)
 
 
 def _check_looks(looks: Sequence[int]) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from harness.claims import DoseClaim, is_grid, members
 from harness.claims.model import within
 from harness.verdicts.terms import Terms
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 ENDED = ("completed", "diverged", "failed")
@@ -55,11 +58,8 @@ class Values:
 
     def _metric(self, name: str) -> pd.DataFrame:
         if name not in self._metrics:
-            if name in self.runs:
-                wide = self._wide(name).astype(float).replace([np.inf, -np.inf], np.nan)
-            else:
-                wide = pd.DataFrame(np.nan, index=self.states.index, columns=self.states.columns)
-            self._metrics[name] = wide.where(self.states == "completed")
+            wide = self._wide(name if name in self.runs else "seed").astype(float).replace([np.inf, -np.inf], np.nan)
+            self._metrics[name] = wide.where((self.states == "completed") & (name in self.runs))
         return self._metrics[name]
 
     def column(self, label: str, metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
