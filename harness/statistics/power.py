@@ -51,16 +51,8 @@ def seeds_needed(sd: float, margin: float, alpha: float = 0.05, power: float = 0
     The t test is to find a true difference of the size of the margin; equivalence (two one-sided tests at `alpha`) is to be
     shown when the true difference is 0. Raises ValueError for a margin that is not positive.
     """
-    _check(FEWEST_SEEDS, sd, alpha)
-    _check_power(power, alpha)
-    if not margin > 0:
-        raise ValueError(f"margin must be positive to plan on it, it is {margin!r}")
-    if sd == 0:
-        return FEWEST_SEEDS, FEWEST_SEEDS
-    return (
-        _fewest(lambda n: _power(n, margin / sd * np.sqrt(n), alpha) >= power),
-        _fewest(lambda n: _power_of_equivalence(n, margin / sd, alpha) >= power),
-    )
+    for_t_test = _seeds_of_t_test(sd, margin, alpha, power)
+    return for_t_test, FEWEST_SEEDS if sd == 0 else _fewest(lambda n: _power_of_equivalence(n, margin / sd, alpha) >= power)
 
 
 def seeds_range(sd: float, n: int, margin: float, alpha: float = 0.05, power: float = 0.8) -> tuple[int, int]:
@@ -70,7 +62,15 @@ def seeds_range(sd: float, n: int, margin: float, alpha: float = 0.05, power: fl
     """
     _check(n, sd, alpha)
     limit = sd * float(np.sqrt((n - 1) / chdtri(n - 1, 0.8)))
-    return seeds_needed(sd, margin, alpha, power)[0], seeds_needed(limit, margin, alpha, power)[0]
+    return _seeds_of_t_test(sd, margin, alpha, power), _seeds_of_t_test(limit, margin, alpha, power)
+
+
+def _seeds_of_t_test(sd: float, margin: float, alpha: float, power: float) -> int:
+    _check(FEWEST_SEEDS, sd, alpha)
+    _check_power(power, alpha)
+    if not margin > 0:
+        raise ValueError(f"margin must be positive to plan on it, it is {margin!r}")
+    return FEWEST_SEEDS if sd == 0 else _fewest(lambda n: _power(n, margin / sd * np.sqrt(n), alpha) >= power)
 
 
 def _power(n: int, noncentrality: float, alpha: float) -> float:
