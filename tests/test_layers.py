@@ -38,6 +38,7 @@ LAYERS = (
     "stop",  # signals and clocks -> whether to stop
     "attempt",  # one run -> one ending
     "whole",  # a results folder -> what is wrong with it
+    "images",  # predictions -> intervals for new images
     "worker",  # one plan -> runs, one after the other
     "launch",  # one plan -> several workers
     "repeat",  # one run -> the same run again, and how the two differ

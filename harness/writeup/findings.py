@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.calibration import levels_for
+from harness.claims import ComparisonClaim, ContrastClaim
 from harness.frames import curves_frame, runs_frame
-from harness.plan import Plan
-from harness.progress import Counts, standing
+from harness.images import Pair, new_images
+from harness.plan import Plan, PlannedRun
+from harness.progress import Counts, asked, in_stages, standing
+from harness.store.atomic import read_json
+from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
 from harness.task import Metric, find_task, result_metrics
+from harness.verdicts import Judgement, Table, Verdict, judgement, table
+from harness.writeup.flags import flags
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.statistics import Crossed
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Time spent training [s], of the ended runs that the plan asks for: failed ones too."""
+
+    by_device: Mapping[str, float]  # a device's own name -> seconds; most first
+    by_variant: Mapping[str, float]  # label -> seconds, in the plan's order
+
+    @property
+    def seconds(self) -> float:
+        """Of all."""
+        return sum(self.by_variant.values())
 
 
 @dataclass(frozen=True)
@@ -23,10 +45,19 @@ class Findings:
 
     plan: Plan
     metrics: Mapping[str, Metric]  # all that a result may hold; the first is the default of claims
-    records: Mapping[str, Record]
+    records: Mapping[str, Record]  # of every planned run
+    asked: tuple[PlannedRun, ...]  # what the looks ask for so far; `counts`, `cost`, `last` and `complete` are about these
     counts: Counts
     runs: pd.DataFrame  # frames.runs_frame
     epochs: pd.DataFrame  # frames.curves_frame
+    judgement: Judgement
+    tables: Mapping[str, Table]  # by metric: the first one, then every other that a comparison is claimed of
+    images: Mapping[Pair, Crossed]  # intervals for new seeds and new images too, of the first metric, in percentage points
+    images_missing: str  # why `images` lacks some, in words; empty where it lacks none
+    origins: Mapping[str, Provenance]  # by run id, of the asked runs that were started
+    flags: tuple[str, ...]  # what to know before trusting a comparison: sentences
+    cost: Cost
+    last: str | None  # when the last run ended: ISO 8601, UTC
     folder: Path  # of the report
     results: Path  # the folder that holds all, as it was named
 
@@ -35,17 +66,91 @@ class Findings:
         """The name of the metric that the report is about."""
         return next(iter(self.metrics))
 
+    @property
+    def table(self) -> Table:
+        """The table of that metric."""
+        return self.tables[self.metric]
+
+    @property
+    def ended(self) -> int:
+        """How many of the asked runs have ended."""
+        return sum(self.records[run.id].ended for run in self.asked)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing that the looks ask for is still to come."""
+        return self.ended == len(self.asked)
+
 
 def gather(store: Store, plan: Plan) -> Findings:
     """Read what there is of `plan`. Raises StoreError for damaged files, InputError when its task cannot be loaded."""
+    metrics = result_metrics(find_task(plan.task))
+    first = next(iter(metrics))
     records = store.records([run.id for run in plan.runs])
+    runs = runs_frame(plan, records)
+    levels = levels_for(store, plan.looks) if in_stages(plan) else None
+    wanted = asked(plan, records, levels)
+    found = judgement(plan, runs, levels)
+    tables = {metric: table(plan, runs, metric, levels) for metric in (first, *_compared(found.verdicts, first))}
+    pairs, seeds = _pairs(plan, found.verdicts, tables[first]), tables[first].seeds
+    images = new_images(store, plan, records, pairs, metric=first, kind=metrics[first], seeds=seeds)
+    origins = _origins(store, wanted)
     return Findings(
         plan=plan,
-        metrics=result_metrics(find_task(plan.task)),
+        metrics=metrics,
         records=records,
-        counts=standing(plan, records),
-        runs=runs_frame(plan, records),
+        asked=wanted,
+        counts=standing(plan, records, runs=wanted),
+        runs=runs,
         epochs=curves_frame(store, plan, records),
+        judgement=found,
+        tables=tables,
+        images=images.intervals,
+        images_missing=images.missing,
+        origins=origins,
+        flags=flags(plan, wanted, records, origins, found),
+        cost=_cost(plan, wanted, records, origins),
+        last=max((ended for run in wanted if (ended := records[run.id].ended_at)), default=None),
         folder=store.paths.report(plan.name),
         results=store.paths.root,
     )
+
+
+def _compared(verdicts: Iterable[Verdict], first: str) -> list[str]:
+    """The metrics that comparisons are claimed of, but for the first."""
+    claims = [verdict.claim for verdict in verdicts]
+    names = dict.fromkeys(claim.metric for claim in claims if isinstance(claim, ComparisonClaim | ContrastClaim))
+    return [name for name in names if name != first]
+
+
+def _pairs(plan: Plan, verdicts: Iterable[Verdict], compared: Table) -> list[Pair]:
+    """The table's comparisons, and those claimed of two variants."""
+    pairs = dict.fromkeys((row.variant, row.over) for row in compared.rows if row.over is not None)
+    for verdict in verdicts:
+        claim = verdict.claim
+        if isinstance(claim, ComparisonClaim) and claim.metric == compared.metric:
+            named = zip(claim.variants, claim.over, strict=True)
+            pairs |= dict.fromkeys(pair for pair in named if set(pair) <= plan.variants.keys())
+    return list(pairs)
+
+
+def _origins(store: Store, runs: Iterable[PlannedRun]) -> dict[str, Provenance]:
+    found = {}
+    for run in runs:
+        try:
+            found[run.id] = read_json(store.paths.run(run.id).provenance, Provenance)
+        except FileNotFoundError:
+            continue  # not started yet
+    return found
+
+
+def _cost(plan: Plan, runs: Iterable[PlannedRun], records: Mapping[str, Record], origins: Mapping[str, Provenance]) -> Cost:
+    by_device: dict[str, float] = {}
+    by_variant = dict.fromkeys(plan.variants, 0.0)
+    for run in runs:
+        seconds = records[run.id].seconds or 0.0
+        if records[run.id].ended:
+            device = origins[run.id].device if run.id in origins else "unknown"
+            by_device[device] = by_device.get(device, 0.0) + seconds
+            by_variant[run.variant] += seconds
+    return Cost(dict(sorted(by_device.items(), key=lambda item: (-item[1], item[0]))), by_variant)

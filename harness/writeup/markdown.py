@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from harness import wording
-from harness.frames import compare
 from harness.store.atomic import make_folder, write_text
 from harness.writeup.findings import Findings
 from harness.writeup.pictures import panels
@@ -67,7 +66,7 @@ def missing(ended: int, total: int) -> str | None:
 def table(findings: Findings) -> dict[str, Any]:
     """The variants' table: its headings, rows and the line that says how to read it."""
     plan, metric = findings.plan, findings.metrics[findings.metric]
-    comparison = compare(findings.runs, findings.metric, plan.baseline, plan.looks)
+    comparison = findings.table
     places = wording.decimals([row.mean for row in comparison.rows], metric)
     unit = wording.difference_unit(metric.unit)
     rows = [

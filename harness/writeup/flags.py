@@ -1,0 +1,84 @@
+"""What runs were trained with, and how they ended -> what a reader must know before trusting their comparison."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from harness import wording
+from harness.plan import Plan, PlannedRun, flatten
+from harness.store.provenance import Provenance
+from harness.store.records import Record
+from harness.verdicts import Judgement
+from harness.verdicts.model import DEGENERATE, EARLY
+
+SHOWN = 3  # of the values that differ, the most frequent
+PRECISION = "precision"
+
+
+def flags(
+    plan: Plan,
+    asked: Sequence[PlannedRun],
+    records: Mapping[str, Record],
+    origins: Mapping[str, Provenance],
+    judgement: Judgement,
+) -> tuple[str, ...]:
+    """Sentences, what weighs most first; empty where there is nothing to say. `origins` has the runs that were started."""
+    return (*_endings(asked, records, judgement), *_mixtures(plan, list(origins.values())), *_notes(judgement))
+
+
+def _endings(asked: Sequence[PlannedRun], records: Mapping[str, Record], judgement: Judgement) -> Iterator[str]:
+    for state in ("failed", "diverged"):
+        lost = [run for run in asked if records[run.id].state == state]
+        if lost:
+            which = _first([f"{run.variant} seed {run.seed}" for run in lost])
+            yield f"{len(lost):,d} of {wording.plural(len(asked), 'run')} {state}: {which}."
+    if judgement.holding:
+        yield "A failed run holds the next look: no further seed is trained until it is tried again."
+
+
+def _mixtures(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
+    codes = [[origin.code, *(start.code for start in origin.restarts)] for origin in origins]
+    devices = [[origin.device, *(start.device for start in origin.restarts)] for origin in origins]
+    yield from _mixed("versions of the code", ([code.digest[:12] for code in own] for own in codes))
+    yield from _mixed("devices", devices)
+    precisions = {
+        label: str(value)
+        for label, config in plan.variants.items()
+        for path, value in flatten(config).items()
+        if path.rpartition(".")[2] == PRECISION
+    }
+    if len(set(precisions.values())) > 1:
+        yield f"Variants differ in precision: {_first([f'{label} {value}' for label, value in precisions.items()])}."
+    for package in sorted({name for origin in origins for name in origin.packages}):
+        yield from _mixed(f"versions of {package}", ([origin.packages.get(package, "none")] for origin in origins))
+    yield from _mixed("versions of Python", ([origin.python] for origin in origins))
+    threads = (["any number of threads" if origin.threads is None else str(origin.threads)] for origin in origins)
+    yield from _mixed("numbers of threads", threads)
+    dirty = [own for own in codes if any(code.dirty for code in own)]
+    if dirty:
+        yield f"{wording.plural(len(dirty), 'run')} trained by code that differs from its commit."
+    resumed = [origin for origin in origins if origin.restarts]
+    if resumed:
+        yield f"{wording.plural(len(resumed), 'run')} went on after an interruption."
+
+
+def _mixed(what: str, values: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Says that runs differ in something, of which each may have had several."""
+    counts = Counter(value for own in values for value in dict.fromkeys(own))
+    if len(counts) > 1:
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        yield f"Runs with {len(counts):,d} {what}: {_first([f'{value} ({count:,d})' for value, count in ranked])}."
+
+
+def _notes(judgement: Judgement) -> Iterator[str]:
+    verdicts = judgement.verdicts
+    if any(DEGENERATE in (*verdict.notes, *(note for row in verdict.rows for note in row.notes)) for verdict in verdicts):
+        yield "The seed had next to no effect on some comparison: it has no test."
+    if any(EARLY in verdict.notes for verdict in verdicts):
+        yield "Some verdict fell before the last look: effects at an early stop are inflated."
+
+
+def _first(texts: Sequence[str]) -> str:
+    more = len(texts) - SHOWN
+    return ", ".join([*texts[:SHOWN], *([f"{more:,d} more"] if more > 0 else [])])
