@@ -10,6 +10,7 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from harness.claims import KINDS, DeclineClaim
 from harness.errors import InputError, PlanChanged
 from harness.experiment import load_experiment
 from harness.plan import Plan, canonical_json, config_difference, make_plan, reconcile, registration, run_id
@@ -167,7 +168,8 @@ def test_the_order_of_variants_in_the_file_changes_no_plan(tmp_path: Path) -> No
 def test_a_zero_in_a_claim_is_registered(tmp_path: Path) -> None:
     text = "question: q?\nfactors: {model.dropout: [0, 0.2, 0.4]}\nseeds: 3\nmargin: 1\nclaims: [{declines_beyond: 0, failed_counts_as: 0}]\n"
     claim = planned(tmp_path, text).claims[0]
-    assert (claim["value"], claim["failed_counts_as"]) == (0.0, 0.0)
+    assert isinstance(claim, DeclineClaim)
+    assert (claim.beyond, claim.failed_counts_as) == (0.0, 0.0)
     assert planned(tmp_path, text).claims_digest != planned(tmp_path, text.replace(", failed_counts_as: 0", "")).claims_digest
 
 
@@ -202,3 +204,41 @@ def test_an_experiment_with_tuning_is_not_planned_untuned(tmp_path: Path) -> Non
 
 def test_differences_are_by_dotted_path() -> None:
     assert config_difference({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": None}) == {"a.c": (2, 3)}
+
+
+EVERY_KIND = """
+question: q?
+factors: {optimizer.lr: [0.05, 0.1, 0.2], schedule.name: [cosine, linear]}
+design: grid
+baseline: lr=0.05, schedule=cosine
+seeds: {looks: [3, 5]}
+margin: 0.25
+claims:
+  - improves: all
+  - worsens: [lr=0.1, lr=0.2]
+  - equivalent: schedule=linear
+  - {no_gain: lr=0.1, over: lr=0.2, where: {schedule: linear}}
+  - {no_loss: lr=0.1, metric: test_loss, margin: 1, failed_counts_as: 10}
+  - {best_in_range: [0.05, 0.1], factor: lr}
+  - {declines_beyond: 0.1, factor: lr, where: {schedule: linear}}
+  - {no_proportional_gain: 0.1, factor: lr, dose: parameters}
+  - {contrast: {schedule=linear: 1, schedule=cosine: -1}, is: negligible}
+  - at_least: {lr=0.1: 90}
+  - at_most: {"lr=0.1, schedule=linear": 99}
+"""
+
+
+def test_a_plan_with_every_kind_of_claim_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
+    plan = planned(tmp_path, EVERY_KIND)
+    assert {claim.kind for claim in plan.claims} == set(KINDS)
+    back = Plan.model_validate_json(plan.model_dump_json())
+    assert back == plan
+    assert [type(claim) for claim in back.claims] == [type(claim) for claim in plan.claims]
+    assert reconcile(back, plan).amended is None
+
+
+def test_a_plan_keeps_factors_levels_and_what_each_variant_is_compared_with(tmp_path: Path) -> None:
+    plan = planned(tmp_path, EVERY_KIND)
+    assert plan.factors == {"lr": {"0.05": 0.05, "0.1": 0.1, "0.2": 0.2}, "schedule": {"cosine": None, "linear": None}}
+    assert plan.levels["lr=0.1, schedule=linear"] == {"lr": "0.1", "schedule": "linear"}
+    assert set(plan.over.values()) == {plan.baseline}

@@ -232,6 +232,8 @@ def test_a_small_network_trained_again_gives_the_same_bits(store: Store) -> None
         looks=(1,),
         variants={"base": config.model_dump(mode="json")},
         data={"base": data},
+        levels={"base": {}},
+        over={"base": "base"},
         runs=(run,),
         claims_digest="0" * 12,
         created="2026-01-01T00:00:00+00:00",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from math import prod
 from typing import Annotated, Any, Literal, get_args
@@ -139,14 +139,38 @@ def digest(claims: Sequence[Claim], registered: Mapping[str, Any]) -> str:
 def members(label: str, levels: Mapping[str, Mapping[str, str]], where: Mapping[str, str]) -> tuple[str, ...]:
     """The variants that `label` means in the slice `where`: itself, or in a grid all that have the levels it names.
 
-    `levels` is label -> factor -> level's label, of every variant. None: there is no such variant.
+    `levels` is label -> factor -> level's label, of every variant. Empty: there is no such variant.
     """
     if label in levels:
         return (label,) if within(levels[label], where) else ()
-    named = dict(part.split("=", 1) for part in label.split(", ") if "=" in part)
-    if len(named) != label.count(", ") + 1 or not is_grid(levels):
-        return ()
-    return tuple(name for name, own in levels.items() if within(own, named) and within(own, where))
+    named = named_levels(label, levels) if is_grid(levels) else {}
+    return tuple(name for name, own in levels.items() if within(own, named) and within(own, where)) if named else ()
+
+
+def named_levels(label: str, levels: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """Factor -> level that a label names, in whatever order; empty where it is no such label, or could be read in two ways."""
+    factors = {factor: dict.fromkeys(own[factor] for own in levels.values()) for factor in next(iter(levels.values()), {})}
+    found = _readings(label, factors)
+    return {factor: found[0][factor] for factor in factors if factor in found[0]} if len(found) == 1 else {}
+
+
+def _readings(label: str, factors: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
+    """Every way to read a label as levels of the factors: the text of a level may hold `=` and `, ` itself."""
+    found: list[dict[str, str]] = []
+    for factor, own in factors.items():
+        others = {name: levels for name, levels in factors.items() if name != factor}
+        for level in own:
+            head = f"{factor}={level}"
+            if label == head:
+                found.append({factor: level})
+            elif label.startswith(f"{head}, "):
+                found += [{factor: level, **rest} for rest in _readings(label.removeprefix(f"{head}, "), others)]
+    return found
+
+
+def level_names(levels: Mapping[str, str]) -> str:
+    """Factor -> level as a label: `lr=0.05, schedule=cosine`."""
+    return ", ".join(f"{factor}={level}" for factor, level in levels.items())
 
 
 def within(levels: Mapping[str, str], asked: Mapping[str, str]) -> bool:

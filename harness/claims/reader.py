@@ -5,12 +5,12 @@ A claim in the YAML has one kind key (`improves: leaky_relu`); its siblings qual
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.claims import model
 from harness.claims.kinds import ALL, DOSES, KINDS, Kind, Level
-from harness.claims.model import COMPARISONS, Claim, Factor, Setting, is_grid, members, within
+from harness.claims.model import COMPARISONS, Claim, Factor, Setting, is_grid, level_names, members, named_levels, within
 from harness.errors import Problem
 from harness.validation import suggestion, validate
 from harness.yamlfile import Node
@@ -66,9 +66,14 @@ class _Reader:
             made["variants"], made["over"] = self._compared(subject, getattr(parsed, "over", None), where)
             made["joint"] = not isinstance(subject, str)
         elif self.kind == "contrast":
-            made = {"weights": dict(subject), "sign": getattr(parsed, "sign", None)}
+            self._each_once(subject, where)
+            made = {
+                "weights": {self._label(label): weight for label, weight in subject.items()},
+                "sign": getattr(parsed, "sign", None),
+            }
         elif self.kind in ("at_least", "at_most"):
-            ((made["variant"], made["value"]),) = subject.items()
+            ((label, made["value"]),) = subject.items()
+            made["variant"] = self._label(label)
         elif factor is not None:
             self._dose(subject, factor, where, getattr(parsed, "dose", None))
             made = {"factor": factor.name, "inside" if self.kind == "best_in_range" else "beyond": subject}
@@ -95,52 +100,69 @@ class _Reader:
             return node.value[below]
         return node.get(str(below)) or node
 
+    def _label(self, label: str) -> str:
+        """A label as the design writes it: in a grid, the levels may be named in any order."""
+        return label if label in self.setting.levels else level_names(named_levels(label, self.setting.levels)) or label
+
     def _known(self, label: str, node: Node, where: Mapping[str, str]) -> None:
         levels = self.setting.levels
         if members(label, levels, where):
             return
         if members(label, levels, {}):
-            outside = ", ".join(f"{factor} is {level}" for factor, level in where.items())
-            message = f"{label!r} is not among the variants where {outside}; allowed: one that is, or another where:"
+            message = f"{label!r} is not among the variants where {_slice(where)}; allowed: one that is, or another where:"
+        elif (named := named_levels(label, levels)) and len(named) < len(self.setting.factors):
+            meant = [name for name, own in levels.items() if within(own, named)]
+            message = f"{label!r} names some of the factors, which means their mean in a grid only; {suggestion('', meant)}"
         else:
-            message = f"no variant {label!r}; {suggestion(label, self.setting.labels)}"
+            levels_alone = [f"{factor.name}={level}" for factor in self.setting.factors for level in factor.levels]
+            choices = [*self.setting.labels, *(levels_alone if is_grid(levels) else ())]
+            message = f"no variant {label!r}; {suggestion(label, choices)}"
         self.problems.append(Problem(node.at, node.path, message))
+
+    def _each_once(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
+        """In a grid, two labels may mean the same variants."""
+        meant = [members(label, self.setting.levels, where) or label for label in labels]
+        if len(set(meant)) < len(meant):
+            self._problem(self.kind, "names a variant twice; allowed: each once")
 
     def _compared(
         self, subject: str | tuple[str, ...], over: str | None, where: Mapping[str, str]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        levels = self.setting.levels
         if over is not None:
             self._known(over, self.node.get("over") or self.node, where)
+            over = self._label(over)
         if subject == ALL:
-            labels = tuple(
-                label
-                for label in self.setting.labels
-                if within(self.setting.levels[label], where) and label != (over or self.setting.over[label])
-            )
+            slice_ = [label for label in self.setting.labels if within(levels[label], where)]
+            labels = tuple(label for label in slice_ if label not in members(over or self.setting.over[label], levels, {}))
+            if not labels:
+                among = f" among those where {_slice(where)}" if where else ""
+                what = f"there is no other variant to compare{among}; allowed: an experiment with two variants or more"
+                self._problem(self.kind, f"{what}{', or another where:' if where else ''}")
         else:
             labels = (subject,) if isinstance(subject, str) else subject
             for index, label in enumerate(labels):
                 self._known(label, self._child(self.kind, index), where)
-            if len(set(labels)) < len(labels):
-                self._problem(self.kind, "names a variant twice; allowed: each once")
-        if not labels:
-            self._problem(self.kind, "there is no other variant to compare; allowed: an experiment with two variants or more")
+            self._each_once(labels, where)
+            labels = tuple(map(self._label, labels))
         against = tuple(over or self._default_over(label) for label in labels)
         for label, reference in zip(labels, against, strict=True):
-            if label == reference:
-                self._problem(self.kind, f"{label!r} compared with itself; allowed: another variant, or another over:")
-            elif over is None and reference and not members(reference, self.setting.levels, where):
+            meant, other = members(label, levels, where), members(reference, levels, where)
+            if meant and meant == other:
+                same = "itself" if label == reference else f"{reference!r}, which is the same here"
+                self._problem(self.kind, f"{label!r} compared with {same}; allowed: another variant, or another over:")
+            elif over is None and where and not other and members(reference, levels, {}):
                 self._problem(self.kind, f"the baseline {reference!r} is outside where:; allowed: over: a variant inside it")
                 break
         return labels, against
 
     def _default_over(self, label: str) -> str:
         """The baseline; of a label that names some factors of a grid, the baseline's levels of those."""
-        if label in self.setting.labels or not is_grid(self.setting.levels):
-            return self.setting.over.get(label, "")
-        baseline = next(iter(self.setting.over.values()))
-        named = [part.split("=", 1)[0] for part in label.split(", ")]
-        return ", ".join(f"{factor}={level}" for factor, level in self.setting.levels[baseline].items() if factor in named)
+        over, levels = self.setting.over, self.setting.levels
+        if label in over:
+            return over[label]
+        baseline = levels.get(next(iter(over.values()), ""), {})
+        return level_names({factor: baseline[factor] for factor in named_levels(label, levels) if factor in baseline})
 
     def _metric(self, parsed: Kind) -> str:
         metric = parsed.metric or next(iter(self.setting.metrics))
@@ -176,13 +198,16 @@ class _Reader:
     def _dose(self, subject: Any, factor: Factor, where: Mapping[str, str], dose: str | None) -> None:
         if factor.name in where:
             self._problem("where", f"{factor.name} is what the claim is about; allowed: the other factors", factor.name)
-        numbers = [value for value in factor.levels.values() if value is not None]
-        if len(numbers) < len(factor.levels):
+            return
+        if any(value is None for value in factor.levels.values()):
             self._problem(self.kind, f"needs a factor of numbers; the levels of {factor.name} are {', '.join(factor.levels)}")
             return
+        present = {own[factor.name] for own in self.setting.levels.values() if within(own, where)}
+        by_level = {level: value for level, value in factor.levels.items() if level in present and value is not None}
+        numbers = list(by_level.values())
         if dose is not None and dose not in self.setting.metrics:
             self._problem("dose", f"no metric {dose!r}; {suggestion(dose, self.setting.metrics)}")
-        levels = ", ".join(factor.levels)
+        levels = (", ".join(by_level) or "none") + (f" where {_slice(where)}" if where else "")
         if self.kind == "best_in_range":
             inside = [value for value in numbers if subject[0] <= value <= subject[1]]
             if not inside or len(inside) == len(numbers):
@@ -207,8 +232,13 @@ class _Reader:
             text = level_label(level)
             if text not in labels:
                 self._problem("where", f"no level {text!r} of {name}; allowed: {', '.join(labels)}", name)
+                continue
             found[name] = text
         return found
+
+
+def _slice(where: Mapping[str, str]) -> str:
+    return ", ".join(f"{factor} is {level}" for factor, level in where.items())
 
 
 def level_label(value: Level) -> str:

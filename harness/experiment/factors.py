@@ -48,6 +48,10 @@ def draft_variants(
     drafts = [
         reader.factor(name, key, entry) for name, (key, entry) in zip(_names(section), section.entries.items(), strict=True)
     ]
+    if twins := [draft for draft in drafts if [other.name for other in drafts].count(draft.name) > 1]:
+        message = f"claims would call it {twins[-1].name!r}, as another factor; allowed: another name"
+        problems.append(Problem(twins[-1].at.at, twins[-1].at.path, message))
+        return [], []
     factors = [Factor(draft.name, {level.label: level.number for level in draft.levels}) for draft in drafts]
     if any(not draft.levels for draft in drafts) or _overlap(drafts, problems):
         return [], factors

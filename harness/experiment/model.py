@@ -248,7 +248,7 @@ class _Reader:
     def _over(self, label: str, labels: Sequence[str], baseline: str | None) -> str:
         if "components" in self.composed.fields:
             return designs.compared_with(label, labels)
-        return baseline or label
+        return baseline or ""
 
     def _claims(self, node: Node, setting: Setting) -> list[Claim]:
         claims = []

@@ -138,6 +138,10 @@ def test_components_claims_compare_with_full_or_bare(tmp_path: Path) -> None:
             "sets model.dropout, and dropout sets model.dropout; allowed: factors that set different paths",
         ),
         (
+            "factors: {schedule: {x: {model.dropout: 0.3}, y: {}}, schedule.name: [cosine, linear]}\ndesign: grid\n",
+            "factors.schedule.name: claims would call it 'schedule', as another factor; allowed: another name",
+        ),
+        (
             f"factors: {{model.stem_width: {list(range(1, 31))}, training.epochs: {list(range(1, 31))}}}\ndesign: grid\n",
             "a grid of 900 variants; allowed: up to 500",
         ),

@@ -131,3 +131,15 @@ def test_a_file_that_is_no_mapping_or_has_no_usable_name_is_refused(tmp_path: Pa
     assert "no experiment; allowed: a mapping" in problems(write(tmp_path, "- a\n"))
     assert "no experiment; allowed: a mapping" in problems(write(tmp_path, ""))
     assert "makes no plan name" in problems(write(tmp_path, GOOD, "my exp@2.yaml"))
+
+
+@pytest.mark.parametrize("label", ["lr=0.1", "'lr=0.1, schedule=cosine'", "all"])
+@pytest.mark.parametrize(("baseline", "what"), [("", "missing, and no variant is the base"), ("baseline: z\n", "no variant 'z'")])
+def test_a_wrong_baseline_is_one_problem_whatever_is_claimed_over_it(
+    tmp_path: Path, baseline: str, what: str, label: str
+) -> None:
+    design = "factors: {optimizer.lr: [0.1, 0.3], schedule.name: [cosine, linear]}\ndesign: grid\n"
+    text = f"question: q?\nseeds: 3\nmargin: 1\n{design}{baseline}claims: [{{improves: {label}}}]\n"
+    told = problems(write(tmp_path, text))
+    assert what in told
+    assert "1 problem;" in told

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from harness.claims import KINDS, Claim, Factor, Setting, digest, level_label, read_claim
+from harness.claims import KINDS, Claim, DeclineClaim, Factor, Setting, level_label, read_claim
 from harness.task import Metric
 from harness.yamlfile import read_text
 
 METRICS = {
-    "test_accuracy": Metric("%", "maximize", 0.01),
+    "test_accuracy": Metric("%", "maximize", cases="test_images"),
     "train_loss": Metric("nats", "minimize"),
-    "parameters": Metric("", "minimize"),
+    "parameters": Metric("", "minimize", exact=True),
 }
 LABELS = ("a=0", "a=1", "a=2", "a=3")
 SETTING = Setting(
     labels=LABELS,
     over=dict.fromkeys(LABELS, "a=0"),
     factors=(Factor("a", {"0": 0.0, "1": 1.0, "2": 2.0, "3": 3.0}),),
+    levels={label: {"a": label.removeprefix("a=")} for label in LABELS},
     metrics=METRICS,
     margin=0.25,
 )
@@ -45,14 +47,18 @@ VALID: Mapping[str, Mapping[str, Any]] = {
     "{equivalent: all}": {"variants": ("a=1", "a=2", "a=3"), "joint": False},
     "{no_gain: a=1, metric: train_loss, margin: 0.1}": {"metric": "train_loss", "margin": 0.1},
     "{no_loss: a=1, failed_counts_as: 10}": {"failed_counts_as": 10.0},
-    "best_in_range: [1, 2]": {"value": (1.0, 2.0), "factor": "a", "margin": 0.25},
+    "best_in_range: [1, 2]": {"inside": (1.0, 2.0), "factor": "a", "margin": 0.25},
     "{best_in_range: [1, 2], margin: 0}": {"margin": 0.0},
-    "declines_beyond: 2": {"value": 2.0, "margin": None},
-    "{no_proportional_gain: 1, dose: parameters}": {"value": 1.0, "dose": "parameters"},
-    "{at_least: {a=1: 90.5}}": {"value": {"a=1": 90.5}},
-    "{at_most: {a=1: 5000000}, metric: parameters}": {"value": {"a=1": 5e6}, "metric": "parameters"},
-    "{contrast: {a=1: 1, a=2: -0.5, a=3: -0.5}, is: positive}": {"sign": "positive", "margin": 0.25},
-    "{improves: a=1, where: {a: 1}}": {"where": {"a": "1"}},
+    "declines_beyond: 2": {"beyond": 2.0, "factor": "a"},
+    "{no_proportional_gain: 1, dose: parameters}": {"beyond": 1.0, "dose": "parameters"},
+    "{at_least: {a=1: 90.5}}": {"variant": "a=1", "value": 90.5},
+    "{at_most: {a=1: 5000000}, metric: parameters}": {"variant": "a=1", "value": 5e6, "metric": "parameters"},
+    "{contrast: {a=1: 1, a=2: -0.5, a=3: -0.5}, is: positive}": {
+        "weights": {"a=1": 1.0, "a=2": -0.5, "a=3": -0.5},
+        "sign": "positive",
+        "margin": 0.25,
+    },
+    "{at_least: {a=1: 90}, where: {a: 1}}": {"where": {"a": "1"}},
 }
 
 
@@ -86,6 +92,10 @@ def test_every_kind_is_among_the_valid_examples() -> None:
         ("{improves: a=1, margin: 0}", "margin: 0 is out of range; allowed: a number above 0"),
         ("{improves: a=1, overr: a=2}", "overr: unknown key; did you mean over?"),
         ("{improves: a=1, where: {b: 1}}", "where.b: no factor 'b'"),
+        ("{improves: a=1, where: {a: 0}}", "'a=1' is not among the variants where a is 0; allowed: one that is"),
+        ("{improves: a=1, where: {a: 1}}", "the baseline 'a=0' is outside where:; allowed: over: a variant inside it"),
+        ("{improves: all, where: {a: 0}}", "no other variant to compare among those where a is 0"),
+        ("{declines_beyond: 1, where: {a: 1}}", "where.a: a is what the claim is about; allowed: the other factors"),
         ("{improves: a=1, where: {a: 9}}", "where.a: no level '9' of a; allowed: 0, 1, 2, 3"),
         ("best_in_range: [2, 1]", "is out of order"),
         ("best_in_range: [7, 9]", "no level lies in the range"),
@@ -107,27 +117,24 @@ def test_a_wrong_claim_says_where_and_what_is_allowed(text: str, what: str) -> N
 
 
 def test_doses_need_one_factor_of_numbers() -> None:
-    none = Setting(LABELS, SETTING.over, (), METRICS, 0.25)
-    assert "needs a factor; allowed: an experiment with factors" in problem("declines_beyond: 1", none)
-    words = Setting(LABELS, SETTING.over, (Factor("a", {"x": None, "1": 1.0}),), METRICS, 0.25)
+    assert "needs a factor; allowed: an experiment with factors" in problem("declines_beyond: 1", replace(SETTING, factors=()))
+    words = replace(SETTING, factors=(Factor("a", {"x": None, "1": 1.0}),))
     assert "needs a factor of numbers" in problem("declines_beyond: 1", words)
-    two = Setting(LABELS, SETTING.over, (*SETTING.factors, Factor("b", {"1": 1.0, "2": 2.0})), METRICS, 0.25)
+    two = replace(SETTING, factors=(*SETTING.factors, Factor("b", {"1": 1.0, "2": 2.0})))
     assert "needs factor:, there are 2; allowed: a, b" in problem("declines_beyond: 1", two)
 
 
 def test_without_the_files_margin_a_claim_states_its_own() -> None:
-    bare = Setting(LABELS, SETTING.over, SETTING.factors, METRICS, None)
+    bare = replace(SETTING, margin=None)
     assert "needs a margin for test_accuracy" in problem("improves: a=1", bare)
-    assert claim("declines_beyond: 1", bare).margin is None
+    assert isinstance(claim("declines_beyond: 1", bare), DeclineClaim)
 
 
-def test_the_digest_changes_with_a_claim_and_with_what_was_registered_beside_it() -> None:
-    claims = [claim("improves: a=1").as_dict()]
-    registered = {"looks": (3,), "margin": 0.25}
-    first = digest(claims, registered)
-    assert first == digest(claims, registered)
-    assert first != digest([claim("worsens: a=1").as_dict()], registered)
-    assert first != digest(claims, {**registered, "margin": 0.5})
+@pytest.mark.parametrize("baseline", ["", "z"])
+def test_a_baseline_that_is_wrong_is_told_once_and_not_by_every_claim(baseline: str) -> None:
+    lost = replace(SETTING, over=dict.fromkeys(LABELS, baseline))
+    for text in ("improves: a=1", "improves: all"):
+        assert read_claim(read_text(text, "x.yaml"), lost)[1] == []
 
 
 def test_levels_read_as_people_write_them() -> None:
