@@ -26,6 +26,7 @@ def report(
     from rich.text import Text
 
     from harness.console import documents, screens, shell
+    from harness.console.ending import ending
     from harness.errors import HarnessError
     from harness.frames import stored_plan
     from harness.store.records import Store
@@ -47,11 +48,12 @@ def report(
             # The others have a report all the same.
             errors.append(error)
             continue
+        table, judged, metrics = findings.table, findings.judgement, findings.metrics
         if as_json:
-            written.append(documents.summary(plan, findings.records, findings.runs, findings.metric, path))
-            continue
-        metric = findings.metrics[findings.metric]
-        shell.show(*screens.heading(plan), Text(), screens.ending(plan, findings.runs, findings.metric, metric, path), Text())
+            written.append(documents.summary(plan, findings.records, table, judged, metrics, path))
+        else:
+            shown = ending(plan, findings.records, table, judged, metrics, report=path)
+            shell.show(*screens.heading(plan), Text(), shown, Text())
     if as_json:
         shell.show_json({"reports": written})
     elif not plans and not errors:

@@ -121,11 +121,14 @@ def run_experiment(
 ) -> Outcome:
     """Plan, train what is due in child workers, show progress on stderr, write the report.
 
+    A plan whose claims are decided before its last look is complete.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     Raises HarnessError for bad input and for a results folder that cannot be used; a run that fails is part of the outcome.
     """
+    from harness.calibration import levels_for
     from harness.console.live import progress
     from harness.launch import Workers
+    from harness.progress import Course, in_stages
     from harness.store.records import Store
     from harness.task import result_metrics
     from harness.writeup import write_report
@@ -137,6 +140,9 @@ def run_experiment(
     if replaces:
         store.archive_plan(plan.name)
     store.save_plan(plan)
+    if in_stages(plan):
+        levels_for(store, plan.looks)  # before there are workers, who would each simulate what does not ship
+    course = Course(plan, lambda: levels_for(store, plan.looks))
     ids = [run.id for run in plan.runs]
     name, metric = next(iter(result_metrics(experiment.task).items()))
     workers = Workers(store, plan, options.workers, plan.accelerator, options.arguments())
@@ -157,7 +163,7 @@ def run_experiment(
         records = store.records(ids)
         view.update(records)
     complaints = tuple(workers.complaints())
-    asked = [run for run in plan.runs if not options.only or run.variant in options.only]
+    asked = [run for run in course.asked(records) if not options.only or run.variant in options.only]
     code = _exit_code(workers.exit_code, [records[run.id].state for run in asked])
     return Outcome(plan, records, write_report(plan.name, results), code, complaints)
 
@@ -264,17 +270,22 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
 def _show(outcome: Outcome, results: Path, as_json: bool) -> None:
     from rich.text import Text
 
-    from harness.console import documents, screens, shell
+    from harness.calibration import levels_for
+    from harness.console import documents, shell
+    from harness.console.ending import ending
     from harness.frames import runs_frame
+    from harness.store.records import Store
     from harness.task import find_task, result_metrics
+    from harness.verdicts import judgement, table
 
-    plan = outcome.plan
-    name, metric = next(iter(result_metrics(find_task(plan.task)).items()))
-    frame = runs_frame(plan, outcome.records)
+    plan, records, report = outcome.plan, outcome.records, str(outcome.report)
+    metrics = result_metrics(find_task(plan.task))
+    runs, levels = runs_frame(plan, records), levels_for(Store.open(results, create=False), plan.looks)
+    judged, rows = judgement(plan, runs, levels), table(plan, runs, levels=levels)
     if as_json:
-        shell.show_json(documents.summary(plan, outcome.records, frame, name, str(outcome.report)))
-    elif _ended(outcome.records):
-        shell.show(Text(), screens.ending(plan, frame, name, metric, str(outcome.report)))
+        shell.show_json(documents.summary(plan, records, rows, judged, metrics, report))
+    elif _ended(records):
+        shell.show(Text(), ending(plan, records, rows, judged, metrics, report=report))
     for complaint in outcome.complaints:
         shell.say(complaint)
     if outcome.exit_code == EXIT_INTERRUPTED:

@@ -6,17 +6,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import wording
 from harness.console.standing import Standing, files_of, spec_difference
-from harness.frames import Row, compare
 from harness.plan import Plan
 from harness.store.paths import RunPaths
 from harness.store.records import Record, Spec, encode
-
-if TYPE_CHECKING:
-    import pandas as pd
+from harness.task import Metric
+from harness.verdicts import Judgement, Row, Table
+from harness.verdicts.document import document
 
 
 def plan_standing(standing: Standing, now: datetime | None = None) -> dict[str, Any]:
@@ -67,22 +66,45 @@ def dry_run(plan: Plan, records: Mapping[str, Record], parameters: Mapping[str, 
     return {**document, "parameters": dict(parameters), "runs": plan_runs(plan, records)}
 
 
-def summary(plan: Plan, records: Mapping[str, Record], runs: pd.DataFrame, metric: str, report: str | None) -> dict[str, Any]:
-    """What `run --json` and `report --json` print of a plan: the table of its end, every run, and where the report is."""
-    comparison = compare(runs, metric, plan.baseline, plan.looks)
+def summary(  # noqa: PLR0917 - what a plan came to, each of it named
+    plan: Plan,
+    records: Mapping[str, Record],
+    table: Table,
+    judgement: Judgement,
+    metrics: Mapping[str, Metric],
+    report: str | None,
+) -> dict[str, Any]:
+    """What `run --json` and `report --json` print of a plan: table and verdicts, every run, and where the report is."""
     return {
         "name": plan.name,
         "question": plan.question,
         "rehearsal": wording.rehearsal(plan),
-        "metric": metric,
+        "metric": table.metric,
         "baseline": plan.baseline,
-        "compared_seeds": comparison.seeds,
-        "variants": [statistics(row) for row in comparison.rows],
+        "compared_seeds": table.seeds,
+        "level": table.level,
+        "variants": [row_values(row) for row in table.rows],
+        "look": judgement.look,
+        "finished": judgement.finished,
+        "holding": [{"variant": variant, "seed": seed} for variant, seed in judgement.holding],
+        "verdicts": verdicts(judgement, metrics),
         "runs": plan_runs(plan, records),
         "report": report,
     }
 
 
-def statistics(row: Row) -> dict[str, Any]:
+def verdicts(judgement: Judgement, metrics: Mapping[str, Metric]) -> list[dict[str, Any]]:
+    """A document a claim, as in verdicts.json."""
+    return [document(verdict, metrics) for verdict in judgement.verdicts]
+
+
+def row_values(row: Row) -> dict[str, Any]:
     """A variant's row as JSON: what there is none of is null."""
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(row).items()}
+    values = asdict(row)
+    interval = None if row.interval is None else list(map(encode_missing, row.interval))
+    return {**{key: encode_missing(value) for key, value in values.items()}, "interval": interval}
+
+
+def encode_missing(value: Any) -> Any:
+    """Null for a number that is not defined."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

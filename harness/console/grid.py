@@ -100,6 +100,19 @@ class Note:
             start = " " * cell_len(start)
 
 
+@dataclass(frozen=True)
+class Sentence:
+    """An indented text that is wrapped where the terminal ends."""
+
+    text: str
+    style: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        room = max(options.max_width - INDENT, LABEL_WIDTH)
+        for line in Text(printable(self.text)).wrap(console, room, overflow="fold"):
+            yield styled(" " * INDENT, (line.plain.rstrip(), self.style))
+
+
 def fitting(widths: Sequence[int], least: Sequence[int], width: int) -> list[int]:
     """The widths of as many columns from the left as fit into `width` cells; where not all do, with the mark for the lost ones.
 

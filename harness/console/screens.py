@@ -1,22 +1,17 @@
-"""A plan, its records and frame -> the screen before it starts, and the table at its end."""
+"""A plan, its records -> the screen before it starts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness import wording
 from harness.console.grid import INDENT, WARNING, Column, Grid, Note, printable, styled
-from harness.frames import Comparison, compare
 from harness.plan import Plan
 from harness.store.records import Record
 from harness.task import Metric
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def heading(plan: Plan) -> list[Text]:
@@ -86,28 +81,3 @@ def _variants(plan: Plan, records: Mapping[str, Record], parameters: Mapping[str
 def starred(label: str, plan: Plan) -> str:
     """A variant's label, with a star for the baseline where there is something to compare."""
     return f"{label} *" if label == plan.baseline and len(plan.variants) > 1 else label
-
-
-def ending(plan: Plan, runs: pd.DataFrame, name: str, metric: Metric, report: str | None = None) -> RenderableType:
-    """What came out: `runs_frame` -> a row a variant with n, mean ± sd and the paired difference; and where the report is."""
-    comparison = compare(runs, name, plan.baseline, plan.looks)
-    marker = wording.rehearsal(plan)
-    indent = " " * INDENT
-    lines: list[RenderableType] = [means(plan, comparison, name, metric)]
-    lines.append(styled(indent, printable(wording.reading(plan, comparison, metric.unit))))
-    lines += [styled(indent, (printable(marker), WARNING))] if marker else []
-    return Group(*lines, *([Text(), styled(f"report  {report}")] if report else []))
-
-
-def means(plan: Plan, comparison: Comparison, name: str, metric: Metric) -> Grid:
-    """The table of `ending`; without differences where there are none to show."""
-    unit = wording.difference_unit(metric.unit)
-    places = wording.decimals([row.mean for row in comparison.rows], metric)
-    columns = [Column("variant", holds="labels"), Column("n", "right"), Column(wording.axis(name, metric.unit), "right")]
-    columns += [Column(f"difference ({unit})" if unit else "difference", "right")]
-    rows = [
-        [starred(row.variant, plan), str(row.n), wording.spread(row.mean, row.sd, places), wording.signed(row.difference, places)]
-        for row in comparison.rows
-    ]
-    shown = 4 if comparison.seeds and len(plan.variants) > 1 else 3
-    return Grid(columns[:shown], [row[:shown] for row in rows])

@@ -8,6 +8,7 @@ from math import isfinite, sqrt
 from harness.verdicts.model import Row, Table
 
 LEAST_SEEDS = 3
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,18 @@ class Pairing:
 
 
 def pairings(table: Table) -> tuple[Pairing, ...]:
-    """A pairing for each compared row with 3 seeds or more whose both sides have all of them and vary.
+    """A pairing for each compared row with 3 seeds or more whose both sides have all of them and vary. Of 95 % intervals.
 
     With standard deviations a and b and correlation rho, a paired t interval has the half width
     t(n - 1) sqrt((a^2 + b^2 - 2 rho a b) / n), one of independent samples t(2n - 2) sqrt((a^2 + b^2) / n): the degrees of freedom
     that pairing costs count against it.
     """
     rows = {row.variant: row for row in table.rows}
-    found = (_pairing(row, rows[row.over], table.level) for row in table.rows if row.over in rows)
+    found = (_pairing(row, rows[row.over]) for row in table.rows if row.over in rows)
     return tuple(one for one in found if one is not None)
 
 
-def _pairing(row: Row, over: Row, level: float) -> Pairing | None:
+def _pairing(row: Row, over: Row) -> Pairing | None:
     from scipy.special import stdtrit
 
     n = row.pairs
@@ -40,5 +41,5 @@ def _pairing(row: Row, over: Row, level: float) -> Pairing | None:
         return None
     independent = row.sd**2 + over.sd**2
     paired = max(independent - 2.0 * row.rho * row.sd * over.sd, 0.0)
-    quantiles = stdtrit(n - 1, 1 - level / 2) / stdtrit(2 * n - 2, 1 - level / 2)
+    quantiles = stdtrit(n - 1, 1 - LEVEL / 2) / stdtrit(2 * n - 2, 1 - LEVEL / 2)
     return Pairing(row.variant, n, row.rho, float(quantiles * sqrt(paired / independent)))

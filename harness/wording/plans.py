@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
-from harness.frames import Comparison
 from harness.plan import Plan
 from harness.task import Metric
+from harness.verdicts import Table
 from harness.wording.claims import claim
 from harness.wording.numbers import figure, margin, plural
 
 CHANGED = "CLAIMS CHANGED AFTER RUNS"
+NO_CLAIM = "exploratory: no claim is about these differences"
 
 
 def epochs(config: Mapping[str, Any]) -> int | None:
@@ -66,21 +68,27 @@ def elsewhere(results: Path) -> list[str]:
     return [] if results == Path("results") else ["--results", str(results)]
 
 
-def reading(plan: Plan, comparison: Comparison, unit: str) -> str:
-    """How to read the table of a comparison of the default metric, whose unit is `unit`."""
+def reading(plan: Plan, table: Table, unit: str) -> str:
+    """How to read the table of a metric whose unit is `unit`, on one line."""
     if len(plan.variants) == 1:
         return "± is sd over seeds"
-    if not comparison.seeds:
+    if not table.seeds:
         first = min((*plan.looks, seeds(plan)))
         return f"± is sd over seeds; no difference before {plural(first, 'seed')} of every variant ended"
-    whole = comparison.seeds == seeds(plan)
-    parts = [f"{plural(comparison.seeds, 'seed')}" if whole else f"the first {comparison.seeds} of {seeds(plan)} seeds"]
-    parts += ["differences paired by seed", "± is sd over seeds"]
-    fewer = [
-        f"{row.variant} {row.pairs}" for row in comparison.rows if row.variant != plan.baseline and row.pairs < comparison.seeds
-    ]
+    parts = [f"the first {table.seeds} of {seeds(plan)} seeds"] if table.seeds < seeds(plan) else []
+    compared = [row for row in table.rows if row.over is not None]
+    others = [row for row in compared if row.over != plan.baseline]
+    parts += [f"paired by seed{', ' if others else ''}{', '.join(f'{row.variant} with {row.over}' for row in others)}"]
+    parts += ["± is sd over seeds"]
+    if any(not isnan(row.p) for row in compared):
+        parts.append("p Holm-adjusted")
+    if len(plan.looks) > 1 and table.level < plan.alpha:
+        parts.append(f"intervals hold at every look, {100 * (1 - plan.alpha):.4g} % together")
+    fewer = [f"{row.variant} {row.pairs}" for row in compared if row.pairs < table.seeds]
     parts += [f"fewer pairs, as runs failed or diverged: {', '.join(fewer)}"] if fewer else []
     parts += [f"{margin(plan.margin, unit)} declared not to matter"] if plan.margin is not None else []
+    if exploratory := [row.variant for row in compared if not row.claimed]:
+        parts.append(f"exploratory: {', '.join(exploratory)}" if len(exploratory) < len(compared) else NO_CLAIM)
     return "; ".join(parts)
 
 

@@ -77,7 +77,8 @@ def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle:
     estimate = _Estimate(row, claim, metrics)
     match claim:
         case RangeClaim(factor=factor):
-            said = _optima(verdict, factor) + estimate.in_brackets(row.p_adjusted)
+            p = math.nan if row.verdict == "refuted" else row.p_adjusted
+            said = _optima(verdict, factor) + estimate.in_brackets(p)
         case DeclineClaim() | ProportionClaim():
             said = estimate.slope(claim) + estimate.in_brackets(row.p_adjusted)
         case ThresholdClaim():
@@ -171,9 +172,8 @@ class _Estimate:
         self.mean = shown.mean
         self.bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
         self.places = decimals([row.mean, *(self.bounds or ())], metric)
-        if isinstance(claim, DeclineClaim | ProportionClaim):
-            # A slope for each unit of a dose (a parameter, say) is of another size than its metric.
-            self.places = decimals([row.mean], Metric("", metric.goal))
+        if metric.unit != "%" and not metric.exact:
+            self.places = max(self.places - 1, 0)  # three figures: a difference is known less well than what it is of
         self.brackets = interval(self.bounds, self.places, sign=not isinstance(claim, ThresholdClaim))
 
     def size(self) -> str:
@@ -216,9 +216,14 @@ class _Estimate:
         """`worse by 1.20 pp for each 1 of dropout beyond 0.5`."""
         if math.isnan(self.row.mean):
             return ""
+        way = ("worse", "better") if isinstance(claim, DeclineClaim) else ("less", "more")
+        size, dose = abs(self.row.mean), getattr(claim, "dose", None) or claim.factor
+        if dose == "parameters":
+            size, dose = 1e6 * size, "million parameters"
+        else:
+            dose = f"1 of {label(dose)}"
+        change = f"{size:.3g} {self.unit}".rstrip()
+        where = f"for each {dose} beyond {figure(claim.beyond)}"
         if isinstance(claim, DeclineClaim):
-            way = "worse" if self.row.mean > 0 else "better"
-            return f"{way} by {self.size()} for each 1 of {claim.factor} beyond {figure(claim.beyond)}"
-        way = "less" if self.row.mean > 0 else "more"
-        what = "parameter" if claim.dose == "parameters" else f"1 of {label(claim.dose or claim.factor)}"
-        return f"{self.size()} {way} for each {what} beyond {figure(claim.beyond)} than up to it"
+            return f"{way[self.row.mean < 0]} by {change} {where}"
+        return f"{change} {way[self.row.mean < 0]} {where} than up to it"

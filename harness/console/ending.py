@@ -1,0 +1,194 @@
+"""What came of a plan -> the table of its variants and a line a claim: the end of `run`, and `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.text import Text
+
+from harness import wording
+from harness.console.grid import GAP, INDENT, WARNING, Column, Grid, Sentence, printable, styled
+from harness.console.screens import starred
+from harness.plan import Plan
+from harness.store.records import Record
+from harness.task import Metric
+from harness.verdicts import Judgement, Table, Verdict
+from harness.verdicts.pairing import pairings
+
+# One word, one style; the word itself says what it means.
+LEAST_ROOM = 12  # cells of a column of text; narrower it would be one of letters
+STYLES = {
+    "SUPPORTED": "bold green",
+    "REFUTED": "bold red",
+    "EQUIVALENT": "bold cyan",
+    "INCONCLUSIVE": "bold yellow",
+    "WAITING": "bold",
+}
+
+
+def ending(
+    plan: Plan,
+    records: Mapping[str, Record],
+    table: Table,
+    judgement: Judgement,
+    metrics: Mapping[str, Metric],
+    *,
+    report: str | None = None,
+) -> RenderableType:
+    """The table with how to read it, a line a claim, and where the report is. `metrics` are all that a claim may name."""
+    lines: list[RenderableType] = [means(plan, table, metrics[table.metric])]
+    said = [wording.reading(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
+    lines += [Sentence(line) for line in said if line]
+    marker = wording.rehearsal(plan)
+    lines += [styled(" " * INDENT, (printable(marker), WARNING))] if marker else []
+    if judgement.verdicts:
+        lines += [Text(), claims(plan, records, judgement, metrics)]
+    return Group(*lines, *([Text(), styled(f"report  {report}")] if report else []))
+
+
+def means(plan: Plan, table: Table, metric: Metric) -> Grid:
+    """A row a variant: n, mean ± sd, and at a look the difference with its interval and p; without what there is none of."""
+    places = wording.decimals([row.mean for row in table.rows], metric)
+    # A percentage is known for one by its name; other units are not.
+    unit = "" if metric.unit == "%" else metric.unit
+    columns = [Column("variant", holds="labels"), Column("n", "right"), Column(wording.axis(table.metric, unit), "right")]
+    rows = [[starred(row.variant, plan), str(row.n), wording.spread(row.mean, row.sd, places)] for row in table.rows]
+    if table.seeds and len(plan.variants) > 1:
+        columns += [Column(wording.axis("difference", unit), "right"), Column(wording.confidence(table.level))]
+        for cells, row in zip(rows, table.rows, strict=True):
+            cells += [wording.signed(row.difference, places), wording.interval(row.interval, places)]
+        if any(shown := [wording.p_value(row.p) for row in table.rows]):
+            columns.append(Column("p", "right"))
+            rows = [[*cells, p] for cells, p in zip(rows, shown, strict=True)]
+    return Grid(columns, rows)
+
+
+def correlation(table: Table) -> str | None:
+    """What pairing by seed was worth; None where nothing is compared, or with fewer than 3 seeds."""
+    found = pairings(table)
+    if not found:
+        return None
+    low, high = min(one.rho for one in found), max(one.rho for one in found)
+    shown = f"{low:z.2f}" if len(found) == 1 else f"{low:z.2f} to {high:z.2f}"
+    percent = round(100 * (1 - median(one.ratio for one in found)))
+    intervals = "the interval" if len(found) == 1 else "the median interval"
+    width = f"{abs(percent)} % {'narrower' if percent > 0 else 'wider'}" if percent else "no narrower"
+    return f"seed correlation {shown}: pairing by seed made {intervals} {width}"
+
+
+def stopped(plan: Plan, judgement: Judgement) -> str | None:
+    """At which look training stopped, where it was not the last; None else."""
+    last = plan.looks[-1]
+    if not judgement.finished or judgement.look >= last or wording.seeds(plan) > last:
+        return None
+    return f"stopped at {judgement.look} of {last} seeds; effects at an early stop are inflated"
+
+
+def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metrics: Mapping[str, Metric]) -> RenderableType:
+    """A line a claim: its number, the claim, the verdict and what it says; below a list's, a line a variant."""
+    entries = []
+    for place, verdict in enumerate(judgement.verdicts, 1):
+        warning = "" if verdict.registered else wording.CHANGED.removeprefix("CLAIMS ")
+        said = _said(plan, records, judgement, verdict, metrics)
+        entries.append(_Entry(str(place), _asserted(verdict, metrics), verdict.verdict.upper(), said, warning))
+        if len(verdict.rows) > 1:
+            parts = [(row, wording.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
+            entries += [_Entry("", f"  {row.subject}", row.verdict.upper(), part) for row, part in parts]
+    lines: list[RenderableType] = [_Entries(tuple(entries))]
+    if judgement.holding:
+        held = ", ".join(f"{variant} seed {seed}" for variant, seed in judgement.holding)
+        advice = "once mended, the same command with --retry failed goes on"
+        lines.append(Sentence(f"held by failed runs: {held}; {advice}", WARNING))
+    return Group(*lines)
+
+
+def _asserted(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
+    """The claim, with its metric where that is not the default one, and its slice."""
+    claim = verdict.claim
+    qualifiers = [] if claim.metric == next(iter(metrics)) else [wording.label(claim.metric)]
+    qualifiers += [f"{factor} {level}" for factor, level in claim.where.items()]
+    return wording.statement(claim) + (f" ({', '.join(qualifiers)})" if qualifiers else "")
+
+
+def _said(
+    plan: Plan, records: Mapping[str, Record], judgement: Judgement, verdict: Verdict, metrics: Mapping[str, Metric]
+) -> str:
+    """What follows the verdict's word."""
+    if verdict.verdict == "waiting":
+        return waiting(plan, records)
+    following = next((look for look in plan.looks if look > judgement.look), None)
+    said = wording.outcome(verdict, metrics, None if judgement.finished else following)
+    if verdict.verdict == "inconclusive" and verdict.open and not judgement.finished:
+        return f"so far {said}"
+    early = verdict.decided_at is not None and verdict.decided_at < judgement.look
+    return f"{said}, decided at {wording.plural(verdict.decided_at or 0, 'seed')}" if early else said
+
+
+def waiting(plan: Plan, records: Mapping[str, Record]) -> str:
+    """When the first verdict comes: `first look at 3 seeds: 4 of 6 runs in`."""
+    first = plan.looks[0]
+    ended = [records[run.id].ended for run in plan.runs if run.seed < first]
+    what = "first look" if len(plan.looks) > 1 else "judged"
+    return f"{what} at {wording.plural(first, 'seed')}: {sum(ended)} of {len(ended)} runs in"
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A claim, or a variant of a list: the cells of its line, and a warning behind them."""
+
+    number: str
+    claim: str
+    word: str
+    said: str
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """Claims in columns, each text going on below its beginning; on a narrow terminal the verdict stands below its claim."""
+
+    entries: tuple[_Entry, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        number = INDENT + max(len(entry.number) for entry in self.entries) + 2
+        word = max(10, *(len(entry.word) for entry in self.entries)) + GAP
+        claim, said = self._widths(options.max_width - number - word - GAP - 1)
+        for entry in self.entries:
+            start = f"{' ' * INDENT}{entry.number}".ljust(number)
+            asserted = wrapped(entry.claim, claim or options.max_width - number, console)
+            outcome = wrapped(entry.said, said, console)
+            if not claim:
+                for line in asserted:
+                    yield styled(start, line)
+                    start = " " * number
+            beside = asserted if claim else []
+            for place in range(max(len(beside), len(outcome), 1)):
+                text, part = ("".join(lines[place : place + 1]) for lines in (beside, outcome))
+                gap = " " * (claim + GAP + 1 - cell_len(text)) if claim else ""
+                verdict = entry.word if place == 0 else ""
+                tail = ((" " * GAP, ""), (entry.warning, WARNING)) if entry.warning and place == 0 else ()
+                column = verdict.ljust(word) if part or tail else verdict
+                gap = gap if column or part else ""
+                yield styled(start, text, gap, (column if column.strip() or part else "", STYLES.get(verdict, "")), part, *tail)
+                start = " " * number
+
+    def _widths(self, room: int) -> tuple[int, int]:
+        """Cells for the claims and for what is said of them, of `room` for both; 0 for claims that get lines of their own."""
+        if room < 3 * LEAST_ROOM:
+            return 0, max(room, LEAST_ROOM)
+        claim = max(cell_len(printable(entry.claim)) for entry in self.entries)
+        warning = max(len(entry.warning) + GAP if entry.warning else 0 for entry in self.entries)
+        said = max(cell_len(printable(entry.said)) for entry in self.entries) + warning
+        claim = min(claim, max(room - said, room - 2 * LEAST_ROOM, LEAST_ROOM))
+        return claim, room - claim - warning
+
+
+def wrapped(text: str, width: int, console: Console) -> list[str]:
+    """`text` in lines of `width` cells; what it began with stays in front of every line."""
+    indent = " " * (len(text) - len(text.lstrip()))
+    lines = Text(printable(text.lstrip())).wrap(console, max(width - len(indent), 1), overflow="fold")
+    return [indent + line.plain.rstrip() for line in lines]
