@@ -43,6 +43,7 @@ class Reach:
 
     horizon: int
     final: bool
+    held: bool = False  # by a failure, until it is tried again
 
 
 class Course:
@@ -63,7 +64,8 @@ class Course:
             return Reach(last, final=True)
         look = _whole_look(self.plan, records)
         horizon = self._horizon(look, records) if look else self.plan.looks[0]
-        return Reach(horizon, final=horizon == last or horizon <= look or _held(self.plan, records, horizon))
+        held = horizon < last and _held(self.plan, records, horizon)
+        return Reach(horizon, final=held or horizon <= look or horizon == last, held=held)
 
     def asked(self, records: Records) -> tuple[PlannedRun, ...]:
         """`asked` of the plan."""

@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, cast
@@ -19,6 +19,7 @@ import typer
 
 from harness import failures
 from harness.attempt import Job, Means, attempt
+from harness.calibration import levels_for
 from harness.errors import (
     EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
@@ -30,7 +31,7 @@ from harness.errors import (
     StoreError,
 )
 from harness.plan import Plan, PlannedRun, run_id
-from harness.progress import due, standing, stuck
+from harness.progress import Course, standing, stuck
 from harness.stop import Stop, duration
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.provenance import now
@@ -39,6 +40,7 @@ from harness.task import Accelerator, Task, find_task, identity, parse_config
 from harness.track import Tracker, make_tracker
 
 RETRIED = frozenset({"failed", "diverged"})
+IDLE_S = 600.0  # by default, for the end of a look that is not the last
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Options:
     retry: frozenset[str] = frozenset()  # of failed, diverged
     retry_before: str = ""  # ISO 8601, UTC: later endings are not retried
     keep_weights: bool = False
-    idle_s: float = 0.0
+    idle_s: float | None = None  # None: IDLE_S where the end of a look may bring more runs, else 0
     track: str = "auto"
     checkpoint_every_s: float | None = None
     poll_s: float = 1.0
@@ -67,7 +69,8 @@ class Worker:
         if unknown:
             raise InputError(f"--only: {unknown[0]!r} is no variant of {plan.name}; allowed: {', '.join(plan.variants)}")
         self.store, self.plan, self.options, self.stop = store, plan, options, stop
-        self._completed: dict[str, Record] = {}
+        self.course = Course(plan, lambda: levels_for(store, plan.looks, say))
+        self._seen: dict[str, Record] = {}
         self.task: Task = find_task(plan.task)
         self.tracker: Tracker = make_tracker(options.track)
         self.watch = Watch(options.timing, here or Holder.here())
@@ -93,17 +96,26 @@ class Worker:
             elif not queue and self._nothing_to_wait_for(records, time.monotonic() - idle_since):
                 break
             else:
-                self.stop.wait(self.options.poll_s)
+                self.stop.wait(options.poll_s)
         return self._exit_code()
 
     def _records(self) -> dict[str, Record]:
-        # A completed run stays so: in a large plan, only the others are read again.
-        fresh = self.store.records((run.id for run in self.plan.runs if run.id not in self._completed), self.watch)
-        self._completed.update((run_id, record) for run_id, record in fresh.items() if record.state == "completed")
-        return {**self._completed, **fresh}
+        # A completed run stays so, and what no look asks for is not waited for: in a large plan, only the others are read again.
+        if not self._seen:
+            self._read(self.plan.runs)
+            return self._seen
+        horizon = 0
+        while (further := self.course.reach(self._seen).horizon) > horizon:
+            horizon = further
+            self._read(self.course.asked(self._seen))
+        return self._seen
+
+    def _read(self, runs: Iterable[PlannedRun]) -> None:
+        unknown = (run.id for run in runs if run.id not in self._seen or self._seen[run.id].state != "completed")
+        self._seen.update(self.store.records(unknown, self.watch))
 
     def _queue(self, records: dict[str, Record]) -> list[PlannedRun]:
-        return [run for run in due(self.plan, records) if not self.options.only or run.variant in self.options.only]
+        return [run for run in self.course.due(records) if not self.options.only or run.variant in self.options.only]
 
     def _take(self, queue: Sequence[PlannedRun]) -> tuple[PlannedRun, Lease] | None:
         for run in queue:
@@ -113,9 +125,16 @@ class Worker:
         return None
 
     def _nothing_to_wait_for(self, records: dict[str, Record], idle_s: float) -> bool:
-        others = [record for record in records.values() if record.state == "running"]
+        others = self._running(records)
+        allowed = self.options.idle_s
+        if allowed is None:
+            allowed = 0.0 if self.course.reach(records).final else IDLE_S
         # Before leaving, make sure that the others live: their counters move, or they are found dead and their runs are due.
-        return not others or (idle_s >= self.options.idle_s and all(record.known_alive for record in others))
+        return not others or (idle_s >= allowed and all(record.known_alive for record in others))
+
+    def _running(self, records: dict[str, Record]) -> list[Record]:
+        asked = (records[run.id] for run in self.course.asked(records))
+        return [record for record in asked if record.state == "running"]
 
     def _train(self, run: PlannedRun, lease: Lease) -> Result | None:
         options = self.options
@@ -146,13 +165,22 @@ class Worker:
 
     def _exit_code(self) -> int:
         records = self._records()
-        if self.stop() and (self._queue(records) or any(record.state == "running" for record in records.values())):
+        if self.stop() and (self._queue(records) or self._running(records)):
             return EXIT_INTERRUPTED
-        if example := stuck(self.plan, records):
-            say(f"{self.plan.name}: every run so far failed in the same way ({example.error}); the rest was not started")
-            say(f"see {self.store.paths.run(example.id).log}; once mended: --retry failed")
-        counts = standing(self.plan, records)
+        self._tell_why(records)
+        counts = standing(self.plan, records, runs=self.course.asked(records))
         return EXIT_RUNS_FAILED if counts.failed or counts.diverged else EXIT_OK
+
+    def _tell_why(self, records: dict[str, Record]) -> None:
+        """Say why runs are left that nobody trains."""
+        name, reach = self.plan.name, self.course.reach(records)
+        if example := stuck(self.plan, records):
+            say(f"{name}: every run so far failed in the same way ({example.error}); the rest was not started")
+            say(f"see {self.store.paths.run(example.id).log}; once mended: --retry failed")
+        elif reach.held:
+            say(f"{name}: failed runs hold the look at {reach.horizon} seeds; once mended: --retry failed")
+        elif reach.final and reach.horizon < self.plan.looks[-1]:
+            say(f"{name}: every claim is decided at {reach.horizon} of {self.plan.looks[-1]} seeds; the rest is not trained")
 
 
 class SpoiledError(Exception):
@@ -248,7 +276,10 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     retry: Annotated[list[str] | None, typer.Option(help="failed or diverged: train these again")] = None,
     keep: Annotated[str | None, typer.Option(help="weights: keep the last checkpoint of completed runs")] = None,
-    idle: Annotated[str, typer.Option(help="wait so long for runs that others train, and may lose")] = "0s",
+    idle: Annotated[
+        str | None,
+        typer.Option(help="wait so long for runs that others train, and may lose; default: 10m for the end of a look, else 0s"),
+    ] = None,
     stop_after: Annotated[str | None, typer.Option(help="checkpoint and exit 75 after so long, such as 3h50m")] = None,
     only: Annotated[list[str] | None, typer.Option(help="a variant; others are left alone")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="processor threads; default: all")] = None,
@@ -276,7 +307,7 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
         retry=states_to_retry(retry or ()),
         retry_before=retry_before or now(),
         keep_weights=keep == "weights",
-        idle_s=duration(idle),
+        idle_s=None if idle is None else duration(idle),
         track=track,
         checkpoint_every_s=None if checkpoint_every is None else duration(checkpoint_every),
         poll_s=poll_s,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from toy_task import TOY, Config
 
+from harness.claims import Claim
 from harness.plan import Plan, PlannedRun, run_id
 from harness.store.records import Store
 from harness.task import identity
@@ -42,15 +43,28 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def toy_plan() -> PlanMaker:
-    """Makes plans of the toy task: `toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)`."""
+    """Makes plans of the toy task: `toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)`.
 
-    def make(variants: Mapping[str, Mapping[str, Any]] | None = None, seeds: int = 1, name: str = "toys") -> Plan:
+    `looks` and `claims` as in an experiment; seeds from the last look on carry no look.
+    """
+
+    def make(
+        variants: Mapping[str, Mapping[str, Any]] | None = None,
+        seeds: int = 1,
+        name: str = "toys",
+        looks: Sequence[int] = (),
+        claims: Sequence[Claim] = (),
+    ) -> Plan:
+        looks = looks or (seeds,)
         configs = {label: Config.model_validate(config) for label, config in (variants or {"base": {}}).items()}
         runs = [
             PlannedRun(
-                id=run_id("toy_task:TOY", TOY.version, identity(config), seed, "toys:1"), variant=label, seed=seed, look=seeds
+                id=run_id("toy_task:TOY", TOY.version, identity(config), seed, "toys:1"),
+                variant=label,
+                seed=seed,
+                look=next((look for look in looks if seed < look), None),
             )
-            for seed in range(seeds)
+            for seed in range(max(seeds, looks[-1]))
             for label, config in configs.items()
         ]
         return Plan(
@@ -61,12 +75,13 @@ def toy_plan() -> PlanMaker:
             task_version=TOY.version,
             accelerator="cpu",
             baseline=next(iter(configs)),
-            looks=(seeds,),
+            looks=tuple(looks),
             variants={label: config.model_dump(mode="json") for label, config in configs.items()},
             data=dict.fromkeys(configs, "toys:1"),
             levels={label: {} for label in configs},
             over=dict.fromkeys(configs, next(iter(configs))),
             runs=tuple(runs),
+            claims=tuple(claims),
             claims_digest="0" * 64,
             created="2026-01-01T00:00:00+00:00",
         )
