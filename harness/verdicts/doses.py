@@ -48,6 +48,10 @@ class SingleCase(Case):
     def find(self, stage: Stage) -> Finding:
         """The test at a look, whatever the guards say."""
 
+    def troubles(self, n: int) -> tuple[str, ...]:
+        """What keeps the first `n` seeds from being judged."""
+        return self.values.troubles(self.variants, self.claim.metric, n, self.claim.failed_counts_as)
+
     @abstractmethod
     def spread(self, n: int) -> float:
         """The standard deviation over seeds that must not vanish."""
@@ -58,7 +62,7 @@ class SingleCase(Case):
 
     def observe(self, stage: Stage) -> None:
         claim = self.claim
-        self._why_not = self.values.troubles(self.variants, claim.metric, stage.n, claim.failed_counts_as)
+        self._why_not = self.troubles(stage.n)
         if self._why_not:
             self._found = Finding(stage.n, nan, nan, nan)
             return
@@ -209,7 +213,7 @@ class DeclineCase(DoseCase):
         labels = [label for label, keep in zip(self.labels, kept, strict=True) if keep]
         rises = [place for place, p in enumerate(found.rises) if p < stage.level]
         notes = tuple(f"rises from {labels[place]} to {labels[place + 1]}" for place in rises)
-        return Finding(stage.n, found.slope, found.p, 1.0 - found.p, contrary=bool(rises), notes=notes)
+        return Finding(stage.n, found.slope, found.p, 1.0 - found.p, found.sd, found.ci, contrary=bool(rises), notes=notes)
 
     def holds(self, finding: Finding) -> bool:
         return finding.mean > 0 and not finding.notes
@@ -220,16 +224,27 @@ class ProportionCase(DoseCase):
 
     claim: ProportionClaim
 
+    def troubles(self, n: int) -> tuple[str, ...]:
+        found, dose = super().troubles(n), self.claim.dose
+        if dose is not None:
+            found += self.values.troubles(self.variants, dose, n, None)
+            if not found and bool((np.diff(self.taken(n)) <= 0).any()):
+                found = (f"{dose} does not increase with {self.claim.factor}",)
+        return found
+
+    def taken(self, n: int) -> Floats:
+        """The dose that each level comes to: its number, or the mean of what its runs have of `dose`."""
+        if self.claim.dose is None:
+            return self.doses
+        measured = [self.values.mean(equal(variants), self.claim.dose, n) for variants in self.having]
+        means: Floats = np.stack(measured, axis=1).mean(axis=0)
+        return means
+
     def find(self, stage: Stage) -> Finding:
-        claim, doses = self.claim, self.doses
-        beyond = claim.beyond
-        if claim.dose is not None:
-            # The dose of a level is what its runs have of it: parameters do not vary, a time's mean is taken.
-            measured = [self.values.mean(equal(variants), claim.dose, stage.n) for variants in self.having]
-            doses = np.stack(measured, axis=1).mean(axis=0)
-            beyond = float(doses[int(np.flatnonzero(self.doses == claim.beyond)[0])])
-        found = statistics.no_proportional_gain(self.matrix(stage.n), doses, beyond)
-        return Finding(stage.n, found.mean, found.p, 1.0 - found.p)
+        doses = self.taken(stage.n)
+        beyond = doses[list(self.doses).index(self.claim.beyond)]
+        found = statistics.no_proportional_gain(self.matrix(stage.n), doses, beyond, stage.level)
+        return Finding(stage.n, found.mean, found.p, 1.0 - found.p, found.sd, found.ci)
 
     def holds(self, finding: Finding) -> bool:
         return finding.mean > 0

@@ -41,12 +41,13 @@ class Difference:
 
 
 class Values:
-    """The runs of a plan: states and metrics by seed and variant. Seeds are 0, 1, … as planned."""
+    """The runs of a plan: states and metrics by seed and variant, the first `n` seeds being the `n` least."""
 
     def __init__(self, terms: Terms, runs: pd.DataFrame) -> None:
         own = runs[runs["variant"].isin(terms.labels)]
         self.terms, self.runs = terms, own
-        self.seeds = int(own["seed"].max()) + 1 if len(own) else 0
+        self.order = sorted(map(int, set(own["seed"])))
+        self.seeds = len(self.order)
         self.states = self._wide("state")
         waiting = np.flatnonzero(~self.states.isin(ENDED).to_numpy().all(axis=1))
         self.complete = int(waiting[0]) if len(waiting) else self.seeds  # seeds from 0 on whose runs have all ended
@@ -54,7 +55,7 @@ class Values:
 
     def _wide(self, column: str) -> pd.DataFrame:
         wide = self.runs.pivot(index="seed", columns="variant", values=column)
-        return wide.reindex(index=range(self.seeds), columns=list(self.terms.labels))
+        return wide.reindex(index=self.order, columns=list(self.terms.labels))
 
     def _metric(self, name: str) -> pd.DataFrame:
         if name not in self._metrics:
@@ -63,21 +64,21 @@ class Values:
         return self._metrics[name]
 
     def column(self, label: str, metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
-        """The metric of a variant [seed < n]; NaN where it failed, diverged, has not ended or was not measured."""
+        """The metric of a variant [seed], of the first `n`; NaN where it failed, diverged, has not ended or was not measured."""
         found = self._metric(metric)[label].iloc[:n]
         if failed_counts_as is not None:
             found = found.mask(self.states[label].iloc[:n].isin(["failed", "diverged"]), failed_counts_as)
         return found.to_numpy(dtype=float)
 
     def mean(self, weights: Sequence[tuple[str, float]], metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
-        """The weighted sum over variants [seed < n]."""
+        """The weighted sum over variants [seed], of the first `n`."""
         total = np.zeros(n)
         for label, weight in weights:
             total = total + weight * self.column(label, metric, n, failed_counts_as)
         return total
 
     def sides(self, difference: Difference, n: int) -> tuple[Floats, Floats]:
-        """Both sides [seed < n], oriented: more is better."""
+        """Both sides [seed], of the first `n`, oriented: more is better."""
         sign = self.sign(difference.metric)
         args = (difference.metric, n, difference.failed_counts_as)
         return sign * self.mean(difference.plus, *args), sign * self.mean(difference.minus, *args)
@@ -87,19 +88,19 @@ class Values:
         return -1 if self.terms.metrics[metric].goal == "minimize" else 1
 
     def troubles(self, labels: Sequence[str], metric: str, n: int, failed_counts_as: float | None) -> tuple[str, ...]:
-        """The runs [seed < n] without a value, each as `diverged: b seed 3`."""
+        """The runs [seed], of the first `n` without a value, each as `diverged: b seed 3`."""
         found = []
         for label in labels:
             values, states = self.column(label, metric, n, failed_counts_as), self.states[label].iloc[:n]
-            for seed in np.flatnonzero(np.isnan(values)):
-                state = str(states.iloc[seed])
-                found.append(f"{state if state in ('failed', 'diverged') else 'not measured'}: {label} seed {seed}")
+            for place in np.flatnonzero(np.isnan(values)):
+                state = str(states.iloc[place])
+                found.append(f"{state if state in ('failed', 'diverged') else 'not measured'}: {label} seed {self.order[place]}")
         return tuple(found)
 
     def failed(self, n: int) -> tuple[tuple[str, int], ...]:
-        """The failed runs among the first `n` seeds, as (variant, seed)."""
-        seeds, columns = np.nonzero((self.states.iloc[:n] == "failed").to_numpy())
-        return tuple((self.terms.labels[column], int(seed)) for seed, column in zip(seeds, columns, strict=True))
+        """The failed runs of the first `n` seeds, as (variant, seed)."""
+        places, columns = np.nonzero((self.states.iloc[:n] == "failed").to_numpy())
+        return tuple((self.terms.labels[column], self.order[place]) for place, column in zip(places, columns, strict=True))
 
     def least_spread(self, metric: str) -> float:
         """Below this standard deviation of differences, the seed had no effect that the metric could show.
@@ -113,10 +114,10 @@ class Values:
         return step / np.sqrt(6.0) if np.isfinite(step) else 0.0
 
     def run_ids(self, labels: Sequence[str], n: int) -> tuple[str, ...]:
-        """The ids of the variants' runs with seeds below `n`, where the frame has them."""
+        """The ids of the variants' runs of the first `n` seeds, where the frame has them."""
         if "id" not in self.runs:
             return ()
-        chosen = self.runs[self.runs["variant"].isin(labels) & (self.runs["seed"] < n)]
+        chosen = self.runs[self.runs["variant"].isin(labels) & self.runs["seed"].isin(self.order[:n])]
         return tuple(map(str, chosen["id"]))
 
     def doses(self, claim: DoseClaim) -> Mapping[str, tuple[str, ...]]:

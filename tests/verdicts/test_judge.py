@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison, frame, plan_of
 
@@ -147,8 +148,8 @@ def test_a_number_without_spread_is_compared_as_it_is() -> None:
     assert math.isnan(found[0].rows[0].p)
 
 
-def doses(claim: Claim, means: Mapping[float, float], noise: float = 0.05, **columns: float) -> Verdict:
-    """A sweep whose doses have the means given, with the same small noise at every call."""
+def sweep(claim: Claim, means: Mapping[float, float], noise: float = 0.05) -> tuple[Plan, pd.DataFrame]:
+    """A sweep of eight seeds whose doses have the means given, with the same small noise at every call."""
     generator = np.random.default_rng(0)
     labels = {f"x={dose:g}": dose for dose in means}
     values = {label: list(means[dose] + noise * generator.standard_normal(8)) for label, dose in labels.items()}
@@ -157,7 +158,11 @@ def doses(claim: Claim, means: Mapping[float, float], noise: float = 0.05, **col
         "levels": {label: {"x": f"{dose:g}"} for label, dose in labels.items()},
     }
     plan = plan_of(tuple(values), [claim], (8,), **fields)
-    return judge(plan, frame(plan, values, **columns))[0]
+    return plan, frame(plan, values)
+
+
+def doses(claim: Claim, means: Mapping[float, float]) -> Verdict:
+    return judge(*sweep(claim, means))[0]
 
 
 PEAK = {0.0: 92.0, 0.1: 93.0, 0.2: 93.2, 0.5: 92.0, 0.6: 91.0, 0.7: 90.0}
@@ -189,6 +194,23 @@ def test_a_gain_out_of_proportion_is_told_from_one_in_proportion() -> None:
     claim = ProportionClaim(metric="test_accuracy", factor="x", beyond=32.0)
     assert doses(claim, {16.0: 90.0, 32.0: 92.0, 48.0: 92.1, 64.0: 92.2}).verdict == "supported"
     assert doses(claim, {16.0: 90.0, 32.0: 90.1, 48.0: 92.0, 64.0: 94.0}).verdict == "refuted"
+
+
+def test_a_gain_may_be_taken_for_each_parameter() -> None:
+    claim = ProportionClaim(metric="test_accuracy", factor="x", beyond=32.0, dose="parameters")
+    means = {16.0: 90.0, 32.0: 92.0, 48.0: 94.0, 64.0: 96.0}
+    plan, runs = sweep(claim, means)
+    # In proportion to the level, but beyond 32 each level costs three times the parameters that it did before.
+    costs = {"x=16": 100, "x=32": 200, "x=48": 500, "x=64": 800}
+    assert judge(plan, runs.assign(parameters=runs["variant"].map(costs)))[0].verdict == "supported"
+    assert judge(plan, runs.assign(parameters=1.0))[0].notes == ("parameters does not increase with x",)
+    assert judge(plan, runs)[0].notes[0] == "not measured: x=16 seed 0"
+
+
+def test_seeds_may_begin_anywhere() -> None:
+    plan = plan_of(ORDER, [comparison("improves", "leaky_relu")])
+    runs = frame(plan, ACTIVATIONS)
+    assert judge(plan, runs.assign(seed=runs["seed"] + 3000)) == judge(plan, runs)
 
 
 def test_fewer_than_three_seeds_decide_nothing() -> None:
