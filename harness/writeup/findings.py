@@ -12,7 +12,7 @@ from harness.claims import ComparisonClaim, ContrastClaim
 from harness.frames import curves_frame, runs_frame
 from harness.images import Pair, new_images
 from harness.plan import Plan, PlannedRun
-from harness.progress import Counts, asked, in_stages, standing
+from harness.progress import Counts, asked, standing
 from harness.store.atomic import read_json
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
@@ -23,7 +23,7 @@ from harness.writeup.flags import flags
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.statistics import Crossed
+    from harness.statistics import Crossed, Levels
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Findings:
     runs: pd.DataFrame  # frames.runs_frame
     epochs: pd.DataFrame  # frames.curves_frame
     judgement: Judgement
+    levels: Mapping[int, float]  # look [seeds] -> the level of its tests; intervals there are at 1 - level
     tables: Mapping[str, Table]  # by metric: the first one, then every other that a comparison is claimed of
     images: Mapping[Pair, Crossed]  # intervals for new seeds and new images too, of the first metric, in percentage points
     images_missing: str  # why `images` lacks some, in words; empty where it lacks none
@@ -88,7 +89,7 @@ def gather(store: Store, plan: Plan) -> Findings:
     first = next(iter(metrics))
     records = store.records([run.id for run in plan.runs])
     runs = runs_frame(plan, records)
-    levels = levels_for(store, plan.looks) if in_stages(plan) else None
+    levels = levels_for(store, plan.looks)
     wanted = asked(plan, records, levels)
     found = judgement(plan, runs, levels)
     tables = {metric: table(plan, runs, metric, levels) for metric in (first, *_compared(found.verdicts, first))}
@@ -104,6 +105,7 @@ def gather(store: Store, plan: Plan) -> Findings:
         runs=runs,
         epochs=curves_frame(store, plan, records),
         judgement=found,
+        levels=_levels(plan, levels),
         tables=tables,
         images=images.intervals,
         images_missing=images.missing,
@@ -114,6 +116,12 @@ def gather(store: Store, plan: Plan) -> Findings:
         folder=store.paths.report(plan.name),
         results=store.paths.root,
     )
+
+
+def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:
+    from harness.statistics import sequential_level
+
+    return {look: sequential_level(look, plan.looks, plan.alpha, levels) for look in plan.looks}
 
 
 def _compared(verdicts: Iterable[Verdict], first: str) -> list[str]:
