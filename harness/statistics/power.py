@@ -6,11 +6,12 @@ sd is that of the paired differences, in the unit of the margin. Plan on the mar
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from scipy.special import chdtri, gammaln, nctdtr, ndtr, stdtrit
 
-from harness.statistics.sample import fraction
+from harness.statistics.sample import Floats, fraction
 
 # Where more seeds than this would be needed, this is the answer.
 MOST_SEEDS = 10_000
@@ -30,7 +31,7 @@ def power(n: int, difference: float, sd: float, alpha: float = 0.05) -> float:
 
 
 def detectable(n: int, sd: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The difference that n seeds find with probability `power`: where the function `power` reaches it, to 1e-9 of its size.
+    """The difference that n seeds find with probability `power`: where the function `power` reaches it, to 1e-6.
 
     Raises ValueError as `power` does, and when `power` does not exceed `alpha`.
     """
@@ -75,8 +76,10 @@ def _seeds_of_t_test(sd: float, margin: float, alpha: float, power: float) -> in
 
 def _power(n: int, noncentrality: float, alpha: float) -> float:
     critical = stdtrit(n - 1, 1 - alpha / 2)
-    # F(-t) at noncentrality δ is 1 - F(t) at -δ, which, unlike the former, is a number for large δ too.
-    return float(2 - nctdtr(n - 1, noncentrality, critical) - nctdtr(n - 1, -noncentrality, critical))
+    found = 1 - nctdtr(n - 1, noncentrality, critical)
+    # The wrong sign: F(-t) is at most Φ(-5) < 3e-7 beyond a noncentrality of 5, where scipy's value may be NaN.
+    wrong = nctdtr(n - 1, noncentrality, -critical) if noncentrality < 5 else 0.0
+    return float(found + wrong)
 
 
 def _power_of_equivalence(n: int, margin: float, alpha: float) -> float:
@@ -90,11 +93,17 @@ def _power_of_equivalence(n: int, margin: float, alpha: float) -> float:
     low, high = max(0.0, 1 - width), min(1 + width, margin * np.sqrt(n) / critical)
     if high <= low:
         return 0.0
-    nodes, weights = np.polynomial.legendre.leggauss(64)
+    nodes, weights = _quadrature()
     s = low + (high - low) * (nodes + 1) / 2
     log_density = np.log(2) + df / 2 * np.log(df / 2) - gammaln(df / 2) + (df - 1) * np.log(s) - df * s**2 / 2
     inside = 2 * ndtr(margin * np.sqrt(n) - critical * s) - 1
     return float((high - low) / 2 * np.sum(weights * np.exp(log_density) * inside))
+
+
+@cache
+def _quadrature() -> tuple[Floats, Floats]:
+    """Nodes in (-1, 1) and their weights."""
+    return np.polynomial.legendre.leggauss(64)
 
 
 def _fewest(enough: Callable[[int], bool]) -> int:

@@ -33,7 +33,7 @@ CHUNK = 250_000
 
 @dataclass(frozen=True)
 class Levels:
-    """The function c(α) of one schedule: c at each of `alphas`, from `draws` simulated experiments (0: exact)."""
+    """The function c(α) of one schedule: c at each of `alphas` to four figures, from `draws` simulated experiments (0: exact)."""
 
     looks: tuple[int, ...]
     alphas: tuple[float, ...]
@@ -202,7 +202,7 @@ def _least_scaled_p(looks: Sequence[int], draws: int, generator: np.random.Gener
 
 def _interpolated(x: float, xs: tuple[float, ...], ys: tuple[float, ...]) -> float:
     if x <= xs[0]:
-        return ys[0] * x / xs[0]
+        return x / xs[0] * ys[0]
     if x >= xs[-1]:
         return min(1.0, ys[-1] + (1 - ys[-1]) * (x - xs[-1]) / (1 - xs[-1]))
     return float(np.exp(np.interp(np.log(x), np.log(xs), np.log(ys))))

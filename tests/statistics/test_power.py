@@ -1,0 +1,87 @@
+"""How many seeds: the reference, statsmodels, and simulation for equivalence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.power import TTestPower
+
+from harness.statistics import detectable, power, seeds_needed, seeds_range
+from harness.statistics.power import MOST_SEEDS
+from harness.statistics.sample import summary
+
+
+def test_the_reference_numbers_are_met() -> None:
+    assert seeds_needed(0.35, 0.25) == (18, 19)
+    assert seeds_needed(0.2, 0.25) == (8, 8)
+
+
+def test_few_seeds_find_little() -> None:
+    assert power(5, 0.25, 0.2) == pytest.approx(0.56, abs=0.005)
+    assert power(3, 0.25, 0.2) == pytest.approx(0.24, abs=0.005)
+    assert detectable(5, 0.2) == pytest.approx(0.34, abs=0.005)
+
+
+def test_the_range_covers_what_three_seeds_do_not_know_of_the_spread() -> None:
+    assert seeds_range(float(np.std([0.31, 0.12, 0.44], ddof=1)), 3, 0.25) == (6, 17)
+
+
+@pytest.mark.parametrize(
+    ("n", "effect", "alpha"), [(2, 1.0, 0.05), (3, 1.25, 0.05), (5, 0.1, 0.01), (10, 0.9, 0.10), (40, 3.0, 0.05)]
+)
+def test_statsmodels_agrees(n: int, effect: float, alpha: float) -> None:
+    theirs = TTestPower().power(effect, n, alpha, alternative="two-sided")
+    assert power(n, effect * 0.2, 0.2, alpha) == pytest.approx(theirs, abs=1e-9)
+    assert power(n, -effect * 0.2, 0.2, alpha) == pytest.approx(theirs, abs=1e-9)
+
+
+@given(st.integers(2, 60), st.floats(0.01, 3), st.floats(0.001, 0.2), st.floats(0.3, 0.99))
+def test_what_can_be_detected_is_found_so_often(n: int, sd: float, alpha: float, wanted: float) -> None:
+    assert power(n, detectable(n, sd, alpha, wanted), sd, alpha) == pytest.approx(wanted, abs=1e-6)
+
+
+@given(st.floats(0.05, 2), st.floats(0.05, 1))
+def test_the_seeds_needed_are_enough_and_one_fewer_is_not(sd: float, margin: float) -> None:
+    n, _ = seeds_needed(sd, margin)
+    assert n == MOST_SEEDS or power(n, margin, sd) >= 0.8
+    assert n == 3 or power(n - 1, margin, sd) < 0.8
+
+
+@pytest.mark.parametrize(("sd", "margin"), [(0.35, 0.25), (0.1, 0.25)])
+def test_the_seeds_for_equivalence_show_it_four_times_in_five(sd: float, margin: float) -> None:
+    _, n = seeds_needed(sd, margin)
+    generator, draws = np.random.default_rng(0), 40_000
+
+    def shown(seeds: int) -> float:
+        of = summary(generator.normal(0, sd, (seeds, draws)))
+        return float(np.mean(np.maximum(of.p_above(-margin), of.p_below(margin)) < 0.05))
+
+    tolerance = 4 * np.sqrt(0.8 * 0.2 / draws)
+    assert shown(n) >= 0.8 - tolerance
+    assert n == 3 or shown(n - 1) < 0.8 + tolerance
+
+
+def test_the_search_ends() -> None:
+    assert seeds_needed(100, 0.01) == (MOST_SEEDS, MOST_SEEDS)
+    assert seeds_needed(0, 0.25) == (3, 3)
+    assert seeds_needed(0.0001, 0.25) == (3, 3)
+
+
+def test_no_spread_finds_every_difference() -> None:
+    assert power(3, 0.1, 0) == 1
+    assert power(3, 0, 0) == 0.05
+    assert power(3, 0, 0.2) == pytest.approx(0.05)
+    assert detectable(3, 0) == 0
+
+
+def test_settings_that_cannot_be_are_named() -> None:
+    with pytest.raises(ValueError, match="2 seeds or more, not 1"):
+        power(1, 0.2, 0.2)
+    with pytest.raises(ValueError, match="sd must be a number and not negative, it is nan"):
+        seeds_needed(float("nan"), 0.25)
+    with pytest.raises(ValueError, match="margin must be positive to plan on it, it is 0"):
+        seeds_needed(0.2, 0)
+    with pytest.raises(ValueError, match=r"power must lie between alpha = 0.05 and 1, not 0.01"):
+        detectable(5, 0.2, power=0.01)
