@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from harness.console.standing import Standing
+    from harness.errors import HarnessError
     from harness.plan import Plan
     from harness.store.records import Record, Store
 
@@ -58,7 +59,8 @@ def _show_all(store: Store, as_json: bool) -> None:
     from harness.console import documents, shell, standing
     from harness.errors import StoreError
 
-    plans, errors = store.load_plans()
+    plans, damaged = store.load_plans()
+    errors: list[HarnessError] = [*damaged]
     records: dict[str, Record] = {}
     standings = []
     for plan in plans:
@@ -68,7 +70,9 @@ def _show_all(store: Store, as_json: bool) -> None:
         except StoreError as error:
             errors.append(error)
             continue
-        standings.append(stand(store, plan, {run.id: records[run.id] for run in plan.runs}))
+        stands, complaints = stand(store, plan, {run.id: records[run.id] for run in plan.runs})
+        standings.append(stands)
+        errors += complaints
     # What is worked on now stands first.
     standings.sort(key=lambda one: (one.updated is None, one.updated or 0.0, one.plan.name))
     if as_json:
@@ -84,11 +88,12 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
     from harness.console import documents, shell, standing
 
     records = store.records([run.id for run in plan.runs])
-    stands = stand(store, plan, records)
+    stands, errors = stand(store, plan, records)
     if as_json:
         shell.show_json({**documents.plan_standing(stands), "runs": documents.plan_runs(plan, records)})
     else:
         shell.show(standing.one_plan(stands, records, store.paths))
+    shell.end_with(errors)
 
 
 def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
@@ -114,15 +119,32 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     shell.end_with(errors)
 
 
-def stand(store: Store, plan: Plan, records: dict[str, Record]) -> Standing:
-    """A plan's counts, and when a file of its runs last changed."""
+def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standing, list[HarnessError]]:
+    """A plan's counts and verdicts, and when a file of its runs last changed; and why there are no verdicts, if that is an error.
+
+    Judging takes pandas and some milliseconds, and is left out where there is nothing to judge: without claims, and before the
+    first look.
+    """
+    from harness.calibration import levels_for
     from harness.console.standing import Standing
-    from harness.progress import standing
+    from harness.errors import InputError
+    from harness.progress import in_stages, judged, standing
+    from harness.task import find_task, result_metrics
 
     # Files are renamed into a run's folder, which marks the folder's own time.
     folders = (store.paths.run(run.id).folder for run in plan.runs if records[run.id].state != "pending")
     changed = max((folder.stat().st_mtime for folder in folders if folder.is_dir()), default=None)
-    return Standing(plan, standing(plan, records), None if changed is None else max(0.0, time.time() - changed))
+    updated = None if changed is None else max(0.0, time.time() - changed)
+    claimed = plan.claims or (plan.amended is not None and plan.amended.claims)
+    if not claimed or not all(records[run.id].ended for run in plan.runs if run.seed < plan.looks[0]):
+        return Standing(plan, standing(plan, records), updated), []
+    try:
+        metrics = result_metrics(find_task(plan.task))
+    except InputError as error:  # where the runs stand can be told without the task
+        return Standing(plan, standing(plan, records, runs=plan.runs), updated), [error]
+    judgement = judged(plan, records, levels_for(store, plan.looks))
+    asked = tuple(run for run in plan.runs if run.seed < judgement.horizon) if in_stages(plan) else plan.runs
+    return Standing(plan, standing(plan, records, runs=asked), updated, judgement, metrics), []
 
 
 def find_run(store: Store, start: str) -> str:

@@ -32,6 +32,7 @@ LAYERS = (
     "statistics",  # arrays -> estimates
     "verdicts",  # claims and tables -> verdicts
     "calibration",  # looks -> their levels, kept
+    "power",  # a plan and earlier runs -> what it can find
     "progress",  # what trains next
     "failures",  # exception -> reason
     "track",  # rows -> where else they are shown

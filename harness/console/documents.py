@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harness import wording
+from harness.console.screens import Preview
 from harness.console.standing import Standing, files_of, spec_difference
 from harness.plan import Plan
 from harness.store.paths import RunPaths
@@ -19,13 +20,15 @@ from harness.verdicts.document import document
 
 
 def plan_standing(standing: Standing, now: datetime | None = None) -> dict[str, Any]:
-    """A plan's name and counts. `now` is the clock, UTC by default."""
+    """A plan's name, counts and verdicts (null before the first look). `now` is the clock, UTC by default."""
     now = now or datetime.now(UTC)
     updated = None if standing.updated is None else (now - timedelta(seconds=standing.updated)).isoformat(timespec="seconds")
     return {
         "name": standing.plan.name,
         "rehearsal": standing.plan.rehearsal,
         "counts": asdict(standing.counts),
+        "verdicts": None if standing.judgement is None else verdicts(standing.judgement, standing.metrics),
+        "claims_changed": standing.plan.amended is not None,
         "updated": updated,
     }
 
@@ -60,10 +63,21 @@ def run_difference(first: tuple[str, Spec], second: tuple[str, Spec]) -> dict[st
     return {"runs": [first[0], second[0]], "differences": {key: list(values) for key, values in pairs.items()}}
 
 
-def dry_run(plan: Plan, records: Mapping[str, Record], parameters: Mapping[str, float]) -> dict[str, Any]:
-    """What `run --dry-run --json` prints: the plan as it would be stored, and where each run stands."""
-    document = plan.model_dump(mode="json", by_alias=True, exclude={"runs"})
-    return {**document, "parameters": dict(parameters), "runs": plan_runs(plan, records)}
+def dry_run(preview: Preview) -> dict[str, Any]:
+    """What `run --dry-run --json` prints: the plan as it would be stored, its power, and where each run stands.
+
+    `asked` counts the runs that its looks ask for so far.
+    """
+    document = preview.plan.model_dump(mode="json", by_alias=True, exclude={"runs"})
+    power = None if preview.power is None else asdict(preview.power)
+    return {
+        **document,
+        "parameters": dict(preview.parameters),
+        "power": power,
+        "levels": preview.levels,
+        "asked": len(preview.asked),
+        "runs": plan_runs(preview.plan, preview.records),
+    }
 
 
 def summary(  # noqa: PLR0917 - what a plan came to, each of it named

@@ -90,13 +90,14 @@ class Note:
     key: str
     text: str
     width: int  # cells of the widest key
+    style: str = ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         start = f"{' ' * INDENT}{self.key:<{self.width}}{' ' * GAP}"
         # Narrower than one label the text would be a column of letters.
         room = max(options.max_width - cell_len(start), LABEL_WIDTH)
         for line in Text(printable(self.text)).wrap(console, room, overflow="fold", no_wrap=False):
-            yield styled(start + line.plain.rstrip())
+            yield styled((start + line.plain.rstrip(), self.style))
             start = " " * cell_len(start)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness import wording
 from harness.console.grid import INDENT, WARNING, Column, Grid, Note, printable, styled
-from harness.plan import Plan
+from harness.plan import Plan, PlannedRun
+from harness.power import Power
 from harness.store.records import Record
 from harness.task import Metric
 
@@ -26,30 +28,45 @@ def marked(facts: str, plan: Plan) -> Text:
     return styled(printable(facts), " · ", (printable(marker), WARNING)) if marker else styled(printable(facts))
 
 
-def dry_run(
-    plan: Plan, records: Mapping[str, Record], parameters: Mapping[str, float], metrics: Mapping[str, Metric]
-) -> RenderableType:
-    """What `run` would do.
+@dataclass(frozen=True)
+class Preview:
+    """What is known of a plan before it starts."""
 
-    `parameters` is a number a variant, empty where the task counts none; `metrics` are all that a claim may name.
-    """
-    notes = [(f"claim {place}", wording.claim(claim, metrics)) for place, claim in enumerate(plan.claims, 1)]
-    notes.append(("cost", cost(plan, records)))
-    width = max(len(key) for key, _ in notes)
+    plan: Plan
+    records: Mapping[str, Record]
+    asked: Sequence[PlannedRun]  # the runs that its looks ask for so far
+    parameters: Mapping[str, float]  # by variant; empty where the task counts none
+    power: Power | None
+    levels: str | None  # of the looks, where they were simulated
+
+
+def dry_run(preview: Preview, metrics: Mapping[str, Metric]) -> RenderableType:
+    """What `run` would do. `metrics` are all that a claim may name."""
+    plan, power = preview.plan, preview.power
+    notes = [(f"claim {place}", wording.claim(claim, metrics), "") for place, claim in enumerate(plan.claims, 1)]
+    if preview.levels is not None:
+        notes.append(("looks", preview.levels, ""))
+    if power is not None:
+        notes.append(("power", wording.power(power), ""))
+        if power.out_of_reach:
+            notes.append(("WARNING", wording.out_of_reach(power), WARNING))
+    notes.append(("cost", cost(preview), ""))
+    width = max(len(key) for key, _, _ in notes)
     return Group(
         *heading(plan),
         marked(" · ".join(wording.setting(plan)), plan),
         Text(),
-        _variants(plan, records, parameters),
+        _variants(preview),
         Text(),
-        *(Note(key, text, width) for key, text in notes),
+        *(Note(key, text, width, style) for key, text, style in notes),
         styled(f"{' ' * INDENT}nothing started; --json lists run ids"),
     )
 
 
-def cost(plan: Plan, records: Mapping[str, Record]) -> str:
+def cost(preview: Preview) -> str:
     """The runs that are left, their epochs where configurations say how many, and the time they take where runs have shown it."""
-    waiting = [run for run in plan.runs if records[run.id].state in ("pending", "interrupted")]
+    plan, records = preview.plan, preview.records
+    waiting = [run for run in preview.asked if records[run.id].state in ("pending", "interrupted")]
     parts = [f"{wording.plural(len(waiting), 'run')} to train"]
     lengths = [wording.epochs(plan.variants[run.variant]) for run in waiting]
     known = [length for length in lengths if length is not None]
@@ -60,17 +77,20 @@ def cost(plan: Plan, records: Mapping[str, Record]) -> str:
     if took and waiting:
         mean = sum(took) / len(took)
         parts.append(f"about {wording.clock(mean * len(waiting))} on 1 worker (measured here: {wording.clock(mean)} a run)")
+    if waiting and len(preview.asked) < len(plan.runs):
+        parts.append(f"up to {len(plan.runs) - len(preview.asked)} more at later looks")
     return ", ".join(parts)
 
 
-def _variants(plan: Plan, records: Mapping[str, Record], parameters: Mapping[str, float]) -> Grid:
-    states = {label: [records[run.id].state for run in plan.runs if run.variant == label] for label in plan.variants}
+def _variants(preview: Preview) -> Grid:
+    plan, records, parameters = preview.plan, preview.records, preview.parameters
+    states = {label: [records[run.id].state for run in preview.asked if run.variant == label] for label in plan.variants}
     failed = any(state == "failed" for found in states.values() for state in found)
     columns = [Column("variant", holds="labels"), *([Column("parameters", "right")] if parameters else [])]
     columns += [Column(name, "right") for name in ("seeds", "done", *(["failed"] if failed else []), "to do")]
     rows = []
     for label, found in states.items():
-        row = [starred(label, plan), *([wording.count(parameters[label])] if parameters else []), str(len(found))]
+        row = [starred(label, plan), *([wording.count(parameters[label])] if parameters else []), str(wording.seeds(plan))]
         done = sum(state in ("completed", "diverged") for state in found)
         lost = found.count("failed")
         row += [str(done), *([str(lost)] if failed else []), str(len(found) - done - lost)]

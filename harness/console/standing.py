@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +12,76 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness import wording
-from harness.console.grid import INDENT, WARNING, Column, Grid, printable, styled
+from harness.console.ending import claims, waiting
+from harness.console.grid import INDENT, WARNING, Column, Grid, Sentence, printable, styled
 from harness.console.screens import heading
 from harness.plan import Plan, config_difference, flatten
 from harness.progress import Counts
 from harness.store.paths import Paths, RunPaths
 from harness.store.records import Record, Spec
+from harness.task import Metric
+from harness.verdicts import Judgement
 from harness.wording import NOTHING
+
+ORDER = ("supported", "equivalent", "refuted", "inconclusive")
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A plan, how many of its runs are in each state, and the seconds since one of its files changed (None: nothing trained)."""
+    """A plan, how many of its runs are in each state, the seconds since one of its files changed (None: nothing trained), what
+    its claims came to (None: it has none, or none is judged yet), and the metrics that those may name.
+    """
 
     plan: Plan
     counts: Counts
     updated: float | None
+    judgement: Judgement | None = None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
 
 def overview(standings: Sequence[Standing]) -> RenderableType:
     """All plans, a row each."""
     diverged = any(standing.counts.diverged for standing in standings)
-    headings = ["experiment", "done", "running", "waiting", "failed", *(["diverged"] if diverged else []), "updated"]
+    headings = ["experiment", "done", "running", "waiting", "failed", *(["diverged"] if diverged else []), "verdicts", "updated"]
     rows = []
     for standing in standings:
         counts = standing.counts
         numbers = [counts.running, counts.pending + counts.interrupted, counts.failed, *([counts.diverged] if diverged else [])]
         updated = NOTHING if standing.updated is None else wording.ago(standing.updated)
-        rows.append([standing.plan.name, f"{counts.done}/{counts.total}", *(dotted(number) for number in numbers), updated])
-    numbers_of = [Column(name, "right") for name in headings[1:-1]]
-    return Grid([Column("experiment", holds="labels"), *numbers_of, Column("updated")], rows, indent=0)
+        rows.append(
+            [
+                standing.plan.name,
+                f"{counts.done}/{counts.total}",
+                *(dotted(number) for number in numbers),
+                verdicts(standing),
+                updated,
+            ]
+        )
+    numbers_of = [Column(name, "right") for name in headings[1:-2]]
+    return Grid([Column("experiment", holds="labels"), *numbers_of, Column("verdicts"), Column("updated")], rows, indent=0)
+
+
+def verdicts(standing: Standing) -> str:
+    """How many claims came out how: `1 supported, 1 refuted`; a dot where none is decided or judged yet."""
+    judged = standing.judgement.verdicts if standing.judgement else ()
+    words = [verdict.verdict for verdict in judged if not verdict.open or verdict.verdict not in ("inconclusive", "waiting")]
+    counted = [f"{words.count(word)} {word}" for word in ORDER if word in words]
+    counted += ["claims changed"] if standing.plan.amended is not None else []
+    return ", ".join(counted) or NOTHING
 
 
 def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) -> RenderableType:
-    """One plan: its counts, then every run that is running, interrupted, diverged or failed, and what to do about it."""
+    """One plan: its counts and claims, then every run that is running, interrupted, diverged or failed, and what to do about it."""
     plan = standing.plan
     lines: list[RenderableType] = [*heading(plan)]
     marker = wording.rehearsal(plan)
     lines += [styled((printable(marker), WARNING))] if marker else []
     lines += [Text(), overview([standing])]
+    if standing.judgement is not None:
+        lines += [Text(), claims(plan, records, standing.judgement, standing.metrics)]
+    elif plan.claims:
+        waits = [f"{wording.statement(claim)}: {waiting(plan, records)}" for claim in plan.claims]
+        lines += [Text(), *(Sentence(f"{place}  {text}") for place, text in enumerate(waits, 1))]
     rows = []
     for state in ("running", "interrupted", "diverged", "failed"):
         for run in plan.runs:

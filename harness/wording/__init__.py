@@ -20,6 +20,7 @@ from harness.wording.numbers import (
     spread,
 )
 from harness.wording.plans import CHANGED, amended, command, elsewhere, epochs, reading, rehearsal, seeds, setting, setting_words
+from harness.wording.power import out_of_reach, power
 from harness.wording.verdicts import confidence, headline, interval, needed, notes, outcome, p_value, part
 
 __all__ = [
@@ -49,10 +50,12 @@ __all__ = [
     "needed",
     "notes",
     "number",
+    "out_of_reach",
     "outcome",
     "p_value",
     "part",
     "plural",
+    "power",
     "reading",
     "rehearsal",
     "seeds",

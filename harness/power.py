@@ -1,0 +1,152 @@
+"""A plan and earlier runs -> what its design can find: how often its seeds find a difference that matters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import isfinite, sqrt
+from typing import TYPE_CHECKING
+
+from harness.claims import ComparisonClaim, ContrastClaim
+from harness.plan import Plan
+from harness.store.records import Record, Store
+from harness.task import Metric
+
+if TYPE_CHECKING:
+    from harness.statistics import Levels
+
+LIKELY = 0.8  # the share of repetitions in which a design is to find what matters
+ASSUMED_SD = 0.20  # percentage points, where nothing is known
+LEAST_FREEDOM = 2  # degrees of freedom of a standard deviation that is worth telling: three pairs
+
+Groups = list[list[float]]  # differences by seed, a list a pair of variants
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The standard deviation of differences between seeds, and where it is known from: `pairs` of `plans`; none: assumed."""
+
+    sd: float
+    pairs: int = 0
+    plans: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Power:
+    """What one comparison of two variants can find, two-sided at `alpha`, without correction for others.
+
+    `power` is the probability that a true difference of `margin` is found, `detectable` the difference that is found with
+    probability `LIKELY`, `mean_seeds` the seeds that several looks take on average where the difference is the margin, `needed`
+    the seeds of a fixed design that finds the margin with probability `LIKELY`. None: without a margin, or where the spread is
+    unknown. `comparisons` are all that are claimed, for which p values are corrected later.
+    """
+
+    metric: str
+    unit: str
+    looks: tuple[int, ...]
+    alpha: float
+    margin: float | None
+    comparisons: int
+    spread: Spread | None
+    power: float | None = None
+    detectable: float | None = None
+    mean_seeds: float | None = None
+    needed: int | None = None
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether the margin is missed more often than found."""
+        return self.power is not None and self.power < 0.5
+
+
+def power_of(store: Store, plan: Plan, metrics: Mapping[str, Metric], levels: Levels | None = None) -> Power | None:
+    """The power of a plan's design; None where there is nothing to compare. Raises StoreError for damaged files of runs.
+
+    It is about the metric of the first comparison that is claimed, else the task's first, and the least margin claimed for it.
+    """
+    if len(plan.variants) == 1:
+        return None
+    compared = [claim for claim in plan.claims if isinstance(claim, ComparisonClaim | ContrastClaim)]
+    metric = compared[0].metric if compared else next(iter(metrics))
+    if metrics[metric].exact:
+        return None
+    margins = [claim.margin for claim in compared if claim.metric == metric and claim.margin > 0]
+    margin = min(margins) if margins else plan.margin if metric == next(iter(metrics)) else None
+    known = spread(store, plan, metric) or (Spread(ASSUMED_SD) if metrics[metric].unit == "%" else None)
+    count = sum(len(claim.variants) if isinstance(claim, ComparisonClaim) else 1 for claim in compared)
+    return evaluate(Power(metric, metrics[metric].unit, plan.looks, plan.alpha, margin or None, count, known), levels)
+
+
+def evaluate(asked: Power, levels: Levels | None = None) -> Power:
+    """The numbers of `Power` from its looks, alpha, margin and spread. Pure. Fewer than 2 seeds find nothing."""
+    from harness import statistics
+
+    looks, margin, alpha = asked.looks, asked.margin, asked.alpha
+    if asked.spread is None or looks[-1] < 2:
+        return asked
+    sd = asked.spread.sd
+    needed = None if margin is None else statistics.seeds_needed(sd, margin, alpha, LIKELY)[0]
+    if len(looks) == 1:
+        found = None if margin is None else statistics.power(looks[0], margin, sd, alpha)
+        return replace(asked, power=found, detectable=statistics.detectable(looks[0], sd, alpha, LIKELY), needed=needed)
+
+    def simulated(difference: float) -> statistics.SequentialPower:
+        return statistics.sequential_power(looks, difference, sd, alpha, levels)
+
+    low, high = 0.0, statistics.detectable(looks[-1], sd, alpha, LIKELY)
+    while simulated(high).power < LIKELY:
+        low, high = high, 2 * high
+    while high - low > 1e-3 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if simulated(middle).power < LIKELY else (low, middle)
+    if margin is None:
+        return replace(asked, detectable=high)
+    found_at = simulated(margin)
+    return replace(asked, power=found_at.power, detectable=high, mean_seeds=found_at.mean_seeds, needed=needed)
+
+
+def spread(store: Store, plan: Plan, metric: str) -> Spread | None:
+    """The spread of differences that earlier runs show: this plan's own, else those of plans that share its baseline's runs.
+
+    None where there are not three pairs. Raises StoreError for damaged files of runs; plans that cannot be read are passed over.
+    """
+    own = pooled(differences(plan, store.records(run.id for run in plan.runs), plan.over, metric), (plan.name,))
+    if own is not None:
+        return own
+    baseline = {run.id for run in plan.runs if run.variant == plan.baseline}
+    groups: Groups = []
+    names = []
+    for other in store.load_plans()[0]:
+        shared = next((run.variant for run in other.runs if run.id in baseline), None)
+        if shared is None or other.name == plan.name:
+            continue
+        records = store.records(run.id for run in other.runs)
+        found = differences(other, records, dict.fromkeys(other.variants, shared), metric)
+        if any(len(group) > 1 for group in found):
+            names.append(other.name)
+            groups += found
+    return pooled(groups, tuple(names))
+
+
+def differences(plan: Plan, records: Mapping[str, Record], over: Mapping[str, str], metric: str) -> Groups:
+    """Variant minus what it is compared with, seed by seed, of the completed runs: a list a variant."""
+    values: dict[str, dict[int, float]] = {label: {} for label in plan.variants}
+    for run in plan.runs:
+        value = records[run.id].metrics.get(metric) if records[run.id].state == "completed" else None
+        if value is not None and isfinite(value):
+            values[run.variant][run.seed] = value
+    pairs = [(values[label], values[other]) for label, other in over.items() if label != other]
+    return [[own[seed] - others[seed] for seed in sorted(own.keys() & others.keys())] for own, others in pairs]
+
+
+def pooled(groups: Groups, plans: tuple[str, ...]) -> Spread | None:
+    """One standard deviation of all groups, each about its own mean: sqrt(sum of squares / sum of (n - 1)).
+
+    None with fewer than `LEAST_FREEDOM` degrees of freedom, and where nothing varies.
+    """
+    counted = [group for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in counted)
+    squares = sum((value - sum(group) / len(group)) ** 2 for group in counted for value in group)
+    if freedom < LEAST_FREEDOM or squares == 0:
+        return None
+    return Spread(sqrt(squares / freedom), sum(map(len, counted)), plans)

@@ -1,0 +1,57 @@
+"""What a design can find -> words."""
+
+from __future__ import annotations
+
+from harness.power import LIKELY, Power, Spread
+from harness.wording.numbers import difference_unit, label, listed, plural
+
+
+def power(found: Power) -> str:
+    """`5 seeds find 0.25 pp 56 % of the time, 0.34 pp 80 % (sd of differences 0.20, assumed)`."""
+    if found.spread is None:
+        return "unknown: no earlier runs show how much differences vary"
+    finds = []
+    if found.margin is not None and found.power is not None:
+        average = "" if found.mean_seeds is None else f" with {found.mean_seeds:.1f} seeds on average"
+        finds.append(f"{amount(found.margin, found)} {share(found.power)} of the time{average}")
+    if found.detectable is not None:
+        finds.append(f"{amount(found.detectable, found)} {share(LIKELY)}")
+    if not finds:
+        return f"none: {_seeds(found)} cannot be compared"
+    of = "" if found.unit == "%" else f" in {label(found.metric)}"
+    return f"{_seeds(found)} {_verb(found)} {', '.join(finds)}{of} ({_known(found.spread, found)})"
+
+
+def out_of_reach(found: Power) -> str:
+    """What a margin that is missed more often than found would need."""
+    more = "" if found.needed is None else f"; {plural(found.needed, 'seed')} would find it {share(LIKELY)} of the time"
+    margin = 0.0 if found.margin is None else found.margin
+    power = 0.0 if found.power is None else found.power
+    return f"the margin is out of reach: {_seeds(found)} {_verb(found)} {amount(margin, found)} {share(power)} of the time{more}"
+
+
+def amount(difference: float, found: Power) -> str:
+    """A difference with its unit: `0.25 pp`."""
+    number = f"{difference:.2f}" if found.unit == "%" else f"{difference:.3g}"
+    return f"{number} {difference_unit(found.unit)}".rstrip()
+
+
+def share(probability: float) -> str:
+    """`56 %`."""
+    return f"{100 * probability:.0f} %" if probability < 0.995 else "over 99 %"
+
+
+def _seeds(found: Power) -> str:
+    last = plural(found.looks[-1], "seed")
+    return last if len(found.looks) == 1 else f"up to {last} (looks at {', '.join(map(str, found.looks))})"
+
+
+def _verb(found: Power) -> str:
+    return "finds" if found.looks[-1] == 1 else "find"
+
+
+def _known(spread: Spread, found: Power) -> str:
+    sd = f"{spread.sd:.2f}" if found.unit == "%" else f"{spread.sd:.3g}"
+    known = f"known from {listed(spread.plans)}, {plural(spread.pairs, 'pair')}" if spread.plans else "assumed"
+    corrected = f"; before correction for {found.comparisons} comparisons" if found.comparisons > 1 else ""
+    return f"sd of differences {sd}, {known}{corrected}"
