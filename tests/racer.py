@@ -1,0 +1,36 @@
+"""Paths of plans, a line each on stdin -> each trained here by a worker; what it saw in the end, a line of JSON each on stdout.
+
+A process of its own that has imported everything: two of them get to a look's end at the same time.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from harness.calibration import levels_for
+from harness.progress import asked, judged
+from harness.stop import Stop
+from harness.worker import Options, Worker, open_plan
+
+QUICK = Options(threads=1, poll_s=0.001)
+
+
+def race(path: Path) -> dict[str, object]:
+    """Train the plan with whoever else does; the exit code, the runs that were asked for, and the verdicts."""
+    store, plan = open_plan(path)
+    code = Worker(store, plan, QUICK, Stop()).work()
+    levels = levels_for(store, plan.looks)
+    while True:
+        records = store.records(run.id for run in plan.runs)
+        runs = asked(plan, records, levels)
+        if all(records[run.id].ended for run in runs):  # of the last look, another may still train the last one
+            break
+    verdicts = [(verdict.verdict, verdict.decided_at) for verdict in judged(plan, records, levels).verdicts]
+    return {"code": code, "asked": [run.id for run in runs], "verdicts": verdicts}
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(json.dumps(race(Path(line.strip()))), flush=True)
