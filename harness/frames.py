@@ -1,8 +1,7 @@
-"""Store -> tidy frames, and the table of means and paired differences that every screen and report shows.
+"""Store -> tidy frames.
 
 `load_runs`    one row a run: id, [variant, seed, look with a plan's name], task, state, reason, every metric of its result
 `load_curves`  one row a run and epoch: id, [variant with a plan's name,] seed, state of the run, epoch, the rest of metrics.jsonl
-`compare`      one row a variant: n, mean, sd, pairs, difference
 Missing values are NaN; the "nan" and "inf" of the files are numbers here. pandas is imported when a frame is made.
 """
 
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +22,6 @@ from harness.store.records import Record, Spec, Store
 if TYPE_CHECKING:
     import pandas as pd
 
-ENDED = ("completed", "diverged", "failed")
 WORDS = ("id", "variant", "task", "state", "reason")  # columns that hold no numbers
 
 
@@ -98,67 +95,6 @@ def plan_name(argument: str) -> str:
     if path.endswith((".yaml", ".yml")):
         path = Path(path).stem
     return f"{path}{at}{profile}"
-
-
-def compared_seeds(runs: pd.DataFrame, looks: Sequence[int]) -> int:
-    """The number of seeds that may be compared: the largest look, or the whole plan, whose runs have ended for every variant.
-
-    0: none yet. Comparing before that would let a person stop when the numbers please.
-    """
-    if runs.empty:
-        return 0
-    waiting = runs.loc[~runs["state"].isin(ENDED), "seed"]
-    planned = sorted(set(runs["seed"]))
-    complete = len(planned) if waiting.empty else planned.index(waiting.min())
-    return max((stage for stage in (*looks, len(planned)) if stage <= complete), default=0)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A variant's completed runs. Floats are in the metric's unit, NaN where there is none.
-
-    `mean` and `sd` (ddof 1) are over `n` runs; `difference` is the mean of variant minus baseline over `pairs` seeds.
-    """
-
-    variant: str
-    n: int
-    mean: float
-    sd: float
-    pairs: int
-    difference: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A row a variant, in the plan's order; `seeds` says over how many seeds, 0: too early to show a difference."""
-
-    seeds: int
-    rows: tuple[Row, ...]
-
-
-def compare(runs: pd.DataFrame, metric: str, baseline: str, looks: Sequence[int]) -> Comparison:
-    """Frame of a plan's runs -> its table of means and differences, paired by seed.
-
-    Everything is over the seeds of `compared_seeds`; while there are none, every completed run counts towards its mean and no
-    difference is given. Only completed runs with a finite value count.
-    """
-    import numpy as np
-    import pandas as pd
-
-    seeds = compared_seeds(runs, looks)
-    variants = [str(variant) for variant in dict.fromkeys(runs["variant"])]
-    values = runs[runs["state"] == "completed"]
-    if seeds:
-        values = values[values["seed"].isin(sorted(set(runs["seed"]))[:seeds])]
-    wide = values.pivot(index="seed", columns="variant", values=metric) if metric in values and len(values) else pd.DataFrame()
-    wide = wide.reindex(columns=variants).astype(float).replace([np.inf, -np.inf], np.nan)
-
-    def row(variant: str) -> Row:
-        own = wide[variant].dropna()
-        pairs = (wide[variant] - wide[baseline]).dropna() if seeds and variant != baseline else own.iloc[:0]
-        return Row(variant, len(own), float(own.mean()), float(own.std(ddof=1)), len(pairs), float(pairs.mean()))
-
-    return Comparison(seeds, tuple(row(variant) for variant in variants))
 
 
 def _shelf(store: Store) -> Shelf:

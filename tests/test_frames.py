@@ -1,4 +1,4 @@
-"""Frames: what load_runs and load_curves return, when differences are shown, and which plan a name means."""
+"""Frames: what load_runs and load_curves return, and which plan a name means."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from examples import toy_rows, write_run
 
 from harness.errors import InputError, StoreError
-from harness.frames import compare, compared_seeds, load_curves, load_runs, plan_name, stored_plan
+from harness.frames import load_curves, load_runs, plan_name, stored_plan
 from harness.plan import Plan
 from harness.store.records import Store
 
@@ -29,23 +28,6 @@ def toys(store: Store, toy_plan: PlanMaker) -> Plan:
     rows = [{"epoch": 1, "step": 4, "score": 1.0, "loss": math.nan}]
     write_run(store, plan, third, rows, state="diverged", error="loss is nan", loss="nan")
     return plan
-
-
-def runs_frame(values: dict[str, list[float | str]], look: int | None = None) -> pd.DataFrame:
-    """Variant -> a value a seed, or a state for a run without one."""
-    rows = [
-        {
-            "id": f"{seed}",
-            "variant": variant,
-            "seed": seed,
-            "look": look,
-            "state": value if isinstance(value, str) else "completed",
-            "score": math.nan if isinstance(value, str) else value,
-        }
-        for variant, row in values.items()
-        for seed, value in enumerate(row)
-    ]
-    return pd.DataFrame(rows)
 
 
 def test_a_plans_frame_has_a_row_a_planned_run_in_its_order(store: Store, toys: Plan) -> None:
@@ -126,60 +108,3 @@ def test_a_path_names_the_plan_of_its_experiment(typed: str, name: str) -> None:
 def test_a_missing_results_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such results folder"):
         load_runs("toys", tmp_path / "nowhere")
-
-
-def test_differences_are_means_of_paired_seeds() -> None:
-    # Worked by hand: differences 1, 3, 2; base 1, 2, 6 has mean 3 and sd sqrt(7).
-    table = compare(runs_frame({"base": [1.0, 2.0, 6.0], "better": [2.0, 5.0, 8.0]}), "score", "base", [3])
-    base, better = table.rows
-    assert table.seeds == 3
-    assert (base.n, base.mean, base.sd) == (3, 3.0, pytest.approx(math.sqrt(7)))
-    assert math.isnan(base.difference)
-    assert (better.pairs, better.difference) == (3, 2.0)
-
-
-def test_no_difference_before_every_variant_has_ended_a_look() -> None:
-    table = compare(runs_frame({"base": [1.0, 2.0, 3.0], "better": [2.0, 3.0, "running"]}), "score", "base", [3])
-    assert table.seeds == 0
-    assert [row.n for row in table.rows] == [3, 2]
-    assert all(math.isnan(row.difference) for row in table.rows)
-
-
-def test_between_two_looks_everything_is_over_the_seeds_of_the_first() -> None:
-    values: dict[str, list[float | str]] = {
-        "base": [1.0, 2.0, 3.0, 100.0, "pending"],
-        "better": [2.0, 3.0, 4.0, "running", "pending"],
-    }
-    table = compare(runs_frame(values), "score", "base", [3, 5])
-    assert table.seeds == 3
-    assert [(row.n, row.mean) for row in table.rows] == [(3, 2.0), (3, 3.0)]
-
-
-def test_seeds_beyond_the_last_look_count_once_all_have_ended() -> None:
-    ended = runs_frame({"base": [1.0, 2.0, 3.0, 4.0], "better": [2.0, 3.0, 4.0, 9.0]})
-    assert compared_seeds(ended, [3]) == 4
-    ended.loc[3, "state"] = "running"
-    assert compared_seeds(ended, [3]) == 3
-
-
-def test_a_failed_run_takes_its_pair_with_it() -> None:
-    table = compare(runs_frame({"base": [1.0, 2.0, 3.0], "better": [2.0, "failed", 5.0]}), "score", "base", [3])
-    better = table.rows[1]
-    assert (better.n, better.pairs, better.difference) == (2, 2, 1.5)
-
-
-def test_infinite_values_count_as_none() -> None:
-    table = compare(runs_frame({"base": [1.0, 2.0], "better": [math.inf, 3.0]}), "score", "base", [2])
-    assert (table.rows[1].n, table.rows[1].difference) == (1, 1.0)
-
-
-def test_one_seed_has_no_spread() -> None:
-    table = compare(runs_frame({"base": [1.0], "better": [2.0]}), "score", "base", [1])
-    assert math.isnan(table.rows[0].sd)
-    assert table.rows[1].difference == 1.0
-
-
-def test_a_metric_that_no_run_has_gives_rows_without_numbers() -> None:
-    table = compare(runs_frame({"base": ["failed"], "better": ["pending"]}), "parameters", "base", [1])
-    assert [row.n for row in table.rows] == [0, 0]
-    assert all(math.isnan(row.mean) for row in table.rows)

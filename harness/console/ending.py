@@ -11,6 +11,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.text import Text
 
 from harness import wording
+from harness.claims import Claim
 from harness.console.grid import GAP, INDENT, WARNING, Column, Grid, Sentence, printable, styled
 from harness.console.screens import starred
 from harness.plan import Plan
@@ -90,11 +91,16 @@ def stopped(plan: Plan, judgement: Judgement) -> str | None:
 
 def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metrics: Mapping[str, Metric]) -> RenderableType:
     """A line a claim: its number, the claim, the verdict and what it says; below a list's, a line a variant."""
+    first = next(iter(metrics))
     entries = []
     for place, verdict in enumerate(judgement.verdicts, 1):
         warning = "" if verdict.registered else wording.CHANGED.removeprefix("CLAIMS ")
         said = _said(plan, records, judgement, verdict, metrics)
-        entries.append(_Entry(str(place), _asserted(verdict, metrics), verdict.verdict.upper(), said, warning))
+        entries.append(
+            _Entry(
+                str(place), asserted(verdict.claim, named=verdict.claim.metric != first), verdict.verdict.upper(), said, warning
+            )
+        )
         if len(verdict.rows) > 1:
             parts = [(row, wording.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
             entries += [_Entry("", f"  {row.subject}", row.verdict.upper(), part) for row, part in parts]
@@ -106,10 +112,20 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
     return Group(*lines)
 
 
-def _asserted(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
-    """The claim, with its metric where that is not the default one, and its slice."""
-    claim = verdict.claim
-    qualifiers = [] if claim.metric == next(iter(metrics)) else [wording.label(claim.metric)]
+def expected(plan: Plan, records: Mapping[str, Record]) -> RenderableType:
+    """A line a claim before the first look."""
+    several = len({claim.metric for claim in plan.claims}) > 1
+    return _Entries(
+        tuple(
+            _Entry(str(place), asserted(claim, named=several), "WAITING", waiting(plan, records))
+            for place, claim in enumerate(plan.claims, 1)
+        )
+    )
+
+
+def asserted(claim: Claim, named: bool) -> str:
+    """The claim, with its metric where that is to be `named`, and its slice."""
+    qualifiers = [wording.label(claim.metric)] if named else []
     qualifiers += [f"{factor} {level}" for factor, level in claim.where.items()]
     return wording.statement(claim) + (f" ({', '.join(qualifiers)})" if qualifiers else "")
 

@@ -12,8 +12,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness import wording
-from harness.console.ending import claims, waiting
-from harness.console.grid import INDENT, WARNING, Column, Grid, Sentence, printable, styled
+from harness.console.ending import claims, expected
+from harness.console.grid import INDENT, WARNING, Column, Grid, printable, styled
 from harness.console.screens import heading
 from harness.plan import Plan, config_difference, flatten
 from harness.progress import Counts
@@ -71,7 +71,7 @@ def verdicts(standing: Standing) -> str:
 
 
 def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) -> RenderableType:
-    """One plan: its counts and claims, then every run that is running, interrupted, diverged or failed, and what to do about it."""
+    """One plan: counts and claims, then every run that is running, interrupted, diverged or failed, and what to do about it."""
     plan = standing.plan
     lines: list[RenderableType] = [*heading(plan)]
     marker = wording.rehearsal(plan)
@@ -80,8 +80,7 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) ->
     if standing.judgement is not None:
         lines += [Text(), claims(plan, records, standing.judgement, standing.metrics)]
     elif plan.claims:
-        waits = [f"{wording.statement(claim)}: {waiting(plan, records)}" for claim in plan.claims]
-        lines += [Text(), *(Sentence(f"{place}  {text}") for place, text in enumerate(waits, 1))]
+        lines += [Text(), expected(plan, records)]
     rows = []
     for state in ("running", "interrupted", "diverged", "failed"):
         for run in plan.runs:
