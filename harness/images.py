@@ -33,6 +33,14 @@ class Images:
     missing: str = ""
 
 
+@dataclass(frozen=True)
+class _Answers:
+    """A run's answers: the labels, as bytes, and [image] whether it got them right."""
+
+    labels: bytes
+    right: Any
+
+
 def new_images(
     store: Store, plan: Plan, records: Mapping[str, Record], pairs: Iterable[Pair], *, metric: str, kind: Metric, seeds: int
 ) -> Images:
@@ -54,32 +62,37 @@ def new_images(
     if (size := sum(file.stat().st_size for file in files.values() if file.is_file())) > LARGEST:
         return Images({}, f"predictions of {len(needed):,d} runs, {size / 2**20:,.0f} MiB, are more than a report reads")
     correct = {run_id: _correct(file, records[run_id].metrics.get(metric)) for run_id, file in files.items()}
-    lacking = [run_id for run_id, images in correct.items() if images is None]
-    missing = f"predictions missing, damaged or of something else: {', '.join(lacking)}" if lacking else ""
-    intervals = {pair: found for pair, ids in shared.items() if (found := _crossed(ids, correct)) is not None}
-    return Images(intervals, missing)
+    known = {run_id: answers for run_id, answers in correct.items() if answers is not None}
+    why = ""
+    if len(known) < len(correct):
+        why = (
+            f"predictions missing, damaged or of something else: {', '.join(run_id for run_id in correct if run_id not in known)}"
+        )
+    elif len({answers.labels for answers in known.values()}) > 1:
+        why = "predictions of different images"
+    intervals = {pair: found for pair, ids in shared.items() if (found := _crossed(ids, known)) is not None}
+    return Images(intervals, why)
 
 
-def _correct(file: Path, value: float | None) -> Any | None:
-    """[image] whether it was got right; None where the file does not tell, or tells of something else than `value` [%]."""
+def _correct(file: Path, value: float | None) -> _Answers | None:
+    """The answers that `file` holds; None where it does not tell, or tells of something else than `value` [%]."""
     try:
         arrays = load_arrays(file)
         found = arrays["probabilities"].argmax(axis=1) == arrays["labels"]
         share = 100.0 * float(found.mean())
     except Exception:  # whatever a reader raises on content it does not know; the caller says which runs, `harness verify` why
         return None
-    return found if value is not None and abs(share - value) <= NEAR else None
+    return _Answers(arrays["labels"].tobytes(), found) if value is not None and abs(share - value) <= NEAR else None
 
 
-def _crossed(ids: Iterable[Pair], correct: Mapping[str, Any | None]) -> Crossed | None:
-    """The interval over these pairs of runs; None where one cannot be told, or they are of different numbers of images."""
+def _crossed(ids: Iterable[Pair], known: Mapping[str, _Answers]) -> Crossed | None:
+    """The interval over these pairs of runs; None where answers of one are not known, or they are of different images."""
     import numpy as np
 
     from harness.statistics import crossed
 
-    rows = [correct[run_id] for pair in ids for run_id in pair]
-    known = [row for row in rows if row is not None]
-    if len(known) < len(rows) or len({row.shape for row in known}) > 1:
+    flat = [run_id for pair in ids for run_id in pair]
+    if not set(flat) <= known.keys() or len({known[run_id].labels for run_id in flat}) > 1:
         return None
-    values = 100.0 * np.stack(known)  # [2 seeds, image]: variant, other, variant, …
+    values = 100.0 * np.stack([known[run_id].right for run_id in flat])  # [2 seeds, image]: variant, other, variant, …
     return crossed(values[::2] - values[1::2])
