@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -49,6 +49,19 @@ class Neutral:
     """Marks a field added after results existed: while it holds `value` (the old behaviour) it is left out of the identity."""
 
     value: Any
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a network as one case flows through it. A part's own `parts` run one after the other, but for those `beside`."""
+
+    name: str
+    does: str
+    shape: tuple[int, ...]  # of what it puts out for one case, channels first
+    parameters: int
+    multiply_adds: int
+    beside: bool = False  # takes what the first of its neighbours takes, and is added to what the last one gives
+    parts: tuple[Part, ...] = ()
 
 
 class Training(Protocol):
@@ -103,6 +116,14 @@ class Task(Protocol):
 
     def start(self, config: Any, seed: int, device: str) -> Training:
         """A fresh run. `device` is `cpu` or `cuda`. Raises DataError, DeviceError."""
+
+
+@runtime_checkable
+class Outlined(Protocol):
+    """A task that can also tell what a configuration's network is made of; reports then draw it."""
+
+    def outline(self, config: Any) -> Sequence[Part]:
+        """The network's parts in the order of the flow, the input first. Raises DataError where the data are missing."""
 
 
 _MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")

@@ -1,6 +1,30 @@
-"""Frame -> figure. Each design's main figure stands beside `curves`; `style` holds what they share."""
+"""Tables -> figures. `main_figure` picks by a plan's design; `style` holds what all share, `sheet` what some do."""
 
+from harness.figures.choice import design, main_figure
+from harness.figures.cost import cost, differ, sizes
+from harness.figures.course import course
 from harness.figures.curves import curves
+from harness.figures.dose import dose
+from harness.figures.forest import forest
+from harness.figures.grid import grid
+from harness.figures.network import network
+from harness.figures.pair import pair
 from harness.figures.style import save
+from harness.figures.subject import Subject
 
-__all__ = ["curves", "save"]
+__all__ = [
+    "Subject",
+    "cost",
+    "course",
+    "curves",
+    "design",
+    "differ",
+    "dose",
+    "forest",
+    "grid",
+    "main_figure",
+    "network",
+    "pair",
+    "save",
+    "sizes",
+]

@@ -71,7 +71,7 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
     else:
         long = values["epoch"].nunique() > FEW_EPOCHS
         for place, (variant, look) in enumerate(styles.items()):
-            _variant(axis, values[values["variant"] == variant], name, look, shift=place / len(styles), long=long)
+            seeds_and_mean(axis, values[values["variant"] == variant], name, look, shift=place / len(styles), long=long)
         first, last = values["epoch"].min(), values["epoch"].max()
         edge = 0.5 if first == last else 0.03 * (last - first)
         axis.set_xlim(first - edge, last + edge)
@@ -80,7 +80,7 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
     axis.set_ylabel(wording.axis(name, metric.unit))
 
 
-def _variant(axis: Axes, own: pd.DataFrame, name: str, look: Look, *, shift: float, long: bool) -> None:
+def seeds_and_mean(axis: Axes, own: pd.DataFrame, name: str, look: Look, *, shift: float, long: bool) -> None:
     """A variant's seeds and their mean; `shift` (0 to 1) keeps the marks of several lines apart."""
     import seaborn as sns
 

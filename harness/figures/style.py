@@ -18,7 +18,7 @@ PIXELS_PER_INCH = 150
 # Okabe and Ito's colours that a thin line on white can bear, and darker ones; neighbours differ in luminance, so in grey too.
 COLOURS = ("#0173B2", "#DE8F05", "#029E73", "#D55E00", "#6A3D9A", "#56B4E9", "#8C4A1E", "#222222")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">")
 
 STYLE: dict[Any, Any] = {
     "axes.facecolor": "white",

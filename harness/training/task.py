@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from harness.task import Accelerator, Metric, Number, Training
+from harness.task import Accelerator, Metric, Number, Part, Training
 from harness.training import config
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ class CifarResnet:
 
         facts = data.facts(settings.data)
         return {**sizes(settings.model, len(facts.classes), settings.data.image_size), "test_images": facts.test_count}
+
+    def outline(self, settings: config.Config) -> Sequence[Part]:
+        """The network's parts; see `harness.training.outline`. Raises DataError where the data are missing."""
+        from harness.training import data
+        from harness.training.outline import outline
+
+        return outline(settings.model, len(data.facts(settings.data).classes), settings.data.image_size)
 
     def start(self, settings: config.Config, seed: int, device: str) -> Training:
         """A fresh run. The data set on the device is kept for the next run that uses the same."""

@@ -1,0 +1,45 @@
+"""A plan's design -> the figure that shows its main result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from harness.claims import is_grid
+from harness.figures.course import course
+from harness.figures.dose import dose
+from harness.figures.forest import forest
+from harness.figures.grid import grid
+from harness.figures.pair import pair
+from harness.figures.subject import Subject
+from harness.plan import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Design = Literal["one", "pair", "dose", "grid", "forest"]
+
+FIGURES: Mapping[Design, Callable[[Subject], Figure]] = {"pair": pair, "dose": dose, "grid": grid, "forest": forest}
+
+
+def design(plan: Plan) -> Design:
+    """How the variants relate: one alone, two, doses of one factor, two factors crossed, or any others."""
+    if len(plan.variants) == 1:
+        return "one"
+    if len(plan.variants) == 2:
+        return "pair"
+    numbers = [number for levels in plan.factors.values() for number in levels.values()]
+    if len(plan.factors) == 1 and None not in numbers:
+        return "dose"
+    return "grid" if len(plan.factors) == 2 and is_grid(plan.levels) else "forest"
+
+
+def main_figure(subject: Subject, epochs: pd.DataFrame, reference: Mapping[str, float] | None = None) -> Figure:
+    """The figure of the plan's design.
+
+    `epochs` (`load_curves`) and `reference` (metric -> the source's number) are for one variant alone, which is compared with
+    nothing but its source.
+    """
+    kind = design(subject.plan)
+    return course(subject, epochs, subject.table.metric, reference) if kind == "one" else FIGURES[kind](subject)

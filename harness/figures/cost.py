@@ -1,0 +1,77 @@
+"""Variants of different size -> the metric against the number of parameters, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from harness import wording
+from harness.figures.curves import legend
+from harness.figures.sheet import Tag, make_room, say, sheet, tags
+from harness.figures.style import drawing, looks
+from harness.figures.subject import Subject
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+HEIGHT = 3.4
+SIZE = "parameters"
+SPAN = 0.12  # of the axis's logarithmic range, beyond the smallest and largest
+MOST_TAGS = 8  # beyond, lines from labels to points would cross: a legend takes their place
+
+
+def sizes(runs: pd.DataFrame) -> dict[str, float]:
+    """Variant -> its number of parameters, of those that have one."""
+    if SIZE not in runs:
+        return {}
+    known = runs.dropna(subset=[SIZE])
+    return {str(variant): float(own[SIZE].iloc[0]) for variant, own in known.groupby("variant", sort=False)}
+
+
+def differ(found: Mapping[str, float]) -> bool:
+    """Whether there is anything to draw: parameters that differ."""
+    return len(set(found.values())) > 1
+
+
+def cost(subject: Subject) -> Figure:
+    """Means with t intervals once a look is in force; before, a dot a seed. Logarithmic in the parameters."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
+
+    found, styles = sizes(subject.runs), looks(subject.variants)
+    key = f"mean with {subject.level} over seeds; {subject.basis}" if subject.compared else f"dots: seeds; {subject.basis}"
+    with drawing():
+        drawn = [variant for variant in subject.variants if variant in found and subject.values[variant].notna().any()]
+        beside = len(drawn) <= MOST_TAGS
+        figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), key if beside else None)
+        if not drawn or min(found[variant] for variant in drawn) <= 0:
+            say(axis, subject.nothing if not drawn else "a network without parameters has no place on this axis")
+            return figure
+        labels = []
+        for variant, shown in zip(drawn, wording.shorten(drawn, 30), strict=True):
+            own, look, x = subject.values[variant].dropna(), styles[variant], found[variant]
+            if subject.compared:
+                axis.plot([x], [own.mean()], look.marker, color=look.colour, markersize=7, zorder=4)
+                if (interval := subject.interval(own)) is not None:
+                    axis.plot([x] * 2, interval, color=look.colour, linewidth=2.0, zorder=3)
+            else:
+                axis.plot([x] * len(own), own, look.marker, color=look.colour, markersize=5, alpha=0.8, markeredgewidth=0)
+            # Before a look no mean is shown, nor by where a line ends.
+            labels.append(Tag(x, float(own.mean() if subject.compared else own.max()), shown, look.colour))
+        axis.set_xscale("log")
+        low, high = (bound(found[variant] for variant in drawn) for bound in (min, max))
+        edge = (high / low) ** SPAN if high > low else 1.05
+        axis.set_xlim(low / edge, high * edge)
+        axis.margins(y=0.1)
+        axis.set_ylim(axis.get_ylim())
+        axis.xaxis.set_minor_locator(NullLocator())
+        if high / low < 20:
+            axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+        axis.xaxis.set_major_formatter(EngFormatter(sep=" "))
+        if beside:
+            tags(axis, labels)
+        else:
+            make_room(figure, legend(figure, {variant: styles[variant] for variant in drawn}, key))
+        axis.set_xlabel("parameters, log scale")
+        axis.set_ylabel(subject.axis)
+    return figure

@@ -1,0 +1,99 @@
+"""Epochs of one variant -> a metric's course in training and test, beside what its source and its claims say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness import wording
+from harness.claims import ThresholdClaim
+from harness.figures.curves import FEW_EPOCHS, key, seeds_and_mean
+from harness.figures.sheet import PALE, Tag, say, sheet, tags
+from harness.figures.style import drawing, looks
+from harness.figures.subject import Subject
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+HEIGHT = 3.3
+PARTS = ("test", "train", "validation")
+
+
+def course(subject: Subject, epochs: pd.DataFrame, name: str, reference: Mapping[str, float] | None = None) -> Figure:
+    """`name` and what is measured alike on other images, by epoch, unsmoothed: thin lines for seeds, bold ones for means.
+
+    `epochs` is what `load_curves` gives. Dashed lines stand where `reference` (metric -> number) has the source's value, and
+    where a claim sets a threshold.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    metric = subject.metrics.get(name)
+    names = [each for each in alike(name, subject.metrics) if each in epochs and epochs[each].notna().any()]
+    said = "; ".join(filter(None, [key(epochs) if len(epochs) else None, subject.basis]))
+    with drawing():
+        figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), said)
+        if not names:
+            say(axis, "no epoch has ended yet" if epochs.empty else f"no {wording.label(name)} measured")
+            return figure
+        labels = _lines(axis, epochs, names)
+        axis.set_xlim(*_ends(epochs))
+        bounds = thresholds(subject, names, reference or {})
+        for value, words in bounds.items():
+            axis.axhline(value, color=PALE, linewidth=1.1, linestyle=(0, (5, 3)), zorder=1)
+            labels.append(Tag(axis.get_xlim()[1], value, words, PALE))
+        axis.margins(y=0.08)
+        axis.set_ylim(axis.get_ylim())
+        if len(labels) > 1:
+            tags(axis, labels)
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+        axis.set_xlabel("epoch")
+        what = name if len(names) == 1 else name.partition("_")[2]
+        axis.set_ylabel(wording.axis(what, metric.unit if metric else ""))
+    return figure
+
+
+def alike(name: str, known: Mapping[str, object]) -> list[str]:
+    """`name` first, then the same quantity on other images: `train_accuracy` beside `test_accuracy`."""
+    part, _, quantity = name.partition("_")
+    others = [f"{other}_{quantity}" for other in PARTS if other != part] if part in PARTS else []
+    return [name, *(other for other in others if other in known)]
+
+
+def thresholds(subject: Subject, names: Sequence[str], reference: Mapping[str, float]) -> dict[float, str]:
+    """Value -> what stands beside its line. A number that source and claim share has one line."""
+    found: dict[float, str] = {}
+    for name in names:
+        prefix = f"{wording.label(name).split()[0]}, " if len(names) > 1 else ""
+        if name in reference:
+            found[reference[name]] = f"{prefix}source: {wording.figure(reference[name])}"
+        for verdict in subject.verdicts:
+            claim = verdict.claim
+            if isinstance(claim, ThresholdClaim) and claim.metric == name:
+                found.setdefault(claim.value, f"{prefix}claimed: {wording.label(claim.kind)} {wording.figure(claim.value)}")
+    return found
+
+
+def _lines(axis: Axes, epochs: pd.DataFrame, names: Sequence[str]) -> list[Tag]:
+    """A line a metric; a label for each at its end."""
+    import numpy as np
+
+    labels = []
+    for place, (name, look) in enumerate(looks(names).items()):
+        values = epochs.dropna(subset=[name])
+        values = values[np.isfinite(values[name].astype(float))]
+        if values.empty:
+            continue
+        long = values["epoch"].nunique() > FEW_EPOCHS
+        seeds_and_mean(axis, values, name, look, shift=place / len(names), long=long)
+        last = values[values["epoch"] == values["epoch"].max()]
+        words = wording.label(name).split()[0] if len(names) > 1 else wording.label(name)
+        labels.append(Tag(float(last["epoch"].iloc[0]), float(last[name].mean()), words, look.colour))
+    return labels
+
+
+def _ends(epochs: pd.DataFrame) -> tuple[float, float]:
+    first, last = epochs["epoch"].min(), epochs["epoch"].max()
+    edge = 0.5 if first == last else 0.02 * (last - first)
+    return first - edge, last + edge

@@ -1,0 +1,111 @@
+"""A factor of numbers -> dose response: values by seed, means with intervals, and what is claimed about the doses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness import wording
+from harness.claims import DeclineClaim, ProportionClaim, RangeClaim
+from harness.figures.scale import Scale, scale
+from harness.figures.sheet import BAND, INK, PALE, say, sheet
+from harness.figures.style import COLOURS, drawing
+from harness.figures.subject import Subject
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+HEIGHT = 3.4
+EDGE = 0.06  # of the axis, beyond the first and last level
+HEADROOM = 0.16  # of the values' range, for what is claimed
+
+
+def dose(subject: Subject) -> Figure:
+    """The metric by dose. Filled means may be the best dose (`best_in_range` says which); without such a claim all are filled."""
+    ((factor, numbers),) = subject.plan.factors.items()
+    optima = {level for verdict in subject.verdicts for level in verdict.optima if _is_about(verdict.claim, subject)}
+    ranked = bool(optima) and subject.compared
+    key = ["thin lines: seeds"]
+    key += [f"mean with {subject.level}" if len(subject.values) > 1 else "mean"] if subject.compared else []
+    key += ["filled: may be the best, open: is not" if ranked else ""]
+    key += [subject.basis]
+    with drawing():
+        figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), "; ".join(filter(None, key)))
+        if subject.values.empty:
+            say(axis, subject.nothing)
+            return figure
+        _doses(axis, subject, factor, scale(numbers), optima if ranked else set(numbers))
+    return figure
+
+
+def _is_about(claim: object, subject: Subject) -> bool:
+    return isinstance(claim, RangeClaim) and claim.metric == subject.table.metric
+
+
+def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set[str]) -> None:
+    variant_of = {own[factor]: variant for variant, own in subject.plan.levels.items()}
+    columns = [variant_of[level] for level in places.levels]
+    values = subject.values[columns]
+    for _, own in values.iterrows():
+        seen = own.notna().to_numpy()
+        x, y = [place for place, there in zip(places.places, seen, strict=True) if there], own[seen]
+        axis.plot(x, y, color=PALE, linewidth=0.7, alpha=0.45, marker="o", markersize=2.5, markeredgewidth=0, zorder=2)
+    if subject.compared:
+        axis.plot(places.places, values.mean().to_numpy(), color=COLOURS[0], linewidth=1.0, zorder=3)
+        for place, level, variant in zip(places.places, places.levels, columns, strict=True):
+            own = values[variant].dropna()
+            interval = subject.interval(own)
+            if interval is not None:
+                axis.plot([place] * 2, interval, color=COLOURS[0], linewidth=2.2, solid_capstyle="butt", zorder=4)
+            fill = COLOURS[0] if level in filled else "white"
+            mark: dict[str, Any] = {"markersize": 7.5, "markeredgewidth": 1.4, "zorder": 5}
+            axis.plot(
+                [place] * min(len(own), 1), [own.mean()] * min(len(own), 1), "o", color=COLOURS[0], markerfacecolor=fill, **mark
+            )
+    axis.set_xlim(-EDGE, 1 + EDGE)
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high + HEADROOM * (high - low))
+    _claimed(axis, subject, factor, places)
+    ticks(axis, places)
+    axis.set_xlabel(f"{wording.label(factor)}{places.words}")
+    axis.set_ylabel(subject.axis)
+
+
+def ticks(axis: Axes, places: Scale, letters: float = 90) -> None:
+    """A tick a level, turned where the levels stand too close for their words; `letters` fill the axis."""
+    gaps = [high - low for low, high in zip(places.places, places.places[1:], strict=False)]
+    shown = wording.shorten(places.levels, 24)
+    close = bool(gaps) and max(map(len, shown)) + 1 > min(gaps) * letters
+    turn: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if close else {}
+    axis.set_xticks(places.places, shown, **turn)
+    axis.grid(visible=False, axis="x")
+
+
+def _claimed(axis: Axes, subject: Subject, factor: str, places: Scale) -> None:
+    """What is claimed about the doses: above the values, a line of words each."""
+    style: dict[str, Any] = {"transform": axis.get_xaxis_transform(), "fontsize": 8, "color": INK, "va": "top"}
+    height = 0.985
+    for verdict in subject.verdicts:
+        claim = verdict.claim
+        if claim.metric != subject.table.metric or getattr(claim, "factor", None) != factor:
+            continue
+        if isinstance(claim, RangeClaim):
+            low, high = (places.place(bound) for bound in claim.inside)
+            axis.axvspan(low, high, color=BAND, zorder=0, linewidth=0)
+            words = f"claimed best: {wording.figure(claim.inside[0])} to {wording.figure(claim.inside[1])}"
+            x, ha = (low + high) / 2, "center"
+        elif isinstance(claim, DeclineClaim | ProportionClaim):
+            x, ha = places.place(claim.beyond), "left"
+            axis.axvline(x, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+            what = (
+                "declines"
+                if isinstance(claim, DeclineClaim)
+                else f"no gain in proportion to {wording.label(claim.dose or factor)}"
+            )
+            words = f" claimed: {what} beyond {wording.figure(claim.beyond)} \N{RIGHTWARDS ARROW}"
+        else:
+            continue
+        if ha == "left" and x > 0.6:
+            ha, words = "right", f"{words.strip()} "
+        axis.text(x, height, words, ha=ha, **style)
+        height -= 0.07

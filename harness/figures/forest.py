@@ -1,0 +1,144 @@
+"""Many variants -> a forest: each one's difference from what it is compared with, sorted, with interval and margin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness import wording
+from harness.figures.sheet import BAND, INK, MARGIN, PALE, better, say, sheet
+from harness.figures.style import drawing, looks
+from harness.figures.subject import Subject
+from harness.verdicts import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Inches.
+ROW = 0.25
+FRAME = 0.8
+LEAST = 2.0
+
+MOST_ROWS = 60  # beyond, the variants of the largest differences stand for all
+WIDE, NARROW = 40, 20  # letters of a label, in one panel and in each of two
+
+
+def forest(subject: Subject) -> Figure:
+    """A row a variant; a panel for each variant that others are compared with (`full` and `bare` of components).
+
+    Filled marks: a claim is about the row; open ones: exploratory. While no look is in force: values by seed, no difference.
+    """
+    if not subject.compared or subject.values.empty:
+        return _values(subject)
+    groups = groups_of(subject)
+    cut = max(len(rows) for rows in groups.values())
+    panels = {over: extreme(rows) for over, rows in groups.items()}
+    height = max(FRAME + ROW * max(len(rows) for rows in panels.values()), LEAST)
+    rows = [row for own in panels.values() for row in own]
+    key = ["mean difference, paired by seed", subject.level, subject.basis]
+    if not all(row.claimed for row in rows):
+        key.append("filled: claimed; open: exploratory, no claim is about it")
+    if subject.margin is not None:
+        key.append(f"shaded: under {subject.margin_words[1:]}, {MARGIN}")
+    if cut > MOST_ROWS:
+        key.append(f"the {MOST_ROWS} outermost of {cut} rows")
+    with drawing():
+        figure, axes = sheet(height, wording.rehearsal(subject.plan), "; ".join(key), ratios=[1.0] * len(panels))
+        for axis, (over, own) in zip(axes, panels.items(), strict=True):
+            _panel(axis, subject, over, own, NARROW if len(panels) > 1 else WIDE)
+            axis.set_ylim(max(map(len, panels.values())) - 0.4, -0.6)
+    return figure
+
+
+def groups_of(subject: Subject) -> dict[str, list[Row]]:
+    """What is compared with -> the rows compared with it, best first; rows without a difference at the end."""
+    sign = 1 if subject.metric.goal == "maximize" else -1
+    groups: dict[str, list[Row]] = {}
+    for row in subject.table.rows:
+        if row.over is not None:
+            groups.setdefault(row.over, []).append(row)
+    for rows in groups.values():
+        rows.sort(key=lambda row: (math.isnan(row.difference), -sign * row.difference))
+    return {over: groups[over] for over in subject.variants if over in groups}
+
+
+def extreme(rows: Sequence[Row]) -> list[Row]:
+    """The rows, or the best and the worst of them where they are too many."""
+    half = MOST_ROWS // 2
+    return list(rows) if len(rows) <= MOST_ROWS else [*rows[:half], *rows[-half:]]
+
+
+def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    styles = looks(subject.variants)
+    axis.axvline(0, color=INK, linewidth=1.0, zorder=2)
+    reach = [0.0]
+    if subject.margin is not None:
+        axis.axvspan(-subject.margin, subject.margin, color=BAND, zorder=0, linewidth=0)
+        reach += [-subject.margin, subject.margin]
+    for place, row in enumerate(rows):
+        look = styles[row.variant]
+        words = "no pair of values"
+        if not math.isnan(row.difference):
+            words = wording.signed(row.difference, subject.places)
+            fill = look.colour if row.claimed else "white"
+            axis.plot([row.difference], [place], look.marker, color=look.colour, markerfacecolor=fill, markersize=6.5, zorder=4)
+            reach.append(row.difference)
+        if row.interval is not None:
+            axis.plot(row.interval, [place] * 2, color=look.colour, linewidth=2.2 if row.claimed else 1.2, zorder=3)
+            low, high = (wording.signed(bound, subject.places) for bound in row.interval)
+            words += f"  [{low}, {high}]"
+            reach += row.interval
+        fewer = f"  n {row.pairs}" if row.pairs < subject.table.seeds else ""
+        axis.annotate(
+            f"{words}{fewer}",
+            (1, place),
+            (5, 0),
+            axis.get_yaxis_transform(),
+            textcoords="offset points",
+            va="center",
+            fontsize=7.5,
+        )
+    axis.set_yticks(range(len(rows)), wording.shorten([row.variant for row in rows], width))
+    axis.grid(visible=False, axis="y")
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    edge = 0.05 * (max(reach) - min(reach) or 1.0)
+    axis.set_xlim(min(reach) - edge, max(reach) + edge)
+    unit = f" ({subject.unit})" if subject.unit else ""
+    axis.set_xlabel(f"difference from {wording.shorten([over], width)[0]}{unit}, {better(subject.metric.goal, upward=False)}")
+
+
+def _values(subject: Subject) -> Figure:
+    """Values by seed, a row a variant in the plan's order."""
+    shown, styles = subject.variants[:MOST_ROWS], looks(subject.variants)
+    key = [f"dots: seeds; {subject.basis}", subject.before.replace("\n", " ")]
+    if len(shown) < len(subject.variants):
+        key.append(f"the first {MOST_ROWS} of {len(subject.variants)} variants")
+    with drawing():
+        height = max(FRAME + ROW * len(shown), LEAST)
+        figure, (axis,) = sheet(height, wording.rehearsal(subject.plan), "; ".join(key) if not subject.compared else None)
+        if subject.values.empty:
+            say(axis, subject.nothing)
+            return figure
+        for place, variant in enumerate(shown):
+            own, look = subject.values[variant].dropna(), styles[variant]
+            axis.plot(own, [place] * len(own), look.marker, color=look.colour, markersize=5.5, alpha=0.8, markeredgewidth=0)
+            if own.empty:
+                axis.annotate(
+                    "no value yet",
+                    (0, place),
+                    (5, 0),
+                    axis.get_yaxis_transform(),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=7.5,
+                    color=PALE,
+                )
+        axis.set_yticks(range(len(shown)), wording.shorten(shown, WIDE))
+        axis.set_ylim(len(shown) - 0.4, -0.6)
+        axis.margins(x=0.08)
+        axis.set_xlabel(subject.axis)
+    return figure

@@ -1,0 +1,74 @@
+"""Two crossed factors -> a line a level of the second one over the levels of the first, with intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness import wording
+from harness.figures.dose import ticks
+from harness.figures.scale import scale
+from harness.figures.sheet import Tag, say, sheet, tags
+from harness.figures.style import drawing, looks
+from harness.figures.subject import Subject
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HEIGHT = 3.5
+APART = 0.02  # between the lines, of the axis: intervals stand side by side
+
+
+def grid(subject: Subject) -> Figure:
+    """The metric's mean by level. Dots: seeds."""
+    (first, levels), (second, others) = subject.plan.factors.items()
+    places = scale(levels)
+    lines = f"lines: means with {subject.level}" if len(subject.values) > 1 else "lines: means"
+    key = f"dots: seeds; {f'{lines}; ' if subject.compared else ''}{subject.basis}"
+    variant_of = {(own[first], own[second]): variant for variant, own in subject.plan.levels.items()}
+    names = [f"{wording.label(second)}={level}" for level in others]
+    with drawing():
+        figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), key)
+        if subject.values.empty:
+            say(axis, subject.nothing)
+            return figure
+        labels = []
+        shown = wording.shorten(names, 30)
+        for index, (level, look) in enumerate(zip(others, looks(names).values(), strict=True)):
+            shift = (index - (len(others) - 1) / 2) * min(APART, 0.4 / len(others) / max(len(levels), 1))
+            columns = [variant_of[each, level] for each in places.levels]
+            values = subject.values[columns]
+            x = [place + shift for place in places.places]
+            faint: dict[str, Any] = {"markersize": 3, "alpha": 0.4, "markeredgewidth": 0, "zorder": 2}
+            for place, variant in zip(x, columns, strict=True):
+                own = values[variant].dropna()
+                axis.plot([place] * len(own), own, look.marker, color=look.colour, **faint)
+            means = values.mean()
+            ending = means.dropna()
+            if ending.empty:
+                continue
+            if subject.compared:
+                axis.plot(
+                    x,
+                    means.to_numpy(),
+                    look.marker,
+                    color=look.colour,
+                    linestyle=look.dashes,
+                    linewidth=1.7,
+                    markersize=6,
+                    zorder=4,
+                )
+                for place, variant in zip(x, columns, strict=True):
+                    interval = subject.interval(values[variant])
+                    if interval is not None:
+                        axis.plot([place] * 2, interval, color=look.colour, linewidth=1.5, zorder=3)
+            last = columns.index(str(ending.index[-1]))
+            # Before a look no mean is shown, nor by where a line ends.
+            height = ending.iloc[-1] if subject.compared else values.iloc[:, last].max()
+            labels.append(Tag(x[last], float(height), shown[index], look.colour))
+        axis.set_xlim(-0.06, 1.06)
+        axis.set_ylim(axis.get_ylim())
+        tags(axis, labels)
+        ticks(axis, places, letters=70)
+        axis.set_xlabel(f"{wording.label(first)}{places.words}")
+        axis.set_ylabel(subject.axis)
+    return figure

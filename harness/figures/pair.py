@@ -1,0 +1,95 @@
+"""Two variants -> their values joined by seed, and beside them the difference with its interval and margin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import wording
+from harness.figures.sheet import BAND, INK, MARGIN, PALE, better, fold, say, sheet
+from harness.figures.style import drawing, looks
+from harness.figures.subject import Subject
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+HEIGHT = 3.3
+GOLDEN = 0.618  # its multiples, whole parts taken away, never fall close together: dots of one height stand side by side
+LABEL = 28  # letters of both names on one line of the axis
+MEAN = 0.55  # where the mean stands beside the seeds' differences
+
+
+def pair(subject: Subject) -> Figure:
+    """Left, values by seed in the metric's unit, with mean and sd; right, the differences of the look in force."""
+    base = subject.plan.baseline
+    (other,) = (variant for variant in subject.variants if variant != base)
+    marks = "dots joined: a seed; " + ("line: mean, ± sd over seeds; " if subject.compared else "")
+    key = marks + subject.basis
+    with drawing():
+        if subject.values.empty:
+            figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), subject.basis)
+            say(axis, subject.nothing)
+            return figure
+        figure, (left, right) = sheet(HEIGHT, wording.rehearsal(subject.plan), key, ratios=(1.15, 1.0))
+        _values(left, subject, (base, other))
+        if subject.compared and subject.rows[other].pairs:
+            _difference(right, subject, base, other)
+        else:
+            say(right, "no seed has a value of both" if subject.compared else subject.before)
+    return figure
+
+
+def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
+    values, styles = subject.values, looks(subject.variants)
+    both = values.dropna(subset=list(variants))
+    axis.plot([0, 1], both[list(variants)].to_numpy().T, color=PALE, linewidth=0.8, alpha=0.55, zorder=2)
+    labels = []
+    for place, variant in enumerate(variants):
+        own, look = values[variant].dropna(), styles[variant]
+        axis.plot(
+            [place] * len(own), own, look.marker, color=look.colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6
+        )
+        words = fold(variant, 20)
+        if subject.compared and len(own) > 1:
+            side = -0.16 if place == 0 else 0.16
+            axis.plot([place + side - 0.08, place + side + 0.08], [own.mean()] * 2, color=look.colour, linewidth=2.4, zorder=3)
+        if subject.compared:
+            words += f"\n{wording.spread(float(own.mean()), float(own.std(ddof=1)), subject.places)}"
+        labels.append(words)
+    axis.set_xticks([0, 1], labels)
+    axis.set_xlim(-0.5, 1.5)
+    axis.margins(y=0.12)
+    axis.grid(visible=False, axis="x")
+    axis.set_ylabel(subject.axis)
+
+
+def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
+    row = subject.rows[other]
+    by_seed = (subject.values[other] - subject.values[base]).dropna()
+    places = [((index * GOLDEN) % 1 - 0.5) * 0.36 for index in range(len(by_seed))]
+    axis.axhline(0, color=INK, linewidth=1.0, zorder=2)
+    reach = [0.0, *by_seed, *(row.interval or ())]
+    if subject.margin is not None:
+        axis.axhspan(-subject.margin, subject.margin, color=BAND, zorder=0, linewidth=0)
+        words = f"{subject.margin_words}\n{MARGIN}"
+        axis.annotate(
+            words, (1, 0), (6, 0), axis.get_yaxis_transform(), textcoords="offset points", va="center", fontsize=7.5, color=PALE
+        )
+        reach += [-subject.margin, subject.margin]
+    axis.plot(places, by_seed, "o", color=PALE, markersize=4.5, alpha=0.75, markeredgewidth=0, zorder=3)
+    ticks, labels = [0.0], [f"each of\n{wording.plural(row.pairs, 'seed')}" if row.pairs > 1 else "the seed"]
+    if row.interval is not None:
+        axis.plot([MEAN] * 2, row.interval, color=INK, linewidth=2.2, solid_capstyle="butt", zorder=3)
+        axis.plot([MEAN], [row.difference], "D", color=INK, markersize=7, zorder=4)
+        low, high = (wording.signed(bound, subject.places) for bound in row.interval)
+        words = f"{wording.signed(row.difference, subject.places)} {subject.unit}\n[{low}, {high}]"
+        axis.annotate(words, (MEAN, row.difference), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
+        ticks, labels = [*ticks, MEAN], [*labels, f"mean,\n{subject.level}"]
+    axis.set_xticks(ticks, labels)
+    axis.set_xlim(-0.35, 1.35)
+    edge = 0.06 * (max(reach) - min(reach) or 1.0)
+    axis.set_ylim(min(reach) - edge, max(reach) + edge)
+    axis.grid(visible=False, axis="x")
+    one, less = wording.shorten([other, base], 24)
+    names = f"{one} minus {less}" if len(one) + len(less) < LABEL else f"{one}\nminus {less}"
+    axis.set_ylabel(f"{names}\n({', '.join(filter(None, [subject.unit, better(subject.metric.goal, upward=True)]))})")

@@ -1,0 +1,137 @@
+"""Panels, a note, a key -> an empty figure whose panels keep their size, and the parts that several figures share."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness import wording
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Inches.
+WIDTH = 8.4
+EDGE = 0.08
+LINE = 0.15  # of the key
+NOTE_LINE = 0.19
+
+LETTERS = 17.5  # of the key's size, an inch
+INK, PALE, BAND = "#222222", "#666666", "#ECECEC"
+MARGIN = "declared not to matter"
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A label for a point of a panel, written beside the panel."""
+
+    x: float
+    y: float
+    text: str
+    colour: str
+
+
+def sheet(
+    height: float, note: str | None = None, key: str | None = None, ratios: Sequence[float] = (1.0,), width: float = WIDTH
+) -> tuple[Figure, list[Axes]]:
+    """A figure with a row of panels, `height` inches high; what stands above (bold) and below them makes it taller.
+
+    To be called inside `drawing()`.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    above = textwrap.wrap(note, int(width * LETTERS / 1.35)) if note else []
+    below = textwrap.wrap(key, int(width * LETTERS)) if key else []
+    top, bottom = len(above) * NOTE_LINE + EDGE, (len(below) * LINE + EDGE) * bool(below)
+    whole = height + top + bottom
+    figure = Figure(figsize=(width, whole))
+    axes = figure.subplots(1, len(ratios), squeeze=False, gridspec_kw={"width_ratios": list(ratios)})[0]
+    left = EDGE / width
+    if above:
+        figure.text(left, 1 - EDGE / whole, "\n".join(above), va="top", fontsize=9, fontweight="bold")
+    if below:
+        figure.text(left, EDGE / whole, "\n".join(below), va="bottom", fontsize=7.5, color=PALE)
+    rect = (0.005, bottom / whole, 0.99, 1 - (top + bottom) / whole)
+    figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, wspace=0.05))
+    return figure, list(axes)
+
+
+def make_room(figure: Figure, below: float) -> None:
+    """Make a figure without a key taller by `below` inches, under its panels: room for a legend."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    width, height = figure.get_size_inches()
+    whole = height + below
+    for text in figure.texts:  # the note stays as far from the top
+        text.set_y(1 - EDGE / whole)
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    _, _, across, up = engine.get()["rect"]
+    figure.set_size_inches(width, whole)
+    figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0.005, below / whole, across, up * height / whole), wspace=0.05))
+
+
+def say(axis: Axes, words: str) -> None:
+    """Words in the place of a drawing."""
+    axis.text(0.5, 0.5, words, transform=axis.transAxes, ha="center", va="center", color=PALE)
+    axis.set(xticks=[], yticks=[])
+    axis.grid(visible=False)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def fold(label: str, width: int) -> str:
+    """A label on two lines at most, of `width` letters each."""
+    lines = textwrap.wrap(wording.shorten([label], 2 * width - 4)[0], width, break_on_hyphens=False)
+    return "\n".join(lines[:2]) if len(lines) < 3 else wording.shorten([label], width)[0]
+
+
+def better(goal: str, upward: bool) -> str:
+    """Which way is better on an axis."""
+    more = goal == "maximize"
+    if upward:
+        return "up is better" if more else "down is better"
+    return "better \N{RIGHTWARDS ARROW}" if more else "\N{LEFTWARDS ARROW} better"
+
+
+def spaced(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """`places` moved as little as it takes to stand `gap` apart, inside [low, high] as far as they fit; their order stays."""
+    if not places:
+        return []
+    gap = min(gap, (high - low) / max(len(places) - 1, 1))
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    found = [min(max(places[index], low + rank * gap), high) for rank, index in enumerate(order)]
+    for rank in range(1, len(found)):
+        found[rank] = max(found[rank], found[rank - 1] + gap)
+    found[-1] = min(found[-1], high)
+    for rank in range(len(found) - 2, -1, -1):
+        found[rank] = min(found[rank], found[rank + 1] - gap)
+    moved = dict(zip(order, found, strict=True))
+    return [moved[index] for index in range(len(places))]
+
+
+def tags(axis: Axes, labels: Sequence[Tag], size: float = 8.0) -> None:
+    """Labels in a column right of the panel, each with a thin line to its point; limits must be final."""
+    low, high = axis.get_ylim()
+    figure: Any = axis.figure
+    # Constrained layout has not run yet; a panel is about nine tenths of the figure's height.
+    gap = (high - low) * (size * 1.35 / 72) / (0.8 * figure.get_figheight())
+    right = axis.get_xlim()[1]
+    for label, place in zip(labels, spaced([label.y for label in labels], gap, low, high), strict=True):
+        axis.annotate(
+            label.text,
+            xy=(label.x, label.y),
+            xytext=(1.025, place),
+            xycoords="data",
+            textcoords=axis.get_yaxis_transform(),
+            va="center",
+            fontsize=size,
+            color=INK,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": label.colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 3, "alpha": 0.8},
+        )
+    axis.set_xlim(right=right)

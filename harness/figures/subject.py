@@ -1,0 +1,138 @@
+"""Plan, runs, table -> what a figure is about: a metric of the plan's variants, seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness import wording
+from harness.plan import Plan
+from harness.task import Metric
+from harness.verdicts import Row, Table, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOST = ("failed", "diverged")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The metric of `table` in a plan's runs (`load_runs`). A difference is shown once a look is in force, never before."""
+
+    plan: Plan
+    runs: pd.DataFrame  # a row a run: variant, seed, state, a column a metric
+    table: Table
+    metrics: Mapping[str, Metric]
+    verdicts: Sequence[Verdict] = ()
+
+    @property
+    def metric(self) -> Metric:
+        """How the metric reads."""
+        return self.metrics[self.table.metric]
+
+    @property
+    def axis(self) -> str:
+        """The metric with its unit."""
+        return wording.axis(self.table.metric, self.metric.unit)
+
+    @property
+    def name(self) -> str:
+        """The metric without its unit."""
+        return wording.label(self.table.metric)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """All of the plan, in its order."""
+        return tuple(self.plan.variants)
+
+    @property
+    def compared(self) -> bool:
+        """Whether a look is in force."""
+        return self.table.seeds > 0
+
+    @cached_property
+    def rows(self) -> Mapping[str, Row]:
+        """Variant -> its row of the table."""
+        return {row.variant: row for row in self.table.rows}
+
+    @cached_property
+    def values(self) -> pd.DataFrame:
+        """[seed, variant], of completed runs: over the seeds of the look in force, else over all. NaN: no value."""
+        import numpy as np
+
+        own = self.runs[self.runs["state"] == "completed"]
+        if self.compared:
+            own = own[own["seed"] < self.table.seeds]
+        if self.table.metric not in own:
+            own = own.iloc[:0].assign(**{self.table.metric: np.nan})
+        wide = own.pivot(index="seed", columns="variant", values=self.table.metric).reindex(columns=list(self.variants))
+        return wide.astype(float).replace([np.inf, -np.inf], np.nan).dropna(how="all").sort_index()
+
+    @cached_property
+    def margin(self) -> float | None:
+        """The difference of this metric that was declared not to matter, where it is one and the same for all that is claimed."""
+        claims = (verdict.claim for verdict in self.verdicts if verdict.claim.metric == self.table.metric)
+        declared: set[float] = {margin for claim in claims if (margin := getattr(claim, "margin", None))}
+        if len(declared) == 1:
+            return declared.pop()
+        return self.plan.margin if self.table.metric == next(iter(self.metrics)) else None
+
+    @property
+    def margin_words(self) -> str:
+        """`±0.25 pp`."""
+        return f"±{self.margin:g} {self.unit}".rstrip()
+
+    @property
+    def unit(self) -> str:
+        """Of differences."""
+        return wording.difference_unit(self.metric.unit)
+
+    @cached_property
+    def places(self) -> int:
+        """Decimals of what is written into the figure."""
+        return wording.decimals([row.mean for row in self.table.rows], self.metric)
+
+    def interval(self, values: pd.Series) -> tuple[float, float] | None:
+        """The t interval of a variant's mean, at the table's level; None with fewer than 2 values or where nothing is random."""
+        from harness.statistics.sample import summary
+
+        own = values.dropna().to_numpy()
+        return None if len(own) < 2 or self.metric.exact else summary(own).interval(self.table.level)
+
+    @property
+    def level(self) -> str:
+        """`95 % interval`."""
+        return f"{100 * (1 - self.table.level):.4g} % interval"
+
+    @property
+    def before(self) -> str:
+        """What stands in the place of differences while no look is in force."""
+        return f"no difference is shown before\n{wording.plural(min(self.plan.looks), 'seed')} of every variant ended"
+
+    @property
+    def basis(self) -> str:
+        """What is in the figure: how many seeds, and which runs gave no value."""
+        planned = wording.seeds(self.plan)
+        if not self.compared:
+            ended = int((self.runs["state"] == "completed").sum())
+            basis = f"{ended} of {wording.plural(len(self.runs), 'run')} completed"
+        elif self.table.seeds < planned:
+            basis = f"the first {self.table.seeds} of {planned} seeds"
+        else:
+            basis = wording.plural(self.table.seeds, "seed")
+        states = self.runs.loc[self.runs["seed"] < (self.table.seeds or planned), "state"]
+        lost = [f"{count} {state}" for state in LOST if (count := int((states == state).sum()))]
+        return f"{basis}, without {' and '.join(lost)}" if lost else basis
+
+    @property
+    def nothing(self) -> str:
+        """Why there is no value at all."""
+        states = self.runs["state"]
+        if (states == "completed").any():
+            return f"no {self.name} measured"
+        if len(states) and states.isin(LOST).all():
+            return f"all {wording.plural(len(states), 'run')} failed or diverged"
+        return "no run has completed yet"
