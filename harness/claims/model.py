@@ -34,13 +34,12 @@ class _Qualified:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonClaim(_Qualified):
-    """Variants against what each is compared with. `joint`: a list, one verdict for all."""
+    """Variants against what each is compared with; of several, one joint verdict."""
 
     kind: ComparisonKind
     variants: tuple[str, ...]
     over: tuple[str, ...]
     margin: float
-    joint: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

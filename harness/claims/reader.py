@@ -64,7 +64,6 @@ class _Reader:
         made: dict[str, Any] = {}
         if self.kind in COMPARISONS:
             made["variants"], made["over"] = self._compared(subject, getattr(parsed, "over", None), where)
-            made["joint"] = not isinstance(subject, str)
         elif self.kind == "contrast":
             self._each_once(subject, where)
             made = {

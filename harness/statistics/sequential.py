@@ -234,5 +234,6 @@ def _levels(looks: Sequence[int], table: Mapping[str, float], draws: int) -> Lev
 
 
 def _check_looks(looks: Sequence[int]) -> None:
-    if not looks or looks[0] < 2 or any(later <= earlier for earlier, later in pairwise(looks)):
+    least = 1 if len(looks) == 1 else 2  # one look may be any number of seeds: its level is alpha
+    if not looks or looks[0] < least or any(later <= earlier for earlier, later in pairwise(looks)):
         raise ValueError(f"looks must increase from 2 seeds or more, they are {list(looks)}")

@@ -256,7 +256,7 @@ def test_an_empty_slice_is_refused() -> None:
 # What is kept
 
 KINDS_OF_CLAIM: Iterable[Claim] = (
-    ComparisonClaim(metric="m", kind="no_gain", variants=("a", "b"), over=("c", "c"), margin=0.1, joint=True),
+    ComparisonClaim(metric="m", kind="no_gain", variants=("a", "b"), over=("c", "c"), margin=0.1),
     ContrastClaim(metric="m", weights={"a": 1.0, "b": -0.5, "c": -0.5}, sign="negligible", margin=0.1, failed_counts_as=0.0),
     RangeClaim(metric="m", factor="lr", inside=(0.1, 0.2), margin=0.0, where={"schedule": "cosine"}),
     DeclineClaim(metric="m", factor="lr", beyond=0.2),

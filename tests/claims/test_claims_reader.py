@@ -43,8 +43,8 @@ def problem(text: str, setting: Setting = SETTING) -> str:
 
 VALID: Mapping[str, Mapping[str, Any]] = {
     "improves: a=1": {"variants": ("a=1",), "over": ("a=0",), "metric": "test_accuracy", "margin": 0.25},
-    "{worsens: [a=1, a=2], over: a=3}": {"variants": ("a=1", "a=2"), "over": ("a=3", "a=3"), "joint": True},
-    "{equivalent: all}": {"variants": ("a=1", "a=2", "a=3"), "joint": False},
+    "{worsens: [a=1, a=2], over: a=3}": {"variants": ("a=1", "a=2"), "over": ("a=3", "a=3")},
+    "{equivalent: all}": {"variants": ("a=1", "a=2", "a=3")},
     "{no_gain: a=1, metric: train_loss, margin: 0.1}": {"metric": "train_loss", "margin": 0.1},
     "{no_loss: a=1, failed_counts_as: 10}": {"failed_counts_as": 10.0},
     "best_in_range: [1, 2]": {"inside": (1.0, 2.0), "factor": "a", "margin": 0.25},
