@@ -9,6 +9,7 @@ from harness.figures.forest import forest
 from harness.figures.grid import grid
 from harness.figures.network import network
 from harness.figures.pair import pair
+from harness.figures.sheet import words
 from harness.figures.style import save
 from harness.figures.subject import Subject
 
@@ -27,4 +28,5 @@ __all__ = [
     "pair",
     "save",
     "sizes",
+    "words",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness import wording
+from harness.figures.style import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 # Inches.
 WIDTH = 8.4
+WORDS = 1.6  # of a figure that has nothing else
 EDGE = 0.08
 LINE = 0.15  # of the key
 NOTE_LINE = 0.19
@@ -82,6 +84,14 @@ def say(axis: Axes, words: str) -> None:
     axis.grid(visible=False)
     for spine in axis.spines.values():
         spine.set_visible(False)
+
+
+def words(text: str, note: str | None = None) -> Figure:
+    """A figure of words alone, in the place of one that cannot be drawn."""
+    with drawing():
+        figure, (axis,) = sheet(WORDS, note)
+        say(axis, "\n".join(line for part in text.splitlines() for line in textwrap.wrap(part, int(WIDTH * LETTERS / 1.4))))
+    return figure
 
 
 def fold(label: str, width: int) -> str:

@@ -23,7 +23,7 @@ class Subject:
     """The metric of `table` in a plan's runs (`load_runs`). A difference is shown once a look is in force, never before."""
 
     plan: Plan
-    runs: pd.DataFrame  # a row a run: variant, seed, state, a column a metric
+    runs: pd.DataFrame  # a row a run that is asked for: variant, seed, state, a column a metric
     table: Table
     metrics: Mapping[str, Metric]
     verdicts: Sequence[Verdict] = ()
@@ -115,7 +115,7 @@ class Subject:
     @property
     def basis(self) -> str:
         """What is in the figure: how many seeds, and which runs gave no value."""
-        planned = wording.seeds(self.plan)
+        planned = self.runs["seed"].nunique()
         if not self.compared:
             ended = int((self.runs["state"] == "completed").sum())
             basis = f"{ended} of {wording.plural(len(self.runs), 'run')} completed"

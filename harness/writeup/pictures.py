@@ -1,20 +1,26 @@
-"""Findings -> the report's figures on disk, each as PNG and SVG."""
+"""Findings -> the report's figures on disk, each as PNG and SVG, with the words that go with it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness import figures, wording
-from harness.task import Metric
+from harness.errors import DataError
+from harness.task import Metric, Outlined, find_task, parse_config
 from harness.writeup.findings import Findings
+from harness.writeup.seen import INTERVALS, seen
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # What the report shows beside the metric it is about, where the task measures it.
 BESIDE = "train_loss"
+RATE = "learning_rate"
 
-Section = Literal["main", "curves", "cost", "network"]
+Section = Literal["main", "claims", "curves", "cost", "network"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,70 @@ class Picture:
 
 def write(findings: Findings) -> list[Picture]:
     """Draw and write them, in the order of the report. Raises StoreError where they cannot be written."""
+    pictures = []
+    for picture, figure in drawn(findings):
+        figures.save(figure, folder(findings), picture.name)
+        pictures.append(picture)
+    return pictures
+
+
+def drawn(findings: Findings) -> Iterator[tuple[Picture, Figure]]:
+    """Every picture that the plan's design asks for, with its figure."""
+    subject = subject_of(findings, findings.metric)
+    main = figures.main_figure(subject, findings.epochs)
+    yield Picture("main", "main", *seen(subject)), main
+    if figures.design(findings.plan) == "one":
+        yield from _of_one(findings, subject)
+    else:
+        for metric in findings.tables:
+            if metric != findings.metric and not findings.metrics[metric].exact:
+                other = subject_of(findings, metric)
+                yield Picture(f"claimed_{metric}", "claims", *seen(other)), figures.main_figure(other, findings.epochs)
+        yield _curves(findings)
+    sizes = figures.sizes(findings.runs)
+    if figures.differ(sizes):
+        alt = f"{wording.label(findings.metric)} of {len(sizes)} variants against their number of parameters."
+        caption = "What the parameters buy. " + (INTERVALS if subject.compared else f"{subject.name} by seed.")
+        yield Picture("cost", "cost", _sentence(alt), _sentence(caption)), figures.cost(subject)
+
+
+def subject_of(findings: Findings, metric: str) -> figures.Subject:
+    """What the figures about `metric` are drawn from: the runs that are asked for so far."""
+    asked = {run.id for run in findings.asked}
+    runs = findings.runs[findings.runs["id"].isin(asked)]
+    return figures.Subject(findings.plan, runs, findings.tables[metric], findings.metrics, findings.judgement.verdicts)
+
+
+def _curves(findings: Findings) -> tuple[Picture, Figure]:
+    """Learning curves of all variants."""
     shown = panels(findings.metrics)
     figure = figures.curves(findings.epochs, shown, tuple(findings.plan.variants), note=wording.rehearsal(findings.plan))
-    figures.save(figure, folder(findings), "learning_curves")
     words = wording.listed([wording.label(name) for name in shown])
-    return [Picture("learning_curves", "curves", f"{words} by epoch", f"{words} by epoch, unsmoothed.")]
+    alt = f"{words} by epoch, a line for each of {len(findings.plan.variants)} variants."
+    return Picture("learning_curves", "curves", _sentence(alt), _sentence(f"{words} by epoch, unsmoothed.")), figure
+
+
+def _of_one(findings: Findings, subject: figures.Subject) -> Iterator[tuple[Picture, Figure]]:
+    """What shows a single network's training beside the metric it is about: loss, learning rate, the network itself."""
+    loss = next((name for name in ("test_loss", BESIDE) if name in findings.metrics), None)
+    for name, measure in (("loss", loss), (RATE, RATE if RATE in findings.epochs else None)):
+        if measure is not None:
+            alt = _sentence(f"{wording.label(name)} by epoch.")
+            yield (
+                Picture(name, "curves", alt, _sentence(f"{wording.label(name)} by epoch, unsmoothed.")),
+                figures.course(subject, findings.epochs, measure),
+            )
+    task = find_task(findings.plan.task)
+    if isinstance(task, Outlined):
+        (config,) = findings.plan.variants.values()
+        note = wording.rehearsal(findings.plan)
+        try:
+            figure = figures.network(task.outline(parse_config(task, config)), note)
+        except DataError as error:  # the last layer is as wide as the data have classes
+            figure = figures.words(f"The network cannot be drawn without its data.\n{error}", note)
+        alt = "The network's parts in the order of the flow, each with its output, parameters and multiply-adds."
+        caption = "The network, counted from itself: boxes are as high as their images, dark bands are blocks."
+        yield Picture("network", "network", alt, caption), figure
 
 
 def folder(findings: Findings) -> Path:
@@ -45,3 +110,7 @@ def panels(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
     """The metrics that learning curves show."""
     names = dict.fromkeys([next(iter(metrics)), BESIDE])
     return {name: metrics[name] for name in names if name in metrics}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

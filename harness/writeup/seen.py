@@ -1,0 +1,65 @@
+"""A figure's subject -> what is seen in it, for those who do not see it, and how to read it."""
+
+from __future__ import annotations
+
+import math
+
+from harness import wording
+from harness.figures import Subject, design
+from harness.verdicts import Row
+
+INTERVALS = "Intervals are of each mean; as variants share their seeds, differences are known better than these suggest."
+
+
+def seen(subject: Subject) -> tuple[str, str]:
+    """(alt, caption) of the main figure of a design: a sentence with its main numbers, and how the figure is to be read."""
+    if subject.values.empty:
+        text = f"No figure yet: {subject.nothing}."
+        return text, text
+    name = f"{subject.name[:1].upper()}{subject.name[1:]}"
+    kind = design(subject.plan)
+    if kind == "one":
+        return f"{name} by epoch{_reached(subject)}.", f"{name} by epoch, unsmoothed; dashed: what is claimed."
+    if not subject.compared:
+        when = f"no difference is shown before {wording.plural(min(subject.plan.looks), 'seed')} of every variant ended"
+        return f"{name} by seed of {len(subject.variants)} variants.", f"{name} by seed; {when}."
+    if kind == "dose":
+        (factor,) = subject.plan.factors
+        return f"Mean {subject.name} by {wording.label(factor)}: {_means(subject)}.", f"Dose response. {INTERVALS}"
+    if kind == "grid":
+        first, second = map(wording.label, subject.plan.factors)
+        return f"Mean {subject.name} by {first}, a line for each {second}: {_means(subject)}.", INTERVALS
+    rows = [row for row in subject.table.rows if row.over is not None and not math.isnan(row.difference)]
+    if not rows:
+        return f"{name} by seed; no seed has a value of both sides.", f"{name} by seed."
+    if kind == "pair":
+        caption = "Left, each seed's two values; right, their differences, on an axis of their own."
+        return f"{name}, {_difference(subject, rows[0])}.", caption
+    rows.sort(key=lambda row: row.difference)
+    low, high = _difference(subject, rows[0]), _difference(subject, rows[-1])
+    alt = f"Differences in {subject.name} of {len(rows)} variants, from {low} to {high}."
+    return alt, "Differences, sorted, paired by seed; each panel has a scale of its own."
+
+
+def _reached(subject: Subject) -> str:
+    """The mean over seeds at the end."""
+    row = subject.table.rows[0]
+    return (
+        ""
+        if math.isnan(row.mean)
+        else f", ending at {wording.spread(row.mean, row.sd, subject.places)} {subject.metric.unit}".rstrip()
+    )
+
+
+def _difference(subject: Subject, row: Row) -> str:
+    """`b against a: +0.33 pp, 95 % interval +0.21 to +0.45`."""
+    words = f"{row.variant} against {row.over}: {wording.signed(row.difference, subject.places)} {subject.unit}".rstrip()
+    if row.interval is None:
+        return words
+    low, high = (wording.signed(bound, subject.places) for bound in row.interval)
+    return f"{words}, {subject.level} {low} to {high}"
+
+
+def _means(subject: Subject) -> str:
+    rows = [row for row in subject.table.rows if not math.isnan(row.mean)]
+    return ", ".join(f"{row.variant} {wording.number(row.mean, subject.places)}" for row in rows)
