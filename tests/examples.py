@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.plan import Plan, PlannedRun, Registration
-from harness.store.records import Store, write_rows
+from harness.store.records import Record, Store, write_rows
 from harness.task import Metric
 
 ACCURACY = {"test_accuracy": Metric("%", "maximize", cases="test_images"), "train_loss": Metric("nats", "minimize")}
@@ -53,6 +53,43 @@ def images_plan(variants: Sequence[str] = ("relu", "leaky_relu"), seeds: int = 3
         "created": "2026-01-01T00:00:00+00:00",
     }
     return Plan.model_validate({**values, **fields})
+
+
+def image_records(plan: Plan, values: Mapping[str, Sequence[float | str]], metric: str = "test_accuracy") -> dict[str, Record]:
+    """Records of such a plan: label -> a value a seed, or the state of a run without one; seeds that are left out are pending."""
+
+    def record(run: PlannedRun) -> Record:
+        known = values[run.variant]
+        value = known[run.seed] if run.seed < len(known) else "pending"
+        if isinstance(value, str):
+            return Record(run.id, value, reason="oom" if value == "failed" else None)  # type: ignore[arg-type]  # a state
+        metrics = {metric: value, "test_images": 10_000.0}
+        return Record(run.id, "completed", epoch=4, metrics=metrics, seconds=24.0, ended_at="2026-01-02T03:04:05+00:00")
+
+    return {run.id: record(run) for run in plan.runs}
+
+
+def comparison(variants: str | Sequence[str], over: str = "base", **fields: Any) -> dict[str, Any]:
+    """A claim as plans hold it, by default that `variants` improve; a list is one joint claim."""
+    labels = [variants] if isinstance(variants, str) else list(variants)
+    claim = {"kind": "improves", "metric": "test_accuracy", "variants": labels, "over": [over] * len(labels), "margin": 0.25}
+    return {**claim, **fields}
+
+
+# Four variants, five seeds, and three claims, with every number worked out: supported, equivalent, refuted.
+ACTIVATIONS: Mapping[str, Sequence[float]] = {
+    "base": (93.12, 92.87, 93.25, 93.01, 92.95),
+    "leaky_relu": (93.41, 93.30, 93.49, 93.44, 93.20),
+    "gelu": (93.15, 92.96, 93.10, 93.07, 93.02),
+    "no_batchnorm": (91.80, 91.20, 92.10, 91.05, 91.66),
+}
+
+
+def activations_plan(variants: Sequence[str] = tuple(ACTIVATIONS), seeds: int = 5, **fields: Any) -> Plan:
+    """A plan of evidence over those variants, which claims that each improves on the first."""
+    own = {"name": "activations", "experiment": "activations", "profile": None, "margin": 0.25}
+    claims = tuple(comparison(label) for label in variants[1:])
+    return images_plan(variants, seeds, **{**own, "claims": claims, **fields})
 
 
 def changed(plan: Plan, **fields: Any) -> Plan:

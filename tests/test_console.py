@@ -8,13 +8,12 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
-from examples import ACCURACY, amended, golden, images_plan, write_log
+from examples import ACCURACY, ACTIVATIONS, activations_plan, amended, golden, image_records, images_plan, write_log
 from rich.console import Console, RenderableType
 
 from harness import wording
@@ -24,8 +23,10 @@ from harness.console.live import Live, Progress, cells, progress
 from harness.errors import InputError, Position, Problem
 from harness.frames import runs_frame
 from harness.plan import Plan
+from harness.power import Power, Spread, evaluate
 from harness.progress import standing as count
 from harness.store.records import Record, Spec, Store
+from harness.verdicts import judgement
 
 METRIC = ACCURACY["test_accuracy"]
 CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu"], "over": ["relu"], "margin": 3.0}
@@ -58,46 +59,54 @@ def some_records(plan: Plan) -> dict[str, Record]:
     return {run.id: values.get(run.id, Record(run.id, "pending")) for run in plan.runs}
 
 
-def all_completed(plan: Plan, values: Mapping[str, list[float]]) -> dict[str, Record]:
-    return {run.id: completed(run.id, values[run.variant][run.seed]) for run in plan.runs}
+def preview(plan: Plan, **fields: Any) -> screens.Preview:
+    """What a dry run knows of the plan while its runs are in `some_records`."""
+    known = {"asked": plan.runs, "parameters": {}, "power": None, "levels": None, **fields}
+    return screens.Preview(plan, some_records(plan), **known)
 
 
 def test_the_dry_run_is_golden() -> None:
     plan = images_plan(claims=(CLAIM,))
-    shown = text(screens.dry_run(plan, some_records(plan), {"relu": 4_903_082, "leaky_relu": 4_903_082}, ACCURACY))
+    power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 3.0, 1, Spread(0.2)))
+    parameters = {"relu": 4_903_082, "leaky_relu": 4_903_082}
+    shown = text(screens.dry_run(preview(plan, parameters=parameters, power=power), ACCURACY))
     assert shown == golden("dry_run.txt", shown)
+
+
+def test_the_dry_run_of_a_plan_with_looks_counts_what_they_ask_for() -> None:
+    plan = images_plan(seeds=20, looks=(3, 5, 20))
+    asked = [run for run in plan.runs if run.seed < 3]
+    lines = text(screens.dry_run(preview(plan, asked=asked, levels="levels simulated"), ACCURACY)).splitlines()
+    assert lines[4].split() == ["relu", "*", "20", "1", "1", "1"]
+    assert [line.strip() for line in lines if line.startswith("  looks")] == ["looks   levels simulated"]
+    assert "up to 34 more at later looks" in " ".join(" ".join(lines).split())
+
+
+def test_the_dry_run_warns_where_the_margin_is_out_of_reach() -> None:
+    plan = images_plan(claims=(CLAIM,))
+    power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 1, Spread(0.2)))
+    renderable = screens.dry_run(preview(plan, power=power), ACCURACY)
+    assert "WARNING   the margin is out of reach: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would" in text(renderable)
+    assert any(style == "bold magenta" and "out of reach" in words for words, style in colours(renderable))
 
 
 def test_the_dry_run_of_a_plan_without_a_profile_says_nothing_of_rehearsals() -> None:
     plan = images_plan(name="leakyrelu_vs_relu", profile=None)
-    shown = text(screens.dry_run(plan, some_records(plan), {}, ACCURACY))
+    shown = text(screens.dry_run(preview(plan), ACCURACY))
     assert "REHEARSAL" not in shown
     assert "parameters" not in shown
-
-
-def test_the_end_is_golden() -> None:
-    plan = images_plan()
-    records = all_completed(plan, {"relu": [41.2, 40.1, 40.9], "leaky_relu": [42.0, 41.5, 41.2]})
-    shown = text(screens.ending(plan, runs_frame(plan, records), "test_accuracy", METRIC, "results/reports/x/report.md"))
-    # By hand: the differences are 0.8, 1.4 and 0.3.
-    assert "+0.83" in shown
-    assert shown == golden("ending.txt", shown)
-
-
-def test_the_end_shows_no_difference_before_a_look() -> None:
-    plan = images_plan()
-    shown = text(screens.ending(plan, runs_frame(plan, some_records(plan)), "test_accuracy", METRIC))
-    assert "difference (pp)" not in shown
-    assert "no difference before 3 seeds of every variant ended" in shown
 
 
 def test_the_overview_is_golden() -> None:
     plan = images_plan()
     other = images_plan(name="dropout_sweep", profile=None)
     pending = {run.id: Record(run.id, "pending") for run in other.runs}
+    judged = amended(activations_plan(), margin=0.5)
+    records = image_records(judged, ACTIVATIONS)
     standings = [
         standing.Standing(plan, count(plan, some_records(plan)), 12.0),
         standing.Standing(other, count(other, pending), None),
+        standing.Standing(judged, count(judged, records), 7200.0, judgement(judged, runs_frame(judged, records)), ACCURACY),
     ]
     shown = text(standing.overview(standings))
     assert shown == golden("overview.txt", shown)
@@ -241,16 +250,14 @@ def test_two_runs_differ_by_what_made_their_ids() -> None:
     assert "same run" in text(standing.two_runs(("a00000000000", one), ("a00000000000", one)))
 
 
-def test_documents_are_json_without_nan() -> None:
+def test_the_document_of_a_dry_run_is_json_with_its_power() -> None:
     plan = images_plan()
-    records = some_records(plan)
-    records["b00000000000"] = replace(records["b00000000000"], state="diverged", metrics={"test_accuracy": float("nan")})
-    document = documents.summary(plan, records, runs_frame(plan, records), "test_accuracy", None)
-    again = json.loads(json.dumps(document, allow_nan=False))
-    assert again["compared_seeds"] == 0
-    assert again["variants"][1] == {"variant": "leaky_relu", "n": 0, "mean": None, "sd": None, "pairs": 0, "difference": None}
-    assert again["runs"][1]["metrics"] == {"test_accuracy": "nan"}
-    assert documents.dry_run(plan, records, {})["runs"][0]["id"] == "a00000000000"
+    power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 1, Spread(0.2, 4, ("other",))))
+    document = json.loads(json.dumps(documents.dry_run(preview(plan, power=power)), allow_nan=False))
+    assert document["runs"][0]["id"] == "a00000000000"
+    assert document["asked"] == 6
+    assert document["power"]["spread"] == {"sd": 0.2, "pairs": 4, "plans": ["other"]}
+    assert round(document["power"]["power"], 2) == 0.24
 
 
 def test_an_error_prints_its_problems_to_stderr_and_returns_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -304,7 +311,7 @@ def test_long_labels_are_cut_in_the_middle_before_numbers_are_lost() -> None:
 def test_a_long_claim_goes_on_under_its_own_beginning() -> None:
     labels = [f"variant_{place}" for place in range(12)]
     plan = images_plan(claims=({**CLAIM, "kind": "no_gain", "variants": labels, "over": ["relu"] * 12},))
-    lines = text(screens.dry_run(plan, some_records(plan), {}, ACCURACY), width=80).splitlines()
+    lines = text(screens.dry_run(preview(plan), ACCURACY), width=80).splitlines()
     (first,) = [place for place, line in enumerate(lines) if line.startswith("  claim 1   variant_0, ")]
     assert max(map(len, lines[first:])) <= 80
     assert lines[first + 1].startswith(" " * 12 + "variant_")

@@ -22,11 +22,14 @@ WARNING = "bold magenta"
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column: its heading, where its cells stand, and whether they are labels that may be cut, or words for states."""
+    """A table's column: its heading, where its cells stand, and what they hold.
+
+    Labels may be cut in their middle, remarks at their end; states have a style.
+    """
 
     heading: str
     justify: Literal["left", "right"] = "left"
-    holds: Literal["text", "labels", "states"] = "text"
+    holds: Literal["text", "labels", "remarks", "states"] = "text"
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Grid:
     def _widths(self, cells: Sequence[Sequence[str]], width: int) -> list[int]:
         widths = [max(cell_len(row[place]) for row in cells) for place in range(len(self.columns))]
         least = [
-            max(LABEL_WIDTH, cell_len(column.heading)) if column.holds == "labels" else size
+            max(LABEL_WIDTH, cell_len(column.heading)) if column.holds in ("labels", "remarks") else size
             for column, size in zip(self.columns, widths, strict=True)
         ]
         return fitting(widths, least, width - self.indent)

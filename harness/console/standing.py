@@ -58,15 +58,19 @@ def overview(standings: Sequence[Standing]) -> RenderableType:
             ]
         )
     numbers_of = [Column(name, "right") for name in headings[1:-2]]
-    return Grid([Column("experiment", holds="labels"), *numbers_of, Column("verdicts"), Column("updated")], rows, indent=0)
+    return Grid(
+        [Column("experiment", holds="labels"), *numbers_of, Column("verdicts", holds="remarks"), Column("updated")],
+        rows,
+        indent=0,
+    )
 
 
 def verdicts(standing: Standing) -> str:
     """How many claims came out how: `1 supported, 1 refuted`; a dot where none is decided or judged yet."""
     judged = standing.judgement.verdicts if standing.judgement else ()
     words = [verdict.verdict for verdict in judged if not verdict.open or verdict.verdict not in ("inconclusive", "waiting")]
-    counted = [f"{words.count(word)} {word}" for word in ORDER if word in words]
-    counted += ["claims changed"] if standing.plan.amended is not None else []
+    counted = ["claims changed"] if standing.plan.amended is not None else []
+    counted += [f"{words.count(word)} {word}" for word in ORDER if word in words]
     return ", ".join(counted) or NOTHING
 
 

@@ -1,0 +1,206 @@
+"""The end of a run: the golden screen, a line for each kind of verdict, and what it says at looks, failures and changes.
+
+After a wanted change: REGENERATE=1 python -m pytest tests/console, then look at the difference in tests/golden.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from examples import ACTIVATIONS, activations_plan, amended, comparison, golden, image_records, images_plan
+from rich.console import Console
+
+from harness.console import documents
+from harness.console.ending import claims, correlation, ending, expected
+from harness.frames import runs_frame
+from harness.plan import Plan
+from harness.task import find_task, result_metrics
+from harness.verdicts import judgement, table
+
+REPORT = "results/reports/activations/index.html"
+LOOKS = (3, 5, 8, 12, 20)
+# The differences of eight seeds whose verdict comes at the look of five.
+BASE = (93.0, 93.1, 92.9, 93.2, 93.05, 92.95, 93.0, 93.1)
+EFFECTS = (0.31, 0.12, 0.44, 0.25, 0.38, 0.05, 0.29, 0.41)
+EIGHT = {"base": BASE, "leaky_relu": [base + effect for base, effect in zip(BASE, EFFECTS, strict=True)]}
+
+Values = Mapping[str, Sequence[float | str]]
+
+
+def first(seeds: int) -> Values:
+    return {label: values[:seeds] for label, values in EIGHT.items()}
+
+
+def shown(plan: Plan, values: Values, width: int = 100, metric: str = "test_accuracy") -> str:
+    """What a terminal of `width` shows at the end."""
+    metrics, records = result_metrics(find_task(plan.task)), image_records(plan, values, metric)
+    runs = runs_frame(plan, records)
+    out = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False)
+    judged, rows = judgement(plan, runs), table(plan, runs, metric)
+    out.print(ending(plan, records, rows, judged, metrics, report=REPORT), soft_wrap=True)
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+def line(text: str, start: str) -> str:
+    """The line that begins so, its columns set apart by one space."""
+    (found,) = [" ".join(each.split()) for each in text.splitlines() if each.split()[:1] == [start]]
+    return found
+
+
+def looking(seeds: int = 20, **fields: Any) -> Plan:
+    return activations_plan(("base", "leaky_relu"), seeds, looks=LOOKS, **fields)
+
+
+def test_the_end_is_golden() -> None:
+    text = shown(activations_plan(), ACTIVATIONS)
+    assert text == golden("ending.txt", text)
+
+
+def test_a_narrow_terminal_wraps_sentences_and_keeps_every_verdict() -> None:
+    text = shown(activations_plan(), ACTIVATIONS, width=60)
+    assert max(map(len, text.splitlines())) <= 60
+    assert [word for word in ("SUPPORTED", "EQUIVALENT", "REFUTED") if word in text] == ["SUPPORTED", "EQUIVALENT", "REFUTED"]
+
+
+def test_a_very_narrow_terminal_puts_the_verdict_below_its_claim() -> None:
+    lines = shown(activations_plan(), ACTIVATIONS, width=44).splitlines()
+    (place,) = [place for place, text in enumerate(lines) if text == "  1  leaky_relu improves on base"]
+    assert lines[place + 1].split() == ["SUPPORTED", "better", "by", "0.33", "pp"]
+
+
+def test_an_inconclusive_claim_says_what_would_settle_it() -> None:
+    text = shown(activations_plan(("base", "leaky_relu"), 3), first(3), width=140)
+    assert line(text, "1") == (
+        "1 leaky_relu improves on base INCONCLUSIVE +0.29 [-0.11, +0.69]; 6 to 17 fresh seeds would settle it"
+    )
+
+
+def test_before_the_first_look_it_says_how_much_is_in_and_no_difference() -> None:
+    text = shown(looking(), first(2))
+    assert line(text, "1") == "1 leaky_relu improves on base WAITING first look at 3 seeds: 4 of 6 runs in"
+    assert "difference" not in text.splitlines()[0]
+    assert "judged at 5 seeds: 4 of 10 runs in" in shown(activations_plan(("base", "leaky_relu")), first(2))
+
+
+def test_between_looks_it_says_so_far_and_when_the_next_one_comes() -> None:
+    text = shown(looking(), first(4))
+    assert line(text, "1").endswith("INCONCLUSIVE so far +0.29 [-1.19, +1.77]; next look at 5 seeds")
+    assert "the first 3 of 20 seeds; " in text
+    assert "99.61 % interval" in text
+    assert "intervals hold at every look, 95 % together" in " ".join(text.split())
+
+
+def test_an_early_stop_is_named_with_what_it_does_to_effects() -> None:
+    text = shown(looking(), first(5))
+    assert line(text, "1").endswith("SUPPORTED better by 0.30 pp")
+    assert "stopped at 5 of 20 seeds; effects at an early stop are inflated" in text
+
+
+def test_a_claim_keeps_what_it_said_when_it_was_decided() -> None:
+    text = shown(looking(), first(8))
+    assert line(text, "1").endswith("SUPPORTED better by 0.30 pp, decided at 5 seeds")
+
+
+def test_a_failed_run_that_holds_a_look_is_named_with_the_way_on() -> None:
+    text = shown(looking(), {"base": BASE[:5], "leaky_relu": [*EIGHT["leaky_relu"][:4], "failed"]})
+    assert "held by failed runs: leaky_relu seed 4; once mended, the same command with --retry failed goes on" in text
+
+
+def test_a_claim_made_after_runs_is_flagged_on_its_line() -> None:
+    plan = amended(activations_plan(), claims=(*activations_plan().claims, comparison("gelu", kind="no_gain")))
+    text = shown(plan, ACTIVATIONS, width=140)
+    assert line(text, "4").endswith("CHANGED AFTER RUNS")
+    assert text.count("CHANGED AFTER RUNS") == 1
+
+
+def test_rows_that_nothing_is_claimed_of_are_exploratory_and_have_no_p() -> None:
+    text = shown(activations_plan(claims=(comparison("leaky_relu"),)), ACTIVATIONS)
+    assert "exploratory: gelu, no_batchnorm" in " ".join(text.split())
+    assert line(text, "gelu").endswith("[-0.10, +0.14]")
+    assert line(text, "leaky_relu").endswith(".002")
+
+
+def test_without_claims_all_of_it_is_exploratory() -> None:
+    text = " ".join(shown(activations_plan(claims=()), ACTIVATIONS).split())
+    assert "exploratory: no claim is about these differences" in text
+    assert "SUPPORTED" not in text
+
+
+def test_a_list_has_a_line_a_variant_below_it() -> None:
+    plan = activations_plan(claims=(comparison(["leaky_relu", "gelu", "no_batchnorm"]),))
+    text = shown(plan, ACTIVATIONS, width=140)
+    assert line(text, "1").endswith("improve on base REFUTED 1 supported, 1 equivalent, 1 refuted")
+    rows = [" ".join(each.split()) for each in text.splitlines() if each.startswith(" " * 7)]
+    assert rows == [
+        "leaky_relu SUPPORTED better by 0.33 pp",
+        "gelu EQUIVALENT within ±0.25 pp (p .009)",
+        "no_batchnorm REFUTED worse by 1.48 pp",
+    ]
+
+
+def test_a_loss_is_shown_as_measured_with_the_word_for_its_direction() -> None:
+    claim = comparison("leaky_relu", "relu", metric="train_loss", margin=0.01)
+    plan = images_plan(seeds=5, profile=None, margin=None, claims=(claim,))
+    values = {"relu": [0.512, 0.523, 0.518, 0.531, 0.509], "leaky_relu": [0.492, 0.503, 0.508, 0.511, 0.479]}
+    text = shown(plan, values, metric="train_loss")
+    assert line(text, "leaky_relu").endswith("-0.0200 [-0.0288, -0.0112] .003")
+    assert line(text, "1") == "1 leaky_relu improves on relu (train loss) SUPPORTED better by 0.0200 nats"
+
+
+def test_a_rehearsal_says_so_at_its_end() -> None:
+    text = shown(images_plan(claims=()), {"relu": [41.2, 40.1, 40.9], "leaky_relu": [42.0, 41.5, 41.2]})
+    assert "REHEARSAL: profile smoke, no evidence" in text
+
+
+def test_pairing_that_helped_and_pairing_that_did_not_are_both_told() -> None:
+    plan = activations_plan(("base", "leaky_relu"))
+
+    def told(values: Values) -> str | None:
+        return correlation(table(plan, runs_frame(plan, image_records(plan, values))))
+
+    # By hand: standard deviations .15, .12 and .095, quantiles 2.776 and 2.306, so that 1 - 2.776 * .0950 / (2.306 * .1893) = 40 %.
+    assert told(ACTIVATIONS) == "seed correlation 0.77: pairing by seed made the interval 40 % narrower"
+    opposed = {"base": ACTIVATIONS["base"], "leaky_relu": [186.5 - value for value in ACTIVATIONS["base"]]}
+    assert told(opposed) == "seed correlation -1.00: pairing by seed made the interval 70 % wider"
+    assert told({label: values[:2] for label, values in ACTIVATIONS.items()}) is None
+
+
+def test_a_verdicts_word_is_coloured_and_nothing_else_of_a_person_is() -> None:
+    plan = activations_plan()
+    records = image_records(plan, ACTIVATIONS)
+    metrics = result_metrics(find_task(plan.task))
+    rendered = Console(width=100, color_system="truecolor").render(
+        claims(plan, records, judgement(plan, runs_frame(plan, records)), metrics)
+    )
+    coloured = [(segment.text.strip(), str(segment.style)) for segment in rendered if segment.style]
+    assert coloured == [("SUPPORTED", "bold green"), ("EQUIVALENT", "bold cyan"), ("REFUTED", "bold red")]
+
+
+def test_claims_that_wait_are_told_without_judging() -> None:
+    plan = activations_plan(claims=(comparison("gelu"), comparison("gelu", metric="train_loss")))
+    out = Console(file=io.StringIO(), width=120)
+    out.print(expected(plan, image_records(plan, dict.fromkeys(ACTIVATIONS, ()))))
+    assert isinstance(out.file, io.StringIO)
+    lines = [" ".join(each.split()) for each in out.file.getvalue().splitlines()]
+    assert lines[1] == "2 gelu improves on base (train loss) WAITING judged at 5 seeds: 0 of 20 runs in"
+
+
+@pytest.mark.parametrize("values", [ACTIVATIONS, {**ACTIVATIONS, "gelu": ("diverged",) * 5}, dict.fromkeys(ACTIVATIONS, ())])
+def test_the_document_of_an_end_is_json_without_nan(values: Values) -> None:
+    plan = activations_plan()
+    records = image_records(plan, values)
+    runs = runs_frame(plan, records)
+    metrics = result_metrics(find_task(plan.task))
+    document = documents.summary(plan, records, table(plan, runs), judgement(plan, runs), metrics, None)
+    again = json.loads(json.dumps(document, allow_nan=False))
+    assert [len(again["verdicts"]), len(again["variants"]), again["variants"][0]["interval"]] == [3, 4, None]
+    if values is ACTIVATIONS:
+        assert again["compared_seeds"] == 5
+        assert math.isclose(again["verdicts"][0]["p_adjusted"], 0.0030, abs_tol=5e-5)
+        assert again["verdicts"][0]["run_ids"][0] == "a00000000000"
