@@ -201,9 +201,14 @@ def reconcile(stored: Plan, asked: Plan) -> Plan:
     known = {run.id for run in stored.runs}
     extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in asked.runs if run.id not in known]
     current = {"question": asked.question, "source": asked.source, "variants": asked.variants, "file": asked.file}
+    # A file that names its factors only now may claim something of them; equal labels have equal levels.
+    design = {
+        "factors": {**asked.factors, **stored.factors},
+        "levels": {label: {**asked.levels[label], **own} for label, own in stored.levels.items()},
+    }
     now = registration(asked)
     amended = None if now.claims_digest == stored.claims_digest else now
-    return Plan.model_validate({**dict(stored), **current, "runs": (*stored.runs, *extra), "amended": amended})
+    return Plan.model_validate({**dict(stored), **current, **design, "runs": (*stored.runs, *extra), "amended": amended})
 
 
 def registration(plan: Plan) -> Registration:

@@ -54,9 +54,12 @@ def check_plan(plan: Plan, path: Path) -> Iterator[Finding]:
         # An extended plan may have the file's new looks or margin.
         what = "its claims, looks, margin, alpha or baseline are not those that were registered first"
         yield Finding(path, what, harmless=True)
-    labels = {plan.baseline, *(run.variant for run in plan.runs)}
+    labels = {plan.baseline, *plan.over, *plan.over.values(), *plan.levels, *(run.variant for run in plan.runs)}
     if unknown := sorted(label for label in labels if label not in plan.variants or label not in plan.data):
         yield Finding(path, f"has no configuration or no data for its variant {unknown[0]!r}", plan_again)
+        return
+    if alone := [label for label in plan.variants if label not in plan.over or label not in plan.levels]:
+        yield Finding(path, f"does not say what its variant {alone[0]!r} is compared with, or which levels it has", plan_again)
         return
     try:
         task = find_task(plan.task)
@@ -81,6 +84,13 @@ def check_plan(plan: Plan, path: Path) -> Iterator[Finding]:
         what = f"{run.variant} seed {run.seed} has the id {run.id}, but its configuration gives {own}"
         others = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
         yield Finding(path, f"{what}{others}: the file or the code has changed since", plan_again)
+        return
+    own_looks = [next((look for look in plan.looks if run.seed < look), None) for run in plan.runs]
+    for run, own_look in zip(plan.runs, own_looks, strict=True):
+        if run.look != own_look:
+            what = f"{run.variant} seed {run.seed} has the look {run.look}, but by the plan's looks that is {own_look}"
+            yield Finding(path, what, plan_again)
+            return
 
 
 def _check_plans(store: Store) -> tuple[list[Plan], list[Finding]]:

@@ -70,6 +70,9 @@ def test_a_changed_configuration_seed_or_fingerprint_of_a_plan_is_told(store: St
         ({"baseline": "worst"}, "has no configuration or no data for its variant 'worst'"),
         ({"data": {"base": "toys:1"}}, "has no configuration or no data for its variant 'better'"),
         ({"variants": {"base": {"sleep": -1}, "better": {}}}, "toy_task:TOY does not take its configurations"),
+        ({"over": {"base": "base", "better": "worst"}}, "has no configuration or no data for its variant 'worst'"),
+        ({"over": {"base": "base"}}, "does not say what its variant 'better' is compared with"),
+        ({"levels": {"better": {}}}, "does not say what its variant 'base' is compared with, or which levels it has"),
         ({"looks": "many"}, "damaged (looks"),
         ({"schema": 2, "new": 1}, "written by a newer version"),
     ],
@@ -94,6 +97,12 @@ def test_what_this_code_cannot_judge_about_a_plan_is_a_note(store: Store, plan: 
     edit(path, **fields)
     assert told(store) == {}
     assert what in told(store, harmless=True)[path.relative_to(store.paths.root)]
+
+
+def test_a_run_whose_look_is_not_that_of_its_seed_is_told(store: Store, plan: Plan) -> None:
+    path = store.paths.plan(plan.name)
+    edit(path, runs=[{**run, "look": None} for run in json.loads(path.read_text())["runs"]])
+    assert told(store)[path.relative_to(store.paths.root)] == "base seed 0 has the look None, but by the plan's looks that is 2"
 
 
 def test_runs_of_no_plan_are_notes_and_those_of_a_replaced_plan_are_not(store: Store, plan: Plan) -> None:
