@@ -44,10 +44,10 @@ class Options:
 
     def check(self, experiment: Experiment) -> None:
         """Raises InputError for what `harness worker` would refuse, before anything is written."""
+        from harness.retry import states_to_retry
         from harness.stop import duration
         from harness.track import make_tracker
         from harness.validation import suggestion
-        from harness.worker import states_to_retry
 
         labels = [variant.label for variant in experiment.variants]
         for label in self.only:

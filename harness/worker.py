@@ -32,6 +32,7 @@ from harness.errors import (
 )
 from harness.plan import Plan, PlannedRun, run_id
 from harness.progress import Course, standing, stuck
+from harness.retry import renew, states_to_retry
 from harness.stop import Stop, duration
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.provenance import now
@@ -39,7 +40,6 @@ from harness.store.records import Record, Result, Spec, Store
 from harness.task import Accelerator, Task, find_task, identity, parse_config
 from harness.track import Tracker, make_tracker
 
-RETRIED = frozenset({"failed", "diverged"})
 IDLE_S = 600.0  # by default, for the end of a look that is not the last
 
 
@@ -187,32 +187,6 @@ class SpoiledError(Exception):
     """The accelerator is unusable by this process; the failed run's result is written."""
 
 
-def renew(
-    store: Store, plan: Plan, watch: Watch, retry: frozenset[str], before: str, *, only: frozenset[str] = frozenset()
-) -> list[str]:
-    """Set aside the endings in `retry` (`failed`, `diverged`) older than `before`; returns the ids of the runs to train again.
-
-    Runs that failed from the machine's state (memory, disk, a kill) go on from their checkpoint, others start afresh.
-    """
-    renewed = []
-    for run in plan.runs if retry else ():
-        if (only and run.variant not in only) or not _to_retry(store.result(run.id), retry, before):
-            continue
-        lease = store.take(run.id, watch)
-        if lease is None:
-            continue
-        with lease:
-            result = store.result(run.id)  # another worker may have renewed it since we looked
-            if result is not None and _to_retry(result, retry, before):
-                store.set_aside(run.id, lease, keep_checkpoint=result.reason in failures.OF_THE_MACHINE)
-                renewed.append(run.id)
-    return renewed
-
-
-def _to_retry(result: Result | None, retry: frozenset[str], before: str) -> bool:
-    return result is not None and result.state in retry and (result.ended or "") < before
-
-
 def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
     """What `run` of `plan` trains. Raises InputError when the task makes no such run of the plan's configuration."""
     where, advice = f"{plan.name}: {run.variant}", "plan again with --replan"
@@ -224,14 +198,6 @@ def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
     if run_id(spec.task, spec.version, spec.config, spec.seed, spec.data) != run.id:
         raise InputError(f"{where}: the code has changed since the plan was made and would train another run; {advice}")
     return Job(run.id, task, config, spec)
-
-
-def states_to_retry(values: Sequence[str]) -> frozenset[str]:
-    """The values of `--retry`, checked. Raises InputError."""
-    for value in values:
-        if value not in RETRIED:
-            raise InputError(f"--retry: {value!r} is no ending to retry; allowed: failed, diverged")
-    return frozenset(values)
 
 
 def cpus() -> int:

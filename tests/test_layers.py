@@ -40,6 +40,7 @@ LAYERS = (
     "attempt",  # one run -> one ending
     "whole",  # a results folder -> what is wrong with it
     "images",  # predictions -> intervals for new images
+    "retry",  # ended runs -> pending ones
     "worker",  # one plan -> runs, one after the other
     "launch",  # one plan -> several workers
     "repeat",  # one run -> the same run again, and how the two differ

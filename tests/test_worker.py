@@ -10,9 +10,10 @@ import pytest
 from conftest import TESTS
 
 from harness import worker
+from harness.retry import renew
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import read_rows
-from harness.worker import Options, Worker, renew
+from harness.worker import Options, Worker
 
 TIMINGS = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums"}
 

@@ -1,0 +1,47 @@
+"""Ended runs -> pending ones, where a person asked for a retry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness import failures
+from harness.errors import InputError
+from harness.plan import Plan
+from harness.store.lease import Watch
+from harness.store.records import Result, Store
+
+RETRIED = frozenset({"failed", "diverged"})
+
+
+def states_to_retry(values: Sequence[str]) -> frozenset[str]:
+    """The values of `--retry`, checked. Raises InputError."""
+    for value in values:
+        if value not in RETRIED:
+            raise InputError(f"--retry: {value!r} is no ending to retry; allowed: failed, diverged")
+    return frozenset(values)
+
+
+def renew(
+    store: Store, plan: Plan, watch: Watch, retry: frozenset[str], before: str, *, only: frozenset[str] = frozenset()
+) -> list[str]:
+    """Set aside the endings in `retry` (`failed`, `diverged`) older than `before`; returns the ids of the runs to train again.
+
+    Runs that failed from the machine's state (memory, disk, a kill) go on from their checkpoint, others start afresh.
+    """
+    renewed = []
+    for run in plan.runs if retry else ():
+        if (only and run.variant not in only) or not _to_retry(store.result(run.id), retry, before):
+            continue
+        lease = store.take(run.id, watch)
+        if lease is None:
+            continue
+        with lease:
+            result = store.result(run.id)  # another worker may have renewed it since we looked
+            if result is not None and _to_retry(result, retry, before):
+                store.set_aside(run.id, lease, keep_checkpoint=result.reason in failures.OF_THE_MACHINE)
+                renewed.append(run.id)
+    return renewed
+
+
+def _to_retry(result: Result | None, retry: frozenset[str], before: str) -> bool:
+    return result is not None and result.state in retry and (result.ended or "") < before
