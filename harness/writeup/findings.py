@@ -121,6 +121,8 @@ def gather(store: Store, plan: Plan) -> Findings:
 def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:
     from harness.statistics import sequential_level
 
+    if len(plan.looks) == 1:
+        return {plan.looks[0]: plan.alpha}
     return {look: sequential_level(look, plan.looks, plan.alpha, levels) for look in plan.looks}
 
 

@@ -1,32 +1,53 @@
-"""Findings -> report.md: a page that reads well as text and as what a Markdown viewer makes of it."""
+"""Findings, pictures -> report.md: a page that reads well as text and as what a Markdown viewer makes of it."""
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import wording
+from harness.plan import PlannedRun
 from harness.store.atomic import make_folder, write_text
+from harness.verdicts import Verdict
 from harness.writeup.findings import Findings
-from harness.writeup.pictures import panels
+from harness.writeup.pictures import Picture
+from harness.writeup.rows import ClaimRow, Rows, VariantTable
 
 # Every character that starts Markdown, HTML or a formula somewhere. An underscore inside a word starts nothing.
 SPECIAL = re.compile(r"[\\`*\[\]<>|~&#$!{}]|(?<![^\W_])_|_(?![^\W_])")
-# What starts a list, a heading's underline or a rule where it stands first.
-LEADING = re.compile(r"^(\s*)(?:([-+=])|(\d+)([.)]))")
+# What starts a list, a heading's underline or a rule where it stands first; a signed or a decimal number does not.
+LEADING = re.compile(r"^(\d*)([-+=.)])(?!\d)")
+RULES = {"left": ":--", "right": "--:"}
 
 
-def write(findings: Findings) -> Path:
-    """Write report.md into the report's folder. Raises StoreError where it cannot be written."""
+class Markdown(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: titles, the rule below each, and rows of text or Markdown; and how to read it."""
+
+    titles: Sequence[str]
+    rules: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    reading: str = ""
+
+
+def write(findings: Findings, pictures: Iterable[Picture]) -> Path:
+    """Write report.md into the report's folder, beside the pictures in figures/. Raises StoreError where it cannot be written."""
     path = findings.folder / "report.md"
     make_folder(path.parent)
-    write_text(path, render(findings))
+    write_text(path, render(findings, pictures))
     return path
 
 
-def render(findings: Findings) -> str:
+def render(findings: Findings, pictures: Iterable[Picture]) -> str:
     """The page's text; the same for the same findings."""
     import jinja2
 
@@ -38,80 +59,147 @@ def render(findings: Findings) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["md"] = escape
-    plan, counts = findings.plan, findings.counts
-    ended = sum(record.ended for record in findings.records.values())
+    environment.filters["md"] = lambda text: text if isinstance(text, Markdown) else escape(text)
+    plan, rows = findings.plan, Rows(findings)
     command = wording.command(plan, findings.results)
-    warnings = (wording.rehearsal(plan), missing(ended, counts.total), wording.amended(plan, findings.metrics))
+    warnings = (wording.rehearsal(plan), missing(findings), wording.amended(plan, findings.metrics))
     return environment.get_template("report.md.j2").render(
         plan=plan,
-        counts=counts,
         banner=[line for line in warnings if line],
         facts=[*wording.setting(plan), wording.plural(wording.seeds(plan), "seed")],
-        last=max((record.ended_at for record in findings.records.values() if record.ended_at), default=None),
-        claims=[wording.claim(claim, findings.metrics) for claim in plan.claims],
+        last=findings.last,
+        claims=[claim(findings, *each) for each in zip(findings.judgement.verdicts, rows.claims, strict=True)],
+        tables=[variants(findings, table, first=place == 0) for place, table in enumerate(rows.tables)],
+        pictures=list(pictures),
+        flags=findings.flags,
+        trust=trust(findings, rows),
+        standing=standing(findings),
+        runs=runs(findings, rows),
+        commits=rows.commits,
         command=command,
         fence="`" * (longest_run("`", command) + 3),
-        pictured=" and ".join(wording.label(name) for name in panels(findings.metrics)),
-        **table(findings),
-        runs=[run_row(findings, index) for index in range(len(plan.runs))],
     )
 
 
-def missing(ended: int, total: int) -> str | None:
+def missing(findings: Findings) -> str | None:
     """Says that runs are still to come."""
-    return None if ended == total else f"{ended} OF {total} RUNS IN"
+    return None if findings.complete else f"{findings.ended:,d} OF {len(findings.asked):,d} RUNS IN"
 
 
-def table(findings: Findings) -> dict[str, Any]:
-    """The variants' table: its headings, rows and the line that says how to read it."""
-    plan, metric = findings.plan, findings.metrics[findings.metric]
-    comparison = findings.table
-    places = wording.decimals([row.mean for row in comparison.rows], metric)
-    unit = wording.difference_unit(metric.unit)
-    rows = [
-        {
-            "variant": row.variant,
-            "baseline": row.variant == plan.baseline and len(plan.variants) > 1,
-            "n": row.n,
-            "value": wording.spread(row.mean, row.sd, places),
-            "difference": wording.signed(row.difference, places),
-            "runs": [(run.seed, run.id) for run in plan.runs if run.variant == row.variant],
-        }
-        for row in comparison.rows
+def claim(findings: Findings, verdict: Verdict, row: ClaimRow) -> dict[str, Any]:
+    """A claim, what came of it, why, and from which runs."""
+    return {
+        "word": row.word,
+        "statement": row.statement,
+        "headline": wording.headline(verdict, findings.metrics),
+        "registration": "Registered before the runs" if row.registered else wording.CHANGED.capitalize(),
+        "qualifiers": row.qualifiers,
+        "lines": list(_lines(row)),
+    }
+
+
+def _lines(row: ClaimRow) -> Iterator[str]:
+    if row.facts:
+        yield "; ".join(f"{fact.name} {fact.number.text}" for fact in row.facts)
+    else:
+        yield row.outcome.text
+    for part in row.parts:
+        yield "; ".join([f"{part.subject} {part.word}: {part.said}", *(f"{fact.name} {fact.number.text}" for fact in part.facts)])
+    yield from row.reasons
+    if row.runs and row.listed:
+        groups = (f"{escape(group.variant)} {links(group.runs)}" for group in row.groups)
+        yield Markdown(f"Runs by seed: {', '.join(groups)}")
+    elif row.runs:
+        variants = wording.listed([escape(group.variant) for group in row.groups])
+        yield Markdown(f"{row.runs:,d} runs of {variants}: see the table of [runs](#runs)")
+
+
+def variants(findings: Findings, table: VariantTable, first: bool) -> Grid:
+    """The variants by one metric; the first table also has what each cost and its runs."""
+    columns: list[tuple[str, str, list[str]]] = [
+        ("variant", "left", [row.label + (" (baseline)" if row.baseline else "") for row in table.rows]),
+        ("n", "right", [row.n.text for row in table.rows]),
+        (table.title, "right", [row.value.text for row in table.rows]),
     ]
-    return {
-        "metric": wording.axis(findings.metric, metric.unit),
-        "difference": f"difference ({unit})" if unit else "difference",
-        "compared": bool(comparison.seeds) and len(plan.variants) > 1,
-        "variants": rows,
-        "reading": wording.reading(plan, comparison, metric.unit),
-    }
+    if table.compared:
+        columns += [
+            (table.difference, "right", [row.difference.text for row in table.rows]),
+            (table.confidence, "right", [Markdown(row.interval.text) for row in table.rows]),
+            ("p", "right", ["exploratory" if row.exploratory else row.p.text for row in table.rows]),
+        ]
+    columns += [("parameters", "right", [row.parameters.text for row in table.rows])] if table.parameters else []
+    columns += [("mean time", "right", [row.time.text for row in table.rows])] if table.time else []
+    columns += [("failed or diverged", "right", [row.lost.text for row in table.rows])] if table.lost else []
+    if first:
+        own = {row.label: [run for run in findings.asked if run.variant == row.label] for row in table.rows}
+        columns.append(("runs by seed", "left", [links(own[row.label]) for row in table.rows]))
+    return made(columns, table.reading)
 
 
-def run_row(findings: Findings, index: int) -> dict[str, str]:
-    """A run as the table of runs shows it."""
-    run = findings.plan.runs[index]
-    record = findings.records[run.id]
+def trust(findings: Findings, rows: Rows) -> Grid:
+    """How far results vary, and with what."""
+    unit = wording.difference_unit(findings.metrics[findings.metric].unit)
+    columns = [
+        ("variant", "left", [row.label for row in rows.trust]),
+        (wording.axis("sd over seeds", unit), "right", [row.sd.text for row in rows.trust]),
+    ]
+    reading = []
+    if any(row.rho.text for row in rows.trust):
+        columns.append(("seed correlation", "right", [row.rho.text for row in rows.trust]))
+        columns.append(("interval for new seeds", "right", [Markdown(row.seeds.text) for row in rows.trust]))
+    if any(row.images.text for row in rows.trust):
+        columns.append(("for new seeds and new images", "right", [Markdown(row.images.text) for row in rows.trust]))
+        reading.append("The interval for new images is at 95 %.")
+    if findings.images_missing:
+        reading.append(f"Not every interval for new images can be told: {findings.images_missing}.")
+    if len(findings.plan.looks) > 1:
+        levels = (f"{level:.4f} at {seeds}" for seeds, level in findings.levels.items())
+        reading.append(f"Levels of the tests by seeds at a look: {', '.join(levels)}.")
+    return made(columns, " ".join(reading))
+
+
+def runs(findings: Findings, rows: Rows) -> Grid:
+    """Every run that the looks ask for."""
     metric = findings.metrics[findings.metric]
-    # What a failed or diverged run measured last is no result.
-    value = record.metrics.get(findings.metric, math.nan) if record.state == "completed" else math.nan
-    return {
-        "id": run.id,
-        "variant": run.variant,
-        "seed": str(run.seed),
-        "state": " ".join(filter(None, [record.state, record.reason])),
-        "epochs": str(record.epoch),
-        "value": wording.number(value, wording.decimals([value], metric)),
-        "time": wording.NOTHING if record.seconds is None else wording.clock(record.seconds),
-    }
+    columns = [
+        ("run", "left", [Markdown(f"[{run['id']}](../../runs/{run['id']}/)") for run in rows.runs]),
+        ("variant", "left", [run["variant"] for run in rows.runs]),
+        ("seed", "right", [str(run["seed"]) for run in rows.runs]),
+        ("state", "left", [f"{run['state']} {run['reason']}".rstrip() for run in rows.runs]),
+        ("epochs", "right", [str(run["epochs"]) for run in rows.runs]),
+        (wording.axis(findings.metric, metric.unit), "right", [run["value"] for run in rows.runs]),
+        ("time", "right", [run["time"] for run in rows.runs]),
+        ("device", "left", [run["device"] for run in rows.runs]),
+        ("commit", "left", [run["commit"] for run in rows.runs]),
+    ]
+    return made([column for column in columns if any(column[2])])
+
+
+def standing(findings: Findings) -> str:
+    """How many runs are where."""
+    counts = findings.counts
+    parts = [f"{counts.done:,d} completed", f"{counts.running:,d} running", f"{counts.pending + counts.interrupted:,d} waiting"]
+    parts += [f"{counts.failed:,d} failed", f"{counts.diverged:,d} diverged"]
+    beyond = f" {wording.plural(counts.beyond, 'run')} of further looks not asked for." if counts.beyond else ""
+    return f"{wording.plural(counts.total, 'run')} asked for: {', '.join(parts)}.{beyond}"
+
+
+def made(columns: Sequence[tuple[str, str, Sequence[str]]], reading: str = "") -> Grid:
+    """Columns of (title, side, cells) -> table."""
+    titles, sides, cells = zip(*columns, strict=True)
+    return Grid(titles, [RULES[side] for side in sides], list(zip(*cells, strict=True)), reading)
+
+
+def links(runs: Iterable[PlannedRun]) -> Markdown:
+    """The runs' folders, by seed."""
+    return Markdown(" ".join(f"[{run.seed}](../../runs/{run.id}/)" for run in runs))
 
 
 def escape(text: object) -> str:
     """`text` so that a Markdown viewer shows just it, on one line, in a table too."""
     line = " ".join(str(text).split())
     line = SPECIAL.sub(lambda match: f"\\{match.group()}", line)
-    return LEADING.sub(lambda match: f"{match[1]}\\{match[2]}" if match[2] else f"{match[1]}{match[3]}\\{match[4]}", line)
+    return LEADING.sub(r"\1\\\2", line)
 
 
 def longest_run(character: str, text: str) -> int:

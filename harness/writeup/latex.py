@@ -1,0 +1,133 @@
+"""Findings -> table.tex: the tables of variants and of claims, to \\input into a paper."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import wording
+from harness.store.atomic import make_folder, write_text
+from harness.verdicts import Estimate
+from harness.writeup.findings import Findings
+from harness.writeup.rows import ClaimPart, ClaimRow, Fact, Rows, VariantTable
+from harness.writeup.tex import escape, number
+
+
+@dataclass(frozen=True)
+class Tabular:
+    """A table in LaTeX: everything is escaped already."""
+
+    label: str
+    caption: str
+    columns: str
+    titles: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: str
+
+
+def write(findings: Findings) -> Path:
+    """Write table.tex into the report's folder. Raises StoreError where it cannot be written."""
+    path = findings.folder / "table.tex"
+    make_folder(path.parent)
+    write_text(path, render(findings))
+    return path
+
+
+def render(findings: Findings) -> str:
+    """The file's text; the same for the same findings."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("harness.writeup"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # what comes here is escaped by `escape` and `number`
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    rows = Rows(findings)
+    tables = [variants(findings, table) for table in rows.tables]
+    if rows.claims:
+        tables.append(claims(findings, rows.claims))
+    return environment.get_template("table.tex.j2").render(
+        name=escape(findings.plan.name), label=re.sub(r"[^A-Za-z0-9]+", "-", findings.plan.name), tables=tables
+    )
+
+
+def variants(findings: Findings, table: VariantTable) -> Tabular:
+    """A row a variant, by one metric."""
+    titles = ["variant", "n", table.title]
+    titles += [table.difference, table.confidence, "p"] if table.compared else []
+    rows = []
+    for row in table.rows:
+        label = escape(f"{row.label} (baseline)" if row.baseline else row.label)
+        # What follows the end of a row would be read as its argument, or as a star.
+        cells = [f"{{}}{label}" if label.startswith(("[", "*")) else label, number(row.n.text), number(row.value.text)]
+        if table.compared:
+            cells += [number(row.difference.text), number(row.interval.text), number(row.p.text)]
+        rows.append(cells)
+    return Tabular(
+        label=re.sub(r"[^A-Za-z0-9]+", "-", table.metric),
+        caption=caption(findings, f"{wording.label(table.metric).capitalize()} by variant."),
+        columns=f"@{{}}l{'r' * (len(titles) - 1)}@{{}}",
+        titles=list(map(escape, titles)),
+        rows=rows,
+        notes=escape(f"n counts completed runs; {table.reading}."),
+    )
+
+
+def claims(findings: Findings, rows: Sequence[ClaimRow]) -> Tabular:
+    """A row a claim; below one about several variants, a row each."""
+    found = []
+    for place, (verdict, row) in enumerate(zip(findings.judgement.verdicts, rows, strict=True), 1):
+        own = verdict.rows[0] if len(verdict.rows) == 1 else None
+        statement = row.statement if row.registered else f"{row.statement} (claimed after runs were seen)"
+        found.append([str(place), escape(statement), row.word, *numbers(row.facts, own)])
+        for part, estimate in zip(row.parts, verdict.rows if row.parts else (), strict=True):
+            found.append(["", rf"\quad {escape(about(part))}", part.word, *numbers(part.facts, estimate)])
+    notes = ["p is Holm-adjusted within its family"]
+    if len(findings.plan.looks) > 1:
+        notes[0] += " and valid at any look"
+    notes.append("equiv.: p of equivalence within the margin; of no gain and no loss, that of the bound")
+    levels = {estimate.level for verdict in findings.judgement.verdicts for estimate in verdict.rows}
+    notes += [f"each interval is a {wording.confidence(levels.pop())}"] if len(levels) == 1 else []
+    notes += [f"claims digest {findings.plan.claims_digest}"]
+    return Tabular(
+        label="claims",
+        caption=caption(findings, "Claims and what came of them."),
+        columns=r"@{}rp{0.28\linewidth}lrrrrr@{}",
+        titles=["", "claim", "verdict", "n", "estimate", "interval", "p", "equiv."],
+        rows=found,
+        notes=f"{escape('; '.join(notes))}.",
+    )
+
+
+def about(part: ClaimPart) -> str:
+    """The variant of a list, and what it is compared with."""
+    return f"{part.subject} against {part.over}" if part.over else part.subject
+
+
+def numbers(facts: Sequence[Fact], estimate: Estimate | None) -> list[str]:
+    """The cells of one estimate: n, its value with its unit, interval, p, p of equivalence; empty where there is none."""
+    if estimate is None:
+        return [""] * 5
+    texts = [fact.number.text for fact in facts if fact.name not in ("p", "seeds")]
+    value, interval = (*texts, "", "")[:2]
+    p_values = (wording.p_value(estimate.p_adjusted), wording.p_value(estimate.p_equivalence))
+    return [str(estimate.n), *map(number, (value, interval, *p_values))]
+
+
+def caption(findings: Findings, title: str) -> str:
+    """What the table shows, of which experiment; and whether it is evidence."""
+    plan = findings.plan
+    parts = [title, plan.question, f"({plan.name}: {', '.join(wording.setting(plan))}.)"]
+    parts += [] if findings.complete else [f"{findings.ended:,d} of {len(findings.asked):,d} runs in."]
+    parts += [f"{marker}."] if (marker := wording.rehearsal(plan)) else []
+    parts += [f"{wording.CHANGED.capitalize()}."] if plan.amended else []
+    return escape(" ".join(parts))
