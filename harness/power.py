@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LIKELY = 0.8  # the share of repetitions in which a design is to find what matters
 ASSUMED_SD = 0.20  # percentage points, where nothing is known
 LEAST_FREEDOM = 2  # degrees of freedom of a standard deviation that is worth telling: three pairs
+ROUNDING = 1e-9  # of the largest difference: what varies less does not vary
 
 Groups = list[list[float]]  # differences by seed, a list a pair of variants
 
@@ -147,6 +148,8 @@ def pooled(groups: Groups, plans: tuple[str, ...]) -> Spread | None:
     counted = [group for group in groups if len(group) > 1]
     freedom = sum(len(group) - 1 for group in counted)
     squares = sum((value - sum(group) / len(group)) ** 2 for group in counted for value in group)
-    if freedom < LEAST_FREEDOM or squares == 0:
+    if freedom < LEAST_FREEDOM:
         return None
-    return Spread(sqrt(squares / freedom), sum(map(len, counted)), plans)
+    sd = sqrt(squares / freedom)
+    largest = max(abs(value) for group in counted for value in group)
+    return Spread(sd, sum(map(len, counted)), plans) if sd > ROUNDING * largest else None

@@ -25,7 +25,7 @@ def test_no_name_means_every_plan(store: Store, toy_plan: PlanMaker, capsys: pyt
     shown = capsys.readouterr().out
     assert "+2.00" in shown
     for name in ("toys", "tigers"):
-        path = store.paths.report(name) / "report.md"
+        path = store.paths.report(name) / "index.html"
         assert path.is_file()
         assert f"report  {path}" in shown
 
@@ -56,7 +56,7 @@ def test_damaged_plans_and_runs_keep_no_other_plan_from_its_report(
     store.paths.plan("broken").write_text("{")
     assert report.main(["--results", str(store.paths.root)]) == 2
     out, err = capsys.readouterr()
-    assert f"report  {store.paths.report('toys') / 'report.md'}" in out
+    assert f"report  {store.paths.report('toys') / 'index.html'}" in out
     assert [line.split(": ")[0] for line in err.splitlines()] == [str(store.paths.plan("broken")), str(result)]
 
 

@@ -98,7 +98,7 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) ->
     if retry:
         again = f"again: {wording.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"
         lines += [Text(), styled(printable(again))]
-    report = paths.report(plan.name) / "report.md"
+    report = paths.report(plan.name) / "index.html"
     writing = shlex.join(["harness", "report", plan.name, *wording.elsewhere(paths.root)])
     lines += [Text(), styled(f"report  {report}" if report.is_file() else f"report  none yet; write it with: {writing}")]
     return Group(*lines)

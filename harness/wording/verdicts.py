@@ -73,8 +73,15 @@ def outcome(verdict: Verdict, metrics: Mapping[str, Metric], next_look: int | No
 
 def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle: bool = True) -> str:
     """The words for one row of a verdict. `settle`: say how many seeds would settle what is inconclusive."""
-    claim = verdict.claim
-    estimate = _Estimate(row, claim, metrics)
+    said = _words(verdict, _Estimate(row, verdict.claim, metrics))
+    if settle and row.verdict == "inconclusive" and row.seeds_needed is not None:
+        said += f"; {needed(row.seeds_needed)} would settle it"
+    return said
+
+
+def _words(verdict: Verdict, estimate: _Estimate) -> str:
+    """What an estimate says of the claim, and why it may have no test."""
+    claim, row = verdict.claim, estimate.row
     match claim:
         case RangeClaim(factor=factor):
             p = math.nan if row.verdict == "refuted" else row.p_adjusted
@@ -90,10 +97,7 @@ def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle:
             said = f"{estimate.number()}, no {change} of {claim.margin:g} {estimate.unit}".rstrip()
         case _:
             said = estimate.within() if _small(row, claim) else estimate.by()
-    said = "; ".join(filter(None, [said, *_why_not(row)]))
-    if settle and row.verdict == "inconclusive" and row.seeds_needed is not None:
-        said += f"; {needed(row.seeds_needed)} would settle it"
-    return said
+    return "; ".join(filter(None, [said, *_why_not(row)]))
 
 
 def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
@@ -104,8 +108,8 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
         parts = [f"{row.subject} {row.verdict}, {part(verdict, row, metrics)}" for row in verdict.rows]
         return f"{'; '.join(parts)}."
     (row,) = verdict.rows
-    estimate = _Estimate(row, verdict.claim, metrics)
-    said = [part(verdict, row, metrics, settle=False).replace(f" {estimate.brackets}", "").replace(f": {estimate.brackets}", "")]
+    estimate = _Estimate(row, verdict.claim, metrics, bracketed=False)
+    said = [_words(verdict, estimate)]
     if estimate.bounds is not None:
         low, high = (f"{bound:,.{estimate.places}f}" for bound in estimate.bounds)
         said.append(f"{confidence(row.level)} {low} to {high}")
@@ -161,9 +165,9 @@ def _optima(verdict: Verdict, factor: str) -> str:
 
 
 class _Estimate:
-    """A row's numbers as they are shown: turned back, rounded alike, with their unit."""
+    """A row's numbers as they are shown: turned back, rounded alike, with their unit; their interval in brackets or left out."""
 
-    def __init__(self, row: Estimate, claim: Claim, metrics: Mapping[str, Metric]) -> None:
+    def __init__(self, row: Estimate, claim: Claim, metrics: Mapping[str, Metric], bracketed: bool = True) -> None:
         self.row, self.margin = row, getattr(claim, "margin", None)
         metric = metrics[claim.metric]
         shown = as_measured(row, claim, metrics)
@@ -174,7 +178,8 @@ class _Estimate:
         self.places = decimals([row.mean, *(self.bounds or ())], metric)
         if metric.unit != "%" and not metric.exact:
             self.places = max(self.places - 1, 0)  # three figures: a difference is known less well than what it is of
-        self.brackets = interval(self.bounds, self.places, sign=not isinstance(claim, ThresholdClaim))
+        self.bracketed = bracketed
+        self.brackets = interval(self.bounds, self.places, sign=not isinstance(claim, ThresholdClaim)) if bracketed else ""
 
     def size(self) -> str:
         """The absolute value with its unit: `0.33 pp`."""
@@ -190,7 +195,8 @@ class _Estimate:
         """`+0.29 [-0.11, +0.69]`; of a metric of which less is better, that too. Empty without a value."""
         if math.isnan(self.mean):
             return ""
-        return f"{signed(self.mean, self.places)} {self.brackets}".rstrip() + (" (less is better)" if self.less_is_better else "")
+        behind = self.brackets if self.bracketed else self.unit
+        return f"{signed(self.mean, self.places)} {behind}".rstrip() + (" (less is better)" if self.less_is_better else "")
 
     def within(self) -> str:
         """`within ±0.25 pp (p .009)`."""

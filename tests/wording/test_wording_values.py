@@ -9,9 +9,11 @@ import pytest
 from examples import ACCURACY, amended, images_plan
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 from rich.cells import cell_len
 
 from harness import wording
+from harness.claims import Claim
 from harness.task import Metric
 
 METRIC = ACCURACY["test_accuracy"]
@@ -23,23 +25,30 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
     [
         (CLAIM, "leaky_relu improves on relu (test_accuracy; under 3 pp declared not to matter)"),
         (
-            {"kind": "best_in_range", "metric": "train_loss", "factor": "dropout", "value": [0.1, 0.3], "where": {"lr": "0.05"}},
+            {
+                "kind": "best_in_range",
+                "metric": "train_loss",
+                "factor": "dropout",
+                "inside": [0.1, 0.3],
+                "margin": 0,
+                "where": {"lr": "0.05"},
+            },
             "dropout is best from 0.1 to 0.3 (train_loss; where lr is 0.05)",
         ),
         (
-            {"kind": "declines_beyond", "metric": "test_accuracy", "factor": "dropout", "value": 0.5},
+            {"kind": "declines_beyond", "metric": "test_accuracy", "factor": "dropout", "beyond": 0.5},
             "the result declines where dropout is beyond 0.5 (test_accuracy)",
         ),
         (
-            {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "width", "dose": "parameters", "value": 32},
+            {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "width", "dose": "parameters", "beyond": 32},
             "there is no gain proportional to parameters where width is beyond 32 (test_accuracy)",
         ),
         (
-            {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "batch_size", "value": 32.0},
+            {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "batch_size", "beyond": 32.0},
             "there is no gain proportional to batch size where batch_size is beyond 32 (test_accuracy)",
         ),
         (
-            {"kind": "no_gain", "metric": "test_accuracy", "variants": ["x", "y", "z"], "over": ["a", "a", "a"]},
+            {"kind": "no_gain", "metric": "test_accuracy", "variants": ["x", "y", "z"], "over": ["a", "a", "a"], "margin": 0},
             "x, y and z gain nothing over a (test_accuracy)",
         ),
         (
@@ -47,18 +56,19 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
             "x is equivalent to a, y is equivalent to b (test_accuracy; under 0.25 pp declared not to matter)",
         ),
         (
-            {"kind": "at_least", "metric": "test_accuracy", "value": {"base": 86.968}},
+            {"kind": "at_least", "metric": "test_accuracy", "variant": "base", "value": 86.968},
             "base reaches at least 86.968 (test_accuracy)",
         ),
         (
-            {"kind": "at_most", "metric": "parameters", "value": {"base": 4903082.0}},
+            {"kind": "at_most", "metric": "parameters", "variant": "base", "value": 4903082.0},
             "base reaches at most 4,903,082 (parameters)",
         ),
         (
             {
                 "kind": "contrast",
                 "metric": "test_accuracy",
-                "value": {"a": 1, "b": -1},
+                "weights": {"a": 1, "b": -1},
+                "margin": 0,
                 "sign": "positive",
                 "failed_counts_as": 10.0,
             },
@@ -67,7 +77,8 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
     ],
 )
 def test_claims_read_as_sentences(claim: Mapping[str, object], sentence: str) -> None:
-    assert wording.claim(claim, {**ACCURACY, "parameters": Metric("", "minimize", resolution=1.0)}) == sentence
+    registered: Claim = TypeAdapter(Claim).validate_python(claim)
+    assert wording.claim(registered, {**ACCURACY, "parameters": Metric("", "minimize", resolution=1.0)}) == sentence
 
 
 @pytest.mark.parametrize(

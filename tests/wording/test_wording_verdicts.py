@@ -1,0 +1,185 @@
+"""Verdicts read as a person would say them: after the verdict's word, as a sentence, as notes."""
+
+from __future__ import annotations
+
+from math import nan
+from typing import Any
+
+import pytest
+from examples import ACCURACY, comparison
+from pydantic import TypeAdapter
+
+from harness import wording
+from harness.claims import Claim
+from harness.task import Metric
+from harness.verdicts import Estimate, Verdict
+
+METRICS = {**ACCURACY, "parameters": Metric("", "minimize", exact=True)}
+CLAIMS: TypeAdapter[Claim] = TypeAdapter(Claim)
+
+
+def row(**fields: Any) -> Estimate:
+    """An estimate of leaky_relu over base, supported unless `fields` say otherwise."""
+    known: dict[str, Any] = {
+        "subject": "leaky_relu",
+        "over": "base",
+        "verdict": "supported",
+        "notes": (),
+        "n": 5,
+        "mean": 0.328,
+        "sd": 0.095,
+        "interval": (0.2101, 0.4459),
+        "level": 0.05,
+        "p": 0.0015,
+        "p_adjusted": 0.003,
+        "p_equivalence": 1.0,
+        "rho": 0.77,
+        "seeds_needed": None,
+    }
+    return Estimate(**{**known, **fields})
+
+
+def verdict(claim: dict[str, Any], *rows: Estimate, **fields: Any) -> Verdict:
+    """A verdict of one row, or of several."""
+    rows = rows or (row(),)
+    known: dict[str, Any] = {"registered": True, "verdict": rows[0].verdict, "notes": (), "decided_at": 5, "open": False}
+    return Verdict(claim=CLAIMS.validate_python(claim), rows=rows, run_ids=(), **{**known, **fields})
+
+
+IMPROVES = comparison("leaky_relu")
+LOSS = comparison("leaky_relu", metric="train_loss", margin=0.01)
+RANGE = {"kind": "best_in_range", "metric": "test_accuracy", "factor": "dropout", "inside": [0.1, 0.3], "margin": 0.25}
+DECLINE = {"kind": "declines_beyond", "metric": "test_accuracy", "factor": "dropout", "beyond": 0.5}
+GAIN = {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "width", "dose": "parameters", "beyond": 32}
+LEAST = {"kind": "at_least", "metric": "test_accuracy", "variant": "base", "value": 86.97}
+MOST = {"kind": "at_most", "metric": "parameters", "variant": "base", "value": 5e6}
+CONTRAST = {
+    "kind": "contrast",
+    "metric": "test_accuracy",
+    "weights": {"a": 1, "b": -1},
+    "sign": "positive",
+    "margin": 0.25,
+}
+DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (verdict(IMPROVES), "better by 0.33 pp"),
+        (verdict(IMPROVES, row(verdict="refuted", mean=-1.478, interval=(-1.89, -1.07))), "worse by 1.48 pp"),
+        (verdict(IMPROVES, row(verdict="equivalent", p_equivalence=0.0093)), "within ±0.25 pp (p .009)"),
+        (verdict({**IMPROVES, "kind": "equivalent"}, row(p_equivalence=0.0093)), "within ±0.25 pp (p .009)"),
+        (
+            verdict(IMPROVES, row(verdict="inconclusive", mean=0.29, interval=(-0.11, 0.69), seeds_needed=(6, 17))),
+            "+0.29 [-0.11, +0.69]; 6 to 17 fresh seeds would settle it",
+        ),
+        (
+            verdict(IMPROVES, row(verdict="inconclusive", mean=0.29, interval=(-0.11, 0.69), seeds_needed=(8, 8))),
+            "+0.29 [-0.11, +0.69]; 8 fresh seeds would settle it",
+        ),
+        (
+            verdict(IMPROVES, row(verdict="inconclusive", mean=0.0, interval=(0.0, 0.0), notes=("degenerate",))),
+            "+0.00 [+0.00, +0.00]; no test: the seed had no effect",
+        ),
+        (
+            verdict(IMPROVES, row(verdict="inconclusive", mean=nan, interval=None, notes=("diverged: leaky_relu seed 3",))),
+            "diverged: leaky_relu seed 3",
+        ),
+        (
+            verdict({**IMPROVES, "kind": "no_gain"}, row(mean=0.02, interval=(-0.1, 0.14))),
+            "+0.02 [-0.10, +0.14], no gain of 0.25 pp",
+        ),
+        (
+            verdict({**IMPROVES, "kind": "no_loss"}, row(mean=0.02, interval=(-0.1, 0.14))),
+            "+0.02 [-0.10, +0.14], no loss of 0.25 pp",
+        ),
+        (verdict(LOSS, row(mean=0.02, interval=(0.0112, 0.0288))), "better by 0.0200 nats"),
+        (
+            verdict(LOSS, row(verdict="inconclusive", mean=0.02, interval=(-0.0112, 0.0512))),
+            "-0.0200 [-0.0512, +0.0112] (less is better)",
+        ),
+        (verdict(CONTRAST, row(over=None)), "+0.33 [+0.21, +0.45]"),
+        (verdict({**CONTRAST, "sign": "negligible"}, row(over=None, p_equivalence=0.01)), "within ±0.25 pp (p .010)"),
+        (verdict(LEAST, row(mean=87.1, interval=(86.9, 87.3))), "reaches 87.10, at least 86.97: [86.90, 87.30]"),
+        (
+            verdict(LEAST, row(verdict="refuted", mean=86.1, interval=(85.9, 86.3))),
+            "reaches 86.10, below 86.97: [85.90, 86.30]",
+        ),
+        (
+            verdict(LEAST, row(verdict="inconclusive", mean=87.0, interval=(86.9, 87.1))),
+            "reaches 87.00, against 86.97: [86.90, 87.10]",
+        ),
+        (verdict(MOST, row(mean=4_903_082.0, interval=None)), "reaches 4,903,082, at most 5,000,000"),
+        (verdict(RANGE, row(**DOSES), optima=("0.1", "0.2", "0.3")), "0.1, 0.2 or 0.3 may be best (p .003)"),
+        (verdict(RANGE, row(verdict="refuted", **DOSES), optima=("0.5",)), "0.5 may be best"),
+        (verdict(DECLINE, row(**{**DOSES, "mean": 4.98})), "worse by 4.98 pp for each 1 of dropout beyond 0.5 (p .003)"),
+        (
+            verdict(GAIN, row(**{**DOSES, "mean": 3.1e-7})),
+            "0.31 pp less for each million parameters beyond 32 than up to it (p .003)",
+        ),
+    ],
+)
+def test_what_follows_a_verdicts_word(given: Verdict, words: str) -> None:
+    assert wording.outcome(given, METRICS) == words
+
+
+def test_while_a_look_is_to_come_it_takes_the_place_of_fresh_seeds() -> None:
+    unsure = row(verdict="inconclusive", mean=0.29, interval=(-0.11, 0.69), seeds_needed=(8, 20))
+    given = verdict(IMPROVES, unsure, open=True, decided_at=None)
+    assert wording.outcome(given, METRICS, next_look=8) == "+0.29 [-0.11, +0.69]; next look at 8 seeds"
+
+
+def test_before_the_first_look_there_is_nothing_to_say() -> None:
+    given = Verdict(CLAIMS.validate_python(IMPROVES), True, "waiting", (), (), None, True, ())
+    assert wording.outcome(given, METRICS) == "no look yet"
+    assert wording.headline(given, METRICS).startswith("Not judged yet")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (verdict(IMPROVES), "Better by 0.33 pp, 95 % interval 0.21 to 0.45, 5 paired seeds."),
+        (
+            verdict(IMPROVES, row(verdict="inconclusive", mean=0.29, interval=(-0.11, 0.69), n=3, seeds_needed=(6, 17))),
+            "+0.29 pp, 95 % interval -0.11 to 0.69, 3 paired seeds; 6 to 17 fresh seeds would settle it.",
+        ),
+        (verdict(IMPROVES, row(level=0.0066)), "Better by 0.33 pp, 99.34 % interval 0.21 to 0.45, 5 paired seeds."),
+        (
+            verdict(LEAST, row(mean=87.1, interval=(86.9, 87.3))),
+            "Reaches 87.10, at least 86.97, 95 % interval 86.90 to 87.30, 5 seeds.",
+        ),
+        (verdict(RANGE, row(**DOSES), optima=("0.1", "0.2")), "0.1 or 0.2 may be best (p .003), 5 seeds."),
+        (
+            verdict(comparison(["a", "b"]), row(subject="a"), row(subject="b", verdict="refuted", mean=-0.5)),
+            "a supported, better by 0.33 pp; b refuted, worse by 0.50 pp.",
+        ),
+    ],
+)
+def test_a_headline_is_a_whole_sentence(given: Verdict, sentence: str) -> None:
+    assert wording.headline(given, METRICS) == sentence
+
+
+def test_every_note_is_a_sentence() -> None:
+    unsure = row(verdict="inconclusive", notes=("no practical gain", "failed: b seed 3"))
+    given = verdict(IMPROVES, unsure, notes=("no practical gain", "early stop"), registered=False, e_value=24.0)
+    assert wording.notes(given) == (
+        "A gain as large as the margin can be ruled out.",
+        "Decided at 5 seeds, before the last look: effects at an early stop are inflated.",
+        "Failed: b seed 3.",
+        "Claimed after runs were seen.",
+        "With the seeds beyond the last look the e-value is 24; evidence begins at 1 / alpha.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [(0.00301, ".003"), (0.0004, "<.001"), (0.67, ".670"), (0.9996, "1"), (1.0, "1"), (0.9994, ".999"), (nan, "")],
+)
+def test_p_values_have_three_decimals_and_no_zero_in_front(p: float, words: str) -> None:
+    assert wording.p_value(p) == words
+
+
+def test_no_difference_is_neither_plus_nor_minus_nothing() -> None:
+    assert wording.signed(-0.001, 2) == "+0.00"
+    assert wording.outcome(verdict(IMPROVES, row(mean=0.0)), METRICS) == "no difference"
