@@ -1,4 +1,4 @@
-"""A plan's name -> its report on disk: report.md and figures/. Formats join beside `markdown`."""
+"""A plan's name -> its report on disk: index.html, the same in other formats, and figures/."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def write_report(name: str, results: str | Path = "results") -> Path:
 def write_findings(findings: Findings) -> Path:
     """`write_report` for findings that are in memory already."""
     # Jinja2 and matplotlib take a while to import; gathering alone needs neither.
-    from harness.writeup import markdown, pictures
+    from harness.writeup import latex, markdown, page, pictures, runscsv, verdictsjson
 
-    pictures.write(findings)
-    return markdown.write(findings)
+    drawn = pictures.write(findings)
+    markdown.write(findings, drawn)
+    for form in (latex, runscsv, verdictsjson):
+        form.write(findings)
+    return page.write(findings, drawn)

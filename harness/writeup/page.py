@@ -1,0 +1,201 @@
+"""Findings, pictures -> index.html: one file that opens from disk, with figures, style and script inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from harness import wording
+from harness.claims import as_dict
+from harness.plan import Plan, config_difference
+from harness.store.atomic import make_folder, write_text
+from harness.writeup.findings import Findings
+from harness.writeup.pictures import Picture, Section, folder
+from harness.writeup.rows import Rows
+
+if TYPE_CHECKING:
+    import jinja2
+
+# A figure of so many bytes goes in as lines, which stay sharp; above that (many thousand curves) as pixels.
+LARGEST_SVG = 400_000
+REFRESH_S = 30
+OTHER_FORMATS = ("report.md", "table.tex", "runs.csv", "verdicts.json")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture as the page holds it. `width` and `height` [pixels] keep its place while it is decoded."""
+
+    section: Section
+    alt: str
+    caption: str
+    source: str  # a data URI
+    width: int
+    height: int
+    file: str  # relative to the page
+
+
+def write(findings: Findings, pictures: Sequence[Picture]) -> Path:
+    """Write index.html into the report's folder, beside the formats it links to. Raises StoreError."""
+    path = findings.folder / "index.html"
+    make_folder(path.parent)
+    write_text(path, render(findings, pictures))
+    return path
+
+
+def render(findings: Findings, pictures: Sequence[Picture]) -> str:
+    """The page's text; the same for the same findings and figures."""
+    plan, rows = findings.plan, Rows(findings)
+    images = [image(folder(findings), picture) for picture in pictures]
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            **shared("page.js"),
+            plan=plan,
+            refresh=None if findings.complete else REFRESH_S,
+            banner=banner(findings),
+            facts=facts(findings),
+            lead=lead(findings),
+            further=[(place, row) for place, row in enumerate(rows.claims, 1) if place > 1],
+            margin=None if plan.margin is None else wording.margin(plan.margin, findings.metrics[findings.metric].unit),
+            rows=rows,
+            images={section: [each for each in images if each.section == section] for section in get_args(Section)},
+            metric=wording.axis(findings.metric, findings.metrics[findings.metric].unit),
+            counts=findings.counts,
+            flags=findings.flags,
+            images_missing=findings.images_missing,
+            trust_confidence=wording.confidence(findings.table.level),
+            alpha=f"{plan.alpha:g}",
+            cost=[(device, hours(seconds, "")) for device, seconds in findings.cost.by_device.items()],
+            command=wording.command(plan, findings.results),
+            registered=registered(plan),
+            formats=[name for name in OTHER_FORMATS if (findings.folder / name).is_file()],
+        )
+    )
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Everything that goes into a page is escaped by HTML's rules; a name that a template lacks is an error."""
+    import jinja2
+
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("harness.writeup"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["count"] = wording.count
+    made.filters["label"] = wording.label
+    made.globals["plural"] = wording.plural
+    return made
+
+
+def shared(script: str) -> dict[str, Any]:
+    """Style, script and the policy that allows just these: nothing else runs, nothing is fetched."""
+    from markupsafe import Markup
+
+    templates = resources.files("harness.writeup") / "templates"
+    style, code = (templates / "style.css").read_text(), (templates / script).read_text()
+    policy = f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(code)}; base-uri 'none'"
+    return {"style": Markup(style), "script": Markup(code), "policy": policy}
+
+
+def _allowed(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def banner(findings: Findings) -> list[str]:
+    """What a reader must see before anything else."""
+    missing = None if findings.complete else f"{findings.ended:,d} OF {len(findings.asked):,d} RUNS IN"
+    lines = (wording.rehearsal(findings.plan), missing, wording.amended(findings.plan, findings.metrics))
+    return [line for line in lines if line]
+
+
+def facts(findings: Findings) -> list[str]:
+    """The line above all: runs, seeds, cost, date."""
+    seeds = 1 + max((run.seed for run in findings.asked), default=-1)
+    parts = [f"{findings.ended:,d}/{len(findings.asked):,d} runs", wording.plural(seeds, "seed")]
+    parts += [hours(findings.cost.seconds, device_word(findings.plan))] if findings.cost.seconds else []
+    return [*parts, *([findings.last[:10]] if findings.last else [])]
+
+
+def device_word(plan: Plan) -> str:
+    """What an hour of the plan's accelerator is called."""
+    return "GPU " if plan.accelerator == "cuda" else "CPU "
+
+
+def hours(seconds: float, device: str) -> str:
+    """`3.1 GPU h`; under an hour `25 CPU min`."""
+    if seconds >= 3600:
+        return f"{seconds / 3600:,.1f} {device}h"
+    return f"{max(seconds / 60, 0.1):.{0 if seconds >= 600 else 1}f} {device}min"
+
+
+def lead(findings: Findings) -> dict[str, Any] | None:
+    """The first claim's verdict, in words; None where nothing is claimed."""
+    if not findings.judgement.verdicts:
+        return None
+    first = findings.judgement.verdicts[0]
+    return {
+        "word": first.verdict,
+        "statement": wording.statement(first.claim),
+        "sentence": wording.headline(first, findings.metrics),
+        "ids": first.run_ids,
+        "registered": first.registered,
+    }
+
+
+def registered(plan: Plan) -> str:
+    """What was registered, as YAML: the plan's terms, the baseline's configuration, and what the other variants change of it."""
+    import yaml
+
+    base = plan.variants[plan.baseline]
+    variants: Mapping[str, Any] = {
+        label: {path: new for path, (_, new) in config_difference(base, config).items()}
+        for label, config in plan.variants.items()
+    }
+    terms = {
+        "question": plan.question,
+        "source": plan.source,
+        "task": f"{plan.task} {plan.task_version}",
+        "baseline": plan.baseline,
+        "looks": list(plan.looks),
+        "margin": plan.margin,
+        "alpha": plan.alpha,
+        "claims": [as_dict(claim) for claim in plan.claims],
+        "variants": variants,
+        "config": base,
+    }
+    return yaml.safe_dump(plain(terms), sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
+
+
+def plain(value: Any) -> Any:
+    """Mappings and sequences as the dicts and lists that YAML knows."""
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value
+
+
+def image(figures: Path, picture: Picture) -> Image:
+    """The picture inside a data URI."""
+    pixels = (figures / f"{picture.name}.png").read_bytes()
+    lines = figures / f"{picture.name}.svg"
+    sharp = lines.stat().st_size <= LARGEST_SVG
+    kind, data, suffix = ("svg+xml", lines.read_bytes(), "svg") if sharp else ("png", pixels, "png")
+    # The header of a PNG holds its size at a fixed place; the SVG has the same proportions.
+    width, height = struct.unpack(">II", pixels[16:24])
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return Image(picture.section, picture.alt, picture.caption, source, width, height, f"figures/{picture.name}.{suffix}")

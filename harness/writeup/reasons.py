@@ -1,0 +1,101 @@
+"""A verdict -> why it is so: the rule that was applied and the numbers that it was applied to, a sentence each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from harness import wording
+from harness.claims import ComparisonClaim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
+from harness.plan import Plan
+from harness.task import Metric
+from harness.verdicts.model import Estimate, Verdict
+
+
+def reasons(verdict: Verdict, plan: Plan, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+    """The rule, at which look it was applied, and what it met; then the verdict's notes."""
+    if not verdict.rows:
+        first = wording.plural(min(plan.looks), "seed")
+        return (f"The first look is at {first} of every variant; until then nothing is compared.", *wording.notes(verdict))
+    metric = metrics[verdict.claim.metric]
+    said = [rule(verdict, plan, metric)]
+    if len(verdict.rows) == 1:
+        said += met(verdict.rows[0], verdict, plan, metric)
+    said.append(look(verdict, plan))
+    return (*filter(None, said), *wording.notes(verdict))
+
+
+def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
+    """When a claim of this kind is supported, and when it is refuted."""
+    claim, alpha = verdict.claim, f"{plan.alpha:g}"
+    margin = f"{getattr(claim, 'margin', 0.0):g} {wording.difference_unit(metric.unit)}".rstrip()
+    if metric.exact:
+        return f"{wording.label(claim.metric).capitalize()} does not vary with the seed: values are compared as they are."
+    match claim:
+        case ComparisonClaim(kind="improves" | "worsens") | ContrastClaim(sign="positive" | "negative"):
+            text = (
+                f"Equivalent when a difference of {margin} or more is ruled out at {alpha}; else supported when p is below"
+                f" {alpha} and the difference has the claimed direction, refuted when it has the other."
+            )
+        case ComparisonClaim(kind="no_gain" | "no_loss"):
+            change = "gain" if claim.kind == "no_gain" else "loss"
+            text = (
+                f"Supported when a {change} of {margin} is ruled out at {alpha} for every variant;"
+                f" refuted when one shows a {change} with p below {alpha}."
+            )
+        case ComparisonClaim() | ContrastClaim():
+            text = (
+                f"Supported when a difference of {margin} or more is ruled out at {alpha};"
+                f" refuted when p is below {alpha} and the interval lies outside ±{margin}."
+            )
+        case RangeClaim():
+            text = (
+                f"Supported when one level inside the range is at least as good as every level outside, minus {margin}, with"
+                f" p below {alpha}; refuted when no level inside may be the best."
+            )
+        case DeclineClaim():
+            text = (
+                f"Supported when the slope from there on is downward with p below {alpha} and no neighbouring level rises;"
+                " refuted by a rise or an upward slope that is as clear."
+            )
+        case ProportionClaim():
+            text = (
+                f"Supported when the gain for each unit is smaller beyond that level than up to it, with p below {alpha};"
+                " refuted when it is as clearly larger."
+            )
+        case ThresholdClaim():
+            text = (
+                f"Supported when the mean is on the claimed side of the number with p below {alpha}, refuted when on the other."
+            )
+    if isinstance(claim, ComparisonClaim) and len(claim.variants) > 1:
+        text += " A list is supported when all of it is, and refuted when any of it is."
+    return text
+
+
+def met(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str]:
+    """The p values that the rule was applied to."""
+    found = []
+    if not math.isnan(row.p_equivalence) and not metric.exact:
+        bounded = isinstance(verdict.claim, ComparisonClaim) and verdict.claim.kind in ("no_gain", "no_loss")
+        found.append(f"{'bound' if bounded else 'equivalence'} p {wording.p_value(row.p_equivalence)}")
+    if not math.isnan(row.p_adjusted):
+        paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
+        found.append(f"{'difference p' if paired else 'p'} {wording.p_value(row.p_adjusted)}")
+        if row.p_adjusted != row.p:
+            found.append(f"{wording.p_value(row.p)} before Holm's correction for the other claims")
+    if not found:
+        return []
+    sentence = f"{'; '.join(found)}; alpha {plan.alpha:g}."
+    return [sentence[0].upper() + sentence[1:]]
+
+
+def look(verdict: Verdict, plan: Plan) -> str:
+    """At which look the verdict was made, where there are several."""
+    if len(plan.looks) == 1:
+        return ""
+    planned = ", ".join(map(str, plan.looks))
+    if verdict.decided_at is not None:
+        said = f"Decided at {wording.plural(verdict.decided_at, 'seed')}"
+    else:
+        said = "Open until a later look" if verdict.open else "Still undecided at the last look that was judged"
+    return f"{said}; looks were planned at {planned} seeds, p values are valid at any of them."

@@ -1,0 +1,298 @@
+"""Findings -> the rows of the page: claims, variants, what to trust, runs; each number with the runs it comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+from typing import Any
+
+from harness import wording
+from harness.claims import DeclineClaim, ProportionClaim, ThresholdClaim
+from harness.task import Metric
+from harness.verdicts import Estimate, Table, Verdict
+from harness.verdicts.document import as_measured
+from harness.verdicts.model import Row
+from harness.writeup.findings import Findings
+from harness.writeup.reasons import reasons
+from harness.writeup.sources import LISTED, Group, Number, Sources, total
+
+RUN_FILES = ("log.txt", "metrics.jsonl", "result.json", "provenance.json", "spec.json")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number with its name."""
+
+    name: str
+    number: Number
+
+
+@dataclass(frozen=True)
+class ClaimPart:
+    """What is said of one variant of a claim."""
+
+    subject: str
+    over: str | None
+    word: str
+    said: str
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """A claim. `parts` has a variant each where it is about several, `facts` the numbers where it has one estimate."""
+
+    statement: str
+    qualifiers: str
+    registered: bool
+    word: str
+    outcome: Number
+    facts: tuple[Fact, ...]
+    parts: tuple[ClaimPart, ...]
+    reasons: tuple[str, ...]
+    groups: tuple[Group, ...]  # of its runs
+    listed: bool  # whether they are few enough to be listed with the claim
+
+    @property
+    def runs(self) -> int:
+        """How many it comes from."""
+        return total(self.groups)
+
+
+@dataclass(frozen=True)
+class VariantRow:
+    """A variant in the table of one metric."""
+
+    label: str
+    baseline: bool
+    over: str | None
+    place: int
+    n: Number
+    value: Number
+    difference: Number
+    interval: Number
+    p: Number
+    exploratory: bool
+    parameters: Number
+    time: Number
+    lost: Number  # failed and diverged runs
+
+
+@dataclass(frozen=True)
+class VariantTable:
+    """The variants by one metric. What no row has is no column."""
+
+    metric: str
+    title: str
+    reading: str
+    difference: str  # the heading of that column, with its unit
+    confidence: str
+    compared: bool
+    parameters: bool
+    time: bool
+    lost: bool
+    rows: tuple[VariantRow, ...]
+
+
+@dataclass(frozen=True)
+class TrustRow:
+    """How far a variant's numbers vary, and with what."""
+
+    label: str
+    sd: Number
+    over: str | None
+    rho: Number
+    seeds: Number  # the interval for new seeds
+    images: Number  # the interval for new seeds and new images
+
+
+class Rows:
+    """The rows of a plan's findings."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings, self.plan = findings, findings.plan
+        self.sources = Sources(findings)
+
+    @cached_property
+    def claims(self) -> tuple[ClaimRow, ...]:
+        """One a verdict, in their order."""
+        return tuple(map(self._claim, self.findings.judgement.verdicts))
+
+    @cached_property
+    def tables(self) -> tuple[VariantTable, ...]:
+        """One a metric that is compared, the first with parameters, time and failures."""
+        return tuple(self._table(table, whole=place == 0) for place, table in enumerate(self.findings.tables.values()))
+
+    def _claim(self, verdict: Verdict) -> ClaimRow:
+        findings, claim = self.findings, verdict.claim
+        several = len(verdict.rows) > 1
+        groups = tuple(self.sources.groups(verdict.run_ids))
+        statement = wording.statement(claim)
+        return ClaimRow(
+            statement=statement,
+            qualifiers=wording.claim(claim, findings.metrics).removeprefix(statement).strip(" ()"),
+            registered=verdict.registered,
+            word=verdict.verdict,
+            outcome=Number(wording.outcome(verdict, findings.metrics, self._next_look(verdict)), verdict.run_ids),
+            facts=() if several else tuple(fact for row in verdict.rows for fact in self._facts(verdict, row)),
+            parts=tuple(self._part(verdict, row) for row in verdict.rows) if several else (),
+            reasons=reasons(verdict, self.plan, findings.metrics),
+            groups=groups,
+            listed=total(groups) <= LISTED,
+        )
+
+    def _next_look(self, verdict: Verdict) -> int | None:
+        look = self.findings.judgement.look
+        return next((planned for planned in self.plan.looks if planned > look), None) if verdict.open else None
+
+    def _part(self, verdict: Verdict, row: Estimate) -> ClaimPart:
+        said = wording.part(verdict, row, self.findings.metrics)
+        return ClaimPart(row.subject, row.over, row.verdict, said, tuple(self._facts(verdict, row)))
+
+    def _facts(self, verdict: Verdict, row: Estimate) -> Iterator[Fact]:
+        """The estimate, its interval, its p value and its seeds, as far as there are any."""
+        claim, metric = verdict.claim, self.findings.metrics[verdict.claim.metric]
+        ids = self.sources.of_row(verdict, row)
+        shown = as_measured(row, claim, self.findings.metrics)
+        bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
+        slope = isinstance(claim, DeclineClaim | ProportionClaim)
+        places = wording.decimals([shown.mean, *(bounds or ())], Metric("", metric.goal) if slope else metric)
+        if not math.isnan(shown.mean):
+            plain = isinstance(claim, ThresholdClaim)
+            unit = metric.unit if plain else wording.difference_unit(metric.unit)
+            text = wording.number(shown.mean, places) if plain else wording.signed(shown.mean, places)
+            name = "mean" if plain else "slope" if slope else "difference"
+            yield Fact(name, Number(f"{text} {'' if slope else unit}".rstrip(), ids))
+            if bounds is not None:
+                yield Fact(wording.confidence(row.level), Number(wording.interval(bounds, places, sign=not plain), ids))
+        if not math.isnan(row.p_adjusted):
+            yield Fact("p", Number(wording.p_value(row.p_adjusted), ids))
+        yield Fact("seeds", Number(f"{row.n:,d}", ids))
+
+    def _table(self, table: Table, whole: bool) -> VariantTable:
+        metric = self.findings.metrics[table.metric]
+        compared = bool(table.seeds) and any(row.over is not None for row in table.rows)
+        unit = wording.difference_unit(metric.unit)
+        spread = [bound for row in table.rows for bound in row.interval or ()]
+        places = wording.decimals([*(row.mean for row in table.rows), *spread], metric)
+        rows = tuple(self._variant(place, row, table, places) for place, row in enumerate(table.rows))
+        return VariantTable(
+            metric=table.metric,
+            title=wording.axis(table.metric, metric.unit),
+            reading=wording.reading(self.plan, table, metric.unit),
+            difference=f"difference ({unit})" if unit else "difference",
+            confidence=wording.confidence(table.level),
+            compared=compared,
+            parameters=whole and table.metric != "parameters" and any(row.parameters.text for row in rows),
+            time=whole and any(row.time.text for row in rows),
+            lost=whole and any(row.lost.ids for row in rows),
+            rows=rows,
+        )
+
+    def _variant(self, place: int, row: Row, table: Table, places: int) -> VariantRow:
+        own = self.sources.of(row.variant, table.seeds)
+        both = self.sources.pairs(row.variant, row.over, table.seeds) if row.over else ()
+        records = self.findings.records
+        lost = tuple(
+            run.id
+            for run in self.findings.asked
+            if run.variant == row.variant and records[run.id].state in ("failed", "diverged")
+        )
+        seconds = [taken for run_id in own if (taken := records[run_id].seconds) is not None]
+        parameters = {records[run_id].metrics.get("parameters") for run_id in own} - {None}
+        counted = parameters.pop() if len(parameters) == 1 else None
+        return VariantRow(
+            label=row.variant,
+            baseline=row.variant == self.plan.baseline and len(self.plan.variants) > 1,
+            over=row.over if row.over != self.plan.baseline else None,
+            place=place,
+            n=Number(f"{row.n:,d}", own, row.n),
+            value=Number(wording.spread(row.mean, row.sd, places), own, finite(row.mean)),
+            difference=Number(wording.signed(row.difference, places), both, finite(row.difference)),
+            interval=Number(wording.interval(row.interval, places), both, finite(row.difference)),
+            p=Number(wording.p_value(row.p), both, finite(row.p)),
+            exploratory=row.over is not None and not row.claimed,
+            parameters=Number("" if counted is None else wording.count(counted), own, counted),
+            time=Number(wording.clock(fmean(seconds)) if seconds else "", own, fmean(seconds) if seconds else None),
+            lost=Number(f"{len(lost):,d}" if lost else "", lost, len(lost)),
+        )
+
+    @cached_property
+    def trust(self) -> tuple[TrustRow, ...]:
+        """One a variant; empty before there is any spread to tell of."""
+        table, metric = self.findings.table, self.findings.metrics[self.findings.metric]
+        crossed = self.findings.images
+        bounds = [bound for row in table.rows for bound in row.interval or ()]
+        places = wording.decimals([*(row.mean for row in table.rows), *bounds], metric)
+        found = []
+        for row in table.rows:
+            own = self.sources.of(row.variant, table.seeds)
+            both = self.sources.pairs(row.variant, row.over, table.seeds) if row.over else ()
+            images = crossed.get((row.variant, row.over)) if row.over else None
+            found.append(
+                TrustRow(
+                    label=row.variant,
+                    sd=Number(wording.number(row.sd, places), own),
+                    over=row.over,
+                    rho=Number("" if math.isnan(row.rho) else f"{row.rho:.2f}", both),
+                    seeds=Number(wording.interval(row.interval, places), both),
+                    images=Number("" if images is None else wording.interval(images.ci95, places), both),
+                )
+            )
+        return tuple(found) if any(not math.isnan(row.sd) for row in table.rows) else ()
+
+    @cached_property
+    def runs(self) -> list[dict[str, Any]]:
+        """One a run that the looks ask for, by variant, then seed."""
+        order = {label: place for place, label in enumerate(self.plan.variants)}
+        metric = self.findings.metrics[self.findings.metric]
+        asked = sorted(self.findings.asked, key=lambda run: (order[run.variant], run.seed))
+        values = [self.findings.records[run.id].metrics.get(self.findings.metric, math.nan) for run in asked]
+        places = wording.decimals(values, metric)
+        first: set[str] = set()
+        found = []
+        for run, value in zip(asked, values, strict=True):
+            record, origin = self.findings.records[run.id], self.findings.origins.get(run.id)
+            folder = self.findings.results / "runs" / run.id
+            # What a failed or diverged run measured last is no result.
+            shown = value if record.state == "completed" else math.nan
+            found.append(
+                {
+                    "id": run.id,
+                    "anchor": f"runs-{order[run.variant]}" if run.variant not in first else None,
+                    "variant": run.variant,
+                    "seed": run.seed,
+                    "state": record.state,
+                    "reason": record.reason or "",
+                    "epochs": record.epoch,
+                    "value": wording.number(shown, places),
+                    "sort": finite(shown),
+                    "time": "" if record.seconds is None else wording.clock(record.seconds),
+                    "seconds": record.seconds,
+                    "device": origin.device if origin else "",
+                    "commit": commit(origin.code.commit, origin.code.dirty) if origin else "",
+                    "files": [name for name in RUN_FILES if (folder / name).is_file()] if origin or record.ended else [],
+                    "folder": origin is not None or record.ended,
+                }
+            )
+            first.add(run.variant)
+        return found
+
+    @cached_property
+    def commits(self) -> Sequence[str]:
+        """The commits that runs were trained by, in words."""
+        codes = [origin.code for origin in self.findings.origins.values()]
+        return sorted({commit(code.commit, code.dirty) for code in codes if code.commit})
+
+
+def commit(name: str | None, dirty: bool | None) -> str:
+    """The beginning of a commit's name; with a plus where files differed from it."""
+    return "" if name is None else f"{name[:10]}{'+' if dirty else ''}"
+
+
+def finite(value: float) -> float | None:
+    """The number that a column is sorted by."""
+    return value if math.isfinite(value) else None

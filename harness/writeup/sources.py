@@ -1,0 +1,99 @@
+"""Findings -> which runs a number comes from. Every number of the page carries that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.claims import members
+from harness.plan import PlannedRun
+from harness.verdicts.model import Estimate, Verdict
+from harness.writeup.findings import Findings
+
+NAMED = 6  # ids that a number names when it is pointed at
+LISTED = 120  # runs that a claim lists; the table of runs has them all
+
+
+@dataclass(frozen=True)
+class Number:
+    """What is shown, and the ids of the runs that it comes from. `value` is what a table sorts by."""
+
+    text: str
+    ids: tuple[str, ...] = ()
+    value: float | None = None
+
+    @property
+    def title(self) -> str:
+        """`from 2 runs: a00000000000, a00000000001`."""
+        if not self.ids:
+            return ""
+        named = ", ".join(self.ids[:NAMED])
+        rest = f" and {len(self.ids) - NAMED:,d} more" if len(self.ids) > NAMED else ""
+        return f"from {len(self.ids):,d} run{'' if len(self.ids) == 1 else 's'}: {named}{rest}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of a variant."""
+
+    variant: str
+    place: int  # of the variant in the plan: its rows in the table of runs begin at #runs-`place`
+    runs: tuple[PlannedRun, ...]
+
+
+class Sources:
+    """The runs of a plan, looked up by what was made of them."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+
+    @cached_property
+    def _by_id(self) -> dict[str, PlannedRun]:
+        return {run.id: run for run in self.findings.plan.runs}
+
+    @cached_property
+    def _completed(self) -> dict[str, dict[int, str]]:
+        """Variant -> seed -> id of its completed run."""
+        found: dict[str, dict[int, str]] = {label: {} for label in self.findings.plan.variants}
+        for run in self.findings.plan.runs:
+            if self.findings.records[run.id].state == "completed":
+                found[run.variant][run.seed] = run.id
+        return found
+
+    def of(self, variant: str, seeds: int = 0) -> tuple[str, ...]:
+        """The completed runs of a variant; of its first `seeds` seeds where that is not 0."""
+        return tuple(run_id for seed, run_id in self._completed[variant].items() if not seeds or seed < seeds)
+
+    def pairs(self, variant: str, over: str, seeds: int) -> tuple[str, ...]:
+        """The completed runs of both variants whose seed the other one completed too."""
+        one, other = self._completed[variant], self._completed[over]
+        both = [seed for seed in one if seed in other and (not seeds or seed < seeds)]
+        return tuple(found[seed] for found in (one, other) for seed in both)
+
+    def of_row(self, verdict: Verdict, row: Estimate) -> tuple[str, ...]:
+        """The runs that an estimate of a verdict comes from."""
+        if len(verdict.rows) == 1:
+            return verdict.run_ids
+        levels, where = self.findings.plan.levels, verdict.claim.where
+        own = {variant for side in (row.subject, row.over) if side for variant in members(side, levels, where)}
+        return tuple(run_id for run_id in verdict.run_ids if self._by_id[run_id].variant in own)
+
+    def groups(self, ids: Iterable[str]) -> list[Group]:
+        """The runs by variant, in the plan's order."""
+        wanted = [self._by_id[run_id] for run_id in ids]
+        found = []
+        for place, variant in enumerate(self.findings.plan.variants):
+            runs = tuple(sorted((run for run in wanted if run.variant == variant), key=seed_of))
+            found += [Group(variant, place, runs)] if runs else []
+        return found
+
+
+def seed_of(run: PlannedRun) -> int:
+    """What runs are sorted by within a variant."""
+    return run.seed
+
+
+def total(groups: Sequence[Group]) -> int:
+    """How many runs there are in all."""
+    return sum(len(group.runs) for group in groups)

@@ -1,0 +1,74 @@
+"use strict";
+// The page works without this. It adds: tables that sort, details that stay open, a page of unfinished runs that stays current.
+
+for (const table of document.querySelectorAll("table.sortable")) {
+  const body = table.tBodies[0];
+  const original = [...body.rows];
+  table.tHead.querySelectorAll("th").forEach((heading, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
+    heading.append(button);
+    button.addEventListener("click", () => {
+      const before = heading.getAttribute("aria-sort");
+      table.tHead.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
+      const order = { null: "ascending", ascending: "descending", descending: null }[before];
+      if (order) heading.setAttribute("aria-sort", order);
+      body.append(...(order ? sorted(original, column, order === "ascending" ? 1 : -1) : original));
+    });
+  });
+}
+
+// Rows by a column: numbers by size, words by the alphabet; what is empty comes last, either way.
+function sorted(rows, column, sign) {
+  const keyed = rows.map((row) => {
+    const cell = row.cells[column];
+    const text = cell.textContent.trim();
+    const number = Number(cell.dataset.value ?? (text === "" ? NaN : text.replaceAll(",", "")));
+    return { row, text, number };
+  });
+  keyed.sort((a, b) => {
+    const numbers = Number.isFinite(a.number) - Number.isFinite(b.number);
+    if (numbers) return -numbers;
+    if (Number.isFinite(a.number)) return sign * (a.number - b.number);
+    if (!a.text || !b.text) return !a.text - !b.text;
+    return sign * a.text.localeCompare(b.text, "en", { numeric: true });
+  });
+  return keyed.map((key) => key.row);
+}
+
+// A link to a run opens the table that it is in, in browsers that do not do so themselves.
+function reveal() {
+  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
+  if (target) target.scrollIntoView();
+}
+addEventListener("hashchange", reveal);
+
+// A folded table has nothing to print.
+let folded = [];
+addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("#claims details:not([open]), #repeat details:not([open])")];
+  folded.forEach((part) => (part.open = true));
+});
+addEventListener("afterprint", () => folded.forEach((part) => (part.open = false)));
+
+const kept = [...document.querySelectorAll("details[data-keep]")];
+const place = `kept ${location.pathname}`;
+const refresh = Number(document.body.dataset.refresh);
+const before = JSON.parse(sessionStorage.getItem(place) ?? "null");
+sessionStorage.removeItem(place);
+if (before) {
+  for (const part of kept) part.open = before.open.includes(part.dataset.keep);
+  scrollTo(0, before.top);
+} else {
+  reveal();
+}
+if (refresh) {
+  setInterval(() => {
+    if (document.hidden || String(getSelection())) return;
+    const open = kept.filter((part) => part.open).map((part) => part.dataset.keep);
+    sessionStorage.setItem(place, JSON.stringify({ open, top: scrollY }));
+    location.reload();
+  }, 1000 * refresh);
+}

@@ -1,0 +1,162 @@
+"""A headless Chromium, driven through the DevTools protocol over two pipes: pages, what they log, keys, screenshots."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",  # containers seldom let a browser have its own
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+KEYS = {"Tab": 9, "Enter": 13, " ": 32}
+
+
+def found() -> str | None:
+    """The browser's path, or None."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+class Browser:
+    """One page. `with Browser(path) as browser:`; what the page complains of gathers in `complaints`, what it asks for in `asked`."""
+
+    def __init__(self, executable: str) -> None:
+        self.executable = executable
+        self.complaints: list[str] = []
+        self.asked: list[str] = []  # addresses
+        self.loaded: list[str] = []  # ids of the documents that have loaded
+        self._number = 0
+        self._session: str | None = None
+        self._unread = b""
+
+    def __enter__(self) -> Browser:
+        self._profile = TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
+        to_browser, from_us = os.pipe()
+        to_us, from_browser = os.pipe()
+        # The browser reads commands from descriptor 3 and answers on 4.
+        joined = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
+        self._process = subprocess.Popen(
+            ["bash", "-c", joined, self.executable, *OPTIONS, f"--user-data-dir={self._profile.name}", "about:blank"],
+            pass_fds=(to_browser, from_browser),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_browser)
+        os.close(from_browser)
+        self._write, self._read = from_us, to_us
+        (page,) = (each for each in self.send("Target.getTargets")["targetInfos"] if each["type"] == "page")
+        self._session = self.send("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.send(f"{domain}.enable")
+        self.send("Page.setLifecycleEventsEnabled", enabled=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._process.terminate()
+        self._process.wait()
+        os.close(self._write)
+        os.close(self._read)
+        self._profile.cleanup()
+
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """The answer to a command; what happens meanwhile is noted."""
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._message()
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                result: dict[str, Any] = answer["result"]
+                return result
+
+    def open(
+        self, page: Path, size: tuple[int, int] = (1280, 800), dark: bool = False, script: bool = True, anchor: str = ""
+    ) -> None:
+        """Show a file in a window of `size` pixels."""
+        self.complaints.clear()
+        self.asked.clear()
+        width, height = size
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.send("Emulation.setEmulatedMedia", features=[scheme])
+        self.send("Emulation.setScriptExecutionDisabled", value=not script)
+        self._load("about:blank")  # the same page with another anchor would not load again
+        self._load(page.absolute().as_uri() + anchor)
+
+    def _load(self, address: str) -> None:
+        loader = self.send("Page.navigate", url=address)["loaderId"]
+        while loader not in self.loaded:
+            self._message()
+
+    def wait_for_another_load(self) -> None:
+        """Until the page has loaded once more."""
+        before = len(self.loaded)
+        while len(self.loaded) == before:
+            self._message()
+
+    def value(self, expression: str) -> Any:
+        """What a JavaScript expression gives on the page; a promise is waited for."""
+        answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
+        return answer["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Press and release a key of KEYS."""
+        code = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": KEYS[key]}
+        text: Mapping[str, str] = {"Enter": {"text": "\r"}, " ": {"text": " "}}.get(key, {})
+        self.send("Input.dispatchKeyEvent", type="keyDown", **code, **text)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **code)
+
+    def screenshot(self, path: Path, whole: bool = True) -> None:
+        """A PNG of the page, or of what its window shows."""
+        picture = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(picture["data"]))
+
+    def _message(self) -> dict[str, Any]:
+        while b"\0" not in self._unread:
+            more = os.read(self._read, 1 << 16)
+            if not more:
+                raise RuntimeError("the browser is gone")
+            self._unread += more
+        line, _, self._unread = self._unread.partition(b"\0")
+        message: dict[str, Any] = json.loads(line)
+        self._note(message)
+        return message
+
+    def _note(self, message: Mapping[str, Any]) -> None:
+        said: Mapping[str, Any] = message.get("params", {})
+        match message.get("method"):
+            case "Page.lifecycleEvent" if said["name"] == "load":
+                self.loaded.append(said["loaderId"])
+            case "Network.requestWillBeSent":
+                self.asked.append(said["request"]["url"])
+            case "Log.entryAdded":
+                self.complaints.append(said["entry"]["text"])
+            case "Runtime.exceptionThrown":
+                self.complaints.append(str(said["exceptionDetails"]))
+            case "Runtime.consoleAPICalled":
+                self.complaints.append(" ".join(str(each.get("value")) for each in said["args"]))
+
+
+def links(browser: Browser) -> Sequence[str]:
+    """The addresses that the page links to."""
+    found: Sequence[str] = browser.value("[...document.links].map((link) => link.href)")
+    return found
