@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from harness.calibration import levels_for
-from harness.progress import asked, judged
+from harness.progress import judged
 from harness.stop import Stop
 from harness.worker import Options, Worker, open_plan
 
@@ -24,11 +24,11 @@ def race(path: Path) -> dict[str, object]:
     levels = levels_for(store, plan.looks)
     while True:
         records = store.records(run.id for run in plan.runs)
-        runs = asked(plan, records, levels)
-        if all(records[run.id].ended for run in runs):  # of the last look, another may still train the last one
+        found = judged(plan, records, levels)
+        asked = [run.id for run in plan.runs if run.seed < found.horizon]
+        if all(records[run_id].ended for run_id in asked):  # of the last look, another may still train the last one
             break
-    verdicts = [(verdict.verdict, verdict.decided_at) for verdict in judged(plan, records, levels).verdicts]
-    return {"code": code, "asked": [run.id for run in runs], "verdicts": verdicts}
+    return {"code": code, "asked": asked, "verdicts": [(one.verdict, one.decided_at) for one in found.verdicts]}
 
 
 if __name__ == "__main__":
