@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from examples import amended, changed, golden, toy_rows, write_run
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from reported import planned
+from simulated import ACTIVATIONS, comparison
 
 from harness import write_report
 from harness.errors import InputError
+from harness.frames import stored_plan
 from harness.plan import Plan
 from harness.store.records import Store
-from harness.writeup.markdown import escape
+from harness.writeup import gather
+from harness.writeup.markdown import escape, render
+from harness.writeup.pictures import Picture
 
 PlanMaker = Callable[..., Plan]
 VIEWER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -40,57 +47,113 @@ def toys(store: Store, toy_plan: PlanMaker) -> Plan:
     return plan
 
 
+PICTURES = (
+    Picture("main", "main", "Two variants, *dots*.", "What is seen."),
+    Picture("learning_curves", "curves", "Score by epoch.", "Score by epoch, unsmoothed."),
+)
+
+
+def page_of(store: Store, name: str = "toys", pictures: tuple[Picture, ...] = PICTURES) -> str:
+    """report.md with these pictures, which nobody draws."""
+    return render(gather(store, stored_plan(store, name)), pictures)
+
+
 @pytest.mark.usefixtures("toys")
 def test_the_page_is_golden(store: Store) -> None:
-    path = write_report("toys", store.paths.root)
-    assert path == store.paths.root / "reports/toys/report.md"
-    page = path.read_text()
+    page = page_of(store)
     # By hand: base is 50, 51, 52, better 52, 53.5; the pairs differ by 2 and 2.5.
-    assert "| better | 2 | 52.75 ± 1.06 | +2.25 |" in page
+    assert "| better | 2 | 52.75 ± 1.06 | +2.25 | [-0.93, +5.43] |" in page
     where = f" --results {store.paths.root}\n"
     assert page.count(where) == 1
     assert page.replace(where, "\n") == golden("report.md", page.replace(where, "\n"))
 
 
 @pytest.mark.usefixtures("toys")
-def test_the_same_files_give_the_same_bytes(store: Store) -> None:
+def test_every_link_leads_somewhere(store: Store) -> None:
     folder = write_report("toys", store.paths.root).parent
-    first = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-    write_report("toys", store.paths.root)
-    assert {file.name for file in first} == {"report.md", "learning_curves.png", "learning_curves.svg"}
-    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == first
+    page = (folder / "report.md").read_text()
+    links = re.findall(r"\]\(<?([^)>#]+)>?\)", page)
+    assert len(links) > 12
+    assert all((folder / link).exists() for link in links)
+    assert {link for link in links if link.startswith("figures/")} >= {"figures/main.png", "figures/main.svg"}
 
 
 @pytest.mark.usefixtures("toys")
-def test_every_link_leads_somewhere(store: Store) -> None:
-    path = write_report("toys", store.paths.root)
-    links = re.findall(r"\]\(<?([^)>]+)>?\)", path.read_text())
-    assert len(links) > 12
-    assert all((path.parent / link).exists() for link in links)
+def test_the_verdict_comes_before_all_else(store: Store) -> None:
+    lines = page_of(store).splitlines()
+    assert lines[0] == "# Which toy walks best?"
+    assert lines[2].startswith("1. **INCONCLUSIVE** better improves on base: ")
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_claim_tells_its_runs_and_why(store: Store, toys: Plan) -> None:
+    section = page_of(store).partition("## Claims")[2].partition("## Variants")[0]
+    assert "under 0.5 points declared not to matter" in section
+    assert "Failed: better seed 2." in section
+    assert all(f"(../../runs/{run.id}/)" in section for run in toys.runs)
+
+
+def test_the_runs_of_a_large_claim_are_left_to_the_table(store: Store) -> None:
+    seeds = list(np.linspace(90.0, 91.0, 61))
+    planned(store, {"base": seeds, "better": [value + 1.0 for value in seeds]}, [comparison("improves", "better")], (61,))
+    section = page_of(store, "activations").partition("## Claims")[2].partition("## Variants")[0]
+    assert "122 runs of base and better: see the table of [runs](#runs)" in section
+    assert "../../runs/" not in section
+
+
+def test_every_variant_of_a_list_has_its_line(store: Store) -> None:
+    planned(store, ACTIVATIONS, [comparison("improves", "leaky_relu", "gelu")])
+    page = page_of(store, "activations")
+    assert "\n- leaky_relu supported: better by 0.33 pp; difference +0.33 pp; 95 % interval " in page
+    assert "\n- gelu equivalent: within ±0.25 pp" in page
+
+
+@pytest.mark.usefixtures("toys")
+def test_what_to_know_before_trusting_it_is_told(store: Store) -> None:
+    trust = page_of(store).partition("## Trust")[2].partition("## Runs")[0]
+    assert "- 1 of 6 runs failed: better seed 2." in trust
+    planned(store, ACTIVATIONS, [comparison("improves", "gelu")], looks=(3, 5, 10))
+    trust = page_of(store, "activations").partition("## Trust")[2].partition("## Runs")[0]
+    assert "seed correlation" in trust
+    assert re.search(r"Levels of the tests by seeds at a look: 0\.\d{4} at 3, 0\.\d{4} at 5, 0\.\d{4} at 10\.", trust)
 
 
 def test_a_plan_without_any_run_has_a_report_that_says_so(store: Store, toy_plan: PlanMaker) -> None:
-    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
-    store.save_plan(plan)
-    page = write_report("toys", store.paths.root).read_text()
+    store.save_plan(toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2))
+    page = page_of(store)
     assert "> **0 OF 4 RUNS IN**" in page
+    assert "No claims were registered: the comparison is exploratory." in page
     assert "no difference before 2 seeds of every variant ended" in page
     assert "| base (baseline) | 0 | · |" in page
+    assert "- Nothing to flag." in page
+
+
+def test_a_plan_whose_runs_all_failed_has_a_report_that_says_so(store: Store) -> None:
+    planned(store, {"base": ["failed"] * 3, "better": ["failed"] * 3}, [comparison("improves", "better")], (3,))
+    page = page_of(store, "activations")
+    assert "1. **INCONCLUSIVE** better improves on base: " in page
+    assert "- 6 of 6 runs failed: base seed 0, better seed 0, base seed 1, 3 more." in page
+
+
+def test_one_seed_has_a_report_without_a_test(store: Store) -> None:
+    planned(store, {"base": [90.0], "better": [91.0]}, [comparison("improves", "better")], (1,))
+    page = page_of(store, "activations")
+    assert "| better | 1 | 91.00 | +1.00 |" in page
+    assert "Fewer than 3 seeds: nothing can be said." in page
 
 
 def test_a_rehearsal_is_named_so(store: Store, toy_plan: PlanMaker) -> None:
-    plan = changed(toy_plan(name="toys@smoke"), profile="smoke")
-    store.save_plan(plan)
-    page = write_report("experiments/toys.yaml@smoke", store.paths.root).read_text()
-    assert "> **REHEARSAL: profile smoke, no evidence**" in page
+    store.save_plan(changed(toy_plan(name="toys@smoke"), profile="smoke"))
+    assert "> **REHEARSAL: profile smoke, no evidence**" in page_of(store, "experiments/toys.yaml@smoke")
 
 
 def test_claims_changed_after_runs_stand_above_those_registered(store: Store, toys: Plan) -> None:
-    store.save_plan(amended(toys, claims=({**toys.claims[0], "kind": "worsens"},), margin=1.0))
-    page = write_report("toys", store.paths.root).read_text()
+    store.save_plan(amended(toys, claims=(replace(toys.claims[0], kind="worsens"),), margin=1.0))
+    page = page_of(store)
     assert "> **CLAIMS CHANGED AFTER RUNS: registered as below; the file now says: 1. better is worse than base (" in page
     assert "margin 1 (registered: 0.5)**" in page
-    assert "\n1. better improves on base (" in page
+    assert "### 1. better improves on base\n\nRegistered before the runs: " in page
+    assert "### 2. better is worse than base\n\nClaims changed after runs: " in page
 
 
 def test_an_unknown_plan_is_refused(store: Store) -> None:
@@ -101,16 +164,19 @@ def test_an_unknown_plan_is_refused(store: Store) -> None:
 def test_a_hostile_question_changes_nothing_but_itself(store: Store, toy_plan: PlanMaker) -> None:
     hostile = "<script>alert(1)</script> | *bold* _it_ [x](y) `code` ![i](j) # | $x$ &amp; </table>\n\n- list"
     variant = "<b>a|b</b>"
-    plan = changed(toy_plan({variant: {}}), question=hostile, source=hostile)
-    store.save_plan(plan)
-    page = write_report("toys", store.paths.root).read_text()
-    html = VIEWER.render(page)
+    store.save_plan(changed(toy_plan({variant: {}}), question=hostile, source=hostile))
+    html = VIEWER.render(page_of(store))
     assert "<script" not in html
     assert "<b>" not in html
     once = "&lt;script&gt;alert(1)&lt;/script&gt; | *bold* _it_ [x](y) `code` ![i](j) # | $x$ &amp;amp; &lt;/table&gt; - list"
     assert f"<h1>{once}</h1>" in html
     assert html.count("<table>") == 2
     assert '<td style="text-align:left">&lt;b&gt;a|b&lt;/b&gt;</td>' in html
+
+
+@pytest.mark.parametrize("text", ["-1.48", "+0.33", "3.5 pp", "·", "52.75 ± 1.06"])
+def test_numbers_are_left_as_they_are(text: str) -> None:
+    assert escape(text) == text
 
 
 @given(st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=40))
