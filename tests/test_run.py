@@ -54,7 +54,7 @@ def test_an_experiment_is_planned_trained_and_reported(toys: Path, capsys: pytes
     printed = capsys.readouterr()
     assert "[4/4]" in printed.err
     assert "better" in printed.out
-    assert "report  results/reports/toys/report.md" in printed.out
+    assert "report  results/reports/toys/index.html" in printed.out
     report = (toys.parent / "results/reports/toys/report.md").read_text()
     assert "# Does the better toy score higher?" in report
     assert (toys.parent / "results/reports/toys/figures/learning_curves.png").stat().st_size > 1000
@@ -85,6 +85,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(toys: Path, capsys: pytest.
     assert main([str(toys), "--dry-run"]) == 0
     shown = capsys.readouterr().out
     assert "claim 1   better improves on base" in shown
+    assert "power     unknown: no earlier runs show how much differences vary" in shown
     assert "nothing started" in shown
     assert main([str(toys), "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
@@ -97,6 +98,18 @@ def test_json_is_one_document_on_stdout(toys: Path, capsys: pytest.CaptureFixtur
     document = json.loads(capsys.readouterr().out)
     assert document["name"] == "toys"
     assert [row["n"] for row in document["variants"]] == [2, 2]
+    (verdict,) = document["verdicts"]
+    assert (verdict["verdict"], verdict["notes"], verdict["p"]) == ("inconclusive", ["fewer than 3 seeds"], None)
+
+
+def test_the_end_tells_the_verdict_and_the_next_dry_run_the_power(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toys.write_text(EXPERIMENT.replace("seeds: 2", "seeds: 3").replace("{effect: 2.0}", "{effect: 9.0, noise: 1.5}"))
+    assert main([str(toys)]) == 0
+    assert "1  better improves on base    SUPPORTED    better by " in capsys.readouterr().out
+    assert main([str(toys), "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert ", known from toys, 3 pairs)" in " ".join(shown.split())
+    assert "0 runs to train" in shown
 
 
 def test_only_one_variant_is_trained_where_asked(toys: Path) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-from examples import toy_rows, write_run
+from examples import changed, toy_rows, write_run
 
 from harness import status
+from harness.claims import ComparisonClaim
 from harness.plan import Plan
 from harness.store.records import Store
 
@@ -34,9 +36,9 @@ def test_all_plans_are_a_table(store: Store, toys: Plan, toy_plan: PlanMaker, ca
     store.save_plan(toy_plan({"other": {"effect": 3.0}}, name="untouched"))
     assert run(store) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == ["experiment", "done", "running", "waiting", "failed", "updated"]
+    assert lines[0] == ["experiment", "done", "running", "waiting", "failed", "verdicts", "updated"]
     assert lines[1][:5] == [toys.name, "1/2", "·", "·", "1"]
-    assert lines[2] == ["untouched", "0/1", "·", "1", "·", "·"]
+    assert lines[2] == ["untouched", "0/1", "·", "1", "·", "·", "·"]
 
 
 def test_one_plan_shows_what_failed_and_how_to_go_on(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,6 +49,61 @@ def test_one_plan_shows_what_failed_and_how_to_go_on(store: Store, toys: Plan, c
     assert f"again: harness run experiments/toys.yaml --device cpu {where} --retry failed" in shown
     assert f"write it with: harness report toys {where}" in shown
     assert toys.question in shown
+
+
+BETTER = ComparisonClaim(kind="improves", metric="score", variants=("better",), over=("base",), margin=0.5)
+
+
+def claimed(store: Store, toy_plan: PlanMaker, scores: Mapping[str, Sequence[float]], **fields: Any) -> Plan:
+    """A stored plan that claims that `better` improves on `base`, with these scores by seed."""
+    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=3, claims=(BETTER,), **fields)
+    store.save_plan(plan)
+    for planned in plan.runs:
+        if planned.seed < len(scores[planned.variant]):
+            write_run(store, plan, planned, toy_rows(scores[planned.variant][planned.seed]), state="completed")
+    return plan
+
+
+def test_verdicts_are_counted_for_all_plans_and_told_for_one(
+    store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claimed(store, toy_plan, {"base": [50.0, 51.0, 52.0], "better": [52.0, 53.1, 53.9]})
+    assert run(store) == 0
+    assert "1 supported" in capsys.readouterr().out
+    assert run(store, "toys") == 0
+    assert "1  better improves on base    SUPPORTED    better by 2.00 points" in capsys.readouterr().out
+    assert run(store, "toys", "--json") == 0
+    (verdict,) = json.loads(capsys.readouterr().out)["verdicts"]
+    assert (verdict["verdict"], verdict["n"], verdict["decided_at"]) == ("supported", 3, 3)
+
+
+def test_before_the_first_look_a_claim_waits(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
+    claimed(store, toy_plan, {"base": [50.0, 51.0], "better": [52.0]})
+    assert run(store, "toys") == 0
+    assert "WAITING      judged at 3 seeds: 3 of 6 runs in" in capsys.readouterr().out
+
+
+def test_a_plan_that_was_decided_before_its_last_look_waits_for_nothing(
+    store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=10, looks=(3, 5, 10), claims=(BETTER,))
+    store.save_plan(plan)
+    for planned in plan.runs[:6]:
+        score = 50.0 + planned.seed + (20.0 + 0.1 * planned.seed if planned.variant == "better" else 0.0)
+        write_run(store, plan, planned, toy_rows(score), state="completed")
+    assert run(store) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:7] == ["toys", "6/6", "·", "·", "·", "1", "supported"]
+
+
+def test_where_runs_stand_is_told_without_their_task(
+    store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = claimed(store, toy_plan, {"base": [50.0, 51.0, 52.0], "better": [52.0, 53.1, 53.9]})
+    store.save_plan(changed(plan, task="no_such_module:TASK"))
+    assert run(store) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].split()[:2] == ["toys", "6/6"]
+    assert err.startswith("task 'no_such_module:TASK' cannot be loaded")
 
 
 def test_one_run_shows_its_record_its_configuration_and_its_files(
