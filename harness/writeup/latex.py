@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import wording
 from harness.store.atomic import make_folder, write_text
-from harness.verdicts import Estimate
+from harness.verdicts import Estimate, Verdict
 from harness.writeup.findings import Findings
 from harness.writeup.rows import ClaimPart, ClaimRow, Fact, Rows, VariantTable
 from harness.writeup.tex import escape, number
@@ -87,8 +87,7 @@ def claims(findings: Findings, rows: Sequence[ClaimRow]) -> Tabular:
     found = []
     for place, (verdict, row) in enumerate(zip(findings.judgement.verdicts, rows, strict=True), 1):
         own = verdict.rows[0] if len(verdict.rows) == 1 else None
-        statement = row.statement if row.registered else f"{row.statement} (claimed after runs were seen)"
-        found.append([str(place), escape(statement), row.word, *numbers(row.facts, own)])
+        found.append([str(place), escape(statement(findings, verdict)), row.word, *numbers(row.facts, own)])
         for part, estimate in zip(row.parts, verdict.rows if row.parts else (), strict=True):
             found.append(["", rf"\quad {escape(about(part))}", part.word, *numbers(part.facts, estimate)])
     notes = ["p is Holm-adjusted within its family"]
@@ -106,6 +105,15 @@ def claims(findings: Findings, rows: Sequence[ClaimRow]) -> Tabular:
         rows=found,
         notes=f"{escape('; '.join(notes))}.",
     )
+
+
+def statement(findings: Findings, verdict: Verdict) -> str:
+    """The claim, with its metric where that is not the report's own, its slice, and whether it came after the runs."""
+    claim = verdict.claim
+    qualifiers = [] if claim.metric == findings.metric else [wording.label(claim.metric)]
+    qualifiers += [f"{factor} {level}" for factor, level in claim.where.items()]
+    qualifiers += [] if verdict.registered else ["claimed after runs were seen"]
+    return f"{wording.statement(claim)} ({', '.join(qualifiers)})" if qualifiers else wording.statement(claim)
 
 
 def about(part: ClaimPart) -> str:
