@@ -148,7 +148,7 @@ def run_experiment(
     ids = [run.id for run in plan.runs]
     name, metric = next(iter(result_metrics(experiment.task).items()))
     workers = Workers(store, plan, options.workers, plan.accelerator, options.arguments())
-    view = progress(plan, name, metric, store.paths, workers=options.workers, device=plan.accelerator)
+    view = progress(plan, name, metric, store.paths, workers=options.workers, device=plan.accelerator, course=course)
     written = time.monotonic()
     with _PassedOn(workers) as passed_on, workers, view:
         records = store.records(ids)

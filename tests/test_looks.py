@@ -19,7 +19,8 @@ from conftest import TESTS
 from examples import toy_rows, write_run
 from toy_task import Config, Walk
 
-from harness import worker
+from harness import run as command
+from harness import status, worker
 from harness.claims import ComparisonClaim
 from harness.plan import Plan
 from harness.progress import asked, due, judged
@@ -259,3 +260,37 @@ def test_two_workers_racing_at_the_ends_of_looks_come_to_one_outcome(
     if RACES > 100:
         with capsys.disabled():
             print(f"{RACES} races; plans that ended at a look: {ends}")
+
+
+EXPERIMENT = """
+question: Does the better toy score higher?
+task: toy_task:TOY
+config: {epochs: 1, steps: 1}
+variants: {base: {}, better: {effect: 1.5, noise: 1.5}}
+baseline: base
+seeds: {looks: [3, 5, 10]}
+margin: 0.05
+claims: [{improves: better}]
+"""
+
+
+def test_a_plan_that_its_looks_ended_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
+    monkeypatch.chdir(tmp_path)
+    Path("toys.yaml").write_text(EXPERIMENT)
+    assert command.main(["toys.yaml", "--workers", "2"]) == 0
+    told = capsys.readouterr().err
+    assert "up to 20 runs on cpu, 2 workers" in told
+    assert "a claim is still open at 3 seeds: going on to 5" in told
+    assert "[10/10]" in told
+    store = Store.open(tmp_path / "results")
+    assert len(trained(store)) == 10
+    assert command.main(["toys.yaml"]) == 0
+    assert "10 of 10 done already" in capsys.readouterr().err
+    assert status.main(["toys", "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)["counts"]
+    assert (counts["total"], counts["done"], counts["pending"], counts["beyond"]) == (10, 10, 0, 10)
+    assert command.main(["toys.yaml", "--seeds", "11"]) == 0
+    assert len(trained(store)) == 22

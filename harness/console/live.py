@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,6 +24,7 @@ from harness.console.screens import heading, marked, starred
 from harness.console.shell import console as make_console
 from harness.console.standing import epoch_of
 from harness.plan import Plan, PlannedRun
+from harness.progress import Course, in_stages
 from harness.store.paths import Paths
 from harness.store.records import Record, rows_so_far
 from harness.task import Metric
@@ -44,17 +45,18 @@ def progress(
     workers: int,
     device: str,
     console: Console | None = None,
+    course: Course | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress:
     """The view that fits the terminal behind `console` (stderr by default) and the size of the plan.
 
-    `name` and `metric` are what the cells show; `clock` returns seconds.
+    `name` and `metric` are what the cells show; `course` says how far the looks go; `clock` returns seconds.
     """
     console = console or make_console(sys.stderr)
-    live = Live(plan, name, metric, paths, workers=workers, device=device, console=console, clock=clock)
+    live = Live(plan, name, metric, paths, workers=workers, device=device, console=console, clock=clock, course=course)
     if console.is_terminal and live.fits():
         return live
-    return Progress(plan, name, metric, paths, workers=workers, device=device, console=console, clock=clock)
+    return Progress(plan, name, metric, paths, workers=workers, device=device, console=console, clock=clock, course=course)
 
 
 class Progress:
@@ -71,10 +73,13 @@ class Progress:
         device: str,
         console: Console,
         clock: Callable[[], float],
+        course: Course | None = None,
     ) -> None:
         self.plan, self.name, self.metric, self.paths = plan, name, metric, paths
+        self.course = course or Course(plan)
         self.workers, self.device, self.console, self.clock = workers, device, console, clock
         self.known: Mapping[str, Record] | None = None
+        self.asked: Sequence[PlannedRun] = self.plan.runs  # by the looks so far
         self.began = clock()
         self.trained_before = 0.0
         self.stops = False
@@ -89,17 +94,19 @@ class Progress:
     def update(self, records: Mapping[str, Record]) -> None:
         """Show what has changed since the last call; the first call only learns where things stand."""
         before, self.known = self.known, records
+        asked_before, self.asked = self.asked, self.course.asked(records)
+        ended = sum((before or records)[run.id].ended for run in self.asked)
         if before is None:
             self.trained_before = trained(self.plan, records)
-            ended = sum(record.ended for record in records.values())
             if ended:
-                self._print(styled(f"{ended} of {len(self.plan.runs)} done already"))
+                self._print(styled(f"{ended} of {len(self.asked)} done already"))
             return
-        ended = sum(before[run.id].ended for run in self.plan.runs)
-        for run in self.plan.runs:
+        for run in self.asked:
             if not before[run.id].ended and records[run.id].ended:
                 ended += 1
                 self._announce(ended, run, records[run.id])
+        if len(self.asked) > len(asked_before):
+            self._print(styled(f"a claim is still open at {seeds(asked_before)} seeds: going on to {seeds(self.asked)}"))
 
     def stopping(self) -> None:
         """Say, once, that the workers have been asked to stop."""
@@ -109,7 +116,8 @@ class Progress:
 
     def introduction(self) -> list[Text]:
         """The lines above everything: the question; the runs, workers, device and whether this is a rehearsal."""
-        count = f"{wording.plural(len(self.plan.runs), 'run')} on {self.device}, {wording.plural(self.workers, 'worker')}"
+        up_to = "up to " if in_stages(self.plan) else ""
+        count = f"{up_to}{wording.plural(len(self.plan.runs), 'run')} on {self.device}, {wording.plural(self.workers, 'worker')}"
         return [*heading(self.plan), marked(count, self.plan)]
 
     def _tell_stopping(self) -> None:
@@ -117,7 +125,7 @@ class Progress:
 
     def _announce(self, ended: int, run: PlannedRun, record: Record) -> None:
         widest = max(map(len, self.plan.variants))
-        place = f"[{ended}/{len(self.plan.runs)}] {run.variant:<{widest}}  seed {run.seed}  "
+        place = f"[{ended}/{len(self.asked)}] {run.variant:<{widest}}  seed {run.seed}  "
         self._print(styled(printable(place), *self._outcome(record)))
         if record.state == "failed":
             self._print(*(styled(f"    {printable(line)}") for line in last_lines(self.paths.run(run.id).log)))
@@ -159,7 +167,7 @@ class Live(Progress):
 
     def frame(self) -> RenderableType:
         """The whole view, as of the last update."""
-        table = cells(self.plan, self.known or {}, self.name, self.metric)
+        table = cells(self.plan, self.known or {}, self.name, self.metric, self.asked)
         above, below = self.introduction(), styled(" " * INDENT, self.footer())
         for line in (*above, below):
             line.overflow = "ellipsis"  # a line that ran on would move the table
@@ -180,8 +188,8 @@ class Live(Progress):
         """How far it is, how fast, and how long it takes still."""
         records = self.known or {}
         elapsed = self.clock() - self.began
-        ended = sum(record.ended for record in records.values())
-        parts = [f"{ended} of {len(self.plan.runs)} done"]
+        ended = sum(records[run.id].ended for run in self.asked if run.id in records)
+        parts = [f"{ended} of {len(self.asked)} done"]
         if self.stops:
             return " · ".join([*parts, STOPPING])
         speeds = [
@@ -189,9 +197,9 @@ class Live(Progress):
         ]
         parts += [f"{wording.count(sum(speeds))} samples/s"] if speeds else []
         parts.append(f"{wording.clock(elapsed)} elapsed")
-        done = trained(self.plan, records)
-        if done > self.trained_before and done < len(self.plan.runs):
-            left = (len(self.plan.runs) - done) * elapsed / (done - self.trained_before)
+        done, here = trained(self.plan, records), trained(self.plan, records, self.asked)
+        if done > self.trained_before and here < len(self.asked):
+            left = (len(self.asked) - here) * elapsed / (done - self.trained_before)
             parts.append(f"{wording.clock(left)} left")
         return " · ".join([*parts, "Ctrl-C keeps everything"])
 
@@ -201,10 +209,15 @@ class Live(Progress):
         return float(speed) if isinstance(speed, int | float) else None
 
 
-def trained(plan: Plan, records: Mapping[str, Record]) -> float:
-    """How many runs have been trained, parts of runs included."""
+def seeds(runs: Iterable[PlannedRun]) -> int:
+    """How many seeds the runs have."""
+    return len({run.seed for run in runs})
+
+
+def trained(plan: Plan, records: Mapping[str, Record], runs: Sequence[PlannedRun] = ()) -> float:
+    """How many runs (of `runs`; by default of the plan's) have been trained, parts of runs included."""
     total = 0.0
-    for run in plan.runs:
+    for run in runs or plan.runs:
         record = records.get(run.id)
         length = wording.epochs(plan.variants[run.variant])
         if record is not None:
@@ -212,9 +225,9 @@ def trained(plan: Plan, records: Mapping[str, Record]) -> float:
     return total
 
 
-def cells(plan: Plan, records: Mapping[str, Record], name: str, metric: Metric) -> Grid:
-    """A row a variant, a column a seed, each cell the run's value or where it stands."""
-    seeds = list(dict.fromkeys(run.seed for run in plan.runs))
+def cells(plan: Plan, records: Mapping[str, Record], name: str, metric: Metric, asked: Sequence[PlannedRun] = ()) -> Grid:
+    """A row a variant, a column a seed of the runs `asked` for (by default all), each cell its value or where it stands."""
+    seeds = list(dict.fromkeys(run.seed for run in asked or plan.runs))
     by_place = {(run.variant, run.seed): run for run in plan.runs}
     columns = [Column(wording.label(name), holds="labels"), *(Column(f"seed {seed}", "right", "states") for seed in seeds)]
     rows = []
