@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Pair = tuple[str, str]  # a variant, and what it is compared with
 
 LARGEST = 256 * 2**20  # bytes of predictions.npz that are read for a report: a thousand runs on ten thousand images
+NAMED = 6  # ids of runs that are told of, where more lack something
 NEAR = 0.5  # percentage points: rounded to float16, two classes may tie, but in few images
 
 
@@ -65,9 +66,9 @@ def new_images(
     known = {run_id: answers for run_id, answers in correct.items() if answers is not None}
     why = ""
     if len(known) < len(correct):
-        why = (
-            f"predictions missing, damaged or of something else: {', '.join(run_id for run_id in correct if run_id not in known)}"
-        )
+        lacking = [run_id for run_id in correct if run_id not in known]
+        more = f" and {len(lacking) - NAMED:,d} more" if len(lacking) > NAMED else ""
+        why = f"predictions missing, damaged or of something else: {', '.join(lacking[:NAMED])}{more}"
     elif len({answers.labels for answers in known.values()}) > 1:
         why = "predictions of different images"
     intervals = {pair: found for pair, ids in shared.items() if (found := _crossed(ids, known)) is not None}

@@ -86,7 +86,10 @@ def reading(plan: Plan, table: Table, unit: str) -> str:
         parts.append(f"intervals hold at every look, {100 * (1 - plan.alpha):.4g} % together")
     fewer = [f"{row.variant} {row.pairs}" for row in compared if row.pairs < table.seeds]
     parts += [f"fewer pairs, as runs failed or diverged: {', '.join(fewer)}"] if fewer else []
-    parts += [f"{margin(plan.margin, unit)} declared not to matter"] if plan.margin is not None else []
+    # The file's margin is for its first metric: what was declared for this one stands in the claims about it.
+    claimed = {getattr(each, "margin", None) for each in plan.claims if each.metric == table.metric}
+    sizes = [size for size in (claimed if plan.claims else {plan.margin}) if size is not None]
+    parts += [f"{margin(size, unit)} declared not to matter" for size in sizes if len(sizes) == 1]
     if exploratory := [row.variant for row in compared if not row.claimed]:
         parts.append(f"exploratory: {', '.join(exploratory)}" if len(exploratory) < len(compared) else NO_CLAIM)
     return "; ".join(parts)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, get_args
 
 from harness import wording
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 # A figure of so many bytes goes in as lines, which stay sharp; above that (many thousand curves) as pixels.
 LARGEST_SVG = 400_000
 REFRESH_S = 30
+# Characters of the first claim's sentences that leave room for the figure on the first screen.
+HEADLINE, STATEMENT = 240, 160
 OTHER_FORMATS = ("report.md", "table.tex", "runs.csv", "verdicts.json")
 
 
@@ -147,10 +150,13 @@ def lead(findings: Findings) -> dict[str, Any] | None:
     if not findings.judgement.verdicts:
         return None
     first = findings.judgement.verdicts[0]
+    sentence = wording.headline(first, findings.metrics)
+    if len(sentence) > HEADLINE:  # of many variants; the claim's own row has them one by one
+        sentence = f"Of {wording.plural(len(first.rows), 'variant')}: {wording.outcome(first, findings.metrics)}."
     return {
         "word": first.verdict,
-        "statement": wording.statement(first.claim),
-        "sentence": wording.headline(first, findings.metrics),
+        "statement": shorten(wording.statement(first.claim), STATEMENT, placeholder=" …"),
+        "sentence": sentence,
         "ids": first.run_ids,
         "registered": first.registered,
     }
