@@ -87,9 +87,9 @@ def claims(findings: Findings, rows: Sequence[ClaimRow]) -> Tabular:
     found = []
     for place, (verdict, row) in enumerate(zip(findings.judgement.verdicts, rows, strict=True), 1):
         own = verdict.rows[0] if len(verdict.rows) == 1 else None
-        found.append([str(place), escape(statement(findings, verdict)), row.word, *numbers(row.facts, own)])
+        found.append([str(place), rf"\raggedright {escape(statement(findings, verdict))}", row.word, *numbers(row.facts, own)])
         for part, estimate in zip(row.parts, verdict.rows if row.parts else (), strict=True):
-            found.append(["", rf"\quad {escape(about(part))}", part.word, *numbers(part.facts, estimate)])
+            found.append(["", rf"\raggedright\quad {escape(about(part))}", part.word, *numbers(part.facts, estimate)])
     notes = ["p is Holm-adjusted within its family"]
     if len(findings.plan.looks) > 1:
         notes[0] += " and valid at any look"
@@ -100,7 +100,7 @@ def claims(findings: Findings, rows: Sequence[ClaimRow]) -> Tabular:
     return Tabular(
         label="claims",
         caption=caption(findings, "Claims and what came of them."),
-        columns=r"@{}rp{0.28\linewidth}lrrrrr@{}",
+        columns=r"@{}rp{0.26\linewidth}lrrrrr@{}",
         titles=["", "claim", "verdict", "n", "estimate", "interval", "p", "equiv."],
         rows=found,
         notes=f"{escape('; '.join(notes))}.",
