@@ -23,6 +23,8 @@ from typing import Any
 
 from conftest import TESTS
 
+from harness.plan import Plan
+from harness.progress import Course
 from harness.store import atomic, lease
 from harness.store.records import Store, read_rows
 
@@ -140,6 +142,7 @@ class Monkey:
         self.machines, self.disk = machines, disk
         self.random = random.Random(seed)
         self.killed: set[int] = set()
+        self.courses: dict[str, Course] = {}  # of each plan
         self.did: Counter[str] = Counter()
         self.paused: dict[int, float] = {}  # process -> when it goes on
         self.results: dict[Path, bytes] = {}  # as they were when first seen
@@ -196,9 +199,14 @@ class Monkey:
             machine.finish()
 
     def all_ended(self) -> bool:
-        """Whether every planned run has a result."""
+        """Whether every run that the looks ask for has a result."""
         plans = [plan for name in self.store.plan_names() if (plan := self.store.load_plan(name)) is not None]
-        return bool(plans) and all(self.store.paths.run(run.id).result.exists() for plan in plans for run in plan.runs)
+        return bool(plans) and all(self._has_ended(plan) for plan in plans)
+
+    def _has_ended(self, plan: Plan) -> bool:
+        records = self.store.records(run.id for run in plan.runs)
+        course = self.courses.setdefault(plan.name, Course(plan))
+        return all(records[run.id].ended for run in course.asked(records))
 
     def kill_worker(self) -> None:
         """Paused ones are spared: they shall wake up and find their run taken."""

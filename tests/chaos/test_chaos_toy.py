@@ -31,9 +31,11 @@ EXPERIMENT = """
 question: Which toy survives?
 task: toy_task:TOY
 config: {epochs: 4, steps: 20, sleep: 0.005}
-factors: {effect: [0.0, 1.0, 2.0, 3.0]}
-baseline: effect=0
-seeds: 6
+variants: {base: {}, one: {effect: 1.0, noise: 2.0}, two: {effect: 2.0, noise: 2.0}, three: {effect: 3.0, noise: 2.0}}
+baseline: base
+seeds: {looks: [3, 5, 10]}  # one and two are decided at 5 seeds
+margin: 0.05
+claims: [{improves: one}, {improves: two}, {improves: three}]
 """
 
 
@@ -52,7 +54,9 @@ def reference(toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> di
     with monkeypatch.context() as patch:
         patch.setattr(toy_task.time, "sleep", lambda _: None)
         assert worker.main([str(store.save_plan(plan))]) == 0
-    return bits(store, [run.id for run in plan.runs])
+    found = sorted(path.parent.name for path in store.paths.runs.glob("*/result.json"))
+    assert found == sorted(run.id for run in plan.runs if run.seed < 5)
+    return bits(store, found)
 
 
 @pytest.fixture
@@ -88,6 +92,8 @@ def besiege(monkey: Monkey, kills: int, reference: dict[str, Any]) -> None:
     said = "\n".join(text for machine in monkey.machines for _, text in machine.ends)
     assert code == 0, said
     assert bits(store, list(reference)) == reference, said
+    begun = {path.name for path in store.paths.runs.iterdir()}
+    assert begun == set(reference), "runs that no look asks for were begun"
     assert {record.state for record in store.records(reference).values()} == {"completed"}
     for run_id in reference:
         paths, result = store.paths.run(run_id), store.result(run_id)
