@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.power import LIKELY, Power, Spread
-from harness.wording.numbers import difference_unit, label, listed, plural
+from harness.wording.numbers import difference_unit, figure, label, listed, plural
 
 
 def power(found: Power) -> str:
@@ -13,7 +13,7 @@ def power(found: Power) -> str:
     finds = []
     if found.margin is not None and found.power is not None:
         average = "" if found.mean_seeds is None else f" with {found.mean_seeds:.1f} seeds on average"
-        finds.append(f"{amount(found.margin, found)} {share(found.power)} of the time{average}")
+        finds.append(f"{_margin(found)} {share(found.power)} of the time{average}")
     if found.detectable is not None:
         finds.append(f"{amount(found.detectable, found)} {share(LIKELY)}")
     if not finds:
@@ -25,15 +25,18 @@ def power(found: Power) -> str:
 def out_of_reach(found: Power) -> str:
     """What a margin that is missed more often than found would need."""
     more = "" if found.needed is None else f"; {plural(found.needed, 'seed')} would find it {share(LIKELY)} of the time"
-    margin = 0.0 if found.margin is None else found.margin
-    power = 0.0 if found.power is None else found.power
-    return f"the margin is out of reach: {_seeds(found)} {_verb(found)} {amount(margin, found)} {share(power)} of the time{more}"
+    finds = f"{_seeds(found)} {_verb(found)} {_margin(found)} {share(found.power or 0.0)} of the time"
+    return f"the margin is out of reach: {finds}{more}"
 
 
 def amount(difference: float, found: Power) -> str:
     """A difference with its unit: `0.25 pp`."""
     number = f"{difference:.2f}" if found.unit == "%" else f"{difference:.3g}"
     return f"{number} {difference_unit(found.unit)}".rstrip()
+
+
+def _margin(found: Power) -> str:
+    return f"{figure(found.margin or 0.0)} {difference_unit(found.unit)}".rstrip()
 
 
 def share(probability: float) -> str:
