@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness import wording
 from harness.claims import ThresholdClaim
-from harness.figures.curves import FEW_EPOCHS, key, seeds_and_mean
+from harness.figures.curves import FEW_EPOCHS, MOST_LINES, key, seeds_and_mean
 from harness.figures.sheet import PALE, Tag, say, sheet, tags
 from harness.figures.style import drawing, looks
 from harness.figures.subject import Subject
@@ -31,7 +31,7 @@ def course(subject: Subject, epochs: pd.DataFrame, name: str, reference: Mapping
 
     metric = subject.metrics.get(name)
     names = [each for each in alike(name, subject.metrics) if each in epochs and epochs[each].notna().any()]
-    said = "; ".join(filter(None, [key(epochs) if len(epochs) else None, subject.basis]))
+    said = "; ".join(filter(None, [key(epochs, MOST_LINES), subject.basis]))
     with drawing():
         figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), said)
         if not names:

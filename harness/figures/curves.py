@@ -28,19 +28,28 @@ MOST_COLUMNS = 6
 FEW_EPOCHS = 12  # so many points or fewer are each marked
 MARKS = 8  # on a longer line
 
+# What a reader can still tell apart; a plan may have hundreds of variants, and hundreds of seeds.
+MOST_VARIANTS = 36
+MOST_LINES = 240  # thin ones, in a panel
+MANY_POINTS = 4_000  # of a variant: from here on its thin lines are an image inside the SVG, which else has megabytes of them
+
 
 def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequence[str], note: str | None = None) -> Figure:
     """A panel a metric, unsmoothed.
 
     `epochs` has a row a run and epoch with variant, seed, state, epoch and a column a metric (`load_curves`); `metrics` gives
     the panels; `variants` are all of the plan in its order, which decides their colours; `note` stands above the panels. Runs
-    that failed or diverged end in a cross and are in no mean; the mean of the others stops where the first of them does.
+    that failed or diverged end in a cross and are in no mean; the mean of the others stops where the first of them does. Of very
+    many variants and seeds the first are drawn, which the legend says; means are over all seeds.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     present = set(epochs["variant"])
-    styles = {variant: look for variant, look in looks(variants).items() if variant in present}
+    every = {variant: look for variant, look in looks(variants).items() if variant in present}
+    styles = dict(list(every.items())[:MOST_VARIANTS])
+    said = [key(epochs, thin(epochs, len(styles)))]
+    said += [f"the first {MOST_VARIANTS} of {len(every)} variants"] if len(every) > MOST_VARIANTS else []
     width = PANEL_WIDTH * max(len(metrics), 1)
     with drawing():
         figure = Figure(figsize=(width, HEIGHT))
@@ -49,7 +58,7 @@ def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequen
             panel(axis, epochs, name, metric, styles)
         if note:
             figure.suptitle(note, fontsize=9, x=0.012, ha="left", fontweight="bold", wrap=True)
-        below = legend(figure, styles, key(epochs)) if styles else 0.0
+        below = legend(figure, styles, "; ".join(filter(None, said)) or None) if styles else 0.0
         height = HEIGHT + below
         figure.set_size_inches(width, height)
         room = (0.005, below / height, 0.985, 0.985 - below / height)
@@ -70,8 +79,11 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
         axis.set(xticks=[], yticks=[])
     else:
         long = values["epoch"].nunique() > FEW_EPOCHS
+        drawn = dict(list(values.groupby("variant", sort=False)))
+        seeds = thin(values, len(styles))
         for place, (variant, look) in enumerate(styles.items()):
-            seeds_and_mean(axis, values[values["variant"] == variant], name, look, shift=place / len(styles), long=long)
+            if variant in drawn:
+                seeds_and_mean(axis, drawn[variant], name, look, shift=place / len(styles), long=long, thin=seeds)
         first, last = values["epoch"].min(), values["epoch"].max()
         edge = 0.5 if first == last else 0.03 * (last - first)
         axis.set_xlim(first - edge, last + edge)
@@ -80,14 +92,25 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
     axis.set_ylabel(wording.axis(name, metric.unit))
 
 
-def seeds_and_mean(axis: Axes, own: pd.DataFrame, name: str, look: Look, *, shift: float, long: bool) -> None:
-    """A variant's seeds and their mean; `shift` (0 to 1) keeps the marks of several lines apart."""
-    import seaborn as sns
+def thin(epochs: pd.DataFrame, variants: int) -> int:
+    """How many seeds of each variant have a thin line."""
+    return min(int(epochs["seed"].nunique()), max(MOST_LINES // max(variants, 1), 1))
+
+
+def seeds_and_mean(
+    axis: Axes, own: pd.DataFrame, name: str, look: Look, *, shift: float, long: bool, thin: int = MOST_LINES
+) -> None:
+    """A variant's first `thin` seeds and the mean of all; `shift` (0 to 1) keeps the marks of several lines apart."""
+    from matplotlib.collections import LineCollection
 
     broken = own["state"].isin(["failed", "diverged"])
     if own["seed"].nunique() > 1 or broken.any():
-        thin = {"linewidth": 0.5 if long else 0.7, "alpha": 0.3 if long else 0.45, "zorder": 2, "legend": False}
-        sns.lineplot(own, x="epoch", y=name, units="seed", estimator=None, color=look.colour, ax=axis, **thin)
+        shown = own[own["seed"].isin(sorted(own["seed"].unique())[:thin])].sort_values(["seed", "epoch"])
+        lines = [seed[["epoch", name]].to_numpy(dtype=float) for _, seed in shown.groupby("seed")]
+        width, alpha = (0.5, 0.3) if long else (0.7, 0.45)
+        crowd = len(shown) > MANY_POINTS
+        axis.add_collection(LineCollection(lines, linewidths=width, alpha=alpha, colors=look.colour, zorder=2, rasterized=crowd))
+        axis.autoscale_view()
     ends = own[broken].groupby("seed").tail(1)
     axis.plot(ends["epoch"], ends[name], linestyle="", marker="x", markersize=6, color=look.colour, zorder=4)
     whole = own[~broken]
@@ -97,16 +120,19 @@ def seeds_and_mean(axis: Axes, own: pd.DataFrame, name: str, look: Look, *, shif
         return
     # A line of few points hides between its ends; on a long one some marks tell it from others in grey.
     step = max(len(means) // MARKS, 1) if long else 1
-    marks = {"marker": look.marker, "markersize": 4.5, "markeredgewidth": 0.0, "markevery": (int(shift * step), step)}
-    bold = {"linewidth": 1.2 if long else 1.9, "linestyle": look.dashes, "zorder": 3, "legend": False}
-    sns.lineplot(x=means.index, y=means.to_numpy(), color=look.colour, ax=axis, **bold, **marks)
+    marks: dict[str, Any] = {"marker": look.marker, "markersize": 4.5, "markeredgewidth": 0.0}
+    bold: dict[str, Any] = {"linewidth": 1.2 if long else 1.9, "linestyle": look.dashes, "color": look.colour, "zorder": 3}
+    axis.plot(means.index, means.to_numpy(), markevery=(int(shift * step), step), **marks, **bold)
 
 
-def key(epochs: pd.DataFrame) -> str | None:
-    """What the kinds of lines mean, as far as there are several."""
+def key(epochs: pd.DataFrame, thin: int) -> str | None:
+    """What the kinds of lines mean, as far as there are several; `thin` seeds of each variant have a line."""
+    if epochs.empty:
+        return None
     broken = epochs["state"].isin(["failed", "diverged"])
-    several = epochs[~broken].groupby("variant")["seed"].nunique().max() > 1
-    meanings = ["bold: mean over seeds", "thin: each seed"] if several else []
+    most = epochs[~broken].groupby("variant")["seed"].nunique().max()
+    seeds = "each seed" if thin >= epochs["seed"].nunique() else f"the first {thin} seeds" if thin > 1 else "the first seed"
+    meanings = ["bold: mean over seeds", f"thin: {seeds}"] if most > 1 else []
     return "; ".join([*meanings, *(["cross: failed or diverged"] if broken.any() else [])]) or None
 
 

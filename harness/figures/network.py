@@ -65,7 +65,7 @@ def blocks(parts: Sequence[Part]) -> Iterator[tuple[Part, Part]]:
 def amount(number: float) -> str:
     """`737 M`, `0.9 M`, `10 k`."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= 0.995 * size:
+        if number >= 0.9995 * size:
             return f"{number / size:.3g} {unit}"
     return f"{number:.0f}"
 
@@ -122,13 +122,13 @@ def _block(axis: Axes, title: str, block: Part, across: tuple[float, float]) -> 
     chain = [part for part in block.parts if not part.beside]
     aside = next((part for part in block.parts if part.beside), None)
     left, right = across
-    start, plus = left + 0.15, right - 0.35
+    start, plus = left + 0.15, right - 0.33
     step = (plus - start) / len(chain)
-    level, high, wide = 0.36, 0.5, 0.8 * step
+    level, high, wide = 0.36, 0.5, 0.76 * step
     axis.text(left, BLOCK - 0.22, title, fontsize=9, fontweight="bold")
     before = start
     for place, part in enumerate(chain):
-        x = start + place * step + 0.17 * step
+        x = start + place * step + 0.16 * step
         axis.add_patch(Rectangle((x, level - high / 2), wide, high, facecolor=LIGHT, edgecolor=INK, linewidth=0.9))
         axis.text(x + wide / 2, level, f"{part.does}\n{shape(part.shape)}", ha="center", va="center", fontsize=7.5)
         _arrow(axis, (before, level), (x, level))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PIXELS_PER_INCH = 150
 # Okabe and Ito's colours that a thin line on white can bear, and darker ones; neighbours differ in luminance, so in grey too.
-COLOURS = ("#0173B2", "#DE8F05", "#029E73", "#D55E00", "#6A3D9A", "#56B4E9", "#8C4A1E", "#222222")
+COLOURS = ("#0173B2", "#DE8F05", "#029E73", "#6A3D9A", "#D55E00", "#56B4E9", "#8C4A1E", "#222222")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">")
 
@@ -77,6 +77,24 @@ def drawing() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Panels stay where the layout puts them, in whole ten-thousandths.
+
+    The layout's solver adds in an order that changes from call to call, and an SVG's clip paths are named after all digits of
+    where they lie.
+    """
+    engine = figure.get_layout_engine()
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        axis.set_position(tuple(round(float(bound), 4) for bound in axis.get_position().bounds))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
+
+
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write `name`.png and `name`.svg into `folder`: the same bits for the same figure and versions.
 
@@ -84,7 +102,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """
     files = []
     make_folder(folder)
-    with drawing():
+    with drawing(), _laid_out(figure):
         for suffix in ("png", "svg"):
             buffer = io.BytesIO()
             metadata = {"Date": None, "Creator": None} if suffix == "svg" else {"Software": None}

@@ -72,7 +72,7 @@ class _Seen:
         ]
         if isinstance(inside.shortcut, model.Shortcut):
             parts.append(self.part(f"{module}.shortcut", "shortcut", convolution(inside.shortcut.conv), beside=True))
-        does = f"batch norm after each convolution; {settings.activation} after all but the last, and after the sum"
+        does = f"batch norm after each convolution, {settings.activation} between them and after the sum"
         return self.part(module, name, does, tuple(parts))
 
 

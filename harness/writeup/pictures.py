@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import ValidationError
+
 from harness import figures, wording
 from harness.errors import DataError
 from harness.task import Metric, Outlined, find_task, parse_config
@@ -96,6 +98,8 @@ def _of_one(findings: Findings, subject: figures.Subject) -> Iterator[tuple[Pict
             figure = figures.network(task.outline(parse_config(task, config)), note)
         except DataError as error:  # the last layer is as wide as the data have classes
             figure = figures.words(f"The network cannot be drawn without its data.\n{error}", note)
+        except ValidationError:
+            figure = figures.words("The network cannot be drawn: this version of the task knows other configurations.", note)
         alt = "The network's parts in the order of the flow, each with its output, parameters and multiply-adds."
         caption = "The network, counted from itself: boxes are as high as their images, dark bands are blocks."
         yield Picture("network", "network", alt, caption), figure

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.figures import curves, save
-from harness.figures.curves import legend_layout
+from harness.figures.curves import MOST_LINES, MOST_VARIANTS, legend_layout
 from harness.figures.style import COLOURS, looks
 from harness.task import Metric
 
@@ -62,7 +62,10 @@ def test_a_panel_a_metric_with_units_and_a_line_a_seed_and_mean() -> None:
     assert [axis.get_ylabel() for axis in figure.axes] == ["test accuracy (%)", "train loss (nats)"]
     assert {axis.get_xlabel() for axis in figure.axes} == {"epoch"}
     assert bold(figure) == [[11.0, 12.0, 13.0, 14.0]] * 2
-    assert sum(line.get_linewidth() < 1 for line in figure.axes[0].lines) == 6
+    assert [len(seeds.get_segments()) for seeds in figure.axes[0].collections] == [3, 3]
+    assert [list(line[:, 1]) for line in figure.axes[0].collections[0].get_segments()] == [
+        [10.0 * seed + epoch for epoch in (1, 2, 3, 4)] for seed in range(3)
+    ]
 
 
 def test_the_legend_lies_outside_the_panels() -> None:
@@ -181,3 +184,21 @@ def test_long_labels_get_fewer_columns_and_are_cut_in_the_middle() -> None:
     assert (columns, max(map(len, shown))) == (1, 16)
     assert [label[-3:] for label in shown] == ["elu", "elu"]
     assert shown[0] != shown[1]
+
+
+def test_hundreds_of_variants_and_seeds_are_the_first_of_them() -> None:
+    names = tuple(f"v{place}" for place in range(MOST_VARIANTS + 4))
+    figure = curves(
+        epochs({(name, seed): 2 for name in names for seed in range(MOST_LINES // MOST_VARIANTS + 1)}), ACCURACY, names
+    )
+    assert len(means_of(figure)) == MOST_VARIANTS
+    assert sum(len(seeds.get_segments()) for seeds in figure.axes[0].collections) <= MOST_LINES
+    assert f"thin: the first {MOST_LINES // MOST_VARIANTS} seeds" in words(figure)
+    assert f"the first {MOST_VARIANTS} of {MOST_VARIANTS + 4} variants" in words(figure)
+
+
+def test_a_crowd_of_lines_is_no_megabyte_of_svg(tmp_path: Path) -> None:
+    frame = epochs({("relu", seed): 400 for seed in range(20)})
+    first, second = (save(curves(frame, ACCURACY, VARIANTS), tmp_path / name, "crowd") for name in ("one", "two"))
+    assert first[1].stat().st_size < 500_000
+    assert first[1].read_bytes() == second[1].read_bytes()
