@@ -7,7 +7,7 @@ Estimates of differences are oriented (positive is better). Here they are turned
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.claims import Claim, ComparisonClaim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.task import Metric
@@ -124,7 +124,7 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
 def notes(verdict: Verdict) -> tuple[str, ...]:
     """Each note of a verdict and of its rows as a sentence, and what its registration and further seeds add."""
     said = []
-    for note in dict.fromkeys([*verdict.notes, *(note for row in verdict.rows for note in row.notes)]):
+    for note in together([*verdict.notes, *(note for row in verdict.rows for note in row.notes)]):
         if note == model.EARLY:
             at = "" if verdict.decided_at is None else f" at {plural(verdict.decided_at, 'seed')}"
             said.append(f"Decided{at}, before the last look: effects at an early stop are inflated.")
@@ -153,7 +153,18 @@ def _small(row: Estimate, claim: Claim) -> bool:
 
 def _why_not(row: Estimate) -> list[str]:
     """Why a row has no test, in a few words: guards, and runs without a value."""
-    return [UNTESTED.get(note, note) for note in row.notes if note in UNTESTED or note.startswith(LOST)]
+    return [UNTESTED.get(note, note) for note in together(row.notes) if note in UNTESTED or note.startswith(LOST)]
+
+
+def together(found: Iterable[str]) -> list[str]:
+    """Notes, those of one variant's runs put together: `failed: b seed 0` and `failed: b seed 2` are `failed: b seeds 0, 2`."""
+    seeds: dict[str, list[str]] = {}
+    for note in dict.fromkeys(found):
+        start, between, seed = note.rpartition(" seed ") if note.startswith(LOST) else (note, "", "")
+        seeds.setdefault(start if between else note, []).extend([seed] if between else [])
+    return [
+        f"{start} {'seed' if len(each) == 1 else 'seeds'} {', '.join(each)}" if each else start for start, each in seeds.items()
+    ]
 
 
 def _optima(verdict: Verdict, factor: str) -> str:

@@ -172,6 +172,13 @@ def test_every_note_is_a_sentence() -> None:
     )
 
 
+def test_lost_runs_of_a_variant_are_told_together() -> None:
+    lost = tuple(f"failed: base seed {seed}" for seed in (0, 2)) + ("diverged: big seed 1",)
+    given = verdict(IMPROVES, row(verdict="inconclusive", mean=nan, interval=None, notes=lost), notes=lost)
+    assert wording.outcome(given, METRICS) == "failed: base seeds 0, 2; diverged: big seed 1"
+    assert wording.notes(given) == ("Failed: base seeds 0, 2.", "Diverged: big seed 1.")
+
+
 @pytest.mark.parametrize(
     ("p", "words"),
     [(0.00301, ".003"), (0.0004, "<.001"), (0.67, ".670"), (0.9996, "1"), (1.0, "1"), (0.9994, ".999"), (nan, "")],
