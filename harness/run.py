@@ -17,12 +17,10 @@ import typer
 from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, HarnessError, InputError
 
 if TYPE_CHECKING:
-    from harness.console.screens import Preview
     from harness.experiment import Experiment
     from harness.launch import Workers
     from harness.plan import Plan
     from harness.store.records import Record, Store
-    from harness.task import Metric
 
 POLL_S = 0.5
 REPORT_EVERY_S = 30.0
@@ -252,37 +250,20 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
     options = Options(workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track, tuple(worker_option or ()))
     options.check(loaded)
     if dry_run:
-        preview, metrics = _preview(Store.open(results, create=False, must_exist=False), loaded, device, seeds, replan)
+        from harness.console.preview import preview
+
+        store = Store.open(results, create=False, must_exist=False)
+        plan, _ = plan_experiment(store, loaded, device, seeds, replan)
+        ahead = preview(store, plan)
         if as_json:
-            shell.show_json(documents.dry_run(preview))
+            shell.show_json(documents.dry_run(ahead))
         else:
-            shell.show(screens.dry_run(preview, metrics))
+            shell.show(screens.dry_run(ahead))
         return
     options = Options(workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track, tuple(worker_option or ()))
     outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, options=options)
     _show(outcome, results, as_json)
     raise typer.Exit(outcome.exit_code)
-
-
-def _preview(
-    store: Store, experiment: Experiment, device: str, seeds: int | None, replan: bool
-) -> tuple[Preview, Mapping[str, Metric]]:
-    """What a dry run shows, and the metrics that claims may name."""
-    from harness.calibration import described, levels_for
-    from harness.console.screens import Preview
-    from harness.power import power_of
-    from harness.progress import asked
-    from harness.task import parse_config, result_metrics
-
-    task = experiment.task
-    plan, _ = plan_experiment(store, experiment, device, seeds, replan)
-    records = store.records([planned.id for planned in plan.runs])
-    facts = {label: task.describe(parse_config(task, config)) for label, config in plan.variants.items()}
-    parameters = {label: found["parameters"] for label, found in facts.items() if "parameters" in found}
-    metrics, levels = result_metrics(task), levels_for(store, plan.looks)
-    power = power_of(store, plan, metrics, levels)
-    runs = asked(plan, records, levels)
-    return Preview(plan, records, runs, parameters, power, described(levels, plan.looks, plan.alpha)), metrics
 
 
 def _show(outcome: Outcome, results: Path, as_json: bool) -> None:

@@ -20,6 +20,7 @@ from harness import wording
 from harness.console import documents, screens, shell, standing
 from harness.console.grid import Column, Grid, styled
 from harness.console.live import Live, Progress, cells, progress
+from harness.console.preview import Preview
 from harness.errors import InputError, Position, Problem
 from harness.frames import runs_frame
 from harness.plan import Plan
@@ -59,24 +60,24 @@ def some_records(plan: Plan) -> dict[str, Record]:
     return {run.id: values.get(run.id, Record(run.id, "pending")) for run in plan.runs}
 
 
-def preview(plan: Plan, **fields: Any) -> screens.Preview:
+def preview(plan: Plan, **fields: Any) -> Preview:
     """What a dry run knows of the plan while its runs are in `some_records`."""
     known = {"asked": plan.runs, "parameters": {}, "power": None, "levels": None, **fields}
-    return screens.Preview(plan, some_records(plan), **known)
+    return Preview(plan, ACCURACY, some_records(plan), **known)
 
 
 def test_the_dry_run_is_golden() -> None:
     plan = images_plan(claims=(CLAIM,))
     power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 3.0, 1, Spread(0.2)))
     parameters = {"relu": 4_903_082, "leaky_relu": 4_903_082}
-    shown = text(screens.dry_run(preview(plan, parameters=parameters, power=power), ACCURACY))
+    shown = text(screens.dry_run(preview(plan, parameters=parameters, power=power)))
     assert shown == golden("dry_run.txt", shown)
 
 
 def test_the_dry_run_of_a_plan_with_looks_counts_what_they_ask_for() -> None:
     plan = images_plan(seeds=20, looks=(3, 5, 20))
     asked = [run for run in plan.runs if run.seed < 3]
-    lines = text(screens.dry_run(preview(plan, asked=asked, levels="levels simulated"), ACCURACY)).splitlines()
+    lines = text(screens.dry_run(preview(plan, asked=asked, levels="levels simulated"))).splitlines()
     assert lines[4].split() == ["relu", "*", "20", "1", "1", "1"]
     assert [line.strip() for line in lines if line.startswith("  looks")] == ["looks   levels simulated"]
     assert "up to 34 more at later looks" in " ".join(" ".join(lines).split())
@@ -85,14 +86,14 @@ def test_the_dry_run_of_a_plan_with_looks_counts_what_they_ask_for() -> None:
 def test_the_dry_run_warns_where_the_margin_is_out_of_reach() -> None:
     plan = images_plan(claims=(CLAIM,))
     power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 1, Spread(0.2)))
-    renderable = screens.dry_run(preview(plan, power=power), ACCURACY)
+    renderable = screens.dry_run(preview(plan, power=power))
     assert "WARNING   the margin is out of reach: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would" in text(renderable)
     assert any(style == "bold magenta" and "out of reach" in words for words, style in colours(renderable))
 
 
 def test_the_dry_run_of_a_plan_without_a_profile_says_nothing_of_rehearsals() -> None:
     plan = images_plan(name="leakyrelu_vs_relu", profile=None)
-    shown = text(screens.dry_run(preview(plan), ACCURACY))
+    shown = text(screens.dry_run(preview(plan)))
     assert "REHEARSAL" not in shown
     assert "parameters" not in shown
 
@@ -311,7 +312,7 @@ def test_long_labels_are_cut_in_the_middle_before_numbers_are_lost() -> None:
 def test_a_long_claim_goes_on_under_its_own_beginning() -> None:
     labels = [f"variant_{place}" for place in range(12)]
     plan = images_plan(claims=({**CLAIM, "kind": "no_gain", "variants": labels, "over": ["relu"] * 12},))
-    lines = text(screens.dry_run(preview(plan), ACCURACY), width=80).splitlines()
+    lines = text(screens.dry_run(preview(plan)), width=80).splitlines()
     (first,) = [place for place, line in enumerate(lines) if line.startswith("  claim 1   variant_0, ")]
     assert max(map(len, lines[first:])) <= 80
     assert lines[first + 1].startswith(" " * 12 + "variant_")

@@ -3,7 +3,9 @@
 Results go to stdout, messages to stderr; words carry the meaning, colour only helps.
 
 grid        columns -> a table that loses columns from the right where the terminal is narrow
-screens     a plan before it starts, and the table at its end
+preview     what is known of a plan before it starts
+screens     a plan before it starts
+ending      what came of it: the table of variants, and a line a claim
 standing    where plans and runs stand
 live        progress while runs train: a table on a terminal, a line an ending elsewhere
 documents   the same as one JSON document for programs

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harness import wording
-from harness.console.screens import Preview
+from harness.console.preview import Preview
 from harness.console.standing import Standing, files_of, spec_difference
 from harness.plan import Plan
 from harness.store.paths import RunPaths

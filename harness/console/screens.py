@@ -1,19 +1,14 @@
-"""A plan, its records -> the screen before it starts."""
+"""What is known of a plan before it starts -> the screen of a dry run."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness import wording
 from harness.console.grid import INDENT, WARNING, Column, Grid, Note, printable, styled
-from harness.plan import Plan, PlannedRun
-from harness.power import Power
-from harness.store.records import Record
-from harness.task import Metric
+from harness.console.preview import Preview
+from harness.plan import Plan
 
 
 def heading(plan: Plan) -> list[Text]:
@@ -28,22 +23,10 @@ def marked(facts: str, plan: Plan) -> Text:
     return styled(printable(facts), " · ", (printable(marker), WARNING)) if marker else styled(printable(facts))
 
 
-@dataclass(frozen=True)
-class Preview:
-    """What is known of a plan before it starts."""
-
-    plan: Plan
-    records: Mapping[str, Record]
-    asked: Sequence[PlannedRun]  # the runs that its looks ask for so far
-    parameters: Mapping[str, float]  # by variant; empty where the task counts none
-    power: Power | None
-    levels: str | None  # of the looks, where they were simulated
-
-
-def dry_run(preview: Preview, metrics: Mapping[str, Metric]) -> RenderableType:
-    """What `run` would do. `metrics` are all that a claim may name."""
+def dry_run(preview: Preview) -> RenderableType:
+    """What `run` would do."""
     plan, power = preview.plan, preview.power
-    notes = [(f"claim {place}", wording.claim(claim, metrics), "") for place, claim in enumerate(plan.claims, 1)]
+    notes = [(f"claim {place}", wording.claim(claim, preview.metrics), "") for place, claim in enumerate(plan.claims, 1)]
     if preview.levels is not None:
         notes.append(("looks", preview.levels, ""))
     if power is not None:

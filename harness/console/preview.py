@@ -1,0 +1,43 @@
+"""Store, plan -> what is known of it before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.calibration import described, levels_for
+from harness.plan import Plan, PlannedRun
+from harness.power import Power, power_of
+from harness.progress import asked
+from harness.store.records import Record, Store
+from harness.task import Metric, find_task, parse_config, result_metrics
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A plan, where its runs stand, and what its design can find."""
+
+    plan: Plan
+    metrics: Mapping[str, Metric]  # all that a claim may name
+    records: Mapping[str, Record]
+    asked: Sequence[PlannedRun]  # the runs that its looks ask for so far
+    parameters: Mapping[str, float]  # by variant; empty where the task counts none
+    power: Power | None
+    levels: str | None  # of the looks, where they were simulated
+
+
+def preview(store: Store, plan: Plan) -> Preview:
+    """Look ahead. Levels of looks that do not ship are simulated and kept. Raises StoreError, InputError, DataError."""
+    task = find_task(plan.task)
+    metrics, levels = result_metrics(task), levels_for(store, plan.looks)
+    records = store.records([run.id for run in plan.runs])
+    facts = {label: task.describe(parse_config(task, config)) for label, config in plan.variants.items()}
+    return Preview(
+        plan=plan,
+        metrics=metrics,
+        records=records,
+        asked=asked(plan, records, levels),
+        parameters={label: found["parameters"] for label, found in facts.items() if "parameters" in found},
+        power=power_of(store, plan, metrics, levels),
+        levels=described(levels, plan.looks, plan.alpha),
+    )
