@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "write the reports again from what is there",
     "doctor": "whether this machine is ready: accelerators, data, logins, disk, versions",
     "verify": "whether the results are whole, and a run trained again gives the same bits",
+    "sync": "deliver to Weights & Biases what has not arrived there",
     "worker": "train a plan's runs (what run starts)",
 }
 

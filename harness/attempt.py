@@ -29,7 +29,7 @@ from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, Spec, encode, write_rows
 from harness.task import Task, Training
-from harness.track import NoTracker, Tracker
+from harness.tracking import NoTracker, Tracker
 
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # of the time goes into checkpoints once the first has shown what one costs

@@ -81,7 +81,8 @@ class _Child:
 class Workers:
     """Children that train a plan. A context manager: leaving it stops what still runs, and waits for the checkpoints.
 
-    `options` are further options of `harness.worker`; `--device` and `--threads` are given by this class.
+    `options` are further options of `harness.worker`; `--device` and `--threads` are given by this class. `inherited`: open
+    descriptors that the children share.
     """
 
     def __init__(
@@ -94,12 +95,14 @@ class Workers:
         *,
         environment: Mapping[str, str] | None = None,
         gpus: Sequence[str] | None = None,
+        inherited: Sequence[int] = (),
     ) -> None:
         self.store, self.plan, self.count, self.device = store, plan, count, device
         # All children, and those started again, retry what had ended by now: nothing is retried twice.
         self.options = (*options, "--retry-before", now())
         self.environment = dict(os.environ if environment is None else environment)
         self.gpus = tuple(gpu_names(self.environment) if gpus is None else gpus)
+        self.inherited = tuple(inherited)
         self._children: list[_Child] = []
         self._stopping = False
 
@@ -193,6 +196,7 @@ class Workers:
                     stderr=output,
                     env=environment,
                     start_new_session=True,
+                    pass_fds=self.inherited,
                 )
         except OSError as error:
             raise atomic.unusable(log, "be written", error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -44,7 +45,7 @@ class Options:
         """Raises InputError for what `harness worker` would refuse, before anything is written."""
         from harness.retry import states_to_retry
         from harness.stop import duration
-        from harness.track import make_tracker
+        from harness.tracking.login import choose
         from harness.validation import suggestion
 
         labels = [variant.label for variant in experiment.variants]
@@ -60,11 +61,11 @@ class Options:
                     raise InputError(f"{flag}: {error}") from error
         if self.keep not in (None, "weights"):
             raise InputError(f"--keep: {self.keep!r} is nothing to keep; allowed: weights")
-        make_tracker(self.track)
+        choose(self.track, os.environ, Path.home())
 
     def arguments(self) -> list[str]:
-        """The options of `harness worker` that say the same."""
-        found = ["--track", self.track]
+        """The options of `harness worker` that say the same; how to track is said by `mirrored`."""
+        found = []
         for flag, values in (("--only", self.only), ("--retry", self.retry)):
             for value in values:
                 found += [flag, value]
@@ -131,6 +132,7 @@ def run_experiment(
     from harness.progress import Course, in_stages
     from harness.store.records import Store
     from harness.task import result_metrics
+    from harness.tracking.feed import Mirrored
     from harness.writeup import write_report
 
     options = options or Options()
@@ -145,10 +147,12 @@ def run_experiment(
     course = Course(plan, lambda: levels_for(store, plan.looks))
     ids = [run.id for run in plan.runs]
     name, metric = next(iter(result_metrics(experiment.task).items()))
-    workers = Workers(store, plan, options.workers, plan.accelerator, options.arguments())
+    mirror = Mirrored(store.paths, options.track)
+    arguments = [*options.arguments(), *mirror.arguments]
+    workers = Workers(store, plan, options.workers, plan.accelerator, arguments, inherited=mirror.descriptors)
     view = progress(plan, name, metric, store.paths, workers=options.workers, device=plan.accelerator, course=course)
     written = time.monotonic()
-    with _PassedOn(workers) as passed_on, workers, view:
+    with mirror, _PassedOn(workers) as passed_on, workers, view:
         records = store.records(ids)
         view.update(records)
         while workers.poll():
@@ -236,7 +240,7 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
     keep: Annotated[str | None, typer.Option(help="weights: keep the last checkpoint of completed runs")] = None,
     replan: Annotated[bool, typer.Option("--replan", help="archive a plan that has changed and plan anew")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, start nothing")] = False,
-    track: Annotated[str, typer.Option(help="auto or none")] = "auto",
+    track: Annotated[str, typer.Option(help="auto, wandb or none")] = "auto",
     results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
     worker_option: Annotated[list[str] | None, typer.Option(hidden=True, help="passed on, such as --beat-s=5")] = None,

@@ -38,7 +38,7 @@ from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.provenance import now
 from harness.store.records import Record, Result, Spec, Store
 from harness.task import Accelerator, Task, find_task, identity, parse_config
-from harness.track import Tracker, make_tracker
+from harness.tracking import Tracker, make_tracker
 
 IDLE_S = 600.0  # by default, for the end of a look that is not the last
 
@@ -55,6 +55,7 @@ class Options:
     keep_weights: bool = False
     idle_s: float | None = None  # None: IDLE_S where the end of a look may bring more runs, else 0
     track: str = "auto"
+    mirror_descriptor: int | None = None  # of the mirror that several workers share; None: one of its own
     checkpoint_every_s: float | None = None
     poll_s: float = 1.0
     timing: Timing = field(default_factory=Timing)
@@ -72,7 +73,7 @@ class Worker:
         self.course = Course(plan, lambda: levels_for(store, plan.looks, say))
         self._seen: dict[str, Record] = {}
         self.task: Task = find_task(plan.task)
-        self.tracker: Tracker = make_tracker(options.track)
+        self.tracker: Tracker = make_tracker(options.track, store.paths, options.mirror_descriptor, say)
         self.watch = Watch(options.timing, here or Holder.here())
         if self.task.version != plan.task_version:
             versions = f"planned for version {plan.task_version} of {plan.task}, this is version {self.task.version}"
@@ -249,7 +250,8 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     stop_after: Annotated[str | None, typer.Option(help="checkpoint and exit 75 after so long, such as 3h50m")] = None,
     only: Annotated[list[str] | None, typer.Option(help="a variant; others are left alone")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="processor threads; default: all")] = None,
-    track: Annotated[str, typer.Option(help="auto or none")] = "auto",
+    track: Annotated[str, typer.Option(help="auto, wandb or none")] = "auto",
+    mirror_descriptor: Annotated[int | None, typer.Option(hidden=True)] = None,
     with_parent: Annotated[bool, typer.Option(hidden=True, help="stop when standard input ends")] = False,
     checkpoint_every: Annotated[str | None, typer.Option(help="default: from 1m on, at most 1 % of the time")] = None,
     beat_s: Annotated[float, typer.Option(hidden=True)] = Timing.beat_s,
@@ -275,17 +277,21 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
         keep_weights=keep == "weights",
         idle_s=None if idle is None else duration(idle),
         track=track,
+        mirror_descriptor=mirror_descriptor,
         checkpoint_every_s=None if checkpoint_every is None else duration(checkpoint_every),
         poll_s=poll_s,
         timing=Timing(beat_s, stale_s),
         command=tuple(sys.argv),
     )
     store, loaded = open_plan(plan)
+    at_work = Worker(store, loaded, options, stop)
     try:
-        code = Worker(store, loaded, options, stop).work()
+        code = at_work.work()
     except KeyboardInterrupt:
         say("stopped at once; the last checkpoint is kept, start again to go on")
         code = EXIT_INTERRUPTED
+    finally:
+        at_work.tracker.close()
     raise typer.Exit(code)
 
 

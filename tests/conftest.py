@@ -28,8 +28,10 @@ PlanMaker = Callable[..., Plan]
 
 @pytest.fixture(autouse=True)
 def _environment_stays() -> Iterator[None]:
-    """Opening a store and setting threads write to the environment; the next test finds it as it was."""
+    """Opening a store and setting threads write to the environment; the next test finds it as it was, and W&B out of the way."""
     before = dict(os.environ)
+    # A mirror process for every worker of every test would test nothing more; tests/tracking asks for it.
+    os.environ["WANDB_MODE"] = "disabled"
     yield
     os.environ.clear()
     os.environ.update(before)
@@ -42,7 +44,13 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def toy_plan() -> PlanMaker:
+def toy_plan(toy_plans: PlanMaker) -> PlanMaker:
+    """See `toy_plans`."""
+    return toy_plans
+
+
+@pytest.fixture(scope="session")
+def toy_plans() -> PlanMaker:
     """Makes plans of the toy task: `toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)`.
 
     `looks` and `claims` as in an experiment; seeds from the last look on carry no look.

@@ -35,7 +35,7 @@ LAYERS = (
     "power",  # a plan and earlier runs -> what it can find
     "progress",  # what trains next
     "failures",  # exception -> reason
-    "track",  # rows -> where else they are shown
+    "tracking",  # runs -> where else they are shown
     "stop",  # signals and clocks -> whether to stop
     "attempt",  # one run -> one ending
     "whole",  # a results folder -> what is wrong with it
@@ -52,6 +52,7 @@ LAYERS = (
     "status",
     "report",
     "verify",
+    "sync",
     "run",
     "__main__",  # the command that names the others
     "__init__",  # the public functions, from wherever they live

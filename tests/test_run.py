@@ -177,7 +177,7 @@ def test_bad_input_is_one_message_and_exit_code_2(toys: Path, capsys: pytest.Cap
         (["--retry", "all"], "'all' is no ending to retry; allowed: failed, diverged"),
         (["--keep", "all"], "'all' is nothing to keep; allowed: weights"),
         (["--idle", "soon"], "--idle: 'soon' is no duration"),
-        (["--track", "nowhere"], "'nowhere' is no tracker; allowed: auto, none"),
+        (["--track", "nowhere"], "'nowhere' is no tracker; allowed: auto, wandb, none"),
         (["--only", "bettr", "--dry-run"], "--only: no variant 'bettr'; did you mean better?"),
         (["--seeds", "1"], "--seeds: 1 is below the 2"),
     ],

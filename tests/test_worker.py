@@ -126,7 +126,7 @@ def test_the_weights_stay_on_request(store, toy_plan):
         (["--keep", "everything"], "--keep: 'everything' is nothing to keep; allowed: weights"),
         (["--idle", "soon"], "'soon' is no duration"),
         (["--only", "worse"], "--only: 'worse' is no variant of toys; allowed: base"),
-        (["--track", "paper"], "--track: 'paper' is no tracker; allowed: auto, none"),
+        (["--track", "paper"], "--track: 'paper' is no tracker; allowed: auto, wandb, none"),
         (["--threads", "0"], "'--threads': "),
         (["--nonsense"], "No such option"),
     ],

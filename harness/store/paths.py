@@ -96,6 +96,15 @@ class Paths:
         """What was read of the runs that have ended, as tables."""
         return self.cache / "frames" / "ended.arrow"
 
+    @property
+    def wandb(self) -> Path:
+        """W&B's own files, and what is known to have arrived there."""
+        return self.root / "wandb"
+
+    def delivery(self, run_id: str) -> Path:
+        """What of a run has arrived at W&B."""
+        return self.wandb / "runs" / f"{self.run(run_id).folder.name}.json"
+
     def levels(self, looks: Sequence[int]) -> Path:
         """The levels that were simulated for a schedule of looks."""
         name = "-".join(map(str, looks))

@@ -56,6 +56,7 @@ class Provenance(BaseModel):
     started: str  # ISO 8601, UTC
     ended: str | None = None
     restarts: tuple[Start, ...] = ()
+    url: str | None = None  # of the run's page in W&B, once it has ended
 
 
 def observe(device: str, threads: int | None, command: Sequence[str], host: str, also: Path | None = None) -> Provenance:

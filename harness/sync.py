@@ -1,0 +1,192 @@
+"""Runs that have not arrived at Weights & Biases -> delivered, within a time limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.plan import Plan
+    from harness.store.records import Store
+    from harness.tracking.deliver import Parcel
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def sync(  # noqa: PLR0917 - a command's options, each of them named
+    names: Annotated[
+        list[str] | None, typer.Argument(help="plans or run ids; none: every run that was to be mirrored when it was trained")
+    ] = None,
+    upload: Annotated[list[str] | None, typer.Option(help="weights, predictions or report: upload these, too")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be done; needs no login")] = False,
+    timeout: Annotated[str, typer.Option(help="stop after so long, such as 30m; start again and it goes on")] = "10m",
+    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+) -> None:
+    """Deliver to Weights & Biases what has not arrived there: what was trained offline, or while the server had trouble.
+
+    \b
+    Example: harness sync --dry-run
+             harness sync leakyrelu_vs_relu --upload report
+    """
+    from harness.console import shell
+    from harness.errors import EXIT_INTERRUPTED, EXIT_RUNS_FAILED, InputError
+    from harness.stop import duration
+    from harness.store.records import Store
+    from harness.tracking.deliver import UPLOADS, survey
+
+    uploads = [each for value in upload or () for each in value.split(",")]
+    for each in uploads:
+        if each not in UPLOADS:
+            raise InputError(f"--upload: {each!r} is nothing to upload; allowed: {', '.join(UPLOADS)}")
+    seconds = duration(timeout)
+    if seconds == 0:
+        raise InputError("--timeout: 0 leaves no time; allowed: such as 30s, 10m")
+    store = Store.open(results, create=False)
+    run_ids, plans = chosen(store, names or [])
+    parcels = survey(store, run_ids, uploads)
+    reports = [plan.name for plan in plans if "report" in uploads and store.paths.report(plan.name).is_dir()]
+    document: dict[str, Any] = {"runs": [asdict(parcel) for parcel in parcels], "reports": reports}
+    if dry_run:
+        _show(document, parcels, as_json)
+        return
+    refuse_unless_online()
+    told, in_time = _delivered(store, parcels, reports, seconds, quiet=as_json)
+    well = in_time and all(each["delivered"] for each in told)
+    document |= {"delivered": told, "complete": well}
+    if as_json:
+        shell.show_json(document)
+    if not in_time:
+        shell.say("not all was delivered in time; what arrived is remembered: the same command goes on")
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if not well:
+        raise typer.Exit(EXIT_RUNS_FAILED)
+
+
+def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
+    """The run ids that `names` stand for, and the plans; none named: every run that was to be mirrored, and every plan.
+
+    Raises InputError for a name that is neither, StoreError.
+    """
+    from harness.frames import stored_plan
+    from harness.status import RUN_ID_START, find_run
+    from harness.tracking.deliver import mirrored_runs
+
+    if not names:
+        return mirrored_runs(store), store.load_plans()[0]
+    known = set(store.plan_names())
+    run_ids: list[str] = []
+    plans: list[Plan] = []
+    for name in names:
+        if RUN_ID_START.fullmatch(name) and name not in known:
+            run_ids.append(find_run(store, name))
+        else:
+            plans.append(stored_plan(store, name))
+            run_ids += [run.id for run in plans[-1].runs]
+    return list(dict.fromkeys(run_ids)), plans
+
+
+def refuse_unless_online() -> None:
+    """Raises InputError saying what W&B lacks to take anything."""
+    from harness.errors import InputError
+    from harness.tracking.login import choose
+
+    choice = choose("wandb", os.environ, Path.home())
+    if choice.kind != "online":
+        raise InputError(f"harness sync: {choice.why}; allowed: with WANDB_MODE=online")
+
+
+def _delivered(
+    store: Store, parcels: Sequence[Parcel], reports: Sequence[str], seconds: float, quiet: bool
+) -> tuple[list[dict[str, Any]], bool]:
+    """What came of each delivery, and whether all were tried in time. wandb has no time limit of its own, so a child does it."""
+    from harness.console import shell
+    from harness.tracking.feed import end_session, lines
+
+    wanted = {"runs": [(parcel.run_id, parcel.uploads) for parcel in parcels if parcel.state == "waiting"], "reports": reports}
+    if not wanted["runs"] and not reports:
+        if not quiet:
+            shell.show(f"everything has arrived: {_counted(parcels)}")
+        return [], True
+    command = [sys.executable, "-m", "harness.tracking.deliver", str(store.paths.root), str(seconds)]
+    log = store.paths.wandb / "sync.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    told: list[dict[str, Any]] = []
+    in_time, until = True, time.monotonic() + seconds
+    with log.open("ab") as errors:
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        child.stdin.write(json.dumps(wanted).encode())
+        child.stdin.close()
+        for several in lines(child.stdout.fileno(), 0.2):
+            for line in several:
+                told.append(json.loads(line))
+                if not quiet:
+                    shell.show(_outcome(told[-1]))
+            if time.monotonic() >= until:
+                in_time = False
+                break
+        with suppress(subprocess.TimeoutExpired):  # wandb tidying up; what it did is told
+            child.wait(5 if in_time else 0)
+    except KeyboardInterrupt:
+        in_time = False
+    finally:
+        end_session(child)
+        child.stdout.close()
+    if child.returncode not in (0, -signal.SIGKILL):
+        shell.say(f"delivering ended with code {child.returncode}; see {log}")
+    left = len(wanted["runs"]) + len(reports) - len(told)
+    if left and in_time:
+        told.append({"left": left, "delivered": False})
+        shell.say(f"{left} more were not tried")
+    return told, in_time
+
+
+def _outcome(told: dict[str, Any]) -> str:
+    what = told["run"] if "run" in told else f"report {told['report']}"
+    return f"{what}  delivered  {told['url'] or ''}" if told["delivered"] else f"{what}  not delivered: {told['error']}"
+
+
+def _show(document: dict[str, Any], parcels: Sequence[Parcel], as_json: bool) -> None:
+    from harness.console import shell
+
+    if as_json:
+        shell.show_json(document)
+        return
+    for parcel in parcels:
+        if parcel.state == "waiting":
+            uploads = f", {', '.join(parcel.uploads)}" if parcel.uploads else ""
+            shell.show(f"{parcel.run_id}  waiting  {parcel.rows} epochs{uploads}")
+    for name in document["reports"]:
+        shell.show(f"report {name}  waiting")
+    shell.show(_counted(parcels))
+
+
+def _counted(parcels: Sequence[Parcel]) -> str:
+    counts = {state: sum(parcel.state == state for parcel in parcels) for state in ("delivered", "waiting", "training")}
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command's exit code."""
+    from harness.console.shell import run_app
+
+    return run_app(app, argv, "harness sync")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

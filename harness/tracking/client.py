@@ -1,0 +1,199 @@
+"""A page and rows -> wandb's calls, each bounded in time. Alone imports wandb; runs in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from harness.store.paths import Paths
+from harness.tracking.login import read_login
+from harness.tracking.page import Ending, Page, without_secrets
+
+INIT_S = 10.0
+FINISH_S = 15.0
+ASK_S = 10.0
+GRACE_S = 2.0  # for wandb's own time limits to come first
+
+
+class UnreachableError(Exception):
+    """W&B did not do what was asked, or not in time; what is on disk is whole."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Whose load W&B shows as system metrics; None: nobody's, as for CPUs, where it would be the whole machine's."""
+
+    pid: int
+    gpus: tuple[int, ...] = ()  # empty: all
+
+
+class OpenRun:
+    """A run that wandb has open."""
+
+    def __init__(self, run: Any, online: bool, finish_s: float) -> None:
+        self._run = run
+        self._finish_s = finish_s
+        self.online = online
+        self.url: str | None = run.url if online else None
+        self.rows_there = int(run.starting_step)  # each row was one step
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """One row, one step; what was not measured is left out. Takes about a millisecond, whatever the server does."""
+        with _told():
+            self._run.log(without_secrets({name: value for name, value in row.items() if value is not None}))
+
+    def finish(self, ending: Ending) -> None:
+        """Hand over the ending and wait until all of the run is delivered, or on disk. Raises UnreachableError."""
+        with _told(), _at_most(self._finish_s + GRACE_S):
+            self._run.summary.update(dict(ending.summary))
+            if ending.tags:
+                self._run.tags = (*(self._run.tags or ()), *ending.tags)
+            self._run.finish(exit_code=ending.exit_code)
+
+    def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:
+        """Attach files as version of the artifact `name`. Raises UnreachableError; `finish` waits for the bytes."""
+        import wandb
+
+        with _told():
+            artifact = wandb.Artifact(name, type=kind)
+            for file in files:
+                if file.is_dir():
+                    artifact.add_dir(str(file), policy="immutable")
+                else:
+                    artifact.add_file(str(file), policy="immutable")
+            self._run.log_artifact(artifact)
+
+    @property
+    def folder(self) -> Path:
+        """Where wandb keeps the run's file."""
+        return Path(self._run.settings.sync_dir)
+
+    @property
+    def path(self) -> str:
+        """Entity, project and id, as W&B's API names the run."""
+        return str(self._run.path)
+
+
+class Client:
+    """wandb, set up so that its files stay in `paths.wandb` and its own chatter out of sight."""
+
+    def __init__(self, paths: Paths, finish_s: float = FINISH_S) -> None:
+        self.paths, self.finish_s = paths, finish_s
+        root = paths.root.absolute()
+        for name, place in (("WANDB_CACHE_DIR", "cache"), ("WANDB_DATA_DIR", "data")):
+            os.environ.setdefault(name, str(root / "cache" / "wandb" / place))
+        os.environ |= {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
+        os.environ.setdefault("WANDB_PROJECT", read_login(os.environ, Path.home()).project)
+        self.root = root
+
+    def open(self, page: Page, online: bool, hardware: Hardware | None = None) -> OpenRun:
+        """Open the run, or go on with it where W&B has it already. Raises UnreachableError after at most 12 s."""
+        import wandb
+
+        settings = wandb.Settings(
+            mode="online" if online else "offline",
+            root_dir=str(self.root),
+            run_id=page.id,
+            run_name=page.name,
+            run_group=page.group or None,
+            run_job_type=page.job_type,
+            run_tags=page.tags,
+            resume="allow" if online else None,  # offline, every folder holds the run from its first row
+            reinit="create_new",
+            init_timeout=INIT_S,
+            finish_timeout=self.finish_s,
+            finish_timeout_raises=True,
+            # What a kill loses of a run's file; all of it can be written again from metrics.jsonl.
+            x_transaction_log_flush_interval=1.0,
+            x_disable_stats=hardware is None,
+            x_stats_pid=hardware.pid if hardware else os.getpid(),
+            x_stats_gpu_device_ids=list(hardware.gpus) if hardware and hardware.gpus else None,
+            # Remotes' addresses, arguments and the environment may hold secrets; provenance.json has what matters.
+            x_disable_meta=True,
+            x_disable_machine_info=True,
+            x_save_requirements=False,
+            disable_git=True,
+            save_code=False,
+            program="harness",
+            console="off",
+            silent=True,
+            symlink=False,
+            stop_fn=_stay,
+        )
+        with _told(), _at_most(INIT_S + GRACE_S):
+            run = wandb.init(settings=settings, config=dict(page.config))
+            run.define_metric("epoch")
+            run.define_metric("*", step_metric="epoch")
+            run.summary["state"] = "running"
+        opened = OpenRun(run, online, self.finish_s)
+        if not online:
+            self._remove_earlier(page.id, opened.folder)
+        return opened
+
+    def rows_at(self, path: str) -> int:
+        """How many rows W&B has of the run at `path`. Raises UnreachableError."""
+        import wandb
+
+        with _told(), _at_most(ASK_S + GRACE_S):
+            return int(wandb.Api(timeout=int(ASK_S)).run(path).lastHistoryStep) + 1
+
+    def reset(self) -> None:
+        """End wandb's service with all that is open: after a failed `init` the run's id would stay in use."""
+        import wandb
+
+        with _told(), _at_most(FINISH_S + GRACE_S):
+            wandb.teardown()
+
+    def mark_delivered(self, run_id: str) -> None:
+        """Tell `wandb sync` that the run's offline folders need not be delivered."""
+        for folder in self._offline(run_id):
+            for file in folder.glob("*.wandb"):
+                file.with_name(f"{file.name}.synced").touch()
+
+    def _offline(self, run_id: str) -> list[Path]:
+        return sorted(self.paths.wandb.glob(f"offline-run-*-{run_id[:12]}*"))
+
+    def _remove_earlier(self, run_id: str, kept: Path) -> None:
+        # Whatever an earlier folder holds is written again into the new one, from metrics.jsonl.
+        for folder in self._offline(run_id):
+            if folder.resolve() != kept.resolve():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stay() -> None:
+    """What W&B's stop button does: nothing; runs are stopped where they were started."""
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Whatever wandb raises becomes UnreachableError, in one line and without secrets."""
+    try:
+        yield
+    except UnreachableError:
+        raise
+    except Exception as error:
+        line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise UnreachableError(str(without_secrets(line))) from None
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Interrupt the main thread after `seconds`: wandb's own time limits do not cover each of its waits."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise UnreachableError(f"no answer within {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,130 @@
+"""A worker's words -> the mirror process, through a pipe that the worker never waits for."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from harness.store import atomic
+from harness.store.paths import Paths
+from harness.tracking.login import Choice, choose
+
+CLOSING_S = 16.0  # the mirror gives itself 15; then it is ended
+
+
+class Feed:
+    """The writing end of the mirror's pipe. Lines are short enough for the kernel to write them whole or not at all."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        os.set_blocking(descriptor, False)
+
+    def send(self, word: Mapping[str, Any]) -> bool:
+        """Whether the line was taken. Returns at once; when the mirror is a full pipe behind, or gone, `sync` makes up for it."""
+        line = (json.dumps(word) + "\n").encode()
+        assert len(line) <= 512  # what POSIX lets a pipe take whole
+        try:
+            return os.write(self.descriptor, line) == len(line)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EPIPE):
+                return False
+            raise
+
+
+@dataclass
+class MirrorProcess:
+    """The mirror: reads lines until every writer of its pipe is gone, then has 15 s.
+
+    It leads a session of its own, so that Ctrl-C does not reach it.
+    """
+
+    process: subprocess.Popen[bytes]
+    descriptor: int
+
+    @classmethod
+    def start(cls, paths: Paths, choice: Choice) -> MirrorProcess:
+        """Start one for the results folder of `paths`. Raises StoreError when its log cannot be written."""
+        log = paths.wandb / "mirror.log"
+        atomic.make_folder(log.parent)
+        reading, writing = os.pipe()
+        command = [sys.executable, "-m", "harness.tracking.mirror", str(paths.root), choice.kind]
+        try:
+            with log.open("ab") as output:
+                process = subprocess.Popen(command, stdin=reading, stdout=output, stderr=output, start_new_session=True)
+        except OSError as error:
+            os.close(writing)
+            raise atomic.unusable(log, "be written", error) from error
+        finally:
+            os.close(reading)
+        return cls(process, writing)
+
+    def close(self, wait_s: float = CLOSING_S) -> None:
+        """No more lines from here; wait until the mirror has ended, and end it after `wait_s`."""
+        os.close(self.descriptor)
+        try:
+            self.process.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            end_session(self.process)
+        except KeyboardInterrupt:
+            end_session(self.process)
+            raise
+
+
+class Mirrored:
+    """A mirror that the workers of one command share: `arguments` are theirs, `descriptors` what they inherit.
+
+    A context manager: leaving it lets the mirror finish. That nothing is mirrored, though not by wish, is said once. Raises
+    InputError and StoreError.
+    """
+
+    def __init__(self, paths: Paths, mode: str) -> None:
+        choice = choose(mode, os.environ, Path.home())
+        self.process = None if choice.kind == "none" else MirrorProcess.start(paths, choice)
+        if self.process is None:
+            if mode != "none":
+                print(f"W&B: {choice.why}; runs are not mirrored", file=sys.stderr)
+            self.descriptors: tuple[int, ...] = ()
+            self.arguments = ["--track", "none"]
+        else:
+            self.descriptors = (self.process.descriptor,)
+            self.arguments = ["--track", mode, "--mirror-descriptor", str(self.process.descriptor)]
+
+    def __enter__(self) -> Mirrored:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.process is not None:
+            self.process.close()
+
+
+def lines(descriptor: int, every_s: float) -> Iterator[list[str]]:
+    """What came in, at the latest every `every_s` seconds; ends with the pipe."""
+    rest = b""
+    while True:
+        ready, _, _ = select.select([descriptor], [], [], every_s)
+        if not ready:
+            yield []
+            continue
+        data = os.read(descriptor, 65536)
+        if not data:
+            return
+        *whole, rest = (rest + data).split(b"\n")
+        yield [line.decode() for line in whole]
+
+
+def end_session(process: subprocess.Popen[Any]) -> None:
+    """Kill a process that leads a session of its own, with what it started there, and wait for it."""
+    with suppress(ProcessLookupError):  # it ended just now
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,105 @@
+"""A run and the plans that ask for it -> what W&B shows of it: name, group, tags, configuration, summary. Without secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.plan import Plan
+from harness.store.provenance import Provenance
+from harness.store.records import Result, Spec
+
+LONGEST_TAG = 64  # characters; W&B refuses longer ones
+LONGEST_NAME = 128
+SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+USER_IN_URL = re.compile(r"(\w+://)[^/\s@]+@")
+SHORTEST_SECRET = 8  # characters; shorter values are words such as "true"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What W&B is told of a run when it opens."""
+
+    id: str
+    name: str
+    group: str
+    job_type: str
+    tags: tuple[str, ...]
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What W&B is told when the run ends here: W&B shows any exit code but 0 as failed."""
+
+    summary: Mapping[str, Any]
+    exit_code: int
+    tags: tuple[str, ...] = field(default=())
+
+
+def page(run_id: str, spec: Spec, plans: Iterable[Plan], provenance: Provenance | None, folder: Path) -> Page:
+    """The first plan that asked for the run gives group, variant and name; the others are tags.
+
+    The configuration keeps its blocks, so that `model.activation` filters; `seed` and `variant` stand beside them unless the task
+    has such keys, and `harness` holds where the run lies and what made it. Rehearsals have their profile in the group's name.
+    """
+    asking = sorted((plan for plan in plans if any(run.id == run_id for run in plan.runs)), key=lambda plan: plan.created)
+    variant, group, factors = run_id, "", {}
+    if asking:
+        first = asking[0]
+        variant = next(run.variant for run in first.runs if run.id == run_id)
+        group, factors = first.name, dict(first.levels.get(variant, {}))
+    tags = [plan.name for plan in asking[1:]]
+    tags += ["rehearsal"] if asking and all(plan.rehearsal for plan in asking) else []
+    ours: dict[str, Any] = {"run_id": run_id, "folder": str(folder.absolute()), "plans": [plan.name for plan in asking]}
+    ours |= {"task": spec.task, "task_version": spec.version, "data": spec.data, "factors": factors}
+    if provenance is not None:
+        # Not the command: its arguments are the person's, and may hold anything.
+        ours |= provenance.model_dump(mode="json", include={"code", "packages", "python", "platform", "host", "accelerator"})
+        ours |= {"device": provenance.device, "threads": provenance.threads, "started": provenance.started}
+    config = {"seed": spec.seed, "variant": variant, **spec.config, "harness": ours}
+    return Page(
+        id=run_id,
+        name=_short(f"{variant} · {spec.seed}", LONGEST_NAME),
+        group=_short(group, LONGEST_NAME),
+        job_type=_short(variant, LONGEST_NAME),
+        tags=tuple(dict.fromkeys(_short(tag, LONGEST_TAG) for tag in tags)),
+        config=without_secrets(config),
+    )
+
+
+def ending(result: Result | None) -> Ending:
+    """`result` None: interrupted. The summary is result.json, without its bookkeeping."""
+    if result is None:
+        return Ending({"state": "interrupted"}, 1, ("interrupted",))
+    fields = result.model_dump(mode="json", exclude={"schema_version", "checksums", "traceback_digest"})
+    summary = {name: value for name, value in fields.items() if value is not None}
+    ended_well = result.state == "completed"
+    return Ending(without_secrets(summary), 0 if ended_well else 1, () if ended_well else (result.state,))
+
+
+def without_secrets(value: Any, environment: Mapping[str, str] | None = None) -> Any:
+    """`value` with what environment variables of a secret's name hold, and users in URLs, replaced by `***`, at any depth."""
+    environment = os.environ if environment is None else environment
+    secrets = [text for name, text in environment.items() if SECRET_NAME.search(name) and len(text) >= SHORTEST_SECRET]
+    return _masked(value, sorted(secrets, key=len, reverse=True))
+
+
+def _masked(value: Any, secrets: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "***")
+        return USER_IN_URL.sub(r"\1***@", value)
+    if isinstance(value, Mapping):
+        return {name: _masked(each, secrets) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(each, secrets) for each in value]
+    return value
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,0 +1,251 @@
+"""The mirror process with the real client: against a server of our own, and on disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import PlanMaker
+from mirrors import begin, measured, mirror, offline_rows, show, train, until
+from runfile import exit_code
+from wandb_server import ENTITY, KEY, PROJECT, Server
+
+from harness.plan import Plan
+from harness.store import atomic
+from harness.store.provenance import Provenance
+from harness.store.records import Store, read_rows, write_rows
+from harness.tracking import delivery
+from harness.tracking.feed import end_session
+
+SECRET = "ghp_0123456789abcdefghij"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Three runs, of which one completed, one failed and one diverged, as the server has them."""
+
+    store: Store
+    server: Server
+    plan: Plan
+    folder: Path  # the current folder of the mirror
+
+    def id(self, variant: str) -> str:
+        return next(run.id for run in self.plan.runs if run.variant == variant)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory, toy_plans: PlanMaker) -> Iterator[Shown]:
+    before, folder = dict(os.environ), tmp_path_factory.mktemp("shown")
+    here = folder / "repository"
+    here.mkdir()
+    # What a git remote and the environment give away where nobody takes care.
+    subprocess.run(["git", "init", "-q", str(here)], check=True)
+    subprocess.run(["git", "remote", "add", "origin", f"https://me:{SECRET}@example.org/x.git"], cwd=here, check=True)
+    store = Store.open(folder / "results")
+    plan = toy_plans({"base": {"epochs": 5}, "bad": {"fail_at": 3}, "lost": {"diverge_at": 2}})
+    back = Path.cwd()
+    with Server() as server:
+        os.chdir(here)
+        try:
+            os.environ["GITHUB_TOKEN"] = SECRET
+            train(store, plan)
+            show(store, [run.id for run in plan.runs], environment=server.environment())
+            yield Shown(store, server, plan, here)
+        finally:
+            os.chdir(back)
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def canonical(rows: list[dict[str, float]]) -> str:
+    """Text that is equal for equal rows: JSON writes 100.0 as 100, and NaN equals nothing."""
+    return str([sorted((name, float(value)) for name, value in row.items()) for row in rows])
+
+
+def test_a_run_has_exactly_the_rows_of_its_file_in_order(shown: Shown) -> None:
+    for run in shown.plan.runs:
+        served = shown.server.runs[run.id]
+        expected = measured(shown.store, run.id)
+        assert canonical(served.rows()) == canonical(expected)
+        assert [row["_step"] for row in served.history] == list(range(len(expected)))
+
+
+def test_names_groups_and_configuration_are_what_a_team_filters_by(shown: Shown) -> None:
+    served = shown.server.runs[shown.id("base")]
+    told = served.told
+    assert (told["displayName"], told["groupName"], told["jobType"]) == ("base · 0", "toys", "base")
+    assert served.config["epochs"] == 5
+    assert served.config["harness"]["run_id"] == shown.id("base")
+    assert served.config["harness"]["folder"] == str(shown.store.paths.run(shown.id("base")).folder.absolute())
+
+
+def test_the_epoch_is_the_x_axis(shown: Shown) -> None:
+    metrics = shown.server.runs[shown.id("base")].config["_wandb"]["m"]
+    # W&B's short form: 1 a name, 2 a pattern, 5 the number of its x axis, counted from 1.
+    assert metrics[0]["1"] == "epoch"
+    assert metrics[1]["2"] == "*"
+    assert metrics[1]["5"] == 1
+
+
+@pytest.mark.parametrize(("variant", "state", "code"), [("base", "completed", 0), ("bad", "failed", 1), ("lost", "diverged", 1)])
+def test_endings_are_shown(shown: Shown, variant: str, state: str, code: int) -> None:
+    served = shown.server.runs[shown.id(variant)]
+    assert (served.complete, served.exit_code, served.summary["state"]) == (True, code, state)
+    assert (served.told.get("tags") or []) == ([] if code == 0 else [state])
+    result = shown.store.result(shown.id(variant))
+    assert result is not None
+    for name in result.metrics:
+        assert served.summary[name] == (result.model_extra or {})[name]  # a loss that is no number is the word nan
+
+
+def test_links_go_both_ways_and_what_arrived_is_remembered(shown: Shown) -> None:
+    for run in shown.plan.runs:
+        paths = shown.store.paths.run(run.id)
+        url = f"{shown.server.url}/{ENTITY}/{PROJECT}/runs/{run.id}"
+        assert atomic.read_json(paths.provenance, Provenance).url == url
+        assert delivery.arrived(delivery.load(shown.store.paths, run.id), paths)
+
+
+def test_nothing_lies_in_the_current_folder(shown: Shown) -> None:
+    assert [path.name for path in shown.folder.iterdir()] == [".git"]
+    assert list(shown.store.paths.wandb.glob("run-*"))
+
+
+def test_no_secret_reaches_a_file_or_the_server(shown: Shown) -> None:
+    secrets = (KEY.encode(), SECRET.encode())
+    files = [path for path in shown.store.paths.root.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for data in (*(path.read_bytes() for path in files), *shown.server.bodies, *shown.server.uploads.values()):
+        assert not any(secret in data for secret in secrets)
+
+
+def test_offline_files_hold_the_rows_once_each_also_after_a_restart(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan({"base": {"epochs": 4}, "bad": {"fail_at": 3}})
+    train(store, plan)
+    for _ in range(2):
+        show(store, [run.id for run in plan.runs], kind="offline")
+    for run in plan.runs:
+        assert offline_rows(store, run.id) == [measured(store, run.id)]
+        (file,) = store.paths.wandb.glob(f"offline-run-*/run-{run.id}.wandb")
+        assert exit_code(file) == (0 if run.variant == "base" else 1)
+        assert delivery.load(store.paths, run.id) == delivery.Delivery()  # it was to be mirrored, nothing arrived
+
+
+def test_a_kill_of_the_mirror_leaves_every_row_on_disk(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan({"base": {"epochs": 4}})
+    train(store, plan)
+    run_id = plan.runs[0].id
+    with mirror(store, "offline") as (feed, started):
+        begin(feed, run_id)
+        until(lambda: offline_rows(store, run_id) == [measured(store, run_id)])
+        end_session(started.process)
+        assert offline_rows(store, run_id) == [measured(store, run_id)]
+
+
+def unended(store: Store, run_id: str, rows: int) -> list[dict[str, object]]:
+    """As if the run stood after `rows` epochs; returns all rows."""
+    paths = store.paths.run(run_id)
+    whole = read_rows(paths.metrics)
+    paths.result.replace(paths.result.with_suffix(".kept"))
+    write_rows(paths.metrics, whole[:rows])
+    return whole
+
+
+def ended(store: Store, run_id: str, rows: list[dict[str, object]]) -> None:
+    paths = store.paths.run(run_id)
+    write_rows(paths.metrics, rows)
+    paths.result.with_suffix(".kept").replace(paths.result)
+
+
+@pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.slow)])  # W&B sends rows every 15 s
+def test_an_interrupted_run_goes_on_as_the_same_run_without_gap_or_repetition(
+    store: Store, toy_plan: PlanMaker, killed: bool
+) -> None:
+    plan = toy_plan({"base": {"epochs": 6}})
+    train(store, plan)
+    run_id = plan.runs[0].id
+    rows = unended(store, run_id, 4)
+    with Server() as server:
+        with mirror(store, environment=server.environment()) as (feed, started):
+            begin(feed, run_id)
+            if killed:
+                until(lambda: run_id in server.runs and len(server.runs[run_id].history) == 4)
+                end_session(started.process)  # worker and mirror: the machine went down
+        served = server.runs[run_id]
+        assert len(served.rows()) == 4
+        assert served.complete is not killed
+        assert (served.told.get("tags") == ["interrupted"]) is not killed
+        write_rows(store.paths.run(run_id).metrics, rows[:2])  # back to the checkpoint
+        with mirror(store, environment=server.environment()) as (feed, _):
+            begin(feed, run_id)
+            again = [{**row, "seconds": 9.0} for row in rows]  # other timings, the same values
+            ended(store, run_id, again)
+            feed.send({"end": run_id})
+        assert [row["epoch"] for row in served.rows()] == [1, 2, 3, 4, 5, 6]
+        assert not served.told.get("tags")
+        assert [row["score"] for row in served.rows()] == [row["score"] for row in rows]
+        assert served.summary["state"] == "completed"
+
+
+def test_a_run_trained_anew_with_other_values_gets_a_page_of_its_own(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan({"base": {"epochs": 5}})
+    train(store, plan)
+    run_id = plan.runs[0].id
+    with Server() as server:
+        show(store, [run_id], environment=server.environment())
+        rows = [{**row, "score": 1.0} for row in read_rows(store.paths.run(run_id).metrics)[:3]]
+        write_rows(store.paths.run(run_id).metrics, rows)  # a retry, after the code was mended
+        show(store, [run_id], environment=server.environment())
+        assert [(row["epoch"], row["score"]) for row in server.runs[f"{run_id}-2"].rows()] == [(1, 1.0), (2, 1.0), (3, 1.0)]
+        assert len(server.runs[run_id].rows()) == 5
+        assert delivery.arrived(delivery.load(store.paths, run_id), store.paths.run(run_id))
+
+
+AT_ONCE = (401, 403)
+LATE = (429, 500, "reset", "hang")
+
+
+@pytest.mark.parametrize("trouble", [*AT_ONCE, *(pytest.param(each, marks=pytest.mark.slow) for each in LATE)])
+def test_a_server_with_trouble_at_the_start_leaves_whole_offline_files(
+    store: Store, toy_plan: PlanMaker, trouble: int | str
+) -> None:
+    plan = toy_plan(seeds=2)
+    train(store, plan)
+    with Server() as server:
+        server.trouble = trouble
+        show(store, [run.id for run in plan.runs], environment=server.environment())
+        assert not server.runs
+        # The second run did not ask the server again.
+        assert "going on offline" in (log := (store.paths.wandb / "mirror.log").read_text())
+        assert plan.runs[0].id in log
+        assert plan.runs[1].id not in log
+    for run in plan.runs:
+        assert offline_rows(store, run.id) == [measured(store, run.id)]
+
+
+@pytest.mark.parametrize(
+    "trouble", [401, pytest.param(500, marks=pytest.mark.slow), pytest.param("hang", marks=pytest.mark.slow)]
+)
+def test_a_server_with_trouble_in_the_middle_is_not_believed_to_have_it_all(
+    store: Store, toy_plan: PlanMaker, trouble: int | str
+) -> None:
+    plan = toy_plan({"base": {"epochs": 6}})
+    train(store, plan)
+    run_id = plan.runs[0].id
+    rows = unended(store, run_id, 2)
+    with Server() as server:
+        with mirror(store, environment=server.environment()) as (feed, started):
+            begin(feed, run_id)
+            until(lambda: run_id in server.runs)
+            server.trouble = trouble
+            ended(store, run_id, rows)
+            feed.send({"end": run_id})
+        assert started.process.returncode is not None
+        assert not delivery.arrived(delivery.load(store.paths, run_id), store.paths.run(run_id))
+        server.trouble = None
+        show(store, [run_id], environment=server.environment())
+        assert [row["epoch"] for row in server.runs[run_id].rows()] == [1, 2, 3, 4, 5, 6]

@@ -1,0 +1,74 @@
+"""What W&B is told of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from conftest import PlanMaker
+
+from harness.plan import Plan
+from harness.store.records import Result, Spec
+from harness.tracking.page import LONGEST_TAG, ending, page, without_secrets
+
+FOLDER = Path("/results/runs/0")
+
+
+def renamed(plan: Plan, name: str, created: str, **changes: Any) -> Plan:
+    return Plan.model_validate({**dict(plan), "name": name, "created": created, **changes})
+
+
+def spec(**config: Any) -> Spec:
+    return Spec(task="toy", version="1", config=config, seed=3, data="toys:1")
+
+
+def test_the_first_plan_that_asked_gives_the_group_and_the_others_are_tags(toy_plan: PlanMaker) -> None:
+    plan = toy_plan({"tall": {"effect": 1.0}}, seeds=4)
+    later = renamed(plan, "later", "2026-02-01T00:00:00+00:00")
+    first = renamed(plan, "first", "2026-01-01T00:00:00+00:00")
+    shown = page(plan.runs[3].id, spec(effect=1.0), [later, first], None, FOLDER)
+    assert (shown.name, shown.group, shown.job_type, shown.tags) == ("tall · 3", "first", "tall", ("later",))
+    assert shown.config["harness"]["plans"] == ["first", "later"]
+
+
+def test_what_only_rehearsals_asked_for_is_tagged_so(toy_plan: PlanMaker) -> None:
+    plan = renamed(toy_plan(), "toys@smoke", "2026-01-01T00:00:00+00:00", profile="smoke")
+    shown = page(plan.runs[0].id, spec(), [plan], None, FOLDER)
+    assert (shown.group, shown.tags) == ("toys@smoke", ("rehearsal",))
+
+
+def test_a_configuration_keeps_its_blocks_and_wins_over_ours(toy_plan: PlanMaker) -> None:
+    shown = page("0" * 12, spec(model={"activation": "relu"}, seed="mine"), [toy_plan()], None, FOLDER)
+    assert shown.config["model"] == {"activation": "relu"}
+    assert shown.config["seed"] == "mine"
+    assert shown.config["harness"]["folder"] == str(FOLDER)
+    assert shown.name == "000000000000 · 3"
+
+
+def test_no_tag_is_longer_than_wandb_takes(toy_plan: PlanMaker) -> None:
+    plan = toy_plan()
+    long = renamed(plan, "n" * 100, "2027-01-01T00:00:00+00:00")
+    (tag,) = page(plan.runs[0].id, spec(), [plan, long], None, FOLDER).tags
+    assert len(tag) == LONGEST_TAG
+
+
+def test_endings_are_shown_as_what_they_are() -> None:
+    completed = ending(Result.model_validate({"state": "completed", "score": 50.0, "loss": "nan", "checksums": {"a": "b"}}))
+    assert completed.exit_code == 0
+    assert completed.tags == ()
+    assert set(completed.summary) == {"state", "score", "loss"}
+    assert completed.summary["loss"] == "nan"
+    failed = ending(Result.model_validate({"state": "failed", "reason": "bug", "error": "it broke"}))
+    assert (failed.exit_code, failed.tags, failed.summary["error"]) == (1, ("failed",), "it broke")
+    assert ending(None).tags == ("interrupted",)
+
+
+def test_secrets_are_masked_wherever_they_stand() -> None:
+    environment = {"HF_TOKEN": "hf_0123456789", "API_KEY": "short", "HOME": "/home/somebody"}
+    value = {"a": ["x hf_0123456789 y"], "b": {"url": "https://me:pass@host/x"}, "c": 1.5, "home": "/home/somebody short"}
+    assert without_secrets(value, environment) == {
+        "a": ["x *** y"],
+        "b": {"url": "https://***@host/x"},
+        "c": 1.5,
+        "home": "/home/somebody short",
+    }
