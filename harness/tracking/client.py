@@ -132,6 +132,7 @@ class Client:
             run.define_metric("epoch")
             run.define_metric("*", step_metric="epoch")
             run.summary["state"] = "running"
+            run.tags = page.tags  # an earlier ending's tag goes; W&B would keep it if there were none
         opened = OpenRun(run, online, self.finish_s)
         if not online:
             self._remove_earlier(page.id, opened.folder)

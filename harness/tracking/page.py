@@ -45,7 +45,7 @@ def page(run_id: str, spec: Spec, plans: Iterable[Plan], provenance: Provenance 
     """The first plan that asked for the run gives group, variant and name; the others are tags.
 
     The configuration keeps its blocks, so that `model.activation` filters; `seed` and `variant` stand beside them unless the task
-    has such keys, and `harness` holds where the run lies and what made it. Rehearsals have their profile in the group's name.
+    has such keys, and `harness` holds where the run lies and what made it. One tag tells evidence from rehearsals.
     """
     asking = sorted((plan for plan in plans if any(run.id == run_id for run in plan.runs)), key=lambda plan: plan.created)
     variant, group, factors = run_id, "", {}
@@ -54,7 +54,7 @@ def page(run_id: str, spec: Spec, plans: Iterable[Plan], provenance: Provenance 
         variant = next(run.variant for run in first.runs if run.id == run_id)
         group, factors = first.name, dict(first.levels.get(variant, {}))
     tags = [plan.name for plan in asking[1:]]
-    tags += ["rehearsal"] if asking and all(plan.rehearsal for plan in asking) else []
+    tags.append("without plan" if not asking else "rehearsal" if all(plan.rehearsal for plan in asking) else "evidence")
     ours: dict[str, Any] = {"run_id": run_id, "folder": str(folder.absolute()), "plans": [plan.name for plan in asking]}
     ours |= {"task": spec.task, "task_version": spec.version, "data": spec.data, "factors": factors}
     if provenance is not None:

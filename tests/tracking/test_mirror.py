@@ -95,7 +95,7 @@ def test_the_epoch_is_the_x_axis(shown: Shown) -> None:
 def test_endings_are_shown(shown: Shown, variant: str, state: str, code: int) -> None:
     served = shown.server.runs[shown.id(variant)]
     assert (served.complete, served.exit_code, served.summary["state"]) == (True, code, state)
-    assert (served.told.get("tags") or []) == ([] if code == 0 else [state])
+    assert served.told["tags"] == ["evidence"] + ([] if code == 0 else [state])
     result = shown.store.result(shown.id(variant))
     assert result is not None
     for name in result.metrics:
@@ -178,7 +178,7 @@ def test_an_interrupted_run_goes_on_as_the_same_run_without_gap_or_repetition(
         served = server.runs[run_id]
         assert len(served.rows()) == 4
         assert served.complete is not killed
-        assert (served.told.get("tags") == ["interrupted"]) is not killed
+        assert served.told["tags"] == (["evidence"] if killed else ["evidence", "interrupted"])
         write_rows(store.paths.run(run_id).metrics, rows[:2])  # back to the checkpoint
         with mirror(store, environment=server.environment()) as (feed, _):
             begin(feed, run_id)
@@ -186,7 +186,7 @@ def test_an_interrupted_run_goes_on_as_the_same_run_without_gap_or_repetition(
             ended(store, run_id, again)
             feed.send({"end": run_id})
         assert [row["epoch"] for row in served.rows()] == [1, 2, 3, 4, 5, 6]
-        assert not served.told.get("tags")
+        assert served.told["tags"] == ["evidence"]
         assert [row["score"] for row in served.rows()] == [row["score"] for row in rows]
         assert served.summary["state"] == "completed"
 

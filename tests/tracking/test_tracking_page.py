@@ -27,7 +27,7 @@ def test_the_first_plan_that_asked_gives_the_group_and_the_others_are_tags(toy_p
     later = renamed(plan, "later", "2026-02-01T00:00:00+00:00")
     first = renamed(plan, "first", "2026-01-01T00:00:00+00:00")
     shown = page(plan.runs[3].id, spec(effect=1.0), [later, first], None, FOLDER)
-    assert (shown.name, shown.group, shown.job_type, shown.tags) == ("tall · 3", "first", "tall", ("later",))
+    assert (shown.name, shown.group, shown.job_type, shown.tags) == ("tall · 3", "first", "tall", ("later", "evidence"))
     assert shown.config["harness"]["plans"] == ["first", "later"]
 
 
@@ -42,14 +42,14 @@ def test_a_configuration_keeps_its_blocks_and_wins_over_ours(toy_plan: PlanMaker
     assert shown.config["model"] == {"activation": "relu"}
     assert shown.config["seed"] == "mine"
     assert shown.config["harness"]["folder"] == str(FOLDER)
-    assert shown.name == "000000000000 · 3"
+    assert (shown.name, shown.tags) == ("000000000000 · 3", ("without plan",))
 
 
 def test_no_tag_is_longer_than_wandb_takes(toy_plan: PlanMaker) -> None:
     plan = toy_plan()
     long = renamed(plan, "n" * 100, "2027-01-01T00:00:00+00:00")
-    (tag,) = page(plan.runs[0].id, spec(), [plan, long], None, FOLDER).tags
-    assert len(tag) == LONGEST_TAG
+    tags = page(plan.runs[0].id, spec(), [plan, long], None, FOLDER).tags
+    assert len(tags[0]) == LONGEST_TAG
 
 
 def test_endings_are_shown_as_what_they_are() -> None:

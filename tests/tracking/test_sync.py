@@ -1,0 +1,115 @@
+"""harness sync: what has not arrived is delivered, once, within its time limit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import PlanMaker
+from mirrors import harness, measured, show, train
+from wandb_server import KEY, Server
+
+from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
+from harness.plan import Plan
+from harness.store.atomic import read_json
+from harness.store.provenance import Provenance
+from harness.store.records import Store
+
+
+@pytest.fixture
+def plan(store: Store, toy_plan: PlanMaker) -> Plan:
+    """Two runs that were trained offline."""
+    made = toy_plan(seeds=2)
+    train(store, made, keep_weights=True)
+    show(store, [run.id for run in made.runs], kind="offline")
+    return made
+
+
+def sync(store: Store, *words: str, **environment: str) -> tuple[int, str, str]:
+    done = harness("sync", *words, "--results", str(store.paths.root), environment=environment, cwd=store.paths.root.parent)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_what_was_trained_offline_is_delivered_once(store: Store, plan: Plan) -> None:
+    with Server() as server:
+        code, out, _ = sync(store, **server.environment())
+        assert (code, out.count("delivered")) == (EXIT_OK, 2)
+        for run in plan.runs:
+            assert [row["epoch"] for row in server.runs[run.id].rows()] == [row["epoch"] for row in measured(store, run.id)]
+            assert read_json(store.paths.run(run.id).provenance, Provenance).url is not None
+            (file,) = store.paths.wandb.glob(f"offline-run-*/run-{run.id}.wandb")
+            assert file.with_name(file.name + ".synced").exists()  # what W&B's own sync goes by
+        calls = len(server.calls)
+        code, out, _ = sync(store, **server.environment())
+        assert (code, out) == (EXIT_OK, "everything has arrived: 2 delivered, 0 waiting, 0 training\n")
+        assert len(server.calls) == calls
+
+
+def test_uploads_are_sent_once_and_only_when_asked_for(store: Store, plan: Plan) -> None:
+    report = store.paths.report(plan.name)
+    report.mkdir(parents=True)
+    (report / "index.html").write_text("<p>verdicts</p>")
+    words = (plan.name, "--upload", "weights,predictions", "--upload", "report")
+    with Server() as server:
+        assert sync(store, *words, **server.environment())[0] == EXIT_OK
+        kinds = sorted(artifact["type"] for artifact in server.artifacts.values() if artifact["committed"])
+        assert kinds == ["predictions", "predictions", "report", "weights", "weights"]
+        assert store.paths.run(plan.runs[0].id).predictions.read_bytes() in server.uploads.values()
+        server.artifacts.clear()
+        assert sync(store, plan.name, "--upload", "weights", **server.environment())[0] == EXIT_OK
+        assert not server.artifacts
+
+
+def test_a_dry_run_tells_what_waits_and_needs_no_login(store: Store, plan: Plan) -> None:
+    code, out, _ = sync(store, "--dry-run", "--json")
+    document = json.loads(out)
+    assert code == EXIT_OK
+    assert {run["run_id"]: run["state"] for run in document["runs"]} == {run.id: "waiting" for run in plan.runs}
+    assert {run["rows"] for run in document["runs"]} == {3}
+
+
+def test_what_was_not_to_be_mirrored_is_delivered_when_it_is_named(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan({"secret": {"effect": 3.0}})
+    train(store, plan)
+    assert json.loads(sync(store, "--dry-run", "--json")[1])["runs"] == []
+    named = json.loads(sync(store, plan.runs[0].id[:8], "--dry-run", "--json")[1])["runs"]
+    assert [run["run_id"] for run in named] == [plan.runs[0].id]
+
+
+def test_without_a_login_nothing_is_tried(store: Store, plan: Plan, tmp_path: Path) -> None:
+    code, _, err = sync(store, plan.name, WANDB_MODE="online", HOME=str(tmp_path), WANDB_API_KEY="", NETRC="")
+    assert code == EXIT_BAD_INPUT
+    assert "not logged in to api.wandb.ai" in err
+    code, _, err = sync(store, WANDB_MODE="offline")
+    assert (code, "allowed: with WANDB_MODE=online" in err) == (EXIT_BAD_INPUT, True)
+
+
+def test_a_server_that_refuses_is_told_and_the_rest_is_left_for_later(store: Store, plan: Plan) -> None:
+    with Server() as server:
+        server.trouble = 401
+        code, out, err = sync(store, **server.environment())
+        assert code == EXIT_RUNS_FAILED
+        assert f"{plan.runs[0].id}  not delivered" in out or f"{plan.runs[1].id}  not delivered" in out
+        assert "1 more were not tried" in err
+        assert KEY not in out + err
+        server.trouble = None
+        assert sync(store, **server.environment())[0] == EXIT_OK
+        assert len(server.runs) == 2
+
+
+def test_a_server_that_hangs_takes_no_more_than_the_time_given(store: Store, plan: Plan) -> None:
+    with Server() as server:
+        server.trouble = "hang"
+        code, _, err = sync(store, plan.name, "--timeout", "2s", **server.environment())
+        assert code == EXIT_INTERRUPTED
+        assert "the same command goes on" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [(("--upload", "socks"), "'socks' is nothing to upload; allowed: weights"), (("nowhere",), "nowhere")]
+)
+def test_bad_words_are_refused(store: Store, words: tuple[str, ...], says: str) -> None:
+    code, _, err = sync(store, *words)
+    assert code == EXIT_BAD_INPUT
+    assert says in err
