@@ -68,7 +68,7 @@ class OpenRun:
                     artifact.add_dir(str(file), policy="immutable")
                 else:
                     artifact.add_file(str(file), policy="immutable")
-            self._run.log_artifact(artifact)
+            self._run.log_artifact(artifact).wait(timeout=int(self._finish_s))
 
     @property
     def folder(self) -> Path:
