@@ -45,9 +45,11 @@ def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequen
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    present = set(epochs["variant"])
+    present = set(epochs["variant"].unique())
     every = {variant: look for variant, look in looks(variants).items() if variant in present}
     styles = dict(list(every.items())[:MOST_VARIANTS])
+    if len(every) > len(styles):
+        epochs = epochs[epochs["variant"].isin(list(styles))]
     said = [key(epochs, thin(epochs, len(styles)))]
     said += [f"the first {MOST_VARIANTS} of {len(every)} variants"] if len(every) > MOST_VARIANTS else []
     width = PANEL_WIDTH * max(len(metrics), 1)
@@ -71,8 +73,10 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
     import numpy as np
     from matplotlib.ticker import MaxNLocator
 
-    values = epochs.dropna(subset=[name]) if name in epochs else epochs.iloc[:0]
-    values = values[np.isfinite(values[name].astype(float))] if len(values) else values
+    values = epochs.iloc[:0]
+    if name in epochs:
+        finite = np.isfinite(epochs[name].to_numpy(dtype=float, na_value=np.nan))
+        values = epochs.loc[finite, ["variant", "seed", "state", "epoch", name]]
     if values.empty:
         reason = "no epoch has ended yet" if epochs.empty else f"no {wording.label(name)} measured"
         axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color="#666666")
