@@ -22,6 +22,7 @@ def planned(
     values: Mapping[str, Sequence[float | str]],
     claims: Sequence[Claim] = (),
     looks: Sequence[int] = (5,),
+    *,
     parameters: Mapping[str, int] | None = None,
     seeds: int | None = None,
     **fields: Any,
