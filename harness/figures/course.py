@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness import wording
 from harness.claims import ThresholdClaim
-from harness.figures.curves import FEW_EPOCHS, MOST_LINES, key, seeds_and_mean
+from harness.figures.curves import FEW_EPOCHS, MANY_POINTS, MOST_LINES, key, seeds_and_mean
 from harness.figures.sheet import PALE, Tag, say, sheet, tags
 from harness.figures.style import drawing, looks
 from harness.figures.subject import Subject
@@ -86,7 +86,7 @@ def _lines(axis: Axes, epochs: pd.DataFrame, names: Sequence[str]) -> list[Tag]:
         if values.empty:
             continue
         long = values["epoch"].nunique() > FEW_EPOCHS
-        seeds_and_mean(axis, values, name, look, shift=place / len(names), long=long)
+        seeds_and_mean(axis, values, name, look, shift=place / len(names), long=long, crowd=len(values) > MANY_POINTS)
         last = values[values["epoch"] == values["epoch"].max()]
         words = wording.label(name).split()[0] if len(names) > 1 else wording.label(name)
         labels.append(Tag(float(last["epoch"].iloc[0]), float(last[name].mean()), words, look.colour))
