@@ -19,6 +19,8 @@ class Element:
     @property
     def text(self) -> str:
         """Its text, white space as it is."""
+        if self.tag == "br":
+            return "\n"
         return "".join(child if isinstance(child, str) else child.text for child in self.children)
 
     @property
