@@ -34,7 +34,10 @@ def why(plan: Plan, values: dict[str, list[float]]) -> tuple[str, ...]:
             ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=90.0),
             "Supported when the mean is on the claimed side of the number with p below 0.05",
         ),
-        (comparison("improves", "leaky_relu", metric="parameters", margin=1.0), "The values of parameters do not vary with the seed"),
+        (
+            comparison("improves", "leaky_relu", metric="parameters", margin=1.0),
+            "The values of parameters do not vary with the seed",
+        ),
     ],
 )
 def test_the_rule_of_its_kind_comes_first(claim: Claim, rule: str) -> None:
