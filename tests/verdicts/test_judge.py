@@ -275,6 +275,12 @@ def test_the_table_tells_claimed_rows_from_exploratory_ones() -> None:
     assert (found.rows[0].over, found.rows[0].interval) == (None, None)
 
 
+def test_a_difference_that_does_not_vary_has_no_interval() -> None:
+    plan = plan_of(("base", "b"), [])
+    found = table(plan, frame(plan, {"base": BASE, "b": BASE}))
+    assert (found.rows[1].difference, found.rows[1].interval) == (0.0, None)
+
+
 def test_nothing_is_compared_before_all_runs_of_a_look_have_ended() -> None:
     plan = plan_of(("base", "b"), [comparison("improves", "b")], (5,))
     runs = frame(plan, {"base": BASE, "b": LEAKY[:4]})
