@@ -143,7 +143,7 @@ class Rows:
         said = wording.outcome(verdict, findings.metrics, self._next_look(verdict))
         return ClaimRow(
             statement=statement,
-            qualifiers=wording.claim(claim, findings.metrics).removeprefix(statement).strip(" ()"),
+            qualifiers=wording.claim(claim, findings.metrics).removeprefix(f"{statement} (").removesuffix(")"),
             registered=verdict.registered,
             word=verdict.verdict,
             outcome=Number(shorten(said, OUTCOME, placeholder=" …"), verdict.run_ids),
@@ -170,6 +170,8 @@ class Rows:
         bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
         slope = isinstance(claim, DeclineClaim | ProportionClaim)
         places = wording.decimals([shown.mean, *(bounds or ())], Metric("", metric.goal) if slope else metric)
+        if not slope and metric.unit != "%" and not metric.exact:
+            places = max(places - 1, 0)  # three figures, as in the words beside them
         if not math.isnan(shown.mean):
             plain = isinstance(claim, ThresholdClaim)
             unit = metric.unit if plain else wording.difference_unit(metric.unit)
