@@ -20,9 +20,6 @@ from harness.store.records import Store
 if TYPE_CHECKING:
     from harness.statistics import Levels
 
-MOST_DRAWS, LEAST_DRAWS = 8_000_000, 1_000_000
-MOST_SIMULATED = 48_000_000  # draws times looks: about ten seconds of one processor
-
 
 class _Kept(BaseModel):
     """A file of the cache: what `Levels.as_dict` gives."""
@@ -41,7 +38,7 @@ def levels_for(store: Store, looks: Sequence[int], tell: Callable[[str], None] |
     """
     if len(looks) == 1:
         return None
-    from harness.statistics import calibrate, shipped
+    from harness.statistics import calibrate, default_draws, shipped
 
     if (levels := shipped(looks)) is not None:
         return levels
@@ -49,7 +46,7 @@ def levels_for(store: Store, looks: Sequence[int], tell: Callable[[str], None] |
     if (kept := _kept(path, looks)) is not None:
         return kept
     tell = tell or _to_stderr
-    draws = max(LEAST_DRAWS, min(MOST_DRAWS, MOST_SIMULATED // len(looks)))
+    draws = default_draws(looks)
     schedule = ", ".join(map(str, looks))
     tell(f"simulating the levels of looks at {schedule} seeds, once for this results folder ({draws:,} draws)")
     began = time.monotonic()

@@ -124,6 +124,13 @@ class Workers:
                 self._ended(child, code)
         return any(child.code is None for child in self._children)
 
+    def refill(self) -> None:
+        """Start those again that left because there was nothing to do: now there is."""
+        for child in self._children:
+            if child.code in (EXIT_OK, EXIT_RUNS_FAILED) and not self._stopping:
+                child.code = None
+                child.process = self._spawn(child.number, child.log)
+
     def stop(self) -> None:
         """Ask the children to checkpoint and leave; asked again, they leave at once."""
         self._stopping = True

@@ -79,11 +79,12 @@ def power_of(store: Store, plan: Plan, metrics: Mapping[str, Metric], levels: Le
 
 
 def evaluate(asked: Power, levels: Levels | None = None) -> Power:
-    """The numbers of `Power` from its looks, alpha, margin and spread. Pure. Fewer than 2 seeds find nothing."""
+    """The numbers of `Power` from its looks, alpha, margin and spread. Pure. Fewer than 3 seeds find nothing."""
     from harness import statistics
+    from harness.statistics.power import FEWEST_SEEDS
 
     looks, margin, alpha = asked.looks, asked.margin, asked.alpha
-    if asked.spread is None or looks[-1] < 2:
+    if asked.spread is None or looks[-1] < FEWEST_SEEDS:
         return asked
     sd = asked.spread.sd
     needed = None if margin is None else statistics.seeds_needed(sd, margin, alpha, LIKELY)[0]

@@ -1,4 +1,4 @@
-"""Plans' names -> their reports on disk, and the table of each on the terminal."""
+"""Plans' names -> their reports and the scoreboard on disk, and the table of each on the terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def report(
     results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
 ) -> None:
-    """Write the reports of plans from what is there now, finished or not.
+    """Write the reports of plans and the scoreboard of all from what is there now, finished or not.
 
     Example: harness report leakyrelu_vs_relu@smoke
     """
@@ -30,7 +30,7 @@ def report(
     from harness.errors import HarnessError
     from harness.frames import stored_plan
     from harness.store.records import Store
-    from harness.writeup import gather, write_findings
+    from harness.writeup import gather, scoreboard, write_findings
 
     store = Store.open(results, create=False)
     errors: list[HarnessError] = []
@@ -39,11 +39,12 @@ def report(
     else:
         plans, damaged = store.load_plans()
         errors += damaged
-    written = []
+    written, entries = [], []
     for plan in plans:
         try:
             findings = gather(store, plan)
             path = str(write_findings(findings))
+            entries.append(scoreboard.entry(findings))
         except HarnessError as error:
             # The others have a report all the same.
             errors.append(error)
@@ -54,6 +55,8 @@ def report(
         else:
             shown = ending(plan, findings.records, table, judged, metrics, report=path)
             shell.show(*screens.heading(plan), Text(), shown, Text())
+    if plans or errors:
+        scoreboard.write(store, entries)
     if as_json:
         shell.show_json({"reports": written})
     elif not plans and not errors:

@@ -155,12 +155,16 @@ def run_experiment(
     with mirror, _PassedOn(workers) as passed_on, workers, view:
         records = store.records(ids)
         view.update(records)
+        horizon = course.reach(records).horizon
         while workers.poll():
             time.sleep(POLL_S)
             if passed_on.asked:
                 view.stopping()
             before, records = records, store.records(ids)
             view.update(records)
+            if (further := course.reach(records).horizon) > horizon:
+                horizon = further
+                workers.refill()
             if _ended(records) > _ended(before) and time.monotonic() - written > REPORT_EVERY_S:
                 _redraw(plan, results)
                 written = time.monotonic()

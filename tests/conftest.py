@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,17 @@ settings.load_profile("untimed")
 
 TESTS = Path(__file__).parent
 PlanMaker = Callable[..., Plan]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked `needs` are skipped where none of their programs is there; with HARNESS_REQUIRE_ALL=1 that is a failure."""
+    for marker in item.iter_markers("needs"):
+        if not any(map(shutil.which, marker.args)):
+            reason = f"needs {' or '.join(marker.args)}"
+            if os.environ.get("HARNESS_REQUIRE_ALL") == "1":
+                pytest.fail(f"{reason}, and HARNESS_REQUIRE_ALL is set", pytrace=False)
+            pytest.skip(reason)
 
 
 @pytest.fixture(autouse=True)

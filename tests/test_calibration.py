@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import calibration
 from harness.calibration import described, levels_for
-from harness.statistics import Levels, calibrate, shipped
+from harness.statistics import Levels, calibrate, sequential, shipped
 from harness.store.records import Store
 
 LOOKS = (4, 6)
@@ -20,8 +19,8 @@ LOOKS = (4, 6)
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "MOST_SIMULATED", 40_000)
-    monkeypatch.setattr(calibration, "LEAST_DRAWS", 20_000)
+    monkeypatch.setattr(sequential, "MOST_SIMULATED", 40_000)
+    monkeypatch.setattr(sequential, "LEAST_DRAWS", 20_000)
 
 
 def test_a_single_look_needs_no_levels(store: Store) -> None:
@@ -44,6 +43,10 @@ def test_another_schedule_is_simulated_once_which_is_told_and_kept(store: Store,
     assert f"kept in {store.paths.cache / 'levels' / '4-6.json'}" in said
     assert levels_for(store, LOOKS) == first
     assert capsys.readouterr().err == ""
+
+
+def test_who_judges_without_a_results_folder_comes_to_the_same_levels(store: Store) -> None:
+    assert levels_for(store, LOOKS) == calibrate(LOOKS)
 
 
 def test_what_was_simulated_is_described_with_its_draws(store: Store) -> None:

@@ -25,6 +25,7 @@ from harness.errors import InputError, Position, Problem
 from harness.frames import runs_frame
 from harness.plan import Plan
 from harness.power import Power, Spread, evaluate
+from harness.progress import Course
 from harness.progress import standing as count
 from harness.store.records import Record, Spec, Store
 from harness.verdicts import judgement
@@ -134,6 +135,36 @@ def test_the_live_view_is_golden(store: Store) -> None:
     # 3 whole runs and 2/4 + 3/4 of two others took 72 s, so that the remaining 1.75 take 30 s.
     assert "0:30 left" in shown
     assert shown == golden("live.txt", shown)
+
+
+def test_the_live_view_shows_the_seeds_that_the_looks_ask_for_so_far(store: Store) -> None:
+    plan = images_plan(looks=(3, 5, 10), seeds=10, claims=(CLAIM,))
+    console = Console(file=io.StringIO(), width=100)
+    course = Course(plan)
+    view = Live(
+        plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", console=console, clock=lambda: 0.0, course=course
+    )
+
+    def ended(seeds: int) -> dict[str, Record]:
+        values = {
+            run.id: completed(run.id, 40.0 + 7 * (-1) ** run.seed * (run.variant == "relu"))
+            for run in plan.runs
+            if run.seed < seeds
+        }
+        return {run.id: values.get(run.id, Record(run.id, "pending")) for run in plan.runs}
+
+    with view:
+        view.update(ended(2))
+        shown = text(view.frame())
+        assert "up to 20 runs on cpu, 2 workers" in shown
+        assert "seed 2" in shown
+        assert "seed 3" not in shown
+        assert "4 of 6 done" in shown
+        view.update(ended(3))
+        shown = text(view.frame())
+        assert "seed 4" in shown
+        assert "6 of 10 done" in shown
+    assert "a claim is still open at 3 seeds: going on to 5" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
 
 
 def test_a_terminal_gets_a_live_table_and_a_pipe_plain_lines(store: Store) -> None:

@@ -128,6 +128,21 @@ def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
     assert {record.state for record in store.records(run.id for run in plan.runs).values()} == {"interrupted"}
 
 
+def test_children_that_left_for_want_of_work_are_started_again_when_there_is_more(store, toy_plan, environment):
+    plan = toy_plan({"slow": {"sleep": 0.4}}, seeds=1)
+    store.save_plan(plan)
+    workers = Workers(store, plan, 2, options=(*QUICK, "--idle", "0s"), environment=environment)
+    workers.start()
+    while not workers.codes:
+        workers.poll()
+        time.sleep(0.05)
+    assert workers.codes == (0,)
+    workers.refill()
+    assert workers.codes == ()
+    assert workers.wait() == 0
+    assert workers.codes == (0, 0)
+
+
 def test_children_of_a_killed_parent_stop_with_a_checkpoint(store, toy_plan, environment):
     plan = toy_plan({"base": {"sleep": 0.02, "steps": 5000}})
     store.save_plan(plan)

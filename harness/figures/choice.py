@@ -35,11 +35,10 @@ def design(plan: Plan) -> Design:
     return "grid" if len(plan.factors) == 2 and is_grid(plan.levels) else "forest"
 
 
-def main_figure(subject: Subject, epochs: pd.DataFrame, reference: Mapping[str, float] | None = None) -> Figure:
+def main_figure(subject: Subject, epochs: pd.DataFrame) -> Figure:
     """The figure of the plan's design.
 
-    `epochs` (`load_curves`) and `reference` (metric -> the source's number) are for one variant alone, which is compared with
-    nothing but its source.
+    `epochs` (`load_curves`) are for one variant alone, which is compared with nothing but what is claimed of it.
     """
     kind = design(subject.plan)
-    return course(subject, epochs, subject.table.metric, reference) if kind == "one" else FIGURES[kind](subject)
+    return course(subject, epochs, subject.table.metric) if kind == "one" else FIGURES[kind](subject)

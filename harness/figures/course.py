@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness import wording
 from harness.claims import ThresholdClaim
-from harness.figures.curves import FEW_EPOCHS, MOST_LINES, key, seeds_and_mean
+from harness.figures.curves import FEW_EPOCHS, MANY_POINTS, MOST_LINES, key, seeds_and_mean
 from harness.figures.sheet import PALE, Tag, say, sheet, tags
 from harness.figures.style import drawing, looks
 from harness.figures.subject import Subject
@@ -21,11 +21,10 @@ HEIGHT = 3.3
 PARTS = ("test", "train", "validation")
 
 
-def course(subject: Subject, epochs: pd.DataFrame, name: str, reference: Mapping[str, float] | None = None) -> Figure:
+def course(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
     """`name` and what is measured alike on other images, by epoch, unsmoothed: thin lines for seeds, bold ones for means.
 
-    `epochs` is what `load_curves` gives. Dashed lines stand where `reference` (metric -> number) has the source's value, and
-    where a claim sets a threshold.
+    `epochs` is what `load_curves` gives. Dashed lines stand where claims set a threshold: what the source reached.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -39,7 +38,7 @@ def course(subject: Subject, epochs: pd.DataFrame, name: str, reference: Mapping
             return figure
         labels = _lines(axis, epochs, names)
         axis.set_xlim(*_ends(epochs))
-        bounds = thresholds(subject, names, reference or {})
+        bounds = thresholds(subject, names)
         for value, words in bounds.items():
             axis.axhline(value, color=PALE, linewidth=1.1, linestyle=(0, (5, 3)), zorder=1)
             labels.append(Tag(axis.get_xlim()[1], value, words, PALE))
@@ -61,13 +60,11 @@ def alike(name: str, known: Mapping[str, object]) -> list[str]:
     return [name, *(other for other in others if other in known)]
 
 
-def thresholds(subject: Subject, names: Sequence[str], reference: Mapping[str, float]) -> dict[float, str]:
-    """Value -> what stands beside its line. A number that source and claim share has one line."""
+def thresholds(subject: Subject, names: Sequence[str]) -> dict[float, str]:
+    """Value -> what stands beside its line."""
     found: dict[float, str] = {}
     for name in names:
         prefix = f"{wording.label(name).split()[0]}, " if len(names) > 1 else ""
-        if name in reference:
-            found[reference[name]] = f"{prefix}source: {wording.figure(reference[name])}"
         for verdict in subject.verdicts:
             claim = verdict.claim
             if isinstance(claim, ThresholdClaim) and claim.metric == name:
@@ -86,7 +83,7 @@ def _lines(axis: Axes, epochs: pd.DataFrame, names: Sequence[str]) -> list[Tag]:
         if values.empty:
             continue
         long = values["epoch"].nunique() > FEW_EPOCHS
-        seeds_and_mean(axis, values, name, look, shift=place / len(names), long=long)
+        seeds_and_mean(axis, values, name, look, shift=place / len(names), long=long, crowd=len(values) > MANY_POINTS)
         last = values[values["epoch"] == values["epoch"].max()]
         words = wording.label(name).split()[0] if len(names) > 1 else wording.label(name)
         labels.append(Tag(float(last["epoch"].iloc[0]), float(last[name].mean()), words, look.colour))

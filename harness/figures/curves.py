@@ -31,7 +31,7 @@ MARKS = 8  # on a longer line
 # What a reader can still tell apart; a plan may have hundreds of variants, and hundreds of seeds.
 MOST_VARIANTS = 36
 MOST_LINES = 240  # thin ones, in a panel
-MANY_POINTS = 4_000  # of a variant: from here on its thin lines are an image inside the SVG, which else has megabytes of them
+MANY_POINTS = 12_000  # in a panel: from here on thin lines are an image inside the SVG, which else has megabytes of them
 
 
 def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequence[str], note: str | None = None) -> Figure:
@@ -45,9 +45,11 @@ def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequen
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    present = set(epochs["variant"])
+    present = set(epochs["variant"].unique())
     every = {variant: look for variant, look in looks(variants).items() if variant in present}
     styles = dict(list(every.items())[:MOST_VARIANTS])
+    if len(every) > len(styles):
+        epochs = epochs[epochs["variant"].isin(list(styles))]
     said = [key(epochs, thin(epochs, len(styles)))]
     said += [f"the first {MOST_VARIANTS} of {len(every)} variants"] if len(every) > MOST_VARIANTS else []
     width = PANEL_WIDTH * max(len(metrics), 1)
@@ -71,8 +73,10 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
     import numpy as np
     from matplotlib.ticker import MaxNLocator
 
-    values = epochs.dropna(subset=[name]) if name in epochs else epochs.iloc[:0]
-    values = values[np.isfinite(values[name].astype(float))] if len(values) else values
+    values = epochs.iloc[:0]
+    if name in epochs:
+        finite = np.isfinite(epochs[name].to_numpy(dtype=float, na_value=np.nan))
+        values = epochs.loc[finite, ["variant", "seed", "state", "epoch", name]]
     if values.empty:
         reason = "no epoch has ended yet" if epochs.empty else f"no {wording.label(name)} measured"
         axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color="#666666")
@@ -81,13 +85,14 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
         long = values["epoch"].nunique() > FEW_EPOCHS
         drawn = dict(list(values.groupby("variant", sort=False)))
         seeds = thin(values, len(styles))
+        crowd = len(values) > MANY_POINTS
         for place, (variant, look) in enumerate(styles.items()):
             if variant in drawn:
-                seeds_and_mean(axis, drawn[variant], name, look, shift=place / len(styles), long=long, thin=seeds)
+                seeds_and_mean(axis, drawn[variant], name, look, shift=place / len(styles), long=long, thin=seeds, crowd=crowd)
         first, last = values["epoch"].min(), values["epoch"].max()
         edge = 0.5 if first == last else 0.03 * (last - first)
         axis.set_xlim(first - edge, last + edge)
-        axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axis.set_xlabel("epoch")
     axis.set_ylabel(wording.axis(name, metric.unit))
 
@@ -98,9 +103,12 @@ def thin(epochs: pd.DataFrame, variants: int) -> int:
 
 
 def seeds_and_mean(
-    axis: Axes, own: pd.DataFrame, name: str, look: Look, *, shift: float, long: bool, thin: int = MOST_LINES
+    axis: Axes, own: pd.DataFrame, name: str, look: Look, *, shift: float, long: bool, crowd: bool, thin: int = MOST_LINES
 ) -> None:
-    """A variant's first `thin` seeds and the mean of all; `shift` (0 to 1) keeps the marks of several lines apart."""
+    """A variant's first `thin` seeds, and the mean of all.
+
+    `shift` (0 to 1) keeps the marks of several lines apart; of a `crowd` the thin lines are an image.
+    """
     from matplotlib.collections import LineCollection
 
     broken = own["state"].isin(["failed", "diverged"])
@@ -108,7 +116,6 @@ def seeds_and_mean(
         shown = own[own["seed"].isin(sorted(own["seed"].unique())[:thin])].sort_values(["seed", "epoch"])
         lines = [seed[["epoch", name]].to_numpy(dtype=float) for _, seed in shown.groupby("seed")]
         width, alpha = (0.5, 0.3) if long else (0.7, 0.45)
-        crowd = len(shown) > MANY_POINTS
         axis.add_collection(LineCollection(lines, linewidths=width, alpha=alpha, colors=look.colour, zorder=2, rasterized=crowd))
         axis.autoscale_view()
     ends = own[broken].groupby("seed").tail(1)

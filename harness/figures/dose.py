@@ -83,7 +83,7 @@ def ticks(axis: Axes, places: Scale, letters: float = 90) -> None:
 
 def _claimed(axis: Axes, subject: Subject, factor: str, places: Scale) -> None:
     """What is claimed about the doses: above the values, a line of words each."""
-    style: dict[str, Any] = {"transform": axis.get_xaxis_transform(), "fontsize": 8, "color": INK, "va": "top"}
+    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": INK, "va": "top"}
     height = 0.985
     for verdict in subject.verdicts:
         claim = verdict.claim
@@ -93,19 +93,16 @@ def _claimed(axis: Axes, subject: Subject, factor: str, places: Scale) -> None:
             low, high = (places.place(bound) for bound in claim.inside)
             axis.axvspan(low, high, color=BAND, zorder=0, linewidth=0)
             words = f"claimed best: {wording.figure(claim.inside[0])} to {wording.figure(claim.inside[1])}"
-            x, ha = (low + high) / 2, "center"
+            x, ha, beside = (low + high) / 2, "center", 0
         elif isinstance(claim, DeclineClaim | ProportionClaim):
-            x, ha = places.place(claim.beyond), "left"
+            x = places.place(claim.beyond)
+            ha, beside = ("left", 5) if x < 0.6 else ("right", -5)
             axis.axvline(x, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
-            what = (
-                "declines"
-                if isinstance(claim, DeclineClaim)
-                else f"no gain in proportion to {wording.label(claim.dose or factor)}"
-            )
-            words = f" claimed: {what} beyond {wording.figure(claim.beyond)} \N{RIGHTWARDS ARROW}"
+            what = "declines"
+            if isinstance(claim, ProportionClaim):
+                what = f"no gain in proportion to {wording.label(claim.dose or factor)}"
+            words = f"claimed: {what} beyond {wording.figure(claim.beyond)} \N{RIGHTWARDS ARROW}"
         else:
             continue
-        if ha == "left" and x > 0.6:
-            ha, words = "right", f"{words.strip()} "
-        axis.text(x, height, words, ha=ha, **style)
+        axis.annotate(words, (x, height), (beside, 0), axis.get_xaxis_transform(), ha=ha, **style)
         height -= 0.07

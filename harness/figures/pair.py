@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 HEIGHT = 3.3
 GOLDEN = 0.618  # its multiples, whole parts taken away, never fall close together: dots of one height stand side by side
 LABEL = 28  # letters of both names on one line of the axis
-MEAN = 0.54  # where the mean stands beside the seeds' differences
+MEAN = 0.64  # where the mean stands beside the seeds' differences
 
 
 def pair(subject: Subject) -> Figure:
     """Left, values by seed in the metric's unit, with mean and sd; right, the differences of the look in force."""
     base = subject.plan.baseline
     (other,) = (variant for variant in subject.variants if variant != base)
-    marks = "dots joined: a seed; " + ("line: mean, ± sd over seeds; " if subject.compared else "")
+    marks = "dots joined: a seed; " + ("line: mean, ± sd over seeds; " if subject.compared and len(subject.values) > 1 else "")
     key = marks + subject.basis
     with drawing():
         if subject.values.empty:
@@ -86,7 +86,7 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
         axis.annotate(words, (MEAN, row.difference), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
         ticks, labels = [*ticks, MEAN], [*labels, f"mean,\n{subject.level}"]
     axis.set_xticks(ticks, labels)
-    axis.set_xlim(-0.35, 1.55)
+    axis.set_xlim(-0.4, 1.75)
     edge = 0.06 * (max(reach) - min(reach) or 1.0)
     axis.set_ylim(min(reach) - edge, max(reach) + edge)
     axis.grid(visible=False, axis="x")

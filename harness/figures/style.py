@@ -84,7 +84,8 @@ def _laid_out(figure: Figure) -> Iterator[None]:
     The layout's solver adds in an order that changes from call to call, and an SVG's clip paths are named after all digits of
     where they lie.
     """
-    engine = figure.get_layout_engine()
+    engine, dpi = figure.get_layout_engine(), figure.dpi
+    figure.dpi = PIXELS_PER_INCH  # letters are a little wider on a coarser grid
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axis in figure.axes:
@@ -93,6 +94,7 @@ def _laid_out(figure: Figure) -> Iterator[None]:
         yield
     finally:
         figure.set_layout_engine(engine)
+        figure.dpi = dpi
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

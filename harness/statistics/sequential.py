@@ -27,7 +27,8 @@ ALPHAS = (
     *(0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5),
 )
 SHIPPED_DRAWS = 8_000_000
-DEFAULT_DRAWS = 4_000_000
+MOST_DRAWS, LEAST_DRAWS = 8_000_000, 1_000_000
+MOST_SIMULATED = 48_000_000  # draws times looks: about ten seconds of one processor
 CHUNK = 250_000
 
 
@@ -84,14 +85,20 @@ def shipped(looks: Sequence[int]) -> Levels | None:
     return next((_levels(looks, tables[name], SHIPPED_DRAWS) for name in names if name in tables), None)
 
 
-def calibrate(looks: Sequence[int], draws: int = DEFAULT_DRAWS, seed: int = 0) -> Levels:
-    """Simulate `draws` experiments without any effect: c(α) is the α quantile of W = min over looks of p_n N / n.
+def default_draws(looks: Sequence[int]) -> int:
+    """How many experiments to simulate for a schedule: the same wherever it is done, so that all judge by the same levels."""
+    return max(LEAST_DRAWS, min(MOST_DRAWS, MOST_SIMULATED // len(looks)))
+
+
+def calibrate(looks: Sequence[int], draws: int | None = None, seed: int = 0) -> Levels:
+    """Simulate `draws` null experiments (see `default_draws`): c(α) is the α quantile of W = min over looks of p_n N / n.
 
     Deterministic for a seed. Sampling error of c(.05) about 5 / sqrt(draws) of its value (0.25 % at 4 million draws), of c(.001)
     about 35 / sqrt(draws). 4 million draws take 3 s for 5 looks and 12 s for 18 on one core of a server. Raises ValueError for
     looks that do not increase from 2 or more, or too few draws for the table.
     """
     _check_looks(looks)
+    draws = default_draws(looks) if draws is None else draws
     if draws * ALPHAS[0] < 10:
         raise ValueError(f"draws must be {10 / ALPHAS[0]:,.0f} or more, not {draws}")
     generator = np.random.default_rng(seed)

@@ -120,6 +120,7 @@ class ComparisonCase(Case):
             make = partial(values.difference, metric=claim.metric, where=claim.where, failed_counts_as=claim.failed_counts_as)
             self._differences = tuple(make(label, over) for label, over in zip(claim.variants, claim.over, strict=True))
         self._seen: dict[Difference, statistics.Paired] = {}
+        self._means: dict[tuple[Difference, int], float] = {}
 
     def _weights(self, claim: ContrastClaim) -> tuple[tuple[str, float], ...]:
         """Weights by variant: a label that stands for several shares its weight out."""
@@ -146,7 +147,7 @@ class ComparisonCase(Case):
             one, other = self.values.sides(difference, stage.n)
             both = ~np.isnan(one - other)
             found = statistics.paired(one[both], other[both], self.claim.margin, self.values.terms.alpha, stage.level)
-            self._seen[difference] = found
+            self._seen[difference], self._means[difference, stage.n] = found, found.mean
             if self._why_not(difference, stage.n):
                 continue
             mirrored = statistics.paired(-one, -other, self.claim.margin, self.values.terms.alpha, stage.level)
@@ -185,7 +186,7 @@ class ComparisonCase(Case):
             p = families.differences[difference]
             bound = self.series.one_sided(self._bound(difference))
             q = bound if self.rule == "bound" else families.equivalences[difference, self.claim.margin]
-            verdict, notes = self._decide(found, p, q, bound, stage.alpha)
+            verdict, notes = self._decide(difference, p, q, stage.alpha)
             needed = self._seeds_needed(found, stage) if verdict == "inconclusive" else None
         return Estimate(
             subject=difference.subject,
@@ -204,22 +205,30 @@ class ComparisonCase(Case):
             seeds_needed=needed,
         )
 
-    def _decide(self, found: statistics.Paired, p: float, q: float, bound: float, alpha: float) -> tuple[Word, tuple[str, ...]]:
-        margin, (low, high) = self.claim.margin, found.ci
-        outside = low > margin or high < -margin
-        limited = bound < alpha
+    def _decide(self, difference: Difference, p: float, q: float, alpha: float) -> tuple[Word, tuple[str, ...]]:
+        """The verdict and its notes.
+
+        As the other tests of a family come to their end its correction eases, and the p value of an earlier look may decide:
+        but only what the seeds seen by now still say.
+        """
+        found, margin = self._seen[difference], self.claim.margin
+        then = self._means[difference, self.series.strongest(("difference", difference))]
+        sign = np.sign(found.mean) if np.sign(found.mean) == np.sign(then) else 0
+        outside = found.ci[0] > margin or found.ci[1] < -margin
+        limited = self.series.one_sided(self._bound(difference)) < alpha
+        different, small = p < alpha and sign != 0, q < alpha and abs(found.mean) < margin
         if self.rule == "bound":
             if limited:
                 return "supported", ()
-            return ("refuted" if self.direction * found.mean > 0 and p < alpha else "inconclusive"), ()
+            return ("refuted" if different and sign == self.direction else "inconclusive"), ()
         if self.rule == "equivalence":
-            if q < alpha:
-                return "supported", (model.NEGLIGIBLE,) if p < alpha else ()
-            return ("refuted", (model.EXCEEDS,)) if p < alpha and outside else ("inconclusive", ())
-        if q < alpha:
-            return "equivalent", (model.NEGLIGIBLE,) if p < alpha else ()
-        if p < alpha:
-            return ("supported" if self.direction * found.mean > 0 else "refuted"), (model.EXCEEDS,) if outside else ()
+            if small:
+                return "supported", (model.NEGLIGIBLE,) if different else ()
+            return ("refuted", (model.EXCEEDS,)) if different and outside else ("inconclusive", ())
+        if small:
+            return "equivalent", (model.NEGLIGIBLE,) if different else ()
+        if different:
+            return ("supported" if sign == self.direction else "refuted"), (model.EXCEEDS,) if outside else ()
         return "inconclusive", (model.NO_GAIN if self.direction > 0 else model.NO_LOSS,) if limited else ()
 
     def _by_value(self, mean: float) -> Word:

@@ -70,7 +70,11 @@ class _Docket:
         alone = isinstance(self.case, ComparisonCase) and self.case.rule == "bound"
         for place, row in enumerate(self.rows):
             self.frozen[place] |= not alone and (row.verdict != "inconclusive" or _undecidable(row))
-        undecidable = any(map(_undecidable, self.rows)) if alone else all(self.frozen)
+        undecidable = all(self.frozen)
+        if alone:
+            # Without all of its variants it can be refuted only, by one that is not known to stay below the bound.
+            settled = [_undecidable(row) or row.verdict == "supported" for row in self.rows]
+            undecidable = any(map(_undecidable, self.rows)) and all(settled)
         if self.word != "inconclusive" or undecidable:
             self.decided_at = stage.n
 
@@ -143,7 +147,7 @@ class Looks:
         decided = docket.decided_at if docket.word != "inconclusive" else None
         seeds = docket.decided_at or (self.stage.n if self.stage else 0)
         notes = [note for row in docket.rows for note in row.notes]
-        if decided is not None and decided < self.terms.looks[-1]:
+        if decided is not None and decided < self.terms.looks[-1] and not docket.case.exact:
             notes.append(model.EARLY)
         return Verdict(
             claim=docket.case.claim,
@@ -152,7 +156,7 @@ class Looks:
             notes=tuple(dict.fromkeys(notes)),
             rows=tuple(docket.rows),
             decided_at=decided,
-            open=not docket.closed and (self.stage is None or self.stage.n < self.terms.looks[-1]),
+            open=not docket.closed and self.stopped_at is None,
             run_ids=self.values.run_ids(docket.case.variants, seeds),
             optima=docket.optima,
             e_value=self._e_value(docket.case),
@@ -184,7 +188,8 @@ def make_case(claim: Claim, values: Values, series: Series) -> Case:
 
 
 def _undecidable(row: Estimate) -> bool:
-    return any(note.startswith("diverged") for note in row.notes)
+    """Whether no further seed can help: a divergence stays, and a run that ended without the metric will never have it."""
+    return any(note.startswith(("diverged", "not measured")) for note in row.notes)
 
 
 def _least(one: float, other: float) -> float:

@@ -15,13 +15,16 @@ from harness.claims import Claim
 Word = Literal["supported", "refuted", "equivalent", "inconclusive", "waiting"]
 Interval = tuple[float, float]
 
-# Notes; those on runs without a value are `failed: b seed 3`, `diverged: …`, `not measured: …`.
+# Notes; those on runs without a value are `failed: b seed 3`, `diverged: …`, `not measured: …`; those that end or begin with a
+# space go on: `rises from 0.5 to 0.6`, `parameters does not increase with width`.
 NEGLIGIBLE = "detectable but negligible"
 EXCEEDS = "exceeds the margin"
 NO_GAIN = "no practical gain"
 NO_LOSS = "no practical loss"
 DEGENERATE = "degenerate"  # the seed had no effect
 FEW = "fewer than 3 seeds"
+RISES = "rises from "
+NO_DOSE = " does not increase with "
 EARLY = "early stop"  # decided before the last look: the effect is overestimated
 
 

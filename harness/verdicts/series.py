@@ -38,6 +38,11 @@ class Series:
         doubled = {n: min(1.0, 2.0 * p) for n, p in seen.items()}
         return float(sequential_p(doubled, self.looks, self.levels)) / 2.0
 
+    def strongest(self, key: Hashable) -> int:
+        """The look whose p value is what `two_sided` goes by: the least p_n N / n. Raises KeyError where there is none."""
+        seen = self._seen[key]
+        return min(seen, key=lambda n: seen[n] / n)
+
     def level(self, n: int, alpha: float) -> float:
         """The level of the look with `n` seeds."""
         return alpha if len(self.looks) == 1 else float(sequential_level(n, self.looks, alpha, self.levels))

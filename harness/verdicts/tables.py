@@ -39,7 +39,8 @@ def _row(looks: Looks, label: str, metric: str, seeds: int, level: float) -> Row
     family = looks.families.differences if looks.families and looks.stage and seeds == looks.stage.n else {}
     compared = {(each.plus, each.minus, each.metric): p for each, p in family.items()}
     key = (difference.plus, difference.minus, metric)
-    exact = looks.terms.metrics[metric].exact
+    # What varies less than the metric can show has no interval.
+    told = not looks.terms.metrics[metric].exact and found.sd > values.least_spread(metric)
     return Row(
         variant=label,
         over=over,
@@ -48,7 +49,7 @@ def _row(looks: Looks, label: str, metric: str, seeds: int, level: float) -> Row
         sd=sd,
         pairs=found.n,
         difference=found.mean,
-        interval=None if exact or np.isnan(found.sd) else found.ci,
+        interval=found.ci if told else None,
         p=compared.get(key, nan),
         claimed=key in compared,
         rho=found.rho,

@@ -82,12 +82,13 @@ def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle:
 def _words(verdict: Verdict, estimate: _Estimate) -> str:
     """What an estimate says of the claim, and why it may have no test."""
     claim, row = verdict.claim, estimate.row
+    # The p value is that of the claim: it is not what refutes it.
+    shown = estimate.in_brackets(math.nan if row.verdict == "refuted" else row.p_adjusted)
     match claim:
-        case RangeClaim(factor=factor):
-            p = math.nan if row.verdict == "refuted" else row.p_adjusted
-            said = _optima(verdict, factor) + estimate.in_brackets(p)
+        case RangeClaim():
+            said = _optima(verdict) + estimate.behind() + shown
         case DeclineClaim() | ProportionClaim():
-            said = estimate.slope(claim) + estimate.in_brackets(row.p_adjusted)
+            said = estimate.slope(claim) + shown
         case ThresholdClaim():
             said = estimate.against(claim)
         case _ if row.verdict == "inconclusive" or isinstance(claim, ContrastClaim):
@@ -152,8 +153,11 @@ def _small(row: Estimate, claim: Claim) -> bool:
 
 
 def _why_not(row: Estimate) -> list[str]:
-    """Why a row has no test, in a few words: guards, and runs without a value."""
-    return [UNTESTED.get(note, note) for note in together(row.notes) if note in UNTESTED or note.startswith(LOST)]
+    """Why a row has no test, or what refutes it whatever its number, in a few words: guards, runs without a value, rises."""
+    telling = (
+        note for note in together(row.notes) if note in UNTESTED or note.startswith((*LOST, model.RISES)) or model.NO_DOSE in note
+    )
+    return [UNTESTED.get(note, note) for note in telling]
 
 
 def together(found: Iterable[str]) -> list[str]:
@@ -167,10 +171,10 @@ def together(found: Iterable[str]) -> list[str]:
     ]
 
 
-def _optima(verdict: Verdict, factor: str) -> str:
-    """`0.1, 0.2 or 0.3 may be best`."""
+def _optima(verdict: Verdict) -> str:
+    """`0.1, 0.2 or 0.3 may be best`; empty where there is no test."""
     if not verdict.optima:
-        return f"no level of {factor} stands out"
+        return ""
     levels: Sequence[str] = verdict.optima
     return f"{' or '.join(filter(None, [', '.join(levels[:-1]), levels[-1]]))} may be best"
 
@@ -212,6 +216,12 @@ class _Estimate:
     def within(self) -> str:
         """`within ±0.25 pp (p .009)`."""
         return f"within ±{self.margin:g} {self.unit}".rstrip() + self.in_brackets(self.row.p_equivalence)
+
+    def behind(self) -> str:
+        """`, by less than 0.25 pp`, where that is how a dose outside a range may be better than those in it."""
+        if self.row.verdict != "supported" or not self.row.mean < 0:
+            return ""
+        return f", by less than {self.margin:g} {self.unit}".rstrip()
 
     def in_brackets(self, p: float) -> str:
         return "" if math.isnan(p) else f" (p {p_value(p)})"

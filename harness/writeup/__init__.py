@@ -12,17 +12,22 @@ __all__ = ["Findings", "gather", "write_findings", "write_report"]
 
 
 def write_report(name: str, results: str | Path = "results") -> Path:
-    """Write every format of the report of the plan `name`; the path of the one to open first.
+    """Write every format of the report of the plan `name`, and the scoreboard; the path of the one to open first.
 
     The same files in give the same bits out. Raises InputError for a plan that is not there, StoreError where files cannot be
     read or written.
     """
+    from harness.writeup import scoreboard
+
     store = Store.open(Path(results), create=False)
-    return write_findings(gather(store, stored_plan(store, name)))
+    findings = gather(store, stored_plan(store, name))
+    path = write_findings(findings)
+    scoreboard.write(store, [scoreboard.entry(findings)])
+    return path
 
 
 def write_findings(findings: Findings) -> Path:
-    """`write_report` for findings that are in memory already."""
+    """Write every format of the report of findings that are in memory already; the path of the one to open first."""
     # Jinja2 and matplotlib take a while to import; gathering alone needs neither.
     from harness.writeup import latex, markdown, page, pictures, runscsv, verdictsjson
 

@@ -83,8 +83,11 @@ class Findings:
         return self.ended == len(self.asked)
 
 
-def gather(store: Store, plan: Plan) -> Findings:
-    """Read what there is of `plan`. Raises StoreError for damaged files, InputError when its task cannot be loaded."""
+def gather(store: Store, plan: Plan, predictions: bool = True) -> Findings:
+    """Read what there is of `plan`; without `predictions`, which take a while, there are no intervals for new images.
+
+    Raises StoreError for damaged files, InputError when the plan's task cannot be loaded.
+    """
     metrics = result_metrics(find_task(plan.task))
     first = next(iter(metrics))
     records = store.records([run.id for run in plan.runs])
@@ -93,7 +96,7 @@ def gather(store: Store, plan: Plan) -> Findings:
     wanted = asked(plan, records, levels)
     found = judgement(plan, runs, levels)
     tables = {metric: table(plan, runs, metric, levels) for metric in (first, *_compared(found.verdicts, first))}
-    pairs, seeds = _pairs(plan, found.verdicts, tables[first]), tables[first].seeds
+    pairs, seeds = _pairs(plan, found.verdicts, tables[first]) if predictions else [], tables[first].seeds
     images = new_images(store, plan, records, pairs, metric=first, kind=metrics[first], seeds=seeds)
     origins = _origins(store, wanted)
     return Findings(

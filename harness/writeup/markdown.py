@@ -15,6 +15,7 @@ from harness.verdicts import Verdict
 from harness.writeup.findings import Findings
 from harness.writeup.pictures import Picture
 from harness.writeup.rows import ClaimRow, Rows, VariantTable
+from harness.writeup.runtable import commits, run_rows
 
 # Every character that starts Markdown, HTML or a formula somewhere. An underscore inside a word starts nothing.
 SPECIAL = re.compile(r"[\\`*\[\]<>|~&#$!{}]|(?<![^\W_])_|_(?![^\W_])")
@@ -74,8 +75,8 @@ def render(findings: Findings, pictures: Iterable[Picture]) -> str:
         flags=findings.flags,
         trust=trust(findings, rows),
         standing=standing(findings),
-        runs=runs(findings, rows),
-        commits=rows.commits,
+        runs=runs(findings),
+        commits=commits(findings),
         command=command,
         fence="`" * (longest_run("`", command) + 3),
     )
@@ -158,19 +159,19 @@ def trust(findings: Findings, rows: Rows) -> Grid:
     return made(columns, " ".join(reading))
 
 
-def runs(findings: Findings, rows: Rows) -> Grid:
+def runs(findings: Findings) -> Grid:
     """Every run that the looks ask for."""
-    metric = findings.metrics[findings.metric]
-    columns = [
-        ("run", "left", [Markdown(f"[{run['id']}](../../runs/{run['id']}/)") for run in rows.runs]),
-        ("variant", "left", [run["variant"] for run in rows.runs]),
-        ("seed", "right", [str(run["seed"]) for run in rows.runs]),
-        ("state", "left", [f"{run['state']} {run['reason']}".rstrip() for run in rows.runs]),
-        ("epochs", "right", [str(run["epochs"]) for run in rows.runs]),
-        (wording.axis(findings.metric, metric.unit), "right", [run["value"] for run in rows.runs]),
-        ("time", "right", [run["time"] for run in rows.runs]),
-        ("device", "left", [run["device"] for run in rows.runs]),
-        ("commit", "left", [run["commit"] for run in rows.runs]),
+    metric, rows = findings.metrics[findings.metric], run_rows(findings)
+    columns: list[tuple[str, str, Sequence[str]]] = [
+        ("run", "left", [Markdown(f"[{run.id}](../../runs/{run.id}/)") for run in rows]),
+        ("variant", "left", [run.variant for run in rows]),
+        ("seed", "right", [str(run.seed) for run in rows]),
+        ("state", "left", [run.state for run in rows]),
+        ("epochs", "right", [str(run.epochs) for run in rows]),
+        (wording.axis(findings.metric, metric.unit), "right", [run.value for run in rows]),
+        ("time", "right", [run.time for run in rows]),
+        ("device", "left", [run.device for run in rows]),
+        ("commit", "left", [run.commit for run in rows]),
     ]
     return made([column for column in columns if any(column[2])])
 

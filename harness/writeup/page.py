@@ -20,6 +20,7 @@ from harness.store.atomic import make_folder, write_text
 from harness.writeup.findings import Findings
 from harness.writeup.pictures import Picture, Section, folder
 from harness.writeup.rows import Rows
+from harness.writeup.runtable import commits, run_rows
 
 if TYPE_CHECKING:
     import jinja2
@@ -70,10 +71,13 @@ def render(findings: Findings, pictures: Sequence[Picture]) -> str:
             further=[(place, row) for place, row in enumerate(rows.claims, 1) if place > 1],
             margin=None if plan.margin is None else wording.margin(plan.margin, findings.metrics[findings.metric].unit),
             rows=rows,
+            runs=run_rows(findings),
+            commits=commits(findings),
             images={section: [each for each in images if each.section == section] for section in get_args(Section)},
             metric=wording.axis(findings.metric, findings.metrics[findings.metric].unit),
             counts=findings.counts,
             flags=findings.flags,
+            imaged=bool(findings.images),
             images_missing=findings.images_missing,
             trust_confidence=wording.confidence(findings.table.level),
             alpha=f"{plan.alpha:g}",
@@ -155,7 +159,7 @@ def lead(findings: Findings) -> dict[str, Any] | None:
         sentence = f"Of {wording.plural(len(first.rows), 'variant')}: {wording.outcome(first, findings.metrics)}."
     return {
         "word": first.verdict,
-        "statement": shorten(wording.statement(first.claim), STATEMENT, placeholder=" …"),
+        "statement": shorten(f"{wording.statement(first.claim)}.", STATEMENT, placeholder=" …"),
         "sentence": sentence,
         "ids": first.run_ids,
         "registered": first.registered,

@@ -30,7 +30,7 @@ def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
     claim, alpha = verdict.claim, f"{plan.alpha:g}"
     margin = f"{getattr(claim, 'margin', 0.0):g} {wording.difference_unit(metric.unit)}".rstrip()
     if metric.exact:
-        return f"{wording.label(claim.metric).capitalize()} does not vary with the seed: values are compared as they are."
+        return f"The values of {wording.label(claim.metric)} do not vary with the seed: they are compared as they are."
     match claim:
         case ComparisonClaim(kind="improves" | "worsens") | ContrastClaim(sign="positive" | "negative"):
             text = (
@@ -93,9 +93,8 @@ def look(verdict: Verdict, plan: Plan) -> str:
     """At which look the verdict was made, where there are several."""
     if len(plan.looks) == 1:
         return ""
-    planned = ", ".join(map(str, plan.looks))
     if verdict.decided_at is not None:
-        said = f"Decided at {wording.plural(verdict.decided_at, 'seed')}"
+        said = "Decided"
     else:
         said = "Open until a later look" if verdict.open else "Still undecided at the last look that was judged"
-    return f"{said}; looks were planned at {planned} seeds, p values are valid at any of them."
+    return f"{said}; looks were planned at {', '.join(map(str, plan.looks))} seeds, and p values are valid at any of them."

@@ -1,13 +1,13 @@
-"""Findings -> the rows of the page: claims, variants, what to trust, runs; each number with the runs it comes from."""
+"""Findings -> the rows of the report: claims, variants, what to trust; each number with the runs it comes from."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
-from typing import Any
+from textwrap import shorten
 
 from harness import wording
 from harness.claims import DeclineClaim, ProportionClaim, ThresholdClaim
@@ -19,7 +19,7 @@ from harness.writeup.findings import Findings
 from harness.writeup.reasons import reasons
 from harness.writeup.sources import LISTED, Group, Number, Sources, total
 
-RUN_FILES = ("log.txt", "metrics.jsonl", "result.json", "provenance.json", "spec.json")
+OUTCOME = 240  # characters of what is said of a claim: a long list of failed runs is cut short
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,10 @@ class ClaimPart:
     word: str
     said: str
     facts: tuple[Fact, ...]
+
+    def number(self, name: str) -> Number:
+        """The fact of that name; empty where there is none."""
+        return next((fact.number for fact in self.facts if fact.name == name), Number(""))
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class ClaimRow:
     def runs(self) -> int:
         """How many it comes from."""
         return total(self.groups)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the facts that any part has."""
+        return tuple(dict.fromkeys(fact.name for part in self.parts for fact in part.facts))
 
 
 @dataclass(frozen=True)
@@ -131,12 +140,13 @@ class Rows:
         several = len(verdict.rows) > 1
         groups = tuple(self.sources.groups(verdict.run_ids))
         statement = wording.statement(claim)
+        said = wording.outcome(verdict, findings.metrics, self._next_look(verdict))
         return ClaimRow(
             statement=statement,
-            qualifiers=wording.claim(claim, findings.metrics).removeprefix(statement).strip(" ()"),
+            qualifiers=wording.claim(claim, findings.metrics).removeprefix(f"{statement} (").removesuffix(")"),
             registered=verdict.registered,
             word=verdict.verdict,
-            outcome=Number(wording.outcome(verdict, findings.metrics, self._next_look(verdict)), verdict.run_ids),
+            outcome=Number(shorten(said, OUTCOME, placeholder=" …"), verdict.run_ids),
             facts=() if several else tuple(fact for row in verdict.rows for fact in self._facts(verdict, row)),
             parts=tuple(self._part(verdict, row) for row in verdict.rows) if several else (),
             reasons=reasons(verdict, self.plan, findings.metrics),
@@ -160,6 +170,8 @@ class Rows:
         bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
         slope = isinstance(claim, DeclineClaim | ProportionClaim)
         places = wording.decimals([shown.mean, *(bounds or ())], Metric("", metric.goal) if slope else metric)
+        if not slope and metric.unit != "%" and not metric.exact:
+            places = max(places - 1, 0)  # three figures, as in the words beside them
         if not math.isnan(shown.mean):
             plain = isinstance(claim, ThresholdClaim)
             unit = metric.unit if plain else wording.difference_unit(metric.unit)
@@ -237,60 +249,12 @@ class Rows:
                     label=row.variant,
                     sd=Number(wording.number(row.sd, places), own),
                     over=row.over,
-                    rho=Number("" if math.isnan(row.rho) else f"{row.rho:.2f}", both),
+                    rho=Number("" if math.isnan(row.rho) else f"{row.rho:z.2f}", both),
                     seeds=Number(wording.interval(row.interval, places), both),
                     images=Number("" if images is None else wording.interval(images.ci95, places), both),
                 )
             )
         return tuple(found) if any(not math.isnan(row.sd) for row in table.rows) else ()
-
-    @cached_property
-    def runs(self) -> list[dict[str, Any]]:
-        """One a run that the looks ask for, by variant, then seed."""
-        order = {label: place for place, label in enumerate(self.plan.variants)}
-        metric = self.findings.metrics[self.findings.metric]
-        asked = sorted(self.findings.asked, key=lambda run: (order[run.variant], run.seed))
-        values = [self.findings.records[run.id].metrics.get(self.findings.metric, math.nan) for run in asked]
-        places = wording.decimals(values, metric)
-        first: set[str] = set()
-        found = []
-        for run, value in zip(asked, values, strict=True):
-            record, origin = self.findings.records[run.id], self.findings.origins.get(run.id)
-            folder = self.findings.results / "runs" / run.id
-            # What a failed or diverged run measured last is no result.
-            shown = value if record.state == "completed" else math.nan
-            found.append(
-                {
-                    "id": run.id,
-                    "anchor": f"runs-{order[run.variant]}" if run.variant not in first else None,
-                    "variant": run.variant,
-                    "seed": run.seed,
-                    "state": record.state,
-                    "reason": record.reason or "",
-                    "epochs": record.epoch,
-                    "value": wording.number(shown, places),
-                    "sort": finite(shown),
-                    "time": "" if record.seconds is None else wording.clock(record.seconds),
-                    "seconds": record.seconds,
-                    "device": origin.device if origin else "",
-                    "commit": commit(origin.code.commit, origin.code.dirty) if origin else "",
-                    "files": [name for name in RUN_FILES if (folder / name).is_file()] if origin or record.ended else [],
-                    "folder": origin is not None or record.ended,
-                }
-            )
-            first.add(run.variant)
-        return found
-
-    @cached_property
-    def commits(self) -> Sequence[str]:
-        """The commits that runs were trained by, in words."""
-        codes = [origin.code for origin in self.findings.origins.values()]
-        return sorted({commit(code.commit, code.dirty) for code in codes if code.commit})
-
-
-def commit(name: str | None, dirty: bool | None) -> str:
-    """The beginning of a commit's name; with a plus where files differed from it."""
-    return "" if name is None else f"{name[:10]}{'+' if dirty else ''}"
 
 
 def finite(value: float) -> float | None:

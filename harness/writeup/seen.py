@@ -13,13 +13,13 @@ INTERVALS = "Intervals are of each mean; as variants share their seeds, differen
 
 def seen(subject: Subject) -> tuple[str, str]:
     """(alt, caption) of the main figure of a design: a sentence with its main numbers, and how the figure is to be read."""
-    if subject.values.empty:
-        text = f"No figure yet: {subject.nothing}."
-        return text, text
     name = f"{subject.name[:1].upper()}{subject.name[1:]}"
     kind = design(subject.plan)
     if kind == "one":
         return f"{name} by epoch{_reached(subject)}.", f"{name} by epoch, unsmoothed; dashed: what is claimed."
+    if subject.values.empty:
+        text = f"No figure yet: {subject.nothing}."
+        return text, text
     if not subject.compared:
         when = f"no difference is shown before {wording.plural(min(subject.plan.looks), 'seed')} of every variant ended"
         return f"{name} by seed of {len(subject.variants)} variants.", f"{name} by seed; {when}."
@@ -44,11 +44,9 @@ def seen(subject: Subject) -> tuple[str, str]:
 def _reached(subject: Subject) -> str:
     """The mean over seeds at the end."""
     row = subject.table.rows[0]
-    return (
-        ""
-        if math.isnan(row.mean)
-        else f", ending at {wording.spread(row.mean, row.sd, subject.places)} {subject.metric.unit}".rstrip()
-    )
+    if math.isnan(row.mean):
+        return f"; {subject.nothing}"
+    return f", ending at {wording.spread(row.mean, row.sd, subject.places)} {subject.metric.unit}".rstrip()
 
 
 def _difference(subject: Subject, row: Row) -> str:

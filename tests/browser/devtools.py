@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ OPTIONS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+PATIENCE_S = 60
 KEYS = {"Tab": 9, "Enter": 13, " ": 32}
 
 
@@ -132,9 +134,10 @@ class Browser:
 
     def _message(self) -> dict[str, Any]:
         while b"\0" not in self._unread:
-            more = os.read(self._read, 1 << 16)
+            ready, _, _ = select.select([self._read], [], [], PATIENCE_S)
+            more = os.read(self._read, 1 << 16) if ready else b""
             if not more:
-                raise RuntimeError("the browser is gone")
+                raise RuntimeError("the browser is gone" if ready else f"the browser has been silent for {PATIENCE_S} s")
             self._unread += more
         line, _, self._unread = self._unread.partition(b"\0")
         message: dict[str, Any] = json.loads(line)

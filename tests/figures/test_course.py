@@ -1,4 +1,4 @@
-"""One variant's course: training and test by epoch, with the source's and the claims' numbers."""
+"""One variant's course: training and test by epoch, with the claims' numbers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ MEASURED: Mapping[str, Metric] = {**METRICS, "train_accuracy": PERCENT, "test_lo
 AT_LEAST = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=86.968)
 
 
-def subject() -> Subject:
-    """One variant with three seeds, about which a threshold is claimed."""
-    plain = subject_of(plan_of(("base",)), verdicts=[verdict(AT_LEAST)])
+TRAINED = ThresholdClaim(kind="at_least", metric="train_accuracy", variant="base", value=98.67)
+
+
+def subject(*claims: ThresholdClaim) -> Subject:
+    """One variant with three seeds, about which thresholds are claimed."""
+    plain = subject_of(plan_of(("base",)), verdicts=[verdict(claim) for claim in claims or (AT_LEAST,)])
     return Subject(plain.plan, plain.runs, plain.table, MEASURED, plain.verdicts)
 
 
@@ -60,14 +63,12 @@ def test_test_and_train_share_a_panel_each_named_at_its_end() -> None:
     assert list(means[1].get_xdata()) == [10, 20, 30, 40]
 
 
-def test_the_sources_numbers_are_dashed_lines() -> None:
-    figure = course(subject(), epochs(), "test_accuracy", {"test_accuracy": 86.968, "train_accuracy": 98.67})
+def test_claimed_numbers_are_dashed_lines() -> None:
+    figure = course(subject(AT_LEAST, TRAINED), epochs(), "test_accuracy")
     assert dashed(figure) == [86.968, 98.67]
     said = words(figure)
-    assert "train, source: 98.67" in said
-    # The claim's number is the source's: one line has one label.
-    assert "test, source: 86.968" in said
-    assert "claimed" not in said
+    assert "train, claimed: at least 98.67" in said
+    assert "test, claimed: at least 86.968" in said
     assert overlapping(figure) == []
     low, high = figure.axes[0].get_ylim()
     assert low < 51
@@ -83,7 +84,7 @@ def test_losses_and_the_learning_rate_have_their_units() -> None:
 
 @pytest.mark.parametrize("length", [1, 2, 400])
 def test_any_number_of_epochs_is_drawn_without_words_over_words(length: int) -> None:
-    assert overlapping(course(subject(), epochs(length), "test_accuracy", {"train_accuracy": 98.67})) == []
+    assert overlapping(course(subject(AT_LEAST, TRAINED), epochs(length), "test_accuracy")) == []
 
 
 @pytest.mark.parametrize(

@@ -182,11 +182,31 @@ def test_the_best_dose_lies_in_the_range_or_not() -> None:
     assert (missed.verdict, missed.optima) == ("refuted", ("0.2",))
 
 
+def test_a_better_dose_outside_the_range_refutes_nothing_where_it_is_shown_to_lie_within_the_margin() -> None:
+    near = doses(in_range(0.0, 0.1), {0.0: 92.9, 0.1: 93.0, 0.5: 93.12})
+    assert (near.verdict, near.optima) == ("supported", ("0.5",))
+    assert doses(in_range(0.0, 0.1), {0.0: 92.9, 0.1: 93.0, 0.5: 93.5}).verdict == "refuted"
+
+
+def test_a_dose_at_which_training_collapses_takes_no_claim_away() -> None:
+    plan, runs = sweep(in_range(0.1, 0.2), PEAK)
+    for dead, word in (["x=0.7"], "supported"), (["x=0.6", "x=0.7"], "inconclusive"):
+        collapsed = runs.assign(test_accuracy=runs["test_accuracy"].mask(runs["variant"].isin(dead), 10.0))
+        assert judge(plan, collapsed)[0].verdict == word
+
+
+def test_a_run_below_the_knee_is_nothing_to_a_decline() -> None:
+    plan, runs = sweep(declines(0.5), PEAK)
+    runs.loc[runs["variant"] == "x=0", "state"] = "diverged"
+    (verdict,) = judge(plan, runs)
+    assert (verdict.verdict, verdict.notes, len(verdict.run_ids)) == ("supported", (), 24)
+
+
 def test_a_decline_is_refuted_by_a_rise_or_by_a_slope_the_other_way() -> None:
     assert doses(declines(0.5), PEAK).verdict == "supported"
     risen = doses(declines(0.0), PEAK)
     assert (risen.verdict, risen.notes[0]) == ("refuted", "rises from 0 to 0.1")
-    flat = {dose: 90.0 for dose in PEAK}
+    flat = dict.fromkeys(PEAK, 90.0)
     assert doses(declines(0.5), flat).verdict == "inconclusive"
 
 
@@ -273,6 +293,12 @@ def test_the_table_tells_claimed_rows_from_exploratory_ones() -> None:
     assert math.isnan(found.rows[1].p)
     assert found.rows[2].p == pytest.approx(0.6702, abs=5e-5)
     assert (found.rows[0].over, found.rows[0].interval) == (None, None)
+
+
+def test_a_difference_that_does_not_vary_has_no_interval() -> None:
+    plan = plan_of(("base", "b"), [])
+    found = table(plan, frame(plan, {"base": BASE, "b": BASE}))
+    assert (found.rows[1].difference, found.rows[1].interval) == (0.0, None)
 
 
 def test_nothing_is_compared_before_all_runs_of_a_look_have_ended() -> None:

@@ -94,6 +94,48 @@ def test_a_claim_that_a_divergence_makes_undecidable_stops_nothing_else() -> Non
     assert (found.finished, found.horizon) == (False, 5)
 
 
+def test_a_metric_that_no_run_measured_asks_for_no_further_look() -> None:
+    found = looked(X[:3], metric="peak_memory_bytes")
+    assert (found.finished, found.horizon, found.verdicts[0].verdict) == (True, 3, "inconclusive")
+    assert found.verdicts[0].notes[0] == "not measured: b seed 0"
+
+
+def test_a_list_under_a_bound_goes_on_while_one_that_did_not_diverge_may_refute_it() -> None:
+    plan = plan_of(("base", "b", "c"), [comparison("no_gain", "b", "c")], SCHEDULE)
+    gained = [0.5, 0.3, 0.7, 0.4, 0.6]
+    values: dict[str, Sequence[float | str]] = {"base": ZEROS[:5], "b": ["diverged"] * 5, "c": gained}
+    found = [judgement(plan, frame(plan, {label: own[:n] for label, own in values.items()})) for n in (3, 5)]
+    assert [(each.finished, each.verdicts[0].verdict) for each in found] == [(False, "inconclusive"), (True, "refuted")]
+    values["c"] = [-1.0, -1.02, -0.99]
+    third = judgement(plan, frame(plan, {label: own[:3] for label, own in values.items()}))
+    assert (third.finished, third.verdicts[0].verdict) == (True, "inconclusive")
+
+
+def test_an_earlier_look_decides_nothing_that_the_seeds_no_longer_say() -> None:
+    plan = plan_of(("base", "b", "c"), [comparison("improves", label) for label in "bc"], SCHEDULE)
+    # At 3 seeds b is nearly shown to be better; when c is decided at 12 its correction eases, but by then b is worse.
+    b = [0.50, 0.55, 0.45, -0.1, -0.4, -0.9, -1.5, -1.2, -1.0, -1.3, 0.5, -0.7]
+    c = [0.9, -0.2, 0.7, -0.3, 0.8, 0.9, 1.1, 1.0, 0.95, 1.05, 1.0, 1.0]
+    found = judgement(plan, frame(plan, {"base": ZEROS[:12], "b": b, "c": c}))
+    row = found.verdicts[0].rows[0]
+    assert (found.verdicts[1].verdict, row.p_adjusted < 0.05, row.mean < 0) == ("supported", True, True)
+    assert (found.verdicts[0].verdict, found.verdicts[0].open) == ("inconclusive", True)
+
+
+def test_a_number_without_spread_is_not_inflated_by_stopping_early() -> None:
+    plan = plan_of(("base", "b"), [comparison("worsens", "b", metric="parameters")], SCHEDULE)
+    (verdict,) = judgement(plan, frame(plan, {"base": [5.0] * 3, "b": [7.0] * 3}, "parameters")).verdicts
+    assert (verdict.verdict, verdict.decided_at, verdict.notes) == ("supported", 3, ())
+
+
+def test_no_further_look_is_promised_to_a_claim_made_later_once_training_has_stopped() -> None:
+    plan = plan_of(("base", "b"), [comparison("improves", "b")], (3, 5))
+    now = plan.model_copy(update={"amended": plan_of(("base", "b"), [comparison("improves", "b", margin=0.01)], (3, 5))})
+    found = judgement(now, frame(plan, {"base": ZEROS[:3], "b": [0.02, -0.018, 0.003]}))
+    assert [(verdict.verdict, verdict.open) for verdict in found.verdicts] == [("equivalent", False), ("inconclusive", False)]
+    assert found.finished
+
+
 def test_seeds_beyond_the_last_look_change_no_verdict_but_give_an_e_value() -> None:
     plan = plan_of(("base", "b"), [comparison("improves", "b")], (3, 5), seeds=20)
     found = judgement(plan, frame(plan, {"base": ZEROS, "b": [*X[:3], 0.0, -0.2, *np.linspace(0.9, 1.1, 15)]}))

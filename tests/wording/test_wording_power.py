@@ -33,6 +33,7 @@ def design(looks: tuple[int, ...] = (5,), spread: Spread | None = ASSUMED, **fie
         ),
         (design(spread=None), "unknown: no earlier runs show how much differences vary"),
         (design((1,)), "none: 1 seed cannot be compared"),
+        (design((2,)), "none: 2 seeds cannot be compared"),
     ],
 )
 def test_power_reads_as_a_sentence(given: Power, words: str) -> None:

@@ -113,6 +113,29 @@ DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
         (verdict(MOST, row(mean=4_903_082.0, interval=None)), "reaches 4,903,082, at most 5,000,000"),
         (verdict(RANGE, row(**DOSES), optima=("0.1", "0.2", "0.3")), "0.1, 0.2 or 0.3 may be best (p .003)"),
         (verdict(RANGE, row(verdict="refuted", **DOSES), optima=("0.5",)), "0.5 may be best"),
+        (
+            verdict(RANGE, row(**{**DOSES, "mean": -0.12}), optima=("0.5",)),
+            "0.5 may be best, by less than 0.25 pp (p .003)",
+        ),
+        (
+            verdict(RANGE, row(verdict="inconclusive", **{**DOSES, "p_adjusted": nan}, notes=("diverged: x seed 1",))),
+            "diverged: x seed 1",
+        ),
+        (
+            verdict(DECLINE, row(verdict="refuted", **{**DOSES, "mean": 4.98}, notes=("rises from 0.5 to 0.6",))),
+            "worse by 4.98 pp for each 1 of dropout beyond 0.5; rises from 0.5 to 0.6",
+        ),
+        (
+            verdict(
+                GAIN,
+                row(
+                    verdict="inconclusive",
+                    **{**DOSES, "mean": nan, "p_adjusted": nan},
+                    notes=("parameters does not increase with width",),
+                ),
+            ),
+            "parameters does not increase with width",
+        ),
         (verdict(DECLINE, row(**{**DOSES, "mean": 4.98})), "worse by 4.98 pp for each 1 of dropout beyond 0.5 (p .003)"),
         (
             verdict(GAIN, row(**{**DOSES, "mean": 3.1e-7})),

@@ -105,6 +105,13 @@ def test_one_network_has_the_sources_four_figures(store: Store, one: Plan) -> No
     assert found[0].alt == "Test accuracy by epoch, ending at 40.00 ± 0.00 %."
 
 
+def test_a_network_under_way_has_its_epochs(store: Store) -> None:
+    plan = images_plan(("relu",), 2)
+    store.save_plan(plan)
+    write_run(store, plan, plan.runs[0], image_rows())
+    assert pictures(store, plan)[0].alt == "Test accuracy by epoch; no run has completed yet."
+
+
 def test_without_its_data_the_network_is_words(store: Store, one: Plan, tmp_path: Path) -> None:
     data = {"dataset": "image_folder", "root": str(tmp_path / "gone")}
     plan = changed(one, variants={"relu": {**one.variants["relu"], "data": data}})

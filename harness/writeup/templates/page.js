@@ -1,6 +1,8 @@
 "use strict";
 // The page works without this. It adds: tables that sort, details that stay open, a page of unfinished runs that stays current.
 
+const { compare: byAlphabet } = new Intl.Collator("en", { numeric: true });
+
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const original = [...body.rows];
@@ -32,7 +34,7 @@ function sorted(rows, column, sign) {
     if (numbers) return -numbers;
     if (Number.isFinite(a.number)) return sign * (a.number - b.number);
     if (!a.text || !b.text) return !a.text - !b.text;
-    return sign * a.text.localeCompare(b.text, "en", { numeric: true });
+    return sign * byAlphabet(a.text, b.text);
   });
   return keyed.map((key) => key.row);
 }

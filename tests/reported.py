@@ -22,17 +22,20 @@ def planned(
     values: Mapping[str, Sequence[float | str]],
     claims: Sequence[Claim] = (),
     looks: Sequence[int] = (5,),
+    *,
     parameters: Mapping[str, int] | None = None,
+    seeds: int | None = None,
     **fields: Any,
 ) -> Plan:
     """A saved plan whose runs ended with these test accuracies by variant and seed.
 
     A word instead of a number is the run's state; runs without either have not begun. `parameters` is a number a variant.
     """
-    plan = plan_of(tuple(values), claims, looks, **{"name": "activations", "experiment": "activations", **fields})
+    plan = plan_of(tuple(values), claims, looks, seeds)
+    name = fields.get("name", "activations")
     # Run ids of their own, so that a store can hold several of these plans.
-    salted = [{**dict(run), "id": sha256(f"{plan.name}/{run.id}".encode()).hexdigest()[:12]} for run in plan.runs]
-    plan = changed(plan, runs=salted)
+    salted = [{**dict(run), "id": sha256(f"{name}/{run.id}".encode()).hexdigest()[:12]} for run in plan.runs]
+    plan = changed(plan, **{"name": name, "experiment": name.partition("@")[0], "runs": salted, **fields})
     store.save_plan(plan)
     for run in plan.runs:
         own = values[run.variant]

@@ -1,0 +1,71 @@
+"""Why a verdict is what it is: the rule of each kind of claim, what it met, and at which look."""
+
+from __future__ import annotations
+
+import pytest
+from simulated import ACTIVATIONS, BASE, LEAKY, comparison, frame, plan_of
+
+from harness.claims import Claim, ContrastClaim, ThresholdClaim
+from harness.plan import Plan
+from harness.task import find_task, result_metrics
+from harness.verdicts import judge
+from harness.writeup.reasons import reasons
+
+METRICS = result_metrics(find_task("cifar_resnet"))
+PAIR = {"base": BASE, "leaky_relu": LEAKY}
+
+
+def why(plan: Plan, values: dict[str, list[float]]) -> tuple[str, ...]:
+    return reasons(judge(plan, frame(plan, values))[0], plan, METRICS)
+
+
+@pytest.mark.parametrize(
+    ("claim", "rule"),
+    [
+        (comparison("improves", "leaky_relu"), "Equivalent when a difference of 0.25 pp or more is ruled out at 0.05;"),
+        (comparison("equivalent", "leaky_relu"), "Supported when a difference of 0.25 pp or more is ruled out at 0.05;"),
+        (comparison("no_gain", "leaky_relu"), "Supported when a gain of 0.25 pp is ruled out at 0.05 for every variant;"),
+        (comparison("no_loss", "leaky_relu"), "Supported when a loss of 0.25 pp is ruled out at 0.05 for every variant;"),
+        (
+            ContrastClaim(metric="test_accuracy", weights={"leaky_relu": 1, "base": -1}, sign="negligible", margin=0.25),
+            "Supported when a difference of 0.25 pp or more is ruled out",
+        ),
+        (
+            ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=90.0),
+            "Supported when the mean is on the claimed side of the number with p below 0.05",
+        ),
+        (
+            comparison("improves", "leaky_relu", metric="parameters", margin=1.0),
+            "The values of parameters do not vary with the seed",
+        ),
+    ],
+)
+def test_the_rule_of_its_kind_comes_first(claim: Claim, rule: str) -> None:
+    plan = plan_of(tuple(PAIR), [claim])
+    runs = frame(plan, PAIR, parameters=4903082.0)
+    assert reasons(judge(plan, runs)[0], plan, METRICS)[0].startswith(rule)
+
+
+def test_the_p_values_it_met_follow_with_what_they_were_before_correction() -> None:
+    plan = plan_of(tuple(ACTIVATIONS), [comparison("improves", label) for label in ("leaky_relu", "gelu", "no_batchnorm")])
+    met = why(plan, ACTIVATIONS)[1]
+    # The reference table: p .0015, by Holm .0030; equivalence 1.
+    assert met == "Equivalence p 1; difference p .003; .002 before Holm's correction for the other claims; alpha 0.05."
+
+
+def test_a_list_is_told_to_be_judged_as_a_whole() -> None:
+    plan = plan_of(tuple(ACTIVATIONS), [comparison("improves", "leaky_relu", "gelu")])
+    assert why(plan, ACTIVATIONS)[0].endswith("A list is supported when all of it is, and refuted when any of it is.")
+
+
+def test_a_verdict_before_the_last_look_says_at_which() -> None:
+    plan = plan_of(tuple(PAIR), [comparison("improves", "leaky_relu")], looks=(3, 5, 8, 12, 20))
+    told = why(plan, PAIR)
+    assert told[-2].startswith("Decided; looks were planned at 3, 5, 8, 12, 20 seeds")
+    assert told[-1] == "Decided at 5 seeds, before the last look: effects at an early stop are inflated."
+
+
+def test_before_the_first_look_nothing_is_compared() -> None:
+    plan = plan_of(tuple(PAIR), [comparison("improves", "leaky_relu")], looks=(3, 5, 8, 12, 20))
+    told = why(plan, {label: values[:2] for label, values in PAIR.items()})
+    assert told == ("The first look is at 3 seeds of every variant; until then nothing is compared.",)

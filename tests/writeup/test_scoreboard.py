@@ -1,0 +1,144 @@
+"""The scoreboard: a row a claim, rehearsals apart, what cannot be read named, and no name that does harm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import unquote
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parsed import Element, parsed
+from reported import planned
+from simulated import ACTIVATIONS, BASE, LEAKY, comparison
+
+from harness import write_report
+from harness.store.records import Store
+from harness.writeup import gather
+from harness.writeup.scoreboard import ClaimLine, Entry, entry, render, write
+
+CLAIMS = tuple(comparison("improves", label) for label in ("leaky_relu", "gelu", "no_batchnorm"))
+LINE = ClaimLine(
+    place=1,
+    statement="b improves on a",
+    metric="score",
+    word="refuted",
+    outcome="worse by 1",
+    seeds=3,
+    registered=True,
+    ids=("a" * 12,),
+)
+ENTRY = Entry(
+    name="toys",
+    question="Which?",
+    rehearsal=False,
+    complete=True,
+    claims=(LINE,),
+    progress="6/6",
+    cost="1.0 CPU min",
+    date="2026-01-02",
+    warnings=(),
+    flags=0,
+)
+
+
+def board(store: Store) -> Element:
+    return parsed(write(store).read_text())
+
+
+def cells(root: Element, section: str) -> list[list[str]]:
+    """The words of a table's rows."""
+    rows = root.one("section", id=section).all("tr")[1:]
+    return [[cell.words for cell in row.children if isinstance(cell, Element)] for row in rows]
+
+
+def test_a_claim_has_a_row_with_verdict_seeds_cost_and_date(store: Store) -> None:
+    planned(store, ACTIVATIONS, CLAIMS)
+    rows = cells(board(store), "evidence")
+    assert rows[0][1:] == [
+        "leaky_relu improves on base test accuracy",
+        "supported better by 0.33 pp",
+        "5",
+        "20/20",
+        "8.0 CPU min",
+        "2026-01-02",
+        "",
+    ]
+    assert [row[1].partition(" ")[0] for row in rows[1:]] == ["equivalent", "refuted"]
+
+
+def test_waiting_and_unclaimed_plans_are_listed(store: Store) -> None:
+    planned(store, {"base": BASE[:2], "b": LEAKY[:1]}, [comparison("improves", "b")], name="going")
+    planned(store, {"base": BASE}, name="looking")
+    root = board(store)
+    going, looking = cells(root, "evidence")
+    assert going[2] == "waiting no look yet"
+    assert going[-1] == "3 of 10 runs in"
+    assert looking[1:3] == ["nothing claimed", "exploratory"]
+    assert root.one("p", class_="tally").words == "1 waiting"
+    assert root.one("body").attributes["data-refresh"] == "30"
+
+
+def test_rehearsals_stand_apart_and_are_not_counted(store: Store) -> None:
+    values = {"base": BASE, "leaky_relu": LEAKY}
+    planned(store, values, CLAIMS[:1], name="a@smoke", profile="smoke")
+    root = board(store)
+    assert root.all("p", class_="tally") == []
+    assert "No plan yet that is evidence: those below are rehearsals." in root.one("section", id="evidence").words
+    assert cells(root, "rehearsals")[0][2].startswith("supported")
+
+
+def test_it_links_to_the_reports_that_exist_and_to_each_claim(store: Store) -> None:
+    planned(store, ACTIVATIONS, CLAIMS, name="a b")
+    planned(store, {"base": BASE}, name="unwritten")
+    path = write_report("a b", store.paths.root).parents[1] / "index.html"
+    targets = [link.attributes["href"] for link in parsed(path.read_text()).all("a")]
+    assert targets == ["a%20b/index.html", *(f"a%20b/index.html#claim-{place}" for place in (1, 2, 3))]
+    assert (path.parent / unquote(targets[0])).is_file()
+
+
+def test_flags_and_changed_claims_are_warnings(store: Store) -> None:
+    plan = planned(store, {"base": BASE, "b": [*LEAKY[:4], "failed"]}, [comparison("improves", "b")])
+    assert entry(gather(store, plan)).flags == 1
+    assert cells(board(store), "evidence")[0][-1] == "1 flag"
+
+
+def test_a_plan_that_cannot_be_read_keeps_no_other_from_its_row(store: Store) -> None:
+    planned(store, {"base": BASE}, name="whole")
+    lost = planned(store, {"base": BASE}, name="lost")
+    store.paths.run(lost.runs[0].id).result.write_text("{")
+    store.paths.plan("broken").write_text("{")
+    root = board(store)
+    assert [row[0].split()[0] for row in cells(root, "evidence")] == ["whole"]
+    troubles = [item.words for item in root.one("section", id="troubles").all("li")]
+    assert [trouble.partition(": ")[0] for trouble in troubles] == [
+        str(store.paths.plan("broken")),
+        str(store.paths.run(lost.runs[0].id).result),
+    ]
+
+
+def test_the_same_plans_give_the_same_bytes(store: Store) -> None:
+    planned(store, ACTIVATIONS, CLAIMS)
+    before = write(store).read_bytes()
+    assert write(store).read_bytes() == before
+
+
+def test_no_plan_at_all_is_said(store: Store) -> None:
+    assert "No plan yet that is evidence." in board(store).words
+
+
+@settings(max_examples=40)
+@given(st.text(st.sampled_from("<>&\"'`{}%/=+- \té中ab1"), min_size=1, max_size=25).filter(str.strip))
+def test_no_name_changes_the_page_but_for_itself(text: str) -> None:
+    def page(question: str) -> Element:
+        line = replace(LINE, statement=question, outcome=question)
+        changed = replace(ENTRY, question=question, claims=(line,))
+        return parsed(render([changed], [question], frozenset({"toys"})))
+
+    assert page(text).tags == page("plain").tags
+    assert page(text).one("section", id="troubles").one("li").text == text
+
+
+def test_what_is_refuted_is_as_visible_as_what_is_supported() -> None:
+    root = parsed(render([ENTRY], [], frozenset()))
+    assert root.one("p", class_="tally").words == "1 refuted"
+    assert len(root.all("span", class_="refuted")) == 2
