@@ -10,7 +10,6 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -204,19 +203,18 @@ def disk(results: Path) -> Finding:
 
 
 def wandb(environment: Mapping[str, str], home: Path) -> Finding:
-    """Whether Weights & Biases would find a key. Shows no part of it and asks no server."""
+    """Where runs would be mirrored. Shows no part of a key and asks no server."""
+    from harness.tracking.login import choose
+
     version = _version("wandb")
+    choice = choose("auto", environment, home, installed=version is not None)
     if version is None:
-        return Finding("W&B", "note", "not installed; this version keeps results local in any case")
-    if environment.get("WANDB_MODE") in ("disabled", "offline"):
-        return Finding("W&B", "note", f"{version}, WANDB_MODE is {environment['WANDB_MODE']}")
-    if environment.get("WANDB_API_KEY"):
-        return Finding("W&B", "ok", f"{version}, logged in by WANDB_API_KEY")
-    host = environment.get("WANDB_BASE_URL", "https://api.wandb.ai").partition("://")[2].partition("/")[0].partition(":")[0]
-    for file in (Path(environment["NETRC"]),) if environment.get("NETRC") else (home / ".netrc", home / "_netrc"):
-        if _names_host(file, host):
-            return Finding("W&B", "ok", f"{version}, logged in to {host} by {file}")
-    return Finding("W&B", "note", f"{version}, not logged in; this version keeps results local in any case")
+        return Finding("W&B", "note", "not installed; results stay local", "to mirror them: python -m pip install wandb")
+    if choice.kind == "online":
+        return Finding("W&B", "ok", f"{version}, {choice.why}")
+    if choice.kind == "none":
+        return Finding("W&B", "note", f"{version}, {choice.why}; results stay local")
+    return Finding("W&B", "note", f"{version}, {choice.why}; runs are kept for later", "after `wandb login`: harness sync")
 
 
 def slurm(path: str) -> Finding:
@@ -225,15 +223,6 @@ def slurm(path: str) -> Finding:
     if sbatch is None:
         return Finding("SLURM", "note", "no sbatch on PATH; runs train on this machine")
     return Finding("SLURM", "ok", sbatch)
-
-
-def _names_host(file: Path, host: str) -> bool:
-    """Whether a netrc file has an entry for `host`; the key beside it is neither kept nor shown."""
-    try:
-        words = file.read_text(errors="replace").split()
-    except OSError:  # not there, or not ours to read: W&B could not read it either
-        return False
-    return any(word == "machine" and name == host for word, name in pairwise(words))
 
 
 def _version(package: str) -> str | None:

@@ -172,6 +172,7 @@ def runs(findings: Findings) -> Grid:
         ("time", "right", [run.time for run in rows]),
         ("device", "left", [run.device for run in rows]),
         ("commit", "left", [run.commit for run in rows]),
+        ("W&B", "left", [Markdown(f"[page]({run.url})") if run.url else "" for run in rows]),
     ]
     return made([column for column in columns if any(column[2])])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from harness.store.provenance import Code
 from harness.writeup.findings import Findings
 from harness.writeup.rows import finite
 
+PAGE = re.compile(r"https?://[\w.:/~%+=@-]+")
 FILES = ("log.txt", "metrics.jsonl", "result.json", "provenance.json", "spec.json")
 
 
@@ -32,6 +34,7 @@ class RunRow:
     seconds: float | None
     device: str
     commit: str
+    url: str  # of its page in W&B; empty without one
     files: tuple[str, ...]  # of its folder; none: there is no folder to link to
 
 
@@ -67,8 +70,14 @@ def _row(findings: Findings, run: PlannedRun, value: float, places: int, first: 
         seconds=record.seconds,
         device=origin.device if origin else "",
         commit=commit(origin.code) if origin else "",
+        url=_link(origin.url) if origin and origin.url else "",
         files=_files(findings.results / "runs" / run.id) if origin or record.ended else (),
     )
+
+
+def _link(url: str) -> str:
+    """`url` if it is the address of a page, without characters that would end it in Markdown or HTML."""
+    return url if PAGE.fullmatch(url) else ""
 
 
 def _files(folder: Path) -> tuple[str, ...]:
