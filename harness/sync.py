@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +30,7 @@ def sync(  # noqa: PLR0917 - a command's options, each of them named
         list[str] | None, typer.Argument(help="plans or run ids; none: every run that was to be mirrored when it was trained")
     ] = None,
     upload: Annotated[list[str] | None, typer.Option(help="weights, predictions or report: upload these, too")] = None,
+    workspace: Annotated[bool, typer.Option("--workspace", help="make or change each plan's workspace in W&B")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be done; needs no login")] = False,
     timeout: Annotated[str, typer.Option(help="stop after so long, such as 30m; start again and it goes on")] = "10m",
     results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
@@ -39,13 +40,14 @@ def sync(  # noqa: PLR0917 - a command's options, each of them named
 
     \b
     Example: harness sync --dry-run
-             harness sync leakyrelu_vs_relu --upload report
+             harness sync leakyrelu_vs_relu --upload report --workspace
     """
     from harness.console import shell
     from harness.errors import EXIT_INTERRUPTED, EXIT_RUNS_FAILED, InputError
     from harness.stop import duration
     from harness.store.records import Store
     from harness.tracking.deliver import UPLOADS, survey
+    from harness.tracking.workspace import installed
 
     uploads = [each for value in upload or () for each in value.split(",")]
     for each in uploads:
@@ -59,11 +61,21 @@ def sync(  # noqa: PLR0917 - a command's options, each of them named
     parcels = survey(store, run_ids, uploads)
     reports = [plan.name for plan in plans if "report" in uploads and store.paths.report(plan.name).is_dir()]
     document: dict[str, Any] = {"runs": [asdict(parcel) for parcel in parcels], "reports": reports}
+    if workspace:
+        document["workspaces"] = [layout_of(store, plan) for plan in plans]
     if dry_run:
-        _show(document, parcels, as_json)
+        _show(document, parcels, as_json or workspace)
         return
     refuse_unless_online()
-    told, in_time = _delivered(store, parcels, reports, seconds, quiet=as_json)
+    if workspace and not installed():
+        raise InputError(
+            "--workspace: needs wandb-workspaces; allowed: after python -m pip install 'ablation-harness[workspace]'"
+        )
+    waiting = [(parcel.run_id, parcel.uploads) for parcel in parcels if parcel.state == "waiting"]
+    wanted = {"runs": waiting, "reports": reports, "workspaces": document.get("workspaces", [])}
+    if not any(wanted.values()) and not as_json:
+        shell.show(f"everything has arrived: {_counted(parcels)}")
+    told, in_time = _delivered(store, wanted, seconds, quiet=as_json) if any(wanted.values()) else ([], True)
     well = in_time and all(each["delivered"] for each in told)
     document |= {"delivered": told, "complete": well}
     if as_json:
@@ -109,17 +121,12 @@ def refuse_unless_online() -> None:
 
 
 def _delivered(
-    store: Store, parcels: Sequence[Parcel], reports: Sequence[str], seconds: float, quiet: bool
+    store: Store, wanted: Mapping[str, Sequence[Any]], seconds: float, quiet: bool
 ) -> tuple[list[dict[str, Any]], bool]:
     """What came of each delivery, and whether all were tried in time. wandb has no time limit of its own, so a child does it."""
     from harness.console import shell
     from harness.tracking.feed import end_session, lines
 
-    wanted = {"runs": [(parcel.run_id, parcel.uploads) for parcel in parcels if parcel.state == "waiting"], "reports": reports}
-    if not wanted["runs"] and not reports:
-        if not quiet:
-            shell.show(f"everything has arrived: {_counted(parcels)}")
-        return [], True
     command = [sys.executable, "-m", "harness.tracking.deliver", str(store.paths.root), str(seconds)]
     log = store.paths.wandb / "sync.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +156,7 @@ def _delivered(
         child.stdout.close()
     if child.returncode not in (0, -signal.SIGKILL):
         shell.say(f"delivering ended with code {child.returncode}; see {log}")
-    left = len(wanted["runs"]) + len(reports) - len(told)
+    left = sum(map(len, wanted.values())) - len(told)
     if left and in_time:
         told.append({"left": left, "delivered": False})
         shell.say(f"{left} more were not tried")
@@ -157,7 +164,7 @@ def _delivered(
 
 
 def _outcome(told: dict[str, Any]) -> str:
-    what = told["run"] if "run" in told else f"report {told['report']}"
+    what = told.get("run") or next(f"{kind} {told[kind]}" for kind in ("report", "workspace") if kind in told)
     return f"{what}  delivered  {told['url'] or ''}" if told["delivered"] else f"{what}  not delivered: {told['error']}"
 
 
@@ -179,6 +186,18 @@ def _show(document: dict[str, Any], parcels: Sequence[Parcel], as_json: bool) ->
 def _counted(parcels: Sequence[Parcel]) -> str:
     counts = {state: sum(parcel.state == state for parcel in parcels) for state in ("delivered", "waiting", "training")}
     return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def layout_of(store: Store, plan: Plan) -> dict[str, Any]:
+    """The workspace of `plan`, with its verdicts so far."""
+    from harness.task import find_task
+    from harness.tracking.workspace import layout
+    from harness.writeup import gather
+    from harness.writeup.markdown import verdict_table
+
+    findings = gather(store, plan)
+    curves = [name for name in find_task(plan.task).metrics if name in findings.metrics]
+    return layout(plan, findings.metrics, curves, verdict_table(findings))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -46,12 +46,12 @@ class OpenRun:
 
     def log(self, row: Mapping[str, Any]) -> None:
         """One row, one step; what was not measured is left out. Takes about a millisecond, whatever the server does."""
-        with _told():
+        with told_of():
             self._run.log(without_secrets({name: value for name, value in row.items() if value is not None}))
 
     def finish(self, ending: Ending) -> None:
         """Hand over the ending and wait until all of the run is delivered, or on disk. Raises UnreachableError."""
-        with _told(), _at_most(self._finish_s + GRACE_S):
+        with told_of(), _at_most(self._finish_s + GRACE_S):
             self._run.summary.update(dict(ending.summary))
             if ending.tags:
                 self._run.tags = (*(self._run.tags or ()), *ending.tags)
@@ -61,7 +61,7 @@ class OpenRun:
         """Attach files as version of the artifact `name`. Raises UnreachableError; `finish` waits for the bytes."""
         import wandb
 
-        with _told():
+        with told_of():
             artifact = wandb.Artifact(name, type=kind)
             for file in files:
                 if file.is_dir():
@@ -127,7 +127,7 @@ class Client:
             symlink=False,
             stop_fn=_stay,
         )
-        with _told(), _at_most(INIT_S + GRACE_S):
+        with told_of(), _at_most(INIT_S + GRACE_S):
             run = wandb.init(settings=settings, config=dict(page.config))
             run.define_metric("epoch")
             run.define_metric("*", step_metric="epoch")
@@ -142,14 +142,14 @@ class Client:
         """How many rows W&B has of the run at `path`. Raises UnreachableError."""
         import wandb
 
-        with _told(), _at_most(ASK_S + GRACE_S):
+        with told_of(), _at_most(ASK_S + GRACE_S):
             return int(wandb.Api(timeout=int(ASK_S)).run(path).lastHistoryStep) + 1
 
     def reset(self) -> None:
         """End wandb's service with all that is open: after a failed `init` the run's id would stay in use."""
         import wandb
 
-        with _told(), _at_most(FINISH_S + GRACE_S):
+        with told_of(), _at_most(FINISH_S + GRACE_S):
             wandb.teardown()
 
     def mark_delivered(self, run_id: str) -> None:
@@ -173,7 +173,7 @@ def _stay() -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told_of() -> Iterator[None]:
     """Whatever wandb raises becomes UnreachableError, in one line and without secrets."""
     try:
         yield

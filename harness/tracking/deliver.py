@@ -24,6 +24,7 @@ from harness.tracking import delivery
 from harness.tracking.client import Client, UnreachableError
 from harness.tracking.mirror import Mirror
 from harness.tracking.page import Ending, Page, without_secrets
+from harness.tracking.workspace import make
 
 UPLOADS = ("weights", "predictions", "report")
 
@@ -113,7 +114,7 @@ def _files(paths: RunPaths) -> Mapping[str, Path]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`<results> <seconds>`, and on standard input one JSON document: {"runs": [[id, [uploads]]], "reports": [plan]}."""
+    """`<results> <seconds>`, and on standard input {"runs": [[id, [upload, …]], …], "reports": [plan, …], "workspaces": […]}."""
     root, seconds = argv
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     store, wanted = Store.open(Path(root), create=False), json.load(sys.stdin)
@@ -126,6 +127,11 @@ def main(argv: Sequence[str]) -> int:
         plan = store.load_plan(name)
         if plan is not None:
             print(json.dumps(deliver_report(client, plan, store.paths.report(name))), flush=True)
+    for plain in wanted["workspaces"] if not failed else ():
+        try:
+            print(json.dumps({"workspace": plain["name"], "delivered": True, "url": make(plain, store.paths)}), flush=True)
+        except UnreachableError as error:
+            print(json.dumps({"workspace": plain["name"], "delivered": False, "error": str(error)}), flush=True)
     return 0
 
 

@@ -52,7 +52,7 @@ def page(run_id: str, spec: Spec, plans: Iterable[Plan], provenance: Provenance 
     if asking:
         first = asking[0]
         variant = next(run.variant for run in first.runs if run.id == run_id)
-        group, factors = first.name, dict(first.levels.get(variant, {}))
+        group, factors = first.name, {name.replace(".", "_"): level for name, level in first.levels.get(variant, {}).items()}
     tags = [plan.name for plan in asking[1:]]
     tags.append("without plan" if not asking else "rehearsal" if all(plan.rehearsal for plan in asking) else "evidence")
     ours: dict[str, Any] = {"run_id": run_id, "folder": str(folder.absolute()), "plans": [plan.name for plan in asking]}

@@ -99,6 +99,16 @@ def claim(findings: Findings, verdict: Verdict, row: ClaimRow) -> dict[str, Any]
     }
 
 
+def verdict_table(findings: Findings) -> str:
+    """What came of each claim, as a Markdown table; with the warning that stands over a rehearsal."""
+    head = ["| verdict | claim | what came of it |", "| :-- | :-- | :-- |"]
+    claims = [claim(findings, *each) for each in zip(findings.judgement.verdicts, Rows(findings).claims, strict=True)]
+    rows = [f"| {escape(each['word'])} | {escape(each['statement'])} | {escape(each['headline'])} |" for each in claims]
+    text = "\n".join([*head, *rows]) if rows else "No claims were registered: what is shown is exploratory."
+    warning = wording.rehearsal(findings.plan)
+    return f"{escape(warning)}\n\n{text}" if warning else text
+
+
 def _lines(row: ClaimRow) -> Iterator[str]:
     if row.facts:
         yield "; ".join(f"{fact.name} {fact.number.text}" for fact in row.facts)

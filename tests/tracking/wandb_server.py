@@ -49,6 +49,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.runs: dict[str, ServedRun] = {}
         self.artifacts: dict[str, dict[str, Any]] = {}
+        self.views: dict[str, dict[str, str]] = {}
         self.uploads: dict[str, bytes] = {}
         self.calls: list[str] = []
         self.bodies: list[bytes] = []
@@ -172,6 +173,13 @@ def _graphql(server: Server, call: str, variables: Mapping[str, Any]) -> dict[st
         return {"createRunFiles": {"runID": "b", "uploadHeaders": [], "files": files}}
     if call in ("Run", "RunHistoryKeys"):
         return {"project": {"run": _described(variables["name"], run) if run else None}}
+    if call == "UpsertView2":
+        name = variables["name"]
+        server.views[name] = {"displayName": variables["displayName"], "spec": variables["spec"]}
+        return {"upsertView": {"view": {"id": f"id of {name}", "name": name}, "inserted": True}}
+    if call == "View":
+        nodes = [view for name, view in server.views.items() if name == variables["viewName"]]
+        return {"project": {"allViews": {"edges": [{"node": {"id": "v", **view}} for view in nodes]}}}
     return _artifact(server, call, variables)
 
 

@@ -1,0 +1,164 @@
+"""A plan and its verdicts -> a workspace in W&B: what stands on it (plain values), and how wandb-workspaces makes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.errors import StoreError
+from harness.plan import Plan
+from harness.store import atomic
+from harness.store.paths import Paths
+from harness.task import Metric
+from harness.tracking.client import UnreachableError, told_of
+from harness.tracking.login import read_login
+from harness.tracking.page import LONGEST_NAME
+
+MOST_RUNS = 1000  # shown in a panel; groups are averaged over them
+
+Panel = Mapping[str, Any]
+
+
+class Saved(BaseModel):
+    """results/wandb/workspaces/<name>.json: where the workspace of a plan is, so that it is changed and not made twice."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    url: str
+
+
+def layout(plan: Plan, metrics: Mapping[str, Metric], shown: Sequence[str], verdicts: str) -> dict[str, Any]:
+    """The workspace of `plan` as plain values: sections of panels, each with its `kind`.
+
+    `metrics` are the task's, the first is the one that matters; `shown`: those with a curve each. `verdicts` is Markdown.
+    """
+    metric = next(iter(metrics))
+    factors = [f"harness.factors.{name.replace('.', '_')}" for name in next(iter(plan.levels.values()), {})]
+    curves: list[Panel] = [{"kind": "curves", "x": "epoch", "y": name, "by": "variant"} for name in shown]
+    bars: list[Panel] = [{"kind": "bars", "y": metric, "by": by} for by in factors or ["variant"]]
+    sections: list[dict[str, Any]] = [
+        {"name": "Verdicts", "panels": [{"kind": "text", "text": verdicts}]},
+        {"name": "Curves: mean and standard deviation over seeds", "panels": curves},
+        {"name": "By factor" if factors else "By variant", "panels": bars},
+        {"name": "What it costs", "panels": [{"kind": "scatter", "x": "parameters", "y": metric}]},
+    ]
+    if len(factors) > 1:
+        panels = [{"kind": "importance", "y": metric}, {"kind": "parallel", "columns": factors, "y": metric}]
+        sections.append({"name": "What matters", "panels": panels})
+    sections.append({"name": "Runs side by side", "panels": [{"kind": "comparer"}]})
+    return {"name": plan.name, "group": plan.name[:LONGEST_NAME], "sections": sections}
+
+
+def installed() -> bool:
+    """Whether the package that makes workspaces is there."""
+    from importlib.util import find_spec
+
+    return find_spec("wandb_workspaces") is not None
+
+
+def make(plain: Mapping[str, Any], paths: Paths) -> str:
+    """Make or change the workspace that `layout` described; returns its URL. Raises UnreachableError."""
+    path = paths.wandb / "workspaces" / f"{plain['name']}.json"
+    with told_of():
+        import wandb
+        from wandb_workspaces import workspaces
+
+        entity = os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity
+        view = _earlier(path) or workspaces.Workspace(
+            entity=entity, project=read_login(os.environ, Path.home()).project, name=plain["name"]
+        )
+        fill(view, plain)
+        view.save()
+        url = str(view.url)
+    try:
+        atomic.make_folder(path.parent)
+        atomic.write_json(path, Saved(url=url))
+    except StoreError as error:
+        raise UnreachableError(str(error)) from error
+    return url
+
+
+def fill(view: Any, plain: Mapping[str, Any]) -> None:
+    """Put the sections of `plain` on a workspace: its runs are those of the group, one colour a variant."""
+    from wandb_workspaces import workspaces
+
+    view.sections = [
+        workspaces.Section(name=each["name"], is_open=True, panels=[PANELS[panel["kind"]](panel) for panel in each["panels"]])
+        for each in plain["sections"]
+    ]
+    view.settings = workspaces.WorkspaceSettings(x_axis="epoch", max_runs=MOST_RUNS)
+    view.runset_settings = workspaces.RunsetSettings(
+        filters=workspaces.And(workspaces.Metric("Group") == plain["group"]), groupby=[workspaces.Config("variant")]
+    )
+
+
+def _earlier(path: Path) -> Any:
+    """The workspace that was made before; None where there is none, or somebody has removed it."""
+    from wandb_workspaces import workspaces
+
+    try:
+        return workspaces.Workspace.from_url(atomic.read_json(path, Saved).url)
+    except (FileNotFoundError, StoreError):
+        return None
+    except Exception:  # whatever wandb says of a workspace that is gone: a new one is made, and errors of the server come again
+        return None
+
+
+def _curves(panel: Panel) -> Any:
+    from wandb_workspaces.reports import v2
+
+    spread = {"groupby": v2.Config(panel["by"]), "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
+    return v2.LinePlot(title=panel["y"], x=panel["x"], y=[panel["y"]], max_runs_to_show=MOST_RUNS, **spread)
+
+
+def _bars(panel: Panel) -> Any:
+    from wandb_workspaces.reports import v2
+
+    spread = {"groupby": v2.Config(panel["by"]), "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
+    title = f"{panel['y']} by {panel['by'].rpartition('.')[2]}"
+    return v2.BarPlot(title=title, metrics=[panel["y"]], max_runs_to_show=MOST_RUNS, **spread)
+
+
+def _scatter(panel: Panel) -> Any:
+    from wandb_workspaces.reports import v2
+
+    return v2.ScatterPlot(x=v2.SummaryMetric(panel["x"]), y=v2.SummaryMetric(panel["y"]), log_x=True)
+
+
+def _parallel(panel: Panel) -> Any:
+    from wandb_workspaces.reports import v2
+
+    columns = [v2.ParallelCoordinatesPlotColumn(v2.Config(name)) for name in panel["columns"]]
+    return v2.ParallelCoordinatesPlot(columns=[*columns, v2.ParallelCoordinatesPlotColumn(v2.SummaryMetric(panel["y"]))])
+
+
+def _importance(panel: Panel) -> Any:
+    from wandb_workspaces.reports import v2
+
+    return v2.ParameterImportancePlot(with_respect_to=panel["y"])
+
+
+def _comparer(panel: Panel) -> Any:  # noqa: ARG001 - as the others
+    from wandb_workspaces.reports import v2
+
+    return v2.RunComparer(diff_only=True)
+
+
+def _text(panel: Panel) -> Any:
+    from wandb_workspaces.reports import v2
+
+    return v2.MarkdownPanel(markdown=panel["text"])
+
+
+PANELS: Mapping[str, Callable[[Panel], Any]] = {
+    "text": _text,
+    "curves": _curves,
+    "bars": _bars,
+    "scatter": _scatter,
+    "importance": _importance,
+    "parallel": _parallel,
+    "comparer": _comparer,
+}
