@@ -4,6 +4,7 @@ experiments/*.yaml -> yamlfile, validation, claims, experiment/     what was ask
                    -> plan                                          every run, each with an id made of all that decides its bits
                    -> progress, worker, attempt, launch             what trains next, and training it
                    -> store/                                        plain files that survive
+                   -> tracking/                                     a mirror in Weights & Biases that training never waits for
                    -> frames, statistics/, verdicts/                tables, and what they say of the claims
                    -> figures/, writeup/, console/                  plots, pages, the terminal
 """
