@@ -64,7 +64,7 @@ class Course:
             return Reach(last, final=True)
         look = _whole_look(self.plan, records)
         horizon = self._horizon(look, records) if look else self.plan.looks[0]
-        held = horizon < last and _held(self.plan, records, horizon)
+        held = _held(self.plan, records, horizon)
         return Reach(horizon, final=held or horizon <= look or horizon == last, held=held)
 
     def asked(self, records: Records) -> tuple[PlannedRun, ...]:
