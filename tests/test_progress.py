@@ -171,9 +171,9 @@ def test_a_failure_holds_nothing_where_every_claim_says_what_failures_count_as(t
     assert not Course(plan).reach(records).held
 
 
-def test_a_failure_at_the_last_look_holds_nothing_as_nothing_comes_after_it(plan: Plan) -> None:
+def test_a_failure_holds_the_last_look_too(plan: Plan) -> None:
     records = ended(plan, NEVER, 10, {("better", 8): "failed"})
-    assert Course(plan).reach(records) == Reach(horizon=10, final=True)
+    assert Course(plan).reach(records) == Reach(horizon=10, final=True, held=True)
 
 
 def test_divergence_holds_no_look(toy_plan: PlanMaker) -> None:
