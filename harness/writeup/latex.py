@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness import wording
-from harness.store.atomic import make_folder, write_text
 from harness.verdicts import Estimate, Verdict
 from harness.writeup.findings import Findings
 from harness.writeup.rows import ClaimPart, ClaimRow, Fact, Rows, VariantTable
@@ -25,14 +23,6 @@ class Tabular:
     titles: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: str
-
-
-def write(findings: Findings) -> Path:
-    """Write table.tex into the report's folder. Raises StoreError where it cannot be written."""
-    path = findings.folder / "table.tex"
-    make_folder(path.parent)
-    write_text(path, render(findings))
-    return path
 
 
 def render(findings: Findings) -> str:

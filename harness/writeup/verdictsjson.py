@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from harness.store.atomic import make_folder, write_json
+from harness.store.atomic import to_json
 from harness.verdicts.document import document
 from harness.writeup.findings import Findings
 
 
-def write(findings: Findings) -> Path:
-    """Write verdicts.json into the report's folder. Raises StoreError where it cannot be written."""
-    path = findings.folder / "verdicts.json"
-    make_folder(path.parent)
-    write_json(path, contents(findings))
-    return path
+def render(findings: Findings) -> str:
+    """The file's text; the same for the same findings."""
+    return to_json(contents(findings)).decode()
 
 
 def contents(findings: Findings) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from harness import write_report
 from harness.claims import ThresholdClaim
 from harness.plan import Plan
 from harness.store.records import Store
-from harness.writeup import Findings, gather, page
+from harness.writeup import Findings, gather, page, summary
 from harness.writeup.pictures import Picture
 
 CLAIMS = tuple(comparison("improves", label) for label in ("leaky_relu", "gelu", "no_batchnorm"))
@@ -60,7 +60,7 @@ def test_the_top_line_says_what_it_cost_and_when(store: Store, plan: Plan) -> No
     ("seconds", "words"), [(1.0, "0.1 GPU min"), (90.0, "1.5 GPU min"), (1500.0, "25 GPU min"), (11160.0, "3.1 GPU h")]
 )
 def test_cost_has_its_unit(seconds: float, words: str) -> None:
-    assert page.hours(seconds, "GPU ") == words
+    assert summary.hours(seconds, "GPU ") == words
 
 
 def test_every_number_names_runs_that_are_in_the_table_of_runs(store: Store, plan: Plan) -> None:
