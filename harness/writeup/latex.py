@@ -99,11 +99,8 @@ def claims(findings: Findings, rows: Sequence[ClaimRow]) -> Tabular:
 
 def statement(findings: Findings, verdict: Verdict) -> str:
     """The claim, with its metric where that is not the report's own, its slice, and whether it came after the runs."""
-    claim = verdict.claim
-    qualifiers = [] if claim.metric == findings.metric else [wording.label(claim.metric)]
-    qualifiers += [f"{factor} {level}" for factor, level in claim.where.items()]
-    qualifiers += [] if verdict.registered else ["claimed after runs were seen"]
-    return f"{wording.statement(claim)} ({', '.join(qualifiers)})" if qualifiers else wording.statement(claim)
+    late = () if verdict.registered else ("claimed after runs were seen",)
+    return wording.asserted(verdict.claim, verdict.claim.metric != findings.metric, *late)
 
 
 def about(part: ClaimPart) -> str:
