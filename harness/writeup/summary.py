@@ -26,10 +26,16 @@ def facts(findings: Findings) -> list[str]:
 
 
 def standing(findings: Findings) -> str:
-    """How many runs are where."""
+    """How many runs are where, states without any left out."""
     counts = findings.counts
-    parts = [f"{counts.done:,d} completed", f"{counts.running:,d} running", f"{counts.pending + counts.interrupted:,d} waiting"]
-    parts += [f"{counts.failed:,d} failed", f"{counts.diverged:,d} diverged"]
+    states = {
+        "completed": counts.done,
+        "running": counts.running,
+        "waiting": counts.pending + counts.interrupted,
+        "failed": counts.failed,
+        "diverged": counts.diverged,
+    }
+    parts = [f"{count:,d} {state}" for state, count in states.items() if count]
     later = "of later looks were not needed" if findings.complete else "wait for later looks"
     beyond = f" Another {counts.beyond:,d} {later}." if counts.beyond else ""
     return f"{wording.plural(counts.total, 'run')} asked for: {', '.join(parts)}.{beyond}"
