@@ -64,7 +64,7 @@ class Course:
             return Reach(last, final=True)
         look = _whole_look(self.plan, records)
         horizon = self._horizon(look, records) if look else self.plan.looks[0]
-        held = horizon < last and _held(self.plan, records, horizon)
+        held = _held(self.plan, records, horizon)
         return Reach(horizon, final=held or horizon <= look or horizon == last, held=held)
 
     def asked(self, records: Records) -> tuple[PlannedRun, ...]:
@@ -72,12 +72,10 @@ class Course:
         horizon = self.reach(records).horizon
         return tuple(run for run in self.plan.runs if run.seed < horizon)
 
-    def due(self, records: Records, retry: frozenset[str] = frozenset()) -> tuple[PlannedRun, ...]:
+    def due(self, records: Records) -> tuple[PlannedRun, ...]:
         """`due` of the plan."""
-        if stuck(self.plan, records, retry) is not None:
+        if stuck(self.plan, records) is not None:
             return ()
-        retry &= {"failed", "diverged"}
-        records = {run_id: Record(run_id, "pending") if record.state in retry else record for run_id, record in records.items()}
         return tuple(run for run in self.asked(records) if records[run.id].state in ("pending", "interrupted"))
 
     def _horizon(self, look: int, records: Records) -> int:
@@ -101,15 +99,13 @@ def asked(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[P
     return Course(plan, lambda: levels).asked(records)
 
 
-def due(
-    plan: Plan, records: Records, retry: frozenset[str] = frozenset(), levels: Levels | None = None
-) -> tuple[PlannedRun, ...]:
-    """The runs to train, in the order of the plan: of those `asked`, the pending and interrupted ones, and those in `retry`.
+def due(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[PlannedRun, ...]:
+    """The runs to train, in the order of the plan: of those `asked`, the pending and interrupted ones.
 
-    `retry` holds states (`failed`, `diverged`), and counts those runs as not ended. A failed run holds a look: nothing further is
-    due until it is tried again, unless every claim says what failures count as. Nothing is due when the plan is `stuck`.
+    A failed run holds a look: nothing further is due until it is tried again (`harness.retry` makes it pending), unless every
+    claim says what failures count as. Nothing is due when the plan is `stuck`.
     """
-    return Course(plan, lambda: levels).due(records, retry)
+    return Course(plan, lambda: levels).due(records)
 
 
 def judged(plan: Plan, records: Records, levels: Levels | None = None) -> Judgement:
@@ -120,9 +116,9 @@ def judged(plan: Plan, records: Records, levels: Levels | None = None) -> Judgem
     return judgement(plan, runs_frame(plan, records), levels)
 
 
-def stuck(plan: Plan, records: Records, retry: frozenset[str] = frozenset()) -> Record | None:
+def stuck(plan: Plan, records: Records) -> Record | None:
     """A failure that stands for all: every run that ended, three or more, failed with the same traceback. None otherwise."""
-    ended = [records[run.id] for run in plan.runs if records[run.id].ended and records[run.id].state not in retry]
+    ended = [records[run.id] for run in plan.runs if records[run.id].ended]
     places = {record.traceback_digest for record in ended}
     if len(ended) < ALIKE or len(places) != 1 or None in places:
         return None

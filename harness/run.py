@@ -155,19 +155,19 @@ def run_experiment(
     with mirror, _PassedOn(workers) as passed_on, workers, view:
         records = store.records(ids)
         view.update(records)
-        horizon = course.reach(records).horizon
+        reported, horizon = _ended(records), course.reach(records).horizon
         while workers.poll():
             time.sleep(POLL_S)
             if passed_on.asked:
                 view.stopping()
-            before, records = records, store.records(ids)
+            records = store.records(ids)
             view.update(records)
             if (further := course.reach(records).horizon) > horizon:
                 horizon = further
                 workers.refill()
-            if _ended(records) > _ended(before) and time.monotonic() - written > REPORT_EVERY_S:
+            if _ended(records) != reported and time.monotonic() - written > REPORT_EVERY_S:
                 _redraw(plan, results)
-                written = time.monotonic()
+                reported, written = _ended(records), time.monotonic()
         records = store.records(ids)
         view.update(records)
     complaints = tuple(workers.complaints())
@@ -177,14 +177,14 @@ def run_experiment(
 
 
 def _redraw(plan: Plan, results: str | Path) -> None:
-    """Write the report of a plan that is being trained; trouble with it must not end the training."""
+    """Write the report of a plan that is being trained."""
     from harness.console.shell import say
     from harness.writeup import write_report
 
     try:
         write_report(plan.name, results)
-    except HarnessError as error:
-        say(f"the report is not up to date: {error}")
+    except Exception as error:  # whatever it is: a page is no reason to end a training of days, and the last one tells it again
+        say(f"the report is not up to date: {error if isinstance(error, HarnessError) else repr(error)}")
 
 
 class _PassedOn:
@@ -268,7 +268,6 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
         else:
             shell.show(screens.dry_run(ahead))
         return
-    options = Options(workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track, tuple(worker_option or ()))
     outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, options=options)
     _show(outcome, results, as_json)
     raise typer.Exit(outcome.exit_code)

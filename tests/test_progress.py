@@ -67,12 +67,9 @@ def test_what_is_pending_or_interrupted_is_due_in_the_order_of_the_plan(toy_plan
     assert due(plan, records) == (plan.runs[1], plan.runs[3])
 
 
-def test_failed_and_diverged_runs_are_due_on_request_only(toy_plan: PlanMaker) -> None:
+def test_failed_and_diverged_runs_are_not_due(toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=3)
-    records = records_of(plan, "failed", "diverged", "completed")
-    assert due(plan, records) == ()
-    assert due(plan, records, frozenset({"failed"})) == plan.runs[:1]
-    assert due(plan, records, frozenset({"failed", "diverged"})) == plan.runs[:2]
+    assert due(plan, records_of(plan, "failed", "diverged", "pending")) == plan.runs[2:]
 
 
 def test_three_first_failures_alike_leave_nothing_due(toy_plan: PlanMaker) -> None:
@@ -80,12 +77,6 @@ def test_three_first_failures_alike_leave_nothing_due(toy_plan: PlanMaker) -> No
     records = records_of(plan, *[("failed", "here")] * 3, "pending", "interrupted")
     assert due(plan, records) == ()
     assert stuck(plan, records) == records[plan.runs[0].id]
-
-
-def test_a_retry_of_what_failed_alike_is_due_again_with_the_rest(toy_plan: PlanMaker) -> None:
-    plan = toy_plan(seeds=4)
-    records = records_of(plan, *[("failed", "here")] * 3, "pending")
-    assert due(plan, records, frozenset({"failed"})) == plan.runs
 
 
 def test_two_failures_alike_stop_nothing(toy_plan: PlanMaker) -> None:
@@ -166,7 +157,8 @@ def test_a_plan_that_a_person_made_longer_than_its_looks_trains_all_its_seeds(to
 def test_a_failed_run_holds_its_look_until_it_is_tried_again(plan: Plan, seeds: int) -> None:
     records = ended(plan, NEVER, seeds, {("base", 1): "failed"})
     assert due(plan, records) == plan.runs[2 * seeds : 6]
-    assert due(plan, records, frozenset({"failed"})) == (plan.runs[2], *plan.runs[2 * seeds : 6])
+    again = ended(plan, NEVER, seeds, {("base", 1): "pending"})
+    assert due(plan, again) == (plan.runs[2], *plan.runs[2 * seeds : 6])
     assert Course(plan).reach(records) == Reach(horizon=3, final=True, held=True)
     assert due(plan, ended(plan, NEVER, 3)) == plan.runs[6:10]
 
@@ -179,9 +171,9 @@ def test_a_failure_holds_nothing_where_every_claim_says_what_failures_count_as(t
     assert not Course(plan).reach(records).held
 
 
-def test_a_failure_at_the_last_look_holds_nothing_as_nothing_comes_after_it(plan: Plan) -> None:
+def test_a_failure_holds_the_last_look_too(plan: Plan) -> None:
     records = ended(plan, NEVER, 10, {("better", 8): "failed"})
-    assert Course(plan).reach(records) == Reach(horizon=10, final=True)
+    assert Course(plan).reach(records) == Reach(horizon=10, final=True, held=True)
 
 
 def test_divergence_holds_no_look(toy_plan: PlanMaker) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import TESTS
 
+from harness import run
 from harness.experiment import load_experiment
 from harness.plan import make_plan
 from harness.run import _exit_code as exit_code
@@ -202,6 +203,21 @@ def test_a_results_folder_that_is_a_file_is_refused(toys: Path, capsys: pytest.C
     (toys.parent / "results").write_text("mine")
     assert main([str(toys)]) == 2
     assert "results: is a file; name a folder with --results" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_ends_no_training_and_is_told_in_a_line(
+    toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "REPORT_EVERY_S", 0.0)
+    in_the_way = toys.parent / "results/reports"
+    in_the_way.parent.mkdir()
+    in_the_way.write_text("a file where the folder should be")
+    assert main([str(toys), "--profile", "slow", "--set", "epochs=8"]) == 2
+    assert [result["state"] for result in results(toys.parent)] == ["completed"] * 4
+    told = capsys.readouterr().err
+    assert "the report is not up to date: results/reports" in told
+    assert told.splitlines()[-1].startswith("results/reports")
+    assert "Traceback" not in told
 
 
 def test_interrupted_it_keeps_everything_and_the_same_command_goes_on(toys: Path) -> None:

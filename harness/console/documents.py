@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from harness.store.paths import RunPaths
 from harness.store.records import Record, Spec, encode
 from harness.task import Metric
 from harness.verdicts import Judgement, Row, Table
-from harness.verdicts.document import document
+from harness.verdicts.document import judged, plain
 
 
 def plan_standing(standing: Standing, now: datetime | None = None) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def plan_standing(standing: Standing, now: datetime | None = None) -> dict[str, 
         "name": standing.plan.name,
         "rehearsal": standing.plan.rehearsal,
         "counts": asdict(standing.counts),
-        "verdicts": None if standing.judgement is None else verdicts(standing.judgement, standing.metrics),
+        "verdicts": None if standing.judgement is None else judged(standing.judgement, standing.metrics)["verdicts"],
         "claims_changed": standing.plan.amended is not None,
         "updated": updated,
     }
@@ -98,27 +97,12 @@ def summary(  # noqa: PLR0917 - what a plan came to, each of it named
         "compared_seeds": table.seeds,
         "level": table.level,
         "variants": [row_values(row) for row in table.rows],
-        "look": judgement.look,
-        "finished": judgement.finished,
-        "holding": [{"variant": variant, "seed": seed} for variant, seed in judgement.holding],
-        "verdicts": verdicts(judgement, metrics),
+        **judged(judgement, metrics),
         "runs": plan_runs(plan, records),
         "report": report,
     }
 
 
-def verdicts(judgement: Judgement, metrics: Mapping[str, Metric]) -> list[dict[str, Any]]:
-    """A document a claim, as in verdicts.json."""
-    return [document(verdict, metrics) for verdict in judgement.verdicts]
-
-
 def row_values(row: Row) -> dict[str, Any]:
     """A variant's row as JSON: what there is none of is null."""
-    values = asdict(row)
-    interval = None if row.interval is None else list(map(encode_missing, row.interval))
-    return {**{key: encode_missing(value) for key, value in values.items()}, "interval": interval}
-
-
-def encode_missing(value: Any) -> Any:
-    """Null for a number that is not defined."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return {key: plain(value) for key, value in asdict(row).items()}

@@ -11,7 +11,6 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.text import Text
 
 from harness import wording
-from harness.claims import Claim
 from harness.console.grid import GAP, INDENT, WARNING, Column, Grid, Sentence, printable, styled
 from harness.console.screens import starred
 from harness.plan import Plan
@@ -96,11 +95,8 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
     for place, verdict in enumerate(judgement.verdicts, 1):
         warning = "" if verdict.registered else wording.CHANGED.removeprefix("CLAIMS ")
         said = _said(plan, records, judgement, verdict, metrics)
-        entries.append(
-            _Entry(
-                str(place), asserted(verdict.claim, named=verdict.claim.metric != first), verdict.verdict.upper(), said, warning
-            )
-        )
+        claim = wording.asserted(verdict.claim, named=verdict.claim.metric != first)
+        entries.append(_Entry(str(place), claim, verdict.verdict.upper(), said, warning))
         if len(verdict.rows) > 1:
             parts = [(row, wording.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
             entries += [_Entry("", f"  {row.subject}", row.verdict.upper(), part) for row, part in parts]
@@ -117,17 +113,10 @@ def expected(plan: Plan, records: Mapping[str, Record]) -> RenderableType:
     several = len({claim.metric for claim in plan.claims}) > 1
     return _Entries(
         tuple(
-            _Entry(str(place), asserted(claim, named=several), "WAITING", waiting(plan, records))
+            _Entry(str(place), wording.asserted(claim, named=several), "WAITING", waiting(plan, records))
             for place, claim in enumerate(plan.claims, 1)
         )
     )
-
-
-def asserted(claim: Claim, named: bool) -> str:
-    """The claim, with its metric where that is to be `named`, and its slice."""
-    qualifiers = [wording.label(claim.metric)] if named else []
-    qualifiers += [f"{factor} {level}" for factor, level in claim.where.items()]
-    return wording.statement(claim) + (f" ({', '.join(qualifiers)})" if qualifiers else "")
 
 
 def _said(

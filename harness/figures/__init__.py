@@ -2,7 +2,7 @@
 
 from harness.figures.choice import design, main_figure
 from harness.figures.cost import cost, differ, sizes
-from harness.figures.course import course
+from harness.figures.course import alike, course
 from harness.figures.curves import curves
 from harness.figures.dose import dose
 from harness.figures.forest import forest
@@ -15,6 +15,7 @@ from harness.figures.subject import Subject
 
 __all__ = [
     "Subject",
+    "alike",
     "cost",
     "course",
     "curves",

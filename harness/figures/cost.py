@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness import wording
 from harness.figures.curves import legend
-from harness.figures.sheet import Tag, make_room, say, sheet, tags
+from harness.figures.sheet import empty, make_room, sheet, words
 from harness.figures.style import drawing, looks
 from harness.figures.subject import Subject
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 HEIGHT = 3.4
 SIZE = "parameters"
 SPAN = 0.12  # of the axis's logarithmic range, beyond the smallest and largest
-MOST_TAGS = 8  # beyond, lines from labels to points would cross: a legend takes their place
 
 
 def sizes(runs: pd.DataFrame) -> dict[str, float]:
@@ -42,13 +41,12 @@ def cost(subject: Subject) -> Figure:
     key = f"mean with {subject.level} over seeds; {subject.basis}" if subject.compared else f"dots: seeds; {subject.basis}"
     with drawing():
         drawn = [variant for variant in subject.variants if variant in found and subject.values[variant].notna().any()]
-        beside = len(drawn) <= MOST_TAGS
-        figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), key if beside else None)
-        if not drawn or min(found[variant] for variant in drawn) <= 0:
-            say(axis, subject.nothing if not drawn else "a network without parameters has no place on this axis")
-            return figure
-        labels = []
-        for variant, shown in zip(drawn, wording.shorten(drawn, 30), strict=True):
+        if not drawn:
+            return empty(subject)
+        if min(found[variant] for variant in drawn) <= 0:
+            return words("a network without parameters has no place on this axis", wording.rehearsal(subject.plan))
+        figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan))
+        for variant in drawn:
             own, look, x = subject.values[variant].dropna(), styles[variant], found[variant]
             if subject.compared:
                 axis.plot([x], [own.mean()], look.marker, color=look.colour, markersize=7, zorder=4)
@@ -56,8 +54,6 @@ def cost(subject: Subject) -> Figure:
                     axis.plot([x] * 2, interval, color=look.colour, linewidth=2.0, zorder=3)
             else:
                 axis.plot([x] * len(own), own, look.marker, color=look.colour, markersize=5, alpha=0.8, markeredgewidth=0)
-            # Before a look no mean is shown, nor by where a line ends.
-            labels.append(Tag(x, float(own.mean() if subject.compared else own.max()), shown, look.colour))
         axis.set_xscale("log")
         low, high = (bound(found[variant] for variant in drawn) for bound in (min, max))
         edge = (high / low) ** SPAN if high > low else 1.05
@@ -68,10 +64,8 @@ def cost(subject: Subject) -> Figure:
         if high / low < 20:
             axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
         axis.xaxis.set_major_formatter(EngFormatter(sep=" "))
-        if beside:
-            tags(axis, labels)
-        else:
-            make_room(figure, legend(figure, {variant: styles[variant] for variant in drawn}, key))
+        # Labels beside the panel would need lines to their points, across those of others.
+        make_room(figure, legend(figure, {variant: styles[variant] for variant in drawn}, key, lines=False))
         axis.set_xlabel("parameters, log scale")
         axis.set_ylabel(subject.axis)
     return figure

@@ -68,7 +68,8 @@ def thresholds(subject: Subject, names: Sequence[str]) -> dict[float, str]:
         for verdict in subject.verdicts:
             claim = verdict.claim
             if isinstance(claim, ThresholdClaim) and claim.metric == name:
-                found.setdefault(claim.value, f"{prefix}claimed: {wording.label(claim.kind)} {wording.figure(claim.value)}")
+                bound = f"{wording.label(claim.kind)} {wording.figure(claim.value)} {subject.metrics[name].unit}".rstrip()
+                found.setdefault(claim.value, f"{prefix}claimed: {bound}")
     return found
 
 

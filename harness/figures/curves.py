@@ -143,8 +143,8 @@ def key(epochs: pd.DataFrame, thin: int) -> str | None:
     return "; ".join([*meanings, *(["cross: failed or diverged"] if broken.any() else [])]) or None
 
 
-def legend(figure: Figure, styles: Mapping[str, Look], title: str | None) -> float:
-    """Below the panels, never over the data: an entry a variant. Returns the inches it takes from the figure's height."""
+def legend(figure: Figure, styles: Mapping[str, Look], title: str | None, lines: bool = True) -> float:
+    """Below the panels, never over the data: an entry a variant, of its mark and line. Returns the inches it takes in height."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.font_manager import FontProperties
     from matplotlib.lines import Line2D
@@ -161,14 +161,12 @@ def legend(figure: Figure, styles: Mapping[str, Look], title: str | None) -> flo
     width = figure.get_figwidth() - 2 * GAP
     beside = {name: size * em for name, size in LEGEND.items()}
     labels, columns = legend_layout(list(styles), width, sum(beside.values()), beside["columnspacing"], measure)
-    handles = [
-        Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=1.7, marker=look.marker, markersize=4.5, label=label)
-        for label, look in zip(labels, styles.values(), strict=True)
-    ]
+    style: dict[str, Any] = {"linewidth": 1.7 if lines else 0.0, "markersize": 4.5 if lines else 6.5}
+    handles = [Line2D([], [], color=look.colour, linestyle=look.dashes, marker=look.marker, **style) for look in styles.values()]
     if title and measure(title) > width:
         title = title.replace("; ", "\n")
     shape = {"ncols": columns, "labelspacing": 0.35, "borderpad": 0.0, "borderaxespad": 0.5, **LEGEND}
-    drawn = figure.legend(handles=handles, loc="lower center", frameon=False, title=title, title_fontsize=8, **shape)
+    drawn = figure.legend(handles, labels, loc="lower center", frameon=False, title=title, title_fontsize=8, **shape)
     return float(drawn.get_window_extent(renderer).height) / figure.dpi + 2 * GAP
 
 

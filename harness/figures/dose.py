@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness import wording
 from harness.claims import DeclineClaim, ProportionClaim, RangeClaim
 from harness.figures.scale import Scale, scale
-from harness.figures.sheet import BAND, INK, PALE, say, sheet
+from harness.figures.sheet import BAND, INK, PALE, empty, sheet
 from harness.figures.style import COLOURS, drawing
 from harness.figures.subject import Subject
 
@@ -25,15 +25,14 @@ def dose(subject: Subject) -> Figure:
     ((factor, numbers),) = subject.plan.factors.items()
     optima = {level for verdict in subject.verdicts for level in verdict.optima if _is_about(verdict.claim, subject)}
     ranked = bool(optima) and subject.compared
-    key = ["thin lines: seeds"]
+    key = ["thin lines: seeds" if subject.compared else "dots: seeds"]
     key += [f"mean with {subject.level}" if len(subject.values) > 1 else "mean"] if subject.compared else []
     key += ["filled: may be the best, open: is not" if ranked else ""]
     key += [subject.basis]
+    if subject.values.empty:
+        return empty(subject)
     with drawing():
         figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), "; ".join(filter(None, key)))
-        if subject.values.empty:
-            say(axis, subject.nothing)
-            return figure
         _doses(axis, subject, factor, scale(numbers), optima if ranked else set(numbers))
     return figure
 
@@ -46,10 +45,14 @@ def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set
     variant_of = {own[factor]: variant for variant, own in subject.plan.levels.items()}
     columns = [variant_of[level] for level in places.levels]
     values = subject.values[columns]
+    # A line's slope is a difference: before a look there are dots alone.
+    faint: dict[str, Any] = {"linewidth": 0.7, "alpha": 0.45, "markersize": 2.5}
+    if not subject.compared:
+        faint = {"linestyle": "", "alpha": 0.7, "markersize": 4.5}
     for _, own in values.iterrows():
         seen = own.notna().to_numpy()
         x, y = [place for place, there in zip(places.places, seen, strict=True) if there], own[seen]
-        axis.plot(x, y, color=PALE, linewidth=0.7, alpha=0.45, marker="o", markersize=2.5, markeredgewidth=0, zorder=2)
+        axis.plot(x, y, color=PALE, marker="o", markeredgewidth=0, zorder=2, **faint)
     if subject.compared:
         axis.plot(places.places, values.mean().to_numpy(), color=COLOURS[0], linewidth=1.0, zorder=3)
         for place, level, variant in zip(places.places, places.levels, columns, strict=True):

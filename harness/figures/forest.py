@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness import wording
-from harness.figures.sheet import BAND, INK, MARGIN, PALE, better, say, sheet
+from harness.figures.sheet import BAND, INK, MARGIN, PALE, better, bounds, empty, sheet, signed
 from harness.figures.style import drawing, looks
 from harness.figures.subject import Subject
 from harness.verdicts import Row
@@ -30,7 +30,9 @@ def forest(subject: Subject) -> Figure:
 
     Filled marks: a claim is about the row; open ones: exploratory. While no look is in force: values by seed, no difference.
     """
-    if not subject.compared or subject.values.empty:
+    if subject.values.empty:
+        return empty(subject)
+    if not subject.compared:
         return _values(subject)
     groups = groups_of(subject)
     cut = max(len(rows) for rows in groups.values())
@@ -83,16 +85,15 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
         look = styles[row.variant]
         words = "no pair of values"
         if not math.isnan(row.difference):
-            words = wording.signed(row.difference, subject.places)
+            words = signed(row.difference, subject.places)
             fill = look.colour if row.claimed else "white"
             axis.plot([row.difference], [place], look.marker, color=look.colour, markerfacecolor=fill, markersize=6.5, zorder=4)
             reach.append(row.difference)
         if row.interval is not None:
             axis.plot(row.interval, [place] * 2, color=look.colour, linewidth=2.2 if row.claimed else 1.2, zorder=3)
-            low, high = (wording.signed(bound, subject.places) for bound in row.interval)
-            words += f"  [{low}, {high}]"
+            words += f"  {bounds(row.interval, subject.places)}"
             reach += row.interval
-        fewer = f"  n {row.pairs}" if row.pairs < subject.table.seeds else ""
+        fewer = f"  n = {row.pairs}" if row.pairs < subject.table.seeds else ""
         axis.annotate(
             f"{words}{fewer}",
             (1, place),
@@ -100,7 +101,7 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
             axis.get_yaxis_transform(),
             textcoords="offset points",
             va="center",
-            fontsize=7.5,
+            fontsize=8,
         )
     axis.set_yticks(range(len(rows)), wording.shorten([row.variant for row in rows], width))
     axis.grid(visible=False, axis="y")
@@ -119,10 +120,7 @@ def _values(subject: Subject) -> Figure:
         key.append(f"the first {MOST_ROWS} of {len(subject.variants)} variants")
     with drawing():
         height = max(FRAME + ROW * len(shown), LEAST)
-        figure, (axis,) = sheet(height, wording.rehearsal(subject.plan), "; ".join(key) if not subject.compared else None)
-        if subject.values.empty:
-            say(axis, subject.nothing)
-            return figure
+        figure, (axis,) = sheet(height, wording.rehearsal(subject.plan), "; ".join(key))
         for place, variant in enumerate(shown):
             own, look = subject.values[variant].dropna(), styles[variant]
             axis.plot(own, [place] * len(own), look.marker, color=look.colour, markersize=5.5, alpha=0.8, markeredgewidth=0)
@@ -134,7 +132,7 @@ def _values(subject: Subject) -> Figure:
                     axis.get_yaxis_transform(),
                     textcoords="offset points",
                     va="center",
-                    fontsize=7.5,
+                    fontsize=8,
                     color=PALE,
                 )
         axis.set_yticks(range(len(shown)), wording.shorten(shown, WIDE))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness import wording
 from harness.figures.dose import ticks
 from harness.figures.scale import scale
-from harness.figures.sheet import Tag, say, sheet, tags
+from harness.figures.sheet import Tag, empty, sheet, tags
 from harness.figures.style import drawing, looks
 from harness.figures.subject import Subject
 
@@ -26,11 +26,10 @@ def grid(subject: Subject) -> Figure:
     key = f"dots: seeds; {f'{lines}; ' if subject.compared else ''}{subject.basis}"
     variant_of = {(own[first], own[second]): variant for variant, own in subject.plan.levels.items()}
     names = [f"{wording.label(second)}={level}" for level in others]
+    if subject.values.empty:
+        return empty(subject)
     with drawing():
         figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), key)
-        if subject.values.empty:
-            say(axis, subject.nothing)
-            return figure
         labels = []
         shown = wording.shorten(names, 30)
         for index, (level, look) in enumerate(zip(others, looks(names).values(), strict=True)):

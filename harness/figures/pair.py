@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import wording
-from harness.figures.sheet import BAND, INK, MARGIN, PALE, better, fold, say, sheet
+from harness.figures.sheet import BAND, INK, MARGIN, PALE, better, bounds, empty, fold, say, sheet, signed
 from harness.figures.style import drawing, looks
 from harness.figures.subject import Subject
 
@@ -16,20 +16,19 @@ if TYPE_CHECKING:
 HEIGHT = 3.3
 GOLDEN = 0.618  # its multiples, whole parts taken away, never fall close together: dots of one height stand side by side
 LABEL = 28  # letters of both names on one line of the axis
-MEAN = 0.64  # where the mean stands beside the seeds' differences
+MEAN = 0.95  # where the mean stands beside the seeds' differences
 
 
 def pair(subject: Subject) -> Figure:
     """Left, values by seed in the metric's unit, with mean and sd; right, the differences of the look in force."""
     base = subject.plan.baseline
     (other,) = (variant for variant in subject.variants if variant != base)
-    marks = "dots joined: a seed; " + ("line: mean, ± sd over seeds; " if subject.compared and len(subject.values) > 1 else "")
-    key = marks + subject.basis
+    marks = ["joined dots: one seed" if subject.compared else "dots: seeds"]
+    marks += ["short lines: means, with ± sd over seeds"] if subject.compared and len(subject.values) > 1 else []
+    key = "; ".join([*marks, subject.basis])
+    if subject.values.empty:
+        return empty(subject)
     with drawing():
-        if subject.values.empty:
-            figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), subject.basis)
-            say(axis, subject.nothing)
-            return figure
         figure, (left, right) = sheet(HEIGHT, wording.rehearsal(subject.plan), key, ratios=(1.15, 1.0))
         _values(left, subject, (base, other))
         if subject.compared and subject.rows[other].pairs:
@@ -42,7 +41,8 @@ def pair(subject: Subject) -> Figure:
 def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
     values, styles = subject.values, looks(subject.variants)
     both = values.dropna(subset=list(variants))
-    axis.plot([0, 1], both[list(variants)].to_numpy().T, color=PALE, linewidth=0.8, alpha=0.55, zorder=2)
+    if subject.compared:  # a line's slope is a difference
+        axis.plot([0, 1], both[list(variants)].to_numpy().T, color=PALE, linewidth=0.8, alpha=0.55, zorder=2)
     labels = []
     for place, variant in enumerate(variants):
         own, look = values[variant].dropna(), styles[variant]
@@ -81,12 +81,11 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
     if row.interval is not None:
         axis.plot([MEAN] * 2, row.interval, color=INK, linewidth=2.2, solid_capstyle="butt", zorder=3)
         axis.plot([MEAN], [row.difference], "D", color=INK, markersize=7, zorder=4)
-        low, high = (wording.signed(bound, subject.places) for bound in row.interval)
-        words = f"{wording.signed(row.difference, subject.places)} {subject.unit}\n[{low}, {high}]"
+        words = f"{signed(row.difference, subject.places)} {subject.unit}\n{bounds(row.interval, subject.places)}"
         axis.annotate(words, (MEAN, row.difference), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
         ticks, labels = [*ticks, MEAN], [*labels, f"mean,\n{subject.level}"]
     axis.set_xticks(ticks, labels)
-    axis.set_xlim(-0.4, 1.75)
+    axis.set_xlim(-0.4, 2.0)
     edge = 0.06 * (max(reach) - min(reach) or 1.0)
     axis.set_ylim(min(reach) - edge, max(reach) + edge)
     axis.grid(visible=False, axis="x")

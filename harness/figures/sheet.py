@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from harness.figures.subject import Subject
+
 # Inches.
 WIDTH = 8.4
 WORDS = 1.6  # of a figure that has nothing else
 EDGE = 0.08
-LINE = 0.15  # of the key
+LINE = 0.16  # of the key
 NOTE_LINE = 0.19
 
-LETTERS = 17.5  # of the key's size, an inch
+KEY = 8.0  # the size of its words
+LETTERS = 16.4  # of that size, an inch
 INK, PALE, BAND = "#222222", "#666666", "#ECECEC"
 MARGIN = "declared not to matter"
+MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def sheet(
     if above:
         figure.text(left, 1 - EDGE / whole, "\n".join(above), va="top", fontsize=9, fontweight="bold")
     if below:
-        figure.text(left, EDGE / whole, "\n".join(below), va="bottom", fontsize=7.5, color=PALE)
+        figure.text(left, EDGE / whole, "\n".join(below), va="bottom", fontsize=KEY, color=PALE)
     rect = (0.005, bottom / whole, 0.99, 1 - (top + bottom) / whole)
     figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, wspace=0.05))
     return figure, list(axes)
@@ -92,6 +96,21 @@ def words(text: str, note: str | None = None) -> Figure:
         figure, (axis,) = sheet(WORDS, note)
         say(axis, "\n".join(line for part in text.splitlines() for line in textwrap.wrap(part, int(WIDTH * LETTERS / 1.4))))
     return figure
+
+
+def empty(subject: Subject) -> Figure:
+    """In the place of a figure about runs of which none has a value: why."""
+    return words(subject.nothing, wording.rehearsal(subject.plan))
+
+
+def signed(value: float, places: int) -> str:
+    """A difference as numbers on axes are set: with a minus, not a hyphen."""
+    return wording.signed(value, places).replace("-", MINUS)
+
+
+def bounds(interval: Sequence[float], places: int) -> str:
+    """`[−0.10, +0.14]`."""
+    return f"[{', '.join(signed(bound, places) for bound in interval)}]"
 
 
 def fold(label: str, width: int) -> str:

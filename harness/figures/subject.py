@@ -124,8 +124,10 @@ class Subject:
         else:
             basis = wording.plural(self.table.seeds, "seed")
         states = self.runs.loc[self.runs["seed"] < (self.table.seeds or planned), "state"]
-        lost = [f"{count} {state}" for state in LOST if (count := int((states == state).sum()))]
-        return f"{basis}, without {' and '.join(lost)}" if lost else basis
+        lost = " and ".join(f"{count} {state}" for state in LOST if (count := int((states == state).sum())))
+        if not lost:
+            return basis
+        return f"{basis}, without {lost}" if self.compared else f"{basis}, {lost}"
 
     @property
     def nothing(self) -> str:

@@ -92,7 +92,7 @@ class Case(ABC):
     def rows(self, stage: Stage, families: Families) -> list[Estimate]:
         """The estimates at the look observed last."""
 
-    def word(self, rows: Sequence[Estimate], stage: Stage) -> Word:  # noqa: ARG002 - comparisons need the stage
+    def word(self, rows: Sequence[Estimate]) -> Word:
         """What the rows say together."""
         return rows[0].verdict
 
@@ -247,16 +247,9 @@ class ComparisonCase(Case):
             return low, high
         return tuple(min((look for look in looks if look >= seeds and look > stage.n), default=seeds) for seeds in (low, high))  # type: ignore[return-value]  # two in, two out
 
-    def word(self, rows: Sequence[Estimate], stage: Stage) -> Word:
+    def word(self, rows: Sequence[Estimate]) -> Word:
+        # Of a bound on several this is an intersection-union test: none needs a correction, as every one has to pass.
         words = {row.verdict for row in rows}
-        if self.rule == "bound" and not self.exact:
-            # An intersection-union test: the largest p value stands for all.
-            bounds = [self.series.one_sided(self._bound(difference)) for difference in self._differences]
-            tested = all(not self._why_not(difference, stage.n) for difference in self._differences)
-            if tested and max(bounds) < stage.alpha:
-                return "supported"
-            raised = (row.p_adjusted < stage.alpha and self.direction * row.mean > 0 for row in rows)
-            return "refuted" if any(raised) else "inconclusive"
         if len(words) == 1 and (len(rows) == 1 or words != {"equivalent"}):
             return words.pop()
         return "refuted" if "refuted" in words else "inconclusive"

@@ -1,4 +1,4 @@
-"""A verdict -> plain values: what verdicts.json and `--json` hold of a claim."""
+"""Verdicts -> plain values: what verdicts.json and `--json` hold of a plan's claims."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ from typing import Any
 
 from harness.claims import Claim, ComparisonClaim, ContrastClaim, as_dict
 from harness.task import Metric
-from harness.verdicts.model import Estimate, Verdict
+from harness.verdicts.model import Estimate, Judgement, Verdict
 
 NUMBERS = ("n", "mean", "sd", "interval", "level", "p", "p_adjusted", "p_equivalence", "rho", "seeds_needed")
+
+
+def judged(judgement: Judgement, metrics: Mapping[str, Metric]) -> dict[str, Any]:
+    """Where the looks stand, the failed runs that hold the next one, and under `verdicts` an object a claim."""
+    return {
+        "look": judgement.look,
+        "finished": judgement.finished,
+        "holding": [{"variant": variant, "seed": seed} for variant, seed in judgement.holding],
+        "verdicts": [document(verdict, metrics) for verdict in judgement.verdicts],
+    }
 
 
 def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
@@ -33,7 +43,7 @@ def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
         "decided_at": verdict.decided_at,
         "open": verdict.open,
         "optima": list(verdict.optima),
-        "e_value": _finite(verdict.e_value),
+        "e_value": plain(verdict.e_value),
         "run_ids": list(verdict.run_ids),
     }
     if several:
@@ -52,8 +62,7 @@ def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
 
 def numbers(row: Estimate) -> dict[str, Any]:
     """An estimate's numbers as JSON values."""
-    values = {name: getattr(row, name) for name in NUMBERS}
-    return {name: list(map(_finite, value)) if isinstance(value, tuple) else _finite(value) for name, value in values.items()}
+    return {name: plain(getattr(row, name)) for name in NUMBERS}
 
 
 def as_measured(row: Estimate, claim: Claim, metrics: Mapping[str, Metric]) -> Estimate:
@@ -64,5 +73,8 @@ def as_measured(row: Estimate, claim: Claim, metrics: Mapping[str, Metric]) -> E
     return replace(row, mean=-row.mean, interval=interval)
 
 
-def _finite(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """As JSON has it: null for a number that is not defined, a list for a pair."""
+    if isinstance(value, tuple):
+        return list(map(plain, value))
     return None if isinstance(value, float) and not math.isfinite(value) else value

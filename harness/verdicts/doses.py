@@ -209,7 +209,8 @@ class RangeCase(DoseCase):
         means = values.mean(axis=0)
         p = statistics.best_in_range(values, inside, self.claim.margin)
         self._optima = statistics.possible_optima(values, stage.level)
-        lost = not bool((self._optima & inside).any())
+        # Whether a dose outside beats every one inside by more than the margin, so that the claim can be true of none of them.
+        lost = not bool((statistics.possible_optima(values + self.claim.margin * inside, stage.level) & inside).any())
         return Finding(stage.n, float(means[inside].max() - means[~inside].max()), float(p), 1.0, contrary=lost)
 
     def holds(self, finding: Finding) -> bool:

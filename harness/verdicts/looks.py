@@ -65,17 +65,10 @@ class _Docket:
                 self.rows[place] = row
         if self.closed:
             return
-        self.word = self.case.word(self.rows, stage)
+        self.word = self.case.word(self.rows)
         self.optima = self.case.optima()
-        alone = isinstance(self.case, ComparisonCase) and self.case.rule == "bound"
-        for place, row in enumerate(self.rows):
-            self.frozen[place] |= not alone and (row.verdict != "inconclusive" or _undecidable(row))
-        undecidable = all(self.frozen)
-        if alone:
-            # Without all of its variants it can be refuted only, by one that is not known to stay below the bound.
-            settled = [_undecidable(row) or row.verdict == "supported" for row in self.rows]
-            undecidable = any(map(_undecidable, self.rows)) and all(settled)
-        if self.word != "inconclusive" or undecidable:
+        self.frozen = [row.verdict != "inconclusive" or _undecidable(row) for row in self.rows]
+        if self.word != "inconclusive" or all(self.frozen):
             self.decided_at = stage.n
 
 
@@ -105,7 +98,8 @@ class Looks:
         if self.values.complete < n:
             return False
         failed = self.values.failed(n)
-        if failed and not last and not all(claim.failed_counts_as is not None for claim in self.terms.claims):
+        staged = len(self.terms.looks) > 1
+        if failed and staged and not all(claim.failed_counts_as is not None for claim in self.terms.claims):
             self.holding = failed if self.stopped_at is None else ()
             return False
         self.stage = Stage(n, self.series.level(n, self.terms.alpha), self.terms.alpha)

@@ -1,6 +1,6 @@
 """Plain values -> the short words and numbers that screens, figures and reports share."""
 
-from harness.wording.claims import claim, statement
+from harness.wording.claims import asserted, claim, qualifiers, statement
 from harness.wording.labels import LEAST_LABEL, beginning, cut_out, shorten
 from harness.wording.numbers import (
     NOTHING,
@@ -29,6 +29,7 @@ __all__ = [
     "NOTHING",
     "ago",
     "amended",
+    "asserted",
     "axis",
     "beginning",
     "claim",
@@ -56,6 +57,7 @@ __all__ = [
     "part",
     "plural",
     "power",
+    "qualifiers",
     "reading",
     "rehearsal",
     "seeds",

@@ -20,14 +20,25 @@ COMPARISONS: Mapping[str, tuple[str, str]] = {
 
 def claim(registered: Claim, metrics: Mapping[str, Metric]) -> str:
     """A claim as a sentence: `b improves on a (test_accuracy; ...)`."""
-    metric = registered.metric
-    unit = metrics[metric].unit if metric in metrics else ""
-    qualifiers = [metric, *(f"where {factor} is {level}" for factor, level in registered.where.items())]
+    return f"{statement(registered)} ({'; '.join([registered.metric, *qualifiers(registered, metrics)])})"
+
+
+def qualifiers(registered: Claim, metrics: Mapping[str, Metric]) -> list[str]:
+    """What qualifies a claim beside its metric: its slice, its margin, what a failed run counts as."""
+    unit = metrics[registered.metric].unit if registered.metric in metrics else ""
+    said = [f"where {factor} is {level}" for factor, level in registered.where.items()]
     if size := getattr(registered, "margin", None):
-        qualifiers.append(f"{margin(size, unit)} declared not to matter")
+        said.append(f"{margin(size, unit)} declared not to matter")
     if registered.failed_counts_as is not None:
-        qualifiers.append(f"a failed run counts as {figure(registered.failed_counts_as)}")
-    return f"{statement(registered)} ({'; '.join(qualifiers)})"
+        said.append(f"a failed run counts as {figure(registered.failed_counts_as)}")
+    return said
+
+
+def asserted(registered: Claim, named: bool, *further: str) -> str:
+    """The claim in short, with its metric where that is to be `named`, its slice, and `further` words in the same brackets."""
+    said = [label(registered.metric)] if named else []
+    said += [*(f"{factor} {level}" for factor, level in registered.where.items()), *further]
+    return f"{statement(registered)} ({', '.join(said)})" if said else statement(registered)
 
 
 def statement(registered: Claim) -> str:

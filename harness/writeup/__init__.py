@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.frames import stored_plan
+from harness.store.atomic import make_folder, write_text
 from harness.store.records import Store
 from harness.writeup.findings import Findings, gather
 
@@ -27,12 +28,22 @@ def write_report(name: str, results: str | Path = "results") -> Path:
 
 
 def write_findings(findings: Findings) -> Path:
-    """Write every format of the report of findings that are in memory already; the path of the one to open first."""
+    """Write every format of the report of findings that are in memory already; the path of the one to open first.
+
+    Raises StoreError where files cannot be written.
+    """
     # Jinja2 and matplotlib take a while to import; gathering alone needs neither.
     from harness.writeup import latex, markdown, page, pictures, runscsv, verdictsjson
 
     drawn = pictures.write(findings)
-    markdown.write(findings, drawn)
-    for form in (latex, runscsv, verdictsjson):
-        form.write(findings)
-    return page.write(findings, drawn)
+    texts = {
+        "report.md": markdown.render(findings, drawn),
+        "table.tex": latex.render(findings),
+        "runs.csv": runscsv.render(findings),
+        "verdicts.json": verdictsjson.render(findings),
+        "index.html": page.render(findings, drawn),
+    }
+    make_folder(findings.folder)
+    for name, text in texts.items():
+        write_text(findings.folder / name, text)
+    return findings.folder / "index.html"

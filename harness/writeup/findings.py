@@ -122,11 +122,10 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> Findings:
 
 
 def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:
-    from harness.statistics import sequential_level
+    from harness.verdicts.series import Series
 
-    if len(plan.looks) == 1:
-        return {plan.looks[0]: plan.alpha}
-    return {look: sequential_level(look, plan.looks, plan.alpha, levels) for look in plan.looks}
+    series = Series(plan.looks, levels)
+    return {look: series.level(look, plan.alpha) for look in plan.looks}
 
 
 def _compared(verdicts: Iterable[Verdict], first: str) -> list[str]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness import wording
-from harness.store.atomic import make_folder, write_text
 from harness.verdicts import Estimate, Verdict
 from harness.writeup.findings import Findings
 from harness.writeup.rows import ClaimPart, ClaimRow, Fact, Rows, VariantTable
@@ -25,14 +23,6 @@ class Tabular:
     titles: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: str
-
-
-def write(findings: Findings) -> Path:
-    """Write table.tex into the report's folder. Raises StoreError where it cannot be written."""
-    path = findings.folder / "table.tex"
-    make_folder(path.parent)
-    write_text(path, render(findings))
-    return path
 
 
 def render(findings: Findings) -> str:
@@ -109,11 +99,8 @@ def claims(findings: Findings, rows: Sequence[ClaimRow]) -> Tabular:
 
 def statement(findings: Findings, verdict: Verdict) -> str:
     """The claim, with its metric where that is not the report's own, its slice, and whether it came after the runs."""
-    claim = verdict.claim
-    qualifiers = [] if claim.metric == findings.metric else [wording.label(claim.metric)]
-    qualifiers += [f"{factor} {level}" for factor, level in claim.where.items()]
-    qualifiers += [] if verdict.registered else ["claimed after runs were seen"]
-    return f"{wording.statement(claim)} ({', '.join(qualifiers)})" if qualifiers else wording.statement(claim)
+    late = () if verdict.registered else ("claimed after runs were seen",)
+    return wording.asserted(verdict.claim, verdict.claim.metric != findings.metric, *late)
 
 
 def about(part: ClaimPart) -> str:

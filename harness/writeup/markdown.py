@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from harness import wording
 from harness.plan import PlannedRun
-from harness.store.atomic import make_folder, write_text
 from harness.verdicts import Verdict
 from harness.writeup.findings import Findings
 from harness.writeup.pictures import Picture
 from harness.writeup.rows import ClaimRow, Rows, VariantTable
 from harness.writeup.runtable import commits, run_rows
+from harness.writeup.summary import banner, standing
 
 # Every character that starts Markdown, HTML or a formula somewhere. An underscore inside a word starts nothing.
 SPECIAL = re.compile(r"[\\`*\[\]<>|~&#$!{}]|(?<![^\W_])_|_(?![^\W_])")
@@ -40,14 +39,6 @@ class Grid:
     reading: str = ""
 
 
-def write(findings: Findings, pictures: Iterable[Picture]) -> Path:
-    """Write report.md into the report's folder, beside the pictures in figures/. Raises StoreError where it cannot be written."""
-    path = findings.folder / "report.md"
-    make_folder(path.parent)
-    write_text(path, render(findings, pictures))
-    return path
-
-
 def render(findings: Findings, pictures: Iterable[Picture]) -> str:
     """The page's text; the same for the same findings."""
     import jinja2
@@ -63,10 +54,9 @@ def render(findings: Findings, pictures: Iterable[Picture]) -> str:
     environment.filters["md"] = lambda text: text if isinstance(text, Markdown) else escape(text)
     plan, rows = findings.plan, Rows(findings)
     command = wording.command(plan, findings.results)
-    warnings = (wording.rehearsal(plan), missing(findings), wording.amended(plan, findings.metrics))
     return environment.get_template("report.md.j2").render(
         plan=plan,
-        banner=[line for line in warnings if line],
+        banner=banner(findings),
         facts=[*wording.setting(plan), wording.plural(wording.seeds(plan), "seed")],
         last=findings.last,
         claims=[claim(findings, *each) for each in zip(findings.judgement.verdicts, rows.claims, strict=True)],
@@ -80,11 +70,6 @@ def render(findings: Findings, pictures: Iterable[Picture]) -> str:
         command=command,
         fence="`" * (longest_run("`", command) + 3),
     )
-
-
-def missing(findings: Findings) -> str | None:
-    """Says that runs are still to come."""
-    return None if findings.complete else f"{findings.ended:,d} OF {len(findings.asked):,d} RUNS IN"
 
 
 def claim(findings: Findings, verdict: Verdict, row: ClaimRow) -> dict[str, Any]:
@@ -185,15 +170,6 @@ def runs(findings: Findings) -> Grid:
         ("W&B", "left", [Markdown(f"[page]({run.url})") if run.url else "" for run in rows]),
     ]
     return made([column for column in columns if any(column[2])])
-
-
-def standing(findings: Findings) -> str:
-    """How many runs are where."""
-    counts = findings.counts
-    parts = [f"{counts.done:,d} completed", f"{counts.running:,d} running", f"{counts.pending + counts.interrupted:,d} waiting"]
-    parts += [f"{counts.failed:,d} failed", f"{counts.diverged:,d} diverged"]
-    beyond = f" {wording.plural(counts.beyond, 'run')} of further looks not asked for." if counts.beyond else ""
-    return f"{wording.plural(counts.total, 'run')} asked for: {', '.join(parts)}.{beyond}"
 
 
 def made(columns: Sequence[tuple[str, str, Sequence[str]]], reading: str = "") -> Grid:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any, get_args
 from harness import wording
 from harness.claims import as_dict
 from harness.plan import Plan, config_difference
-from harness.store.atomic import make_folder, write_text
+from harness.store.atomic import unusable
 from harness.writeup.findings import Findings
 from harness.writeup.pictures import Picture, Section, folder
 from harness.writeup.rows import Rows
 from harness.writeup.runtable import commits, run_rows
+from harness.writeup.summary import banner, facts, hours, standing
 
 if TYPE_CHECKING:
     import jinja2
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
 # A figure of so many bytes goes in as lines, which stay sharp; above that (many thousand curves) as pixels.
 LARGEST_SVG = 400_000
 REFRESH_S = 30
+OTHER_FORMATS = ("report.md", "table.tex", "runs.csv", "verdicts.json")
 # Characters of the first claim's sentences that leave room for the figure on the first screen.
 HEADLINE, STATEMENT = 240, 160
-OTHER_FORMATS = ("report.md", "table.tex", "runs.csv", "verdicts.json")
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,8 @@ class Image:
     file: str  # relative to the page
 
 
-def write(findings: Findings, pictures: Sequence[Picture]) -> Path:
-    """Write index.html into the report's folder, beside the formats it links to. Raises StoreError."""
-    path = findings.folder / "index.html"
-    make_folder(path.parent)
-    write_text(path, render(findings, pictures))
-    return path
-
-
 def render(findings: Findings, pictures: Sequence[Picture]) -> str:
-    """The page's text; the same for the same findings and figures."""
+    """The page's text; the same for the same findings and figures. Raises StoreError for figures that cannot be read."""
     plan, rows = findings.plan, Rows(findings)
     images = [image(folder(findings), picture) for picture in pictures]
     return (
@@ -69,22 +63,21 @@ def render(findings: Findings, pictures: Sequence[Picture]) -> str:
             facts=facts(findings),
             lead=lead(findings),
             further=[(place, row) for place, row in enumerate(rows.claims, 1) if place > 1],
-            margin=None if plan.margin is None else wording.margin(plan.margin, findings.metrics[findings.metric].unit),
+            margin=margin(findings),
             rows=rows,
             runs=run_rows(findings),
             commits=commits(findings),
             images={section: [each for each in images if each.section == section] for section in get_args(Section)},
             metric=wording.axis(findings.metric, findings.metrics[findings.metric].unit),
-            counts=findings.counts,
+            standing=standing(findings),
             flags=findings.flags,
             imaged=bool(findings.images),
             images_missing=findings.images_missing,
             trust_confidence=wording.confidence(findings.table.level),
-            alpha=f"{plan.alpha:g}",
-            cost=[(device, hours(seconds, "")) for device, seconds in findings.cost.by_device.items()],
+            cost=[(device, hours(seconds)) for device, seconds in findings.cost.by_device.items()],
             command=wording.command(plan, findings.results),
             registered=registered(plan),
-            formats=[name for name in OTHER_FORMATS if (findings.folder / name).is_file()],
+            formats=OTHER_FORMATS,
         )
     )
 
@@ -104,6 +97,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters["count"] = wording.count
     made.filters["label"] = wording.label
+    made.filters["tied"] = tied
     made.globals["plural"] = wording.plural
     return made
 
@@ -122,31 +116,18 @@ def _allowed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def banner(findings: Findings) -> list[str]:
-    """What a reader must see before anything else."""
-    missing = None if findings.complete else f"{findings.ended:,d} OF {len(findings.asked):,d} RUNS IN"
-    lines = (wording.rehearsal(findings.plan), missing, wording.amended(findings.plan, findings.metrics))
-    return [line for line in lines if line]
+def margin(findings: Findings) -> str | None:
+    """The difference that was declared not to matter, in words; None where no claim about the report's metric asks for one."""
+    plan, claims = findings.plan, [verdict.claim for verdict in findings.judgement.verdicts]
+    asked = any(hasattr(claim, "margin") and claim.metric == findings.metric for claim in claims)
+    if plan.margin is None or (claims and not asked):
+        return None
+    return wording.margin(plan.margin, findings.metrics[findings.metric].unit)
 
 
-def facts(findings: Findings) -> list[str]:
-    """The line above all: runs, seeds, cost, date."""
-    seeds = 1 + max((run.seed for run in findings.asked), default=-1)
-    parts = [f"{findings.ended:,d}/{len(findings.asked):,d} runs", wording.plural(seeds, "seed")]
-    parts += [hours(findings.cost.seconds, device_word(findings.plan))] if findings.cost.seconds else []
-    return [*parts, *([findings.last[:10]] if findings.last else [])]
-
-
-def device_word(plan: Plan) -> str:
-    """What an hour of the plan's accelerator is called."""
-    return "GPU " if plan.accelerator == "cuda" else "CPU "
-
-
-def hours(seconds: float, device: str) -> str:
-    """`3.1 GPU h`; under an hour `25 CPU min`."""
-    if seconds >= 3600:
-        return f"{seconds / 3600:,.1f} {device}h"
-    return f"{max(seconds / 60, 0.1):.{0 if seconds >= 600 else 1}f} {device}min"
+def tied(text: str) -> str:
+    """Numbers stay on the line of their unit."""
+    return re.sub(r"(?<=\d) (?=(?:%|pp|nats)(?!\w))", "\N{NO-BREAK SPACE}", text)
 
 
 def lead(findings: Findings) -> dict[str, Any] | None:
@@ -162,7 +143,6 @@ def lead(findings: Findings) -> dict[str, Any] | None:
         "statement": shorten(f"{wording.statement(first.claim)}.", STATEMENT, placeholder=" …"),
         "sentence": sentence,
         "ids": first.run_ids,
-        "registered": first.registered,
     }
 
 
@@ -201,10 +181,11 @@ def plain(value: Any) -> Any:
 
 def image(figures: Path, picture: Picture) -> Image:
     """The picture inside a data URI."""
-    pixels = (figures / f"{picture.name}.png").read_bytes()
-    lines = figures / f"{picture.name}.svg"
-    sharp = lines.stat().st_size <= LARGEST_SVG
-    kind, data, suffix = ("svg+xml", lines.read_bytes(), "svg") if sharp else ("png", pixels, "png")
+    try:
+        pixels, lines = ((figures / f"{picture.name}.{suffix}").read_bytes() for suffix in ("png", "svg"))
+    except OSError as error:
+        raise unusable(figures / picture.name, "be read", error) from error
+    kind, data, suffix = ("svg+xml", lines, "svg") if len(lines) <= LARGEST_SVG else ("png", pixels, "png")
     # The header of a PNG holds its size at a fixed place; the SVG has the same proportions.
     width, height = struct.unpack(">II", pixels[16:24])
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -65,10 +65,10 @@ def drawn(findings: Findings) -> Iterator[tuple[Picture, Figure]]:
 
 
 def subject_of(findings: Findings, metric: str) -> figures.Subject:
-    """What the figures about `metric` are drawn from: the runs that are asked for so far."""
-    asked = {run.id for run in findings.asked}
-    runs = findings.runs[findings.runs["id"].isin(asked)]
-    return figures.Subject(findings.plan, runs, findings.tables[metric], findings.metrics, findings.judgement.verdicts)
+    """What the figures about `metric` are drawn from: the runs that are asked for so far, and those that its table is of."""
+    asked, table = {run.id for run in findings.asked}, findings.tables[metric]
+    runs = findings.runs[findings.runs["id"].isin(asked) | (findings.runs["seed"] < table.seeds)]
+    return figures.Subject(findings.plan, runs, table, findings.metrics, findings.judgement.verdicts)
 
 
 def _curves(findings: Findings) -> tuple[Picture, Figure]:

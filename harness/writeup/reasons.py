@@ -85,8 +85,7 @@ def met(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str
             found.append(f"{wording.p_value(row.p)} before Holm's correction for the other claims")
     if not found:
         return []
-    sentence = f"{'; '.join(found)}; alpha {plan.alpha:g}."
-    return [sentence[0].upper() + sentence[1:]]
+    return [f"Here: {'; '.join(found)}; alpha {plan.alpha:g}."]
 
 
 def look(verdict: Verdict, plan: Plan) -> str:

@@ -10,7 +10,7 @@ from statistics import fmean
 from textwrap import shorten
 
 from harness import wording
-from harness.claims import DeclineClaim, ProportionClaim, ThresholdClaim
+from harness.claims import Claim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.task import Metric
 from harness.verdicts import Estimate, Table, Verdict
 from harness.verdicts.document import as_measured
@@ -139,11 +139,10 @@ class Rows:
         findings, claim = self.findings, verdict.claim
         several = len(verdict.rows) > 1
         groups = tuple(self.sources.groups(verdict.run_ids))
-        statement = wording.statement(claim)
         said = wording.outcome(verdict, findings.metrics, self._next_look(verdict))
         return ClaimRow(
-            statement=statement,
-            qualifiers=wording.claim(claim, findings.metrics).removeprefix(f"{statement} (").removesuffix(")"),
+            statement=wording.statement(claim),
+            qualifiers="; ".join([wording.label(claim.metric), *wording.qualifiers(claim, findings.metrics)]),
             registered=verdict.registered,
             word=verdict.verdict,
             outcome=Number(shorten(said, OUTCOME, placeholder=" …"), verdict.run_ids),
@@ -168,16 +167,15 @@ class Rows:
         ids = self.sources.of_row(verdict, row)
         shown = as_measured(row, claim, self.findings.metrics)
         bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
-        slope = isinstance(claim, DeclineClaim | ProportionClaim)
-        places = wording.decimals([shown.mean, *(bounds or ())], Metric("", metric.goal) if slope else metric)
-        if not slope and metric.unit != "%" and not metric.exact:
+        name, size, unit = quantity(claim, metric)
+        mean, bounds = size * shown.mean, None if bounds is None else (size * bounds[0], size * bounds[1])
+        places = wording.decimals([mean, *(bounds or ())], Metric("", metric.goal) if "per" in unit.split() else metric)
+        if "per" in unit.split() or (metric.unit != "%" and not metric.exact):
             places = max(places - 1, 0)  # three figures, as in the words beside them
-        if not math.isnan(shown.mean):
+        if not math.isnan(mean):
             plain = isinstance(claim, ThresholdClaim)
-            unit = metric.unit if plain else wording.difference_unit(metric.unit)
-            text = wording.number(shown.mean, places) if plain else wording.signed(shown.mean, places)
-            name = "mean" if plain else "slope" if slope else "difference"
-            yield Fact(name, Number(f"{text} {'' if slope else unit}".rstrip(), ids))
+            text = wording.number(mean, places) if plain else wording.signed(mean, places)
+            yield Fact(name, Number(f"{text} {unit}".rstrip(), ids))
             if bounds is not None:
                 yield Fact(wording.confidence(row.level), Number(wording.interval(bounds, places, sign=not plain), ids))
         if not math.isnan(row.p_adjusted):
@@ -255,6 +253,24 @@ class Rows:
                 )
             )
         return tuple(found) if any(not math.isnan(row.sd) for row in table.rows) else ()
+
+
+def quantity(claim: Claim, metric: Metric) -> tuple[str, float, str]:
+    """What a claim's estimate is called, what it is multiplied by to be read easily, and its unit then."""
+    unit = wording.difference_unit(metric.unit)
+    match claim:
+        case ThresholdClaim():
+            return "mean", 1.0, metric.unit
+        case RangeClaim():
+            return "inside minus outside", 1.0, unit
+        case DeclineClaim():
+            return "decline", 1.0, f"{unit} per 1"
+        case ProportionClaim(dose="parameters"):
+            return "slope before minus after", 1e6, f"{unit} per million"
+        case ProportionClaim():
+            return "slope before minus after", 1.0, f"{unit} per 1"
+        case _:
+            return "difference", 1.0, unit
 
 
 def finite(value: float) -> float | None:

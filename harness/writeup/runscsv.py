@@ -5,25 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from harness.plan import PlannedRun
-from harness.store.atomic import make_folder, write_text
 from harness.writeup.findings import Findings
 
 OWN = ("id", "variant", "seed", "look", "state", "reason")
 ORIGIN = ("device", "commit", "dirty", "code")
 # A text that begins with one of these is a formula to a spreadsheet.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-def write(findings: Findings) -> Path:
-    """Write runs.csv into the report's folder. Raises StoreError where it cannot be written."""
-    path = findings.folder / "runs.csv"
-    make_folder(path.parent)
-    write_text(path, render(findings))
-    return path
 
 
 def render(findings: Findings) -> str:

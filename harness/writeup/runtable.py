@@ -82,7 +82,10 @@ def _link(url: str) -> str:
 
 def _files(folder: Path) -> tuple[str, ...]:
     """What there is of FILES. One look at the folder: asking for each takes a second where there are ten thousand runs."""
-    there = set(os.listdir(folder))  # noqa: PTH208 - names are enough
+    try:
+        there = set(os.listdir(folder))  # noqa: PTH208 - names are enough
+    except FileNotFoundError:
+        return ()  # it was removed since it was read
     return tuple(name for name in FILES if name in there)
 
 

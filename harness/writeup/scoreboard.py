@@ -14,7 +14,8 @@ from harness.plan import Plan
 from harness.store.atomic import make_folder, write_text
 from harness.store.records import Store
 from harness.writeup.findings import Findings, gather
-from harness.writeup.page import REFRESH_S, banner, device_word, environment, hours, shared
+from harness.writeup.page import REFRESH_S, environment, shared
+from harness.writeup.summary import banner, device_word, hours
 
 # In this order the words are counted above the table.
 WORDS = ("supported", "refuted", "equivalent", "inconclusive", "waiting")

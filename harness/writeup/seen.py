@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from harness import wording
-from harness.figures import Subject, design
+from harness.claims import ThresholdClaim
+from harness.figures import Subject, alike, design
 from harness.verdicts import Row
 
 INTERVALS = "Intervals are of each mean; as variants share their seeds, differences are known better than these suggest."
@@ -16,9 +17,13 @@ def seen(subject: Subject) -> tuple[str, str]:
     name = f"{subject.name[:1].upper()}{subject.name[1:]}"
     kind = design(subject.plan)
     if kind == "one":
-        return f"{name} by epoch{_reached(subject)}.", f"{name} by epoch, unsmoothed; dashed: what is claimed."
+        quantity = wording.label(subject.table.metric.partition("_")[2] or subject.table.metric)
+        parts = wording.listed([each.partition("_")[0] for each in alike(subject.table.metric, subject.metrics)])
+        dashed = "; dashed: what is claimed" if any(isinstance(each.claim, ThresholdClaim) for each in subject.verdicts) else ""
+        several = f"{quantity[:1].upper()}{quantity[1:]} ({parts})" if " and " in parts else name
+        return f"{name} by epoch{_reached(subject)}.", f"{several} by epoch, unsmoothed{dashed}."
     if subject.values.empty:
-        text = f"No figure yet: {subject.nothing}."
+        text = f"Nothing to draw: {subject.nothing}."
         return text, text
     if not subject.compared:
         when = f"no difference is shown before {wording.plural(min(subject.plan.looks), 'seed')} of every variant ended"
@@ -34,11 +39,21 @@ def seen(subject: Subject) -> tuple[str, str]:
         return f"{name} by seed; no seed has a value of both sides.", f"{name} by seed."
     if kind == "pair":
         caption = "Left, each seed's two values; right, their differences, on an axis of their own."
-        return f"{name}, {_difference(subject, rows[0])}.", caption
+        return f"{name}, {_difference(subject, rows[0])}.", f"{caption}{_later(subject)}"
     rows.sort(key=lambda row: row.difference)
     low, high = _difference(subject, rows[0]), _difference(subject, rows[-1])
     alt = f"Differences in {subject.name} of {len(rows)} variants, from {low} to {high}."
-    return alt, "Differences, sorted, paired by seed; each panel has a scale of its own."
+    scales = "; each panel has a scale of its own" if len({row.over for row in rows}) > 1 else ""
+    return alt, f"Differences, best first{scales}.{_later(subject)}"
+
+
+def _later(subject: Subject) -> str:
+    """Says so where a verdict fell at an earlier look than the one that is drawn: its numbers are from there."""
+    looks = sorted({verdict.decided_at for verdict in subject.verdicts if verdict.decided_at} - {subject.table.seeds})
+    earlier = [str(look) for look in looks if look < subject.table.seeds]
+    if not earlier:
+        return ""
+    return f" Drawn from {subject.table.seeds} seeds; what was decided at {wording.listed(earlier)} keeps its numbers from there."
 
 
 def _reached(subject: Subject) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from harness import wording
 from harness.claims import members
 from harness.plan import PlannedRun
 from harness.verdicts.model import Estimate, Verdict
@@ -30,7 +31,7 @@ class Number:
             return ""
         named = ", ".join(self.ids[:NAMED])
         rest = f" and {len(self.ids) - NAMED:,d} more" if len(self.ids) > NAMED else ""
-        return f"from {len(self.ids):,d} run{'' if len(self.ids) == 1 else 's'}: {named}{rest}"
+        return f"from {wording.plural(len(self.ids), 'run')}: {named}{rest}"
 
 
 @dataclass(frozen=True)

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from harness.store.atomic import make_folder, write_json
-from harness.verdicts.document import document
+from harness.store.atomic import to_json
+from harness.verdicts.document import judged
 from harness.writeup.findings import Findings
 
 
-def write(findings: Findings) -> Path:
-    """Write verdicts.json into the report's folder. Raises StoreError where it cannot be written."""
-    path = findings.folder / "verdicts.json"
-    make_folder(path.parent)
-    write_json(path, contents(findings))
-    return path
+def render(findings: Findings) -> str:
+    """The file's text; the same for the same findings."""
+    return to_json(contents(findings)).decode()
 
 
 def contents(findings: Findings) -> dict[str, Any]:
     """JSON values: the plan, where its looks stand, and under `verdicts` an object a claim; see `harness.verdicts.document`."""
-    plan, judged = findings.plan, findings.judgement
+    plan = findings.plan
     return {
         "schema": 1,
         "name": plan.name,
         "question": plan.question,
         "rehearsal": plan.rehearsal,
         "complete": findings.complete,
-        "look": judged.look,
-        "finished": judged.finished,
-        "holding": [{"variant": variant, "seed": seed} for variant, seed in judged.holding],
         "alpha": plan.alpha,
         "levels": [{"seeds": seeds, "level": level} for seeds, level in findings.levels.items()],
         "claims_digest": plan.claims_digest,
-        "verdicts": [document(verdict, findings.metrics) for verdict in judged.verdicts],
+        **judged(findings.judgement, findings.metrics),
     }

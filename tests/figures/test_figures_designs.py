@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,14 @@ def test_any_number_of_seeds_is_drawn_without_words_over_words(name: str, seeds:
     assert overlapping(draw(subject_of(more))) == []
 
 
+def test_the_words_for_an_interval_at_an_early_look_have_room() -> None:
+    plan = plan_of(("relu", "leaky_relu"), 20)
+    subject = subject_of(plan)
+    figure = pair(replace(subject, table=replace(subject.table, level=0.0066)))
+    assert "mean,\n99.34 % interval" in words(figure)
+    assert overlapping(figure) == []
+
+
 @pytest.mark.parametrize("name", DESIGNS)
 def test_no_run_yet_says_so(name: str) -> None:
     plan, draw = DESIGNS[name]
@@ -69,6 +78,8 @@ def test_before_a_look_there_are_seeds_and_neither_means_nor_differences(name: s
     means = {round(float(mean), 6) for mean in runs.groupby("variant")["test_accuracy"].mean()}
     assert values <= drawn
     assert not means & drawn
+    # A line between two dots would tell their difference by its slope.
+    assert all(line.get_linestyle() == "None" for axis in figure.axes for line in axis.lines)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -250,7 +261,7 @@ def test_cost_is_logarithmic_in_the_parameters() -> None:
     assert [(x, y) for _, x, y, _ in marks(axis)] == [
         (1000.0 * 2**place, pytest.approx(subject.rows[name].mean)) for place, name in enumerate("abc")
     ]
-    assert [text.get_text() for text in axis.texts] == list("abc")
+    assert [text.get_text() for text in axis.figure.legends[0].get_texts()] == list("abc")
 
 
 def test_many_variants_get_a_legend_below_their_cost() -> None:

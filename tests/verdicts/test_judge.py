@@ -97,6 +97,16 @@ def test_no_gain_takes_the_largest_p_value_of_its_variants() -> None:
     assert one(comparison("no_loss", "gelu", "no_batchnorm")).verdict == "refuted"
 
 
+def test_a_gain_that_is_known_to_stay_below_the_margin_refutes_no_list_either() -> None:
+    small = [value + 0.1 + 0.005 * (-1) ** seed for seed, value in enumerate(BASE)]
+    values = {**ACTIVATIONS, "small": small}
+    noisy = [value + 0.1 + 0.5 * (-1) ** seed for seed, value in enumerate(BASE)]
+    assert one(comparison("no_gain", "small"), values).verdict == "supported"
+    verdict = one(comparison("no_gain", "small", "noisy"), {**values, "noisy": noisy})
+    assert verdict.verdict == "inconclusive"
+    assert verdict.rows[0].p_adjusted < 0.05
+
+
 def test_the_same_comparison_claimed_twice_is_one_member_of_its_family() -> None:
     once = verdicts([comparison("improves", "leaky_relu"), comparison("improves", "gelu")])
     twice = verdicts([*(comparison(kind, "leaky_relu") for kind in ("improves", "no_loss")), comparison("improves", "gelu")])
@@ -200,6 +210,15 @@ def test_a_run_below_the_knee_is_nothing_to_a_decline() -> None:
     runs.loc[runs["variant"] == "x=0", "state"] = "diverged"
     (verdict,) = judge(plan, runs)
     assert (verdict.verdict, verdict.notes, len(verdict.run_ids)) == ("supported", (), 24)
+
+
+def test_a_range_that_is_worse_by_less_than_the_margin_is_not_refuted() -> None:
+    means = {0.1: 93.0, 0.2: 93.0, 0.5: 93.2}
+    claim = in_range(0.1, 0.2)
+    assert doses(claim, means).verdict == "supported"
+    noisy = judge(*sweep(claim, means, noise=0.15))[0]
+    assert noisy.verdict != "refuted"
+    assert doses(claim, {**means, 0.5: 93.6}).verdict == "refuted"
 
 
 def test_a_decline_is_refuted_by_a_rise_or_by_a_slope_the_other_way() -> None:

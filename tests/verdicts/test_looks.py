@@ -79,7 +79,13 @@ def test_a_failed_run_holds_its_look_and_all_that_come_after() -> None:
     assert (first.look, first.verdicts[0].verdict, first.holding) == (0, "waiting", (("b", 1),))
 
 
-def test_at_the_last_look_a_failed_run_holds_nothing() -> None:
+def test_a_failed_run_holds_the_last_look_too() -> None:
+    values = [*np.random.default_rng(4).normal(0.12, 0.35, 19), "failed"]
+    held = looked(values)
+    assert (held.look, held.horizon, held.finished, held.holding) == (12, 20, False, (("b", 19),))
+
+
+def test_a_failed_run_holds_no_fixed_number_of_seeds() -> None:
     found = looked(["failed", *X[1:3]], looks=(3,))
     assert (found.look, found.finished, found.holding, found.verdicts[0].verdict) == (3, True, (), "inconclusive")
 

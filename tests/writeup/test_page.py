@@ -16,10 +16,10 @@ from reported import planned
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 
 from harness import write_report
-from harness.claims import ThresholdClaim
+from harness.claims import DeclineClaim, ProportionClaim, ThresholdClaim
 from harness.plan import Plan
 from harness.store.records import Store
-from harness.writeup import Findings, gather, page
+from harness.writeup import Findings, gather, page, summary
 from harness.writeup.pictures import Picture
 
 CLAIMS = tuple(comparison("improves", label) for label in ("leaky_relu", "gelu", "no_batchnorm"))
@@ -60,7 +60,7 @@ def test_the_top_line_says_what_it_cost_and_when(store: Store, plan: Plan) -> No
     ("seconds", "words"), [(1.0, "0.1 GPU min"), (90.0, "1.5 GPU min"), (1500.0, "25 GPU min"), (11160.0, "3.1 GPU h")]
 )
 def test_cost_has_its_unit(seconds: float, words: str) -> None:
-    assert page.hours(seconds, "GPU ") == words
+    assert summary.hours(seconds, "GPU ") == words
 
 
 def test_every_number_names_runs_that_are_in_the_table_of_runs(store: Store, plan: Plan) -> None:
@@ -98,7 +98,7 @@ def test_a_claim_says_why_and_lists_its_runs(store: Store, plan: Plan) -> None:
     claim = section(shown(store, plan), "claims").one("li", id="claim-2")
     why = claim.one("details")
     assert claim.one("h3").words == "gelu improves on base"
-    assert "Equivalence p .009; difference p .670; alpha 0.05." in why.words
+    assert "Here: equivalence p .009; difference p .670; alpha 0.05." in why.words
     assert [link.attributes["href"] for link in why.all("a")] == [
         f"#run-{run.id}" for label in ("base", "gelu") for run in plan.runs if run.variant == label
     ]
@@ -140,6 +140,52 @@ def test_a_threshold_is_a_mean_and_no_difference(store: Store) -> None:
     facts = section(shown(store, planned(store, {"base": BASE}, [claim])), "claims").one("dl", class_="facts")
     assert [term.words for term in facts.all("dt")] == ["mean", "95 % interval", "p", "seeds"]
     assert facts.all("dd")[0].words == "93.04 %"
+
+
+def test_a_margin_is_told_where_a_claim_asks_for_it(store: Store) -> None:
+    claim = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=92.5)
+    root = shown(store, planned(store, {"base": BASE}, [claim]))
+    assert "declared not to matter" not in root.one("main").words
+
+
+def test_a_single_variant_is_trusted_by_its_spread_alone(store: Store) -> None:
+    claim = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=92.5)
+    trust = section(shown(store, planned(store, {"base": BASE}, [claim])), "trust")
+    assert [cell.words for cell in trust.one("thead").all("th")] == ["variant", "sd over seeds"]
+
+
+def test_slopes_are_told_with_the_dose_that_they_are_for(store: Store) -> None:
+    claims = [
+        DeclineClaim(metric="test_accuracy", factor="width", beyond=16.0),
+        ProportionClaim(metric="test_accuracy", factor="width", beyond=16.0, dose="parameters"),
+    ]
+    widths = {"8": 8.0, "16": 16.0, "32": 32.0}
+    # By hand: from 16 to 32 accuracy falls by 1.595, 0.0997 for each 1; to 16 it gained 2 for a million, then loses 1.595 for two.
+    means = dict(zip(widths, (91.0, 93.0, 91.4), strict=True))
+    values = {f"width={level}": [mean + 0.01 * seed**2 for seed in range(4)] for level, mean in means.items()}
+    values["width=32"] = [91.41, 91.40, 91.45, 91.50]
+    plan = planned(
+        store,
+        values,
+        claims,
+        looks=(4,),
+        parameters={"width=8": 1_000_000, "width=16": 2_000_000, "width=32": 4_000_000},
+        factors={"width": widths},
+        levels={f"width={level}": {"width": level} for level in widths},
+    )
+    one, other = section(shown(store, plan), "claims").all("dl", class_="facts")
+    assert [one.all("dt")[0].words, one.all("dd")[0].words] == ["decline", "+0.100 pp per 1"]
+    assert [other.all("dt")[0].words, other.all("dd")[0].words] == ["slope before minus after", "+2.80 pp per million"]
+
+
+def test_a_failed_run_that_holds_a_look_is_told_before_the_question(store: Store) -> None:
+    values = {"base": BASE[:3], "leaky_relu": [*LEAKY[:2], "failed"]}
+    root = shown(store, planned(store, values, [comparison("improves", "leaky_relu")], looks=(3, 5)))
+    assert root.one("p", class_="banner").words.startswith("HELD BY A FAILED RUN")
+
+
+def test_numbers_stay_on_the_line_of_their_unit() -> None:
+    assert page.tied("0.33 pp, 95 % interval; 3 nats; 2 seeds") == "0.33\xa0pp, 95\xa0% interval; 3\xa0nats; 2 seeds"
 
 
 def test_parameters_times_and_failures_have_columns_where_there_are_any(store: Store) -> None:

@@ -66,7 +66,7 @@ def test_a_plan_without_runs_has_pictures_that_say_so(store: Store, toy_plan: Pl
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
     store.save_plan(plan)
     main, _ = pictures(store, plan)
-    assert main.alt == "No figure yet: no run has completed yet."
+    assert main.alt == "Nothing to draw: no run has completed yet."
 
 
 def test_before_a_look_no_words_tell_a_difference(store: Store, toy_plan: PlanMaker) -> None:

@@ -50,7 +50,7 @@ def test_the_p_values_it_met_follow_with_what_they_were_before_correction() -> N
     plan = plan_of(tuple(ACTIVATIONS), [comparison("improves", label) for label in ("leaky_relu", "gelu", "no_batchnorm")])
     met = why(plan, ACTIVATIONS)[1]
     # The reference table: p .0015, by Holm .0030; equivalence 1.
-    assert met == "Equivalence p 1; difference p .003; .002 before Holm's correction for the other claims; alpha 0.05."
+    assert met == "Here: equivalence p 1; difference p .003; .002 before Holm's correction for the other claims; alpha 0.05."
 
 
 def test_a_list_is_told_to_be_judged_as_a_whole() -> None:

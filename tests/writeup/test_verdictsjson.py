@@ -10,7 +10,7 @@ from simulated import BASE, GELU, LEAKY, comparison
 
 from harness.store.records import Store
 from harness.writeup import gather
-from harness.writeup.verdictsjson import contents, write
+from harness.writeup.verdictsjson import contents, render
 
 CLAIMS = [comparison("improves", "leaky_relu"), comparison("improves", "gelu")]
 VALUES = {"base": BASE, "leaky_relu": LEAKY, "gelu": GELU}
@@ -18,7 +18,7 @@ VALUES = {"base": BASE, "leaky_relu": LEAKY, "gelu": GELU}
 
 def test_it_holds_the_plan_and_an_object_a_claim(store: Store) -> None:
     plan = planned(store, VALUES, CLAIMS)
-    found = json.loads(write(gather(store, plan)).read_text())
+    found = json.loads(render(gather(store, plan)))
     assert {key: found[key] for key in ("schema", "name", "rehearsal", "complete", "look", "finished", "alpha")} == {
         "schema": 1,
         "name": "activations",
