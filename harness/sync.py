@@ -125,14 +125,19 @@ def _delivered(
 ) -> tuple[list[dict[str, Any]], bool]:
     """What came of each delivery, and whether all were tried in time. wandb has no time limit of its own, so a child does it."""
     from harness.console import shell
+    from harness.store import atomic
     from harness.tracking.feed import end_session, lines
 
     command = [sys.executable, "-m", "harness.tracking.deliver", str(store.paths.root), str(seconds)]
     log = store.paths.wandb / "sync.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(log.parent)
     told: list[dict[str, Any]] = []
     in_time, until = True, time.monotonic() + seconds
-    with log.open("ab") as errors:
+    try:
+        errors = log.open("ab")
+    except OSError as error:
+        raise atomic.unusable(log, "be written", error) from error
+    with errors:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
     assert child.stdin is not None
     assert child.stdout is not None

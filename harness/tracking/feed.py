@@ -124,7 +124,10 @@ def lines(descriptor: int, every_s: float) -> Iterator[list[str]]:
 
 
 def end_session(process: subprocess.Popen[Any]) -> None:
-    """Kill a process that leads a session of its own, with what it started there, and wait for it."""
+    """Kill a process that leads a session of its own, with what it started there, and wait for it.
+
+    wandb's service has another session, but watches its process, and ends with it at once.
+    """
     with suppress(ProcessLookupError):  # it ended just now
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

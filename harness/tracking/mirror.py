@@ -68,8 +68,9 @@ class Mirror:
 
     def tick(self) -> None:
         """Hand over the rows that are new."""
-        for followed in list(self._followed.values()):
-            self._catch_up(followed)
+        for run_id in list(self._followed):
+            if run_id in self._followed:  # trouble with one closes the others
+                self._catch_up(self._followed[run_id])
         for run_id, url in list(self._to_link.items()):
             self._link(run_id, url)
 
@@ -78,7 +79,9 @@ class Mirror:
         if run_id not in self._followed:
             return False
         self._catch_up(self._followed[run_id])
-        followed = self._followed.pop(run_id)
+        followed = self._followed.pop(run_id, None)
+        if followed is None:  # trained anew, and its new page could not be opened
+            return False
         try:
             result = self.store.result(run_id)
             followed.open_run.finish(ending(result))
@@ -253,7 +256,10 @@ def _end_after(seconds: float) -> None:
 
 def _trains_on_cuda(store: Store) -> Callable[[str], bool]:
     def ask(run_id: str) -> bool:
-        found = _provenance(store.paths.run(run_id).provenance)
+        try:
+            found = _provenance(store.paths.run(run_id).provenance)
+        except StoreError:  # said when the run is opened
+            return False
         return found is not None and found.accelerator == "cuda"
 
     return ask
