@@ -201,6 +201,7 @@ def test_an_interrupted_run_goes_on_as_the_same_run_without_gap_or_repetition(
         assert [row["epoch"] for row in served.rows()] == [1, 2, 3, 4, 5, 6]
         assert served.told["tags"] == ["evidence"]
         assert [row["score"] for row in served.rows()] == [row["score"] for row in rows]
+        assert [row["_step"] for row in served.history] == list(range(6))
         assert served.summary["state"] == "completed"
 
 
