@@ -5,7 +5,8 @@ experiments/*.yaml -> yamlfile, validation, claims, experiment/     what was ask
                    -> progress, worker, attempt, launch             what trains next, and training it
                    -> store/                                        plain files that survive
                    -> frames, statistics/, verdicts/                tables, and what they say of the claims
-                   -> figures/, writeup/, console/                  plots, pages, the terminal
+                   -> calibration, power, images                    levels of looks; what a design finds; other test images
+                   -> wording/, figures/, writeup/, console/        words, plots, pages, the terminal
 """
 
 from __future__ import annotations
