@@ -6,7 +6,8 @@ experiments/*.yaml -> yamlfile, validation, claims, experiment/     what was ask
                    -> store/                                        plain files that survive
                    -> tracking/                                     a mirror in Weights & Biases that training never waits for
                    -> frames, statistics/, verdicts/                tables, and what they say of the claims
-                   -> figures/, writeup/, console/                  plots, pages, the terminal
+                   -> calibration, power, images                    levels of looks; what a design finds; other test images
+                   -> wording/, figures/, writeup/, console/        words, plots, pages, the terminal
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, HarnessError, InputError
+from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
 
 if TYPE_CHECKING:
     from harness.experiment import Experiment
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from harness.store.records import Record, Store
 
 POLL_S = 0.5
-REPORT_EVERY_S = 30.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -128,12 +127,14 @@ def run_experiment(
     """
     from harness.calibration import levels_for
     from harness.console.live import progress
+    from harness.console.shell import say
     from harness.launch import Workers
     from harness.progress import Course, in_stages
     from harness.store.records import Store
     from harness.task import result_metrics
     from harness.tracking.feed import Mirrored
     from harness.writeup import write_report
+    from harness.writeup.current import Current
 
     options = options or Options()
     options.check(experiment)
@@ -151,11 +152,10 @@ def run_experiment(
     arguments = [*options.arguments(), *mirror.arguments]
     workers = Workers(store, plan, options.workers, plan.accelerator, arguments, inherited=mirror.descriptors)
     view = progress(plan, name, metric, store.paths, workers=options.workers, device=plan.accelerator, course=course)
-    written = time.monotonic()
     with mirror, _PassedOn(workers) as passed_on, workers, view:
         records = store.records(ids)
         view.update(records)
-        reported, horizon = _ended(records), course.reach(records).horizon
+        report, horizon = Current(plan.name, results, _ended(records), say), course.reach(records).horizon
         while workers.poll():
             time.sleep(POLL_S)
             if passed_on.asked:
@@ -165,26 +165,13 @@ def run_experiment(
             if (further := course.reach(records).horizon) > horizon:
                 horizon = further
                 workers.refill()
-            if _ended(records) != reported and time.monotonic() - written > REPORT_EVERY_S:
-                _redraw(plan, results)
-                reported, written = _ended(records), time.monotonic()
+            report.update(_ended(records))
         records = store.records(ids)
         view.update(records)
     complaints = tuple(workers.complaints())
     asked = [run for run in course.asked(records) if not options.only or run.variant in options.only]
     code = _exit_code(workers.exit_code, [records[run.id].state for run in asked])
     return Outcome(plan, records, write_report(plan.name, results), code, complaints)
-
-
-def _redraw(plan: Plan, results: str | Path) -> None:
-    """Write the report of a plan that is being trained."""
-    from harness.console.shell import say
-    from harness.writeup import write_report
-
-    try:
-        write_report(plan.name, results)
-    except Exception as error:  # whatever it is: a page is no reason to end a training of days, and the last one tells it again
-        say(f"the report is not up to date: {error if isinstance(error, HarnessError) else repr(error)}")
 
 
 class _PassedOn:

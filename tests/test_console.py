@@ -413,3 +413,21 @@ def test_a_terminal_that_lacks_a_character_gets_another(monkeypatch: pytest.Monk
     assert shell.run_app(app, [], "harness shows") == 0
     sys.stdout.flush()
     assert raw.getvalue() == b"6 runs ? cpu\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def shows() -> None:
+        shell.show_json({"runs": 6})
+
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert shell.run_app(app, [], "harness shows") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("harness shows: ")
+    assert line.endswith("No space left on device")

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from conftest import TESTS
 
-from harness import run
 from harness.experiment import load_experiment
 from harness.plan import make_plan
 from harness.run import _exit_code as exit_code
 from harness.run import main
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
+from harness.writeup import current
 
 EXPERIMENT = """
 question: Does the better toy score higher?
@@ -208,7 +208,7 @@ def test_a_results_folder_that_is_a_file_is_refused(toys: Path, capsys: pytest.C
 def test_a_report_that_cannot_be_written_ends_no_training_and_is_told_in_a_line(
     toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr(current, "EVERY_S", 0.0)
     in_the_way = toys.parent / "results/reports"
     in_the_way.parent.mkdir()
     in_the_way.write_text("a file where the folder should be")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.errors import EXIT_BAD_INPUT, EXIT_OK, HarnessError
 
 if TYPE_CHECKING:
     import typer
@@ -53,20 +53,34 @@ def end_with(errors: Sequence[HarnessError]) -> None:
 
 
 def run_app(app: typer.Typer, argv: Sequence[str] | None, name: str) -> int:
-    """Run a command's typer application; its exit code. A HarnessError is printed to stderr without a traceback."""
+    """Run a command's typer application; its exit code.
+
+    A HarnessError, and output that cannot be written, are told on stderr in a line, without a traceback.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal without `·` shows a question mark in its place.
             stream.reconfigure(errors="replace")
     try:
-        app(args=None if argv is None else list(argv), prog_name=name)
+        try:
+            app(args=None if argv is None else list(argv), prog_name=name)
+        finally:
+            sys.stdout.flush()  # at exit it would be too late to tell what is wrong
     except HarnessError as error:
         say(str(error))
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read the output has closed it (`harness status | head`); nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        _drop_output()  # whoever read it has closed it (`harness status | head`)
+        return EXIT_OK
+    except OSError as error:
+        _drop_output()
+        say(f"{name}: {error}")
+        return EXIT_BAD_INPUT
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
-    return 0
+        return end.code if isinstance(end.code, int) else EXIT_OK
+    return EXIT_OK
+
+
+def _drop_output() -> None:
+    """Nothing of what is still in the buffer may be written at exit: that would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -136,9 +136,10 @@ def key(epochs: pd.DataFrame, thin: int) -> str | None:
     """What the kinds of lines mean, as far as there are several; `thin` seeds of each variant have a line."""
     if epochs.empty:
         return None
-    broken = epochs["state"].isin(["failed", "diverged"])
-    most = epochs[~broken].groupby("variant")["seed"].nunique().max()
-    seeds = "each seed" if thin >= epochs["seed"].nunique() else f"the first {thin} seeds" if thin > 1 else "the first seed"
+    runs = epochs.loc[epochs["epoch"] == epochs["epoch"].min(), ["variant", "seed", "state"]]  # their first rows: fewer
+    broken = runs["state"].isin(["failed", "diverged"])
+    most = runs[~broken].groupby("variant")["seed"].nunique().max()
+    seeds = "each seed" if thin >= runs["seed"].nunique() else f"the first {thin} seeds" if thin > 1 else "the first seed"
     meanings = ["bold: mean over seeds", f"thin: {seeds}"] if most > 1 else []
     return "; ".join([*meanings, *(["cross: failed or diverged"] if broken.any() else [])]) or None
 

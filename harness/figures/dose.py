@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HEIGHT = 3.4
 EDGE = 0.06  # of the axis, beyond the first and last level
+MANY_SEEDS = 100  # from here on they are an image inside the SVG
 HEADROOM = 0.16  # of the values' range, for what is claimed
 
 
@@ -42,17 +43,19 @@ def _is_about(claim: object, subject: Subject) -> bool:
 
 
 def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set[str]) -> None:
+    import numpy as np
+    from matplotlib.collections import LineCollection
+
     variant_of = {own[factor]: variant for variant, own in subject.plan.levels.items()}
     columns = [variant_of[level] for level in places.levels]
     values = subject.values[columns]
     # A line's slope is a difference: before a look there are dots alone.
-    faint: dict[str, Any] = {"linewidth": 0.7, "alpha": 0.45, "markersize": 2.5}
-    if not subject.compared:
-        faint = {"linestyle": "", "alpha": 0.7, "markersize": 4.5}
-    for _, own in values.iterrows():
-        seen = own.notna().to_numpy()
-        x, y = [place for place, there in zip(places.places, seen, strict=True) if there], own[seen]
-        axis.plot(x, y, color=PALE, marker="o", markeredgewidth=0, zorder=2, **faint)
+    seeds = [np.column_stack([places.places, own])[~np.isnan(own)] for own in values.to_numpy()]
+    faint: dict[str, Any] = {"color": PALE, "zorder": 2, "rasterized": len(seeds) > MANY_SEEDS}
+    size: dict[str, Any] = {"alpha": 0.45, "markersize": 5} if subject.compared else {"alpha": 0.7, "markersize": 9}
+    if subject.compared:
+        axis.add_collection(LineCollection(seeds, linewidths=0.7, alpha=0.45, **faint))
+    axis.plot(*np.concatenate(seeds).T, ".", markeredgewidth=0, **size, **faint)
     if subject.compared:
         axis.plot(places.places, values.mean().to_numpy(), color=COLOURS[0], linewidth=1.0, zorder=3)
         for place, level, variant in zip(places.places, places.levels, columns, strict=True):

@@ -24,6 +24,7 @@ LINE = 0.16  # of the key
 NOTE_LINE = 0.19
 
 KEY = 8.0  # the size of its words
+TAG = 8.0  # and of labels beside a panel
 LETTERS = 16.4  # of that size, an inch
 INK, PALE, BAND = "#222222", "#666666", "#ECECEC"
 MARGIN = "declared not to matter"
@@ -41,7 +42,7 @@ class Tag:
 
 
 def sheet(
-    height: float, note: str | None = None, key: str | None = None, ratios: Sequence[float] = (1.0,), width: float = WIDTH
+    height: float, note: str | None = None, key: str | None = None, ratios: Sequence[float] = (1.0,)
 ) -> tuple[Figure, list[Axes]]:
     """A figure with a row of panels, `height` inches high; what stands above (bold) and below them makes it taller.
 
@@ -50,13 +51,13 @@ def sheet(
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    above = textwrap.wrap(note, int(width * LETTERS / 1.35)) if note else []
-    below = textwrap.wrap(key, int(width * LETTERS)) if key else []
+    above = textwrap.wrap(note, int(WIDTH * LETTERS / 1.35)) if note else []
+    below = textwrap.wrap(key, int(WIDTH * LETTERS)) if key else []
     top, bottom = len(above) * NOTE_LINE + EDGE, (len(below) * LINE + EDGE) * bool(below)
     whole = height + top + bottom
-    figure = Figure(figsize=(width, whole))
+    figure = Figure(figsize=(WIDTH, whole))
     axes = figure.subplots(1, len(ratios), squeeze=False, gridspec_kw={"width_ratios": list(ratios)})[0]
-    left = EDGE / width
+    left = EDGE / WIDTH
     if above:
         figure.text(left, 1 - EDGE / whole, "\n".join(above), va="top", fontsize=9, fontweight="bold")
     if below:
@@ -143,12 +144,12 @@ def spaced(places: Sequence[float], gap: float, low: float, high: float) -> list
     return [moved[index] for index in range(len(places))]
 
 
-def tags(axis: Axes, labels: Sequence[Tag], size: float = 8.0) -> None:
+def tags(axis: Axes, labels: Sequence[Tag]) -> None:
     """Labels in a column right of the panel, each with a thin line to its point; limits must be final."""
     low, high = axis.get_ylim()
     figure: Any = axis.figure
     # Constrained layout has not run yet; a panel is about nine tenths of the figure's height.
-    gap = (high - low) * (size * 1.35 / 72) / (0.8 * figure.get_figheight())
+    gap = (high - low) * (TAG * 1.35 / 72) / (0.8 * figure.get_figheight())
     right = axis.get_xlim()[1]
     for label, place in zip(labels, spaced([label.y for label in labels], gap, low, high), strict=True):
         axis.annotate(
@@ -158,7 +159,7 @@ def tags(axis: Axes, labels: Sequence[Tag], size: float = 8.0) -> None:
             xycoords="data",
             textcoords=axis.get_yaxis_transform(),
             va="center",
-            fontsize=size,
+            fontsize=TAG,
             color=INK,
             annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": label.colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 3, "alpha": 0.8},

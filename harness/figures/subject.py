@@ -105,7 +105,7 @@ class Subject:
     @property
     def level(self) -> str:
         """`95 % interval`."""
-        return f"{100 * (1 - self.table.level):.4g} % interval"
+        return wording.confidence(self.table.level)
 
     @property
     def before(self) -> str:

@@ -1,6 +1,6 @@
 """What judging gives: estimates, verdicts, where the looks stand, and the table of variants.
 
-Differences in estimates are oriented: positive is better, so a loss or a time is negated. `orientation` turns them back.
+Differences in estimates are oriented: positive is better, so a loss or a time is negated. `as_measured` turns them back.
 NaN stands for what is not defined: a p value where the seed had no effect, a margin that nobody declared.
 """
 

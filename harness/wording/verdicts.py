@@ -7,14 +7,14 @@ Estimates of differences are oriented (positive is better). Here they are turned
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from harness.claims import Claim, ComparisonClaim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.task import Metric
 from harness.verdicts import model
 from harness.verdicts.document import as_measured
 from harness.verdicts.model import Estimate, Interval, Verdict
-from harness.wording.numbers import decimals, difference_unit, figure, label, plural, signed
+from harness.wording.numbers import decimals, difference_unit, figure, label, listed, plural, signed
 
 # A note -> its sentence.
 NOTES: Mapping[str, str] = {
@@ -173,10 +173,7 @@ def together(found: Iterable[str]) -> list[str]:
 
 def _optima(verdict: Verdict) -> str:
     """`0.1, 0.2 or 0.3 may be best`; empty where there is no test."""
-    if not verdict.optima:
-        return ""
-    levels: Sequence[str] = verdict.optima
-    return f"{' or '.join(filter(None, [', '.join(levels[:-1]), levels[-1]]))} may be best"
+    return f"{listed(verdict.optima, 'or')} may be best" if verdict.optima else ""
 
 
 class _Estimate:

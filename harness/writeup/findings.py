@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,13 +44,13 @@ class Cost:
 class Findings:
     """A plan and what has come of it so far."""
 
+    store: Store
     plan: Plan
     metrics: Mapping[str, Metric]  # all that a result may hold; the first is the default of claims
     records: Mapping[str, Record]  # of every planned run
     asked: tuple[PlannedRun, ...]  # what the looks ask for so far; `counts`, `cost`, `last` and `complete` are about these
     counts: Counts
     runs: pd.DataFrame  # frames.runs_frame
-    epochs: pd.DataFrame  # frames.curves_frame
     judgement: Judgement
     levels: Mapping[int, float]  # look [seeds] -> the level of its tests; intervals there are at 1 - level
     tables: Mapping[str, Table]  # by metric: the first one, then every other that a comparison is claimed of
@@ -61,6 +62,11 @@ class Findings:
     last: str | None  # when the last run ended: ISO 8601, UTC
     folder: Path  # of the report
     results: Path  # the folder that holds all, as it was named
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """What frames.curves_frame gives; read when it is drawn, as the scoreboard draws nothing. Raises StoreError."""
+        return curves_frame(self.store, self.plan, self.records)
 
     @property
     def metric(self) -> str:
@@ -100,13 +106,13 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> Findings:
     images = new_images(store, plan, records, pairs, metric=first, kind=metrics[first], seeds=seeds)
     origins = _origins(store, wanted)
     return Findings(
+        store=store,
         plan=plan,
         metrics=metrics,
         records=records,
         asked=wanted,
         counts=standing(plan, records, runs=wanted),
         runs=runs,
-        epochs=curves_frame(store, plan, records),
         judgement=found,
         levels=_levels(plan, levels),
         tables=tables,

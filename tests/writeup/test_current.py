@@ -1,0 +1,38 @@
+"""A report kept current while runs end: when it is written again, and what trouble with it does."""
+
+from __future__ import annotations
+
+import pytest
+from reported import planned
+
+from harness.store.records import Store
+from harness.writeup import current
+from harness.writeup.current import Current
+
+VALUES = {"base": [93.0, 93.2]}
+
+
+def test_it_is_written_again_once_more_runs_have_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(current, "EVERY_S", 0.0)
+    page = store.paths.report(planned(store, VALUES).name) / "index.html"
+    told: list[str] = []
+    report = Current("activations", store.paths.root, 1, told.append)
+    report.update(1)
+    assert not page.exists()
+    report.update(2)
+    assert page.exists()
+    assert told == []
+
+
+def test_soon_after_the_last_time_it_waits(store: Store) -> None:
+    plan = planned(store, VALUES)
+    Current(plan.name, store.paths.root, 1, print).update(2)
+    assert not store.paths.report(plan.name).exists()
+
+
+def test_what_is_wrong_is_told_and_not_raised(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(current, "EVERY_S", 0.0)
+    told: list[str] = []
+    Current("unplanned", store.paths.root, 0, told.append).update(1)
+    (line,) = told
+    assert line.startswith("the report is not up to date: no plan 'unplanned'")
