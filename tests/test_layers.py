@@ -58,7 +58,7 @@ LAYERS = (
     "__init__",  # the public functions, from wherever they live
 )
 TORCH = ("torch", "torchvision")
-HEAVY = (*TORCH, "pandas", "scipy", "matplotlib", "seaborn", "jinja2", "wandb", "optuna", "pyarrow")
+HEAVY = (*TORCH, "pandas", "scipy", "matplotlib", "seaborn", "jinja2", "wandb", "wandb_workspaces", "optuna", "pyarrow")
 # The name of the default task, which an experiment file may leave out.
 NAME_THE_DEFAULT_TASK = {"task.py", "experiment/model.py", "experiment/file.py", "experiment/schema.py"}
 # What is ready on this machine is asked of the data too.

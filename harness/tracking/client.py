@@ -58,7 +58,7 @@ class OpenRun:
             self._run.finish(exit_code=ending.exit_code)
 
     def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:
-        """Attach files as version of the artifact `name`. Raises UnreachableError; `finish` waits for the bytes."""
+        """Attach files, as a version of the artifact `name`, and wait until W&B has them. Raises UnreachableError."""
         import wandb
 
         with told_of():
@@ -90,6 +90,7 @@ class Client:
         for name, place in (("WANDB_CACHE_DIR", "cache"), ("WANDB_DATA_DIR", "data")):
             os.environ.setdefault(name, str(root / "cache" / "wandb" / place))
         os.environ |= {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
+        os.environ.pop("WANDB_SWEEP_ID", None)  # inside a sweep's agent, each run would become that one trial
         os.environ.setdefault("WANDB_PROJECT", read_login(os.environ, Path.home()).project)
         self.root = root
 
