@@ -23,6 +23,7 @@ from harness.writeup.pictures import Picture, Section, folder
 from harness.writeup.rows import Rows
 from harness.writeup.runtable import commits, run_rows
 from harness.writeup.summary import banner, facts, hours, standing
+from harness.writeup.template import environment
 
 if TYPE_CHECKING:
     import jinja2
@@ -53,7 +54,7 @@ def render(findings: Findings, pictures: Sequence[Picture]) -> str:
     plan, rows = findings.plan, Rows(findings)
     images = [image(folder(findings), picture) for picture in pictures]
     return (
-        environment()
+        pages()
         .get_template("page.html.j2")
         .render(
             **shared("page.js"),
@@ -83,18 +84,9 @@ def render(findings: Findings, pictures: Sequence[Picture]) -> str:
 
 
 @cache
-def environment() -> jinja2.Environment:
-    """Everything that goes into a page is escaped by HTML's rules; a name that a template lacks is an error."""
-    import jinja2
-
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("harness.writeup"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+def pages() -> jinja2.Environment:
+    """The templates of pages, with the words they need."""
+    made = environment(html=True)
     made.filters["count"] = wording.count
     made.filters["label"] = wording.label
     made.filters["tied"] = tied
