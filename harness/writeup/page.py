@@ -110,11 +110,8 @@ def _allowed(text: str) -> str:
 
 def margin(findings: Findings) -> str | None:
     """The difference that was declared not to matter, in words; None where no claim about the report's metric asks for one."""
-    plan, claims = findings.plan, [verdict.claim for verdict in findings.judgement.verdicts]
-    asked = any(hasattr(claim, "margin") and claim.metric == findings.metric for claim in claims)
-    if plan.margin is None or (claims and not asked):
-        return None
-    return wording.margin(plan.margin, findings.metrics[findings.metric].unit)
+    size = wording.declared(findings.plan, findings.metric)
+    return wording.margin(size, findings.metrics[findings.metric].unit) if size else None
 
 
 def tied(text: str) -> str:
