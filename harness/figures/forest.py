@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import wording
 from harness.figures.sheet import BAND, INK, MARGIN, PALE, better, bounds, empty, sheet, signed
@@ -94,15 +94,7 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
             words += f"  {bounds(row.interval, subject.places)}"
             reach += row.interval
         fewer = f"  n = {row.pairs}" if row.pairs < subject.table.seeds else ""
-        axis.annotate(
-            f"{words}{fewer}",
-            (1, place),
-            (5, 0),
-            axis.get_yaxis_transform(),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
+        _say(axis, 1, place, f"{words}{fewer}")
     axis.set_yticks(range(len(rows)), wording.shorten([row.variant for row in rows], width))
     axis.grid(visible=False, axis="y")
     axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
@@ -110,6 +102,12 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
     axis.set_xlim(min(reach) - edge, max(reach) + edge)
     unit = f" ({subject.unit})" if subject.unit else ""
     axis.set_xlabel(f"difference from {wording.shorten([over], width)[0]}{unit}, {better(subject.metric.goal, upward=False)}")
+
+
+def _say(axis: Axes, edge: float, row: int, words: str, colour: str = INK) -> None:
+    """Words in a row, right of an edge of the panel: 0 the left one, 1 the right one."""
+    style: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8, "color": colour}
+    axis.annotate(words, (edge, row), (5, 0), axis.get_yaxis_transform(), **style)
 
 
 def _values(subject: Subject) -> Figure:
@@ -125,16 +123,7 @@ def _values(subject: Subject) -> Figure:
             own, look = subject.values[variant].dropna(), styles[variant]
             axis.plot(own, [place] * len(own), look.marker, color=look.colour, markersize=5.5, alpha=0.8, markeredgewidth=0)
             if own.empty:
-                axis.annotate(
-                    "no value yet",
-                    (0, place),
-                    (5, 0),
-                    axis.get_yaxis_transform(),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=8,
-                    color=PALE,
-                )
+                _say(axis, 0, place, "no value yet", PALE)
         axis.set_yticks(range(len(shown)), wording.shorten(shown, WIDE))
         axis.set_ylim(len(shown) - 0.4, -0.6)
         axis.margins(x=0.08)

@@ -19,7 +19,19 @@ from harness.wording.numbers import (
     signed,
     spread,
 )
-from harness.wording.plans import CHANGED, amended, command, elsewhere, epochs, reading, rehearsal, seeds, setting, setting_words
+from harness.wording.plans import (
+    CHANGED,
+    amended,
+    command,
+    declared,
+    elsewhere,
+    epochs,
+    reading,
+    rehearsal,
+    seeds,
+    setting,
+    setting_words,
+)
 from harness.wording.power import out_of_reach, power
 from harness.wording.verdicts import confidence, headline, interval, needed, notes, outcome, p_value, part
 
@@ -39,6 +51,7 @@ __all__ = [
     "count",
     "cut_out",
     "decimals",
+    "declared",
     "difference_unit",
     "elsewhere",
     "epochs",

@@ -86,13 +86,21 @@ def reading(plan: Plan, table: Table, unit: str) -> str:
         parts.append(f"intervals hold at every look, {100 * (1 - plan.alpha):.4g} % together")
     fewer = [f"{row.variant} {row.pairs}" for row in compared if row.pairs < table.seeds]
     parts += [f"fewer pairs, as runs failed or diverged: {', '.join(fewer)}"] if fewer else []
-    # The file's margin is for its first metric: what was declared for this one stands in the claims about it.
-    claimed = {getattr(each, "margin", None) for each in plan.claims if each.metric == table.metric}
-    sizes = [size for size in (claimed if plan.claims else {plan.margin}) if size is not None]
-    parts += [f"{margin(size, unit)} declared not to matter" for size in sizes if len(sizes) == 1]
+    size = declared(plan, table.metric)
+    parts += [f"{margin(size, unit)} declared not to matter"] if size else []
     if exploratory := [row.variant for row in compared if not row.claimed]:
         parts.append(f"exploratory: {', '.join(exploratory)}" if len(exploratory) < len(compared) else NO_CLAIM)
     return "; ".join(parts)
+
+
+def declared(plan: Plan, metric: str) -> float | None:
+    """The difference of a metric that was declared not to matter: what the claims about it say, where they agree.
+
+    Without any claim it is the file's, which is for the first metric.
+    """
+    claimed = {getattr(each, "margin", None) for each in plan.claims if each.metric == metric}
+    sizes = (claimed if plan.claims else {plan.margin}) - {None, 0.0}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def amended(plan: Plan, metrics: Mapping[str, Metric]) -> str | None:

@@ -10,6 +10,7 @@ from harness import wording
 from harness.verdicts import Estimate, Verdict
 from harness.writeup.findings import Findings
 from harness.writeup.rows import ClaimPart, ClaimRow, Fact, Rows, VariantTable
+from harness.writeup.template import environment
 from harness.writeup.tex import escape, number
 
 
@@ -27,25 +28,13 @@ class Tabular:
 
 def render(findings: Findings) -> str:
     """The file's text; the same for the same findings."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("harness.writeup"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # what comes here is escaped by `escape` and `number`
-        block_start_string="<%",
-        block_end_string="%>",
-        variable_start_string="<<",
-        variable_end_string=">>",
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    # Braces and percent signs are TeX's own.
+    templates = environment(block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>")
     rows = Rows(findings)
     tables = [variants(findings, table) for table in rows.tables]
     if rows.claims:
         tables.append(claims(findings, rows.claims))
-    return environment.get_template("table.tex.j2").render(
+    return templates.get_template("table.tex.j2").render(
         name=escape(findings.plan.name), label=re.sub(r"[^A-Za-z0-9]+", "-", findings.plan.name), tables=tables
     )
 

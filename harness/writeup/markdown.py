@@ -15,6 +15,7 @@ from harness.writeup.pictures import Picture
 from harness.writeup.rows import ClaimRow, Rows, VariantTable
 from harness.writeup.runtable import commits, run_rows
 from harness.writeup.summary import banner, standing
+from harness.writeup.template import environment
 
 # Every character that starts Markdown, HTML or a formula somewhere. An underscore inside a word starts nothing.
 SPECIAL = re.compile(r"[\\`*\[\]<>|~&#$!{}]|(?<![^\W_])_|_(?![^\W_])")
@@ -41,20 +42,11 @@ class Grid:
 
 def render(findings: Findings, pictures: Iterable[Picture]) -> str:
     """The page's text; the same for the same findings."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("harness.writeup"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # HTML's rules are not Markdown's: the filter `md` escapes
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["md"] = lambda text: text if isinstance(text, Markdown) else escape(text)
+    templates = environment()
+    templates.filters["md"] = lambda text: text if isinstance(text, Markdown) else escape(text)
     plan, rows = findings.plan, Rows(findings)
     command = wording.command(plan, findings.results)
-    return environment.get_template("report.md.j2").render(
+    return templates.get_template("report.md.j2").render(
         plan=plan,
         banner=banner(findings),
         facts=[*wording.setting(plan), wording.plural(wording.seeds(plan), "seed")],

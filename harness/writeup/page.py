@@ -23,6 +23,7 @@ from harness.writeup.pictures import Picture, Section, folder
 from harness.writeup.rows import Rows
 from harness.writeup.runtable import commits, run_rows
 from harness.writeup.summary import banner, facts, hours, standing
+from harness.writeup.template import environment
 
 if TYPE_CHECKING:
     import jinja2
@@ -53,7 +54,7 @@ def render(findings: Findings, pictures: Sequence[Picture]) -> str:
     plan, rows = findings.plan, Rows(findings)
     images = [image(folder(findings), picture) for picture in pictures]
     return (
-        environment()
+        pages()
         .get_template("page.html.j2")
         .render(
             **shared("page.js"),
@@ -83,18 +84,9 @@ def render(findings: Findings, pictures: Sequence[Picture]) -> str:
 
 
 @cache
-def environment() -> jinja2.Environment:
-    """Everything that goes into a page is escaped by HTML's rules; a name that a template lacks is an error."""
-    import jinja2
-
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("harness.writeup"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+def pages() -> jinja2.Environment:
+    """The templates of pages, with the words they need."""
+    made = environment(html=True)
     made.filters["count"] = wording.count
     made.filters["label"] = wording.label
     made.filters["tied"] = tied
@@ -118,11 +110,8 @@ def _allowed(text: str) -> str:
 
 def margin(findings: Findings) -> str | None:
     """The difference that was declared not to matter, in words; None where no claim about the report's metric asks for one."""
-    plan, claims = findings.plan, [verdict.claim for verdict in findings.judgement.verdicts]
-    asked = any(hasattr(claim, "margin") and claim.metric == findings.metric for claim in claims)
-    if plan.margin is None or (claims and not asked):
-        return None
-    return wording.margin(plan.margin, findings.metrics[findings.metric].unit)
+    size = wording.declared(findings.plan, findings.metric)
+    return wording.margin(size, findings.metrics[findings.metric].unit) if size else None
 
 
 def tied(text: str) -> str:

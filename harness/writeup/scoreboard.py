@@ -14,7 +14,7 @@ from harness.plan import Plan
 from harness.store.atomic import make_folder, write_text
 from harness.store.records import Store
 from harness.writeup.findings import Findings, gather
-from harness.writeup.page import REFRESH_S, environment, shared
+from harness.writeup.page import REFRESH_S, pages, shared
 from harness.writeup.summary import banner, device_word, hours
 
 # In this order the words are counted above the table.
@@ -113,7 +113,7 @@ def render(entries: Sequence[Entry], troubles: Sequence[str], linked: frozenset[
     evidence = [each for each in entries if not each.rehearsal]
     words = Counter(line.word for each in evidence for line in each.claims)
     return (
-        environment()
+        pages()
         .get_template("scoreboard.html.j2")
         .render(
             **shared("page.js"),

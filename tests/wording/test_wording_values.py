@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from examples import ACCURACY, amended, images_plan
+from examples import ACCURACY, amended, changed, images_plan
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from rich.cells import cell_len
+from simulated import comparison
 
 from harness import wording
-from harness.claims import Claim
+from harness.claims import Claim, RangeClaim
 from harness.task import Metric
 
 METRIC = ACCURACY["test_accuracy"]
@@ -148,3 +149,14 @@ def test_what_the_file_says_now_is_told_where_it_differs() -> None:
     assert "says: no claims; baseline leaky_relu (registered: relu)" in str(
         wording.amended(amended(plan, baseline="leaky_relu"), ACCURACY)
     )
+
+
+def test_a_margin_is_told_where_the_claims_about_a_metric_agree_on_one() -> None:
+    quarter, half = (comparison("improves", "leaky_relu", margin=margin) for margin in (0.25, 0.5))
+    plan = changed(images_plan(), claims=(quarter,), margin=0.1)
+    assert wording.declared(plan, "test_accuracy") == 0.25
+    assert wording.declared(plan, "train_loss") is None
+    assert wording.declared(changed(plan, claims=(quarter, half)), "test_accuracy") is None
+    assert wording.declared(changed(plan, claims=()), "test_accuracy") == 0.1
+    optimum = RangeClaim(metric="test_accuracy", factor="dropout", inside=(0.1, 0.3), margin=0.0)
+    assert wording.declared(changed(plan, claims=(optimum,)), "test_accuracy") is None

@@ -6,7 +6,6 @@ After a wanted change: REGENERATE=1 python -m pytest tests/writeup, then look at
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import unicodedata
 from pathlib import Path
@@ -93,7 +92,7 @@ def test_a_number_has_a_minus_and_a_name_a_hyphen() -> None:
     assert (number("-1.48"), escape("leave-one-out")) == ("$-$1.48", "leave-one-out")
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+@pytest.mark.needs("pdflatex")
 def test_it_compiles_whatever_things_are_called(store: Store, tmp_path: Path) -> None:
     plan = planned(store, ACTIVATIONS, CLAIMS)
     (tmp_path / "table.tex").write_text(render(gather(store, changed(plan, question=" ".join(NASTY)))))
