@@ -13,6 +13,8 @@ from harness.writeup.rows import ClaimPart, ClaimRow, Fact, Rows, VariantTable
 from harness.writeup.template import environment
 from harness.writeup.tex import escape, number
 
+LONGEST = 30  # letters of a variant's label that stand on one line
+
 
 @dataclass(frozen=True)
 class Tabular:
@@ -51,10 +53,13 @@ def variants(findings: Findings, table: VariantTable) -> Tabular:
         if table.compared:
             cells += [number(row.difference.text), number(row.interval.text), number(row.p.text)]
         rows.append(cells)
+    first = "l"
+    if max(len(row.label) for row in table.rows) > LONGEST:
+        first, rows = r"p{0.3\linewidth}", [[rf"\raggedright {label}", *cells] for label, *cells in rows]
     return Tabular(
         label=re.sub(r"[^A-Za-z0-9]+", "-", table.metric),
         caption=caption(findings, f"{wording.label(table.metric).capitalize()} by variant."),
-        columns=f"@{{}}l{'r' * (len(titles) - 1)}@{{}}",
+        columns=f"@{{}}{first}{'r' * (len(titles) - 1)}@{{}}",
         titles=list(map(escape, titles)),
         rows=rows,
         notes=escape(f"n counts completed runs; {table.reading}."),
@@ -79,7 +84,7 @@ def claims(findings: Findings, rows: Sequence[ClaimRow]) -> Tabular:
     return Tabular(
         label="claims",
         caption=caption(findings, "Claims and what came of them."),
-        columns=r"@{}rp{0.26\linewidth}lrrrrr@{}",
+        columns=r"@{}rp{0.2\linewidth}lrrrrr@{}",
         titles=["", "claim", "verdict", "n", "estimate", "interval", "p", "equiv."],
         rows=found,
         notes=f"{escape('; '.join(notes))}.",

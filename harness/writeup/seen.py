@@ -17,10 +17,10 @@ def seen(subject: Subject) -> tuple[str, str]:
     name = f"{subject.name[:1].upper()}{subject.name[1:]}"
     kind = design(subject.plan)
     if kind == "one":
-        quantity = wording.label(subject.table.metric.partition("_")[2] or subject.table.metric)
-        parts = wording.listed([each.partition("_")[0] for each in alike(subject.table.metric, subject.metrics)])
+        whole, parts = subject.table.metric.partition("_")[2], alike(subject.table.metric, subject.metrics)
+        of = [each.partition("_")[0] for each in parts if _measured(subject, each)]
+        several = f"{wording.label(whole).capitalize()} ({wording.listed(of)})" if len(of) > 1 else name
         dashed = "; dashed: what is claimed" if any(isinstance(each.claim, ThresholdClaim) for each in subject.verdicts) else ""
-        several = f"{quantity[:1].upper()}{quantity[1:]} ({parts})" if " and " in parts else name
         return f"{name} by epoch{_reached(subject)}.", f"{several} by epoch, unsmoothed{dashed}."
     if subject.values.empty:
         text = f"Nothing to draw: {subject.nothing}."
@@ -45,6 +45,10 @@ def seen(subject: Subject) -> tuple[str, str]:
     alt = f"Differences in {subject.name} of {len(rows)} variants, from {low} to {high}."
     scales = "; each panel has a scale of its own" if len({row.over for row in rows}) > 1 else ""
     return alt, f"Differences, best first{scales}.{_later(subject)}"
+
+
+def _measured(subject: Subject, metric: str) -> bool:
+    return metric in subject.runs and bool(subject.runs[metric].notna().any())
 
 
 def _later(subject: Subject) -> str:
