@@ -59,8 +59,8 @@ def runs_frame(plan: Plan, records: Mapping[str, Record]) -> pd.DataFrame:
     return _frame(rows, ["id", "variant", "seed", "look", "task", "state", "reason"])
 
 
-def curves_frame(store: Store, plan: Plan, records: Mapping[str, Record]) -> pd.DataFrame:
-    """One row a planned run and epoch trained so far; see the module's first lines."""
+def curves_frame(store: Store, plan: Plan, records: Mapping[str, Record], metrics: Iterable[str] | None = None) -> pd.DataFrame:
+    """One row a planned run and epoch trained so far; see the module's first lines. `metrics`: only these numbers."""
     run_ids = [run.id for run in plan.runs]
     columns: dict[str, Sequence[Any]] = {
         "id": run_ids,
@@ -68,7 +68,7 @@ def curves_frame(store: Store, plan: Plan, records: Mapping[str, Record]) -> pd.
         "seed": [run.seed for run in plan.runs],
         "state": [records[run.id].state for run in plan.runs],
     }
-    return _epochs_frame(look(store, run_ids), columns)
+    return _epochs_frame(look(store, run_ids), columns, metrics)
 
 
 def stored_plan(store: Store, name: str) -> Plan:
@@ -108,13 +108,14 @@ def _shelf(store: Store) -> Shelf:
     return shelf.take([place for place, task in enumerate(shelf.column("task")) if task is not None]) if unread else shelf
 
 
-def _epochs_frame(shelf: Shelf, columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
-    """The epochs of `shelf` beside what its runs have in `columns`, a value a run."""
+def _epochs_frame(shelf: Shelf, columns: Mapping[str, Sequence[Any]], metrics: Iterable[str] | None = None) -> pd.DataFrame:
+    """The epochs of `shelf` beside what its runs have in `columns`, a value a run. `metrics`: only these numbers."""
     import numpy as np
     import pyarrow as pa
 
     run_of_row = pa.array(np.repeat(np.arange(shelf.runs.num_rows), shelf.runs["rows"].to_numpy()))
-    epochs = {name: shelf.epochs[name] for name in shelf.epochs.column_names}
+    wanted = set(shelf.epochs.column_names if metrics is None else ["epoch", *metrics])
+    epochs = {name: shelf.epochs[name] for name in shelf.epochs.column_names if name in wanted}
     return _numbered(
         {**epochs, **{name: pa.array(values).take(run_of_row) for name, values in columns.items()}}, [*columns, "epoch"]
     )

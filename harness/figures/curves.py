@@ -45,6 +45,8 @@ def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequen
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    # Of millions of rows, words are compared and gathered as numbers.
+    epochs = epochs.astype({"variant": "category", "state": "category"})
     present = set(epochs["variant"].unique())
     every = {variant: look for variant, look in looks(variants).items() if variant in present}
     styles = dict(list(every.items())[:MOST_VARIANTS])
@@ -83,7 +85,7 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
         axis.set(xticks=[], yticks=[])
     else:
         long = values["epoch"].nunique() > FEW_EPOCHS
-        drawn = dict(list(values.groupby("variant", sort=False)))
+        drawn = dict(list(values.groupby("variant", sort=False, observed=True)))
         seeds = thin(values, len(styles))
         crowd = len(values) > MANY_POINTS
         for place, (variant, look) in enumerate(styles.items()):
@@ -138,7 +140,7 @@ def key(epochs: pd.DataFrame, thin: int) -> str | None:
         return None
     runs = epochs.loc[epochs["epoch"] == epochs["epoch"].min(), ["variant", "seed", "state"]]  # their first rows: fewer
     broken = runs["state"].isin(["failed", "diverged"])
-    most = runs[~broken].groupby("variant")["seed"].nunique().max()
+    most = runs[~broken].groupby("variant", observed=True)["seed"].nunique().max()
     seeds = "each seed" if thin >= runs["seed"].nunique() else f"the first {thin} seeds" if thin > 1 else "the first seed"
     meanings = ["bold: mean over seeds", f"thin: {seeds}"] if most > 1 else []
     return "; ".join([*meanings, *(["cross: failed or diverged"] if broken.any() else [])]) or None

@@ -65,8 +65,11 @@ class Findings:
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """What frames.curves_frame gives; read when it is drawn, as the scoreboard draws nothing. Raises StoreError."""
-        return curves_frame(self.store, self.plan, self.records)
+        """What frames.curves_frame gives of the metrics and the learning rate.
+
+        Read when it is drawn, as the scoreboard draws nothing. Raises StoreError.
+        """
+        return curves_frame(self.store, self.plan, self.records, [*self.metrics, "learning_rate"])
 
     @property
     def metric(self) -> str:
