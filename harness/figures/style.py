@@ -22,7 +22,6 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">")
 
 STYLE: dict[Any, Any] = {
     "axes.facecolor": "white",
-    "axes.linewidth": 0.8,
     "figure.facecolor": "white",
     "axes.edgecolor": "#666666",
     "axes.labelcolor": "#222222",
@@ -36,9 +35,6 @@ STYLE: dict[Any, Any] = {
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
     "axes.titlesize": 10,
-    "lines.solid_capstyle": "round",
-    "xtick.bottom": False,
-    "ytick.left": False,
     "text.color": "#222222",
     "xtick.color": "#444444",
     "ytick.color": "#444444",
@@ -75,8 +71,9 @@ def looks(variants: Sequence[str]) -> dict[str, Look]:
 def drawing() -> Iterator[None]:
     """Draw inside this block: our style, without changing what a notebook has set."""
     import matplotlib as mpl
+    import seaborn as sns
 
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(), sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
         yield
 
 
