@@ -104,7 +104,7 @@ def _words(verdict: Verdict, estimate: _Estimate) -> str:
 def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
     """A whole sentence: `Better by 0.33 pp, 95 % interval 0.21 to 0.45, 5 paired seeds.`"""
     if not verdict.rows:
-        return "Not judged yet: the runs of the first look have not all ended."
+        return "Not judged yet."
     if len(verdict.rows) > 1:
         parts = [f"{row.subject} {row.verdict}, {part(verdict, row, metrics)}" for row in verdict.rows]
         return f"{'; '.join(parts)}."
@@ -112,10 +112,10 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
     estimate = _Estimate(row, verdict.claim, metrics, bracketed=False)
     said = [_words(verdict, estimate)]
     if estimate.bounds is not None:
-        low, high = (f"{bound:,.{estimate.places}f}" for bound in estimate.bounds)
-        said.append(f"{confidence(row.level)} {low} to {high}")
-    paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
-    said.append(plural(row.n, "paired seed" if paired else "seed"))
+        said.append(f"{confidence(row.level)} {estimate.range()}")
+    if row.n:
+        paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
+        said.append(plural(row.n, "paired seed" if paired else "seed"))
     sentence = ", ".join(said)
     if row.verdict == "inconclusive" and row.seeds_needed is not None:
         sentence += f"; {needed(row.seeds_needed)} would settle it"
@@ -180,7 +180,9 @@ class _Estimate:
     """A row's numbers as they are shown: turned back, rounded alike, with their unit; their interval in brackets or left out."""
 
     def __init__(self, row: Estimate, claim: Claim, metrics: Mapping[str, Metric], bracketed: bool = True) -> None:
-        self.row, self.margin = row, getattr(claim, "margin", None)
+        self.row, self.claim, self.margin = row, claim, getattr(claim, "margin", None)
+        # Of a slope for each parameter no digit would be left.
+        self.scale = 1e6 if getattr(claim, "dose", None) == "parameters" else 1.0
         metric = metrics[claim.metric]
         shown = as_measured(row, claim, metrics)
         self.less_is_better = isinstance(claim, ComparisonClaim | ContrastClaim) and metric.goal == "minimize"
@@ -192,6 +194,14 @@ class _Estimate:
             self.places = max(self.places - 1, 0)  # three figures: a difference is known less well than what it is of
         self.bracketed = bracketed
         self.brackets = interval(self.bounds, self.places, sign=not isinstance(claim, ThresholdClaim)) if bracketed else ""
+
+    def range(self) -> str:
+        """`0.21 to 0.45`: the interval in a sentence."""
+        if isinstance(self.claim, DeclineClaim | ProportionClaim):
+            low, high = (f"{self.scale * bound:.3g}" for bound in self.bounds or ())
+        else:
+            low, high = (f"{bound:,.{self.places}f}" for bound in self.bounds or ())
+        return f"{low} to {high}"
 
     def size(self) -> str:
         """The absolute value with its unit: `0.33 pp`."""
@@ -233,7 +243,7 @@ class _Estimate:
             bound = f", {label(claim.kind)} {figure(claim.value)}"
         else:
             bound = f", against {figure(claim.value)}"
-        reached = f"reaches {self.mean:,.{self.places}f}{bound}"
+        reached = f"reaches {self.mean:,.{self.places}f} {self.unit}".rstrip() + bound
         return f"{reached}: {self.brackets}" if self.brackets else reached
 
     def slope(self, claim: DeclineClaim | ProportionClaim) -> str:
@@ -241,12 +251,9 @@ class _Estimate:
         if math.isnan(self.row.mean):
             return ""
         way = ("worse", "better") if isinstance(claim, DeclineClaim) else ("less", "more")
-        size, dose = abs(self.row.mean), getattr(claim, "dose", None) or claim.factor
-        if dose == "parameters":
-            size, dose = 1e6 * size, "million parameters"
-        else:
-            dose = f"1 of {label(dose)}"
-        change = f"{size:.3g} {self.unit}".rstrip()
+        dose = getattr(claim, "dose", None) or claim.factor
+        dose = "million parameters" if dose == "parameters" else f"1 of {label(dose)}"
+        change = f"{self.scale * abs(self.row.mean):.3g} {self.unit}".rstrip()
         where = f"for each {dose} beyond {figure(claim.beyond)}"
         if isinstance(claim, DeclineClaim):
             return f"{way[self.row.mean < 0]} by {change} {where}"

@@ -101,14 +101,14 @@ DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
         ),
         (verdict(CONTRAST, row(over=None)), "+0.33 [+0.21, +0.45]"),
         (verdict({**CONTRAST, "sign": "negligible"}, row(over=None, p_equivalence=0.01)), "within ±0.25 pp (p .010)"),
-        (verdict(LEAST, row(mean=87.1, interval=(86.9, 87.3))), "reaches 87.10, at least 86.97: [86.90, 87.30]"),
+        (verdict(LEAST, row(mean=87.1, interval=(86.9, 87.3))), "reaches 87.10 %, at least 86.97: [86.90, 87.30]"),
         (
             verdict(LEAST, row(verdict="refuted", mean=86.1, interval=(85.9, 86.3))),
-            "reaches 86.10, below 86.97: [85.90, 86.30]",
+            "reaches 86.10 %, below 86.97: [85.90, 86.30]",
         ),
         (
             verdict(LEAST, row(verdict="inconclusive", mean=87.0, interval=(86.9, 87.1))),
-            "reaches 87.00, against 86.97: [86.90, 87.10]",
+            "reaches 87.00 %, against 86.97: [86.90, 87.10]",
         ),
         (verdict(MOST, row(mean=4_903_082.0, interval=None)), "reaches 4,903,082, at most 5,000,000"),
         (verdict(RANGE, row(**DOSES), optima=("0.1", "0.2", "0.3")), "0.1, 0.2 or 0.3 may be best (p .003)"),
@@ -170,7 +170,7 @@ def test_before_the_first_look_there_is_nothing_to_say() -> None:
         (verdict(IMPROVES, row(level=0.0066)), "Better by 0.33 pp, 99.34 % interval 0.21 to 0.45, 5 paired seeds."),
         (
             verdict(LEAST, row(mean=87.1, interval=(86.9, 87.3))),
-            "Reaches 87.10, at least 86.97, 95 % interval 86.90 to 87.30, 5 seeds.",
+            "Reaches 87.10 %, at least 86.97, 95 % interval 86.90 to 87.30, 5 seeds.",
         ),
         (verdict(RANGE, row(**DOSES), optima=("0.1", "0.2")), "0.1 or 0.2 may be best (p .003), 5 seeds."),
         (
@@ -181,6 +181,14 @@ def test_before_the_first_look_there_is_nothing_to_say() -> None:
 )
 def test_a_headline_is_a_whole_sentence(given: Verdict, sentence: str) -> None:
     assert wording.headline(given, METRICS) == sentence
+
+
+def test_a_slope_and_its_interval_are_for_the_same_dose() -> None:
+    claim = ProportionClaim(metric="test_accuracy", factor="width", beyond=32.0, dose="parameters")
+    slope = row(verdict="supported", mean=3.97e-7, interval=(1.2e-7, 6.74e-7), over=None)
+    assert wording.headline(verdict(claim, slope), METRICS) == (
+        "0.397 pp less for each million parameters beyond 32 than up to it (p .003), 95 % interval 0.12 to 0.674, 5 seeds."
+    )
 
 
 def test_every_note_is_a_sentence() -> None:
