@@ -184,7 +184,7 @@ def test_a_headline_is_a_whole_sentence(given: Verdict, sentence: str) -> None:
 
 
 def test_a_slope_and_its_interval_are_for_the_same_dose() -> None:
-    claim = ProportionClaim(metric="test_accuracy", factor="width", beyond=32.0, dose="parameters")
+    claim = {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "width", "beyond": 32.0, "dose": "parameters"}
     slope = row(verdict="supported", mean=3.97e-7, interval=(1.2e-7, 6.74e-7), over=None)
     assert wording.headline(verdict(claim, slope), METRICS) == (
         "0.397 pp less for each million parameters beyond 32 than up to it (p .003), 95 % interval 0.12 to 0.674, 5 seeds."
