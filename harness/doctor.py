@@ -77,6 +77,8 @@ def doctor(
 
 def checks(results: Path, environment: Mapping[str, str]) -> list[Callable[[], Finding]]:
     """Every check, in the order it is shown."""
+    from harness.tracking.login import home_folder
+
     return [
         python,
         packages,
@@ -87,7 +89,7 @@ def checks(results: Path, environment: Mapping[str, str]) -> list[Callable[[], F
         small_images,
         lambda: images(Path(environment.get("HARNESS_CACHE", results / "cache")) / "cifar10"),
         lambda: disk(results),
-        lambda: wandb(environment, Path.home()),
+        lambda: wandb(environment, home_folder()),
         lambda: slurm(environment.get("PATH", os.defpath)),
     ]
 

@@ -44,7 +44,7 @@ class Options:
         """Raises InputError for what `harness worker` would refuse, before anything is written."""
         from harness.retry import states_to_retry
         from harness.stop import duration
-        from harness.tracking.login import choose
+        from harness.tracking.login import choose, home_folder
         from harness.validation import suggestion
 
         labels = [variant.label for variant in experiment.variants]
@@ -60,7 +60,7 @@ class Options:
                     raise InputError(f"{flag}: {error}") from error
         if self.keep not in (None, "weights"):
             raise InputError(f"--keep: {self.keep!r} is nothing to keep; allowed: weights")
-        choose(self.track, os.environ, Path.home())
+        choose(self.track, os.environ, home_folder())
 
     def arguments(self) -> list[str]:
         """The options of `harness worker` that say the same; how to track is said by `mirrored`."""

@@ -100,6 +100,7 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     from harness.console import documents, shell, standing
     from harness.store.atomic import read_json
     from harness.store.records import Spec
+    from harness.tracking import delivery
 
     specs: list[tuple[str, Spec]] = [(run_id, read_json(store.paths.run(run_id).spec, Spec)) for run_id in run_ids]
     if len(specs) == 2:
@@ -112,10 +113,12 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     run_id, spec = specs[0]
     loaded, errors = store.load_plans()
     plans = [plan.name for plan in loaded if any(run.id == run_id for run in plan.runs)]
+    mirrored = delivery.load(store.paths, run_id)
+    known = (store.record(run_id), spec, plans, store.paths.run(run_id), mirrored.url if mirrored else None)
     if as_json:
-        shell.show_json(documents.run_details(store.record(run_id), spec, plans, store.paths.run(run_id)))
+        shell.show_json(documents.run_details(*known))
     else:
-        shell.show(standing.one_run(store.record(run_id), spec, plans, store.paths.run(run_id)))
+        shell.show(standing.one_run(*known))
     shell.end_with(errors)
 
 

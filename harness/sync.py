@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -113,9 +114,9 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
 def refuse_unless_online() -> None:
     """Raises InputError saying what W&B lacks to take anything."""
     from harness.errors import InputError
-    from harness.tracking.login import choose
+    from harness.tracking.login import choose, home_folder
 
-    choice = choose("wandb", os.environ, Path.home())
+    choice = choose("wandb", os.environ, home_folder())
     if choice.kind != "online":
         raise InputError(f"harness sync: {choice.why}; allowed: with WANDB_MODE=online")
 
@@ -138,6 +139,7 @@ def _delivered(
     except OSError as error:
         raise atomic.unusable(log, "be written", error) from error
     with errors:
+        _refuse_two(errors, log)
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
     assert child.stdin is not None
     assert child.stdout is not None
@@ -166,6 +168,18 @@ def _delivered(
         told.append({"left": left, "delivered": False})
         shell.say(f"{left} more were not tried")
     return told, in_time
+
+
+def _refuse_two(log: IO[bytes], path: Path) -> None:
+    """Lock the log for as long as the child has it, which a command that was killed may leave behind. Raises InputError."""
+    from harness.errors import InputError
+
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(f"{path}: another `harness sync` delivers from this folder now; allowed: when it has ended") from error
+    except OSError:  # a file system without locks: two at once send the same rows to the same places
+        return
 
 
 def _outcome(told: dict[str, Any]) -> str:

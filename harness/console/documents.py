@@ -46,13 +46,14 @@ def run_outcome(record: Record) -> dict[str, Any]:
     }
 
 
-def run_details(record: Record, spec: Spec, plans: list[str], paths: RunPaths) -> dict[str, Any]:
-    """One run with its spec, its plans and its files."""
+def run_details(record: Record, spec: Spec, plans: list[str], paths: RunPaths, url: str | None = None) -> dict[str, Any]:
+    """One run with its spec, its plans, its files, and the URL of its page in W&B."""
     return {
         **run_outcome(record),
         "spec": spec.model_dump(mode="json", by_alias=True),
         "plans": plans,
         "files": [str(file) for file in files_of(paths)],
+        "url": url,
     }
 
 

@@ -129,8 +129,8 @@ def dotted(number: int) -> str:
     return str(number) if number else NOTHING
 
 
-def one_run(record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths) -> RenderableType:
-    """One run: its record, its files and its whole configuration."""
+def one_run(record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths, url: str | None = None) -> RenderableType:
+    """One run: its record, its files and its whole configuration; `url` of its page in W&B."""
     facts = {
         "run": record.id,
         "state": " ".join(filter(None, [record.state, record.reason])),
@@ -143,6 +143,7 @@ def one_run(record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths) -
         "trained": None if record.seconds is None else wording.clock(record.seconds),
         "ended": record.ended_at,
         "trained by": holder(record) if record.state == "running" else None,
+        "W&B": url,
     }
     files = [str(file) for file in files_of(paths)]
     return Group(

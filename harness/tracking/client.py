@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from harness.store.paths import Paths
-from harness.tracking.login import read_login
+from harness.tracking.login import home_folder, read_login
 from harness.tracking.page import Ending, Page, without_secrets
 
 INIT_S = 10.0
@@ -59,9 +59,9 @@ class OpenRun:
 
     def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:
         """Attach files, as a version of the artifact `name`, and wait until W&B has them. Raises UnreachableError."""
-        import wandb
-
         with told_of():
+            import wandb
+
             artifact = wandb.Artifact(name, type=kind)
             for file in files:
                 if file.is_dir():
@@ -90,12 +90,23 @@ class Client:
         for name, place in (("WANDB_CACHE_DIR", "cache"), ("WANDB_DATA_DIR", "data")):
             os.environ.setdefault(name, str(root / "cache" / "wandb" / place))
         os.environ |= {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
-        os.environ.pop("WANDB_SWEEP_ID", None)  # inside a sweep's agent, each run would become that one trial
-        os.environ.setdefault("WANDB_PROJECT", read_login(os.environ, Path.home()).project)
+        # Inside a sweep's agent each run would become that one trial, inside another run of W&B its service would be ours to end;
+        # a word that is no mode would be an error for whoever names another.
+        for name in ("WANDB_SWEEP_ID", "WANDB_SERVICE", "WANDB_MODE"):
+            os.environ.pop(name, None)
+        os.environ.setdefault("WANDB_PROJECT", read_login(os.environ, home_folder()).project)
         self.root = root
 
     def open(self, page: Page, online: bool, hardware: Hardware | None = None) -> OpenRun:
         """Open the run, or go on with it where W&B has it already. Raises UnreachableError after at most 12 s."""
+        with told_of(), _at_most(INIT_S + GRACE_S):
+            run = self._open(page, online, hardware)
+        opened = OpenRun(run, online, self.finish_s)
+        if not online:
+            self._remove_earlier(page.id, opened.folder)
+        return opened
+
+    def _open(self, page: Page, online: bool, hardware: Hardware | None) -> Any:
         import wandb
 
         settings = wandb.Settings(
@@ -128,29 +139,25 @@ class Client:
             symlink=False,
             stop_fn=_stay,
         )
-        with told_of(), _at_most(INIT_S + GRACE_S):
-            run = wandb.init(settings=settings, config=dict(page.config))
-            run.define_metric("epoch")
-            run.define_metric("*", step_metric="epoch")
-            run.summary["state"] = "running"
-            run.tags = page.tags  # an earlier ending's tag goes; W&B would keep it if there were none
-        opened = OpenRun(run, online, self.finish_s)
-        if not online:
-            self._remove_earlier(page.id, opened.folder)
-        return opened
+        run = wandb.init(settings=settings, config=dict(page.config))
+        run.define_metric("epoch")
+        run.define_metric("*", step_metric="epoch")
+        run.summary["state"] = "running"
+        run.tags = page.tags  # an earlier ending's tag goes; W&B would keep it if there were none
+        return run
 
     def rows_at(self, path: str) -> int:
         """How many rows W&B has of the run at `path`. Raises UnreachableError."""
-        import wandb
-
         with told_of(), _at_most(ASK_S + GRACE_S):
+            import wandb
+
             return int(wandb.Api(timeout=int(ASK_S)).run(path).lastHistoryStep) + 1
 
     def reset(self) -> None:
         """End wandb's service with all that is open: after a failed `init` the run's id would stay in use."""
-        import wandb
-
         with told_of(), _at_most(FINISH_S + GRACE_S):
+            import wandb
+
             wandb.teardown()
 
     def mark_delivered(self, run_id: str) -> None:

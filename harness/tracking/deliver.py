@@ -22,10 +22,11 @@ from harness.store.paths import RunPaths
 from harness.store.records import Store
 from harness.tracking import delivery
 from harness.tracking.client import Client, UnreachableError
-from harness.tracking.mirror import Mirror
+from harness.tracking.mirror import Mirror, end_after
 from harness.tracking.page import Ending, Page, without_secrets
 from harness.tracking.workspace import make
 
+LEFT_S = 10.0  # after its time was up, for a command that was killed and ends nothing
 UPLOADS = ("weights", "predictions", "report")
 
 
@@ -117,6 +118,7 @@ def main(argv: Sequence[str]) -> int:
     """`<results> <seconds>`, and on standard input {"runs": [[id, [upload, …]], …], "reports": [plan, …], "workspaces": […]}."""
     root, seconds = argv
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_after(float(seconds) + LEFT_S)
     store, wanted = Store.open(Path(root), create=False), json.load(sys.stdin)
     client = Client(store.paths, finish_s=float(seconds))
     failed = False

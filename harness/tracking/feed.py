@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import select
@@ -12,13 +11,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from harness.errors import StoreError
 from harness.store import atomic
 from harness.store.paths import Paths
-from harness.tracking.login import Choice, choose
+from harness.tracking.login import Choice, choose, home_folder
 
 CLOSING_S = 16.0  # the mirror gives itself 15; then it is ended
 
@@ -36,15 +35,13 @@ class Feed:
         assert len(line) <= 512  # what POSIX lets a pipe take whole
         try:
             return os.write(self.descriptor, line) == len(line)
-        except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.EPIPE):
-                return False
-            raise
+        except OSError:  # full, without a reader, or closed by a task that tidies up: training goes on in any case
+            return False
 
 
 @dataclass
 class MirrorProcess:
-    """The mirror: reads lines until every writer of its pipe is gone, then has 15 s.
+    """The mirror: reads lines until it is told to close, or nobody is left to write any, then has 15 s.
 
     It leads a session of its own, so that Ctrl-C does not reach it.
     """
@@ -58,7 +55,7 @@ class MirrorProcess:
         log = paths.wandb / "mirror.log"
         atomic.make_folder(log.parent)
         reading, writing = os.pipe()
-        command = [sys.executable, "-m", "harness.tracking.mirror", str(paths.root), choice.kind]
+        command = [sys.executable, "-m", "harness.tracking.mirror", str(paths.root), choice.kind, str(os.getpid())]
         try:
             with log.open("ab") as output:
                 process = subprocess.Popen(command, stdin=reading, stdout=output, stderr=output, start_new_session=True)
@@ -70,7 +67,9 @@ class MirrorProcess:
         return cls(process, writing)
 
     def close(self, wait_s: float = CLOSING_S) -> None:
-        """No more lines from here; wait until the mirror has ended, and end it after `wait_s`."""
+        """No more lines; wait until the mirror has ended, and end it after `wait_s`."""
+        # The end of the pipe would not do: processes that a task has started may hold it open.
+        Feed(self.descriptor).send({"close": True})
         os.close(self.descriptor)
         try:
             self.process.wait(wait_s)
@@ -84,28 +83,41 @@ class MirrorProcess:
 class Mirrored:
     """A mirror that the workers of one command share: `arguments` are theirs, `descriptors` what they inherit.
 
-    A context manager: leaving it lets the mirror finish. That nothing is mirrored, though not by wish, is said once. Raises
-    InputError and StoreError.
+    A context manager: leaving it lets the mirror finish, unless Ctrl-C cuts that short. That nothing is mirrored, though not by
+    wish, is said once. Raises InputError.
     """
 
     def __init__(self, paths: Paths, mode: str) -> None:
-        choice = choose(mode, os.environ, Path.home())
-        self.process = None if choice.kind == "none" else MirrorProcess.start(paths, choice)
-        if self.process is None:
+        choice = choose(mode, os.environ, home_folder())
+        self.process: MirrorProcess | None = None
+        self.descriptors: tuple[int, ...] = ()
+        self.arguments = ["--track", "none"]
+        if choice.kind == "none":
             if mode != "none":
-                print(f"W&B: {choice.why}; runs are not mirrored", file=sys.stderr)
-            self.descriptors: tuple[int, ...] = ()
-            self.arguments = ["--track", "none"]
-        else:
-            self.descriptors = (self.process.descriptor,)
-            self.arguments = ["--track", mode, "--mirror-descriptor", str(self.process.descriptor)]
+                _say(f"{choice.why}; runs are not mirrored")
+            return
+        try:
+            self.process = MirrorProcess.start(paths, choice)
+        except StoreError as error:
+            _say(f"{error}; runs are not mirrored, `harness sync NAME` delivers them later")
+            return
+        self.descriptors = (self.process.descriptor,)
+        self.arguments = ["--track", mode, "--mirror-descriptor", str(self.process.descriptor)]
 
     def __enter__(self) -> Mirrored:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.process is not None:
+        if self.process is None:
+            return
+        try:
             self.process.close()
+        except KeyboardInterrupt:  # everything is trained, or stopped already: only the waiting ends
+            _say("not waited for; `harness sync` delivers what is missing")
+
+
+def _say(text: str) -> None:
+    print(f"W&B: {text}", file=sys.stderr)
 
 
 def lines(descriptor: int, every_s: float) -> Iterator[list[str]]:

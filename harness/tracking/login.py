@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import configparser
 import importlib.util
+import netrc
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -39,7 +39,15 @@ class Login:
     @property
     def host(self) -> str:
         """The server's name, without port."""
-        return _host(self.base_url)
+        return _server(self.base_url).partition(":")[0]
+
+
+def home_folder() -> Path:
+    """The person's folder; the root where there is none, as for a user without a name in a container."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
 
 
 def choose(mode: str, environment: Mapping[str, str], home: Path, installed: bool | None = None) -> Choice:
@@ -52,7 +60,7 @@ def choose(mode: str, environment: Mapping[str, str], home: Path, installed: boo
     if mode == "none":
         return Choice("none", "by --track none")
     if installed is None:
-        installed = importlib.util.find_spec("wandb") is not None
+        installed = _installed()
     login = read_login(environment, home)
     if not installed:
         return _unless_forced(mode, "wandb is not installed", "python -m pip install wandb")
@@ -78,7 +86,7 @@ def read_login(environment: Mapping[str, str], home: Path) -> Login:
         mode = "disabled"
     project = environment.get("WANDB_PROJECT") or settings.get("project", PROJECT)
     known = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}
-    return Login(base_url, project, known.get(mode, "online"), _key(environment, home, settings, _host(base_url)))
+    return Login(base_url, project, known.get(mode, "online"), _key(environment, home, settings, _server(base_url)))
 
 
 def _unless_forced(mode: str, why: str, advice: str) -> Choice:
@@ -87,23 +95,33 @@ def _unless_forced(mode: str, why: str, advice: str) -> Choice:
     return Choice("none", why)
 
 
-def _key(environment: Mapping[str, str], home: Path, settings: Mapping[str, str], host: str) -> str | None:
-    """What holds a key for `host`; the key itself is neither kept nor shown."""
+def _installed() -> bool:
+    """Whether there is a wandb to import. A folder `wandb` that other runs left in the current one is none."""
+    try:
+        found = importlib.util.find_spec("wandb")
+    except ImportError:
+        return False
+    return found is not None and found.origin is not None
+
+
+def _key(environment: Mapping[str, str], home: Path, settings: Mapping[str, str], server: str) -> str | None:
+    """What holds a key for `server`; the key itself is neither kept nor shown."""
     for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"):
         if environment.get(name):
             return name
     for file in (Path(environment["NETRC"]),) if environment.get("NETRC") else (home / ".netrc", home / "_netrc"):
-        if _names_host(file, host):
+        if _has_key(file, server):
             return str(file)
     return "W&B's settings" if settings.get("api_key") else None
 
 
-def _names_host(file: Path, host: str) -> bool:
+def _has_key(file: Path, server: str) -> bool:
+    """Whether a netrc file has an entry for the server (name:port), or a default one."""
     try:
-        words = file.read_text(errors="replace").split()
-    except OSError:  # not there, or not ours to read: W&B could not read it either
+        found = netrc.netrc(file).authenticators(server)
+    except (OSError, UnicodeDecodeError, netrc.NetrcParseError):  # W&B passes over such a file, too
         return False
-    return any(word == "machine" and name.partition(":")[0] == host for word, name in pairwise(words))
+    return found is not None and bool(found[2])
 
 
 def _settings(file: Path) -> dict[str, str]:
@@ -115,5 +133,5 @@ def _settings(file: Path) -> dict[str, str]:
     return dict(parser["default"]) if parser.has_section("default") else {}
 
 
-def _host(base_url: str) -> str:
-    return base_url.partition("://")[2].partition("/")[0].partition(":")[0]
+def _server(base_url: str) -> str:
+    return base_url.partition("://")[2].partition("/")[0]

@@ -1,7 +1,7 @@
 """Lines of a pipe, and the runs' own files -> runs in W&B: the mirror process. See the package for why it is one.
 
-It reads `{"run": id, …}` and `{"end": id}` until every writer of its standard input is gone, follows metrics.jsonl of the runs
-between the two, and then has CLOSING_S to finish; after that it ends itself, with what it started.
+It reads `{"run": id, …}` and `{"end": id}` until `{"close": true}` comes or nobody is left to write, follows metrics.jsonl of the
+runs between the two, and then has CLOSING_S to finish; after that it ends itself, with what it started.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Mirror:
         followed = self._followed.get(run_id)
         return followed.open_run if followed else None
 
-    def _open(self, run_id: str, online: bool, hardware: Hardware | None) -> None:
+    def _open(self, run_id: str, online: bool, hardware: Hardware | None, *, last: bool = False) -> None:
         known = delivery.load(self.store.paths, run_id) or Delivery()
         paths = self.store.paths.run(run_id)
         try:
@@ -120,11 +120,11 @@ class Mirror:
         try:
             opened = self.client.open(replace(shown, id=delivery.wandb_id(run_id, known)), online, hardware)
         except UnreachableError as error:
-            falls_back = online and self.falls_back
+            falls_back = self.falls_back and not last  # also from offline: wandb's service may have died
             self.say(f"{run_id}: {error}" + ("; going on offline, harness sync delivers it" if falls_back else ""))
             if falls_back:
                 self._go_offline()
-                self._open(run_id, False, hardware)
+                self._open(run_id, False, hardware, last=True)
             return
         sent: list[str] = []
         if online:
@@ -146,7 +146,7 @@ class Mirror:
         except UnreachableError as error:
             self.say(f"W&B's service: {error}")
         for followed in others:
-            self._open(followed.run_id, False, followed.hardware)
+            self._open(followed.run_id, False, followed.hardware, last=True)
 
     def _catch_up(self, followed: Followed) -> None:
         paths = self.store.paths.run(followed.run_id)
@@ -234,24 +234,44 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_ino
 
 
-def follow(mirror: Mirror, words: Iterable[list[str]], accelerators: Callable[[str], bool]) -> None:
-    """Do what the lines say until they end, then finish everything."""
+def follow(mirror: Mirror, words: Iterable[list[str]], accelerators: Callable[[str], bool], starter: int) -> None:
+    """Do what the lines say until they end, then finish everything. `starter`: the process that this one serves."""
+    workers: set[int] = set()
     for several in words:
-        for line in several:
-            word = json.loads(line)
+        closing = False
+        for word in map(json.loads, several):
             if "run" in word:
+                workers.add(word["pid"])
                 gpus = tuple(int(part) for part in word["gpus"].split(",") if part.strip().isdigit())
                 mirror.begin(word["run"], Hardware(word["pid"], gpus) if accelerators(word["run"]) else None)
-            else:
+            elif "end" in word:
                 mirror.end(word["end"])
+            else:
+                closing = True
         mirror.tick()
-    threading.Thread(target=_end_after, args=(CLOSING_S,), daemon=True).start()
+        # The end of the pipe does not do: processes that a task has started may hold it open, and outlive everybody.
+        if closing or (os.getppid() != starter and not any(map(_is_alive, workers))):
+            break
+    end_after(CLOSING_S)
     mirror.end_all()
 
 
-def _end_after(seconds: float) -> None:
-    time.sleep(seconds)
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def end_after(seconds: float) -> None:
+    """End this session in so long, whatever it does then."""
+
+    def end() -> None:
+        time.sleep(seconds)
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def _trains_on_cuda(store: Store) -> Callable[[str], bool]:
@@ -266,15 +286,15 @@ def _trains_on_cuda(store: Store) -> Callable[[str], bool]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`<results> online|offline`."""
-    root, kind = argv
+    """`<results> online|offline <process id of the starter>`."""
+    root, kind, starter = argv
     os.nice(NICE)
     # Whoever asks the workers to stop may signal everything; the mirror ends when they have, by the end of its pipe.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     store = Store.open(Path(root), create=False)
     mirror = Mirror(store, Client(store.paths), _say, online=kind == "online")
-    follow(mirror, lines(sys.stdin.fileno(), POLL_S), _trains_on_cuda(store))
+    follow(mirror, lines(sys.stdin.fileno(), POLL_S), _trains_on_cuda(store), int(starter))
     return 0
 
 

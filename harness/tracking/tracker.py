@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, Protocol
 
 from harness.errors import StoreError
 from harness.store.paths import Paths
 from harness.store.records import Result, Spec
+from harness.tracking import delivery
 from harness.tracking.feed import Feed, MirrorProcess
-from harness.tracking.login import choose
+from harness.tracking.login import choose, home_folder
 
 
 class Tracker(Protocol):
@@ -53,7 +54,8 @@ class MirrorTracker:
     `begin` gives a mirror process, at the first run: a worker without runs to train starts none. `feed`: one that is shared.
     """
 
-    def __init__(self, begin: Callable[[], MirrorProcess] | None = None, feed: Feed | None = None) -> None:
+    def __init__(self, paths: Paths, begin: Callable[[], MirrorProcess] | None = None, feed: Feed | None = None) -> None:
+        self._paths = paths
         self._begin = begin
         self._feed = feed
         self._mirror: MirrorProcess | None = None
@@ -62,6 +64,8 @@ class MirrorTracker:
     def start(self, run_id: str, spec: Spec, rows: int) -> None:  # noqa: ARG002 - the protocol's signature
         """Have the run followed."""
         self._run_id = run_id
+        with suppress(OSError):  # then `harness sync` must be told the plan's name
+            delivery.mark(self._paths, run_id)
         if self._feed is None and self._begin is not None:
             try:
                 self._mirror = self._begin()
@@ -96,11 +100,11 @@ def make_tracker(mode: str, paths: Paths, descriptor: int | None = None, say: Ca
 
     Where W&B is not to be had, that is said once, here.
     """
-    choice = choose(mode, os.environ, Path.home())
+    choice = choose(mode, os.environ, home_folder())
     if choice.kind == "none":
         if mode != "none":
             say(f"W&B: {choice.why}; runs are not mirrored")
         return NoTracker()
     if descriptor is not None:
-        return MirrorTracker(feed=Feed(descriptor))
-    return MirrorTracker(lambda: MirrorProcess.start(paths, choice))
+        return MirrorTracker(paths, feed=Feed(descriptor))
+    return MirrorTracker(paths, lambda: MirrorProcess.start(paths, choice))

@@ -15,7 +15,7 @@ from harness.store import atomic
 from harness.store.paths import Paths
 from harness.task import Metric
 from harness.tracking.client import UnreachableError, told_of
-from harness.tracking.login import read_login
+from harness.tracking.login import home_folder, read_login
 from harness.tracking.page import LONGEST_NAME
 
 MOST_RUNS = 1000  # shown in a panel; groups are averaged over them
@@ -68,7 +68,7 @@ def make(plain: Mapping[str, Any], paths: Paths) -> str:
 
         entity = os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity
         view = _earlier(path) or workspaces.Workspace(
-            entity=entity, project=read_login(os.environ, Path.home()).project, name=plain["name"]
+            entity=entity, project=read_login(os.environ, home_folder()).project, name=plain["name"]
         )
         fill(view, plain)
         view.save()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
-from harness.tracking.feed import Feed, lines
+import pytest
+
+from harness.store.records import Store
+from harness.tracking.feed import Feed, Mirrored, lines
 
 WORD = {"run": "0" * 12, "pid": 12345, "gpus": "0"}
 
@@ -41,3 +44,19 @@ def test_lines_come_whole_however_the_pipe_cuts_them() -> None:
     assert next(stream) == ["second"]
     assert list(stream) == []
     os.close(reading)
+
+
+def test_a_pipe_that_a_task_has_closed_hurts_nobody() -> None:
+    reading, writing = os.pipe()
+    feed = Feed(writing)
+    os.close(writing)
+    assert not feed.send(WORD)
+    os.close(reading)
+
+
+def test_a_mirror_that_cannot_start_leaves_a_command_without_one(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    store.paths.wandb.write_text("a file where a folder should be")
+    os.environ["WANDB_MODE"] = "offline"
+    with Mirrored(store.paths, "auto") as mirrored:
+        assert (mirrored.arguments, mirrored.descriptors) == (["--track", "none"], ())
+    assert capsys.readouterr().err.count("runs are not mirrored") == 1

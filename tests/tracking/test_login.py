@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from harness.errors import InputError
-from harness.tracking.login import Choice, choose, read_login
+from harness.tracking.login import Choice, choose, home_folder, read_login
 
 KEY = {"WANDB_API_KEY": "f" * 40}
 
@@ -24,7 +25,14 @@ def test_logged_in_is_online_else_offline(tmp_path: Path) -> None:
 def test_a_netrc_counts_for_the_host_it_names(tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password " + "f" * 40)
     assert chosen(tmp_path).kind == "online"
-    assert chosen(tmp_path, WANDB_BASE_URL="https://wandb.example.org:8080").kind == "offline"
+    own = "https://wandb.example.org:8080"
+    assert chosen(tmp_path, WANDB_BASE_URL=own).kind == "offline"
+    (tmp_path / ".netrc").write_text("machine wandb.example.org:8080 login user password " + "f" * 40)
+    assert chosen(tmp_path, WANDB_BASE_URL=own).kind == "online"
+    (tmp_path / ".netrc").write_text("default login user password " + "f" * 40)
+    assert chosen(tmp_path).kind == "online"
+    (tmp_path / ".netrc").write_text("machine machine machine")
+    assert chosen(tmp_path).kind == "offline"
 
 
 def test_the_key_is_no_part_of_what_is_said(tmp_path: Path) -> None:
@@ -68,3 +76,18 @@ def test_what_is_forced_and_cannot_be_is_an_error(
 def test_another_word_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'wand' is no tracker; allowed: auto, wandb, none"):
         chosen(tmp_path, mode="wand")
+
+
+def test_a_folder_that_wandb_left_is_no_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wandb").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    assert choose("auto", KEY, tmp_path) == Choice("none", "wandb is not installed")
+
+
+def test_a_user_without_a_home_has_no_login_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> Path:
+        raise RuntimeError("Could not determine home directory.")  # as for a user id that a container does not know
+
+    monkeypatch.setattr(Path, "home", nameless)
+    assert choose("auto", {}, home_folder(), installed=True).kind == "offline"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import PlanMaker
+from conftest import TESTS, PlanMaker
 from mirrors import begin, measured, mirror, offline_rows, show, train, until
 from runfile import exit_code
 from wandb_server import ENTITY, KEY, PROJECT, Server
@@ -157,6 +159,61 @@ def test_a_kill_of_the_mirror_leaves_every_row_on_disk(store: Store, toy_plan: P
         until(lambda: offline_rows(store, run_id) == [measured(store, run_id)])
         end_session(started.process)
         assert offline_rows(store, run_id) == [measured(store, run_id)]
+
+
+def test_a_process_that_outlives_its_task_keeps_no_mirror_waiting(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan()
+    train(store, plan)
+    with mirror(store, "offline") as (feed, started):
+        held = os.dup(feed.descriptor)  # as a forked process has it
+        begin(feed, plan.runs[0].id)
+    os.close(held)
+    assert started.process.returncode == 0  # it was not killed after 16 s
+    assert offline_rows(store, plan.runs[0].id) == [measured(store, plan.runs[0].id)]
+
+
+STARTS_AND_DIES = """
+import os, sys
+from pathlib import Path
+from harness.store.records import Store
+from harness.tracking.feed import Feed, MirrorProcess
+from harness.tracking.login import Choice
+started = MirrorProcess.start(Store.open(Path(sys.argv[1])).paths, Choice("offline", "by the test"))
+Feed(started.descriptor).send({"run": sys.argv[2], "pid": os.getpid(), "gpus": ""})
+if os.fork() == 0:
+    sys.stdin.read()  # what the task left behind has the pipe, too
+os._exit(0)
+"""
+
+
+def test_a_mirror_whose_workers_were_killed_ends_although_its_pipe_is_held_open(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan()
+    train(store, plan)
+    run_id = plan.runs[0].id
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+    words = [sys.executable, "-c", STARTS_AND_DIES, str(store.paths.root), run_id]
+    with subprocess.Popen(words, env=environment, stdin=subprocess.PIPE) as process:
+        process.wait()
+        until(lambda: [exit_code(file) for file in store.paths.wandb.glob(f"offline-run-*/run-{run_id}.wandb")] == [0])
+
+
+def test_a_service_of_wandb_that_died_is_started_again(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan(seeds=2)
+    train(store, plan)
+    first, second = (run.id for run in plan.runs)
+    with mirror(store, "offline") as (feed, started):
+        begin(feed, first)
+        until(lambda: offline_rows(store, first) == [measured(store, first)])
+        for service in children(started.process.pid):
+            os.kill(service, signal.SIGKILL)
+        begin(feed, second)
+        feed.send({"end": second})
+    for run_id in (first, second):
+        assert offline_rows(store, run_id) == [measured(store, run_id)]
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def unended(store: Store, run_id: str, rows: int) -> list[dict[str, object]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 
 import pytest
 from conftest import PlanMaker
 from mirrors import harness, measured, show, train
-from wandb_server import KEY, Server
+from wandb_server import ENTITY, KEY, PROJECT, Server
 
 from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
 from harness.plan import Plan
@@ -113,3 +114,22 @@ def test_bad_words_are_refused(store: Store, words: tuple[str, ...], says: str) 
     code, _, err = sync(store, *words)
     assert code == EXIT_BAD_INPUT
     assert says in err
+
+
+@pytest.mark.usefixtures("plan")
+def test_one_sync_at_a_time(store: Store) -> None:
+    with (store.paths.wandb / "sync.log").open("ab") as log, Server() as server:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        code, _, err = sync(store, **server.environment())
+        assert (code, server.calls) == (EXIT_BAD_INPUT, [])
+    assert "another `harness sync` delivers from this folder now" in err
+
+
+def test_the_page_of_a_run_is_shown_by_status(store: Store, plan: Plan) -> None:
+    run_id = plan.runs[0].id
+    with Server() as server:
+        assert sync(store, run_id, **server.environment())[0] == EXIT_OK
+        url = f"{server.url}/{ENTITY}/{PROJECT}/runs/{run_id}"
+    words = ("status", run_id, "--results", str(store.paths.root))
+    assert url in harness(*words, environment={}, cwd=store.paths.root).stdout
+    assert json.loads(harness(*words, "--json", environment={}, cwd=store.paths.root).stdout)["url"] == url

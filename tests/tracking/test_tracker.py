@@ -14,9 +14,12 @@ from mirrors import harness, measured, offline_rows, until
 from wandb_server import Server
 
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK
+from harness.stop import Stop
 from harness.store.records import Store
 from harness.tracking import NoTracker, make_tracker
+from harness.tracking.deliver import mirrored_runs, survey
 from harness.tracking.tracker import MirrorTracker
+from harness.worker import Options, Worker
 
 EXPERIMENT = """
 question: Which toy walks best?
@@ -108,3 +111,15 @@ def test_a_mirror_that_cannot_start_costs_a_message(store: Store, capsys: pytest
         tracker.finish(None)
     tracker.close()
     assert capsys.readouterr().err.count("the run is not mirrored") == 1
+
+
+def test_runs_whose_mirror_is_gone_are_known_to_sync(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan(seeds=2)
+    store.save_plan(plan)
+    reading, writing = os.pipe()
+    os.close(reading)
+    os.environ["WANDB_MODE"] = "offline"
+    Worker(store, plan, Options(mirror_descriptor=writing, poll_s=0.01), Stop()).work()
+    os.close(writing)
+    assert mirrored_runs(store) == sorted(run.id for run in plan.runs)
+    assert {parcel.state for parcel in survey(store, mirrored_runs(store))} == {"waiting"}
