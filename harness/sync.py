@@ -116,9 +116,10 @@ def refuse_unless_online() -> None:
     from harness.errors import InputError
     from harness.tracking.login import choose, home_folder
 
-    choice = choose("wandb", os.environ, home_folder())
+    choice = choose("auto", os.environ, home_folder())
     if choice.kind != "online":
-        raise InputError(f"harness sync: {choice.why}; allowed: with WANDB_MODE=online")
+        advice = "allowed: with WANDB_MODE=online, after `wandb login` or with WANDB_API_KEY"
+        raise InputError(f"harness sync: {choice.why}; {advice}")
 
 
 def _delivered(

@@ -23,7 +23,7 @@ from harness.store.records import Store
 from harness.tracking import delivery
 from harness.tracking.client import Client, UnreachableError
 from harness.tracking.mirror import Mirror, end_after
-from harness.tracking.page import Ending, Page, without_secrets
+from harness.tracking.page import Ending, Page, secrets_in, without_secrets
 from harness.tracking.workspace import make
 
 LEFT_S = 10.0  # after its time was up, for a command that was killed and ends nothing
@@ -102,10 +102,13 @@ def deliver_report(client: Client, plan: Plan, folder: Path) -> dict[str, Any]:
     run_id = "report-" + hashlib.sha256(plan.name.encode()).hexdigest()[:12]
     config = without_secrets({"plan": plan.name, "question": plan.question})
     try:
+        for file in filter(Path.is_file, folder.rglob("*")):
+            if names := secrets_in(file.read_bytes()):
+                raise UnreachableError(f"{file} holds the value of {names[0]}, as the experiment does; not uploaded")
         opened = client.open(Page(run_id, f"report · {plan.name}"[:128], plan.name[:128], "report", (), config), online=True)
         opened.upload(run_id, "report", [folder])
         opened.finish(Ending({"state": "completed"}, 0))
-    except UnreachableError as error:
+    except (UnreachableError, OSError) as error:
         return {"report": plan.name, "delivered": False, "error": str(error)}
     return {"report": plan.name, "delivered": True, "url": opened.url}
 

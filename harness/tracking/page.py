@@ -15,7 +15,7 @@ from harness.store.records import Result, Spec
 
 LONGEST_TAG = 64  # characters; W&B refuses longer ones
 LONGEST_NAME = 128
-SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|AUTH|CREDENTIAL|(?:^|_)PAT(?:$|_)", re.IGNORECASE)
 USER_IN_URL = re.compile(r"(\w+://)[^/\s@]+@")
 SHORTEST_SECRET = 8  # characters; shorter values are words such as "true"
 
@@ -84,9 +84,17 @@ def ending(result: Result | None) -> Ending:
 
 def without_secrets(value: Any, environment: Mapping[str, str] | None = None) -> Any:
     """`value` with what environment variables of a secret's name hold, and users in URLs, replaced by `***`, at any depth."""
+    return _masked(value, sorted(_secrets(environment).values(), key=len, reverse=True))
+
+
+def secrets_in(data: bytes, environment: Mapping[str, str] | None = None) -> list[str]:
+    """The names of the environment variables whose values `without_secrets` would replace in `data`."""
+    return [name for name, text in _secrets(environment).items() if os.fsencode(text) in data]
+
+
+def _secrets(environment: Mapping[str, str] | None) -> dict[str, str]:
     environment = os.environ if environment is None else environment
-    secrets = [text for name, text in environment.items() if SECRET_NAME.search(name) and len(text) >= SHORTEST_SECRET]
-    return _masked(value, sorted(secrets, key=len, reverse=True))
+    return {name: text for name, text in environment.items() if SECRET_NAME.search(name) and len(text) >= SHORTEST_SECRET}
 
 
 def _masked(value: Any, secrets: Sequence[str]) -> Any:

@@ -133,3 +133,15 @@ def test_the_page_of_a_run_is_shown_by_status(store: Store, plan: Plan) -> None:
     words = ("status", run_id, "--results", str(store.paths.root))
     assert url in harness(*words, environment={}, cwd=store.paths.root).stdout
     assert json.loads(harness(*words, "--json", environment={}, cwd=store.paths.root).stdout)["url"] == url
+
+
+def test_a_report_that_holds_a_secret_is_not_uploaded(store: Store, plan: Plan) -> None:
+    report = store.paths.report(plan.name)
+    report.mkdir(parents=True)
+    (report / "index.html").write_text("<td>hf_0123456789</td>")
+    with Server() as server:
+        words = (plan.name, "--upload", "report")
+        code, out, err = sync(store, *words, **server.environment(), HF_TOKEN="hf_0123456789")
+        assert (code, server.artifacts) == (EXIT_RUNS_FAILED, {})
+    assert "index.html holds the value of HF_TOKEN" in out
+    assert "hf_0123456789" not in out + err

@@ -9,7 +9,7 @@ from conftest import PlanMaker
 
 from harness.plan import Plan
 from harness.store.records import Result, Spec
-from harness.tracking.page import LONGEST_TAG, ending, page, without_secrets
+from harness.tracking.page import LONGEST_TAG, ending, page, secrets_in, without_secrets
 
 FOLDER = Path("/results/runs/0")
 
@@ -64,11 +64,21 @@ def test_endings_are_shown_as_what_they_are() -> None:
 
 
 def test_secrets_are_masked_wherever_they_stand() -> None:
-    environment = {"HF_TOKEN": "hf_0123456789", "API_KEY": "short", "HOME": "/home/somebody"}
+    environment = {
+        "HF_TOKEN": "hf_0123456789",
+        "DB_PASS": "open sesame",
+        "PATH": "/usr/bin",
+        "GH_PAT": "pat_9876",
+        "API_KEY": "short",
+        "HOME": "/home/somebody",
+    }
     value = {"a": ["x hf_0123456789 y"], "b": {"url": "https://me:pass@host/x"}, "c": 1.5, "home": "/home/somebody short"}
+    value["others"] = "open sesame pat_9876 /usr/bin"
     assert without_secrets(value, environment) == {
         "a": ["x *** y"],
         "b": {"url": "https://***@host/x"},
         "c": 1.5,
         "home": "/home/somebody short",
+        "others": "*** *** /usr/bin",
     }
+    assert secrets_in(b"<p>open sesame</p> short", environment) == ["DB_PASS"]
