@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.calibration import levels_for
 from harness.claims import ComparisonClaim, ContrastClaim
+from harness.errors import StoreError
 from harness.frames import curves_frame, runs_frame
 from harness.images import Pair, new_images
 from harness.plan import Plan, PlannedRun
@@ -107,7 +108,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> Findings:
     tables = {metric: table(plan, runs, metric, levels) for metric in (first, *_compared(found.verdicts, first))}
     pairs, seeds = _pairs(plan, found.verdicts, tables[first]) if predictions else [], tables[first].seeds
     images = new_images(store, plan, records, pairs, metric=first, kind=metrics[first], seeds=seeds)
-    origins = _origins(store, wanted)
+    origins, damaged = _origins(store, wanted)
     return Findings(
         store=store,
         plan=plan,
@@ -122,7 +123,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> Findings:
         images=images.intervals,
         images_missing=images.missing,
         origins=origins,
-        flags=flags(plan, wanted, records, origins, found),
+        flags=flags(plan, wanted, records, origins, found, damaged=damaged),
         cost=_cost(plan, wanted, records, origins),
         last=max((ended for run in wanted if (ended := records[run.id].ended_at)), default=None),
         folder=store.paths.report(plan.name),
@@ -155,14 +156,17 @@ def _pairs(plan: Plan, verdicts: Iterable[Verdict], compared: Table) -> list[Pai
     return list(pairs)
 
 
-def _origins(store: Store, runs: Iterable[PlannedRun]) -> dict[str, Provenance]:
-    found = {}
+def _origins(store: Store, runs: Iterable[PlannedRun]) -> tuple[dict[str, Provenance], list[str]]:
+    """What is known of where runs come from, and the ids of those whose file is damaged: their numbers stand all the same."""
+    found, damaged = {}, []
     for run in runs:
         try:
             found[run.id] = read_json(store.paths.run(run.id).provenance, Provenance)
         except FileNotFoundError:
             continue  # not started yet
-    return found
+        except StoreError:
+            damaged.append(run.id)
+    return found, damaged
 
 
 def _cost(plan: Plan, runs: Iterable[PlannedRun], records: Mapping[str, Record], origins: Mapping[str, Provenance]) -> Cost:

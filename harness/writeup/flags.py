@@ -22,9 +22,21 @@ def flags(
     records: Mapping[str, Record],
     origins: Mapping[str, Provenance],
     judgement: Judgement,
+    *,
+    damaged: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Sentences, what weighs most first; empty where there is nothing to say. `origins` has the runs that were started."""
-    return (*_endings(asked, records, judgement), *_mixtures(plan, list(origins.values())), *_notes(judgement))
+    """Sentences, what weighs most first; empty where there is nothing to say.
+
+    `origins` has the runs that were started, `damaged` the ids of those whose provenance.json cannot be read.
+    """
+    mixed = _mixtures(plan, list(origins.values()))
+    return (*_endings(asked, records, judgement), *mixed, *_unknown(damaged), *_notes(judgement))
+
+
+def _unknown(damaged: Sequence[str]) -> Iterator[str]:
+    if damaged:
+        which = ", ".join([*damaged[:SHOWN], *(["…"] if len(damaged) > SHOWN else [])])
+        yield f"A damaged provenance.json hides which code and device made {wording.plural(len(damaged), 'run')}: {which}."
 
 
 def _endings(asked: Sequence[PlannedRun], records: Mapping[str, Record], judgement: Judgement) -> Iterator[str]:

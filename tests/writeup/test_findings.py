@@ -57,6 +57,15 @@ def test_a_plan_that_goes_on_is_not_complete(store: Store) -> None:
     assert (findings.ended, len(findings.asked), findings.complete) == (6, 10, False)
 
 
+def test_a_damaged_provenance_takes_no_number_away_and_is_told(store: Store) -> None:
+    plan = planned(store, PAIR, [CLAIM])
+    store.paths.run(plan.runs[0].id).provenance.write_text("torn")
+    findings = gather(store, plan)
+    assert findings.flags == (f"A damaged provenance.json hides which code and device made 1 run: {plan.runs[0].id}.",)
+    assert findings.judgement.verdicts[0].verdict == "supported"
+    assert plan.runs[0].id not in findings.origins
+
+
 def test_there_is_a_table_for_every_metric_that_a_comparison_is_claimed_of(store: Store) -> None:
     claims = [
         CLAIM,
