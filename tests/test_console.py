@@ -13,52 +13,27 @@ from typing import Any
 
 import pytest
 import typer
-from examples import ACCURACY, ACTIVATIONS, activations_plan, amended, golden, image_records, images_plan, write_log
-from rich.console import Console, RenderableType
+from examples import ACCURACY, ACTIVATIONS, activations_plan, amended, golden, image_records, images_plan
+from screened import CLAIM, colours, some_records, text
 
 from harness import wording
 from harness.console import documents, screens, shell, standing
 from harness.console.grid import Column, Grid, styled
-from harness.console.live import Live, Progress, cells, progress
 from harness.console.preview import Preview
 from harness.errors import InputError, Position, Problem
 from harness.frames import runs_frame
 from harness.plan import Plan
 from harness.power import Power, Spread, evaluate
-from harness.progress import Course
 from harness.progress import standing as count
 from harness.store.records import Record, Spec, Store
 from harness.verdicts import judgement
 
-METRIC = ACCURACY["test_accuracy"]
-CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu"], "over": ["relu"], "margin": 3.0}
-
-
-def text(*renderables: RenderableType, width: int = 100) -> str:
-    """What a terminal of `width` shows, without colours."""
-    out = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False)
-    for renderable in renderables:
-        out.print(renderable)
-    assert isinstance(out.file, io.StringIO)
-    return out.file.getvalue()
-
-
-def completed(run_id: str, accuracy: float) -> Record:
-    return Record(
-        run_id, "completed", epoch=4, metrics={"test_accuracy": accuracy}, seconds=24.0, ended_at="2026-01-02T03:04:05+00:00"
-    )
-
-
-def some_records(plan: Plan) -> dict[str, Record]:
-    """Two seeds in every state: the first variant's ended, the second's under way."""
-    values = {
-        "a00000000000": completed("a00000000000", 41.234),
-        "b00000000000": completed("b00000000000", 42.0),
-        "a00000000001": Record("a00000000001", "failed", reason="oom", error="out of memory", epoch=3),
-        "b00000000001": Record("b00000000001", "running", epoch=2, host="gpu07", pid=4711, beat_age_s=8.0),
-        "a00000000002": Record("a00000000002", "interrupted", epoch=3),
-    }
-    return {run.id: values.get(run.id, Record(run.id, "pending")) for run in plan.runs}
+NUMBERS = (
+    Column("variant", holds="labels"),
+    Column("n", "right"),
+    Column("test accuracy (%)", "right"),
+    Column("difference (pp)"),
+)
 
 
 def preview(plan: Plan, **fields: Any) -> Preview:
@@ -124,109 +99,6 @@ def test_one_plans_status_is_golden(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert shown == golden("one_plan.txt", shown)
 
 
-def test_the_live_view_is_golden(store: Store) -> None:
-    plan = images_plan()
-    now = iter([0.0, 72.0]).__next__
-    view = Live(
-        plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", console=Console(file=io.StringIO()), clock=now
-    )
-    view.known = some_records(plan)
-    shown = text(view.frame())
-    # 3 whole runs and 2/4 + 3/4 of two others took 72 s, so that the remaining 1.75 take 30 s.
-    assert "0:30 left" in shown
-    assert shown == golden("live.txt", shown)
-
-
-def test_the_live_view_shows_the_seeds_that_the_looks_ask_for_so_far(store: Store) -> None:
-    plan = images_plan(looks=(3, 5, 10), seeds=10, claims=(CLAIM,))
-    console = Console(file=io.StringIO(), width=100)
-    course = Course(plan)
-    view = Live(
-        plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", console=console, clock=lambda: 0.0, course=course
-    )
-
-    def ended(seeds: int) -> dict[str, Record]:
-        values = {
-            run.id: completed(run.id, 40.0 + 7 * (-1) ** run.seed * (run.variant == "relu"))
-            for run in plan.runs
-            if run.seed < seeds
-        }
-        return {run.id: values.get(run.id, Record(run.id, "pending")) for run in plan.runs}
-
-    with view:
-        view.update(ended(2))
-        shown = text(view.frame())
-        assert "up to 20 runs on cpu, 2 workers" in shown
-        assert "seed 2" in shown
-        assert "seed 3" not in shown
-        assert "4 of 6 done" in shown
-        view.update(ended(3))
-        shown = text(view.frame())
-        assert "seed 4" in shown
-        assert "6 of 10 done" in shown
-    assert "a claim is still open at 3 seeds: going on to 5" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
-
-
-def test_a_terminal_gets_a_live_table_and_a_pipe_plain_lines(store: Store) -> None:
-    plan = images_plan()
-
-    def view_on(console: Console, plan: Plan = plan) -> Progress:
-        return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
-
-    terminal = Console(file=io.StringIO(), force_terminal=True)
-    assert isinstance(view_on(terminal), Live)
-    assert not isinstance(view_on(Console(file=io.StringIO())), Live)
-    assert not isinstance(view_on(terminal, images_plan(seeds=21)), Live)
-
-
-def plain_view(plan: Plan, store: Store) -> tuple[Progress, io.StringIO]:
-    out = io.StringIO()
-    console = Console(file=out, width=80, highlight=False, markup=False)
-    return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console), out
-
-
-def test_a_pipe_gets_one_line_an_ending(store: Store) -> None:
-    plan = images_plan()
-    before = {run.id: Record(run.id, "pending") for run in plan.runs}
-    view, out = plain_view(plan, store)
-    with view:
-        view.update({**before, "a00000000000": completed("a00000000000", 41.234)})
-        view.update(
-            {**before, "a00000000000": completed("a00000000000", 41.234), "b00000000000": completed("b00000000000", 42.0)}
-        )
-        view.update(
-            {**before, "a00000000000": completed("a00000000000", 41.234), "b00000000000": completed("b00000000000", 42.0)}
-        )
-    lines = out.getvalue().splitlines()
-    assert lines[0] == "leakyrelu_vs_relu@smoke   Does LeakyReLU train a better network than ReLU?"
-    assert lines[2:] == ["1 of 6 done already", "[2/6] leaky_relu  seed 0  completed  42.0 %  0:24  b00000000000"]
-
-
-def test_a_failure_is_told_with_the_logs_last_lines_and_its_path_in_one_piece(store: Store) -> None:
-    plan = images_plan()
-    before = {run.id: Record(run.id, "pending") for run in plan.runs}
-    failed = Record("a00000000000", "failed", reason="oom", epoch=3)
-    log = write_log(store, plan.runs[0], "".join(f"line {number}\n" for number in range(9)) + "\x1b[2Jout of [bold]memory\n")
-    view, out = plain_view(plan, store)
-    view.update(before)
-    view.update({**before, failed.id: failed})
-    lines = out.getvalue().splitlines()
-    assert lines[0] == f"[1/6] relu        seed 0  FAILED oom at epoch 3  {log}"
-    assert lines[1:] == ["    line 5", "    line 6", "    line 7", "    line 8", "     [2Jout of [bold]memory"]
-
-
-def test_the_live_view_tells_failures_above_its_table_and_leaves_the_table_standing(store: Store) -> None:
-    plan = images_plan()
-    out = io.StringIO()
-    console = Console(file=out, width=100, force_terminal=True, color_system=None)
-    with progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console) as view:
-        view.update({run.id: Record(run.id, "pending") for run in plan.runs})
-        view.update(some_records(plan))
-    shown = out.getvalue()
-    assert "FAILED oom at epoch 3" in shown
-    assert "3 of 6 done" in shown.splitlines()[-2]
-
-
 def test_a_configuration_that_names_no_epochs_shows_the_epoch_alone() -> None:
     grid = Grid([Column("x")], [])
     assert grid.lines(80) == ["  x"]
@@ -254,22 +126,6 @@ def test_wide_characters_keep_columns_in_line() -> None:
 def test_a_question_with_brackets_and_escapes_is_shown_as_it_is() -> None:
     plan = images_plan(question="[red]Is it?[/red] \x1b[31m:smile:")
     assert text(*screens.heading(plan)).strip() == "leakyrelu_vs_relu@smoke   [red]Is it?[/red]  [31m:smile:"
-
-
-def colours(renderable: RenderableType) -> list[tuple[str, str]]:
-    """Every coloured piece of what is shown, with its style."""
-    segments = Console(width=100, color_system="truecolor").render(renderable)
-    return [(segment.text, str(segment.style)) for segment in segments if segment.style]
-
-
-def test_states_are_coloured_and_the_same_words_of_a_person_are_not(store: Store) -> None:
-    plan = images_plan(variants=("failed", "FAILED oom"), question="Why has REHEARSAL failed and DIVERGED?", profile=None)
-    assert [colours(line) for line in screens.heading(plan)] == [[]]
-    records = some_records(plan)
-    assert colours(cells(plan, records, "test_accuracy", METRIC)) == [("FAILED", "bold red")]
-    shown = standing.one_plan(standing.Standing(plan, count(plan, records), 12.0), records, store.paths)
-    assert colours(shown) == [("failed     ", "red")]
-    assert colours(screens.marked("6 runs", images_plan())) == [("REHEARSAL: profile smoke, no evidence", "bold magenta")]
 
 
 def test_two_runs_differ_by_what_made_their_ids() -> None:
@@ -320,14 +176,6 @@ def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixtu
     assert shell.console(sys.stdout).width == shell.PLAIN_WIDTH
 
 
-NUMBERS = (
-    Column("variant", holds="labels"),
-    Column("n", "right"),
-    Column("test accuracy (%)", "right"),
-    Column("difference (pp)"),
-)
-
-
 def test_long_labels_are_cut_in_the_middle_before_numbers_are_lost() -> None:
     labels = [f"model.widths=64{'x' * 50}learning_rate=0.{place} *" for place in range(3)]
     grid = Grid(NUMBERS, [[label, "5", "93.37 ± 0.12", "+0.33"] for label in labels])
@@ -348,50 +196,6 @@ def test_a_long_claim_goes_on_under_its_own_beginning() -> None:
     assert max(map(len, lines[first:])) <= 80
     assert lines[first + 1].startswith(" " * 12 + "variant_")
     assert "gain nothing over relu" in " ".join(line.strip() for line in lines)
-
-
-def terminal(width: int, height: int) -> Console:
-    return Console(file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None)
-
-
-@pytest.mark.parametrize(("width", "height", "live"), [(100, 8, True), (100, 7, False), (48, 8, True), (47, 8, False)])
-def test_a_table_that_does_not_fit_the_terminal_gives_way_to_plain_lines(
-    store: Store, width: int, height: int, live: bool
-) -> None:
-    console = terminal(width, height)
-    view = progress(images_plan(), "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
-    assert isinstance(view, Live) is live
-
-
-def test_the_live_view_marks_what_a_narrow_terminal_cuts_off(store: Store) -> None:
-    plan = images_plan()
-    view = Live(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=terminal(40, 25), clock=lambda: 0.0)
-    lines = text(view.frame(), width=40).splitlines()
-    assert lines[-1].endswith("…")
-    assert lines[0].endswith("…")
-    assert max(map(len, lines)) <= 40
-
-
-def test_the_live_view_says_that_it_stops_and_no_more_that_it_may(store: Store) -> None:
-    console = terminal(100, 25)
-    plan = images_plan()
-    with progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console) as view:
-        view.update(some_records(plan))
-        assert isinstance(view, Live)
-        assert view.footer().endswith("Ctrl-C keeps everything")
-        view.stopping()
-        view.stopping()
-        assert view.footer() == "3 of 6 done · stopping: finishing the step, writing checkpoints"
-    assert isinstance(console.file, io.StringIO)
-    assert "stopping: finishing the step" in console.file.getvalue()
-
-
-def test_plain_lines_say_once_that_the_workers_stop(store: Store) -> None:
-    view, out = plain_view(images_plan(), store)
-    with view:
-        view.stopping()
-        view.stopping()
-    assert out.getvalue().splitlines()[2:] == ["stopping: finishing the step, writing checkpoints"]
 
 
 def test_claims_changed_after_runs_are_told_in_every_heading() -> None:

@@ -1,0 +1,170 @@
+"""Progress while runs train: the table that fills in on a terminal, the plain lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from examples import golden, images_plan, write_log
+from rich.console import Console
+from screened import CLAIM, METRIC, colours, completed, some_records, terminal, text
+
+from harness.console import screens, standing
+from harness.console.live import Live, Progress, cells, progress
+from harness.plan import Plan
+from harness.progress import Course
+from harness.progress import standing as count
+from harness.store.records import Record, Store
+
+
+def test_the_live_view_is_golden(store: Store) -> None:
+    plan = images_plan()
+    now = iter([0.0, 72.0]).__next__
+    view = Live(
+        plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", console=Console(file=io.StringIO()), clock=now
+    )
+    view.known = some_records(plan)
+    shown = text(view.frame())
+    # 3 whole runs and 2/4 + 3/4 of two others took 72 s, so that the remaining 1.75 take 30 s.
+    assert "0:30 left" in shown
+    assert shown == golden("live.txt", shown)
+
+
+def test_the_live_view_shows_the_seeds_that_the_looks_ask_for_so_far(store: Store) -> None:
+    plan = images_plan(looks=(3, 5, 10), seeds=10, claims=(CLAIM,))
+    console = Console(file=io.StringIO(), width=100)
+    course = Course(plan)
+    view = Live(
+        plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", console=console, clock=lambda: 0.0, course=course
+    )
+
+    def ended(seeds: int) -> dict[str, Record]:
+        values = {
+            run.id: completed(run.id, 40.0 + 7 * (-1) ** run.seed * (run.variant == "relu"))
+            for run in plan.runs
+            if run.seed < seeds
+        }
+        return {run.id: values.get(run.id, Record(run.id, "pending")) for run in plan.runs}
+
+    with view:
+        view.update(ended(2))
+        shown = text(view.frame())
+        assert "up to 20 runs on cpu, 2 workers" in shown
+        assert "seed 2" in shown
+        assert "seed 3" not in shown
+        assert "4 of 6 done" in shown
+        view.update(ended(3))
+        shown = text(view.frame())
+        assert "seed 4" in shown
+        assert "6 of 10 done" in shown
+    assert "a claim is still open at 3 seeds: going on to 5" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+
+
+def test_a_terminal_gets_a_live_table_and_a_pipe_plain_lines(store: Store) -> None:
+    plan = images_plan()
+
+    def view_on(console: Console, plan: Plan = plan) -> Progress:
+        return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
+
+    terminal = Console(file=io.StringIO(), force_terminal=True)
+    assert isinstance(view_on(terminal), Live)
+    assert not isinstance(view_on(Console(file=io.StringIO())), Live)
+    assert not isinstance(view_on(terminal, images_plan(seeds=21)), Live)
+
+
+def plain_view(plan: Plan, store: Store) -> tuple[Progress, io.StringIO]:
+    out = io.StringIO()
+    console = Console(file=out, width=80, highlight=False, markup=False)
+    return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console), out
+
+
+def test_a_pipe_gets_one_line_an_ending(store: Store) -> None:
+    plan = images_plan()
+    before = {run.id: Record(run.id, "pending") for run in plan.runs}
+    view, out = plain_view(plan, store)
+    with view:
+        view.update({**before, "a00000000000": completed("a00000000000", 41.234)})
+        view.update(
+            {**before, "a00000000000": completed("a00000000000", 41.234), "b00000000000": completed("b00000000000", 42.0)}
+        )
+        view.update(
+            {**before, "a00000000000": completed("a00000000000", 41.234), "b00000000000": completed("b00000000000", 42.0)}
+        )
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "leakyrelu_vs_relu@smoke   Does LeakyReLU train a better network than ReLU?"
+    assert lines[2:] == ["1 of 6 done already", "[2/6] leaky_relu  seed 0  completed  42.0 %  0:24  b00000000000"]
+
+
+def test_a_failure_is_told_with_the_logs_last_lines_and_its_path_in_one_piece(store: Store) -> None:
+    plan = images_plan()
+    before = {run.id: Record(run.id, "pending") for run in plan.runs}
+    failed = Record("a00000000000", "failed", reason="oom", epoch=3)
+    log = write_log(store, plan.runs[0], "".join(f"line {number}\n" for number in range(9)) + "\x1b[2Jout of [bold]memory\n")
+    view, out = plain_view(plan, store)
+    view.update(before)
+    view.update({**before, failed.id: failed})
+    lines = out.getvalue().splitlines()
+    assert lines[0] == f"[1/6] relu        seed 0  FAILED oom at epoch 3  {log}"
+    assert lines[1:] == ["    line 5", "    line 6", "    line 7", "    line 8", "     [2Jout of [bold]memory"]
+
+
+def test_the_live_view_tells_failures_above_its_table_and_leaves_the_table_standing(store: Store) -> None:
+    plan = images_plan()
+    out = io.StringIO()
+    console = Console(file=out, width=100, force_terminal=True, color_system=None)
+    with progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console) as view:
+        view.update({run.id: Record(run.id, "pending") for run in plan.runs})
+        view.update(some_records(plan))
+    shown = out.getvalue()
+    assert "FAILED oom at epoch 3" in shown
+    assert "3 of 6 done" in shown.splitlines()[-2]
+
+
+def test_states_are_coloured_and_the_same_words_of_a_person_are_not(store: Store) -> None:
+    plan = images_plan(variants=("failed", "FAILED oom"), question="Why has REHEARSAL failed and DIVERGED?", profile=None)
+    assert [colours(line) for line in screens.heading(plan)] == [[]]
+    records = some_records(plan)
+    assert colours(cells(plan, records, "test_accuracy", METRIC)) == [("FAILED", "bold red")]
+    shown = standing.one_plan(standing.Standing(plan, count(plan, records), 12.0), records, store.paths)
+    assert colours(shown) == [("failed     ", "red")]
+    assert colours(screens.marked("6 runs", images_plan())) == [("REHEARSAL: profile smoke, no evidence", "bold magenta")]
+
+
+@pytest.mark.parametrize(("width", "height", "live"), [(100, 8, True), (100, 7, False), (48, 8, True), (47, 8, False)])
+def test_a_table_that_does_not_fit_the_terminal_gives_way_to_plain_lines(
+    store: Store, width: int, height: int, live: bool
+) -> None:
+    console = terminal(width, height)
+    view = progress(images_plan(), "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
+    assert isinstance(view, Live) is live
+
+
+def test_the_live_view_marks_what_a_narrow_terminal_cuts_off(store: Store) -> None:
+    plan = images_plan()
+    view = Live(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=terminal(40, 25), clock=lambda: 0.0)
+    lines = text(view.frame(), width=40).splitlines()
+    assert lines[-1].endswith("…")
+    assert lines[0].endswith("…")
+    assert max(map(len, lines)) <= 40
+
+
+def test_the_live_view_says_that_it_stops_and_no_more_that_it_may(store: Store) -> None:
+    console = terminal(100, 25)
+    plan = images_plan()
+    with progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console) as view:
+        view.update(some_records(plan))
+        assert isinstance(view, Live)
+        assert view.footer().endswith("Ctrl-C keeps everything")
+        view.stopping()
+        view.stopping()
+        assert view.footer() == "3 of 6 done · stopping: finishing the step, writing checkpoints"
+    assert isinstance(console.file, io.StringIO)
+    assert "stopping: finishing the step" in console.file.getvalue()
+
+
+def test_plain_lines_say_once_that_the_workers_stop(store: Store) -> None:
+    view, out = plain_view(images_plan(), store)
+    with view:
+        view.stopping()
+        view.stopping()
+    assert out.getvalue().splitlines()[2:] == ["stopping: finishing the step, writing checkpoints"]
