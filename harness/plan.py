@@ -14,7 +14,7 @@ from harness.claims import Claim, digest
 from harness.errors import InputError, PlanChanged, Position, Problem
 from harness.experiment import Experiment
 from harness.experiment.file import MAX_SEEDS
-from harness.task import Accelerator, find_task, identity, location_paths
+from harness.task import Accelerator, Task, find_task, identity, location_paths
 
 SCHEMA = 1
 
@@ -75,6 +75,15 @@ class Plan(BaseModel):
     def rehearsal(self) -> bool:
         """Made with a profile or --set: no evidence."""
         return self.profile is not None or bool(self.overrides)
+
+    def after(self, seeds: int) -> int:
+        """The seed after the plan's first `seeds` ones; they count from 0 unless it belongs to a search or a tuning."""
+        return self.runs[0].seed + seeds
+
+
+def task_of(plan: Plan) -> Task:
+    """What the plan trains. Raises InputError where it cannot be loaded."""
+    return find_task(plan.task)
 
 
 def run_id(task: str, version: str, config: Mapping[str, Any], seed: int, data: str) -> str:
@@ -244,11 +253,11 @@ def _differences(stored: Plan, asked: Plan) -> list[str]:
             lines.append(f"{name}: {old} -> {new}")
     lines += [f"variant {label!r} is gone" for label in stored.variants if label not in asked.variants]
     lines += [f"variant {label!r} is new" for label in asked.variants if label not in stored.variants]
-    first_ids = {run.variant: run.id for run in stored.runs if run.seed == 0}
-    locations = location_paths(find_task(asked.task).Config)
+    first_ids = {run.variant: run.id for run in stored.runs if run.seed < stored.after(1)}
+    locations = location_paths(task_of(asked).Config)
     for run in asked.runs:
         label = run.variant
-        if run.seed > 0 or first_ids.get(label, run.id) == run.id:
+        if run.seed >= asked.after(1) or first_ids.get(label, run.id) == run.id:
             continue
         changed = config_difference(stored.variants[label], asked.variants[label])
         for path, (old, new) in changed.items():
@@ -257,5 +266,5 @@ def _differences(stored: Plan, asked: Plan) -> list[str]:
         if stored.data[label] != asked.data[label]:
             lines.append(f"variant {label!r}: data: {stored.data[label]} -> {asked.data[label]}")
     # Differences that are none by value, or that only the task knows of, still make other runs.
-    changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in asked.runs if run.seed == 0)
+    changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in asked.runs if run.seed < asked.after(1))
     return lines or (["the runs would get other ids"] if changed_ids else [])

@@ -59,7 +59,7 @@ class Course:
 
     def reach(self, records: Records) -> Reach:
         """How far training may go. Raises InputError when the plan's task cannot be loaded."""
-        last = 1 + max(run.seed for run in self.plan.runs)
+        last = len({run.seed for run in self.plan.runs})
         if not in_stages(self.plan):
             return Reach(last, final=True)
         look = _whole_look(self.plan, records)
@@ -70,7 +70,7 @@ class Course:
     def asked(self, records: Records) -> tuple[PlannedRun, ...]:
         """`asked` of the plan."""
         horizon = self.reach(records).horizon
-        return tuple(run for run in self.plan.runs if run.seed < horizon)
+        return tuple(run for run in self.plan.runs if run.seed < self.plan.after(horizon))
 
     def due(self, records: Records) -> tuple[PlannedRun, ...]:
         """`due` of the plan."""
@@ -81,7 +81,7 @@ class Course:
     def _horizon(self, look: int, records: Records) -> int:
         # What a judgement says follows from the runs of the look that is whole: an ending is written once, and one that is
         # set aside to be tried again leaves another time behind.
-        ended = [records[run.id] for run in self.plan.runs if run.seed < look]
+        ended = [records[run.id] for run in self.plan.runs if run.seed < self.plan.after(look)]
         key = (look, tuple((record.state, record.ended_at) for record in ended))
         if self._judged is None or self._judged[0] != key:
             self._judged = (key, judged(self.plan, records, self._levels()).horizon)
@@ -148,12 +148,12 @@ def in_stages(plan: Plan) -> bool:
 
 def _whole_look(plan: Plan, records: Records) -> int:
     """The largest look all of whose runs have ended; 0: none."""
-    open_seed = min((run.seed for run in plan.runs if not records[run.id].ended), default=plan.looks[-1])
-    return max((look for look in plan.looks if look <= open_seed), default=0)
+    open_seed = min((run.seed for run in plan.runs if not records[run.id].ended), default=plan.after(plan.looks[-1]))
+    return max((look for look in plan.looks if plan.after(look) <= open_seed), default=0)
 
 
 def _held(plan: Plan, records: Records, horizon: int) -> bool:
     """Whether a failure below `horizon` keeps its look from being judged."""
     if all(claim.failed_counts_as is not None for claim in plan.claims):
         return False
-    return any(records[run.id].state == "failed" for run in plan.runs if run.seed < horizon)
+    return any(records[run.id].state == "failed" for run in plan.runs if run.seed < plan.after(horizon))

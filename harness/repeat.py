@@ -12,13 +12,13 @@ from typing import Any, cast
 from harness.attempt import Job, Means, attempt
 from harness.errors import DeviceError, InputError, StoreError
 from harness.launch import resolve_device
-from harness.plan import Plan, PlannedRun, flatten
+from harness.plan import Plan, PlannedRun, flatten, task_of
 from harness.store.atomic import read_json
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance
 from harness.store.records import Result, Store, decode, read_rows
-from harness.task import Accelerator, find_task
+from harness.task import Accelerator
 from harness.whole.folder import all_plans
 from harness.whole.run import COSTS, load_arrays
 from harness.worker import job
@@ -87,7 +87,7 @@ def repeat(store: Store, run_id: str, device: str = "auto", should_stop: Callabl
     first = _first(store, run_id)
     plan, planned = _planned(store, run_id)
     try:
-        asked = job(plan, planned, find_task(plan.task))
+        asked = job(plan, planned, task_of(plan))
     except InputError as error:
         raise InputError(f"{run_id}: cannot be repeated by this code, only by that which made it: {error}") from error
     recorded = cast(Accelerator, first.provenance.accelerator or plan.accelerator)

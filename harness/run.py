@@ -267,12 +267,13 @@ def _show(outcome: Outcome, results: Path, as_json: bool) -> None:
     from harness.console import documents, shell
     from harness.console.ending import ending
     from harness.frames import runs_frame
+    from harness.plan import task_of
     from harness.store.records import Store
-    from harness.task import find_task, result_metrics
+    from harness.task import result_metrics
     from harness.verdicts import judgement, table
 
     plan, records, report = outcome.plan, outcome.records, str(outcome.report)
-    metrics = result_metrics(find_task(plan.task))
+    metrics = result_metrics(task_of(plan))
     runs, levels = runs_frame(plan, records), levels_for(Store.open(results, create=False), plan.looks)
     judged, rows = judgement(plan, runs, levels), table(plan, runs, levels=levels)
     if as_json:

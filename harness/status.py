@@ -131,22 +131,23 @@ def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standin
     from harness.calibration import levels_for
     from harness.console.standing import Standing
     from harness.errors import InputError
+    from harness.plan import task_of
     from harness.progress import in_stages, judged, standing
-    from harness.task import find_task, result_metrics
+    from harness.task import result_metrics
 
     # Files are renamed into a run's folder, which marks the folder's own time.
     folders = (store.paths.run(run.id).folder for run in plan.runs if records[run.id].state != "pending")
     changed = max((folder.stat().st_mtime for folder in folders if folder.is_dir()), default=None)
     updated = None if changed is None else max(0.0, time.time() - changed)
     claimed = plan.claims or (plan.amended is not None and plan.amended.claims)
-    if not claimed or not all(records[run.id].ended for run in plan.runs if run.seed < plan.looks[0]):
+    if not claimed or not all(records[run.id].ended for run in plan.runs if run.seed < plan.after(plan.looks[0])):
         return Standing(plan, standing(plan, records), updated), []
     try:
-        metrics = result_metrics(find_task(plan.task))
+        metrics = result_metrics(task_of(plan))
     except InputError as error:  # where the runs stand can be told without the task
         return Standing(plan, standing(plan, records, runs=plan.runs), updated), [error]
     judgement = judged(plan, records, levels_for(store, plan.looks))
-    asked = tuple(run for run in plan.runs if run.seed < judgement.horizon) if in_stages(plan) else plan.runs
+    asked = tuple(run for run in plan.runs if run.seed < plan.after(judgement.horizon)) if in_stages(plan) else plan.runs
     return Standing(plan, standing(plan, records, runs=asked), updated, judgement, metrics), []
 
 

@@ -210,13 +210,13 @@ def _counted(parcels: Sequence[Parcel]) -> str:
 
 def layout_of(store: Store, plan: Plan) -> dict[str, Any]:
     """The workspace of `plan`, with its verdicts so far."""
-    from harness.task import find_task
+    from harness.plan import task_of
     from harness.tracking.workspace import layout
     from harness.writeup import gather
     from harness.writeup.markdown import verdict_table
 
     findings = gather(store, plan)
-    curves = [name for name in find_task(plan.task).metrics if name in findings.metrics]
+    curves = [name for name in task_of(plan).metrics if name in findings.metrics]
     return layout(plan, findings.metrics, curves, verdict_table(findings))
 
 

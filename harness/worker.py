@@ -30,14 +30,14 @@ from harness.errors import (
     Interrupted,
     StoreError,
 )
-from harness.plan import Plan, PlannedRun, run_id
+from harness.plan import Plan, PlannedRun, run_id, task_of
 from harness.progress import Course, standing, stuck
 from harness.retry import renew, states_to_retry
 from harness.stop import Stop, duration
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.provenance import now
 from harness.store.records import Record, Result, Spec, Store
-from harness.task import Accelerator, Task, find_task, identity, parse_config
+from harness.task import Accelerator, Task, identity, parse_config
 from harness.tracking import Tracker, make_tracker
 
 IDLE_S = 600.0  # by default, for the end of a look that is not the last
@@ -72,7 +72,7 @@ class Worker:
         self.store, self.plan, self.options, self.stop = store, plan, options, stop
         self.course = Course(plan, lambda: levels_for(store, plan.looks, say))
         self._seen: dict[str, Record] = {}
-        self.task: Task = find_task(plan.task)
+        self.task: Task = task_of(plan)
         self.tracker: Tracker = make_tracker(options.track, store.paths, options.mirror_descriptor, say)
         self.watch = Watch(options.timing, here or Holder.here())
         if self.task.version != plan.task_version:

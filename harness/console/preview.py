@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.calibration import described, levels_for
-from harness.plan import Plan, PlannedRun
+from harness.plan import Plan, PlannedRun, task_of
 from harness.power import Power, power_of
 from harness.progress import asked
 from harness.store.records import Record, Store
-from harness.task import Metric, find_task, parse_config, result_metrics
+from harness.task import Metric, parse_config, result_metrics
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Preview:
 
 def preview(store: Store, plan: Plan) -> Preview:
     """Look ahead. Levels of looks that do not ship are simulated and kept. Raises StoreError, InputError, DataError."""
-    task = find_task(plan.task)
+    task = task_of(plan)
     metrics, levels = result_metrics(task), levels_for(store, plan.looks)
     records = store.records([run.id for run in plan.runs])
     facts = {label: task.describe(parse_config(task, config)) for label, config in plan.variants.items()}

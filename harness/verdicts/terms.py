@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from harness.claims import Claim, Factor
 from harness.experiment import Experiment
-from harness.plan import Plan
-from harness.task import Metric, find_task, result_metrics
+from harness.plan import Plan, task_of
+from harness.task import Metric, result_metrics
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def terms(experiment: Experiment | Plan) -> Terms:
             amended=tuple(claim for claim in amended if claim not in experiment.claims),
             factors=experiment.factors,
             levels=experiment.levels,
-            metrics=result_metrics(find_task(experiment.task)),
+            metrics=result_metrics(task_of(experiment)),
         )
     return Terms(
         labels=tuple(variant.label for variant in experiment.variants),

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from harness.claims import digest
 from harness.errors import InputError, StoreError
-from harness.plan import Plan, run_id
+from harness.plan import Plan, run_id, task_of
 from harness.store import atomic
 from harness.store.paths import NAME, RUN_ID, RunPaths
 from harness.store.records import Store
-from harness.task import find_task, identity, parse_config
+from harness.task import identity, parse_config
 from harness.whole.finding import Finding, entries, foreign, left_behind, told
 from harness.whole.run import check_run
 
@@ -62,7 +62,7 @@ def check_plan(plan: Plan, path: Path) -> Iterator[Finding]:
         yield Finding(path, f"does not say what its variant {alone[0]!r} is compared with, or which levels it has", plan_again)
         return
     try:
-        task = find_task(plan.task)
+        task = task_of(plan)
     except InputError as error:
         yield Finding(path, f"its run ids cannot be computed here: {error}", harmless=True)
         return
@@ -85,7 +85,7 @@ def check_plan(plan: Plan, path: Path) -> Iterator[Finding]:
         others = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
         yield Finding(path, f"{what}{others}: the file or the code has changed since", plan_again)
         return
-    own_looks = [next((look for look in plan.looks if run.seed < look), None) for run in plan.runs]
+    own_looks = [next((look for look in plan.looks if run.seed < plan.after(look)), None) for run in plan.runs]
     for run, own_look in zip(plan.runs, own_looks, strict=True):
         if run.look != own_look:
             what = f"{run.variant} seed {run.seed} has the look {run.look}, but by the plan's looks that is {own_look}"

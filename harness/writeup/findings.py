@@ -13,12 +13,12 @@ from harness.claims import ComparisonClaim, ContrastClaim
 from harness.errors import StoreError
 from harness.frames import curves_frame, runs_frame
 from harness.images import Pair, new_images
-from harness.plan import Plan, PlannedRun
+from harness.plan import Plan, PlannedRun, task_of
 from harness.progress import Counts, asked, standing
 from harness.store.atomic import read_json
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
-from harness.task import Metric, find_task, result_metrics
+from harness.task import Metric, result_metrics
 from harness.verdicts import Judgement, Table, Verdict, judgement, table
 from harness.writeup.flags import flags
 
@@ -98,7 +98,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> Findings:
 
     Raises StoreError for damaged files, InputError when the plan's task cannot be loaded.
     """
-    metrics = result_metrics(find_task(plan.task))
+    metrics = result_metrics(task_of(plan))
     first = next(iter(metrics))
     records = store.records([run.id for run in plan.runs])
     runs = runs_frame(plan, records)

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from harness import figures, wording
 from harness.errors import DataError
-from harness.task import Metric, Outlined, find_task, parse_config
+from harness.plan import task_of
+from harness.task import Metric, Outlined, parse_config
 from harness.writeup.findings import Findings
 from harness.writeup.seen import INTERVALS, seen
 
@@ -67,7 +68,7 @@ def drawn(findings: Findings) -> Iterator[tuple[Picture, Figure]]:
 def subject_of(findings: Findings, metric: str) -> figures.Subject:
     """What the figures about `metric` are drawn from: the runs that are asked for so far, and those that its table is of."""
     asked, table = {run.id for run in findings.asked}, findings.tables[metric]
-    runs = findings.runs[findings.runs["id"].isin(asked) | (findings.runs["seed"] < table.seeds)]
+    runs = findings.runs[findings.runs["id"].isin(asked) | (findings.runs["seed"] < findings.plan.after(table.seeds))]
     return figures.Subject(findings.plan, runs, table, findings.metrics, findings.judgement.verdicts)
 
 
@@ -90,7 +91,7 @@ def _of_one(findings: Findings, subject: figures.Subject) -> Iterator[tuple[Pict
                 Picture(name, "curves", alt, _sentence(f"{wording.label(name)} by epoch, unsmoothed.")),
                 figures.course(subject, findings.epochs, measure),
             )
-    task = find_task(findings.plan.task)
+    task = task_of(findings.plan)
     if isinstance(task, Outlined):
         (config,) = findings.plan.variants.values()
         note = wording.rehearsal(findings.plan)

@@ -19,7 +19,7 @@ def banner(findings: Findings) -> list[str]:
 
 def facts(findings: Findings) -> list[str]:
     """The line above all: runs, seeds, cost, date."""
-    seeds = 1 + max((run.seed for run in findings.asked), default=-1)
+    seeds = len({run.seed for run in findings.asked})
     parts = [f"{findings.ended:,d}/{len(findings.asked):,d} runs", wording.plural(seeds, "seed")]
     parts += [hours(findings.cost.seconds, device_word(findings.plan))] if findings.cost.seconds else []
     return [*parts, *([findings.last[:10]] if findings.last else [])]
