@@ -1,0 +1,142 @@
+"""The plain loop and the harness -> samples a second of each, in turns on one machine, and how many times as fast.
+
+    python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images FOLDER] [--breakdown]
+
+Same images, network, batch and recipe; each side a process of its own (see sides.py), the harness through the protocol that its
+workers use. A turn is some training steps, then all test images. `--breakdown` times what lies between the two as well: the plain
+loop with one idea more at a time, then the harness's own ways to carry out a step. The images are the shipped miniature's unless
+`--images` names an image folder; for an epoch of 390 steps, as on a GPU, that should be all of CIFAR-10.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from record import machine, write
+from roofline import measure, work
+from sides import Side, answer, ratios
+from versions import HARNESS, PLAIN, VERSIONS, worker
+
+from harness.training.config import Config
+
+NETWORKS: Mapping[str, Mapping[str, Any]] = {
+    "paper": {},
+    "smoke": {"stem_width": 16, "widths": (16, 32, 64), "depths": (1, 1, 1)},
+}
+# Seconds are long enough for noise to average out, short enough for both sides to meet the same noise.
+STEPS = {("cpu", "smoke"): 15, ("cpu", "paper"): 2, ("cuda", "smoke"): 390, ("cuda", "paper"): 390}
+TURNS = 7
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--network", choices=sorted(NETWORKS), required=True)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--images", help="an image folder or a tar of one; default: the shipped miniature")
+    parser.add_argument("--loader-workers", type=int, default=min(4, len(os.sched_getaffinity(0))))
+    parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--breakdown", action="store_true")
+    parser.add_argument("--side", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.side:
+        config = configured(arguments.network, arguments.device, arguments.images)
+        answer(lambda: worker(VERSIONS[arguments.side], config, arguments.device, arguments.loader_workers))
+        return
+    compare(arguments)
+
+
+def configured(network: str, device: str, images: str | None) -> Config:
+    """The source's recipe; 400 epochs, so that nothing ends while it is timed."""
+    data = {"dataset": "image_folder", "root": images} if images else {"dataset": "cifar10_mini"}
+    precision = "bf16" if device == "cuda" else "fp32"
+    return Config.model_validate({"data": data, "model": NETWORKS[network], "training": {"precision": precision}})
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Measure, print and write."""
+    network, device = arguments.network, arguments.device
+    config = configured(network, device, arguments.images)
+    names = [name for name, version in VERSIONS.items() if device in version.devices and name != PLAIN]
+    names = names if arguments.breakdown else [HARNESS]
+    found = {name: against_plain(name, arguments, config) for name in names}
+    ours = found[HARNESS]
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    rooftop = measure(device, dtype)
+    ceiling = work(config.model, 10, config.data.image_size).ceiling(rooftop, dtype.itemsize)
+    figures = {
+        "network": network,
+        "device": device,
+        "batch": config.training.batch_size,
+        "steps_a_turn": STEPS[device, network],
+        "turns": arguments.turns,
+        "loader_workers": arguments.loader_workers,
+        "ratio": ours["ratio"],
+        "evaluation_ratio": ours["evaluation_ratio"],
+        "plain_samples_per_second": ours["plain_samples_per_second"],
+        "harness_samples_per_second": ours["samples_per_second"],
+        "plain_evaluated_per_second": ours["plain_evaluated_per_second"],
+        "harness_evaluated_per_second": ours["evaluated_per_second"],
+        "plain_peak_memory_bytes": ours["plain_peak_memory_bytes"],
+        "harness_peak_memory_bytes": ours["peak_memory_bytes"],
+        "ceiling_samples_per_second": round(ceiling, 1),
+        "share_of_ceiling": round(ours["samples_per_second"] / ceiling, 3),
+        "matrix_flops": round(rooftop.flops / 1e9) * 10**9,
+        "copy_bytes_per_second": round(rooftop.bandwidth / 1e9) * 10**9,
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+    if arguments.breakdown:
+        kept = ("ratio", "samples_per_second", "first_step_seconds", "peak_memory_bytes")
+        figures["versions"] = {name: {key: numbers[key] for key in kept} for name, numbers in found.items()}
+    about = {**machine(("torch", "torchvision", "numpy", "pillow")), "threads": torch.get_num_threads()}
+    if device == "cuda":
+        about["gpu"] = torch.cuda.get_device_name()
+    write("throughput", figures, f"{network}_{device}", about)
+
+
+def against_plain(name: str, arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
+    """Turns of this version and of the plain loop, one after the other; medians, and the ratio with its spread."""
+    steps = STEPS[arguments.device, arguments.network]
+    command = [sys.executable, __file__, "--network", arguments.network, "--device", arguments.device]
+    command += ["--loader-workers", str(arguments.loader_workers)]
+    command += ["--images", arguments.images] if arguments.images else []
+    trained: dict[str, list[float]] = {name: [], PLAIN: []}
+    evaluated: dict[str, list[float]] = {name: [], PLAIN: []}
+    with ExitStack() as stack:
+        sides = {each: stack.enter_context(Side([*command, "--side", each])) for each in (name, PLAIN)}
+        first = {each: side.ask(do="train", steps=1)["seconds"] for each, side in sides.items()}
+        for turn in range(arguments.turns + 1):
+            for each, side in sides.items():
+                seconds = side.ask(do="train", steps=steps)["seconds"]
+                answered = side.ask(do="evaluate")
+                if turn > 0:  # the first fills caches and allocators
+                    trained[each].append(steps * config.training.batch_size / seconds)
+                    evaluated[each].append(answered["images"] / answered["seconds"])
+            print(f"{name}, turn {turn} of {arguments.turns}: {time.strftime('%X')}", file=sys.stderr)
+        memory = {each: side.ask(do="memory")["bytes"] for each, side in sides.items()}
+    return {
+        "ratio": rounded(ratios(trained[name], trained[PLAIN])),
+        "evaluation_ratio": rounded(ratios(evaluated[name], evaluated[PLAIN])),
+        "samples_per_second": round(statistics.median(trained[name]), 1),
+        "plain_samples_per_second": round(statistics.median(trained[PLAIN]), 1),
+        "evaluated_per_second": round(statistics.median(evaluated[name]), 1),
+        "plain_evaluated_per_second": round(statistics.median(evaluated[PLAIN]), 1),
+        "first_step_seconds": round(first[name], 2),
+        "peak_memory_bytes": memory[name],
+        "plain_peak_memory_bytes": memory[PLAIN],
+    }
+
+
+def rounded(spread: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in spread.items()}
+
+
+if __name__ == "__main__":
+    main()
