@@ -33,8 +33,9 @@ class Side:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.communicate()
+        if self.process.returncode is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Its answer. Raises RuntimeError when it died."""
@@ -49,7 +50,8 @@ class Side:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{' '.join(self.command)}: ended with code {self.process.wait()}")
+            self.process.communicate()
+            raise RuntimeError(f"{' '.join(self.command)}: ended with code {self.process.returncode}")
         found: dict[str, Any] = json.loads(line)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,8 @@ from harness.training.config import Config
 from harness.training.data import DataSet
 from harness.training.execution import Execution
 from harness.training.streams import stream_seed
+
+MESSAGE_LENGTH = 300  # of an error's text; a compiler's can have pages
 
 
 class Steps:
@@ -113,5 +116,5 @@ class Steps:
 
     def _without(self, what: str, error: Exception) -> None:
         self.optimizer.zero_grad()
-        first = str(error).strip().split("\n", maxsplit=1)[0]
-        print(f"the training step cannot be {what} here, and goes on without: {type(error).__name__}: {first}")
+        why = textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
+        print(f"the training step cannot be {what} here, and goes on without: {type(error).__name__}: {why}")
