@@ -28,7 +28,7 @@ from harness.store import atomic, checkpoint, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, Spec, encode, write_rows
-from harness.task import Task, Training
+from harness.task import Chosen, Task, Training
 from harness.tracking import NoTracker, Tracker
 
 FIRST_CHECKPOINT_S = 60.0
@@ -89,6 +89,7 @@ class _Attempt:
         self.job, self.paths, self.lease, self.means = job, paths, lease, means
         self.rows: list[dict[str, Any]] = []
         self.origin: provenance.Provenance | None = None
+        self.training: Training | None = None
         self.interval_s = FIRST_CHECKPOINT_S if means.checkpoint_every_s is None else means.checkpoint_every_s
         self.saved_at = time.monotonic()
 
@@ -105,7 +106,7 @@ class _Attempt:
         if self.lease.worn_out:
             return self._end(self._failed(failures.KILLED))
         try:
-            training = self._started(saved)
+            training = self.training = self._started(saved)
         except (HarnessError, SupersededError):
             raise
         except Exception as error:
@@ -228,7 +229,8 @@ class _Attempt:
 
     def _end(self, result: Result) -> Result:
         assert self.origin is not None
-        atomic.write_json(self.paths.provenance, provenance.finished(self.origin), self.lease)
+        choices = self.training.choices if isinstance(self.training, Chosen) else None
+        atomic.write_json(self.paths.provenance, provenance.finished(self.origin, choices), self.lease)
         files = (self.paths.spec, self.paths.metrics, self.paths.predictions)
         sums = {path.name: atomic.digest(path) for path in files if path.exists()}
         whole = Result.model_validate({**result.model_dump(by_alias=True), "ended": provenance.now(), "checksums": sums})

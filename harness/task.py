@@ -126,6 +126,15 @@ class Outlined(Protocol):
         """The network's parts in the order of the flow, the input first. Raises DataError where the data are missing."""
 
 
+@runtime_checkable
+class Chosen(Protocol):
+    """A training that is carried out in one of several ways, which may round differently; resumed, it keeps to its own."""
+
+    @property
+    def choices(self) -> Mapping[str, bool]:
+        """The ways, by name."""
+
+
 _MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")
 
 # Numbers that result.json adds to a task's own metrics; claims and figures may use them too.

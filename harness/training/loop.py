@@ -76,6 +76,11 @@ class Run:
         """Whether the last epoch has been trained, with finite numbers throughout."""
         return self.epoch >= self.settings.training.epochs and self.finite
 
+    @property
+    def choices(self) -> Mapping[str, bool]:
+        """How its steps are carried out, by the names of `Execution`."""
+        return asdict(self.steps.how)
+
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
         """Train the rest of the epoch and evaluate; None when `should_stop`, asked after each step, said so.
 
