@@ -34,8 +34,8 @@ from harness.task import Accelerator
 from harness.worker import job
 
 HERE = Path(__file__).parent
-TURNS = 5
-EPOCHS = 8
+TURNS = 3
+EPOCHS = 4
 EXPERIMENT = """
 question: What does the harness take around training?
 task: timed_task:TIMED

@@ -21,12 +21,18 @@ from typing import Any
 class Side:
     """A process that answers one JSON line with another; stopped whenever it is not asked. A context manager."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self.command = command
+        self.environment = {**os.environ, **(environment or {})}
 
     def __enter__(self) -> Side:
         self.process = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env=self.environment,
         )
         self._read()  # it is ready
         os.killpg(self.process.pid, signal.SIGSTOP)
@@ -39,12 +45,12 @@ class Side:
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Its answer. Raises RuntimeError when it died."""
+        return ask_together([self], **request)[0]
+
+    def _send(self, request: Mapping[str, Any]) -> None:
         assert self.process.stdin is not None
         os.killpg(self.process.pid, signal.SIGCONT)
         print(json.dumps(request), file=self.process.stdin, flush=True)
-        answer = self._read()
-        os.killpg(self.process.pid, signal.SIGSTOP)
-        return answer
 
     def _read(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -54,6 +60,16 @@ class Side:
             raise RuntimeError(f"{' '.join(self.command)}: ended with code {self.process.returncode}")
         found: dict[str, Any] = json.loads(line)
         return found
+
+
+def ask_together(sides: Sequence[Side], **request: Any) -> list[dict[str, Any]]:
+    """The answers of all, which work at the same time. Raises RuntimeError when one died."""
+    for side in sides:
+        side._send(request)
+    answers = [side._read() for side in sides]
+    for side in sides:
+        os.killpg(side.process.pid, signal.SIGSTOP)
+    return answers
 
 
 def answer(make: Callable[[], Callable[[Mapping[str, Any]], dict[str, Any]]]) -> None:

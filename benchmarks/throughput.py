@@ -1,11 +1,14 @@
 """The plain loop and the harness -> samples a second of each, in turns on one machine, and how many times as fast.
 
     python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images FOLDER] [--breakdown]
+    python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images FOLDER] --together 2
 
 Same images, network, batch and recipe; each side a process of its own (see sides.py), the harness through the protocol that its
 workers use. A turn is some training steps, then all test images. `--breakdown` times what lies between the two as well: the plain
 loop with one idea more at a time, then the harness's own ways to carry out a step. The images are the shipped miniature's unless
 `--images` names an image folder; for an epoch of 390 steps, as on a GPU, that should be all of CIFAR-10.
+
+`--together N` compares N of the harness's processes at once, each with its share of the processors as workers have it, with one.
 """
 
 from __future__ import annotations
@@ -22,10 +25,11 @@ from typing import Any
 import torch
 from record import machine, write
 from roofline import measure, work
-from sides import Side, answer, ratios
+from sides import Side, answer, ask_together, ratios
 from versions import HARNESS, PLAIN, VERSIONS, worker
 
 from harness.training.config import Config
+from harness.worker import cpus
 
 NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
@@ -44,13 +48,17 @@ def main() -> None:
     parser.add_argument("--loader-workers", type=int, default=min(4, len(os.sched_getaffinity(0))))
     parser.add_argument("--turns", type=int, default=TURNS)
     parser.add_argument("--breakdown", action="store_true")
+    parser.add_argument("--together", type=int, help="this many at once, against one")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:
         config = configured(arguments.network, arguments.device, arguments.images)
         answer(lambda: worker(VERSIONS[arguments.side], config, arguments.device, arguments.loader_workers))
         return
-    compare(arguments)
+    if arguments.together:
+        together(arguments)
+    else:
+        compare(arguments)
 
 
 def configured(network: str, device: str, images: str | None) -> Config:
@@ -95,22 +103,29 @@ def compare(arguments: argparse.Namespace) -> None:
     if arguments.breakdown:
         kept = ("ratio", "samples_per_second", "first_step_seconds", "peak_memory_bytes")
         figures["versions"] = {name: {key: numbers[key] for key in kept} for name, numbers in found.items()}
-    about = {**machine(("torch", "torchvision", "numpy", "pillow")), "threads": torch.get_num_threads()}
-    if device == "cuda":
-        about["gpu"] = torch.cuda.get_device_name()
-    write("throughput", figures, f"{network}_{device}", about)
+    write("throughput", figures, f"{network}_{device}", about(device))
+
+
+def about(device: str) -> dict[str, str | int]:
+    """The machine."""
+    known = {**machine(("torch", "torchvision", "numpy", "pillow")), "threads": torch.get_num_threads()}
+    return {**known, "gpu": torch.cuda.get_device_name()} if device == "cuda" else known
+
+
+def side_command(arguments: argparse.Namespace) -> list[str]:
+    """What starts a side; its name is still to come."""
+    command = [sys.executable, __file__, "--network", arguments.network, "--device", arguments.device]
+    command += ["--loader-workers", str(arguments.loader_workers)]
+    return [*command, *(["--images", arguments.images] if arguments.images else []), "--side"]
 
 
 def against_plain(name: str, arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
     """Turns of this version and of the plain loop, one after the other; medians, and the ratio with its spread."""
-    steps = STEPS[arguments.device, arguments.network]
-    command = [sys.executable, __file__, "--network", arguments.network, "--device", arguments.device]
-    command += ["--loader-workers", str(arguments.loader_workers)]
-    command += ["--images", arguments.images] if arguments.images else []
+    steps, command = STEPS[arguments.device, arguments.network], side_command(arguments)
     trained: dict[str, list[float]] = {name: [], PLAIN: []}
     evaluated: dict[str, list[float]] = {name: [], PLAIN: []}
     with ExitStack() as stack:
-        sides = {each: stack.enter_context(Side([*command, "--side", each])) for each in (name, PLAIN)}
+        sides = {each: stack.enter_context(Side([*command, each])) for each in (name, PLAIN)}
         first = {each: side.ask(do="train", steps=1)["seconds"] for each, side in sides.items()}
         for turn in range(arguments.turns + 1):
             for each, side in sides.items():
@@ -132,6 +147,37 @@ def against_plain(name: str, arguments: argparse.Namespace, config: Config) -> d
         "peak_memory_bytes": memory[name],
         "plain_peak_memory_bytes": memory[PLAIN],
     }
+
+
+def together(arguments: argparse.Namespace) -> None:
+    """Turns of N harness processes at once, and of one alone; samples a second of all, and the ratio with its spread."""
+    steps, count, device = STEPS[arguments.device, arguments.network], arguments.together, arguments.device
+    samples = steps * configured(arguments.network, device, arguments.images).training.batch_size
+    threads = {"OMP_NUM_THREADS": str(max(1, cpus() // count))}
+    all_rates, one_rates = [], []
+    with ExitStack() as stack:
+        command = [*side_command(arguments), HARNESS]
+        several = [stack.enter_context(Side(command, threads)) for _ in range(count)]
+        alone = stack.enter_context(Side(command))
+        for turn in range(arguments.turns + 1):
+            seconds = max(answer["seconds"] for answer in ask_together(several, do="train", steps=steps))
+            alone_seconds = alone.ask(do="train", steps=steps)["seconds"]
+            if turn > 0:
+                all_rates.append(count * samples / seconds)
+                one_rates.append(samples / alone_seconds)
+            print(f"{count} at once, turn {turn} of {arguments.turns}: {time.strftime('%X')}", file=sys.stderr)
+    figures = {
+        "network": arguments.network,
+        "device": device,
+        "processes": count,
+        "steps_a_turn": steps,
+        "turns": arguments.turns,
+        "ratio": rounded(ratios(all_rates, one_rates)),
+        "samples_per_second_of_all": round(statistics.median(all_rates), 1),
+        "samples_per_second_of_one_alone": round(statistics.median(one_rates), 1),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+    write("throughput", figures, f"{arguments.network}_{device}_together", about(device))
 
 
 def rounded(spread: Mapping[str, float]) -> dict[str, float]:
