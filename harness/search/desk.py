@@ -60,7 +60,7 @@ class Desk:
         with quiet():
             self.optuna = optuna.create_study(
                 storage=open_storage(paths, url),
-                study_name=f"{study.name} {study.created}",
+                study_name=_name(study),
                 directions=list(study.objectives.values()),
                 pruner=_pruner(study),
                 load_if_exists=True,
@@ -159,6 +159,35 @@ class Desk:
             time.sleep(POLL_S)
         with own:
             yield
+
+
+def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:
+    """The trials as `Desk.trials` gives them, for somebody who only reads; None where there are none yet.
+
+    The journal is read where there is one, whatever `url` is. Raises StoreError where the storage cannot be used.
+    """
+    import optuna
+
+    if paths.journal.exists():
+        url = None
+    elif url is None:
+        return None
+    with quiet():
+        try:
+            stored = optuna.load_study(storage=open_storage(paths, url), study_name=_name(study))
+        except KeyError:
+            return None
+        return [trial_of(study, frozen) for frozen in stored.get_trials(deepcopy=False)]
+
+
+def elsewhere(paths: StudyPaths) -> bool:
+    """Whether a search that has begun keeps its trials in a database."""
+    return not paths.journal.exists() and paths.trials.is_dir()
+
+
+def _name(study: Study) -> str:
+    """What the storage calls a study: a database may hold those of several results folders."""
+    return f"{study.name} {study.created}"
 
 
 def _suggested(study: Study, trial: optuna.Trial) -> Values:

@@ -17,28 +17,34 @@ FIXED = ("task", "task_version", "accelerator", "data", "seeds", "objectives", "
 
 
 def prepare(store: Store, asked: Study, replan: bool = False) -> Study:
-    """The study to go on with where `asked` is wanted, written down: the one that is there, with the new target and words.
-
-    Raises PlanChanged with the difference where another one of the name is there and `replan` is false; with `replan` that one is
-    archived, its runs stay. Raises StoreError.
-    """
-    paths = store.paths.study(asked.name)
-    stored = load_study(store, asked.name)
-    if stored is not None and replan:
+    """`settle`, and the study written down; one that it replaces is archived, its runs stay."""
+    study, replaces = settle(store, asked, replan)
+    if replaces:
         _archive(store, asked.name)
-        stored = None
-    study = asked
-    if stored is not None:
-        if lines := differences(stored, asked):
-            told = "\n".join(f"  {line}" for line in lines)
-            raise PlanChanged(
-                f"{asked.name} was searched differently from {stored.created[:10] or 'an earlier day'} on:\n{told}\n"
-                "allowed: undo the change, give the search another name, or --replan (archives the old study; its runs stay)"
-            )
-        study = Study.model_validate({**dict(asked), "created": stored.created, "first": stored.first})
+    paths = store.paths.study(asked.name)
     atomic.make_folder(paths.folder)
     atomic.write_json(paths.spec, study)
     return study
+
+
+def settle(store: Store, asked: Study, replan: bool = False) -> tuple[Study, bool]:
+    """The study to go on with where `asked` is wanted, and whether it takes the place of another one, which is to be archived.
+
+    That is the one that is there, with the new target and words. Raises PlanChanged with the difference where another one of the
+    name is there and `replan` is false, StoreError.
+    """
+    stored = load_study(store, asked.name)
+    if stored is None:
+        return asked, False
+    if replan:
+        return asked, True
+    if lines := differences(stored, asked):
+        told = "\n".join(f"  {line}" for line in lines)
+        raise PlanChanged(
+            f"{asked.name} was searched differently from {stored.created[:10] or 'an earlier day'} on:\n{told}\n"
+            "allowed: undo the change, give the search another name, or --replan (archives the old study; its runs stay)"
+        )
+    return Study.model_validate({**dict(asked), "created": stored.created, "first": stored.first}), False
 
 
 def load_study(store: Store, name: str) -> Study | None:

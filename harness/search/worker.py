@@ -24,6 +24,7 @@ from harness.stages import begin
 from harness.stop import Stop
 from harness.store.lease import Holder, Standing, SupersededError
 from harness.store.records import Result, Spec, Store, decode, read_rows
+from harness.store.trialruns import write_trial_runs
 from harness.trainer import Options, Trainer, say
 
 Specs = Sequence[tuple[str, Spec]]  # run ids with what made them
@@ -136,6 +137,7 @@ class _Attempt:
             return Ending("infeasible", reason=over)
         specs = [spec_of(self.study, self.worker.task, config, seed) for seed in self.study.trial_seeds]
         self.ticket.trial.set_user_attr(RUNS, [run_id for run_id, _ in specs])
+        write_trial_runs(self.worker.desk.paths, self.ticket.number, [run_id for run_id, _ in specs])
         results: list[Result] = []
         for run_id, spec in specs:
             result = self._result(Job(run_id, self.worker.task, config, spec), _never if results else self._prunes)

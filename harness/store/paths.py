@@ -95,6 +95,10 @@ class StudyPaths:
         """Where the lease lies of whoever trains trial `number`."""
         return self.trials / str(number)
 
+    def trial_runs(self, number: int) -> Path:
+        """Which runs trial `number` is made of."""
+        return self.trial(number) / "runs.json"
+
 
 @dataclass(frozen=True)
 class Paths:
