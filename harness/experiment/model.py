@@ -16,7 +16,7 @@ from harness.errors import InputError, Position, Problem
 from harness.experiment import designs
 from harness.experiment.compose import Composed, ConfigTree, Override, compose, is_file
 from harness.experiment.factors import draft_variants
-from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS
+from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE_SEARCH
 from harness.experiment.searching import Search, read_search
 from harness.experiment.tuning import Tuning, overlapping, read_tuning
 from harness.task import Task, find_task, identity, location_paths, places, result_metrics
@@ -24,7 +24,6 @@ from harness.validation import suggestion
 from harness.yamlfile import Node, plain
 
 DEFAULT_TASK = "cifar_resnet"
-NOT_BESIDE_SEARCH = ("variants", "factors", "components", "design", "baseline", "seeds", "claims", "tune")
 STEM = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
