@@ -54,12 +54,15 @@ LAYERS = (
     "writeup",  # tables and figures -> a report
     "console",  # values -> a terminal
     "conduct",  # a plan -> trained in child workers, and shown
+    "pursue",  # a search -> trained in child workers, shown and confirmed
+    "closing",  # what came of it -> what a command shows at its end
     "doctor",  # commands: parse, call, print
     "status",
     "report",
     "verify",
     "sync",
     "run",
+    "sweep",
     "__main__",  # the command that names the others
     "__init__",  # the public functions, from wherever they live
 )
