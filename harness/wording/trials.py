@@ -14,7 +14,6 @@ from harness.task import Metric
 from harness.wording.numbers import count, decimals, figure, label, listed, number, plural
 
 EDGE = 0.02  # of a range: what lies so near its end lies at it
-BEYOND = "a better one may lie beyond"
 ENDINGS = ("completed", "pruned", "diverged", "infeasible", "failed")
 
 
@@ -82,14 +81,20 @@ def aims(study: Study) -> str:
 
 
 def edges(study: Study, chosen: Values) -> list[str]:
-    """A sentence a parameter whose chosen value lies at the end of its range: a better one may lie beyond."""
-    found = []
+    """The parts of a setting that lie at the end of their ranges: `lr=0.098`."""
     short = names(study)
-    for parameter in study.space:
-        if isinstance(parameter, Range) and parameter.name in chosen and _at_edge(parameter, chosen[parameter.name]):
-            value = shown(chosen[parameter.name])
-            found.append(f"{short[parameter.name]}={value} lies at the edge of its range ({allowed(parameter)}); {BEYOND}")
-    return found
+    return [
+        f"{short[parameter.name]}={shown(chosen[parameter.name])}"
+        for parameter in study.space
+        if isinstance(parameter, Range) and parameter.name in chosen and _at_edge(parameter, chosen[parameter.name])
+    ]
+
+
+def edge(whose: str, settings: Sequence[str]) -> str:
+    """A sentence about settings at the edge of what was tried."""
+    several = len(settings) > 1
+    where = "lie at the edges of what was tried" if several else "lies at the edge of what was tried"
+    return f"{whose}: {listed(settings)} {where}; {'better ones' if several else 'a better one'} may lie beyond"
 
 
 def _at_edge(parameter: Range, value: Value) -> bool:
@@ -117,9 +122,5 @@ def tuned_edges(plan: Plan, choices: Sequence[Chosen]) -> list[str]:
     """A sentence a variant whose chosen setting lies at the edge of what was tried."""
     assert plan.selection is not None
     short = dict(zip((paths := list(next(iter(plan.selection.settings.values())))), short_names(paths), strict=True))
-    found = []
-    for choice in choices:
-        if choice.at_edge:
-            at = listed([f"{short[path]}={shown(choice.settings[path])}" for path in choice.at_edge])
-            found.append(f"{choice.variant}: {at} lies at the edge of what was tried; {BEYOND}")
-    return found
+    at_edge = {choice.variant: [f"{short[path]}={shown(choice.settings[path])}" for path in choice.at_edge] for choice in choices}
+    return [edge(variant, settings) for variant, settings in at_edge.items() if settings]

@@ -40,7 +40,8 @@ def ending(
         lines.append(Sentence("searched: the best of many noisy values, so too good; confirmed: mean ± sd on fresh seeds"))
     if best:
         chosen = next((trial for trial in best if label_of(trial) == winner), best[0])
-        lines += [Sentence(f"{label_of(chosen)}: {line}") for line in words.edges(study, chosen.values)]
+        if at_edge := words.edges(study, chosen.values):
+            lines.append(Sentence(words.edge(label_of(chosen), at_edge)))
     if study.confirm is None and best:
         lines.append(Sentence("not confirmed on fresh seeds (no confirm:), so no evidence"))
     return Group(*lines)
