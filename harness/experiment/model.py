@@ -179,6 +179,9 @@ class _Reader:
                 self.problems.append(Problem(beside.key_at, key, message))
         search, problems = read_search(entry.node, space, tree, task)
         self.problems.extend(problems)
+        if search is not None and search.confirm is not None and "margin" not in self.composed.fields:
+            message = "needs the file's margin, by which the winner is judged; allowed: margin: a difference that does not matter"
+            self.problems.append(Problem(entry.node.entries["confirm"].key_at, "search.confirm", message))
         return search
 
     def _task(self, name: str) -> Task | None:
