@@ -66,6 +66,22 @@ def main() -> None:
             "load_average": round(os.getloadavg()[0], 1),
         }
     write("harness_overhead", figures, device, machine(("torch", "numpy", "pydantic", "typer")))
+    print("\n".join(rows(figures)), file=sys.stderr)
+
+
+def rows(figures: Mapping[str, Any]) -> list[str]:
+    """The figures as rows of the table in docs/performance.md, which a test holds to the file."""
+    share = figures["attempt"]["speed_as_a_share_of_bare"]
+    return [
+        f"| around training, of all time from the first run's start to the last epoch | {100 * figures['share_of_time']:.2f} % |",
+        f"| between a run's last epoch and the next one's start | {figures['between_runs_seconds_median']} s |",
+        f"| the next run's start: network and optimiser | {figures['next_start_seconds_median']} s |",
+        f"| a run's last epoch to the next one's first step | {figures['last_epoch_to_next_first_step_seconds_median']} s |",
+        f"| `harness run` to its first step | {figures['command_to_first_step_seconds']} s |",
+        f"| the same, the images not decoded before | {figures['cold']['command_to_first_step_seconds']} s |",
+        f"| the last epoch to the end of the command, report included | {figures['last_epoch_to_end_of_command_seconds']} s |",
+        f"| speed of a run through `attempt`, bare: 1 | {share['median']} ({share['lowest']} to {share['highest']}) |",
+    ]
 
 
 def commanded(experiment: Path, folder: Path, device: str) -> dict[str, float]:

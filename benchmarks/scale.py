@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from make_store import EXPERIMENT, VARIANTS, make_store
 from record import write
@@ -120,6 +121,7 @@ def grow() -> None:
         print(f"{runs} runs: {time.strftime('%X')}", file=sys.stderr)
     figures = {name: growth(seconds) for name, seconds in found.items()}
     write("scale", {**figures, "repeats": REPEATS, "load_average": round(os.getloadavg()[0], 1)}, "growth")
+    print("\n".join(rows(figures)), file=sys.stderr)
 
 
 def calls(folder: Path, variants: str, seeds: int) -> dict[str, Callable[[], object]]:
@@ -157,6 +159,17 @@ def growth(seconds: Mapping[int, float]) -> dict[str, object]:
         "microseconds_a_run": round(1e6 * (seconds[many] - seconds[some]) / (many - some), 1),
         "power": None if power is None else round(power, 2),
     }
+
+
+def rows(figures: Mapping[str, Any]) -> list[str]:
+    """The growth as rows of the table in docs/performance.md, which a test holds to the file."""
+    found = []
+    for name, numbers in figures.items():
+        if isinstance(numbers, Mapping):
+            cells = " | ".join(f"{seconds:.3f}" for seconds in numbers["seconds"].values())
+            power = "-" if numbers["power"] is None else f"{numbers['power']:.2f}"
+            found.append(f"| {name.replace('_', ' ')} | {cells} | {numbers['microseconds_a_run']:.0f} | {power} |")
+    return found
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import sys
 import time
@@ -55,6 +56,7 @@ def main() -> None:
         config = configured(arguments.network, arguments.device, arguments.images)
         answer(lambda: worker(VERSIONS[arguments.side], config, arguments.device, arguments.loader_workers))
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that no side stays behind, stopped
     if arguments.together:
         together(arguments)
     else:
@@ -104,6 +106,7 @@ def compare(arguments: argparse.Namespace) -> None:
         kept = ("ratio", "samples_per_second", "first_step_seconds", "peak_memory_bytes")
         figures["versions"] = {name: {key: numbers[key] for key in kept} for name, numbers in found.items()}
     write("throughput", figures, f"{network}_{device}", about(device))
+    print("\n".join(rows(figures)), file=sys.stderr)
 
 
 def about(device: str) -> dict[str, str | int]:
@@ -125,7 +128,7 @@ def against_plain(name: str, arguments: argparse.Namespace, config: Config) -> d
     trained: dict[str, list[float]] = {name: [], PLAIN: []}
     evaluated: dict[str, list[float]] = {name: [], PLAIN: []}
     with ExitStack() as stack:
-        sides = {each: stack.enter_context(Side([*command, each])) for each in (name, PLAIN)}
+        sides = {each: stack.enter_context(Side([*command, each], VERSIONS[each].environment)) for each in (name, PLAIN)}
         first = {each: side.ask(do="train", steps=1)["seconds"] for each, side in sides.items()}
         for turn in range(arguments.turns + 1):
             for each, side in sides.items():
@@ -153,12 +156,13 @@ def together(arguments: argparse.Namespace) -> None:
     """Turns of N harness processes at once, and of one alone; samples a second of all, and the ratio with its spread."""
     steps, count, device = STEPS[arguments.device, arguments.network], arguments.together, arguments.device
     samples = steps * configured(arguments.network, device, arguments.images).training.batch_size
-    threads = {"OMP_NUM_THREADS": str(max(1, cpus() // count))}
+    environment = VERSIONS[HARNESS].environment
+    share = {**environment, "OMP_NUM_THREADS": str(max(1, cpus() // count))}
     all_rates, one_rates = [], []
     with ExitStack() as stack:
         command = [*side_command(arguments), HARNESS]
-        several = [stack.enter_context(Side(command, threads)) for _ in range(count)]
-        alone = stack.enter_context(Side(command))
+        several = [stack.enter_context(Side(command, share)) for _ in range(count)]
+        alone = stack.enter_context(Side(command, environment))
         for turn in range(arguments.turns + 1):
             seconds = max(answer["seconds"] for answer in ask_together(several, do="train", steps=steps))
             alone_seconds = alone.ask(do="train", steps=steps)["seconds"]
@@ -178,6 +182,38 @@ def together(arguments: argparse.Namespace) -> None:
         "load_average": round(os.getloadavg()[0], 1),
     }
     write("throughput", figures, f"{arguments.network}_{device}_together", about(device))
+    print("\n".join(rows(figures)), file=sys.stderr)
+
+
+def rows(figures: Mapping[str, Any]) -> list[str]:
+    """The figures as rows of the tables in docs/performance.md, which a test holds to the files."""
+    name = f"{figures['network']}, {figures['device']}"
+    if "processes" in figures:
+        speeds = [figures["samples_per_second_of_one_alone"], figures["samples_per_second_of_all"]]
+        return [
+            f"| {name}, {figures['processes']} at once | {shown(speeds[0])} | {shown(speeds[1])} | {spread(figures['ratio'])} |"
+        ]
+    sides = [
+        (shown(figures[f"{side}_samples_per_second"]), figures[f"{side}_peak_memory_bytes"] / 1e9)
+        for side in ("plain", "harness")
+    ]
+    speeds = " | ".join(f"{speed} ({memory:.1f} GB)" for speed, memory in sides)
+    found = [f"| {name} | {speeds} | {spread(figures['ratio'])} | {100 * figures['share_of_ceiling']:.0f} % |"]
+    evaluated = [shown(figures[f"{side}_evaluated_per_second"]) for side in ("plain", "harness")]
+    found.append(f"| {name}, evaluation | {evaluated[0]} | {evaluated[1]} | {spread(figures['evaluation_ratio'])} | |")
+    for version, numbers in figures.get("versions", {}).items():
+        cells = f"{shown(numbers['samples_per_second'])} | {spread(numbers['ratio'])} | {numbers['first_step_seconds']:.1f} s"
+        found.append(f"| {name}: {version} | {cells} | {numbers['peak_memory_bytes'] / 1e9:.1f} GB |")
+    return found
+
+
+def spread(ratio: Mapping[str, float]) -> str:
+    return f"{ratio['median']:.2f} ({ratio['lowest']:.2f} to {ratio['highest']:.2f})"
+
+
+def shown(speed: float) -> str:
+    """Samples a second, three digits."""
+    return f"{speed:.1f}" if speed < 100 else f"{speed:,.0f}"
 
 
 def rounded(spread: Mapping[str, float]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +19,8 @@ from harness.training.loop import Run, peak_memory
 from harness.training.numerics import keep_memory, numerics
 from harness.training.task import data_on
 
+OF_WORKERS = {"OMP_WAIT_POLICY": "PASSIVE"}  # as harness.attempt sets it before torch is loaded
+
 
 class Loop(Protocol):
     """What is timed: seconds of so many training steps, and of all test images."""
@@ -32,10 +34,14 @@ class Loop(Protocol):
 
 @dataclass(frozen=True)
 class Version:
-    """`make` a loop from configuration, device and number of loader workers; `devices` that it is of interest on."""
+    """`make` a loop from configuration, device and number of loader workers; `devices` that it is of interest on.
+
+    `environment`: what is set when its process starts.
+    """
 
     make: Callable[[Config, str, int], Loop]
     devices: tuple[str, ...] = ("cpu", "cuda")
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Batched(PlainLoop):
@@ -134,7 +140,7 @@ def batched(**ideas: bool) -> Version:
 
 
 def harness(how: Execution | None = None, precision: str | None = None) -> Version:
-    return Version(lambda config, device, _: Harness(config, device, how, precision))
+    return Version(lambda config, device, _: Harness(config, device, how, precision), environment=OF_WORKERS)
 
 
 PLAIN, HARNESS = "plain loop", "the harness"
