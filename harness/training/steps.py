@@ -37,8 +37,8 @@ class Steps:
         self.indices = torch.zeros(settings.training.batch_size, dtype=torch.int64, device=device)  # of the images to train on
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)  # of the epoch; adding to it waits for nothing
         self.augment, self.dropout = torch.Generator(device), torch.Generator(device)
-        self.forward: execution.Forward = execution.eager_forward
-        self.augmentation: execution.Augmentation = augment.apply
+        self.forward: execution.Forward
+        self.augmentation: execution.Augmentation
         self._carry_out: Callable[[], None] | None = None
 
     def begin(self, seed: int, epoch: int) -> None:
@@ -79,6 +79,7 @@ class Steps:
         self.how, self._carry_out = how, None
 
     def _prepared(self) -> Callable[[], None]:
+        self.forward, self.augmentation = execution.eager_forward, augment.apply
         if self.how.compiled:
             self.forward, self.augmentation = execution.compiled(self.settings.training.deterministic)
             try:
@@ -107,12 +108,14 @@ class Steps:
     def _rehearsal(self) -> Iterator[None]:
         """Steps in between leave no trace but this: the optimiser's state is there, all zeros, which is how it begins anyway."""
         there = optim.tensors(self.optimizer)
-        with execution.undone([*self.network.state_dict().values(), self.loss_sum, *there], (self.augment, self.dropout)):
-            yield
         known = {id(tensor) for tensor in there}
-        for tensor in optim.tensors(self.optimizer):
-            if id(tensor) not in known:
-                tensor.zero_()
+        try:
+            with execution.undone([*self.network.state_dict().values(), self.loss_sum, *there], (self.augment, self.dropout)):
+                yield
+        finally:
+            for tensor in optim.tensors(self.optimizer):
+                if id(tensor) not in known:
+                    tensor.zero_()
 
     def _without(self, what: str, error: Exception) -> None:
         self.optimizer.zero_grad()

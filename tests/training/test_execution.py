@@ -22,10 +22,6 @@ def run(how: Execution | None, chosen: Config | None = None) -> Run:
     return Run(chosen or settings(), 0, "cpu", data_set(), how)
 
 
-def weights(training: Run) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in training.network.state_dict().items()}
-
-
 # The rule
 
 
@@ -158,6 +154,23 @@ def test_a_compiler_that_fails_is_done_without_and_the_bits_stay(
     said = "the training step cannot be compiled here, and goes on without: RuntimeError: no C compiler more of it\n"
     assert capsys.readouterr().out == said
     assert training.steps.how == Execution()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_a_recording_that_fails_after_its_rehearsal_leaves_nothing_behind(
+    optimizer: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    def recorded(compute: Any, generators: Any) -> Any:
+        for _ in range(3):
+            compute()
+        for generator in generators:
+            generator.manual_seed(99)
+        raise RuntimeError("capture invalidated")
+
+    chosen = settings(optimizer=dict(optimizer))
+    expected = rows(run(Execution(), chosen))
+    monkeypatch.setattr(execution, "recorded", recorded)
+    assert rows(run(GRAPHED, chosen)) == expected
 
 
 def test_memory_that_runs_out_is_no_reason_to_go_on_without(monkeypatch: pytest.MonkeyPatch):
