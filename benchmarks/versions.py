@@ -154,6 +154,7 @@ VERSIONS: Mapping[str, Version] = {
     "the harness, compiled": harness(Execution(compiled=True)),
     "the harness, recorded as a graph": replace(harness(Execution(graphed=True)), devices=("cuda",)),
     "the harness, compiled and recorded": replace(harness(Execution(compiled=True, graphed=True)), devices=("cuda",)),
+    "the harness, threads spin while they wait": replace(harness(), devices=("cpu",), environment={}),
     "the harness, in bf16": replace(harness(precision="bf16"), devices=("cpu",)),
     HARNESS: harness(),
 }
