@@ -76,7 +76,7 @@ def use_threads(count: int | None) -> None:
     """Compute with `count` threads from now on: libraries read the environment when they load, torch is told when it is there.
 
     Threads that wait for one another sleep. By default they spin, which takes the processor from the one that is waited for
-    as soon as there is other work: two threads on two busy cores then train at a sixth of the speed.
+    as soon as there is other work: two threads on two busy cores then train at a seventh of the speed.
     """
     if count is None:
         return
