@@ -29,6 +29,7 @@ from typing import Any
 from make_store import EXPERIMENT, VARIANTS, make_store
 from record import write
 
+from harness.errors import EXIT_OK, EXIT_RUNS_FAILED
 from harness.experiment import load_experiment
 from harness.plan import make_plan
 from harness.store.paths import Paths
@@ -48,6 +49,7 @@ CALLS = {
     "curves_of_a_plan": "load_curves('scale_1', sys.argv[1])",
     "runs_of_a_plan": "load_runs('scale_1', sys.argv[1])",
 }
+GROWTH_REPEATS = 3
 SIZES: Mapping[int, tuple[str, int]] = {1: ("", 1), 100: (VARIANTS, 10), 1_000: (VARIANTS, 100), 10_000: (VARIANTS, 1_000)}
 
 
@@ -113,14 +115,14 @@ def grow() -> None:
             for name, call in calls(Path(folder), variants, seeds).items():
                 call()  # caches are written, files are in memory
                 times = []
-                for _ in range(REPEATS):
+                for _ in range(GROWTH_REPEATS):
                     started = time.perf_counter()
                     call()
                     times.append(time.perf_counter() - started)
                 found.setdefault(name, {})[runs] = statistics.median(times)
         print(f"{runs} runs: {time.strftime('%X')}", file=sys.stderr)
     figures = {name: growth(seconds) for name, seconds in found.items()}
-    write("scale", {**figures, "repeats": REPEATS, "load_average": round(os.getloadavg()[0], 1)}, "growth")
+    write("scale", {**figures, "repeats": GROWTH_REPEATS, "load_average": round(os.getloadavg()[0], 1)}, "growth")
     print("\n".join(rows(figures)), file=sys.stderr)
 
 
@@ -133,7 +135,13 @@ def calls(folder: Path, variants: str, seeds: int) -> dict[str, Callable[[], obj
 
     def command(*words: str) -> Callable[[], object]:
         whole = [sys.executable, "-m", f"harness.{words[0]}", *words[1:]]
-        return lambda: subprocess.run(whole, check=True, capture_output=True, cwd=folder)
+
+        def call() -> None:
+            done = subprocess.run(whole, check=False, capture_output=True, text=True, cwd=folder)
+            if done.returncode not in (EXIT_OK, EXIT_RUNS_FAILED):  # one made-up run in a hundred diverged, which a worker tells
+                raise RuntimeError(f"{' '.join(whole)}: {done.stderr}")
+
+        return call
 
     return {
         "planning": lambda: make_plan(loaded),
