@@ -56,6 +56,7 @@ LAYERS = (
     "conduct",  # a plan -> trained in child workers, and shown
     "pursue",  # a search -> trained in child workers, shown and confirmed
     "closing",  # what came of it -> what a command shows at its end
+    "standings",  # where plans and searches stand now
     "doctor",  # commands: parse, call, print
     "status",
     "report",
