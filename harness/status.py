@@ -7,12 +7,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from harness.console.searches.standing import SearchStanding
     from harness.errors import HarnessError
     from harness.plan import Plan
     from harness.search import Study
@@ -59,6 +58,7 @@ def status(
 
 def _show_all(store: Store, as_json: bool) -> None:
     from harness.console import documents, shell, standing
+    from harness.console.searches.standing import document, row
     from harness.errors import StoreError
     from harness.search import load_studies
     from harness.standings import ordered, stand, stand_search
@@ -81,23 +81,13 @@ def _show_all(store: Store, as_json: bool) -> None:
     searches = [stand_search(store, study) for study in studies]
     if as_json:
         told = {"plans": [documents.plan_standing(one) for one in standings]}
-        shell.show_json({**told, "searches": [_document(one) for one in searches]})
+        shell.show_json({**told, "searches": [document(one) for one in searches]})
     elif standings or searches:
-        rows = [standing.row(one) for one in standings]
-        if searches:
-            from harness.console.searches.standing import row
-
-            rows += [row(one) for one in searches]
+        rows = [*map(standing.row, standings), *map(row, searches)]
         shell.show(standing.overview(ordered(rows)))
     elif not errors:
         shell.say(f"no plan in {store.paths.plans} yet; make one with: harness run experiments/NAME.yaml")
     shell.end_with(errors)
-
-
-def _document(standing: SearchStanding) -> dict[str, Any]:
-    from harness.console.searches.standing import document
-
-    return document(standing)
 
 
 def _show_one(store: Store, name: str, as_json: bool) -> None:
