@@ -25,13 +25,13 @@ from typing import Any
 from record import machine, write
 from sides import ratios
 
-from harness.attempt import Means, attempt
+from harness.attempt import Means, attempt, use_threads
 from harness.experiment import load_experiment
 from harness.plan import Plan, make_plan
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
 from harness.task import Accelerator
-from harness.worker import job
+from harness.worker import cpus, job
 
 HERE = Path(__file__).parent
 TURNS = 3
@@ -131,6 +131,7 @@ def in_turns(experiment: Path, folder: Path, device: Accelerator) -> dict[str, A
     """A run through `attempt`, then the same training bare, again and again; speeds as runs a second, and their ratio."""
     os.environ["TIMED_TASK_EVENTS"] = os.devnull
     os.environ["HARNESS_CACHE"] = str(folder / "cache")
+    use_threads(cpus())
     loaded = load_experiment(experiment)
     store = Store.open(folder / "turns")
     through, bare = [], []
@@ -155,7 +156,7 @@ def attempted(store: Store, plan: Plan, turn: int, device: Accelerator) -> float
     lease = store.take(run.id, Watch(Timing(), Holder.here()))
     assert lease is not None
     with lease:
-        result = attempt(job(plan, run, timed()), store.paths.run(run.id), lease, Means(device=device))
+        result = attempt(job(plan, run, timed()), store.paths.run(run.id), lease, Means(device=device, threads=cpus()))
     assert result.state == "completed"
     return time.perf_counter() - started
 
