@@ -64,6 +64,15 @@ class Part:
     parts: tuple[Part, ...] = ()
 
 
+class TrainingFailed(Exception):
+    """A training that knows why it failed: the reason in one word, and in one line. `place` is equal for failures at the same place."""
+
+    def __init__(self, reason: Literal["exit", "timeout", "output", "oom", "disk", "killed"], message: str, place: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.place = place or f"{reason}: {message}"
+
+
 class Training(Protocol):
     """One run in memory."""
 
@@ -124,6 +133,29 @@ class Outlined(Protocol):
 
     def outline(self, config: Any) -> Sequence[Part]:
         """The network's parts in the order of the flow, the input first. Raises DataError where the data are missing."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A training that holds something, such as a process: `close` is called once when it ends or is left, however that comes."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+@runtime_checkable
+class Housed(Protocol):
+    """A task whose runs keep files of their own, from which they go on; not bit by bit, unless they see to that themselves."""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a run ever goes on; else each start is afresh, and no checkpoint is kept."""
+
+    def goes_on(self, folder: Path) -> bool:
+        """Whether a run started with this folder would go on from what is in it."""
+
+    def start_in(self, config: Any, seed: int, device: str, folder: Path) -> Training:
+        """`Task.start`, with the folder for the run's own files; it is there, and empty unless the run goes on."""
 
 
 _MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")
