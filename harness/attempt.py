@@ -28,7 +28,7 @@ from harness.store import atomic, checkpoint, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, Spec, encode, write_rows
-from harness.task import Task, Training
+from harness.task import Closing, Housed, Task, Training, TrainingFailed
 from harness.tracking import NoTracker, Tracker
 
 FIRST_CHECKPOINT_S = 60.0
@@ -91,6 +91,13 @@ class _Attempt:
         self.origin: provenance.Provenance | None = None
         self.interval_s = FIRST_CHECKPOINT_S if means.checkpoint_every_s is None else means.checkpoint_every_s
         self.saved_at = time.monotonic()
+        # A task with files of its own goes on from them, whatever our checkpoint says: then no row must be missing from that.
+        self.task_of_files = job.task if isinstance(job.task, Housed) else None
+        self.first_interval_s = 0.0 if self.task_of_files else FIRST_CHECKPOINT_S
+        if self.task_of_files and means.checkpoint_every_s is None:
+            self.interval_s = 0.0
+        self.rows_saved = 0
+        self.resumed = False  # by the task, from its own files
 
     def run(self) -> Result:
         holder = self.lease.claim.holder
@@ -118,14 +125,21 @@ class _Attempt:
             self.means.tracker.finish(result)
         if result.state == "completed" and not self.means.keep_weights:
             atomic.remove(self.paths.checkpoint)
+        if self.task_of_files and not any(self.paths.files.iterdir()):
+            atomic.remove_folder(self.paths.files)
         return result
 
     def _started(self, saved: Mapping[str, Any] | None) -> Training:
-        training = self.job.task.start(self.job.config, self.job.spec.seed, self.means.device)
+        if self.task_of_files:
+            atomic.make_folder(self.paths.files)
+            training = self.task_of_files.start_in(self.job.config, self.job.spec.seed, self.means.device, self.paths.files)
+        else:
+            training = self.job.task.start(self.job.config, self.job.spec.seed, self.means.device)
         if saved is not None:
             training.load_state_dict(saved["training"])
             print(f"going on after {len(self.rows)} epochs")
         self.saved_at = time.monotonic()
+        self.rows_saved = len(self.rows)
         return training
 
     def _trained(self, training: Training) -> Result:
@@ -150,6 +164,9 @@ class _Attempt:
             raise
         except Exception as error:
             return self._caught(error)
+        finally:
+            if isinstance(training, Closing):
+                training.close()
 
     def _added(self, row: Row) -> str | None:
         """Keep a row; says which of the task's metrics is not finite."""
@@ -164,18 +181,28 @@ class _Attempt:
         return self.means.should_stop() or self.lease.lost or self._checkpoint_is_due()
 
     def _checkpoint_is_due(self) -> bool:
-        return time.monotonic() - self.saved_at >= self.interval_s
+        news = self.task_of_files is None or len(self.rows) > self.rows_saved
+        return news and time.monotonic() - self.saved_at >= self.interval_s
 
     def _save(self, training: Training) -> None:
         began = time.monotonic()
         self.lease.check()
+        if self.task_of_files and not self.task_of_files.resumes:
+            return  # it would start afresh all the same
         state = {"schema": 1, "rows": self.rows, "training": training.state_dict()}
         atomic.write_bytes(self.paths.checkpoint, checkpoint.pack(state), self.lease)
-        self.saved_at = time.monotonic()
+        self.saved_at, self.rows_saved = time.monotonic(), len(self.rows)
         if self.means.checkpoint_every_s is None:
-            self.interval_s = max(FIRST_CHECKPOINT_S, (self.saved_at - began) / CHECKPOINT_SHARE)
+            self.interval_s = max(self.first_interval_s, (self.saved_at - began) / CHECKPOINT_SHARE)
 
     def _saved(self) -> dict[str, Any] | None:
+        if self.task_of_files:
+            self.resumed = self.task_of_files.goes_on(self.paths.files)
+            if not self.resumed:
+                self.lease.check()
+                atomic.remove(self.paths.checkpoint)
+                atomic.remove_folder(self.paths.files)
+                return None
         try:
             return checkpoint.unpack(self.paths.checkpoint.read_bytes())
         except FileNotFoundError:
@@ -199,7 +226,7 @@ class _Attempt:
             self.origin = here
         else:
             # A run that has nothing to go on from starts afresh; only its restarts tell of earlier starts.
-            self.origin = provenance.restarted(first, here, len(self.rows))
+            self.origin = provenance.restarted(first, here, len(self.rows), self.resumed)
         use_threads(self.origin.threads)
         atomic.write_json(self.paths.provenance, self.origin, self.lease)
 
@@ -223,7 +250,8 @@ class _Attempt:
         return Result.model_validate({"state": "failed", **fields, "epoch": len(self.rows), "train_seconds": seconds})
 
     def _caught(self, error: Exception) -> Result:
-        traceback.print_exception(error)
+        if not isinstance(error, TrainingFailed):  # whose message says it all
+            traceback.print_exception(error)
         return self._failed(failures.classify(error))
 
     def _end(self, result: Result) -> Result:

@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.claims import Claim, digest
+from harness.command.model import Program
+from harness.command.task import command_task
 from harness.errors import InputError, PlanChanged, Position, Problem
 from harness.experiment import Experiment
 from harness.experiment.file import MAX_SEEDS
@@ -54,6 +56,8 @@ class Plan(BaseModel):
     source: str | None = None
     task: str
     task_version: str
+    program: Program | None = None  # what a command runs
+    folder: str | None = None  # where the task's module lies, beside the YAML
     accelerator: Accelerator
     baseline: str  # label of a variant
     looks: tuple[int, ...]  # numbers of seeds, increasing; a fixed n is one look
@@ -83,7 +87,9 @@ class Plan(BaseModel):
 
 def task_of(plan: Plan) -> Task:
     """What the plan trains. Raises InputError where it cannot be loaded."""
-    return find_task(plan.task)
+    if plan.program is not None:
+        return command_task(plan.program, next(iter(plan.data.values()), None))
+    return find_task(plan.task, plan.folder)
 
 
 def run_id(task: str, version: str, config: Mapping[str, Any], seed: int, data: str) -> str:
@@ -175,6 +181,8 @@ def make_plan(
         source=experiment.source,
         task=experiment.task_name,
         task_version=task.version,
+        program=experiment.program,
+        folder=experiment.folder,
         accelerator=accelerator,
         baseline=experiment.baseline,
         looks=experiment.looks,
@@ -209,7 +217,9 @@ def reconcile(stored: Plan, asked: Plan) -> Plan:
         )
     known = {run.id for run in stored.runs}
     extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in asked.runs if run.id not in known]
-    current = {"question": asked.question, "source": asked.source, "variants": asked.variants, "file": asked.file}
+    current: dict[str, Any] = {
+        name: getattr(asked, name) for name in ("question", "source", "variants", "file", "program", "folder")
+    }
     # A file that names its factors only now may claim something of them; equal labels have equal levels.
     design = {
         "factors": {**asked.factors, **stored.factors},
@@ -251,6 +261,7 @@ def _differences(stored: Plan, asked: Plan) -> list[str]:
     ):
         if old != new:
             lines.append(f"{name}: {old} -> {new}")
+    lines += _program_differences(stored, asked)
     lines += [f"variant {label!r} is gone" for label in stored.variants if label not in asked.variants]
     lines += [f"variant {label!r} is new" for label in asked.variants if label not in stored.variants]
     first_ids = {run.variant: run.id for run in stored.runs if run.seed < stored.after(1)}
@@ -268,3 +279,10 @@ def _differences(stored: Plan, asked: Plan) -> list[str]:
     # Differences that are none by value, or that only the task knows of, still make other runs.
     changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in asked.runs if run.seed < asked.after(1))
     return lines or (["the runs would get other ids"] if changed_ids else [])
+
+
+def _program_differences(stored: Plan, asked: Plan) -> list[str]:
+    if stored.program is None or asked.program is None:
+        return []
+    changed = config_difference(stored.program.definition, asked.program.definition)
+    return [f"task.{path}: {json.dumps(old)} -> {json.dumps(new)}" for path, (old, new) in changed.items()]

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,6 +90,9 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
 
     records = store.records([run.id for run in plan.runs])
     stands, errors = stand(store, plan, records)
+    if plan.program is not None:
+        begun = [run.id for run in plan.runs if records[run.id].state != "pending"]
+        stands = replace(stands, resumed=sum(resumed(store, run_id) for run_id in begun))
     if as_json:
         shell.show_json({**documents.plan_standing(stands), "runs": documents.plan_runs(plan, records)})
     else:
@@ -115,10 +119,11 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     plans = [plan.name for plan in loaded if any(run.id == run_id for run in plan.runs)]
     mirrored = delivery.load(store.paths, run_id)
     known = (store.record(run_id), spec, plans, store.paths.run(run_id), mirrored.url if mirrored else None)
+    by_program = spec.program is not None and resumed(store, run_id)
     if as_json:
-        shell.show_json(documents.run_details(*known))
+        shell.show_json(documents.run_details(*known, resumed=by_program))
     else:
-        shell.show(standing.one_run(*known))
+        shell.show(standing.one_run(*known, resumed=by_program))
     shell.end_with(errors)
 
 
@@ -149,6 +154,18 @@ def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standin
     judgement = judged(plan, records, levels_for(store, plan.looks))
     asked = tuple(run for run in plan.runs if run.seed < plan.after(judgement.horizon)) if in_stages(plan) else plan.runs
     return Standing(plan, standing(plan, records, runs=asked), updated, judgement, metrics), []
+
+
+def resumed(store: Store, run_id: str) -> bool:
+    """Whether a program went on with the run by itself; of a run whose provenance is missing or damaged that is not known."""
+    from harness.errors import StoreError
+    from harness.store.atomic import read_json
+    from harness.store.provenance import Provenance
+
+    try:
+        return read_json(store.paths.run(run_id).provenance, Provenance).resumed
+    except (FileNotFoundError, StoreError):
+        return False
 
 
 def find_run(store: Store, start: str) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from pydantic import BaseModel
@@ -67,7 +69,9 @@ class Part:
 class TrainingFailed(Exception):
     """A training that knows why it failed: the reason in one word, and in one line. `place` is equal for failures at the same place."""
 
-    def __init__(self, reason: Literal["exit", "timeout", "output", "oom", "disk", "killed"], message: str, place: str = "") -> None:
+    def __init__(
+        self, reason: Literal["exit", "timeout", "output", "oom", "disk", "killed"], message: str, place: str = ""
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.place = place or f"{reason}: {message}"
@@ -176,24 +180,63 @@ def result_metrics(task: Task) -> dict[str, Metric]:
     return {**task.metrics, **fluctuation, **RESULT_METRICS}
 
 
-def find_task(name: str) -> Task:
-    """The task called `name`: a key of TASKS, or `package.module:Object` of a module that Python finds.
+def module_folder(name: str, folder: Path) -> str | None:
+    """`folder`, absolute, where the module of `package.module:Object` lies in it; else None."""
+    module, colon, _ = name.partition(":")
+    top, here = module.partition(".")[0], folder.resolve()
+    found = colon and top not in ("", "harness") and ((here / f"{top}.py").is_file() or (here / top).is_dir())
+    return str(here) if found else None
+
+
+def find_task(name: str, folder: str | None = None) -> Task:
+    """The task called `name`: a key of TASKS, or `package.module:Object` of a module that Python finds, in `folder` first.
 
     Raises InputError when there is no such task, naming the choices.
     """
     target = TASKS.get(name, name)
     module_name, _, attribute = target.partition(":")
     if not attribute:
-        raise InputError(f"no task {name!r}; allowed: {', '.join(TASKS)} or package.module:Object")
+        raise InputError(
+            f"no task {name!r}; allowed: {', '.join(TASKS)}, package.module:Object, or a mapping with the command of a program"
+        )
+    if folder is not None and (folder, name) in _FOUND:
+        return _FOUND[folder, name]
     try:
-        task = getattr(importlib.import_module(module_name), attribute)
+        task = getattr(_module(module_name, folder), attribute)
         task.Config()  # every field has a default
     except Exception as error:  # a module may raise anything while it is imported, a model while it is made
         raise InputError(f"task {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
     lacking = [member for member in _MEMBERS if not hasattr(task, member)]
     if lacking:
         raise InputError(f"task {name!r} is no task: it has no {', '.join(lacking)}")
+    if folder is not None:
+        _FOUND[folder, name] = cast(Task, task)
     return cast(Task, task)
+
+
+# Tasks of modules beside experiment files, by (folder, name); and these folders. Two of them may each have a module `task`.
+_FOUND: dict[tuple[str, str], Task] = {}
+_FOLDERS: list[str] = []
+
+
+def _module(name: str, folder: str | None) -> ModuleType:
+    """The module called `name`; with `folder` the one that lies there, and what it imports is looked for there first."""
+    if folder is None:
+        return importlib.import_module(name)
+    for other in {*_FOLDERS} - {folder}:
+        for known, module in list(sys.modules.items()):
+            lies_there = Path(getattr(module, "__file__", None) or "/").is_relative_to(other)
+            if lies_there and module_folder(f"{known}:", Path(folder)) is not None:
+                del sys.modules[known]
+    _FOLDERS.append(folder)
+    if folder in sys.path:
+        sys.path.remove(folder)
+    sys.path.insert(0, folder)  # as Python does for a script
+    importlib.invalidate_caches()
+    module = importlib.import_module(name)
+    if not Path(module.__file__ or "/").is_relative_to(folder):
+        raise ImportError(f"Python has another module of that name ({module.__file__}); rename the one in {folder}")
+    return module
 
 
 def parse_config(task: Task, values: Mapping[str, Any]) -> BaseModel:

@@ -33,6 +33,7 @@ from harness.errors import (
 from harness.plan import Plan, PlannedRun, run_id, task_of
 from harness.progress import Course, standing, stuck
 from harness.retry import renew, states_to_retry
+from harness.seeding import SeedWatch
 from harness.stop import Stop, duration
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.provenance import now
@@ -73,6 +74,7 @@ class Worker:
         self.course = Course(plan, lambda: levels_for(store, plan.looks, say))
         self._seen: dict[str, Record] = {}
         self.task: Task = task_of(plan)
+        self.seeds = SeedWatch(store, plan)
         self.tracker: Tracker = make_tracker(options.track, store.paths, options.mirror_descriptor, say)
         self.watch = Watch(options.timing, here or Holder.here())
         if self.task.version != plan.task_version:
@@ -86,6 +88,8 @@ class Worker:
         idle_since = time.monotonic()
         while not self.stop():
             records = self._records()
+            if complaint := self.seeds.complaint(records):
+                raise InputError(complaint)
             queue = self._queue(records)
             taken = self._take(queue)
             if taken is not None:
@@ -195,7 +199,14 @@ def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
         config = parse_config(task, plan.variants[run.variant])
     except ValueError as error:
         raise InputError(f"{where}: {plan.task} no longer takes this configuration; {advice}: {error}") from error
-    spec = Spec(task=plan.task, version=task.version, config=identity(config), seed=run.seed, data=plan.data[run.variant])
+    spec = Spec(
+        task=plan.task,
+        version=task.version,
+        config=identity(config),
+        seed=run.seed,
+        data=plan.data[run.variant],
+        program=plan.program.definition if plan.program else None,
+    )
     if run_id(spec.task, spec.version, spec.config, spec.seed, spec.data) != run.id:
         raise InputError(f"{where}: the code has changed since the plan was made and would train another run; {advice}")
     return Job(run.id, task, config, spec)

@@ -20,10 +20,12 @@ HARNESS = Path(__file__).parent.parent / "harness"
 LAYERS = (
     "errors",  # what may go wrong
     "yamlfile",  # text -> values that remember where they stood
+    "stop",  # signals and clocks -> whether to stop
     "task",  # what the harness asks of anything that can be trained
     "training",  # the task cifar_resnet: knows the protocol, and nothing of plans, stores or screens
     "validation",  # values + model -> values, or every problem
     "claims",  # what a person may claim
+    "command",  # any program as a task
     "experiment",  # files -> an experiment
     "plan",  # an experiment -> its runs
     "store",  # plans and runs on disk
@@ -34,9 +36,9 @@ LAYERS = (
     "calibration",  # looks -> their levels, kept
     "power",  # a plan and earlier runs -> what it can find
     "progress",  # what trains next
+    "seeding",  # whether the seed reaches a program
     "failures",  # exception -> reason
     "tracking",  # runs -> where else they are shown
-    "stop",  # signals and clocks -> whether to stop
     "attempt",  # one run -> one ending
     "whole",  # a results folder -> what is wrong with it
     "images",  # predictions -> intervals for new images
@@ -48,12 +50,14 @@ LAYERS = (
     "figures",  # tables -> figures
     "writeup",  # tables and figures -> a report
     "console",  # values -> a terminal
+    "testing",  # what the author of a task checks
     "doctor",  # commands: parse, call, print
     "status",
     "report",
     "verify",
     "sync",
     "run",
+    "new",
     "__main__",  # the command that names the others
     "__init__",  # the public functions, from wherever they live
 )

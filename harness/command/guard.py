@@ -33,7 +33,7 @@ def main() -> None:
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda *_: None)  # no SIG_IGN, which the program would inherit
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=die_with_parent)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=die_with_parent)  # noqa: PLW1509
     except OSError as error:
         os.write(status, f"error {error.errno}\n".encode())
         return
@@ -98,10 +98,10 @@ def reap(process: "subprocess.Popen[bytes]") -> None:
 def children() -> "list[int]":
     """This process's children."""
     me, found = str(os.getpid()), []
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib takes longer to import than all else
         if name.isdigit():
             try:
-                with open(f"/proc/{name}/stat", "rb") as file:
+                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
                     fields = file.read().rpartition(b")")[2].split()
             except (FileNotFoundError, ProcessLookupError):
                 continue

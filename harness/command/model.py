@@ -84,12 +84,15 @@ class Program(_Strict):
     """Any program that trains: needs at most that its seed is an argument, or read from $HARNESS_SEED."""
 
     command: Text = Field(description="the command line; no shell reads it; {seed}, {run_dir}, {knobs}, {NAME} of a knob")
-    resume: Text | None = Field(None, description="arguments added when {run_dir} holds an earlier attempt; none: it starts afresh")
+    resume: Text | None = Field(
+        None, description="arguments added when {run_dir} holds an earlier attempt; none: it starts afresh"
+    )
     directory: Text = Field(".", description="where it runs; relative to this file")
     knobs: dict[str, Scalar | Knob] = Field({}, description="its settings with their defaults, in short or as {default: …}")
     metrics: dict[str, Measure] = Field(min_length=1, description="what it measures; the first is the default of claims")
     inputs: tuple[Text, ...] | None = Field(
-        None, description="files and folders whose content decides the result; relative to directory; default: files in the command"
+        None,
+        description="files and folders whose content decides the result; relative to directory; default: files in the command",
     )
     environment: dict[str, Scalar] = Field({}, description="variables added to its environment; no place for secrets")
     timeout: Annotated[float, Field(gt=0)] | Text | None = Field(

@@ -17,7 +17,19 @@ from harness.yamlfile import Node, plain
 
 METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 # What rows and results hold beside a program's own metrics.
-TAKEN = ("epoch", "step", "seconds", "schema", "state", "reason", "error", "traceback_digest", "ended", "checksums", *RESULT_METRICS)
+TAKEN = (
+    "epoch",
+    "step",
+    "seconds",
+    "schema",
+    "state",
+    "reason",
+    "error",
+    "traceback_digest",
+    "ended",
+    "checksums",
+    *RESULT_METRICS,
+)
 
 
 def read_program(node: Node) -> tuple[Program | None, list[Problem]]:

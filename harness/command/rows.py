@@ -62,15 +62,16 @@ class Rows:
         self._row: dict[str, float] = {}
         self._extra: dict[str, Number] = {}
         self._row_step: int | None = None
-        self._whole: deque[dict[str, Any]] = deque()
+        self._whole: deque[tuple[dict[str, Any], dict[str, Any]]] = deque()  # row, and the state once it is taken
+        self._taken = self._state()
 
     def begin(self) -> None:
         """The first row's time counts from now."""
         self._since = self._clock()
 
     def state(self) -> dict[str, Any]:
-        """What another attempt needs to go on: that of the rows which were taken or are whole."""
-        return {"count": self.count, "last": dict(self.last), "step": self.step}
+        """What another attempt needs to go on after the rows that were taken."""
+        return self._taken
 
     def line(self, text: str) -> None:
         """Search a line of output. Raises TrainingFailed where a pattern finds something that is no number."""
@@ -78,7 +79,9 @@ class Rows:
             if match := pattern.search(text):
                 found = match.groupdict()
                 step = found.get("step")
-                self._add(name, _number(name, found["value"] or "", text), None if step is None else _whole_number(name, step, text))
+                self._add(
+                    name, _number(name, found["value"] or "", text), None if step is None else _whole_number(name, step, text)
+                )
 
     def record(self, text: str) -> None:
         """Take a JSON line: an object of numbers, `step` among them perhaps. Raises TrainingFailed."""
@@ -108,7 +111,10 @@ class Rows:
 
     def take(self) -> dict[str, Any] | None:
         """The next whole row, with `epoch` (its number, from 1), `step`, `seconds`; a metric that it lacks is None."""
-        return self._whole.popleft() if self._whole else None
+        if not self._whole:
+            return None
+        row, self._taken = self._whole.popleft()
+        return row
 
     @property
     def waiting(self) -> bool:
@@ -142,7 +148,10 @@ class Rows:
         seconds, self._since = now - self._since, now
         metrics = {name: row.get(name) for name in self.metrics}
         numbered = {"epoch": self.count, "step": self.count if step is None else step}
-        self._whole.append({**numbered, **metrics, **extra, "seconds": seconds})
+        self._whole.append(({**numbered, **metrics, **extra, "seconds": seconds}, self._state()))
+
+    def _state(self) -> dict[str, Any]:
+        return {"count": self.count, "last": dict(self.last), "step": self.step}
 
 
 def _number(name: str, value: str, line: str) -> float:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
+import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -64,9 +67,10 @@ class CommandTask:
 
     def start(self, config: Knobs, seed: int, device: str) -> CommandTraining:
         """A run whose files nobody keeps."""
-        import tempfile
-
-        return self.start_in(config, seed, device, Path(tempfile.mkdtemp(prefix="harness-run-")))
+        folder = tempfile.TemporaryDirectory(prefix="harness-run-")
+        training = self.start_in(config, seed, device, Path(folder.name))
+        training.scratch = folder
+        return training
 
     def start_in(self, config: Knobs, seed: int, device: str, folder: Path) -> CommandTraining:
         """A run with its folder. Raises DataError: inputs missing or not the planned ones; DeviceError: no such program here."""
@@ -119,8 +123,11 @@ class CommandTraining:
         self.definition, self.arguments, self.environment = definition, arguments, environment
         self.rows = Rows(definition.metrics)
         self.finished = False
+        self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed with this
         self._lines, self._records = Lines(), Lines()
         self._program: Program | None = None
+        self._ending: Exit | None = None
+        self._judged = False  # it ended well
         self._began = 0.0
         self._logged = 0
         self._tail = b""
@@ -129,19 +136,21 @@ class CommandTraining:
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
         """Read on until a row is whole. Raises TrainingFailed."""
         program = self._program or self._start()
-        while not self.rows.waiting:
+        while not self.rows.waiting and not self.finished:
+            if self._ending is not None:
+                self._judge(self._ending)
+                continue
             limit = self.definition.timeout_s
             if limit is not None and time.monotonic() - self._began > limit:
                 raise TrainingFailed("timeout", f"ran longer than its timeout of {self.definition.timeout}{self._quoted()}")
             data = program.read(LOOK_S)
             self._take(data or b"", program.metrics())
             if data is None:
-                self._end(program.wait(10.0))
-                break
-            if not self.rows.waiting and should_stop():
+                self._ending = program.wait(10.0)
+            elif not self.rows.waiting and should_stop():
                 return None
         row = self.rows.take()
-        self.finished = program.exit is not None and not self.rows.waiting
+        self.finished = self._judged and not self.rows.waiting
         return row
 
     def state_dict(self) -> dict[str, Any]:
@@ -160,13 +169,15 @@ class CommandTraining:
         if self._program is not None:
             self._keep(self._program.end())
             self._program = None
+        if self.scratch is not None:
+            self.scratch.cleanup()
         if self._logged > LOG_LIMIT:
             _write(b"\n--- the end of the output:\n" + self._tail + b"\n")
 
     def _start(self) -> Program:
         # Whatever printed to the log before this, through Python's buffers, comes first.
         sys.stdout.flush()
-        print(f"$ {' '.join(map(_quoted_word, self.arguments))}   (in {self.definition.directory})", flush=True)
+        print(f"$ {shlex.join(self.arguments)}   (in {self.definition.directory})", flush=True)
         self._began = time.monotonic()
         self.rows.begin()
         self._program = Program(self.arguments, Path(self.definition.directory), self.environment)
@@ -184,14 +195,14 @@ class CommandTraining:
         """Write to the log, up to its limit; keep the end of it."""
         self._tail = (self._tail + printed)[-TAIL:]
         room = LOG_LIMIT - self._logged
-        if 0 < room:
+        if room > 0:
             _write(printed[:room])
             if len(printed) > room:
                 _write(f"\n--- more than {LOG_LIMIT >> 20} MiB of output: the rest is not kept, but for its end\n".encode())
         self._logged += len(printed)
 
-    def _end(self, ending: Exit) -> None:
-        """The program has ended by itself: take what is left, and see whether that was well."""
+    def _judge(self, ending: Exit) -> None:
+        """The program has ended by itself, and its rows were taken: whether that was well, and what is left to take."""
         if ending.left_behind:
             print(f"--- {ending.left_behind} processes that the program had left behind were ended", flush=True)
         if ending.code != 0:
@@ -203,6 +214,7 @@ class CommandTraining:
         self.rows.end()
         if missing := self.rows.missing:
             raise TrainingFailed("output", f"{self._never(missing[0])}{self._quoted()}", f"output: {missing[0]}")
+        self._judged, self.finished = True, not self.rows.waiting
 
     def _never(self, metric: str) -> str:
         if self._silent:
@@ -253,18 +265,10 @@ def _changed(planned: str, found: str) -> str:
 
 
 def _signal(number: int) -> str:
-    import signal
-
     try:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal has no name
         return f"signal {number}"
-
-
-def _quoted_word(word: str) -> str:
-    import shlex
-
-    return shlex.quote(word)
 
 
 def _write(data: bytes) -> None:

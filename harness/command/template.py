@@ -1,4 +1,7 @@
-"""A command line with placeholders, and values -> the program's arguments. No shell: a word stays one argument, whatever is in it."""
+"""A command line with placeholders, and values -> the program's arguments.
+
+There is no shell: a word stays one argument, whatever is put into it.
+"""
 
 from __future__ import annotations
 

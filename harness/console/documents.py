@@ -28,6 +28,7 @@ def plan_standing(standing: Standing, now: datetime | None = None) -> dict[str, 
         "counts": asdict(standing.counts),
         "verdicts": None if standing.judgement is None else judged(standing.judgement, standing.metrics)["verdicts"],
         "claims_changed": standing.plan.amended is not None,
+        "resumed": standing.resumed,
         "updated": updated,
     }
 
@@ -46,14 +47,17 @@ def run_outcome(record: Record) -> dict[str, Any]:
     }
 
 
-def run_details(record: Record, spec: Spec, plans: list[str], paths: RunPaths, url: str | None = None) -> dict[str, Any]:
-    """One run with its spec, its plans, its files, and the URL of its page in W&B."""
+def run_details(
+    record: Record, spec: Spec, plans: list[str], paths: RunPaths, url: str | None = None, *, resumed: bool = False
+) -> dict[str, Any]:
+    """One run with its spec, its plans, its files, the URL of its page in W&B, and whether a program resumed it by itself."""
     return {
         **run_outcome(record),
         "spec": spec.model_dump(mode="json", by_alias=True),
         "plans": plans,
         "files": [str(file) for file in files_of(paths)],
         "url": url,
+        "resumed": resumed,
     }
 
 

@@ -37,6 +37,7 @@ class Standing:
     updated: float | None
     judgement: Judgement | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    resumed: int = 0  # runs with which a program went on by itself
 
 
 def overview(standings: Sequence[Standing]) -> RenderableType:
@@ -85,6 +86,9 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) ->
         lines += [Text(), claims(plan, records, standing.judgement, standing.metrics)]
     elif plan.claims:
         lines += [Text(), expected(plan, records)]
+    if standing.resumed:
+        flag = f"{wording.plural(standing.resumed, 'run')} {wording.RESUMED} (by the program itself)"
+        lines += [Text(), styled((flag, WARNING))]
     rows = []
     for state in ("running", "interrupted", "diverged", "failed"):
         for run in plan.runs:
@@ -129,8 +133,10 @@ def dotted(number: int) -> str:
     return str(number) if number else NOTHING
 
 
-def one_run(record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths, url: str | None = None) -> RenderableType:
-    """One run: its record, its files and its whole configuration; `url` of its page in W&B."""
+def one_run(
+    record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths, url: str | None = None, *, resumed: bool = False
+) -> RenderableType:
+    """One run: its record, its files and its whole configuration; `url` of its page in W&B; whether a program resumed it."""
     facts = {
         "run": record.id,
         "state": " ".join(filter(None, [record.state, record.reason])),
@@ -142,6 +148,7 @@ def one_run(record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths, u
         "epochs": record.epoch,
         "trained": None if record.seconds is None else wording.clock(record.seconds),
         "ended": record.ended_at,
+        "trust": wording.RESUMED if resumed else None,
         "trained by": holder(record) if record.state == "running" else None,
         "W&B": url,
     }
@@ -151,6 +158,7 @@ def one_run(record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths, u
         Text(),
         *_pairs(record.metrics),
         Text(),
+        *_pairs({f"task.{path}": value for path, value in flatten(spec.program or {}).items()}),
         *_pairs(flatten(spec.config)),
         Text(),
         *(styled(f"{' ' * INDENT}{file}") for file in files),
@@ -176,7 +184,9 @@ def spec_difference(first: Spec, second: Spec) -> dict[str, tuple[Any, Any]]:
 
 
 def _identity(spec: Spec) -> dict[str, Any]:
-    return {"task": spec.task, "version": spec.version, "seed": spec.seed, "data fingerprint": spec.data, **spec.config}
+    program = {f"task.{path}": value for path, value in flatten(spec.program or {}).items()}
+    facts = {"task": spec.task, "version": spec.version, "seed": spec.seed, "data fingerprint": spec.data}
+    return {**facts, **program, **spec.config}
 
 
 def plain(value: Any) -> str:

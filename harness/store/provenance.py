@@ -37,6 +37,7 @@ class Start(BaseModel):
     device: str
     code: Code
     epoch: int  # rows it went on from
+    resumed: bool = False  # by a program from its own files: not bit-exact
 
 
 class Provenance(BaseModel):
@@ -58,6 +59,11 @@ class Provenance(BaseModel):
     restarts: tuple[Start, ...] = ()
     url: str | None = None  # of the run's page in W&B, once it has ended
 
+    @property
+    def resumed(self) -> bool:
+        """Whether the program went on from its own files since it last began: then the bits may be others than in one go."""
+        return bool(self.restarts) and self.restarts[-1].resumed
+
 
 def observe(device: str, threads: int | None, command: Sequence[str], host: str, also: Path | None = None) -> Provenance:
     """The facts of a run that starts now. `also` is a file of code that lies outside the package, such as a task's module."""
@@ -75,9 +81,9 @@ def observe(device: str, threads: int | None, command: Sequence[str], host: str,
     )
 
 
-def restarted(first: Provenance, again: Provenance, epoch: int) -> Provenance:
+def restarted(first: Provenance, again: Provenance, epoch: int, resumed: bool = False) -> Provenance:
     """`first` with one more start, of which `again` was observed."""
-    start = Start(at=again.started, host=again.host, device=again.device, code=again.code, epoch=epoch)
+    start = Start(at=again.started, host=again.host, device=again.device, code=again.code, epoch=epoch, resumed=resumed)
     return Provenance.model_validate({**dict(first), "ended": None, "restarts": (*first.restarts, start)})
 
 

@@ -21,6 +21,7 @@ from harness.wording.numbers import (
 )
 from harness.wording.plans import (
     CHANGED,
+    RESUMED,
     amended,
     command,
     declared,
@@ -39,6 +40,7 @@ __all__ = [
     "CHANGED",
     "LEAST_LABEL",
     "NOTHING",
+    "RESUMED",
     "ago",
     "amended",
     "asserted",

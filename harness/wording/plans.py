@@ -15,6 +15,7 @@ from harness.wording.claims import claim
 from harness.wording.numbers import figure, margin, plural
 
 CHANGED = "CLAIMS CHANGED AFTER RUNS"
+RESUMED = "resumed, not bit-exact"  # of runs with which a program went on from its own files
 NO_CLAIM = "exploratory: no claim is about these differences"
 
 
