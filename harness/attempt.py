@@ -27,7 +27,7 @@ from harness.errors import HarnessError, Interrupted, StoreError
 from harness.store import atomic, checkpoint, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
-from harness.store.records import Result, Spec, encode, write_rows
+from harness.store.records import Result, Spec, encode, read_rows, write_rows
 from harness.task import Closing, Housed, Task, Training, TrainingFailed
 from harness.tracking import NoTracker, Tracker
 
@@ -136,7 +136,7 @@ class _Attempt:
         else:
             training = self.job.task.start(self.job.config, self.job.spec.seed, self.means.device)
         if saved is not None:
-            training.load_state_dict(saved["training"])
+            training.load_state_dict({"rows": self.rows} if self.task_of_files else saved["training"])
             print(f"going on after {len(self.rows)} epochs")
         self.saved_at = time.monotonic()
         self.rows_saved = len(self.rows)
@@ -203,6 +203,19 @@ class _Attempt:
                 atomic.remove(self.paths.checkpoint)
                 atomic.remove_folder(self.paths.files)
                 return None
+            return {"rows": self._rows_on_disk()}
+        return self._checkpoint()
+
+    def _rows_on_disk(self) -> list[dict[str, Any]]:
+        """What the program had told when it was interrupted; of a damaged file, what the checkpoint holds."""
+        try:
+            rows = read_rows(self.paths.metrics)
+        except StoreError as error:
+            print(f"{error}; what the checkpoint holds is used")
+            return list((self._checkpoint() or {}).get("rows", ()))
+        return [{name: encode(value) for name, value in row.items()} for row in rows]
+
+    def _checkpoint(self) -> dict[str, Any] | None:
         try:
             return checkpoint.unpack(self.paths.checkpoint.read_bytes())
         except FileNotFoundError:

@@ -30,8 +30,8 @@ class SeedWatch:
                     first, second = pair
                     return (
                         f"{self.name}: the seed changes nothing: {label} has identical curves with seeds {first.seed} and"
-                        f" {second.seed} ({first.id}, {second.id}); allowed: a program that takes its seed ({{seed}} in the command,"
-                        " or $HARNESS_SEED), seeds: 1, or identical_seeds: allow in task: where that is right"
+                        f" {second.seed} ({first.id}, {second.id}); allowed: a program that takes its seed ({{seed}} in the"
+                        " command, or $HARNESS_SEED), seeds: 1, or identical_seeds: allow in task: where that is right"
                     )
                 del self._open[label]
         return None

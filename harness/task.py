@@ -67,7 +67,7 @@ class Part:
 
 
 class TrainingFailed(Exception):
-    """A training that knows why it failed: the reason in one word, and in one line. `place` is equal for failures at the same place."""
+    """A training that knows why it failed: in one word, and in one line. `place` is equal for failures at the same place."""
 
     def __init__(
         self, reason: Literal["exit", "timeout", "output", "oom", "disk", "killed"], message: str, place: str = ""
@@ -159,7 +159,11 @@ class Housed(Protocol):
         """Whether a run started with this folder would go on from what is in it."""
 
     def start_in(self, config: Any, seed: int, device: str, folder: Path) -> Training:
-        """`Task.start`, with the folder for the run's own files; it is there, and empty unless the run goes on."""
+        """`Task.start`, with the folder for the run's own files; it is there, and empty unless the run goes on.
+
+        Then the training's `load_state_dict` gets `{"rows": …}`, all rows that are known: its own files may be ahead of what
+        `state_dict` said last.
+        """
 
 
 _MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-LINGER_S = 5.0  # for processes that are left when the program has ended: they may be about to end too
+LINGER_S = 2.0  # for processes that are left when the program has ended: they may be about to end too
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None, use_errno=True)
 

@@ -11,7 +11,7 @@ import math
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.command.model import Measure
@@ -44,34 +44,28 @@ class Lines:
 class Rows:
     """Collects metrics into rows; `take` gives those that are whole.
 
-    `known` is the state of an earlier attempt: its rows' number, the last step, and the last value of each metric. A program that
-    goes on from there repeats some steps perhaps: rows up to the last known step are passed over.
+    `known` are the rows of an earlier attempt. A program that goes on from there repeats some steps perhaps: rows up to the last
+    known step are passed over.
     """
 
     def __init__(
-        self, metrics: Mapping[str, Measure], known: Mapping[str, Any] | None = None, clock: Callable[[], float] = time.monotonic
+        self, metrics: Mapping[str, Measure], known: Sequence[Mapping[str, Any]] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
-        known = known or {}
         self.metrics = metrics
         self.patterns = {name: re.compile(measure.pattern) for name, measure in metrics.items() if measure.pattern}
-        self.count: int = known.get("count", 0)
-        self.last: dict[str, float] = dict(known.get("last", {}))  # metric -> its last value
-        self.step: int | None = known.get("step")  # of the last row; None: no row had one
-        self.expected = self.step  # rows up to here are known
+        self.count = len(known)
+        # Metric -> its last value.
+        self.last: dict[str, float] = {name: row[name] for row in known for name in metrics if row.get(name) is not None}
+        self._known_step: int | None = known[-1]["step"] if known else None  # None from the first new row on
         self._clock, self._since = clock, clock()
         self._row: dict[str, float] = {}
         self._extra: dict[str, Number] = {}
         self._row_step: int | None = None
-        self._whole: deque[tuple[dict[str, Any], dict[str, Any]]] = deque()  # row, and the state once it is taken
-        self._taken = self._state()
+        self._whole: deque[dict[str, Any]] = deque()
 
     def begin(self) -> None:
         """The first row's time counts from now."""
         self._since = self._clock()
-
-    def state(self) -> dict[str, Any]:
-        """What another attempt needs to go on after the rows that were taken."""
-        return self._taken
 
     def line(self, text: str) -> None:
         """Search a line of output. Raises TrainingFailed where a pattern finds something that is no number."""
@@ -96,12 +90,16 @@ class Rows:
         step = values.pop("step", None)
         if step is not None and (type(step) not in (int, float) or not math.isfinite(step) or step != int(step)):
             raise _unreadable(f"$HARNESS_METRICS has the step {json.dumps(step)}, which is no whole number: {_shown(text)}")
-        for name, value in values.items():
-            if name in self.metrics:
-                if value is not None:
-                    self._add(name, _json_number(name, value, text), None if step is None else int(step))
-            elif name not in OWN and type(value) in (int, float) and abs(value) < 1e300:
-                self._extra[name] = value
+        step = None if step is None else int(step)
+        found = {
+            name: _json_number(name, value, text) for name, value in values.items() if name in self.metrics and value is not None
+        }
+        if self._row and (self._is_another(step) or any(name in self._row for name in found)):
+            self._close()
+        others = {name: value for name, value in values.items() if name not in self.metrics and name not in OWN}
+        self._extra |= {name: value for name, value in others.items() if type(value) in (int, float) and abs(value) < 1e300}
+        for name, value in found.items():
+            self._add(name, value, step)
 
     def end(self) -> None:
         """The program has ended: nothing more comes for the row that has begun."""
@@ -111,10 +109,7 @@ class Rows:
 
     def take(self) -> dict[str, Any] | None:
         """The next whole row, with `epoch` (its number, from 1), `step`, `seconds`; a metric that it lacks is None."""
-        if not self._whole:
-            return None
-        row, self._taken = self._whole.popleft()
-        return row
+        return self._whole.popleft() if self._whole else None
 
     @property
     def waiting(self) -> bool:
@@ -127,31 +122,29 @@ class Rows:
         return [name for name in self.metrics if name not in self.last and name not in self._row]
 
     def _add(self, name: str, value: float, step: int | None) -> None:
-        other_step = step is not None and self._row_step is not None and step != self._row_step
-        if self._row and (name in self._row or other_step):
+        if self._row and (name in self._row or self._is_another(step)):
             self._close()
         self._row[name] = value
         self._row_step = step if step is not None else self._row_step
         if len(self._row) == len(self.metrics) or not math.isfinite(value):
             self._close()
 
+    def _is_another(self, step: int | None) -> bool:
+        return step is not None and self._row_step is not None and step != self._row_step
+
     def _close(self) -> None:
         row, extra, step = self._row, self._extra, self._row_step
         self._row, self._extra, self._row_step = {}, {}, None
-        if step is not None and self.expected is not None and step <= self.expected:
+        if step is not None and self._known_step is not None and step <= self._known_step:
             return
-        self.expected = None  # from here on the steps are the program's own affair
+        self._known_step = None
         self.count += 1
         self.last |= row
-        self.step = step if step is not None else self.step
         now = self._clock()
         seconds, self._since = now - self._since, now
         metrics = {name: row.get(name) for name in self.metrics}
         numbered = {"epoch": self.count, "step": self.count if step is None else step}
-        self._whole.append(({**numbered, **metrics, **extra, "seconds": seconds}, self._state()))
-
-    def _state(self) -> dict[str, Any]:
-        return {"count": self.count, "last": dict(self.last), "step": self.step}
+        self._whole.append({**numbered, **metrics, **extra, "seconds": seconds})
 
 
 def _number(name: str, value: str, line: str) -> float:

@@ -154,12 +154,12 @@ class CommandTraining:
         return row
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows' state; the rest is the program's own affair."""
-        return self.rows.state()
+        """Nothing: the program's state is its own affair."""
+        return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Number rows on from there."""
-        self.rows = Rows(self.definition.metrics, state)
+        """Go on after the rows that are known (`rows`)."""
+        self.rows = Rows(self.definition.metrics, state["rows"])
 
     def predictions(self) -> None:
         """None are known."""
@@ -172,7 +172,8 @@ class CommandTraining:
         if self.scratch is not None:
             self.scratch.cleanup()
         if self._logged > LOG_LIMIT:
-            _write(b"\n--- the end of the output:\n" + self._tail + b"\n")
+            end = b"" if self._tail.endswith(b"\n") else b"\n"
+            _write(b"--- the end of the output:\n" + self._tail + end)
 
     def _start(self) -> Program:
         # Whatever printed to the log before this, through Python's buffers, comes first.
