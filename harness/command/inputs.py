@@ -36,8 +36,12 @@ def fingerprint(program: Program) -> str:
 
 def files_named(program: Program) -> tuple[str, ...]:
     """The words of the command that are files below its directory, each once."""
-    words = [word for word in template.words_of(program.command) if not template.placeholders(word) and not word.startswith("-")]
-    directory = Path(program.directory)
+    return files_in(program.command, Path(program.directory))
+
+
+def files_in(command: str, directory: Path) -> tuple[str, ...]:
+    """The words of a command line that are files below `directory`, each once. Raises ValueError: no command line."""
+    words = [word for word in template.words_of(command) if not template.placeholders(word) and not word.startswith("-")]
     return tuple(dict.fromkeys(word for word in words if not Path(word).is_absolute() and (directory / word).is_file()))
 
 

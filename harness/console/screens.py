@@ -33,6 +33,8 @@ def dry_run(preview: Preview) -> RenderableType:
         notes.append(("power", wording.power(power), ""))
         if power.out_of_reach:
             notes.append(("WARNING", wording.out_of_reach(power), WARNING))
+    if preview.command is not None:
+        notes.append(("command", preview.command, ""))
     notes.append(("cost", cost(preview), ""))
     width = max(len(key) for key, _, _ in notes)
     return Group(
@@ -55,7 +57,7 @@ def cost(preview: Preview) -> str:
     known = [length for length in lengths if length is not None]
     if known and len(known) == len(lengths):
         left = sum(known) - sum(records[run.id].epoch for run in waiting)
-        parts.append(wording.plural(left, "epoch"))
+        parts.append(wording.plural(max(0, left), "epoch"))
     took = [seconds for run in plan.runs if (seconds := records[run.id].seconds) and records[run.id].state == "completed"]
     if took and waiting:
         mean = sum(took) / len(took)
