@@ -66,7 +66,7 @@ class Provenance(BaseModel):
 
 
 def observe(device: str, threads: int | None, command: Sequence[str], host: str, also: Path | None = None) -> Provenance:
-    """The facts of a run that starts now. `also` is a file of code that lies outside the package, such as a task's module."""
+    """The facts of a run that starts now. `also` is a module outside the package, such as a task's."""
     return Provenance(
         code=code(Path(harness.__file__).parent, also),
         packages=dict(_packages()),
@@ -99,7 +99,7 @@ def now() -> str:
 
 @lru_cache
 def code(package: Path, also: Path | None = None) -> Code:
-    """The code in `package`'s git repository, or in `package` alone where there is none; and the file `also`.
+    """The code in `package`'s git repository, or in `package` alone where there is none; and the module `also` with its own.
 
     Read once a process: what is imported does not change with the files.
     """
@@ -109,8 +109,9 @@ def code(package: Path, also: Path | None = None) -> Code:
     files = sorted({Path(top or "").resolve() / name for name in (names or "").split("\0") if name})
     if not top or not set(own) & set(files):  # installed: inside some repository perhaps, but no part of it
         top, files = None, own
-    if also is not None and also.resolve() not in files:
-        files = [*files, also.resolve()]
+    outside = also.resolve() if also is not None and also.resolve() not in files else None
+    if outside is not None:
+        files = [*files, *_beside(outside)]
     root = Path(top).resolve() if top else package.resolve()
     digest = hashlib.sha256()
     for path in files:
@@ -120,6 +121,16 @@ def code(package: Path, also: Path | None = None) -> Code:
     commit = _git(Path(top), "rev-parse", "--verify", "-q", "HEAD") if top else None
     changed = _git(Path(top), "status", "--porcelain", "--", "*.py") if top else None
     return Code(commit=commit, dirty=None if changed is None else bool(changed), digest=digest.hexdigest())
+
+
+def _beside(module: Path) -> list[Path]:
+    """The Python files that a module may use as its own: those of its package, or those that lie beside it. Sorted."""
+    top = module.parent
+    if not (top / "__init__.py").is_file():
+        return sorted({module, *top.glob("*.py")})
+    while (top.parent / "__init__.py").is_file():
+        top = top.parent
+    return sorted(top.rglob("*.py"))
 
 
 def device_name(device: str) -> str:

@@ -37,7 +37,7 @@ def test_knobs_are_the_configuration_and_their_defaults_tell_the_types(tmp_path)
     assert refused(tmp_path, own + wrong) == [
         "e.yaml:7:19: variants.a.n: 2.5 is no whole number; allowed: an integer",
         "e.yaml:7:35: variants.b.fast: 1 does not fit; allowed: true or false",
-        "e.yaml:7:47: variants.c.opt: 3 does not fit; allowed: text",
+        "e.yaml:7:48: variants.c.opt: 3 does not fit; allowed: text",
         "e.yaml:7:56: variants.d.lrr: unknown key; did you mean lr?",
     ]
 
