@@ -19,8 +19,9 @@ HARNESS = Path(__file__).parent.parent / "harness"
 # A module may import those above it, and within its own folder what it likes, as long as there is no circle.
 LAYERS = (
     "errors",  # what may go wrong
-    "yamlfile",  # text -> values that remember where they stood
+    "flat",  # nested values -> dotted paths
     "stop",  # signals and clocks -> whether to stop
+    "yamlfile",  # text -> values that remember where they stood
     "task",  # what the harness asks of anything that can be trained
     "training",  # the task cifar_resnet: knows the protocol, and nothing of plans, stores or screens
     "validation",  # values + model -> values, or every problem
@@ -28,7 +29,9 @@ LAYERS = (
     "command",  # any program as a task
     "experiment",  # files -> an experiment
     "plan",  # an experiment -> its runs
+    "replan",  # the plan on disk and the one asked for -> the one to go on with
     "store",  # plans and runs on disk
+    "stages",  # a plan that chooses -> the plan that follows
     "framecache",  # runs' files -> tables, kept
     "frames",  # store -> tables
     "statistics",  # arrays -> estimates
@@ -43,6 +46,8 @@ LAYERS = (
     "whole",  # a results folder -> what is wrong with it
     "images",  # predictions -> intervals for new images
     "retry",  # ended runs -> pending ones
+    "trainer",  # a run and its lease -> trained
+    "search",  # a study -> trials trained, and the plans that confirm them
     "worker",  # one plan -> runs, one after the other
     "launch",  # one plan -> several workers
     "repeat",  # one run -> the same run again, and how the two differ
@@ -50,6 +55,7 @@ LAYERS = (
     "figures",  # tables -> figures
     "writeup",  # tables and figures -> a report
     "console",  # values -> a terminal
+    "conduct",  # a plan -> trained in child workers, and shown
     "testing",  # what the author of a task checks
     "doctor",  # commands: parse, call, print
     "status",

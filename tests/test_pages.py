@@ -21,7 +21,8 @@ from harness.errors import InputError
 from harness.experiment import load_experiment
 from harness.experiment.compose import compose
 from harness.experiment.file import ExperimentFile
-from harness.plan import Plan, PlannedRun, flatten
+from harness.flat import flatten
+from harness.plan import Plan, PlannedRun
 from harness.store.provenance import Code, Provenance
 from harness.store.records import Result, Spec
 from harness.task import find_task

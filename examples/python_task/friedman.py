@@ -119,8 +119,8 @@ class Friedman:
     Config = Config
     version = "1"  # to be changed when results are no longer comparable with older ones
     metrics: Mapping[str, Metric] = {
-        "validation_loss": Metric("", "minimize"),  # the first is what claims are about
-        "train_loss": Metric("", "minimize"),
+        "validation_loss": Metric("", "minimize", split="validation"),  # the first is what claims are about
+        "train_loss": Metric("", "minimize", split="train"),
     }
 
     def resolve(self, config: Config, accelerator: Accelerator) -> Config:  # noqa: ARG002 - the same everywhere

@@ -19,6 +19,7 @@ LESS_IS_BETTER = re.compile(
     r"loss|error|err$|perplexity|ppl|mse|mae|rmse|nll|distance|regret|seconds|time|latency|fid$", re.IGNORECASE
 )
 MORE_IS_BETTER = re.compile(r"acc|f1|auc|score|reward|return|bleu|rouge|precision|recall|r2|iou|map$|ssim|psnr", re.IGNORECASE)
+SPLITS = {"val": "validation", "test": "test", "train": "train"}  # how names begin -> the cases
 NUMBER = r"[-+.\w]+"
 PLAIN = re.compile(r"[A-Za-z][\w./-]*")
 WORDS_OF_YAML = ("true", "false", "null")
@@ -172,8 +173,9 @@ def text_of(draft: Draft) -> str:
     lines.append("  metrics:   # the first is what claims are about; a pattern is searched in each line that is printed")
     for metric in draft.metrics:
         unit = f", unit: {_text(metric.unit)}" if metric.unit else ""
+        split = next((f", split: {name}" for start, name in SPLITS.items() if metric.name.startswith(start)), "")
         pattern = f", pattern: {_quoted(metric.pattern)}" if metric.pattern else ""
-        lines.append(f"    {metric.name}: {{goal: {metric.goal}{unit}{pattern}}}")
+        lines.append(f"    {metric.name}: {{goal: {metric.goal}{unit}{split}{pattern}}}")
     if any(metric.pattern is None for metric in draft.metrics):
         lines.append('    # without a pattern: the program appends lines such as {"step": 1, "loss": 0.5} to $HARNESS_METRICS')
     inputs = ", ".join(map(_text, draft.inputs))

@@ -57,7 +57,9 @@ class Measure(_Strict):
         None, description="a regular expression with (?P<value>…) and perhaps (?P<step>…), searched in each line of the output"
     )
     resolution: float | None = Field(None, gt=0, description="its smallest step, in its unit")
-    test: bool = Field(False, description="measured on the test set: searches must not see it")
+    split: Literal["train", "validation", "test"] | None = Field(
+        None, description="the cases it is measured on: searches and tuning choose by validation, and never see test"
+    )
 
     @field_validator("pattern")
     @classmethod
@@ -77,7 +79,7 @@ class Measure(_Strict):
     @property
     def metric(self) -> Metric:
         """As the harness knows it."""
-        return Metric(self.unit, self.goal, self.resolution)
+        return Metric(self.unit, self.goal, self.resolution, split=self.split)
 
 
 class Program(_Strict):

@@ -15,7 +15,8 @@ from harness import wording
 from harness.console.ending import claims, expected
 from harness.console.grid import INDENT, WARNING, Column, Grid, printable, styled
 from harness.console.screens import heading
-from harness.plan import Plan, config_difference, flatten
+from harness.flat import config_difference, flatten
+from harness.plan import Plan
 from harness.progress import Counts
 from harness.store.paths import Paths, RunPaths
 from harness.store.records import Record, Spec

@@ -72,8 +72,11 @@ def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Compose
         if any(key in said for key in DESIGN_KEYS):
             fields = {key: entry for key, entry in fields.items() if key not in (*DESIGN_KEYS, "design")}
         # What a profile sets to null or an empty list is taken from the file.
+        before = fields
         fields = {key: entry for key, entry in fields.items() if key not in node.entries}
         fields.update({key: entry for key, entry in said.items() if key != "config"})
+        if "search" in said and "search" in before:  # a rehearsal searches the same space with fewer trials
+            fields["search"] = _laid_over(before["search"], said["search"])
     layers = [config for node in (*chain, *chosen) if (config := node.get("config")) and config.entries]
     overrides = _overrides(settings, problems)
     return Composed(child, fields, tuple(layers), overrides, tuple(names), tuple(problems))
@@ -83,6 +86,11 @@ def _without_nulls(node: Node) -> Node:
     """A file or profile without the keys that are null or an empty list: they say as much as keys that are not there."""
     kept = {key: entry for key, entry in node.entries.items() if entry.node.value is not None and entry.node.value != ()}
     return Node(kept, node.at, node.path)
+
+
+def _laid_over(below: Entry, above: Entry) -> Entry:
+    """A mapping's entries with another's in their place."""
+    return Entry(above.key_at, Node({**below.node.entries, **above.node.entries}, above.node.at, below.node.path))
 
 
 def _chain(path: Path, problems: list[Problem]) -> list[Node]:

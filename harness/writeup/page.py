@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from harness import wording
 from harness.claims import as_dict
-from harness.plan import Plan, config_difference
+from harness.flat import config_difference
+from harness.plan import Plan
 from harness.store.atomic import unusable
 from harness.writeup.findings import Findings
 from harness.writeup.pictures import Picture, Section, folder
