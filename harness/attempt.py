@@ -34,6 +34,8 @@ from harness.tracking import NoTracker, Tracker
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # of the time goes into checkpoints once the first has shown what one costs
 
+WRITING_SHARE = 0.1  # of the time, at most, goes into writing rows: each time all of them are written
+
 Row = Mapping[str, Any]
 
 
@@ -98,6 +100,8 @@ class _Attempt:
         if self.task_of_files and means.checkpoint_every_s is None:
             self.interval_s = 0.0
         self.rows_saved = 0
+        self.rows_written = 0
+        self.write_again_at = 0.0  # on the monotonic clock
         self.resumed = False  # by the task, from its own files
 
     def run(self) -> Result:
@@ -176,21 +180,36 @@ class _Attempt:
         """Keep a row; says which of the task's metrics is not finite."""
         kept = {name: encode(value) for name, value in row.items()}
         self.rows.append(kept)
-        write_rows(self.paths.metrics, self.rows, self.lease)
+        self._write_rows_when_due()
         self.means.tracker.log(kept)
         off = [name for name in self.job.task.metrics if kept.get(name) in ("nan", "inf", "-inf")]
         return f"{off[0]} is {kept[off[0]]} at epoch {len(self.rows)}" if off else None
 
+    def _write_rows_when_due(self) -> None:
+        if time.monotonic() >= self.write_again_at:
+            self._write_rows()
+
+    def _write_rows(self) -> None:
+        if self.rows_written == len(self.rows):
+            return
+        began = time.monotonic()
+        write_rows(self.paths.metrics, self.rows, self.lease)
+        self.rows_written = len(self.rows)
+        self.write_again_at = time.monotonic() + (time.monotonic() - began) / WRITING_SHARE
+
     def _should_pause(self) -> bool:
+        self._write_rows_when_due()
         return self.means.should_stop() or self.lease.lost or self._checkpoint_is_due()
 
     def _checkpoint_is_due(self) -> bool:
-        news = self.task_of_files is None or len(self.rows) > self.rows_saved
-        return news and time.monotonic() - self.saved_at >= self.interval_s
+        if self.task_of_files and (not self.task_of_files.resumes or len(self.rows) == self.rows_saved):
+            return False
+        return time.monotonic() - self.saved_at >= self.interval_s
 
     def _save(self, training: Training) -> None:
         began = time.monotonic()
         self.lease.check()
+        self._write_rows()  # never fewer than the checkpoint holds
         if self.task_of_files and not self.task_of_files.resumes:
             return  # it would start afresh all the same
         state = {"schema": 1, "rows": self.rows, "training": training.state_dict()}
@@ -273,6 +292,7 @@ class _Attempt:
 
     def _end(self, result: Result) -> Result:
         assert self.origin is not None
+        self._write_rows()
         atomic.write_json(self.paths.provenance, provenance.finished(self.origin), self.lease)
         files = (self.paths.spec, self.paths.metrics, self.paths.predictions)
         sums = {path.name: atomic.digest(path) for path in files if path.exists()}
