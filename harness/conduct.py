@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,19 @@ class Options:
                 found += [flag, text]
         return [*found, *self.worker_options]
 
+    def later(self, elapsed_s: float) -> Options:
+        """The same for a further stage, `elapsed_s` after the command began, from which `stop_after` counts.
+
+        That nothing is mirrored has been said by then.
+        """
+        from harness.stop import duration
+        from harness.tracking.login import choose, home_folder
+
+        track = "none" if choose(self.track, os.environ, home_folder()).kind == "none" else self.track
+        if self.stop_after is None:
+            return replace(self, track=track)
+        return replace(self, track=track, stop_after=f"{max(0.0, duration(self.stop_after) - elapsed_s):.3f}s")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -87,12 +100,27 @@ def conduct(store: Store, plan: Plan, options: Options, replan: bool = False) ->
     """
     from harness.stages import begin, following
 
+    began, now = time.monotonic(), options
     while True:
-        outcome = _conduct_one(store, plan, options)
+        outcome = _conduct_one(store, plan, now)
+        _tell_choices(outcome)
         asked = following(plan, outcome.records) if outcome.exit_code in (EXIT_OK, EXIT_RUNS_FAILED) else None
         if asked is None:
             return outcome
-        plan = begin(store, asked, replan)
+        plan, now = begin(store, asked, replan), options.later(time.monotonic() - began)
+
+
+def _tell_choices(outcome: Outcome) -> None:
+    """Show what tuning has chosen, before hours of evidence."""
+    import sys
+
+    from harness import wording
+    from harness.console.choices import chosen
+    from harness.console.shell import console
+    from harness.stages import choices
+
+    if wording.tunes(outcome.plan) and (found := choices(outcome.plan, outcome.records)):
+        console(sys.stderr).print(chosen(outcome.plan, found), soft_wrap=True)
 
 
 def _conduct_one(store: Store, plan: Plan, options: Options) -> Outcome:

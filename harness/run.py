@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import EXIT_INTERRUPTED, InputError
+from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.conduct import Options, Outcome
@@ -98,6 +98,8 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
     from harness.store.records import Store
 
     loaded = load_experiment(experiment, profile, settings or ())
+    if loaded.search is not None:
+        raise InputError(f"{loaded.path}: is a search; start it with: harness sweep {experiment}")
     options = Options(workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track, tuple(worker_option or ()))
     options.check([variant.label for variant in loaded.variants])
     if dry_run:
@@ -119,33 +121,15 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
 def _show(outcome: Outcome, results: Path, as_json: bool) -> None:
     from rich.text import Text
 
-    from harness.calibration import levels_for
-    from harness.conduct import ended
-    from harness.console import documents, shell
-    from harness.console.ending import ending
-    from harness.frames import runs_frame
-    from harness.plan import task_of
-    from harness.store.records import Store
-    from harness.task import result_metrics
-    from harness.verdicts import judgement, table
+    from harness import closing
+    from harness.console import shell
 
-    plan, records, report = outcome.plan, outcome.records, str(outcome.report)
-    metrics = result_metrics(task_of(plan))
-    runs, levels = runs_frame(plan, records), levels_for(Store.open(results, create=False), plan.looks)
-    judged, rows = judgement(plan, runs, levels), table(plan, runs, levels=levels)
     if as_json:
-        shell.show_json(documents.summary(plan, records, rows, judged, metrics, report))
-    elif ended(records):
-        shell.show(Text(), ending(plan, records, rows, judged, metrics, report=report))
-    for complaint in outcome.complaints:
-        shell.say(complaint)
-    if outcome.exit_code == EXIT_INTERRUPTED:
-        elsewhere = sum(record.state == "running" for record in outcome.records.values())
-        still = f"; other workers train {elsewhere} of the runs" if elsewhere else ""
-        shell.say(f"interrupted; everything is kept: the same command goes on{still}")
-    if failed := sum(record.state == "failed" for record in outcome.records.values()):
-        shell.say(f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {results}")
-        shell.say("once mended, the same command with --retry failed trains them again")
+        shell.show_json(closing.document(outcome, results))
+    elif (ending := closing.shown(outcome, results)) is not None:
+        shell.show(Text(), ending)
+    for line in closing.notes(outcome, results):
+        shell.say(line)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

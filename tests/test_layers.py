@@ -56,6 +56,8 @@ LAYERS = (
     "writeup",  # tables and figures -> a report
     "console",  # values -> a terminal
     "conduct",  # a plan -> trained in child workers, and shown
+    "pursue",  # a search -> trained in child workers, shown and confirmed
+    "closing",  # what came of it -> what a command shows at its end
     "testing",  # what the author of a task checks
     "doctor",  # commands: parse, call, print
     "status",
@@ -63,6 +65,7 @@ LAYERS = (
     "verify",
     "sync",
     "run",
+    "sweep",
     "new",
     "__main__",  # the command that names the others
     "__init__",  # the public functions, from wherever they live

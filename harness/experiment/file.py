@@ -136,3 +136,4 @@ class ExperimentFile(Profile):
 
 
 DESIGN_KEYS = ("variants", "factors", "components")
+NOT_BESIDE_SEARCH = (*DESIGN_KEYS, "design", "baseline", "seeds", "claims", "tune")

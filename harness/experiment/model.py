@@ -19,7 +19,7 @@ from harness.errors import InputError, Position, Problem
 from harness.experiment import designs
 from harness.experiment.compose import Composed, ConfigTree, Override, compose, is_file
 from harness.experiment.factors import draft_variants
-from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS
+from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE_SEARCH
 from harness.experiment.searching import Search, read_search
 from harness.experiment.tuning import Tuning, overlapping, read_tuning
 from harness.task import Task, find_task, identity, location_paths, module_folder, places, result_metrics
@@ -27,7 +27,6 @@ from harness.validation import suggestion
 from harness.yamlfile import Node, plain
 
 DEFAULT_TASK = "cifar_resnet"
-NOT_BESIDE_SEARCH = ("variants", "factors", "components", "design", "baseline", "seeds", "claims", "tune")
 STEM = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
@@ -187,6 +186,9 @@ class _Reader:
                 self.problems.append(Problem(beside.key_at, key, message))
         search, problems = read_search(entry.node, space, tree, task)
         self.problems.extend(problems)
+        if search is not None and search.confirm is not None and "margin" not in self.composed.fields:
+            message = "needs the file's margin, by which the winner is judged; allowed: margin: a difference that does not matter"
+            self.problems.append(Problem(entry.node.entries["confirm"].key_at, "search.confirm", message))
         return search
 
     def _task(self) -> tuple[str, Task, Program | None, str | None] | None:

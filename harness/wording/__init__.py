@@ -24,6 +24,7 @@ from harness.wording.plans import (
     RESUMED,
     amended,
     command,
+    confirms,
     declared,
     elsewhere,
     epochs,
@@ -32,6 +33,8 @@ from harness.wording.plans import (
     seeds,
     setting,
     setting_words,
+    stage,
+    tunes,
 )
 from harness.wording.power import out_of_reach, power
 from harness.wording.verdicts import confidence, headline, interval, needed, notes, outcome, p_value, part
@@ -50,6 +53,7 @@ __all__ = [
     "clock",
     "command",
     "confidence",
+    "confirms",
     "count",
     "cut_out",
     "decimals",
@@ -81,5 +85,7 @@ __all__ = [
     "shorten",
     "signed",
     "spread",
+    "stage",
     "statement",
+    "tunes",
 ]
