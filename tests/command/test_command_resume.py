@@ -9,9 +9,12 @@ import pytest
 from programs import WALK, log_of, planned, trained
 
 from harness import worker
+from harness.attempt import Means, attempt
 from harness.command.program import Program
-from harness.errors import EXIT_INTERRUPTED
+from harness.errors import EXIT_INTERRUPTED, Interrupted
+from harness.plan import task_of
 from harness.store.atomic import read_json
+from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import read_rows
 
@@ -181,3 +184,17 @@ def test_a_seed_that_changes_nothing_stops_the_plan_and_there_is_a_way_on(store,
     allowed = planned(tmp_path, WALK, identical_seeds="allow", **fields)
     assert [run.id for run in allowed.runs] == [run.id for run in plan.runs], "what was trained counts"
     assert [record.state for record in trained(store, allowed)] == ["completed"] * 6
+
+
+def test_pruning_ends_the_program(store, tmp_path):
+    plan = planned(tmp_path, SLOW.replace("range(first, 21)", "range(first, 2000)"), command=COMMAND)
+    planned_run = plan.runs[0]
+    with store.take(planned_run.id, Watch(Timing(), Holder.here())) as lease, pytest.raises(Interrupted):
+        attempt(
+            worker.job(plan, planned_run, task_of(plan)),
+            store.paths.run(planned_run.id),
+            lease,
+            Means(enough=lambda rows: len(rows) >= 3),
+        )
+    assert not alive(pids(tmp_path)[0])
+    assert len(rows_of(store, plan)) == 3
