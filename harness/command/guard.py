@@ -25,7 +25,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 def main() -> None:
     """Run the program; see above."""
     grace_s, status, scratch, command = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]
-    LIBC.prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what the program leaves behind becomes a child of this process
+    control(SET_CHILD_SUBREAPER, 1)  # what the program leaves behind becomes a child of this process
     wake_reading, wake_writing = os.pipe()
     os.set_blocking(wake_reading, False)
     os.set_blocking(wake_writing, False)
@@ -98,7 +98,9 @@ def reap(process: "subprocess.Popen[bytes]") -> None:
 def children() -> "list[int]":
     """This process's children."""
     me, found = str(os.getpid()), []
-    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib takes longer to import than all else
+    if not os.path.isdir("/proc/self"):  # noqa: PTH112 - pathlib takes longer to import than all else
+        return []
+    for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
@@ -129,7 +131,13 @@ def drain(descriptor: int) -> None:
 
 def die_with_parent() -> None:
     """In the program, before it begins: the kernel kills it when this process is gone, whatever killed that."""
-    LIBC.prctl(SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    control(SET_PDEATHSIG, signal.SIGKILL)
+
+
+def control(option: int, value: int) -> None:
+    """prctl(2), where there is one: elsewhere a guard that is killed leaves its program behind."""
+    if sys.platform == "linux":
+        LIBC.prctl(option, value, 0, 0, 0)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def _content(directory: Path, name: str) -> str:
         with suppress(OSError):  # not there yet: read the files
             return kept.read_text()
         found = _digest(path, files)
-        if all(time.time_ns() - stamp[2] > SETTLED_S * 1e9 for stamp in listing):
+        if cache_folder().is_dir() and all(time.time_ns() - stamp[2] > SETTLED_S * 1e9 for stamp in listing):
             _keep(kept, found)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from harness.task import TrainingFailed
 
-GUARD = Path(__file__).with_name("guard.py")
+GUARD = Path(__file__).resolve().with_name("guard.py")
 GRACE_S = 10.0  # between SIGTERM and SIGKILL
 CHUNK = 1 << 16
 METRICS = "metrics.jsonl"

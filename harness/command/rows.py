@@ -56,7 +56,9 @@ class Rows:
         self.count = len(known)
         # Metric -> its last value.
         self.last: dict[str, float] = {name: row[name] for row in known for name in metrics if row.get(name) is not None}
-        self._known_step: int | None = known[-1]["step"] if known else None  # None from the first new row on
+        steps = [row["step"] for row in known]
+        # None from the first new row on; and where steps begin anew in each epoch, so that they tell nothing.
+        self._known_step: int | None = steps[-1] if steps and steps == sorted(steps) else None
         self._clock, self._since = clock, clock()
         self._row: dict[str, float] = {}
         self._extra: dict[str, Number] = {}

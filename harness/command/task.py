@@ -142,7 +142,9 @@ class CommandTraining:
                 continue
             limit = self.definition.timeout_s
             if limit is not None and time.monotonic() - self._began > limit:
-                raise TrainingFailed("timeout", f"ran longer than its timeout of {self.definition.timeout}{self._quoted()}")
+                raise TrainingFailed(
+                    "timeout", f"ran longer than its timeout of {self.definition.timeout}{self._quoted()}", "timeout"
+                )
             data = program.read(LOOK_S)
             self._take(data or b"", program.metrics())
             if data is None:

@@ -199,7 +199,8 @@ class _Reader:
             self.problems.extend(problems)
             return None if program is None else (TASK_NAME, command_task(program), program, None)
         name = self._text("task") or DEFAULT_TASK
-        beside = module_folder(name, Path(entry.node.at.file).parent) if entry else None
+        folders = (Path(entry.node.at.file).parent, Path()) if entry else ()
+        beside = next(filter(None, (module_folder(name, folder) for folder in folders)), None)
         try:
             return name, find_task(name, beside), None, beside
         except InputError as error:
