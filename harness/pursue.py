@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import (
@@ -40,6 +42,7 @@ class Pursuit:
     exit_code: int
     complaints: tuple[str, ...]  # what stopped workers before they trained anything
     confirmation: Outcome | None = None  # of the last plan that was trained; None: it has not begun, or there is none
+    report: Path | None = None
 
 
 def pursue(store: Store, study: Study, options: Options, url: str | None = None, replan: bool = False) -> Pursuit:
@@ -48,6 +51,14 @@ def pursue(store: Store, study: Study, options: Options, url: str | None = None,
     `url`: see `harness.search.storage.address`. The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step
     with everything kept, a second one at once. Raises HarnessError.
     """
+    from harness.writeup import write_report
+
+    with _known_here(url):
+        found = _pursued(store, study, options, url, replan)
+        return replace(found, report=write_report(study.name, store.paths.root))
+
+
+def _pursued(store: Store, study: Study, options: Options, url: str | None, replan: bool) -> Pursuit:
     from harness.conduct import conduct
     from harness.search.confirm import top_plan
     from harness.search.desk import Desk
@@ -57,7 +68,7 @@ def pursue(store: Store, study: Study, options: Options, url: str | None = None,
     watch = Watch(Timing(), Holder.here())
     desk = Desk(store.paths.study(study.name), study, url)
     desk.prepare(watch)
-    pursuit = _searched(store, desk, watch, options, url)
+    pursuit = _searched(store, desk, watch, options)
     if pursuit.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
         return pursuit
     asked = top_plan(study, pursuit.trials)
@@ -67,6 +78,23 @@ def pursue(store: Store, study: Study, options: Options, url: str | None = None,
     outcome = conduct(store, plan, options.later(time.monotonic() - began), replan)
     code = max(pursuit.exit_code, outcome.exit_code, key=GRAVITY.index)
     return Pursuit(study, pursuit.trials, code, (*pursuit.complaints, *outcome.complaints), outcome)
+
+
+@contextmanager
+def _known_here(url: str | None) -> Iterator[None]:
+    """While it lasts, this process and its children find the storage in the environment.
+
+    An address may hold a password: others can read a command line and a file, but not another's environment.
+    """
+    from harness.search.storage import VARIABLE
+
+    before = os.environ.pop(VARIABLE, None)
+    os.environ |= {VARIABLE: url} if url else {}
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE, None)
+        os.environ |= {VARIABLE: before} if before is not None else {}
 
 
 def refuse_other_storage(store: Store, study: Study, url: str | None) -> None:
@@ -82,15 +110,16 @@ def refuse_other_storage(store: Store, study: Study, url: str | None) -> None:
         raise InputError(f"{study.name}: its trials are in {paths.journal}; {allowed}")
 
 
-def _searched(store: Store, desk: Desk, watch: Watch, options: Options, url: str | None) -> Pursuit:
+def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursuit:
     """Train until the target is met; what is over already starts no workers."""
     from harness.conduct import POLL_S, PassedOn
     from harness.console.searches.live import progress
+    from harness.console.shell import say
     from harness.launch import Workers, study_target
     from harness.search.model import task_of
-    from harness.search.storage import VARIABLE
     from harness.task import result_metrics
     from harness.tracking.feed import Mirrored
+    from harness.writeup.current import Current
 
     study = desk.study
     trials: Sequence[Trial] = desk.trials()
@@ -100,24 +129,23 @@ def _searched(store: Store, desk: Desk, watch: Watch, options: Options, url: str
             view.update(trials)
         return Pursuit(study, trials, _exit_code(EXIT_OK, desk, trials), ())
     mirror = Mirrored(store.paths, options.track)
-    # An address may hold a password: others can read a command line, but not another person's environment.
-    environment = {name: value for name, value in os.environ.items() if name != VARIABLE} | ({VARIABLE: url} if url else {})
     workers = Workers(
         store,
         study_target(store, study.name),
         options.workers,
         study.accelerator,
         [*options.arguments(), *mirror.arguments, "--one-stage"],
-        environment=environment,
         inherited=mirror.descriptors,
     )
     with mirror, PassedOn(workers) as passed_on, workers, view:
         view.update(trials)
+        report = Current(study.name, store.paths.root, _over(trials), say)
         while workers.poll() or _resumed(workers, desk, watch, stopped=passed_on.asked):
             time.sleep(POLL_S)
             if passed_on.asked:
                 view.stopping()
             trials = _seen(desk, view, trials)
+            report.update(_over(trials))
         trials = desk.trials()
         view.update(trials)
     code = _exit_code(workers.exit_code, desk, trials)
@@ -134,6 +162,11 @@ def _seen(desk: Desk, view: SearchProgress, before: Sequence[Trial]) -> Sequence
         return before
     view.update(trials)
     return trials
+
+
+def _over(trials: Sequence[Trial]) -> int:
+    """How many are."""
+    return sum(trial.over for trial in trials)
 
 
 def _resumed(workers: Workers, desk: Desk, watch: Watch, stopped: bool) -> bool:

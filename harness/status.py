@@ -131,10 +131,10 @@ def _document(standing: SearchStanding) -> dict[str, Any]:
 def _show_one(store: Store, name: str, as_json: bool) -> None:
     """A search, else a plan; of a tuned experiment whose evidence is not planned yet, its tuning."""
     from harness.frames import stored_plan
-    from harness.search import load_study
+    from harness.search import load_study, study_names
 
     plans = store.plan_names()
-    study = load_study(store, name)
+    study = load_study(store, name) if name in study_names(store) else None
     if study is not None:
         _show_search(store, study, as_json)
     elif name not in plans and f"{name}.tuning" in plans:

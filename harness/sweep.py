@@ -162,6 +162,7 @@ def _show(found: Pursuit, results: Path, as_json: bool) -> None:
     again = confirmed(store, study) if outcome is not None else None
     if as_json:
         told = search_values(study, trials)
+        told["report"] = str(found.report)
         told["confirmation"] = None if outcome is None else closing.document(outcome, results)
         shell.show_json(told)
     else:
@@ -169,6 +170,7 @@ def _show(found: Pursuit, results: Path, as_json: bool) -> None:
         shell.show(ending(study, trials, result_metrics(task_of(study)), shown, again.winner if again is not None else None))
         if outcome is not None and (evidence := closing.shown(outcome, results)) is not None:
             shell.show(Text(), evidence)
+        shell.show(Text() if outcome is None else "", f"search  {found.report}")
     if example := stuck(counted(trials)):
         shell.say(f"every trial so far failed in the same way ({example.reason}); no further one was begun")
     if outcome is not None:

@@ -43,11 +43,11 @@ LAYERS = (
     "failures",  # exception -> reason
     "tracking",  # runs -> where else they are shown
     "attempt",  # one run -> one ending
-    "whole",  # a results folder -> what is wrong with it
-    "images",  # predictions -> intervals for new images
     "retry",  # ended runs -> pending ones
     "trainer",  # a run and its lease -> trained
     "search",  # a study -> trials trained, and the plans that confirm them
+    "whole",  # a results folder -> what is wrong with it
+    "images",  # predictions -> intervals for new images
     "worker",  # one plan -> runs, one after the other
     "launch",  # one plan -> several workers
     "repeat",  # one run -> the same run again, and how the two differ

@@ -97,7 +97,8 @@ def counts(findings: SearchFindings) -> str:
     parts = [part for part in (tally(counted), f"{going:,d} running" if going else "") if part]
     said = f"{wording.plural(len(counted), 'trial')} of {findings.study.trials:,d}"
     said += f": {', '.join(parts)}." if parts else "."
-    return said + (f" {rest:,d} more do not count: interrupted, tried again, or waiting." if rest else "")
+    more = f" {rest:,d} more {'does' if rest == 1 else 'do'} not count: interrupted, tried again, or waiting."
+    return said + (more if rest else "")
 
 
 def saved(findings: SearchFindings) -> str:
