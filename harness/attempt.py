@@ -34,7 +34,7 @@ from harness.tracking import NoTracker, Tracker
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # of the time goes into checkpoints once the first has shown what one costs
 
-WRITING_SHARE = 0.1  # of the time, at most, goes into writing rows: each time all of them are written
+WRITING_SHARE = 0.25  # of the time, at most, goes into writing rows: each time all of them are written
 
 Row = Mapping[str, Any]
 
@@ -130,7 +130,7 @@ class _Attempt:
             self.means.tracker.finish(result)
         if result.state == "completed" and not self.means.keep_weights:
             atomic.remove(self.paths.checkpoint)
-        if self.task_of_files and not any(self.paths.files.iterdir()):
+        if self.task_of_files and self.paths.files.is_dir() and not any(self.paths.files.iterdir()):
             atomic.remove_folder(self.paths.files)
         return result
 

@@ -190,9 +190,11 @@ def result_metrics(task: Task) -> dict[str, Metric]:
 def module_folder(name: str, folder: Path) -> str | None:
     """`folder`, absolute, where the module of `package.module:Object` lies in it; else None."""
     module, colon, _ = name.partition(":")
-    top, here = module.partition(".")[0], folder.resolve()
-    found = colon and top not in ("", "harness") and ((here / f"{top}.py").is_file() or (here / top).is_dir())
-    return str(here) if found else None
+    parts, here = module.split("."), folder.resolve()
+    if not colon or parts[0] in ("", "harness"):
+        return None
+    path = here.joinpath(*parts)
+    return str(here) if path.with_name(f"{path.name}.py").is_file() or (path / "__init__.py").is_file() else None
 
 
 def selection_metric(task: Task) -> str | None:

@@ -112,6 +112,18 @@ def test_the_code_beside_the_yaml_is_in_the_provenance(tmp_path):
     assert digests[0] != digests[1]
 
 
+def test_a_package_in_the_current_folder_is_found_too(tmp_path, monkeypatch):
+    beside(tmp_path / "mine_package")
+    (tmp_path / "mine_package" / "__init__.py").touch()
+    text = TASK.format(tests=str(ROOT / "tests"), version="1").replace("numbers_of_mine", "mine_package.numbers_of_mine")
+    (tmp_path / "mine_package" / "mine.py").write_text(text)
+    (tmp_path / "experiments").mkdir()
+    path = tmp_path / "experiments" / "toys.yaml"
+    path.write_text("question: Which?\ntask: mine_package.mine:MINE\nseeds: 2\n")
+    monkeypatch.chdir(tmp_path)
+    assert make_plan(load_experiment(path)).folder == str(tmp_path)
+
+
 def test_mistakes_in_the_yaml_of_a_task_of_ones_own_are_told_with_their_line(tmp_path, capsys):
     path = beside(tmp_path / "mine")
     path.write_text(path.read_text().replace("effect", "efect"))
