@@ -29,9 +29,12 @@ PlanMaker = Callable[..., Plan]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tests marked `needs` are skipped where none of their programs is there; with HARNESS_REQUIRE_ALL=1 that is a failure."""
+    """Tests marked `needs` are skipped where none of their programs is there; with HARNESS_REQUIRE_ALL=1 that is a failure.
+
+    A program is a name, or a path outside of PATH, which may hold stars.
+    """
     for marker in item.iter_markers("needs"):
-        if not any(map(shutil.which, marker.args)):
+        if not any(shutil.which(program) or (program[0] == "/" and any(Path("/").glob(program[1:]))) for program in marker.args):
             reason = f"needs {' or '.join(marker.args)}"
             if os.environ.get("HARNESS_REQUIRE_ALL") == "1":
                 pytest.fail(f"{reason}, and HARNESS_REQUIRE_ALL is set", pytrace=False)

@@ -58,6 +58,7 @@ LAYERS = (
     "conduct",  # a plan -> trained in child workers, and shown
     "pursue",  # a search -> trained in child workers, shown and confirmed
     "closing",  # what came of it -> what a command shows at its end
+    "standings",  # where plans and searches stand now
     "testing",  # what the author of a task checks
     "doctor",  # commands: parse, call, print
     "status",

@@ -94,7 +94,7 @@ def test_where_there_is_no_terminal_every_ending_is_a_line(store: Store) -> None
         "1 of 10 done already",
         "[2/10] trial 1   pruned after epoch 1  effect=-1, mood=calm  0:20  000000000001",
     ]
-    assert lines[5] == "trial 2  interrupted: whoever trained it is gone; its values are tried again"
+    assert lines[5] == "trial 2  interrupted; its values are tried again"
     assert lines[6] == "[3/10] trial 3   completed  51.50 points  effect=1, mood=calm  1:00  000000000003  best so far"
     assert lines[7].startswith("[4/10] trial 4   FAILED bug: ValueError: the toy broke  effect=2, mood=calm  ")
     assert lines[8] == "[5/10] trial 5   infeasible 7 parameters, over the bound of 6  effect=3, mood=calm"

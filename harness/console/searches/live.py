@@ -120,7 +120,7 @@ class SearchProgress:
     def _line(self, trial: Trial) -> Text:
         name = f"trial {trial.number}"
         if trial.state == "interrupted":
-            return styled(f"{name}  interrupted: whoever trained it is gone; its values are tried again")
+            return styled(f"{name}  interrupted; its values are tried again")
         place = f"[{self._told()}/{self.study.trials}] {name:<{len(f'trial {self.study.trials}')}}  "
         setting, time = words.values(self.study, trial.values), wording.clock(trial.seconds)
         first = trial.runs[0] if trial.runs else ""

@@ -25,6 +25,7 @@ class Headline:
     sentence: str
     ids: tuple[str, ...] = ()
     statement: str = ""  # what was claimed
+    metric: str = ""  # of what
     final: str = ""  # the plan of the comparison, once it is there
 
 
@@ -38,7 +39,7 @@ def headline(findings: SearchFindings) -> Headline:
         said = (
             told["sentence"] if final.complete else f"{told['sentence']} {final.ended:,d} of {len(final.asked):,d} runs are in."
         )
-        return Headline(told["word"], said, tuple(told["ids"]), told["statement"], final.plan.name)
+        return Headline(told["word"], said, tuple(told["ids"]), told["statement"], wording.label(final.metric), final.plan.name)
     if best is None:
         return Headline("waiting", "No trial has completed yet.")
     found = f"the best in the search is {_result(findings, best)}, the largest of many noisy values"
