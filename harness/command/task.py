@@ -216,7 +216,7 @@ class CommandTraining:
             self.rows.record(line)
         self.rows.end()
         if missing := self.rows.missing:
-            raise TrainingFailed("output", f"{self._never(missing[0])}{self._quoted()}", f"output: {missing[0]}")
+            raise TrainingFailed("output", self._never(missing[0]), f"output: {missing[0]}")
         self._judged, self.finished = True, not self.rows.waiting
 
     def _never(self, metric: str) -> str:
@@ -224,8 +224,8 @@ class CommandTraining:
             return f"the program ended well (code 0) but printed nothing, so there is no {metric}"
         pattern = self.definition.metrics[metric].pattern
         if pattern is None:
-            return f"no line of $HARNESS_METRICS had {metric} (metrics without a pattern are read from there)"
-        return f"the pattern of {metric} never matched: {pattern!r}"
+            return f"no line of $HARNESS_METRICS had {metric} (metrics without a pattern are read from there){self._quoted()}"
+        return f"the pattern of {metric} never matched: {pattern!r}{self._quoted()}"
 
     def _bad_exit(self, code: int) -> TrainingFailed:
         tail = self._tail.decode(errors="backslashreplace")
