@@ -169,6 +169,15 @@ class Housed(Protocol):
         """
 
 
+@runtime_checkable
+class WithChoices(Protocol):
+    """A training that is carried out in one of several ways, which may round differently; resumed, it keeps to its own."""
+
+    @property
+    def choices(self) -> Mapping[str, bool]:
+        """The ways, by name."""
+
+
 _MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")
 
 # Numbers that result.json adds to a task's own metrics; claims and figures may use them too.

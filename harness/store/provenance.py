@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
@@ -57,6 +57,7 @@ class Provenance(BaseModel):
     started: str  # ISO 8601, UTC
     ended: str | None = None
     restarts: tuple[Start, ...] = ()
+    choices: dict[str, bool] = {}  # how the task carried out its training, where that can be done in several ways
     url: str | None = None  # of the run's page in W&B, once it has ended
 
     @property
@@ -87,9 +88,9 @@ def restarted(first: Provenance, again: Provenance, epoch: int, resumed: bool = 
     return Provenance.model_validate({**dict(first), "ended": None, "restarts": (*first.restarts, start)})
 
 
-def finished(provenance: Provenance) -> Provenance:
+def finished(provenance: Provenance, choices: Mapping[str, bool] | None = None) -> Provenance:
     """`provenance` of a run that ends now."""
-    return Provenance.model_validate({**dict(provenance), "ended": now()})
+    return Provenance.model_validate({**dict(provenance), "ended": now(), "choices": dict(choices or {})})
 
 
 def now() -> str:
