@@ -37,6 +37,7 @@ class Start(BaseModel):
     device: str
     code: Code
     epoch: int  # rows it went on from
+    resumed: bool = False  # by a program from its own files: not bit-exact
 
 
 class Provenance(BaseModel):
@@ -59,9 +60,14 @@ class Provenance(BaseModel):
     choices: dict[str, bool] = {}  # how the task carried out its training, where that can be done in several ways
     url: str | None = None  # of the run's page in W&B, once it has ended
 
+    @property
+    def resumed(self) -> bool:
+        """Whether the program went on from its own files since it last began: then the bits may be others than in one go."""
+        return bool(self.restarts) and self.restarts[-1].resumed
+
 
 def observe(device: str, threads: int | None, command: Sequence[str], host: str, also: Path | None = None) -> Provenance:
-    """The facts of a run that starts now. `also` is a file of code that lies outside the package, such as a task's module."""
+    """The facts of a run that starts now. `also` is a module outside the package, such as a task's."""
     return Provenance(
         code=code(Path(harness.__file__).parent, also),
         packages=dict(_packages()),
@@ -76,9 +82,9 @@ def observe(device: str, threads: int | None, command: Sequence[str], host: str,
     )
 
 
-def restarted(first: Provenance, again: Provenance, epoch: int) -> Provenance:
+def restarted(first: Provenance, again: Provenance, epoch: int, resumed: bool = False) -> Provenance:
     """`first` with one more start, of which `again` was observed."""
-    start = Start(at=again.started, host=again.host, device=again.device, code=again.code, epoch=epoch)
+    start = Start(at=again.started, host=again.host, device=again.device, code=again.code, epoch=epoch, resumed=resumed)
     return Provenance.model_validate({**dict(first), "ended": None, "restarts": (*first.restarts, start)})
 
 
@@ -94,7 +100,7 @@ def now() -> str:
 
 @lru_cache
 def code(package: Path, also: Path | None = None) -> Code:
-    """The code in `package`'s git repository, or in `package` alone where there is none; and the file `also`.
+    """The code in `package`'s git repository, or in `package` alone where there is none; and the module `also` with its own.
 
     Read once a process: what is imported does not change with the files.
     """
@@ -104,8 +110,9 @@ def code(package: Path, also: Path | None = None) -> Code:
     files = sorted({Path(top or "").resolve() / name for name in (names or "").split("\0") if name})
     if not top or not set(own) & set(files):  # installed: inside some repository perhaps, but no part of it
         top, files = None, own
-    if also is not None and also.resolve() not in files:
-        files = [*files, also.resolve()]
+    outside = also.resolve() if also is not None and also.resolve() not in files else None
+    if outside is not None:
+        files = [*files, *_beside(outside)]
     root = Path(top).resolve() if top else package.resolve()
     digest = hashlib.sha256()
     for path in files:
@@ -115,6 +122,16 @@ def code(package: Path, also: Path | None = None) -> Code:
     commit = _git(Path(top), "rev-parse", "--verify", "-q", "HEAD") if top else None
     changed = _git(Path(top), "status", "--porcelain", "--", "*.py") if top else None
     return Code(commit=commit, dirty=None if changed is None else bool(changed), digest=digest.hexdigest())
+
+
+def _beside(module: Path) -> list[Path]:
+    """The Python files that a module may use as its own: those of its package, or those that lie beside it. Sorted."""
+    top = module.parent
+    if not (top / "__init__.py").is_file():
+        return sorted({module, *top.glob("*.py")})
+    while (top.parent / "__init__.py").is_file():
+        top = top.parent
+    return sorted(top.rglob("*.py"))
 
 
 def device_name(device: str) -> str:
