@@ -106,8 +106,7 @@ class Desk:
         while True:
             with self._alone(watch) as own, talking(self._url):
                 try:
-                    self._give_back(watch, own)
-                    trials = self.trials()
+                    trials = self._give_back(watch, own)
                     if self.is_over(trials):
                         return None
                     self.optuna.sampler = _sampler(self.study, len(trials))
@@ -185,13 +184,16 @@ class Desk:
             if trial.number not in {other.follows for other in self.trials()}:
                 self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
 
-    def _give_back(self, watch: Watch, own: Lease) -> None:
-        """Trials that nobody trains any more: told FAIL, their values to be tried again. Alone, by the lease `own`."""
+    def _give_back(self, watch: Watch, own: Lease) -> list[Trial]:
+        """Trials that nobody trains any more: told FAIL, their values to be tried again. Alone, by the lease `own`.
+
+        All trials as they are then.
+        """
         from optuna.trial import TrialState
 
-        for trial in self.trials():
-            if trial.state != "running" or self._standing(trial, watch) is not Standing.GONE:
-                continue
+        trials = self.trials()
+        gone = [trial for trial in trials if trial.state == "running" and self._standing(trial, watch) is Standing.GONE]
+        for trial in gone:
             # Taken, so that a holder who was only asleep sees that it is gone.
             taken = leases.take(self.paths.trial(trial.number), watch)
             if taken is not None:
@@ -199,13 +201,14 @@ class Desk:
                     own.check()
                     # It may have ended since it was read: then that stands.
                     self.optuna.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-        # Also of one that was killed right here, between the two.
-        trials = self.trials()
+        trials = self.trials() if gone else trials
         followed = {trial.follows for trial in trials}
-        for trial in trials:
-            if trial.state == "interrupted" and trial.values and trial.number not in followed:
-                own.check()
-                self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
+        # Also of one that was killed right here, between the two.
+        left = [trial for trial in trials if trial.state == "interrupted" and trial.values and trial.number not in followed]
+        for trial in left:
+            own.check()
+            self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
+        return self.trials() if left else trials
 
     def _standing(self, trial: Trial, watch: Watch) -> Standing:
         seen = leases.newest(self.paths.trial(trial.number))
