@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.launch import Workers
     from harness.plan import Plan
     from harness.store.records import Record, Store
+    from harness.task import Accelerator
 
 POLL_S = 0.5
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -86,9 +87,17 @@ class Outcome:
 
 
 def plan_experiment(
-    store: Store, experiment: Experiment, device: str = "auto", seeds: int | None = None, replan: bool = False
+    store: Store,
+    experiment: Experiment,
+    device: str = "auto",
+    seeds: int | None = None,
+    replan: bool = False,
+    *,
+    accelerator: Accelerator | None = None,
 ) -> tuple[Plan, bool]:
     """The plan to go on with, and whether it takes the place of another one of its name, which is then to be archived.
+
+    `accelerator` names that of other machines, in the place of a `device` of this one.
 
     A plan of which nothing has begun is made anew. Raises PlanChanged when runs of another plan have begun and `replan` is
     false, InputError, DataError, DeviceError.
@@ -99,7 +108,7 @@ def plan_experiment(
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device: {device!r} is no device; allowed: auto, cpu, cuda")
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    asked = make_plan(experiment, resolve_device(device), seeds, created)  # type: ignore[arg-type]  # checked above
+    asked = make_plan(experiment, accelerator or resolve_device(device), seeds, created)  # type: ignore[arg-type]  # checked above
     stored = store.load_plan(asked.name)
     if stored is None:
         return asked, False

@@ -1,0 +1,116 @@
+"""Job ids -> what the queue says of each of their tasks. squeue alone is asked; where accounting is kept, sacct knows more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.slurm.cluster import ClusterError, ask, available
+
+# Name of a column of `squeue -O`, and its width: cut off beyond it, so wide enough.
+COLUMNS: Mapping[str, int] = {
+    "JobArrayID": 40,
+    "State": 24,
+    "Reason": 80,
+    "NodeList": 120,
+    "RestartCnt": 12,
+    "exit_code": 12,
+}
+ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED", "REVOKED")
+WHY: Mapping[str, str] = {
+    "BeginTime": "was requeued, and is held back for a moment",
+    "JobArrayTaskLimit": "the throttle allows no more at once",
+    "Dependency": "waits for the workers to end",
+    "DependencyNeverSatisfied": "will never start: cancel it",
+    "Resources": "next, once resources are free",
+    "Priority": "others are first",
+    "PartitionConfig": "asks for more than the partition has; mend the site's file and submit again",
+    "BadConstraints": "asks for what no node has; mend the site's file and submit again",
+    "JobLaunchFailure": "could not start on the node; is the results folder there?",
+    "RaisedSignal:53(Real-time_signal_19)": "its log could not be written on the node; is the results folder there?",
+    "launch_failed_requeued_held": "could not start on the node; is the results folder there? `scontrol release` lets it try again",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job, or a task of an array: its id as people write it (`4711_2`), and where it stands."""
+
+    id: str
+    state: str  # SLURM's word: PENDING, RUNNING, COMPLETED, FAILED …
+    reason: str | None = None  # pending, failed: SLURM's word
+    node: str | None = None
+    requeued: int = 0
+    exit_code: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will not run any more."""
+        return self.state in ENDED
+
+    @property
+    def why(self) -> str | None:
+        """The reason, and what it means."""
+        return None if self.reason is None else f"{self.reason}: {WHY[self.reason]}" if self.reason in WHY else self.reason
+
+
+def queued(jobs: Sequence[str]) -> list[Task]:
+    """Every task of `jobs` that SLURM still knows of: in the queue, or not long ended. Raises ClusterError."""
+    if not jobs:
+        return []
+    columns = ",".join(f"{name}:{width}" for name, width in COLUMNS.items())
+    words = ("squeue", "-h", "-r", "-t", "all", "-O", columns, "-j")
+    answer = ask(*words, ",".join(jobs))
+    if "Invalid job id" in answer.err:  # said of a single one that was forgotten; of several, those known are listed
+        return []
+    if answer.code != 0:
+        raise ClusterError(f"{answer.err or f'squeue ended with code {answer.code}'}; `scontrol ping` tells whether the cluster is up")
+    return parse(answer.out)
+
+
+def parse(text: str) -> list[Task]:
+    """What squeue printed with COLUMNS, in the order of ids."""
+    tasks = []
+    for line in text.splitlines():
+        cells, start = [], 0
+        for width in COLUMNS.values():
+            cells.append(line[start : start + width].strip())
+            start += width
+        job, state, reason, node, restarts, code = cells
+        if not re.fullmatch(r"\d+(_\d+)?", job):
+            continue  # a hint of squeue's, no job
+        word = None if reason in ("", "None", "(null)") else reason
+        # It gives exit codes as wait(2) has them, a signal in the lower byte.
+        left = int(code) if code.isdigit() else 0
+        tasks.append(Task(job, state, word, node or None, int(restarts or 0), left >> 8 if left > 255 else left))
+    return sorted(tasks, key=lambda task: _order(task.id))
+
+
+def forgotten(jobs: Sequence[str], known: Iterable[Task]) -> list[Task]:
+    """Tasks of `jobs` that the queue has forgotten and accounting remembers; none where none is kept."""
+    if not jobs or not available("sacct"):
+        return []
+    answer = ask("sacct", "-X", "-n", "-P", "-j", ",".join(jobs), "-o", "JobID,State,ExitCode,NodeList")
+    if answer.code != 0:  # without slurmdbd: the store tells all that matters
+        return []
+    there = {task.id for task in known}
+    return [task for task in parse_accounts(answer.out) if task.id not in there]
+
+
+def parse_accounts(text: str) -> list[Task]:
+    """What sacct printed, in the order of ids."""
+    tasks = []
+    for line in text.splitlines():
+        job, state, code, node = [*line.split("|"), "", "", "", ""][:4]
+        if re.fullmatch(r"\d+(_\d+)?", job) and state:
+            word = state.split()[0]  # CANCELLED by 1000
+            node = node if node and node != "None assigned" else ""
+            ended = int(code.partition(":")[0]) if code[:1].isdigit() else 0
+            tasks.append(Task(job, word, None, node or None, exit_code=ended))
+    return sorted(tasks, key=lambda task: _order(task.id))
+
+
+def _order(job: str) -> tuple[int, int]:
+    first, _, second = job.partition("_")
+    return int(first), int(second or -1)

@@ -1,0 +1,269 @@
+"""An experiment and a site -> jobs in a cluster's queue: arrays of workers, then one job that writes the report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.experiment import Experiment
+    from harness.plan import Plan
+    from harness.slurm.jobs import Jobs
+    from harness.slurm.site import Site
+    from harness.slurm.submission import Submission
+    from harness.store.snapshot import Snapshot
+    from harness.store.records import Store
+
+LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay")
+OURS = ("--array", "-a", "--wrap", "--parsable", "--dependency", "-d", "--test-only", "--wait", "-W", "--help", "-h")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the workers of a submission are given, and what is known of it: `due` runs wait now, up to `later` more may follow."""
+
+    name: str  # of the report
+    question: str
+    target: Path
+    due: int
+    later: int
+    cost: str
+    device_hours: float | None  # of what is due, where runs have shown how long they take
+    task_file: Path | None  # the task's module
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command(epilog="Example: python -m harness.submit leakyrelu_vs_relu --workers 8 --site slurm/sites/example.yaml -- --exclude=gpu07")
+def submit(  # noqa: PLR0917 - a command's options, each of them named
+    experiment: Annotated[str, typer.Argument(help="a YAML's path, its name, or name@profile")],
+    site: Annotated[Path, typer.Option(help="a cluster's settings, such as slurm/sites/example.yaml")],
+    sbatch: Annotated[list[str] | None, typer.Argument(metavar="[-- SBATCH OPTIONS]", help="further options of sbatch")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=10_000, help="array tasks that train")] = 1,
+    profile: Annotated[str | None, typer.Option(help="a profile of the file, such as smoke: a rehearsal")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the configuration, such as training.epochs=2")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="raise the number of seeds")] = None,
+    retry: Annotated[list[str] | None, typer.Option(help="failed or diverged: train these again")] = None,
+    replan: Annotated[bool, typer.Option("--replan", help="archive a plan that has changed and plan anew")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the scripts, write and submit nothing")] = False,
+    track: Annotated[str, typer.Option(help="auto, wandb or none")] = "auto",
+    results: Annotated[Path, typer.Option(help="the results folder, on a file system that all nodes share")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+) -> None:
+    """Submit an experiment to a SLURM cluster: workers that go on until all runs have ended, then the report."""
+    from harness.console import shell
+    from harness.experiment import load_experiment
+    from harness.slurm import cluster, jobs, submission
+    from harness.slurm.scripts import cut, worker_options
+    from harness.slurm.site import read_site
+    from harness.store.provenance import now
+    from harness.store.records import Store
+    from harness.store.snapshot import snapshot
+
+    chosen = read_site(site)
+    check(sbatch or (), track, retry or ())
+    loaded = load_experiment(experiment, profile, settings or ())
+    assumed = False
+    try:
+        largest = cluster.max_array_size()
+    except cluster.ClusterError:
+        if not dry_run:
+            raise
+        assumed, largest = True, cluster.USUAL_ARRAY_SIZE  # a dry run shows what a cluster would be given, also without one
+    store = Store.open(results, create=not dry_run, must_exist=False)
+    work = prepare(store, loaded, chosen, seeds, replan, retry=retry or (), save=not dry_run)
+    if work.due == 0:
+        shell.say(f"{work.name}: nothing to train, every run has ended; see: harness status {work.name}")
+        if as_json:
+            shell.show_json({"name": work.name, "due": 0, "jobs": {}, "report": None})
+        return
+    arrays = cut(min(workers, work.due + work.later), largest, chosen.throttle)
+    words = worker_options(chosen, track)
+    for state in retry or ():
+        words += ["--retry", state]
+    if retry:
+        words += ["--retry-before", now()]  # tasks that are requeued begin anew: what failed since then stands
+    if dry_run:
+        code = [store.paths.code / "DIGEST" / "project"]
+        planned = jobs.compose(store.paths, work.name, work.target, chosen, arrays, code, sbatch or (), words)
+        if as_json:
+            shell.show_json(document(work, planned))
+        else:
+            shell.show(*preview(work, planned, chosen, largest if assumed else None))
+        return
+    copy = snapshot(store.paths, work.task_file)
+    folder = submission.new_folder(store.paths, work.name)
+    made = jobs.compose(store.paths, work.name, work.target, chosen, arrays, copy.imports, sbatch or (), words, folder)
+    taken = jobs.send(made, site, copy.folder)
+    if remark := unshared(results):
+        shell.say(remark)
+    if as_json:
+        shell.show_json(document(work, made, taken))
+    else:
+        shell.show(*summary(work, made, chosen), *ids(taken, copy, results))
+
+
+def check(sbatch: Sequence[str], track: str, retry: Sequence[str]) -> None:
+    """Raises InputError for what sbatch would take in another sense, and what `harness worker` would refuse."""
+    from harness.errors import InputError
+    from harness.retry import states_to_retry
+    from harness.tracking.login import MODES
+
+    if sbatch and not sbatch[0].startswith("-"):
+        raise InputError(f"{sbatch[0]!r}: one experiment at a time; options of sbatch stand behind --, such as: -- --exclude=gpu07")
+    for word in sbatch:
+        if word.partition("=")[0] in OURS:
+            raise InputError(f"{word}: `harness submit` sets it itself; allowed behind --: other options of sbatch")
+    if track not in MODES:
+        raise InputError(f"--track: {track!r} is no tracker; allowed: {', '.join(MODES)}")
+    states_to_retry(retry)
+
+
+def prepare(
+    store: Store,
+    experiment: Experiment,
+    site: Site,
+    seeds: int | None = None,
+    replan: bool = False,
+    *,
+    retry: Sequence[str] = (),
+    save: bool = True,
+) -> Work:
+    """Freeze what the workers are given, for the site's accelerator, whatever this machine has. Raises as `plan_experiment`."""
+    from harness.calibration import levels_for
+    from harness.progress import in_stages
+    from harness.run import plan_experiment
+
+    plan, replaces = plan_experiment(store, experiment, seeds=seeds, replan=replan, accelerator=site.accelerator)
+    if save:
+        if replaces:
+            store.archive_plan(plan.name)
+        store.save_plan(plan)
+        if in_stages(plan):
+            levels_for(store, plan.looks)  # before there are workers, who would each simulate what does not ship
+    return _of_plan(store, plan, retry)
+
+
+def _of_plan(store: Store, plan: Plan, retry: Sequence[str]) -> Work:
+    from harness.calibration import levels_for
+    from harness.console.preview import Preview
+    from harness.console.screens import cost
+    from harness.plan import task_of
+    from harness.progress import asked
+    from harness.task import result_metrics
+
+    task = task_of(plan)
+    records = store.records([run.id for run in plan.runs])
+    again = {run.id: replace(records[run.id], state="pending") for run in plan.runs if records[run.id].state in retry}
+    records = {**records, **again}
+    wanted = asked(plan, records, levels_for(store, plan.looks))
+    waiting = [run for run in wanted if not records[run.id].ended]
+    # Without the networks' sizes, for which torch would be loaded: a login node may have none.
+    ahead = Preview(plan, result_metrics(task), records, wanted, parameters={}, power=None, levels=None)
+    took = [record.seconds for record in records.values() if record.state == "completed" and record.seconds]
+    hours = sum(took) / len(took) * len(waiting) / 3600 if took else None
+    module = sys.modules.get(type(task).__module__)
+    return Work(
+        name=plan.name,
+        question=plan.question,
+        target=store.paths.plan(plan.name),
+        due=len(waiting),
+        later=len(plan.runs) - len(wanted) if waiting else 0,
+        cost=cost(ahead),
+        device_hours=hours,
+        task_file=Path(module.__file__) if module and module.__file__ else None,
+    )
+
+
+
+
+def summary(work: Work, jobs: Jobs, site: Site) -> list[str]:
+    """What is to be trained, how long that takes, and by whom."""
+    from harness import wording
+
+    hours = "" if work.device_hours is None else f": {work.device_hours:,.1f} device hours"
+    count = len(jobs.arrays)
+    limit = "" if site.throttle is None else f", {site.throttle} at once"
+    cutting = f" in {count} jobs, as the cluster's arrays are short" if count > 1 else ""
+    return [
+        f"{work.name}   {work.question}",
+        f"  runs      {work.cost}{hours}",
+        f"  workers   {wording.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {site.time} each; "
+        f"{site.margin} before that it writes a checkpoint and queues again",
+    ]
+
+
+def ids(taken: Submission, copy: Snapshot, results: Path) -> list[str]:
+    """What the cluster made of it, and how to go on."""
+    from harness import wording
+
+    commit = f"commit {copy.code.commit[:7]}{', with changes' if copy.code.dirty else ''}" if copy.code.commit else "of no commit"
+    where = wording.elsewhere(results)
+    return [
+        f"  code      {copy.folder}, {commit}: what you change from now on is not trained",
+        f"  jobs      {', '.join(taken.jobs)}, then the report {taken.report}",
+        f"  see       {shlex.join(['harness', 'status', taken.name, *where])}",
+        f"  stop      scancel {' '.join(taken.all_jobs)}",
+    ]
+
+
+def preview(work: Work, jobs: Jobs, site: Site, assumed: int | None) -> list[str]:
+    """What a dry run shows: the sbatch lines, and the scripts as they would lie in their folder."""
+    lines = [*summary(work, jobs, site), ""]
+    if assumed is not None:
+        lines += [f"no cluster answers here: arrays are cut as for MaxArraySize {assumed}", ""]
+    lines += [*jobs.lines(), ""]
+    for path, text in ((jobs.worker_path, jobs.worker), (jobs.report_path, jobs.report)):
+        lines += [f"==> {path} <==", text]
+    return [*lines, "nothing submitted, nothing written"]
+
+
+def document(work: Work, jobs: Jobs, taken: Submission | None = None) -> dict[str, Any]:
+    """What `--json` prints; without ids for a dry run, with the scripts instead."""
+    ids = list(taken.jobs) if taken else ()
+    known = {
+        "name": work.name,
+        "target": str(work.target),
+        "due": work.due,
+        "later": work.later,
+        "device_hours": work.device_hours,
+        "workers": jobs.workers,
+        "sbatch": jobs.lines(ids),
+        "jobs": dict(taken.jobs) if taken else {},
+        "report": taken.report if taken else None,
+    }
+    scripts = {} if taken else {"scripts": {"worker.sbatch": jobs.worker, "report.sbatch": jobs.report}}
+    return {**known, **({"folder": str(jobs.folder), "code": taken.code} if taken else scripts)}
+
+
+def unshared(results: Path) -> str | None:
+    """A hint where the results lie on a disk that may be this machine's own."""
+    path = results.resolve()
+    kinds = {}
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, place, kind, *_ = line.split()
+        kinds[Path(place)] = kind
+    kind = next((kinds[folder] for folder in (path, *path.parents) if folder in kinds), "")
+    if kind not in LOCAL_DISKS:
+        return None
+    return f"{results} lies on a disk of this machine ({kind}): workers on other nodes find it only if they have it at the same path"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command's exit code."""
+    from harness.console.shell import run_app
+
+    return run_app(app, argv, "harness submit")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
