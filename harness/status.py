@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.console.standing import Standing
     from harness.errors import HarnessError
     from harness.plan import Plan
+    from harness.slurm.queue import Queue
     from harness.store.records import Record, Store
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -89,11 +90,13 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
 
     records = store.records([run.id for run in plan.runs])
     stands, errors = stand(store, plan, records)
+    queue, unknown = submitted(store, plan.name)
     if as_json:
-        shell.show_json({**documents.plan_standing(stands), "runs": documents.plan_runs(plan, records)})
+        jobs = documents.queue_standing(records, queue)
+        shell.show_json({**documents.plan_standing(stands), "runs": documents.plan_runs(plan, records), "queue": jobs})
     else:
-        shell.show(standing.one_plan(stands, records, store.paths))
-    shell.end_with(errors)
+        shell.show(standing.one_plan(stands, records, store.paths, queue))
+    shell.end_with([*errors, *unknown])
 
 
 def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
@@ -120,6 +123,34 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     else:
         shell.show(standing.one_run(*known))
     shell.end_with(errors)
+
+
+def submitted(store: Store, name: str) -> tuple[Queue | None, list[HarnessError]]:
+    """What was submitted to a cluster for a plan or a search, and what its queue says of it; None: nothing, or nobody to ask.
+
+    Only submissions that are still in the queue are shown, else the last one. Beside it, what kept the queue from being read.
+    """
+    from harness.errors import HarnessError
+    from harness.slurm import cluster, queue, submission
+
+    submissions, damaged = submission.load_all(store.paths, name)
+    live = [one for one in submissions if not one.cancelled]
+    errors: list[HarnessError] = [*damaged]
+    if not live or not cluster.available("squeue"):
+        return None, errors
+    try:
+        tasks = queue.queued([job for one in live for job in one.all_jobs])
+        last = live[-1]
+        if all(task.ended for task in tasks):
+            tasks = [task for task in tasks if task.job in last.all_jobs]
+            tasks = sorted([*tasks, *queue.forgotten(last.all_jobs, tasks)], key=queue.order)
+        else:
+            waiting = {task.job for task in tasks if not task.ended}
+            live = [one for one in live if waiting & set(one.all_jobs)]
+            tasks = [task for task in tasks if any(task.job in one.all_jobs for one in live)]
+    except HarnessError as error:  # where the runs stand is known without it
+        return None, [*errors, error]
+    return queue.Queue(tuple(tasks), frozenset(one.report for one in live if one.report), str(last.folder(store.paths))), errors
 
 
 def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standing, list[HarnessError]]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from harness.slurm.jobs import Jobs
     from harness.slurm.site import Site
     from harness.slurm.submission import Submission
-    from harness.store.snapshot import Snapshot
     from harness.store.records import Store
+    from harness.store.snapshot import Snapshot
 
 LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay")
 OURS = ("--array", "-a", "--wrap", "--parsable", "--dependency", "-d", "--test-only", "--wait", "-W", "--help", "-h")
@@ -41,7 +41,7 @@ class Work:
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-@app.command(epilog="Example: python -m harness.submit leakyrelu_vs_relu --workers 8 --site slurm/sites/example.yaml -- --exclude=gpu07")
+@app.command(epilog="Example: python -m harness.submit leakyrelu_vs_relu --workers 8 --site slurm/sites/example.yaml -- -x gpu07")
 def submit(  # noqa: PLR0917 - a command's options, each of them named
     experiment: Annotated[str, typer.Argument(help="a YAML's path, its name, or name@profile")],
     site: Annotated[Path, typer.Option(help="a cluster's settings, such as slurm/sites/example.yaml")],
@@ -119,7 +119,7 @@ def check(sbatch: Sequence[str], track: str, retry: Sequence[str]) -> None:
     from harness.tracking.login import MODES
 
     if sbatch and not sbatch[0].startswith("-"):
-        raise InputError(f"{sbatch[0]!r}: one experiment at a time; options of sbatch stand behind --, such as: -- --exclude=gpu07")
+        raise InputError(f"{sbatch[0]!r}: one experiment at a time; options of sbatch stand behind --, such as: -- -x gpu07")
     for word in sbatch:
         if word.partition("=")[0] in OURS:
             raise InputError(f"{word}: `harness submit` sets it itself; allowed behind --: other options of sbatch")
@@ -182,8 +182,6 @@ def _of_plan(store: Store, plan: Plan, retry: Sequence[str]) -> Work:
         device_hours=hours,
         task_file=Path(module.__file__) if module and module.__file__ else None,
     )
-
-
 
 
 def summary(work: Work, jobs: Jobs, site: Site) -> list[str]:
@@ -255,7 +253,7 @@ def unshared(results: Path) -> str | None:
     kind = next((kinds[folder] for folder in (path, *path.parents) if folder in kinds), "")
     if kind not in LOCAL_DISKS:
         return None
-    return f"{results} lies on a disk of this machine ({kind}): workers on other nodes find it only if they have it at the same path"
+    return f"{results} lies on a disk of this machine ({kind}): workers on nodes that lack it at the same path find nothing"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from harness.console.grid import INDENT, WARNING, Column, Grid, printable, style
 from harness.console.screens import heading
 from harness.plan import Plan, config_difference, flatten
 from harness.progress import Counts
+from harness.slurm.queue import Queue
 from harness.store.paths import Paths, RunPaths
 from harness.store.records import Record, Spec
 from harness.task import Metric
@@ -74,8 +75,11 @@ def verdicts(standing: Standing) -> str:
     return ", ".join(counted) or NOTHING
 
 
-def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) -> RenderableType:
-    """One plan: counts and claims, then every run that is running, interrupted, diverged or failed, and what to do about it."""
+def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, queue: Queue | None = None) -> RenderableType:
+    """One plan: counts and claims, then every run that is running, interrupted, diverged or failed, and what to do about it.
+
+    `queue`: what a cluster was given for it.
+    """
     plan = standing.plan
     lines: list[RenderableType] = [*heading(plan)]
     marker = wording.rehearsal(plan)
@@ -94,6 +98,8 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) ->
     if rows:
         columns = [Column("state", holds="states"), Column("run", holds="labels"), Column("where"), Column("more")]
         lines += [Text(), Grid(columns, rows, indent=0)]
+    if queue is not None:
+        lines += [Text(), *in_queue(plan, records, queue)]
     retry = [state for state in ("failed", "diverged") if getattr(standing.counts, state)]
     if retry:
         again = f"again: {wording.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"
@@ -113,6 +119,29 @@ def _where(record: Record, length: int | None, paths: RunPaths) -> list[str]:
     if record.state == "interrupted":
         return [place, "goes on when it is run again"]
     return [f"{record.reason} at {place}" if record.reason else place, str(paths.log)]
+
+
+def in_queue(plan: Plan, records: Mapping[str, Record], queue: Queue) -> list[RenderableType]:
+    """A cluster's tasks: each with the run it trains, why it waits, how it ended; then how to stop them, or that none is left."""
+    labels = {run.id: f"{run.variant} seed {run.seed}" for run in plan.runs}
+    training = trained_by(records)
+    rows = []
+    for task in queue.tasks:
+        run = training.get(task.id)
+        what = "report" if task.job in queue.reports else labels[run] if run and task.state == "RUNNING" else NOTHING
+        times = "" if not task.requeued else "requeued once" if task.requeued == 1 else f"requeued {task.requeued} times"
+        code = f"exit code {task.exit_code}" if task.exit_code else ""
+        rows.append([task.id, task.state.lower(), what, task.node or NOTHING, ", ".join(filter(None, [times, code, task.why]))])
+    columns = [Column("task"), Column("state"), Column("trains", holds="labels"), Column("node"), Column("more", holds="remarks")]
+    found: list[RenderableType] = [Grid(columns, rows, indent=0)] if rows else []
+    if queue.live:
+        return [*found, styled(f"stop: scancel {' '.join(queue.live)}")]
+    return [*found, styled(printable(f"the queue has nothing of it any more; logs: {queue.logs}"))]
+
+
+def trained_by(records: Mapping[str, Record]) -> dict[str, str]:
+    """A cluster's job or array task -> the run that it trains now."""
+    return {record.job.partition(",")[0]: record.id for record in records.values() if record.state == "running" and record.job}
 
 
 def holder(record: Record) -> str:

@@ -16,19 +16,20 @@ PATIENCE_S = 120.0  # a busy controller answers late
 USUAL_ARRAY_SIZE = 1001  # SLURM's own default
 KEPT = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_CONF_SERVER")
 
+YOURS = "`sacctmgr show associations user=$USER format=account,partition,qos` lists yours"
 # What a refusal holds -> what to do about it.
 ADVICE: Mapping[str, str] = {
     r"partition": "set `partition` in the site's file; `sinfo -s` lists those there are",
-    r"account": "set `account` in the site's file; `sacctmgr show associations user=$USER format=account,partition,qos` lists yours",
-    r"\bqos\b|QOS(?!Max)": "set `qos` in the site's file; `sacctmgr show associations user=$USER format=account,qos` lists yours",
-    r"array specification": "the cluster takes smaller arrays than it says (MaxArraySize in `scontrol show config`); use fewer --workers",
+    r"account": f"set `account` in the site's file; {YOURS}",
+    r"\bqos\b|QOS(?!Max)": f"set `qos` in the site's file; {YOURS}",
+    r"array specification": "arrays are smaller than `scontrol show config` says (MaxArraySize); use fewer --workers",
     r"MaxSubmit|submit limit|job limit|JobLimit": "use fewer --workers, or wait until earlier jobs have ended (`squeue --me`)",
     r"node configuration|gres|generic resource|Memory spec|feature": (
         "no node of the partition has that much: see `gres`, `cpus`, `memory` and `constraint` in the site's file; "
         "`sinfo -o '%P %c %m %G %f'` shows what nodes have"
     ),
     r"time|Time": "set `time` in the site's file to what the partition allows; `sinfo -o '%P %l'` shows it",
-    r"contact|Connection|connect|Unable to process|ClusterName": "the cluster does not answer from here: `scontrol ping` tells whether it is up",
+    r"(?i)contact|connect|configuration": "the cluster does not answer from here: `scontrol ping` tells whether it is up",
     r"(?i)option": "see the options behind -- and those under `sbatch` in the site's file",
 }
 

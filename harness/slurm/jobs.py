@@ -99,7 +99,13 @@ def send(jobs: Jobs, site: Path, code: Path) -> Submission:
     Raises ClusterError with sbatch's words, StoreError.
     """
     taken = Submission(
-        name=jobs.name, target=jobs.worker_words[0], site=str(site), workers=jobs.workers, code=code.name, created=now()
+        number=int(jobs.folder.name),
+        name=jobs.name,
+        target=jobs.worker_words[0],
+        site=str(site),
+        workers=jobs.workers,
+        code=code.name,
+        created=now(),
     )
     try:
         atomic.write_text(jobs.worker_path, jobs.worker)

@@ -17,7 +17,10 @@ COLUMNS: Mapping[str, int] = {
     "RestartCnt": 12,
     "exit_code": 12,
 }
-ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED", "REVOKED")
+GONE = ("TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED", "REVOKED")
+ENDED = ("COMPLETED", "FAILED", "CANCELLED", *GONE)
+NOT_THERE = "is the results folder there, at the same path?"
+MEND = "mend the site's file and submit again"
 WHY: Mapping[str, str] = {
     "BeginTime": "was requeued, and is held back for a moment",
     "JobArrayTaskLimit": "the throttle allows no more at once",
@@ -25,11 +28,11 @@ WHY: Mapping[str, str] = {
     "DependencyNeverSatisfied": "will never start: cancel it",
     "Resources": "next, once resources are free",
     "Priority": "others are first",
-    "PartitionConfig": "asks for more than the partition has; mend the site's file and submit again",
-    "BadConstraints": "asks for what no node has; mend the site's file and submit again",
-    "JobLaunchFailure": "could not start on the node; is the results folder there?",
-    "RaisedSignal:53(Real-time_signal_19)": "its log could not be written on the node; is the results folder there?",
-    "launch_failed_requeued_held": "could not start on the node; is the results folder there? `scontrol release` lets it try again",
+    "PartitionConfig": f"asks for more than the partition has; {MEND}",
+    "BadConstraints": f"asks for what no node has; {MEND}",
+    "JobLaunchFailure": f"could not start on the node; {NOT_THERE}",
+    "RaisedSignal:53(Real-time_signal_19)": f"its log could not be written on the node; {NOT_THERE}",
+    "launch_failed_requeued_held": f"could not start on the node; {NOT_THERE} `scontrol release` lets it try again",
 }
 
 
@@ -45,6 +48,11 @@ class Task:
     exit_code: int = 0
 
     @property
+    def job(self) -> str:
+        """The id of the job or the array."""
+        return self.id.partition("_")[0]
+
+    @property
     def ended(self) -> bool:
         """Whether it will not run any more."""
         return self.state in ENDED
@@ -53,6 +61,20 @@ class Task:
     def why(self) -> str | None:
         """The reason, and what it means."""
         return None if self.reason is None else f"{self.reason}: {WHY[self.reason]}" if self.reason in WHY else self.reason
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The tasks of what was submitted, which of the jobs write reports, and the folder that has the logs of the last ones."""
+
+    tasks: tuple[Task, ...]
+    reports: frozenset[str] = frozenset()
+    logs: str = ""
+
+    @property
+    def live(self) -> list[str]:
+        """The jobs that are still to be cancelled, the first one first."""
+        return list(dict.fromkeys(task.job for task in self.tasks if not task.ended))
 
 
 def queued(jobs: Sequence[str]) -> list[Task]:
@@ -65,7 +87,9 @@ def queued(jobs: Sequence[str]) -> list[Task]:
     if "Invalid job id" in answer.err:  # said of a single one that was forgotten; of several, those known are listed
         return []
     if answer.code != 0:
-        raise ClusterError(f"{answer.err or f'squeue ended with code {answer.code}'}; `scontrol ping` tells whether the cluster is up")
+        raise ClusterError(
+            f"{answer.err or f'squeue ended with code {answer.code}'}; `scontrol ping` tells whether the cluster is up"
+        )
     return parse(answer.out)
 
 
@@ -84,7 +108,7 @@ def parse(text: str) -> list[Task]:
         # It gives exit codes as wait(2) has them, a signal in the lower byte.
         left = int(code) if code.isdigit() else 0
         tasks.append(Task(job, state, word, node or None, int(restarts or 0), left >> 8 if left > 255 else left))
-    return sorted(tasks, key=lambda task: _order(task.id))
+    return sorted(tasks, key=order)
 
 
 def forgotten(jobs: Sequence[str], known: Iterable[Task]) -> list[Task]:
@@ -108,9 +132,9 @@ def parse_accounts(text: str) -> list[Task]:
             node = node if node and node != "None assigned" else ""
             ended = int(code.partition(":")[0]) if code[:1].isdigit() else 0
             tasks.append(Task(job, word, None, node or None, exit_code=ended))
-    return sorted(tasks, key=lambda task: _order(task.id))
+    return sorted(tasks, key=order)
 
 
-def _order(job: str) -> tuple[int, int]:
-    first, _, second = job.partition("_")
-    return int(first), int(second or -1)
+def order(task: Task) -> tuple[int, int]:
+    """By job, then by task."""
+    return int(task.job), int(task.id.partition("_")[2] or -1)

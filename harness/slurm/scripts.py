@@ -50,8 +50,8 @@ def cut(workers: int, max_array_size: int, throttle: int | None = None) -> list[
         limits: list[int | None] = [None] * len(sizes)
     elif throttle < len(sizes):
         raise InputError(
-            f"throttle: {throttle} workers at once, but MaxArraySize {max_array_size} makes {len(sizes)} jobs of {workers} workers, "
-            f"which know nothing of each other; allowed: --workers {throttle}, or a throttle from {len(sizes)} on"
+            f"throttle: {throttle} workers at once, but MaxArraySize {max_array_size} makes {len(sizes)} jobs of {workers}; "
+            f"allowed: --workers {throttle}, or a throttle from {len(sizes)} on"
         )
     else:
         limits = [throttle // len(sizes) + (place < throttle % len(sizes)) for place in range(len(sizes))]
@@ -62,7 +62,7 @@ def cut(workers: int, max_array_size: int, throttle: int | None = None) -> list[
 
 
 def worker_script(site: Site, name: str, log: Path, code: Sequence[Path]) -> str:
-    """slurm/worker.sbatch with a site's options and settings. `log` is the folder of the tasks' logs, `code` is imported first."""
+    """slurm/worker.sbatch with a site's options and settings. `log` is the folder of the logs, `code` is imported first."""
     options = [
         f"--job-name=harness:{name}",
         *_common(site, site.partition, site.time, site.cpus, site.memory),
@@ -103,7 +103,8 @@ def check(script: str) -> None:
     """Raises InputError, with bash's words, when a site's lines make no shell script."""
     read = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
     if read.returncode != 0:
-        raise InputError(f"{read.stderr.strip()}\nthe script is no shell script with `container` or `activate` of the site's file; mend them")
+        what = "`container` and `activate` of the site's file make no shell script; mend them"
+        raise InputError(f"{read.stderr.strip()}\n{what}")
 
 
 def _common(site: Site, partition: str | None, time: str, cpus: int | None, memory: str | None) -> list[str]:

@@ -89,7 +89,9 @@ class Site(BaseModel):
             raise ValueError(f"margin {self.margin} is more than SLURM can warn before the end; allowed: up to 18h")
         gpu = self.gres is not None or any("gpu" in option or "gres" in option for option in self.sbatch)
         if self.accelerator == "cuda" and not gpu:
-            raise ValueError("accelerator cuda, but no GPU is asked for; allowed: with gres: gpu:1, or with --gpus=1 under sbatch")
+            raise ValueError(
+                "accelerator cuda, but no GPU is asked for; allowed: with gres: gpu:1, or with --gpus=1 under sbatch"
+            )
         return self
 
     @property

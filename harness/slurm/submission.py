@@ -18,6 +18,7 @@ class Submission(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: Literal[1] = Field(1, alias="schema")
+    number: int  # of the folder
     name: str  # of the report: the plan's, or the search's
     target: str  # what the workers were given
     site: str
@@ -32,6 +33,10 @@ class Submission(BaseModel):
     def all_jobs(self) -> tuple[str, ...]:
         """Every id, the report's last."""
         return (*self.jobs, *([self.report] if self.report else []))
+
+    def folder(self, paths: Paths) -> Path:
+        """Where it lies, with the logs of its tasks."""
+        return paths.submissions(self.name) / str(self.number)
 
 
 def changed(submission: Submission, **fields: Any) -> Submission:

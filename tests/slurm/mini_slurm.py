@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -108,9 +108,7 @@ class MiniSlurm:
         """Kill the slurmd of a node and all that it runs, as a power cut would; how many processes that were."""
         daemon = int((self.folder / "run" / f"slurmd.{node}.pid").read_text())
         os.kill(daemon, signal.SIGKILL)
-        marks = (f"SLURMD_NODENAME={node}".encode(), f"[{node}".encode())
         mine = [pid for pid in self.processes() if self._belongs(pid, node)]
-        del marks
         for pid in mine:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -152,9 +150,9 @@ class MiniSlurm:
         """Every living process of the cluster: daemons, steps, jobs and what they started."""
         found = []
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                if str(self.conf).encode() in _read(f"/proc/{entry.name}/environ") and _lives(int(entry.name)):
-                    found.append(int(entry.name))
+            mine = entry.name.isdigit() and str(self.conf).encode() in _read(f"/proc/{entry.name}/environ")
+            if mine and int(entry.name) != os.getpid() and _lives(int(entry.name)):
+                found.append(int(entry.name))
         return sorted(found)
 
     def stop(self) -> None:
@@ -174,9 +172,7 @@ class MiniSlurm:
 
 
 @contextmanager
-def mini_slurm(
-    folder: Path, user: str, prefix: Sequence[str] = (), **settings: int
-) -> Iterator[MiniSlurm]:
+def mini_slurm(folder: Path, user: str, prefix: Sequence[str] = (), **settings: int) -> Iterator[MiniSlurm]:
     """A cluster that runs while the block does."""
     cluster = MiniSlurm(folder, user, prefix, **settings)
     try:
