@@ -27,7 +27,7 @@ SlurmctldPort={port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/none
-AuthInfo=cred_expire=2
+AuthInfo=cred_expire=5
 CredType=cred/none
 SlurmctldPidFile={folder}/run/slurmctld.pid
 SlurmdPidFile={folder}/run/slurmd.%n.pid
@@ -98,7 +98,7 @@ class MiniSlurm:
         self._daemon("slurmctld")
         for node in NODES:
             self.start_node(node)
-        self.wait_until(lambda: self.states() == dict.fromkeys(NODES, "idle"), 60, "nodes are not idle")
+        self.wait_until(lambda: self.states() == dict.fromkeys(NODES, "idle"), 60, lambda: "nodes are not idle")
 
     def start_node(self, node: str) -> None:
         """Start the slurmd of one node."""
@@ -107,16 +107,14 @@ class MiniSlurm:
     def kill_node(self, node: str) -> int:
         """Kill the slurmd of a node and all that it runs, as a power cut would; how many processes that were."""
         daemon = int((self.folder / "run" / f"slurmd.{node}.pid").read_text())
-        os.kill(daemon, signal.SIGKILL)
-        mine = [pid for pid in self.processes() if self._belongs(pid, node)]
-        for pid in mine:
+        name = f"SLURMD_NODENAME={node}".encode()
+        jobs = [pid for pid in self.processes() if name in _read(f"/proc/{pid}/environ").split(b"\0")]
+        steps = {parent for pid in jobs if (parent := _parent(pid)) not in jobs}
+        # Whoever could still tell the controller dies first.
+        for pid in (daemon, *steps, *jobs):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        return 1 + len(mine)
-
-    def _belongs(self, pid: int, node: str) -> bool:
-        environment = _read(f"/proc/{pid}/environ")
-        return f"SLURMD_NODENAME={node}".encode() in environment.split(b"\0")
+        return 1 + len(steps) + len(jobs)
 
     def run(self, *words: str, check: bool = True, **variables: str) -> str:
         """What a client command prints."""
@@ -137,13 +135,13 @@ class MiniSlurm:
         lines = self.run("sinfo", "-h", "-N", "-p", "low", "-o", "%N %T", check=False).splitlines()
         return dict(line.split() for line in lines)
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float, complaint: str) -> None:
+    def wait_until(self, condition: Callable[[], bool], seconds: float, complaint: Callable[[], str]) -> None:
         """Return once `condition()` holds; after `seconds` show what the daemons wrote."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
                 logs = "\n".join(f"{path}:\n{path.read_text()[-3000:]}" for path in sorted((self.folder / "log").iterdir()))
-                raise AssertionError(f"{complaint}\n{self.run('squeue', '-r', check=False)}\n{logs}")
+                raise AssertionError(f"{complaint()}\n{self.run('squeue', '-r', check=False)}\n{logs}")
             time.sleep(0.1)
 
     def processes(self) -> list[int]:
@@ -205,6 +203,11 @@ def _read(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError:  # it has ended, or belongs to somebody else
         return b""
+
+
+def _parent(pid: int) -> int:
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0
 
 
 def _lives(pid: int) -> bool:
