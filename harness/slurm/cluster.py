@@ -19,11 +19,11 @@ KEPT = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_CONF_SERVER")
 YOURS = "`sacctmgr show associations user=$USER format=account,partition,qos` lists yours"
 # What a refusal holds -> what to do about it.
 ADVICE: Mapping[str, str] = {
-    r"partition": "set `partition` in the site's file; `sinfo -s` lists those there are",
-    r"account": f"set `account` in the site's file; {YOURS}",
-    r"\bqos\b|QOS(?!Max)": f"set `qos` in the site's file; {YOURS}",
-    r"array specification": "arrays are smaller than `scontrol show config` says (MaxArraySize); use fewer --workers",
     r"MaxSubmit|submit limit|job limit|JobLimit": "use fewer --workers, or wait until earlier jobs have ended (`squeue --me`)",
+    r"[Ii]nvalid account": f"set `account` in the site's file; {YOURS}",
+    r"partition": "set `partition` in the site's file; `sinfo -s` lists those there are",
+    r"(?i)\bqos\b": f"set `qos` in the site's file; {YOURS}",
+    r"array specification": "arrays are smaller than `scontrol show config` says (MaxArraySize); use fewer --workers",
     r"node configuration|gres|generic resource|Memory spec|feature": (
         "no node of the partition has that much: see `gres`, `cpus`, `memory` and `constraint` in the site's file; "
         "`sinfo -o '%P %c %m %G %f'` shows what nodes have"

@@ -57,11 +57,6 @@ class Task:
         """Whether it will not run any more."""
         return self.state in ENDED
 
-    @property
-    def why(self) -> str | None:
-        """The reason, and what it means."""
-        return None if self.reason is None else f"{self.reason}: {WHY[self.reason]}" if self.reason in WHY else self.reason
-
 
 @dataclass(frozen=True)
 class Queue:
@@ -105,9 +100,9 @@ def parse(text: str) -> list[Task]:
         if not re.fullmatch(r"\d+(_\d+)?", job):
             continue  # a hint of squeue's, no job
         word = None if reason in ("", "None", "(null)") else reason
-        # It gives exit codes as wait(2) has them, a signal in the lower byte.
-        left = int(code) if code.isdigit() else 0
-        tasks.append(Task(job, state, word, node or None, int(restarts or 0), left >> 8 if left > 255 else left))
+        # As wait(2) has it: the exit code in the upper byte, a signal in the lower one.
+        status = int(code) if code.isdigit() else 0
+        tasks.append(Task(job, state, word, node or None, int(restarts or 0), status >> 8))
     return sorted(tasks, key=order)
 
 

@@ -46,9 +46,8 @@ def test_workers_beyond_the_longest_array_come_in_further_ones(tmp_path: Path) -
         assert "6/6" in submitter.harness("harness.status")
 
 
-@pytest.mark.parametrize("size", [0, 1])
-def test_where_arrays_are_no_use_workers_are_jobs_of_their_own(tmp_path: Path, size: int) -> None:
-    with login_node(tmp_path, SMALL, max_array_size=size) as submitter:
+def test_where_arrays_are_no_use_workers_are_jobs_of_their_own(tmp_path: Path) -> None:
+    with login_node(tmp_path, SMALL, max_array_size=1) as submitter:
         document = submitter.submit(workers=2)
         assert list(document["jobs"].values()) == [1, 1]
         submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")
@@ -87,7 +86,7 @@ def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(tmp_path: Pat
 
 def test_a_worker_that_stops_by_itself_queues_again_until_all_is_trained(tmp_path: Path) -> None:
     site = SITE.replace("worker: [", "worker: [--stop-after, 2s, ")
-    longer = SMALL.replace("epochs: 2", "epochs: 20").replace("sleep: 0.01", "sleep: 0.03")
+    longer = SMALL.replace("epochs: 2", "epochs: 8").replace("sleep: 0.01", "sleep: 0.03")
     with login_node(tmp_path, longer, site) as submitter:
         document = submitter.submit(workers=2)
         (job,) = document["jobs"]
@@ -135,6 +134,7 @@ def test_a_cluster_that_does_not_answer_is_told(somebody: Submitter) -> None:
 def test_a_results_folder_that_a_node_lacks_is_told_by_the_job_and_by_status(somebody: Submitter) -> None:
     lost = somebody.cluster.run("sbatch", "--parsable", str(ROOT / "slurm/worker.sbatch"), "/no/plans/x.json")
     somebody.wait(lambda: state(somebody, lost) == ["FAILED"], "did not fail")
+    assert [task.exit_code for task in somebody.tasks(lost)] == [2]
     document = somebody.submit("--", "--hold")
     (job,) = document["jobs"]
     shutil.move(somebody.results, somebody.home / "elsewhere")
@@ -143,7 +143,7 @@ def test_a_results_folder_that_a_node_lacks_is_told_by_the_job_and_by_status(som
     somebody.wait(lambda: state(somebody, document["report"]) != ["PENDING"], "still there")
     shutil.move(somebody.home / "elsewhere", somebody.results)
     shown = somebody.harness("harness.status", "toys")
-    assert "is the results folder there, at the same path?" in shown, shown
+    assert "JobLaunchFailure: could not start on the node; is the results folder there, at the same path?" in shown
 
 
 def test_the_code_of_a_submission_is_what_is_trained(somebody: Submitter) -> None:
