@@ -30,7 +30,8 @@ from wandb_server import Server  # noqa: E402
 from harness.stop import Stop  # noqa: E402
 from harness.store.records import Result, Spec, Store  # noqa: E402
 from harness.tracking.tracker import Tracker  # noqa: E402
-from harness.worker import Options, Worker  # noqa: E402
+from harness.trainer import Options  # noqa: E402
+from harness.worker import Worker  # noqa: E402
 
 RUNS, EPOCHS, EPOCH_S = 4, 60, 0.08
 MIDDLE_S = 8.0

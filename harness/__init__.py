@@ -3,6 +3,7 @@
 experiments/*.yaml -> yamlfile, validation, claims, experiment/     what was asked, checked to the line and column
                    -> plan                                          every run, each with an id made of all that decides its bits
                    -> progress, worker, attempt, launch             what trains next, and training it
+                   -> search/, stages                               trials of a search; what results choose, and what follows
                    -> store/                                        plain files that survive
                    -> tracking/                                     a mirror in Weights & Biases that training never waits for
                    -> frames, statistics/, verdicts/                tables, and what they say of the claims
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
     from harness.frames import load_curves, load_runs
     from harness.plan import make_plan
     from harness.run import run_experiment
+    from harness.sweep import run_search
     from harness.verdicts import judge
     from harness.writeup import write_report
 
-__all__ = ["judge", "load_curves", "load_experiment", "load_runs", "make_plan", "run_experiment", "write_report"]
+__all__ = ["judge", "load_curves", "load_experiment", "load_runs", "make_plan", "run_experiment", "run_search", "write_report"]
 
 _HOMES = {
     "load_experiment": "harness.experiment",
     "make_plan": "harness.plan",
     "run_experiment": "harness.run",
+    "run_search": "harness.sweep",
     "write_report": "harness.writeup",
     "judge": "harness.verdicts",
     "load_runs": "harness.frames",

@@ -12,12 +12,13 @@ from harness.errors import EXIT_BAD_INPUT
 # Command -> what it does. A command is the module `harness.<command>` with `main(argv) -> exit code`.
 COMMANDS: Mapping[str, str] = {
     "run": "plan an experiment, train what is due, report",
+    "sweep": "search, confirm the best trials on fresh seeds, report",
     "status": "where plans and runs stand, and how runs differ",
     "report": "write the reports again from what is there",
     "doctor": "whether this machine is ready: accelerators, data, logins, disk, versions",
     "verify": "whether the results are whole, and a run trained again gives the same bits",
     "sync": "deliver to Weights & Biases what has not arrived there",
-    "worker": "train a plan's runs (what run starts)",
+    "worker": "train a plan's runs or a search's trials (what run and sweep start)",
 }
 
 

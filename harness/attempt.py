@@ -57,6 +57,7 @@ class Means:
     keep_weights: bool = False
     checkpoint_every_s: float | None = None
     should_stop: Callable[[], bool] = lambda: False
+    enough: Callable[[Sequence[Row]], bool] = lambda _: False  # asked after every epoch, with all rows: leave it there?
     tracker: Tracker = field(default_factory=NoTracker)
 
 
@@ -138,9 +139,12 @@ class _Attempt:
                     self.lease.check()
                 if training.finished:
                     break
-                stop = self.means.should_stop()
+                enough = row is not None and self.means.enough(self.rows)
+                stop = self.means.should_stop() or enough
                 if stop or self._checkpoint_is_due():
                     self._save(training)
+                if enough:
+                    raise Interrupted(f"{self.job.run_id}: left after epoch {len(self.rows)}; a plan that asks for it goes on")
                 if stop:
                     raise Interrupted(
                         f"{self.job.run_id}: stopped on request in epoch {len(self.rows) + 1}; start again to go on"

@@ -1,4 +1,4 @@
-"""A number of workers -> child processes that share a plan, its GPUs and processors; a child that dies is started again.
+"""A number of workers -> child processes that share a plan or a search, GPUs and processors; a child that dies is started again.
 
 Children live in sessions of their own, so that Ctrl-C reaches the parent alone, which passes it on once; and they stop by
 themselves when their standard input ends, so that a parent that was killed leaves no strays behind.
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ from harness.store import atomic, lease
 from harness.store.provenance import now
 from harness.store.records import Store
 from harness.task import Accelerator
-from harness.worker import cpus
+from harness.trainer import cpus
 
 GIVE_UP_AFTER = 3  # deaths in a row of a child that took no run
 SEVERITY = (EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED, EXIT_BAD_INPUT)
@@ -65,6 +65,27 @@ def resolve_device(device: Literal["auto", "cpu", "cuda"], gpus: int | None = No
     return device
 
 
+@dataclass(frozen=True)
+class Target:
+    """What workers work on: the file that `harness worker` is given, and the folders whose leases tell that they do."""
+
+    name: str
+    path: Path
+    folders: Callable[[], Iterable[Path]]
+
+
+def plan_target(store: Store, plan: Plan) -> Target:
+    """The runs of a plan."""
+    folders = [store.paths.run(run.id).folder for run in plan.runs]
+    return Target(plan.name, store.paths.plan(plan.name), lambda: folders)
+
+
+def study_target(store: Store, name: str) -> Target:
+    """The trials of a search."""
+    paths = store.paths.study(name)
+    return Target(name, paths.spec, lambda: paths.trials.glob("*"))
+
+
 @dataclass
 class _Child:
     """One child and what became of it: `code` is None while it lives."""
@@ -79,7 +100,7 @@ class _Child:
 
 
 class Workers:
-    """Children that train a plan. A context manager: leaving it stops what still runs, and waits for the checkpoints.
+    """Children that train a target. A context manager: leaving it stops what still runs, and waits for the checkpoints.
 
     `options` are further options of `harness.worker`; `--device` and `--threads` are given by this class. `inherited`: open
     descriptors that the children share.
@@ -88,7 +109,7 @@ class Workers:
     def __init__(
         self,
         store: Store,
-        plan: Plan,
+        target: Target,
         count: int,
         device: Accelerator = "cpu",
         options: Sequence[str] = (),
@@ -97,7 +118,7 @@ class Workers:
         gpus: Sequence[str] | None = None,
         inherited: Sequence[int] = (),
     ) -> None:
-        self.store, self.plan, self.count, self.device = store, plan, count, device
+        self.store, self.target, self.count, self.device = store, target, count, device
         # All children, and those started again, retry what had ended by now: nothing is retried twice.
         self.options = (*options, "--retry-before", now())
         self.environment = dict(os.environ if environment is None else environment)
@@ -112,7 +133,7 @@ class Workers:
     def start(self) -> None:
         """Start the children. Raises StoreError when their logs cannot be written."""
         for number in range(self.count):
-            log = self.store.paths.worker_log(self.plan.name, number)
+            log = self.store.paths.worker_log(self.target.name, number)
             atomic.make_folder(log.parent)
             start = log.stat().st_size if log.exists() else 0
             self._children.append(_Child(number, log, start, self._spawn(number, log), self._leases()))
@@ -192,7 +213,7 @@ class Workers:
     def _spawn(self, number: int, log: Path) -> subprocess.Popen[bytes]:
         settings = self.settings(number)
         environment = {**self.environment, **settings}
-        command = [sys.executable, "-m", "harness.worker", str(self.store.paths.plan(self.plan.name))]
+        command = [sys.executable, "-m", "harness.worker", str(self.target.path)]
         options = ["--device", self.device, "--threads", settings["OMP_NUM_THREADS"], "--with-parent", *self.options]
         try:
             with log.open("ab") as output:
@@ -225,4 +246,4 @@ class Workers:
         child.process = self._spawn(child.number, child.log)
 
     def _leases(self) -> int:
-        return sum(lease.highest(self.store.paths.run(run.id).folder) for run in self.plan.runs)
+        return sum(lease.highest(folder) for folder in self.target.folders())

@@ -6,17 +6,19 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.claims import Claim, digest
-from harness.errors import InputError, PlanChanged, Position, Problem
+from harness.errors import InputError, Position, Problem
 from harness.experiment import Experiment
 from harness.experiment.file import MAX_SEEDS
-from harness.task import Accelerator, Task, find_task, identity, location_paths
+from harness.experiment.tuning import Tuning
+from harness.task import Accelerator, Task, find_task, identity
 
 SCHEMA = 1
+TUNING_SEED = 1000  # the first seed of tuning and searches: none that evidence uses
 
 
 class PlannedRun(BaseModel):
@@ -27,6 +29,14 @@ class PlannedRun(BaseModel):
     variant: str
     seed: int = Field(ge=0)
     look: int | None = None
+
+
+class Chosen(BaseModel):
+    """By what plan's results the configurations of some variants were chosen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    plan: str
+    variants: Mapping[str, str]  # label here -> label there
 
 
 class Registration(BaseModel):
@@ -68,6 +78,8 @@ class Plan(BaseModel):
     claims: tuple[Claim, ...] = ()
     claims_digest: str
     amended: Registration | None = None  # what the file says now, where that is not what was registered
+    chosen: Chosen | None = None  # by what its variants were tuned or found
+    selection: Selection | None = None  # what its results are for, where they are no evidence but choose what is compared
     file: str = ""  # the experiment file as it was named
     created: str  # ISO 8601, UTC
 
@@ -79,6 +91,44 @@ class Plan(BaseModel):
     def after(self, seeds: int) -> int:
         """The seed after the plan's first `seeds` ones; they count from 0 unless it belongs to a search or a tuning."""
         return self.runs[0].seed + seeds
+
+    def with_runs(self, configs: Mapping[str, BaseModel], seeds: range) -> Plan:
+        """The plan with a run of each variant for each seed. `configs`: the variants' configurations as the task's models.
+
+        Raises InputError where two variants are the same, or a configuration makes no id.
+        """
+        ids: dict[str, list[str]] = {}
+        twins: dict[str, str] = {}
+        for label, config in configs.items():
+            try:
+                ids[label] = _run_ids(self.task, self.task_version, identity(config), seeds, self.data[label])
+            except ValueError as error:  # a task whose model lets infinity or NaN in
+                raise InputError(f"a configuration holds a number that makes no run id: {error}") from error
+            if (other := twins.setdefault(ids[label][0], label)) != label:
+                raise InputError(f"{label!r} is the same as {other!r}, data included; allowed: variants that differ")
+        looks = {place: look for look in reversed(self.looks) for place in range(look)}
+        runs = tuple(
+            PlannedRun(id=ids[label][place], variant=label, seed=seed, look=looks.get(place))
+            for place, seed in enumerate(seeds)
+            for label in configs
+        )
+        return Plan.model_validate({**dict(self), "runs": runs})
+
+
+class Selection(BaseModel):
+    """What a plan's results choose: of each group of its variants the best goes on into the plan `then`, on seeds of that one.
+
+    The best is the one with the best mean of `metric` over the plan's seeds; one of which a run diverged is none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    metric: str
+    goal: Literal["minimize", "maximize"]
+    groups: Mapping[str, tuple[str, ...]]  # variant of `then` -> variants of this plan
+    settings: Mapping[str, Mapping[str, Any]]  # variant of this plan -> what was tried there: dotted path -> value
+    first_seed: int = 0  # of `then`
+    seeds: int  # of `then`
+    then: Plan  # without its runs; the groups' variants have the configurations they were declared with
 
 
 def task_of(plan: Plan) -> Task:
@@ -119,11 +169,30 @@ def make_plan(
     created: str = "",
     fingerprint: Callable[[BaseModel], str] | None = None,
 ) -> Plan:
-    """The plan of an experiment on an accelerator.
+    """The plan of an experiment on an accelerator; of a tuned one the plan of its tuning, whose `selection` says what follows.
 
     `seeds` may raise the declared number; runs beyond the last look carry no look. `fingerprint` identifies the data of a
     configuration (default: the task's own, which reads the disk). Raises InputError, DataError.
     """
+    if experiment.search is not None:
+        raise InputError(f"{experiment.path}: is a search; start it with: harness sweep {experiment.path}")
+    count = _count(experiment, seeds)
+    task, read = experiment.task, cache(fingerprint or experiment.task.fingerprint)
+    configs = {variant.label: task.resolve(variant.config, accelerator) for variant in experiment.variants}
+    data = {label: read(config) for label, config in configs.items()}
+    evidence = _outline(experiment, accelerator, configs, data, created)
+    try:
+        if experiment.tuning is None:
+            return evidence.with_runs(configs, range(count))
+        tried = {one.label: task.resolve(one.config, accelerator) for one in experiment.tuning.candidates}
+        outline = _tuning(experiment.tuning, evidence, tried, {label: read(config) for label, config in tried.items()}, count)
+        return outline.with_runs(tried, range(TUNING_SEED, TUNING_SEED + experiment.tuning.seeds))
+    except InputError as error:
+        raise InputError(f"{experiment.path}: {error}") from error
+
+
+def _count(experiment: Experiment, seeds: int | None) -> int:
+    """How many seeds to plan."""
     last = experiment.looks[-1]
     count = last if seeds is None else seeds
     if count < last:
@@ -133,33 +202,13 @@ def make_plan(
         )
     if count > MAX_SEEDS:
         raise InputError([Problem(Position("--seeds"), "", f"{count} is out of range; allowed: up to {MAX_SEEDS}")])
-    if experiment.tune is not None:
-        raise InputError(
-            f"{experiment.path}: tune: this version checks tuning but does not plan it; allowed: an experiment without tune"
-        )
-    task = experiment.task
-    configs = {variant.label: task.resolve(variant.config, accelerator) for variant in experiment.variants}
-    identities = {label: identity(config) for label, config in configs.items()}
-    read = cache(fingerprint or task.fingerprint)
-    data = {label: read(config) for label, config in configs.items()}
-    try:
-        ids = {
-            label: _run_ids(experiment.task_name, task.version, identities[label], range(count), data[label]) for label in configs
-        }
-    except ValueError as error:  # a task whose model lets infinity or NaN in
-        raise InputError(f"{experiment.path}: a configuration holds a number that makes no run id: {error}") from error
-    twins: dict[str, str] = {}
-    for label, own in ids.items():
-        if (other := twins.setdefault(own[0], label)) != label:
-            raise InputError(
-                f"{experiment.path}: {label!r} is the same as {other!r}, data included; allowed: variants that differ"
-            )
-    looks = {seed: look for look in reversed(experiment.looks) for seed in range(look)}
-    runs = tuple(
-        PlannedRun(id=ids[label][seed], variant=label, seed=seed, look=looks.get(seed))
-        for seed in range(count)
-        for label in configs
-    )
+    return count
+
+
+def _outline(
+    experiment: Experiment, accelerator: Accelerator, configs: Mapping[str, BaseModel], data: Mapping[str, str], created: str
+) -> Plan:
+    """The plan of the evidence, without its runs."""
     registered = {
         "looks": experiment.looks,
         "margin": experiment.margin,
@@ -174,7 +223,7 @@ def make_plan(
         question=experiment.question,
         source=experiment.source,
         task=experiment.task_name,
-        task_version=task.version,
+        task_version=experiment.task.version,
         accelerator=accelerator,
         baseline=experiment.baseline,
         looks=experiment.looks,
@@ -182,7 +231,7 @@ def make_plan(
         alpha=experiment.alpha,
         variants={label: config.model_dump(mode="json") for label, config in configs.items()},
         data=data,
-        runs=runs,
+        runs=(),
         factors={factor.name: dict(factor.levels) for factor in experiment.factors},
         levels={variant.label: dict(variant.levels) for variant in experiment.variants},
         over=experiment.over,
@@ -193,78 +242,29 @@ def make_plan(
     )
 
 
-def reconcile(stored: Plan, asked: Plan) -> Plan:
-    """The plan to go on with when runs of one of the same name exist: that one, longer where more seeds are asked for.
-
-    Changed variants, configuration, data or accelerator raise PlanChanged with the difference. What was registered (claims,
-    looks, margin, alpha, baseline) stays; `amended` says what the file has now, where that differs. Runs beyond the registered
-    last look carry no look.
-    """
-    differences = _differences(stored, asked)
-    if differences:
-        lines = "\n".join(f"  {line}" for line in differences)
-        raise PlanChanged(
-            f"{asked.name} was planned differently on {stored.created[:10] or 'an earlier day'}:\n{lines}\n"
-            "allowed: undo the change, give the experiment another name, or --replan (archives the old plan; its runs stay)"
-        )
-    known = {run.id for run in stored.runs}
-    extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in asked.runs if run.id not in known]
-    current = {"question": asked.question, "source": asked.source, "variants": asked.variants, "file": asked.file}
-    # A file that names its factors only now may claim something of them; equal labels have equal levels.
-    design = {
-        "factors": {**asked.factors, **stored.factors},
-        "levels": {label: {**asked.levels[label], **own} for label, own in stored.levels.items()},
+def _tuning(tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data: Mapping[str, str], count: int) -> Plan:
+    """The plan of the tuning, without its runs: no claims, seeds of its own, and of each variant the best setting goes on."""
+    first = next(iter(tried))
+    groups = {label: tuple(one.label for one in tuning.candidates if one.variant == label) for label in evidence.variants}
+    own = {
+        "name": f"{evidence.name}.tuning",
+        "question": f"Which setting is each variant's best? ({evidence.question})",
+        "baseline": first,
+        "looks": (tuning.seeds,),
+        "variants": {label: config.model_dump(mode="json") for label, config in tried.items()},
+        "data": data,
+        "factors": {},
+        "levels": {label: {} for label in tried},
+        "over": dict.fromkeys(tried, first),
+        "claims": (),
+        "claims_digest": digest((), {}),
+        "selection": Selection(
+            metric=tuning.metric,
+            goal=tuning.goal,
+            groups=groups,
+            settings={one.label: dict(one.values) for one in tuning.candidates},
+            seeds=count,
+            then=evidence,
+        ),
     }
-    now = registration(asked)
-    amended = None if now.claims_digest == stored.claims_digest else now
-    return Plan.model_validate({**dict(stored), **current, **design, "runs": (*stored.runs, *extra), "amended": amended})
-
-
-def registration(plan: Plan) -> Registration:
-    """What the plan has registered."""
-    return Registration(**{name: getattr(plan, name) for name in Registration.model_fields})
-
-
-def flatten(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """A nested configuration as dotted path -> value; empty blocks stay as they are."""
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            found.update(flatten(value, f"{above}{key}."))
-        else:
-            found[above + key] = value
-    return found
-
-
-def config_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Dotted path -> (value in one, value in other), where they differ; None also where a path is missing."""
-    left, right = flatten(one), flatten(other)
-    paths = dict.fromkeys([*left, *right])
-    return {path: (left.get(path), right.get(path)) for path in paths if left.get(path) != right.get(path)}
-
-
-def _differences(stored: Plan, asked: Plan) -> list[str]:
-    lines = []
-    for name, old, new in (
-        ("task", f"{stored.task} {stored.task_version}", f"{asked.task} {asked.task_version}"),
-        ("accelerator", stored.accelerator, asked.accelerator),
-    ):
-        if old != new:
-            lines.append(f"{name}: {old} -> {new}")
-    lines += [f"variant {label!r} is gone" for label in stored.variants if label not in asked.variants]
-    lines += [f"variant {label!r} is new" for label in asked.variants if label not in stored.variants]
-    first_ids = {run.variant: run.id for run in stored.runs if run.seed < stored.after(1)}
-    locations = location_paths(task_of(asked).Config)
-    for run in asked.runs:
-        label = run.variant
-        if run.seed >= asked.after(1) or first_ids.get(label, run.id) == run.id:
-            continue
-        changed = config_difference(stored.variants[label], asked.variants[label])
-        for path, (old, new) in changed.items():
-            if path not in locations:
-                lines.append(f"variant {label!r}: {path}: {json.dumps(old)} -> {json.dumps(new)}")
-        if stored.data[label] != asked.data[label]:
-            lines.append(f"variant {label!r}: data: {stored.data[label]} -> {asked.data[label]}")
-    # Differences that are none by value, or that only the task knows of, still make other runs.
-    changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in asked.runs if run.seed < asked.after(1))
-    return lines or (["the runs would get other ids"] if changed_ids else [])
+    return Plan.model_validate({**dict(evidence), **own})

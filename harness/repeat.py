@@ -11,8 +11,9 @@ from typing import Any, cast
 
 from harness.attempt import Job, Means, attempt
 from harness.errors import DeviceError, InputError, StoreError
+from harness.flat import flatten
 from harness.launch import resolve_device
-from harness.plan import Plan, PlannedRun, flatten, task_of
+from harness.plan import Plan, PlannedRun, task_of
 from harness.store.atomic import read_json
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import RunPaths

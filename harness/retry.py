@@ -28,19 +28,23 @@ def renew(
 
     Runs that failed from the machine's state (memory, disk, a kill) go on from their checkpoint, others start afresh.
     """
-    renewed = []
-    for run in plan.runs if retry else ():
-        if (only and run.variant not in only) or not _to_retry(store.result(run.id), retry, before):
-            continue
-        lease = store.take(run.id, watch)
-        if lease is None:
-            continue
-        with lease:
-            result = store.result(run.id)  # another worker may have renewed it since we looked
-            if result is not None and _to_retry(result, retry, before):
-                store.set_aside(run.id, lease, keep_checkpoint=result.reason in failures.OF_THE_MACHINE)
-                renewed.append(run.id)
-    return renewed
+    asked = [run.id for run in plan.runs if not only or run.variant in only]
+    return [run_id for run_id in asked if retry and renew_run(store, run_id, watch, retry, before)]
+
+
+def renew_run(store: Store, run_id: str, watch: Watch, retry: frozenset[str], before: str) -> bool:
+    """`renew` of one run; whether it is to be trained again."""
+    if not _to_retry(store.result(run_id), retry, before):
+        return False
+    lease = store.take(run_id, watch)
+    if lease is None:
+        return False
+    with lease:
+        result = store.result(run_id)  # another worker may have renewed it since we looked
+        if result is None or not _to_retry(result, retry, before):
+            return False
+        store.set_aside(run_id, lease, keep_checkpoint=result.reason in failures.OF_THE_MACHINE)
+    return True
 
 
 def _to_retry(result: Result | None, retry: frozenset[str], before: str) -> bool:

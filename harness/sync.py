@@ -28,7 +28,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.command()
 def sync(  # noqa: PLR0917 - a command's options, each of them named
     names: Annotated[
-        list[str] | None, typer.Argument(help="plans or run ids; none: every run that was to be mirrored when it was trained")
+        list[str] | None,
+        typer.Argument(help="plans, searches or run ids; none: every run that was to be mirrored when it was trained"),
     ] = None,
     upload: Annotated[list[str] | None, typer.Option(help="weights, predictions or report: upload these, too")] = None,
     workspace: Annotated[bool, typer.Option("--workspace", help="make or change each plan's workspace in W&B")] = False,
@@ -91,23 +92,34 @@ def sync(  # noqa: PLR0917 - a command's options, each of them named
 def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
     """The run ids that `names` stand for, and the plans; none named: every run that was to be mirrored, and every plan.
 
+    A search stands for the runs of its trials and of the plans that confirm them.
+
     Raises InputError for a name that is neither, StoreError.
     """
-    from harness.frames import stored_plan
+    from harness.frames import plan_name, stored_plan
+    from harness.search import load_studies
+    from harness.search.confirm import names as stages_of
     from harness.status import RUN_ID_START, find_run
+    from harness.store.trialruns import memberships
     from harness.tracking.deliver import mirrored_runs
 
     if not names:
         return mirrored_runs(store), store.load_plans()[0]
-    known = set(store.plan_names())
+    searches = {study.name: study for study in load_studies(store)[0]}
+    known, of_trials = {*store.plan_names(), *searches}, memberships(store.paths) if searches else {}
     run_ids: list[str] = []
     plans: list[Plan] = []
     for name in names:
         if RUN_ID_START.fullmatch(name) and name not in known:
             run_ids.append(find_run(store, name))
-        else:
-            plans.append(stored_plan(store, name))
-            run_ids += [run.id for run in plans[-1].runs]
+            continue
+        wanted = [stored_plan(store, name)] if plan_name(name) not in searches else []
+        if not wanted:
+            study = searches[plan_name(name)]
+            run_ids += [run_id for run_id, trials in of_trials.items() if any(trial.study == study.name for trial in trials)]
+            wanted = [plan for stage in stages_of(study) if (plan := store.load_plan(stage)) is not None]
+        plans += wanted
+        run_ids += [run.id for plan in wanted for run in plan.runs]
     return list(dict.fromkeys(run_ids)), plans
 
 

@@ -29,7 +29,9 @@ class Metric:
     """How a metric reads: its unit and which direction is better.
 
     Its smallest step is `resolution`, or for a percentage 100 over the number of cases that results hold under the name `cases`
-    (test images); neither: unknown. `exact`: it has no spread by nature (parameters), and is compared without a test.
+    (test images); neither: unknown. `exact`: it has no spread by nature (parameters), is known before training, and is compared
+    without a test. `split`: the cases it is measured on; searches and tuning choose by validation and never see test. None: it
+    does not matter, as for a time.
     """
 
     unit: str
@@ -37,6 +39,7 @@ class Metric:
     resolution: float | None = None
     cases: str | None = None
     exact: bool = False
+    split: Literal["train", "validation", "test"] | None = None
 
 
 @dataclass(frozen=True)
@@ -140,8 +143,16 @@ RESULT_METRICS: Mapping[str, Metric] = {
 def result_metrics(task: Task) -> dict[str, Metric]:
     """Every metric a claim may name: the task's own (the first is the default), its fluctuation, and `RESULT_METRICS`."""
     first, metric = next(iter(task.metrics.items()))
-    fluctuation = {f"{first}_fluctuation": Metric(metric.unit, "minimize")}
+    fluctuation = {f"{first}_fluctuation": Metric(metric.unit, "minimize", split=metric.split)}
     return {**task.metrics, **fluctuation, **RESULT_METRICS}
+
+
+def selection_metric(task: Task) -> str | None:
+    """By what searches and tuning choose unless they say otherwise: the first metric of a validation split, else of no split."""
+    for split in ("validation", None):
+        if found := next((name for name, metric in task.metrics.items() if metric.split == split), None):
+            return found
+    return None
 
 
 def find_task(name: str) -> Task:

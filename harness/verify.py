@@ -36,6 +36,7 @@ def verify(
     """
     from harness.console import shell, verified
     from harness.errors import EXIT_RUNS_FAILED, InputError
+    from harness.search import study_names
     from harness.store.paths import RunPaths
     from harness.store.records import Store
     from harness.whole.folder import check_store
@@ -55,7 +56,10 @@ def verify(
     else:
         chosen, loaded, found = check_store(store)
         plans = len(loaded)
-        looked_at = f"{len(chosen)} run{'s' * (len(chosen) != 1)} and {plans} plan{'s' * (plans != 1)}"
+        searches = len(study_names(store))
+        kinds = [(len(chosen), "run"), (plans, "plan"), *([(searches, "search")] if searches else [])]
+        *others, last = (f"{count} {kind}{('es' if kind == 'search' else 's') * (count != 1)}" for count, kind in kinds)
+        looked_at = f"{', '.join(others)} and {last}"
     wrong = any(not each.harmless for each in found)
     if not as_json:
         shell.show(verified.findings(looked_at, found))

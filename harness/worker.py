@@ -6,19 +6,16 @@ Warm: imports, data and compiled code are paid once, by the first run.
 from __future__ import annotations
 
 import faulthandler
-import math
 import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
-from harness import failures
-from harness.attempt import Job, Means, attempt
+from harness.attempt import Job
 from harness.calibration import levels_for
 from harness.errors import (
     EXIT_BAD_INPUT,
@@ -27,54 +24,36 @@ from harness.errors import (
     EXIT_RUNS_FAILED,
     HarnessError,
     InputError,
-    Interrupted,
     StoreError,
 )
 from harness.plan import Plan, PlannedRun, run_id, task_of
 from harness.progress import Course, standing, stuck
 from harness.retry import renew, states_to_retry
+from harness.search import Study, load_study
+from harness.search.storage import address
+from harness.search.worker import SearchWorker
+from harness.stages import begin, following
 from harness.stop import Stop, duration
-from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
+from harness.store.lease import Holder, Lease, Timing
 from harness.store.provenance import now
-from harness.store.records import Record, Result, Spec, Store
+from harness.store.records import Record, Spec, Store
 from harness.task import Accelerator, Task, identity, parse_config
-from harness.tracking import Tracker, make_tracker
+from harness.trainer import Options, SpoiledError, Trainer, cpus, say
 
 IDLE_S = 600.0  # by default, for the end of a look that is not the last
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a worker works; see `--help`. Times in seconds."""
-
-    device: Accelerator = "cpu"
-    threads: int | None = None
-    only: frozenset[str] = frozenset()  # variants; empty: all
-    retry: frozenset[str] = frozenset()  # of failed, diverged
-    retry_before: str = ""  # ISO 8601, UTC: later endings are not retried
-    keep_weights: bool = False
-    idle_s: float | None = None  # None: IDLE_S where the end of a look may bring more runs, else 0
-    track: str = "auto"
-    mirror_descriptor: int | None = None  # of the mirror that several workers share; None: one of its own
-    checkpoint_every_s: float | None = None
-    poll_s: float = 1.0
-    timing: Timing = field(default_factory=Timing)
-    command: tuple[str, ...] = ()
 
 
 class Worker:
     """Trains what is due of one plan until nothing is."""
 
     def __init__(self, store: Store, plan: Plan, options: Options, stop: Stop, here: Holder | None = None) -> None:
-        unknown = sorted(options.only - set(plan.variants))
-        if unknown:
-            raise InputError(f"--only: {unknown[0]!r} is no variant of {plan.name}; allowed: {', '.join(plan.variants)}")
         self.store, self.plan, self.options, self.stop = store, plan, options, stop
+        self.only = _only(plan, options.only)
+        self.trainer = Trainer(store, options, stop, here)
+        self.watch = self.trainer.watch
         self.course = Course(plan, lambda: levels_for(store, plan.looks, say))
         self._seen: dict[str, Record] = {}
         self.task: Task = task_of(plan)
-        self.tracker: Tracker = make_tracker(options.track, store.paths, options.mirror_descriptor, say)
-        self.watch = Watch(options.timing, here or Holder.here())
         if self.task.version != plan.task_version:
             versions = f"planned for version {plan.task_version} of {plan.task}, this is version {self.task.version}"
             raise InputError(f"{plan.name}: {versions}; plan again with --replan")
@@ -82,23 +61,29 @@ class Worker:
     def work(self) -> int:
         """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
         options = self.options
-        renew(self.store, self.plan, self.watch, options.retry, options.retry_before, only=options.only)
+        renew(self.store, self.plan, self.watch, options.retry, options.retry_before, only=self.only)
         idle_since = time.monotonic()
         while not self.stop():
             records = self._records()
             queue = self._queue(records)
             taken = self._take(queue)
             if taken is not None:
-                run, lease = taken
-                result = self._train(run, lease)
-                if result is not None and result.state == "failed" and failures.spoils_the_process(result.error or ""):
-                    raise SpoiledError(result.error)
+                self.trainer.train(*taken)
                 idle_since = time.monotonic()
             elif not queue and self._nothing_to_wait_for(records, time.monotonic() - idle_since):
                 break
             else:
                 self.stop.wait(options.poll_s)
         return self._exit_code()
+
+    def following(self) -> Plan | None:
+        """The plan that the results lead to, written down; None where nothing follows, or not yet."""
+        asked = following(self.plan, self._records()) if not self.stop() else None
+        return begin(self.store, asked) if asked is not None else None
+
+    def close(self) -> None:
+        """Let go of what shows the runs elsewhere."""
+        self.trainer.close()
 
     def _records(self) -> dict[str, Record]:
         # A completed run stays so, and what no look asks for is not waited for: in a large plan, only the others are read again.
@@ -116,53 +101,28 @@ class Worker:
         self._seen.update(self.store.records(unknown, self.watch))
 
     def _queue(self, records: dict[str, Record]) -> list[PlannedRun]:
-        return [run for run in self.course.due(records) if not self.options.only or run.variant in self.options.only]
+        return [run for run in self.course.due(records) if not self.only or run.variant in self.only]
 
-    def _take(self, queue: Sequence[PlannedRun]) -> tuple[PlannedRun, Lease] | None:
+    def _take(self, queue: Sequence[PlannedRun]) -> tuple[Job, str, Lease] | None:
         for run in queue:
+            made = job(self.plan, run, self.task)
             lease = self.store.take(run.id, self.watch)
             if lease is not None:
-                return run, lease
+                return made, f"{run.variant}  seed {run.seed}", lease
         return None
 
     def _nothing_to_wait_for(self, records: dict[str, Record], idle_s: float) -> bool:
         others = self._running(records)
         allowed = self.options.idle_s
         if allowed is None:
-            allowed = 0.0 if self.course.reach(records).final else IDLE_S
+            more_may_come = not self.course.reach(records).final or (self.plan.selection and not self.options.one_stage)
+            allowed = IDLE_S if more_may_come else 0.0
         # Before leaving, make sure that the others live: their counters move, or they are found dead and their runs are due.
         return not others or (idle_s >= allowed and all(record.known_alive for record in others))
 
     def _running(self, records: dict[str, Record]) -> list[Record]:
         asked = (records[run.id] for run in self.course.asked(records))
         return [record for record in asked if record.state == "running"]
-
-    def _train(self, run: PlannedRun, lease: Lease) -> Result | None:
-        options = self.options
-        with lease:
-            if self.store.result(run.id) is not None:
-                return None  # it ended between looking and taking
-            means = Means(
-                device=options.device,
-                threads=options.threads,
-                command=options.command,
-                keep_weights=options.keep_weights,
-                checkpoint_every_s=options.checkpoint_every_s,
-                should_stop=self.stop,
-                tracker=self.tracker,
-            )
-            say(f"{run.id}  {run.variant}  seed {run.seed}: begins")
-            try:
-                result = attempt(job(self.plan, run, self.task), self.store.paths.run(run.id), lease, means)
-            except Interrupted as interrupted:
-                say(str(interrupted))
-                return None
-            except SupersededError as superseded:
-                say(f"{superseded}; leaving it")
-                return None
-        why = f" {result.reason}: {result.error}" if result.reason else ""
-        say(f"{run.id}  {run.variant}  seed {run.seed}: {result.state}{why}")
-        return result
 
     def _exit_code(self) -> int:
         records = self._records()
@@ -184,8 +144,13 @@ class Worker:
             say(f"{name}: every claim is decided at {reach.horizon} of {self.plan.looks[-1]} seeds; the rest is not trained")
 
 
-class SpoiledError(Exception):
-    """The accelerator is unusable by this process; the failed run's result is written."""
+def _only(plan: Plan, wanted: frozenset[str]) -> frozenset[str]:
+    """The variants to train; where the plan chooses, those among which the wanted ones are chosen. Raises InputError."""
+    groups = plan.selection.groups if plan.selection else {label: (label,) for label in plan.variants}
+    for label in sorted(wanted):
+        if label not in groups:
+            raise InputError(f"--only: {label!r} is no variant of {plan.name}; allowed: {', '.join(groups)}")
+    return frozenset(one for label in wanted for one in groups[label])
 
 
 def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
@@ -201,30 +166,22 @@ def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
     return Job(run.id, task, config, spec)
 
 
-def cpus() -> int:
-    """How many processors this process may use: its affinity mask, and its control group's quota."""
-    count = len(os.sched_getaffinity(0))
-    quota = Path("/sys/fs/cgroup/cpu.max")
-    if quota.exists():
-        allowed, period = quota.read_text().split()
-        if allowed != "max":
-            count = min(count, math.ceil(int(allowed) / int(period)))
-    return max(1, count)
-
-
-def say(text: str) -> None:
-    """A line for whoever watches the worker; without room for it on a full disk, the exit code still tells."""
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError:
-        # What is still in the buffer would be written again at exit, and its failure become the exit code.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+def open_work(path: Path) -> tuple[Store, Plan | Study]:
+    """The store and the plan or study of a file in it. Raises InputError, StoreError."""
+    if path.name != "search.json" or path.absolute().parent.parent.name != "studies":
+        return open_plan(path)
+    store = Store.open(path.absolute().parent.parent.parent)
+    study = load_study(store, path.absolute().parent.name)
+    if study is None:
+        raise InputError(f"{path}: no such search; `harness sweep experiments/<name>.yaml` makes it")
+    return store, study
 
 
 def open_plan(path: Path) -> tuple[Store, Plan]:
     """The store and the plan of `<results>/plans/<name>.json`. Raises InputError, StoreError."""
     if path.suffix != ".json" or path.absolute().parent.name != "plans":
-        raise InputError(f"{path}: is no plan; allowed: results/plans/<name>.json, which `harness run` writes")
+        allowed = "results/plans/<name>.json, which `harness run` writes, or results/studies/<name>/search.json"
+        raise InputError(f"{path}: is no plan; allowed: {allowed}")
     if not path.exists():
         raise InputError(f"{path}: no such plan; `harness run experiments/<name>.yaml` makes it")
     store = Store.open(path.parent.parent)
@@ -239,7 +196,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 @app.command(epilog="Example: python -m harness.worker results/plans/leakyrelu_vs_relu.json --device cuda --stop-after 3h50m")
 def worker(  # noqa: PLR0917 - a command's options, each of them named
-    plan: Annotated[Path, typer.Argument(help="results/plans/<name>.json")],
+    plan: Annotated[Path, typer.Argument(help="results/plans/<name>.json, or a search: results/studies/<name>/search.json")],
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     retry: Annotated[list[str] | None, typer.Option(help="failed or diverged: train these again")] = None,
     keep: Annotated[str | None, typer.Option(help="weights: keep the last checkpoint of completed runs")] = None,
@@ -252,6 +209,7 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     threads: Annotated[int | None, typer.Option(min=1, help="processor threads; default: all")] = None,
     track: Annotated[str, typer.Option(help="auto, wandb or none")] = "auto",
     mirror_descriptor: Annotated[int | None, typer.Option(hidden=True)] = None,
+    one_stage: Annotated[bool, typer.Option(hidden=True, help="leave the plans that follow to others")] = False,
     with_parent: Annotated[bool, typer.Option(hidden=True, help="stop when standard input ends")] = False,
     checkpoint_every: Annotated[str | None, typer.Option(help="default: from 1m on, at most 1 % of the time")] = None,
     beat_s: Annotated[float, typer.Option(hidden=True)] = Timing.beat_s,
@@ -259,7 +217,7 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     poll_s: Annotated[float, typer.Option(hidden=True)] = Options.poll_s,
     retry_before: Annotated[str | None, typer.Option(hidden=True, help="ISO 8601, UTC")] = None,
 ) -> None:
-    """Train the runs of a plan that are due; several workers may share a plan. Stopped by a signal, it loses nothing."""
+    """Train the runs of a plan that are due, or a search's trials; several workers may share them. Stopped, it loses nothing."""
     if device not in ("cpu", "cuda"):
         raise InputError(f"--device: {device!r} is no device; allowed: cpu, cuda")
     if keep not in (None, "weights"):
@@ -280,19 +238,32 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
         mirror_descriptor=mirror_descriptor,
         checkpoint_every_s=None if checkpoint_every is None else duration(checkpoint_every),
         poll_s=poll_s,
+        one_stage=one_stage,
         timing=Timing(beat_s, stale_s),
         command=tuple(sys.argv),
     )
-    store, loaded = open_plan(plan)
-    at_work = Worker(store, loaded, options, stop)
-    try:
-        code = at_work.work()
-    except KeyboardInterrupt:
-        say("stopped at once; the last checkpoint is kept, start again to go on")
-        code = EXIT_INTERRUPTED
-    finally:
-        at_work.tracker.close()
-    raise typer.Exit(code)
+    store, loaded = open_work(plan)
+    raise typer.Exit(_work(store, loaded, options, stop))
+
+
+def _work(store: Store, work: Plan | Study | None, options: Options, stop: Stop) -> int:
+    """Train a plan or a study and, unless told otherwise, the plans that its results lead to; the exit code."""
+    code = EXIT_OK
+    while work is not None:
+        at_work: Worker | SearchWorker
+        if isinstance(work, Study):
+            at_work = SearchWorker(store, work, options, stop, url=address(None))
+        else:
+            at_work = Worker(store, work, options, stop)
+        try:
+            code = at_work.work()
+            work = None if options.one_stage else at_work.following()
+        except KeyboardInterrupt:
+            say("stopped at once; the last checkpoint is kept, start again to go on")
+            return EXIT_INTERRUPTED
+        finally:
+            at_work.close()
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,8 @@ from pathlib import Path
 from harness.calibration import levels_for
 from harness.progress import judged
 from harness.stop import Stop
-from harness.worker import Options, Worker, open_plan
+from harness.trainer import Options
+from harness.worker import Worker, open_plan
 
 QUICK = Options(threads=1, poll_s=0.001)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DeviceError
-from harness.launch import Workers, gpu_names, resolve_device
+from harness.launch import Workers, gpu_names, plan_target, resolve_device
 
 TESTS = Path(__file__).parent
 QUICK = ("--poll-s", "0.05", "--beat-s", "0.1", "--stale-s", "1")
@@ -69,7 +69,7 @@ def test_a_device_that_is_not_there_is_refused_with_what_is_allowed():
 def test_children_train_the_plan_and_their_words_are_kept(store, toy_plan, environment):
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
     store.save_plan(plan)
-    with Workers(store, plan, 2, options=QUICK, environment=environment) as workers:
+    with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
         assert workers.wait() == 0
     assert len(workers) == 2
     assert workers.codes == (0, 0)
@@ -80,7 +80,7 @@ def test_children_train_the_plan_and_their_words_are_kept(store, toy_plan, envir
 def test_a_run_that_kills_its_workers_fails_and_the_others_complete(store, toy_plan, environment):
     plan = toy_plan({"deadly": {"die_at": 1}, "base": {}})
     store.save_plan(plan)
-    with Workers(store, plan, 1, options=QUICK, environment=environment) as workers:
+    with Workers(store, plan_target(store, plan), 1, options=QUICK, environment=environment) as workers:
         assert workers.wait() == 1
     assert [record.state for record in store.records(run.id for run in plan.runs).values()] == ["failed", "completed"]
     assert store.record(plan.runs[0].id).reason == "killed"
@@ -90,7 +90,7 @@ def test_a_retry_happens_once_however_many_children_and_restarts(store, toy_plan
     plan = toy_plan({"broken": {"fail_at": 1}, "base": {}}, seeds=2)
     store.save_plan(plan)
     for options in ((), ("--retry", "failed")):
-        with Workers(store, plan, 2, options=(*QUICK, *options), environment=environment) as workers:
+        with Workers(store, plan_target(store, plan), 2, options=(*QUICK, *options), environment=environment) as workers:
             assert workers.wait() == 1
     for run in plan.runs[::2]:
         assert len(list(store.paths.run(run.id).folder.glob("result.*.json"))) == 1
@@ -99,7 +99,7 @@ def test_a_retry_happens_once_however_many_children_and_restarts(store, toy_plan
 def test_bad_input_comes_back_as_one_line_for_people(store, toy_plan, environment):
     plan = toy_plan({"base": {"data": "missing"}})
     store.save_plan(plan)
-    with Workers(store, plan, 2, options=QUICK, environment=environment) as workers:
+    with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
         assert workers.wait() == 2
     assert workers.complaints() == ["no toys in the box; put some in"]
 
@@ -108,7 +108,7 @@ def test_children_that_cannot_even_start_are_given_up(store, toy_plan, environme
     (tmp_path / "sitecustomize.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     plan = toy_plan()
     store.save_plan(plan)
-    with Workers(store, plan, 1, environment={**environment, "PYTHONPATH": str(tmp_path)}) as workers:
+    with Workers(store, plan_target(store, plan), 1, environment={**environment, "PYTHONPATH": str(tmp_path)}) as workers:
         assert workers.wait() == 2
     assert workers.codes == (-signal.SIGKILL,)
     assert "ended with code -9" in workers.complaints()[0]
@@ -117,7 +117,7 @@ def test_children_that_cannot_even_start_are_given_up(store, toy_plan, environme
 def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
     plan = toy_plan({"base": {"sleep": 0.02, "steps": 5000}}, seeds=2)
     store.save_plan(plan)
-    with Workers(store, plan, 2, options=QUICK, environment=environment) as workers:
+    with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
         deadline = time.monotonic() + 60
         while not all(store.paths.run(run.id).provenance.exists() for run in plan.runs):
             assert workers.poll()
@@ -131,7 +131,7 @@ def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
 def test_children_that_left_for_want_of_work_are_started_again_when_there_is_more(store, toy_plan, environment):
     plan = toy_plan({"slow": {"sleep": 0.4}}, seeds=1)
     store.save_plan(plan)
-    workers = Workers(store, plan, 2, options=(*QUICK, "--idle", "0s"), environment=environment)
+    workers = Workers(store, plan_target(store, plan), 2, options=(*QUICK, "--idle", "0s"), environment=environment)
     workers.start()
     while not workers.codes:
         workers.poll()
@@ -148,8 +148,8 @@ def test_children_of_a_killed_parent_stop_with_a_checkpoint(store, toy_plan, env
     store.save_plan(plan)
     script = (
         "import sys; from pathlib import Path\n"
-        "from harness.launch import Workers; from harness.store.records import Store\n"
-        "store = Store.open(Path(sys.argv[1])); workers = Workers(store, store.load_plan('toys'), 1)\n"
+        "from harness.launch import Workers, plan_target; from harness.store.records import Store\n"
+        "store = Store.open(Path(sys.argv[1])); workers = Workers(store, plan_target(store, store.load_plan('toys')), 1)\n"
         "workers.start(); workers.wait()"
     )
     parent = subprocess.Popen([sys.executable, "-c", script, str(store.paths.root)], env=environment)
@@ -168,7 +168,7 @@ def test_children_of_a_killed_parent_stop_with_a_checkpoint(store, toy_plan, env
 def test_gpus_and_threads_are_divided(store, toy_plan, environment):
     plan = toy_plan()
     store.save_plan(plan)
-    workers = Workers(store, plan, 4, "cuda", gpus=("0", "GPU-1"), environment=environment)
+    workers = Workers(store, plan_target(store, plan), 4, "cuda", gpus=("0", "GPU-1"), environment=environment)
     settings = [workers.settings(number) for number in range(4)]
     assert [setting["CUDA_VISIBLE_DEVICES"] for setting in settings] == ["0", "GPU-1", "0", "GPU-1"]
     assert {int(setting["OMP_NUM_THREADS"]) for setting in settings} == {max(1, len(os.sched_getaffinity(0)) // 4)}

@@ -19,6 +19,8 @@ HARNESS = Path(__file__).parent.parent / "harness"
 # A module may import those above it, and within its own folder what it likes, as long as there is no circle.
 LAYERS = (
     "errors",  # what may go wrong
+    "flat",  # nested values -> dotted paths
+    "stop",  # signals and clocks -> whether to stop
     "yamlfile",  # text -> values that remember where they stood
     "task",  # what the harness asks of anything that can be trained
     "training",  # the task cifar_resnet: knows the protocol, and nothing of plans, stores or screens
@@ -26,7 +28,9 @@ LAYERS = (
     "claims",  # what a person may claim
     "experiment",  # files -> an experiment
     "plan",  # an experiment -> its runs
+    "replan",  # the plan on disk and the one asked for -> the one to go on with
     "store",  # plans and runs on disk
+    "stages",  # a plan that chooses -> the plan that follows
     "framecache",  # runs' files -> tables, kept
     "frames",  # store -> tables
     "statistics",  # arrays -> estimates
@@ -36,11 +40,12 @@ LAYERS = (
     "progress",  # what trains next
     "failures",  # exception -> reason
     "tracking",  # runs -> where else they are shown
-    "stop",  # signals and clocks -> whether to stop
     "attempt",  # one run -> one ending
+    "retry",  # ended runs -> pending ones
+    "trainer",  # a run and its lease -> trained
+    "search",  # a study -> trials trained, and the plans that confirm them
     "whole",  # a results folder -> what is wrong with it
     "images",  # predictions -> intervals for new images
-    "retry",  # ended runs -> pending ones
     "worker",  # one plan -> runs, one after the other
     "launch",  # one plan -> several workers
     "repeat",  # one run -> the same run again, and how the two differ
@@ -48,12 +53,16 @@ LAYERS = (
     "figures",  # tables -> figures
     "writeup",  # tables and figures -> a report
     "console",  # values -> a terminal
+    "conduct",  # a plan -> trained in child workers, and shown
+    "pursue",  # a search -> trained in child workers, shown and confirmed
+    "closing",  # what came of it -> what a command shows at its end
     "doctor",  # commands: parse, call, print
     "status",
     "report",
     "verify",
     "sync",
     "run",
+    "sweep",
     "__main__",  # the command that names the others
     "__init__",  # the public functions, from wherever they live
 )

@@ -20,8 +20,11 @@ from harness.claims import KINDS, Claim
 from harness.errors import InputError
 from harness.experiment import load_experiment
 from harness.experiment.compose import compose
-from harness.experiment.file import ExperimentFile
-from harness.plan import Plan, PlannedRun, flatten
+from harness.experiment.file import Confirm, ExperimentFile, Limit, Parameter, Search, Tune
+from harness.experiment.space import Choice, Range
+from harness.flat import flatten
+from harness.plan import Chosen, Plan, PlannedRun, Selection
+from harness.search import Study
 from harness.store.provenance import Code, Provenance
 from harness.store.records import Result, Spec
 from harness.task import find_task
@@ -93,8 +96,10 @@ def test_the_grammars_page_shows_every_kind_of_claim_every_qualifier_and_every_k
     assert {claim.kind for claim in claims} == set(KINDS)
     page = text_of("docs/experiments.md")
     qualifiers = {info.alias or name for kind in KINDS.values() for name, info in kind.model_fields.items()}
-    missing = {key for key in (*ExperimentFile.model_fields, *qualifiers - {"is"}) if f"`{key}`" not in page}
+    keys = {name for model in (ExperimentFile, Tune, Search, Parameter, Limit, Confirm) for name in model.model_fields}
+    missing = {key for key in (*keys - {"against"}, *qualifiers - {"is"}) if f"`{key}`" not in page}
     assert not missing
+    assert "`against: base`" in page
     assert "`is:`" in page
 
 
@@ -190,7 +195,7 @@ def test_every_schedule_is_documented_with_its_knobs() -> None:
 
 def test_every_field_of_the_files_is_documented() -> None:
     page = text_of("docs/results.md")
-    models = (Plan, PlannedRun, Spec, Result, Provenance, Code)
+    models = (Plan, PlannedRun, Chosen, Selection, Study, Range, Choice, Spec, Result, Provenance, Code)
     fields = {info.alias or name for model in models for name, info in model.model_fields.items()}
     assert not [field for field in sorted(fields) if f"`{field}`" not in page]
     assert not [metric for metric in TASK.metrics if f"`{metric}`" not in page]

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from harness.claims import KINDS, DeclineClaim
 from harness.errors import InputError, PlanChanged
 from harness.experiment import load_experiment
-from harness.plan import Plan, canonical_json, config_difference, make_plan, reconcile, registration, run_id
+from harness.flat import config_difference
+from harness.plan import Plan, canonical_json, make_plan, run_id
+from harness.replan import reconcile, registration
 from harness.task import Location, Neutral, identity, location_paths
 from harness.training.config import Config
 
@@ -196,10 +198,19 @@ def test_a_plan_survives_its_file(tmp_path: Path) -> None:
     assert Plan.model_validate_json(text).model_dump() == plan.model_dump()
 
 
-def test_an_experiment_with_tuning_is_not_planned_untuned(tmp_path: Path) -> None:
-    text = EXPERIMENT + "config: {data.validation_size: 100}\ntune: {space: {optimizer.lr: [0.1, 0.2]}}\n"
-    with pytest.raises(InputError, match="tune"):
-        planned(tmp_path, text)
+def test_the_plan_of_a_tuned_experiment_tries_every_variant_under_every_setting_on_seeds_of_its_own(tmp_path: Path) -> None:
+    text = EXPERIMENT + "config: {data.validation_size: 100}\ntune: {space: {optimizer.lr: [0.1, 0.2]}, seeds: 2}\n"
+    plan = planned(tmp_path, text)
+    assert plan.name == "x.tuning"
+    assert not plan.claims
+    assert list(plan.variants) == ["a, lr=0.1", "a, lr=0.2", "b, lr=0.1", "b, lr=0.2"]
+    assert {run.seed for run in plan.runs} == {1000, 1001}
+    assert len(plan.runs) == 8
+    assert plan.selection is not None
+    assert plan.selection.metric == "validation_accuracy"
+    assert plan.selection.groups == {"a": ("a, lr=0.1", "a, lr=0.2"), "b": ("b, lr=0.1", "b, lr=0.2")}
+    untuned = planned(tmp_path, text.partition("tune:")[0])
+    assert plan.selection.then == Plan.model_validate({**dict(untuned), "runs": ()})
 
 
 def test_differences_are_by_dotted_path() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.experiment import load_experiment
-from harness.plan import Plan, make_plan, reconcile
+from harness.plan import Plan, make_plan
 from harness.progress import asked, judged
+from harness.replan import reconcile
 from harness.store.records import Record
 from harness.verdicts import Verdict
 

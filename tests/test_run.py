@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from conftest import TESTS
 
+from harness.conduct import exit_code
 from harness.experiment import load_experiment
 from harness.plan import make_plan
-from harness.run import _exit_code as exit_code
 from harness.run import main
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store

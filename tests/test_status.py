@@ -141,7 +141,7 @@ def test_json_is_one_document_a_form(store: Store, toys: Plan, capsys: pytest.Ca
     [
         (["tois"], "did you mean toys"),
         (["abcdef012345"], "no run 'abcdef012345'"),
-        (["toys", "tigers"], "allowed: one plan, one run id, two run ids"),
+        (["toys", "tigers"], "allowed: one plan or search, one run id, two run ids"),
         (["../toys"], "no plan"),
     ],
 )

@@ -13,7 +13,8 @@ from harness import worker
 from harness.retry import renew
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import read_rows
-from harness.worker import Options, Worker
+from harness.trainer import Options
+from harness.worker import Worker
 
 TIMINGS = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from harness.console.preview import Preview
 from harness.console.standing import Standing, files_of, spec_difference, trained_by
 from harness.plan import Plan
 from harness.slurm.queue import Queue
+from harness.stages import choices
 from harness.store.paths import RunPaths
 from harness.store.records import Record, Spec, encode
 from harness.task import Metric
@@ -34,8 +35,28 @@ def plan_standing(standing: Standing, now: datetime | None = None) -> dict[str, 
 
 
 def plan_runs(plan: Plan, records: Mapping[str, Record]) -> list[dict[str, Any]]:
-    """Every planned run with what became of it."""
-    return [{"variant": run.variant, "seed": run.seed, "look": run.look, **run_outcome(records[run.id])} for run in plan.runs]
+    """Every planned run with what became of it; where the plan's results choose, of its metrics only the one they choose by."""
+    chooses_by = plan.selection.metric if plan.selection else None
+    found = []
+    for run in plan.runs:
+        told = run_outcome(records[run.id])
+        if chooses_by is not None:
+            told["metrics"] = {name: value for name, value in told["metrics"].items() if name == chooses_by}
+        found.append({"variant": run.variant, "seed": run.seed, "look": run.look, **told})
+    return found
+
+
+def choosing(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
+    """A plan whose results choose: every run, and of each group what was chosen; no choice before every run has ended."""
+    assert plan.selection is not None
+    return {
+        "name": plan.name,
+        "question": plan.question,
+        "rehearsal": wording.rehearsal(plan),
+        "metric": plan.selection.metric,
+        "choices": [asdict(choice) for choice in choices(plan, records)],
+        "runs": plan_runs(plan, records),
+    }
 
 
 def queue_standing(records: Mapping[str, Record], queue: Queue | None) -> dict[str, Any] | None:
@@ -68,12 +89,15 @@ def run_outcome(record: Record) -> dict[str, Any]:
     }
 
 
-def run_details(record: Record, spec: Spec, plans: list[str], paths: RunPaths, url: str | None = None) -> dict[str, Any]:
-    """One run with its spec, its plans, its files, and the URL of its page in W&B."""
+def run_details(  # noqa: PLR0917 - what is known of a run, each of it named
+    record: Record, spec: Spec, plans: list[str], paths: RunPaths, url: str | None = None, trials: Sequence[str] = ()
+) -> dict[str, Any]:
+    """One run with its spec, its plans, the trials it is part of, its files, and the URL of its page in W&B."""
     return {
         **run_outcome(record),
         "spec": spec.model_dump(mode="json", by_alias=True),
         "plans": plans,
+        "trials": list(trials),
         "files": [str(file) for file in files_of(paths)],
         "url": url,
     }
@@ -88,8 +112,14 @@ def run_difference(first: tuple[str, Spec], second: tuple[str, Spec]) -> dict[st
 def dry_run(preview: Preview) -> dict[str, Any]:
     """What `run --dry-run --json` prints: the plan as it would be stored, its power, and where each run stands.
 
-    `asked` counts the runs that its looks ask for so far.
+    `asked` counts the runs that its looks ask for so far. Of a tuned experiment: its tuning, with the `evidence` likewise.
     """
+    if preview.follows is not None:
+        return {**_ahead(preview), "evidence": _ahead(preview.follows)}
+    return _ahead(preview)
+
+
+def _ahead(preview: Preview) -> dict[str, Any]:
     document = preview.plan.model_dump(mode="json", by_alias=True, exclude={"runs"})
     power = None if preview.power is None else asdict(preview.power)
     return {

@@ -118,7 +118,8 @@ class Progress:
         """The lines above everything: the question; the runs, workers, device and whether this is a rehearsal."""
         up_to = "up to " if in_stages(self.plan) else ""
         count = f"{up_to}{wording.plural(len(self.plan.runs), 'run')} on {self.device}, {wording.plural(self.workers, 'worker')}"
-        return [*heading(self.plan), marked(count, self.plan)]
+        stage = wording.stage(self.plan)
+        return [*heading(self.plan), marked(" · ".join(filter(None, [stage, count])), self.plan)]
 
     def _tell_stopping(self) -> None:
         self._print(styled(STOPPING))

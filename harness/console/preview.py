@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.calibration import described, levels_for
 from harness.plan import Plan, PlannedRun, task_of
 from harness.power import Power, power_of
-from harness.progress import asked
+from harness.progress import asked as asked_of
+from harness.stages import following, settle
 from harness.store.records import Record, Store
 from harness.task import Metric, parse_config, result_metrics
 
@@ -24,10 +25,14 @@ class Preview:
     parameters: Mapping[str, float]  # by variant; empty where the task counts none
     power: Power | None
     levels: str | None  # of the looks, where they were simulated
+    follows: Preview | None = None  # of the plan that this one's results lead to; before they do, at the declared settings
 
 
 def preview(store: Store, plan: Plan) -> Preview:
-    """Look ahead. Levels of looks that do not ship are simulated and kept. Raises StoreError, InputError, DataError."""
+    """Look ahead; at a plan that chooses, together with the one that follows.
+
+    Levels of looks that do not ship are simulated and kept. Raises StoreError, InputError, DataError.
+    """
     task = task_of(plan)
     metrics, levels = result_metrics(task), levels_for(store, plan.looks)
     records = store.records([run.id for run in plan.runs])
@@ -36,8 +41,24 @@ def preview(store: Store, plan: Plan) -> Preview:
         plan=plan,
         metrics=metrics,
         records=records,
-        asked=asked(plan, records, levels),
+        asked=asked_of(plan, records, levels),
         parameters={label: found["parameters"] for label, found in facts.items() if "parameters" in found},
         power=power_of(store, plan, metrics, levels),
         levels=described(levels, plan.looks, plan.alpha),
+        follows=_following(store, plan, records),
     )
+
+
+def _following(store: Store, plan: Plan, records: Mapping[str, Record]) -> Preview | None:
+    if plan.selection is None:
+        return None
+    asked = following(plan, records)
+    if asked is not None:
+        return preview(store, settle(store, asked)[0])
+    selection, task = plan.selection, task_of(plan)
+    configs = {label: parse_config(task, config) for label, config in selection.then.variants.items()}
+    declared = selection.then.with_runs(configs, range(selection.first_seed, selection.first_seed + selection.seeds))
+    ahead = preview(store, declared)
+    # Which runs these will be is not known yet.
+    pending = {run.id: Record(run.id, "pending") for run in declared.runs}
+    return replace(ahead, records=pending, asked=asked_of(declared, pending))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness import wording
-from harness.console.grid import INDENT, WARNING, Column, Grid, Note, printable, styled
+from harness.console.grid import INDENT, WARNING, Column, Grid, Note, Sentence, printable, styled
 from harness.console.preview import Preview
 from harness.plan import Plan
+from harness.search import Study
+from harness.store.records import Record
 
 
 def heading(plan: Plan) -> list[Text]:
@@ -17,37 +21,64 @@ def heading(plan: Plan) -> list[Text]:
     return [question] if plan.amended is None else [question, styled((wording.CHANGED, WARNING))]
 
 
-def marked(facts: str, plan: Plan) -> Text:
+def marked(facts: str, plan: Plan | Study) -> Text:
     """A line of facts; of a rehearsal, with that at its end."""
     marker = wording.rehearsal(plan)
     return styled(printable(facts), " · ", (printable(marker), WARNING)) if marker else styled(printable(facts))
 
 
 def dry_run(preview: Preview) -> RenderableType:
-    """What `run` would do."""
-    plan, power = preview.plan, preview.power
-    notes = [(f"claim {place}", wording.claim(claim, preview.metrics), "") for place, claim in enumerate(plan.claims, 1)]
+    """What `run` would do; of a tuned experiment first the tuning, then the evidence."""
+    plan, follows = preview.follows.plan if preview.follows else preview.plan, preview.follows
+    lines: list[RenderableType] = [*heading(plan), marked(" · ".join(wording.setting(plan)), plan), Text()]
+    if follows is None:
+        lines += [_variants(preview), Text(), *_notes(preview)]
+    else:
+        assert preview.plan.selection is not None
+        by = wording.label(preview.plan.selection.metric)
+        lines += [Sentence(f"{wording.stage(preview.plan)}, by {by}"), _tuned(preview), Text(), Note("cost", cost(preview), 4)]
+        settings = "at the chosen settings" if plan.chosen else "at each variant's best setting"
+        measured = list(preview.records.values())
+        lines += [Text(), Sentence(f"evidence, 2 of 2: {settings}"), _variants(follows), Text(), *_notes(follows, measured)]
+    return Group(*lines, styled(f"{' ' * INDENT}nothing started; --json lists run ids"))
+
+
+def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[RenderableType]:
+    """Claims, looks, power and cost; `measured`: other runs that show how long one takes."""
+    power = preview.power
+    notes = [(f"claim {place}", wording.claim(claim, preview.metrics), "") for place, claim in enumerate(preview.plan.claims, 1)]
     if preview.levels is not None:
         notes.append(("looks", preview.levels, ""))
     if power is not None:
         notes.append(("power", wording.power(power), ""))
         if power.out_of_reach:
             notes.append(("WARNING", wording.out_of_reach(power), WARNING))
-    notes.append(("cost", cost(preview), ""))
+    notes.append(("cost", cost(preview, measured), ""))
     width = max(len(key) for key, _, _ in notes)
-    return Group(
-        *heading(plan),
-        marked(" · ".join(wording.setting(plan)), plan),
-        Text(),
-        _variants(preview),
-        Text(),
-        *(Note(key, text, width, style) for key, text, style in notes),
-        styled(f"{' ' * INDENT}nothing started; --json lists run ids"),
-    )
+    return [Note(key, text, width, style) for key, text, style in notes]
 
 
-def cost(preview: Preview) -> str:
-    """The runs that are left, their epochs where configurations say how many, and the time they take where runs have shown it."""
+def _tuned(preview: Preview) -> Grid:
+    """A row a variant that is tuned: its settings, and where their runs stand."""
+    plan, records = preview.plan, preview.records
+    assert plan.selection is not None
+    columns = [
+        Column("variant", holds="labels"),
+        *(Column(name, "right") for name in ("settings", "runs", "done", "failed", "to do")),
+    ]
+    rows = []
+    for label, group in plan.selection.groups.items():
+        states = [records[run.id].state for run in plan.runs if run.variant in group]
+        done, lost = sum(state in ("completed", "diverged") for state in states), states.count("failed")
+        rows.append([label, *map(str, (len(group), len(states), done, lost, len(states) - done - lost))])
+    return Grid(columns, rows)
+
+
+def cost(preview: Preview, measured: Sequence[Record] = ()) -> str:
+    """The runs that are left, their epochs where configurations say how many, and the time they take where runs have shown it.
+
+    `measured`: other runs that show it where the plan's own do not.
+    """
     plan, records = preview.plan, preview.records
     waiting = [run for run in preview.asked if records[run.id].state in ("pending", "interrupted")]
     parts = [f"{wording.plural(len(waiting), 'run')} to train"]
@@ -56,7 +87,9 @@ def cost(preview: Preview) -> str:
     if known and len(known) == len(lengths):
         left = sum(known) - sum(records[run.id].epoch for run in waiting)
         parts.append(wording.plural(left, "epoch"))
-    took = [seconds for run in plan.runs if (seconds := records[run.id].seconds) and records[run.id].state == "completed"]
+    own = [records[run.id] for run in plan.runs]
+    took = [record.seconds for record in own if record.seconds and record.state == "completed"]
+    took = took or [record.seconds for record in measured if record.seconds and record.state == "completed"]
     if took and waiting:
         mean = sum(took) / len(took)
         parts.append(f"about {wording.clock(mean * len(waiting))} on 1 worker (measured here: {wording.clock(mean)} a run)")
@@ -83,4 +116,4 @@ def _variants(preview: Preview) -> Grid:
 
 def starred(label: str, plan: Plan) -> str:
     """A variant's label, with a star for the baseline where there is something to compare."""
-    return f"{label} *" if label == plan.baseline and len(plan.variants) > 1 else label
+    return f"{label} *" if label == plan.baseline and len(plan.variants) > 1 and plan.selection is None else label

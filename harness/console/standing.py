@@ -12,12 +12,15 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness import wording
+from harness.console.choices import chosen
 from harness.console.ending import claims, expected
 from harness.console.grid import INDENT, WARNING, Column, Grid, printable, styled
 from harness.console.screens import heading
-from harness.plan import Plan, config_difference, flatten
+from harness.flat import config_difference, flatten
+from harness.plan import Plan
 from harness.progress import Counts
 from harness.slurm.queue import WHY, Queue, Task
+from harness.stages import choices
 from harness.store.paths import Paths, RunPaths
 from harness.store.records import Record, Spec
 from harness.task import Metric
@@ -40,28 +43,42 @@ class Standing:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 
 
-def overview(standings: Sequence[Standing]) -> RenderableType:
-    """All plans, a row each."""
-    diverged = any(standing.counts.diverged for standing in standings)
-    headings = ["experiment", "done", "running", "waiting", "failed", *(["diverged"] if diverged else []), "verdicts", "updated"]
-    rows = []
-    for standing in standings:
-        counts = standing.counts
-        numbers = [counts.running, counts.pending + counts.interrupted, counts.failed, *([counts.diverged] if diverged else [])]
-        updated = NOTHING if standing.updated is None else wording.ago(standing.updated)
-        rows.append(
-            [
-                standing.plan.name,
-                f"{counts.done}/{counts.total}",
-                *(dotted(number) for number in numbers),
-                verdicts(standing),
-                updated,
-            ]
-        )
-    numbers_of = [Column(name, "right") for name in headings[1:-2]]
+@dataclass(frozen=True)
+class Row:
+    """A line of the table of all plans and searches."""
+
+    name: str
+    done: str
+    running: int
+    waiting: int
+    failed: int
+    diverged: int
+    came_to: str  # a plan's verdicts, a search's best
+    updated: float | None
+
+
+def row(standing: Standing) -> Row:
+    """A plan's line."""
+    counts, waiting = standing.counts, standing.counts.pending + standing.counts.interrupted
+    done = f"{counts.done}/{counts.total}"
+    return Row(
+        standing.plan.name, done, counts.running, waiting, counts.failed, counts.diverged, verdicts(standing), standing.updated
+    )
+
+
+def overview(rows: Sequence[Row]) -> RenderableType:
+    """All plans and searches, a line each."""
+    diverged = any(row.diverged for row in rows)
+    headings = ["done", "running", "waiting", "failed", *(["diverged"] if diverged else [])]
+    cells = []
+    for row in rows:
+        numbers = [row.running, row.waiting, row.failed, *([row.diverged] if diverged else [])]
+        updated = NOTHING if row.updated is None else wording.ago(row.updated)
+        cells.append([row.name, row.done, *(dotted(number) for number in numbers), row.came_to, updated])
+    numbers_of = [Column(name, "right") for name in headings]
     return Grid(
         [Column("experiment", holds="labels"), *numbers_of, Column("verdicts", holds="remarks"), Column("updated")],
-        rows,
+        cells,
         indent=0,
     )
 
@@ -82,13 +99,16 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, qu
     """
     plan = standing.plan
     lines: list[RenderableType] = [*heading(plan)]
-    marker = wording.rehearsal(plan)
+    stage, marker = wording.stage(plan), wording.rehearsal(plan)
+    lines += [styled(stage)] if stage else []
     lines += [styled((printable(marker), WARNING))] if marker else []
-    lines += [Text(), overview([standing])]
+    lines += [Text(), overview([row(standing)])]
     if standing.judgement is not None:
         lines += [Text(), claims(plan, records, standing.judgement, standing.metrics)]
     elif plan.claims:
         lines += [Text(), expected(plan, records)]
+    if wording.tunes(plan) and (found := choices(plan, records)):
+        lines.append(chosen(plan, found))
     rows = []
     for state in ("running", "interrupted", "diverged", "failed"):
         for run in plan.runs:
@@ -106,7 +126,8 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, qu
         lines += [Text(), styled(printable(again))]
     report = paths.report(plan.name) / "index.html"
     writing = shlex.join(["harness", "report", plan.name, *wording.elsewhere(paths.root)])
-    lines += [Text(), styled(f"report  {report}" if report.is_file() else f"report  none yet; write it with: {writing}")]
+    if plan.selection is None or report.is_file():
+        lines += [Text(), styled(f"report  {report}" if report.is_file() else f"report  none yet; write it with: {writing}")]
     return Group(*lines)
 
 
@@ -176,8 +197,10 @@ def dotted(number: int) -> str:
     return str(number) if number else NOTHING
 
 
-def one_run(record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths, url: str | None = None) -> RenderableType:
-    """One run: its record, its files and its whole configuration; `url` of its page in W&B."""
+def one_run(  # noqa: PLR0917 - what is known of a run, each of it named
+    record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths, url: str | None = None, trials: Sequence[str] = ()
+) -> RenderableType:
+    """One run: its record, its files and its whole configuration; the `trials` it is part of, `url` of its page in W&B."""
     facts = {
         "run": record.id,
         "state": " ".join(filter(None, [record.state, record.reason])),
@@ -186,6 +209,7 @@ def one_run(record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths, u
         "seed": spec.seed,
         "data": spec.data,
         "plans": ", ".join(plans) or "none",
+        "searches": ", ".join(trials) or None,
         "epochs": record.epoch,
         "trained": None if record.seconds is None else wording.clock(record.seconds),
         "ended": record.ended_at,

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from harness.errors import InputError, Position, Problem
-from harness.experiment.file import DESIGN_KEYS, ExperimentFile
+from harness.experiment.file import DESIGN_KEYS, NOT_BESIDE_SEARCH, ExperimentFile
 from harness.validation import shape_of, suggestion, validate
 from harness.yamlfile import Entry, Node, from_plain, join, read_file, read_value
 
@@ -67,13 +67,19 @@ def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Compose
     inherited = [node.entries["task"] for node in chain if "task" in node.entries]
     if inherited:
         fields["task"] = inherited[-1]
+    if any("search" in node.entries for node in (child, *chosen)):
+        # The base's profile is how its experiments are rehearsed; a search takes no seeds or claims from it.
+        chosen = [node if node.at.file == child.at.file else _without(node, NOT_BESIDE_SEARCH) for node in chosen]
     for node in chosen:
         said = _without_nulls(node).entries
         if any(key in said for key in DESIGN_KEYS):
             fields = {key: entry for key, entry in fields.items() if key not in (*DESIGN_KEYS, "design")}
         # What a profile sets to null or an empty list is taken from the file.
+        before = fields
         fields = {key: entry for key, entry in fields.items() if key not in node.entries}
         fields.update({key: entry for key, entry in said.items() if key != "config"})
+        if "search" in said and "search" in before:  # a rehearsal searches the same space with fewer trials
+            fields["search"] = _laid_over(before["search"], said["search"])
     layers = [config for node in (*chain, *chosen) if (config := node.get("config")) and config.entries]
     overrides = _overrides(settings, problems)
     return Composed(child, fields, tuple(layers), overrides, tuple(names), tuple(problems))
@@ -83,6 +89,16 @@ def _without_nulls(node: Node) -> Node:
     """A file or profile without the keys that are null or an empty list: they say as much as keys that are not there."""
     kept = {key: entry for key, entry in node.entries.items() if entry.node.value is not None and entry.node.value != ()}
     return Node(kept, node.at, node.path)
+
+
+def _without(node: Node, keys: Sequence[str]) -> Node:
+    """A mapping without some of its keys."""
+    return Node({key: entry for key, entry in node.entries.items() if key not in keys}, node.at, node.path)
+
+
+def _laid_over(below: Entry, above: Entry) -> Entry:
+    """A mapping's entries with another's in their place."""
+    return Entry(above.key_at, Node({**below.node.entries, **above.node.entries}, above.node.at, below.node.path))
 
 
 def _chain(path: Path, problems: list[Problem]) -> list[Node]:

@@ -20,6 +20,8 @@ Text = Annotated[str, Field(min_length=1)]
 Patch = Annotated[
     dict[str, Any] | None, Field(description="configuration keys, dotted for a leaf or whole blocks; empty: the base")
 ]
+Real = Annotated[float, Field(allow_inf_nan=False)]
+TrialSeeds = Annotated[int, Field(ge=1, le=100)]
 SeedCount = Annotated[int, Field(ge=1, le=MAX_SEEDS)]
 
 
@@ -44,7 +46,63 @@ class Tune(_Strict):
     """Each variant gets its best setting first, by validation, on seeds of its own."""
 
     space: dict[str, Annotated[tuple[Level, ...], Field(min_length=2)]] = Field(min_length=1)
-    seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    seeds: TrialSeeds = 1
+    metric: Text | None = Field(None, description="default: the task's first metric of the validation split")
+
+
+class Parameter(_Strict):
+    """What a search may vary: numbers in a range, or one of several choices."""
+
+    range: tuple[Real, Real] | None = Field(None, description="least and largest value")
+    log: bool = Field(False, description="by factors rather than by differences")
+    int: bool = Field(False, description="whole numbers only; by itself where the path takes nothing else")
+    step: Annotated[float, Field(gt=0)] | None = Field(None, description="between neighbouring values of a range")
+    choice: Annotated[tuple[Level, ...], Field(min_length=2)] | dict[str, Patch] | None = Field(
+        None, description="values, or named configuration keys"
+    )
+    path: Text | None = Field(None, description="what a range or a list of values sets; default: the parameter's own name")
+    when: dict[str, Level | tuple[Level, ...]] | None = Field(
+        None, min_length=1, description="only where an earlier choice has this value, or one of these"
+    )
+
+
+class Limit(_Strict):
+    """A bound on a number that is known before training."""
+
+    at_most: float | None = None
+    at_least: float | None = None
+
+
+class Confirm(_Strict):
+    """The best trials again on fresh seeds, then the winner against the base on fresh seeds again."""
+
+    top: Annotated[int, Field(ge=1, le=50)] = 5
+    seeds: Annotated[int, Field(ge=2, le=500)] = 5
+    against: Literal["base"] = "base"
+
+
+class Search(_Strict):
+    """An Optuna study: what is searched, for what, and how the winner is confirmed."""
+
+    space: dict[str, Parameter] | None = Field(None, min_length=1)
+    objectives: Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=4)] | None = Field(
+        None, description="metrics; default: the task's first metric of the validation split"
+    )
+    constraints: dict[str, Limit] | None = Field(None, description="bounds that are checked before training")
+    sampler: Literal["tpe", "random", "cmaes", "nsga2"] | None = Field(None, description="default: tpe")
+    pruner: Literal["none", "median", "hyperband"] | None = Field(None, description="default: none")
+    trials: Annotated[int, Field(ge=1, le=100_000)] | None = Field(None, description="a target total; default: 100")
+    seeds: TrialSeeds | None = Field(None, description="runs a trial, whose mean counts; default: 1")
+    budget: Text | None = Field(None, description="device time after which no trial begins, such as 20h")
+    first: tuple[Patch, ...] | None = Field(None, description="configurations to try first, after the base")
+    confirm: Confirm | None = None
+
+    @field_validator("sampler", mode="before")
+    @classmethod
+    def _no_grid(cls, value: Any) -> Any:
+        if value == "grid":
+            raise ValueError("a grid is no search: its cells would get lost with their trials; allowed: factors: instead, or tpe")
+        return value
 
 
 class Profile(_Strict):
@@ -63,6 +121,7 @@ class Profile(_Strict):
     alpha: float | None = Field(None, gt=0, lt=0.5)
     claims: tuple[Any, ...] | None = None
     tune: Tune | None = None
+    search: Search | None = None
 
 
 class ExperimentFile(Profile):
@@ -76,3 +135,4 @@ class ExperimentFile(Profile):
 
 
 DESIGN_KEYS = ("variants", "factors", "components")
+NOT_BESIDE_SEARCH = (*DESIGN_KEYS, "design", "baseline", "seeds", "claims", "tune")

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -17,8 +16,9 @@ from harness.errors import InputError, Position, Problem
 from harness.experiment import designs
 from harness.experiment.compose import Composed, ConfigTree, Override, compose, is_file
 from harness.experiment.factors import draft_variants
-from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS
-from harness.experiment.tuning import check_tuning, overlapping
+from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE_SEARCH
+from harness.experiment.searching import Search, read_search
+from harness.experiment.tuning import Tuning, overlapping, read_tuning
 from harness.task import Task, find_task, identity, location_paths, places, result_metrics
 from harness.validation import suggestion
 from harness.yamlfile import Node, plain
@@ -56,7 +56,8 @@ class Experiment:
     margin: float | None
     alpha: float
     claims: tuple[Claim, ...]
-    tune: Mapping[str, Any] | None
+    tuning: Tuning | None
+    search: Search | None
 
     @property
     def name(self) -> str:
@@ -122,9 +123,7 @@ class _Reader:
         drafts, factors = draft_variants(self.composed, space, tree, base, self.problems)
         self._settings_are_free(drafts)
         variants = self._variants(space, tree, drafts)
-        tune = self.composed.fields.get("tune")
-        if tune is not None:
-            self.problems.extend(check_tuning(tune.node, space, tree, drafts))
+        search, tuning = self._search(space, tree, task), self._tuning(space, tree, drafts, task)
         labels = [draft.label for draft in drafts]
         baseline = self._baseline(labels, variants, base, factors) if labels else None
         looks = self._looks()
@@ -158,8 +157,32 @@ class _Reader:
             margin=margin,
             alpha=self._number("alpha") or 0.05,
             claims=tuple(read),
-            tune=plain(tune.node) if tune else None,
+            tuning=tuning,
+            search=search,
         )
+
+    def _tuning(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft], task: Task) -> Tuning | None:
+        entry = self.composed.fields.get("tune")
+        if entry is None:
+            return None
+        tuning, problems = read_tuning(entry.node, space, tree, drafts, task)
+        self.problems.extend(problems)
+        return tuning
+
+    def _search(self, space: ConfigTree, tree: Node, task: Task) -> Search | None:
+        entry = self.composed.fields.get("search")
+        if entry is None:
+            return None
+        for key in NOT_BESIDE_SEARCH:
+            if beside := self.composed.fields.get(key):
+                message = "beside search; allowed: question, source, task, config, margin, alpha and profiles"
+                self.problems.append(Problem(beside.key_at, key, message))
+        search, problems = read_search(entry.node, space, tree, task)
+        self.problems.extend(problems)
+        if search is not None and search.confirm is not None and "margin" not in self.composed.fields:
+            message = "needs the file's margin, by which the winner is judged; allowed: margin: a difference that does not matter"
+            self.problems.append(Problem(entry.node.entries["confirm"].key_at, "search.confirm", message))
+        return search
 
     def _task(self, name: str) -> Task | None:
         try:
@@ -263,6 +286,8 @@ class _Reader:
 
     def _looks(self) -> tuple[int, ...]:
         entry = self.composed.fields.get("seeds")
+        if entry is None and "search" in self.composed.fields:
+            return (1,)  # a search's own numbers of seeds are in its section
         if entry is None:
             at = self.composed.root.at
             message = "missing; allowed: a number of seeds, or looks: an increasing list of such numbers"

@@ -1,42 +1,143 @@
-"""`tune:` -> the settings every variant may be tuned over, each checked as the configuration it makes."""
+"""`tune:` -> every variant under every setting of the space, checked as the configuration it makes."""
 
 from __future__ import annotations
 
+import itertools
+import math
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from pydantic import BaseModel
+
+from harness.claims import level_label
 from harness.errors import Problem
+from harness.experiment import file
 from harness.experiment.compose import ConfigTree
-from harness.experiment.designs import Draft
-from harness.validation import suggestion
+from harness.experiment.designs import Draft, short_names
+from harness.task import Metric, Task, result_metrics, selection_metric
+from harness.validation import suggestion, validate
 from harness.yamlfile import Entry, Node, plain
 
-HELD_OUT = "data.validation_size"  # tuning sees a validation split, never test
+HELD_OUT = "data.validation_size"  # tuning and searches see a validation split, never test
+MAX_CANDIDATES = 5000
 
 
-def check_tuning(tune: Node, space: ConfigTree, tree: Node, drafts: Sequence[Draft]) -> list[Problem]:
-    """Everything wrong with a `tune:` whose structure is right: unknown paths, impossible values, paths that the variants set."""
+@dataclass(frozen=True)
+class Candidate:
+    """A variant under one setting."""
+
+    label: str
+    variant: str
+    values: Mapping[str, Any]  # dotted path -> value
+    config: BaseModel
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What each variant is tuned over before it is compared: all get the same settings and seeds."""
+
+    metric: str
+    goal: str
+    seeds: int
+    space: Mapping[str, tuple[Any, ...]]  # dotted path -> values
+    candidates: tuple[Candidate, ...]  # variant by variant, each in the order of the space
+
+
+def read_tuning(
+    tune: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draft], task: Task
+) -> tuple[Tuning | None, list[Problem]]:
+    """The tuning of the variants `drafts`, or None and what is wrong with it."""
+    section, _ = validate(file.Tune, tune)
+    space = tune.get("space")
+    if section is None or space is None:
+        return None, []  # reported with the file's structure
+    problems = _paths(space, tree, base_tree, drafts)
+    problems.extend(check_held_out(tune, tree, base_tree, "tuning"))
+    metrics = result_metrics(task)
+    metric = section.metric or selection_metric(task)
+    if metric is None:
+        problems.append(Problem(tune.at, tune.path, "metric missing, and the task has no validation metric; allowed: metric:"))
+    elif section.metric is not None:
+        problems.extend(check_seen(metric, metrics, tune.entries["metric"].node))
+    count = len(drafts) * math.prod(len(values) for values in section.space.values())
+    if count > MAX_CANDIDATES:
+        message = f"{count:,} settings to try over all variants; allowed: up to {MAX_CANDIDATES:,}"
+        problems.append(Problem(space.at, space.path, message))
+    if problems or metric is None:
+        return None, problems
+    candidates = [found for draft in drafts for found in _of_one(draft, space, tree, base_tree, problems)]
+    if problems:
+        return None, problems
+    return Tuning(metric, metrics[metric].goal, section.seeds, section.space, tuple(candidates)), []
+
+
+def check_held_out(section: Node, tree: ConfigTree, base_tree: Node, what: str) -> list[Problem]:
+    """A problem where the task can hold out a validation split and does not."""
+    known = [".".join(path) for path in tree.shape.leaves()]
+    if HELD_OUT in known and not plain(base_tree).get("data", {}).get("validation_size"):
+        message = f"{what} needs {HELD_OUT} above 0; allowed: a number of training images to hold out"
+        return [Problem(section.at, section.path, message)]
+    return []
+
+
+def check_seen(name: str, metrics: Mapping[str, Metric], at: Node) -> list[Problem]:
+    """Problems of a metric to choose by: there is none, or it is measured on cases that no choice may see."""
+    allowed = [other for other, metric in metrics.items() if metric.split in ("validation", None)]
+    if name not in metrics:
+        return [Problem(at.at, at.path, f"no metric {name!r}; {suggestion(name, allowed)}")]
+    if name not in allowed:
+        seen = metrics[name].split
+        message = f"{name} is measured on the {seen} split, by which nothing may be chosen; allowed: {', '.join(allowed)}"
+        return [Problem(at.at, at.path, message)]
+    return []
+
+
+def overlapping(path: str, others: Sequence[str]) -> str | None:
+    """The first of `others` that sets `path`, a part of it, or a block around it; None where none does."""
+    return next((other for other in others if f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")), None)
+
+
+def _paths(space: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draft]) -> list[Problem]:
+    """Unknown paths, paths that the variants set, values that the configuration refuses or that stand there twice."""
     problems: list[Problem] = []
-    section = tune.get("space")
-    paths: Mapping[str, Entry] = section.entries if section else {}
-    known = [".".join(path) for path in space.shape.leaves()]
+    known = [".".join(path) for path in tree.shape.leaves()]
     taken = [key for draft in drafts for key, _ in draft.changes]
-    for path, entry in paths.items():
+    for path, entry in space.entries.items():
         if path not in known:
             problems.append(Problem(entry.key_at, entry.node.path, f"unknown configuration path; {suggestion(path, known)}"))
             continue
         if rival := overlapping(path, taken):
             message = f"the variants set {rival} themselves; allowed: a path that they leave alone"
             problems.append(Problem(entry.key_at, entry.node.path, message))
+        seen: set[str] = set()
         for level in entry.node.value if isinstance(entry.node.value, tuple) else ():
-            _, wrong = space.validated(space.assign(tree, [(path, Entry(level.at, level))]))
+            _, wrong = tree.validated(tree.assign(base_tree, [(path, Entry(level.at, level))]))
             problems.extend(problem for problem in wrong if problem.path.startswith(level.path))
-    held_out = plain(tree).get("data", {}).get("validation_size")
-    if HELD_OUT in known and not held_out:
-        message = f"tuning needs {HELD_OUT} above 0; allowed: a number of training images to hold out"
-        problems.append(Problem(tune.at, tune.path, message))
+            label = level_label(plain(level))
+            if label in seen:
+                problems.append(Problem(level.at, level.path, f"{label} twice; allowed: each value once"))
+            seen.add(label)
     return problems
 
 
-def overlapping(path: str, others: Sequence[str]) -> str | None:
-    """The first of `others` that sets `path`, a part of it, or a block around it; None where none does."""
-    return next((other for other in others if f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")), None)
+def _of_one(draft: Draft, space: Node, tree: ConfigTree, base_tree: Node, problems: list[Problem]) -> list[Candidate]:
+    """One variant under every combination of values, the last path fastest."""
+    names = short_names(list(space.entries))
+    lists = [entry.node.value if isinstance(entry.node.value, tuple) else () for entry in space.entries.values()]
+    found = []
+    for nodes in itertools.product(*lists):
+        changes = [(path, Entry(node.at, node)) for path, node in zip(space.entries, nodes, strict=True)]
+        config, wrong = tree.validated(tree.assign(base_tree, [*draft.changes, *changes]))
+        setting = ", ".join(f"{name}={level_label(plain(node))}" for name, node in zip(names, nodes, strict=True))
+        if config is None:
+            reasons = "; ".join(sorted({problem.message for problem in wrong}))
+            problems.append(Problem(space.at, space.path, f"variant {draft.label!r} with {setting}: {reasons}"))
+            continue
+        label = f"{draft.label}, {setting}"
+        if not re.fullmatch(file.LABEL, label):
+            words = f"{file.LABEL_WORDS}, the setting included"
+            problems.append(Problem(space.at, space.path, f"{label!r} is no label; allowed: {words}"))
+        found.append(Candidate(label, draft.label, {path: plain(entry.node) for path, entry in changes}, config))
+    return found

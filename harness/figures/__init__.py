@@ -6,15 +6,27 @@ from harness.figures.course import alike, course
 from harness.figures.curves import curves
 from harness.figures.dose import dose
 from harness.figures.forest import forest
+from harness.figures.front import pareto
 from harness.figures.grid import grid
+from harness.figures.history import history
+from harness.figures.importance import importance
 from harness.figures.network import network
 from harness.figures.pair import pair
+from harness.figures.parallel import parallel
+from harness.figures.searched import Confirmed, Fresh, SearchSubject
 from harness.figures.sheet import words
+from harness.figures.slices import slices
 from harness.figures.style import save
 from harness.figures.subject import Subject
+from harness.figures.tuning import Setting, Tuned, tuning
 
 __all__ = [
+    "Confirmed",
+    "Fresh",
+    "SearchSubject",
+    "Setting",
     "Subject",
+    "Tuned",
     "alike",
     "cost",
     "course",
@@ -24,10 +36,16 @@ __all__ = [
     "dose",
     "forest",
     "grid",
+    "history",
+    "importance",
     "main_figure",
     "network",
     "pair",
+    "parallel",
+    "pareto",
     "save",
     "sizes",
+    "slices",
+    "tuning",
     "words",
 ]

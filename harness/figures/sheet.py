@@ -51,8 +51,7 @@ def sheet(
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    above = textwrap.wrap(note, int(WIDTH * LETTERS / 1.35)) if note else []
-    below = textwrap.wrap(key, int(WIDTH * LETTERS)) if key else []
+    above, below = folded(note, WIDTH * LETTERS / 1.35), folded(key, WIDTH * LETTERS)
     top, bottom = len(above) * NOTE_LINE + EDGE, (len(below) * LINE + EDGE) * bool(below)
     whole = height + top + bottom
     figure = Figure(figsize=(WIDTH, whole))
@@ -65,6 +64,11 @@ def sheet(
     rect = (0.005, bottom / whole, 0.99, 1 - (top + bottom) / whole)
     figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, wspace=0.05))
     return figure, list(axes)
+
+
+def folded(text: str | None, letters: float) -> list[str]:
+    """Lines of so many letters; none without a text."""
+    return textwrap.wrap(text, int(letters)) if text else []
 
 
 def make_room(figure: Figure, below: float) -> None:

@@ -66,6 +66,41 @@ class RunPaths:
 
 
 @dataclass(frozen=True)
+class StudyPaths:
+    """The files of one search."""
+
+    folder: Path
+
+    @property
+    def spec(self) -> Path:
+        """What is searched."""
+        return self.folder / "search.json"
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's own record of the trials."""
+        return self.folder / "journal.log"
+
+    @property
+    def desk(self) -> Path:
+        """Where the lease lies of whoever gives out trials right now."""
+        return self.folder / "desk"
+
+    @property
+    def trials(self) -> Path:
+        """The trials' leases, a folder each."""
+        return self.folder / "trials"
+
+    def trial(self, number: int) -> Path:
+        """Where the lease lies of whoever trains trial `number`."""
+        return self.trials / str(number)
+
+    def trial_runs(self, number: int) -> Path:
+        """Which runs trial `number` is made of."""
+        return self.trial(number) / "runs.json"
+
+
+@dataclass(frozen=True)
 class Paths:
     """The folders of a results folder. Names that could leave it raise StoreError."""
 
@@ -113,6 +148,19 @@ class Paths:
     def delivery(self, run_id: str) -> Path:
         """What of a run has arrived at W&B."""
         return self.wandb / "runs" / f"{self.run(run_id).folder.name}.json"
+
+    @property
+    def studies(self) -> Path:
+        """Searches, one folder each."""
+        return self.root / "studies"
+
+    def study(self, name: str) -> StudyPaths:
+        """The files of the search `name`."""
+        return StudyPaths(self.studies / plain(name))
+
+    def earlier_study(self, name: str, number: int) -> Path:
+        """A search that another one replaced."""
+        return self.studies / "replaced" / f"{plain(name)}.{number}"
 
     def levels(self, looks: Sequence[int]) -> Path:
         """The levels that were simulated for a schedule of looks."""

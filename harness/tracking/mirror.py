@@ -22,6 +22,7 @@ from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance, now
 from harness.store.records import Spec, Store, read_rows
+from harness.store.trialruns import memberships
 from harness.tracking import delivery
 from harness.tracking.client import Client, Hardware, OpenRun, UnreachableError
 from harness.tracking.delivery import Delivery
@@ -110,7 +111,8 @@ class Mirror:
         try:
             spec = atomic.read_json(paths.spec, Spec)
             plans, _ = self.store.load_plans()
-            shown = page(run_id, spec, plans, _provenance(paths.provenance), paths.folder)
+            trials = memberships(self.store.paths).get(run_id, ())
+            shown = page(run_id, spec, plans, _provenance(paths.provenance), paths.folder, trials)
             if delivery.outdated(known.rows, delivery.row_digests(read_rows(paths.metrics))):
                 known = Delivery(attempt=known.attempt + 1)
             delivery.save(self.store.paths, run_id, known)

@@ -12,6 +12,7 @@ from typing import Any
 from harness.plan import Plan
 from harness.store.provenance import Provenance
 from harness.store.records import Result, Spec
+from harness.store.trialruns import Membership
 
 LONGEST_TAG = 64  # characters; W&B refuses longer ones
 LONGEST_NAME = 128
@@ -41,11 +42,19 @@ class Ending:
     tags: tuple[str, ...] = field(default=())
 
 
-def page(run_id: str, spec: Spec, plans: Iterable[Plan], provenance: Provenance | None, folder: Path) -> Page:
-    """The first plan that asked for the run gives group, variant and name; the others are tags.
+def page(  # noqa: PLR0917 - all that is known of a run, each of it named
+    run_id: str,
+    spec: Spec,
+    plans: Iterable[Plan],
+    provenance: Provenance | None,
+    folder: Path,
+    trials: Sequence[Membership] = (),
+) -> Page:
+    """The first plan that asked for the run gives group, variant and name, else the search's trial; the others are tags.
 
     The configuration keeps its blocks, so that `model.activation` filters; `seed` and `variant` stand beside them unless the task
-    has such keys, and `harness` holds where the run lies and what made it. One tag tells evidence from rehearsals.
+    has such keys, and `harness` holds where the run lies and what made it. One tag tells evidence from rehearsals and from
+    runs by which something is chosen.
     """
     asking = sorted((plan for plan in plans if any(run.id == run_id for run in plan.runs)), key=lambda plan: plan.created)
     variant, group, factors = run_id, "", {}
@@ -53,9 +62,12 @@ def page(run_id: str, spec: Spec, plans: Iterable[Plan], provenance: Provenance 
         first = asking[0]
         variant = next(run.variant for run in first.runs if run.id == run_id)
         group, factors = first.name, {name.replace(".", "_"): level for name, level in first.levels.get(variant, {}).items()}
-    tags = [plan.name for plan in asking[1:]]
-    tags.append("without plan" if not asking else "rehearsal" if all(plan.rehearsal for plan in asking) else "evidence")
+    elif trials:
+        variant, group = f"trial {trials[0].number}", trials[0].study
+    tags = [*(plan.name for plan in asking[1:]), *(trial.study for trial in trials if trial.study != group)]
+    tags.append(_use(asking, trials))
     ours: dict[str, Any] = {"run_id": run_id, "folder": str(folder.absolute()), "plans": [plan.name for plan in asking]}
+    ours |= {"trials": [f"{trial.study} {trial.number}" for trial in trials]} if trials else {}
     ours |= {"task": spec.task, "task_version": spec.version, "data": spec.data, "factors": factors}
     if provenance is not None:
         # Not the command: its arguments are the person's, and may hold anything.
@@ -70,6 +82,16 @@ def page(run_id: str, spec: Spec, plans: Iterable[Plan], provenance: Provenance 
         tags=tuple(dict.fromkeys(_short(tag, LONGEST_TAG) for tag in tags)),
         config=without_secrets(config),
     )
+
+
+def _use(asking: Sequence[Plan], trials: Sequence[Membership]) -> str:
+    """What a run is for, in a word."""
+    judged = [plan for plan in asking if plan.selection is None]
+    if judged:
+        return "rehearsal" if all(plan.rehearsal for plan in judged) else "evidence"
+    if any(plan.selection is not None and plan.selection.settings for plan in asking):
+        return "tuning"
+    return "search" if asking or trials else "without plan"
 
 
 def ending(result: Result | None) -> Ending:

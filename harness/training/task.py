@@ -20,12 +20,12 @@ class CifarResnet:
     Config = config.Config
     version = "1"
     metrics: Mapping[str, Metric] = {
-        "test_accuracy": Metric("%", "maximize", cases="test_images"),
-        "test_loss": Metric("nats", "minimize"),
-        "train_loss": Metric("nats", "minimize"),
-        "train_accuracy": Metric("%", "maximize"),
-        "validation_loss": Metric("nats", "minimize"),
-        "validation_accuracy": Metric("%", "maximize"),
+        "test_accuracy": Metric("%", "maximize", cases="test_images", split="test"),
+        "test_loss": Metric("nats", "minimize", split="test"),
+        "train_loss": Metric("nats", "minimize", split="train"),
+        "train_accuracy": Metric("%", "maximize", split="train"),
+        "validation_accuracy": Metric("%", "maximize", split="validation"),
+        "validation_loss": Metric("nats", "minimize", split="validation"),
     }
 
     def resolve(self, settings: config.Config, accelerator: Accelerator) -> config.Config:

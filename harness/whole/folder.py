@@ -1,4 +1,4 @@
-"""A results folder -> what is wrong with its runs and plans, and what else is noteworthy."""
+"""A results folder -> what is wrong with its runs, plans and searches, and what else is noteworthy."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 from harness.claims import digest
 from harness.errors import InputError, StoreError
 from harness.plan import Plan, run_id, task_of
+from harness.search import load_study
 from harness.store import atomic
-from harness.store.paths import NAME, RUN_ID, RunPaths
+from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
 from harness.store.records import Store
+from harness.store.trialruns import memberships
 from harness.task import identity, parse_config
 from harness.whole.finding import Finding, entries, foreign, left_behind, told
 from harness.whole.run import check_run
@@ -30,11 +32,13 @@ def check_store(store: Store) -> tuple[list[str], list[Plan], list[Finding]]:
             found.append(foreign(path, "its name is no run id, so it is passed over"))
     plans, of_plans = _check_plans(store)
     replaced, of_replaced = _read_replaced(store)
-    planned = {run.id for plan in (*plans, *replaced) for run in plan.runs}
+    asked_for = {run.id for plan in (*plans, *replaced) for run in plan.runs} | memberships(store.paths, replaced=True).keys()
     orphans = [
-        Finding(store.paths.run(orphan).folder, "belongs to no plan", harmless=True) for orphan in runs if orphan not in planned
+        Finding(store.paths.run(orphan).folder, "belongs to no plan and no search", harmless=True)
+        for orphan in runs
+        if orphan not in asked_for
     ]
-    return runs, plans, [*found, *of_plans, *of_replaced, *orphans]
+    return runs, plans, [*found, *of_plans, *of_replaced, *_check_studies(store), *orphans]
 
 
 def all_plans(store: Store) -> list[Plan]:
@@ -49,7 +53,8 @@ def check_plan(plan: Plan, path: Path) -> Iterator[Finding]:
     plan_again = "restore it from a copy, or plan again with --replan"
     if plan.name != path.stem:
         yield Finding(path, f"holds the plan {plan.name!r}", f"name it {plan.name}.json again")
-    registered = {"looks": plan.looks, "margin": plan.margin, "alpha": plan.alpha, "baseline": plan.baseline}
+    judged_by = {"looks": plan.looks, "margin": plan.margin, "alpha": plan.alpha, "baseline": plan.baseline}
+    registered = {} if plan.selection is not None else judged_by  # what only chooses has nothing to register
     if digest(plan.claims, registered) != plan.claims_digest:
         # An extended plan may have the file's new looks or margin.
         what = "its claims, looks, margin, alpha or baseline are not those that were registered first"
@@ -107,6 +112,29 @@ def _check_plans(store: Store) -> tuple[list[Plan], list[Finding]]:
             plans.append(plan)
             found += check_plan(plan, path)
     return plans, found
+
+
+def _check_studies(store: Store) -> list[Finding]:
+    """What there is to say of searches. Their trials are Optuna's to read; their runs are checked like all others."""
+    found: list[Finding] = []
+    for path in entries(store.paths.studies):
+        if path.name == "replaced":
+            continue
+        if not path.is_dir() or not NAME.fullmatch(path.name):
+            found.append(foreign(path))
+            continue
+        try:
+            study = load_study(store, path.name)
+        except StoreError as error:
+            found.append(told(StudyPaths(path).spec, error))
+            continue
+        if study is None:
+            found.append(foreign(path, "it holds no search.json, so it is passed over"))
+        elif study.name != path.name:
+            found.append(
+                Finding(StudyPaths(path).spec, f"holds the search {study.name!r}", f"name its folder {study.name} again")
+            )
+    return found
 
 
 def _read_replaced(store: Store) -> tuple[list[Plan], list[Finding]]:

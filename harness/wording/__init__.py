@@ -23,6 +23,7 @@ from harness.wording.plans import (
     CHANGED,
     amended,
     command,
+    confirms,
     declared,
     elsewhere,
     epochs,
@@ -31,6 +32,8 @@ from harness.wording.plans import (
     seeds,
     setting,
     setting_words,
+    stage,
+    tunes,
 )
 from harness.wording.power import out_of_reach, power
 from harness.wording.verdicts import confidence, headline, interval, needed, notes, outcome, p_value, part
@@ -48,6 +51,7 @@ __all__ = [
     "clock",
     "command",
     "confidence",
+    "confirms",
     "count",
     "cut_out",
     "decimals",
@@ -79,5 +83,7 @@ __all__ = [
     "shorten",
     "signed",
     "spread",
+    "stage",
     "statement",
+    "tunes",
 ]

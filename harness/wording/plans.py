@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.plan import Plan
+from harness.search import Study
 from harness.task import Metric
 from harness.verdicts import Table
 from harness.wording.claims import claim
@@ -25,9 +26,9 @@ def epochs(config: Mapping[str, Any]) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def setting(plan: Plan) -> tuple[str, ...]:
+def setting(plan: Plan | Study) -> tuple[str, ...]:
     """What every variant shares, in a few words: task, data set, epochs, precision, accelerator."""
-    configs = plan.variants.values()
+    configs = [plan.base] if isinstance(plan, Study) else list(plan.variants.values())
 
     def shared(block: str, key: str) -> Any:
         values = {repr(config[block][key]): config[block][key] for config in configs if key in (config.get(block) or {})}
@@ -39,8 +40,8 @@ def setting(plan: Plan) -> tuple[str, ...]:
     return tuple(str(part) for part in parts if part is not None)
 
 
-def rehearsal(plan: Plan) -> str | None:
-    """Why a plan's results are no evidence; None where they are."""
+def rehearsal(plan: Plan | Study) -> str | None:
+    """Why the results of a plan or a search are no evidence; None where they are."""
     if not plan.rehearsal:
         return None
     reasons = [f"profile {plan.profile}"] if plan.profile else []
@@ -48,18 +49,44 @@ def rehearsal(plan: Plan) -> str | None:
     return f"REHEARSAL: {', '.join(reasons)}, no evidence"
 
 
+def tunes(plan: Plan) -> bool:
+    """Whether the plan's results choose each variant's setting."""
+    return plan.selection is not None and bool(plan.selection.settings)
+
+
+def confirms(plan: Plan) -> bool:
+    """Whether the plan re-runs what a search has found."""
+    chooser = plan.chosen.plan if plan.chosen else ""
+    return chooser.endswith(".top") or (plan.selection is not None and not tunes(plan))
+
+
+def stage(plan: Plan) -> str | None:
+    """Which stage of an experiment the plan is, and how large; None where there is only one."""
+    if plan.selection is None and plan.chosen is None:
+        return None
+    if plan.selection is None:
+        return "confirmation, 2 of 2: the winner against the base, on fresh seeds" if confirms(plan) else "evidence, 2 of 2"
+    if confirms(plan):
+        return f"confirmation, 1 of 2: the best {plural(len(plan.variants), 'trial')} x {plural(seeds(plan), 'fresh seed')}"
+    sizes = {len(group) for group in plan.selection.groups.values()}
+    settings = f"{plural(len(plan.selection.groups), 'variant')} x {plural(max(sizes), 'setting')}"
+    return f"tuning, 1 of 2: {settings} x {plural(seeds(plan), 'seed')}"
+
+
 def seeds(plan: Plan) -> int:
     """The number of seeds of each variant."""
     return len({run.seed for run in plan.runs})
 
 
-def command(plan: Plan, results: Path) -> str:
-    """The command that makes and trains this plan again in the folder `results`, quoted for a shell."""
-    words = ["harness", "run", plan.file or f"experiments/{plan.experiment}.yaml"]
+def command(plan: Plan | Study, results: Path) -> str:
+    """The command that makes and trains this plan or search again in the folder `results`, quoted for a shell."""
+    searched = isinstance(plan, Study) or confirms(plan)
+    words = ["harness", "sweep" if searched else "run", plan.file or f"experiments/{plan.experiment}.yaml"]
     words += ["--profile", plan.profile] if plan.profile else []
     for override in plan.overrides:
         words += ["--set", override]
-    words += ["--seeds", str(seeds(plan))] if seeds(plan) > max(plan.looks) else []
+    if isinstance(plan, Plan) and not searched:
+        words += ["--seeds", str(seeds(plan))] if seeds(plan) > max(plan.looks) else []
     return shlex.join([*words, "--device", plan.accelerator, *elsewhere(results)])
 
 

@@ -21,6 +21,7 @@ from harness.store.records import Record, Store
 from harness.task import Metric, result_metrics
 from harness.verdicts import Judgement, Table, Verdict, judgement, table
 from harness.writeup.flags import flags
+from harness.writeup.tuned import Tuning, searched, tuning_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,8 @@ class Findings:
     origins: Mapping[str, Provenance]  # by run id, of the asked runs that were started
     flags: tuple[str, ...]  # what to know before trusting a comparison: sentences
     cost: Cost
+    tuning: Tuning | None  # what the variants were tuned over, where they were
+    search: str | None  # the search that chose the winner, where one did
     last: str | None  # when the last run ended: ISO 8601, UTC
     folder: Path  # of the report
     results: Path  # the folder that holds all, as it was named
@@ -109,6 +112,8 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> Findings:
     pairs, seeds = _pairs(plan, found.verdicts, tables[first]) if predictions else [], tables[first].seeds
     images = new_images(store, plan, records, pairs, metric=first, kind=metrics[first], seeds=seeds)
     origins, damaged = _origins(store, wanted)
+    tuning = tuning_of(store, plan, metrics)
+    trust = flags(plan, wanted, records, origins, found, damaged=damaged)
     return Findings(
         store=store,
         plan=plan,
@@ -123,12 +128,21 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> Findings:
         images=images.intervals,
         images_missing=images.missing,
         origins=origins,
-        flags=flags(plan, wanted, records, origins, found, damaged=damaged),
+        flags=(*trust, *(tuning.flags if tuning else _untold(store, plan))),
         cost=_cost(plan, wanted, records, origins),
+        tuning=tuning,
+        search=searched(store, plan),
         last=max((ended for run in wanted if (ended := records[run.id].ended_at)), default=None),
         folder=store.paths.report(plan.name),
         results=store.paths.root,
     )
+
+
+def _untold(store: Store, plan: Plan) -> tuple[str, ...]:
+    """Says so where a plan's configurations were chosen by runs that nothing is known of here."""
+    if plan.chosen is None or store.paths.plan(plan.chosen.plan).is_file():
+        return ()
+    return (f"By which runs its configurations were chosen is not known here: the plan {plan.chosen.plan} is missing.",)
 
 
 def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness import wording
-from harness.plan import Plan, PlannedRun, flatten
+from harness.flat import flatten
+from harness.plan import Plan, PlannedRun
 from harness.store.provenance import Provenance
 from harness.store.records import Record
 from harness.verdicts import Judgement

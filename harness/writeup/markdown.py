@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import wording
 from harness.plan import PlannedRun
@@ -16,6 +16,10 @@ from harness.writeup.rows import ClaimRow, Rows, VariantTable
 from harness.writeup.runtable import commits, run_rows
 from harness.writeup.summary import banner, standing
 from harness.writeup.template import environment
+from harness.writeup.tuned import Tuning
+
+if TYPE_CHECKING:
+    import jinja2
 
 # Every character that starts Markdown, HTML or a formula somewhere. An underscore inside a word starts nothing.
 SPECIAL = re.compile(r"[\\`*\[\]<>|~&#$!{}]|(?<![^\W_])_|_(?![^\W_])")
@@ -42,26 +46,37 @@ class Grid:
 
 def render(findings: Findings, pictures: Iterable[Picture]) -> str:
     """The page's text; the same for the same findings."""
-    templates = environment()
-    templates.filters["md"] = lambda text: text if isinstance(text, Markdown) else escape(text)
     plan, rows = findings.plan, Rows(findings)
     command = wording.command(plan, findings.results)
-    return templates.get_template("report.md.j2").render(
-        plan=plan,
-        banner=banner(findings),
-        facts=[*wording.setting(plan), wording.plural(wording.seeds(plan), "seed")],
-        last=findings.last,
-        claims=[claim(findings, *each) for each in zip(findings.judgement.verdicts, rows.claims, strict=True)],
-        tables=[variants(findings, table, first=place == 0) for place, table in enumerate(rows.tables)],
-        pictures=list(pictures),
-        flags=findings.flags,
-        trust=trust(findings, rows),
-        standing=standing(findings),
-        runs=runs(findings),
-        commits=commits(findings),
-        command=command,
-        fence="`" * (longest_run("`", command) + 3),
+    return (
+        environment_of()
+        .get_template("report.md.j2")
+        .render(
+            plan=plan,
+            banner=banner(findings),
+            facts=[*wording.setting(plan), wording.plural(wording.seeds(plan), "seed")],
+            last=findings.last,
+            claims=[claim(findings, *each) for each in zip(findings.judgement.verdicts, rows.claims, strict=True)],
+            tables=[variants(findings, table, first=place == 0) for place, table in enumerate(rows.tables)],
+            pictures=list(pictures),
+            search=findings.search,
+            tuned=tuned(findings.tuning) if findings.tuning else None,
+            flags=findings.flags,
+            trust=trust(findings, rows),
+            standing=standing(findings),
+            runs=runs(findings),
+            commits=commits(findings),
+            command=command,
+            fence="`" * (longest_run("`", command) + 3),
+        )
     )
+
+
+def environment_of() -> jinja2.Environment:
+    """The templates of Markdown, which escape by `md` whatever is not `Markdown` already."""
+    templates = environment()
+    templates.filters["md"] = lambda text: text if isinstance(text, Markdown) else escape(text)
+    return templates
 
 
 def claim(findings: Findings, verdict: Verdict, row: ClaimRow) -> dict[str, Any]:
@@ -106,6 +121,7 @@ def variants(findings: Findings, table: VariantTable, first: bool) -> Grid:
     """The variants by one metric; the first table also has what each cost and its runs."""
     columns: list[tuple[str, str, list[str]]] = [
         ("variant", "left", [row.label + (" (baseline)" if row.baseline else "") for row in table.rows]),
+        *([("tuned to", "left", [row.setting for row in table.rows])] if table.tuned else []),
         ("n", "right", [row.n.text for row in table.rows]),
         (table.title, "right", [row.value.text for row in table.rows]),
     ]
@@ -122,6 +138,20 @@ def variants(findings: Findings, table: VariantTable, first: bool) -> Grid:
         own = {row.label: [run for run in findings.asked if run.variant == row.label] for row in table.rows}
         columns.append(("runs by seed", "left", [links(own[row.label]) for row in table.rows]))
     return made(columns, table.reading)
+
+
+def tuned(tuning: Tuning) -> Grid:
+    """Every setting of every variant, and which was chosen."""
+    paths = list(tuning.short.values())
+    columns: list[tuple[str, str, Sequence[str]]] = [("variant", "left", [row.variant for row in tuning.rows])]
+    columns += [(name, "right", [row.settings[place] for row in tuning.rows]) for place, name in enumerate(paths)]
+    said = ["; ".join(filter(None, ["chosen" if row.chosen else "", row.edge])) for row in tuning.rows]
+    columns += [
+        (tuning.title, "right", [row.value.text for row in tuning.rows]),
+        ("", "left", said),
+        ("runs by seed", "left", [links(row.runs) for row in tuning.rows]),
+    ]
+    return made(columns, f"± is sd over {tuning.seeds}, which the comparison does not use")
 
 
 def trust(findings: Findings, rows: Rows) -> Grid:

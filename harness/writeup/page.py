@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from harness import wording
 from harness.claims import as_dict
-from harness.plan import Plan, config_difference
+from harness.flat import config_difference
+from harness.plan import Plan
 from harness.store.atomic import unusable
 from harness.writeup.findings import Findings
 from harness.writeup.pictures import Picture, Section, folder
@@ -40,7 +41,7 @@ HEADLINE, STATEMENT = 240, 160
 class Image:
     """A picture as the page holds it. `width` and `height` [pixels] keep its place while it is decoded."""
 
-    section: Section
+    section: str
     alt: str
     caption: str
     source: str  # a data URI
@@ -65,6 +66,9 @@ def render(findings: Findings, pictures: Sequence[Picture]) -> str:
             lead=lead(findings),
             further=[(place, row) for place, row in enumerate(rows.claims, 1) if place > 1],
             margin=margin(findings),
+            tuning=findings.tuning,
+            search=findings.search,
+            searched=findings.search is not None and (findings.folder.parent / findings.search / "index.html").is_file(),
             rows=rows,
             runs=run_rows(findings),
             commits=commits(findings),

@@ -15,6 +15,7 @@ from harness.plan import task_of
 from harness.task import Metric, Outlined, parse_config
 from harness.writeup.findings import Findings
 from harness.writeup.seen import INTERVALS, seen
+from harness.writeup.tuned import Tuning
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 BESIDE = "train_loss"
 RATE = "learning_rate"
 
-Section = Literal["main", "claims", "curves", "cost", "network"]
+Section = Literal["main", "claims", "tuning", "curves", "cost", "network"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Picture:
     """A figure on disk: figures/`name`.png and figures/`name`.svg. Plain text, for every format to escape by its own rules."""
 
     name: str
-    section: Section  # of the report that it belongs to; there is one `main`, and it comes first
+    section: str  # of the report that it belongs to: Section, or one of a search's; there is one `main`, and it comes first
     alt: str  # a sentence that tells what is seen
     caption: str
 
@@ -57,6 +58,8 @@ def drawn(findings: Findings) -> Iterator[tuple[Picture, Figure]]:
             if metric != findings.metric and not findings.metrics[metric].exact:
                 other = subject_of(findings, metric)
                 yield Picture(f"claimed_{metric}", "claims", *seen(other)), figures.main_figure(other, findings.epochs)
+        if findings.tuning is not None:
+            yield _tuning(findings.tuning)
         yield _curves(findings)
     sizes = figures.sizes(findings.runs)
     if figures.differ(sizes):
@@ -79,6 +82,16 @@ def _curves(findings: Findings) -> tuple[Picture, Figure]:
     words = wording.listed([wording.label(name) for name in shown])
     alt = f"{words} by epoch, a line for each of {len(findings.plan.variants)} variants."
     return Picture("learning_curves", "curves", _sentence(alt), _sentence(f"{words} by epoch, unsmoothed.")), figure
+
+
+def _tuning(tuning: Tuning) -> tuple[Picture, Figure]:
+    """What every variant came to under every setting."""
+    tuned = tuning.curves
+    chosen = ", ".join(f"{variant} {tuning.words(variant)}" for variant in tuning.chosen)
+    name = _sentence(wording.label(tuned.name))
+    alt = f"{name} by {wording.listed(list(tuning.short.values()))}; chosen: {chosen}."
+    caption = f"{name}, by which settings were chosen, on {tuning.seeds} which the comparison does not use."
+    return Picture("tuning", "tuning", alt, caption), figures.tuning(tuned)
 
 
 def _of_one(findings: Findings, subject: figures.Subject) -> Iterator[tuple[Picture, Figure]]:

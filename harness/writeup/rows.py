@@ -16,8 +16,9 @@ from harness.verdicts import Estimate, Table, Verdict
 from harness.verdicts.document import as_measured
 from harness.verdicts.model import Row
 from harness.writeup.findings import Findings
+from harness.writeup.number import Number
 from harness.writeup.reasons import reasons
-from harness.writeup.sources import LISTED, Group, Number, Sources, total
+from harness.writeup.sources import LISTED, Group, Sources, total
 
 OUTCOME = 240  # characters of what is said of a claim: a long list of failed runs is cut short
 
@@ -79,6 +80,7 @@ class VariantRow:
     baseline: bool
     over: str | None
     place: int
+    setting: str  # that it was tuned to
     n: Number
     value: Number
     difference: Number
@@ -100,6 +102,7 @@ class VariantTable:
     difference: str  # the heading of that column, with its unit
     confidence: str
     compared: bool
+    tuned: bool
     parameters: bool
     time: bool
     lost: bool
@@ -196,6 +199,7 @@ class Rows:
             difference=f"difference ({unit})" if unit else "difference",
             confidence=wording.confidence(table.level),
             compared=compared,
+            tuned=any(row.setting for row in rows),
             parameters=whole and table.metric != "parameters" and any(row.parameters.text for row in rows),
             time=whole and any(row.time.text for row in rows),
             lost=whole and any(row.lost.ids for row in rows),
@@ -219,6 +223,7 @@ class Rows:
             baseline=row.variant == self.plan.baseline and len(self.plan.variants) > 1,
             over=row.over if row.over != self.plan.baseline else None,
             place=place,
+            setting=self.findings.tuning.words(row.variant) if self.findings.tuning else "",
             n=Number(f"{row.n:,d}", own, row.n),
             value=Number(wording.spread(row.mean, row.sd, places), own, finite(row.mean)),
             difference=Number(wording.signed(row.difference, places), both, finite(row.difference)),

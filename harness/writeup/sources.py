@@ -6,32 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness import wording
 from harness.claims import members
 from harness.plan import PlannedRun
 from harness.verdicts.model import Estimate, Verdict
 from harness.writeup.findings import Findings
 
-NAMED = 6  # ids that a number names when it is pointed at
 LISTED = 120  # runs that a claim lists; the table of runs has them all
-
-
-@dataclass(frozen=True)
-class Number:
-    """What is shown, and the ids of the runs that it comes from. `value` is what a table sorts by."""
-
-    text: str
-    ids: tuple[str, ...] = ()
-    value: float | None = None
-
-    @property
-    def title(self) -> str:
-        """`from 2 runs: a00000000000, a00000000001`."""
-        if not self.ids:
-            return ""
-        named = ", ".join(self.ids[:NAMED])
-        rest = f" and {len(self.ids) - NAMED:,d} more" if len(self.ids) > NAMED else ""
-        return f"from {wording.plural(len(self.ids), 'run')}: {named}{rest}"
 
 
 @dataclass(frozen=True)
@@ -64,12 +44,13 @@ class Sources:
 
     def of(self, variant: str, seeds: int = 0) -> tuple[str, ...]:
         """The completed runs of a variant; of its first `seeds` seeds where that is not 0."""
-        return tuple(run_id for seed, run_id in self._completed[variant].items() if not seeds or seed < seeds)
+        end = self.findings.plan.after(seeds)
+        return tuple(run_id for seed, run_id in self._completed[variant].items() if not seeds or seed < end)
 
     def pairs(self, variant: str, over: str, seeds: int) -> tuple[str, ...]:
         """The completed runs of both variants whose seed the other one completed too."""
-        one, other = self._completed[variant], self._completed[over]
-        both = [seed for seed in one if seed in other and (not seeds or seed < seeds)]
+        one, other, end = self._completed[variant], self._completed[over], self.findings.plan.after(seeds)
+        both = [seed for seed in one if seed in other and (not seeds or seed < end)]
         return tuple(found[seed] for found in (one, other) for seed in both)
 
     def of_row(self, verdict: Verdict, row: Estimate) -> tuple[str, ...]:

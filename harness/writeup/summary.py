@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness import wording
 from harness.plan import Plan
+from harness.search import Study
 from harness.writeup.findings import Findings
 
 HELD = "HELD BY A FAILED RUN: no look until it is tried again (--retry failed)"
@@ -41,8 +42,8 @@ def standing(findings: Findings) -> str:
     return f"{wording.plural(counts.total, 'run')} asked for: {', '.join(parts)}.{beyond}"
 
 
-def device_word(plan: Plan) -> str:
-    """What an hour of the plan's accelerator is called."""
+def device_word(plan: Plan | Study) -> str:
+    """What an hour of the accelerator is called."""
     return "GPU " if plan.accelerator == "cuda" else "CPU "
 
 

@@ -19,7 +19,8 @@ from harness.stop import Stop
 from harness.store.records import Store, read_rows
 from harness.tracking.feed import Feed, MirrorProcess, end_session
 from harness.tracking.login import Choice
-from harness.worker import Options, Worker
+from harness.trainer import Options
+from harness.worker import Worker
 
 
 def train(store: Store, plan: Plan, **options: Any) -> None:

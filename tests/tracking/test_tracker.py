@@ -19,7 +19,8 @@ from harness.store.records import Store
 from harness.tracking import NoTracker, make_tracker
 from harness.tracking.deliver import mirrored_runs, survey
 from harness.tracking.tracker import MirrorTracker
-from harness.worker import Options, Worker
+from harness.trainer import Options
+from harness.worker import Worker
 
 EXPERIMENT = """
 question: Which toy walks best?

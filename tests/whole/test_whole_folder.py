@@ -111,7 +111,7 @@ def test_runs_of_no_plan_are_notes_and_those_of_a_replaced_plan_are_not(store: S
     assert all_plans(store) == [plan]
     (store.paths.plans / "replaced" / f"{plan.name}.1.json").unlink()
     assert told(store) == {}
-    assert told(store, harmless=True) == {Path("runs", run.id): "belongs to no plan" for run in plan.runs}
+    assert told(store, harmless=True) == {Path("runs", run.id): "belongs to no plan and no search" for run in plan.runs}
 
 
 @pytest.mark.usefixtures("plan")

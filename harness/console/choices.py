@@ -1,0 +1,84 @@
+"""A plan whose results choose, and what they chose -> the table of variants and their settings; and of a search's best trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from harness import wording
+from harness.claims import level_label
+from harness.console.grid import Column, Grid, Sentence
+from harness.experiment.designs import short_names
+from harness.plan import Plan, task_of
+from harness.search import Study, Trial
+from harness.search.confirm import WINNER, label_of
+from harness.stages import Choice
+from harness.store.records import Record
+from harness.task import result_metrics
+from harness.wording.trials import tuned_edges
+
+
+def chosen(plan: Plan, found: Sequence[Choice]) -> RenderableType:
+    """What tuning has chosen: a row a variant, and what lies at the edge of what was tried."""
+    assert plan.selection is not None
+    name = plan.selection.metric
+    metric = result_metrics(task_of(plan))[name]
+    means = [mean for choice in found if (mean := choice.means[choice.label]) is not None]
+    places = wording.decimals(means, metric)
+    unit = "" if metric.unit == "%" else metric.unit
+    columns = [Column("variant", holds="labels"), Column("setting", holds="labels"), Column(wording.axis(name, unit), "right")]
+    columns += [Column("edge")]
+    rows = []
+    for choice in found:
+        mean = choice.means[choice.label]
+        value = wording.NOTHING if mean is None else wording.number(mean, places)
+        rows.append([choice.variant, settings(choice.settings), value, "at the edge" if choice.at_edge else wording.NOTHING])
+    seeds = wording.plural(wording.seeds(plan), "seed")
+    lines = [
+        f"each variant's best of {len(next(iter(plan.selection.groups.values())))} settings, by the mean of {seeds} of its own"
+    ]
+    return Group(Text(), Grid(columns, rows), *(Sentence(line) for line in [*lines, *tuned_edges(plan, found)]), Text())
+
+
+def settings(values: Mapping[str, Any]) -> str:
+    """A chosen setting: `lr=0.05`."""
+    return ", ".join(
+        f"{short}={level_label(value)}" for short, value in zip(short_names(list(values)), values.values(), strict=True)
+    )
+
+
+def confirmed(study: Study, trials: Sequence[Trial], top: Plan, records: Mapping[str, Record], winner: str | None) -> Grid:
+    """A search's best trials: what the search saw, and what fresh seeds say; a star marks the `winner`."""
+    metric = result_metrics(task_of(top))[study.metric]
+    searched = {label_of(trial): trial for trial in trials}
+    rows = []
+    for label in top.variants:
+        own = [records[run.id] for run in top.runs if run.variant == label]
+        values = [
+            value for record in own if record.state == "completed" if (value := record.metrics.get(study.metric)) is not None
+        ]
+        trial = searched.get(label)
+        before = trial.objectives.get(study.metric) if trial is not None else None
+        places = wording.decimals([*values, *([] if before is None else [before])], metric)
+        mean = wording.spread(fmean(values), stdev(values) if len(values) > 1 else float("nan"), places) if values else None
+        rows.append(
+            [
+                f"{label} *" if label == winner else label,
+                wording.NOTHING if before is None else wording.number(before, places),
+                mean or wording.NOTHING,
+                f"{len(values)}/{len(own)}",
+            ]
+        )
+    unit = "" if metric.unit == "%" else metric.unit
+    columns = [Column("confirmation", holds="labels"), Column("searched", "right")]
+    columns += [Column(wording.axis("confirmed", unit), "right"), Column("seeds", "right")]
+    return Grid(columns, rows)
+
+
+def winner_of(found: Sequence[Choice]) -> str | None:
+    """The label of the trial that fresh seeds chose."""
+    return next((choice.label for choice in found if choice.variant == WINNER), None)

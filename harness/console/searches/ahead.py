@@ -1,0 +1,146 @@
+"""Store, study -> what is known of a search before it starts, and the screen of its dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from harness import wording
+from harness.console.grid import INDENT, Column, Grid, Note, printable, styled
+from harness.console.screens import marked
+from harness.console.searches.documents import trial_values
+from harness.experiment.space import shown, values_of
+from harness.flat import flatten
+from harness.search import Study, Trial
+from harness.search.desk import look
+from harness.search.model import base_of, task_of
+from harness.search.trials import counted
+from harness.store.records import Store
+from harness.task import Metric, result_metrics
+from harness.wording import trials as words
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A search, and what it has tried so far."""
+
+    study: Study
+    metrics: Mapping[str, Metric]
+    trials: Sequence[Trial]  # so far
+    parameters: float | None  # of the base; None where the task counts none
+
+    @property
+    def begun(self) -> list[Trial]:
+        """The trials that count towards the target."""
+        return counted(self.trials)
+
+    @property
+    def left(self) -> int:
+        """Trials still to begin."""
+        return max(0, self.study.trials - len(self.begun))
+
+
+def look_ahead(store: Store, study: Study, url: str | None, new: bool = False) -> Ahead:
+    """Look ahead; writes nothing. `new`: the search would be begun anew. Raises StoreError, InputError, DataError."""
+    task, paths = task_of(study), store.paths.study(study.name)
+    trials = (look(paths, study, url) if paths.spec.exists() and not new else None) or []
+    facts = task.describe(base_of(study, task))
+    return Ahead(study, result_metrics(task), trials, facts.get("parameters"))
+
+
+def screen(ahead: Ahead) -> RenderableType:
+    """What `sweep` would do."""
+    study = ahead.study
+    notes = [("objective", words.aims(study)), ("sampler", _methods(study)), ("target", _target(ahead)), ("first", _first(study))]
+    notes += [("base", f"{wording.count(ahead.parameters)} parameters")] if ahead.parameters is not None else []
+    notes += [("cost", cost(ahead)), ("confirm", confirmation(study))]
+    width = max(len(key) for key, _ in notes)
+    return Group(
+        title(study),
+        marked(" · ".join(wording.setting(study)), study),
+        Text(),
+        space(study),
+        Text(),
+        *(Note(key, text, width) for key, text in notes),
+        styled(f"{' ' * INDENT}nothing started; --json prints the search"),
+    )
+
+
+def title(study: Study) -> Text:
+    """The search's name and its question."""
+    return styled(f"{study.name}   {printable(study.question)}")
+
+
+def space(study: Study) -> Grid:
+    """A row a parameter: what it may be, and what it is in the base."""
+    base, short = flatten(study.base), words.names(study)
+    conditional = any(parameter.when for parameter in study.space)
+    columns = [Column("parameter", holds="labels"), Column("values", holds="labels"), Column("base")]
+    columns += [Column("only where")] if conditional else []
+    rows = []
+    for parameter in study.space:
+        value = values_of([parameter.model_copy(update={"when": {}})], base)
+        own = wording.NOTHING if value is None else shown(value[parameter.name])
+        row = [short[parameter.name], words.allowed(parameter), own]
+        rows.append([*row, words.condition(study, parameter) or wording.NOTHING] if conditional else row)
+    return Grid(columns, rows)
+
+
+def document(ahead: Ahead) -> dict[str, Any]:
+    """What `sweep --dry-run --json` prints: the search as it would be stored, and its trials so far."""
+    return {
+        **ahead.study.model_dump(mode="json", by_alias=True),
+        "parameters": ahead.parameters,
+        "left": ahead.left,
+        "tried": [trial_values(trial) for trial in ahead.trials],
+    }
+
+
+def _methods(study: Study) -> str:
+    return study.sampler if study.pruner == "none" else f"{study.sampler}; pruned early by {study.pruner}"
+
+
+def _target(ahead: Ahead) -> str:
+    study = ahead.study
+    parts = [f"{wording.plural(study.trials, 'trial')}, {words.each(study)}"]
+    parts += [f"{len(ahead.begun)} begun"] if ahead.begun else []
+    parts += [f"none begins after {wording.clock(study.budget_s)} of training"] if study.budget_s is not None else []
+    return "; ".join(parts)
+
+
+def _first(study: Study) -> str:
+    own = values_of(study.space, flatten(study.base))
+    settings = [
+        f"the base ({words.values(study, own)})" if dict(each) == own else words.values(study, each) for each in study.first
+    ]
+    outside = [] if own is not None else ["the base lies outside of the space: only the confirmation runs it"]
+    return "; ".join([*settings, *outside])
+
+
+def cost(ahead: Ahead) -> str:
+    """The runs that are left at most, their epochs where the base says how many, and their time where trials have shown it."""
+    study = ahead.study
+    runs = ahead.left * study.seeds
+    parts = [f"{'up to ' if study.pruner != 'none' else ''}{wording.plural(runs, 'run')} to train"]
+    length = wording.epochs(study.base)
+    parts += [wording.plural(runs * length, "epoch")] if length is not None else []
+    took = [trial.seconds for trial in ahead.trials if trial.over and trial.seconds]
+    if took and runs:
+        mean = fmean(took)
+        parts.append(f"about {wording.clock(mean * ahead.left)} on 1 worker (measured here: {wording.clock(mean)} a trial)")
+    return ", ".join(parts)
+
+
+def confirmation(study: Study) -> str:
+    """What follows the trials."""
+    if study.confirm is None:
+        return "none: what is found is no evidence"
+    top, seeds = study.confirm.top, study.confirm.seeds
+    best = f"the best {wording.plural(top, 'trial')}" if top > 1 else "the best trial"
+    runs = wording.plural((top + 2) * seeds, "run")
+    return f"{best} again on {seeds} fresh seeds, then the winner against the base on {seeds} others: {runs}"

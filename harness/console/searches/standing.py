@@ -1,0 +1,156 @@
+"""A search and its trials -> where they stand: a row of the table of all, and the search by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from harness import wording
+from harness.console.grid import WARNING, Column, Grid, printable, styled
+from harness.console.searches.ahead import title
+from harness.console.searches.documents import search_values
+from harness.console.searches.ending import best_trials
+from harness.console.standing import Row, epoch_of, holder
+from harness.search import Study, Trial
+from harness.search.trials import counted, ranked
+from harness.store.paths import Paths
+from harness.store.records import Record
+from harness.task import Metric
+from harness.wording import trials as words
+
+
+@dataclass(frozen=True)
+class SearchStanding:
+    """A search; its trials (None: they cannot be read here, and `why`); the seconds since a file of it changed; its metrics.
+
+    `records`: where the runs of the trials that are under way or failed stand, by run id.
+    """
+
+    study: Study
+    trials: Sequence[Trial] | None
+    updated: float | None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def own(self) -> list[Trial]:
+        """The trials that count towards the target."""
+        return counted(self.trials or ())
+
+    def number(self, *states: str) -> int:
+        """How many of them are in one of these states."""
+        return sum(trial.state in states for trial in self.own)
+
+    @property
+    def over(self) -> int:
+        """How many of them are over."""
+        return sum(trial.over for trial in self.own)
+
+
+def row(standing: SearchStanding) -> Row:
+    """A search's line in the table of all plans and searches: its trials, and the best so far in place of verdicts."""
+    if standing.trials is None:
+        return Row(standing.study.name, f"?/{standing.study.trials}", 0, 0, 0, 0, standing.why, standing.updated)
+    waiting = max(0, standing.study.trials - len(standing.own))
+    numbers = (standing.number("running"), waiting, standing.number("failed"), standing.number("diverged"))
+    return Row(standing.study.name, f"{standing.over}/{standing.study.trials}", *numbers, best(standing), standing.updated)
+
+
+def best(standing: SearchStanding) -> str:
+    """The best so far, where a plan's row has its verdicts: `best 84.20 % (trial 7)`."""
+    if standing.trials is None:
+        return standing.why
+    found = ranked(standing.study, standing.trials)
+    if not found:
+        return wording.NOTHING
+    if len(standing.study.objectives) > 1:
+        return f"{wording.plural(len(found), 'trial')} on the front"
+    value = found[0].objectives[standing.study.metric]
+    return f"best {words.measured(value, standing.metrics.get(standing.study.metric))} (trial {found[0].number})"
+
+
+def one_search(standing: SearchStanding, table: RenderableType, paths: Paths, confirmation: Grid | None) -> RenderableType:
+    """One search: its line in `table`, how trials ended, the best, every trial that is under way or failed, and what to do."""
+    study = standing.study
+    lines: list[RenderableType] = [title(study)]
+    marker = wording.rehearsal(study)
+    lines += [styled((printable(marker), WARNING))] if marker else []
+    lines += [Text(), table]
+    if standing.trials is None:
+        return Group(*lines)
+    if tally := words.tally(standing.own):
+        lines += [Text(), styled(f"trials   {tally}")]
+    if standing.metrics and ranked(study, standing.trials):
+        lines += [Text(), best_trials(study, standing.trials, standing.metrics)]
+    if rows := [_row(standing, trial, paths) for state in ("running", "interrupted", "failed") for trial in _in(standing, state)]:
+        columns = [
+            Column("state", holds="states"),
+            Column("trial"),
+            Column("where"),
+            Column("more"),
+            Column("setting", holds="labels"),
+        ]
+        lines += [Text(), Grid(columns, rows, indent=0)]
+    if standing.number("failed"):
+        lines += [Text(), styled(printable(f"again: {wording.command(study, paths.root)} --retry failed"))]
+    if confirmation is not None:
+        lines += [Text(), confirmation]
+    report = paths.report(study.name) / "index.html"
+    lines += [Text(), styled(f"report  {report}" if report.is_file() else "report  none yet")]
+    return Group(*lines)
+
+
+def document(standing: SearchStanding) -> dict[str, Any]:
+    """A search as JSON; `trials` is null where they cannot be read here."""
+    told = search_values(standing.study, standing.trials or ())
+    under_way = {trial.number: _record(standing, trial) for trial in _in(standing, "running")}
+    return {
+        **told,
+        "trials": None if standing.trials is None else told["trials"],
+        "why": standing.why or None,
+        "running": [
+            {
+                "trial": number,
+                "run": record.id if record else None,
+                "epoch": record.epoch if record else 0,
+                "holder": holder(record) if record else None,
+                "beat_age_s": record.beat_age_s if record else None,
+            }
+            for number, record in under_way.items()
+        ],
+    }
+
+
+def _in(standing: SearchStanding, state: str) -> list[Trial]:
+    """Its trials in a state; of the interrupted ones those that nobody goes on with yet."""
+    trials = standing.trials or ()
+    followed = {trial.follows for trial in trials}
+    return [trial for trial in trials if trial.state == state and trial.number not in followed]
+
+
+def _record(standing: SearchStanding, trial: Trial) -> Record | None:
+    """Where the run of the trial stands that is under way, or that failed; None before there is one."""
+    found = [standing.records[run] for run in trial.runs if run in standing.records]
+    wanted = [record for record in found if record.state in ("running", "interrupted", "failed")]
+    return wanted[0] if wanted else None
+
+
+def _row(standing: SearchStanding, trial: Trial, paths: Paths) -> list[str]:
+    record = _record(standing, trial)
+    length = wording.epochs(standing.study.base)
+    place = epoch_of(record.epoch, length) if record else "begins"
+    more = ""
+    if trial.state == "failed":
+        place = f"{record.reason} at {place}" if record and record.reason else (trial.reason or "failed")
+        more = str(paths.run(record.id).log) if record else ""
+    elif trial.state == "interrupted":
+        more = "goes on when it is run again"
+    elif record is not None:
+        beat = "" if record.beat_age_s is None else f"beat {wording.ago(record.beat_age_s)}"
+        more = "   ".join(filter(None, [holder(record), beat]))
+    return [trial.state, f"trial {trial.number}", place, more, words.values(standing.study, trial.values)]

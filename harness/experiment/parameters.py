@@ -1,0 +1,159 @@
+"""The `space:` of a search -> its parameters, each checked as the configurations it makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from harness.claims import level_label
+from harness.errors import Position, Problem
+from harness.experiment import file
+from harness.experiment.compose import ConfigTree
+from harness.experiment.space import Choice, Condition, Range
+from harness.experiment.tuning import overlapping
+from harness.validation import suggestion
+from harness.yamlfile import Entry, Node, from_plain, plain
+
+Changes = tuple[tuple[str, Entry], ...]
+
+
+class Parameters:
+    """Reads one space against a base configuration; collects problems."""
+
+    def __init__(self, tree: ConfigTree, base_tree: Node, problems: list[Problem]) -> None:
+        self.tree, self.base_tree, self.problems = tree, base_tree, problems
+        self.known = [".".join(path) for path in tree.shape.leaves()]
+        self.contexts: dict[str, dict[str, Changes]] = {}  # choice -> option -> all it sets and what it needs to be there
+        self.found: list[Range | Choice] = []
+
+    def read(self, space: Node, section: Mapping[str, file.Parameter]) -> list[Range | Choice]:
+        """The parameters that are right."""
+        for name, parameter in section.items():
+            entry = space.entries[name]
+            made = self._parameter(name, parameter, entry)
+            if made is not None:
+                self._apart(made, entry)
+                self.found.append(made)
+        return self.found
+
+    def _parameter(self, name: str, parameter: file.Parameter, entry: Entry) -> Range | Choice | None:
+        node = entry.node
+        if (parameter.range is None) == (parameter.choice is None):
+            self._wrong(node, "needs range or choice, one of them; allowed: {range: [0.01, 0.1]} or {choice: [relu, gelu]}")
+            return None
+        conditions = self._conditions(node)
+        if conditions is None:
+            return None
+        when, context = conditions
+        if isinstance(parameter.choice, Mapping):
+            if parameter.path:
+                self._wrong(node, "path beside named options; allowed: options that name what they set")
+                return None
+            return self._choice(name, node, when, context, name)
+        path = parameter.path or name
+        if path not in self.known:
+            self.problems.append(Problem(entry.key_at, node.path, f"unknown configuration path; {suggestion(path, self.known)}"))
+            return None
+        if parameter.range is None:
+            return self._choice(name, node, when, context, path)
+        found = self._range(path, parameter, node, context)
+        return found and Range.model_validate({**dict(found), "name": name, "when": when})
+
+    def _choice(self, name: str, node: Node, when: Condition, context: Changes, path: str) -> Choice | None:
+        misplaced = [key for key in ("log", "int", "step") if key in node.entries]
+        if misplaced:
+            self._wrong(node, f"{misplaced[0]} beside choice; allowed: {misplaced[0]} beside range")
+            return None
+        listed = node.entries["choice"].node
+        options: dict[str, Changes] = {}
+        if isinstance(listed.value, Mapping):
+            options = {label: tuple(patch.node.entries.items()) for label, patch in listed.entries.items()}
+        elif isinstance(listed.value, tuple):
+            options = {level_label(plain(item)): ((path, Entry(item.at, item)),) for item in listed.value}
+        if len(options) < 2:
+            self._wrong(listed, "fewer than two different options; allowed: two or more")
+            return None
+        for label, own in options.items():
+            self._check((*context, *own), own[0][1].node.path if len(own) == 1 else listed.path)
+            self.contexts.setdefault(name, {})[label] = (*context, *own)
+        bare = {label: {key: _as_json(plain(entry.node)) for key, entry in own} for label, own in options.items()}
+        return Choice(name=name, when=when, options=bare)
+
+    def _range(self, path: str, parameter: file.Parameter, node: Node, context: Changes) -> Range | None:
+        assert parameter.range is not None
+        (low, high), listed = parameter.range, node.entries["range"].node
+        whole = all(float(value).is_integer() for value in (low, high, parameter.step or 1.0))
+        wrong = None
+        if low >= high:
+            wrong = f"[{low}, {high}] is no range; allowed: the least value first, then the largest"
+        elif parameter.log and low <= 0:
+            wrong = f"{low} with log; allowed: a least value above 0"
+        elif parameter.log and parameter.step is not None:
+            wrong = "log and step; allowed: one of them"
+        elif parameter.int and not whole:
+            wrong = f"[{low}, {high}] with int; allowed: whole numbers"
+        if wrong:
+            self._wrong(listed, wrong)
+            return None
+        # A path that takes 16 but not 16.5 is one of whole numbers.
+        integer = parameter.int or (whole and self._takes(path, int(low), context) and not self._takes(path, low + 0.5, context))
+        for item, value in zip(listed.value if isinstance(listed.value, tuple) else (), (low, high), strict=True):
+            end = from_plain(int(value) if integer else float(value), item.at, item.path)
+            self._check((*context, (path, Entry(item.at, end))), item.path)
+        return Range(name=path, path=path, low=low, high=high, log=parameter.log, integer=integer, step=parameter.step)
+
+    def _conditions(self, node: Node) -> tuple[Condition, Changes] | None:
+        """`when` as labels, and the changes under which the parameter is there."""
+        choices = {item.name: item for item in self.found if isinstance(item, Choice)}
+        section = node.get("when")
+        when: dict[str, tuple[str, ...]] = {}
+        context: Changes = ()
+        for name, entry in section.entries.items() if section else ():
+            if name not in choices:
+                allowed = suggestion(name, choices) if choices else "allowed: a choice that stands above in the space"
+                self.problems.append(Problem(entry.key_at, entry.node.path, f"no choice above; {allowed}"))
+                return None
+            value, options = plain(entry.node), choices[name].options
+            labels = tuple(level_label(item) for item in (value if isinstance(value, tuple) else (value,)))
+            if unknown := next((label for label in labels if label not in options), None):
+                self._wrong(entry.node, f"{unknown!r} is no option of {name}; {suggestion(unknown, options)}")
+                return None
+            when[name] = labels
+            context += self.contexts[name][labels[0]]
+        return when, context
+
+    def _apart(self, made: Range | Choice, entry: Entry) -> None:
+        """Two parameters that may be there together set different paths."""
+        for other in self.found:
+            exclusive = any(not set(made.when[name]) & set(other.when[name]) for name in made.when.keys() & other.when.keys())
+            theirs = _paths(other)
+            shared = next((path for path in _paths(made) if overlapping(path, theirs)), None)
+            # What belongs to an option that sets the block around it comes after that block.
+            inside = other.name in made.when and all(path not in theirs for path in _paths(made))
+            if shared and not exclusive and not inside:
+                message = f"sets {shared}, as {other.name} does; allowed: parameters that set different paths, or when:"
+                self.problems.append(Problem(entry.key_at, entry.node.path, message))
+
+    def _check(self, changes: Changes, path: str) -> None:
+        _, wrong = self.tree.validated(self.tree.assign(self.base_tree, changes))
+        self.problems.extend(found for found in wrong if found.path.startswith(path) and found not in self.problems)
+
+    def _takes(self, path: str, value: Any, context: Changes) -> bool:
+        at = Position("search")
+        tried = Entry(at, from_plain(value, at, "search"))
+        _, wrong = self.tree.validated(self.tree.assign(self.base_tree, [*context, (path, tried)]))
+        return not any(found.path.startswith("search") for found in wrong)
+
+    def _wrong(self, node: Node, message: str) -> None:
+        self.problems.append(Problem(node.at, node.path, message))
+
+
+def _paths(parameter: Range | Choice) -> list[str]:
+    if isinstance(parameter, Range):
+        return [parameter.path]
+    return list(dict.fromkeys(path for option in parameter.options.values() for path in option))
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))

@@ -1,0 +1,161 @@
+"""`search:` -> what an Optuna study is to search, for what, and how the winner is confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from harness.errors import InputError, Position, Problem
+from harness.experiment import file
+from harness.experiment.compose import ConfigTree
+from harness.experiment.parameters import Parameters
+from harness.experiment.space import Choice, Range, Values, changes, values_of
+from harness.experiment.tuning import check_held_out, check_seen
+from harness.flat import flatten
+from harness.stop import duration
+from harness.task import Task, result_metrics, selection_metric
+from harness.validation import validate
+from harness.yamlfile import Entry, Node, from_plain
+
+TRIALS = 100
+SEVERAL = ("tpe", "nsga2", "random")  # samplers for several objectives
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched, for what, and how the winner is confirmed."""
+
+    space: tuple[Range | Choice, ...]
+    objectives: Mapping[str, str]  # metric -> minimize or maximize
+    constraints: Mapping[str, file.Limit]
+    sampler: str
+    pruner: str
+    trials: int  # a target total
+    seeds: int  # runs a trial
+    budget_s: float | None  # of training, summed over devices
+    first: tuple[Values, ...]  # tried before the sampler begins; the base first, where it lies in the space
+    base_in_space: bool
+    confirm: file.Confirm | None
+
+
+def read_search(node: Node, tree: ConfigTree, base_tree: Node, task: Task) -> tuple[Search | None, list[Problem]]:
+    """The search over the configurations that `base_tree` is the base of, or None and what is wrong with it."""
+    section, found = validate(file.Search, node)
+    if section is None or found:
+        return None, []  # reported with the file's structure
+    reader = _Reader(node, tree, base_tree, task)
+    search = reader.search(section)
+    return (None, reader.problems) if reader.problems else (search, [])
+
+
+class _Reader:
+    """The section's parts; collects problems."""
+
+    def __init__(self, node: Node, tree: ConfigTree, base_tree: Node, task: Task) -> None:
+        self.node, self.tree, self.base_tree, self.task = node, tree, base_tree, task
+        self.metrics = result_metrics(task)
+        self.problems: list[Problem] = check_held_out(node, tree, base_tree, "a search")
+
+    def search(self, section: file.Search) -> Search:
+        """The search; it means something where there are no problems."""
+        space = self._space(section)
+        objectives = self._objectives(section)
+        self._constraints(section.constraints or {})
+        sampler, pruner = self._methods(section, len(objectives), space)
+        own = self._values(self.base_tree, space)
+        first = [*([own] if own is not None else []), *self._first(space)]
+        return Search(
+            space=tuple(space),
+            objectives={name: self.metrics[name].goal for name in objectives if name in self.metrics},
+            constraints=section.constraints or {},
+            sampler=sampler,
+            pruner=pruner,
+            trials=section.trials or TRIALS,
+            seeds=section.seeds or 1,
+            budget_s=self._budget(section.budget),
+            first=tuple(values for place, values in enumerate(first) if values not in first[:place]),
+            base_in_space=own is not None,
+            confirm=section.confirm,
+        )
+
+    def _space(self, section: file.Search) -> list[Range | Choice]:
+        space = self.node.get("space")
+        if space is None or not section.space:
+            self._wrong(self.node, "space: missing; allowed: a parameter for each configuration path to vary")
+            return []
+        return Parameters(self.tree, self.base_tree, self.problems).read(space, section.space)
+
+    def _objectives(self, section: file.Search) -> tuple[str, ...]:
+        if section.objectives is None:
+            chosen = selection_metric(self.task)
+            if chosen is None:
+                self._wrong(self.node, "objectives: missing, and the task has no validation metric; allowed: a metric")
+            return (chosen,) if chosen else ()
+        named = (section.objectives,) if isinstance(section.objectives, str) else section.objectives
+        at = self.node.entries["objectives"].node
+        for name in named:
+            self.problems.extend(check_seen(name, self.metrics, at))
+        if len(set(named)) < len(named):
+            self._wrong(at, "an objective twice; allowed: each once")
+        return named
+
+    def _constraints(self, limits: Mapping[str, file.Limit]) -> None:
+        known = [name for name, metric in self.metrics.items() if metric.exact]
+        for name, limit in limits.items():
+            entry = self.node.entries["constraints"].node.entries[name]
+            if name not in known:
+                message = f"is not known before training; allowed: {', '.join(known)}"
+                self.problems.append(Problem(entry.key_at, entry.node.path, message))
+            if (limit.at_most is None) == (limit.at_least is None):
+                self._wrong(entry.node, "needs at_most or at_least; allowed: one of them")
+            elif (limit.at_most if limit.at_most is not None else limit.at_least or 1.0) <= 0:
+                self._wrong(entry.node, "a bound of 0 or less; allowed: a number above 0")
+
+    def _methods(self, section: file.Search, objectives: int, space: Sequence[Range | Choice]) -> tuple[str, str]:
+        sampler, pruner = section.sampler or "tpe", section.pruner or "none"
+        at = self.node.entries["sampler"].node if section.sampler else self.node
+        if objectives > 1 and sampler not in SEVERAL:
+            self._wrong(at, f"{sampler} takes one objective; allowed for several: {', '.join(SEVERAL)}")
+        if objectives > 1 and pruner != "none":
+            self._wrong(self.node.entries["pruner"].node, f"{pruner} compares one objective; allowed for several: none")
+        if sampler == "cmaes" and any(isinstance(item, Choice) or item.when for item in space):
+            self._wrong(at, "cmaes searches ranges only; allowed for choices and conditions: tpe, random or nsga2")
+        if sampler == "cmaes" and section.constraints:
+            self._wrong(at, "cmaes learns nothing from constraints; allowed: tpe, random or nsga2")
+        return sampler, pruner
+
+    def _budget(self, text: str | None) -> float | None:
+        try:
+            return None if text is None else duration(text)
+        except InputError as error:
+            self._wrong(self.node.entries["budget"].node, str(error))
+            return None
+
+    def _first(self, space: Sequence[Range | Choice]) -> list[Values]:
+        section = self.node.get("first")
+        found: list[Values] = []
+        for item in section.value if section and isinstance(section.value, tuple) else ():
+            laid = self.tree.assign(self.base_tree, item.entries.items())
+            config, wrong = self.tree.validated(laid)
+            self.problems.extend(wrong)
+            values = self._values(laid, space)
+            if config is not None and (values is None or self._made(space, values) != config):
+                self._wrong(item, "lies outside of the space; allowed: a configuration that the parameters can make")
+            elif values is not None:
+                found.append(values)
+        return found
+
+    def _values(self, tree: Node, space: Sequence[Range | Choice]) -> Values | None:
+        """The parameters' values in a configuration; None where it is wrong, or lies outside of the space."""
+        config, _ = self.tree.validated(tree)
+        return None if config is None else values_of(space, flatten(config.model_dump(mode="json")))
+
+    def _made(self, space: Sequence[Range | Choice], values: Values) -> BaseModel | None:
+        at = Position("search")
+        changed = [(path, Entry(at, from_plain(value, at, path))) for path, value in changes(space, values).items()]
+        return self.tree.validated(self.tree.assign(self.base_tree, changed))[0]
+
+    def _wrong(self, node: Node, message: str) -> None:
+        self.problems.append(Problem(node.at, node.path, message))

@@ -1,0 +1,114 @@
+"""A search's parameters: values -> the configuration they make. Pure; what a study keeps on disk of its space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.claims import level_label
+from harness.errors import InputError, Position
+from harness.experiment.compose import ConfigTree
+from harness.yamlfile import Entry, from_plain
+
+Value = int | float | str
+Values = Mapping[str, Value]
+Condition = Mapping[str, tuple[str, ...]]  # earlier choice -> its options under which a parameter is there
+
+
+class _Parameter(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    when: Condition = {}
+
+    def is_active(self, values: Values) -> bool:
+        """Whether the parameter is there beside `values` of the earlier ones."""
+        return all(values.get(name) in options for name, options in self.when.items())
+
+
+class Range(_Parameter):
+    """Numbers from `low` to `high`, both included; `log`: by factors; `step`: between neighbours."""
+
+    kind: Literal["range"] = "range"
+    path: str
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+    step: float | None = None
+
+    def changes(self, value: Value) -> dict[str, Any]:
+        """Dotted path -> value, as `value` of this parameter sets it."""
+        return {self.path: int(value) if self.integer else float(value)}
+
+    def value_in(self, config: Mapping[str, Any]) -> Value | None:
+        """The value that `config` (dotted path -> value) has of this parameter; None where it has none in the range."""
+        value = config.get(self.path)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return None
+        if self.step is not None and abs((steps := (value - self.low) / self.step) - round(steps)) > 1e-9:
+            return None
+        return int(value) if self.integer else float(value)
+
+
+class Choice(_Parameter):
+    """One of several options, each a label and the configuration keys that it sets."""
+
+    kind: Literal["choice"] = "choice"
+    options: Mapping[str, Mapping[str, Any]]
+
+    def changes(self, value: Value) -> dict[str, Any]:
+        """As `Range.changes`."""
+        return dict(self.options[str(value)])
+
+    def value_in(self, config: Mapping[str, Any]) -> Value | None:
+        """As `Range.value_in`."""
+        return next(
+            (label for label, changes in self.options.items() if all(config.get(path) == new for path, new in changes.items())),
+            None,
+        )
+
+
+Parameter = Annotated[Range | Choice, Field(discriminator="kind")]
+
+
+def active(parameters: Iterable[Range | Choice], values: Values) -> list[Range | Choice]:
+    """The parameters that are there under `values`, in order."""
+    return [parameter for parameter in parameters if parameter.is_active(values)]
+
+
+def changes(parameters: Sequence[Range | Choice], values: Values) -> dict[str, Any]:
+    """Dotted path -> value: what `values` set. Every active parameter has a value."""
+    found: dict[str, Any] = {}
+    for parameter in active(parameters, values):
+        found |= parameter.changes(values[parameter.name])
+    return found
+
+
+def configure(model: type[BaseModel], base: Mapping[str, Any], changed: Mapping[str, Any]) -> BaseModel:
+    """The configuration `base` with dotted paths `changed`. Raises InputError where the model refuses them together."""
+    at = Position("search")
+    tree = ConfigTree(model)
+    laid = tree.assign(from_plain(base, at), [(path, Entry(at, from_plain(value, at, path))) for path, value in changed.items()])
+    config, problems = tree.validated(laid)
+    if config is None:
+        raise InputError("; ".join(f"{problem.path}: {problem.message}" for problem in problems))
+    return config
+
+
+def values_of(parameters: Iterable[Range | Choice], config: Mapping[str, Any]) -> dict[str, Value] | None:
+    """The values under which the parameters make `config` (dotted path -> value); None where it lies outside of them."""
+    values: dict[str, Value] = {}
+    for parameter in parameters:
+        if parameter.is_active(values):
+            value = parameter.value_in(config)
+            if value is None:
+                return None
+            values[parameter.name] = value
+    return values
+
+
+def shown(value: Any) -> str:
+    """A parameter's value as people read it: four significant digits."""
+    return f"{value:.4g}" if isinstance(value, float) else level_label(value)

@@ -1,0 +1,52 @@
+"""A search for several objectives -> its Pareto front: the trials that no other beats in everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.figures.searched import SearchSubject, panels
+from harness.figures.sheet import INK, PALE, better
+from harness.figures.style import COLOURS, drawing
+from harness.search.trials import Trial, front
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAMED = 12  # trials of a front whose numbers are written beside them
+
+
+def pareto(subject: SearchSubject) -> Figure:
+    """The first objective against each other one: the front filled and joined (of two objectives), the other trials pale."""
+    first, *others = subject.study.objectives
+    members = front(subject.study, subject.completed)
+    named = ", with the number of the trial" if len(members) <= NAMED else ""
+    with drawing():
+        figure, axes = panels(
+            len(others), subject.note, f"filled: on the front{named}; pale: another trial beats it in everything"
+        )
+        for axis, other in zip(axes, others, strict=True):
+            _panel(axis, subject, (other, first), members, joined=len(others) == 1)
+        axes[0].set_ylabel(f"{subject.axis(first)}, {better(subject.goal, upward=True)}")
+        if len(others) == 1:
+            figure.set_figheight(figure.get_figheight() + 0.7)
+    return figure
+
+
+def _panel(axis: Axes, subject: SearchSubject, names: tuple[str, str], members: list[Trial], joined: bool) -> None:
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    across, up = names
+    others = [trial for trial in subject.completed if trial not in members]
+    beaten = [(subject.value(trial, across), subject.value(trial, up)) for trial in others]
+    own = sorted((subject.value(trial, across), subject.value(trial, up), trial.number) for trial in members)
+    axis.plot([x for x, _ in beaten], [y for _, y in beaten], "o", color=PALE, alpha=0.4, markersize=4.5, markeredgewidth=0)
+    places, heights = [x for x, _, _ in own], [y for _, y, _ in own]
+    axis.plot(places, heights, "o-" if joined else "o", color=COLOURS[0], markersize=6.5, linewidth=1.0, zorder=3)
+    for x, y, number in own if len(own) <= NAMED else ():
+        axis.annotate(str(number), (x, y), (5, 5), textcoords="offset points", fontsize=8, color=INK)
+    axis.margins(0.08)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    if max((abs(x) for x, *_ in own), default=0.0) >= 10_000:
+        axis.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    axis.set_xlabel(f"{subject.axis(across)}, {better(subject.study.objectives[across], upward=False)}")

@@ -1,0 +1,156 @@
+"""Study, trials -> what a search's figures are about, and the panels that several of them share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness import wording
+from harness.experiment.space import Choice, Range, Value
+from harness.figures.sheet import EDGE, KEY, LETTERS, LINE, NOTE_LINE, PALE, WIDTH, folded
+from harness.search.model import Study
+from harness.search.trials import Trial
+from harness.task import Metric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 3
+PANEL = 2.35  # inches of height
+MARKS = 5  # numbers on a logarithmic axis, at most
+NAME = 30  # letters of a parameter's name on an axis
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A configuration on fresh seeds: `runs` and their `values` of the first objective, seed by seed, of those completed."""
+
+    values: tuple[float, ...] = ()
+    runs: tuple[str, ...] = ()
+
+    @property
+    def mean(self) -> float:
+        """NaN without a value."""
+        return sum(self.values) / len(self.values) if self.values else math.nan
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """What the best trials, then the winner and the base, came to on fresh seeds."""
+
+    top: Mapping[int, Fresh] = field(default_factory=dict)  # by trial
+    winner: int | None = None  # trial
+    final: Mapping[str, Fresh] = field(default_factory=dict)  # base, winner
+
+
+@dataclass(frozen=True)
+class SearchSubject:
+    """A study and what has come of it so far."""
+
+    study: Study
+    trials: tuple[Trial, ...]
+    metrics: Mapping[str, Metric]
+    confirmed: Confirmed
+    base: int | None = None  # the trial that is the base itself
+    importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # objective -> parameter -> share of 1
+
+    @property
+    def note(self) -> str | None:
+        """What stands above every figure."""
+        return wording.rehearsal(self.study)
+
+    @property
+    def goal(self) -> str:
+        """Of the first objective."""
+        return self.study.objectives[self.study.metric]
+
+    @cached_property
+    def completed(self) -> tuple[Trial, ...]:
+        """The trials that have values."""
+        return tuple(trial for trial in self.trials if trial.state == "completed")
+
+    @cached_property
+    def best(self) -> Trial | None:
+        """The completed trial with the best value of the first objective, the earliest of equals."""
+        sign = -1.0 if self.goal == "maximize" else 1.0
+        return min(self.completed, key=lambda trial: (sign * self.value(trial), trial.number), default=None)
+
+    def value(self, trial: Trial, objective: str | None = None) -> float:
+        """Of a completed trial."""
+        return trial.objectives[objective or self.study.metric]
+
+    def axis(self, objective: str | None = None) -> str:
+        """An objective with its unit."""
+        name = objective or self.study.metric
+        return wording.axis(name, self.metrics[name].unit)
+
+    def places(self, objective: str | None = None) -> int:
+        """Decimals of an objective."""
+        name = objective or self.study.metric
+        return wording.decimals([self.value(trial, name) for trial in self.completed], self.metrics[name])
+
+
+def position(parameter: Range | Choice, value: Value) -> float:
+    """Where a value stands in its parameter's space, from 0 to 1; options stand evenly."""
+    if isinstance(parameter, Choice):
+        options = list(parameter.options)
+        return options.index(str(value)) / (len(options) - 1)
+    low, high, own = parameter.low, parameter.high, float(value)
+    if parameter.log:
+        low, high, own = math.log(low), math.log(high), math.log(own)
+    return (own - low) / (high - low)
+
+
+def panels(count: int, note: str | None, key: str | None) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels, three a row. To be called inside `drawing()`."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    columns = min(count, COLUMNS)
+    rows = math.ceil(count / columns)
+    above, below = folded(note, WIDTH * LETTERS / 1.35), folded(key, WIDTH * LETTERS)
+    top, bottom = len(above) * NOTE_LINE + EDGE, (len(below) * LINE + EDGE) * bool(below)
+    whole = PANEL * rows + (0.5 if rows == 1 else 0.0) + top + bottom
+    figure = Figure(figsize=(WIDTH, whole))
+    axes = [axis for row in figure.subplots(rows, columns, squeeze=False) for axis in row]
+    if above:
+        figure.text(EDGE / WIDTH, 1 - EDGE / whole, "\n".join(above), va="top", fontsize=9, fontweight="bold")
+    if below:
+        figure.text(EDGE / WIDTH, EDGE / whole, "\n".join(below), va="bottom", fontsize=KEY, color=PALE)
+    rect = (0.005, bottom / whole, 0.985, 1 - (top + bottom) / whole)
+    figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, wspace=0.06, hspace=0.06))
+    for spare in axes[count:]:
+        spare.set_axis_off()
+    return figure, axes[:count]
+
+
+def shades(values: Sequence[float], upward: bool) -> list[tuple[float, ...]]:
+    """A colour a value: pale for the worst, dark for the best, by rank, so that one bad value does not pale all others."""
+    from matplotlib import colormaps
+
+    order = sorted(range(len(values)), key=lambda index: values[index], reverse=not upward)
+    rank = {index: place / max(len(values) - 1, 1) for place, index in enumerate(order)}
+    return [colormaps["YlGnBu"](0.25 + 0.7 * rank[index]) for index in range(len(values))]
+
+
+def logarithmic(axis: Axes, low: float, high: float) -> None:
+    """A logarithmic axis from `low` to `high`, with plain numbers at 1, 2 and 5 of each decade, or at decades."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    wanted = (
+        [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)],
+        [10.0**decade for decade in decades],
+        [10.0**decade for decade in decades if decade % 2 == 0],
+        [10.0**decade for decade in decades if decade % 4 == 0],
+    )
+    inside = [[mark for mark in marks if low * (1 - 1e-9) <= mark <= high * (1 + 1e-9)] for marks in wanted]
+    marks = next((found for found in inside if len(found) <= MARKS), inside[-1]) or [low, high]
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(FixedLocator(marks))
+    axis.xaxis.set_major_formatter(FixedFormatter([f"{mark:g}" for mark in marks]))
+    axis.xaxis.set_minor_locator(NullLocator())

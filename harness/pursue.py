@@ -1,0 +1,237 @@
+"""A search -> its trials trained in child workers, with progress; then the plans that confirm its best trials."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_RUNS_FAILED,
+    InputError,
+    PlanChanged,
+    StoreError,
+)
+
+if TYPE_CHECKING:
+    from harness.conduct import Options, Outcome
+    from harness.console.searches.live import SearchProgress
+    from harness.launch import Workers
+    from harness.plan import Plan
+    from harness.search import Study, Trial
+    from harness.search.desk import Desk
+    from harness.store.lease import Watch
+    from harness.store.records import Record, Store
+
+GRAVITY = (EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED, EXIT_BAD_INPUT)
+
+
+@dataclass(frozen=True)
+class Pursuit:
+    """What came of a search: its trials, how far the confirmation went, and the command's exit code."""
+
+    study: Study
+    trials: Sequence[Trial]
+    exit_code: int
+    complaints: tuple[str, ...]  # what stopped workers before they trained anything
+    confirmation: Outcome | None = None  # of the last plan that was trained; None: it has not begun, or there is none
+    report: Path | None = None
+
+
+def pursue(store: Store, study: Study, options: Options, url: str | None = None, replan: bool = False) -> Pursuit:
+    """Train the trials of `study`, which is written down, up to its target, and then what confirms the best of them.
+
+    `url`: see `harness.search.storage.address`. The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step
+    with everything kept, a second one at once. Raises HarnessError.
+    """
+    from harness.writeup import write_report
+
+    with _known_here(url):
+        found = _pursued(store, study, options, url, replan)
+        return replace(found, report=write_report(study.name, store.paths.root))
+
+
+def _pursued(store: Store, study: Study, options: Options, url: str | None, replan: bool) -> Pursuit:
+    from harness.conduct import conduct
+    from harness.search.confirm import top_plan
+    from harness.search.desk import Desk
+    from harness.store.lease import Holder, Timing, Watch
+
+    began = time.monotonic()
+    watch = Watch(Timing(), Holder.here())
+    desk = Desk(store.paths.study(study.name), study, url)
+    desk.prepare(watch)
+    pursuit = _searched(store, desk, watch, options)
+    if pursuit.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
+        return pursuit
+    asked = top_plan(study, pursuit.trials)
+    if asked is None:
+        return pursuit
+    plan, replan = _begun(store, asked, replan)
+    outcome = conduct(store, plan, options.later(time.monotonic() - began), replan)
+    code = max(pursuit.exit_code, outcome.exit_code, key=GRAVITY.index)
+    return Pursuit(study, pursuit.trials, code, (*pursuit.complaints, *outcome.complaints), outcome)
+
+
+@contextmanager
+def _known_here(url: str | None) -> Iterator[None]:
+    """While it lasts, this process and its children find the storage in the environment.
+
+    An address may hold a password: others can read a command line and a file, but not another's environment.
+    """
+    from harness.search.storage import VARIABLE
+
+    before = os.environ.pop(VARIABLE, None)
+    os.environ |= {VARIABLE: url} if url else {}
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE, None)
+        os.environ |= {VARIABLE: before} if before is not None else {}
+
+
+def refuse_other_storage(store: Store, study: Study, url: str | None) -> None:
+    """Raises InputError where a search that has begun keeps its trials elsewhere than at `url`."""
+    from harness.search.desk import elsewhere
+    from harness.search.storage import VARIABLE
+
+    paths = store.paths.study(study.name)
+    if url is None and elsewhere(paths):
+        raise InputError(f"{study.name}: its trials are in a database; name it with --storage or ${VARIABLE}")
+    if url is not None and paths.journal.exists():
+        allowed = f"allowed: --storage journal (or no --storage, and ${VARIABLE} unset)"
+        raise InputError(f"{study.name}: its trials are in {paths.journal}; {allowed}")
+
+
+def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursuit:
+    """Train until the target is met; what is over already starts no workers."""
+    from harness.conduct import POLL_S, PassedOn
+    from harness.console.searches.live import progress
+    from harness.console.shell import say
+    from harness.launch import Workers, study_target
+    from harness.search.model import task_of
+    from harness.task import result_metrics
+    from harness.tracking.feed import Mirrored
+    from harness.writeup.current import Current
+
+    study = desk.study
+    trials: Sequence[Trial] = desk.trials()
+    view = progress(study, result_metrics(task_of(study)), store, workers=options.workers)
+    if _met(desk, trials) and not (options.retry and any(trial.state == "failed" for trial in trials)):
+        with view:
+            view.update(trials)
+        return Pursuit(study, trials, _exit_code(EXIT_OK, desk, trials), ())
+    mirror = Mirrored(store.paths, options.track)
+    workers = Workers(
+        store,
+        study_target(store, study.name),
+        options.workers,
+        study.accelerator,
+        [*options.arguments(), *mirror.arguments, "--one-stage"],
+        inherited=mirror.descriptors,
+    )
+    with mirror, PassedOn(workers) as passed_on, workers, view:
+        view.update(trials)
+        report = Current(study.name, store.paths.root, _over(trials), say)
+        while workers.poll() or _resumed(workers, desk, watch, stopped=passed_on.asked):
+            time.sleep(POLL_S)
+            if passed_on.asked:
+                view.stopping()
+            trials = _seen(desk, view, trials)
+            report.update(_over(trials))
+        trials = desk.trials()
+        view.update(trials)
+    code = _exit_code(workers.exit_code, desk, trials)
+    if passed_on.asked and study.confirm is not None:
+        code = max(code, EXIT_INTERRUPTED, key=GRAVITY.index)  # the confirmation is still to come
+    return Pursuit(study, trials, code, tuple(workers.complaints()))
+
+
+def _seen(desk: Desk, view: SearchProgress, before: Sequence[Trial]) -> Sequence[Trial]:
+    """The trials as they are now, shown; as they were `before` while their storage is away, which the workers tell of."""
+    try:
+        trials = desk.trials()
+    except StoreError:
+        return before
+    view.update(trials)
+    return trials
+
+
+def _over(trials: Sequence[Trial]) -> int:
+    """How many are."""
+    return sum(trial.over for trial in trials)
+
+
+def _resumed(workers: Workers, desk: Desk, watch: Watch, stopped: bool) -> bool:
+    """Whether workers that left were started again, as a trial was given back meanwhile or the target is not met."""
+    from harness.store.lease import Standing
+
+    if stopped or workers.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
+        return False
+    if desk.is_over(desk.trials()) and Standing.GONE not in desk.others(watch):
+        return False
+    workers.refill()
+    return workers.poll()
+
+
+def _met(desk: Desk, trials: Sequence[Trial]) -> bool:
+    """Whether no further trial is to begin, and none is under way."""
+    from harness.search.trials import counted
+
+    return desk.is_over(trials) and all(trial.over for trial in counted(trials))
+
+
+def _exit_code(workers: int, desk: Desk, trials: Sequence[Trial]) -> int:
+    """The search's, of its workers' gravest and of where the trials stand."""
+    from harness.search.trials import counted
+
+    # Where the trials stand decides: a worker that was stopped left nothing undone if others trained its trial.
+    if workers not in GRAVITY:
+        return EXIT_BAD_INPUT
+    if workers == EXIT_BAD_INPUT:
+        return workers
+    if not _met(desk, trials):
+        return EXIT_INTERRUPTED
+    return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in counted(trials)) else EXIT_OK
+
+
+def _begun(store: Store, asked: Plan, replan: bool) -> tuple[Plan, bool]:
+    """The plan of the best trials, written down, and whether plans that follow take the place of others."""
+    from harness.console.shell import say
+    from harness.stages import begin
+
+    try:
+        return begin(store, asked, replan), replan
+    except PlanChanged:
+        # Nobody changed a file: the search went on, and found others to be the best.
+        say(f"the best trials are others than before: {asked.name} is made anew; the old plan is archived, its runs stay")
+        return begin(store, asked, replan=True), True
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """The best trials on fresh seeds: their plan, where its runs stand, and the trial that they chose (None: not yet)."""
+
+    plan: Plan
+    records: Mapping[str, Record]
+    winner: str | None
+
+
+def confirmed(store: Store, study: Study) -> Confirmed | None:
+    """How the confirmation of a search's best trials stands; None before it began. Raises StoreError."""
+    from harness.console.choices import winner_of
+    from harness.search.confirm import names
+    from harness.stages import choices
+
+    plan = store.load_plan(names(study)[0])
+    if plan is None:
+        return None
+    records = store.records([run.id for run in plan.runs])
+    return Confirmed(plan, records, winner_of(choices(plan, records)))

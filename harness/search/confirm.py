@@ -1,0 +1,105 @@
+"""A study and its trials -> the plans that confirm the winner. Pure.
+
+A search's best value is the largest of many noisy ones, so it is too good. The best trials run again on fresh seeds, of which the
+best mean is the winner; the winner and the base run on fresh seeds again, as an ordinary experiment with an ordinary claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.claims import Claim, Setting, digest, read_claim
+from harness.errors import Position
+from harness.plan import Plan, Selection
+from harness.search.model import Study, base_of, config_of, task_of
+from harness.search.trials import Trial, ranked
+from harness.task import Task, result_metrics
+from harness.yamlfile import from_plain
+
+TOP_SEED, FINAL_SEED = 2000, 3000
+BASE, WINNER = "base", "winner"
+
+
+def names(study: Study) -> tuple[str, str]:
+    """What the two plans are called."""
+    return f"{study.name}.top", f"{study.name}.final"
+
+
+def label_of(trial: Trial) -> str:
+    """What a trial is called among the variants of a plan."""
+    return f"trial {trial.number}"
+
+
+def top_plan(study: Study, trials: Iterable[Trial]) -> Plan | None:
+    """The plan in which the best trials run again; its results choose the winner, which goes on against the base.
+
+    None where the study confirms nothing, or no trial completed. Raises InputError when the task cannot be loaded.
+    """
+    best = ranked(study, trials)
+    if study.confirm is None or not best:
+        return None
+    task, top = task_of(study), best[: study.confirm.top]
+    configs = {label_of(trial): config_of(study, task, trial.values) for trial in top}
+    seeds = study.confirm.seeds
+    outline = Plan(
+        **_shared(study),
+        name=names(study)[0],
+        question=f"Which of the best trials is the best on fresh seeds? ({study.question})",
+        baseline=next(iter(configs)),
+        looks=(seeds,),
+        variants={label: config.model_dump(mode="json") for label, config in configs.items()},
+        data={label: task.fingerprint(config) for label, config in configs.items()},
+        levels={label: {} for label in configs},
+        over=dict.fromkeys(configs, next(iter(configs))),
+        runs=(),
+        claims_digest=digest((), {}),
+        selection=Selection(
+            metric=study.metric,
+            goal=study.objectives[study.metric],
+            groups={WINNER: tuple(configs)},
+            settings={},
+            first_seed=FINAL_SEED,
+            seeds=seeds,
+            then=_final(study, task, seeds),
+        ),
+    )
+    return outline.with_runs(configs, range(TOP_SEED, TOP_SEED + seeds))
+
+
+def _final(study: Study, task: Task, seeds: int) -> Plan:
+    """The plan of the winner against the base, without its runs; the winner stands in with the base's configuration."""
+    base = base_of(study, task)
+    labels = (BASE, WINNER)
+    claims = _claims(study, task, labels)
+    registered = {"looks": (seeds,), "margin": study.margin, "alpha": study.alpha, "baseline": BASE}
+    return Plan(
+        **_shared(study),
+        name=names(study)[1],
+        question=study.question,
+        source=study.source,
+        baseline=BASE,
+        looks=(seeds,),
+        margin=study.margin,
+        alpha=study.alpha,
+        variants={label: base.model_dump(mode="json") for label in labels},
+        data=dict.fromkeys(labels, study.data),
+        levels={label: {} for label in labels},
+        over=dict.fromkeys(labels, BASE),
+        runs=(),
+        claims=claims,
+        claims_digest=digest(claims, registered),
+    )
+
+
+def _claims(study: Study, task: Task, labels: Sequence[str]) -> tuple[Claim, ...]:
+    setting = Setting(
+        labels, dict.fromkeys(labels, BASE), (), {label: {} for label in labels}, result_metrics(task), study.margin
+    )
+    claim, problems = read_claim(from_plain({"improves": WINNER}, Position(study.file), "confirm"), setting)
+    assert claim is not None, problems
+    return (claim,)
+
+
+def _shared(study: Study) -> dict[str, object]:
+    names_of_both = ("experiment", "profile", "overrides", "task", "task_version", "accelerator", "file", "created")
+    return {name: getattr(study, name) for name in names_of_both}

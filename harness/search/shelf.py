@@ -1,0 +1,106 @@
+"""A results folder -> its searches, and a search asked for -> the one to go on with."""
+
+from __future__ import annotations
+
+import json
+
+from harness.errors import PlanChanged, StoreError
+from harness.flat import config_difference
+from harness.search.model import Study, task_of
+from harness.store import atomic
+from harness.store.paths import NAME
+from harness.store.records import Store
+from harness.task import location_paths
+
+# What decides which trials there are: a study that has begun keeps it.
+FIXED = ("task", "task_version", "accelerator", "data", "seeds", "objectives", "constraints", "sampler", "pruner")
+
+
+def prepare(store: Store, asked: Study, replan: bool = False) -> Study:
+    """`settle`, and the study written down; one that it replaces is archived, its runs stay."""
+    study, replaces = settle(store, asked, replan)
+    if replaces:
+        _archive(store, asked.name)
+    paths = store.paths.study(asked.name)
+    atomic.make_folder(paths.folder)
+    atomic.write_json(paths.spec, study)
+    return study
+
+
+def settle(store: Store, asked: Study, replan: bool = False) -> tuple[Study, bool]:
+    """The study to go on with where `asked` is wanted, and whether it takes the place of another one, which is to be archived.
+
+    That is the one that is there, with the new target and words. Raises PlanChanged with the difference where another one of the
+    name is there and `replan` is false, StoreError.
+    """
+    stored = load_study(store, asked.name)
+    if stored is None:
+        return asked, False
+    if replan:
+        return asked, True
+    if lines := differences(stored, asked):
+        told = "\n".join(f"  {line}" for line in lines)
+        raise PlanChanged(
+            f"{asked.name} was searched differently from {stored.created[:10] or 'an earlier day'} on:\n{told}\n"
+            "allowed: undo the change, give the search another name, or --replan (archives the old study; its runs stay)"
+        )
+    return Study.model_validate({**dict(asked), "created": stored.created, "first": stored.first}), False
+
+
+def load_study(store: Store, name: str) -> Study | None:
+    """The search `name`, or None. Raises StoreError when its file is damaged or from a newer version."""
+    try:
+        return atomic.read_json(store.paths.study(name).spec, Study)
+    except FileNotFoundError:
+        return None
+
+
+def study_names(store: Store) -> list[str]:
+    """Every search's name, sorted."""
+    return sorted(path.parent.name for path in store.paths.studies.glob("*/search.json") if NAME.fullmatch(path.parent.name))
+
+
+def load_studies(store: Store) -> tuple[list[Study], list[StoreError]]:
+    """Every search that can be read, by name; and what is wrong with each other one."""
+    studies, errors = [], []
+    for name in study_names(store):
+        try:
+            study = load_study(store, name)
+        except StoreError as error:
+            errors.append(error)
+        else:
+            studies += [study] if study is not None else []
+    return studies, errors
+
+
+def differences(stored: Study, asked: Study) -> list[str]:
+    """What `asked` changes of what decides the trials, a line each."""
+    old, new = stored.model_dump(mode="json"), asked.model_dump(mode="json")
+    lines = [f"{name}: {json.dumps(old[name])} -> {json.dumps(new[name])}" for name in FIXED if old[name] != new[name]]
+    locations = location_paths(task_of(asked).Config)
+    for path, (was, now) in config_difference(stored.base, asked.base).items():
+        if path not in locations:
+            lines.append(f"config.{path}: {json.dumps(was)} -> {json.dumps(now)}")
+    before = {one["name"]: one for one in old["space"]}
+    after = {one["name"]: one for one in new["space"]}
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            lines.append(f"space.{name}: {_shown(before.get(name))} -> {_shown(after.get(name))}")
+    return lines
+
+
+def _shown(parameter: dict[str, object] | None) -> str:
+    if parameter is None:
+        return "not there"
+    return json.dumps({key: value for key, value in parameter.items() if key != "name" and value not in (None, False, {})})
+
+
+def _archive(store: Store, name: str) -> None:
+    number = 1
+    while (target := store.paths.earlier_study(name, number)).exists():
+        number += 1
+    atomic.make_folder(target.parent)
+    try:
+        store.paths.study(name).folder.rename(target)
+    except OSError as error:
+        raise atomic.unusable(store.paths.study(name).folder, "be archived", error) from error

@@ -1,0 +1,78 @@
+"""A place for trials -> Optuna's storage: a journal file in the results folder, or a database."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from harness.errors import InputError, StoreError
+from harness.store import atomic
+from harness.store.paths import StudyPaths
+
+if TYPE_CHECKING:
+    import optuna
+
+VARIABLE = "HARNESS_STORAGE"
+DATABASES = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "sqlite": "sqlite"}
+
+
+def address(option: str | None) -> str | None:
+    """Where the trials are kept: `--storage`, else $HARNESS_STORAGE; None: the journal. Raises InputError for other databases.
+
+    An address may hold a password, so it is never written down: workers get it by the variable.
+    """
+    url = option or os.environ.get(VARIABLE) or None
+    if url is None or url == "journal":
+        return None
+    scheme = url.partition(":")[0]
+    if scheme not in DATABASES:
+        allowed = "journal, postgresql://user:password@host/database or sqlite:///file (for workers on one machine)"
+        raise InputError(f"--storage: {scheme!r} is no storage for trials; allowed: {allowed}")
+    return url
+
+
+def open_storage(paths: StudyPaths, url: str | None) -> optuna.storages.BaseStorage:
+    """The journal of the study, or the database at `url`. Raises StoreError where it cannot be opened."""
+    import optuna
+
+    if url is None:
+        atomic.make_folder(paths.folder)
+        from optuna.storages.journal import JournalFileBackend
+
+        return optuna.storages.JournalStorage(JournalFileBackend(str(paths.journal)))
+    scheme, _, rest = url.partition(":")
+    with _told(url):
+        return optuna.storages.RDBStorage(f"{DATABASES[scheme]}:{rest}", engine_kwargs={"pool_pre_ping": True, "pool_size": 1})
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna without its own lines and its notes on what is experimental: what it does is told by the harness."""
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    shown = re.sub(r"//[^@/]*@", "//…@", url)
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f"--storage: {shown} needs a driver: pip install 'ablation-harness[postgres]' ({error})") from error
+    except SQLAlchemyError as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"--storage: {shown} cannot be used: {reason.replace(url, shown)}") from error

@@ -1,0 +1,217 @@
+"""A study -> trials trained, one after the other, until its target. Any number of workers may share a study.
+
+A trial's runs are runs like any others: found by their id, trained under their own leases, resumed from their checkpoints. A
+pruned one is left with its checkpoint and without a result, and goes on when a plan asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from harness.attempt import Job
+from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
+from harness.plan import Plan
+from harness.retry import renew_run
+from harness.search.confirm import top_plan
+from harness.search.desk import Desk, Ending, Ticket
+from harness.search.model import Study, config_of, spec_of, task_of
+from harness.search.trials import RUNS, counted, stuck
+from harness.stages import begin
+from harness.stop import Stop
+from harness.store.lease import Holder, Standing, SupersededError
+from harness.store.records import Result, Spec, Store, decode, read_rows
+from harness.store.trialruns import write_trial_runs
+from harness.trainer import Options, Trainer, say
+
+Specs = Sequence[tuple[str, Spec]]  # run ids with what made them
+
+IDLE_S = 600.0  # by default, for the trials of others, whose end may bring the confirmation
+
+
+class SearchWorker:
+    """Trains the trials of one study until its target is reached. `url`: see `harness.search.storage.address`."""
+
+    def __init__(
+        self, store: Store, study: Study, options: Options, stop: Stop, *, url: str | None = None, here: Holder | None = None
+    ) -> None:
+        self.store, self.study, self.options, self.stop = store, study, options, stop
+        self.task = task_of(study)
+        if self.task.version != study.task_version:
+            versions = f"searched with version {study.task_version} of {study.task}, this is version {self.task.version}"
+            raise InputError(f"{study.name}: {versions}; search anew with --replan")
+        self.desk = Desk(store.paths.study(study.name), study, url)
+        self.trainer = Trainer(store, options, stop, here)
+        self.watch = self.trainer.watch
+
+    def work(self) -> int:
+        """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
+        self._retry()
+        idle_since = time.monotonic()
+        while not self.stop():
+            ticket = self.desk.ask(self.watch)
+            if ticket is not None:
+                self._try(ticket)
+                idle_since = time.monotonic()
+            elif self._nothing_to_wait_for(time.monotonic() - idle_since):
+                break
+            else:
+                self.stop.wait(self.options.poll_s)
+        return self._exit_code()
+
+    def following(self) -> Plan | None:
+        """The plan that confirms the best trials, written down; None without a confirmation, and before the target is reached."""
+        trials = self.desk.trials()
+        if self.stop() or not self.desk.is_over(trials) or not all(trial.over for trial in counted(trials)):
+            return None
+        asked = top_plan(self.study, trials)
+        return begin(self.store, asked) if asked is not None else None
+
+    def close(self) -> None:
+        """Let go of what shows the runs elsewhere."""
+        self.trainer.close()
+
+    def _retry(self) -> None:
+        for trial in self.desk.trials() if "failed" in self.options.retry else ():
+            if trial.state == "failed":
+                renewed = [
+                    renew_run(self.store, run, self.watch, self.options.retry, self.options.retry_before) for run in trial.runs
+                ]
+                if any(renewed):
+                    self.desk.retry(self.watch, trial)
+
+    def _nothing_to_wait_for(self, idle_s: float) -> bool:
+        others = self.desk.others(self.watch)
+        allowed = self.options.idle_s
+        if allowed is None:
+            allowed = 0.0 if self.options.one_stage or self.study.confirm is None else IDLE_S
+        # Before leaving, make sure that the others live, or their trials would be lost with them.
+        return not others or (idle_s >= allowed and all(other is Standing.ALIVE for other in others))
+
+    def _try(self, ticket: Ticket) -> None:
+        with ticket.lease:
+            try:
+                ending = _Attempt(self, ticket).ending()
+                if ending is not None:
+                    self.desk.tell(ticket, ending)
+            except SupersededError as superseded:
+                say(f"trial {ticket.number}: {superseded}; leaving it")
+                return
+        if ending is not None:
+            value = f" {ending.objectives[0]:.6g}" if ending.objectives else f": {ending.reason}" if ending.reason else ""
+            say(f"trial {ticket.number}: {ending.state}{value}")
+
+    def _exit_code(self) -> int:
+        trials = self.desk.trials()
+        own = counted(trials)
+        if self.stop() and (not self.desk.is_over(trials) or not all(trial.over for trial in own)):
+            return EXIT_INTERRUPTED
+        if example := stuck(own):
+            say(f"{self.study.name}: every trial so far failed in the same way ({example.reason}); no further one is begun")
+            say("once mended: --retry failed")
+        return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in own) else EXIT_OK
+
+
+class _Attempt:
+    """One trial being trained by a worker."""
+
+    def __init__(self, worker: SearchWorker, ticket: Ticket) -> None:
+        self.worker, self.ticket = worker, ticket
+        self.study, self.store = worker.study, worker.store
+        self.reported = 0  # rows of the first seed's run that the pruner knows
+        self.pruned = False
+
+    def ending(self) -> Ending | None:
+        """How the trial ended; None where it was left: it will be gone on with."""
+        try:
+            config = config_of(self.study, self.worker.task, self.ticket.values)
+        except InputError as error:
+            self.ticket.trial.set_constraint("valid", 1.0)
+            return Ending("infeasible", reason=str(error))
+        facts = dict(self.worker.task.describe(config)) if self.study.constraints else {}
+        over = self._bounds(facts)
+        if over is not None:
+            return Ending("infeasible", reason=over)
+        specs = [spec_of(self.study, self.worker.task, config, seed) for seed in self.study.trial_seeds]
+        self.ticket.trial.set_user_attr(RUNS, [run_id for run_id, _ in specs])
+        write_trial_runs(self.worker.desk.paths, self.ticket.number, [run_id for run_id, _ in specs])
+        results: list[Result] = []
+        for run_id, spec in specs:
+            result = self._result(Job(run_id, self.worker.task, config, spec), _never if results else self._prunes)
+            if result is None and not self.pruned:
+                return None
+            if result is None or result.state != "completed":
+                return self._short(result, specs)
+            results.append(result)
+        return self._completed(results, self._spent(specs))
+
+    def _short(self, result: Result | None, specs: Specs) -> Ending:
+        """The ending of a trial of which a run was pruned, which has no result, or diverged or failed."""
+        spent = self._spent(specs)
+        if result is None:
+            return Ending("pruned", reason=f"after epoch {self.reported}", **spent)
+        reason = f"{result.reason}: {result.error}" if result.reason else result.error
+        return Ending(result.state, reason=reason, digest=result.traceback_digest, **spent)
+
+    def _bounds(self, facts: Mapping[str, int | float]) -> str | None:
+        """Tell Optuna how far the bounds are; says which is broken."""
+        broken = None
+        for name, limit in self.study.constraints.items():
+            value = float(facts[name])
+            bound, sign = (limit.at_most, 1.0) if limit.at_most is not None else (limit.at_least, -1.0)
+            assert bound is not None
+            excess = sign * (value / bound - 1.0)
+            self.ticket.trial.set_constraint(name, excess)
+            if excess > 0 and broken is None:
+                broken = f"{value:,.0f} {name}, {'over' if sign > 0 else 'under'} the bound of {bound:,.0f}"
+        return broken
+
+    def _result(self, job: Job, enough: Callable[[Sequence[Mapping[str, Any]]], bool]) -> Result | None:
+        """How the run ended, whoever trained it; None where it was left."""
+        while not self.worker.stop():
+            result = self.store.result(job.run_id)
+            if result is not None:
+                return result
+            self.ticket.lease.check()
+            lease = self.store.take(job.run_id, self.worker.watch)
+            if lease is None:  # a plan asks for the same run
+                self.worker.stop.wait(self.worker.options.poll_s)
+                continue
+            self.worker.trainer.train(job, f"trial {self.ticket.number}  seed {job.spec.seed}", lease, enough)
+            if self.pruned:
+                return None
+        return self.store.result(job.run_id)
+
+    def _prunes(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Tell the pruner of the epochs it does not know yet, and ask it."""
+        if len(self.study.objectives) > 1 or self.study.pruner == "none":
+            return False
+        for epoch, row in enumerate(rows[self.reported :], start=self.reported + 1):
+            value = decode(row.get(self.study.metric))
+            if isinstance(value, int | float) and math.isfinite(value):
+                self.ticket.trial.report(float(value), epoch)
+        self.reported = len(rows)
+        self.pruned = self.ticket.trial.should_prune()
+        return self.pruned
+
+    def _completed(self, results: Sequence[Result], spent: Mapping[str, Any]) -> Ending:
+        objectives = []
+        for name in self.study.objectives:
+            values = [result.metrics.get(name) for result in results]
+            known = [value for value in values if value is not None and math.isfinite(value)]
+            if len(known) < len(values):
+                return Ending("failed", reason=f"output: the runs measured no {name}", **spent)
+            objectives.append(fmean(known))
+        return Ending("completed", tuple(objectives), **spent)
+
+    def _spent(self, specs: Specs) -> dict[str, Any]:
+        """Training of the runs so far: seconds and epochs."""
+        rows = [row for run_id, _ in specs for row in read_rows(self.store.paths.run(run_id).metrics)]
+        return {"seconds": float(sum(row.get("seconds") or 0.0 for row in rows)), "epochs": len(rows)}
+
+
+def _never(_rows: Sequence[Mapping[str, Any]]) -> bool:
+    return False

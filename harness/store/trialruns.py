@@ -1,0 +1,51 @@
+"""Searches' folders -> which runs belong to which trial: known without the trials' storage, which may be a database elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.errors import StoreError
+from harness.store import atomic
+from harness.store.paths import Paths, StudyPaths
+
+
+class _TrialRuns(BaseModel):
+    """studies/<name>/trials/<number>/runs.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    runs: tuple[str, ...]  # ids, seed by seed
+
+
+@dataclass(frozen=True, order=True)
+class Membership:
+    """A trial that a run is part of."""
+
+    study: str
+    number: int
+
+
+def write_trial_runs(paths: StudyPaths, number: int, runs: Sequence[str]) -> None:
+    """Write down the runs of trial `number`. Raises StoreError."""
+    atomic.write_json(paths.trial_runs(number), _TrialRuns(runs=tuple(runs)))
+
+
+def memberships(paths: Paths, replaced: bool = False) -> dict[str, list[Membership]]:
+    """Run id -> the trials that it is part of; with `replaced` also of searches that others replaced, by their folders' names.
+
+    Files that cannot be read are passed over: what they would tell is only what a run is called.
+    """
+    found: dict[str, list[Membership]] = {}
+    folders = [*paths.studies.glob("*/trials"), *(paths.studies.glob("replaced/*/trials") if replaced else ())]
+    for folder in sorted(folders):
+        study = StudyPaths(folder.parent)
+        for number in sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal()):
+            try:
+                runs = atomic.read_json(study.trial_runs(number), _TrialRuns).runs
+            except (FileNotFoundError, StoreError):
+                continue
+            for run_id in runs:
+                found.setdefault(run_id, []).append(Membership(folder.parent.name, number))
+    return found

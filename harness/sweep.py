@@ -1,0 +1,197 @@
+"""An experiment with a search -> its trials, the best of them confirmed on fresh seeds, and a verdict."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import EXIT_INTERRUPTED, InputError
+
+if TYPE_CHECKING:
+    from harness.conduct import Options
+    from harness.experiment import Experiment
+    from harness.pursue import Pursuit
+    from harness.search import Study
+
+
+def study_of(experiment: Experiment, device: str = "auto", trials: int | None = None) -> Study:
+    """The search of an experiment on a device, with `trials` in place of the declared target. Raises InputError, DataError."""
+    from harness.launch import resolve_device
+    from harness.search import make_study
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"--device: {device!r} is no device; allowed: auto, cpu, cuda")
+    if trials is not None and trials < 1:
+        raise InputError(f"--trials: {trials} is no target; allowed: a number from 1")
+    created = datetime.now(UTC).isoformat(timespec="microseconds")
+    return make_study(experiment, resolve_device(device), trials, created)  # type: ignore[arg-type]  # checked above
+
+
+def run_search(
+    experiment: Experiment,
+    results: str | Path = "results",
+    *,
+    trials: int | None = None,
+    device: str = "auto",
+    storage: str | None = None,
+    replan: bool = False,
+    options: Options | None = None,
+) -> Pursuit:
+    """Search with child workers up to the target, show progress on stderr, then confirm the best trials and write the reports.
+
+    `storage`: see `harness.search.storage.address`. Started again, it goes on where it was; with a higher `trials` further.
+    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
+    Raises HarnessError for bad input, for a changed search and for a storage or a results folder that cannot be used.
+    """
+    from harness.conduct import Options
+    from harness.pursue import pursue, refuse_other_storage
+    from harness.search import prepare
+    from harness.search.storage import address
+    from harness.store.records import Store
+
+    options = options or Options()
+    options.check()
+    asked, url = study_of(experiment, device, trials), address(storage)
+    store = Store.open(Path(results))
+    if not replan:
+        refuse_other_storage(store, asked, url)
+    return pursue(store, prepare(store, asked, replan), options, url, replan)
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command(epilog="Example: python -m harness.sweep experiments/search.yaml --trials 100 --workers 2")
+def sweep(  # noqa: PLR0917 - a command's options, each of them named
+    experiment: Annotated[str, typer.Argument(help="a YAML with a search: its path, its name, or name@profile")],
+    trials: Annotated[int | None, typer.Option(help="how many trials there are to be in all; default: the file's")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="child processes that train")] = 1,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="where the trials are kept: journal (a file in the results folder), sqlite:///…; a postgresql://… with a "
+            "password belongs into $HARNESS_STORAGE, where others cannot read it"
+        ),
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="a profile of the file, such as smoke: a rehearsal")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the configuration, such as training.epochs=2")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    retry: Annotated[
+        list[str] | None, typer.Option(help="failed: try failed trials again; of the confirmation also diverged")
+    ] = None,
+    stop_after: Annotated[str | None, typer.Option(help="checkpoint and exit 75 after so long, such as 3h50m")] = None,
+    idle: Annotated[str | None, typer.Option(help="wait so long for trials that others train, such as 10m")] = None,
+    keep: Annotated[str | None, typer.Option(help="weights: keep the last checkpoint of completed runs")] = None,
+    replan: Annotated[bool, typer.Option("--replan", help="archive a search that has changed and search anew")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the search, start nothing")] = False,
+    track: Annotated[str, typer.Option(help="auto, wandb or none")] = "auto",
+    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+    worker_option: Annotated[list[str] | None, typer.Option(hidden=True, help="passed on, such as --beat-s=5")] = None,
+) -> None:
+    """Search, confirm the best trials on fresh seeds, and compare the winner with the base. Start it again and it goes on."""
+    from harness.conduct import Options
+    from harness.experiment import load_experiment
+
+    loaded = load_experiment(experiment, profile, settings or ())
+    if loaded.search is None:
+        raise InputError(f"{loaded.path}: has no search; start it with: harness run {experiment}")
+    options = Options(
+        workers,
+        retry=tuple(retry or ()),
+        stop_after=stop_after,
+        idle=idle,
+        keep=keep,
+        track=track,
+        worker_options=tuple(worker_option or ()),
+    )
+    options.check()
+    if dry_run:
+        _preview(loaded, results, device, trials, storage, replan, as_json)
+        return
+    found = run_search(loaded, results, trials=trials, device=device, storage=storage, replan=replan, options=options)
+    _show(found, results, as_json)
+    raise typer.Exit(found.exit_code)
+
+
+def _preview(  # noqa: PLR0917 - the command's options
+    experiment: Experiment, results: Path, device: str, trials: int | None, storage: str | None, replan: bool, as_json: bool
+) -> None:
+    from harness.console import shell
+    from harness.console.searches import ahead
+    from harness.pursue import refuse_other_storage
+    from harness.search.shelf import settle
+    from harness.search.storage import address
+    from harness.store.records import Store
+
+    store = Store.open(results, create=False, must_exist=False)
+    asked, url = study_of(experiment, device, trials), address(storage)
+    if not replan:
+        refuse_other_storage(store, asked, url)
+    study, replaces = settle(store, asked, replan)
+    known = ahead.look_ahead(store, study, url, new=replaces)
+    if as_json:
+        shell.show_json(ahead.document(known))
+    else:
+        shell.show(ahead.screen(known))
+
+
+def _show(found: Pursuit, results: Path, as_json: bool) -> None:
+    from rich.text import Text
+
+    from harness import closing
+    from harness.console import shell
+    from harness.console.choices import confirmed as table
+    from harness.console.searches.documents import search_values
+    from harness.console.searches.ending import ending
+    from harness.pursue import confirmed
+    from harness.search.model import task_of
+    from harness.search.trials import counted, stuck
+    from harness.store.records import Store
+    from harness.task import result_metrics
+
+    study, trials, outcome = found.study, found.trials, found.confirmation
+    store = Store.open(results, create=False)
+    again = confirmed(store, study) if outcome is not None else None
+    if as_json:
+        told = search_values(study, trials)
+        told["report"] = str(found.report)
+        told["confirmation"] = None if outcome is None else closing.document(outcome, results)
+        shell.show_json(told)
+    else:
+        shown = table(study, trials, again.plan, again.records, again.winner) if again is not None else None
+        shell.show(ending(study, trials, result_metrics(task_of(study)), shown, again.winner if again is not None else None))
+        if outcome is not None and (evidence := closing.shown(outcome, results)) is not None:
+            shell.show(Text(), evidence)
+        shell.show(Text() if outcome is None else "", f"search  {found.report}")
+    if example := stuck(counted(trials)):
+        shell.say(f"every trial so far failed in the same way ({example.reason}); no further one was begun")
+    if outcome is not None:
+        lines = closing.notes(outcome, results)
+    elif found.exit_code == EXIT_INTERRUPTED:
+        lines = [*found.complaints, "interrupted; everything is kept: the same command goes on"]
+    else:
+        lines = list(found.complaints)
+    for line in lines:
+        shell.say(line)
+    if failed := sum(trial.state == "failed" for trial in counted(trials)):
+        shell.say(f"{failed} of {len(counted(trials))} trials failed; see: harness status {study.name} --results {results}")
+        shell.say("once mended, the same command with --retry failed tries them again")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command's exit code."""
+    from harness.console.shell import run_app
+
+    return run_app(app, argv, "harness sweep")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

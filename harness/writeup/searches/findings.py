@@ -1,0 +1,188 @@
+"""Store, study -> everything the report of a search tells, gathered once for all its formats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import InputError
+from harness.experiment.space import values_of
+from harness.figures import Confirmed, Fresh, SearchSubject
+from harness.flat import flatten
+from harness.plan import Plan
+from harness.search.confirm import BASE, WINNER, label_of, names
+from harness.search.desk import elsewhere, look
+from harness.search.model import Study, config_of, task_of
+from harness.search.storage import VARIABLE, address
+from harness.search.trials import Trial, counted
+from harness.stages import choices, following
+from harness.store.records import Record, Store
+from harness.task import Metric, Task, result_metrics
+from harness.writeup.findings import Findings, gather
+from harness.writeup.searches.importance import importances
+
+# none: the search confirms nothing; waiting: the best trials have not begun again; again: they have not all ended; base: the
+# best of them is the base itself; final: the winner is compared with the base; elsewhere: another search's plans have these names
+Stage = Literal["none", "waiting", "again", "base", "final", "elsewhere"]
+
+
+@dataclass(frozen=True)
+class SearchFindings:
+    """A study and what has come of it so far."""
+
+    store: Store
+    study: Study
+    task: Task
+    metrics: Mapping[str, Metric]  # all that a result may hold
+    trials: tuple[Trial, ...]
+    confirmed: Confirmed
+    stage: Stage
+    top: Plan | None  # the best trials again
+    records: Mapping[str, Record]  # of its runs
+    final: Findings | None  # the winner against the base
+    kept: str  # where the trials are kept, in words
+    folder: Path  # of the report
+    results: Path  # the folder that holds all, as it was named
+
+    @cached_property
+    def counted(self) -> tuple[Trial, ...]:
+        """The trials that count towards the target."""
+        return tuple(counted(self.trials))
+
+    @cached_property
+    def over(self) -> int:
+        """How many of those have ended."""
+        return sum(trial.over for trial in self.counted)
+
+    @cached_property
+    def seconds(self) -> float:
+        """Spent training trials."""
+        return sum(trial.seconds for trial in self.counted)
+
+    @property
+    def spent(self) -> bool:
+        """Whether the budget is, so that no further trial begins."""
+        return self.study.budget_s is not None and self.seconds >= self.study.budget_s
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is still to come: trials, nor their confirmation."""
+        settled = self.stage in ("none", "base", "elsewhere") or (self.final is not None and self.final.complete)
+        return (self.over >= self.study.trials or (self.spent and self.over == len(self.counted))) and settled
+
+    @cached_property
+    def importances(self) -> Mapping[str, Mapping[str, float]]:
+        """Objective -> parameter -> share; empty where it cannot be told. Computed when it is shown."""
+        return importances(self.study, self.trials)
+
+    @cached_property
+    def subject(self) -> SearchSubject:
+        """What the figures are about."""
+        return SearchSubject(self.study, self.trials, self.metrics, self.confirmed, self._base)
+
+    @property
+    def best(self) -> Trial | None:
+        """The winner once there is one, else the best trial so far."""
+        won = self.confirmed.winner
+        return next((trial for trial in self.trials if trial.number == won), None) if won is not None else self.subject.best
+
+    @cached_property
+    def _base(self) -> int | None:
+        """The trial that is the base itself."""
+        own = values_of(self.study.space, flatten(self.study.base))
+        done = (trial for trial in self.trials if trial.state == "completed")
+        return next((trial.number for trial in done if own is not None and dict(trial.values) == own), None)
+
+    @cached_property
+    def epochs(self) -> tuple[int, int]:
+        """Epochs trained by all trials, and what they would have been without pruning: as many as completed trials took."""
+        done = [trial.epochs for trial in self.trials if trial.state == "completed"]
+        # Trials of the same runs trained them once.
+        trained = sum({trial.runs or trial.number: trial.epochs for trial in self.trials}.values())
+        if not done:
+            return trained, trained
+        whole = sum(done) / len(done)
+        return trained, round(trained + sum(max(whole - trial.epochs, 0.0) for trial in self.trials if trial.state == "pruned"))
+
+
+def gather_search(store: Store, study: Study) -> SearchFindings:
+    """Read what there is of `study`.
+
+    Raises StoreError for damaged files, InputError when its task cannot be loaded, or its trials are in a database whose address
+    is not known.
+    """
+    task, paths, url = task_of(study), store.paths.study(study.name), address(None)
+    if elsewhere(paths) and url is None:
+        raise InputError(
+            f"{study.name}: its trials are in a database; allowed: its address in ${VARIABLE}, such as "
+            f"{VARIABLE}=postgresql://user:password@host/database harness report {study.name}"
+        )
+    trials = tuple(look(paths, study, url) or ())
+    top, records, confirmed, stage, final = _confirmation(store, study, task, trials)
+    return SearchFindings(
+        store=store,
+        study=study,
+        task=task,
+        metrics=result_metrics(task),
+        trials=trials,
+        confirmed=confirmed,
+        stage=stage,
+        top=top,
+        records=records,
+        final=final,
+        kept=str(paths.journal) if paths.journal.exists() or url is None else f"the database of ${VARIABLE}",
+        folder=store.paths.report(study.name),
+        results=store.paths.root,
+    )
+
+
+def _confirmation(
+    store: Store, study: Study, task: Task, trials: tuple[Trial, ...]
+) -> tuple[Plan | None, Mapping[str, Record], Confirmed, Stage, Findings | None]:
+    """The best trials' plan with where its runs stand, what came of it, how far it is, and the winner's comparison."""
+    nothing = Confirmed()
+    if study.confirm is None:
+        return None, {}, nothing, "none", None
+    top_name, final_name = names(study)
+    top = store.load_plan(top_name)
+    if top is None or top.selection is None:
+        return None, {}, nothing, "waiting", None
+    by_label = {label_of(trial): trial for trial in trials if trial.state == "completed"}
+    own = {label: by_label[label] for label in top.variants if label in by_label}
+    if own.keys() != top.variants.keys() or not all(
+        _same(study, task, trial, top.variants[label]) for label, trial in own.items()
+    ):
+        return None, {}, nothing, "elsewhere", None
+    records = store.records([run.id for run in top.runs])
+    again = {trial.number: _fresh(top, records, label, study.metric) for label, trial in own.items()}
+    chosen = choices(top, records)
+    if not chosen:
+        return top, records, Confirmed(again), "again", None
+    winner = own[chosen[0].label].number
+    if following(top, records) is None:
+        return top, records, Confirmed(again, winner), "base", None
+    plan = store.load_plan(final_name)
+    if plan is None or plan.chosen is None or dict(plan.chosen.variants) != {WINNER: chosen[0].label}:
+        return top, records, Confirmed(again, winner), "again", None
+    final = gather(store, plan)
+    means = {label: _fresh(plan, final.records, label, study.metric) for label in (BASE, WINNER)}
+    return top, records, Confirmed(again, winner, means), "final", final
+
+
+def _same(study: Study, task: Task, trial: Trial, config: Mapping[str, object]) -> bool:
+    return config_of(study, task, trial.values).model_dump(mode="json") == dict(config)
+
+
+def _fresh(plan: Plan, records: Mapping[str, Record], label: str, metric: str) -> Fresh:
+    """The completed runs of a variant, with the metric that the search was for."""
+    found = []
+    for run in plan.runs:
+        record = records[run.id]
+        value = record.metrics.get(metric, math.nan)
+        if run.variant == label and record.state == "completed" and math.isfinite(value):
+            found.append((value, run.id))
+    return Fresh(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))

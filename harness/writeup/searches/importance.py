@@ -1,0 +1,63 @@
+"""Trials -> how much each parameter matters, by PED-ANOVA: in what values the best trials differ from the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from harness.experiment.space import Choice, Range
+from harness.search.model import Study
+from harness.search.storage import quiet
+from harness.search.trials import Trial
+
+if TYPE_CHECKING:
+    import optuna
+
+LEAST = 20  # completed trials: the best tenth of fewer is one or none
+
+
+def importances(study: Study, trials: Sequence[Trial]) -> dict[str, dict[str, float]]:
+    """Objective -> parameter -> its share of 1, the largest first; empty with fewer than LEAST completed trials, or all alike.
+
+    Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces" (2023), as
+    Optuna computes it: the best tenth of the trials against all.
+    """
+    done = [trial for trial in trials if trial.state == "completed"]
+    if len(done) < LEAST:
+        return {}
+    return {
+        name: shares
+        for name, goal in study.objectives.items()
+        if len({trial.objectives[name] for trial in done}) > 1 and (shares := _of(study, done, name, goal))
+    }
+
+
+def _of(study: Study, trials: Sequence[Trial], objective: str, goal: Literal["minimize", "maximize"]) -> dict[str, float]:
+    import optuna
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    with quiet():
+        copy = optuna.create_study(direction=goal)
+        for trial in trials:
+            own = [parameter for parameter in study.space if parameter.name in trial.values]
+            copy.add_trial(
+                optuna.trial.create_trial(
+                    value=trial.objectives[objective],
+                    params={parameter.name: trial.values[parameter.name] for parameter in own},
+                    distributions={parameter.name: distribution(parameter) for parameter in own},
+                )
+            )
+        found = get_param_importances(copy, evaluator=PedAnovaImportanceEvaluator())
+    return {name: float(share) for name, share in sorted(found.items(), key=lambda item: (-item[1], item[0]))}
+
+
+def distribution(parameter: Range | Choice) -> optuna.distributions.BaseDistribution:
+    """How Optuna calls the values of a parameter."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(list(parameter.options))
+    low, high, step = parameter.low, parameter.high, parameter.step
+    if parameter.integer:
+        return IntDistribution(int(low), int(high), log=parameter.log, step=1 if step is None else int(step))
+    return FloatDistribution(low, high, log=parameter.log, step=step)

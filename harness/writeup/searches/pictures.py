@@ -1,0 +1,82 @@
+"""Findings of a search -> its figures on disk, with the words that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness import figures, wording
+from harness.search.trials import front
+from harness.writeup.pictures import Picture
+from harness.writeup.searches.findings import SearchFindings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SECTIONS = ("main", "importance", "slices", "parallel", "pareto")
+
+
+def write(findings: SearchFindings) -> list[Picture]:
+    """Draw and write them, in the order of the report. Raises StoreError where they cannot be written."""
+    pictures = []
+    for picture, figure in drawn(findings):
+        figures.save(figure, findings.folder / "figures", picture.name)
+        pictures.append(picture)
+    return pictures
+
+
+def drawn(findings: SearchFindings) -> Iterator[tuple[Picture, Figure]]:
+    """Every picture that there are trials for, with its figure."""
+    subject, study = replace(findings.subject, importances=findings.importances), findings.study
+    name = wording.label(study.metric)
+    yield Picture("main", "main", _seen(findings), _read(findings)), figures.history(subject)
+    if subject.importances:
+        parts = [
+            f"{wording.label(objective)}: {', '.join(f'{parameter} {share:.2f}' for parameter, share in shares.items())}"
+            for objective, shares in subject.importances.items()
+        ]
+        caption = "PED-ANOVA: how far the values of the best tenth of the completed trials stand out from those of all."
+        yield Picture("importance", "importance", f"Importance for {'; '.join(parts)}.", caption), figures.importance(subject)
+    if not subject.completed:
+        return
+    alt = f"{_capital(name)} against each of {wording.plural(len(study.space), 'parameter')}."
+    caption = (
+        "Each parameter alone; what the others were differs from dot to dot, and the sampler looked longer where it was good."
+    )
+    yield Picture("slices", "slices", alt, caption), figures.slices(subject)
+    alt = f"A line for each completed trial through its parameters to its {name}."
+    caption = f"Parameters from their least to their largest value, choices by option, and the {name} that came of them."
+    yield Picture("parallel", "parallel", alt, caption), figures.parallel(subject)
+    if len(study.objectives) > 1:
+        members = wording.listed([str(trial.number) for trial in front(study, subject.completed)])
+        caption = "No other trial is better than those of the front in one objective without being worse in another."
+        yield Picture("pareto", "pareto", f"Pareto front: trials {members}.", caption), figures.pareto(subject)
+
+
+def _seen(findings: SearchFindings) -> str:
+    """The main figure's numbers in a sentence."""
+    subject, confirmed = findings.subject, findings.confirmed
+    best, places = subject.best, subject.places()
+    if best is None:
+        return "Nothing to draw: no trial has completed yet."
+    text = f"Best so far by trial, ending at trial {best.number} with {wording.number(subject.value(best), places)}"
+    by_number = {trial.number: trial for trial in subject.completed}
+    again = []
+    for number, fresh in confirmed.top.items():
+        if fresh.values:
+            searched = wording.number(subject.value(by_number[number]), places)
+            again.append(f"trial {number} {searched}, then {wording.number(fresh.mean, places)}")
+    return f"{text}; on fresh seeds {'; '.join(again)}." if again else f"{text}."
+
+
+def _read(findings: SearchFindings) -> str:
+    """How the main figure is to be read."""
+    left = "Left, every trial and the best so far"
+    if any(fresh.values for fresh in findings.confirmed.top.values()):
+        return f"{left}; right, what the best trials came to again on fresh seeds: a value that was luck goes back."
+    return f"{left}. The best of many noisy values is too good: fresh seeds tell how far."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

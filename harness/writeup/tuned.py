@@ -1,0 +1,161 @@
+"""A plan whose variants were tuned -> what each was tuned over, what was chosen, and the rows that tell of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import stdev
+
+from harness import wording
+from harness.claims import level_label
+from harness.experiment.designs import short_names
+from harness.figures import Fresh, Setting, Tuned
+from harness.plan import Plan, PlannedRun, Selection
+from harness.stages import Choice, choices
+from harness.store.records import Record, Store
+from harness.task import Metric
+from harness.wording.trials import tuned_edges
+from harness.writeup.number import Number
+
+EDGE = "best at the edge of its range: a wider one might do better"
+
+
+@dataclass(frozen=True)
+class TunedRow:
+    """A variant under one setting. `variant` is empty in rows after a variant's first."""
+
+    variant: str
+    settings: tuple[str, ...]  # by path
+    value: Number
+    chosen: bool
+    edge: str
+    runs: tuple[PlannedRun, ...]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What the variants of a plan were tuned over, and where those runs stand."""
+
+    evidence: Plan
+    plan: Plan
+    selection: Selection
+    records: Mapping[str, Record]
+    metric: Metric
+
+    @cached_property
+    def chosen(self) -> Mapping[str, str]:
+        """Variant -> what it is called among the runs that tuned it."""
+        return self.evidence.chosen.variants if self.evidence.chosen else {}
+
+    @cached_property
+    def found(self) -> tuple[Choice, ...]:
+        """What the results choose, as far as that is what was chosen."""
+        return tuple(choice for choice in choices(self.plan, self.records) if self.chosen.get(choice.variant) == choice.label)
+
+    @cached_property
+    def short(self) -> dict[str, str]:
+        """Path -> what it is called for short."""
+        paths = list(next(iter(self.selection.settings.values())))
+        return dict(zip(paths, short_names(paths), strict=True))
+
+    @property
+    def title(self) -> str:
+        """The metric that settings were chosen by, with its unit."""
+        return wording.axis(self.selection.metric, self.metric.unit)
+
+    def words(self, variant: str) -> str:
+        """`lr=0.05`: the setting of a variant."""
+        settings = self.selection.settings.get(self.chosen.get(variant, ""), {})
+        return ", ".join(f"{self.short[path]}={level_label(value)}" for path, value in settings.items())
+
+    @cached_property
+    def curves(self) -> Tuned:
+        """What the figure is drawn from."""
+        variants = {
+            variant: tuple(
+                Setting(self.selection.settings[label], self._tried(label), chosen=label == self.chosen.get(variant))
+                for label in group
+            )
+            for variant, group in self.selection.groups.items()
+        }
+        return Tuned(self.selection.metric, self.metric, tuple(self.short), variants, wording.rehearsal(self.evidence))
+
+    def _tried(self, label: str) -> Fresh:
+        found = []
+        for run in self._runs(label):
+            value = self.records[run.id].metrics.get(self.selection.metric, math.nan)
+            if self.records[run.id].state == "completed" and math.isfinite(value):
+                found.append((value, run.id))
+        return Fresh(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))
+
+    def _runs(self, label: str) -> tuple[PlannedRun, ...]:
+        return self._by_label[label]
+
+    @cached_property
+    def _by_label(self) -> dict[str, tuple[PlannedRun, ...]]:
+        return {label: tuple(run for run in self.plan.runs if run.variant == label) for label in self.plan.variants}
+
+    @cached_property
+    def rows(self) -> tuple[TunedRow, ...]:
+        """Every setting of every variant, in the order they were declared."""
+        edges = {choice.label: choice.at_edge for choice in self.found}
+        return tuple(
+            self._row(variant, label, first=place == 0, edge=edges.get(label, ()))
+            for variant, group in self.selection.groups.items()
+            for place, label in enumerate(group)
+        )
+
+    @cached_property
+    def best(self) -> tuple[TunedRow, ...]:
+        """The chosen setting of each variant."""
+        edges = {choice.label: choice.at_edge for choice in self.found}
+        return tuple(self._row(variant, label, first=True, edge=edges.get(label, ())) for variant, label in self.chosen.items())
+
+    def _row(self, variant: str, label: str, first: bool, edge: tuple[str, ...]) -> TunedRow:
+        tried = self._tried(label)
+        sd = stdev(tried.values) if len(tried.values) > 1 else math.nan
+        text = wording.spread(tried.mean, sd, self.curves.places) if tried.values else ""
+        several = f"{', '.join(self.short[path] for path in edge)}: " if len(self.short) > 1 and edge else ""
+        return TunedRow(
+            variant=variant if first else "",
+            settings=tuple(level_label(value) for value in self.selection.settings[label].values()),
+            value=Number(text, tried.runs, tried.mean if tried.values else None),
+            chosen=label == self.chosen.get(variant),
+            edge=f"{several}{EDGE}" if edge else "",
+            runs=self._runs(label),
+        )
+
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
+        """What to know before trusting what was chosen: sentences."""
+        said = [f"{line}." for line in tuned_edges(self.plan, self.found)]
+        lost = [run for run in self.plan.runs if self.records[run.id].state == "diverged"]
+        if lost:
+            said.append(f"{wording.plural(len(lost), 'run')} of the tuning diverged: such a setting is not chosen.")
+        if len(self.found) < len(self.chosen):
+            said.append(f"The runs of {self.plan.name} no longer lead to what was chosen: they were changed since.")
+        return tuple(said)
+
+    @property
+    def seeds(self) -> str:
+        """`2 seeds from 1000`."""
+        return f"{wording.plural(wording.seeds(self.plan), 'seed')} from {self.plan.runs[0].seed}"
+
+
+def tuning_of(store: Store, plan: Plan, metrics: Mapping[str, Metric]) -> Tuning | None:
+    """What the variants of `plan` were tuned over; None where they were not. Raises StoreError."""
+    if plan.chosen is None:
+        return None
+    own = store.load_plan(plan.chosen.plan)
+    if own is None or own.selection is None or not own.selection.settings:
+        return None
+    metric = metrics[own.selection.metric]
+    return Tuning(plan, own, own.selection, store.records([run.id for run in own.runs]), metric)
+
+
+def searched(store: Store, plan: Plan) -> str | None:
+    """The search that chose the plan's winner; None where none did."""
+    name = plan.chosen.plan.removesuffix(".top") if plan.chosen else ""
+    return name if plan.chosen and plan.chosen.plan != name and store.paths.study(name).spec.is_file() else None
