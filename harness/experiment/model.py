@@ -209,9 +209,14 @@ class _Reader:
 
     def _settings_are_free(self, drafts: Sequence[designs.Draft]) -> None:
         taken = [key for draft in drafts for key, _ in draft.changes]
+        tune = self.composed.fields.get("tune")
+        space = tune.node.get("space") if tune else None
         for override in self.composed.overrides:
             if rival := overlapping(override.path, taken):
                 message = f"the variants set {rival} themselves; allowed: a path that they leave alone"
+                self.problems.append(Problem(override.node.at, override.path, message))
+            elif rival := overlapping(override.path, list(space.entries) if space else []):
+                message = f"tune sets {rival} itself; allowed: a path that it leaves alone"
                 self.problems.append(Problem(override.node.at, override.path, message))
 
     def _variants(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft]) -> list[Variant]:

@@ -143,3 +143,36 @@ def test_a_wrong_baseline_is_one_problem_whatever_is_claimed_over_it(
     told = problems(write(tmp_path, text))
     assert what in told
     assert "1 problem;" in told
+
+
+SEARCH = """
+question: How good does it get?
+config: {data.dataset: cifar10_mini, data.validation_size: 500}
+margin: 3
+search: {space: {optimizer.lr: {range: [0.01, 0.1]}}, confirm: {top: 1, seeds: 3}}
+"""
+
+
+def test_a_search_takes_no_seeds_and_no_claims_from_the_profile_of_its_base(tmp_path: Path) -> None:
+    write(tmp_path, GOOD + "profiles: {quick: {seeds: 3, claims: [{worsens: b}], config: {training.epochs: 2}}}", "base.yaml")
+    experiment = load_experiment(write(tmp_path, SEARCH + "extends: base.yaml"), "quick")
+    assert experiment.search is not None
+    assert experiment.variants[0].config.model_dump()["training"]["epochs"] == 2
+    own = write(tmp_path, SEARCH + "profiles: {quick: {seeds: 3}}")
+    assert load_experiment(own).looks == (1,)
+    with pytest.raises(InputError, match="seeds: beside search"):
+        load_experiment(own, "quick")
+
+
+def test_a_search_that_confirms_needs_a_margin_to_judge_the_winner_by(tmp_path: Path) -> None:
+    assert load_experiment(write(tmp_path, SEARCH)).margin == 3
+    said = problems(write(tmp_path, SEARCH.replace("margin: 3\n", "")))
+    assert "mine.yaml:4:55: search.confirm: needs the file's margin" in said
+
+
+def test_what_is_tuned_cannot_be_set_from_outside(tmp_path: Path) -> None:
+    tune = "config: {data.validation_size: 5000}\ntune: {space: {optimizer.lr: [0.1, 0.2]}}\n"
+    path = write(tmp_path, GOOD + tune)
+    assert load_experiment(path, settings=["model.dropout=0.5"]).tuning is not None
+    with pytest.raises(InputError, match="tune sets optimizer"):
+        load_experiment(path, settings=["optimizer.lr=0.3"])
