@@ -17,21 +17,12 @@ if TYPE_CHECKING:
     from harness.experiment import Experiment
     from harness.plan import Plan
     from harness.store.records import Store
-    from harness.task import Accelerator
 
 
 def plan_experiment(
-    store: Store,
-    experiment: Experiment,
-    device: str = "auto",
-    seeds: int | None = None,
-    replan: bool = False,
-    *,
-    accelerator: Accelerator | None = None,
+    store: Store, experiment: Experiment, device: str = "auto", seeds: int | None = None, replan: bool = False
 ) -> tuple[Plan, bool]:
     """The plan to go on with, and whether it takes the place of another one of its name, which is then to be archived.
-
-    `accelerator` names that of other machines, in the place of a `device` of this one.
 
     A plan of which nothing has begun is made anew. Raises PlanChanged when runs of another plan have begun and `replan` is
     false, InputError, DataError, DeviceError.
@@ -43,7 +34,7 @@ def plan_experiment(
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device: {device!r} is no device; allowed: auto, cpu, cuda")
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    asked = make_plan(experiment, accelerator or resolve_device(device), seeds, created)  # type: ignore[arg-type]  # checked above
+    asked = make_plan(experiment, resolve_device(device), seeds, created)  # type: ignore[arg-type]  # checked above
     return settle(store, asked, replan)
 
 

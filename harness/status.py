@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.plan import Plan
     from harness.search import Study, Trial
-    from harness.slurm.queue import Queue
     from harness.store.records import Record, Spec, Store
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -145,6 +144,7 @@ def _show_one(store: Store, name: str, as_json: bool) -> None:
 
 def _show_search(store: Store, study: Study, as_json: bool) -> None:
     from harness.console import documents, shell
+    from harness.console import queue as jobs
     from harness.console.choices import confirmed as table
     from harness.console.searches.standing import document, one_search, row
     from harness.console.standing import overview
@@ -152,6 +152,7 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
     from harness.errors import InputError
     from harness.pursue import confirmed
     from harness.search.confirm import names
+    from harness.slurm.standing import submitted
 
     stands = stand_search(store, study)
     stages = [plan for name in names(study) if (plan := store.load_plan(name)) is not None]
@@ -162,8 +163,11 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
         standings.append(found)
         errors += complaints
     again = confirmed(store, study)
+    queue, unknown = submitted(store.paths, study.name)
+    trained = {**stands.records, **store.records(run.id for plan in stages for run in plan.runs)}
     if as_json:
-        shell.show_json({**document(stands), "confirmation": [documents.plan_standing(one) for one in standings]})
+        told = {"confirmation": [documents.plan_standing(one) for one in standings]}
+        shell.show_json({**document(stands), **told, "queue": jobs.document(queue, trained)})
     else:
         shown = None
         if again is not None and stands.trials is not None:
@@ -173,17 +177,23 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
                 errors.append(error)
         rows = overview([row(stands), *map(row_of_plan, standings)])
         shell.show(one_search(stands, rows, store.paths, shown))
-    shell.end_with(errors)
+        if queue is not None:
+            names_of = {run: f"trial {trial.number}" for trial in stands.trials or () for run in trial.runs}
+            names_of |= {run.id: f"{run.variant} seed {run.seed}" for plan in stages for run in plan.runs}
+            shell.show("", *jobs.table(queue, trained, names_of))
+    shell.end_with([*errors, *unknown])
 
 
 def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
     from harness.console import documents, shell, standing
+    from harness.console.queue import document
+    from harness.slurm.standing import submitted
 
     records = store.records([run.id for run in plan.runs])
     stands, errors = stand(store, plan, records)
-    queue, unknown = submitted(store, plan.name)
+    queue, unknown = submitted(store.paths, family(plan.name))
     if as_json:
-        jobs = documents.queue_standing(records, queue)
+        jobs = document(queue, records)
         shell.show_json({**documents.plan_standing(stands), "runs": documents.plan_runs(plan, records), "queue": jobs})
     else:
         shell.show(standing.one_plan(stands, records, store.paths, queue))
@@ -221,34 +231,6 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     else:
         shell.show(standing.one_run(*known))
     shell.end_with(errors)
-
-
-def submitted(store: Store, name: str) -> tuple[Queue | None, list[HarnessError]]:
-    """What was submitted to a cluster for a plan or a search, and what its queue says of it; None: nothing, or nobody to ask.
-
-    Only submissions that are still in the queue are shown, else the last one. Beside it, what kept the queue from being read.
-    """
-    from harness.errors import HarnessError
-    from harness.slurm import cluster, queue, submission
-
-    submissions, damaged = submission.load_all(store.paths, name)
-    live = [one for one in submissions if not one.cancelled]
-    errors: list[HarnessError] = [*damaged]
-    if not live or not cluster.available("squeue"):
-        return None, errors
-    try:
-        tasks = queue.queued([job for one in live for job in one.all_jobs])
-        last = live[-1]
-        if all(task.ended for task in tasks):
-            tasks = [task for task in tasks if task.job in last.all_jobs]
-            tasks = sorted([*tasks, *queue.forgotten(last.all_jobs, tasks)], key=queue.order)
-        else:
-            waiting = {task.job for task in tasks if not task.ended}
-            live = [one for one in live if waiting & set(one.all_jobs)]
-            tasks = [task for task in tasks if any(task.job in one.all_jobs for one in live)]
-    except HarnessError as error:  # where the runs stand is known without it
-        return None, [*errors, error]
-    return queue.Queue(tuple(tasks), frozenset(one.report for one in live if one.report), str(last.folder(store.paths))), errors
 
 
 def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standing, list[HarnessError]]:

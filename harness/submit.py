@@ -5,37 +5,20 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from harness.experiment import Experiment
-    from harness.plan import Plan
+    from harness.assignment import Assignment
     from harness.slurm.jobs import Jobs
     from harness.slurm.site import Site
     from harness.slurm.submission import Submission
-    from harness.store.records import Store
     from harness.store.snapshot import Snapshot
 
 LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay")
 OURS = ("--array", "-a", "--wrap", "--parsable", "--dependency", "-d", "--test-only", "--wait", "-W", "--help", "-h")
-
-
-@dataclass(frozen=True)
-class Work:
-    """What the workers of a submission are given, and what is known of it: `due` runs wait now, up to `later` more may follow."""
-
-    name: str  # of the report
-    question: str
-    target: Path
-    due: int
-    later: int
-    cost: str
-    device_hours: float | None  # of what is due, where runs have shown how long they take
-    task_file: Path | None  # the task's module
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -52,6 +35,7 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the configuration, such as training.epochs=2")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="raise the number of seeds")] = None,
+    trials: Annotated[int | None, typer.Option(help="a search's target; default: the file's")] = None,
     retry: Annotated[list[str] | None, typer.Option(help="failed or diverged: train these again")] = None,
     replan: Annotated[bool, typer.Option("--replan", help="archive a plan that has changed and plan anew")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the scripts, write and submit nothing")] = False,
@@ -60,6 +44,7 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
     as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
 ) -> None:
     """Submit an experiment to a SLURM cluster: workers that go on until all runs have ended, then the report."""
+    from harness.assignment import assign
     from harness.console import shell
     from harness.experiment import load_experiment
     from harness.slurm import cluster, jobs, submission
@@ -80,9 +65,10 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
             raise
         assumed, largest = True, cluster.USUAL_ARRAY_SIZE  # a dry run shows what a cluster would be given, also without one
     store = Store.open(results, create=not dry_run, must_exist=False)
-    work = prepare(store, loaded, chosen, seeds, replan, retry=retry or (), save=not dry_run)
-    if work.due == 0:
-        shell.say(f"{work.name}: nothing to train, every run has ended; see: harness status {work.name}")
+    work = assign(store, loaded, chosen.accelerator, seeds, trials, replan, retry or (), save=not dry_run)
+    if work.due + work.later == 0:
+        failed = f", {work.failed} failed: --retry failed trains them again" if work.failed else ""
+        shell.say(f"{work.name}: nothing to train, every run has ended{failed}; see: harness status {work.name}")
         if as_json:
             shell.show_json({"name": work.name, "due": 0, "jobs": {}, "report": None})
         return
@@ -128,63 +114,7 @@ def check(sbatch: Sequence[str], track: str, retry: Sequence[str]) -> None:
     states_to_retry(retry)
 
 
-def prepare(
-    store: Store,
-    experiment: Experiment,
-    site: Site,
-    seeds: int | None = None,
-    replan: bool = False,
-    *,
-    retry: Sequence[str] = (),
-    save: bool = True,
-) -> Work:
-    """Freeze what the workers are given, for the site's accelerator, whatever this machine has. Raises as `plan_experiment`."""
-    from harness.calibration import levels_for
-    from harness.progress import in_stages
-    from harness.run import plan_experiment
-
-    plan, replaces = plan_experiment(store, experiment, seeds=seeds, replan=replan, accelerator=site.accelerator)
-    if save:
-        if replaces:
-            store.archive_plan(plan.name)
-        store.save_plan(plan)
-        if in_stages(plan):
-            levels_for(store, plan.looks)  # before there are workers, who would each simulate what does not ship
-    return _of_plan(store, plan, retry)
-
-
-def _of_plan(store: Store, plan: Plan, retry: Sequence[str]) -> Work:
-    from harness.calibration import levels_for
-    from harness.console.preview import Preview
-    from harness.console.screens import cost
-    from harness.plan import task_of
-    from harness.progress import asked
-    from harness.task import result_metrics
-
-    task = task_of(plan)
-    records = store.records([run.id for run in plan.runs])
-    again = {run.id: replace(records[run.id], state="pending") for run in plan.runs if records[run.id].state in retry}
-    records = {**records, **again}
-    wanted = asked(plan, records, levels_for(store, plan.looks))
-    waiting = [run for run in wanted if not records[run.id].ended]
-    # Without the networks' sizes, for which torch would be loaded: a login node may have none.
-    ahead = Preview(plan, result_metrics(task), records, wanted, parameters={}, power=None, levels=None)
-    took = [record.seconds for record in records.values() if record.state == "completed" and record.seconds]
-    hours = sum(took) / len(took) * len(waiting) / 3600 if took else None
-    module = sys.modules.get(type(task).__module__)
-    return Work(
-        name=plan.name,
-        question=plan.question,
-        target=store.paths.plan(plan.name),
-        due=len(waiting),
-        later=len(plan.runs) - len(wanted) if waiting else 0,
-        cost=cost(ahead),
-        device_hours=hours,
-        task_file=Path(module.__file__) if module and module.__file__ else None,
-    )
-
-
-def summary(work: Work, jobs: Jobs, site: Site) -> list[str]:
+def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
     """What is to be trained, how long that takes, and by whom."""
     from harness import wording
 
@@ -214,7 +144,7 @@ def ids(taken: Submission, copy: Snapshot, results: Path) -> list[str]:
     ]
 
 
-def preview(work: Work, jobs: Jobs, site: Site, assumed: int | None) -> list[str]:
+def preview(work: Assignment, jobs: Jobs, site: Site, assumed: int | None) -> list[str]:
     """What a dry run shows: the sbatch lines, and the scripts as they would lie in their folder."""
     lines = [*summary(work, jobs, site), ""]
     if assumed is not None:
@@ -225,7 +155,7 @@ def preview(work: Work, jobs: Jobs, site: Site, assumed: int | None) -> list[str
     return [*lines, "nothing submitted, nothing written"]
 
 
-def document(work: Work, jobs: Jobs, taken: Submission | None = None) -> dict[str, Any]:
+def document(work: Assignment, jobs: Jobs, taken: Submission | None = None) -> dict[str, Any]:
     """What `--json` prints; without ids for a dry run, with the scripts instead."""
     ids = list(taken.jobs) if taken else ()
     known = {

@@ -9,9 +9,9 @@ import pytest
 from examples import toy_rows, write_run
 
 from harness import submit
+from harness.assignment import assign
 from harness.experiment import load_experiment
 from harness.plan import make_plan
-from harness.slurm.site import read_site
 from harness.store.records import Store
 
 EXPERIMENT = """
@@ -60,8 +60,11 @@ def test_the_plan_is_for_the_sites_accelerator_whatever_this_machine_has(here: P
     assert (document["due"], document["workers"], document["jobs"], document["report"]) == (6, 1, {}, None)
     assert "--device cuda" in document["sbatch"][0]
     assert document["scripts"]["worker.sbatch"].startswith("#!/usr/bin/env bash\n")
-    work = submit.prepare(Store.open(here / "results"), load_experiment("toys.yaml"), read_site(Path("site.yaml")))
-    assert Store.open(here / "results").load_plan(work.name).accelerator == "cuda"  # type: ignore[union-attr]
+    store = Store.open(here / "results")
+    work = assign(store, load_experiment("toys.yaml"), "cuda")
+    plan = store.load_plan(work.name)
+    assert plan is not None
+    assert plan.accelerator == "cuda"
 
 
 @pytest.mark.usefixtures("here")
@@ -94,6 +97,60 @@ def test_failed_runs_are_submitted_again_on_request_and_once(here: Path, capsys:
     document = json.loads(capsys.readouterr().out)
     assert document["due"] == 6
     assert "--retry failed --retry-before 20" in document["sbatch"][0]
+
+
+SEARCH = """
+question: Which toy is best?
+task: toy_task:TOY
+search:
+  space: {effect: {range: [-3.0, 3.0]}}
+  objectives: score
+  trials: 6
+  pruner: none
+  confirm: {top: 2, seeds: 3}
+margin: 1.0
+"""
+TUNED = """
+question: Which toy is best once it is tuned?
+task: toy_task:TOY
+variants: {base: {}, one: {effect: 1.0}}
+baseline: base
+seeds: 4
+tune: {space: {noise: [0.5, 1.0]}, seeds: 2}
+"""
+
+
+def test_a_searchs_workers_are_given_the_search_and_go_on_to_its_confirmation(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "toys.yaml").write_text(SEARCH)
+    assert given("--workers", "50", "--dry-run", "--json", "--trials", "8") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["due"], document["later"], document["workers"]) == (8, 12, 20)
+    assert f"{here}/results/studies/toys/search.json --device cuda" in document["sbatch"][0]
+    assert document["sbatch"][1].endswith(f"report.sbatch toys {here}/results")
+    assert given("--seeds", "4", "--dry-run") == 2
+    assert "--seeds: a search has trials; allowed: --trials" in capsys.readouterr().err
+
+
+def test_a_tuned_experiments_workers_are_given_its_tuning_and_the_report_is_of_the_evidence(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "toys.yaml").write_text(TUNED)
+    assert given("--workers", "50", "--dry-run", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["name"], document["due"], document["later"]) == ("toys", 8, 8)
+    assert f"{here}/results/plans/toys.tuning.json --device cuda" in document["sbatch"][0]
+
+
+def test_once_tuned_the_evidence_is_due(here: Path) -> None:
+    (here / "toys.yaml").write_text(TUNED)
+    store = Store.open(here / "results")
+    plan = make_plan(load_experiment("toys.yaml"), "cuda")
+    for run in plan.runs:
+        write_run(store, plan, run, toy_rows(50.0 + len(run.variant)), state="completed", score=50.0, loss=1.0)
+    work = assign(store, load_experiment("toys.yaml"), "cuda")
+    assert (work.due, work.later, work.target.name) == (8, 0, "toys.tuning.json")
 
 
 def test_device_hours_follow_from_runs_that_have_ended(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

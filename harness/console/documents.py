@@ -9,9 +9,8 @@ from typing import Any
 
 from harness import wording
 from harness.console.preview import Preview
-from harness.console.standing import Standing, files_of, spec_difference, trained_by
+from harness.console.standing import Standing, files_of, spec_difference
 from harness.plan import Plan
-from harness.slurm.queue import Queue
 from harness.stages import choices
 from harness.store.paths import RunPaths
 from harness.store.records import Record, Spec, encode
@@ -57,27 +56,6 @@ def choosing(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
         "choices": [asdict(choice) for choice in choices(plan, records)],
         "runs": plan_runs(plan, records),
     }
-
-
-def queue_standing(records: Mapping[str, Record], queue: Queue | None) -> dict[str, Any] | None:
-    """The tasks of a cluster, each with the id of the run it trains, and the ids to cancel; null where nothing was submitted."""
-    if queue is None:
-        return None
-    training = trained_by(records)
-    tasks = [
-        {
-            "id": task.id,
-            "state": task.state,
-            "reason": task.reason,
-            "node": task.node,
-            "requeued": task.requeued,
-            "exit_code": task.exit_code,
-            "run": training.get(task.id) if task.state == "RUNNING" else None,
-            "report": task.job in queue.reports,
-        }
-        for task in queue.tasks
-    ]
-    return {"tasks": tasks, "live": queue.live, "logs": queue.logs}
 
 
 def run_outcome(record: Record) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from harness import wording
 from harness.console.choices import chosen
 from harness.console.ending import claims, expected
 from harness.console.grid import INDENT, WARNING, Column, Grid, printable, styled
+from harness.console.queue import table
 from harness.console.screens import heading
 from harness.flat import config_difference, flatten
 from harness.plan import Plan
 from harness.progress import Counts
-from harness.slurm.queue import WHY, Queue, Task
+from harness.slurm.queue import Queue
 from harness.stages import choices
 from harness.store.paths import Paths, RunPaths
 from harness.store.records import Record, Spec
@@ -119,7 +120,8 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, qu
         columns = [Column("state", holds="states"), Column("run", holds="labels"), Column("where"), Column("more")]
         lines += [Text(), Grid(columns, rows, indent=0)]
     if queue is not None:
-        lines += [Text(), *in_queue(plan, records, queue)]
+        labels = {run.id: f"{run.variant} seed {run.seed}" for run in plan.runs}
+        lines += [Text(), *table(queue, records, labels)]
     retry = [state for state in ("failed", "diverged") if getattr(standing.counts, state)]
     if retry:
         again = f"again: {wording.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"
@@ -140,47 +142,6 @@ def _where(record: Record, length: int | None, paths: RunPaths) -> list[str]:
     if record.state == "interrupted":
         return [place, "goes on when it is run again"]
     return [f"{record.reason} at {place}" if record.reason else place, str(paths.log)]
-
-
-def in_queue(plan: Plan, records: Mapping[str, Record], queue: Queue) -> list[RenderableType]:
-    """A cluster's tasks: each with the run it trains, why it waits, how it ended; then how to stop them, or that none is left."""
-    labels = {run.id: f"{run.variant} seed {run.seed}" for run in plan.runs}
-    training = trained_by(records)
-    rows = []
-    for alike in _alike(queue.tasks):
-        task = alike[0]
-        run = training.get(task.id)
-        what = "report" if task.job in queue.reports else labels[run] if run and task.state == "RUNNING" else NOTHING
-        times = "" if not task.requeued else "requeued once" if task.requeued == 1 else f"requeued {task.requeued} times"
-        code = f"exit code {task.exit_code}" if task.exit_code else ""
-        names = task.id if len(alike) == 1 else f"{task.id} to {alike[-1].id.partition('_')[2]}"
-        more = ", ".join(filter(None, [times, code, task.reason]))
-        rows.append([names, task.state.lower(), what, task.node or NOTHING, more])
-    columns = [Column("task"), Column("state"), Column("trains", holds="labels"), Column("node"), Column("more", holds="remarks")]
-    found: list[RenderableType] = [Grid(columns, rows, indent=0)] if rows else []
-    reasons = dict.fromkeys(task.reason for task in queue.tasks if task.reason in WHY)
-    found += [styled(f"{reason}: {WHY[reason]}") for reason in reasons if reason is not None]
-    if queue.live:
-        return [*found, styled(f"stop: scancel {' '.join(queue.live)}")]
-    return [*found, styled(printable(f"the queue has nothing of it any more; logs: {queue.logs}"))]
-
-
-def _alike(tasks: Sequence[Task]) -> list[list[Task]]:
-    """Neighbouring tasks of an array that wait or have ended in the same way, together: there may be hundreds."""
-    found: list[list[Task]] = []
-    for task in tasks:
-        before = found[-1][-1] if found else None
-        same = before is not None and task.state != "RUNNING" and replace(before, id=task.id) == task and before.job == task.job
-        if same:
-            found[-1].append(task)
-        else:
-            found.append([task])
-    return found
-
-
-def trained_by(records: Mapping[str, Record]) -> dict[str, str]:
-    """A cluster's job or array task -> the run that it trains now."""
-    return {record.job.partition(",")[0]: record.id for record in records.values() if record.state == "running" and record.job}
 
 
 def holder(record: Record) -> str:

@@ -60,11 +60,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Queue:
-    """The tasks of what was submitted, which of the jobs write reports, and the folder that has the logs of the last ones."""
+    """The tasks of what was submitted, which of the jobs write reports, and the folders that have their logs."""
 
     tasks: tuple[Task, ...]
     reports: frozenset[str] = frozenset()
-    logs: str = ""
+    logs: tuple[str, ...] = ()
 
     @property
     def live(self) -> list[str]:
