@@ -96,6 +96,41 @@ def test_a_worker_that_stops_by_itself_queues_again_until_all_is_trained(tmp_pat
         assert len(list(submitter.results.glob("runs/*/result.json"))) == 6
 
 
+SEARCH = """
+question: Which toy is best?
+task: toy_task:TOY
+config: {epochs: 3, steps: 4, sleep: 0.1}
+search:
+  space: {effect: {range: [-3.0, 3.0]}}
+  objectives: score
+  sampler: random
+  trials: 9
+  pruner: none
+  confirm: {top: 2, seeds: 3}
+margin: 1.0
+"""
+
+
+def test_workers_share_a_search_until_its_target_and_confirm_it(tmp_path: Path) -> None:
+    with login_node(tmp_path, SEARCH) as submitter:
+        document = submitter.submit(workers=3)
+        (job,) = document["jobs"]
+        assert (document["due"], document["later"], document["jobs"][job]) == (9, 12, 3)
+        submitter.wait(lambda: submitter.logs().count(": begins") >= 3, "not all train")
+        submitter.cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_1")
+        shown = submitter.harness("harness.status", "toys")
+        assert re.search(rf"^{job}_0 +running +trial \d", shown, re.MULTILINE), shown
+        submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")
+        assert state(submitter, job) == ["COMPLETED"] * 3
+        assert submitter.requeued(job) == 1
+        told = json.loads(submitter.harness("harness.status", "toys", "--json"))
+        ended = [trial for trial in told["trials"] if trial["state"] == "completed"]
+        assert len(ended) == 9
+        assert [plan["counts"]["done"] for plan in told["confirmation"]] == [6, 6]
+        assert (submitter.results / "reports/toys/index.html").is_file()
+        assert submitter.submit()["due"] == 0
+
+
 def test_what_sbatch_refuses_is_told_in_its_words_with_what_to_do(somebody: Submitter) -> None:
     (somebody.home / "site.yaml").write_text(SITE.replace("partition: low", "partition: nope"))
     said = somebody.refused()
