@@ -11,15 +11,20 @@ from typing import Any, cast
 
 from harness.attempt import Job, Means, attempt
 from harness.errors import DeviceError, InputError, StoreError
+from harness.experiment.space import configure
 from harness.flat import flatten
 from harness.launch import resolve_device
 from harness.plan import Plan, PlannedRun, task_of
+from harness.search import Study, load_study
+from harness.search.model import spec_of
+from harness.search.model import task_of as searched
 from harness.store.atomic import read_json
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance
-from harness.store.records import Result, Store, decode, read_rows
-from harness.task import Accelerator
+from harness.store.records import Result, Spec, Store, decode, read_rows
+from harness.store.trialruns import memberships
+from harness.task import Accelerator, location_paths
 from harness.whole.folder import all_plans
 from harness.whole.run import COSTS, load_arrays
 from harness.worker import job
@@ -82,16 +87,17 @@ def repeat(store: Store, run_id: str, device: str = "auto", should_stop: Callabl
     """Train an ended run again in a temporary folder, with the threads and on the kind of device of the first time.
 
     `device` other than `auto` chooses another kind. On a CPU, and on CUDA where the configuration says `deterministic`, the bits
-    must match. Raises InputError: not ended, failed, in no plan, or no longer what the code makes; DeviceError, DataError: not on
-    this machine; Interrupted.
+    must match. Raises InputError: not ended, failed, in no plan or search, or no longer what the code makes; DeviceError,
+    DataError: not on this machine; Interrupted.
     """
     first = _first(store, run_id)
-    plan, planned = _planned(store, run_id)
+    origin = _origin(store, run_id)
     try:
-        asked = job(plan, planned, task_of(plan))
+        asked = _of_trial(origin, store, run_id) if isinstance(origin, Study) else job(*origin, task_of(origin[0]))
     except InputError as error:
         raise InputError(f"{run_id}: cannot be repeated by this code, only by that which made it: {error}") from error
-    recorded = cast(Accelerator, first.provenance.accelerator or plan.accelerator)
+    planned_for = origin.accelerator if isinstance(origin, Study) else origin[0].accelerator
+    recorded = cast(Accelerator, first.provenance.accelerator or planned_for)
     accelerator = _accelerator(run_id, recorded if device == "auto" else cast(Accelerator, device), first.provenance)
     means = Means(device=accelerator, threads=first.provenance.threads, should_stop=should_stop)
     with tempfile.TemporaryDirectory(prefix="harness-verify-") as folder:
@@ -163,12 +169,28 @@ def _first(store: Store, run_id: str) -> Trained:
     return Trained.read(store.paths.run(run_id))
 
 
-def _planned(store: Store, run_id: str) -> tuple[Plan, PlannedRun]:
+def _origin(store: Store, run_id: str) -> tuple[Plan, PlannedRun] | Study:
     for plan in all_plans(store):
         for run in plan.runs:
             if run.id == run_id:
                 return plan, run
-    raise InputError(f"{run_id}: belongs to no plan of {store.paths.plans}, and a plan tells where its data lie; copy it there")
+    for trial in memberships(store.paths).get(run_id, ()):
+        if (study := load_study(store, trial.study)) is not None:
+            return study
+    raise InputError(
+        f"{run_id}: belongs to no plan of {store.paths.plans} and to no search, and those tell where its data lie; copy it there"
+    )
+
+
+def _of_trial(study: Study, store: Store, run_id: str) -> Job:
+    """What a trial's run trained. Raises InputError where this code makes another run of it."""
+    spec, task = read_json(store.paths.run(run_id).spec, Spec), searched(study)
+    places, base = location_paths(task.Config), flatten(study.base)
+    config = configure(task.Config, spec.config, {path: base[path] for path in places if path in base})
+    now, again = spec_of(study, task, config, spec.seed)
+    if now != run_id:
+        raise InputError(f"it would train the run {now}")
+    return Job(run_id, task, config, again)
 
 
 def _accelerator(run_id: str, wanted: Accelerator, provenance: Provenance) -> Accelerator:

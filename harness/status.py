@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from harness.console.searches.standing import SearchStanding
-    from harness.console.standing import Row, Standing
     from harness.errors import HarnessError
     from harness.plan import Plan
-    from harness.search import Study, Trial
+    from harness.search import Study
     from harness.store.records import Record, Spec, Store
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-# Stages of one experiment, in their order; the one without a suffix is a search, or a plan of evidence.
-STAGES = (".tuning", "", ".top", ".final")
 RUN_ID_START = re.compile(r"[0-9a-f]{6,12}")
 
 
@@ -64,8 +58,10 @@ def status(
 
 def _show_all(store: Store, as_json: bool) -> None:
     from harness.console import documents, shell, standing
+    from harness.console.searches.standing import document, row
     from harness.errors import StoreError
     from harness.search import load_studies
+    from harness.standings import ordered, stand, stand_search
 
     plans, damaged = store.load_plans()
     studies, unreadable = load_studies(store)
@@ -85,46 +81,13 @@ def _show_all(store: Store, as_json: bool) -> None:
     searches = [stand_search(store, study) for study in studies]
     if as_json:
         told = {"plans": [documents.plan_standing(one) for one in standings]}
-        shell.show_json({**told, "searches": [_document(one) for one in searches]})
+        shell.show_json({**told, "searches": [document(one) for one in searches]})
     elif standings or searches:
-        rows = [standing.row(one) for one in standings]
-        if searches:
-            from harness.console.searches.standing import row
-
-            rows += [row(one) for one in searches]
+        rows = [*map(standing.row, standings), *map(row, searches)]
         shell.show(standing.overview(ordered(rows)))
     elif not errors:
         shell.say(f"no plan in {store.paths.plans} yet; make one with: harness run experiments/NAME.yaml")
     shell.end_with(errors)
-
-
-def ordered(rows: Sequence[Row]) -> list[Row]:
-    """What is worked on now stands first; the stages of one experiment stand together, in their order."""
-    latest: dict[str, float] = {}
-    for row in rows:
-        updated = math.inf if row.updated is None else row.updated
-        latest[family(row.name)] = min(updated, latest.get(family(row.name), math.inf))
-
-    def key(row: Row) -> tuple[float, str, int]:
-        own = family(row.name)
-        return latest[own], own, _stage(row)
-
-    return sorted(rows, key=key)
-
-
-def family(name: str) -> str:
-    """The name of the experiment that a plan or a search is a stage of."""
-    return next((name.removesuffix(stage) for stage in STAGES if stage and name.endswith(stage)), name)
-
-
-def _stage(row: Row) -> int:
-    return next(place for place, stage in enumerate(STAGES) if row.name == family(row.name) + stage)
-
-
-def _document(standing: SearchStanding) -> dict[str, Any]:
-    from harness.console.searches.standing import document
-
-    return document(standing)
 
 
 def _show_one(store: Store, name: str, as_json: bool) -> None:
@@ -153,6 +116,7 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
     from harness.pursue import confirmed
     from harness.search.confirm import names
     from harness.slurm.standing import submitted
+    from harness.standings import stand, stand_search
 
     stands = stand_search(store, study)
     stages = [plan for name in names(study) if (plan := store.load_plan(name)) is not None]
@@ -188,6 +152,7 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
     from harness.console import documents, shell, standing
     from harness.console.queue import document
     from harness.slurm.standing import submitted
+    from harness.standings import family, stand
 
     records = store.records([run.id for run in plan.runs])
     stands, errors = stand(store, plan, records)
@@ -233,35 +198,6 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     shell.end_with(errors)
 
 
-def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standing, list[HarnessError]]:
-    """A plan's counts and verdicts, and when a file of its runs last changed; and why there are no verdicts, if that is an error.
-
-    Judging takes pandas and some milliseconds, and is left out where there is nothing to judge: without claims, and before the
-    first look.
-    """
-    from harness.calibration import levels_for
-    from harness.console.standing import Standing
-    from harness.errors import InputError
-    from harness.plan import task_of
-    from harness.progress import in_stages, judged, standing
-    from harness.task import result_metrics
-
-    # Files are renamed into a run's folder, which marks the folder's own time.
-    folders = (store.paths.run(run.id).folder for run in plan.runs if records[run.id].state != "pending")
-    changed = max((folder.stat().st_mtime for folder in folders if folder.is_dir()), default=None)
-    updated = None if changed is None else max(0.0, time.time() - changed)
-    claimed = plan.claims or (plan.amended is not None and plan.amended.claims)
-    if not claimed or not all(records[run.id].ended for run in plan.runs if run.seed < plan.after(plan.looks[0])):
-        return Standing(plan, standing(plan, records), updated), []
-    try:
-        metrics = result_metrics(task_of(plan))
-    except InputError as error:  # where the runs stand can be told without the task
-        return Standing(plan, standing(plan, records, runs=plan.runs), updated), [error]
-    judgement = judged(plan, records, levels_for(store, plan.looks))
-    asked = tuple(run for run in plan.runs if run.seed < plan.after(judgement.horizon)) if in_stages(plan) else plan.runs
-    return Standing(plan, standing(plan, records, runs=asked), updated, judgement, metrics), []
-
-
 def unseen(metrics: Mapping[str, float], spec: Spec) -> dict[str, float]:
     """The metrics without those of the test split: of a run by which something is chosen, nobody is to look at them."""
     from harness.errors import InputError
@@ -272,51 +208,6 @@ def unseen(metrics: Mapping[str, float], spec: Spec) -> dict[str, float]:
     except InputError:  # then nothing tells which they are
         return {}
     return {name: value for name, value in metrics.items() if name not in known or known[name].split != "test"}
-
-
-def stand_search(store: Store, study: Study) -> SearchStanding:
-    """A search's trials, where they can be read from here, with the runs of those that are under way or failed.
-
-    A trial that nobody trains any more, as far as one look tells, is an interrupted one.
-    """
-    from harness.console.searches.standing import SearchStanding
-    from harness.errors import HarnessError, InputError
-    from harness.search.desk import elsewhere, look
-    from harness.search.model import task_of
-    from harness.search.storage import VARIABLE, address
-    from harness.task import result_metrics
-
-    paths = store.paths.study(study.name)
-    # Files are renamed and linked into a trial's folder, which marks the folder's own time.
-    changed = [path.stat().st_mtime for path in (paths.journal, *paths.trials.glob("*")) if path.exists()]
-    updated = max(0.0, time.time() - max(changed)) if changed else None
-    try:
-        metrics = result_metrics(task_of(study))
-    except InputError:  # where trials stand can be told without the task
-        metrics = {}
-    try:
-        found = look(paths, study, address(None))
-    except HarnessError as error:
-        return SearchStanding(study, None, updated, metrics, why=str(error))
-    if found is None and elsewhere(paths):
-        return SearchStanding(study, None, updated, metrics, why=f"its trials are in a database: set ${VARIABLE}")
-    trials = [_as_seen(store, study, trial) for trial in found or ()]
-    shown = [run for trial in trials if trial.state in ("running", "interrupted", "failed") for run in trial.runs]
-    return SearchStanding(study, trials, updated, metrics, store.records(shown))
-
-
-def _as_seen(store: Store, study: Study, trial: Trial) -> Trial:
-    from harness.store import lease
-    from harness.store.lease import Holder, Standing, Timing, Watch
-
-    if trial.state != "running":
-        return trial
-    seen = lease.newest(store.paths.study(study.name).trial(trial.number))
-    found = Standing.GONE if seen is None else Watch(Timing(), Holder.here()).standing(seen)
-    # One look cannot see a counter stand still: then the file's age decides, which is good enough to show.
-    old = seen is not None and seen.age_s > Timing().stale_s
-    gone = found is Standing.GONE or (found is Standing.UNKNOWN and old)
-    return replace(trial, state="interrupted") if gone else trial
 
 
 def find_run(store: Store, start: str) -> str:

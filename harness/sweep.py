@@ -170,7 +170,7 @@ def _show(found: Pursuit, results: Path, as_json: bool) -> None:
         shell.show(ending(study, trials, result_metrics(task_of(study)), shown, again.winner if again is not None else None))
         if outcome is not None and (evidence := closing.shown(outcome, results)) is not None:
             shell.show(Text(), evidence)
-        shell.show(Text() if outcome is None else "", f"search  {found.report}")
+        shell.show(Text(), f"search  {found.report}")
     if example := stuck(counted(trials)):
         shell.say(f"every trial so far failed in the same way ({example.reason}); no further one was begun")
     if outcome is not None:

@@ -85,7 +85,7 @@ def test_the_overview_is_golden() -> None:
         standing.Standing(other, count(other, pending), None),
         standing.Standing(judged, count(judged, records), 7200.0, judgement(judged, runs_frame(judged, records)), ACCURACY),
     ]
-    shown = text(standing.overview(standings))
+    shown = text(standing.overview([standing.row(one) for one in standings]))
     assert shown == golden("overview.txt", shown)
 
 

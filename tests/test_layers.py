@@ -58,6 +58,7 @@ LAYERS = (
     "pursue",  # a search -> trained in child workers, shown and confirmed
     "assignment",  # an experiment -> what workers on other machines are given
     "closing",  # what came of it -> what a command shows at its end
+    "standings",  # where plans and searches stand now
     "doctor",  # commands: parse, call, print
     "status",
     "report",

@@ -8,6 +8,8 @@ screens     a plan before it starts
 ending      what came of it: the table of variants, and a line a claim
 standing    where plans and runs stand
 live        progress while runs train: a table on a terminal, a line an ending elsewhere
+choices     what tuning, or fresh seeds, have chosen
+searches/   the same of a search: before it starts, live, at its end, where it stands
 documents   the same as one JSON document for programs
 shell       the edge: consoles, printing, errors -> exit codes
 """

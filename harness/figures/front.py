@@ -23,7 +23,7 @@ def pareto(subject: SearchSubject) -> Figure:
     named = ", with the number of the trial" if len(members) <= NAMED else ""
     with drawing():
         figure, axes = panels(
-            len(others), subject.note, f"filled: on the front{named}; pale: another trial beats it in everything"
+            len(others), subject.note, f"filled: on the front{named}; pale: another trial is no worse in all and better in one"
         )
         for axis, other in zip(axes, others, strict=True):
             _panel(axis, subject, (other, first), members, joined=len(others) == 1)

@@ -71,7 +71,7 @@ def tuning(tuned: Tuned) -> Figure:
     if len(tuned.paths) > 1:
         return _ranked(tuned)
     styles, axis_of = looks(tuple(tuned.variants)), _scale(tuned)
-    key = f"mean over the tuning's seeds; small dots: seeds; {CHOSEN}"
+    key = f"bold: mean over the tuning's seeds; thin: each seed; {CHOSEN}"
     with drawing():
         if len(tuned.variants) <= TOGETHER:
             figure, (axis,) = sheet(HEIGHT, tuned.note)
@@ -123,6 +123,10 @@ def _line(axis: Axes, own: Sequence[Setting], look: Look, scale: _Scale) -> None
     for place, each in points:
         seeds = each.tried.values
         axis.plot([place] * len(seeds), seeds, ".", color=look.colour, markersize=4, alpha=0.5, zorder=2)
+    by_setting = [each.tried.values for _, each in points]
+    if len({len(seeds) for seeds in by_setting}) == 1:  # else no telling which dots are of one seed
+        for seeds in zip(*by_setting, strict=True):
+            axis.plot([place for place, _ in points], seeds, color=look.colour, linewidth=0.6, alpha=0.35, zorder=1)
     style: dict[str, Any] = {"color": look.colour, "linestyle": look.dashes, "marker": look.marker}
     places, means = [place for place, _ in points], [each.tried.mean for _, each in points]
     axis.plot(places, means, markersize=5, linewidth=1.5, zorder=3, **style)

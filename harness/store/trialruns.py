@@ -29,6 +29,7 @@ class Membership:
 
 def write_trial_runs(paths: StudyPaths, number: int, runs: Sequence[str]) -> None:
     """Write down the runs of trial `number`. Raises StoreError."""
+    atomic.make_folder(paths.trial(number))
     atomic.write_json(paths.trial_runs(number), _TrialRuns(runs=tuple(runs)))
 
 

@@ -23,7 +23,7 @@ from harness.writeup.findings import Findings
 from harness.writeup.pictures import Picture, Section, folder
 from harness.writeup.rows import Rows
 from harness.writeup.runtable import commits, run_rows
-from harness.writeup.summary import banner, facts, hours, standing
+from harness.writeup.summary import banner, device_word, facts, hours, standing
 from harness.writeup.template import environment
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def render(findings: Findings, pictures: Sequence[Picture]) -> str:
             further=[(place, row) for place, row in enumerate(rows.claims, 1) if place > 1],
             margin=margin(findings),
             tuning=findings.tuning,
+            tuning_cost=hours(seconds, device_word(plan)) if findings.tuning and (seconds := findings.tuning.seconds) else "",
             search=findings.search,
             searched=findings.search is not None and (findings.folder.parent / findings.search / "index.html").is_file(),
             rows=rows,

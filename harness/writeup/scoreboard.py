@@ -1,4 +1,4 @@
-"""All plans' findings -> results/reports/index.html: a row a claim, with a link to its report; rehearsals apart."""
+"""All findings -> results/reports/index.html: a row a claim, with a link to its report; rehearsals apart, searches below."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from textwrap import shorten
 from harness import wording
 from harness.errors import HarnessError
 from harness.plan import Plan
+from harness.search import Study, load_studies
 from harness.store.atomic import make_folder, write_text
 from harness.store.records import Store
 from harness.writeup.findings import Findings, gather
 from harness.writeup.page import REFRESH_S, pages, shared
+from harness.writeup.searches import summary
+from harness.writeup.searches.findings import SearchFindings, gather_search
 from harness.writeup.summary import banner, device_word, hours
 
 # In this order the words are counted above the table.
@@ -53,6 +56,40 @@ class Entry:
     flags: int
 
 
+@dataclass(frozen=True)
+class SearchEntry:
+    """What the scoreboard says of a search. Its comparison has rows like any plan."""
+
+    name: str
+    question: str
+    complete: bool
+    word: str
+    sentence: str
+    ids: tuple[str, ...]
+    progress: str  # how many trials are in
+    cost: str
+    date: str
+    warnings: tuple[str, ...]
+
+
+def search_entry(findings: SearchFindings) -> SearchEntry:
+    """A search's row."""
+    said, study = summary.headline(findings), findings.study
+    warnings = summary.banner(findings)
+    return SearchEntry(
+        name=study.name,
+        question=study.question,
+        complete=findings.complete,
+        word=said.word,
+        sentence=shorten(said.sentence, LONGEST, placeholder=" …"),
+        ids=said.ids,
+        progress=f"{findings.over:,d}/{study.trials:,d}",
+        cost=hours(findings.seconds, device_word(study)) if findings.seconds else "",
+        date=max((trial.ended for trial in findings.trials if trial.ended), default="")[:10],
+        warnings=tuple(line.partition(":")[0].capitalize() for line in warnings),
+    )
+
+
 def entry(findings: Findings) -> Entry:
     """A plan's rows."""
     plan, cost = findings.plan, findings.cost.seconds
@@ -82,15 +119,23 @@ def entry(findings: Findings) -> Entry:
     )
 
 
-def write(store: Store, known: Iterable[Entry] = ()) -> Path:
-    """Write the scoreboard of every plan in the store; those of `known` are not read again. Raises StoreError.
+def write(store: Store, known: Iterable[Entry] = (), searches: Iterable[SearchEntry] = ()) -> Path:
+    """Write the scoreboard of every plan and search in the store; those that are given are not read again. Raises StoreError.
 
-    A plan that cannot be read is named on the page.
+    Plans whose results only choose what is compared have no row. What cannot be read is named on the page.
     """
-    given = {each.name: each for each in known}
+    given, given_searches = {each.name: each for each in known}, {each.name: each for each in searches}
     plans, damaged = store.load_plans()
-    troubles: list[HarnessError] = list(damaged)
-    entries = []
+    studies, damaged_studies = load_studies(store)
+    troubles: list[HarnessError] = [*damaged, *damaged_studies]
+    plans = [plan for plan in plans if plan.selection is None]
+    entries, found = [], []
+    for study in studies:
+        try:
+            found.append(given_searches.get(study.name) or search_entry(gather_search(store, study)))
+        except HarnessError as error:
+            # The page says so, as of plans.
+            troubles.append(error)
     for plan in plans:
         try:
             entries.append(given.get(plan.name) or entry(gather(store, plan, predictions=False)))
@@ -99,17 +144,19 @@ def write(store: Store, known: Iterable[Entry] = ()) -> Path:
             troubles.append(error)
     path = store.paths.reports / "index.html"
     make_folder(path.parent)
-    write_text(path, render(entries, [str(trouble) for trouble in troubles], reported(store, plans)))
+    write_text(path, render(entries, [str(trouble) for trouble in troubles], linked(store, [*plans, *studies]), found))
     return path
 
 
-def reported(store: Store, plans: Iterable[Plan]) -> frozenset[str]:
-    """The names of the plans that have a report to link to."""
+def linked(store: Store, plans: Iterable[Plan | Study]) -> frozenset[str]:
+    """The names of the plans and searches that have a report to link to."""
     return frozenset(plan.name for plan in plans if (store.paths.report(plan.name) / "index.html").is_file())
 
 
-def render(entries: Sequence[Entry], troubles: Sequence[str], linked: frozenset[str]) -> str:
-    """The page's text; the same for the same entries. `linked` are the plans whose report exists."""
+def render(
+    entries: Sequence[Entry], troubles: Sequence[str], linked: frozenset[str], searches: Sequence[SearchEntry] = ()
+) -> str:
+    """The page's text; the same for the same entries. `linked` are the plans and searches whose report exists."""
     evidence = [each for each in entries if not each.rehearsal]
     words = Counter(line.word for each in evidence for line in each.claims)
     return (
@@ -122,8 +169,9 @@ def render(entries: Sequence[Entry], troubles: Sequence[str], linked: frozenset[
                 ("rehearsals", "Rehearsals: no evidence", [each for each in entries if each.rehearsal]),
             ],
             tally=[(word, words[word]) for word in WORDS if words[word]],
+            searches=searches,
             troubles=troubles,
             linked=linked,
-            refresh=None if all(each.complete for each in entries) else REFRESH_S,
+            refresh=None if all([*(each.complete for each in entries), *(each.complete for each in searches)]) else REFRESH_S,
         )
     )

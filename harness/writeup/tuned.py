@@ -139,6 +139,11 @@ class Tuning:
         return tuple(said)
 
     @property
+    def seconds(self) -> float:
+        """Spent training what was tried."""
+        return sum(record.seconds or 0.0 for record in self.records.values())
+
+    @property
     def seeds(self) -> str:
         """`2 seeds from 1000`."""
         return f"{wording.plural(wording.seeds(self.plan), 'seed')} from {self.plan.runs[0].seed}"

@@ -9,14 +9,16 @@ from urllib.parse import unquote, urlparse
 import pytest
 from devtools import NAMES, Browser, found, links
 from reported import planned
+from searched import confirm, keep, study_of
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison
+from tuned import tuned, tuning_plan
 
 from harness import write_report
 from harness.store.records import Store
 
 pytestmark = pytest.mark.needs(*NAMES)
 
-PAGES = ("activations/index.html", "going/index.html", "index.html")
+PAGES = ("activations/index.html", "going/index.html", "hunt/index.html", "tuned/index.html", "index.html")
 WIDE, NARROW = (1280, 800), (375, 800)
 
 # The least contrast of any text with what is behind it, by WCAG 2's formula, and the text that has it.
@@ -47,7 +49,10 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     claims = [comparison("improves", "leaky_relu"), comparison("improves", "gelu", "no_batchnorm")]
     planned(store, ACTIVATIONS, claims, source="LeakyReLU improved training.", parameters=dict.fromkeys(ACTIVATIONS, 4903082))
     planned(store, {"base": BASE[:3], "leaky_relu": [*LEAKY[:2], "failed"]}, claims[:1], name="going")
-    for name in ("activations", "going"):
+    study = study_of()
+    confirm(store, study, keep(store, study))
+    tuned(store, tuning_plan(tmp_path_factory.mktemp("file")))
+    for name in ("activations", "going", "tuned", "hunt"):
         write_report(name, store.paths.root)
     return store.paths.reports
 
@@ -78,7 +83,7 @@ def test_a_narrow_page_does_not_scroll_sideways(browser: Browser, reports: Path,
     assert browser.value("document.documentElement.scrollWidth") == NARROW[0]
 
 
-@pytest.mark.parametrize("name", PAGES[:2])
+@pytest.mark.parametrize("name", PAGES[:-1])
 def test_question_verdict_and_figure_are_on_the_first_screen(browser: Browser, reports: Path, name: str) -> None:
     browser.open(reports / name, WIDE)
     places = ["h1", ".verdict", "figure.main img"]
@@ -148,6 +153,16 @@ def test_a_table_sorts_by_numbers_and_returns_to_the_order_of_the_plan(browser: 
         ("descending", ["leaky_relu", "gelu", "no_batchnorm", "base"]),
         (None, plan),
     ]
+
+
+def test_trials_sort_by_their_value_and_the_empty_ones_come_last(browser: Browser, reports: Path) -> None:
+    browser.open(reports / "hunt/index.html")
+    browser.value("document.querySelectorAll('#trials thead button')[2].click()")
+    values = browser.value("[...document.querySelectorAll('#trials tbody tr')].map((row) => row.cells[2].textContent.trim())")
+    numbers = [float(value) for value in values if value]
+    assert numbers == sorted(numbers)
+    assert values[len(numbers) :] == [""] * (len(values) - len(numbers))
+    assert len(values) == 31 > len(numbers)
 
 
 def test_a_link_to_a_run_unfolds_the_table_it_is_in(browser: Browser, reports: Path) -> None:

@@ -20,6 +20,7 @@ from harness.plan import Plan
 from harness.store import atomic
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows, write_rows
+from harness.store.trialruns import write_trial_runs
 from harness.tracking import delivery
 from harness.tracking.feed import end_session
 
@@ -74,6 +75,18 @@ def test_a_run_has_exactly_the_rows_of_its_file_in_order(shown: Shown) -> None:
         expected = measured(shown.store, run.id)
         assert canonical(served.rows()) == canonical(expected)
         assert [row["_step"] for row in served.history] == list(range(len(expected)))
+
+
+def test_the_trials_of_a_search_are_grouped_by_its_name(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan()
+    train(store, plan)
+    store.paths.plan(plan.name).unlink()  # trials' runs belong to no plan
+    (run_id,) = (run.id for run in plan.runs)
+    write_trial_runs(store.paths.study("search"), 12, [run_id])
+    with Server() as server:
+        show(store, [run_id], environment=server.environment())
+        told = server.runs[run_id].told
+    assert (told["displayName"], told["groupName"], told["jobType"]) == ("trial 12 · 0", "search", "trial 12")
 
 
 def test_names_groups_and_configuration_are_what_a_team_filters_by(shown: Shown) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from conftest import PlanMaker
 
-from harness.plan import Plan
+from harness.plan import Plan, Selection
 from harness.store.records import Result, Spec
+from harness.store.trialruns import Membership
 from harness.tracking.page import LONGEST_TAG, ending, page, secrets_in, without_secrets
 
 FOLDER = Path("/results/runs/0")
@@ -35,6 +36,23 @@ def test_what_only_rehearsals_asked_for_is_tagged_so(toy_plan: PlanMaker) -> Non
     plan = renamed(toy_plan(), "toys@smoke", "2026-01-01T00:00:00+00:00", profile="smoke")
     shown = page(plan.runs[0].id, spec(), [plan], None, FOLDER)
     assert (shown.group, shown.tags) == ("toys@smoke", ("rehearsal",))
+
+
+def test_a_trials_run_is_named_after_its_search(toy_plan: PlanMaker) -> None:
+    shown = page("0" * 12, spec(), [toy_plan()], None, FOLDER, [Membership("search", 12), Membership("wider", 3)])
+    assert (shown.name, shown.group, shown.job_type, shown.tags) == ("trial 12 · 3", "search", "trial 12", ("wider", "search"))
+    assert shown.config["harness"]["trials"] == ["search 12", "wider 3"]
+
+
+def test_runs_by_which_a_setting_is_chosen_are_no_evidence(toy_plan: PlanMaker) -> None:
+    plan = toy_plan()
+    fields = {"metric": "score", "goal": "maximize", "groups": {"base": ("base",)}, "seeds": 1}
+    then = renamed(plan, "toys", plan.created, runs=())
+    tuning = renamed(plan, "toys.tuning", plan.created, selection=Selection(**fields, settings={"base": {"lr": 1}}, then=then))
+    top = renamed(plan, "toys.top", plan.created, selection=Selection(**fields, settings={}, then=then))
+    assert page(plan.runs[0].id, spec(), [tuning], None, FOLDER).tags == ("tuning",)
+    assert page(plan.runs[0].id, spec(), [top], None, FOLDER).tags == ("search",)
+    assert page(plan.runs[0].id, spec(), [top, plan], None, FOLDER).tags[-1] == "evidence"
 
 
 def test_a_configuration_keeps_its_blocks_and_wins_over_ours(toy_plan: PlanMaker) -> None:

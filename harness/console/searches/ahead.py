@@ -129,7 +129,7 @@ def cost(ahead: Ahead) -> str:
     parts = [f"{'up to ' if study.pruner != 'none' else ''}{wording.plural(runs, 'run')} to train"]
     length = wording.epochs(study.base)
     parts += [wording.plural(runs * length, "epoch")] if length is not None else []
-    took = [trial.seconds for trial in ahead.trials if trial.over and trial.seconds]
+    took = [trial.seconds for trial in ahead.begun if trial.over and trial.seconds]
     if took and runs:
         mean = fmean(took)
         parts.append(f"about {wording.clock(mean * ahead.left)} on 1 worker (measured here: {wording.clock(mean)} a trial)")

@@ -47,7 +47,7 @@ def progress(
 ) -> SearchProgress:
     """The view that fits the terminal behind `console` (stderr by default); `clock` returns seconds."""
     console = console or make_console(sys.stderr)
-    fits = console.is_terminal and console.height >= BEST + MOST_RUNNING + 8
+    fits = console.is_terminal and console.height >= BEST + MOST_RUNNING + 9
     made = SearchLive if fits else SearchProgress
     return made(study, metrics, store, workers=workers, console=console, clock=clock)
 
@@ -102,8 +102,8 @@ class SearchProgress:
         """The lines above everything: the question; the trials, workers, device and whether this is a rehearsal."""
         study = self.study
         what = f"{wording.plural(study.trials, 'trial')}, {words.each(study)}, on {study.accelerator}"
-        facts = f"{what}, {wording.plural(self.workers, 'worker')} · {words.aims(study)}"
-        return [title(study), marked(facts, study)]
+        facts = f"{what}, {wording.plural(self.workers, 'worker')}"
+        return [title(study), marked(facts, study), styled(printable(words.aims(study)))]
 
     def ended(self) -> int:
         """How many trials of the target are over."""
@@ -120,7 +120,7 @@ class SearchProgress:
     def _line(self, trial: Trial) -> Text:
         name = f"trial {trial.number}"
         if trial.state == "interrupted":
-            return styled(f"{name}  interrupted: whoever trained it is gone; its values are tried again")
+            return styled(f"{name}  interrupted; its values are tried again")
         place = f"[{self._told()}/{self.study.trials}] {name:<{len(f'trial {self.study.trials}')}}  "
         setting, time = words.values(self.study, trial.values), wording.clock(trial.seconds)
         first = trial.runs[0] if trial.runs else ""

@@ -1,17 +1,17 @@
-"""A search's name -> its report on disk: index.html, the same as Markdown, trials.csv, and figures/."""
+"""A search -> its report on disk: index.html, the same as Markdown, trials.csv, and figures/."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from harness.store.atomic import make_folder, write_text
 from harness.writeup.searches.findings import SearchFindings, gather_search
+from harness.writeup.written import write_findings, write_texts
 
 __all__ = ["SearchFindings", "gather_search", "write_search"]
 
 
 def write_search(findings: SearchFindings) -> Path:
-    """Write every format of the report of a search; the path of the one to open first.
+    """Write every format of the report of a search, and of the comparison of its winner; the path of the one to open first.
 
     The same files in give the same bits out. Raises StoreError where files cannot be written.
     """
@@ -23,7 +23,7 @@ def write_search(findings: SearchFindings) -> Path:
         "trials.csv": trialscsv.render(findings),
         "index.html": page.render(findings, drawn),
     }
-    make_folder(findings.folder)
-    for name, text in texts.items():
-        write_text(findings.folder / name, text)
-    return findings.folder / "index.html"
+    path = write_texts(findings.folder, texts)
+    if findings.final is not None:
+        write_findings(findings.final)  # each of the two links to the other, so both are there
+    return path

@@ -9,6 +9,8 @@ from harness.search.model import Study
 from harness.search.trials import Trial
 from harness.writeup.page import plain
 
+SEEDS = 5  # where the search says nothing of seeds
+
 
 def configuration(study: Study, trial: Trial, confirmed: bool) -> str:
     """An experiment of its own that trains what the trial did; other files may extend it in their turn."""
@@ -24,6 +26,7 @@ def configuration(study: Study, trial: Trial, confirmed: bool) -> str:
     document = {
         "question": f"How good is trial {trial.number} of the search {study.name}?",
         "extends": file,
+        "seeds": study.confirm.seeds if study.confirm else SEEDS,
         "config": changes(study.space, trial.values),
     }
     text = yaml.safe_dump(plain(document), sort_keys=False, allow_unicode=True, width=100, default_flow_style=False)

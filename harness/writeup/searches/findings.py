@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.errors import InputError
 from harness.experiment.space import values_of
@@ -101,8 +101,11 @@ class SearchFindings:
     def epochs(self) -> tuple[int, int]:
         """Epochs trained by all trials, and what they would have been without pruning: as many as completed trials took."""
         done = [trial.epochs for trial in self.trials if trial.state == "completed"]
-        # Trials of the same runs trained them once.
-        trained = sum({trial.runs or trial.number: trial.epochs for trial in self.trials}.values())
+        own: dict[Any, int] = {}  # trials of the same runs trained them once
+        for trial in self.trials:
+            runs = trial.runs or trial.number
+            own[runs] = max(own.get(runs, 0), trial.epochs)
+        trained = sum(own.values())
         if not done:
             return trained, trained
         whole = sum(done) / len(done)

@@ -25,6 +25,7 @@ class Headline:
     sentence: str
     ids: tuple[str, ...] = ()
     statement: str = ""  # what was claimed
+    metric: str = ""  # of what
     final: str = ""  # the plan of the comparison, once it is there
 
 
@@ -38,7 +39,7 @@ def headline(findings: SearchFindings) -> Headline:
         said = (
             told["sentence"] if final.complete else f"{told['sentence']} {final.ended:,d} of {len(final.asked):,d} runs are in."
         )
-        return Headline(told["word"], said, tuple(told["ids"]), told["statement"], final.plan.name)
+        return Headline(told["word"], said, tuple(told["ids"]), told["statement"], wording.label(final.metric), final.plan.name)
     if best is None:
         return Headline("waiting", "No trial has completed yet.")
     found = f"the best in the search is {_result(findings, best)}, the largest of many noisy values"
@@ -97,7 +98,8 @@ def counts(findings: SearchFindings) -> str:
     parts = [part for part in (tally(counted), f"{going:,d} running" if going else "") if part]
     said = f"{wording.plural(len(counted), 'trial')} of {findings.study.trials:,d}"
     said += f": {', '.join(parts)}." if parts else "."
-    return said + (f" {rest:,d} more do not count: interrupted, tried again, or waiting." if rest else "")
+    more = f" {rest:,d} more {'does' if rest == 1 else 'do'} not count: interrupted, tried again, or waiting."
+    return said + (more if rest else "")
 
 
 def saved(findings: SearchFindings) -> str:

@@ -1,0 +1,117 @@
+"""Store, plans and searches -> where each stands now, in the order in which people look at them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.console.searches.standing import SearchStanding
+    from harness.console.standing import Row, Standing
+    from harness.errors import HarnessError
+    from harness.plan import Plan
+    from harness.search import Study, Trial
+    from harness.store.records import Record, Store
+
+# Stages of one experiment, in their order; the one without a suffix is a search, or a plan of evidence.
+STAGES = (".tuning", "", ".top", ".final")
+
+
+def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standing, list[HarnessError]]:
+    """A plan's counts and verdicts, and when a file of its runs last changed; and why there are no verdicts, if that is an error.
+
+    Judging takes pandas and some milliseconds, and is left out where there is nothing to judge: without claims, and before the
+    first look.
+    """
+    from harness.calibration import levels_for
+    from harness.console.standing import Standing
+    from harness.errors import InputError
+    from harness.plan import task_of
+    from harness.progress import in_stages, judged, standing
+    from harness.task import result_metrics
+
+    # Files are renamed into a run's folder, which marks the folder's own time.
+    folders = (store.paths.run(run.id).folder for run in plan.runs if records[run.id].state != "pending")
+    changed = max((folder.stat().st_mtime for folder in folders if folder.is_dir()), default=None)
+    updated = None if changed is None else max(0.0, time.time() - changed)
+    claimed = plan.claims or (plan.amended is not None and plan.amended.claims)
+    if not claimed or not all(records[run.id].ended for run in plan.runs if run.seed < plan.after(plan.looks[0])):
+        return Standing(plan, standing(plan, records), updated), []
+    try:
+        metrics = result_metrics(task_of(plan))
+    except InputError as error:  # where the runs stand can be told without the task
+        return Standing(plan, standing(plan, records, runs=plan.runs), updated), [error]
+    judgement = judged(plan, records, levels_for(store, plan.looks))
+    asked = tuple(run for run in plan.runs if run.seed < plan.after(judgement.horizon)) if in_stages(plan) else plan.runs
+    return Standing(plan, standing(plan, records, runs=asked), updated, judgement, metrics), []
+
+
+def stand_search(store: Store, study: Study) -> SearchStanding:
+    """A search's trials, where they can be read from here, with the runs of those that are under way or failed.
+
+    A trial that nobody trains any more, as far as one look tells, is an interrupted one.
+    """
+    from harness.console.searches.standing import SearchStanding
+    from harness.errors import HarnessError, InputError
+    from harness.search.desk import elsewhere, look
+    from harness.search.model import task_of
+    from harness.search.storage import VARIABLE, address
+    from harness.task import result_metrics
+
+    paths = store.paths.study(study.name)
+    # Files are renamed and linked into a trial's folder, which marks the folder's own time.
+    changed = [path.stat().st_mtime for path in (paths.journal, *paths.trials.glob("*")) if path.exists()]
+    updated = max(0.0, time.time() - max(changed)) if changed else None
+    try:
+        metrics = result_metrics(task_of(study))
+    except InputError:  # where trials stand can be told without the task
+        metrics = {}
+    try:
+        found = look(paths, study, address(None))
+    except HarnessError as error:
+        return SearchStanding(study, None, updated, metrics, why=str(error))
+    if found is None and elsewhere(paths):
+        return SearchStanding(study, None, updated, metrics, why=f"its trials are in a database: set ${VARIABLE}")
+    trials = [_as_seen(store, study, trial) for trial in found or ()]
+    shown = [run for trial in trials if trial.state in ("running", "interrupted", "failed") for run in trial.runs]
+    return SearchStanding(study, trials, updated, metrics, store.records(shown))
+
+
+def _as_seen(store: Store, study: Study, trial: Trial) -> Trial:
+    from harness.store import lease
+    from harness.store.lease import Holder, Standing, Timing, Watch
+
+    if trial.state != "running":
+        return trial
+    seen = lease.newest(store.paths.study(study.name).trial(trial.number))
+    found = Standing.GONE if seen is None else Watch(Timing(), Holder.here()).standing(seen)
+    # One look cannot see a counter stand still: then the file's age decides, which is good enough to show.
+    old = seen is not None and seen.age_s > Timing().stale_s
+    gone = found is Standing.GONE or (found is Standing.UNKNOWN and old)
+    return replace(trial, state="interrupted") if gone else trial
+
+
+def ordered(rows: Sequence[Row]) -> list[Row]:
+    """What is worked on now stands first; the stages of one experiment stand together, in their order."""
+    latest: dict[str, float] = {}
+    for row in rows:
+        updated = math.inf if row.updated is None else row.updated
+        latest[family(row.name)] = min(updated, latest.get(family(row.name), math.inf))
+
+    def key(row: Row) -> tuple[float, str, int]:
+        own = family(row.name)
+        return latest[own], own, _stage(row)
+
+    return sorted(rows, key=key)
+
+
+def family(name: str) -> str:
+    """The name of the experiment that a plan or a search is a stage of."""
+    return next((name.removesuffix(stage) for stage in STAGES if stage and name.endswith(stage)), name)
+
+
+def _stage(row: Row) -> int:
+    return next(place for place, stage in enumerate(STAGES) if row.name == family(row.name) + stage)

@@ -1,0 +1,58 @@
+"""What a person typed -> the plan or the search that has a report; a stage on the way to one is refused with what to do."""
+
+from __future__ import annotations
+
+import difflib
+
+from harness import wording
+from harness.errors import InputError
+from harness.frames import plan_name, stored_plan
+from harness.plan import Plan
+from harness.search import Study, load_study, study_names
+from harness.store.records import Store
+
+TUNING = ".tuning"
+
+
+def reported(store: Store, name: str) -> Plan | Study:
+    """The plan or the search `name` is for: its name, or its experiment's path.
+
+    Raises InputError, naming the choices, or how far a tuning is whose comparison has not begun; StoreError.
+    """
+    wanted, searches, plans = plan_name(name), study_names(store), store.plan_names()
+    study = load_study(store, wanted) if wanted in searches else None
+    if study is not None:
+        return study
+    if wanted in plans:
+        plan = stored_plan(store, wanted)
+        if plan.selection is not None:
+            raise InputError(_stage(store, plan))
+        return plan
+    tuning = store.load_plan(wanted + TUNING) if wanted + TUNING in plans else None
+    if tuning is not None:
+        raise InputError(_begun(store, wanted, tuning))
+    near = [other for other in searches if other.startswith((f"{wanted}@", f"{wanted}+"))]
+    near = near or ([] if plans else searches[:20])
+    if near or (close := difflib.get_close_matches(wanted, searches, n=3)):
+        raise InputError(f"no plan or search {wanted!r} in {store.paths.root}; did you mean {' or '.join(near or close)}?")
+    return stored_plan(store, wanted)  # raises, naming the plans that there are
+
+
+def _stage(store: Store, plan: Plan) -> str:
+    """Why a plan whose results choose has no report."""
+    whole = plan.selection.then.name if plan.selection else plan.name
+    if wording.tunes(plan) and whole not in store.plan_names():
+        return _begun(store, whole, plan)
+    whole = whole if wording.tunes(plan) else plan.name.rpartition(".")[0]
+    return f"{plan.name}: its results choose what is compared, and are no evidence; allowed: harness report {whole}"
+
+
+def _begun(store: Store, name: str, tuning: Plan) -> str:
+    """How far the tuning of an experiment is whose comparison has not begun."""
+    states = [store.record(run.id).state for run in tuning.runs]
+    ended = sum(state in ("completed", "diverged") for state in states)
+    failed = states.count("failed")
+    lost = f", {failed:,d} failed (again: --retry failed)" if failed else ""
+    runs = f"{ended:,d} of {wording.plural(len(states), 'run')} in{lost}"
+    command = wording.command(tuning, store.paths.root)
+    return f"{name}: only its tuning has begun, {runs}; the report begins with the comparison, once all are: {command}"

@@ -1,0 +1,138 @@
+"""What a terminal shows of a search while it runs, at its end, and where it stands."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+from examples import golden
+from rich.console import Console
+from screened import terminal, text
+from toy_task import TOY
+
+from harness.console.searches import ahead
+from harness.console.searches.ending import ending
+from harness.console.searches.live import SearchLive, SearchProgress, progress
+from harness.console.searches.standing import SearchStanding, row
+from harness.experiment.space import Choice, Range
+from harness.search import Study, Trial
+from harness.store.records import Store
+from harness.task import result_metrics
+
+METRICS = result_metrics(TOY)
+STUDY = Study.model_validate(
+    {
+        "name": "toys@smoke",
+        "experiment": "toys",
+        "profile": "smoke",
+        "question": "How far does a toy walk?",
+        "task": "toy_task:TOY",
+        "task_version": TOY.version,
+        "accelerator": "cpu",
+        "base": TOY.Config().model_dump(mode="json"),
+        "data": "toys:1",
+        "space": [
+            Range(name="walk.effect", path="effect", low=-3, high=3),
+            Choice(name="mood", options={"calm": {"noise": 0.5}, "wild": {"noise": 2.0}}),
+            Range(name="steps", path="steps", low=2, high=8, integer=True, when={"mood": ("wild",)}),
+        ],
+        "objectives": {"score": "maximize"},
+        "constraints": {"parameters": {"at_most": 6}},
+        "sampler": "tpe",
+        "pruner": "median",
+        "trials": 10,
+        "seeds": 2,
+        "first": [{"walk.effect": 1.0, "mood": "calm"}],
+        "confirm": {"top": 2, "seeds": 3},
+    }
+)
+
+
+def trial(number: int, state: str, score: float | None = None, **fields: Any) -> Trial:
+    values = {"walk.effect": number - 2.0, "mood": "calm"}
+    runs = (f"{number:012x}", f"{number + 100:012x}")
+    made = Trial(number, state, values, {} if score is None else {"score": score}, runs, seconds=60.0, epochs=6)  # type: ignore[arg-type]
+    return replace(made, **fields)
+
+
+TRIALS = [
+    trial(0, "completed", 50.0),
+    trial(1, "pruned", reason="after epoch 1", seconds=20.0),
+    trial(2, "interrupted"),
+    trial(3, "completed", 51.5),
+    trial(4, "failed", reason="bug: ValueError: the toy broke"),
+    trial(5, "infeasible", reason="7 parameters, over the bound of 6", runs=(), seconds=0.0),
+    trial(6, "running", follows=2, seconds=0.0),
+]
+
+
+def test_the_live_view_of_a_search_is_golden(store: Store) -> None:
+    now = iter([0.0, 72.0]).__next__
+    console = Console(file=io.StringIO())
+    view = SearchLive(STUDY, METRICS, store, workers=2, console=console, clock=now)
+    view.trials = TRIALS
+    shown = text(view.frame())
+    assert "5 of 10 done" in shown
+    # The four trials that trained took 50 s on average; 5 are left, for 2 workers.
+    assert "2:05 left" in shown
+    assert shown == golden("search_live.txt", shown)
+
+
+def test_where_there_is_no_terminal_every_ending_is_a_line(store: Store) -> None:
+    out = io.StringIO()
+    view = progress(STUDY, METRICS, store, workers=1, console=Console(file=out, width=100, highlight=False), clock=lambda: 0.0)
+    assert type(view) is SearchProgress
+    with view:
+        view.update(TRIALS[:1])
+        view.update(TRIALS)
+        view.update(TRIALS)
+        view.stopping()
+        view.stopping()
+    lines = out.getvalue().splitlines()
+    assert lines[3:5] == [
+        "1 of 10 done already",
+        "[2/10] trial 1   pruned after epoch 1  effect=-1, mood=calm  0:20  000000000001",
+    ]
+    assert lines[5] == "trial 2  interrupted; its values are tried again"
+    assert lines[6] == "[3/10] trial 3   completed  51.50 points  effect=1, mood=calm  1:00  000000000003  best so far"
+    assert lines[7].startswith("[4/10] trial 4   FAILED bug: ValueError: the toy broke  effect=2, mood=calm  ")
+    assert lines[8] == "[5/10] trial 5   infeasible 7 parameters, over the bound of 6  effect=3, mood=calm"
+    assert lines[9:] == ["stopping: finishing the step, writing checkpoints"]
+
+
+def test_a_terminal_that_is_high_enough_gets_a_table(store: Store) -> None:
+    assert isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 40)), SearchLive)
+    assert not isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 10)), SearchLive)
+
+
+def test_the_dry_run_names_conditions_constraints_and_choices() -> None:
+    shown = text(ahead.screen(ahead.Ahead(STUDY, METRICS, TRIALS, 4)))
+    assert shown == golden("search_ahead.txt", shown)
+
+
+def test_the_ending_shows_the_best_and_flags_what_lies_at_an_edge() -> None:
+    last = trial(9, "completed", 53.0, values={"walk.effect": 2.99, "mood": "wild", "steps": 8})
+    shown = text(ending(STUDY, [*TRIALS, last], METRICS))
+    assert shown.index("trial 9") < shown.index("trial 3") < shown.index("trial 0")
+    assert "7 trials: 3 completed, 1 pruned, 1 infeasible, 1 failed" in shown
+    assert "trial 9: effect=2.99 and steps=8 lie at the edges of what was tried; better ones may lie beyond" in shown
+    assert "REHEARSAL: profile smoke, no evidence" in shown
+
+
+def test_several_objectives_show_their_front() -> None:
+    study = Study.model_validate({**dict(STUDY), "objectives": {"score": "maximize", "parameters": "minimize"}, "pruner": "none"})
+    points = [(50.0, 4.0), (51.0, 6.0), (49.0, 8.0)]
+    trials = [trial(place, "completed", objectives={"score": a, "parameters": b}) for place, (a, b) in enumerate(points)]
+    shown = text(ending(study, trials, METRICS))
+    assert "Pareto front   score (points)   parameters   epochs" in shown
+    assert "trial 2" not in shown
+    assert row(SearchStanding(study, trials, 1.0, METRICS)).came_to == "2 trials on the front"
+
+
+def test_a_row_tells_trials_where_a_plan_tells_runs() -> None:
+    found = row(SearchStanding(STUDY, TRIALS, 12.0, METRICS))
+    assert (found.done, found.running, found.waiting, found.failed) == ("5/10", 1, 4, 1)
+    assert found.came_to == "best 51.50 points (trial 3)"
+    unknown = row(SearchStanding(STUDY, None, None, why="its trials are in a database: set $HARNESS_STORAGE"))
+    assert (unknown.done, unknown.came_to) == ("?/10", "its trials are in a database: set $HARNESS_STORAGE")

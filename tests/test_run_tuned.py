@@ -1,0 +1,83 @@
+"""`harness run` of an experiment that tunes its variants first, on the toy task, with real child workers."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from conftest import TESTS
+
+from harness import status
+from harness.run import main
+
+EXPERIMENT = """
+question: Does the better toy score higher at its best?
+task: toy_task:TOY
+variants: {base: {}, better: {effect: 9.0}}
+baseline: base
+seeds: 2
+margin: 1
+claims: [{improves: better}]
+tune: {space: {steps: [1, 4]}, seeds: 2, metric: score}
+profiles:
+  broken: {config: {fail_at: 1}}
+"""
+
+
+@pytest.fixture
+def tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tuned experiment in an empty folder that is the current one."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "tuned.yaml"
+    path.write_text(EXPERIMENT)
+    return path
+
+
+def test_variants_are_tuned_and_then_compared(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([tuned.name, "--workers", "2", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "tuning, 1 of 2: 2 variants x 2 settings x 2 seeds · 8 runs on cpu, 2 workers" in err
+    assert "variant   setting   score (points)   edge" in err
+    assert "base      steps=4            50.52   at the edge" in err
+    assert "base: steps=4 lies at the edge of what was tried; a better one may lie beyond" in err
+    assert err.index("base: steps=4 lies") < err.index("evidence, 2 of 2 · 4 runs on cpu")
+    document = json.loads(out)
+    assert document["name"] == "tuned"
+    assert [choice["settings"] for choice in document["chosen"]["choices"]] == [{"steps": 4}, {"steps": 4}]
+    assert {key for run in document["chosen"]["runs"] for key in run["metrics"]} == {"score"}  # nothing but what is chosen by
+
+
+def test_a_dry_run_shows_the_tuning_and_then_the_evidence(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([tuned.name, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "tuning, 1 of 2: 2 variants x 2 settings x 2 seeds, by score" in shown
+    assert "cost   8 runs to train, 24 epochs" in shown
+    assert "evidence, 2 of 2: at each variant's best setting" in shown
+    assert "cost      4 runs to train, 12 epochs" in shown
+    assert shown.index("cost   8 runs") < shown.index("claim 1") < shown.index("cost      4 runs")
+    assert main([tuned.name, "--dry-run", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["name"], len(document["runs"])) == ("tuned.tuning", 8)
+    assert (document["evidence"]["name"], len(document["evidence"]["runs"])) == ("tuned", 4)
+
+
+def test_a_tuning_that_cannot_end_says_what_is_missing_and_the_way_on(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([tuned.name, "--profile", "broken"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "tuned@broken.tuning: 5 of 8 runs still to train, 3 runs failed and must be tried again; the evidence waits" in err
+    assert "once mended, the same command with --retry failed trains them again" in err
+    assert main([tuned.name, "--profile", "broken", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["choices"] == []
+    assert status.main(["tuned@broken"]) == 0
+    assert "again: harness run tuned.yaml --profile broken --device cpu --retry failed" in capsys.readouterr().out
+
+
+def test_an_interrupted_tuning_goes_on(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([tuned.name, "--stop-after", "0s"]) == 75
+    err = capsys.readouterr().err
+    assert "interrupted; everything is kept: the same command goes on" in err
+    assert "tuned.tuning: 8 of 8 runs still to train; the evidence waits for that" in err
