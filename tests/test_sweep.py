@@ -311,3 +311,14 @@ def test_trials_in_the_journal_are_not_begun_again_in_a_database(
     assert sweep("toys.yaml") == 2
     assert "toys: its trials are in results/studies/toys/journal.log; allowed: --storage journal" in capsys.readouterr().err
     assert sweep("toys.yaml", "--trials", "2", "--storage", "journal") == 0
+
+
+def test_a_server_that_is_not_there_is_told_without_the_password(
+    toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv("HARNESS_STORAGE", "postgresql://me:secret@127.0.0.1:1/trials")
+    assert sweep(toys.name) == 2
+    err = capsys.readouterr().err
+    assert "--storage: postgresql://…@127.0.0.1:1/trials cannot be used: " in err
+    assert "secret" not in err

@@ -16,10 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 from harness.experiment.space import Choice, Values
 from harness.search.model import Study
-from harness.search.storage import open_storage, quiet
-from harness.search.trials import DIGEST, ENDED, EPOCHS, FOLLOWS, REASON, SECONDS, Trial, counted, stuck, trial_of
+from harness.search.storage import open_storage, talking
+from harness.search.trials import (
+    DIGEST,
+    ENDED,
+    EPOCHS,
+    FOLLOWS,
+    REASON,
+    RUNS,
+    SECONDS,
+    Trial,
+    counted,
+    stuck,
+    trained_s,
+    trial_of,
+)
 from harness.store import lease as leases
-from harness.store.lease import Lease, Standing, Watch
+from harness.store.lease import Lease, Standing, SupersededError, Watch
 from harness.store.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -51,15 +64,20 @@ class Ending:
 
 
 class Desk:
-    """Gives out the trials of a study. `url` as `harness.search.storage.address` gives it."""
+    """Gives out the trials of a study. `url` as `harness.search.storage.address` gives it.
+
+    Every method raises StoreError where the storage cannot be used, and those that are handed a ticket raise SupersededError
+    where another trial goes on with its values by now.
+    """
 
     def __init__(self, paths: StudyPaths, study: Study, url: str | None = None) -> None:
         import optuna
 
-        self.paths, self.study = paths, study
-        with quiet():
+        self.paths, self.study, self._url = paths, study, url
+        storage = open_storage(paths, url)
+        with talking(url):
             self.optuna = optuna.create_study(
-                storage=open_storage(paths, url),
+                storage=storage,
                 study_name=_name(study),
                 directions=list(study.objectives.values()),
                 pruner=_pruner(study),
@@ -68,56 +86,89 @@ class Desk:
 
     def prepare(self, watch: Watch) -> None:
         """Before there are workers: what is known to be good is tried first."""
-        with self._alone(watch), quiet():
-            if not self.optuna.get_trials(deepcopy=False):
-                for values in self.study.first:
+        with self._alone(watch), talking(self._url):
+            there = [trial.values for trial in self.trials()]
+            for values in self.study.first:
+                if values not in there:
                     self.optuna.enqueue_trial(dict(values))
 
     def trials(self) -> list[Trial]:
         """Every trial so far, in the order they were given out."""
-        return [trial_of(self.study, frozen) for frozen in self.optuna.get_trials(deepcopy=False)]
+        with talking(self._url):
+            return [trial_of(self.study, frozen) for frozen in self.optuna.get_trials(deepcopy=False)]
 
     def ask(self, watch: Watch) -> Ticket | None:
         """A trial to train; None where the target is reached, the budget spent, or every trial fails in the same way."""
-        with self._alone(watch), quiet():
-            self._give_back(watch)
-            trials = self.trials()
-            if self.is_over(trials):
-                return None
-            self.optuna.sampler = _sampler(self.study, len(trials))
-            trial = self.optuna.ask()
-            values = _suggested(self.study, trial)
-            lease = leases.take(self.paths.trial(trial.number), watch)
-            assert lease is not None, "numbers are given out once"
-            return Ticket(trial.number, values, lease, trial)
+        while True:
+            with self._alone(watch) as own, talking(self._url):
+                try:
+                    self._give_back(watch, own)
+                    trials = self.trials()
+                    if self.is_over(trials):
+                        return None
+                    self.optuna.sampler = _sampler(self.study, len(trials))
+                    trial = self.optuna.ask()
+                    lease = leases.take(self.paths.trial(trial.number), watch)
+                    if lease is None:  # who came next while this one slept has given it back
+                        continue
+                    values = _suggested(self.study, trial)
+                    # Who slept here for so long that others gave out trials meanwhile has given out one too many: whoever asks
+                    # next takes it back. Who is alone until now is seen by everyone later, so that the target is met exactly.
+                    if leases.highest(own.folder) == own.number:
+                        return Ticket(trial.number, values, lease, trial)
+                    lease.beat("free")
+                except SupersededError:
+                    continue
 
     def is_over(self, trials: Sequence[Trial]) -> bool:
         """Whether no further trial is to begin."""
         own = counted(trials)
         budget = self.study.budget_s
-        spent = budget is not None and sum(trial.seconds for trial in own) >= budget
+        spent = budget is not None and trained_s(own) >= budget
         return len(own) >= self.study.trials or spent or stuck(own) is not None
 
     def others(self, watch: Watch) -> list[Standing]:
         """What is known of whoever trains the trials that are running."""
         return [self._standing(trial, watch) for trial in self.trials() if trial.state == "running"]
 
+    def note_runs(self, ticket: Ticket, runs: Sequence[str]) -> None:
+        """Write down of which runs the trial is made."""
+        with talking(self._url):
+            ticket.trial.set_user_attr(RUNS, list(runs))
+
+    def note_bound(self, ticket: Ticket, name: str, excess: float) -> None:
+        """Write down how far the trial is over a bound: the sampler learns from it. 0 or less: within."""
+        if self.study.sampler != "cmaes":  # which knows of no bounds, and says so each time
+            with talking(self._url):
+                ticket.trial.set_constraint(name, excess)
+
+    def note_epochs(self, ticket: Ticket, values: Mapping[int, float]) -> None:
+        """Tell the pruner of epochs (from 1) that it does not know yet."""
+        with talking(self._url):
+            for epoch, value in values.items():
+                ticket.trial.report(value, epoch)
+
+    def prunes(self, ticket: Ticket) -> bool:
+        """Whether the pruner would leave the trial there."""
+        with talking(self._url):
+            return bool(ticket.trial.should_prune())
+
     def tell(self, ticket: Ticket, ending: Ending) -> None:
-        """Write down how the trial ended. Raises SupersededError where another one goes on with it by now."""
+        """Write down how the trial ended."""
         from optuna.trial import TrialState
 
         ticket.lease.check()
         facts = {
-            ENDED: ending.state,
             REASON: ending.reason,
             DIGEST: ending.digest,
             SECONDS: ending.seconds,
             EPOCHS: ending.epochs,
+            ENDED: ending.state,
         }
-        for name, value in facts.items():
-            if value is not None:
-                ticket.trial.set_user_attr(name, value)
-        with quiet():
+        with talking(self._url):
+            for name, value in facts.items():
+                if value is not None:
+                    ticket.trial.set_user_attr(name, value)
             if ending.state == "completed":
                 self.optuna.tell(ticket.trial, ending.objectives, skip_if_finished=True)
             else:
@@ -126,39 +177,43 @@ class Desk:
 
     def retry(self, watch: Watch, trial: Trial) -> None:
         """Have the values of a failed trial tried again, once."""
-        with self._alone(watch):
+        with self._alone(watch), talking(self._url):
             if trial.number not in {other.follows for other in self.trials()}:
                 self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
 
-    def _give_back(self, watch: Watch) -> None:
-        """Trials that nobody trains any more: told FAIL, their values to be tried again. Alone."""
+    def _give_back(self, watch: Watch, own: Lease) -> None:
+        """Trials that nobody trains any more: told FAIL, their values to be tried again. Alone, by the lease `own`."""
         from optuna.trial import TrialState
 
-        trials = self.trials()
-        followed = {trial.follows for trial in trials}
-        for trial in trials:
+        for trial in self.trials():
             if trial.state != "running" or self._standing(trial, watch) is not Standing.GONE:
                 continue
             # Taken, so that a holder who was only asleep sees that it is gone.
             taken = leases.take(self.paths.trial(trial.number), watch)
-            if taken is None:
-                continue
-            with taken:
-                if trial.values and trial.number not in followed:
-                    self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
-                self.optuna.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            if taken is not None:
+                with taken:
+                    own.check()
+                    # It may have ended since it was read: then that stands.
+                    self.optuna.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        # Also of one that was killed right here, between the two.
+        trials = self.trials()
+        followed = {trial.follows for trial in trials}
+        for trial in trials:
+            if trial.state == "interrupted" and trial.values and trial.number not in followed:
+                own.check()
+                self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
 
     def _standing(self, trial: Trial, watch: Watch) -> Standing:
         seen = leases.newest(self.paths.trial(trial.number))
         return Standing.GONE if seen is None else watch.standing(seen)
 
     @contextmanager
-    def _alone(self, watch: Watch) -> Iterator[None]:
+    def _alone(self, watch: Watch) -> Iterator[Lease]:
         """No other worker gives out trials meanwhile."""
         while (own := leases.take(self.paths.desk, watch)) is None:
             time.sleep(POLL_S)
         with own:
-            yield
+            yield own
 
 
 def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:
@@ -172,7 +227,7 @@ def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial]
         url = None
     elif url is None:
         return None
-    with quiet():
+    with talking(url):
         try:
             stored = optuna.load_study(storage=open_storage(paths, url), study_name=_name(study))
         except KeyError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import InputError, StoreError
 from harness.store import atomic
+from harness.store.lease import SupersededError
 from harness.store.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -41,12 +42,35 @@ def open_storage(paths: StudyPaths, url: str | None) -> optuna.storages.BaseStor
 
     if url is None:
         atomic.make_folder(paths.folder)
-        from optuna.storages.journal import JournalFileBackend
+        from harness.search.journal import Journal
 
-        return optuna.storages.JournalStorage(JournalFileBackend(str(paths.journal)))
+        with talking(None):
+            return optuna.storages.JournalStorage(Journal(paths.journal))
     scheme, _, rest = url.partition(":")
-    with _told(url):
+    with talking(url):
         return optuna.storages.RDBStorage(f"{DATABASES[scheme]}:{rest}", engine_kwargs={"pool_pre_ping": True, "pool_size": 1})
+
+
+@contextmanager
+def talking(url: str | None) -> Iterator[None]:
+    """While the storage at `url` is read or written: quiet, and what goes wrong is told in the harness's errors.
+
+    Raises SupersededError where a trial is over that was to be written to, StoreError where the storage cannot be used,
+    InputError without the database's driver.
+    """
+    import optuna
+
+    try:
+        with quiet():
+            if url is None:
+                yield
+            else:
+                with _told(url):
+                    yield
+    except optuna.exceptions.UpdateFinishedTrialError as error:
+        raise SupersededError("the trial was given back meanwhile") from error
+    except OSError as error:
+        raise StoreError(f"the search's trials cannot be read or written: {error}") from error
 
 
 @contextmanager
@@ -66,6 +90,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _told(url: str) -> Iterator[None]:
+    from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
     shown = re.sub(r"//[^@/]*@", "//…@", url)
@@ -73,6 +98,6 @@ def _told(url: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise InputError(f"--storage: {shown} needs a driver: pip install 'ablation-harness[postgres]' ({error})") from error
-    except SQLAlchemyError as error:
-        reason = str(error).splitlines()[0]
+    except (SQLAlchemyError, StorageInternalError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
         raise StoreError(f"--storage: {shown} cannot be used: {reason.replace(url, shown)}") from error

@@ -86,6 +86,15 @@ def counted(trials: Iterable[Trial]) -> list[Trial]:
     return [trial for trial in every if trial.state not in ("interrupted", "waiting") and trial.number not in followed]
 
 
+def trained_s(trials: Iterable[Trial]) -> float:
+    """Seconds of training behind trials, summed over devices; runs that several trials are made of were trained once."""
+    seconds: dict[object, float] = {}
+    for trial in trials:
+        key = trial.runs or trial.number
+        seconds[key] = max(seconds.get(key, 0.0), trial.seconds)
+    return sum(seconds.values())
+
+
 def ranked(study: Study, trials: Iterable[Trial]) -> list[Trial]:
     """The completed trials, best first by the first objective, equal runs once; of several objectives the Pareto front only."""
     done = [trial for trial in trials if trial.state == "completed"]

@@ -19,7 +19,7 @@ from harness.retry import renew_run
 from harness.search.confirm import top_plan
 from harness.search.desk import Desk, Ending, Ticket
 from harness.search.model import Study, config_of, spec_of, task_of
-from harness.search.trials import RUNS, counted, stuck
+from harness.search.trials import counted, stuck
 from harness.stages import begin
 from harness.stop import Stop
 from harness.store.lease import Holder, Standing, SupersededError
@@ -80,7 +80,8 @@ class SearchWorker:
                 renewed = [
                     renew_run(self.store, run, self.watch, self.options.retry, self.options.retry_before) for run in trial.runs
                 ]
-                if any(renewed):
+                # A run without a result: who renewed it was killed before the trial was asked for again.
+                if any(renewed) or any(self.store.result(run) is None for run in trial.runs):
                     self.desk.retry(self.watch, trial)
 
     def _nothing_to_wait_for(self, idle_s: float) -> bool:
@@ -120,7 +121,7 @@ class _Attempt:
 
     def __init__(self, worker: SearchWorker, ticket: Ticket) -> None:
         self.worker, self.ticket = worker, ticket
-        self.study, self.store = worker.study, worker.store
+        self.study, self.store, self.desk = worker.study, worker.store, worker.desk
         self.reported = 0  # rows of the first seed's run that the pruner knows
         self.pruned = False
 
@@ -129,15 +130,15 @@ class _Attempt:
         try:
             config = config_of(self.study, self.worker.task, self.ticket.values)
         except InputError as error:
-            self.ticket.trial.set_constraint("valid", 1.0)
+            self.desk.note_bound(self.ticket, "valid", 1.0)
             return Ending("infeasible", reason=str(error))
         facts = dict(self.worker.task.describe(config)) if self.study.constraints else {}
         over = self._bounds(facts)
         if over is not None:
             return Ending("infeasible", reason=over)
         specs = [spec_of(self.study, self.worker.task, config, seed) for seed in self.study.trial_seeds]
-        self.ticket.trial.set_user_attr(RUNS, [run_id for run_id, _ in specs])
-        write_trial_runs(self.worker.desk.paths, self.ticket.number, [run_id for run_id, _ in specs])
+        self.desk.note_runs(self.ticket, [run_id for run_id, _ in specs])
+        write_trial_runs(self.desk.paths, self.ticket.number, [run_id for run_id, _ in specs])
         results: list[Result] = []
         for run_id, spec in specs:
             result = self._result(Job(run_id, self.worker.task, config, spec), _never if results else self._prunes)
@@ -164,7 +165,7 @@ class _Attempt:
             bound, sign = (limit.at_most, 1.0) if limit.at_most is not None else (limit.at_least, -1.0)
             assert bound is not None
             excess = sign * (value / bound - 1.0)
-            self.ticket.trial.set_constraint(name, excess)
+            self.desk.note_bound(self.ticket, name, excess)
             if excess > 0 and broken is None:
                 broken = f"{value:,.0f} {name}, {'over' if sign > 0 else 'under'} the bound of {bound:,.0f}"
         return broken
@@ -189,13 +190,15 @@ class _Attempt:
         """Tell the pruner of the epochs it does not know yet, and ask it."""
         if len(self.study.objectives) > 1 or self.study.pruner == "none":
             return False
-        for epoch, row in enumerate(rows[self.reported :], start=self.reported + 1):
-            value = decode(row.get(self.study.metric))
-            if isinstance(value, int | float) and math.isfinite(value):
-                self.ticket.trial.report(float(value), epoch)
-        self.reported = len(rows)
-        self.pruned = self.ticket.trial.should_prune()
+        self._report(rows)
+        self.pruned = self.desk.prunes(self.ticket)
         return self.pruned
+
+    def _report(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        values = {epoch: decode(row.get(self.study.metric)) for epoch, row in enumerate(rows, start=1) if epoch > self.reported}
+        finite = {epoch: value for epoch, value in values.items() if isinstance(value, int | float) and math.isfinite(value)}
+        self.desk.note_epochs(self.ticket, {epoch: float(value) for epoch, value in finite.items()})
+        self.reported = len(rows)
 
     def _completed(self, results: Sequence[Result], spent: Mapping[str, Any]) -> Ending:
         objectives = []

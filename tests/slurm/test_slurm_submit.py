@@ -14,7 +14,7 @@ from login_node import EXPERIMENT, ROOT, SITE, Submitter, login_node
 
 from harness.store.records import Store
 
-pytestmark = [pytest.mark.needs("slurmctld"), pytest.mark.slow]
+pytestmark = [pytest.mark.needs("slurmctld", "/usr/sbin/slurmctld"), pytest.mark.slow]
 
 SMALL = """
 question: Which toy is quick?

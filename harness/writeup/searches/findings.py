@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from harness.errors import InputError
 from harness.experiment.space import values_of
@@ -61,7 +61,7 @@ class SearchFindings:
     @cached_property
     def seconds(self) -> float:
         """Spent training trials."""
-        return sum(trial.seconds for trial in self.counted)
+        return _once(self.counted, lambda trial: trial.seconds)
 
     @property
     def spent(self) -> bool:
@@ -101,11 +101,7 @@ class SearchFindings:
     def epochs(self) -> tuple[int, int]:
         """Epochs trained by all trials, and what they would have been without pruning: as many as completed trials took."""
         done = [trial.epochs for trial in self.trials if trial.state == "completed"]
-        own: dict[Any, int] = {}  # trials of the same runs trained them once
-        for trial in self.trials:
-            runs = trial.runs or trial.number
-            own[runs] = max(own.get(runs, 0), trial.epochs)
-        trained = sum(own.values())
+        trained = round(_once(self.trials, lambda trial: trial.epochs))
         if not done:
             return trained, trained
         whole = sum(done) / len(done)
@@ -174,6 +170,15 @@ def _confirmation(
     final = gather(store, plan)
     means = {label: _fresh(plan, final.records, label, study.metric) for label in (BASE, WINNER)}
     return top, records, Confirmed(again, winner, means), "final", final
+
+
+def _once(trials: Iterable[Trial], measure: Callable[[Trial], float]) -> float:
+    """What trials took, summed; runs that several trials are made of were trained once."""
+    own: dict[object, float] = {}
+    for trial in trials:
+        runs = trial.runs or trial.number
+        own[runs] = max(own.get(runs, 0.0), measure(trial))
+    return sum(own.values())
 
 
 def _same(study: Study, task: Task, trial: Trial, config: Mapping[str, object]) -> bool:

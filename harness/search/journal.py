@@ -1,0 +1,109 @@
+"""A file -> Optuna's journal in it, with a lock that does not outlive its holder, and no torn lines."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from optuna.storages.journal import JournalFileBackend
+from pydantic import ValidationError
+
+from harness.errors import StoreError
+from harness.store.lease import Holder
+
+POLL_S, POLL_MAX_S = 0.0005, 0.02
+GONE_S = 30.0  # a writer of another machine that keeps the lock for so long is gone: it is held for milliseconds
+
+
+class Journal(JournalFileBackend):
+    """One line an event."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(str(path), lock_obj=Lock(path))  # type: ignore[arg-type]  # that base class is not public
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """The events from a number on. Raises StoreError where a line is damaged."""
+        try:
+            yield from super().read_logs(log_number_from)
+        except ValueError as error:
+            raise StoreError(f"{self.path}: damaged: {error}; bring it back from a copy, or search anew with --replan") from error
+
+
+class Lock:
+    """Held by whoever made the link beside the journal, which says who that is; its holder finds the journal's lines whole.
+
+    A link is made by one process only, over NFS too. Optuna's own is broken half a minute after its holder was killed, every
+    time one is; here a process of the same machine is seen to be dead.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self.journal, self.link = journal, journal.with_name(f"{journal.name}.lock")
+        self._here = Holder.here()
+        self._count = 0
+
+    @property
+    def _mine(self) -> str:
+        return f"{self._count} {self._here.model_dump_json()}"
+
+    def acquire(self) -> bool:
+        """Wait for the lock."""
+        self._count += 1
+        holder, since, pause = "", time.monotonic(), POLL_S
+        while not self._made():
+            now, seen = time.monotonic(), self._holder()
+            if seen != holder:
+                holder, since = seen, now
+            if holder and (now - since > GONE_S or _is_dead(holder, self._here)):
+                self._break(holder)
+                continue
+            time.sleep(pause)
+            pause = min(2 * pause, POLL_MAX_S)
+        self._cut()
+        return True
+
+    def release(self) -> None:
+        """Let others have it; nothing happens where they took it for abandoned."""
+        if self._holder() == self._mine:
+            self.link.unlink(missing_ok=True)
+
+    def _made(self) -> bool:
+        try:
+            self.link.symlink_to(self._mine)
+        except FileExistsError:
+            return self._holder() == self._mine  # over NFS, the answer to a request that was sent twice
+        return True
+
+    def _holder(self) -> str:
+        try:
+            return str(self.link.readlink())
+        except FileNotFoundError:
+            return ""
+
+    def _break(self, holder: str) -> None:
+        # One process of a machine at a time, or a second one would break the lock that the first took meanwhile.
+        with self.link.with_name(f"{self.link.name}.broken").open("w") as alone:
+            fcntl.flock(alone, fcntl.LOCK_EX)
+            if self._holder() == holder:
+                self.link.unlink(missing_ok=True)
+
+    def _cut(self) -> None:
+        """Cut off the torn line of a writer that died in it: nobody was told that it is written."""
+        with self.journal.open("rb+") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(end - 1, 0))
+            if file.read(1) in (b"", b"\n"):
+                return
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _is_dead(holder: str, here: Holder) -> bool:
+    try:
+        return Holder.model_validate_json(holder.partition(" ")[2]).is_dead_here(here)
+    except ValidationError:
+        return False  # made by another program, such as optuna-dashboard

@@ -1,0 +1,283 @@
+"""Trials given out and told of: the target, what is given back, and what killed and sleeping workers leave."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from searching import SPACE, begun, toy_search, watch
+
+from harness.search.desk import Desk, Ending, Ticket, look
+from harness.search.trials import Trial, counted
+from harness.store import lease as leases
+from harness.store.lease import SupersededError
+from harness.store.records import Store
+
+DONE = Ending("completed", (50.0,), seconds=1.0, epochs=3)
+
+
+@pytest.fixture
+def desk(store: Store, tmp_path: Path) -> Desk:
+    return begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 3}}"))
+
+
+def ask(desk: Desk) -> Ticket:
+    ticket = desk.ask(watch())
+    assert ticket is not None
+    return ticket
+
+
+def end(desk: Desk, ticket: Ticket, ending: Ending = DONE) -> None:
+    with ticket.lease:
+        desk.tell(ticket, ending)
+
+
+def gone(ticket: Ticket) -> None:
+    """Its holder is no more."""
+    ticket.lease.beat("free")
+
+
+def states(desk: Desk) -> list[str]:
+    return [trial.state for trial in desk.trials()]
+
+
+def test_the_base_is_tried_first(desk: Desk) -> None:
+    assert states(desk) == ["waiting"]
+    assert ask(desk).values == {"effect": 0.0, "noise": 1.0}
+
+
+def test_it_is_queued_once_even_if_its_queueing_was_cut_short(store: Store, tmp_path: Path) -> None:
+    desk = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, first: [{{effect: 1}}, {{effect: 2}}]}}"))
+    desk.prepare(watch())
+    assert [trial.values["effect"] for trial in desk.trials()] == [0.0, 1.0, 2.0]
+    other = Desk(desk.paths, desk.study.model_copy(update={"created": "later"}))
+    other.optuna.enqueue_trial(dict(other.study.first[0]))  # killed here
+    other.prepare(watch())
+    assert [trial.values["effect"] for trial in other.trials()] == [0.0, 1.0, 2.0]
+
+
+def test_no_trial_is_given_out_beyond_the_target(desk: Desk) -> None:
+    for ticket in [ask(desk) for _ in range(3)]:
+        assert desk.ask(watch()) is None
+        end(desk, ticket)
+    assert desk.ask(watch()) is None
+    assert states(desk) == ["completed"] * 3
+
+
+def test_a_trial_that_nobody_trains_is_given_back_with_its_values(desk: Desk) -> None:
+    first = ask(desk)
+    gone(first)
+    again = ask(desk)
+    assert again.values == first.values
+    assert states(desk) == ["interrupted", "running"]
+    assert desk.trials()[1].follows == first.number
+    assert [trial.number for trial in counted(desk.trials())] == [again.number]
+
+
+def test_who_was_asleep_sees_that_its_trial_is_gone(desk: Desk) -> None:
+    first = ask(desk)
+    gone(first)
+    ask(desk)
+    with pytest.raises(SupersededError):
+        desk.tell(first, DONE)
+    for write in (
+        lambda: desk.note_runs(first, ["0" * 12]),
+        lambda: desk.note_bound(first, "parameters", 1.0),
+        lambda: desk.note_epochs(first, {1: 50.0}),
+    ):
+        with pytest.raises(SupersededError):
+            write()
+    assert states(desk)[0] == "interrupted"
+
+
+def test_one_killed_between_being_given_a_trial_and_its_lease_loses_nothing(desk: Desk) -> None:
+    desk.optuna.ask()
+    assert states(desk) == ["running"]
+    assert ask(desk).values == {"effect": 0.0, "noise": 1.0}
+    assert states(desk) == ["interrupted", "running"]
+
+
+def test_one_killed_while_giving_back_has_it_done_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone(ask(desk))
+    enqueue = desk.optuna.enqueue_trial
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(desk.optuna, "enqueue_trial", killed)
+    with pytest.raises(KeyboardInterrupt):
+        desk.ask(watch())
+    monkeypatch.setattr(desk.optuna, "enqueue_trial", enqueue)
+    ask(desk)
+    assert [trial.follows for trial in desk.trials()] == [None, 0]
+    assert states(desk) == ["interrupted", "running"]
+
+
+def test_one_killed_while_telling_is_gone_on_with(desk: Desk) -> None:
+    first = ask(desk)
+    first.trial.set_user_attr("seconds", 3.0)
+    gone(first)
+    again = ask(desk)
+    assert [trial.number for trial in counted(desk.trials())] == [again.number]
+
+
+def test_a_trial_that_ends_while_it_is_given_back_stays_ended(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ask(desk)
+    standing = desk._standing
+
+    def ends_meanwhile(trial: Trial, observer: leases.Watch) -> leases.Standing:
+        end(desk, first)
+        return standing(trial, observer)
+
+    monkeypatch.setattr(desk, "_standing", ends_meanwhile)
+    ask(desk)
+    assert states(desk) == ["completed", "running"]
+    assert [trial.follows for trial in desk.trials()] == [None, None]
+
+
+def test_one_that_slept_while_it_gave_out_a_trial_takes_nothing_from_the_target(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampled = desk.optuna.ask
+    slept: list[int] = []
+
+    def sleeps() -> Any:
+        if not slept:
+            slept.append(1)
+            later = desk.paths.desk / f"lease.{leases.highest(desk.paths.desk) + 1}"
+            later.write_bytes(b"000000000001 free\n{}\n")  # somebody else had the desk
+        return sampled()
+
+    monkeypatch.setattr(desk.optuna, "ask", sleeps)
+    ticket = ask(desk)
+    assert states(desk) == ["interrupted", "running"]
+    assert ticket.number == 1
+    assert ticket.values == {"effect": 0.0, "noise": 1.0}
+    assert len(counted(desk.trials())) == 1
+
+
+def test_endings_are_kept(store: Store, tmp_path: Path) -> None:
+    desk = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 5, pruner: median}}"))
+    for ending in (
+        DONE,
+        Ending("pruned", reason="after epoch 2", seconds=2.0, epochs=2),
+        Ending("diverged", reason="loss is nan"),
+        Ending("infeasible", reason="9 parameters"),
+        Ending("failed", reason="bug", digest="d"),
+    ):
+        ticket = ask(desk)
+        desk.note_epochs(ticket, {1: 40.0, 2: 45.0})
+        end(desk, ticket, ending)
+    assert states(desk) == ["completed", "pruned", "diverged", "infeasible", "failed"]
+    completed, pruned, _, _, failed = desk.trials()
+    assert completed.objectives == {"score": 50.0}
+    assert pruned.objectives == {}
+    assert pruned.curve == {1: 40.0, 2: 45.0}
+    assert (pruned.seconds, pruned.epochs) == (2.0, 2)
+    assert failed.digest == "d"
+    assert desk.ask(watch()) is None
+
+
+def test_a_failed_trial_is_tried_again_once(desk: Desk) -> None:
+    end(desk, ask(desk), Ending("failed", reason="bug", digest="d"))
+    failed = desk.trials()[0]
+    desk.retry(watch(), failed)
+    desk.retry(watch(), failed)
+    assert states(desk) == ["failed", "waiting"]
+    assert ask(desk).values == failed.values
+
+
+def test_three_failures_at_the_same_place_end_a_search(store: Store, tmp_path: Path) -> None:
+    desk = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 9}}"))
+    for _ in range(3):
+        end(desk, ask(desk), Ending("failed", reason="bug", digest="d"))
+    assert desk.ask(watch()) is None
+
+
+def test_a_spent_budget_ends_a_search_and_a_run_of_two_trials_counts_once(store: Store, tmp_path: Path) -> None:
+    desk = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 9, budget: 1h}}"))
+    for _ in range(2):
+        ticket = ask(desk)
+        desk.note_runs(ticket, ["0" * 12])
+        end(desk, ticket, Ending("completed", (50.0,), seconds=2000.0))
+    end(desk, ask(desk), Ending("pruned", seconds=1500.0))
+    ticket = ask(desk)
+    end(desk, ticket, Ending("pruned", seconds=100.0))
+    assert desk.ask(watch()) is None
+    assert len(desk.trials()) == 4
+
+
+def test_a_torn_line_at_the_end_of_the_journal_is_no_event(desk: Desk) -> None:
+    ask(desk)
+    whole = desk.paths.journal.read_bytes()
+    desk.paths.journal.write_bytes(whole + b'{"op_code": 4, "wor')
+    again = Desk(desk.paths, desk.study)
+    assert states(again) == ["running"]
+    ask(again)
+    assert states(Desk(desk.paths, desk.study)) == ["running", "running"]
+
+
+def test_a_lock_whose_holder_is_dead_holds_nobody_up(desk: Desk) -> None:
+    from harness.search.journal import Lock
+
+    child = os.fork()
+    if child == 0:
+        Lock(desk.paths.journal).acquire()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert desk.paths.journal.with_name("journal.log.lock").is_symlink()
+    ask(desk)
+    assert not desk.paths.journal.with_name("journal.log.lock").is_symlink()
+
+
+def test_who_only_looks_makes_nothing(store: Store, tmp_path: Path) -> None:
+    study = toy_search(tmp_path, f"{{space: {SPACE}}}")
+    paths = store.paths.study(study.name)
+    assert look(paths, study) is None
+    assert not paths.folder.exists()
+    desk = begun(store, study)
+    end(desk, ask(desk))
+    seen = look(paths, study)
+    assert seen == desk.trials()
+    assert isinstance(seen[0], Trial)
+
+
+SAMPLERS = {
+    "cmaes": "{effect: {range: [-3, 3]}, noise: {range: [0.5, 2], log: true}, steps: {range: [1, 5]}}",
+    "random": SPACE,
+    "tpe": "{failure: {choice: [bug, oom]}, effect: {range: [-3, 3], when: {failure: bug}}, noise: {range: [0.5, 2], when: {failure: oom}}}",
+}
+
+
+@pytest.mark.parametrize(
+    ("sampler", "pruner"), [("cmaes", "median"), ("random", "hyperband"), ("tpe", "hyperband"), ("tpe", "median")]
+)
+def test_samplers_and_pruners_keep_to_the_space(store: Store, tmp_path: Path, sampler: str, pruner: str) -> None:
+    desk = begun(store, toy_search(tmp_path, f"{{space: {SAMPLERS[sampler]}, sampler: {sampler}, pruner: {pruner}, trials: 14}}"))
+    while (ticket := desk.ask(watch())) is not None:
+        desk.note_epochs(ticket, {1: 50.0 + ticket.number, 2: 50.0})
+        desk.prunes(ticket)
+        desk.note_bound(ticket, "parameters", 0.5 if ticket.number % 3 == 0 else -0.5)
+        infeasible = ticket.number % 3 == 0
+        end(desk, ticket, Ending("infeasible") if infeasible else Ending("completed", (50.0 + ticket.number,)))
+    assert len(desk.trials()) == 14
+    for trial in desk.trials():
+        active = [item.name for item in desk.study.space if item.is_active(trial.values)]
+        assert list(trial.values) == active
+        assert -3 <= trial.values.get("effect", 0.0) <= 3  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_several_objectives(store: Store, tmp_path: Path, sampler: str) -> None:
+    search = f"{{space: {{effect: {{range: [-3, 3]}}, steps: {{range: [1, 9]}}}}, objectives: [score, parameters], sampler: {sampler}, trials: 14}}"
+    desk = begun(store, toy_search(tmp_path, search))
+    while (ticket := desk.ask(watch())) is not None:
+        if ticket.number % 4 == 3:
+            desk.note_bound(ticket, "parameters", 1.0)
+            end(desk, ticket, Ending("infeasible"))
+        else:
+            end(desk, ticket, Ending("completed", (50.0 + ticket.number, float(ticket.values["steps"]))))
+    assert len(counted(desk.trials())) == 14
+    assert desk.trials()[0].objectives.keys() == {"score", "parameters"}

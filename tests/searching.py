@@ -1,0 +1,144 @@
+"""What tests of searches share: studies of the toy task, workers of a search, and a PostgreSQL server of the test's own."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from conftest import TESTS
+
+from harness.experiment import load_experiment
+from harness.search import Study, make_study, prepare
+from harness.search.desk import Desk
+from harness.search.worker import SearchWorker
+from harness.stop import Stop
+from harness.store.lease import Holder, Timing, Watch
+from harness.store.records import Store
+from harness.trainer import Options
+
+SPACE = "{effect: {range: [-3, 3]}, noise: {range: [0.5, 2], log: true}}"
+
+
+def toy_search(folder: Path, search: str, config: str = "{}", name: str = "toys", after: str = "") -> Study:
+    """The study of a toy experiment whose `search:` is the YAML mapping `search`."""
+    path = folder / f"{name}.yaml"
+    path.write_text(f"question: How far?\ntask: toy_task:TOY\nmargin: 1\nconfig: {config}\nsearch: {search}\n{after}")
+    return make_study(load_experiment(path), created="2026-01-01T00:00:00+00:00")
+
+
+def begun(store: Store, study: Study, url: str | None = None) -> Desk:
+    """The study written down and its first trials queued, as `harness sweep` does before there are workers."""
+    study = prepare(store, study)
+    desk = Desk(store.paths.study(study.name), study, url)
+    desk.prepare(watch())
+    return desk
+
+
+def watch(timing: Timing | None = None, pid: int | None = None) -> Watch:
+    """An observer; `pid` of another process than this."""
+    here = Holder.here()
+    return Watch(timing or Timing(0.1, 1.0), here if pid is None else here.model_copy(update={"pid": pid}))
+
+
+def worker(store: Store, study: Study, url: str | None = None, **options: Any) -> SearchWorker:
+    """A worker of this process, with quick timing."""
+    quick = {"track": "none", "poll_s": 0.01, "timing": Timing(0.1, 1.0), "one_stage": True, **options}
+    return SearchWorker(store, study, Options(**quick), Stop(), url=url)
+
+
+@contextmanager
+def workers(
+    store: Store, study: Study, count: int, url: str | None = None
+) -> Iterator[Callable[[], list[subprocess.Popen[str]]]]:
+    """`count` worker processes; calling what it gives starts others in the place of those that ended badly."""
+    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    environment = {**os.environ, "PYTHONPATH": paths, "HARNESS_STORAGE": url or "", "OMP_NUM_THREADS": "1"}
+    spec = str(store.paths.study(study.name).spec)
+    quick = ["--one-stage", "--track", "none", "--poll-s", "0.02", "--beat-s", "0.2", "--stale-s", "5"]
+    command = [sys.executable, "-m", "harness.worker", spec, *quick]
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+
+    alive = [start() for _ in range(count)]
+
+    def refill() -> list[subprocess.Popen[str]]:
+        for place, process in enumerate(alive):
+            if process.poll() not in (None, 0):
+                process.communicate()
+                alive[place] = start()
+        return alive
+
+    try:
+        yield refill
+    finally:
+        for process in alive:
+            process.kill()
+            process.communicate()
+
+
+def finish(refill: Callable[[], list[subprocess.Popen[str]]], kills: int = 0, chance: random.Random | None = None) -> None:
+    """Wait until every worker has ended well; meanwhile kill `kills` of them at random moments."""
+    until = time.monotonic() + 240
+    for _ in range(kills):
+        assert chance is not None
+        time.sleep(chance.uniform(0.1, 0.6))
+        running = [process for process in refill() if process.poll() is None]
+        if running:
+            chance.choice(running).send_signal(signal.SIGKILL)
+    while any(process.poll() != 0 for process in refill()):
+        assert time.monotonic() < until, "the search does not end"
+        time.sleep(0.05)
+
+
+def outcomes(store: Store, runs: set[str]) -> Mapping[str, Any]:
+    """Of each run, what does not depend on when and where it was trained."""
+    found = {}
+    for run in sorted(runs):
+        result = store.result(run)
+        assert result is not None
+        found[run] = (result.state, {name: value for name, value in result.metrics.items() if name in ("score", "loss")})
+    return found
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """A server of the test's own, on a socket in a folder of its own; its address."""
+    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    if found := shutil.which("postgres"):
+        binaries = Path(found).resolve().parent
+    # As root it refuses to run; the socket's path must be short.
+    home = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
+    user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
+    if user:
+        shutil.chown(home, "nobody", "nogroup")
+    log = folder / "postgres.log"
+    data = home / "data"
+    options = ["--no-sync", "--auth=trust", "--username=searcher", "--encoding=UTF8", "--locale=C"]
+    try:
+        subprocess.run([binaries / "initdb", "-D", data, *options], check=True, capture_output=True, cwd=home, **user)  # type: ignore[call-overload]
+        serve = [binaries / "postgres", "-D", data, "-k", home, "-c", "listen_addresses=", "-c", "fsync=off"]
+        with log.open("w") as written:
+            server = subprocess.Popen(serve, stdout=written, stderr=written, cwd=home, **user)  # type: ignore[call-overload]
+        try:
+            until = time.monotonic() + 30
+            while subprocess.run([binaries / "pg_isready", "-h", home, "-q"], check=False).returncode != 0:
+                assert server.poll() is None, log.read_text()
+                assert time.monotonic() < until, log.read_text()
+                time.sleep(0.05)
+            yield f"postgresql://searcher@/postgres?host={home}"
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=30)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
