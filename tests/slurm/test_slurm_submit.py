@@ -60,10 +60,9 @@ def test_a_second_submission_trains_nothing_twice_and_says_so(somebody: Submitte
     document = somebody.submit("--", "--comment=first")
     somebody.wait(lambda: state(somebody, document["report"]) == ["COMPLETED"], "no report")
     assert somebody.submit() == {"name": "toys", "due": 0, "jobs": {}, "report": None}
-    more = somebody.submit("--seeds", "4")
+    more = somebody.submit("--seeds", "4", "--", "--hold")
     assert (more["due"], sum(more["jobs"].values())) == (2, 2)
-    somebody.wait(lambda: state(somebody, more["report"]) == ["COMPLETED"], "no report")
-    assert len(list(somebody.results.glob("runs/*/result.json"))) == 8
+    somebody.cluster.run("scancel", *more["jobs"], more["report"])
 
 
 def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(tmp_path: Path) -> None:
@@ -86,13 +85,13 @@ def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(tmp_path: Pat
 
 def test_a_worker_that_stops_by_itself_queues_again_until_all_is_trained(tmp_path: Path) -> None:
     site = SITE.replace("worker: [", "worker: [--stop-after, 2s, ")
-    longer = SMALL.replace("epochs: 2", "epochs: 8").replace("sleep: 0.01", "sleep: 0.03")
+    longer = SMALL.replace("epochs: 2", "epochs: 5").replace("sleep: 0.01", "sleep: 0.03")
     with login_node(tmp_path, longer, site) as submitter:
-        document = submitter.submit(workers=2)
+        document = submitter.submit(workers=1)
         (job,) = document["jobs"]
         submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")
-        assert state(submitter, job) == ["COMPLETED"] * 2
-        assert submitter.requeued(job) >= 2
+        assert state(submitter, job) == ["COMPLETED"]
+        assert submitter.requeued(job) >= 1
         assert len(list(submitter.results.glob("runs/*/result.json"))) == 6
 
 
