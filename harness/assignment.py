@@ -15,7 +15,7 @@ from harness.console.preview import Preview
 from harness.errors import InputError
 from harness.experiment import Experiment
 from harness.plan import Plan, make_plan, task_of
-from harness.progress import asked, in_stages
+from harness.progress import asked, in_stages, stuck
 from harness.stages import following, settle
 from harness.store.records import Record, Store
 from harness.task import Accelerator, Task, find_task, result_metrics
@@ -73,6 +73,8 @@ def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bo
         records = _renewed(store, plan, retry)
         wanted = asked(plan, records, levels)
         waiting = [run for run in wanted if not records[run.id].ended]
+        if stuck(plan, records) is not None:
+            waiting = []  # a worker would train nothing of it
         then = None if waiting else following(plan, records)
         if then is None:
             break

@@ -127,7 +127,7 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
         standings.append(found)
         errors += complaints
     again = confirmed(store, study)
-    queue, unknown = submitted(store.paths, study.name)
+    queue, damaged, untold = submitted(store.paths, study.name)
     trained = {**stands.records, **store.records(run.id for plan in stages for run in plan.runs)}
     if as_json:
         told = {"confirmation": [documents.plan_standing(one) for one in standings]}
@@ -145,7 +145,9 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
             names_of = {run: f"trial {trial.number}" for trial in stands.trials or () for run in trial.runs}
             names_of |= {run.id: f"{run.variant} seed {run.seed}" for plan in stages for run in plan.runs}
             shell.show("", *jobs.table(queue, trained, names_of))
-    shell.end_with([*errors, *unknown])
+    if untold is not None:
+        shell.say(untold)
+    shell.end_with([*errors, *damaged])
 
 
 def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
@@ -156,13 +158,15 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
 
     records = store.records([run.id for run in plan.runs])
     stands, errors = stand(store, plan, records)
-    queue, unknown = submitted(store.paths, family(plan.name))
+    queue, damaged, untold = submitted(store.paths, family(plan.name))
     if as_json:
         jobs = document(queue, records)
         shell.show_json({**documents.plan_standing(stands), "runs": documents.plan_runs(plan, records), "queue": jobs})
     else:
         shell.show(standing.one_plan(stands, records, store.paths, queue))
-    shell.end_with([*errors, *unknown])
+    if untold is not None:
+        shell.say(untold)
+    shell.end_with([*errors, *damaged])
 
 
 def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from harness.store.snapshot import Snapshot
 
 LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay")
-OURS = ("--array", "-a", "--wrap", "--parsable", "--dependency", "-d", "--test-only", "--wait", "-W", "--help", "-h")
+OURS = ("--array", "--wrap", "--parsable", "--dependency", "--test-only", "--wait", "--help")
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -67,8 +68,8 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
     store = Store.open(results, create=not dry_run, must_exist=False)
     work = assign(store, loaded, chosen.accelerator, seeds, trials, replan, retry or (), save=not dry_run)
     if work.due + work.later == 0:
-        failed = f", {work.failed} failed: --retry failed trains them again" if work.failed else ""
-        shell.say(f"{work.name}: nothing to train, every run has ended{failed}; see: harness status {work.name}")
+        failed = f"; {work.failed} failed, --retry failed trains them again" if work.failed else ""
+        shell.say(f"{work.name}: nothing is left to train{failed}; see: harness status {work.name}")
         if as_json:
             shell.show_json({"name": work.name, "due": 0, "jobs": {}, "report": None})
         return
@@ -107,7 +108,7 @@ def check(sbatch: Sequence[str], track: str, retry: Sequence[str]) -> None:
     if sbatch and not sbatch[0].startswith("-"):
         raise InputError(f"{sbatch[0]!r}: one experiment at a time; options of sbatch stand behind --, such as: -- -x gpu07")
     for word in sbatch:
-        if word.partition("=")[0] in OURS:
+        if word.partition("=")[0] in OURS or re.match(r"-[adWh]", word):
             raise InputError(f"{word}: `harness submit` sets it itself; allowed behind --: other options of sbatch")
     if track not in MODES:
         raise InputError(f"--track: {track!r} is no tracker; allowed: {', '.join(MODES)}")

@@ -86,13 +86,13 @@ def ended(here: Path, state: str) -> None:
 def test_where_all_is_trained_nothing_is_submitted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(here, "completed")
     assert given("--dry-run") == 0
-    assert "toys: nothing to train, every run has ended; see: harness status toys" in capsys.readouterr().err
+    assert "toys: nothing is left to train; see: harness status toys" in capsys.readouterr().err
 
 
 def test_failed_runs_are_submitted_again_on_request_and_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(here, "failed")
     assert given("--dry-run") == 0
-    assert "nothing to train" in capsys.readouterr().err
+    assert "nothing is left to train; 6 failed, --retry failed trains them again" in capsys.readouterr().err
     assert given("--dry-run", "--json", "--retry", "failed") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["due"] == 6
@@ -166,6 +166,7 @@ def test_device_hours_follow_from_runs_that_have_ended(here: Path, capsys: pytes
     [
         (["other.yaml"], "'other.yaml': one experiment at a time; options of sbatch stand behind --"),
         (["--", "--array=0-3"], "--array=0-3: `harness submit` sets it itself"),
+        (["--", "-a0-3"], "-a0-3: `harness submit` sets it itself"),
         (["--", "--dependency", "afterok:7"], "--dependency: `harness submit` sets it itself"),
         (["--track", "mlflow"], "--track: 'mlflow' is no tracker; allowed: auto, wandb, none"),
         (["--retry", "pending"], "--retry"),

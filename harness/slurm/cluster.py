@@ -54,7 +54,7 @@ def available(program: str = "sbatch") -> bool:
     return shutil.which(program) is not None
 
 
-def ask(*words: str) -> Answer:
+def ask(*words: str, patience_s: float = PATIENCE_S) -> Answer:
     """Run a command of SLURM. Raises ClusterError when there is none of its name, or no answer."""
     try:
         done = subprocess.run(
@@ -63,7 +63,7 @@ def ask(*words: str) -> Answer:
             text=True,
             errors="replace",
             check=False,
-            timeout=PATIENCE_S,
+            timeout=patience_s,
             stdin=subprocess.DEVNULL,
             env=surroundings(os.environ),
         )
@@ -73,7 +73,7 @@ def ask(*words: str) -> Answer:
             "(`module load slurm` at some sites), or --dry-run, which shows the scripts"
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise ClusterError(f"{words[0]}: no answer in {PATIENCE_S:.0f} s; try again later (`scontrol ping` tells)") from error
+        raise ClusterError(f"{words[0]}: no answer in {patience_s:.0f} s; try again later (`scontrol ping` tells)") from error
     return Answer(done.returncode, done.stdout.strip(), done.stderr.strip())
 
 

@@ -48,7 +48,8 @@ class Jobs:
 
     def options_of(self, array: Array) -> list[str]:
         """sbatch's options for an array."""
-        return [*array.option, *self.options]
+        log = [f"--output={scripts.pattern(self.folder)}/%j.log"] if array.plain else []  # it has no task's number
+        return [*array.option, *log, *self.options]
 
     def lines(self, jobs: Sequence[str] = ()) -> list[str]:
         """Every sbatch as a shell would take it; `jobs` are the ids of the arrays, which are not known before."""

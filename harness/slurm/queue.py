@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.slurm.cluster import ClusterError, ask, available
 
+PATIENCE_S = 20.0  # for what is only to be shown
 # Name of a column of `squeue -O`, and its width: cut off beyond it, so wide enough.
 COLUMNS: Mapping[str, int] = {
     "JobArrayID": 40,
@@ -78,7 +79,7 @@ def queued(jobs: Sequence[str]) -> list[Task]:
         return []
     columns = ",".join(f"{name}:{width}" for name, width in COLUMNS.items())
     words = ("squeue", "-h", "-r", "-t", "all", "-O", columns, "-j")
-    answer = ask(*words, ",".join(jobs))
+    answer = ask(*words, ",".join(jobs), patience_s=PATIENCE_S)
     if "Invalid job id" in answer.err:  # said of a single one that was forgotten; of several, those known are listed
         return []
     if answer.code != 0:
@@ -110,7 +111,7 @@ def forgotten(jobs: Sequence[str], known: Iterable[Task]) -> list[Task]:
     """Tasks of `jobs` that the queue has forgotten and accounting remembers; none where none is kept."""
     if not jobs or not available("sacct"):
         return []
-    answer = ask("sacct", "-X", "-n", "-P", "-j", ",".join(jobs), "-o", "JobID,State,ExitCode,NodeList")
+    answer = ask("sacct", "-X", "-n", "-P", "-j", ",".join(jobs), "-o", "JobID,State,ExitCode,NodeList", patience_s=PATIENCE_S)
     if answer.code != 0:  # without slurmdbd: the store tells all that matters
         return []
     there = {task.id for task in known}

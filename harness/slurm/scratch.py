@@ -20,7 +20,9 @@ def stage(cache: Path, scratch: Path) -> Path:
 
     One process a node copies, the others wait; a file appears whole or not at all. Raises OSError.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if scratch.stat().st_uid != os.getuid():
+        raise PermissionError(f"{scratch} is another user's")  # who could put other images there
     with (scratch / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however it ends
         for part in sorted(cache.iterdir()) if cache.is_dir() else []:

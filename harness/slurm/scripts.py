@@ -71,7 +71,7 @@ def worker_script(site: Site, name: str, log: Path, code: Sequence[Path]) -> str
         f"--signal=B:USR1@{site.margin_s}",
         "--requeue",
         "--open-mode=append",
-        f"--output={_pattern(log)}/%A_%a.log",
+        f"--output={pattern(log)}/%A_%a.log",
         *site.sbatch,
     ]
     scratch = f'"{site.scratch}"' if site.scratch else "''"
@@ -86,7 +86,7 @@ def report_script(site: Site, name: str, log: Path, code: Sequence[Path]) -> str
         *_common(site, job.partition or site.partition, job.time, job.cpus, job.memory),
         "--requeue",
         "--open-mode=append",
-        f"--output={_pattern(log)}/report-%j.log",
+        f"--output={pattern(log)}/report-%j.log",
         *job.sbatch,
     ]
     return _filled("report.sbatch", options, _settings(site, code))
@@ -124,7 +124,7 @@ def _given(option: str, value: object | None) -> list[str]:
     return [] if value is None else [f"{option}={value}"]
 
 
-def _pattern(path: Path) -> str:
+def pattern(path: Path) -> str:
     """A path in a file name pattern of sbatch, where % begins a variable."""
     return str(path).replace("%", "%%")
 

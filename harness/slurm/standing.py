@@ -8,16 +8,17 @@ from harness.slurm.queue import Queue
 from harness.store.paths import Paths
 
 
-def submitted(paths: Paths, name: str) -> tuple[Queue | None, list[HarnessError]]:
-    """The tasks of what was submitted, and what kept them from being read. None: nothing was, or there is no cluster to ask.
+def submitted(paths: Paths, name: str) -> tuple[Queue | None, list[HarnessError], str | None]:
+    """The tasks of what was submitted; what is wrong with files of it; and why the cluster does not tell, if it does not.
 
-    Of several submissions those that are still in the queue are told of, else the last one.
+    No tasks, None: nothing was submitted, or there is no cluster to ask. Of several submissions those that are still in the
+    queue are told of, else the last one.
     """
     submissions, damaged = submission.load_all(paths, name)
     errors: list[HarnessError] = [*damaged]
     told = [one for one in submissions if not one.cancelled]
     if not told or not cluster.available("squeue"):
-        return None, errors
+        return None, errors, None
     try:
         tasks = queue.queued([job for one in told for job in one.all_jobs])
         waiting = {task.job for task in tasks if not task.ended}
@@ -27,7 +28,7 @@ def submitted(paths: Paths, name: str) -> tuple[Queue | None, list[HarnessError]
         tasks = [task for task in tasks if task.job in ours]
         if not live:
             tasks = sorted([*tasks, *queue.forgotten(sorted(ours), tasks)], key=queue.order)
-    except HarnessError as error:  # where the runs stand is known without it
-        return None, [*errors, error]
+    except cluster.ClusterError as error:  # where the runs stand is known without it
+        return None, errors, f"what the cluster's queue holds of it is not known: {error}"
     reports = frozenset(one.report for one in told if one.report)
-    return Queue(tuple(tasks), reports, tuple(str(one.folder(paths)) for one in told)), errors
+    return Queue(tuple(tasks), reports, tuple(str(one.folder(paths)) for one in told)), errors, None

@@ -1,12 +1,14 @@
 """The code that is imported now -> a copy in results/code/<digest>/, so that what waits in a queue trains what was submitted.
 
-Files that git ignores are left out, untracked ones are not. A task's module that lies in another folder or repository is copied
-too. `harness.store.provenance` reads the copy's marker: runs trained from it carry the same digest as those trained here.
+Files that git ignores are left out, untracked ones are not, but for those whose name says that they hold a secret. A task's
+module that lies in another folder or repository is copied too. `harness.store.provenance` reads the copy's marker: runs trained
+from it carry the same digest as those trained here.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from harness.store.paths import Paths
 from harness.store.provenance import MARKER, Code, Copied, code, sources
 
 MOST_BYTES = 200 * 10**6
+SECRETS = re.compile(r"\.env.*|[._]netrc|\.pgpass|.*\.(pem|key)")  # names of files that hold no code, and perhaps a password
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def _inside(path: Path) -> list[Path]:
     """A listed file; of a submodule, which git lists as a folder, its own files; nothing for one that was deleted."""
     if path.is_dir() and not path.is_symlink():
         return [inside for listed in sources(path)[1] for inside in _inside(listed)]
-    return [path] if path.is_file() else []
+    return [path] if path.is_file() and not SECRETS.fullmatch(path.name) else []
 
 
 def _marked(tree: _Tree, package: Path) -> str:
@@ -120,8 +123,10 @@ def _copied(trees: Sequence[_Tree], making: Path, marker: Copied) -> str:
             target = making / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)  # a link's target, so that the copy stands alone
-            executable = path.stat().st_mode & 0o111
-            target.chmod(0o555 if executable else 0o444)
-            digest.update(f"{name.as_posix()}\0{bool(executable)}\0{hashlib.sha256(target.read_bytes()).hexdigest()}\n".encode())
+            mode = path.stat().st_mode
+            target.chmod(mode & 0o555)  # nobody changes it by accident, and nobody reads it who could not read the original
+            digest.update(
+                f"{name.as_posix()}\0{bool(mode & 0o111)}\0{hashlib.sha256(target.read_bytes()).hexdigest()}\n".encode()
+            )
     (making / MARKER).write_text(marker.model_dump_json(indent=1) + "\n")
     return digest.hexdigest()[:12]

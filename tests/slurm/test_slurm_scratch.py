@@ -86,5 +86,12 @@ def test_a_disk_that_cannot_be_used_leaves_the_cache_in_use(
     assert f"{cache} is used itself" in err
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_another_users_folder_is_not_used(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "near").mkdir()
+    os.chown(tmp_path / "near", 65534, 65534)
+    assert scratch.main([str(cache), str(tmp_path / "near")]) == 2
+
+
 def test_an_empty_cache_gives_an_empty_copy(tmp_path: Path) -> None:
     assert copies(scratch.stage(tmp_path / "none", tmp_path / "near")) == {}

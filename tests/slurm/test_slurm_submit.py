@@ -85,7 +85,7 @@ def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(tmp_path: Pat
 
 def test_a_worker_that_stops_by_itself_queues_again_until_all_is_trained(tmp_path: Path) -> None:
     site = SITE.replace("worker: [", "worker: [--stop-after, 2s, ")
-    longer = SMALL.replace("epochs: 2", "epochs: 5").replace("sleep: 0.01", "sleep: 0.03")
+    longer = SMALL.replace("epochs: 2", "epochs: 3").replace("sleep: 0.01", "sleep: 0.03")
     with login_node(tmp_path, longer, site) as submitter:
         document = submitter.submit(workers=1)
         (job,) = document["jobs"]
@@ -159,10 +159,13 @@ def test_without_sbatch_nothing_is_written(somebody: Submitter) -> None:
 
 
 def test_a_cluster_that_does_not_answer_is_told(somebody: Submitter) -> None:
+    document = somebody.submit("--", "--hold")
+    somebody.cluster.run("scancel", *document["jobs"], document["report"])
     for pid in somebody.cluster.processes():
         os.kill(pid, 9)
     said = somebody.refused()
     assert "`scontrol ping` tells whether it is up" in said
+    assert somebody.status()["queue"] is None  # where the runs stand is told all the same
 
 
 def test_a_results_folder_that_a_node_lacks_is_told_by_the_job_and_by_status(somebody: Submitter) -> None:

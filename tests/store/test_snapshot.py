@@ -53,6 +53,8 @@ def names(made: snapshot.Snapshot) -> set[str]:
 def test_untracked_files_are_kept_and_ignored_ones_are_not(project: Path) -> None:
     (project / "harness/new.py").write_text("new = 1\n")
     (project / "harness/noise.log").write_text("noise")
+    (project / ".env").write_text("KEY=secret")
+    (project / "harness/worker.py").chmod(0o600)
     made = take(project)
     assert names(made) == {
         "harness-code.json",
@@ -63,6 +65,7 @@ def test_untracked_files_are_kept_and_ignored_ones_are_not(project: Path) -> Non
         "project/harness/worker.py",
     }
     assert os.access(made.folder / "project/harness/run.sh", os.X_OK)
+    assert (made.folder / "project/harness/worker.py").stat().st_mode & 0o777 == 0o400
     assert made.imports == (made.folder / "project",)
 
 
