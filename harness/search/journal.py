@@ -9,7 +9,6 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from optuna.storages.journal import JournalFileBackend
 from pydantic import ValidationError
 
 from harness.errors import StoreError
@@ -19,17 +18,23 @@ POLL_S, POLL_MAX_S = 0.0005, 0.02
 GONE_S = 30.0  # a writer of another machine that keeps the lock for so long is gone: it is held for milliseconds
 
 
-class Journal(JournalFileBackend):
-    """One line an event."""
+class Journal:
+    """One line an event; what `optuna.storages.JournalStorage` keeps its events in."""
 
     def __init__(self, path: Path) -> None:
+        from optuna.storages.journal import JournalFileBackend
+
         self.path = path
-        super().__init__(str(path), lock_obj=Lock(path))  # type: ignore[arg-type]  # that base class is not public
+        self._file = JournalFileBackend(str(path), lock_obj=Lock(path))  # type: ignore[arg-type]  # that base class is not public
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Add events."""
+        self._file.append_logs(logs)
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """The events from a number on. Raises StoreError where a line is damaged."""
         try:
-            yield from super().read_logs(log_number_from)
+            yield from self._file.read_logs(log_number_from)
         except ValueError as error:
             raise StoreError(f"{self.path}: damaged: {error}; bring it back from a copy, or search anew with --replan") from error
 

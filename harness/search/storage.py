@@ -45,7 +45,7 @@ def open_storage(paths: StudyPaths, url: str | None) -> optuna.storages.BaseStor
         from harness.search.journal import Journal
 
         with talking(None):
-            return optuna.storages.JournalStorage(Journal(paths.journal))
+            return optuna.storages.JournalStorage(Journal(paths.journal))  # type: ignore[arg-type]  # its base class is not public
     scheme, _, rest = url.partition(":")
     with talking(url):
         return optuna.storages.RDBStorage(f"{DATABASES[scheme]}:{rest}", engine_kwargs={"pool_pre_ping": True, "pool_size": 1})

@@ -1,0 +1,46 @@
+"""One worker of a search on the toy task: how its trials end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from searching import SPACE, begun, toy_search, worker
+
+from harness.search.trials import Trial
+from harness.store.records import Store
+
+
+def searched(store: Store, folder: Path, search: str, config: str = "{}") -> list[Trial]:
+    study = toy_search(folder, search, config)
+    desk = begun(store, study)
+    worker(store, study).work()
+    return desk.trials()
+
+
+def test_what_is_over_a_bound_is_never_trained(store: Store, tmp_path: Path) -> None:
+    search = "{space: {steps: {range: [1, 9]}}, constraints: {parameters: {at_most: 4}}, sampler: random, trials: 8}"
+    trials = searched(store, tmp_path, search)
+    for trial in trials:
+        assert trial.state == ("infeasible" if int(trial.values["steps"]) > 4 else "completed")
+        assert bool(trial.runs) == (trial.state == "completed")
+    assert {trial.state for trial in trials} == {"infeasible", "completed"}
+
+
+def test_the_same_configuration_is_trained_once(store: Store, tmp_path: Path) -> None:
+    trials = searched(store, tmp_path, "{space: {steps: {range: [3, 4]}}, sampler: random, trials: 6}")
+    assert all(trial.state == "completed" for trial in trials)
+    assert len(list(store.paths.runs.glob("*/result.json"))) == 2
+
+
+def test_each_trial_has_a_run_for_every_seed(store: Store, tmp_path: Path) -> None:
+    trials = searched(store, tmp_path, f"{{space: {SPACE}, seeds: 2, trials: 2}}")
+    assert [len(trial.runs) for trial in trials] == [2, 2]
+    first, second = (store.result(run) for run in trials[0].runs)
+    assert first is not None
+    assert second is not None
+    assert trials[0].objectives["score"] == (first.metrics["score"] + second.metrics["score"]) / 2  # type: ignore[operator]
+
+
+def test_diverged_trials_count(store: Store, tmp_path: Path) -> None:
+    trials = searched(store, tmp_path, f"{{space: {SPACE}, trials: 2}}", "{diverge_at: 2}")
+    assert [trial.state for trial in trials] == ["diverged", "diverged"]
