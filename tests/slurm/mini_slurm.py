@@ -121,6 +121,7 @@ class MiniSlurm:
         """What a client command prints."""
         done = subprocess.run(
             [*self.prefix, *words],
+            cwd=self.folder,
             env={**self.environment, **variables},
             capture_output=True,
             text=True,
