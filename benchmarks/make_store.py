@@ -25,11 +25,10 @@ from harness.store.records import Store
 
 EXPERIMENT = """
 question: How long does it take to read 10,000 finished runs?
-factors:
-  model.dropout: [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45]
-config: {{optimizer.weight_decay: {weight_decay}, training.epochs: {epochs}}}
+{variants}config: {{optimizer.weight_decay: {weight_decay}, training.epochs: {epochs}}}
 seeds: {seeds}
 """
+VARIANTS = "factors: {model.dropout: [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45]}\n"
 STEPS = 390  # an epoch
 SAMPLES = 128 * STEPS
 LINE = (
@@ -62,23 +61,23 @@ def main() -> None:
     make_store(arguments.folder, arguments.plans, arguments.seeds, arguments.epochs)
 
 
-def make_store(folder: Path, plans: int = 10, seeds: int = 100, epochs: int = 400) -> None:
-    """Make the results folder `folder` of `plans` x 10 variants x `seeds` runs."""
+def make_store(folder: Path, plans: int = 10, seeds: int = 100, epochs: int = 400, variants: str = VARIANTS) -> None:
+    """Make the results folder `folder` of `plans` x 10 variants x `seeds` runs; with `variants` empty, of one variant."""
     store = Store.open(folder)
     template = lines(epochs)
     generator = np.random.default_rng(0)
     for number in range(1, plans + 1):
-        plan = planned(number, seeds, epochs)
+        plan = planned(number, seeds, epochs, variants)
         store.save_plan(plan)
         for run in plan.runs:
             write_run(store, plan, run, template, generator)
 
 
-def planned(number: int, seeds: int, epochs: int) -> Plan:
+def planned(number: int, seeds: int, epochs: int, variants: str) -> Plan:
     """The plan `scale_<number>`; the data's fingerprint is a constant, none are read."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"scale_{number}.yaml"
-        path.write_text(EXPERIMENT.format(weight_decay=number * 1e-4, epochs=epochs, seeds=seeds))
+        path.write_text(EXPERIMENT.format(weight_decay=number * 1e-4, epochs=epochs, seeds=seeds, variants=variants))
         return make_plan(load_experiment(path), created="2026-01-01T00:00:00+00:00", fingerprint=lambda _: "made-up:1")
 
 

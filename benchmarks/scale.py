@@ -1,14 +1,20 @@
 """A results folder of 10,000 finished runs x 400 epochs -> how long its frames and `harness status` take.
 
     python benchmarks/scale.py [FOLDER]
+    python benchmarks/scale.py --growth
 
 Makes the results folder in FOLDER (default: a temporary one, removed at the end; 1.3 GB) unless it is there already. Every figure
 is of a process of its own, without the interpreter's start and the import of pandas; `status` is the whole command. Cold: without
 the cache of frames, writing it; the files themselves have been read or written before, so they come from memory, not the disk.
+
+`--growth` makes four folders instead, of one finished plan with 1 to 10,000 runs, and times whole commands on each: a dry run, a
+worker that finds nothing to do, status and report; and planning alone.
 """
 
 from __future__ import annotations
 
+import argparse
+import math
 import os
 import shutil
 import statistics
@@ -16,11 +22,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from make_store import make_store
+from make_store import EXPERIMENT, VARIANTS, make_store
 from record import write
 
+from harness.errors import EXIT_OK, EXIT_RUNS_FAILED
+from harness.experiment import load_experiment
+from harness.plan import make_plan
 from harness.store.paths import Paths
 
 REPEATS = 5
@@ -38,11 +49,20 @@ CALLS = {
     "curves_of_a_plan": "load_curves('scale_1', sys.argv[1])",
     "runs_of_a_plan": "load_runs('scale_1', sys.argv[1])",
 }
+GROWTH_REPEATS = 3
+SIZES: Mapping[int, tuple[str, int]] = {1: ("", 1), 100: (VARIANTS, 10), 1_000: (VARIANTS, 100), 10_000: (VARIANTS, 1_000)}
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
-        measure(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--growth", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.growth:
+        grow()
+        return
+    if arguments.folder:
+        measure(arguments.folder)
         return
     with tempfile.TemporaryDirectory() as folder:
         measure(Path(folder) / "results")
@@ -85,6 +105,79 @@ def status(root: Path) -> float:
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "harness.status", "--results", str(root)], check=True, capture_output=True)
     return time.perf_counter() - started
+
+
+def grow() -> None:
+    """Time everything at every size; what a run more costs, and how steeply that grows."""
+    found: dict[str, dict[int, float]] = {}
+    for runs, (variants, seeds) in SIZES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            for name, call in calls(Path(folder), variants, seeds).items():
+                call()  # caches are written, files are in memory
+                times = []
+                for _ in range(GROWTH_REPEATS):
+                    started = time.perf_counter()
+                    call()
+                    times.append(time.perf_counter() - started)
+                found.setdefault(name, {})[runs] = statistics.median(times)
+        print(f"{runs} runs: {time.strftime('%X')}", file=sys.stderr)
+    figures = {name: growth(seconds) for name, seconds in found.items()}
+    write("scale", {**figures, "repeats": GROWTH_REPEATS, "load_average": round(os.getloadavg()[0], 1)}, "growth")
+    print("\n".join(rows(figures)), file=sys.stderr)
+
+
+def calls(folder: Path, variants: str, seeds: int) -> dict[str, Callable[[], object]]:
+    """What is timed on a results folder of one finished plan, made in `folder`."""
+    results, experiment = folder / "results", folder / "scale_1.yaml"
+    make_store(results, plans=1, seeds=seeds, variants=variants)
+    experiment.write_text(EXPERIMENT.format(weight_decay=1e-4, epochs=400, seeds=seeds, variants=variants))
+    loaded = load_experiment(experiment)
+
+    def command(*words: str) -> Callable[[], object]:
+        whole = [sys.executable, "-m", f"harness.{words[0]}", *words[1:]]
+
+        def call() -> None:
+            done = subprocess.run(whole, check=False, capture_output=True, text=True, cwd=folder)
+            if done.returncode not in (EXIT_OK, EXIT_RUNS_FAILED):  # one made-up run in a hundred diverged, which a worker tells
+                raise RuntimeError(f"{' '.join(whole)}: {done.stderr}")
+
+        return call
+
+    return {
+        "planning": lambda: make_plan(loaded),
+        "dry_run": command("run", str(experiment), "--dry-run", "--results", str(folder / "new")),
+        "worker_with_nothing_to_do": command("worker", str(Paths(results).plan("scale_1")), "--track", "none"),
+        "status": command("status", "--results", str(results)),
+        "report": command("report", "scale_1", "--results", str(results)),
+    }
+
+
+def growth(seconds: Mapping[int, float]) -> dict[str, object]:
+    """Seconds by number of runs -> those, what each run adds between the two largest numbers, and the power that it grows with.
+
+    Power: of what the runs add to the time of one run, from the second largest number to the largest; 1 is linear. Where runs add
+    nothing to speak of it is not measured.
+    """
+    smallest, (some, many) = min(seconds), sorted(seconds)[-2:]
+    added = [seconds[size] - seconds[smallest] for size in (some, many)]
+    measurable = added[0] > 0.02 * seconds[smallest]
+    power = math.log(added[1] / added[0]) / math.log(many / some) if measurable and added[1] > 0 else None
+    return {
+        "seconds": {str(size): round(value, 4) for size, value in seconds.items()},
+        "microseconds_a_run": round(1e6 * (seconds[many] - seconds[some]) / (many - some), 1),
+        "power": None if power is None else round(power, 2),
+    }
+
+
+def rows(figures: Mapping[str, Any]) -> list[str]:
+    """The growth as rows of the table in docs/performance.md, which a test holds to the file."""
+    found = []
+    for name, numbers in figures.items():
+        if isinstance(numbers, Mapping):
+            cells = " | ".join(f"{seconds:.3f}" for seconds in numbers["seconds"].values())
+            power = "-" if numbers["power"] is None else f"{numbers['power']:.2f}"
+            found.append(f"| {name.replace('_', ' ')} | {cells} | {numbers['microseconds_a_run']:.0f} | {power} |")
+    return found
 
 
 if __name__ == "__main__":

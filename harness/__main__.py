@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "submit": "the same on a SLURM cluster: arrays of workers, then the report",
     "status": "where plans and runs stand, and how runs differ",
     "report": "write the reports again from what is there",
+    "new": "write a first experiment for any training script",
     "doctor": "whether this machine is ready: accelerators, data, logins, disk, versions",
     "verify": "whether the results are whole, and a run trained again gives the same bits",
     "sync": "deliver to Weights & Biases what has not arrived there",

@@ -27,12 +27,14 @@ from harness.errors import HarnessError, Interrupted, StoreError
 from harness.store import atomic, checkpoint, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
-from harness.store.records import Result, Spec, encode, write_rows
-from harness.task import Task, Training
+from harness.store.records import Result, Spec, encode, read_rows, write_rows
+from harness.task import Closing, Housed, Task, Training, TrainingFailed, WithChoices
 from harness.tracking import NoTracker, Tracker
 
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # of the time goes into checkpoints once the first has shown what one costs
+
+WRITING_SHARE = 0.25  # of the time, at most, goes into writing rows: each time all of them are written
 
 Row = Mapping[str, Any]
 
@@ -73,11 +75,16 @@ def attempt(job: Job, paths: RunPaths, lease: Lease, means: Means) -> Result:
 
 
 def use_threads(count: int | None) -> None:
-    """Compute with `count` threads from now on: libraries read the environment when they load, torch is told when it is there."""
+    """Compute with `count` threads from now on: libraries read the environment when they load, torch is told when it is there.
+
+    Threads that wait for one another sleep. By default they spin, which takes the processor from the one that is waited for
+    as soon as there is other work: two threads on two busy cores then train at a seventh of the speed.
+    """
     if count is None:
         return
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(count)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(count)
@@ -90,8 +97,18 @@ class _Attempt:
         self.job, self.paths, self.lease, self.means = job, paths, lease, means
         self.rows: list[dict[str, Any]] = []
         self.origin: provenance.Provenance | None = None
+        self.training: Training | None = None
         self.interval_s = FIRST_CHECKPOINT_S if means.checkpoint_every_s is None else means.checkpoint_every_s
         self.saved_at = time.monotonic()
+        # A task with files of its own goes on from them, whatever our checkpoint says: then no row must be missing from that.
+        self.task_of_files = job.task if isinstance(job.task, Housed) else None
+        self.first_interval_s = 0.0 if self.task_of_files else FIRST_CHECKPOINT_S
+        if self.task_of_files and means.checkpoint_every_s is None:
+            self.interval_s = 0.0
+        self.rows_saved = 0
+        self.rows_written = 0
+        self.write_again_at = 0.0  # on the monotonic clock
+        self.resumed = False  # by the task, from its own files
 
     def run(self) -> Result:
         holder = self.lease.claim.holder
@@ -106,7 +123,7 @@ class _Attempt:
         if self.lease.worn_out:
             return self._end(self._failed(failures.KILLED))
         try:
-            training = self._started(saved)
+            training = self.training = self._started(saved)
         except (HarnessError, SupersededError):
             raise
         except Exception as error:
@@ -119,14 +136,21 @@ class _Attempt:
             self.means.tracker.finish(result)
         if result.state == "completed" and not self.means.keep_weights:
             atomic.remove(self.paths.checkpoint)
+        if self.task_of_files and self.paths.files.is_dir() and not any(self.paths.files.iterdir()):
+            atomic.remove_folder(self.paths.files)
         return result
 
     def _started(self, saved: Mapping[str, Any] | None) -> Training:
-        training = self.job.task.start(self.job.config, self.job.spec.seed, self.means.device)
+        if self.task_of_files:
+            atomic.make_folder(self.paths.files)
+            training = self.task_of_files.start_in(self.job.config, self.job.spec.seed, self.means.device, self.paths.files)
+        else:
+            training = self.job.task.start(self.job.config, self.job.spec.seed, self.means.device)
         if saved is not None:
-            training.load_state_dict(saved["training"])
+            training.load_state_dict({"rows": self.rows} if self.task_of_files else saved["training"])
             print(f"going on after {len(self.rows)} epochs")
         self.saved_at = time.monotonic()
+        self.rows_saved = len(self.rows)
         return training
 
     def _trained(self, training: Training) -> Result:
@@ -154,32 +178,73 @@ class _Attempt:
             raise
         except Exception as error:
             return self._caught(error)
+        finally:
+            if isinstance(training, Closing):
+                training.close()
 
     def _added(self, row: Row) -> str | None:
         """Keep a row; says which of the task's metrics is not finite."""
         kept = {name: encode(value) for name, value in row.items()}
         self.rows.append(kept)
-        write_rows(self.paths.metrics, self.rows, self.lease)
+        self._write_rows_when_due()
         self.means.tracker.log(kept)
         off = [name for name in self.job.task.metrics if kept.get(name) in ("nan", "inf", "-inf")]
         return f"{off[0]} is {kept[off[0]]} at epoch {len(self.rows)}" if off else None
 
+    def _write_rows_when_due(self) -> None:
+        if time.monotonic() >= self.write_again_at:
+            self._write_rows()
+
+    def _write_rows(self) -> None:
+        if self.rows_written == len(self.rows):
+            return
+        began = time.monotonic()
+        write_rows(self.paths.metrics, self.rows, self.lease)
+        self.rows_written = len(self.rows)
+        self.write_again_at = time.monotonic() + (time.monotonic() - began) / WRITING_SHARE
+
     def _should_pause(self) -> bool:
+        self._write_rows_when_due()
         return self.means.should_stop() or self.lease.lost or self._checkpoint_is_due()
 
     def _checkpoint_is_due(self) -> bool:
+        if self.task_of_files and (not self.task_of_files.resumes or len(self.rows) == self.rows_saved):
+            return False
         return time.monotonic() - self.saved_at >= self.interval_s
 
     def _save(self, training: Training) -> None:
         began = time.monotonic()
         self.lease.check()
+        self._write_rows()  # never fewer than the checkpoint holds
+        if self.task_of_files and not self.task_of_files.resumes:
+            return  # it would start afresh all the same
         state = {"schema": 1, "rows": self.rows, "training": training.state_dict()}
         atomic.write_bytes(self.paths.checkpoint, checkpoint.pack(state), self.lease)
-        self.saved_at = time.monotonic()
+        self.saved_at, self.rows_saved = time.monotonic(), len(self.rows)
         if self.means.checkpoint_every_s is None:
-            self.interval_s = max(FIRST_CHECKPOINT_S, (self.saved_at - began) / CHECKPOINT_SHARE)
+            self.interval_s = max(self.first_interval_s, (self.saved_at - began) / CHECKPOINT_SHARE)
 
     def _saved(self) -> dict[str, Any] | None:
+        if self.task_of_files:
+            self.resumed = self.task_of_files.goes_on(self.paths.files)
+            if not self.resumed:
+                self.lease.check()
+                atomic.remove(self.paths.checkpoint)
+                atomic.remove_folder(self.paths.files)
+                return None
+            return {"rows": self._rows_on_disk()}
+        return self._checkpoint()
+
+    def _rows_on_disk(self) -> list[dict[str, Any]]:
+        """What the program had told when it was interrupted; of a damaged file, what the checkpoint holds."""
+        try:
+            rows = read_rows(self.paths.metrics)
+        except StoreError as error:
+            print(f"{error}; what the checkpoint holds is used")
+            return list((self._checkpoint() or {}).get("rows", ()))
+        return [{name: encode(value) for name, value in row.items()} for row in rows]
+
+    def _checkpoint(self) -> dict[str, Any] | None:
         try:
             return checkpoint.unpack(self.paths.checkpoint.read_bytes())
         except FileNotFoundError:
@@ -203,7 +268,7 @@ class _Attempt:
             self.origin = here
         else:
             # A run that has nothing to go on from starts afresh; only its restarts tell of earlier starts.
-            self.origin = provenance.restarted(first, here, len(self.rows))
+            self.origin = provenance.restarted(first, here, len(self.rows), self.resumed)
         use_threads(self.origin.threads)
         atomic.write_json(self.paths.provenance, self.origin, self.lease)
 
@@ -227,12 +292,15 @@ class _Attempt:
         return Result.model_validate({"state": "failed", **fields, "epoch": len(self.rows), "train_seconds": seconds})
 
     def _caught(self, error: Exception) -> Result:
-        traceback.print_exception(error)
+        if not isinstance(error, TrainingFailed):  # whose message says it all
+            traceback.print_exception(error)
         return self._failed(failures.classify(error))
 
     def _end(self, result: Result) -> Result:
         assert self.origin is not None
-        atomic.write_json(self.paths.provenance, provenance.finished(self.origin), self.lease)
+        self._write_rows()
+        choices = self.training.choices if isinstance(self.training, WithChoices) else None
+        atomic.write_json(self.paths.provenance, provenance.finished(self.origin, choices), self.lease)
         files = (self.paths.spec, self.paths.metrics, self.paths.predictions)
         sums = {path.name: atomic.digest(path) for path in files if path.exists()}
         whole = Result.model_validate({**result.model_dump(by_alias=True), "ended": provenance.now(), "checksums": sums})

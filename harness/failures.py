@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.errors import DataError, StoreError
 from harness.store.records import Reason
+from harness.task import TrainingFailed
 
 # Trying again may go better although nothing of the run changed: its checkpoint is kept for a retry.
 OF_THE_MACHINE = frozenset({"oom", "disk", "killed"})
@@ -32,6 +33,8 @@ KILLED = Failure("killed", "the process died three times in a row without a new 
 
 def classify(error: BaseException) -> Failure:
     """What `error`, raised while training, means."""
+    if isinstance(error, TrainingFailed):
+        return Failure(error.reason, str(error), hashlib.sha256(error.place.encode()).hexdigest())
     last = "".join(traceback.format_exception_only(error)).strip().splitlines()
     return Failure(_reason(error), last[0] if last else type(error).__name__, traceback_digest(error))
 

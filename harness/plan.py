@@ -11,6 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.claims import Claim, digest
+from harness.command.model import Program
+from harness.command.task import command_task
 from harness.errors import InputError, Position, Problem
 from harness.experiment import Experiment
 from harness.experiment.file import MAX_SEEDS
@@ -64,6 +66,8 @@ class Plan(BaseModel):
     source: str | None = None
     task: str
     task_version: str
+    program: Program | None = None  # what a command runs
+    folder: str | None = None  # where the task's module lies, beside the YAML
     accelerator: Accelerator
     baseline: str  # label of a variant
     looks: tuple[int, ...]  # numbers of seeds, increasing; a fixed n is one look
@@ -133,7 +137,12 @@ class Selection(BaseModel):
 
 def task_of(plan: Plan) -> Task:
     """What the plan trains. Raises InputError where it cannot be loaded."""
-    return find_task(plan.task)
+    return task_from(plan.task, plan.program, plan.folder, next(iter(plan.data.values()), None))
+
+
+def task_from(name: str, program: Program | None, folder: str | None, data: str | None) -> Task:
+    """The task that a plan or a search has kept; a program is started with inputs of the fingerprint `data` only."""
+    return find_task(name, folder) if program is None else command_task(program, data)
 
 
 def run_id(task: str, version: str, config: Mapping[str, Any], seed: int, data: str) -> str:
@@ -224,6 +233,8 @@ def _outline(
         source=experiment.source,
         task=experiment.task_name,
         task_version=experiment.task.version,
+        program=experiment.program,
+        folder=experiment.folder,
         accelerator=accelerator,
         baseline=experiment.baseline,
         looks=experiment.looks,

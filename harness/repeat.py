@@ -105,7 +105,8 @@ def repeat(store: Store, run_id: str, device: str = "auto", should_stop: Callabl
         again = Trained.read(paths)
         failed = again.result.state == "failed"
         log = tuple(paths.log.read_text(errors="backslashreplace").splitlines()[-LOG_LINES:]) if failed else ()
-    exact = accelerator == "cpu" or _says_deterministic(asked.spec.config)
+    # A program promises nothing: how its repetition differs is a finding about it.
+    exact = asked.spec.program is None and (accelerator == "cpu" or _says_deterministic(asked.spec.config))
     return Repetition(
         run_id=run_id,
         accelerator=accelerator,

@@ -26,7 +26,8 @@ def reconcile(stored: Plan, asked: Plan) -> Plan:
         )
     known = {run.id for run in stored.runs}
     extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in asked.runs if run.id not in known]
-    taken = ("question", "source", "variants", "file", "selection", "chosen")  # what follows has its own registration
+    # What follows has its own registration.
+    taken = ("question", "source", "variants", "file", "program", "folder", "selection", "chosen")
     current = {name: getattr(asked, name) for name in taken}
     # A file that names its factors only now may claim something of them; equal labels have equal levels.
     design = {
@@ -51,6 +52,7 @@ def _differences(stored: Plan, asked: Plan) -> list[str]:
     ):
         if old != new:
             lines.append(f"{name}: {old} -> {new}")
+    lines += _program_differences(stored, asked)
     lines += [f"variant {label!r} is gone" for label in stored.variants if label not in asked.variants]
     lines += [f"variant {label!r} is new" for label in asked.variants if label not in stored.variants]
     first_ids = {run.variant: run.id for run in stored.runs if run.seed < stored.after(1)}
@@ -68,3 +70,10 @@ def _differences(stored: Plan, asked: Plan) -> list[str]:
     # Differences that are none by value, or that only the task knows of, still make other runs.
     changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in asked.runs if run.seed < asked.after(1))
     return lines or (["the runs would get other ids"] if changed_ids else [])
+
+
+def _program_differences(stored: Plan, asked: Plan) -> list[str]:
+    if stored.program is None or asked.program is None:
+        return []
+    changed = config_difference(stored.program.definition, asked.program.definition)
+    return [f"task.{path}: {json.dumps(old)} -> {json.dumps(new)}" for path, (old, new) in changed.items()]

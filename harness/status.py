@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.plan import Plan
     from harness.search import Study
     from harness.store.records import Record, Spec, Store
+    from harness.task import Metric
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -159,6 +160,9 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
     records = store.records([run.id for run in plan.runs])
     stands, errors = stand(store, plan, records)
     queue, damaged, untold = submitted(store.paths, family(plan.name))
+    if plan.program is not None:
+        begun = [run.id for run in plan.runs if records[run.id].state != "pending"]
+        stands = replace(stands, resumed=sum(resumed(store, run_id) for run_id in begun))
     if as_json:
         jobs = document(queue, records)
         shell.show_json({**documents.plan_standing(stands), "runs": documents.plan_runs(plan, records), "queue": jobs})
@@ -193,25 +197,54 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     evidence = any(plan.name in plans and plan.selection is None for plan in loaded)
     record = store.record(run_id)
     if chosen_by and not evidence:
-        record = replace(record, metrics=unseen(record.metrics, spec))
+        record = replace(record, metrics=unseen(record.metrics, metrics_of(store, loaded, run_id)))
     known = (record, spec, plans, store.paths.run(run_id), mirrored.url if mirrored else None, trials)
+    by_program = spec.program is not None and resumed(store, run_id)
     if as_json:
-        shell.show_json(documents.run_details(*known))
+        shell.show_json(documents.run_details(*known, resumed=by_program))
     else:
-        shell.show(standing.one_run(*known))
+        shell.show(standing.one_run(*known, resumed=by_program))
     shell.end_with(errors)
 
 
-def unseen(metrics: Mapping[str, float], spec: Spec) -> dict[str, float]:
-    """The metrics without those of the test split: of a run by which something is chosen, nobody is to look at them."""
-    from harness.errors import InputError
-    from harness.task import find_task, result_metrics
+def resumed(store: Store, run_id: str) -> bool:
+    """Whether a program went on with the run by itself; of a run whose provenance is missing or damaged that is not known."""
+    from harness.errors import StoreError
+    from harness.store.atomic import read_json
+    from harness.store.provenance import Provenance
 
     try:
-        known = result_metrics(find_task(spec.task))
-    except InputError:  # then nothing tells which they are
+        return read_json(store.paths.run(run_id).provenance, Provenance).resumed
+    except (FileNotFoundError, StoreError):
+        return False
+
+
+def unseen(metrics: Mapping[str, float], known: Mapping[str, Metric] | None) -> dict[str, float]:
+    """The metrics without those of the test split: of a run by which something is chosen, nobody is to look at them."""
+    if known is None:  # then nothing tells which they are
         return {}
     return {name: value for name, value in metrics.items() if name not in known or known[name].split != "test"}
+
+
+def metrics_of(store: Store, plans: Sequence[Plan], run_id: str) -> Mapping[str, Metric] | None:
+    """What the task of a run that something is chosen by measures; None where that cannot be told here."""
+    from harness.errors import HarnessError
+    from harness.plan import task_of
+    from harness.search import load_study
+    from harness.search.model import task_of as searched
+    from harness.store.trialruns import memberships
+    from harness.task import result_metrics
+
+    try:
+        for plan in plans:
+            if any(run.id == run_id for run in plan.runs):
+                return result_metrics(task_of(plan))
+        for each in memberships(store.paths).get(run_id, ()):
+            if study := load_study(store, each.study):
+                return result_metrics(searched(study))
+    except HarnessError:  # a damaged file, or a task that cannot be loaded
+        return None
+    return None
 
 
 def find_run(store: Store, start: str) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from pydantic import BaseModel
@@ -65,6 +67,17 @@ class Part:
     multiply_adds: int
     beside: bool = False  # takes what the first of its neighbours takes, and is added to what the last one gives
     parts: tuple[Part, ...] = ()
+
+
+class TrainingFailed(Exception):
+    """A training that knows why it failed: in one word, and in one line. `place` is equal for failures at the same place."""
+
+    def __init__(
+        self, reason: Literal["exit", "timeout", "output", "oom", "disk", "killed"], message: str, place: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.place = place or f"{reason}: {message}"
 
 
 class Training(Protocol):
@@ -129,6 +142,42 @@ class Outlined(Protocol):
         """The network's parts in the order of the flow, the input first. Raises DataError where the data are missing."""
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """A training that holds something, such as a process: `close` is called once when it ends or is left, however that comes."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+@runtime_checkable
+class Housed(Protocol):
+    """A task whose runs keep files of their own, from which they go on; not bit by bit, unless they see to that themselves."""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a run ever goes on; else each start is afresh, and no checkpoint is kept."""
+
+    def goes_on(self, folder: Path) -> bool:
+        """Whether a run started with this folder would go on from what is in it."""
+
+    def start_in(self, config: Any, seed: int, device: str, folder: Path) -> Training:
+        """`Task.start`, with the folder for the run's own files; it is there, and empty unless the run goes on.
+
+        Then the training's `load_state_dict` gets `{"rows": …}`, all rows that are known: its own files may be ahead of what
+        `state_dict` said last.
+        """
+
+
+@runtime_checkable
+class WithChoices(Protocol):
+    """A training that is carried out in one of several ways, which may round differently; resumed, it keeps to its own."""
+
+    @property
+    def choices(self) -> Mapping[str, bool]:
+        """The ways, by name."""
+
+
 _MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")
 
 # Numbers that result.json adds to a task's own metrics; claims and figures may use them too.
@@ -147,6 +196,16 @@ def result_metrics(task: Task) -> dict[str, Metric]:
     return {**task.metrics, **fluctuation, **RESULT_METRICS}
 
 
+def module_folder(name: str, folder: Path) -> str | None:
+    """`folder`, absolute, where the module of `package.module:Object` lies in it; else None."""
+    module, colon, _ = name.partition(":")
+    parts, here = module.split("."), folder.resolve()
+    if not colon or parts[0] in ("", "harness"):
+        return None
+    path = here.joinpath(*parts)
+    return str(here) if path.with_name(f"{path.name}.py").is_file() or (path / "__init__.py").is_file() else None
+
+
 def selection_metric(task: Task) -> str | None:
     """By what searches and tuning choose unless they say otherwise: the first metric of a validation split, else of no split."""
     for split in ("validation", None):
@@ -155,24 +214,55 @@ def selection_metric(task: Task) -> str | None:
     return None
 
 
-def find_task(name: str) -> Task:
-    """The task called `name`: a key of TASKS, or `package.module:Object` of a module that Python finds.
+def find_task(name: str, folder: str | None = None) -> Task:
+    """The task called `name`: a key of TASKS, or `package.module:Object` of a module that Python finds, in `folder` first.
 
     Raises InputError when there is no such task, naming the choices.
     """
     target = TASKS.get(name, name)
     module_name, _, attribute = target.partition(":")
     if not attribute:
-        raise InputError(f"no task {name!r}; allowed: {', '.join(TASKS)} or package.module:Object")
+        raise InputError(
+            f"no task {name!r}; allowed: {', '.join(TASKS)}, package.module:Object, or a mapping with the command of a program"
+        )
+    if folder is not None and (folder, name) in _FOUND:
+        return _FOUND[folder, name]
     try:
-        task = getattr(importlib.import_module(module_name), attribute)
+        task = getattr(_module(module_name, folder), attribute)
         task.Config()  # every field has a default
     except Exception as error:  # a module may raise anything while it is imported, a model while it is made
         raise InputError(f"task {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
     lacking = [member for member in _MEMBERS if not hasattr(task, member)]
     if lacking:
         raise InputError(f"task {name!r} is no task: it has no {', '.join(lacking)}")
+    if folder is not None:
+        _FOUND[folder, name] = cast(Task, task)
     return cast(Task, task)
+
+
+# Tasks of modules beside experiment files, by (folder, name); and these folders. Two of them may each have a module `task`.
+_FOUND: dict[tuple[str, str], Task] = {}
+_FOLDERS: list[str] = []
+
+
+def _module(name: str, folder: str | None) -> ModuleType:
+    """The module called `name`; with `folder` the one that lies there, and what it imports is looked for there first."""
+    if folder is None:
+        return importlib.import_module(name)
+    for other in {*_FOLDERS} - {folder}:
+        for known, module in list(sys.modules.items()):
+            lies_there = Path(getattr(module, "__file__", None) or "/").is_relative_to(other)
+            if lies_there and module_folder(f"{known}:", Path(folder)) is not None:
+                del sys.modules[known]
+    _FOLDERS.append(folder)
+    if folder in sys.path:
+        sys.path.remove(folder)
+    sys.path.insert(0, folder)  # as Python does for a script
+    importlib.invalidate_caches()
+    module = importlib.import_module(name)
+    if not Path(module.__file__ or "/").is_relative_to(folder):
+        raise ImportError(f"Python has another module of that name ({module.__file__}); rename the one in {folder}")
+    return module
 
 
 def parse_config(task: Task, values: Mapping[str, Any]) -> BaseModel:

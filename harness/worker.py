@@ -32,6 +32,7 @@ from harness.retry import renew, states_to_retry
 from harness.search import Study, load_study
 from harness.search.storage import address
 from harness.search.worker import SearchWorker
+from harness.seeding import SeedWatch
 from harness.stages import begin, following
 from harness.stop import Stop, duration
 from harness.store.lease import Holder, Lease, Timing
@@ -54,6 +55,7 @@ class Worker:
         self.course = Course(plan, lambda: levels_for(store, plan.looks, say))
         self._seen: dict[str, Record] = {}
         self.task: Task = task_of(plan)
+        self.seeds = SeedWatch(store, plan)
         if self.task.version != plan.task_version:
             versions = f"planned for version {plan.task_version} of {plan.task}, this is version {self.task.version}"
             raise InputError(f"{plan.name}: {versions}; plan again with --replan")
@@ -65,6 +67,8 @@ class Worker:
         idle_since = time.monotonic()
         while not self.stop():
             records = self._records()
+            if complaint := self.seeds.complaint(records):
+                raise InputError(complaint)
             queue = self._queue(records)
             taken = self._take(queue)
             if taken is not None:
@@ -160,7 +164,14 @@ def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
         config = parse_config(task, plan.variants[run.variant])
     except ValueError as error:
         raise InputError(f"{where}: {plan.task} no longer takes this configuration; {advice}: {error}") from error
-    spec = Spec(task=plan.task, version=task.version, config=identity(config), seed=run.seed, data=plan.data[run.variant])
+    spec = Spec(
+        task=plan.task,
+        version=task.version,
+        config=identity(config),
+        seed=run.seed,
+        data=plan.data[run.variant],
+        program=plan.program.definition if plan.program else None,
+    )
     if run_id(spec.task, spec.version, spec.config, spec.seed, spec.data) != run.id:
         raise InputError(f"{where}: the code has changed since the plan was made and would train another run; {advice}")
     return Job(run.id, task, config, spec)

@@ -66,6 +66,17 @@ def test_a_result_has_the_last_rows_numbers_the_tasks_facts_and_the_times(store)
     assert result.metrics["score_fluctuation"] == pytest.approx(np.std(np.diff([row["score"] for row in rows])[-3:], ddof=1))
 
 
+def test_provenance_tells_the_ways_that_a_training_chose(store, monkeypatch):
+    monkeypatch.setattr(Walk, "choices", {"compiled": True}, raising=False)
+    run(store, job())
+    assert json.loads(store.paths.run(RUN).provenance.read_text())["choices"] == {"compiled": True}
+
+
+def test_a_training_with_one_way_only_has_no_choices(store):
+    run(store, job())
+    assert json.loads(store.paths.run(RUN).provenance.read_text())["choices"] == {}
+
+
 def test_predictions_are_kept_as_arrays(store):
     run(store, job())
     with np.load(store.paths.run(RUN).predictions) as arrays:

@@ -26,6 +26,7 @@ LAYERS = (
     "training",  # the task cifar_resnet: knows the protocol, and nothing of plans, stores or screens
     "validation",  # values + model -> values, or every problem
     "claims",  # what a person may claim
+    "command",  # any program as a task
     "experiment",  # files -> an experiment
     "plan",  # an experiment -> its runs
     "replan",  # the plan on disk and the one asked for -> the one to go on with
@@ -38,6 +39,7 @@ LAYERS = (
     "calibration",  # looks -> their levels, kept
     "power",  # a plan and earlier runs -> what it can find
     "progress",  # what trains next
+    "seeding",  # whether the seed reaches a program
     "failures",  # exception -> reason
     "tracking",  # runs -> where else they are shown
     "attempt",  # one run -> one ending
@@ -59,6 +61,7 @@ LAYERS = (
     "assignment",  # an experiment -> what workers on other machines are given
     "closing",  # what came of it -> what a command shows at its end
     "standings",  # where plans and searches stand now
+    "testing",  # what the author of a task checks
     "doctor",  # commands: parse, call, print
     "status",
     "report",
@@ -67,6 +70,7 @@ LAYERS = (
     "run",
     "sweep",
     "submit",
+    "new",
     "__main__",  # the command that names the others
     "__init__",  # the public functions, from wherever they live
 )

@@ -29,6 +29,7 @@ def plan_standing(standing: Standing, now: datetime | None = None) -> dict[str, 
         "counts": asdict(standing.counts),
         "verdicts": None if standing.judgement is None else judged(standing.judgement, standing.metrics)["verdicts"],
         "claims_changed": standing.plan.amended is not None,
+        "resumed": standing.resumed,
         "updated": updated,
     }
 
@@ -68,9 +69,18 @@ def run_outcome(record: Record) -> dict[str, Any]:
 
 
 def run_details(  # noqa: PLR0917 - what is known of a run, each of it named
-    record: Record, spec: Spec, plans: list[str], paths: RunPaths, url: str | None = None, trials: Sequence[str] = ()
+    record: Record,
+    spec: Spec,
+    plans: list[str],
+    paths: RunPaths,
+    url: str | None = None,
+    trials: Sequence[str] = (),
+    *,
+    resumed: bool = False,
 ) -> dict[str, Any]:
-    """One run with its spec, its plans, the trials it is part of, its files, and the URL of its page in W&B."""
+    """One run with its spec, its plans, the trials it is part of, its files, the URL of its page in W&B, and whether a program
+    resumed it by itself.
+    """
     return {
         **run_outcome(record),
         "spec": spec.model_dump(mode="json", by_alias=True),
@@ -78,6 +88,7 @@ def run_details(  # noqa: PLR0917 - what is known of a run, each of it named
         "trials": list(trials),
         "files": [str(file) for file in files_of(paths)],
         "url": url,
+        "resumed": resumed,
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.calibration import described, levels_for
+from harness.command.task import command_task
 from harness.plan import Plan, PlannedRun, task_of
 from harness.power import Power, power_of
 from harness.progress import asked as asked_of
@@ -25,6 +27,7 @@ class Preview:
     parameters: Mapping[str, float]  # by variant; empty where the task counts none
     power: Power | None
     levels: str | None  # of the looks, where they were simulated
+    command: str | None = None  # of the first run, where a program is trained
     follows: Preview | None = None  # of the plan that this one's results lead to; before they do, at the declared settings
 
 
@@ -45,8 +48,17 @@ def preview(store: Store, plan: Plan) -> Preview:
         parameters={label: found["parameters"] for label, found in facts.items() if "parameters" in found},
         power=power_of(store, plan, metrics, levels),
         levels=described(levels, plan.looks, plan.alpha),
+        command=_command(store, plan),
         follows=_following(store, plan, records),
     )
+
+
+def _command(store: Store, plan: Plan) -> str | None:
+    if plan.program is None:
+        return None
+    first, task = plan.runs[0], command_task(plan.program)
+    config = task.Config.model_validate(plan.variants[first.variant])
+    return shlex.join(task.arguments(config, first.seed, plan.accelerator, store.paths.run(first.id).files))
 
 
 def _following(store: Store, plan: Plan, records: Mapping[str, Record]) -> Preview | None:

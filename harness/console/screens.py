@@ -53,6 +53,8 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
         notes.append(("power", wording.power(power), ""))
         if power.out_of_reach:
             notes.append(("WARNING", wording.out_of_reach(power), WARNING))
+    if preview.command is not None:
+        notes.append(("command", preview.command, ""))
     notes.append(("cost", cost(preview, measured), ""))
     width = max(len(key) for key, _, _ in notes)
     return [Note(key, text, width, style) for key, text, style in notes]
@@ -86,7 +88,7 @@ def cost(preview: Preview, measured: Sequence[Record] = ()) -> str:
     known = [length for length in lengths if length is not None]
     if known and len(known) == len(lengths):
         left = sum(known) - sum(records[run.id].epoch for run in waiting)
-        parts.append(wording.plural(left, "epoch"))
+        parts.append(wording.plural(max(0, left), "epoch"))
     own = [records[run.id] for run in plan.runs]
     took = [record.seconds for record in own if record.seconds and record.state == "completed"]
     took = took or [record.seconds for record in measured if record.seconds and record.state == "completed"]

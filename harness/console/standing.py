@@ -42,6 +42,7 @@ class Standing:
     updated: float | None
     judgement: Judgement | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    resumed: int = 0  # runs with which a program went on by itself
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,9 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, qu
         lines += [Text(), claims(plan, records, standing.judgement, standing.metrics)]
     elif plan.claims:
         lines += [Text(), expected(plan, records)]
+    if standing.resumed:
+        flag = f"{wording.plural(standing.resumed, 'run')} {wording.RESUMED} (by the program itself)"
+        lines += [Text(), styled((flag, WARNING))]
     if wording.tunes(plan) and (found := choices(plan, records)):
         lines.append(chosen(plan, found))
     rows = []
@@ -159,9 +163,18 @@ def dotted(number: int) -> str:
 
 
 def one_run(  # noqa: PLR0917 - what is known of a run, each of it named
-    record: Record, spec: Spec, plans: Sequence[str], paths: RunPaths, url: str | None = None, trials: Sequence[str] = ()
+    record: Record,
+    spec: Spec,
+    plans: Sequence[str],
+    paths: RunPaths,
+    url: str | None = None,
+    trials: Sequence[str] = (),
+    *,
+    resumed: bool = False,
 ) -> RenderableType:
-    """One run: its record, its files and its whole configuration; the `trials` it is part of, `url` of its page in W&B."""
+    """One run: its record, its files and its whole configuration; the `trials` it is part of, `url` of its page in W&B; whether a
+    program resumed it by itself.
+    """
     facts = {
         "run": record.id,
         "state": " ".join(filter(None, [record.state, record.reason])),
@@ -174,6 +187,7 @@ def one_run(  # noqa: PLR0917 - what is known of a run, each of it named
         "epochs": record.epoch,
         "trained": None if record.seconds is None else wording.clock(record.seconds),
         "ended": record.ended_at,
+        "trust": wording.RESUMED if resumed else None,
         "trained by": holder(record) if record.state == "running" else None,
         "W&B": url,
     }
@@ -183,6 +197,7 @@ def one_run(  # noqa: PLR0917 - what is known of a run, each of it named
         Text(),
         *_pairs(record.metrics),
         Text(),
+        *_pairs({f"task.{path}": value for path, value in flatten(spec.program or {}).items()}),
         *_pairs(flatten(spec.config)),
         Text(),
         *(styled(f"{' ' * INDENT}{file}") for file in files),
@@ -208,7 +223,9 @@ def spec_difference(first: Spec, second: Spec) -> dict[str, tuple[Any, Any]]:
 
 
 def _identity(spec: Spec) -> dict[str, Any]:
-    return {"task": spec.task, "version": spec.version, "seed": spec.seed, "data fingerprint": spec.data, **spec.config}
+    program = {f"task.{path}": value for path, value in flatten(spec.program or {}).items()}
+    facts = {"task": spec.task, "version": spec.version, "seed": spec.seed, "data fingerprint": spec.data}
+    return {**facts, **program, **spec.config}
 
 
 def plain(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from harness.claims import Level
+from harness.command.model import Program
 
 MAX_VARIANTS = 500
 MAX_SEEDS = 1000  # seeds of searches and tuning start there
@@ -129,7 +130,7 @@ class ExperimentFile(Profile):
 
     question: Text | None = None
     source: Text | None = Field(None, description="the sentence that is put to the test, quoted")
-    task: Text | None = Field(None, description="default: cifar_resnet")
+    task: Text | Program | None = Field(None, description="default: cifar_resnet; package.module:Object; or a program")
     extends: Text | None = Field(None, description="a file whose task, config and profiles are inherited; relative to this one")
     profiles: Mapping[str, Profile] | None = None
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from harness.claims import ALL, Claim, Factor, Setting, read_claim
+from harness.command.model import TASK_NAME, Program
+from harness.command.reader import read_program
+from harness.command.task import command_task
 from harness.errors import InputError, Position, Problem
 from harness.experiment import designs
 from harness.experiment.compose import Composed, ConfigTree, Override, compose, is_file
@@ -19,7 +22,7 @@ from harness.experiment.factors import draft_variants
 from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE_SEARCH
 from harness.experiment.searching import Search, read_search
 from harness.experiment.tuning import Tuning, overlapping, read_tuning
-from harness.task import Task, find_task, identity, location_paths, places, result_metrics
+from harness.task import Task, find_task, identity, location_paths, module_folder, places, result_metrics
 from harness.validation import suggestion
 from harness.yamlfile import Node, plain
 
@@ -58,6 +61,8 @@ class Experiment:
     claims: tuple[Claim, ...]
     tuning: Tuning | None
     search: Search | None
+    program: Program | None = None  # where the task is a command
+    folder: str | None = None  # of the task's module, where it lies beside the file
 
     @property
     def name(self) -> str:
@@ -114,10 +119,10 @@ class _Reader:
         self.problems: list[Problem] = list(composed.problems)
 
     def experiment(self, profile: str | None) -> Experiment | None:
-        task_name = self._text("task") or DEFAULT_TASK
-        task = self._task(task_name)
-        if task is None:
+        found = self._task()
+        if found is None:
             return None
+        task_name, task, program, folder = found
         space = ConfigTree(task.Config)
         tree, base = self._base(space)
         drafts, factors = draft_variants(self.composed, space, tree, base, self.problems)
@@ -159,6 +164,8 @@ class _Reader:
             claims=tuple(read),
             tuning=tuning,
             search=search,
+            program=program,
+            folder=folder,
         )
 
     def _tuning(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft], task: Task) -> Tuning | None:
@@ -184,12 +191,21 @@ class _Reader:
             self.problems.append(Problem(entry.node.entries["confirm"].key_at, "search.confirm", message))
         return search
 
-    def _task(self, name: str) -> Task | None:
+    def _task(self) -> tuple[str, Task, Program | None, str | None] | None:
+        """The task's name, itself, its program where it is one, and the folder of its module where it is beside the file."""
+        entry = self.composed.fields.get("task")
+        if entry is not None and isinstance(entry.node.value, Mapping):
+            program, problems = read_program(entry.node)
+            self.problems.extend(problems)
+            return None if program is None else (TASK_NAME, command_task(program), program, None)
+        name = self._text("task") or DEFAULT_TASK
+        folders = (Path(entry.node.at.file).parent, Path()) if entry else ()
+        beside = next(filter(None, (module_folder(name, folder) for folder in folders)), None)
         try:
-            return find_task(name)
+            return name, find_task(name, beside), None, beside
         except InputError as error:
-            node = self.composed.fields["task"].node
-            self.problems.append(Problem(node.at, "task", str(error)))
+            at = entry.node.at if entry else self.composed.root.at
+            self.problems.append(Problem(at, "task", str(error)))
             return None
 
     def _base(self, space: ConfigTree) -> tuple[Node, BaseModel | None]:

@@ -101,5 +101,5 @@ def _claims(study: Study, task: Task, labels: Sequence[str]) -> tuple[Claim, ...
 
 
 def _shared(study: Study) -> dict[str, object]:
-    names_of_both = ("experiment", "profile", "overrides", "task", "task_version", "accelerator", "file", "created")
-    return {name: getattr(study, name) for name in names_of_both}
+    task = ("task", "task_version", "program", "folder", "accelerator")
+    return {name: getattr(study, name) for name in ("experiment", "profile", "overrides", *task, "file", "created")}

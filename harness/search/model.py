@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.command.model import Program
 from harness.errors import InputError
 from harness.experiment import Experiment
 from harness.experiment.file import Confirm, Limit
 from harness.experiment.space import Parameter, Values, active, changes, configure
-from harness.plan import TUNING_SEED, run_id
+from harness.plan import TUNING_SEED, run_id, task_from
 from harness.store.records import Spec
-from harness.task import Accelerator, Task, find_task, identity, parse_config
+from harness.task import Accelerator, Task, identity, parse_config
 
 SCHEMA = 1
 
@@ -31,6 +32,8 @@ class Study(BaseModel):
     source: str | None = None
     task: str
     task_version: str
+    program: Program | None = None  # what a command runs
+    folder: str | None = None  # where the task's module lies, beside the YAML
     accelerator: Accelerator
     base: Mapping[str, Any]  # the full configuration that trials change
     data: str  # fingerprint of the base's data
@@ -67,7 +70,7 @@ class Study(BaseModel):
 
 def task_of(study: Study) -> Task:
     """What the study trains. Raises InputError where it cannot be loaded."""
-    return find_task(study.task)
+    return task_from(study.task, study.program, study.folder, study.data)
 
 
 def make_study(experiment: Experiment, accelerator: Accelerator = "cpu", trials: int | None = None, created: str = "") -> Study:
@@ -88,6 +91,8 @@ def make_study(experiment: Experiment, accelerator: Accelerator = "cpu", trials:
         source=experiment.source,
         task=experiment.task_name,
         task_version=task.version,
+        program=experiment.program,
+        folder=experiment.folder,
         accelerator=accelerator,
         base=base.model_dump(mode="json"),
         data=task.fingerprint(base),
@@ -116,7 +121,14 @@ def config_of(study: Study, task: Task, values: Values) -> BaseModel:
 
 def spec_of(study: Study, task: Task, config: BaseModel, seed: int) -> tuple[str, Spec]:
     """The id and the spec of the run of `config` with `seed`. Raises DataError where its data are missing."""
-    spec = Spec(task=study.task, version=task.version, config=identity(config), seed=seed, data=task.fingerprint(config))
+    spec = Spec(
+        task=study.task,
+        version=task.version,
+        config=identity(config),
+        seed=seed,
+        data=task.fingerprint(config),
+        program=study.program.definition if study.program else None,
+    )
     return run_id(spec.task, spec.version, spec.config, spec.seed, spec.data), spec
 
 

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,6 +135,16 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise unusable(path, "be removed", error) from error
+
+
+def remove_folder(folder: Path) -> None:
+    """`folder` and all in it are gone afterwards. Raises StoreError."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise unusable(folder, "be removed", error) from error
 
 
 def remove_temporaries(folder: Path, below: int) -> None:

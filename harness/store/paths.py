@@ -56,6 +56,11 @@ class RunPaths:
         """What was printed while training, and the traceback."""
         return self.folder / "log.txt"
 
+    @property
+    def files(self) -> Path:
+        """The program's own files, where a command is trained."""
+        return self.folder / "files"
+
     def lease(self, number: int) -> Path:
         """Who trains the run now: the highest number holds."""
         return self.folder / f"lease.{number}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
@@ -47,6 +47,7 @@ class Start(BaseModel):
     device: str
     code: Code
     epoch: int  # rows it went on from
+    resumed: bool = False  # by a program from its own files: not bit-exact
 
 
 class Provenance(BaseModel):
@@ -66,11 +67,17 @@ class Provenance(BaseModel):
     started: str  # ISO 8601, UTC
     ended: str | None = None
     restarts: tuple[Start, ...] = ()
+    choices: dict[str, bool] = {}  # how the task carried out its training, where that can be done in several ways
     url: str | None = None  # of the run's page in W&B, once it has ended
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the program went on from its own files since it last began: then the bits may be others than in one go."""
+        return bool(self.restarts) and self.restarts[-1].resumed
 
 
 def observe(device: str, threads: int | None, command: Sequence[str], host: str, also: Path | None = None) -> Provenance:
-    """The facts of a run that starts now. `also` is a file of code that lies outside the package, such as a task's module."""
+    """The facts of a run that starts now. `also` is a module outside the package, such as a task's."""
     return Provenance(
         code=code(Path(harness.__file__).parent, also),
         packages=dict(_packages()),
@@ -85,15 +92,15 @@ def observe(device: str, threads: int | None, command: Sequence[str], host: str,
     )
 
 
-def restarted(first: Provenance, again: Provenance, epoch: int) -> Provenance:
+def restarted(first: Provenance, again: Provenance, epoch: int, resumed: bool = False) -> Provenance:
     """`first` with one more start, of which `again` was observed."""
-    start = Start(at=again.started, host=again.host, device=again.device, code=again.code, epoch=epoch)
+    start = Start(at=again.started, host=again.host, device=again.device, code=again.code, epoch=epoch, resumed=resumed)
     return Provenance.model_validate({**dict(first), "ended": None, "restarts": (*first.restarts, start)})
 
 
-def finished(provenance: Provenance) -> Provenance:
+def finished(provenance: Provenance, choices: Mapping[str, bool] | None = None) -> Provenance:
     """`provenance` of a run that ends now."""
-    return Provenance.model_validate({**dict(provenance), "ended": now()})
+    return Provenance.model_validate({**dict(provenance), "ended": now(), "choices": dict(choices or {})})
 
 
 def now() -> str:
@@ -103,7 +110,7 @@ def now() -> str:
 
 @lru_cache
 def code(package: Path, also: Path | None = None) -> Code:
-    """The code in `package`'s git repository, or in `package` alone where there is none; and the file `also`.
+    """The code in `package`'s git repository, or in `package` alone where there is none; and the module `also` with its own.
 
     In a copy that `snapshot` made it is what it was in the original, where that has not been changed since.
     Read once a process: what is imported does not change with the files.
@@ -139,7 +146,7 @@ def _copied(folder: Path, marker: Copied, also: Path | None) -> Code:
 
 
 def _with(files: list[Path], also: Path | None) -> list[Path]:
-    return files if also is None or also.resolve() in files else [*files, also.resolve()]
+    return files if also is None or also.resolve() in files else [*files, *beside(also.resolve())]
 
 
 def _digest(root: Path, files: Sequence[Path]) -> str:
@@ -149,6 +156,16 @@ def _digest(root: Path, files: Sequence[Path]) -> str:
             name = path.relative_to(root) if path.is_relative_to(root) else path.name
             digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def beside(module: Path) -> list[Path]:
+    """The Python files that a module may use as its own: those of its package, or those that lie beside it. Sorted."""
+    top = module.parent
+    if not (top / "__init__.py").is_file():
+        return sorted({module, *top.glob("*.py")})
+    while (top.parent / "__init__.py").is_file():
+        top = top.parent
+    return sorted(top.rglob("*.py"))
 
 
 def device_name(device: str) -> str:

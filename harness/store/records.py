@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from harness.errors import StoreError
 from harness.plan import Plan
@@ -21,7 +21,7 @@ from harness.store.paths import NAME, Paths, RunPaths
 
 End = Literal["completed", "diverged", "failed"]
 State = Literal["pending", "running", "interrupted", "completed", "diverged", "failed"]
-Reason = Literal["oom", "bug", "data", "disk", "killed"]
+Reason = Literal["oom", "bug", "data", "disk", "killed", "exit", "timeout", "output"]
 Value = int | float | str | bool | None
 
 
@@ -35,6 +35,12 @@ class Spec(BaseModel):
     config: Mapping[str, Any]
     seed: int
     data: str
+    program: Mapping[str, Any] | None = None  # of a command: what makes its version
+
+    @model_serializer(mode="wrap")
+    def _without_a_program_that_is_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = dump(self)
+        return {name: value for name, value in found.items() if name != "program" or value is not None}
 
 
 class Result(BaseModel):
@@ -182,6 +188,7 @@ class Store:
         if not keep_checkpoint:
             atomic.remove(paths.checkpoint)
             atomic.remove(paths.metrics)
+            atomic.remove_folder(paths.files)
         try:
             paths.result.replace(paths.earlier_result(held.number))
         except OSError as error:

@@ -19,7 +19,7 @@ import harness
 from harness.errors import InputError
 from harness.store import atomic
 from harness.store.paths import Paths
-from harness.store.provenance import MARKER, Code, Copied, code, sources
+from harness.store.provenance import MARKER, Code, Copied, beside, code, sources
 
 MOST_BYTES = 200 * 10**6
 SECRETS = re.compile(r"\.env.*|[._]netrc|\.pgpass|.*\.(pem|key)")  # names of files that hold no code, and perhaps a password
@@ -81,12 +81,11 @@ def snapshot(paths: Paths, module_file: Path | None = None) -> Snapshot:
     return Snapshot(kept, tuple(dict.fromkeys(kept / tree.name / tree.imported.relative_to(tree.root) for tree in trees)), known)
 
 
-def _tree(name: str, package: Path, imported: Path, results: Path, at_least: Path | None = None) -> _Tree:
+def _tree(name: str, package: Path, imported: Path, results: Path, module: Path | None = None) -> _Tree:
     top, files = sources(package)
     if top is None:
-        # Without git: the package alone; for a lone module, itself.
-        lone = at_least is not None and not (package / "__init__.py").exists()
-        return _Tree(name, imported, [at_least] if lone and at_least is not None else files, imported)
+        # Without git: the package alone; of a module, what provenance counts as its own.
+        return _Tree(name, imported, files if module is None else beside(module), imported)
     above = results.resolve()
     kept = [path for path in files if path.suffix == ".py" or not path.resolve().is_relative_to(above)]
     return _Tree(name, top, [inside for path in kept for inside in _inside(path)], imported)

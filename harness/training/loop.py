@@ -12,25 +12,23 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from harness.errors import InputError
 from harness.task import Number
-from harness.training import augment, evaluate, initial, model, optim, schedule
+from harness.training import evaluate, execution, initial, model, optim, schedule
 from harness.training.config import Config
 from harness.training.data import DataSet, Images
+from harness.training.execution import Execution
 from harness.training.numerics import keep_memory, numerics, require
+from harness.training.steps import Steps
 from harness.training.streams import stream
 
 
 @dataclass
 class Pass:
-    """One way through the training images: what exists of an epoch until it is complete."""
+    """One way through the training images: what exists of an epoch until it is complete, beside what `Steps` hold."""
 
     order: Tensor  # [n] int64, a permutation of the training images
-    augment: torch.Generator
-    dropout: torch.Generator
-    loss_sum: Tensor  # float64 scalar on the device: adding to it waits for nothing
     step: int = 0  # steps done
     seconds: float = 0.0
 
@@ -42,10 +40,12 @@ class Run:
     between two epochs needs no generator, and one inside an epoch the states of two. On the CPU the same bits follow from a
     state with the same number of threads, on CUDA with `training.deterministic`.
 
+    `how` None: as `execution.choose` says. A run that is resumed goes on as it was carried out before.
+
     Raises InputError when a batch is larger than the training set, DeviceError when the machine lacks device or precision.
     """
 
-    def __init__(self, settings: Config, seed: int, device: str, data: DataSet) -> None:
+    def __init__(self, settings: Config, seed: int, device: str, data: DataSet, how: Execution | None = None) -> None:
         knobs = settings.training
         self.settings = settings
         self.seed = seed
@@ -57,10 +57,10 @@ class Run:
                 f"training.batch_size {knobs.batch_size} is more than the {len(data.train.labels)} training images; "
                 f"allowed: at most {len(data.train.labels)}"
             )
-        self.dtype = torch.bfloat16 if knobs.precision == "bf16" else torch.float32
-        self.autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16)
         self.network = new_network(settings, len(data.classes), seed, self.device)
         self.optimizer = optim.make(settings.optimizer, self.network.parameters())
+        how = execution.choose(self.device, self.multiply_adds) if how is None else how
+        self.steps = Steps(settings, data, self.network, self.optimizer, how)
         self.epoch = 0  # epochs done
         self.inside: Pass | None = None
         self.watched = schedule.Watch()
@@ -76,6 +76,11 @@ class Run:
         """Whether the last epoch has been trained, with finite numbers throughout."""
         return self.epoch >= self.settings.training.epochs and self.finite
 
+    @property
+    def choices(self) -> Mapping[str, bool]:
+        """How its steps are carried out, by the names of `Execution`."""
+        return asdict(self.steps.how)
+
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
         """Train the rest of the epoch and evaluate; None when `should_stop`, asked after each step, said so.
 
@@ -87,8 +92,8 @@ class Run:
             batch = self.settings.training.batch_size
             self.network.train()
             while inside.step < self.steps_per_epoch:
-                optim.set_rate(self.optimizer, self.rate(inside.step))
-                inside.loss_sum += self.step(inside.order[inside.step * batch : (inside.step + 1) * batch], inside)
+                indices = inside.order[inside.step * batch : (inside.step + 1) * batch]
+                self.steps.step(indices, self.rate(inside.step))
                 inside.step += 1
                 if should_stop():
                     inside.seconds += self.seconds_since(started)
@@ -97,30 +102,15 @@ class Run:
             return self.complete(inside)
 
     def begin(self) -> Pass:
-        device = self.device
+        self.steps.begin(self.seed, self.epoch)
         order = torch.randperm(len(self.data.train.labels), generator=stream(self.seed, "order", self.epoch))
-        return Pass(
-            order.to(device),
-            stream(self.seed, "augment", self.epoch, device.type),
-            stream(self.seed, "dropout", self.epoch, device.type),
-            torch.zeros((), dtype=torch.float64, device=device),
-        )
+        return Pass(order.to(self.device))
 
-    def step(self, indices: Tensor, draws: Pass) -> Tensor:
-        """Train on the images `indices` [batch]; returns the objective, a scalar still on the device."""
-        settings, data = self.settings, self.data
-        size = settings.data.image_size
-        parameters = augment.draw(settings.augment, len(indices), size, draws.augment)
-        images = augment.apply(data.train.pixels[indices], parameters, settings.augment, data.mean, data.std)
-        images = images.contiguous(memory_format=torch.channels_last)
-        masks = model.draw_masks(settings.model, len(indices), size, draws.dropout, self.dtype)
-        with self.autocast:
-            outputs = self.network(images, masks)
-        loss = F.cross_entropy(outputs.float(), data.train.labels[indices], label_smoothing=settings.training.label_smoothing)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return loss.detach()
+    def multiply_adds(self) -> int:
+        """Of all forward passes of the training together."""
+        settings = self.settings
+        images = settings.training.epochs * self.steps_per_epoch * settings.training.batch_size
+        return images * model.count_multiply_adds(settings.model, len(self.data.classes), settings.data.image_size)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step of the current epoch."""
@@ -140,8 +130,8 @@ class Run:
         started = time.perf_counter()
         knobs, data = self.settings.training, self.data
         epoch = self.epoch + 1
-        train_loss = inside.loss_sum.item() / self.steps_per_epoch
-        self.test_logits = evaluate.logits(self.network, data.test, data, self.autocast)
+        train_loss = self.steps.loss_sum.item() / self.steps_per_epoch
+        self.test_logits = evaluate.logits(self.network, data.test, data, self.steps.autocast)
         test = evaluate.score(self.test_logits, data.test.labels)
         train_accuracy = None
         if epoch % knobs.evaluate_train_every == 0 or epoch == knobs.epochs:
@@ -172,13 +162,13 @@ class Run:
         return row
 
     def score(self, images: Images) -> evaluate.Score:
-        return evaluate.score(evaluate.logits(self.network, images, self.data, self.autocast), images.labels)
+        return evaluate.score(evaluate.logits(self.network, images, self.data, self.steps.autocast), images.labels)
 
     def predictions(self) -> Mapping[str, Any]:
         """`probabilities` [test image, class] float16 of the network as it is, and `labels` [test image] int64."""
         if self.test_logits is None:
             with numerics(self.settings.training.deterministic):
-                self.test_logits = evaluate.logits(self.network, self.data.test, self.data, self.autocast)
+                self.test_logits = evaluate.logits(self.network, self.data.test, self.data, self.steps.autocast)
         return {
             "probabilities": self.test_logits.softmax(dim=1).half().cpu().numpy(),
             "labels": self.data.test.labels.cpu().numpy(),
@@ -193,13 +183,14 @@ class Run:
             "watched": asdict(self.watched),
             "network": on_cpu(self.network.state_dict()),
             "optimizer": on_cpu(self.optimizer.state_dict()),
+            "how": asdict(self.steps.how),
             "inside": inside
             and {
                 "step": inside.step,
                 "seconds": inside.seconds,
-                "loss_sum": on_cpu(inside.loss_sum),
-                "augment": inside.augment.get_state(),
-                "dropout": inside.dropout.get_state(),
+                "loss_sum": on_cpu(self.steps.loss_sum),
+                "augment": self.steps.augment.get_state(),
+                "dropout": self.steps.dropout.get_state(),
             },
         }
 
@@ -210,15 +201,16 @@ class Run:
         self.watched = schedule.Watch(**state["watched"])
         self.network.load_state_dict(state["network"])
         optim.load(self.optimizer, state["optimizer"])
+        self.steps.forget(Execution(**state.get("how", {})))  # steps were eager before checkpoints told
         self.test_logits = None
         self.inside = None
         if (inside := state["inside"]) is not None:
             self.inside = self.begin()
             self.inside.step = inside["step"]
             self.inside.seconds = inside["seconds"]
-            self.inside.loss_sum.copy_(inside["loss_sum"])
-            self.inside.augment.set_state(inside["augment"])
-            self.inside.dropout.set_state(inside["dropout"])
+            self.steps.loss_sum.copy_(inside["loss_sum"])
+            self.steps.augment.set_state(inside["augment"])
+            self.steps.dropout.set_state(inside["dropout"])
 
     def seconds_since(self, started: float) -> float:
         """Wall time since `started`, once the device has done what it was given."""

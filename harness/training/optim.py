@@ -33,6 +33,10 @@ class Lookahead:
 
     def step(self) -> None:
         self.fast.step()
+        self.count()
+
+    def count(self) -> None:
+        """The fast weights have done a step: after the k-th they are brought together with the slow ones."""
         self.steps_since += 1
         if self.steps_since == self.k:
             self.synchronise()
@@ -64,14 +68,18 @@ def make(settings: config.Sgd | config.AdamW, parameters: Iterable[Tensor]) -> O
     """The configured optimiser over all `parameters`.
 
     Weight decay is applied to every parameter, batch norm and biases included, as the source's plain optimiser does. The
-    fused kernels are element-wise: the same bits whatever the number of threads.
+    fused kernels are element-wise: the same bits whatever the number of threads. On CUDA the learning rate is a tensor there
+    (fp32): a recorded step reads it anew each time.
     """
+    parameters = list(parameters)
+    on_cuda = parameters[0].is_cuda
+    rate = torch.tensor(settings.lr, device=parameters[0].device) if on_cuda else settings.lr
     inner: torch.optim.Optimizer
     match settings:
         case config.Sgd():
             inner = torch.optim.SGD(
                 parameters,
-                lr=settings.lr,
+                lr=rate,
                 momentum=settings.momentum,
                 nesterov=settings.nesterov,
                 weight_decay=settings.weight_decay,
@@ -80,20 +88,48 @@ def make(settings: config.Sgd | config.AdamW, parameters: Iterable[Tensor]) -> O
         case config.AdamW():
             inner = torch.optim.AdamW(
                 parameters,
-                lr=settings.lr,
+                lr=rate,
                 betas=(settings.beta1, settings.beta2),
                 eps=settings.epsilon,
                 weight_decay=settings.weight_decay,
                 fused=True,
+                capturable=on_cuda,
             )
     return Lookahead(inner, settings.lookahead.k, settings.lookahead.alpha) if settings.lookahead else inner
 
 
+def fast(optimizer: Optimizer) -> torch.optim.Optimizer:
+    """The optimiser that does the steps."""
+    return optimizer.fast if isinstance(optimizer, Lookahead) else optimizer
+
+
+def look_ahead(optimizer: Optimizer) -> None:
+    """What follows a step of the fast weights: Lookahead's count, and nothing else."""
+    if isinstance(optimizer, Lookahead):
+        optimizer.count()
+
+
+def tensors(optimizer: Optimizer) -> list[Tensor]:
+    """What the fast optimiser remembers of each weight; none before its first step."""
+    states = fast(optimizer).state.values()
+    return [value for state in states for value in state.values() if isinstance(value, Tensor)]
+
+
 def set_rate(optimizer: Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def load(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """`load_state_dict` on a copy: torch's optimisers would otherwise train on in the tensors of `state`."""
+    """`load_state_dict` on a copy: torch's optimisers would otherwise train on in the tensors of `state`.
+
+    A learning rate that is a tensor stays in its place.
+    """
+    rates = [group["lr"] for group in optimizer.param_groups]
     optimizer.load_state_dict(copy.deepcopy(state))
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        if isinstance(rate, Tensor):
+            group["lr"] = rate.fill_(group["lr"].item())

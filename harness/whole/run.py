@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from harness.attempt import summary
+from harness.command.model import definition_digest
 from harness.errors import StoreError
 from harness.plan import run_id
 from harness.store import atomic, checkpoint, lease
@@ -108,7 +109,9 @@ class _Run:
         except ValueError as error:
             self._say(path, f"cannot be hashed: {error}")
             return
-        if own == folder.name:
+        if spec.program is not None and (version := definition_digest(spec.program)) != spec.version:
+            self._say(path, f"is not what this run was made from: its program gives the version {version}")
+        elif own == folder.name:
             self._vouched(path)
         elif self.result and self.result.checksums.get(path.name) == atomic.digest(path):
             self._say(folder, f"holds the run {own}", f"name the folder {own} again")
@@ -193,7 +196,7 @@ class _Run:
 
     def _others(self) -> None:
         known = {path.name for path in (self.paths.spec, self.paths.provenance, self.paths.metrics, self.paths.checkpoint)}
-        known |= {path.name for path in (self.paths.predictions, self.paths.result, self.paths.log)}
+        known |= {path.name for path in (self.paths.predictions, self.paths.result, self.paths.log, self.paths.files)}
         seen = lease.newest(self.paths.folder)
         if seen is not None and (seen.claim is None or seen.beat < 0):
             what = f"cannot be read; a worker takes the run over after {Timing().stale_s:.0f} s"

@@ -21,6 +21,7 @@ from harness.wording.numbers import (
 )
 from harness.wording.plans import (
     CHANGED,
+    RESUMED,
     amended,
     command,
     confirms,
@@ -42,6 +43,7 @@ __all__ = [
     "CHANGED",
     "LEAST_LABEL",
     "NOTHING",
+    "RESUMED",
     "ago",
     "amended",
     "asserted",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from harness.wording.claims import claim
 from harness.wording.numbers import figure, margin, plural
 
 CHANGED = "CLAIMS CHANGED AFTER RUNS"
+RESUMED = "resumed, not bit-exact"  # of runs with which a program went on from its own files
 NO_CLAIM = "exploratory: no claim is about these differences"
 
 
@@ -36,8 +38,16 @@ def setting(plan: Plan | Study) -> tuple[str, ...]:
 
     lengths = {epochs(config) for config in configs} - {None}
     length = plural(lengths.pop() or 0, "epoch") if len(lengths) == 1 else None
-    parts = (plan.task, shared("data", "dataset"), length, shared("training", "precision"), plan.accelerator)
+    parts = (trained(plan), shared("data", "dataset"), length, shared("training", "precision"), plan.accelerator)
     return tuple(str(part) for part in parts if part is not None)
+
+
+def trained(plan: Plan | Study) -> str:
+    """What is trained: the task's name, or a program without its options."""
+    if plan.program is None:
+        return plan.task
+    words = plan.program.command.replace("{python}", "python").split()
+    return " ".join(takewhile(lambda word: not word.startswith("-") and "{" not in word, words)) or plan.task
 
 
 def rehearsal(plan: Plan | Study) -> str | None:

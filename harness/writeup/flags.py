@@ -71,7 +71,10 @@ def _mixtures(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
     dirty = [own for own in codes if any(code.dirty for code in own)]
     if dirty:
         yield f"{wording.plural(len(dirty), 'run')} trained by code that differs from its commit."
-    resumed = [origin for origin in origins if origin.restarts]
+    by_programs = [origin for origin in origins if origin.resumed]
+    if by_programs:
+        yield f"{wording.plural(len(by_programs), 'run')} resumed by the program itself: {wording.RESUMED}."
+    resumed = [origin for origin in origins if origin.restarts and not origin.resumed]
     if resumed:
         yield f"{wording.plural(len(resumed), 'run')} went on after an interruption."
 

@@ -152,7 +152,7 @@ def registered(plan: Plan) -> str:
     terms = {
         "question": plan.question,
         "source": plan.source,
-        "task": f"{plan.task} {plan.task_version}",
+        "task": f"{plan.task} {plan.task_version}" if plan.program is None else plan.program.definition,
         "baseline": plan.baseline,
         "looks": list(plan.looks),
         "margin": plan.margin,

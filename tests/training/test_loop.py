@@ -142,7 +142,7 @@ def test_bf16_keeps_weights_norms_and_loss_in_fp32():
     seen: list[torch.dtype] = []
     training.network.stages[0].register_forward_hook(lambda _module, _inputs, output: seen.append(output.dtype))
     with torch.no_grad():
-        evaluate.logits(training.network, training.data.test, training.data, training.autocast)
+        evaluate.logits(training.network, training.data.test, training.data, training.steps.autocast)
     assert seen == [torch.bfloat16]
     row = training.advance(never)
     assert row is not None
@@ -201,9 +201,9 @@ def test_torchs_switches_are_as_before_after_an_epoch(deterministic: bool, monke
 
 def test_evaluation_in_batches_equals_evaluation_at_once(monkeypatch: pytest.MonkeyPatch):
     training = run()
-    whole = evaluate.logits(training.network, training.data.test, training.data, training.autocast)
+    whole = evaluate.logits(training.network, training.data.test, training.data, training.steps.autocast)
     monkeypatch.setattr(evaluate, "BATCH", {"cpu": 4})
-    parts = evaluate.logits(training.network, training.data.test, training.data, training.autocast)
+    parts = evaluate.logits(training.network, training.data.test, training.data, training.steps.autocast)
     torch.testing.assert_close(parts, whole)
 
 

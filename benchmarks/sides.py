@@ -1,0 +1,96 @@
+"""Two programs that do the same work -> how fast each does it, in turns: while one works the other is stopped.
+
+Each side is a process of its own, so settings of one (the allocator's, a library's) do not reach the other; stopped by a signal
+to its whole process group, a loader's workers included, it takes nothing from the side whose turn it is. What disturbs the
+machine for longer than a turn disturbs both, and the ratio of two neighbouring turns stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+
+class Side:
+    """A process that answers one JSON line with another; stopped whenever it is not asked. A context manager."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self.command = command
+        self.environment = {**os.environ, **(environment or {})}
+
+    def __enter__(self) -> Side:
+        self.process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env=self.environment,
+        )
+        self._read()  # it is ready
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.process.returncode is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Its answer. Raises RuntimeError when it died."""
+        return ask_together([self], **request)[0]
+
+    def _send(self, request: Mapping[str, Any]) -> None:
+        assert self.process.stdin is not None
+        os.killpg(self.process.pid, signal.SIGCONT)
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+
+    def _read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.communicate()
+            raise RuntimeError(f"{' '.join(self.command)}: ended with code {self.process.returncode}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+def ask_together(sides: Sequence[Side], **request: Any) -> list[dict[str, Any]]:
+    """The answers of all, which work at the same time. Raises RuntimeError when one died."""
+    for side in sides:
+        side._send(request)
+    answers = [side._read() for side in sides]
+    for side in sides:
+        os.killpg(side.process.pid, signal.SIGSTOP)
+    return answers
+
+
+def answer(make: Callable[[], Callable[[Mapping[str, Any]], dict[str, Any]]]) -> None:
+    """Be a side: `make` prepares, what it returns answers requests until there are none. What else is printed goes to stderr."""
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    respond = make()
+    print("{}", file=replies, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(respond(json.loads(line))), file=replies, flush=True)
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+    """How many times as fast as theirs ours is, from the rates of turns taken by ours, theirs, ours, theirs ...
+
+    Each of our turns is compared with the mean of their turns before and after it (the last, with the one after it alone and the
+    first likewise): a machine that slows down steadily favours neither. Median, lowest and highest.
+    """
+    assert len(ours) == len(theirs) > 0
+    found = []
+    for number, rate in enumerate(ours):
+        around = theirs[max(0, number - 1) : number + 1]
+        found.append(rate / statistics.fmean(around))
+    return {"median": statistics.median(found), "lowest": min(found), "highest": max(found)}

@@ -1,0 +1,74 @@
+"""The task cifar_resnet, which also writes down when it was asked for what: `task: timed_task:TIMED` in an experiment.
+
+Each event is a line of JSON in the file that $TIMED_TASK_EVENTS names: what happened, when it began and when it ended (seconds
+since 1970, so that several processes' times can be compared).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.task import Number, Training
+from harness.training.config import Config
+from harness.training.task import CifarResnet
+
+EVENTS = "TIMED_TASK_EVENTS"
+
+
+@contextmanager
+def event(name: str) -> Iterator[None]:
+    """Writes down what the block took."""
+    began = time.time()
+    yield
+    with Path(os.environ[EVENTS]).open("a") as file:
+        file.write(json.dumps({"event": name, "began": began, "ended": time.time()}) + "\n")
+
+
+class TimedTask(CifarResnet):
+    """Satisfies `harness.task.Task`."""
+
+    def start(self, settings: Config, seed: int, device: str) -> Training:
+        with event("start"):
+            training = super().start(settings, seed, device)
+        return TimedTraining(training)
+
+
+class TimedTraining:
+    """Satisfies `harness.task.Training`: every `advance` is an event, and so is the first step."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.stepped = False
+
+    @property
+    def finished(self) -> bool:
+        return self.training.finished
+
+    def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
+        def asked() -> bool:
+            if not self.stepped:
+                self.stepped = True
+                with event("first step"):
+                    pass
+            return should_stop()
+
+        with event("advance"):
+            return self.training.advance(asked)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.training.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.training.load_state_dict(state)
+
+    def predictions(self) -> Mapping[str, Any] | None:
+        return self.training.predictions()
+
+
+TIMED = TimedTask()

@@ -1,0 +1,178 @@
+"""A version by name -> a side of throughput.py: the plain loop, the harness, and what lies between the two."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+from plain_loop import PlainLoop
+
+from harness.task import find_task
+from harness.training import augment, data
+from harness.training.config import Config
+from harness.training.data import DataSet
+from harness.training.execution import Execution
+from harness.training.loop import Run, peak_memory
+from harness.training.numerics import keep_memory, numerics
+from harness.training.task import data_on
+
+OF_WORKERS = {"OMP_WAIT_POLICY": "PASSIVE"}  # as harness.attempt sets it before torch is loaded
+
+
+class Loop(Protocol):
+    """What is timed: seconds of so many training steps, and of all test images."""
+
+    def train(self, steps: int) -> float: ...
+
+    def evaluate(self) -> float: ...
+
+    def peak_memory(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Version:
+    """`make` a loop from configuration, device and number of loader workers; `devices` that it is of interest on.
+
+    `environment`: what is set when its process starts.
+    """
+
+    make: Callable[[Config, str, int], Loop]
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Batched(PlainLoop):
+    """The plain loop with the images on the device, and augmented there a batch at a time."""
+
+    def __init__(
+        self,
+        config: Config,
+        images: DataSet,
+        device: str,
+        *,
+        channels_last: bool = False,
+        kept: bool = False,
+        bf16: bool = False,
+    ) -> None:
+        super().__init__(config, images, device, workers=0)
+        if kept:
+            keep_memory()
+        self.config, self.images = config, data_on(config.data, device)
+        self.order = torch.Generator(device).manual_seed(0)
+        self.autocast = torch.autocast(device, torch.bfloat16, enabled=bf16)
+        self.format = torch.channels_last if channels_last else torch.contiguous_format
+        self.network.to(memory_format=self.format)  # type: ignore[call-overload]
+
+    def train(self, steps: int) -> float:
+        started = time.perf_counter()
+        images, batch = self.images, self.config.training.batch_size
+        self.network.train()
+        for _ in range(steps):
+            chosen = torch.randint(len(images.train.labels), (batch,), generator=self.order, device=self.device)
+            drawn = augment.draw(self.config.augment, batch, self.config.data.image_size, self.order)
+            pixels = augment.apply(images.train.pixels[chosen], drawn, self.config.augment, images.mean, images.std)
+            self.sgd.zero_grad()
+            with self.autocast:
+                outputs = self.network(pixels.contiguous(memory_format=self.format))
+            loss = self.loss(outputs.float(), images.train.labels[chosen])
+            loss.backward()
+            self.optimizer.step()
+            self.total += loss.detach()
+        return self._since(started)
+
+    @torch.no_grad()
+    def evaluate(self) -> float:
+        started = time.perf_counter()
+        images, test = self.images, self.images.test
+        self.network.eval()
+        right = torch.zeros((), device=self.device)
+        for pixels, labels in zip(test.pixels.split(256), test.labels.split(256), strict=True):
+            with self.autocast:
+                inputs = augment.normalise(pixels, images.mean, images.std).contiguous(memory_format=self.format)
+                right += (self.network(inputs).argmax(dim=1) == labels).sum()
+        return self._since(started)
+
+
+class Harness:
+    """The harness, as its workers use it: `start`, and `advance` with a question after each step whether to stop."""
+
+    def __init__(self, config: Config, device: str, how: Execution | None = None, precision: str | None = None) -> None:
+        if precision is not None:
+            knobs = {**config.training.model_dump(), "precision": precision}
+            config = Config.model_validate({**config.model_dump(), "training": knobs})
+        if how is None:
+            run = find_task("cifar_resnet").start(config, 0, device)
+        else:
+            run = Run(config, 0, device, data_on(config.data, device), how)
+        assert isinstance(run, Run)
+        self.run = run
+
+    def train(self, steps: int) -> float:
+        seconds, left = 0.0, steps
+        while left:
+            done = self.run.inside.step if self.run.inside else 0
+            if done == self.run.steps_per_epoch:
+                self.run.advance(lambda: False)  # evaluates; that is timed for itself
+                done = 0
+            turn = min(left, self.run.steps_per_epoch - done)
+            answers = iter([False] * (turn - 1) + [True])
+            started = time.perf_counter()
+            self.run.advance(answers.__next__)
+            seconds += time.perf_counter() - started
+            left -= turn
+        return seconds
+
+    def evaluate(self) -> float:
+        started = time.perf_counter()
+        with numerics(deterministic=False):
+            self.run.score(self.run.data.test)
+        return time.perf_counter() - started
+
+    def peak_memory(self) -> int:
+        return peak_memory(self.run.device)
+
+
+def batched(**ideas: bool) -> Version:
+    return Version(lambda config, device, _: Batched(config, data.load(config.data), device, **ideas))
+
+
+def harness(how: Execution | None = None, precision: str | None = None) -> Version:
+    return Version(lambda config, device, _: Harness(config, device, how, precision), environment=OF_WORKERS)
+
+
+PLAIN, HARNESS = "plain loop", "the harness"
+VERSIONS: Mapping[str, Version] = {
+    PLAIN: Version(lambda config, device, workers: PlainLoop(config, data.load(config.data), device, workers)),
+    "augmented a batch at a time": batched(),
+    "and in channels_last order": batched(channels_last=True),
+    "and freed memory kept": replace(batched(channels_last=True, kept=True), devices=("cpu",)),
+    "and in bf16": replace(batched(channels_last=True, bf16=True), devices=("cuda",)),
+    "the harness, eager": replace(harness(Execution()), devices=("cuda",)),
+    "the harness, compiled": harness(Execution(compiled=True)),
+    "the harness, recorded as a graph": replace(harness(Execution(graphed=True)), devices=("cuda",)),
+    "the harness, compiled and recorded": replace(harness(Execution(compiled=True, graphed=True)), devices=("cuda",)),
+    "the harness, threads spin while they wait": replace(harness(), devices=("cpu",), environment={}),
+    "the harness, in bf16": replace(harness(precision="bf16"), devices=("cpu",)),
+    HARNESS: harness(),
+}
+
+
+def worker(version: Version, config: Config, device: str, loader_workers: int) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Prepares this version; the result answers `{"do": "train", "steps": n}`, `{"do": "evaluate"}` and `{"do": "memory"}`."""
+    loop = version.make(config, device, loader_workers)
+    count = data.facts(config.data).test_count
+
+    def respond(request: Mapping[str, Any]) -> dict[str, Any]:
+        match request["do"]:
+            case "train":
+                return {"seconds": loop.train(request["steps"])}
+            case "evaluate":
+                return {"seconds": loop.evaluate(), "images": count}
+            case "memory":
+                return {"bytes": loop.peak_memory()}
+        raise ValueError(request)
+
+    return respond

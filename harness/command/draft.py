@@ -1,0 +1,228 @@
+"""What is known of a script -> the text of a first experiment file, with comments for who goes on with it."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.claims import level_label
+from harness.command import template
+from harness.command.model import Scalar
+from harness.errors import InputError
+from harness.yamlfile import plain, read_value
+
+LESS_IS_BETTER = re.compile(
+    r"loss|error|err$|perplexity|ppl|mse|mae|rmse|nll|distance|regret|seconds|time|latency|fid$", re.IGNORECASE
+)
+MORE_IS_BETTER = re.compile(r"acc|f1|auc|score|reward|return|bleu|rouge|precision|recall|r2|iou|map$|ssim|psnr", re.IGNORECASE)
+SPLITS = {"val": "validation", "test": "test", "train": "train"}  # how names begin -> the cases
+NUMBER = r"[-+.\w]+"
+PLAIN = re.compile(r"[A-Za-z][\w./-]*")
+WORDS_OF_YAML = ("true", "false", "null")
+
+
+@dataclass(frozen=True)
+class MetricDraft:
+    """One metric, its pattern a regular expression; none: it comes in JSON lines."""
+
+    name: str
+    goal: str
+    unit: str = ""
+    pattern: str | None = None
+
+
+@dataclass(frozen=True)
+class KnobDraft:
+    """One knob; more than one level makes it a factor, the first is the default."""
+
+    name: str
+    levels: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Everything that the file says."""
+
+    name: str
+    command: str
+    directory: str  # relative to the file
+    metrics: Sequence[MetricDraft]
+    knobs: Sequence[KnobDraft] = ()
+    inputs: Sequence[str] = ()
+    resume: str | None = None
+    question: str | None = None
+    seeds: int = 5
+    margin: float | None = None
+    claims: Sequence[str] = field(default=())
+
+
+def read_metric(text: str) -> MetricDraft:
+    """`NAME[:GOAL[:UNIT]][=TEXT]`: TEXT as it is printed, with {value}, perhaps {step}, and `...` for what stands between.
+
+    A TEXT with (?P<value>…) is a regular expression already. The goal is guessed from the name where it is not given. Raises
+    InputError.
+    """
+    head, equals, line = text.partition("=")
+    name, _, rest = head.strip().partition(":")
+    goal, _, unit = rest.partition(":")
+    if not goal:
+        guesses = [word for word, known in (("minimize", LESS_IS_BETTER), ("maximize", MORE_IS_BETTER)) if known.search(name)]
+        if len(guesses) != 1:
+            raise InputError(f"--metric {text!r}: which way is better? allowed: {name}:minimize or {name}:maximize")
+        goal = guesses[0]
+    if goal not in ("minimize", "maximize"):
+        raise InputError(f"--metric {text!r}: {goal!r} is no goal; allowed: minimize, maximize")
+    if not equals:
+        return MetricDraft(name, goal, unit)
+    if "(?P<value>" in line:
+        return MetricDraft(name, goal, unit, line)
+    if line.count("{value}") != 1 or line.count("{step}") > 1:
+        example = f"{name}=epoch {{step}}: ... {name.replace('_', ' ')} {{value}}"
+        raise InputError(f"--metric {text!r}: {{value}} has to stand once where the number is printed; such as {example!r}")
+    parts = {r"\{value\}": f"(?P<value>{NUMBER})", r"\{step\}": r"(?P<step>\d+)", r"\.\.\.": ".*?"}
+    pattern = re.escape(line)
+    for escaped, group in parts.items():
+        pattern = pattern.replace(escaped, group)
+    return MetricDraft(name, goal, unit, re.sub(r"\\([ :,%=\"'@#/_~-])", r"\1", pattern))
+
+
+def read_knob(text: str) -> KnobDraft:
+    """`NAME=VALUE`, or `NAME=VALUE,VALUE,…`: a factor whose first level is the default. Raises InputError."""
+    name, equals, values = text.partition("=")
+    if not equals or not values:
+        raise InputError(f"--knob {text!r}: has no value; allowed: NAME=VALUE, or NAME=VALUE,VALUE for levels to compare")
+    levels = [_value(value) for value in values.split(",")]
+    if any(isinstance(level, float) for level in levels) and all(type(level) in (int, float) for level in levels):
+        levels = [float(level) for level in levels]
+    return KnobDraft(name.strip(), tuple(levels))
+
+
+def _value(text: str) -> Scalar:
+    """A number or a boolean as YAML reads it, anything else as text."""
+    try:
+        value = plain(read_value(text, "", ""))
+    except InputError:
+        return text
+    return value if isinstance(value, bool | int | float) else text
+
+
+def local_files(directory: Path, scripts: Sequence[str]) -> list[str]:
+    """The scripts, and the modules and packages in `directory` that they import, at whatever depth."""
+    found: dict[str, None] = {}
+    waiting = list(scripts)
+    while waiting:
+        name = waiting.pop(0)
+        if name in found:
+            continue
+        found[name] = None
+        file = directory / name
+        for module in _imported(file) if file.suffix == ".py" else ():
+            for beside in (f"{module}.py", module):
+                # Of a package every file counts: what it imports itself is in it, or below.
+                if (directory / beside).exists() and (beside.endswith(".py") or (directory / beside / "__init__.py").is_file()):
+                    waiting.append(beside)
+    return list(found)
+
+
+def _imported(file: Path) -> Iterator[str]:
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return  # what is no Python is no worse an input
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module.partition(".")[0]
+
+
+def relative(directory: Path, folder: Path) -> str:
+    """`directory` as a file in `folder` names it."""
+    return os.path.relpath(directory.resolve(), folder.resolve())
+
+
+def text_of(draft: Draft) -> str:
+    """The file."""
+    factors = [knob for knob in draft.knobs if len(knob.levels) > 1]
+    lines = [
+        f"question: {_text(draft.question or _question(factors, draft.name))}",
+        "task:",
+        f"  command: {_text(draft.command)}   # no shell: each word is one argument",
+        "  # {seed}, {run_dir} (a folder of the run's own), {device} and {knobs} (--name=value for each knob) are filled in",
+    ]
+    if "seed" not in template.placeholders(draft.command):
+        lines.append("  # there is no {seed} in it: the program has to read its seed from $HARNESS_SEED")
+    if draft.resume is None:
+        lines.append(
+            "  # resume: --resume   # arguments with which it goes on from {run_dir}; without: a killed run starts afresh"
+        )
+    else:
+        lines.append(f"  resume: {_text(draft.resume)}   # added when {{run_dir}} holds an earlier attempt")
+    lines += [f"  directory: {_text(draft.directory)}   # where it runs, relative to this file"]
+    if draft.knobs:
+        lines.append(
+            "  knobs:   # the default tells the type (0.0 is a number, 0 a whole one); {default: 0.1, from: 0, to: 1} limits it"
+        )
+        lines += [f"    {knob.name}: {_scalar(knob.levels[0])}" for knob in draft.knobs]
+    else:
+        lines.append("  # knobs: {learning_rate: 0.001}   # settings, with their defaults")
+    lines.append("  metrics:   # the first is what claims are about; a pattern is searched in each line that is printed")
+    for metric in draft.metrics:
+        unit = f", unit: {_text(metric.unit)}" if metric.unit else ""
+        split = next((f", split: {name}" for start, name in SPLITS.items() if metric.name.startswith(start)), "")
+        pattern = f", pattern: {_quoted(metric.pattern)}" if metric.pattern else ""
+        lines.append(f"    {metric.name}: {{goal: {metric.goal}{unit}{split}{pattern}}}")
+    if any(metric.pattern is None for metric in draft.metrics):
+        lines.append('    # without a pattern: the program appends lines such as {"step": 1, "loss": 0.5} to $HARNESS_METRICS')
+    inputs = ", ".join(map(_text, draft.inputs))
+    lines.append(f"  inputs: [{inputs}]   # files and folders whose content decides the result: add the data it reads")
+    lines += _design(draft, factors)
+    return "\n".join(lines) + "\n"
+
+
+def _design(draft: Draft, factors: Sequence[KnobDraft]) -> Iterator[str]:
+    if factors:
+        levels = "; ".join(f"{knob.name}: {_scalar(knob.levels[0])}" for knob in factors)
+        yield f"factors:   # what is compared; {levels} is the baseline"
+        yield from (f"  {knob.name}: [{', '.join(map(_scalar, knob.levels))}]" for knob in factors)
+        if len(factors) > 1:
+            yield "design: one_at_a_time   # each level alone against the baseline; or grid: every combination"
+    else:
+        yield "# variants: {small: {}, large: {learning_rate: 0.01}}   # what is compared: knobs that differ"
+        yield "# baseline: small"
+    yield f"seeds: {draft.seeds}   # every variant is trained with each; comparisons are paired by seed"
+    unit = draft.metrics[0].unit or f"the unit of {draft.metrics[0].name}"
+    about = f"a smaller difference would not matter to you, in {unit}"
+    yield f"margin: {draft.margin:g}   # {about}" if draft.margin is not None else f"# margin: 0.1   # {about}"
+    if draft.claims:
+        yield "claims:   # what you expect, registered before the runs"
+        yield from (f"  - {claim}" for claim in draft.claims)
+        return
+    yield "# claims:   # what you expect, registered before the runs (needs the margin); without claims the report is exploratory"
+    label = f"{factors[0].name}={level_label(factors[0].levels[1])}" if factors else "large"
+    others = "".join(f", {knob.name}={level_label(knob.levels[0])}" for knob in factors[1:])
+    yield f"#   - improves: {_text(label + others)}"
+
+
+def _question(factors: Sequence[KnobDraft], name: str) -> str:
+    names = " and ".join(knob.name.replace("_", " ") for knob in factors)
+    return f"What does {names} change?" if names else f"How well does {name} do?"
+
+
+def _scalar(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, int | float) else _text(value)
+
+
+def _text(value: str) -> str:
+    """Text as YAML reads it back, in quotes where it needs any."""
+    return value if PLAIN.fullmatch(value) and value.lower() not in WORDS_OF_YAML else _quoted(value)
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,144 @@
+"""A program that must not outlive its worker: started as a script, this runs it, and ends all it started.
+
+    python -I -S guard.py GRACE_S STATUS_FD SCRATCH PROGRAM ARGUMENT...
+
+Standard input is the worker's life line: when it ends, because the worker asks or because it was killed, the program's process
+group gets SIGTERM and after GRACE_S seconds SIGKILL, with every process that came from it. On STATUS_FD stands in the end
+`ended <code> <processes left behind>` (a code below zero is a signal), or `error <errno>` where it could not be started. SCRATCH
+is a folder to remove. Imports the standard library alone, so that it starts in milliseconds.
+"""
+
+import ctypes
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+LINGER_S = 2.0  # for processes that are left when the program has ended: they may be about to end too
+SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def main() -> None:
+    """Run the program; see above."""
+    grace_s, status, scratch, command = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+    control(SET_CHILD_SUBREAPER, 1)  # what the program leaves behind becomes a child of this process
+    wake_reading, wake_writing = os.pipe()
+    os.set_blocking(wake_reading, False)
+    os.set_blocking(wake_writing, False)
+    signal.set_wakeup_fd(wake_writing, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda *_: None)  # no SIG_IGN, which the program would inherit
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=die_with_parent)  # noqa: PLW1509
+    except OSError as error:
+        os.write(status, f"error {error.errno}\n".encode())
+        return
+    # The pipe of its output belongs to the program alone: its end is the end of what it prints.
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    watched = [0, wake_reading]
+    deadline = None  # of the grace
+    while process.poll() is None:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        ready, _, _ = select.select(watched, [], [], left)
+        if wake_reading in ready:
+            drain(wake_reading)
+        if 0 in ready and not os.read(0, 4096):
+            watched.remove(0)
+            deadline = time.monotonic() + grace_s
+            signal_group(process.pid, signal.SIGTERM)
+        elif deadline is not None and time.monotonic() >= deadline:
+            break
+    lingering_s = LINGER_S if deadline is None else max(0.0, deadline - time.monotonic())
+    left_behind = end_rest(process, lingering_s, wait_for_them=deadline is None)
+    shutil.rmtree(scratch, ignore_errors=True)
+    os.write(status, f"ended {process.returncode} {left_behind}\n".encode())
+
+
+def end_rest(process: "subprocess.Popen[bytes]", seconds: float, wait_for_them: bool) -> int:
+    """Give what still runs `seconds`, then kill it; returns how many processes had to be killed after their program's own end."""
+    until = time.monotonic() + seconds
+    while (children() or process.poll() is None) and time.monotonic() < until:
+        reap(process)
+        time.sleep(0.02)
+    killed, give_up = 0, time.monotonic() + LINGER_S
+    while time.monotonic() < give_up:
+        reap(process)
+        if process.poll() is None:
+            signal_group(process.pid, signal.SIGKILL)
+        rest = [pid for pid in children() if pid != process.pid]
+        if not rest and process.poll() is not None:
+            break
+        for pid in rest:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue  # it ended just now, or is somebody else's
+            killed += 1
+        time.sleep(0.005)
+    return killed if wait_for_them else 0
+
+
+def reap(process: "subprocess.Popen[bytes]") -> None:
+    """Take note of children that have ended, but for the program itself, whose code is asked for elsewhere."""
+    process.poll()
+    for pid in children():
+        if pid != process.pid:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+
+
+def children() -> "list[int]":
+    """This process's children."""
+    me, found = str(os.getpid()), []
+    if not os.path.isdir("/proc/self"):  # noqa: PTH112 - pathlib takes longer to import than all else
+        return []
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                    fields = file.read().rpartition(b")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if fields[1].decode() == me:
+                found.append(int(name))
+    return found
+
+
+def signal_group(group: int, number: int) -> None:
+    """Signal a process group that may be gone."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return
+
+
+def drain(descriptor: int) -> None:
+    """Read what is there."""
+    try:
+        while os.read(descriptor, 4096):
+            pass
+    except BlockingIOError:
+        return
+
+
+def die_with_parent() -> None:
+    """In the program, before it begins: the kernel kills it when this process is gone, whatever killed that."""
+    control(SET_PDEATHSIG, signal.SIGKILL)
+
+
+def control(option: int, value: int) -> None:
+    """prctl(2), where there is one: elsewhere a guard that is killed leaves its program behind."""
+    if sys.platform == "linux":
+        LIBC.prctl(option, value, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    main()

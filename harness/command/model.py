@@ -1,0 +1,150 @@
+"""The `task:` mapping of an experiment file -> Program: what is known of somebody's training program.
+
+The models are those of the file and of the plan: a plan's program is the file's, its directory made absolute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from harness.errors import InputError
+from harness.stop import duration
+from harness.task import Metric
+
+TASK_NAME = "command"  # of every program, in plans and specs: the version tells them apart
+Scalar = bool | int | float | str
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+
+
+class Knob(_Strict):
+    """One setting of the program, in the long form: its type is the default's."""
+
+    default: Scalar
+    least: float | None = Field(None, alias="from", description="the least value allowed")
+    most: float | None = Field(None, alias="to", description="the largest value allowed")
+    choice: tuple[Scalar, ...] | None = Field(None, min_length=1, description="the values allowed")
+    flag: Text | None = Field(
+        None,
+        description="the option's spelling, default --name; of a boolean the word that stands there alone when it is true, "
+        "as --compile, or --compile/--no-compile",
+    )
+
+    @field_validator("default", "choice")
+    @classmethod
+    def _no_nul(cls, value: Scalar | tuple[Scalar, ...] | None) -> Scalar | tuple[Scalar, ...] | None:
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, str) and "\0" in item:
+                raise ValueError("a NUL character cannot be part of an argument")
+        return value
+
+
+class Measure(_Strict):
+    """One metric: how it reads, and the pattern that finds it in the output; none: it comes in JSON lines."""
+
+    goal: Literal["minimize", "maximize"]
+    unit: str = ""
+    pattern: Text | None = Field(
+        None, description="a regular expression with (?P<value>…) and perhaps (?P<step>…), searched in each line of the output"
+    )
+    resolution: float | None = Field(None, gt=0, description="its smallest step, in its unit")
+    split: Literal["train", "validation", "test"] | None = Field(
+        None, description="the cases it is measured on: searches and tuning choose by validation, and never see test"
+    )
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_a_value(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        if "value" not in groups:
+            raise ValueError(f"{pattern!r} has no group for the number; allowed: a pattern with (?P<value>\\S+) in its place")
+        if unknown := sorted(set(groups) - {"value", "step"}):
+            raise ValueError(f"{pattern!r} names the group {unknown[0]!r}; allowed: value and step")
+        return pattern
+
+    @property
+    def metric(self) -> Metric:
+        """As the harness knows it."""
+        return Metric(self.unit, self.goal, self.resolution, split=self.split)
+
+
+class Program(_Strict):
+    """Any program that trains: needs at most that its seed is an argument, or read from $HARNESS_SEED."""
+
+    command: Text = Field(description="the command line; no shell reads it; {seed}, {run_dir}, {knobs}, {NAME} of a knob")
+    resume: Text | None = Field(
+        None, description="arguments added when {run_dir} holds an earlier attempt; none: it starts afresh"
+    )
+    directory: Text = Field(".", description="where it runs; relative to this file")
+    knobs: dict[str, Scalar | Knob] = Field({}, description="its settings with their defaults, in short or as {default: …}")
+    metrics: dict[str, Measure] = Field(min_length=1, description="what it measures; the first is the default of claims")
+    inputs: tuple[Text, ...] | None = Field(
+        None,
+        description="files and folders whose content decides the result; relative to directory; default: files in the command",
+    )
+    environment: dict[str, Scalar] = Field({}, description="variables added to its environment; no place for secrets")
+    timeout: Annotated[float, Field(gt=0)] | Text | None = Field(
+        None, description="ended after so long, such as 2h30m or seconds; default: never"
+    )
+    identical_seeds: Literal["stop", "allow"] = Field(
+        "stop", description="what to do when a variant's first two seeds give identical curves"
+    )
+
+    @field_validator("timeout")
+    @classmethod
+    def _is_a_duration(cls, value: float | str | None) -> float | str | None:
+        if isinstance(value, str):
+            try:
+                seconds = duration(value)
+            except InputError as error:
+                raise ValueError(str(error)) from error
+            if seconds <= 0:
+                raise ValueError(f"{value!r} leaves no time; allowed: 90s, 10m, 3h50m, 1d or a number of seconds")
+        return value
+
+    @property
+    def timeout_s(self) -> float | None:
+        """Seconds; None: no limit."""
+        return duration(self.timeout) if isinstance(self.timeout, str) else self.timeout
+
+    def knob(self, name: str) -> Knob:
+        """A knob in its long form."""
+        value = self.knobs[name]
+        return value if isinstance(value, Knob) else Knob(default=value)
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What of the program makes run ids, beside its knobs' values and its inputs' content: how it is called, what is read."""
+        measured = {name: {"goal": measure.goal, "pattern": measure.pattern} for name, measure in self.metrics.items()}
+        found: dict[str, Any] = {
+            "command": self.command,
+            "knobs": {name: self.knob(name).flag for name in sorted(self.knobs)},
+            "metrics": measured,
+            "first_metric": next(iter(self.metrics)),
+        }
+        return {**found, "environment": dict(self.environment)} if self.environment else found
+
+    @property
+    def version(self) -> str:
+        """The first 12 hex digits of SHA-256 over the definition's canonical JSON."""
+        return definition_digest(self.definition)
+
+
+def definition_digest(definition: Mapping[str, Any]) -> str:
+    """What a definition gives as the task's version."""
+    text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,111 @@
+"""The `task:` mapping in a file -> Program, or every problem with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.command import knobs, template
+from harness.command.model import Program
+from harness.errors import Problem
+from harness.task import RESULT_METRICS
+from harness.validation import suggestion
+from harness.yamlfile import Node, plain
+
+METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
+# What rows and results hold beside a program's own metrics.
+TAKEN = (
+    "epoch",
+    "step",
+    "seconds",
+    "schema",
+    "state",
+    "reason",
+    "error",
+    "traceback_digest",
+    "ended",
+    "checksums",
+    *RESULT_METRICS,
+)
+
+
+def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
+    """The program, its directory made absolute, and what is wrong with what the parts say of each other.
+
+    What is wrong with its structure is reported with the file's: then there is no program and no problem here.
+    """
+    try:
+        program = Program.model_validate(plain(node))
+    except ValidationError:
+        return None, []
+    problems = [*_names(node, program), *_lines(node, program), *_limits(node, program), *_others(node, program)]
+    if problems:
+        return None, problems
+    folder = Path(node.at.file).parent / Path(program.directory).expanduser()
+    return Program.model_validate({**dict(program), "directory": str(folder.resolve())}), []
+
+
+def _names(node: Node, program: Program) -> Iterator[Problem]:
+    for name in program.knobs:
+        if wrong := knobs.wrong_name(name):
+            yield _at(node, "knobs", name, f"{name!r} {wrong}", key=True)
+    for name in program.metrics:
+        if not METRIC.fullmatch(name):
+            yield _at(node, "metrics", name, f"{name!r} is no name for a metric; allowed: letters, digits and _", key=True)
+        elif name in TAKEN or name.endswith("_fluctuation"):
+            yield _at(node, "metrics", name, f"{name!r} is a number of the harness's own; allowed: another name", key=True)
+
+
+def _lines(node: Node, program: Program) -> Iterator[Problem]:
+    known = [*knobs.RESERVED, *program.knobs]
+    for key in ("command", "resume"):
+        line = getattr(program, key)
+        if line is None:
+            continue
+        try:
+            words = template.words_of(line)
+        except ValueError as error:
+            yield _at(node, key, None, f"cannot be split into words: {error}; allowed: quotes in pairs, as in a shell")
+            continue
+        if not words:
+            yield _at(node, key, None, "is empty; allowed: a program and its arguments, such as python train.py --seed={seed}")
+        for name in dict.fromkeys(template.placeholders(line)):
+            if name not in known:
+                message = f"{{{name}}} stands for nothing; {suggestion(name, known)} ({{{{{name}}}}} is the text {{{name}}})"
+                yield _at(node, key, None, message)
+        if any("{knobs}" in word and word != template.ALL_KNOBS for word in words):
+            yield _at(node, key, None, "{knobs} is part of a word; allowed: {knobs} on its own, or single knobs as {name}")
+    named = template.placeholders(program.command)
+    for name in program.knobs:
+        if "knobs" not in named and name not in named:
+            message = f"is not in the command, so it would change nothing; allowed: {{knobs}} or {{{name}}} in the command"
+            yield _at(node, "knobs", name, message, key=True)
+
+
+def _limits(node: Node, program: Program) -> Iterator[Problem]:
+    for name in program.knobs:
+        if wrong := knobs.wrong_default(program.knob(name)):
+            yield _at(node, "knobs", name, wrong)
+    flags: dict[str, str] = {}
+    for name in program.knobs:
+        flag = program.knob(name).flag or f"--{name}"
+        if (other := flags.setdefault(flag, name)) != name:
+            yield _at(node, "knobs", name, f"has the flag {flag} of {other}; allowed: a flag of its own")
+
+
+def _others(node: Node, program: Program) -> Iterator[Problem]:
+    for name, value in program.environment.items():
+        if not name or "=" in name or "\0" in name or "\0" in str(value):
+            yield _at(node, "environment", name, f"{name!r} is no variable; allowed: a name without =, and text", key=True)
+        elif name in ("HARNESS_SEED", "HARNESS_METRICS", "HARNESS_RUN_DIR", "HARNESS_DEVICE"):
+            yield _at(node, "environment", name, f"{name} is set by the harness; allowed: other names", key=True)
+
+
+def _at(node: Node, block: str, name: str | None, message: str, *, key: bool = False) -> Problem:
+    """The problem at a block of the mapping; or at the value of the entry `name` in it, or at that entry's key."""
+    entry = node.entries[block]
+    inner = entry if name is None else entry.node.entries[name]
+    return Problem(inner.key_at if key else inner.node.at, inner.node.path, message)

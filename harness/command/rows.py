@@ -1,0 +1,188 @@
+"""What a program prints, and the JSON lines it appends -> rows: one a round of its metrics.
+
+A row ends when it has every metric, when one of them comes again, when the step changes, or with the program; then the last row
+takes from earlier ones what it lacks, so that a result has the last value of every metric.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harness.command.model import Measure
+from harness.task import Number, TrainingFailed
+
+LONGEST_LINE = 1 << 16  # bytes of a line that are looked at
+LINE_END = re.compile(rb"[\r\n]")  # progress bars go back to the start of their line
+OWN = frozenset({"epoch", "seconds", "schema", "state", "reason", "error", "traceback_digest", "ended", "checksums"})
+
+
+class Lines:
+    """Bytes as they come in -> whole lines. Of a line longer than `longest` bytes the rest is passed over."""
+
+    def __init__(self, longest: int = LONGEST_LINE) -> None:
+        self.longest = longest
+        self._rest = b""
+
+    def add(self, data: bytes) -> list[str]:
+        """The lines that `data` completes."""
+        *whole, rest = LINE_END.split(self._rest + data)
+        self._rest = rest[: self.longest]
+        return [_decoded(line[: self.longest]) for line in whole if line]
+
+    def end(self) -> list[str]:
+        """What stands behind the last line's end."""
+        rest, self._rest = self._rest, b""
+        return [_decoded(rest)] if rest else []
+
+
+class Rows:
+    """Collects metrics into rows; `take` gives those that are whole.
+
+    `known` are the rows of an earlier attempt. A program that goes on from there repeats some steps perhaps: rows up to the last
+    known step are passed over.
+    """
+
+    def __init__(
+        self, metrics: Mapping[str, Measure], known: Sequence[Mapping[str, Any]] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.metrics = metrics
+        self.patterns = {name: re.compile(measure.pattern) for name, measure in metrics.items() if measure.pattern}
+        self.count = len(known)
+        # Metric -> its last value.
+        self.last: dict[str, float] = {name: row[name] for row in known for name in metrics if row.get(name) is not None}
+        steps = [row["step"] for row in known]
+        # None from the first new row on; and where steps begin anew in each epoch, so that they tell nothing.
+        self._known_step: int | None = steps[-1] if steps and steps == sorted(steps) else None
+        self._clock, self._since = clock, clock()
+        self._row: dict[str, float] = {}
+        self._extra: dict[str, Number] = {}
+        self._row_step: int | None = None
+        self._whole: deque[dict[str, Any]] = deque()
+
+    def begin(self) -> None:
+        """The first row's time counts from now."""
+        self._since = self._clock()
+
+    def line(self, text: str) -> None:
+        """Search a line of output. Raises TrainingFailed where a pattern finds something that is no number."""
+        for name, pattern in self.patterns.items():
+            if match := pattern.search(text):
+                found = match.groupdict()
+                step = found.get("step")
+                self._add(
+                    name, _number(name, found["value"] or "", text), None if step is None else _whole_number(name, step, text)
+                )
+
+    def record(self, text: str) -> None:
+        """Take a JSON line: an object of numbers, `step` among them perhaps. Raises TrainingFailed."""
+        if not text.strip():
+            return
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise _unreadable(f"$HARNESS_METRICS has a line that is no JSON ({error}): {_shown(text)}") from error
+        if not isinstance(values, dict):
+            raise _unreadable(f"$HARNESS_METRICS has a line that is no JSON object: {_shown(text)}")
+        step = values.pop("step", None)
+        if step is not None and (type(step) not in (int, float) or not math.isfinite(step) or step != int(step)):
+            raise _unreadable(f"$HARNESS_METRICS has the step {json.dumps(step)}, which is no whole number: {_shown(text)}")
+        step = None if step is None else int(step)
+        found = {
+            name: _json_number(name, value, text) for name, value in values.items() if name in self.metrics and value is not None
+        }
+        if self._row and (self._is_another(step) or any(name in self._row for name in found)):
+            self._close()
+        others = {name: value for name, value in values.items() if name not in self.metrics and name not in OWN}
+        self._extra |= {name: value for name, value in others.items() if type(value) in (int, float) and abs(value) < 1e300}
+        for name, value in found.items():
+            self._add(name, value, step)
+
+    def end(self) -> None:
+        """The program has ended: nothing more comes for the row that has begun."""
+        if self._row:
+            self._row = {**self.last, **self._row}
+            self._close()
+
+    def take(self) -> dict[str, Any] | None:
+        """The next whole row, with `epoch` (its number, from 1), `step`, `seconds`; a metric that it lacks is None."""
+        return self._whole.popleft() if self._whole else None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a row to take."""
+        return bool(self._whole)
+
+    @property
+    def missing(self) -> list[str]:
+        """The metrics that were never seen."""
+        return [name for name in self.metrics if name not in self.last and name not in self._row]
+
+    def _add(self, name: str, value: float, step: int | None) -> None:
+        if self._row and (name in self._row or self._is_another(step)):
+            self._close()
+        self._row[name] = value
+        self._row_step = step if step is not None else self._row_step
+        if len(self._row) == len(self.metrics) or not math.isfinite(value):
+            self._close()
+
+    def _is_another(self, step: int | None) -> bool:
+        return step is not None and self._row_step is not None and step != self._row_step
+
+    def _close(self) -> None:
+        row, extra, step = self._row, self._extra, self._row_step
+        self._row, self._extra, self._row_step = {}, {}, None
+        if step is not None and self._known_step is not None and step <= self._known_step:
+            return
+        self._known_step = None
+        self.count += 1
+        self.last |= row
+        now = self._clock()
+        seconds, self._since = now - self._since, now
+        metrics = {name: row.get(name) for name in self.metrics}
+        numbered = {"epoch": self.count, "step": self.count if step is None else step}
+        self._whole.append({**numbered, **metrics, **extra, "seconds": seconds})
+
+
+def _number(name: str, value: str, line: str) -> float:
+    try:
+        return float(value)
+    except ValueError as error:
+        raise _unreadable(f"the pattern of {name} found {value[:60]!r}, which is no number, in: {_shown(line)}") from error
+
+
+def _whole_number(name: str, value: str, line: str) -> int:
+    number = _number(f"{name} (its step)", value, line)
+    if not math.isfinite(number) or number != int(number):
+        raise _unreadable(f"the pattern of {name} found the step {value[:60]!r}, which is no whole number, in: {_shown(line)}")
+    return int(number)
+
+
+def _json_number(name: str, value: Any, line: str) -> float:
+    # Non-finite numbers are no JSON; those who write it say so in words.
+    if value in ("nan", "inf", "-inf", "NaN", "Infinity", "-Infinity"):
+        return float(value)
+    if type(value) not in (int, float):
+        raise _unreadable(f"$HARNESS_METRICS has {json.dumps(value)[:60]} for {name}, which is no number: {_shown(line)}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise _unreadable(f"$HARNESS_METRICS has a number for {name} that is too large: {_shown(line)}") from error
+
+
+def _unreadable(message: str) -> TrainingFailed:
+    return TrainingFailed("output", message)
+
+
+def _decoded(line: bytes) -> str:
+    return line.decode(errors="backslashreplace")
+
+
+def _shown(line: str) -> str:
+    line = line.strip()
+    return ascii(line if len(line) <= 120 else f"{line[:117]}...")

@@ -1,0 +1,200 @@
+"""Programs that are interrupted, killed, or lose their worker: what dies with what, and how the runs go on."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from programs import WALK, log_of, planned, trained
+
+from harness import worker
+from harness.attempt import Means, attempt
+from harness.command.program import Program
+from harness.errors import EXIT_INTERRUPTED, Interrupted
+from harness.plan import task_of
+from harness.store.atomic import read_json
+from harness.store.lease import Holder, Timing, Watch
+from harness.store.provenance import Provenance
+from harness.store.records import read_rows
+
+# An epoch every 50 ms; keeps its place in {run_dir}/place, from which --resume goes on. Its process id goes to `pids`.
+SLOW = """
+import argparse, os, random, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--seed", type=int)
+parser.add_argument("--out")
+parser.add_argument("--resume", action="store_true")
+a = parser.parse_args()
+open("pids", "a").write(f"{os.getpid()}\\n")
+place = os.path.join(a.out, "place")
+first = 1
+if a.resume:
+    first = max(1, int(open(place).read()) - 6)  # as a checkpoint that is a little old
+    print("going on at", first)
+for epoch in range(first, 21):
+    time.sleep(0.05)
+    print(f"epoch {epoch}: loss {random.Random(f'{a.seed} {epoch}').random():.6f}", flush=True)
+    open(place + ".new", "w").write(str(epoch + 1))
+    os.replace(place + ".new", place)
+"""
+COMMAND = "{python} train.py --seed={seed} --out={run_dir}"
+
+
+def pids(folder):
+    try:
+        return [int(line) for line in (folder / "pids").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.01)
+
+
+def rows_of(store, plan, index=0):
+    return read_rows(store.paths.run(plan.runs[index].id).metrics)
+
+
+def values(store, plan, index=0):
+    return [(row["epoch"], row["step"], row["loss"]) for row in rows_of(store, plan, index)]
+
+
+@pytest.fixture
+def reference(store, tmp_path):
+    """What the run gives when nothing happens to it."""
+    other = type(store).open(tmp_path / "reference")
+    plan = planned(tmp_path, SLOW, command=COMMAND)
+    trained(other, plan)
+    (tmp_path / "pids").unlink()
+    return values(other, plan)
+
+
+@pytest.mark.parametrize("resume", [None, "--resume"])
+def test_a_killed_worker_takes_its_program_along_and_the_run_goes_on(store, tmp_path, start_worker, reference, resume):
+    plan = planned(tmp_path, SLOW, command=COMMAND, resume=resume)
+    process = start_worker(store.save_plan(plan))
+    until(lambda: len(rows_of(store, plan)) >= 6)
+    process.kill()
+    process.wait()
+    until(lambda: not alive(pids(tmp_path)[0]))
+    known = len(rows_of(store, plan))
+    (end,) = trained(store, plan)
+    assert end.state == "completed"
+    assert values(store, plan) == reference
+    origin = read_json(store.paths.run(end.id).provenance, Provenance)
+    log = log_of(store, plan)
+    if resume:
+        assert origin.resumed
+        assert origin.restarts[-1].epoch >= known - 8
+        assert f"going on after {origin.restarts[-1].epoch} epochs" in log
+        assert "--resume" in log
+    else:
+        assert not origin.resumed
+        assert log.count("epoch 1: loss") == 2
+
+
+def test_an_interrupted_worker_ends_its_program_and_keeps_the_rows(store, tmp_path, start_worker, reference):
+    plan = planned(tmp_path, SLOW, command=COMMAND, resume="--resume")
+    process = start_worker(store.save_plan(plan))
+    until(lambda: len(rows_of(store, plan)) >= 4)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == EXIT_INTERRUPTED
+    assert not alive(pids(tmp_path)[0])
+    assert store.record(plan.runs[0].id).state == "interrupted"
+    assert trained(store, plan)[0].state == "completed"
+    assert values(store, plan) == reference
+
+
+def test_a_program_that_will_not_end_is_made_to(tmp_path):
+    stubborn = "trap '' TERM; echo $$; while true; do sleep 0.1; done"
+    program = Program(["sh", "-c", stubborn], tmp_path, dict(os.environ), grace_s=0.2)
+    pid = int(program.read(10.0))
+    program.end()
+    assert not alive(pid)
+
+
+def test_a_killed_program_fails_its_run_and_a_retry_goes_on(store, tmp_path, start_worker, reference):
+    plan = planned(tmp_path, SLOW, command=COMMAND, resume="--resume")
+    process = start_worker(store.save_plan(plan))
+    until(lambda: len(rows_of(store, plan)) >= 4)
+    os.kill(pids(tmp_path)[0], signal.SIGKILL)
+    process.wait(30)
+    failed = store.record(plan.runs[0].id)
+    assert (failed.state, failed.reason) == ("failed", "killed")
+    assert trained(store, plan, "--retry", "failed")[0].state == "completed"
+    assert values(store, plan) == reference
+    assert read_json(store.paths.run(failed.id).provenance, Provenance).resumed
+
+
+def test_a_killed_guard_takes_the_program_along(store, tmp_path, start_worker):
+    plan = planned(tmp_path, SLOW, command=COMMAND)
+    process = start_worker(store.save_plan(plan))
+    until(lambda: pids(tmp_path) and len(rows_of(store, plan)) >= 2)
+    guard = int(Path(f"/proc/{pids(tmp_path)[0]}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(guard, signal.SIGKILL)
+    process.wait(30)
+    assert not alive(pids(tmp_path)[0])
+    assert store.record(plan.runs[0].id).error == "the process that watches over the program was killed, and the program with it"
+
+
+def test_a_retry_of_a_program_that_failed_by_itself_starts_afresh(store, tmp_path):
+    script = """
+    import os, sys
+    place = os.path.join(sys.argv[1], "place")
+    if os.path.exists(place): raise SystemExit("not empty")
+    open(place, "w").close()
+    print("epoch 1: loss 1.0")
+    if not os.path.exists("mended"): raise SystemExit("broken")
+    """
+    plan = planned(tmp_path, script, command="{python} train.py {run_dir}", resume="--resume")
+    assert trained(store, plan)[0].error == "exit code 1; it last printed: broken"
+    (tmp_path / "mended").touch()
+    (end,) = trained(store, plan, "--retry", "failed")
+    assert (end.state, end.epoch) == ("completed", 1)
+    assert (store.paths.run(end.id).files / "place").exists(), "what a program wrote is kept"
+
+
+def test_changed_inputs_are_noticed_before_anything_is_trained(store, tmp_path, capsys):
+    plan = planned(tmp_path, WALK)
+    (tmp_path / "train.py").write_text("print('epoch 1: loss 0')")
+    assert worker.main([str(store.save_plan(plan))]) == 2
+    assert "the inputs have changed since the plan was made: train.py; plan again with --replan" in capsys.readouterr().err
+    assert store.record(plan.runs[0].id).state == "pending"
+
+
+def test_a_seed_that_changes_nothing_stops_the_plan_and_there_is_a_way_on(store, tmp_path, capsys):
+    fields = {"knobs": {"rate": 0.1}, "factors": {"rate": [0.1, 0.2]}, "seeds": 3, "command": "{python} train.py {knobs}"}
+    plan = planned(tmp_path, WALK, **fields)
+    assert worker.main([str(store.save_plan(plan))]) == 2
+    states = [store.record(run.id).state for run in plan.runs]
+    assert states == ["completed"] * 3 + ["pending"] * 3
+    assert "walk: the seed changes nothing: rate=0.1 has identical curves with seeds 0 and 1" in capsys.readouterr().err
+    allowed = planned(tmp_path, WALK, identical_seeds="allow", **fields)
+    assert [run.id for run in allowed.runs] == [run.id for run in plan.runs], "what was trained counts"
+    assert [record.state for record in trained(store, allowed)] == ["completed"] * 6
+
+
+def test_pruning_ends_the_program(store, tmp_path):
+    plan = planned(tmp_path, SLOW.replace("range(first, 21)", "range(first, 2000)"), command=COMMAND)
+    planned_run = plan.runs[0]
+    with store.take(planned_run.id, Watch(Timing(), Holder.here())) as lease, pytest.raises(Interrupted):
+        attempt(
+            worker.job(plan, planned_run, task_of(plan)),
+            store.paths.run(planned_run.id),
+            lease,
+            Means(enough=lambda rows: len(rows) >= 3),
+        )
+    assert not alive(pids(tmp_path)[0])
+    assert len(rows_of(store, plan)) == 3

@@ -1,0 +1,72 @@
+"""Metrics as they come in -> rows."""
+
+from harness.command.model import Measure
+from harness.command.rows import Lines, Rows
+
+BOTH = {
+    "train": Measure(goal="minimize", pattern=r"iter (?P<step>\d+): loss (?P<value>\S+)"),
+    "validation": Measure(goal="minimize", pattern=r"step (?P<step>\d+): val loss (?P<value>\S+)"),
+}
+PLAIN = {
+    "loss": Measure(goal="minimize", pattern=r"loss (?P<value>\S+)"),
+    "final": Measure(goal="maximize", pattern=r"final (?P<value>\S+)"),
+}
+
+
+def rows_of(rows):
+    found = []
+    while (row := rows.take()) is not None:
+        found.append(tuple(row[name] for name in ("epoch", "step", *rows.metrics)))
+    return found
+
+
+def read(metrics, *lines, known=()):
+    rows = Rows(metrics, known)
+    for line in lines:
+        rows.line(line)
+    rows.end()
+    return rows_of(rows)
+
+
+def test_metrics_of_one_step_are_one_row_and_what_a_row_lacks_is_none():
+    lines = ("step 0: val loss 4.0", "iter 0: loss 3.9", "iter 10: loss 3.0", "iter 20: loss 2.5", "step 20: val loss 2.6")
+    assert read(BOTH, *lines) == [(1, 0, 3.9, 4.0), (2, 10, 3.0, None), (3, 20, 2.5, 2.6)]
+
+
+def test_the_last_row_has_the_last_value_of_each_metric():
+    assert read(BOTH, "step 0: val loss 4.0", "iter 10: loss 3.0") == [(1, 0, None, 4.0), (2, 10, 3.0, 4.0)]
+
+
+def test_without_steps_a_row_ends_when_a_metric_comes_again():
+    assert read(PLAIN, "loss 3", "loss 2", "loss 1", "final 90") == [(1, 1, 3.0, None), (2, 2, 2.0, None), (3, 3, 1.0, 90.0)]
+
+
+def test_rows_that_are_known_are_not_doubled():
+    known = [{"epoch": n, "step": 10 * n, "train": 4.0 - n, "validation": None} for n in (1, 2, 3)]
+    again = ("iter 20: loss 9", "iter 30: loss 9", "iter 40: loss 0.5", "iter 10: loss 0.1")
+    assert read(BOTH, *again, known=known) == [(4, 40, 0.5, None), (5, 10, 0.1, None)]
+
+
+def test_steps_that_begin_anew_in_each_epoch_hold_nothing_back():
+    known = [{"epoch": n, "step": step, "train": 1.0, "validation": 1.0} for n, step in enumerate((10, 20, 10, 20), start=1)]
+    assert read(BOTH, "iter 10: loss 0.5", known=known) == [(5, 10, 0.5, 1.0)]
+
+
+def test_a_number_that_is_not_finite_is_told_at_once():
+    rows = Rows(BOTH)
+    rows.line("iter 3: loss nan")
+    assert rows.waiting
+
+
+def test_lines_are_cut_at_their_ends_wherever_the_bytes_are_cut():
+    text = "a\nbc\r\nd\xe9\n\nlast".encode()
+    for size in range(1, 8):
+        lines = Lines()
+        found = [line for start in range(0, len(text), size) for line in lines.add(text[start : start + size])]
+        assert [*found, *lines.end()] == ["a", "bc", "d\xe9", "last"]
+
+
+def test_of_a_line_without_an_end_only_the_beginning_is_kept():
+    lines = Lines(longest=10)
+    assert [lines.add(b"0123456789" * 100) for _ in range(100)] == [[]] * 100
+    assert lines.add(b"\nnext\n") == ["0123456789", "next"]
