@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,9 +66,9 @@ def _pursued(store: Store, study: Study, options: Options, url: str | None, repl
 
     began = time.monotonic()
     watch = Watch(Timing(), Holder.here())
-    desk = Desk(store.paths.study(study.name), study, url)
-    desk.prepare(watch)
-    pursuit = _searched(store, desk, watch, options)
+    with closing(Desk(store.paths.study(study.name), study, url)) as desk:
+        desk.prepare(watch)
+        pursuit = _searched(store, desk, watch, options)
     if pursuit.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
         return pursuit
     asked = top_plan(study, pursuit.trials)

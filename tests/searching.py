@@ -22,7 +22,7 @@ from harness.search import Study, make_study, prepare
 from harness.search.desk import Desk
 from harness.search.worker import SearchWorker
 from harness.stop import Stop
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.lease import DEATHS_ALLOWED, Holder, Seen, Timing, Watch, newest
 from harness.store.records import Store
 from harness.trainer import Options
 
@@ -56,16 +56,19 @@ def worker(store: Store, study: Study, url: str | None = None, **options: Any) -
     return SearchWorker(store, study, Options(**quick), Stop(), url=url)
 
 
+Crew = Callable[[], list["subprocess.Popen[str]"]]
+
+
 @contextmanager
-def workers(
-    store: Store, study: Study, count: int, url: str | None = None
-) -> Iterator[Callable[[], list[subprocess.Popen[str]]]]:
-    """`count` worker processes; calling what it gives starts others in the place of those that ended badly."""
+def workers(store: Store, study: Study, count: int, url: str | None = None, *more: str, stale_s: float = 5) -> Iterator[Crew]:
+    """`count` worker processes, with the options `more`; calling what it gives starts others in the place of those that ended
+    badly.
+    """
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
     environment = {**os.environ, "PYTHONPATH": paths, "HARNESS_STORAGE": url or "", "OMP_NUM_THREADS": "1"}
     spec = str(store.paths.study(study.name).spec)
-    quick = ["--one-stage", "--track", "none", "--poll-s", "0.02", "--beat-s", "0.2", "--stale-s", "5"]
-    command = [sys.executable, "-m", "harness.worker", spec, *quick]
+    quick = ["--one-stage", "--track", "none", "--poll-s", "0.02", "--beat-s", "0.2", "--stale-s", str(stale_s)]
+    command = [sys.executable, "-m", "harness.worker", spec, *quick, *more]
 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -87,18 +90,45 @@ def workers(
             process.communicate()
 
 
-def finish(refill: Callable[[], list[subprocess.Popen[str]]], kills: int = 0, chance: random.Random | None = None) -> None:
-    """Wait until every worker has ended well; meanwhile kill `kills` of them at random moments."""
+def finish(refill: Crew) -> None:
+    """Wait until every worker has ended well."""
     until = time.monotonic() + 240
-    for _ in range(kills):
-        assert chance is not None
-        time.sleep(chance.uniform(0.1, 0.6))
-        running = [process for process in refill() if process.poll() is None]
-        if running:
-            chance.choice(running).send_signal(signal.SIGKILL)
     while any(process.poll() != 0 for process in refill()):
         assert time.monotonic() < until, "the search does not end"
         time.sleep(0.05)
+
+
+def kill(store: Store, study: Study, refill: Crew, times: int, chance: random.Random) -> int:
+    """Kill a worker `times` times at random moments of its work, or until the search ends; how often it was done.
+
+    A run whose holder died three times in a row at one checkpoint is given up, as it should be: those in whose hands that would
+    happen are spared.
+    """
+    killed = 0
+    while killed < times and any(process.poll() != 0 for process in refill()):
+        time.sleep(chance.uniform(0.05, 0.25))
+        working = [process for process in refill() if process.poll() is None]
+        if not working:
+            continue
+        victim = chance.choice(working)
+        victim.send_signal(signal.SIGSTOP)
+        # What it holds does not change from here on; that it ended, if so, is left for `poll` to see.
+        os.waitid(os.P_PID, victim.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        held = held_by(store, study, victim.pid)
+        if held and all(one.claim.deaths < DEATHS_ALLOWED - 1 for one in held if one.claim is not None):
+            victim.kill()
+            victim.wait()
+            killed += 1
+        else:
+            victim.send_signal(signal.SIGCONT)
+    return killed
+
+
+def held_by(store: Store, study: Study, pid: int) -> list[Seen]:
+    """The leases of trials and of runs that a process of this machine has or was the last to have."""
+    trials = store.paths.study(study.name).trials
+    found = [newest(folder) for root in (store.paths.runs, trials) if root.is_dir() for folder in root.iterdir()]
+    return [one for one in found if one is not None and one.claim is not None and one.claim.holder.pid == pid]
 
 
 def outcomes(store: Store, runs: set[str]) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.experiment.space import Choice, Values
 from harness.search.model import Study
-from harness.search.storage import open_storage, talking
+from harness.search.storage import close_storage, open_storage, talking
 from harness.search.trials import (
     DIGEST,
     ENDED,
@@ -74,15 +74,19 @@ class Desk:
         import optuna
 
         self.paths, self.study, self._url = paths, study, url
-        storage = open_storage(paths, url)
+        self._storage = open_storage(paths, url)
         with talking(url):
             self.optuna = optuna.create_study(
-                storage=storage,
+                storage=self._storage,
                 study_name=_name(study),
                 directions=list(study.objectives.values()),
                 pruner=_pruner(study),
                 load_if_exists=True,
             )
+
+    def close(self) -> None:
+        """Let go of the storage."""
+        close_storage(self._storage)
 
     def prepare(self, watch: Watch) -> None:
         """Before there are workers: what is known to be good is tried first."""
@@ -227,12 +231,15 @@ def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial]
         url = None
     elif url is None:
         return None
-    with talking(url):
-        try:
-            stored = optuna.load_study(storage=open_storage(paths, url), study_name=_name(study))
-        except KeyError:
-            return None
-        return [trial_of(study, frozen) for frozen in stored.get_trials(deepcopy=False)]
+    storage = open_storage(paths, url)
+    try:
+        with talking(url):
+            stored = optuna.load_study(storage=storage, study_name=_name(study))
+            return [trial_of(study, frozen) for frozen in stored.get_trials(deepcopy=False)]
+    except KeyError:
+        return None
+    finally:
+        close_storage(storage)
 
 
 def elsewhere(paths: StudyPaths) -> bool:

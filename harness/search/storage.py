@@ -51,6 +51,15 @@ def open_storage(paths: StudyPaths, url: str | None) -> optuna.storages.BaseStor
         return optuna.storages.RDBStorage(f"{DATABASES[scheme]}:{rest}", engine_kwargs={"pool_pre_ping": True, "pool_size": 1})
 
 
+def close_storage(storage: optuna.storages.BaseStorage) -> None:
+    """Let go of the connections to a database; the journal holds none."""
+    import optuna
+
+    if isinstance(storage, optuna.storages.RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
+
+
 @contextmanager
 def talking(url: str | None) -> Iterator[None]:
     """While the storage at `url` is read or written: quiet, and what goes wrong is told in the harness's errors.

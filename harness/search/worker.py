@@ -71,7 +71,8 @@ class SearchWorker:
         return begin(self.store, asked) if asked is not None else None
 
     def close(self) -> None:
-        """Let go of what shows the runs elsewhere."""
+        """Let go of the trials' storage, and of what shows the runs elsewhere."""
+        self.desk.close()
         self.trainer.close()
 
     def _retry(self) -> None:

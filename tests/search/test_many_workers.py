@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
-from searching import SPACE, begun, finish, outcomes, postgres, toy_search, worker, workers
+from searching import SPACE, begun, finish, held_by, kill, outcomes, postgres, toy_search, worker, workers
 
 from harness.search import Study
 from harness.search.desk import Desk
 from harness.search.trials import counted
+from harness.store.provenance import Provenance, Start
 from harness.store.records import Store
 
+T = TypeVar("T")
 DATABASE = pytest.mark.needs("postgres", "/usr/lib/postgresql/*/bin/postgres")
 
 
@@ -29,12 +35,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | None]:
 
 
 def check(desk: Desk, target: int) -> set[str]:
-    """Every trial is over, as many count as were asked for, none is followed by two; the runs."""
+    """As many trials count as were asked for, each is over, nobody trains any more, none is followed by two; the runs."""
     trials = desk.trials()
     own = counted(trials)
     assert len(own) == target
     assert all(trial.state == "completed" for trial in own), [(trial.state, trial.reason) for trial in own]
-    assert all(trial.over for trial in trials)
+    assert all(trial.state != "running" for trial in trials)
     assert len({trial.number for trial in trials}) == len(trials)
     follows = [trial.follows for trial in trials if trial.follows is not None]
     assert len(follows) == len(set(follows))
@@ -46,11 +52,11 @@ def check(desk: Desk, target: int) -> set[str]:
 @pytest.mark.slow
 def test_eight_workers_end_with_exactly_the_target(store: Store, tmp_path: Path, url: str | None) -> None:
     study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 200}}")
-    desk = begun(store, study, url)
-    with workers(store, study, 8, url) as refill:
-        finish(refill)
-    runs = check(desk, 200)
-    assert len(desk.trials()) == 200
+    with closing(begun(store, study, url)) as desk:
+        with workers(store, study, 8, url) as refill:
+            finish(refill)
+        runs = check(desk, 200)
+        assert len(desk.trials()) == 200
     assert {path.parent.name for path in store.paths.runs.glob("*/result.json")} == runs
 
 
@@ -58,18 +64,60 @@ def test_eight_workers_end_with_exactly_the_target(store: Store, tmp_path: Path,
 def test_with_workers_killed_at_random_too_and_the_results_have_the_same_bits(
     store: Store, tmp_path: Path, url: str | None
 ) -> None:
-    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 60}}", config="{epochs: 6, sleep: 0.01}")
-    desk = begun(store, study, url)
-    with workers(store, study, 4, url) as refill:
-        finish(refill, kills=12, chance=random.Random(7))
-    runs = check(desk, 60)
-    disturbed = outcomes(store, runs)
-    alone = Store.open(tmp_path / "undisturbed")
-    undisturbed = _again(alone, study, desk)
-    assert undisturbed == disturbed
+    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 40}}", config="{epochs: 6, sleep: 0.01}")
+    with closing(begun(store, study, url)) as desk:
+        with workers(store, study, 4, url, "--checkpoint-every", "0.05") as refill:
+            assert kill(store, study, refill, 10, random.Random(7)) == 10
+            finish(refill)
+        runs = check(desk, 40)
+        assert "interrupted" in {trial.state for trial in desk.trials()}
+        assert any(start.epoch > 0 for run in runs for start in _restarts(store, run))
+        assert _undisturbed(Store.open(tmp_path / "undisturbed"), study, desk) == outcomes(store, runs)
 
 
-def _again(store: Store, study: Study, desk: Desk) -> object:
+@pytest.mark.slow
+@pytest.mark.parametrize("wakes", ["while another trains it", "when all is over"])
+def test_a_worker_that_slept_in_the_middle_of_a_trial_changes_nothing(store: Store, tmp_path: Path, wakes: str) -> None:
+    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 3}}", config="{epochs: 10, sleep: 0.04}")
+    desk = begun(store, study)
+    more = ("--checkpoint-every", "0.1")
+    with workers(store, study, 1, None, *more, stale_s=2) as asleep:
+        (sleeper,) = asleep()
+        run = _until(lambda: next(iter(_with_checkpoint(store)), None))
+        sleeper.send_signal(signal.SIGSTOP)
+        with workers(store, study, 1, None, *more, stale_s=2) as awake:
+            if wakes == "when all is over":
+                finish(awake)
+            else:
+                (other,) = awake()
+                _until(lambda: run in {lease.folder.name for lease in held_by(store, study, other.pid)})
+            sleeper.send_signal(signal.SIGCONT)
+            finish(awake)
+            finish(asleep)
+    runs = check(desk, 3)
+    assert run in runs
+    assert desk.trials()[0].state == "interrupted"
+    assert _undisturbed(Store.open(tmp_path / "undisturbed"), study, desk) == outcomes(store, runs)
+
+
+def _until(found: Callable[[], T]) -> T:
+    """What `found` gives, as soon as it is something."""
+    until = time.monotonic() + 120
+    while not (value := found()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return value
+
+
+def _with_checkpoint(store: Store) -> list[str]:
+    return [path.parent.name for path in store.paths.runs.glob("*/checkpoint.pt")]
+
+
+def _restarts(store: Store, run: str) -> Sequence[Start]:
+    return Provenance.model_validate_json(store.paths.run(run).provenance.read_text()).restarts
+
+
+def _undisturbed(store: Store, study: Study, desk: Desk) -> object:
     """The outcomes of the same settings, trained one after the other by one worker."""
     first = [dict(trial.values) for trial in counted(desk.trials())]
     same = Study.model_validate({**dict(study), "first": first})
