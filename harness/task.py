@@ -247,7 +247,7 @@ _FOLDERS: list[str] = []
 
 
 def _kept(name: str, folder: str | None) -> str | None:
-    """Where the module is imported from that lies in `folder`: a copy, where $HARNESS_CODE names folders and one of them has it."""
+    """Where the module that lies in `folder` is imported from: its copy, if one of the folders in $HARNESS_CODE has one."""
     kept = [place for place in os.environ.get("HARNESS_CODE", "").split(os.pathsep) if place]
     return next(filter(None, (module_folder(name, Path(place)) for place in kept)), folder) if folder is not None else None
 

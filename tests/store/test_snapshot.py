@@ -13,6 +13,7 @@ import harness
 from harness.errors import InputError
 from harness.store import provenance, snapshot
 from harness.store.paths import Paths
+from harness.task import find_task
 
 ROOT = Path(harness.__file__).parent.parent
 
@@ -159,3 +160,12 @@ def test_what_is_kept_of_this_project_works_by_itself(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(made.folder))
+
+
+def test_a_task_beside_its_experiment_is_imported_from_the_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("there", "kept"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "lonely_toy.py").write_text(f"from toy_task import Toy\nTOY = Toy()\nTOY.version = {folder!r}\n")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("HARNESS_CODE", os.pathsep.join([str(tmp_path), str(tmp_path / "kept")]))
+    assert find_task("lonely_toy:TOY", str(tmp_path / "there")).version == "kept"
