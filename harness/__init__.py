@@ -8,6 +8,7 @@ experiments/*.yaml -> yamlfile, validation, claims, experiment/     what was ask
                    -> tracking/                                     a mirror in Weights & Biases that training never waits for
                    -> frames, statistics/, verdicts/                tables, and what they say of the claims
                    -> calibration, power, images                    levels of looks; what a design finds; other test images
+                   -> slurm/                                        the same workers as arrays on a cluster
                    -> wording/, figures/, writeup/, console/        words, plots, pages, the terminal
 """
 

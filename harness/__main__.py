@@ -13,6 +13,7 @@ from harness.errors import EXIT_BAD_INPUT
 COMMANDS: Mapping[str, str] = {
     "run": "plan an experiment, train what is due, report",
     "sweep": "search, confirm the best trials on fresh seeds, report",
+    "submit": "the same on a SLURM cluster: arrays of workers, then the report",
     "status": "where plans and runs stand, and how runs differ",
     "report": "write the reports again from what is there",
     "new": "write a first experiment for any training script",

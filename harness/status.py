@@ -108,6 +108,7 @@ def _show_one(store: Store, name: str, as_json: bool) -> None:
 
 def _show_search(store: Store, study: Study, as_json: bool) -> None:
     from harness.console import documents, shell
+    from harness.console import queue as jobs
     from harness.console.choices import confirmed as table
     from harness.console.searches.standing import document, one_search, row
     from harness.console.standing import overview
@@ -115,6 +116,7 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
     from harness.errors import InputError
     from harness.pursue import confirmed
     from harness.search.confirm import names
+    from harness.slurm.standing import submitted
     from harness.standings import stand, stand_search
 
     stands = stand_search(store, study)
@@ -126,8 +128,11 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
         standings.append(found)
         errors += complaints
     again = confirmed(store, study)
+    queue, damaged, untold = submitted(store.paths, study.name)
+    trained = {**stands.records, **store.records(run.id for plan in stages for run in plan.runs)}
     if as_json:
-        shell.show_json({**document(stands), "confirmation": [documents.plan_standing(one) for one in standings]})
+        told = {"confirmation": [documents.plan_standing(one) for one in standings]}
+        shell.show_json({**document(stands), **told, "queue": jobs.document(queue, trained)})
     else:
         shown = None
         if again is not None and stands.trials is not None:
@@ -137,23 +142,35 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
                 errors.append(error)
         rows = overview([row(stands), *map(row_of_plan, standings)])
         shell.show(one_search(stands, rows, store.paths, shown))
-    shell.end_with(errors)
+        if queue is not None:
+            names_of = {run: f"trial {trial.number}" for trial in stands.trials or () for run in trial.runs}
+            names_of |= {run.id: f"{run.variant} seed {run.seed}" for plan in stages for run in plan.runs}
+            shell.show("", *jobs.table(queue, trained, names_of))
+    if untold is not None:
+        shell.say(untold)
+    shell.end_with([*errors, *damaged])
 
 
 def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
     from harness.console import documents, shell, standing
-    from harness.standings import stand
+    from harness.console.queue import document
+    from harness.slurm.standing import submitted
+    from harness.standings import family, stand
 
     records = store.records([run.id for run in plan.runs])
     stands, errors = stand(store, plan, records)
+    queue, damaged, untold = submitted(store.paths, family(plan.name))
     if plan.program is not None:
         begun = [run.id for run in plan.runs if records[run.id].state != "pending"]
         stands = replace(stands, resumed=sum(resumed(store, run_id) for run_id in begun))
     if as_json:
-        shell.show_json({**documents.plan_standing(stands), "runs": documents.plan_runs(plan, records)})
+        jobs = document(queue, records)
+        shell.show_json({**documents.plan_standing(stands), "runs": documents.plan_runs(plan, records), "queue": jobs})
     else:
-        shell.show(standing.one_plan(stands, records, store.paths))
-    shell.end_with(errors)
+        shell.show(standing.one_plan(stands, records, store.paths, queue))
+    if untold is not None:
+        shell.say(untold)
+    shell.end_with([*errors, *damaged])
 
 
 def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:

@@ -225,6 +225,7 @@ def find_task(name: str, folder: str | None = None) -> Task:
         raise InputError(
             f"no task {name!r}; allowed: {', '.join(TASKS)}, package.module:Object, or a mapping with the command of a program"
         )
+    folder = _kept(name, folder)
     if folder is not None and (folder, name) in _FOUND:
         return _FOUND[folder, name]
     try:
@@ -243,6 +244,12 @@ def find_task(name: str, folder: str | None = None) -> Task:
 # Tasks of modules beside experiment files, by (folder, name); and these folders. Two of them may each have a module `task`.
 _FOUND: dict[tuple[str, str], Task] = {}
 _FOLDERS: list[str] = []
+
+
+def _kept(name: str, folder: str | None) -> str | None:
+    """Where the module that lies in `folder` is imported from: its copy, if one of the folders in $HARNESS_CODE has one."""
+    kept = [place for place in os.environ.get("HARNESS_CODE", "").split(os.pathsep) if place]
+    return next(filter(None, (module_folder(name, Path(place)) for place in kept)), folder) if folder is not None else None
 
 
 def _module(name: str, folder: str | None) -> ModuleType:

@@ -51,12 +51,14 @@ LAYERS = (
     "worker",  # one plan -> runs, one after the other
     "launch",  # one plan -> several workers
     "repeat",  # one run -> the same run again, and how the two differ
+    "slurm",  # a site, and what workers are given -> jobs of a cluster, and its queue
     "wording",  # values -> words
     "figures",  # tables -> figures
     "writeup",  # tables and figures -> a report
     "console",  # values -> a terminal
     "conduct",  # a plan -> trained in child workers, and shown
     "pursue",  # a search -> trained in child workers, shown and confirmed
+    "assignment",  # an experiment -> what workers on other machines are given
     "closing",  # what came of it -> what a command shows at its end
     "standings",  # where plans and searches stand now
     "testing",  # what the author of a task checks
@@ -67,6 +69,7 @@ LAYERS = (
     "sync",
     "run",
     "sweep",
+    "submit",
     "new",
     "__main__",  # the command that names the others
     "__init__",  # the public functions, from wherever they live

@@ -29,7 +29,7 @@ def test_every_listed_command_is_a_module() -> None:
 def test_no_command_or_an_unknown_one_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert main(["rnu"]) == 2
-    assert "no command 'rnu'; allowed: run, sweep, status" in capsys.readouterr().err
+    assert "no command 'rnu'; allowed: run, sweep, submit, status" in capsys.readouterr().err
 
 
 def test_a_command_gets_the_rest_and_gives_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

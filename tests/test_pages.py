@@ -25,6 +25,7 @@ from harness.experiment.space import Choice, Range
 from harness.flat import flatten
 from harness.plan import Chosen, Plan, PlannedRun, Selection
 from harness.search import Study
+from harness.slurm.submission import Submission
 from harness.store.provenance import Code, Provenance
 from harness.store.records import Result, Spec
 from harness.task import find_task
@@ -195,7 +196,7 @@ def test_every_schedule_is_documented_with_its_knobs() -> None:
 
 def test_every_field_of_the_files_is_documented() -> None:
     page = text_of("docs/results.md")
-    models = (Plan, PlannedRun, Chosen, Selection, Study, Range, Choice, Spec, Result, Provenance, Code)
+    models = (Plan, PlannedRun, Chosen, Selection, Study, Range, Choice, Spec, Result, Provenance, Code, Submission)
     fields = {info.alias or name for model in models for name, info in model.model_fields.items()}
     assert not [field for field in sorted(fields) if f"`{field}`" not in page]
     assert not [metric for metric in TASK.metrics if f"`{metric}`" not in page]

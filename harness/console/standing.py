@@ -15,10 +15,12 @@ from harness import wording
 from harness.console.choices import chosen
 from harness.console.ending import claims, expected
 from harness.console.grid import INDENT, WARNING, Column, Grid, printable, styled
+from harness.console.queue import table
 from harness.console.screens import heading
 from harness.flat import config_difference, flatten
 from harness.plan import Plan
 from harness.progress import Counts
+from harness.slurm.queue import Queue
 from harness.stages import choices
 from harness.store.paths import Paths, RunPaths
 from harness.store.records import Record, Spec
@@ -92,8 +94,11 @@ def verdicts(standing: Standing) -> str:
     return ", ".join(counted) or NOTHING
 
 
-def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) -> RenderableType:
-    """One plan: counts and claims, then every run that is running, interrupted, diverged or failed, and what to do about it."""
+def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, queue: Queue | None = None) -> RenderableType:
+    """One plan: counts and claims, then every run that is running, interrupted, diverged or failed, and what to do about it.
+
+    `queue`: what a cluster was given for it.
+    """
     plan = standing.plan
     lines: list[RenderableType] = [*heading(plan)]
     stage, marker = wording.stage(plan), wording.rehearsal(plan)
@@ -118,6 +123,9 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths) ->
     if rows:
         columns = [Column("state", holds="states"), Column("run", holds="labels"), Column("where"), Column("more")]
         lines += [Text(), Grid(columns, rows, indent=0)]
+    if queue is not None:
+        labels = {run.id: f"{run.variant} seed {run.seed}" for run in plan.runs}
+        lines += [Text(), *table(queue, records, labels)]
     retry = [state for state in ("failed", "diverged") if getattr(standing.counts, state)]
     if retry:
         again = f"again: {wording.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"

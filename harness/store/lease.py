@@ -63,7 +63,7 @@ class Holder(BaseModel):
             machine=f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}",
             pid=os.getpid(),
             process_start=_process(os.getpid())[1],
-            job=f"{job}, requeued {restarts} times" if job and restarts != "0" else job,
+            job=f"{job}, requeued {'once' if restarts == '1' else f'{restarts} times'}" if job and restarts != "0" else job,
         )
 
     def is_dead_here(self, here: Holder) -> bool:

@@ -141,6 +141,15 @@ class Paths:
         """W&B's own files, and what is known to have arrived there."""
         return self.root / "wandb"
 
+    @property
+    def code(self) -> Path:
+        """The code that submitted workers run, one folder a version."""
+        return self.root / "code"
+
+    def submissions(self, name: str) -> Path:
+        """What was submitted to a cluster for the plan or search `name`, one folder a time."""
+        return self.root / "submissions" / plain(name)
+
     def delivery(self, run_id: str) -> Path:
         """What of a run has arrived at W&B."""
         return self.wandb / "runs" / f"{self.run(run_id).folder.name}.json"

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import harness
 
+MARKER = "harness-code.json"  # in a copy of the code
 PACKAGES = ("ablation-harness", "torch", "torchvision", "numpy", "pydantic")
 
 
@@ -26,6 +27,15 @@ class Code(BaseModel):
     commit: str | None
     dirty: bool | None
     digest: str
+
+
+class Copied(BaseModel):
+    """harness-code.json, beside a copy of the code: where it came from. `root` is the folder in it that paths are told from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    commit: str | None
+    dirty: bool | None
+    root: str
 
 
 class Start(BaseModel):
@@ -102,29 +112,53 @@ def now() -> str:
 def code(package: Path, also: Path | None = None) -> Code:
     """The code in `package`'s git repository, or in `package` alone where there is none; and the module `also` with its own.
 
+    In a copy that `snapshot` made it is what it was in the original, where that has not been changed since.
     Read once a process: what is imported does not change with the files.
     """
+    copied = next((folder for folder in package.resolve().parents if (folder / MARKER).is_file()), None)
+    if copied is not None:
+        return _copied(copied, Copied.model_validate_json((copied / MARKER).read_bytes()), also)
+    top, files = sources(package, "*.py")
+    commit = _git(top, "rev-parse", "--verify", "-q", "HEAD") if top else None
+    changed = _git(top, "status", "--porcelain", "--", "*.py") if top else None
+    dirty = None if changed is None else bool(changed)
+    return Code(commit=commit, dirty=dirty, digest=_digest(top or package.resolve(), _with(files, also)))
+
+
+def sources(package: Path, pattern: str = "*") -> tuple[Path | None, list[Path]]:
+    """The root of the git repository that `package` is part of, and its files, untracked ones included but not ignored ones.
+
+    Without one, or where `package` merely lies inside it (installed, say): None, and the files of `package`. Sorted, resolved.
+    """
     top = _git(package, "rev-parse", "--show-toplevel")
-    names = _git(Path(top), "ls-files", "-z", "-co", "--exclude-standard", "--", "*.py") if top else None
-    own = sorted(path.resolve() for path in package.rglob("*.py"))
+    names = _git(Path(top), "ls-files", "-z", "-co", "--exclude-standard", "--", pattern) if top else None
+    own = sorted(path for path in package.resolve().rglob(pattern) if path.is_file() and "__pycache__" not in path.parts)
     files = sorted({Path(top or "").resolve() / name for name in (names or "").split("\0") if name})
-    if not top or not set(own) & set(files):  # installed: inside some repository perhaps, but no part of it
-        top, files = None, own
-    outside = also.resolve() if also is not None and also.resolve() not in files else None
-    if outside is not None:
-        files = [*files, *_beside(outside)]
-    root = Path(top).resolve() if top else package.resolve()
+    if not top or not set(own) & set(files):
+        return None, own
+    return Path(top).resolve(), files
+
+
+def _copied(folder: Path, marker: Copied, also: Path | None) -> Code:
+    root = folder / marker.root
+    files = sorted(path.resolve() for path in root.rglob("*.py") if "__pycache__" not in path.parts)
+    return Code(commit=marker.commit, dirty=marker.dirty, digest=_digest(root.resolve(), _with(files, also)))
+
+
+def _with(files: list[Path], also: Path | None) -> list[Path]:
+    return files if also is None or also.resolve() in files else [*files, *beside(also.resolve())]
+
+
+def _digest(root: Path, files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
         if path.is_file():  # deleted files are still listed
             name = path.relative_to(root) if path.is_relative_to(root) else path.name
             digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    commit = _git(Path(top), "rev-parse", "--verify", "-q", "HEAD") if top else None
-    changed = _git(Path(top), "status", "--porcelain", "--", "*.py") if top else None
-    return Code(commit=commit, dirty=None if changed is None else bool(changed), digest=digest.hexdigest())
+    return digest.hexdigest()
 
 
-def _beside(module: Path) -> list[Path]:
+def beside(module: Path) -> list[Path]:
     """The Python files that a module may use as its own: those of its package, or those that lie beside it. Sorted."""
     top = module.parent
     if not (top / "__init__.py").is_file():

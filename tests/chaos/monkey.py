@@ -19,16 +19,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from conftest import TESTS
 
 from harness.plan import Plan
 from harness.progress import Course
 from harness.store import atomic, lease
-from harness.store.records import Store, read_rows
+from harness.store.records import Store
 
-TIMINGS = {"seconds", "train_seconds", "samples_per_second", "peak_memory_bytes", "ended", "checksums"}
 FILES = re.compile(
     r"(spec|provenance|result|result\.\d+)\.json|metrics\.jsonl|checkpoint\.pt|predictions\.npz|log\.txt|lease\.\d+|"
     + atomic.TEMPORARY.pattern
@@ -38,20 +36,6 @@ STALE_S = 1.0
 QUICK = ("--poll-s=0.05", "--beat-s=0.1", f"--stale-s={STALE_S}", "--checkpoint-every=0.05s", "--idle=60s")
 NAMESPACES = ("--pid", "--fork", "--kill-child", "--mount-proc", "--uts")
 DISK_FULL = "the disk is full; make room and start again"
-
-
-def bits(store: Store, run_ids: Sequence[str]) -> dict[str, Any]:
-    """Rows, result and predictions of each run, without timings: what no interruption may change."""
-    found = {}
-    for run_id in run_ids:
-        paths = store.paths.run(run_id)
-        rows = [untimed(row) for row in read_rows(paths.metrics)]
-        found[run_id] = (rows, untimed(json.loads(paths.result.read_text())), paths.predictions.read_bytes())
-    return found
-
-
-def untimed(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in TIMINGS}
 
 
 def machine_of(pid: int) -> str:

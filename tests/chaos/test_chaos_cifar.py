@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from monkey import QUICK, Machine, Monkey, bits
+from bits import bits
+from monkey import QUICK, Machine, Monkey
 
 from harness import worker
 from harness.experiment import load_experiment

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 import toy_task
-from monkey import DISK_FULL, FILES, QUICK, STOPS, Machine, Monkey, bits, other_machine, small_disk
+from bits import bits
+from monkey import DISK_FULL, FILES, QUICK, STOPS, Machine, Monkey, other_machine, small_disk
 
 from harness import status, worker
 from harness.experiment import load_experiment

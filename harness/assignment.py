@@ -1,0 +1,161 @@
+"""An experiment -> the file that workers on other machines are given, frozen for those, and how much is to be trained."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+
+from harness.calibration import levels_for
+from harness.console import screens
+from harness.console.preview import Preview
+from harness.errors import InputError
+from harness.experiment import Experiment
+from harness.plan import Plan, make_plan, task_of
+from harness.progress import asked, in_stages, stuck
+from harness.stages import following, settle
+from harness.store.records import Record, Store
+from harness.task import Accelerator, Task, find_task, result_metrics
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What workers are given. `due` runs or trials wait now; up to `later` more may follow, of further looks or stages."""
+
+    name: str  # of the report
+    question: str
+    target: Path  # results/plans/NAME.json, or results/studies/NAME/search.json
+    due: int
+    later: int
+    cost: str  # of what is due, in words
+    device_hours: float | None  # likewise; None: nothing of it has run yet
+    task_file: Path | None  # the task's module
+    failed: int = 0
+
+
+def assign(  # noqa: PLR0917 - what is asked for, each of it named
+    store: Store,
+    experiment: Experiment,
+    accelerator: Accelerator,
+    seeds: int | None = None,
+    trials: int | None = None,
+    replan: bool = False,
+    retry: Sequence[str] = (),
+    save: bool = True,
+) -> Assignment:
+    """Freeze the experiment for an accelerator, whatever this machine has, and write it down if `save`.
+
+    `retry` names endings that are to be trained again. Raises PlanChanged, InputError, DataError, StoreError.
+    """
+    if experiment.search is not None:
+        if seeds is not None:
+            raise InputError("--seeds: a search has trials; allowed: --trials")
+        return _search(store, experiment, accelerator, trials, replan, retry, save)
+    if trials is not None:
+        raise InputError(f"--trials: {experiment.path} has no search; allowed: --seeds")
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    plan, replaces = settle(store, make_plan(experiment, accelerator, seeds, created), replan)
+    if save:
+        if replaces:
+            store.archive_plan(plan.name)
+        store.save_plan(plan)
+    return _plan(store, experiment.name, plan, retry, replan)
+
+
+def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bool) -> Assignment:
+    plan = first
+    while True:
+        # Levels that do not ship are simulated before there are workers, who would each do so.
+        levels = levels_for(store, plan.looks) if in_stages(plan) else None
+        records = _renewed(store, plan, retry)
+        wanted = asked(plan, records, levels)
+        waiting = [run for run in wanted if not records[run.id].ended]
+        if stuck(plan, records) is not None:
+            waiting = []  # a worker would train nothing of it
+        then = None if waiting else following(plan, records)
+        if then is None:
+            break
+        plan = settle(store, then, replan)[0]  # the workers write it down when they come to it
+    later = len(plan.runs) - len(wanted)
+    if plan.selection is not None:
+        later += plan.selection.seeds * len(plan.selection.then.variants)
+    task = task_of(plan)
+    # Without the networks' sizes, for which torch would be loaded: a login node may have none.
+    ahead = Preview(plan, result_metrics(task), records, wanted, parameters={}, power=None, levels=None)
+    took = [record.seconds for record in records.values() if record.state == "completed" and record.seconds]
+    return Assignment(
+        name=name,
+        question=first.question,
+        target=store.paths.plan(first.name),
+        due=len(waiting),
+        later=later if waiting else 0,
+        cost=screens.cost(ahead),
+        device_hours=fmean(took) * len(waiting) / 3600 if took else None,
+        task_file=_file_of(task),
+        failed=sum(records[run.id].state == "failed" for run in wanted),
+    )
+
+
+def _search(  # noqa: PLR0917 - as above
+    store: Store,
+    experiment: Experiment,
+    accelerator: Accelerator,
+    target: int | None,
+    replan: bool,
+    retry: Sequence[str],
+    save: bool,
+) -> Assignment:
+    from harness import search
+    from harness.console.searches import ahead as screen
+    from harness.pursue import refuse_other_storage
+    from harness.search.confirm import names
+    from harness.search.desk import look
+    from harness.search.shelf import settle as settle_study
+    from harness.search.storage import address
+    from harness.search.trials import counted
+
+    if target is not None and target < 1:
+        raise InputError(f"--trials: {target} is no target; allowed: a number from 1")
+    wanted = search.make_study(experiment, accelerator, target, datetime.now(UTC).isoformat(timespec="microseconds"))
+    url = address(None)
+    if not replan:
+        refuse_other_storage(store, wanted, url)
+    study, anew = settle_study(store, wanted, replan)
+    if save:
+        study = search.prepare(store, wanted, replan)
+    paths, task = store.paths.study(study.name), find_task(study.task)
+    trials = [] if anew or not paths.spec.exists() else look(paths, study, url) or []
+    again = [trial for trial in counted(trials) if trial.state in retry]
+    due = study.trials - sum(trial.over for trial in counted(trials)) + len(again)
+    later = 0
+    if study.confirm is not None:
+        plans = [store.load_plan(name) for name in names(study)]
+        later = (study.confirm.top + 2) * study.confirm.seeds
+        if plans[-1] is not None:  # the last stage is planned: what of it is not ended
+            later = sum(not record.ended for record in _renewed(store, plans[-1], retry).values())
+    took = [trial.seconds for trial in trials if trial.over and trial.seconds]
+    return Assignment(
+        name=study.name,
+        question=study.question,
+        target=paths.spec,
+        due=max(0, due),
+        later=later,
+        cost=screen.cost(screen.Ahead(study, result_metrics(task), trials, None)),
+        device_hours=fmean(took) * max(0, due) / 3600 if took else None,
+        task_file=_file_of(task),
+        failed=sum(trial.state == "failed" for trial in counted(trials)),
+    )
+
+
+def _renewed(store: Store, plan: Plan, retry: Sequence[str]) -> dict[str, Record]:
+    """Where the plan's runs stand, those with an ending in `retry` as the workers will make them: pending."""
+    records = store.records([run.id for run in plan.runs])
+    return {id_: replace(record, state="pending") if record.state in retry else record for id_, record in records.items()}
+
+
+def _file_of(task: Task) -> Path | None:
+    module = sys.modules.get(type(task).__module__)
+    return Path(module.__file__) if module is not None and module.__file__ else None

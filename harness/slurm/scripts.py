@@ -1,0 +1,148 @@
+"""A site and a plan -> the scripts that sbatch is given, and how its arrays are cut. Pure, but for reading the two templates."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.slurm.site import ReportJob, Site, clock
+from harness.stop import duration
+
+TEMPLATES = Path(__file__).parent
+DIRECTIVES = re.compile(r"(^#SBATCH .*\n)+", re.MULTILINE)
+SETTINGS = re.compile(r"^# settings\n.*?^# end of settings\n", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Array:
+    """One sbatch: so many tasks, at most `throttle` of them at once; `plain`: a job of one worker, without an array."""
+
+    workers: int
+    throttle: int | None = None
+    plain: bool = False
+
+    @property
+    def option(self) -> list[str]:
+        """What says so to sbatch."""
+        if self.plain:
+            return []
+        limit = "" if self.throttle is None else f"%{self.throttle}"
+        return [f"--array=0-{self.workers - 1}{limit}" if self.workers > 1 else f"--array=0{limit}"]
+
+
+def cut(workers: int, max_array_size: int, throttle: int | None = None) -> list[Array]:
+    """Arrays of so many workers in all. MaxArraySize limits the *index*, which counts from 0 and stays below it.
+
+    The arrays share the throttle. Raises InputError where it is less than one worker an array.
+    """
+    if max_array_size <= 1:  # 0: the cluster knows no arrays
+        sizes = [1] * workers
+    else:
+        count = -(-workers // max_array_size)
+        sizes = [workers // count + (place < workers % count) for place in range(count)]
+    if throttle is None or throttle >= workers:
+        limits: list[int | None] = [None] * len(sizes)
+    elif throttle < len(sizes):
+        raise InputError(
+            f"throttle: {throttle} workers at once, but MaxArraySize {max_array_size} makes {len(sizes)} jobs of {workers}; "
+            f"allowed: --workers {throttle}, or a throttle from {len(sizes)} on"
+        )
+    else:
+        limits = [throttle // len(sizes) + (place < throttle % len(sizes)) for place in range(len(sizes))]
+    return [
+        Array(size, None if limit is None or limit >= size else limit, plain=max_array_size <= 1)
+        for size, limit in zip(sizes, limits, strict=True)
+    ]
+
+
+def worker_script(site: Site, name: str, log: Path, code: Sequence[Path]) -> str:
+    """slurm/worker.sbatch with a site's options and settings. `log` is the folder of the logs, `code` is imported first."""
+    options = [
+        f"--job-name=harness:{name}",
+        *_common(site, site.partition, site.time, site.cpus, site.memory),
+        *_given("--constraint", site.constraint),
+        *_given("--gres", site.gres),
+        f"--signal=B:USR1@{site.margin_s}",
+        "--requeue",
+        "--open-mode=append",
+        f"--output={pattern(log)}/%A_%a.log",
+        *site.sbatch,
+    ]
+    scratch = f'"{site.scratch}"' if site.scratch else "''"
+    return _filled("worker.sbatch", options, {**_settings(site, code), "scratch": scratch})
+
+
+def report_script(site: Site, name: str, log: Path, code: Sequence[Path]) -> str:
+    """slurm/report.sbatch with a site's options and settings."""
+    job: ReportJob = site.report
+    options = [
+        f"--job-name=harness-report:{name}",
+        *_common(site, job.partition or site.partition, job.time, job.cpus, job.memory),
+        "--requeue",
+        "--open-mode=append",
+        f"--output={pattern(log)}/report-%j.log",
+        *job.sbatch,
+    ]
+    return _filled("report.sbatch", options, _settings(site, code))
+
+
+def worker_options(site: Site, track: str) -> list[str]:
+    """The options of `harness worker` that follow from a site."""
+    seconds = round(site.time_s) - site.margin_s
+    idle = ["--idle", site.idle] if site.idle else []
+    return ["--device", site.accelerator, "--stop-after", f"{seconds}s", "--track", track, *idle, *site.worker]
+
+
+def check(script: str) -> None:
+    """Raises InputError, with bash's words, when a site's lines make no shell script."""
+    read = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
+    if read.returncode != 0:
+        what = "`container` and `activate` of the site's file make no shell script; mend them"
+        raise InputError(f"{read.stderr.strip()}\n{what}")
+
+
+def _common(site: Site, partition: str | None, time: str, cpus: int | None, memory: str | None) -> list[str]:
+    return [
+        *_given("--partition", partition),
+        *_given("--account", site.account),
+        *_given("--qos", site.qos),
+        f"--time={clock(60 * -(-duration(time) // 60))}",
+        "--nodes=1",
+        "--ntasks=1",
+        *_given("--cpus-per-task", cpus),
+        *_given("--mem", memory),
+    ]
+
+
+def _given(option: str, value: object | None) -> list[str]:
+    return [] if value is None else [f"{option}={value}"]
+
+
+def pattern(path: Path) -> str:
+    """A path in a file name pattern of sbatch, where % begins a variable."""
+    return str(path).replace("%", "%%")
+
+
+def _settings(site: Site, code: Sequence[Path]) -> dict[str, str]:
+    return {
+        "code": shlex.quote(":".join(map(str, code))),
+        "python": shlex.quote(site.interpreter or sys.executable),
+        "launcher": f"({site.container or ''})",
+        "activate": shlex.quote((site.activate or "").strip()),
+        "modules": f"({shlex.join(site.modules)})",
+    }
+
+
+def _filled(template: str, options: Sequence[str], settings: Mapping[str, str]) -> str:
+    text = (TEMPLATES / template).read_text()
+    directives = "".join(f"#SBATCH {shlex.quote(option)}\n" for option in options)
+    assigned = "".join(f"{name}={value}\n" for name, value in settings.items())
+    # The template's own lines would be read first, and win where a site leaves one out.
+    text = DIRECTIVES.sub(lambda _: directives, text, count=1)
+    return SETTINGS.sub(lambda _: f"# settings\n{assigned}# end of settings\n", text, count=1)

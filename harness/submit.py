@@ -1,0 +1,198 @@
+"""An experiment and a site -> jobs in a cluster's queue: arrays of workers, then one job that writes the report."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.assignment import Assignment
+    from harness.slurm.jobs import Jobs
+    from harness.slurm.site import Site
+    from harness.slurm.submission import Submission
+    from harness.store.snapshot import Snapshot
+
+LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay")
+OURS = ("--array", "--wrap", "--parsable", "--dependency", "--test-only", "--wait", "--help")
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command(epilog="Example: python -m harness.submit leakyrelu_vs_relu --workers 8 --site slurm/sites/example.yaml -- -x gpu07")
+def submit(  # noqa: PLR0917 - a command's options, each of them named
+    experiment: Annotated[str, typer.Argument(help="a YAML's path, its name, or name@profile")],
+    site: Annotated[Path, typer.Option(help="a cluster's settings, such as slurm/sites/example.yaml")],
+    sbatch: Annotated[list[str] | None, typer.Argument(metavar="[-- SBATCH OPTIONS]", help="further options of sbatch")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=10_000, help="array tasks that train")] = 1,
+    profile: Annotated[str | None, typer.Option(help="a profile of the file, such as smoke: a rehearsal")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the configuration, such as training.epochs=2")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="raise the number of seeds")] = None,
+    trials: Annotated[int | None, typer.Option(help="a search's target; default: the file's")] = None,
+    retry: Annotated[list[str] | None, typer.Option(help="failed or diverged: train these again")] = None,
+    replan: Annotated[bool, typer.Option("--replan", help="archive a plan that has changed and plan anew")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the scripts, write and submit nothing")] = False,
+    track: Annotated[str, typer.Option(help="auto, wandb or none")] = "auto",
+    results: Annotated[Path, typer.Option(help="the results folder, on a file system that all nodes share")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+) -> None:
+    """Submit an experiment to a SLURM cluster: workers that go on until all runs have ended, then the report."""
+    from harness.assignment import assign
+    from harness.console import shell
+    from harness.experiment import load_experiment
+    from harness.slurm import cluster, jobs, submission
+    from harness.slurm.scripts import cut, worker_options
+    from harness.slurm.site import read_site
+    from harness.store.provenance import now
+    from harness.store.records import Store
+    from harness.store.snapshot import snapshot
+
+    chosen = read_site(site)
+    check(sbatch or (), track, retry or ())
+    loaded = load_experiment(experiment, profile, settings or ())
+    assumed = False
+    try:
+        largest = cluster.max_array_size()
+    except cluster.ClusterError:
+        if not dry_run:
+            raise
+        assumed, largest = True, cluster.USUAL_ARRAY_SIZE  # a dry run shows what a cluster would be given, also without one
+    store = Store.open(results, create=not dry_run, must_exist=False)
+    work = assign(store, loaded, chosen.accelerator, seeds, trials, replan, retry or (), save=not dry_run)
+    if work.due + work.later == 0:
+        failed = f"; {work.failed} failed, --retry failed trains them again" if work.failed else ""
+        shell.say(f"{work.name}: nothing is left to train{failed}; see: harness status {work.name}")
+        if as_json:
+            shell.show_json({"name": work.name, "due": 0, "jobs": {}, "report": None})
+        return
+    arrays = cut(min(workers, work.due + work.later), largest, chosen.throttle)
+    words = worker_options(chosen, track)
+    for state in retry or ():
+        words += ["--retry", state]
+    if retry:
+        words += ["--retry-before", now()]  # tasks that are requeued begin anew: what failed since then stands
+    if dry_run:
+        code = [store.paths.code / "DIGEST" / "project"]
+        planned = jobs.compose(store.paths, work.name, work.target, chosen, arrays, code, sbatch or (), words)
+        if as_json:
+            shell.show_json(document(work, planned))
+        else:
+            shell.show(*preview(work, planned, chosen, largest if assumed else None))
+        return
+    copy = snapshot(store.paths, work.task_file)
+    folder = submission.new_folder(store.paths, work.name)
+    made = jobs.compose(store.paths, work.name, work.target, chosen, arrays, copy.imports, sbatch or (), words, folder)
+    taken = jobs.send(made, site, copy.folder)
+    if remark := unshared(results):
+        shell.say(remark)
+    if as_json:
+        shell.show_json(document(work, made, taken))
+    else:
+        shell.show(*summary(work, made, chosen), *ids(taken, copy, results))
+
+
+def check(sbatch: Sequence[str], track: str, retry: Sequence[str]) -> None:
+    """Raises InputError for what sbatch would take in another sense, and what `harness worker` would refuse."""
+    from harness.errors import InputError
+    from harness.retry import states_to_retry
+    from harness.tracking.login import MODES
+
+    if sbatch and not sbatch[0].startswith("-"):
+        raise InputError(f"{sbatch[0]!r}: one experiment at a time; options of sbatch stand behind --, such as: -- -x gpu07")
+    for word in sbatch:
+        if word.partition("=")[0] in OURS or re.match(r"-[adWh]", word):
+            raise InputError(f"{word}: `harness submit` sets it itself; allowed behind --: other options of sbatch")
+    if track not in MODES:
+        raise InputError(f"--track: {track!r} is no tracker; allowed: {', '.join(MODES)}")
+    states_to_retry(retry)
+
+
+def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
+    """What is to be trained, how long that takes, and by whom."""
+    from harness import wording
+
+    hours = "" if work.device_hours is None else f": {work.device_hours:,.1f} device hours"
+    count = len(jobs.arrays)
+    limit = "" if site.throttle is None else f", {site.throttle} at once"
+    cutting = f" in {count} jobs, as the cluster's arrays are short" if count > 1 else ""
+    return [
+        f"{work.name}   {work.question}",
+        f"  runs      {work.cost}{hours}",
+        f"  workers   {wording.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {site.time} each; "
+        f"{site.margin} before that it writes a checkpoint and queues again",
+    ]
+
+
+def ids(taken: Submission, copy: Snapshot, results: Path) -> list[str]:
+    """What the cluster made of it, and how to go on."""
+    from harness import wording
+
+    commit = f"commit {copy.code.commit[:7]}{', with changes' if copy.code.dirty else ''}" if copy.code.commit else "of no commit"
+    where = wording.elsewhere(results)
+    return [
+        f"  code      {copy.folder}, {commit}: what you change from now on is not trained",
+        f"  jobs      {', '.join(taken.jobs)}, then the report {taken.report}",
+        f"  see       {shlex.join(['harness', 'status', taken.name, *where])}",
+        f"  stop      scancel {' '.join(taken.all_jobs)}",
+    ]
+
+
+def preview(work: Assignment, jobs: Jobs, site: Site, assumed: int | None) -> list[str]:
+    """What a dry run shows: the sbatch lines, and the scripts as they would lie in their folder."""
+    lines = [*summary(work, jobs, site), ""]
+    if assumed is not None:
+        lines += [f"no cluster answers here: arrays are cut as for MaxArraySize {assumed}", ""]
+    lines += [*jobs.lines(), ""]
+    for path, text in ((jobs.worker_path, jobs.worker), (jobs.report_path, jobs.report)):
+        lines += [f"==> {path} <==", text]
+    return [*lines, "nothing submitted, nothing written"]
+
+
+def document(work: Assignment, jobs: Jobs, taken: Submission | None = None) -> dict[str, Any]:
+    """What `--json` prints; without ids for a dry run, with the scripts instead."""
+    ids = list(taken.jobs) if taken else ()
+    known = {
+        "name": work.name,
+        "target": str(work.target),
+        "due": work.due,
+        "later": work.later,
+        "device_hours": work.device_hours,
+        "workers": jobs.workers,
+        "sbatch": jobs.lines(ids),
+        "jobs": dict(taken.jobs) if taken else {},
+        "report": taken.report if taken else None,
+    }
+    scripts = {} if taken else {"scripts": {"worker.sbatch": jobs.worker, "report.sbatch": jobs.report}}
+    return {**known, **({"folder": str(jobs.folder), "code": taken.code} if taken else scripts)}
+
+
+def unshared(results: Path) -> str | None:
+    """A hint where the results lie on a disk that may be this machine's own."""
+    path = results.resolve()
+    kinds = {}
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, place, kind, *_ = line.split()
+        kinds[Path(place)] = kind
+    kind = next((kinds[folder] for folder in (path, *path.parents) if folder in kinds), "")
+    if kind not in LOCAL_DISKS:
+        return None
+    return f"{results} lies on a disk of this machine ({kind}): workers on nodes that lack it at the same path find nothing"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command's exit code."""
+    from harness.console.shell import run_app
+
+    return run_app(app, argv, "harness submit")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""Runs on disk -> what no interruption may change of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.store.records import Store, read_rows
+
+TIMINGS = {"seconds", "train_seconds", "samples_per_second", "peak_memory_bytes", "ended", "checksums"}
+
+
+def bits(store: Store, run_ids: Sequence[str]) -> dict[str, Any]:
+    """Rows, result and predictions of each run, without timings: what no interruption may change."""
+    found = {}
+    for run_id in run_ids:
+        paths = store.paths.run(run_id)
+        rows = [untimed(row) for row in read_rows(paths.metrics)]
+        found[run_id] = (rows, untimed(json.loads(paths.result.read_text())), paths.predictions.read_bytes())
+    return found
+
+
+def untimed(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in TIMINGS}

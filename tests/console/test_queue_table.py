@@ -1,0 +1,67 @@
+"""The queue's table: which task trains which run, why others wait, how to stop; and many alike on one line."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from harness.console import queue
+from harness.slurm.queue import Queue, Task
+from harness.store.records import Record
+
+ONE, TWO, THREE = (letter * 12 for letter in "abc")
+TASKS = (
+    Task("4711_0", "RUNNING", None, "gpu07", 1),
+    Task("4711_1", "RUNNING", None, "gpu08"),
+    *(Task(f"4711_{place}", "PENDING", "Resources") for place in range(2, 300)),
+    Task("4712", "PENDING", "Dependency"),
+)
+RECORDS = {
+    ONE: Record(ONE, "running", job="4711_0, requeued once"),
+    TWO: Record(TWO, "running", job="4711_1"),
+    THREE: Record(THREE, "interrupted", job="4711_2"),
+}
+LABELS = {ONE: "relu seed 0", TWO: "relu seed 1", THREE: "relu seed 2"}
+
+
+def shown(tasks: tuple[Task, ...]) -> list[str]:
+    out = io.StringIO()
+    console = Console(width=100, file=out)
+    for renderable in queue.table(Queue(tasks, frozenset({"4712"}), ("results/submissions/a/1",)), RECORDS, LABELS):
+        console.print(renderable, soft_wrap=True)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_each_running_task_is_shown_with_its_run_and_those_that_wait_alike_together() -> None:
+    assert shown(TASKS) == [
+        "task            state     trains        node    more",
+        "4711_0          running   relu seed 0   gpu07   requeued once",
+        "4711_1          running   relu seed 1   gpu08",
+        "4711_2 to 299   pending   ·             ·       Resources",
+        "4712            pending   report        ·       Dependency",
+        "Resources: next, once resources are free",
+        "Dependency: waits for the workers to end",
+        "stop: scancel 4711 4712",
+    ]
+
+
+def test_what_has_ended_shows_how_and_where_its_logs_are() -> None:
+    tasks = (
+        Task("4711_0", "COMPLETED", node="gpu07", requeued=2),
+        Task("4711_1", "FAILED", "NonZeroExitCode", "gpu08", exit_code=2),
+    )
+    assert shown(tasks)[1:] == [
+        "4711_0   completed   ·        gpu07   requeued 2 times",
+        "4711_1   failed      ·        gpu08   exit code 2, NonZeroExitCode",
+        "the queue has nothing of it any more; logs: results/submissions/a/1",
+    ]
+
+
+def test_programs_get_every_task_with_its_runs_id() -> None:
+    document = queue.document(Queue(TASKS, frozenset({"4712"})), RECORDS)
+    assert document is not None
+    assert [task["run"] for task in document["tasks"][:3]] == [ONE, TWO, None]
+    assert [task["id"] for task in document["tasks"] if task["report"]] == ["4712"]
+    assert document["live"] == ["4711", "4712"]
+    assert queue.document(None, RECORDS) is None

@@ -1,0 +1,174 @@
+"""What sbatch is given: a golden script, arrays cut by their largest index, and scripts that a shell accepts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import TESTS
+from examples import golden
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import InputError
+from harness.slurm import scripts
+from harness.slurm.scripts import Array, cut
+from harness.slurm.site import ReportJob, Site, read_site
+
+ROOT = TESTS.parent
+LOG = Path("/scratch/me/results/submissions/activations/1")
+CODE = (Path("/scratch/me/results/code/3f2a9c01b7de/project"),)
+
+
+def example() -> Site:
+    return read_site(ROOT / "slurm/sites/example.yaml")
+
+
+def test_the_workers_script_of_the_example_is_the_one_that_was_looked_at() -> None:
+    """Made again by REGENERATE=1 python -m pytest tests/slurm."""
+    text = scripts.worker_script(example(), "activations", LOG, CODE)
+    assert text == golden("worker.sbatch", text)
+
+
+def test_the_reports_script_asks_for_no_gpu() -> None:
+    text = scripts.report_script(example(), "activations", LOG, CODE)
+    assert "#SBATCH --partition=cpu\n" in text
+    assert "gres" not in text
+    assert f"code={CODE[0]}\n" in text
+
+
+@pytest.mark.needs("shellcheck")
+@pytest.mark.parametrize("name", ["local", "example", "nyu-greene"])
+def test_shellcheck_has_nothing_to_say(name: str, tmp_path: Path) -> None:
+    site = read_site(ROOT / f"slurm/sites/{name}.yaml")
+    for kind, text in (
+        ("worker", scripts.worker_script(site, "a", LOG, CODE)),
+        ("report", scripts.report_script(site, "a", LOG, CODE)),
+    ):
+        (tmp_path / f"{kind}.sbatch").write_text(text)
+        # SC2016: `activate` is expanded on the node. SC2086: as are variables of the container's words.
+        for path, options in (
+            (tmp_path / f"{kind}.sbatch", ["--exclude=SC2016,SC2086,SC2206"]),
+            (ROOT / f"slurm/{kind}.sbatch", []),
+        ):
+            done = subprocess.run(["shellcheck", *options, str(path)], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout
+
+
+def test_the_package_has_the_scripts_that_stand_in_slurm() -> None:
+    for name in ("worker.sbatch", "report.sbatch"):
+        assert (scripts.TEMPLATES / name).read_bytes() == (ROOT / "slurm" / name).read_bytes()
+
+
+def test_words_with_blanks_and_quotes_stay_one() -> None:
+    site = Site(accelerator="cpu", time="1h", activate="source 'my venv/bin/activate'\nexport A=1", python="python3.12")
+    text = scripts.worker_script(site, "a", Path("/my results/100%"), (Path("/my code"),))
+    assert "#SBATCH '--output=/my results/100%%/%A_%a.log'\n" in text
+    told = text.split("# end of settings")[0] + 'printf "%s|" "$code" "$python" "$activate"'
+    shown = subprocess.run(["bash", "-c", told], capture_output=True, text=True, check=True).stdout
+    assert shown == "/my code|python3.12|source 'my venv/bin/activate'\nexport A=1|"
+
+
+def test_without_an_environment_of_its_own_the_python_that_submits_is_used() -> None:
+    assert f"python={sys.executable}\n" in scripts.worker_script(Site(accelerator="cpu", time="1h"), "a", LOG, CODE)
+    assert "python=python\n" in scripts.worker_script(Site(accelerator="cpu", time="1h", activate="x"), "a", LOG, CODE)
+
+
+def test_a_container_that_makes_no_shell_script_is_refused() -> None:
+    script = scripts.worker_script(Site(accelerator="cpu", time="1h", container="singularity exec ("), "a", LOG, CODE)
+    with pytest.raises(InputError, match="make no shell script; mend them"):
+        scripts.check(script)
+
+
+def test_a_worker_stops_before_the_limit_and_gets_the_sites_options() -> None:
+    site = Site(accelerator="cpu", time="4h", margin="10m", idle="1h", worker=("--keep", "weights"), report=ReportJob())
+    words = ["--device", "cpu", "--stop-after", "13800s", "--track", "none", "--idle", "1h", "--keep", "weights"]
+    assert scripts.worker_options(site, "none") == words
+
+
+def test_arrays_are_cut_by_their_largest_index_and_share_the_throttle() -> None:
+    assert cut(8, 1001) == [Array(8)]
+    assert cut(8, 8) == [Array(8)]
+    assert cut(9, 4, throttle=7) == [Array(3), Array(3, 2), Array(3, 2)]
+    assert cut(2, 1) == cut(2, 0) == [Array(1, plain=True)] * 2
+    assert [array.option for array in (Array(8, 3), Array(1), Array(1, plain=True))] == [["--array=0-7%3"], ["--array=0"], []]
+
+
+def test_a_throttle_below_the_number_of_jobs_is_refused() -> None:
+    with pytest.raises(InputError, match="MaxArraySize 1 makes 5 jobs of 5; allowed: --workers 2, or a throttle from 5 on"):
+        cut(5, 1, throttle=2)
+
+
+@given(st.integers(1, 5000), st.integers(0, 1500), st.one_of(st.none(), st.integers(1, 5000)))
+def test_no_worker_is_lost_and_no_index_too_large(workers: int, largest: int, throttle: int | None) -> None:
+    try:
+        arrays = cut(workers, largest, throttle)
+    except InputError:
+        assert throttle is not None
+        return
+    assert sum(array.workers for array in arrays) == workers
+    assert all(array.workers <= max(1, largest) for array in arrays)
+    at_once = sum(array.workers if array.throttle is None else array.throttle for array in arrays)
+    assert at_once <= (throttle or workers)
+
+
+# The worker's script by itself, with a stand-in for the worker
+
+
+FAKE = """#!/bin/bash
+# stands for python: counts its starts, listens to USR1 and TERM, ends as ANSWER says
+echo start >> "$LOG"
+trap 'echo USR1 >> "$LOG"; exit 75' USR1
+trap 'echo TERM >> "$LOG"; exit 75' TERM
+if [[ $ANSWER == die && $(grep -c start "$LOG") -lt 3 ]]; then kill -9 $$; fi
+if [[ $ANSWER == wait ]]; then for _ in {1..200}; do sleep 0.05; done; fi
+exit "${CODE:-0}"
+"""
+
+
+@pytest.fixture
+def job(tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Runs slurm/worker.sbatch as a job of no cluster; `scontrol` notes what it is told."""
+    (tmp_path / "plan.json").write_text("{}")
+    for name, text in (("python", FAKE), ("scontrol", '#!/bin/bash\necho "$@" >> "$LOG"\n')):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(tmp_path / "log"), "SLURM_JOB_ID": "7"}
+
+    def start(**variables: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            ["bash", str(ROOT / "slurm/worker.sbatch"), str(tmp_path / "plan.json")],
+            env={**environment, **variables},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    start.log = tmp_path / "log"  # type: ignore[attr-defined]
+    return start
+
+
+@pytest.mark.parametrize(("signal", "told"), [("USR1", ["start", "USR1", "requeue 7"]), ("TERM", ["start", "TERM"])])
+def test_a_warning_is_passed_on_and_only_the_time_limits_brings_the_job_back(job, signal: str, told: list[str]) -> None:  # type: ignore[no-untyped-def]
+    process = job(ANSWER="wait")
+    while not job.log.exists():
+        assert process.poll() is None
+    time.sleep(0.3)  # for its traps
+    subprocess.run(["kill", f"-{signal}", str(process.pid)], check=True)
+    assert process.wait(10) == 75
+    assert job.log.read_text().splitlines() == told
+
+
+def test_a_worker_that_dies_is_started_again(job) -> None:  # type: ignore[no-untyped-def]
+    assert job(ANSWER="die").wait(10) == 0
+    assert job.log.read_text().splitlines() == ["start"] * 3
+
+
+def test_the_workers_exit_code_is_the_jobs(job) -> None:  # type: ignore[no-untyped-def]
+    assert job(CODE="1").wait(10) == 1
+    assert job(CODE="75").wait(10) == 75
+    assert job.log.read_text().splitlines() == ["start", "start", "requeue 7"]

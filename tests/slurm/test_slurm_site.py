@@ -1,0 +1,78 @@
+"""A site's file: those that ship, and every mistake with its line and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import TESTS
+
+from harness.errors import InputError
+from harness.slurm.site import Site, clock, read_site
+
+SHIPPED = sorted((TESTS.parent / "slurm" / "sites").glob("*.yaml"))
+
+
+def refused(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as refusal:
+        read_site(path)
+    return str(refusal.value).replace(str(tmp_path), "")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_site_that_ships_can_be_read(path: Path) -> None:
+    assert read_site(path).margin_s == 300
+
+
+def test_three_sites_ship_and_say_what_to_fill_in() -> None:
+    assert [path.stem for path in SHIPPED] == ["example", "local", "nyu-greene"]
+    assert read_site(SHIPPED[1]).accelerator == "cpu"
+    greene = read_site(SHIPPED[2])
+    assert greene.gres == "gpu:1"
+    assert (greene.container or "").startswith("singularity exec --nv --overlay ")
+    for path in (SHIPPED[0], SHIPPED[2]):
+        assert "<--" in path.read_text()
+
+
+def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
+    said = refused(tmp_path, "accelerator: gpu\npartiton: short\ntime: 04:00:00\ncpus: 0\nsbatch: [exclusive]\n")
+    assert said.splitlines() == [
+        "/mine.yaml:1:14: accelerator: 'gpu' is no choice; did you mean cpu? allowed: cpu, cuda",
+        "/mine.yaml:2:1: partiton: unknown key; did you mean partition?",
+        "/mine.yaml:3:7: time: '04:00:00' is no duration; allowed: 90s, 10m, 3h50m, 1d or a number of seconds",
+        "/mine.yaml:4:7: cpus: 0 is out of range; allowed: an integer from 1 or null",
+        "/mine.yaml:5:10: sbatch[0]: 'exclusive' is no option of sbatch; allowed: one option a line, "
+        "such as --exclusive or --mail-type=END",
+        "5 problems; nothing was started",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("accelerator: cpu", "time: missing; allowed: text"),
+        (
+            "accelerator: cuda\ntime: 4h",
+            "accelerator cuda, but no GPU is asked for; allowed: with gres: gpu:1, or with --gpus=1 under sbatch",
+        ),
+        ("accelerator: cpu\ntime: 6m\nmargin: 4m", "margin 4m leaves too little of time 6m; allowed: at most half of it"),
+        ("accelerator: cpu\ntime: 3d\nmargin: 20h", "margin 20h is more than SLURM can warn before the end"),
+        ("accelerator: cpu\ntime: 0s", "'0s' is too short; allowed: from 1s on"),
+        ("accelerator: cpu\ntime: 1h\npartition: 'a b'", "partition: 'a b' does not fit; allowed: text"),
+        ("accelerator: cpu\ntime: 1h\nscratch: /tmp/$(id)", "is no folder; allowed: a path without spaces or quotes"),
+        ("accelerator: cpu\ntime: 1h\nreport: {gpus: 1}", "report.gpus: unknown key"),
+    ],
+)
+def test_what_cannot_work_is_refused(tmp_path: Path, lines: str, words: str) -> None:
+    assert words in refused(tmp_path, lines)
+
+
+def test_a_gpu_may_be_asked_for_in_sbatchs_own_way() -> None:
+    assert Site(accelerator="cuda", time="4h", sbatch=("--gpus=1",)).gres is None
+
+
+def test_times_are_written_as_slurm_reads_them() -> None:
+    assert [clock(seconds) for seconds in (60, 3600, 13_800, 100_000)] == ["0-00:01:00", "0-01:00:00", "0-03:50:00", "1-03:46:40"]
+    assert Site(accelerator="cpu", time="90s", margin="10s").time_s == 120

@@ -1,0 +1,200 @@
+"""`harness submit` on a real SLURM: short arrays, cancelling, what sbatch refuses, folders that nodes lack."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from login_node import EXPERIMENT, ROOT, SITE, Submitter, login_node
+
+from harness.store.records import Store
+
+pytestmark = [pytest.mark.needs("slurmctld", "/usr/sbin/slurmctld"), pytest.mark.slow]
+
+SMALL = """
+question: Which toy is quick?
+task: toy_task:TOY
+config: {epochs: 2, steps: 4, sleep: 0.01}
+variants: {base: {}, one: {effect: 1.0}}
+baseline: base
+seeds: 3
+"""
+
+
+@pytest.fixture
+def somebody(tmp_path: Path) -> Iterator[Submitter]:
+    with login_node(tmp_path, SMALL) as submitter:
+        yield submitter
+
+
+def state(submitter: Submitter, job: str) -> list[str]:
+    return [task.state for task in submitter.tasks(job)]
+
+
+def test_workers_beyond_the_longest_array_come_in_further_ones(tmp_path: Path) -> None:
+    with login_node(tmp_path, SMALL, max_array_size=2) as submitter:
+        document = submitter.submit(workers=5)
+        assert list(document["jobs"].values()) == [2, 2, 1]
+        assert [re.search(r"--array=(\S+)", line)[1] for line in document["sbatch"][:3]] == ["0-1", "0-1", "0"]  # type: ignore[index]
+        submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")
+        assert [state(submitter, job) for job in document["jobs"]] == [["COMPLETED"] * 2, ["COMPLETED"] * 2, ["COMPLETED"]]
+        assert "6/6" in submitter.harness("harness.status")
+
+
+def test_where_arrays_are_no_use_workers_are_jobs_of_their_own(tmp_path: Path) -> None:
+    with login_node(tmp_path, SMALL, max_array_size=1) as submitter:
+        document = submitter.submit(workers=2)
+        assert list(document["jobs"].values()) == [1, 1]
+        submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")
+        assert len(list(submitter.results.glob("runs/*/result.json"))) == 6
+        shown = submitter.harness("harness.status", "toys")
+        assert "the queue has nothing of it any more" in shown
+
+
+def test_a_second_submission_trains_nothing_twice_and_says_so(somebody: Submitter) -> None:
+    document = somebody.submit("--", "--comment=first")
+    somebody.wait(lambda: state(somebody, document["report"]) == ["COMPLETED"], "no report")
+    assert somebody.submit() == {"name": "toys", "due": 0, "jobs": {}, "report": None}
+    more = somebody.submit("--seeds", "4", "--", "--hold")
+    assert (more["due"], sum(more["jobs"].values())) == (2, 2)
+    somebody.cluster.run("scancel", *more["jobs"], more["report"])
+
+
+def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(tmp_path: Path) -> None:
+    with login_node(tmp_path, EXPERIMENT) as submitter:
+        document = submitter.submit()
+        (job,), report = document["jobs"], document["report"]
+        submitter.wait(lambda: submitter.logs().count(": begins") == 4, "not all train")
+        submitter.cluster.run("scancel", job)
+        submitter.wait(lambda: state(submitter, report) == ["COMPLETED"], "no report")
+        assert state(submitter, job) == ["CANCELLED"] * 4
+        assert "asked by slurm" in submitter.logs()
+        states = {run["state"] for run in submitter.status()["runs"]}
+        assert states == {"pending", "interrupted"}
+        again = submitter.submit()
+        assert again["due"] == 12
+        shown = submitter.harness("harness.status", "toys")
+        assert f"stop: scancel {next(iter(again['jobs']))} {again['report']}" in shown
+        submitter.cluster.run("scancel", *again["jobs"], again["report"])
+
+
+def test_a_worker_that_stops_by_itself_queues_again_until_all_is_trained(tmp_path: Path) -> None:
+    site = SITE.replace("worker: [", "worker: [--stop-after, 2s, ")
+    longer = SMALL.replace("epochs: 2", "epochs: 3").replace("sleep: 0.01", "sleep: 0.03")
+    with login_node(tmp_path, longer, site) as submitter:
+        document = submitter.submit(workers=1)
+        (job,) = document["jobs"]
+        submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")
+        assert state(submitter, job) == ["COMPLETED"]
+        assert submitter.requeued(job) >= 1
+        assert len(list(submitter.results.glob("runs/*/result.json"))) == 6
+
+
+SEARCH = """
+question: Which toy is best?
+task: toy_task:TOY
+config: {epochs: 3, steps: 4, sleep: 0.1}
+search:
+  space: {effect: {range: [-3.0, 3.0]}}
+  objectives: score
+  sampler: random
+  trials: 9
+  pruner: none
+  confirm: {top: 2, seeds: 3}
+margin: 1.0
+"""
+
+
+def test_workers_share_a_search_until_its_target_and_confirm_it(tmp_path: Path) -> None:
+    with login_node(tmp_path, SEARCH) as submitter:
+        document = submitter.submit(workers=3)
+        (job,) = document["jobs"]
+        assert (document["due"], document["later"], document["jobs"][job]) == (9, 12, 3)
+        submitter.wait(lambda: submitter.logs().count(": begins") >= 3, "not all train")
+        submitter.cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_1")
+        shown = submitter.harness("harness.status", "toys")
+        assert re.search(rf"^{job}_0 +running +trial \d", shown, re.MULTILINE), shown
+        submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")
+        assert state(submitter, job) == ["COMPLETED"] * 3
+        assert submitter.requeued(job) == 1
+        told = json.loads(submitter.harness("harness.status", "toys", "--json"))
+        ended = [trial for trial in told["trials"] if trial["state"] == "completed"]
+        assert len(ended) == 9
+        assert [plan["counts"]["done"] for plan in told["confirmation"]] == [6, 6]
+        assert (submitter.results / "reports/toys/index.html").is_file()
+        assert submitter.submit()["due"] == 0
+
+
+def test_what_sbatch_refuses_is_told_in_its_words_with_what_to_do(somebody: Submitter) -> None:
+    (somebody.home / "site.yaml").write_text(SITE.replace("partition: low", "partition: nope"))
+    said = somebody.refused()
+    assert "Invalid partition name specified" in said
+    assert "set `partition` in the site's file; `sinfo -s` lists those there are" in said
+    assert said.rstrip().endswith("nothing was submitted")
+    assert not list(somebody.results.glob("submissions/toys/*"))
+    (somebody.home / "site.yaml").write_text(SITE.replace("gpu:1", "gpu:9"))
+    assert "no node of the partition has that much" in somebody.refused()
+    assert not somebody.cluster.run("squeue", "-h")
+
+
+def test_a_refused_report_takes_the_workers_back(somebody: Submitter) -> None:
+    (somebody.home / "site.yaml").write_text(SITE + "report: {partition: nope}\n")
+    said = somebody.refused("--", "--hold")
+    assert "Invalid partition name specified" in said
+    found = re.search(r"job (\d+), taken before that, is cancelled again; nothing is left", said)
+    assert found
+    assert set(state(somebody, found[1])) == {"CANCELLED"}
+    assert json.loads((somebody.results / "submissions/toys/1/submission.json").read_text())["cancelled"]
+
+
+def test_without_sbatch_nothing_is_written(somebody: Submitter) -> None:
+    said = somebody.harness("harness.submit", "toys.yaml", "--site", "site.yaml", code=2, PATH="/nowhere")
+    assert said.startswith("no scontrol on PATH: this machine cannot submit")
+    assert not somebody.results.exists()
+
+
+def test_a_cluster_that_does_not_answer_is_told(somebody: Submitter) -> None:
+    document = somebody.submit("--", "--hold")
+    somebody.cluster.run("scancel", *document["jobs"], document["report"])
+    for pid in somebody.cluster.processes():
+        os.kill(pid, 9)
+    said = somebody.refused()
+    assert "`scontrol ping` tells whether it is up" in said
+    assert somebody.status()["queue"] is None  # where the runs stand is told all the same
+
+
+def test_a_results_folder_that_a_node_lacks_is_told_by_the_job_and_by_status(somebody: Submitter) -> None:
+    lost = somebody.cluster.run("sbatch", "--parsable", str(ROOT / "slurm/worker.sbatch"), "/no/plans/x.json")
+    somebody.wait(lambda: state(somebody, lost) == ["FAILED"], "did not fail")
+    assert [task.exit_code for task in somebody.tasks(lost)] == [2]
+    document = somebody.submit("--", "--hold")
+    (job,) = document["jobs"]
+    shutil.move(somebody.results, somebody.home / "elsewhere")
+    somebody.cluster.run("scontrol", "release", job)
+    somebody.wait(lambda: not {"PENDING", "RUNNING", "COMPLETING"} & set(state(somebody, job)), "still there")
+    somebody.wait(lambda: state(somebody, document["report"]) != ["PENDING"], "still there")
+    shutil.move(somebody.home / "elsewhere", somebody.results)
+    shown = somebody.harness("harness.status", "toys")
+    assert "JobLaunchFailure: could not start on the node; is the results folder there, at the same path?" in shown
+
+
+def test_the_code_of_a_submission_is_what_is_trained(somebody: Submitter) -> None:
+    """A task beside the experiment, changed while the job waits."""
+    task = (Path(__file__).parents[1] / "toy_task.py").read_text()
+    (somebody.home / "mine.py").write_text(task)
+    (somebody.home / "toys.yaml").write_text(SMALL.replace("toy_task:TOY", "mine:TOY"))
+    somebody.path.append(str(somebody.home))
+    document = somebody.submit("--", "--hold")
+    (job,) = document["jobs"]
+    (somebody.home / "mine.py").write_text(task.replace("50.0 +", "70.0 +"))
+    somebody.cluster.run("scontrol", "release", job)
+    somebody.wait(lambda: state(somebody, document["report"]) == ["COMPLETED"], "no report")
+    store = Store.open(somebody.results)
+    scores = [json.loads(path.read_text())["score"] for path in store.paths.runs.glob("*/result.json")]
+    assert len(scores) == 6
+    assert max(scores) < 60, "the changed code was trained"

@@ -1,0 +1,190 @@
+"""`harness submit` without a cluster: the dry run, what it refuses, and what it has nothing to do about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from examples import toy_rows, write_run
+
+from harness import submit
+from harness.assignment import assign
+from harness.experiment import load_experiment
+from harness.plan import make_plan
+from harness.store.records import Store
+
+EXPERIMENT = """
+question: Which toy is quick?
+task: toy_task:TOY
+variants: {base: {}, one: {effect: 1.0}}
+baseline: base
+seeds: 3
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an experiment and a site of GPUs, on a machine without SLURM."""
+    (tmp_path / "toys.yaml").write_text(EXPERIMENT)
+    (tmp_path / "site.yaml").write_text("accelerator: cuda\ntime: 4h\ngres: gpu:1\nthrottle: 2\n")
+    (tmp_path / "bin").mkdir()
+    for name in ("bash", "git"):
+        (tmp_path / "bin" / name).symlink_to(f"/usr/bin/{name}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tmp_path
+
+
+def given(*words: str) -> int:
+    return submit.main(["toys.yaml", "--site", "site.yaml", *words])
+
+
+def test_a_dry_run_shows_every_sbatch_and_script_and_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert given("--workers", "4", "--dry-run", "--", "--exclude=gpu07") == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("toys   Which toy is quick?\n  runs      6 runs to train, 18 epochs\n")
+    assert "no cluster answers here: arrays are cut as for MaxArraySize 1001" in shown
+    folder = here / "results/submissions/toys/NUMBER"
+    first = f"sbatch --parsable --array=0-3%2 --exclude=gpu07 {folder}/worker.sbatch {here}/results/plans/toys.json --device cuda"
+    assert first in shown
+    assert f"sbatch --parsable --dependency=afterany:JOB1 {folder}/report.sbatch toys {here}/results\n" in shown
+    assert "#SBATCH --signal=B:USR1@300\n" in shown
+    assert shown.endswith("nothing submitted, nothing written\n")
+    assert not (here / "results").exists()
+
+
+def test_the_plan_is_for_the_sites_accelerator_whatever_this_machine_has(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert given("--dry-run", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["due"], document["workers"], document["jobs"], document["report"]) == (6, 1, {}, None)
+    assert "--device cuda" in document["sbatch"][0]
+    assert document["scripts"]["worker.sbatch"].startswith("#!/usr/bin/env bash\n")
+    store = Store.open(here / "results")
+    work = assign(store, load_experiment("toys.yaml"), "cuda")
+    plan = store.load_plan(work.name)
+    assert plan is not None
+    assert plan.accelerator == "cuda"
+
+
+@pytest.mark.usefixtures("here")
+def test_more_workers_than_runs_are_not_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert given("--workers", "50", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["workers"] == 6
+
+
+def ended(here: Path, state: str) -> None:
+    """All runs of the plan, with that ending."""
+    store = Store.open(here / "results")
+    plan = make_plan(load_experiment("toys.yaml"), "cuda")
+    store.save_plan(plan)
+    for run in plan.runs:
+        how = {"reason": "bug", "error": "broke"} if state == "failed" else {}
+        write_run(store, plan, run, toy_rows(50.0), state=state, train_seconds=3600.0, **how)
+
+
+def test_where_all_is_trained_nothing_is_submitted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(here, "completed")
+    assert given("--dry-run") == 0
+    assert "toys: nothing is left to train; see: harness status toys" in capsys.readouterr().err
+
+
+def test_failed_runs_are_submitted_again_on_request_and_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(here, "failed")
+    assert given("--dry-run") == 0
+    assert "nothing is left to train; 6 failed, --retry failed trains them again" in capsys.readouterr().err
+    assert given("--dry-run", "--json", "--retry", "failed") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["due"] == 6
+    assert "--retry failed --retry-before 20" in document["sbatch"][0]
+
+
+SEARCH = """
+question: Which toy is best?
+task: toy_task:TOY
+search:
+  space: {effect: {range: [-3.0, 3.0]}}
+  objectives: score
+  trials: 6
+  pruner: none
+  confirm: {top: 2, seeds: 3}
+margin: 1.0
+"""
+TUNED = """
+question: Which toy is best once it is tuned?
+task: toy_task:TOY
+variants: {base: {}, one: {effect: 1.0}}
+baseline: base
+seeds: 4
+tune: {space: {noise: [0.5, 1.0]}, seeds: 2}
+"""
+
+
+def test_a_searchs_workers_are_given_the_search_and_go_on_to_its_confirmation(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "toys.yaml").write_text(SEARCH)
+    assert given("--workers", "50", "--dry-run", "--json", "--trials", "8") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["due"], document["later"], document["workers"]) == (8, 12, 20)
+    assert f"{here}/results/studies/toys/search.json --device cuda" in document["sbatch"][0]
+    assert document["sbatch"][1].endswith(f"report.sbatch toys {here}/results")
+    assert given("--seeds", "4", "--dry-run") == 2
+    assert "--seeds: a search has trials; allowed: --trials" in capsys.readouterr().err
+
+
+def test_a_tuned_experiments_workers_are_given_its_tuning_and_the_report_is_of_the_evidence(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "toys.yaml").write_text(TUNED)
+    assert given("--workers", "50", "--dry-run", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["name"], document["due"], document["later"]) == ("toys", 8, 8)
+    assert f"{here}/results/plans/toys.tuning.json --device cuda" in document["sbatch"][0]
+
+
+def test_once_tuned_the_evidence_is_due(here: Path) -> None:
+    (here / "toys.yaml").write_text(TUNED)
+    store = Store.open(here / "results")
+    plan = make_plan(load_experiment("toys.yaml"), "cuda")
+    for run in plan.runs:
+        write_run(store, plan, run, toy_rows(50.0 + len(run.variant)), state="completed", score=50.0, loss=1.0)
+    work = assign(store, load_experiment("toys.yaml"), "cuda")
+    assert (work.due, work.later, work.target.name) == (8, 0, "toys.tuning.json")
+
+
+def test_device_hours_follow_from_runs_that_have_ended(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(here, "completed")
+    assert given("--dry-run", "--seeds", "5") == 0
+    assert "4 runs to train, 12 epochs, about 4:00:00 on 1 worker (measured here: 1:00:00 a run): 4.0 device hours" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["other.yaml"], "'other.yaml': one experiment at a time; options of sbatch stand behind --"),
+        (["--", "--array=0-3"], "--array=0-3: `harness submit` sets it itself"),
+        (["--", "-a0-3"], "-a0-3: `harness submit` sets it itself"),
+        (["--", "--dependency", "afterok:7"], "--dependency: `harness submit` sets it itself"),
+        (["--track", "mlflow"], "--track: 'mlflow' is no tracker; allowed: auto, wandb, none"),
+        (["--retry", "pending"], "--retry"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    assert given(*words) == 2
+    assert said in capsys.readouterr().err
+    assert not (here / "results").exists()
+
+
+def test_without_slurm_on_the_path_that_is_said_and_nothing_is_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert given() == 2
+    assert capsys.readouterr().err.startswith("no scontrol on PATH: this machine cannot submit; allowed: on a login node")
+    assert not (here / "results").exists()
+
+
+def test_a_results_folder_on_this_machines_own_disk_is_remarked(here: Path) -> None:
+    said = submit.unshared(here / "results")
+    assert said is None or "lies on a disk of this machine" in said
+    assert submit.unshared(Path("/proc")) is None
