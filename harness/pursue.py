@@ -16,7 +16,6 @@ from harness.errors import (
     EXIT_OK,
     EXIT_RUNS_FAILED,
     InputError,
-    PlanChanged,
     StoreError,
 )
 
@@ -60,7 +59,7 @@ def pursue(store: Store, study: Study, options: Options, url: str | None = None,
 
 def _pursued(store: Store, study: Study, options: Options, url: str | None, replan: bool) -> Pursuit:
     from harness.conduct import conduct
-    from harness.search.confirm import top_plan
+    from harness.search.confirmation import begin_confirmation
     from harness.search.desk import Desk
     from harness.store.lease import Holder, Timing, Watch
 
@@ -71,10 +70,9 @@ def _pursued(store: Store, study: Study, options: Options, url: str | None, repl
         pursuit = _searched(store, desk, watch, options)
     if pursuit.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
         return pursuit
-    asked = top_plan(study, pursuit.trials)
-    if asked is None:
+    plan = begin_confirmation(store, study, pursuit.trials, replan)
+    if plan is None:
         return pursuit
-    plan, replan = _begun(store, asked, replan)
     outcome = conduct(store, plan, options.later(time.monotonic() - began), replan)
     code = max(pursuit.exit_code, outcome.exit_code, key=GRAVITY.index)
     return Pursuit(study, pursuit.trials, code, (*pursuit.complaints, *outcome.complaints), outcome)
@@ -200,19 +198,6 @@ def _exit_code(workers: int, desk: Desk, trials: Sequence[Trial]) -> int:
     if not _met(desk, trials):
         return EXIT_INTERRUPTED
     return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in counted(trials)) else EXIT_OK
-
-
-def _begun(store: Store, asked: Plan, replan: bool) -> tuple[Plan, bool]:
-    """The plan of the best trials, written down, and whether plans that follow take the place of others."""
-    from harness.console.shell import say
-    from harness.stages import begin
-
-    try:
-        return begin(store, asked, replan), replan
-    except PlanChanged:
-        # Nobody changed a file: the search went on, and found others to be the best.
-        say(f"the best trials are others than before: {asked.name} is made anew; the old plan is archived, its runs stay")
-        return begin(store, asked, replan=True), True
 
 
 @dataclass(frozen=True)

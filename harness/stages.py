@@ -66,7 +66,7 @@ def settle(store: Store, asked: Plan, replan: bool = False) -> tuple[Plan, bool]
     """The plan to go on with where `asked` is wanted, and whether it takes the place of another one, which is to be archived.
 
     A plan of which nothing has begun is made anew. Raises PlanChanged when runs of another plan of the name have begun and
-    `replan` is false, StoreError.
+    `replan` is false, StoreError. A plan on other seeds altogether takes the old one's place.
     """
     stored = store.load_plan(asked.name)
     if stored is None:
@@ -75,6 +75,8 @@ def settle(store: Store, asked: Plan, replan: bool = False) -> tuple[Plan, bool]
         return asked, True
     if all(store.record(run.id).state == "pending" for run in stored.runs):
         return asked, False
+    if not {run.seed for run in stored.runs} & {run.seed for run in asked.runs}:
+        return asked, True  # a later confirmation, on fresh seeds: nobody changed a file
     return reconcile(stored, asked), False
 
 

@@ -78,8 +78,15 @@ class Confirm(_Strict):
     """The best trials again on fresh seeds, then the winner against the base on fresh seeds again."""
 
     top: Annotated[int, Field(ge=1, le=50)] = 5
-    seeds: Annotated[int, Field(ge=2, le=500)] = 5
+    seeds: Annotated[int, Field(ge=3, le=500)] = Field(5, description="from 3 on: fewer never give a verdict")
     against: Literal["base"] = "base"
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _enough(cls, value: Any) -> Any:
+        if value in (1, 2):
+            raise ValueError("too few for a verdict, which takes 3 pairs; allowed: a number from 3 to 500")
+        return value
 
 
 class Search(_Strict):
@@ -92,6 +99,9 @@ class Search(_Strict):
     constraints: dict[str, Limit] | None = Field(None, description="bounds that are checked before training")
     sampler: Literal["tpe", "random", "cmaes", "nsga2"] | None = Field(None, description="default: tpe")
     pruner: Literal["none", "median", "hyperband"] | None = Field(None, description="default: none")
+    prune_after: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description="the first epoch at which a trial may be pruned; default: 1"
+    )
     trials: Annotated[int, Field(ge=1, le=100_000)] | None = Field(None, description="a target total; default: 100")
     seeds: TrialSeeds | None = Field(None, description="runs a trial, whose mean counts; default: 1")
     budget: Text | None = Field(None, description="device time after which no trial begins, such as 20h")

@@ -20,6 +20,7 @@ from harness.validation import validate
 from harness.yamlfile import Entry, Node, from_plain
 
 TRIALS = 100
+PRUNE_AFTER = 1  # how long runs are is known to their task only: a later default might prune nothing, unnoticed
 SEVERAL = ("tpe", "nsga2", "random")  # samplers for several objectives
 
 
@@ -32,6 +33,7 @@ class Search:
     constraints: Mapping[str, file.Limit]
     sampler: str
     pruner: str
+    prune_after: int  # the first epoch at which a trial may be pruned
     trials: int  # a target total
     seeds: int  # runs a trial
     budget_s: float | None  # of training, summed over devices
@@ -63,7 +65,7 @@ class _Reader:
         space = self._space(section)
         objectives = self._objectives(section)
         self._constraints(section.constraints or {})
-        sampler, pruner = self._methods(section, len(objectives), space)
+        sampler, pruner = self._methods(section, objectives, space)
         own = self._values(self.base_tree, space)
         first = [*([own] if own is not None else []), *self._first(space)]
         return Search(
@@ -72,6 +74,7 @@ class _Reader:
             constraints=section.constraints or {},
             sampler=sampler,
             pruner=pruner,
+            prune_after=section.prune_after or PRUNE_AFTER,
             trials=section.trials or TRIALS,
             seeds=section.seeds or 1,
             budget_s=self._budget(section.budget),
@@ -113,13 +116,18 @@ class _Reader:
             elif (limit.at_most if limit.at_most is not None else limit.at_least or 1.0) <= 0:
                 self._wrong(entry.node, "a bound of 0 or less; allowed: a number above 0")
 
-    def _methods(self, section: file.Search, objectives: int, space: Sequence[Range | Choice]) -> tuple[str, str]:
+    def _methods(self, section: file.Search, objectives: Sequence[str], space: Sequence[Range | Choice]) -> tuple[str, str]:
         sampler, pruner = section.sampler or "tpe", section.pruner or "none"
         at = self.node.entries["sampler"].node if section.sampler else self.node
-        if objectives > 1 and sampler not in SEVERAL:
+        if len(objectives) > 1 and sampler not in SEVERAL:
             self._wrong(at, f"{sampler} takes one objective; allowed for several: {', '.join(SEVERAL)}")
-        if objectives > 1 and pruner != "none":
+        if len(objectives) > 1 and pruner != "none":
             self._wrong(self.node.entries["pruner"].node, f"{pruner} compares one objective; allowed for several: none")
+        elif pruner != "none" and objectives and objectives[0] in self.metrics and objectives[0] not in self.task.metrics:
+            message = f"{pruner} compares epochs, and {objectives[0]} is not measured each epoch; allowed: none"
+            self._wrong(self.node.entries["pruner"].node, message)
+        if pruner == "none" and section.prune_after is not None:
+            self._wrong(self.node.entries["prune_after"].node, "nothing is pruned; allowed: beside pruner median or hyperband")
         if sampler == "cmaes" and any(isinstance(item, Choice) or item.when for item in space):
             self._wrong(at, "cmaes searches ranges only; allowed for choices and conditions: tpe, random or nsga2")
         if sampler == "cmaes" and section.constraints:

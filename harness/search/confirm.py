@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.claims import Claim, Setting, digest, read_claim
-from harness.errors import Position
+from harness.errors import InputError, Position
 from harness.plan import Plan, Selection
 from harness.search.model import Study, base_of, config_of, task_of
 from harness.search.trials import Trial, ranked
@@ -30,21 +30,26 @@ def label_of(trial: Trial) -> str:
     return f"trial {trial.number}"
 
 
-def top_plan(study: Study, trials: Iterable[Trial]) -> Plan | None:
+def top_plan(study: Study, trials: Iterable[Trial], earlier: Sequence[Plan] = ()) -> Plan | None:
     """The plan in which the best trials run again; its results choose the winner, which goes on against the base.
 
-    None where the study confirms nothing, or no trial completed. Raises InputError when the task cannot be loaded.
+    `earlier`: the plans of that name that were archived, whose seeds no later confirmation uses again. None where the study
+    confirms nothing, or no trial completed. Raises InputError when the task cannot be loaded or no fresh seeds are left.
     """
     best = ranked(study, trials)
     if study.confirm is None or not best:
         return None
     task, top = task_of(study), best[: study.confirm.top]
     configs = {label_of(trial): config_of(study, task, trial.values) for trial in top}
-    seeds = study.confirm.seeds
+    seeds, ordinal = study.confirm.seeds, len(earlier) + 1
+    used = max((run.seed + 1 - TOP_SEED for plan in earlier for run in plan.runs), default=0)
+    if used + seeds > FINAL_SEED - TOP_SEED:
+        left = f"{ordinal - 1} earlier confirmations used {used} of {FINAL_SEED - TOP_SEED} seeds"
+        raise InputError(f"{study.name}: {left}, and {seeds} more are asked for; give the search another name")
     outline = Plan(
         **_shared(study),
         name=names(study)[0],
-        question=f"Which of the best trials is the best on fresh seeds? ({study.question})",
+        question=f"Which of the best trials is the best on fresh seeds? ({study.question}){_ordinal(ordinal)}",
         baseline=next(iter(configs)),
         looks=(seeds,),
         variants={label: config.model_dump(mode="json") for label, config in configs.items()},
@@ -58,15 +63,15 @@ def top_plan(study: Study, trials: Iterable[Trial]) -> Plan | None:
             goal=study.objectives[study.metric],
             groups={WINNER: tuple(configs)},
             settings={},
-            first_seed=FINAL_SEED,
+            first_seed=FINAL_SEED + used,
             seeds=seeds,
-            then=_final(study, task, seeds),
+            then=_final(study, task, seeds, ordinal),
         ),
     )
-    return outline.with_runs(configs, range(TOP_SEED, TOP_SEED + seeds))
+    return outline.with_runs(configs, range(TOP_SEED + used, TOP_SEED + used + seeds))
 
 
-def _final(study: Study, task: Task, seeds: int) -> Plan:
+def _final(study: Study, task: Task, seeds: int, ordinal: int) -> Plan:
     """The plan of the winner against the base, without its runs; the winner stands in with the base's configuration."""
     base = base_of(study, task)
     labels = (BASE, WINNER)
@@ -75,7 +80,7 @@ def _final(study: Study, task: Task, seeds: int) -> Plan:
     return Plan(
         **_shared(study),
         name=names(study)[1],
-        question=study.question,
+        question=study.question + _ordinal(ordinal),
         source=study.source,
         baseline=BASE,
         looks=(seeds,),
@@ -89,6 +94,11 @@ def _final(study: Study, task: Task, seeds: int) -> Plan:
         claims=claims,
         claims_digest=digest(claims, registered),
     )
+
+
+def _ordinal(number: int) -> str:
+    """What readers are to know of a later confirmation: each further one is a further chance to find something."""
+    return f" (confirmation {number} of this search, on fresh seeds)" if number > 1 else ""
 
 
 def _claims(study: Study, task: Task, labels: Sequence[str]) -> tuple[Claim, ...]:

@@ -42,6 +42,7 @@ class Study(BaseModel):
     constraints: Mapping[str, Limit] = {}
     sampler: str
     pruner: str
+    prune_after: int = 1  # the first epoch at which a trial may be pruned
     trials: int  # a target total
     seeds: int  # runs a trial
     budget_s: float | None = None
@@ -101,6 +102,7 @@ def make_study(experiment: Experiment, accelerator: Accelerator = "cpu", trials:
         constraints=search.constraints,
         sampler=search.sampler,
         pruner=search.pruner,
+        prune_after=search.prune_after,
         trials=search.trials if trials is None else trials,
         seeds=search.seeds,
         budget_s=search.budget_s,

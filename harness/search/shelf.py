@@ -13,7 +13,7 @@ from harness.store.records import Store
 from harness.task import location_paths
 
 # What decides which trials there are: a study that has begun keeps it.
-FIXED = ("task", "task_version", "accelerator", "data", "seeds", "objectives", "constraints", "sampler", "pruner")
+FIXED = ("task", "task_version", "accelerator", "data", "seeds", "objectives", "constraints", "sampler", "pruner", "prune_after")
 
 
 def prepare(store: Store, asked: Study, replan: bool = False) -> Study:

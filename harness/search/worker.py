@@ -16,11 +16,10 @@ from harness.attempt import Job
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
 from harness.plan import Plan
 from harness.retry import renew_run
-from harness.search.confirm import top_plan
+from harness.search.confirmation import begin_confirmation
 from harness.search.desk import Desk, Ending, Ticket
 from harness.search.model import Study, config_of, spec_of, task_of
 from harness.search.trials import counted, stuck
-from harness.stages import begin
 from harness.stop import Stop
 from harness.store.lease import Holder, Standing, SupersededError
 from harness.store.records import Result, Spec, Store, decode, read_rows
@@ -67,8 +66,7 @@ class SearchWorker:
         trials = self.desk.trials()
         if self.stop() or not self.desk.is_over(trials) or not all(trial.over for trial in counted(trials)):
             return None
-        asked = top_plan(self.study, trials)
-        return begin(self.store, asked) if asked is not None else None
+        return begin_confirmation(self.store, self.study, trials)
 
     def close(self) -> None:
         """Let go of the trials' storage, and of what shows the runs elsewhere."""

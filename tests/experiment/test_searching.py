@@ -20,6 +20,8 @@ WRONG = {
     f"{{space: {SPACE}, objectives: scor}}": "no metric 'scor'",
     f"{{space: {SPACE}, objectives: [score, loss], sampler: cmaes}}": "cmaes takes one objective",
     f"{{space: {SPACE}, first: [{{effect: 9}}]}}": "lies outside of the space",
+    f"{{space: {SPACE}, objectives: parameters, pruner: median}}": "parameters is not measured each epoch",
+    f"{{space: {SPACE}, prune_after: 3}}": "nothing is pruned",
     f"{{space: {SPACE}, constraints: {{score: {{at_most: 1}}}}}}": "is not known before training",
 }
 

@@ -1,0 +1,43 @@
+"""A search that is over -> the plan of its best trials, written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.errors import PlanChanged
+from harness.plan import Plan
+from harness.search.confirm import names, top_plan
+from harness.search.model import Study
+from harness.search.trials import Trial
+from harness.stages import begin
+from harness.store import atomic
+from harness.store.records import Store
+from harness.trainer import say
+
+
+def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], replan: bool = False) -> Plan | None:
+    """The plan in which the best trials run again, written down; None where nothing is to be confirmed.
+
+    Where the search went on and found others to be the best, the old plan is archived and fresh seeds are used: evidence counts
+    once. Raises InputError, StoreError.
+    """
+    asked = top_plan(study, trials, earlier(store, study))
+    if asked is None:
+        return None
+    if not replan:
+        try:
+            return begin(store, asked)
+        except PlanChanged:  # nobody changed a file
+            say(f"the best trials are others than before: {asked.name} is made anew; the old plan is archived, its runs stay")
+    if store.load_plan(asked.name) is not None:
+        store.archive_plan(asked.name)
+    anew = top_plan(study, trials, earlier(store, study))
+    return begin(store, anew) if anew is not None else None
+
+
+def earlier(store: Store, study: Study) -> list[Plan]:
+    """The plans of earlier confirmations, archived, oldest first. Raises StoreError."""
+    found: list[Plan] = []
+    while (path := store.paths.earlier_plan(names(study)[0], len(found) + 1)).exists():
+        found.append(atomic.read_json(path, Plan))
+    return found

@@ -1,0 +1,77 @@
+"""The best trials of a search -> plans that confirm them: fresh seeds each time, and nothing left to do afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from searched import LEAK, confirm, ended, keep, study_of, trials_of
+from searching import SPACE, toy_search
+
+from harness.errors import InputError, PlanChanged
+from harness.search.confirm import FINAL_SEED, TOP_SEED, names, top_plan
+from harness.search.confirmation import begin_confirmation, earlier
+from harness.stages import begin, following
+from harness.store.records import Store
+
+
+def test_a_later_confirmation_uses_fresh_seeds_and_says_which_it_is() -> None:
+    study = study_of()
+    trials = trials_of(study)
+    first = top_plan(study, trials)
+    assert first is not None
+    second = top_plan(study, trials, [first])
+    assert second is not None
+    assert second.selection is not None
+    assert {run.seed for run in first.runs} == set(range(TOP_SEED, TOP_SEED + 4))
+    assert {run.seed for run in second.runs} == set(range(TOP_SEED + 4, TOP_SEED + 8))
+    assert second.selection.first_seed == FINAL_SEED + 4
+    assert "confirmation 2" in second.selection.then.question
+    assert "confirmation" not in first.question
+
+
+def test_it_is_refused_where_no_fresh_seeds_are_left() -> None:
+    study = study_of()
+    first = top_plan(study, trials_of(study))
+    assert first is not None
+    last = first.runs[-1].model_copy(update={"seed": FINAL_SEED - 2})
+    with pytest.raises(InputError, match="give the search another name"):
+        top_plan(study, trials_of(study), [first.model_copy(update={"runs": (*first.runs, last)})])
+
+
+def test_a_search_that_went_on_confirms_others_on_fresh_seeds(store: Store) -> None:
+    study = study_of()
+    trials = keep(store, study)
+    old = confirm(store, study, trials)
+    best = begin_confirmation(store, study, trials)
+    assert best is not None
+    others = [trial for trial in trials if f"trial {trial.number}" not in best.variants]
+    anew = begin_confirmation(store, study, others)
+    assert anew is not None
+    assert not {run.seed for run in anew.runs} & {run.seed for run in best.runs}
+    assert [plan.name for plan in earlier(store, study)] == [names(study)[0]]
+    assert begin_confirmation(store, study, others) == anew
+    for run in anew.runs:
+        ended(store, anew, run.id, LEAK, 80.0 + run.seed % 4)
+    final = following(anew, store.records([run.id for run in anew.runs]))
+    assert final is not None
+    begun = begin(store, final)
+    assert begun.name == old.name
+    assert not {run.seed for run in begun.runs} & {run.seed for run in old.runs}
+    assert begin(store, final) == begun
+
+
+def test_another_winner_on_the_same_seeds_is_still_refused(store: Store) -> None:
+    study = study_of()
+    trials = keep(store, study)
+    best = confirm(store, study, trials, final=False)
+    others = [trial for trial in trials if f"trial {trial.number}" not in best.variants]
+    asked = top_plan(study, others)
+    assert asked is not None
+    with pytest.raises(PlanChanged):
+        begin(store, asked)
+
+
+def test_two_seeds_are_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="takes 3 pairs"):
+        toy_search(tmp_path, f"{{space: {SPACE}, confirm: {{seeds: 2}}}}")
