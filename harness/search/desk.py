@@ -109,7 +109,7 @@ class Desk:
                     trials = self._give_back(watch, own)
                     if self.is_over(trials):
                         return None
-                    self.optuna.sampler = _sampler(self.study, len(trials))
+                    self.optuna.sampler = _sampler(self.study, _proposed(trials))
                     trial = self.optuna.ask()
                     lease = leases.take(self.paths.trial(trial.number), watch)
                     if lease is None:  # who came next while this one slept has given it back
@@ -271,8 +271,13 @@ def _suggested(study: Study, trial: optuna.Trial) -> Values:
     return values
 
 
+def _proposed(trials: Sequence[Trial]) -> int:
+    """How many settings there are; a trial that goes on with another's values, or was cut short before its own, brings none."""
+    return sum(trial.follows is None and bool(trial.values) for trial in trials)
+
+
 def _sampler(study: Study, begun: int) -> optuna.samplers.BaseSampler:
-    """Seeded by how many trials there are: one worker alone proposes the same however often it is stopped."""
+    """Seeded by how many settings there are, which never falls: a worker alone proposes the same however often it is stopped."""
     import optuna
 
     seed = int.from_bytes(hashlib.sha256(f"{study.name}/{begun}".encode()).digest()[:4])
@@ -290,8 +295,8 @@ def _pruner(study: Study) -> optuna.pruners.BasePruner:
 
     pruners: Mapping[str, Any] = {
         "none": optuna.pruners.NopPruner,
-        "median": optuna.pruners.MedianPruner,
-        "hyperband": optuna.pruners.HyperbandPruner,
+        "median": lambda: optuna.pruners.MedianPruner(n_warmup_steps=study.prune_after),
+        "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=study.prune_after),
     }
     pruner: optuna.pruners.BasePruner = pruners[study.pruner]()
     return pruner

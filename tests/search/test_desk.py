@@ -283,3 +283,36 @@ def test_several_objectives(store: Store, tmp_path: Path, sampler: str, count: i
             end(desk, ticket, Ending("completed", (50.0 + ticket.number, float(ticket.values["steps"]))))
     assert len(counted(desk.trials())) == count
     assert desk.trials()[0].objectives.keys() == {"score", "parameters"}
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_stop_in_between_changes_no_proposal(tmp_path: Path, sampler: str) -> None:
+    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: {sampler}, trials: 14}}")
+    proposed = []
+    for stops in (False, True):
+        other = Store.open(tmp_path / f"results-{stops}")
+        desk = begun(other, study)
+        while (ticket := desk.ask(watch())) is not None:
+            if stops and ticket.number in {2, 5, 13}:
+                gone(ticket)
+            else:
+                end(desk, ticket, Ending("completed", (50.0 + ticket.values["effect"],)))  # type: ignore[operator]
+        proposed.append([trial.values for trial in counted(desk.trials())])
+    assert len(proposed[0]) == 14
+    assert proposed[0] == proposed[1]
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_nothing_is_pruned_before_prune_after(store: Store, tmp_path: Path, pruner: str) -> None:
+    desk = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, pruner: {pruner}, prune_after: 5, trials: 14}}"))
+    left = []
+    while (ticket := desk.ask(watch())) is not None:
+        pruned = False
+        for epoch in range(1, 10):
+            desk.note_epochs(ticket, {epoch: 50.0 - ticket.number})
+            if pruned := desk.prunes(ticket):
+                left.append(epoch)
+                break
+        end(desk, ticket, Ending("pruned") if pruned else Ending("completed", (50.0 - ticket.number,)))
+    assert left
+    assert min(left) >= 5
