@@ -19,6 +19,7 @@ HARNESS = Path(__file__).parent.parent / "harness"
 # A module may import those above it, and within its own folder what it likes, as long as there is no circle.
 LAYERS = (
     "errors",  # what may go wrong
+    "interpreter",  # a module -> the command that runs it
     "flat",  # nested values -> dotted paths
     "stop",  # signals and clocks -> whether to stop
     "yamlfile",  # text -> values that remember where they stood
@@ -77,7 +78,7 @@ LAYERS = (
 TORCH = ("torch", "torchvision")
 HEAVY = (*TORCH, "pandas", "scipy", "matplotlib", "seaborn", "jinja2", "wandb", "wandb_workspaces", "optuna", "pyarrow")
 # The name of the default task, which an experiment file may leave out.
-NAME_THE_DEFAULT_TASK = {"task.py", "experiment/model.py", "experiment/file.py", "experiment/schema.py"}
+NAME_THE_DEFAULT_TASK = {"task.py", "experiment/reader.py", "experiment/file.py", "experiment/schema.py"}
 # What is ready on this machine is asked of the data too.
 NAME_THE_DATA = {"doctor.py"}
 

@@ -1,5 +1,6 @@
 """An experiment file -> Experiment: composition, designs, validation."""
 
-from harness.experiment.model import Experiment, Variant, load_experiment
+from harness.experiment.load import load_experiment
+from harness.experiment.model import Experiment, Variant
 
 __all__ = ["Experiment", "Variant", "load_experiment"]

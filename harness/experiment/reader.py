@@ -1,0 +1,251 @@
+"""Composed keys -> Experiment: every variant's full, validated configuration, and the claims about them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from harness.claims import ALL, Claim, Factor, Setting, read_claim
+from harness.command.model import TASK_NAME, Program
+from harness.command.reader import read_program
+from harness.command.task import command_task
+from harness.errors import InputError, Problem
+from harness.experiment import designs
+from harness.experiment.compose import Composed, ConfigTree, Override
+from harness.experiment.factors import draft_variants
+from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE_SEARCH
+from harness.experiment.model import Experiment, Variant
+from harness.experiment.searching import Search, read_search
+from harness.experiment.tuning import Tuning, overlapping, read_tuning
+from harness.task import Task, find_task, identity, location_paths, module_folder, places, result_metrics
+from harness.validation import suggestion
+from harness.yamlfile import Node, plain
+
+DEFAULT_TASK = "cifar_resnet"
+
+
+class Reader:
+    """Composed keys -> Experiment; collects problems and goes on as far as it makes sense."""
+
+    def __init__(self, composed: Composed, path: Path) -> None:
+        self.composed, self.path = composed, path
+        self.problems: list[Problem] = list(composed.problems)
+
+    def experiment(self, profile: str | None) -> Experiment | None:
+        found = self._task()
+        if found is None:
+            return None
+        task_name, task, program, folder = found
+        space = ConfigTree(task.Config)
+        tree, base = self._base(space)
+        drafts, factors = draft_variants(self.composed, space, tree, base, self.problems)
+        self._settings_are_free(drafts)
+        variants = self._variants(space, tree, drafts)
+        search, tuning = self._search(space, tree, task), self._tuning(space, tree, drafts, task)
+        labels = [draft.label for draft in drafts]
+        baseline = self._baseline(labels, variants, base, factors) if labels else None
+        looks = self._looks()
+        margin, claims = self._number("margin"), self.composed.fields.get("claims")
+        over = {label: self._over(label, labels, baseline) for label in labels}
+        levels = {draft.label: draft.levels for draft in drafts}
+        setting = Setting(labels, over, factors, levels, result_metrics(task), margin)
+        read = self._claims(claims.node, setting) if claims and labels else []
+        question = self._text("question")
+        if "question" not in self.composed.fields:
+            self.problems.append(Problem(self.composed.root.at, "question", "missing; allowed: what the experiment asks"))
+        if "claims" not in self.composed.fields and len(looks) > 1:
+            at = self.composed.fields["seeds"].node
+            self.problems.append(Problem(at.at, at.path, "looks without claims; allowed: a number of seeds, or claims to judge"))
+        if self.problems or question is None or baseline is None:
+            return None
+        return Experiment(
+            path=self.path,
+            stem=self.path.stem,
+            profile=profile,
+            overrides=_identifying(self.composed.overrides, task),
+            question=question,
+            source=self._text("source"),
+            task_name=task_name,
+            task=task,
+            variants=tuple(variants),
+            factors=tuple(factors),
+            baseline=baseline,
+            over=over,
+            looks=looks,
+            margin=margin,
+            alpha=self._number("alpha") or 0.05,
+            claims=tuple(read),
+            tuning=tuning,
+            search=search,
+            program=program,
+            folder=folder,
+        )
+
+    def _tuning(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft], task: Task) -> Tuning | None:
+        entry = self.composed.fields.get("tune")
+        if entry is None:
+            return None
+        tuning, problems = read_tuning(entry.node, space, tree, drafts, task)
+        self.problems.extend(problems)
+        return tuning
+
+    def _search(self, space: ConfigTree, tree: Node, task: Task) -> Search | None:
+        entry = self.composed.fields.get("search")
+        if entry is None:
+            return None
+        for key in NOT_BESIDE_SEARCH:
+            if beside := self.composed.fields.get(key):
+                message = "beside search; allowed: question, source, task, config, margin, alpha and profiles"
+                self.problems.append(Problem(beside.key_at, key, message))
+        search, problems = read_search(entry.node, space, tree, task)
+        self.problems.extend(problems)
+        if search is not None and search.confirm is not None and "margin" not in self.composed.fields:
+            message = "needs the file's margin, by which the winner is judged; allowed: margin: a difference that does not matter"
+            self.problems.append(Problem(entry.node.entries["confirm"].key_at, "search.confirm", message))
+        return search
+
+    def _task(self) -> tuple[str, Task, Program | None, str | None] | None:
+        """The task's name, itself, its program where it is one, and the folder of its module where it is beside the file."""
+        entry = self.composed.fields.get("task")
+        if entry is not None and isinstance(entry.node.value, Mapping):
+            program, problems = read_program(entry.node)
+            self.problems.extend(problems)
+            return None if program is None else (TASK_NAME, command_task(program), program, None)
+        name = self._text("task") or DEFAULT_TASK
+        folders = (Path(entry.node.at.file).parent, Path()) if entry else ()
+        beside = next(filter(None, (module_folder(name, folder) for folder in folders)), None)
+        try:
+            return name, find_task(name, beside), None, beside
+        except InputError as error:
+            at = entry.node.at if entry else self.composed.root.at
+            self.problems.append(Problem(at, "task", str(error)))
+            return None
+
+    def _base(self, space: ConfigTree) -> tuple[Node, BaseModel | None]:
+        tree = space.defaults
+        for layer in self.composed.layers:
+            tree = space.assign(tree, layer.entries.items())
+        known = [".".join(path) for path in space.shape.leaves()]
+        unknown = [override for override in self.composed.overrides if override.path not in known]
+        for override in unknown:
+            message = f"unknown configuration path; {suggestion(override.path, known)}"
+            self.problems.append(Problem(override.node.at, override.path, message))
+        # All at once, so that their order on the command line means nothing.
+        tree = space.assign(tree, [(item.path, item.entry) for item in self.composed.overrides if item not in unknown])
+        base, problems = space.validated(tree)
+        self.problems.extend(problems)
+        return tree, base
+
+    def _settings_are_free(self, drafts: Sequence[designs.Draft]) -> None:
+        taken = [key for draft in drafts for key, _ in draft.changes]
+        tune = self.composed.fields.get("tune")
+        space = tune.node.get("space") if tune else None
+        for override in self.composed.overrides:
+            if rival := overlapping(override.path, taken):
+                message = f"the variants set {rival} themselves; allowed: a path that they leave alone"
+                self.problems.append(Problem(override.node.at, override.path, message))
+            elif rival := overlapping(override.path, list(space.entries) if space else []):
+                message = f"tune sets {rival} itself; allowed: a path that it leaves alone"
+                self.problems.append(Problem(override.node.at, override.path, message))
+
+    def _variants(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft]) -> list[Variant]:
+        variants: list[Variant] = []
+        if len(drafts) > MAX_VARIANTS:
+            root = self.composed.root
+            self.problems.append(Problem(root.at, "variants", f"{len(drafts):,} of them; allowed: up to {MAX_VARIANTS}"))
+            return variants
+        known = {(problem.path.removeprefix("config."), problem.message) for problem in self.problems}
+        same: dict[str, str] = {}
+        labels: dict[str, str] = {}
+        for draft in drafts:
+            config, problems = space.validated(space.assign(tree, draft.changes))
+            self.problems.extend(p for p in problems if p not in self.problems and (p.path, p.message) not in known)
+            if not re.fullmatch(LABEL, draft.label) or draft.label == ALL:
+                words = f"another name than {ALL}, which claims use for every variant" if draft.label == ALL else LABEL_WORDS
+                self.problems.append(Problem(draft.at.at, draft.at.path, f"{draft.label!r} is no label; allowed: {words}"))
+            if config is None:
+                continue
+            # With where their data lie: two folders may hold different images, which the plan finds out.
+            other = same.setdefault(json.dumps([identity(config), places(config)], sort_keys=True), draft.label)
+            twin = labels.setdefault(draft.label.lower(), draft.label)
+            if other != draft.label:
+                message = f"{draft.label!r} is the same as {other!r}; allowed: variants that differ"
+                self.problems.append(Problem(draft.at.at, draft.at.path, message))
+            elif twin != draft.label:
+                message = f"{draft.label!r} and {twin!r} differ only in case; allowed: labels that are distinct file names"
+                self.problems.append(Problem(draft.at.at, draft.at.path, message))
+            variants.append(Variant(draft.label, config, draft.levels))
+        return variants
+
+    def _baseline(
+        self, labels: Sequence[str], variants: Sequence[Variant], base: BaseModel | None, factors: Sequence[Factor]
+    ) -> str | None:
+        entry = self.composed.fields.get("baseline")
+        if "components" in self.composed.fields:
+            if entry is not None:
+                message = "components take no baseline; allowed: claims with over:"
+                self.problems.append(Problem(entry.key_at, "baseline", message))
+            return labels[0]
+        if entry is not None:
+            label = self._text("baseline")
+            if label is not None and label not in labels:
+                message = f"no variant {label!r}; {suggestion(label, labels)}"
+                self.problems.append(Problem(entry.node.at, "baseline", message))
+            return label
+        same = [variant.label for variant in variants if base is not None and identity(variant.config) == identity(base)]
+        if same or len(labels) == 1:
+            return same[0] if same else labels[0]
+        if base is None or len(variants) < len(labels):
+            return None  # one of those that are wrong may have been meant
+        add = f"add the base value to the levels of {', '.join(f.name for f in factors)}, or " if factors else ""
+        message = f"missing, and no variant is the base configuration; allowed: {add}baseline: one of {', '.join(labels)}"
+        self.problems.append(Problem(self.composed.root.at, "baseline", message))
+        return None
+
+    def _over(self, label: str, labels: Sequence[str], baseline: str | None) -> str:
+        if "components" in self.composed.fields:
+            return designs.compared_with(label, labels)
+        return baseline or ""
+
+    def _claims(self, node: Node, setting: Setting) -> list[Claim]:
+        claims = []
+        for item in node.value if isinstance(node.value, tuple) else ():
+            claim, problems = read_claim(item, setting)
+            self.problems.extend(problems)
+            if claim is not None and claim in claims:
+                self.problems.append(Problem(item.at, item.path, "the same claim twice; allowed: each once"))
+            elif claim is not None:
+                claims.append(claim)
+        return claims
+
+    def _looks(self) -> tuple[int, ...]:
+        entry = self.composed.fields.get("seeds")
+        if entry is None and "search" in self.composed.fields:
+            return (1,)  # a search's own numbers of seeds are in its section
+        if entry is None:
+            at = self.composed.root.at
+            message = "missing; allowed: a number of seeds, or looks: an increasing list of such numbers"
+            self.problems.append(Problem(at, "seeds", message))
+            return ()
+        looks = plain(entry.node.get("looks") or entry.node)
+        return looks if isinstance(looks, tuple) else (looks,)
+
+    def _text(self, key: str) -> str | None:
+        entry = self.composed.fields.get(key)
+        return entry.node.value if entry and isinstance(entry.node.value, str) else None
+
+    def _number(self, key: str) -> float | None:
+        entry = self.composed.fields.get(key)
+        value = entry.node.value if entry else None
+        return float(value) if isinstance(value, int | float) else None
+
+
+def _identifying(overrides: Sequence[Override], task: Task) -> tuple[str, ...]:
+    """The overrides that make a rehearsal: all but those of locations."""
+    locations = location_paths(task.Config)
+    kept = [override for override in overrides if override.path not in locations]
+    return tuple(sorted(f"{override.path}={json.dumps(plain(override.node))}" for override in kept))
