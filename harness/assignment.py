@@ -14,11 +14,11 @@ from harness.console import screens
 from harness.console.preview import Preview
 from harness.errors import InputError
 from harness.experiment import Experiment
-from harness.plan import Plan, make_plan, task_of
+from harness.plan import Plan, make_plan, task_from, task_of
 from harness.progress import asked, in_stages, stuck
 from harness.stages import following, settle
 from harness.store.records import Record, Store
-from harness.task import Accelerator, Task, find_task, result_metrics
+from harness.task import Accelerator, Task, result_metrics
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Assignment:
     device_hours: float | None  # likewise; None: nothing of it has run yet
     task_file: Path | None  # the task's module
     failed: int = 0
+    program: Path | None = None  # where a task that is a program runs, from the files that lie there then
 
 
 def assign(  # noqa: PLR0917 - what is asked for, each of it named
@@ -96,6 +97,7 @@ def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bo
         device_hours=fmean(took) * len(waiting) / 3600 if took else None,
         task_file=_file_of(task),
         failed=sum(records[run.id].state == "failed" for run in wanted),
+        program=Path(plan.program.directory) if plan.program else None,
     )
 
 
@@ -126,7 +128,7 @@ def _search(  # noqa: PLR0917 - as above
     study, anew = settle_study(store, wanted, replan)
     if save:
         study = search.prepare(store, wanted, replan)
-    paths, task = store.paths.study(study.name), find_task(study.task)
+    paths, task = store.paths.study(study.name), task_from(study.task, study.program, study.folder, study.data)
     trials = [] if anew or not paths.spec.exists() else look(paths, study, url) or []
     again = [trial for trial in counted(trials) if trial.state in retry]
     due = study.trials - sum(trial.over for trial in counted(trials)) + len(again)
@@ -147,6 +149,7 @@ def _search(  # noqa: PLR0917 - as above
         device_hours=fmean(took) * max(0, due) / 3600 if took else None,
         task_file=_file_of(task),
         failed=sum(trial.state == "failed" for trial in counted(trials)),
+        program=Path(study.program.directory) if study.program else None,
     )
 
 

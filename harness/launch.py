@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from harness import interpreter
 from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, DeviceError
 from harness.plan import Plan
 from harness.store import atomic, lease
@@ -213,7 +213,7 @@ class Workers:
     def _spawn(self, number: int, log: Path) -> subprocess.Popen[bytes]:
         settings = self.settings(number)
         environment = {**self.environment, **settings}
-        command = [sys.executable, "-m", "harness.worker", str(self.target.path)]
+        command = [*interpreter.command("harness.worker"), str(self.target.path)]
         options = ["--device", self.device, "--threads", settings["OMP_NUM_THREADS"], "--with-parent", *self.options]
         try:
             with log.open("ab") as output:

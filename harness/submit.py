@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.slurm.jobs import Jobs
     from harness.slurm.site import Site
     from harness.slurm.submission import Submission
+    from harness.store.paths import Paths
     from harness.store.snapshot import Snapshot
 
 LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay")
@@ -87,16 +88,17 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
         else:
             shell.show(*preview(work, planned, chosen, largest if assumed else None))
         return
+    already = queued_before(store.paths, work.name)
     copy = snapshot(store.paths, work.task_file)
     folder = submission.new_folder(store.paths, work.name)
     made = jobs.compose(store.paths, work.name, work.target, chosen, arrays, copy.imports, sbatch or (), words, folder)
     taken = jobs.send(made, site, copy.folder)
-    if remark := unshared(results):
+    for remark in filter(None, (already, unshared(results))):
         shell.say(remark)
     if as_json:
         shell.show_json(document(work, made, taken))
     else:
-        shell.show(*summary(work, made, chosen), *ids(taken, copy, results))
+        shell.show(*summary(work, made, chosen), *ids(work, taken, copy, results))
 
 
 def check(sbatch: Sequence[str], track: str, retry: Sequence[str]) -> None:
@@ -125,20 +127,26 @@ def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
     cutting = f" in {count} jobs, as the cluster's arrays are short" if count > 1 else ""
     return [
         f"{work.name}   {work.question}",
-        f"  runs      {work.cost}{hours}",
+        f"  runs      {work.cost}{hours}{f'; up to {work.later:,} more may follow' if work.later else ''}",
         f"  workers   {wording.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {site.time} each; "
         f"{site.margin} before that it writes a checkpoint and queues again",
     ]
 
 
-def ids(taken: Submission, copy: Snapshot, results: Path) -> list[str]:
+def ids(work: Assignment, taken: Submission, copy: Snapshot, results: Path) -> list[str]:
     """What the cluster made of it, and how to go on."""
     from harness import wording
 
     commit = f"commit {copy.code.commit[:7]}{', with changes' if copy.code.dirty else ''}" if copy.code.commit else "of no commit"
     where = wording.elsewhere(results)
+    read = (
+        [f"  program   is read in {work.program}: no copy; once its inputs change, workers refuse to go on"]
+        if work.program
+        else []
+    )
     return [
         f"  code      {copy.folder}, {commit}: what you change from now on is not trained",
+        *read,
         f"  jobs      {', '.join(taken.jobs)}, then the report {taken.report}",
         f"  see       {shlex.join(['harness', 'status', taken.name, *where])}",
         f"  stop      scancel {' '.join(taken.all_jobs)}",
@@ -172,6 +180,16 @@ def document(work: Assignment, jobs: Jobs, taken: Submission | None = None) -> d
     }
     scripts = {} if taken else {"scripts": {"worker.sbatch": jobs.worker, "report.sbatch": jobs.report}}
     return {**known, **({"folder": str(jobs.folder), "code": taken.code} if taken else scripts)}
+
+
+def queued_before(paths: Paths, name: str) -> str | None:
+    """A remark where earlier jobs of the same name have not ended."""
+    from harness.slurm.standing import submitted
+
+    queue, _, _ = submitted(paths, name)
+    if queue is None or not queue.live:
+        return None
+    return f"{name} is in the queue already (jobs {', '.join(queue.live)}): these workers come on top of those"
 
 
 def unshared(results: Path) -> str | None:

@@ -138,11 +138,12 @@ def _delivered(
     store: Store, wanted: Mapping[str, Sequence[Any]], seconds: float, quiet: bool
 ) -> tuple[list[dict[str, Any]], bool]:
     """What came of each delivery, and whether all were tried in time. wandb has no time limit of its own, so a child does it."""
+    from harness import interpreter
     from harness.console import shell
     from harness.store import atomic
     from harness.tracking.feed import end_session, lines
 
-    command = [sys.executable, "-m", "harness.tracking.deliver", str(store.paths.root), str(seconds)]
+    command = [*interpreter.command("harness.tracking.deliver"), str(store.paths.root), str(seconds)]
     log = store.paths.wandb / "sync.log"
     atomic.make_folder(log.parent)
     told: list[dict[str, Any]] = []

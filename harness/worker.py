@@ -15,6 +15,7 @@ from typing import Annotated, cast
 
 import typer
 
+from harness import interpreter
 from harness.attempt import Job
 from harness.calibration import levels_for
 from harness.errors import (
@@ -297,4 +298,4 @@ if __name__ == "__main__":
     except SpoiledError:
         # A fresh accelerator context in the same process. What --retry asked for was retried: the failures since then stand.
         once = [] if "--retry-before" in sys.argv else ["--retry-before", began]
-        os.execv(sys.executable, [sys.executable, "-m", "harness.worker", *sys.argv[1:], *once])
+        os.execv(sys.executable, [*interpreter.command("harness.worker"), *sys.argv[1:], *once])

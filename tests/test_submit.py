@@ -143,6 +143,26 @@ def test_a_tuned_experiments_workers_are_given_its_tuning_and_the_report_is_of_t
     assert f"{here}/results/plans/toys.tuning.json --device cuda" in document["sbatch"][0]
 
 
+PROGRAM = """
+question: Which rate is best?
+task:
+  command: echo loss {rate}
+  knobs: {rate: {default: 0.1, from: 0, to: 1}}
+  metrics: {loss: {goal: minimize, unit: nats, split: validation, pattern: 'loss (?P<value>.+)'}}
+search: {space: {rate: {range: [0.0, 1.0]}}, objectives: loss, sampler: random, pruner: none, trials: 4}
+"""
+
+
+def test_a_program_and_a_task_beside_its_experiment_may_be_searched(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "toys.yaml").write_text(PROGRAM)
+    assert given("--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["due"] == 4
+    (here / "lonely.py").write_text("from toy_task import TOY\n")
+    (here / "toys.yaml").write_text(SEARCH.replace("toy_task:TOY", "lonely:TOY"))
+    assert given("--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["due"] == 6
+
+
 def test_once_tuned_the_evidence_is_due(here: Path) -> None:
     (here / "toys.yaml").write_text(TUNED)
     store = Store.open(here / "results")

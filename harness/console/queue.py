@@ -27,13 +27,14 @@ def table(queue: Queue, records: Mapping[str, Record], labels: Mapping[str, str]
         what = labels.get(run or "", NOTHING) if task.state == "RUNNING" else NOTHING
         what = "report" if task.job in queue.reports else what
         times = "" if not task.requeued else "requeued once" if task.requeued == 1 else f"requeued {task.requeued} times"
-        code = f"exit code {task.exit_code}" if task.exit_code else ""
+        cancelled = task.state == "CANCELLED"  # how it left, and what it waited for before, is of no interest any more
+        code = f"exit code {task.exit_code}" if task.exit_code and not cancelled else ""
         names = task.id if len(alike) == 1 else f"{task.id} to {alike[-1].id.partition('_')[2]}"
-        more = ", ".join(filter(None, [times, code, task.reason]))
+        more = ", ".join(filter(None, [times, code, None if cancelled else task.reason]))
         rows.append([names, task.state.lower(), what, task.node or NOTHING, more])
     columns = [Column("task"), Column("state"), Column("trains", holds="labels"), Column("node"), Column("more", holds="remarks")]
     found: list[RenderableType] = [Grid(columns, rows, indent=0)] if rows else []
-    reasons = dict.fromkeys(task.reason for task in queue.tasks if task.reason in WHY)
+    reasons = dict.fromkeys(task.reason for task in queue.tasks if task.reason in WHY and task.state != "CANCELLED")
     found += [styled(f"{reason}: {WHY[reason]}") for reason in reasons if reason is not None]
     if queue.live:
         return [*found, styled(f"stop: scancel {' '.join(queue.live)}")]

@@ -115,5 +115,8 @@ def max_array_size() -> int:
 
 def cancel(jobs: Sequence[str]) -> str | None:
     """Cancel these jobs; None, or scancel's own words where it could not."""
-    answer = ask("scancel", *jobs)
+    try:
+        answer = ask("scancel", *jobs)
+    except ClusterError as error:  # whoever is told needs the ids all the same
+        return str(error)
     return None if answer.code == 0 else answer.err or f"scancel ended with code {answer.code}"

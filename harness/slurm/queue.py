@@ -25,6 +25,8 @@ MEND = "mend the site's file and submit again"
 WHY: Mapping[str, str] = {
     "BeginTime": "was requeued, and is held back for a moment",
     "JobArrayTaskLimit": "the throttle allows no more at once",
+    "JobHeldUser": "held back by you; `scontrol release` lets it start",
+    "JobHeldAdmin": "held back by the cluster's administrators",
     "Dependency": "waits for the workers to end",
     "DependencyNeverSatisfied": "will never start: cancel it",
     "Resources": "next, once resources are free",

@@ -27,6 +27,12 @@ def _length(text: str) -> str:
     return text
 
 
+def _word(text: str) -> str:
+    if not text or any(sign.isspace() or sign in "'\"" for sign in text):
+        raise ValueError(f"{text!r} is not one word; allowed: text without spaces and quotes")
+    return text
+
+
 def _option(text: str) -> str:
     if not text.startswith("-") or "\n" in text:
         raise ValueError(f"{text!r} is no option of sbatch; allowed: one option a line, such as --exclusive or --mail-type=END")
@@ -39,7 +45,7 @@ def _path(text: str) -> str:
     return text
 
 
-Word = Annotated[str, Field(pattern=r"^[^\s'\"]+$")]
+Word = Annotated[str, AfterValidator(_word)]
 Length = Annotated[str, AfterValidator(_length)]
 SbatchOption = Annotated[str, AfterValidator(_option)]
 Folder = Annotated[str, AfterValidator(_path)]

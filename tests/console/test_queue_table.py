@@ -46,6 +46,16 @@ def test_each_running_task_is_shown_with_its_run_and_those_that_wait_alike_toget
     ]
 
 
+def test_of_what_was_cancelled_nothing_is_explained() -> None:
+    tasks = (Task("4711_0", "CANCELLED", node="gpu07", exit_code=75), Task("4712", "CANCELLED", "Dependency"))
+    assert shown(tasks) == [
+        "task     state       trains   node    more",
+        "4711_0   cancelled   ·        gpu07",
+        "4712     cancelled   report   ·",
+        "the queue has nothing of it any more; logs: results/submissions/a/1",
+    ]
+
+
 def test_what_has_ended_shows_how_and_where_its_logs_are() -> None:
     tasks = (
         Task("4711_0", "COMPLETED", node="gpu07", requeued=2),

@@ -54,8 +54,19 @@ class Submitter:
         (home / "site.yaml").write_text(site)
 
     def harness(self, *words: str, code: int = 0, **variables: str) -> str:
-        """What a command of the harness prints."""
-        done = subprocess.run(
+        """What a command of the harness prints; where it refuses, what it says."""
+        done = self._run(*words, **variables)
+        assert done.returncode == code, done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    def said(self, *words: str) -> str:
+        """What a command remarks beside what it prints."""
+        done = self._run(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    def _run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [*self.cluster.prefix, sys.executable, "-m", *words],
             cwd=self.home,
             env={
@@ -70,8 +81,6 @@ class Submitter:
             check=False,
             timeout=120,
         )
-        assert done.returncode == code, done.stderr
-        return done.stdout if code == 0 else done.stderr
 
     def submit(self, *words: str, workers: int = WORKERS) -> dict[str, Any]:
         """The document of a submission."""

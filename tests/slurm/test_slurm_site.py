@@ -60,7 +60,10 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         ("accelerator: cpu\ntime: 6m\nmargin: 4m", "margin 4m leaves too little of time 6m; allowed: at most half of it"),
         ("accelerator: cpu\ntime: 3d\nmargin: 20h", "margin 20h is more than SLURM can warn before the end"),
         ("accelerator: cpu\ntime: 0s", "'0s' is too short; allowed: from 1s on"),
-        ("accelerator: cpu\ntime: 1h\npartition: 'a b'", "partition: 'a b' does not fit; allowed: text"),
+        (
+            "accelerator: cpu\ntime: 1h\npartition: 'a b'",
+            "partition: 'a b' is not one word; allowed: text without spaces and quotes",
+        ),
         ("accelerator: cpu\ntime: 1h\nscratch: /tmp/$(id)", "is no folder; allowed: a path without spaces or quotes"),
         ("accelerator: cpu\ntime: 1h\nreport: {gpus: 1}", "report.gpus: unknown key"),
     ],

@@ -6,11 +6,12 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from login_node import EXPERIMENT, ROOT, SITE, Submitter, login_node
+from mini_slurm import MiniSlurm
 
 from harness.store.records import Store
 
@@ -26,10 +27,30 @@ seeds: 3
 """
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniSlurm]:
+    """One for all tests that harm nobody else's."""
+    with login_node(tmp_path_factory.mktemp("cluster")) as submitter:
+        yield submitter.cluster
+
+
 @pytest.fixture
-def somebody(tmp_path: Path) -> Iterator[Submitter]:
-    with login_node(tmp_path, SMALL) as submitter:
-        yield submitter
+def newcomer(cluster: MiniSlurm, tmp_path: Path) -> Iterator[Callable[..., Submitter]]:
+    """Makes somebody with an experiment and a site; afterwards the queue is empty."""
+
+    def come(experiment: str = SMALL, site: str = SITE) -> Submitter:
+        (tmp_path / "home").mkdir()
+        return Submitter(cluster, tmp_path / "home", experiment, site)
+
+    yield come
+    if jobs := cluster.run("squeue", "-h", "-o", "%A").split():
+        cluster.run("scancel", *jobs)
+        cluster.wait_until(lambda: not cluster.run("squeue", "-h"), 60, lambda: "jobs are left")
+
+
+@pytest.fixture
+def somebody(newcomer: Callable[..., Submitter]) -> Submitter:
+    return newcomer()
 
 
 def state(submitter: Submitter, job: str) -> list[str]:
@@ -58,47 +79,50 @@ def test_where_arrays_are_no_use_workers_are_jobs_of_their_own(tmp_path: Path) -
 
 def test_a_second_submission_trains_nothing_twice_and_says_so(somebody: Submitter) -> None:
     document = somebody.submit("--", "--comment=first")
-    somebody.wait(lambda: state(somebody, document["report"]) == ["COMPLETED"], "no report")
+    (job,) = document["jobs"]
+    somebody.wait(lambda: state(somebody, job) == ["COMPLETED"] * 4, "not trained")
     assert somebody.submit() == {"name": "toys", "due": 0, "jobs": {}, "report": None}
     more = somebody.submit("--seeds", "4", "--", "--hold")
     assert (more["due"], sum(more["jobs"].values())) == (2, 2)
-    somebody.cluster.run("scancel", *more["jobs"], more["report"])
+    ids = ", ".join([*more["jobs"], more["report"]])
+    words = ("toys.yaml", "--site", "site.yaml", "--seeds", "4", "--", "--hold")
+    assert f"toys is in the queue already (jobs {ids}): these workers come on top of those" in somebody.said(
+        "harness.submit", *words
+    )
 
 
-def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(tmp_path: Path) -> None:
-    with login_node(tmp_path, EXPERIMENT) as submitter:
-        document = submitter.submit()
-        (job,), report = document["jobs"], document["report"]
-        submitter.wait(lambda: submitter.logs().count(": begins") == 4, "not all train")
-        submitter.cluster.run("scancel", job)
-        submitter.wait(lambda: state(submitter, report) == ["COMPLETED"], "no report")
-        assert state(submitter, job) == ["CANCELLED"] * 4
-        assert "asked by slurm" in submitter.logs()
-        states = {run["state"] for run in submitter.status()["runs"]}
-        assert states == {"pending", "interrupted"}
-        again = submitter.submit()
-        assert again["due"] == 12
-        shown = submitter.harness("harness.status", "toys")
-        assert f"stop: scancel {next(iter(again['jobs']))} {again['report']}" in shown
-        submitter.cluster.run("scancel", *again["jobs"], again["report"])
+def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(newcomer: Callable[..., Submitter]) -> None:
+    submitter = newcomer(EXPERIMENT)
+    document = submitter.submit()
+    (job,), report = document["jobs"], document["report"]
+    submitter.wait(lambda: submitter.logs().count(": begins") == 4, "not all train")
+    submitter.cluster.run("scancel", job)
+    submitter.wait(lambda: state(submitter, report) == ["COMPLETED"], "no report")
+    assert state(submitter, job) == ["CANCELLED"] * 4
+    assert "asked by slurm" in submitter.logs()
+    states = {run["state"] for run in submitter.status()["runs"]}
+    assert states == {"pending", "interrupted"}
+    again = submitter.submit()
+    assert again["due"] == 12
+    shown = submitter.harness("harness.status", "toys")
+    assert f"stop: scancel {next(iter(again['jobs']))} {again['report']}" in shown
 
 
-def test_a_worker_that_stops_by_itself_queues_again_until_all_is_trained(tmp_path: Path) -> None:
+def test_a_worker_that_stops_by_itself_queues_again_until_all_is_trained(newcomer: Callable[..., Submitter]) -> None:
     site = SITE.replace("worker: [", "worker: [--stop-after, 2s, ")
     longer = SMALL.replace("epochs: 2", "epochs: 3").replace("sleep: 0.01", "sleep: 0.03")
-    with login_node(tmp_path, longer, site) as submitter:
-        document = submitter.submit(workers=1)
-        (job,) = document["jobs"]
-        submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")
-        assert state(submitter, job) == ["COMPLETED"]
-        assert submitter.requeued(job) >= 1
-        assert len(list(submitter.results.glob("runs/*/result.json"))) == 6
+    submitter = newcomer(longer, site)
+    document = submitter.submit(workers=1)
+    (job,) = document["jobs"]
+    submitter.wait(lambda: state(submitter, job) == ["COMPLETED"], "not trained")
+    assert submitter.requeued(job) >= 1
+    assert len(list(submitter.results.glob("runs/*/result.json"))) == 6
 
 
 SEARCH = """
 question: Which toy is best?
 task: toy_task:TOY
-config: {epochs: 3, steps: 4, sleep: 0.1}
+config: {epochs: 3, steps: 4, sleep: 0.06}
 search:
   space: {effect: {range: [-3.0, 3.0]}}
   objectives: score
@@ -110,24 +134,24 @@ margin: 1.0
 """
 
 
-def test_workers_share_a_search_until_its_target_and_confirm_it(tmp_path: Path) -> None:
-    with login_node(tmp_path, SEARCH) as submitter:
-        document = submitter.submit(workers=3)
-        (job,) = document["jobs"]
-        assert (document["due"], document["later"], document["jobs"][job]) == (9, 12, 3)
-        submitter.wait(lambda: submitter.logs().count(": begins") >= 3, "not all train")
-        submitter.cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_1")
-        shown = submitter.harness("harness.status", "toys")
-        assert re.search(rf"^{job}_0 +running +trial \d", shown, re.MULTILINE), shown
-        submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")
-        assert state(submitter, job) == ["COMPLETED"] * 3
-        assert submitter.requeued(job) == 1
-        told = json.loads(submitter.harness("harness.status", "toys", "--json"))
-        ended = [trial for trial in told["trials"] if trial["state"] == "completed"]
-        assert len(ended) == 9
-        assert [plan["counts"]["done"] for plan in told["confirmation"]] == [6, 6]
-        assert (submitter.results / "reports/toys/index.html").is_file()
-        assert submitter.submit()["due"] == 0
+def test_workers_share_a_search_until_its_target_and_confirm_it(newcomer: Callable[..., Submitter]) -> None:
+    submitter = newcomer(SEARCH)
+    document = submitter.submit(workers=3)
+    (job,) = document["jobs"]
+    assert (document["due"], document["later"], document["jobs"][job]) == (9, 12, 3)
+    submitter.wait(lambda: submitter.logs().count(": begins") >= 3, "not all train")
+    submitter.cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_1")
+    shown = submitter.harness("harness.status", "toys")
+    assert re.search(rf"^{job}_0 +running +trial \d", shown, re.MULTILINE), shown
+    submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")
+    assert state(submitter, job) == ["COMPLETED"] * 3
+    assert submitter.requeued(job) == 1
+    told = json.loads(submitter.harness("harness.status", "toys", "--json"))
+    ended = [trial for trial in told["trials"] if trial["state"] == "completed"]
+    assert len(ended) == 9
+    assert [plan["counts"]["done"] for plan in told["confirmation"]] == [6, 6]
+    assert (submitter.results / "reports/toys/index.html").is_file()
+    assert submitter.submit()["due"] == 0
 
 
 def test_what_sbatch_refuses_is_told_in_its_words_with_what_to_do(somebody: Submitter) -> None:
@@ -158,14 +182,15 @@ def test_without_sbatch_nothing_is_written(somebody: Submitter) -> None:
     assert not somebody.results.exists()
 
 
-def test_a_cluster_that_does_not_answer_is_told(somebody: Submitter) -> None:
-    document = somebody.submit("--", "--hold")
-    somebody.cluster.run("scancel", *document["jobs"], document["report"])
-    for pid in somebody.cluster.processes():
-        os.kill(pid, 9)
-    said = somebody.refused()
-    assert "`scontrol ping` tells whether it is up" in said
-    assert somebody.status()["queue"] is None  # where the runs stand is told all the same
+def test_a_cluster_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    with login_node(tmp_path, SMALL) as submitter:
+        document = submitter.submit("--", "--hold")
+        submitter.cluster.run("scancel", *document["jobs"], document["report"])
+        for pid in submitter.cluster.processes():
+            os.kill(pid, 9)
+        said = submitter.refused()
+        assert "`scontrol ping` tells whether it is up" in said
+        assert submitter.status()["queue"] is None  # where the runs stand is told all the same
 
 
 def test_a_results_folder_that_a_node_lacks_is_told_by_the_job_and_by_status(somebody: Submitter) -> None:
@@ -193,8 +218,41 @@ def test_the_code_of_a_submission_is_what_is_trained(somebody: Submitter) -> Non
     (job,) = document["jobs"]
     (somebody.home / "mine.py").write_text(task.replace("50.0 +", "70.0 +"))
     somebody.cluster.run("scontrol", "release", job)
-    somebody.wait(lambda: state(somebody, document["report"]) == ["COMPLETED"], "no report")
+    somebody.wait(lambda: state(somebody, job) == ["COMPLETED"] * 4, "not trained")
     store = Store.open(somebody.results)
     scores = [json.loads(path.read_text())["score"] for path in store.paths.runs.glob("*/result.json")]
     assert len(scores) == 6
     assert max(scores) < 60, "the changed code was trained"
+
+
+COMMAND = """
+question: Does the rate matter?
+task:
+  command: "{python} train.py --seed={seed} {knobs}"
+  knobs: {rate: 0.1}
+  metrics: {loss: {goal: minimize, unit: nats, pattern: 'loss (?P<value>.+)'}}
+  inputs: [train.py, formula.py]
+factors: {rate: [0.1, 0.2]}
+seeds: 3
+margin: 0.02
+"""
+PROGRAM = """
+import sys
+from formula import loss
+words = dict(word.lstrip("-").split("=") for word in sys.argv[1:])
+print("loss", loss(float(words["rate"]), int(words["seed"])))
+"""
+
+
+def test_a_program_imports_what_lies_beside_it_and_is_refused_once_that_has_changed(newcomer: Callable[..., Submitter]) -> None:
+    somebody = newcomer(COMMAND)
+    (somebody.home / "train.py").write_text(PROGRAM)
+    (somebody.home / "formula.py").write_text("def loss(rate, seed):\n    return rate + seed / 10\n")
+    document = somebody.submit(workers=1)
+    (job,) = document["jobs"]
+    somebody.wait(lambda: state(somebody, job) == ["COMPLETED"], "not trained")
+    (job,) = somebody.submit("--seeds", "4", "--", "--hold", workers=1)["jobs"]
+    (somebody.home / "formula.py").write_text("def loss(rate, seed):\n    return rate\n")
+    somebody.cluster.run("scontrol", "release", job)
+    somebody.wait(lambda: state(somebody, job) == ["FAILED"], "not refused")
+    assert "the inputs have changed since the plan was made: formula.py; plan again with --replan" in somebody.logs()
