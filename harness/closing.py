@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
@@ -67,7 +68,7 @@ def notes(outcome: Outcome, results: Path) -> list[str]:
     elif plan.selection is not None and outcome.exit_code in (EXIT_OK, EXIT_RUNS_FAILED):
         lines.append(_nothing_to_compare(plan))
     if failed := sum(record.state == "failed" for record in records.values()):
-        lines.append(f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {results}")
+        lines.append(f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {quote(str(results))}")
         lines.append("once mended, the same command with --retry failed trains them again")
     return lines
 

@@ -223,7 +223,8 @@ def _complaint(value: Any, options: list[Schema]) -> str:
     kinds = {option.get("type") for option in options if "enum" not in option and "const" not in option}
     if isinstance(value, bool) or not isinstance(value, int | float):
         fitting = {"integer": "is no whole number", "number": "is no number", "boolean": "is neither true nor false"}
-        return next((words for kind, words in fitting.items() if kind in kinds), "does not fit" if kinds else "is no choice")
+        words = [words for kind, words in fitting.items() if kind in kinds]
+        return words[0] if len(words) == 1 else "does not fit" if kinds else "is no choice"
     if "integer" in kinds and isinstance(value, float):
         return "is no whole number"
     return "is out of range" if kinds & {"integer", "number"} else "does not fit" if kinds else "is no choice"

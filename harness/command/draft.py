@@ -210,7 +210,7 @@ def _design(draft: Draft, factors: Sequence[KnobDraft]) -> Iterator[str]:
 
 def _question(factors: Sequence[KnobDraft], name: str) -> str:
     names = " and ".join(knob.name.replace("_", " ") for knob in factors)
-    return f"What does {names} change?" if names else f"How well does {name} do?"
+    return f"What {'does' if len(factors) == 1 else 'do'} {names} change?" if names else f"How well does {name} do?"
 
 
 def _scalar(value: Scalar) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -49,6 +50,8 @@ def _content(directory: Path, name: str) -> str:
     path = directory / Path(name).expanduser()
     try:
         files = sorted(_files(path), key=lambda file: file.relative_to(path).as_posix()) if path.is_dir() else [path]
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+            raise DataError(f"task.inputs: {name}: {path} is a pipe or a device; allowed: files and folders")
         listing = [_stamp(file) for file in files]
         listed = hashlib.sha256(json.dumps([str(path.resolve()), *listing]).encode()).hexdigest()
         kept = cache_folder() / "inputs" / f"{listed}.txt"

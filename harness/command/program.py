@@ -47,6 +47,7 @@ class Program:
         self._scratch = Path(tempfile.mkdtemp(prefix="harness-program-"))
         self._metrics = (self._scratch / METRICS).open("w+b")
         self._output, writing = os.pipe()
+        self._output_closed = False
         self._status, telling = os.pipe()
         guard = [sys.executable, "-I", "-S", str(GUARD), str(grace_s), str(telling), str(self._scratch)]
         try:
@@ -68,11 +69,19 @@ class Program:
             os.close(telling)
 
     def read(self, wait_s: float) -> bytes | None:
-        """What it has printed since; empty where nothing came within `wait_s`, None when nothing will come any more."""
-        ready, _, _ = select.select([self._output], [], [], wait_s)
-        if not ready:
-            return b""
-        return os.read(self._output, CHUNK) or None
+        """What it has printed since; empty where nothing came within `wait_s`, None when it has ended and all was read.
+
+        A program may close its output and go on, as `exec > own.log 2>&1` in a shell script does.
+        """
+        if not self._output_closed:
+            ready, _, _ = select.select([self._output], [], [], wait_s)
+            if not ready:
+                return b""
+            if data := os.read(self._output, CHUNK):
+                return data
+            self._output_closed = True
+        ended, _, _ = select.select([self._status], [], [], wait_s)
+        return None if ended else b""
 
     def metrics(self) -> bytes:
         """What it has appended to $HARNESS_METRICS since."""

@@ -85,7 +85,7 @@ class Rows:
             return
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _unreadable(f"$HARNESS_METRICS has a line that is no JSON ({error}): {_shown(text)}") from error
         if not isinstance(values, dict):
             raise _unreadable(f"$HARNESS_METRICS has a line that is no JSON object: {_shown(text)}")

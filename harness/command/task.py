@@ -142,9 +142,7 @@ class CommandTraining:
                 continue
             limit = self.definition.timeout_s
             if limit is not None and time.monotonic() - self._began > limit:
-                raise TrainingFailed(
-                    "timeout", f"ran longer than its timeout of {self.definition.timeout}{self._quoted()}", "timeout"
-                )
+                raise TrainingFailed("timeout", f"ran longer than its timeout of {self._timeout()}{self._quoted()}", "timeout")
             data = program.read(LOOK_S)
             self._take(data or b"", program.metrics())
             if data is None:
@@ -240,6 +238,10 @@ class CommandTraining:
         if code < 0:
             return TrainingFailed("exit", f"the program was ended by {_signal(-code)}{self._quoted()}", place)
         return TrainingFailed("exit", f"exit code {code}{self._quoted()}", place)
+
+    def _timeout(self) -> str:
+        written = self.definition.timeout
+        return written if isinstance(written, str) else f"{written:g} s"
 
     def _last_line(self) -> str:
         lines = [line for line in re.split(r"[\r\n]+", self._tail.decode(errors="backslashreplace")) if line.strip()]

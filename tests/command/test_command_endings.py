@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from programs import LOSS, WALK, log_of, planned, trained
@@ -107,6 +108,29 @@ def test_a_program_that_never_ends_runs_into_its_timeout(store, tmp_path):
     end = the_end(store, tmp_path, script, timeout="1s")
     assert (end.state, end.reason) == ("failed", "timeout")
     assert end.error == "ran longer than its timeout of 1s; it last printed: waiting for the others"
+
+
+def test_a_timeout_in_seconds_is_quoted_with_its_unit(store, tmp_path):
+    end = the_end(store, tmp_path, "import time; time.sleep(60)", timeout=1)
+    assert end.error == "ran longer than its timeout of 1 s; it printed nothing"
+
+
+def test_a_program_that_closes_its_output_goes_on(store, tmp_path):
+    script = """
+        import json, os, sys, time
+        for descriptor in (1, 2):
+            os.close(descriptor)
+        for step in range(3):
+            time.sleep(0.2)
+            with open(os.environ["HARNESS_METRICS"], "a") as file:
+                file.write(json.dumps({"step": step, "loss": 1.0 / (step + 1)}) + "\\n")
+        os._exit(0 if "--seed=0" in sys.argv else 7)
+    """
+    metrics = {"loss": {"goal": "minimize"}}
+    plan = planned(tmp_path, dedent(script), command="{python} train.py --seed={seed}", metrics=metrics, seeds=2)
+    first, second = trained(store, plan)
+    assert (first.state, first.epoch) == ("completed", 3)
+    assert (second.state, second.reason, second.epoch) == ("failed", "exit", 3)
 
 
 def test_a_command_that_is_not_there_starts_nothing(store, tmp_path, capsys):
@@ -215,6 +239,7 @@ def test_json_lines_are_rows_with_what_else_they_hold(store, tmp_path):
     ("line", "error"),
     [
         ('{"loss": 1.0, ', "$HARNESS_METRICS has a line that is no JSON"),
+        ("[" * 50_000 + "\n", "$HARNESS_METRICS has a line that is no JSON"),
         ("[1, 2]\n", "$HARNESS_METRICS has a line that is no JSON object: '[1, 2]'"),
         ('{"loss": "low"}\n', '$HARNESS_METRICS has "low" for loss, which is no number'),
         ('{"step": 1.5, "loss": 1}\n', "$HARNESS_METRICS has the step 1.5, which is no whole number"),

@@ -1,5 +1,6 @@
 """The `task:` mapping: what is understood, and what is refused with its line."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,12 @@ def test_inputs_are_the_files_of_the_command_where_none_are_named_and_must_be_th
         make_plan(load_experiment(experiment(tmp_path, WALK, inputs=["gone.txt"])))
     with pytest.raises(DataError, match=r"task\.directory: no folder .*/nowhere"):
         make_plan(load_experiment(experiment(tmp_path, WALK, directory="nowhere")))
+
+
+def test_an_input_that_would_never_end_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"task\.inputs: pipe: .*/pipe is a pipe or a device; allowed: files and folders"):
+        make_plan(load_experiment(experiment(tmp_path, WALK, inputs=["pipe"])))
 
 
 def program(command, **knobs):
