@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -57,7 +58,7 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
     from harness.store.snapshot import snapshot
 
     chosen = read_site(site)
-    check(sbatch or (), track, retry or ())
+    check(sbatch or (), track, retry or (), results)
     loaded = load_experiment(experiment, profile, settings or ())
     assumed = False
     try:
@@ -101,7 +102,7 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
         shell.show(*summary(work, made, chosen), *ids(work, taken, copy, results))
 
 
-def check(sbatch: Sequence[str], track: str, retry: Sequence[str]) -> None:
+def check(sbatch: Sequence[str], track: str, retry: Sequence[str], results: Path) -> None:
     """Raises InputError for what sbatch would take in another sense, and what `harness worker` would refuse."""
     from harness.errors import InputError
     from harness.retry import states_to_retry
@@ -115,13 +116,19 @@ def check(sbatch: Sequence[str], track: str, retry: Sequence[str]) -> None:
     if track not in MODES:
         raise InputError(f"--track: {track!r} is no tracker; allowed: {', '.join(MODES)}")
     states_to_retry(retry)
+    if os.pathsep in str(results.absolute()):  # else Python would look for the kept code elsewhere, and import another
+        raise InputError(
+            f"--results: {results.absolute()} has a {os.pathsep!r}, which parts the folders of PYTHONPATH; allowed: without"
+        )
 
 
 def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
     """What is to be trained, how long that takes, and by whom."""
     from harness import wording
 
-    hours = "" if work.device_hours is None else f": {work.device_hours:,.1f} device hours"
+    hours = ""
+    if work.device_hours is not None:
+        hours = f": {work.device_hours:,.1f} device hours" if work.device_hours >= 0.1 else ": under 0.1 device hours"
     count = len(jobs.arrays)
     limit = "" if site.throttle is None else f", {site.throttle} at once"
     cutting = f" in {count} jobs, as the cluster's arrays are short" if count > 1 else ""

@@ -198,6 +198,14 @@ def test_what_cannot_be_meant_is_refused(here: Path, capsys: pytest.CaptureFixtu
     assert not (here / "results").exists()
 
 
+def test_results_that_python_could_not_import_the_kept_code_from_are_refused(
+    capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    assert given("--results", "a:b") == 2
+    assert f"--results: {here}/a:b has a ':'" in capsys.readouterr().err
+    assert not (here / "a:b").exists()
+
+
 def test_without_slurm_on_the_path_that_is_said_and_nothing_is_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert given() == 2
     assert capsys.readouterr().err.startswith("no scontrol on PATH: this machine cannot submit; allowed: on a login node")
