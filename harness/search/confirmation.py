@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from harness.errors import PlanChanged
 from harness.plan import Plan
 from harness.search.confirm import names, top_plan
+from harness.search.desk import alone
 from harness.search.model import Study
 from harness.search.trials import Trial
 from harness.stages import begin
 from harness.store import atomic
+from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.records import Store
 from harness.trainer import say
 
@@ -21,15 +23,28 @@ def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], repl
     Where the search went on and found others to be the best, the old plan is archived and fresh seeds are used: evidence counts
     once. Raises InputError, StoreError.
     """
+    watch = Watch(Timing(), Holder.here())
+    while True:
+        try:
+            # Of two workers that meet here the second one finds what the first one wrote, and archives nothing more.
+            with alone(store.paths.study(study.name), watch) as own:
+                return _begun(store, study, trials, replan, own)
+        except SupersededError:  # slept for so long that another one went on here
+            continue
+
+
+def _begun(store: Store, study: Study, trials: Sequence[Trial], replan: bool, own: Lease) -> Plan | None:
     asked = top_plan(study, trials, earlier(store, study))
     if asked is None:
         return None
+    own.check()
     if not replan:
         try:
             return begin(store, asked)
         except PlanChanged:  # nobody changed a file
             say(f"the best trials are others than before: {asked.name} is made anew; the old plan is archived, its runs stay")
     if store.load_plan(asked.name) is not None:
+        own.check()
         store.archive_plan(asked.name)
     anew = top_plan(study, trials, earlier(store, study))
     return begin(store, anew) if anew is not None else None

@@ -90,7 +90,7 @@ class Desk:
 
     def prepare(self, watch: Watch) -> None:
         """Before there are workers: what is known to be good is tried first."""
-        with self._alone(watch), talking(self._url):
+        with alone(self.paths, watch), talking(self._url):
             there = [trial.values for trial in self.trials()]
             for values in self.study.first:
                 if values not in there:
@@ -104,7 +104,7 @@ class Desk:
     def ask(self, watch: Watch) -> Ticket | None:
         """A trial to train; None where the target is reached, the budget spent, or every trial fails in the same way."""
         while True:
-            with self._alone(watch) as own, talking(self._url):
+            with alone(self.paths, watch) as own, talking(self._url):
                 try:
                     trials = self._give_back(watch, own)
                     if self.is_over(trials):
@@ -180,7 +180,7 @@ class Desk:
 
     def retry(self, watch: Watch, trial: Trial) -> None:
         """Have the values of a failed trial tried again, once."""
-        with self._alone(watch), talking(self._url):
+        with alone(self.paths, watch), talking(self._url):
             if trial.number not in {other.follows for other in self.trials()}:
                 self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
 
@@ -214,13 +214,14 @@ class Desk:
         seen = leases.newest(self.paths.trial(trial.number))
         return Standing.GONE if seen is None else watch.standing(seen)
 
-    @contextmanager
-    def _alone(self, watch: Watch) -> Iterator[Lease]:
-        """No other worker gives out trials meanwhile."""
-        while (own := leases.take(self.paths.desk, watch)) is None:
-            time.sleep(POLL_S)
-        with own:
-            yield own
+
+@contextmanager
+def alone(paths: StudyPaths, watch: Watch) -> Iterator[Lease]:
+    """No other worker gives out trials of the study, or begins its confirmation, meanwhile. Raises StoreError."""
+    while (own := leases.take(paths.desk, watch)) is None:
+        time.sleep(POLL_S)
+    with own:
+        yield own
 
 
 def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:

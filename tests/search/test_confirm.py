@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,18 @@ def test_a_search_that_went_on_confirms_others_on_fresh_seeds(store: Store) -> N
     assert begun.name == old.name
     assert not {run.seed for run in begun.runs} & {run.seed for run in old.runs}
     assert begin(store, final) == begun
+
+
+def test_workers_that_meet_there_begin_one_confirmation(store: Store) -> None:
+    study = study_of()
+    trials = keep(store, study)
+    best = confirm(store, study, trials, final=False)
+    others = [trial for trial in trials if f"trial {trial.number}" not in best.variants]
+    with ThreadPoolExecutor(4) as pool:
+        plans = list(pool.map(lambda _: begin_confirmation(store, study, others), range(4)))
+    assert all(plan is not None and plan == plans[0] for plan in plans)
+    assert earlier(store, study) == [best]
+    assert store.load_plan(names(study)[0]) == plans[0]
 
 
 def test_another_winner_on_the_same_seeds_is_still_refused(store: Store) -> None:

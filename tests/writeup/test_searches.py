@@ -23,6 +23,7 @@ from harness import write_report
 from harness.errors import InputError
 from harness.experiment import load_experiment
 from harness.search import Study
+from harness.search.confirmation import begin_confirmation
 from harness.search.model import config_of, task_of
 from harness.store.records import Store
 from harness.writeup import SearchFindings, gather_search
@@ -104,6 +105,16 @@ def test_plans_of_other_trials_confirm_nothing(store: Store, study: Study) -> No
     confirm(store, study, moved)
     said = summary.headline(found(store, study))
     assert said.sentence.startswith("Not confirmed: hunt.top and hunt.final are of other trials")
+
+
+def test_the_seeds_of_a_later_confirmation_are_its_own(store: Store, study: Study) -> None:
+    trials = keep(store, study)
+    said = dict(summary.study_facts(found(store, study)))["confirmed by"]
+    assert said == "the best 3 on 4 seeds from 2000, the winner against the base on 4 seeds from 3000"
+    best = confirm(store, study, trials, final=False)
+    begin_confirmation(store, study, [trial for trial in trials if f"trial {trial.number}" not in best.variants])
+    said = dict(summary.study_facts(found(store, study)))["confirmed by"]
+    assert said == "the best 3 on 4 seeds from 2004, the winner against the base on 4 seeds from 3004"
 
 
 def test_a_search_without_confirmation_says_so(store: Store) -> None:

@@ -162,9 +162,18 @@ def study_facts(findings: SearchFindings) -> list[tuple[str, str]]:
     ]
     if study.confirm is not None:
         each = wording.plural(study.confirm.seeds, "seed")
-        first = f"the best {study.confirm.top} on {each} from {TOP_SEED}"
-        found.insert(4, ("confirmed by", f"{first}, the winner against the base on {each} from {FINAL_SEED}"))
+        again, against = _confirming_seeds(findings)
+        first = f"the best {study.confirm.top} on {each} from {again}"
+        found.insert(4, ("confirmed by", f"{first}, the winner against the base on {each} from {against}"))
     return found
+
+
+def _confirming_seeds(findings: SearchFindings) -> tuple[int, int]:
+    """The first seeds of the two confirming plans: a later confirmation uses fresh ones."""
+    top, final = findings.top, findings.final
+    again = top.runs[0].seed if top is not None else TOP_SEED
+    against = top.selection.first_seed if top is not None and top.selection is not None else FINAL_SEED
+    return again, final.plan.runs[0].seed if final is not None else against
 
 
 def dashboard(findings: SearchFindings) -> str:
