@@ -1,0 +1,106 @@
+"""A search asked for again: the same one goes on, a changed one is refused with the difference, and --replan puts the old one away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from searching import SPACE, toy_search
+
+from harness.errors import PlanChanged, StoreError
+from harness.search import Study, prepare
+from harness.search.shelf import load_studies, load_study, settle, study_names
+from harness.store.records import Store
+
+SEARCH = f"{{space: {SPACE}, trials: 4}}"
+CHANGED = {
+    "{space: {effect: {range: [-3, 5]}, noise: {range: [0.5, 2], log: true}}}": 'space.effect: {"kind": "range"',
+    "{space: {effect: {range: [-3, 3]}}}": "-> not there",
+    f"{{space: {SPACE[:-1]}, steps: {{range: [1, 9]}}}}}}": "space.steps: not there -> ",
+    f"{{space: {SPACE}, objectives: loss}}": 'objectives: {"score": "maximize"} -> {"loss": "minimize"}',
+    f"{{space: {SPACE}, constraints: {{parameters: {{at_most: 9}}}}}}": "constraints: {} -> ",
+    f"{{space: {SPACE}, sampler: random}}": 'sampler: "tpe" -> "random"',
+    f"{{space: {SPACE}, pruner: median, prune_after: 2}}": "prune_after: 1 -> 2",
+    f"{{space: {SPACE}, seeds: 2}}": "seeds: 1 -> 2",
+}
+
+
+@pytest.fixture
+def study(store: Store, tmp_path: Path) -> Study:
+    """One that has begun."""
+    return prepare(store, toy_search(tmp_path, SEARCH))
+
+
+@pytest.mark.parametrize("search", CHANGED)
+def test_a_change_of_what_decides_the_trials_is_refused_with_the_difference(
+    store: Store, study: Study, tmp_path: Path, search: str
+) -> None:
+    with pytest.raises(PlanChanged) as caught:
+        prepare(store, toy_search(tmp_path, search))
+    assert "toys was searched differently from 2026-01-01 on:" in str(caught.value)
+    assert CHANGED[search] in str(caught.value)
+    assert "allowed: undo the change" in str(caught.value)
+    assert load_study(store, "toys") == study
+
+
+def test_a_change_of_the_base_is_refused_with_the_path(store: Store, study: Study, tmp_path: Path) -> None:
+    with pytest.raises(PlanChanged, match=r"config\.epochs: 3 -> 5"):
+        prepare(store, toy_search(tmp_path, SEARCH, config="{epochs: 5}"))
+    assert load_study(store, "toys") == study
+
+
+def test_both_ends_of_a_changed_range_are_shown(store: Store, study: Study, tmp_path: Path) -> None:  # noqa: ARG001 - it is there
+    with pytest.raises(PlanChanged) as caught:
+        prepare(store, toy_search(tmp_path, "{space: {effect: {range: [-3, 5]}, noise: {range: [0.5, 2], log: true}}}"))
+    (line,) = [line for line in str(caught.value).splitlines() if line.startswith("  ")]
+    before, _, after = line.partition(" -> ")
+    assert '"low": -3.0, "high": 3.0' in before
+    assert '"low": -3.0, "high": 5.0' in after
+
+
+@pytest.mark.parametrize("more", ["trials: 40", "trials: 2", "budget: 2h", "confirm: {top: 2}", "first: [{effect: 1}]"])
+def test_the_target_and_what_comes_after_may_change(store: Store, study: Study, tmp_path: Path, more: str) -> None:
+    text = f"{{space: {SPACE}, {more}}}"
+    asked = toy_search(tmp_path, text).model_copy(update={"created": "2027-01-01T00:00:00+00:00"})
+    later = prepare(store, asked)
+    assert later == load_study(store, "toys")
+    assert (later.trials, later.budget_s, later.confirm) == (asked.trials, asked.budget_s, asked.confirm)
+    assert later.created == study.created  # what the trials' storage calls it
+    assert later.first == study.first  # it was queued when the study was made
+
+
+def test_replan_puts_the_study_away_with_its_trials(store: Store, study: Study, tmp_path: Path) -> None:
+    (store.paths.study("toys").folder / "journal.log").write_text("trials\n")
+    asked = toy_search(tmp_path, f"{{space: {SPACE}, objectives: loss}}")
+    assert settle(store, asked, replan=True) == (asked, True)
+    assert load_study(store, "toys") == study  # settling writes nothing
+    assert prepare(store, asked, replan=True) == load_study(store, "toys") == asked
+    old = store.paths.earlier_study("toys", 1)
+    assert (old / "journal.log").read_text() == "trials\n"
+    assert Study.model_validate_json((old / "search.json").read_text()) == study
+    assert not store.paths.study("toys").journal.exists()
+    prepare(store, study, replan=True)
+    assert store.paths.earlier_study("toys", 2).is_dir()
+    assert study_names(store) == ["toys"]
+
+
+def test_nothing_is_put_away_where_nothing_is(store: Store, tmp_path: Path) -> None:
+    asked = toy_search(tmp_path, SEARCH)
+    assert prepare(store, asked, replan=True) == asked
+    assert not store.paths.earlier_study("toys", 1).exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema": 1}', "[]"])
+def test_a_damaged_file_is_told_and_the_other_searches_are_read(store: Store, study: Study, tmp_path: Path, text: str) -> None:
+    other = prepare(store, toy_search(tmp_path, SEARCH, name="others"))
+    path = store.paths.study(study.name).spec
+    path.write_text(text)
+    with pytest.raises(StoreError) as caught:
+        load_study(store, study.name)
+    assert str(path) in str(caught.value)
+    found, errors = load_studies(store)
+    assert found == [other]
+    assert [str(error) for error in errors] == [str(caught.value)]
+    with pytest.raises(StoreError):
+        prepare(store, study)
+    assert path.read_text() == text
