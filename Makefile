@@ -12,7 +12,8 @@ demo: setup
 	@echo 'learning curves: results/reports/leakyrelu_vs_relu@smoke/figures/learning_curves.png'
 
 test: setup
-	@$(IN_VENV) -m pytest
+	@$(IN_VENV) -m pytest -n auto --maxprocesses 4 --dist worksteal -m 'not alone'
+	@$(IN_VENV) -m pytest -m alone
 
 check: setup
 	@scripts/check

@@ -29,7 +29,7 @@ from harness.store.atomic import read_json
 from harness.store.provenance import Provenance
 from harness.store.records import Store
 
-pytestmark = [pytest.mark.needs("slurmctld", "/usr/sbin/slurmctld"), pytest.mark.slow]
+pytestmark = [pytest.mark.needs("slurmctld", "/usr/sbin/slurmctld"), pytest.mark.alone, pytest.mark.slow]
 
 QUICKER = EXPERIMENT.replace("0.08", "0.03")
 

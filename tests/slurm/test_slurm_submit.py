@@ -15,7 +15,7 @@ from mini_slurm import MiniSlurm
 
 from harness.store.records import Store
 
-pytestmark = [pytest.mark.needs("slurmctld", "/usr/sbin/slurmctld"), pytest.mark.slow]
+pytestmark = [pytest.mark.needs("slurmctld", "/usr/sbin/slurmctld"), pytest.mark.alone, pytest.mark.slow]
 
 SMALL = """
 question: Which toy is quick?
