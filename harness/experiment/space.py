@@ -47,6 +47,8 @@ class Range(_Parameter):
         value = config.get(self.path)
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             return None
+        if self.integer and value != int(value):
+            return None
         if self.step is not None and abs((steps := (value - self.low) / self.step) - round(steps)) > 1e-9:
             return None
         return int(value) if self.integer else float(value)
