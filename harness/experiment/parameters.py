@@ -97,7 +97,7 @@ class Parameters:
             self._wrong(listed, wrong)
             return None
         # A path that takes 16 but not 16.5 is one of whole numbers.
-        integer = parameter.int or (whole and self._takes(path, int(low), context) and not self._takes(path, low + 0.5, context))
+        integer = parameter.int or (whole and self._takes_whole_only(path, low, high, context))
         for item, value in zip(listed.value if isinstance(listed.value, tuple) else (), (low, high), strict=True):
             end = from_plain(int(value) if integer else float(value), item.at, item.path)
             self._check((*context, (path, Entry(item.at, end))), item.path)
@@ -144,6 +144,13 @@ class Parameters:
         tried = Entry(at, from_plain(value, at, "search"))
         _, wrong = self.tree.validated(self.tree.assign(self.base_tree, [*context, (path, tried)]))
         return not any(found.path.startswith("search") for found in wrong)
+
+    def _takes_whole_only(self, path: str, low: float, high: float, context: Changes) -> bool:
+        # At either end, as the other one may be out of the path's own range.
+        return any(
+            self._takes(path, int(end), context) and not self._takes(path, end + inwards, context)
+            for end, inwards in ((low, 0.5), (high, -0.5))
+        )
 
     def _wrong(self, node: Node, message: str) -> None:
         self.problems.append(Problem(node.at, node.path, message))

@@ -8,6 +8,7 @@ import pytest
 from searching import SPACE, toy_search
 
 from harness.errors import InputError
+from harness.experiment import load_experiment
 
 WRONG = {
     "{space: {efect: {range: [-3, 3]}}}": "did you mean effect",
@@ -22,7 +23,31 @@ WRONG = {
     f"{{space: {SPACE}, first: [{{effect: 9}}]}}": "lies outside of the space",
     f"{{space: {SPACE}, objectives: parameters, pruner: median}}": "parameters is not measured each epoch",
     f"{{space: {SPACE}, prune_after: 3}}": "nothing is pruned",
-    f"{{space: {SPACE}, constraints: {{score: {{at_most: 1}}}}}}": "is not known before training",
+    f"{{space: {SPACE}, constraints: {{score: {{at_most: 1}}}}}}": "search.constraints.score: is not known before training; allowed: "
+    "parameters",
+    f"{{space: {SPACE}, constraints: {{parameters: {{}}}}}}": "needs at_most or at_least",
+    f"{{space: {SPACE}, constraints: {{parameters: {{at_most: 0}}}}}}": "a bound of 0 or less",
+    f"{{space: {SPACE}, objectives: [score, score]}}": "an objective twice; allowed: each once",
+    f"{{space: {SPACE}, objectives: [score, loss], pruner: median}}": "median compares one objective; allowed for several: none",
+    f"{{space: {SPACE}, budget: soon}}": "search.budget: ",
+    f"{{space: {SPACE}, trials: 0}}": "search.trials: 0 is out of range",
+    f"{{space: {SPACE}, sampler: cmaes, constraints: {{parameters: {{at_most: 9}}}}}}": "cmaes learns nothing from constraints",
+    "{space: {failure: {choice: [bug, oom]}}, sampler: cmaes}": "cmaes searches ranges only",
+    "{space: {steps: {range: [1.5, 9]}}}": "search.space.steps.range[0]: 1.5",
+    "{space: {steps: {range: [0, 9]}}}": "search.space.steps.range[0]: 0 is out of range",
+    "{space: {effect: {range: [0.5, 2], int: true}}}": "[0.5, 2.0] with int; allowed: whole numbers",
+    "{space: {effect: {range: [1, 9], log: true, step: 2}}}": "log and step; allowed: one of them",
+    "{space: {effect: {}}}": "needs range or choice",
+    "{space: {failure: {choice: [bug, oom], log: true}}}": "log beside choice; allowed: log beside range",
+    "{space: {failure: {choice: [bug, bug]}}}": "fewer than two different options",
+    "{space: {failure: {choice: [bug, rain]}}}": "'rain'",
+    "{space: {a: {path: effect, range: [0, 1]}, b: {path: effect, range: [1, 2]}}}": "sets effect, as a does",
+    "{space: {failure: {choice: [bug, oom]}, effect: {range: [0, 1], when: {failure: bugg}}}}": "'bugg' is no option of failure; "
+    "did you mean bug?",
+    "{space: {failure: {choice: [bug, oom]}, effect: {range: [0, 1], when: {failur: bug}}}}": "did you mean failure?",
+    f"{{space: {SPACE}, first: [{{steps: 9}}]}}": "search.first[0]: lies outside of the space",
+    f"{{space: {SPACE}, first: [{{effect: 1, efect: 2}}]}}": "efect",
+    "{trials: 3}": "space: missing",
 }
 
 
@@ -33,3 +58,61 @@ def test_it_is_refused_with_the_reason(tmp_path: Path, search: str) -> None:
     assert "toys.yaml:5" in str(caught.value)
     assert WRONG[search] in str(caught.value)
     assert "allowed" in str(caught.value) or "did you mean" in str(caught.value)
+
+
+def test_nothing_is_searched_for_by_test_images(tmp_path: Path) -> None:
+    config = "{data.validation_size: 5000}"
+    said = _refused(tmp_path, "{space: {optimizer.lr: {range: [0.01, 0.1]}}, objectives: test_accuracy}", f"config: {config}")
+    assert "test_accuracy is measured on the test split, by which nothing may be chosen; allowed: validation_accuracy" in said
+
+
+def test_a_task_that_can_hold_images_out_must(tmp_path: Path) -> None:
+    said = _refused(tmp_path, "{space: {optimizer.lr: {range: [0.01, 0.1]}}}", "config: {}")
+    assert "a search needs data.validation_size above 0" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("variants", "{a: {}, b: {effect: 1}}"),
+        ("factors", "{effect: [0, 1]}"),
+        ("components", "[{effect: 1}]"),
+        ("claims", "[{improves: b}]"),
+        ("seeds", "3"),
+        ("baseline", "a"),
+        ("tune", "{space: {steps: [1, 4]}}"),
+    ],
+)
+def test_a_search_stands_alone(tmp_path: Path, key: str, value: str) -> None:
+    with pytest.raises(InputError) as caught:
+        toy_search(tmp_path, f"{{space: {SPACE}}}", after=f"{key}: {value}\n")
+    assert f"toys.yaml:6:1: {key}: beside search; allowed: question, source, task" in str(caught.value)
+
+
+def test_a_path_that_takes_whole_numbers_only_is_searched_in_them(tmp_path: Path) -> None:
+    study = toy_search(
+        tmp_path, "{space: {steps: {range: [1, 9]}, effect: {range: [1, 9]}, fast: {path: epochs, range: [1, 3]}}}"
+    )
+    assert [(one.name, one.integer) for one in study.space if one.kind == "range"] == [
+        ("steps", True),
+        ("effect", False),
+        ("fast", True),
+    ]
+
+
+def test_the_base_is_tried_first_where_the_space_holds_it_and_nothing_twice(tmp_path: Path) -> None:
+    inside = toy_search(tmp_path, f"{{space: {SPACE}, first: [{{effect: 1}}, {{effect: 0}}, {{effect: 1}}]}}")
+    assert inside.first == ({"effect": 0.0, "noise": 1.0}, {"effect": 1.0, "noise": 1.0})
+    outside = toy_search(tmp_path, "{space: {effect: {range: [1, 3]}}, first: [{effect: 2}]}")
+    assert outside.first == ({"effect": 2.0},)
+    broken = toy_search(tmp_path, "{space: {effect: {range: [-3, 3], int: true}}}", config="{effect: 0.5}")
+    assert broken.first == ()
+
+
+def _refused(folder: Path, search: str, more: str) -> str:
+    path = folder / "images.yaml"
+    path.write_text(f"question: How good?\nmargin: 1\n{more}\nsearch: {search}\n")
+    with pytest.raises(InputError) as caught:
+        load_experiment(path)
+    assert "images.yaml:4" in str(caught.value)
+    return str(caught.value)
