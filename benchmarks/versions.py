@@ -19,7 +19,7 @@ from harness.training.loop import Run, peak_memory
 from harness.training.numerics import keep_memory, numerics
 from harness.training.task import data_on
 
-OF_WORKERS = {"OMP_WAIT_POLICY": "PASSIVE"}  # as harness.attempt sets it before torch is loaded
+OF_WORKERS = {"GOMP_SPINCOUNT": "10000"}  # as harness.attempt sets it before torch is loaded
 
 
 class Loop(Protocol):
