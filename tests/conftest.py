@@ -47,6 +47,7 @@ def _environment_stays() -> Iterator[None]:
     before = dict(os.environ)
     # A mirror process for every worker of every test would test nothing more; tests/tracking asks for it.
     os.environ["WANDB_MODE"] = "disabled"
+    os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; what is no terminal has our own width
     yield
     os.environ.clear()
     os.environ.update(before)

@@ -169,7 +169,6 @@ def test_an_error_prints_its_problems_to_stderr_and_returns_its_exit_code(capsys
     ]
 
 
-@pytest.mark.alone
 def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     shell.show(styled("a result"))
     shell.say("a message")

@@ -23,7 +23,7 @@ SEARCH = """
 question: How far does a toy walk?
 task: toy_task:TOY
 margin: 1
-search: {space: {effect: {range: [1, 3]}}, trials: 2, confirm: {top: 1, seeds: 2}}
+search: {space: {effect: {range: [1, 3]}}, trials: 2, confirm: {top: 1, seeds: 3}}
 """
 
 
@@ -48,7 +48,7 @@ def shown(capsys: pytest.CaptureFixture[str], searched: Path, *words: str) -> st
 
 def test_a_search_and_its_stages_stand_together(searched: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [line.split() for line in shown(capsys, searched).splitlines()[1:]]
-    assert [row[:2] for row in rows] == [["toys", "2/2"], ["toys.top", "2/2"], ["toys.final", "4/4"]]
+    assert [row[:2] for row in rows] == [["toys", "2/2"], ["toys.top", "3/3"], ["toys.final", "6/6"]]
     assert rows[0][5] == "best"
 
 
