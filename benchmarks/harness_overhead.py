@@ -25,9 +25,10 @@ from typing import Any
 from record import machine, write
 from sides import ratios
 
-from harness.attempt import Means, attempt, use_threads
+from harness.attempt import Means, attempt
 from harness.experiment import load_experiment
 from harness.plan import Plan, make_plan
+from harness.process import use_threads
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
 from harness.task import Accelerator

@@ -7,34 +7,29 @@ written again, and a damaged one is mended by going on. The result comes last, b
 from __future__ import annotations
 
 import io
-import math
-import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
-from statistics import stdev
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic import BaseModel
 
 from harness import failures
 from harness.errors import HarnessError, Interrupted, StoreError
+from harness.process import printing_to, use_threads
 from harness.store import atomic, checkpoint, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, Spec, encode, read_rows, write_rows
+from harness.summary import numbers, summary
 from harness.task import Closing, Housed, Task, Training, TrainingFailed, WithChoices
 from harness.tracking import NoTracker, Tracker
 
 FIRST_CHECKPOINT_S = 60.0
-SPIN_COUNT = "10000"
 CHECKPOINT_SHARE = 0.005  # of the time goes into checkpoints once the first has shown what one costs
-
 WRITING_SHARE = 0.25  # of the time, at most, goes into writing rows: each time all of them are written
 
 Row = Mapping[str, Any]
@@ -71,25 +66,8 @@ def attempt(job: Job, paths: RunPaths, lease: Lease, means: Means) -> Result:
     has the run), StoreError (a file cannot be written: nothing was lost), and the DataError, DeviceError or InputError of a task
     that cannot start: then nothing is wrong with the run, and no result is written.
     """
-    with _printing_to(paths.log):
+    with printing_to(paths.log):
         return _Attempt(job, paths, lease, means).run()
-
-
-def use_threads(count: int | None) -> None:
-    """Compute with `count` threads from now on: libraries read the environment when they load, torch is told when it is there.
-
-    Threads that wait for one another spin for a tenth of a millisecond, then sleep. By default they spin for long, which takes
-    the processor from the one that is waited for as soon as there is other work: two threads on two busy cores then train at a
-    seventh of the speed. Sleeping at once costs a sixth of it where nothing else runs.
-    """
-    if count is None:
-        return
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(count)
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(count)
 
 
 class _Attempt:
@@ -281,16 +259,16 @@ class _Attempt:
         if self.means.keep_weights:
             self._save(training)
         facts = self.job.task.describe(self.job.config)
-        numbers = summary(self.rows, next(iter(self.job.task.metrics)))
-        return Result.model_validate({"state": "completed", **self._last_row(), **facts, **numbers})
+        whole = summary(self.rows, next(iter(self.job.task.metrics)))
+        return Result.model_validate({"state": "completed", **self._last_row(), **facts, **whole})
 
     def _diverged(self, why: str) -> Result:
-        numbers = summary(self.rows, next(iter(self.job.task.metrics)))
-        return Result.model_validate({"state": "diverged", "error": why, **self._last_row(), **numbers})
+        whole = summary(self.rows, next(iter(self.job.task.metrics)))
+        return Result.model_validate({"state": "diverged", "error": why, **self._last_row(), **whole})
 
     def _failed(self, failure: failures.Failure) -> Result:
         fields = {"reason": failure.reason, "error": failure.error, "traceback_digest": failure.digest}
-        seconds = sum(_numbers(self.rows, "seconds"))
+        seconds = sum(numbers(self.rows, "seconds"))
         return Result.model_validate({"state": "failed", **fields, "epoch": len(self.rows), "train_seconds": seconds})
 
     def _caught(self, error: Exception) -> Result:
@@ -315,60 +293,9 @@ class _Attempt:
         return {name: value for name, value in (self.rows[-1] if self.rows else {}).items() if name != "seconds"}
 
 
-def summary(rows: Sequence[Row], metric: str) -> dict[str, Any]:
-    """What result.json adds of `rows` (non-finite numbers as strings): times, speed, memory, and `metric`'s fluctuation.
-
-    `train_seconds` [s] is the sum over epochs; `samples_per_second` the mean weighted by time; `peak_memory_bytes` the highest;
-    `<metric>_fluctuation` (the metric's unit) the standard deviation (n - 1) of its change from epoch to epoch over the last
-    quarter of the epochs. None where there is too little to tell.
-    """
-    timed = [
-        (row["samples_per_second"], row["seconds"])
-        for row in rows
-        if _is_number(row.get("samples_per_second")) and row.get("seconds")
-    ]
-    weight = sum(seconds for _, seconds in timed)
-    last = rows[-1 - len(rows) // 4 :]
-    pairs = [(before.get(metric), after.get(metric)) for before, after in pairwise(last)]
-    changes = [after - before for before, after in pairs if _is_number(before) and _is_number(after)]
-    return {
-        "train_seconds": sum(_numbers(rows, "seconds")),
-        "samples_per_second": sum(speed * seconds for speed, seconds in timed) / weight if weight else None,
-        "peak_memory_bytes": max(_numbers(rows, "peak_memory_bytes"), default=None),
-        f"{metric}_fluctuation": stdev(changes) if len(changes) >= 2 else None,
-    }
-
-
-def _numbers(rows: Sequence[Row], name: str) -> list[Any]:
-    return [row[name] for row in rows if _is_number(row.get(name))]
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
 def _npz(arrays: Mapping[str, Any]) -> bytes:
     import numpy as np
 
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
-
-
-@contextmanager
-def _printing_to(log: Path) -> Iterator[None]:
-    """What Python prints, and descriptors 1 and 2, go to `log` meanwhile: C libraries and crash reports land there too."""
-    try:
-        with log.open("a", buffering=1, errors="backslashreplace") as stream:
-            kept = [(number, os.dup(number)) for number in (1, 2)]
-            try:
-                for number, _ in kept:
-                    os.dup2(stream.fileno(), number)
-                with redirect_stdout(stream), redirect_stderr(stream):
-                    yield
-            finally:
-                for number, copy in kept:
-                    os.dup2(copy, number)
-                    os.close(copy)
-    except OSError as error:
-        raise atomic.unusable(log, "be written", error) from error

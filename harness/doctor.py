@@ -11,10 +11,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import typer
 
+from harness import flags
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -50,8 +51,8 @@ class Finding:
 
 @app.command()
 def doctor(
-    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+    results: flags.Results = Path("results"),
+    as_json: flags.AsJson = False,
 ) -> None:
     """Check whether this machine is ready: accelerators, data, logins, cluster, disk, versions. Uses no network.
 

@@ -18,6 +18,7 @@ EXIT_OK = 0
 EXIT_RUNS_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 75
+SEVERITY = (EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED, EXIT_BAD_INPUT)  # the gravest last
 
 
 @dataclass(frozen=True, order=True)

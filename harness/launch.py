@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Literal
 
 from harness import interpreter
-from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, DeviceError
+from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, SEVERITY, DeviceError
 from harness.plan import Plan
 from harness.store import atomic, lease
 from harness.store.provenance import now
@@ -27,7 +27,6 @@ from harness.task import Accelerator
 from harness.trainer import cpus
 
 GIVE_UP_AFTER = 3  # deaths in a row of a child that took no run
-SEVERITY = (EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED, EXIT_BAD_INPUT)
 
 
 def gpu_names(environment: Mapping[str, str] = os.environ, root: Path = Path("/")) -> tuple[str, ...]:

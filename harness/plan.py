@@ -53,8 +53,8 @@ class Registration(BaseModel):
     claims_digest: str
 
 
-class Plan(BaseModel):
-    """The frozen list of all runs up to the last look: what results/plans/<name>.json holds."""
+class Asked(BaseModel):
+    """What was asked, of a plan and of a search alike."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: int = Field(SCHEMA, alias="schema")
@@ -69,10 +69,36 @@ class Plan(BaseModel):
     program: Program | None = None  # what a command runs
     folder: str | None = None  # where the task's module lies, beside the YAML
     accelerator: Accelerator
-    baseline: str  # label of a variant
-    looks: tuple[int, ...]  # numbers of seeds, increasing; a fixed n is one look
     margin: float | None = None
     alpha: float = 0.05
+    file: str = ""  # the experiment file as it was named
+    created: str = ""  # ISO 8601, UTC
+
+    @property
+    def rehearsal(self) -> bool:
+        """Made with a profile or --set: no evidence."""
+        return self.profile is not None or bool(self.overrides)
+
+
+def asked(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
+    """The fields of `Asked` for an experiment on an accelerator."""
+    same = ("name", "profile", "overrides", "question", "source", "program", "folder", "margin", "alpha")
+    return {
+        **{field: getattr(experiment, field) for field in same},
+        "experiment": experiment.stem,
+        "task": experiment.task_name,
+        "task_version": experiment.task.version,
+        "accelerator": accelerator,
+        "file": str(experiment.path),
+        "created": created,
+    }
+
+
+class Plan(Asked):
+    """The frozen list of all runs up to the last look: what results/plans/<name>.json holds."""
+
+    baseline: str  # label of a variant
+    looks: tuple[int, ...]  # numbers of seeds, increasing; a fixed n is one look
     variants: Mapping[str, Mapping[str, Any]]  # label -> full configuration, in the order of the file
     data: Mapping[str, str]  # label -> data fingerprint
     factors: Mapping[str, Mapping[str, float | None]] = {}  # name -> level's label -> its number, where it is one
@@ -84,13 +110,6 @@ class Plan(BaseModel):
     amended: Registration | None = None  # what the file says now, where that is not what was registered
     chosen: Chosen | None = None  # by what its variants were tuned or found
     selection: Selection | None = None  # what its results are for, where they are no evidence but choose what is compared
-    file: str = ""  # the experiment file as it was named
-    created: str  # ISO 8601, UTC
-
-    @property
-    def rehearsal(self) -> bool:
-        """Made with a profile or --set: no evidence."""
-        return self.profile is not None or bool(self.overrides)
 
     def after(self, seeds: int) -> int:
         """The seed after the plan's first `seeds` ones; they count from 0 unless it belongs to a search or a tuning."""
@@ -225,21 +244,9 @@ def _outline(
         "baseline": experiment.baseline,
     }
     return Plan(
-        name=experiment.name,
-        experiment=experiment.stem,
-        profile=experiment.profile,
-        overrides=experiment.overrides,
-        question=experiment.question,
-        source=experiment.source,
-        task=experiment.task_name,
-        task_version=experiment.task.version,
-        program=experiment.program,
-        folder=experiment.folder,
-        accelerator=accelerator,
+        **asked(experiment, accelerator, created),
         baseline=experiment.baseline,
         looks=experiment.looks,
-        margin=experiment.margin,
-        alpha=experiment.alpha,
         variants={label: config.model_dump(mode="json") for label, config in configs.items()},
         data=data,
         runs=(),
@@ -248,8 +255,6 @@ def _outline(
         over=experiment.over,
         claims=experiment.claims,
         claims_digest=digest(experiment.claims, registered),
-        file=str(experiment.path),
-        created=created,
     )
 
 

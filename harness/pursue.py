@@ -15,6 +15,7 @@ from harness.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_RUNS_FAILED,
+    SEVERITY,
     InputError,
     StoreError,
 )
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from harness.search.desk import Desk
     from harness.store.lease import Watch
     from harness.store.records import Record, Store
-
-GRAVITY = (EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED, EXIT_BAD_INPUT)
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def _pursued(store: Store, study: Study, options: Options, url: str | None, repl
     if plan is None:
         return pursuit
     outcome = conduct(store, plan, options.later(time.monotonic() - began), replan)
-    code = max(pursuit.exit_code, outcome.exit_code, key=GRAVITY.index)
+    code = max(pursuit.exit_code, outcome.exit_code, key=SEVERITY.index)
     return Pursuit(study, pursuit.trials, code, (*pursuit.complaints, *outcome.complaints), outcome)
 
 
@@ -148,7 +147,7 @@ def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursu
         view.update(trials)
     code = _exit_code(workers.exit_code, desk, trials)
     if passed_on.asked and study.confirm is not None:
-        code = max(code, EXIT_INTERRUPTED, key=GRAVITY.index)  # the confirmation is still to come
+        code = max(code, EXIT_INTERRUPTED, key=SEVERITY.index)  # the confirmation is still to come
     return Pursuit(study, trials, code, tuple(workers.complaints()))
 
 
@@ -191,7 +190,7 @@ def _exit_code(workers: int, desk: Desk, trials: Sequence[Trial]) -> int:
     from harness.search.trials import counted
 
     # Where the trials stand decides: a worker that was stopped left nothing undone if others trained its trial.
-    if workers not in GRAVITY:
+    if workers not in SEVERITY:
         return EXIT_BAD_INPUT
     if workers == EXIT_BAD_INPUT:
         return workers

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness import flags
+
 if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.plan import Plan
@@ -24,8 +26,8 @@ def report(
     names: Annotated[
         list[str] | None, typer.Argument(help="plans and searches: name, name@profile or the YAML's path; none: all")
     ] = None,
-    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+    results: flags.Results = Path("results"),
+    as_json: flags.AsJson = False,
 ) -> None:
     """Write the reports of plans and searches, and the scoreboard of all, from what is there now, finished or not.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness import flags
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,24 +73,22 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.command(epilog="Example: python -m harness.run experiments/leakyrelu_vs_relu.yaml --profile smoke")
 def run(  # noqa: PLR0917 - a command's options, each of them named
     experiment: Annotated[str, typer.Argument(help="a YAML's path, its name, or name@profile")],
-    profile: Annotated[str | None, typer.Option(help="a profile of the file, such as smoke: a rehearsal")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the configuration, such as training.epochs=2")
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="raise the number of seeds")] = None,
+    profile: flags.Profile = None,
+    settings: flags.Settings = None,
+    seeds: flags.Seeds = None,
     only: Annotated[list[str] | None, typer.Option(metavar="VARIANT", help="train this variant's runs; repeatable")] = None,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="child processes that train")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    retry: Annotated[list[str] | None, typer.Option(help="failed or diverged: train these again")] = None,
-    stop_after: Annotated[str | None, typer.Option(help="checkpoint and exit 75 after so long, such as 3h50m")] = None,
+    workers: flags.Workers = 1,
+    device: flags.Device = "auto",
+    retry: flags.Retry = None,
+    stop_after: flags.StopAfter = None,
     idle: Annotated[str | None, typer.Option(help="wait so long for runs that others train, such as 10m")] = None,
-    keep: Annotated[str | None, typer.Option(help="weights: keep the last checkpoint of completed runs")] = None,
-    replan: Annotated[bool, typer.Option("--replan", help="archive a plan that has changed and plan anew")] = False,
+    keep: flags.Keep = None,
+    replan: flags.Replan = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, start nothing")] = False,
-    track: Annotated[str, typer.Option(help="auto, wandb or none")] = "auto",
-    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
-    worker_option: Annotated[list[str] | None, typer.Option(hidden=True, help="passed on, such as --beat-s=5")] = None,
+    track: flags.Track = "auto",
+    results: flags.Results = Path("results"),
+    as_json: flags.AsJson = False,
+    worker_option: flags.WorkerOptions = None,
 ) -> None:
     """Plan an experiment, train what is due, and write its report. Start it again and it goes on where it was."""
     from harness.conduct import Options

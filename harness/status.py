@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness import flags
+
 if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.plan import Plan
@@ -28,8 +30,8 @@ def status(
     names: Annotated[
         list[str] | None, typer.Argument(help="a plan or a search, a run id (its first 6 digits do), or two run ids; none: all")
     ] = None,
-    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+    results: flags.Results = Path("results"),
+    as_json: flags.AsJson = False,
 ) -> None:
     """Show where plans and runs stand; of two runs, how they differ.
 

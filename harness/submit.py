@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness import flags
+
 if TYPE_CHECKING:
     from harness.assignment import Assignment
     from harness.slurm.jobs import Jobs
@@ -33,18 +35,16 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
     site: Annotated[Path, typer.Option(help="a cluster's settings, such as slurm/sites/example.yaml")],
     sbatch: Annotated[list[str] | None, typer.Argument(metavar="[-- SBATCH OPTIONS]", help="further options of sbatch")] = None,
     workers: Annotated[int, typer.Option(min=1, max=10_000, help="array tasks that train")] = 1,
-    profile: Annotated[str | None, typer.Option(help="a profile of the file, such as smoke: a rehearsal")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the configuration, such as training.epochs=2")
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="raise the number of seeds")] = None,
+    profile: flags.Profile = None,
+    settings: flags.Settings = None,
+    seeds: flags.Seeds = None,
     trials: Annotated[int | None, typer.Option(help="a search's target; default: the file's")] = None,
-    retry: Annotated[list[str] | None, typer.Option(help="failed or diverged: train these again")] = None,
-    replan: Annotated[bool, typer.Option("--replan", help="archive a plan that has changed and plan anew")] = False,
+    retry: flags.Retry = None,
+    replan: flags.Replan = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the scripts, write and submit nothing")] = False,
-    track: Annotated[str, typer.Option(help="auto, wandb or none")] = "auto",
+    track: flags.Track = "auto",
     results: Annotated[Path, typer.Option(help="the results folder, on a file system that all nodes share")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Submit an experiment to a SLURM cluster: workers that go on until all runs have ended, then the report."""
     from harness.assignment import assign

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness import flags
 from harness.errors import EXIT_INTERRUPTED, InputError
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 def sweep(  # noqa: PLR0917 - a command's options, each of them named
     experiment: Annotated[str, typer.Argument(help="a YAML with a search: its path, its name, or name@profile")],
     trials: Annotated[int | None, typer.Option(help="how many trials there are to be in all; default: the file's")] = None,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="child processes that train")] = 1,
+    workers: flags.Workers = 1,
     storage: Annotated[
         str | None,
         typer.Option(
@@ -78,23 +80,21 @@ def sweep(  # noqa: PLR0917 - a command's options, each of them named
             "password belongs into $HARNESS_STORAGE, where others cannot read it"
         ),
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="a profile of the file, such as smoke: a rehearsal")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the configuration, such as training.epochs=2")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    profile: flags.Profile = None,
+    settings: flags.Settings = None,
+    device: flags.Device = "auto",
     retry: Annotated[
         list[str] | None, typer.Option(help="failed: try failed trials again; of the confirmation also diverged")
     ] = None,
-    stop_after: Annotated[str | None, typer.Option(help="checkpoint and exit 75 after so long, such as 3h50m")] = None,
+    stop_after: flags.StopAfter = None,
     idle: Annotated[str | None, typer.Option(help="wait so long for trials that others train, such as 10m")] = None,
-    keep: Annotated[str | None, typer.Option(help="weights: keep the last checkpoint of completed runs")] = None,
+    keep: flags.Keep = None,
     replan: Annotated[bool, typer.Option("--replan", help="archive a search that has changed and search anew")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the search, start nothing")] = False,
-    track: Annotated[str, typer.Option(help="auto, wandb or none")] = "auto",
-    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
-    worker_option: Annotated[list[str] | None, typer.Option(hidden=True, help="passed on, such as --beat-s=5")] = None,
+    track: flags.Track = "auto",
+    results: flags.Results = Path("results"),
+    as_json: flags.AsJson = False,
+    worker_option: flags.WorkerOptions = None,
 ) -> None:
     """Search, confirm the best trials on fresh seeds, and compare the winner with the base. Start it again and it goes on."""
     from harness.conduct import Options
@@ -182,7 +182,9 @@ def _show(found: Pursuit, results: Path, as_json: bool) -> None:
     for line in lines:
         shell.say(line)
     if failed := sum(trial.state == "failed" for trial in counted(trials)):
-        shell.say(f"{failed} of {len(counted(trials))} trials failed; see: harness status {study.name} --results {results}")
+        shell.say(
+            f"{failed} of {len(counted(trials))} trials failed; see: harness status {study.name} --results {quote(str(results))}"
+        )
         shell.say("once mended, the same command with --retry failed tries them again")
 
 

@@ -17,6 +17,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness import flags
+
 if TYPE_CHECKING:
     from harness.plan import Plan
     from harness.store.records import Store
@@ -35,8 +37,8 @@ def sync(  # noqa: PLR0917 - a command's options, each of them named
     workspace: Annotated[bool, typer.Option("--workspace", help="make or change each plan's workspace in W&B")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be done; needs no login")] = False,
     timeout: Annotated[str, typer.Option(help="stop after so long, such as 30m; start again and it goes on")] = "10m",
-    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+    results: flags.Results = Path("results"),
+    as_json: flags.AsJson = False,
 ) -> None:
     """Deliver to Weights & Biases what has not arrived there: what was trained offline, or while the server had trouble.
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness import flags
+
 if TYPE_CHECKING:
     from harness.repeat import Repetition
     from harness.store.records import Store
@@ -25,8 +27,8 @@ def verify(
     ids: Annotated[list[str] | None, typer.Argument(help="run ids (their first 6 digits do); none: every run and plan")] = None,
     retrain: Annotated[bool, typer.Option("--retrain", help="train the runs again elsewhere and compare the bits")] = False,
     device: Annotated[str, typer.Option(help="with --retrain: auto (the kind of the first time), cpu or cuda")] = "auto",
-    results: Annotated[Path, typer.Option(help="the results folder")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="print one document for programs")] = False,
+    results: flags.Results = Path("results"),
+    as_json: flags.AsJson = False,
 ) -> None:
     """Check that every file is whole and fits the others; exit code 1 when something is wrong. Mends and writes nothing.
 

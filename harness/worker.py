@@ -15,7 +15,7 @@ from typing import Annotated, cast
 
 import typer
 
-from harness import interpreter
+from harness import flags, interpreter
 from harness.attempt import Job
 from harness.calibration import levels_for
 from harness.errors import (
@@ -210,16 +210,16 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 def worker(  # noqa: PLR0917 - a command's options, each of them named
     plan: Annotated[Path, typer.Argument(help="results/plans/<name>.json, or a search: results/studies/<name>/search.json")],
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    retry: Annotated[list[str] | None, typer.Option(help="failed or diverged: train these again")] = None,
-    keep: Annotated[str | None, typer.Option(help="weights: keep the last checkpoint of completed runs")] = None,
+    retry: flags.Retry = None,
+    keep: flags.Keep = None,
     idle: Annotated[
         str | None,
         typer.Option(help="wait so long for runs that others train, and may lose; default: 10m for the end of a look, else 0s"),
     ] = None,
-    stop_after: Annotated[str | None, typer.Option(help="checkpoint and exit 75 after so long, such as 3h50m")] = None,
+    stop_after: flags.StopAfter = None,
     only: Annotated[list[str] | None, typer.Option(help="a variant; others are left alone")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="processor threads; default: all")] = None,
-    track: Annotated[str, typer.Option(help="auto, wandb or none")] = "auto",
+    track: flags.Track = "auto",
     mirror_descriptor: Annotated[int | None, typer.Option(hidden=True)] = None,
     one_stage: Annotated[bool, typer.Option(hidden=True, help="leave the plans that follow to others")] = False,
     with_parent: Annotated[bool, typer.Option(hidden=True, help="stop when standard input ends")] = False,

@@ -20,7 +20,9 @@ HARNESS = Path(__file__).parent.parent / "harness"
 LAYERS = (
     "errors",  # what may go wrong
     "interpreter",  # a module -> the command that runs it
+    "flags",  # the options that several commands have
     "flat",  # nested values -> dotted paths
+    "summary",  # a run's rows -> what its result says of them all
     "stop",  # signals and clocks -> whether to stop
     "yamlfile",  # text -> values that remember where they stood
     "task",  # what the harness asks of anything that can be trained
@@ -43,6 +45,7 @@ LAYERS = (
     "seeding",  # whether the seed reaches a program
     "failures",  # exception -> reason
     "tracking",  # runs -> where else they are shown
+    "process",  # threads and output of the process that trains
     "attempt",  # one run -> one ending
     "retry",  # ended runs -> pending ones
     "trainer",  # a run and its lease -> trained

@@ -5,36 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
-from harness.command.model import Program
 from harness.errors import InputError
 from harness.experiment import Experiment
 from harness.experiment.file import Confirm, Limit
 from harness.experiment.space import Parameter, Values, active, changes, configure
-from harness.plan import TUNING_SEED, run_id, task_from
+from harness.plan import TUNING_SEED, Asked, asked, run_id, task_from
 from harness.store.records import Spec
 from harness.task import Accelerator, Task, identity, parse_config
 
-SCHEMA = 1
 
-
-class Study(BaseModel):
+class Study(Asked):
     """What a search tries, for what, and how many times; how its winner is confirmed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-    schema_version: int = Field(SCHEMA, alias="schema")
-    name: str  # stem, stem@profile, each with +<6 hex> for --set
-    experiment: str  # the file's stem
-    profile: str | None = None
-    overrides: tuple[str, ...] = ()
-    question: str
-    source: str | None = None
-    task: str
-    task_version: str
-    program: Program | None = None  # what a command runs
-    folder: str | None = None  # where the task's module lies, beside the YAML
-    accelerator: Accelerator
     base: Mapping[str, Any]  # the full configuration that trials change
     data: str  # fingerprint of the base's data
     space: tuple[Parameter, ...]
@@ -45,18 +29,9 @@ class Study(BaseModel):
     prune_after: int = 1  # the first epoch at which a trial may be pruned
     trials: int  # a target total
     seeds: int  # runs a trial
-    budget_s: float | None = None
+    budget_s: float | None = None  # training time of all trials, after which none begins
     first: tuple[Values, ...] = ()
     confirm: Confirm | None = None
-    margin: float | None = None
-    alpha: float = 0.05
-    file: str = ""
-    created: str = ""  # ISO 8601, UTC
-
-    @property
-    def rehearsal(self) -> bool:
-        """Made with a profile or --set: no evidence."""
-        return self.profile is not None or bool(self.overrides)
 
     @property
     def metric(self) -> str:
@@ -83,35 +58,13 @@ def make_study(experiment: Experiment, accelerator: Accelerator = "cpu", trials:
     if search is None:
         raise InputError(f"{experiment.path}: has no search; start it with: harness run {experiment.path}")
     (base,) = (task.resolve(variant.config, accelerator) for variant in experiment.variants)
+    same = ("space", "objectives", "constraints", "sampler", "pruner", "prune_after", "seeds", "budget_s", "first", "confirm")
     return Study(
-        name=experiment.name,
-        experiment=experiment.stem,
-        profile=experiment.profile,
-        overrides=experiment.overrides,
-        question=experiment.question,
-        source=experiment.source,
-        task=experiment.task_name,
-        task_version=task.version,
-        program=experiment.program,
-        folder=experiment.folder,
-        accelerator=accelerator,
+        **asked(experiment, accelerator, created),
+        **{field: getattr(search, field) for field in same},
         base=base.model_dump(mode="json"),
         data=task.fingerprint(base),
-        space=search.space,
-        objectives=search.objectives,
-        constraints=search.constraints,
-        sampler=search.sampler,
-        pruner=search.pruner,
-        prune_after=search.prune_after,
         trials=search.trials if trials is None else trials,
-        seeds=search.seeds,
-        budget_s=search.budget_s,
-        first=search.first,
-        confirm=search.confirm,
-        margin=experiment.margin,
-        alpha=experiment.alpha,
-        file=str(experiment.path),
-        created=created,
     )
 
 

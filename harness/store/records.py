@@ -147,13 +147,18 @@ class Store:
                 plans += [plan] if plan is not None else []
         return plans, errors
 
-    def archive_plan(self, name: str) -> Path:
-        """Move the plan `name` to plans/replaced/; its runs stay. Returns where it is; raises StoreError."""
+    def archive_plan(self, name: str) -> Path | None:
+        """Move the plan `name` to plans/replaced/; its runs stay. Returns where it is; raises StoreError.
+
+        None where there is no such plan: another worker that comes to the same end has just archived it.
+        """
         path, number = self.paths.plan(name), 1
         atomic.make_folder(self.paths.earlier_plan(name, number).parent)
         try:
             while not atomic.publish(self.paths.earlier_plan(name, number), path.read_bytes()):
                 number += 1
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise atomic.unusable(path, "be archived", error) from error
         atomic.remove(path)

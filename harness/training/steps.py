@@ -81,8 +81,8 @@ class Steps:
     def _prepared(self) -> Callable[[], None]:
         self.forward, self.augmentation = execution.eager_forward, augment.apply
         if self.how.compiled:
-            self.forward, self.augmentation = execution.compiled(self.settings.training.deterministic)
             try:
+                self.forward, self.augmentation = execution.compiled(self.settings.training.deterministic)
                 with execution.compiling(), self._rehearsal():
                     self.compute()
             except torch.OutOfMemoryError:

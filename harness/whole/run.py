@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from harness.attempt import summary
 from harness.command.model import definition_digest
 from harness.errors import StoreError
 from harness.plan import run_id
@@ -21,6 +20,7 @@ from harness.store.lease import LEASE, Timing
 from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance
 from harness.store.records import Result, Spec, encode, read_rows
+from harness.summary import summary
 from harness.whole.finding import Finding, entries, foreign, left_behind, told
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -144,4 +144,7 @@ def test_no_name_harms_a_figure(name: str, tmp_path: Path) -> None:
         for trial in trials_of(plain)
     ]
     for draw in DRAWN:
-        figures.save(draw(subject(study_of(space=space), trials)), tmp_path, draw.__name__)
+        figure = draw(subject(study_of(space=space), trials))
+        figures.save(figure, tmp_path, draw.__name__)
+        assert (tmp_path / f"{draw.__name__}.svg").read_text().rstrip().endswith("</svg>")
+    assert name in [axis.get_xlabel().partition(",")[0] for axis in figures.slices(subject(study_of(space=space), trials)).axes]

@@ -32,6 +32,7 @@ def test_an_archived_plan_makes_room_and_is_kept(store, toy_plan):
     assert store.load_plan("toys") is None
     assert store.plan_names() == []
     assert [path.name for path in sorted(kept.parent.iterdir())] == ["toys.1.json", "toys.2.json"]
+    assert store.archive_plan("toys") is None  # another worker was faster
 
 
 def test_foreign_files_among_the_plans_are_passed_over(store, toy_plan):

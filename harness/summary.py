@@ -1,0 +1,42 @@
+"""A run's rows -> what its result says of them all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import stdev
+from typing import Any, TypeGuard
+
+
+def summary(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any]:
+    """What result.json adds of `rows` (non-finite numbers as strings): times, speed, memory, and `metric`'s fluctuation.
+
+    `train_seconds` [s] is the sum over epochs; `samples_per_second` the mean weighted by time; `peak_memory_bytes` the highest;
+    `<metric>_fluctuation` (the metric's unit) the standard deviation (n - 1) of its change from epoch to epoch over the last
+    quarter of the epochs. None where there is too little to tell.
+    """
+    timed = [
+        (row["samples_per_second"], row["seconds"])
+        for row in rows
+        if _is_number(row.get("samples_per_second")) and row.get("seconds")
+    ]
+    weight = sum(seconds for _, seconds in timed)
+    last = rows[-1 - len(rows) // 4 :]
+    pairs = [(before.get(metric), after.get(metric)) for before, after in pairwise(last)]
+    changes = [after - before for before, after in pairs if _is_number(before) and _is_number(after)]
+    return {
+        "train_seconds": sum(numbers(rows, "seconds")),
+        "samples_per_second": sum(speed * seconds for speed, seconds in timed) / weight if weight else None,
+        "peak_memory_bytes": max(numbers(rows, "peak_memory_bytes"), default=None),
+        f"{metric}_fluctuation": stdev(changes) if len(changes) >= 2 else None,
+    }
+
+
+def numbers(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    """The column `name`, where it is there and finite."""
+    return [row[name] for row in rows if _is_number(row.get(name))]
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)
