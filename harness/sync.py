@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from harness.store.records import Store
     from harness.tracking.deliver import Parcel
 
+# Why a run that completed has nothing of a kind to upload.
+LACKING: Mapping[str, str] = {"weights": "trained without --keep weights", "predictions": "its task gave none"}
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -63,10 +66,15 @@ def sync(  # noqa: PLR0917 - a command's options, each of them named
     store = Store.open(results, create=False)
     run_ids, plans = chosen(store, names or [])
     parcels = survey(store, run_ids, uploads)
-    reports = [plan.name for plan in plans if "report" in uploads and store.paths.report(plan.name).is_dir()]
-    document: dict[str, Any] = {"runs": [asdict(parcel) for parcel in parcels], "reports": reports}
+    asked = [plan for plan in plans if "report" in uploads]
+    reports = [plan.name for plan in asked if store.paths.report(plan.name).is_dir()]
+    lacking = [f"{parcel.run_id}: no {kind} ({LACKING[kind]})" for parcel in parcels for kind in parcel.lacking]
+    lacking += [f"report {plan.name}: none yet" for plan in asked if plan.selection is None and plan.name not in reports]
+    document: dict[str, Any] = {"runs": [asdict(parcel) for parcel in parcels], "reports": reports, "lacking": lacking}
     if workspace:
         document["workspaces"] = [layout_of(store, plan) for plan in plans]
+    for line in lacking:
+        shell.say(line)
     if dry_run:
         _show(document, parcels, as_json or workspace)
         return
@@ -78,7 +86,7 @@ def sync(  # noqa: PLR0917 - a command's options, each of them named
     waiting = [(parcel.run_id, parcel.uploads) for parcel in parcels if parcel.state == "waiting"]
     wanted = {"runs": waiting, "reports": reports, "workspaces": document.get("workspaces", [])}
     if not any(wanted.values()) and not as_json:
-        shell.show(f"everything has arrived: {_counted(parcels)}")
+        shell.show(f"{'all that there is' if lacking else 'everything'} has arrived: {_counted(parcels)}")
     told, in_time = _delivered(store, wanted, seconds, quiet=as_json) if any(wanted.values()) else ([], True)
     well = in_time and all(each["delivered"] for each in told)
     document |= {"delivered": told, "complete": well}

@@ -10,7 +10,7 @@ import hashlib
 import json
 import signal
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,38 +27,59 @@ from harness.tracking.page import Ending, Page, secrets_in, without_secrets
 from harness.tracking.workspace import make
 
 LEFT_S = 10.0  # after its time was up, for a command that was killed and ends nothing
+GIVES_UP_AFTER = 2  # runs in a row that W&B did not open: it is not the runs that have trouble
 UPLOADS = ("weights", "predictions", "report")
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """A run and what of it is still to be delivered. `training`: a mirror has it, or a later `sync`."""
+    """A run and what of it is still to be delivered. `training`: a mirror has it, or a later `sync`.
+
+    `lacking`: what was asked for of a run that completed, and that it does not have.
+    """
 
     run_id: str
     rows: int
     state: Literal["delivered", "waiting", "training"]
     url: str | None
     uploads: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 def survey(store: Store, run_ids: Iterable[str], uploads: Collection[str] = ()) -> list[Parcel]:
-    """What there is to deliver of each run that has begun. Reads files only. Raises StoreError."""
+    """What there is to deliver of each run that has begun. Reads files only.
+
+    A run whose files are damaged waits, with all that is asked for: why it cannot be delivered is told where that is tried.
+    """
     parcels = []
     for run_id in run_ids:
-        record = store.record(run_id)
-        if record.state == "pending":
-            continue
-        paths, known = store.paths.run(run_id), delivery.load(store.paths, run_id)
-        sent = known.uploaded if known else {}
-        wanted = [(kind, file) for kind, file in _files(paths).items() if kind in uploads and file.exists()]
-        missing = tuple(kind for kind, file in wanted if sent.get(kind) != atomic.digest(file)) if record.ended else ()
-        state: Literal["delivered", "waiting", "training"] = "waiting"
-        if record.state == "running":
-            state = "training"
-        elif delivery.arrived(known, paths) and not missing:
-            state = "delivered"
-        parcels.append(Parcel(run_id, record.epoch, state, known.url if known else None, missing))
+        try:
+            parcel = _parcel(store, run_id, uploads)
+        except StoreError:
+            there = [kind for kind, file in _files(store.paths.run(run_id)).items() if kind in uploads and file.exists()]
+            parcel = Parcel(run_id, 0, "waiting", None, tuple(there))
+        if parcel is not None:
+            parcels.append(parcel)
     return parcels
+
+
+def _parcel(store: Store, run_id: str, uploads: Collection[str]) -> Parcel | None:
+    """The run's; None where it has not begun. Raises StoreError."""
+    record = store.record(run_id)
+    if record.state == "pending":
+        return None
+    paths, known = store.paths.run(run_id), delivery.load(store.paths, run_id)
+    sent = known.uploaded if known else {}
+    asked = {kind: file for kind, file in _files(paths).items() if kind in uploads and record.ended}
+    missing = tuple(kind for kind, file in asked.items() if file.exists() and sent.get(kind) != atomic.digest(file))
+    lacking = tuple(kind for kind, file in asked.items() if not file.exists() and kind not in sent)
+    state: Literal["delivered", "waiting", "training"] = "waiting"
+    if record.state == "running":
+        state = "training"
+    elif delivery.arrived(known, paths) and not missing:
+        state = "delivered"
+    url = known.url if known else None
+    return Parcel(run_id, record.epoch, state, url, missing, lacking if record.state == "completed" else ())
 
 
 def mirrored_runs(store: Store) -> list[str]:
@@ -68,33 +89,41 @@ def mirrored_runs(store: Store) -> list[str]:
 
 
 def deliver(store: Store, client: Client, parcels: Iterable[tuple[str, Sequence[str]]]) -> Iterator[dict[str, Any]]:
-    """Deliver runs with the uploads named beside them; stops at the first that W&B does not take: the server has trouble."""
+    """Deliver runs with the uploads named beside them; what became of each that was tried.
+
+    A run that its own files, or W&B's answer to it, keep from arriving leaves the next ones to be tried; where W&B opens none,
+    the rest is left for later.
+    """
     said: list[str] = []
     mirror = Mirror(store, client, said.append, falls_back=False)
     for run_id, uploads in parcels:
         said.clear()
         mirror.begin(run_id)
-        opened = mirror.open_run(run_id)
-        paths, sums = store.paths.run(run_id), {}
-        arrived = False
-        if opened is not None:
-            try:
-                for kind in uploads:
-                    sums[kind] = atomic.digest(_files(paths)[kind])
-                    opened.upload(f"{kind}-{run_id}", kind, [_files(paths)[kind]])
-            except (UnreachableError, StoreError) as error:
-                said.append(str(error))
-                sums.clear()
-            arrived = mirror.end(run_id)
-        known = delivery.load(store.paths, run_id)
-        if arrived and known is not None and sums:
-            known = delivery.Delivery.model_validate({**dict(known), "uploaded": {**known.uploaded, **sums}})
-            delivery.save(store.paths, run_id, known)
+        whole = _uploaded(mirror, run_id, uploads, said.append)
+        arrived = mirror.end(run_id) and whole
         mirror.tick()  # links of runs whose lease was busy
-        if not arrived:
-            yield {"run": run_id, "delivered": False, "error": said[-1] if said else "W&B has fewer rows than were sent"}
+        if arrived:
+            known = delivery.load(store.paths, run_id)
+            yield {"run": run_id, "delivered": True, "url": known.url if known else None}
+        else:
+            error = "; ".join(dict.fromkeys(said)) or "W&B has fewer rows than were sent"
+            yield {"run": run_id, "delivered": False, "error": error}
+        if mirror.unopened >= GIVES_UP_AFTER:
             return
-        yield {"run": run_id, "delivered": True, "url": known.url if known else None}
+
+
+def _uploaded(mirror: Mirror, run_id: str, kinds: Sequence[str], say: Callable[[str], None]) -> bool:
+    """Whether all of them were uploaded; each that was is remembered, whatever becomes of the others."""
+    if not mirror.is_open(run_id):
+        return False
+    failed = False
+    for kind in kinds:
+        try:
+            mirror.upload(run_id, kind, _files(mirror.store.paths.run(run_id))[kind])
+        except (UnreachableError, StoreError) as error:
+            say(f"{kind}: {error}")
+            failed = True
+    return not failed
 
 
 def deliver_report(client: Client, plan: Plan, folder: Path) -> dict[str, Any]:
@@ -124,15 +153,17 @@ def main(argv: Sequence[str]) -> int:
     end_after(float(seconds) + LEFT_S)
     store, wanted = Store.open(Path(root), create=False), json.load(sys.stdin)
     client = Client(store.paths, finish_s=float(seconds))
-    failed = False
+    tried = 0
     for told in deliver(store, client, wanted["runs"]):
-        failed = failed or not told["delivered"]
+        tried += 1
         print(json.dumps(told), flush=True)
-    for name in wanted["reports"] if not failed else ():
+    if tried < len(wanted["runs"]):
+        return 0  # W&B opens nothing; whoever started this counts what was not tried
+    for name in wanted["reports"]:
         plan = store.load_plan(name)
         if plan is not None:
             print(json.dumps(deliver_report(client, plan, store.paths.report(name))), flush=True)
-    for plain in wanted["workspaces"] if not failed else ():
+    for plain in wanted["workspaces"]:
         try:
             print(json.dumps({"workspace": plain["name"], "delivered": True, "url": make(plain, store.paths)}), flush=True)
         except UnreachableError as error:

@@ -57,6 +57,7 @@ class Mirror:
         self.store, self.client, self.say = store, client, say
         self.online, self.falls_back = online, falls_back
         self.offline_until = -1.0
+        self.unopened = 0  # runs in a row that W&B did not open
         self.watch = Watch(Timing(), Holder.here())
         self._followed: dict[str, Followed] = {}
         self._to_link: dict[str, str] = {}
@@ -100,10 +101,16 @@ class Mirror:
             self.end(run_id)
         self.tick()
 
-    def open_run(self, run_id: str) -> OpenRun | None:
-        """The run as wandb has it, to attach files to."""
-        followed = self._followed.get(run_id)
-        return followed.open_run if followed else None
+    def is_open(self, run_id: str) -> bool:
+        """Whether wandb has the run open."""
+        return run_id in self._followed
+
+    def upload(self, run_id: str, kind: str, file: Path) -> None:
+        """Attach a file to a run that is open, and remember that it arrived. Raises UnreachableError, StoreError."""
+        followed, digest = self._followed[run_id], atomic.digest(file)
+        followed.open_run.upload(f"{kind}-{run_id}", kind, [file])
+        followed.known = _changed(followed.known, uploaded={**followed.known.uploaded, kind: digest})
+        delivery.save(self.store.paths, run_id, followed.known)
 
     def _open(self, run_id: str, online: bool, hardware: Hardware | None, *, last: bool = False) -> None:
         known = delivery.load(self.store.paths, run_id) or Delivery()
@@ -122,12 +129,14 @@ class Mirror:
         try:
             opened = self.client.open(replace(shown, id=delivery.wandb_id(run_id, known)), online, hardware)
         except UnreachableError as error:
+            self.unopened += 1
             falls_back = self.falls_back and not last  # also from offline: wandb's service may have died
             self.say(f"{run_id}: {error}" + ("; going on offline, harness sync delivers it" if falls_back else ""))
             if falls_back:
                 self._go_offline()
                 self._open(run_id, False, hardware, last=True)
             return
+        self.unopened = 0
         sent: list[str] = []
         if online:
             # W&B says how many rows it has; which they are is remembered here.

@@ -86,17 +86,43 @@ def test_without_a_login_nothing_is_tried(store: Store, plan: Plan, tmp_path: Pa
     assert (code, "allowed: with WANDB_MODE=online" in err) == (EXIT_BAD_INPUT, True)
 
 
-def test_a_server_that_refuses_is_told_and_the_rest_is_left_for_later(store: Store, plan: Plan) -> None:
+def test_a_server_that_refuses_is_told_and_the_rest_is_left_for_later(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan(seeds=3)
+    train(store, plan)
     with Server() as server:
         server.trouble = 401
-        code, out, err = sync(store, **server.environment())
-        assert code == EXIT_RUNS_FAILED
-        assert f"{plan.runs[0].id}  not delivered" in out or f"{plan.runs[1].id}  not delivered" in out
+        code, out, err = sync(store, plan.name, **server.environment())
+        assert (code, out.count("not delivered")) == (EXIT_RUNS_FAILED, 2)
+        assert f"{plan.runs[0].id}  not delivered" in out
         assert "1 more were not tried" in err
         assert KEY not in out + err
         server.trouble = None
-        assert sync(store, **server.environment())[0] == EXIT_OK
-        assert len(server.runs) == 2
+        assert sync(store, plan.name, **server.environment())[0] == EXIT_OK
+        assert len(server.runs) == 3
+
+
+def test_an_upload_that_fails_is_told_and_reports_are_delivered_all_the_same(store: Store, plan: Plan) -> None:
+    report = store.paths.report(plan.name)
+    report.mkdir(parents=True)
+    (report / "index.html").write_text("<p>verdicts</p>")
+    weights = store.paths.run(plan.runs[0].id).checkpoint
+    with Server() as server:
+        weights.unlink()
+        weights.mkdir()  # what cannot be uploaded as a file
+        code, out, _ = sync(store, plan.name, "--upload", "weights,report", **server.environment())
+        assert (code, f"{plan.runs[0].id}  not delivered: weights: " in out) == (EXIT_RUNS_FAILED, True)
+        assert f"report {plan.name}  delivered" in out
+
+
+def test_what_was_asked_for_and_is_not_there_is_told(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan()
+    train(store, plan)
+    with Server() as server:
+        for _ in range(2):
+            code, out, err = sync(store, plan.name, "--upload", "weights,report", **server.environment())
+            assert (code, "everything" in out) == (EXIT_OK, False)
+            assert err == f"{plan.runs[0].id}: no weights (trained without --keep weights)\nreport {plan.name}: none yet\n"
+    assert out == "all that there is has arrived: 1 delivered, 0 waiting, 0 training\n"
 
 
 def test_a_server_that_hangs_takes_no_more_than_the_time_given(store: Store, plan: Plan) -> None:

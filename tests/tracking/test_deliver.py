@@ -1,0 +1,161 @@
+"""What is told as delivered has arrived, and a run that cannot arrive keeps no other from it. The client is a toy: W&B's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import PlanMaker
+from mirrors import train
+
+from harness.plan import Plan
+from harness.store.records import Store
+from harness.tracking import delivery
+from harness.tracking.client import UnreachableError
+from harness.tracking.deliver import deliver, survey
+from harness.tracking.page import Ending, Page
+
+KINDS = ("weights", "predictions")
+
+
+class ToyRun:
+    """A run of the toy client: what it was given."""
+
+    online = True
+
+    def __init__(self, client: ToyClient, run_id: str) -> None:
+        self.client, self.path = client, run_id
+        self.url = f"https://wandb.test/{run_id}"
+        self.rows_there = client.rows.setdefault(run_id, 0)
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        assert row
+        self.client.rows[self.path] += 0 if self.path in self.client.short else 1
+
+    def finish(self, ending: Ending) -> None:
+        assert ending.exit_code == 0
+
+    def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:
+        assert files[0].is_file()
+        self.client.asked.append(name)
+        if kind in self.client.refuses:
+            raise UnreachableError(f"no space for {name}")
+        self.client.uploads.append(name)
+
+
+class ToyClient:
+    """Takes runs, but for those that it does not open, whose rows it loses, and for kinds of files that it refuses."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, int] = {}
+        self.asked: list[str] = []
+        self.uploads: list[str] = []
+        self.refuses: set[str] = set()
+        self.short: set[str] = set()
+        self.closed: set[str] = set()
+
+    def open(self, page: Page, online: bool, hardware: object) -> ToyRun:
+        assert (online, hardware) == (True, None)
+        if page.id in self.closed:
+            raise UnreachableError("no answer within 12 s")
+        return ToyRun(self, page.id)
+
+    def rows_at(self, path: str) -> int:
+        return self.rows[path]
+
+    def mark_delivered(self, run_id: str) -> None:
+        """There are no offline folders."""
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy counts rows as it takes them: nothing comes of asking again."""
+    monkeypatch.setattr("harness.tracking.mirror.CONFIRM_AFTER_S", (0.0,))
+
+
+@pytest.fixture
+def plan(store: Store, toy_plan: PlanMaker) -> Plan:
+    """Four runs that nothing was told of."""
+    made = toy_plan(seeds=4)
+    train(store, made, keep_weights=True)
+    return made
+
+
+def told(store: Store, client: ToyClient, plan: Plan, uploads: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """What becomes of each run of the plan that waits."""
+    waiting = survey(store, [run.id for run in plan.runs], tuple(uploads))
+    parcels = [(parcel.run_id, parcel.uploads) for parcel in waiting if parcel.state == "waiting"]
+    return list(deliver(store, client, parcels))  # type: ignore[arg-type]  # a toy
+
+
+def test_a_run_whose_upload_fails_is_not_delivered_and_what_was_uploaded_is_not_sent_again(store: Store, plan: Plan) -> None:
+    client = ToyClient()
+    client.refuses = {"predictions"}
+    found = told(store, client, plan, KINDS)
+    assert [each["delivered"] for each in found] == [False] * 4
+    first = plan.runs[0].id
+    assert found[0]["error"] == f"predictions: no space for predictions-{first}"
+    assert client.uploads == [f"weights-{run.id}" for run in plan.runs]
+    assert {parcel.state: parcel.uploads for parcel in survey(store, [first], KINDS)} == {"waiting": ("predictions",)}
+    client.refuses = set()
+    assert all(each["delivered"] for each in told(store, client, plan, KINDS))
+    assert sorted(client.uploads) == sorted(f"{kind}-{run.id}" for run in plan.runs for kind in KINDS)
+    assert [parcel.state for parcel in survey(store, [first], KINDS)] == ["delivered"]
+
+
+def test_a_failing_upload_keeps_no_other_kind_from_arriving(store: Store, plan: Plan) -> None:
+    client = ToyClient()
+    client.refuses = {"weights"}
+    told(store, client, plan, KINDS)
+    assert client.uploads == [f"predictions-{run.id}" for run in plan.runs]
+
+
+def test_a_file_that_cannot_be_read_is_not_delivered(store: Store, plan: Plan) -> None:
+    weights = store.paths.run(plan.runs[0].id).checkpoint
+    weights.unlink()
+    weights.mkdir()
+    found = told(store, ToyClient(), plan, KINDS)
+    assert [each["delivered"] for each in found] == [False, True, True, True]
+    assert found[0]["error"].startswith(f"weights: {weights}: cannot be read")
+
+
+def test_what_a_run_does_not_have_is_told_and_what_was_uploaded_before_is_not(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan({"base": {}, "bad": {"fail_at": 2}})
+    train(store, plan)
+    run_id, bad = (run.id for run in plan.runs)
+    parcels = survey(store, [run_id, bad], KINDS)
+    assert [parcel.lacking for parcel in parcels] == [("weights",), ()]
+    known = delivery.Delivery(uploaded={"weights": "0" * 64})
+    delivery.save(store.paths, run_id, known)
+    assert survey(store, [run_id], KINDS)[0].lacking == ()
+
+
+def test_a_run_that_its_own_files_or_its_rows_keep_from_arriving_stops_no_other(store: Store, plan: Plan) -> None:
+    one, two, three, four = (run.id for run in plan.runs)
+    store.paths.run(one).metrics.write_text("torn\n")
+    store.paths.run(two).spec.unlink()
+    client = ToyClient()
+    client.short = {three}
+    found = {each["run"]: each for each in told(store, client, plan)}
+    assert {run_id: each["delivered"] for run_id, each in found.items()} == {one: False, two: False, three: False, four: True}
+    assert "metrics.jsonl:1" in found[one]["error"]
+    assert "spec.json" in found[two]["error"]
+    assert found[three]["error"] == "W&B has fewer rows than were sent"
+
+
+def test_a_damaged_result_is_told_where_its_run_is_delivered(store: Store, plan: Plan) -> None:
+    store.paths.run(plan.runs[0].id).result.write_text("torn")
+    found = told(store, ToyClient(), plan)
+    assert [each["delivered"] for each in found] == [False, True, True, True]
+    assert "result.json" in found[0]["error"]
+
+
+def test_two_runs_in_a_row_that_are_not_opened_leave_the_rest_for_later(store: Store, plan: Plan) -> None:
+    one, two, three, _ = (run.id for run in plan.runs)
+    client = ToyClient()
+    client.closed = {one, two}
+    assert [each["run"] for each in told(store, client, plan)] == [one, two]
+    client.closed = {one, three}
+    assert [each["delivered"] for each in told(store, client, plan)] == [False, True, False, True]
