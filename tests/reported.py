@@ -66,6 +66,11 @@ def write(store: Store, plan: Plan, run_id: str, value: float | str, parameters:
     else:
         state = value if isinstance(value, str) else "completed"
         write_run(store, plan, run, rows, state=state, **more)
+    write_origin(store, run_id)
+
+
+def write_origin(store: Store, run_id: str) -> None:
+    """Write what a run was trained by and on, the same for all."""
     origin = Provenance(
         code=Code(commit="0123456789abcdef0123456789abcdef01234567", dirty=False, digest="d" * 64),
         packages={"torch": "2.13.0"},

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 from examples import toy_rows, write_run
+from reported import write_origin
 
 from harness.experiment import load_experiment
 from harness.plan import Plan, make_plan
@@ -58,4 +59,5 @@ def tuned(
         for run in plan.runs:
             gain = 1.0 + 0.01 * run.seed if run.variant != plan.baseline else 0.0
             write_run(store, plan, run, toy_rows(50.0 + 0.2 * run.seed + gain), state="completed")
+            write_origin(store, run.id)
     return plan

@@ -73,12 +73,10 @@ class Subject:
 
     @cached_property
     def margin(self) -> float | None:
-        """The difference of this metric that was declared not to matter, where it is one and the same for all that is claimed."""
-        claims = (verdict.claim for verdict in self.verdicts if verdict.claim.metric == self.table.metric)
-        declared: set[float] = {margin for claim in claims if (margin := getattr(claim, "margin", None))}
-        if len(declared) == 1:
-            return declared.pop()
-        return self.plan.margin if self.table.metric == next(iter(self.metrics)) else None
+        """The difference of this metric that was declared not to matter."""
+        if not self.plan.claims and self.table.metric != next(iter(self.metrics)):
+            return None  # the file's own margin is for the first metric
+        return wording.declared(self.plan, self.table.metric)
 
     @property
     def margin_words(self) -> str:

@@ -111,7 +111,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> Findings:
     tables = {metric: table(plan, runs, metric, levels) for metric in (first, *_compared(found.verdicts, first))}
     pairs, seeds = _pairs(plan, found.verdicts, tables[first]) if predictions else [], tables[first].seeds
     images = new_images(store, plan, records, pairs, metric=first, kind=metrics[first], seeds=seeds)
-    origins, damaged = _origins(store, wanted)
+    origins, damaged = _origins(store, wanted, records)
     tuning = tuning_of(store, plan, metrics)
     trust = flags(plan, wanted, records, origins, found, damaged=damaged)
     return Findings(
@@ -170,14 +170,14 @@ def _pairs(plan: Plan, verdicts: Iterable[Verdict], compared: Table) -> list[Pai
     return list(pairs)
 
 
-def _origins(store: Store, runs: Iterable[PlannedRun]) -> tuple[dict[str, Provenance], list[str]]:
-    """What is known of where runs come from, and the ids of those whose file is damaged: their numbers stand all the same."""
+def _origins(store: Store, runs: Iterable[PlannedRun], records: Mapping[str, Record]) -> tuple[dict[str, Provenance], list[str]]:
+    """What is known of where runs come from, and the ids of those of which it is lost: their numbers stand all the same."""
     found, damaged = {}, []
     for run in runs:
         try:
             found[run.id] = read_json(store.paths.run(run.id).provenance, Provenance)
         except FileNotFoundError:
-            continue  # not started yet
+            damaged += [run.id] if records[run.id].ended else []  # of others: not started yet
         except StoreError:
             damaged.append(run.id)
     return found, damaged

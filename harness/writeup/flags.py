@@ -28,7 +28,7 @@ def flags(
 ) -> tuple[str, ...]:
     """Sentences, what weighs most first; empty where there is nothing to say.
 
-    `origins` has the runs that were started, `damaged` the ids of those whose provenance.json cannot be read.
+    `origins` has the runs that were started, `damaged` the ids of those whose provenance.json is lost or cannot be read.
     """
     mixed = _mixtures(plan, list(origins.values()))
     return (*_endings(asked, records, judgement), *mixed, *_unknown(damaged), *_notes(judgement))
@@ -37,7 +37,8 @@ def flags(
 def _unknown(damaged: Sequence[str]) -> Iterator[str]:
     if damaged:
         which = ", ".join([*damaged[:SHOWN], *(["…"] if len(damaged) > SHOWN else [])])
-        yield f"A damaged provenance.json hides which code and device made {wording.plural(len(damaged), 'run')}: {which}."
+        runs = wording.plural(len(damaged), "run")
+        yield f"A damaged or missing provenance.json hides which code and device made {runs}: {which}."
 
 
 def _endings(asked: Sequence[PlannedRun], records: Mapping[str, Record], judgement: Judgement) -> Iterator[str]:

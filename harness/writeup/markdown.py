@@ -14,7 +14,7 @@ from harness.writeup.findings import Findings
 from harness.writeup.pictures import Picture
 from harness.writeup.rows import ClaimRow, Rows, VariantTable
 from harness.writeup.runtable import commits, run_rows
-from harness.writeup.summary import banner, standing
+from harness.writeup.summary import banner, images_missing, standing, untroubled
 from harness.writeup.template import environment
 from harness.writeup.tuned import Tuning
 
@@ -62,6 +62,7 @@ def render(findings: Findings, pictures: Iterable[Picture]) -> str:
             search=findings.search,
             tuned=tuned(findings.tuning) if findings.tuning else None,
             flags=findings.flags,
+            untroubled=untroubled(findings),
             trust=trust(findings, rows),
             standing=standing(findings),
             runs=runs(findings),
@@ -168,8 +169,7 @@ def trust(findings: Findings, rows: Rows) -> Grid:
     if any(row.images.text for row in rows.trust):
         columns.append(("for new seeds and new images", "right", [Markdown(row.images.text) for row in rows.trust]))
         reading.append("The interval for new images is at 95 %.")
-    if findings.images_missing:
-        reading.append(f"Not every interval for new images can be told: {findings.images_missing}.")
+    reading += [missing] if (missing := images_missing(findings)) else []
     if len(findings.plan.looks) > 1:
         levels = (f"{level:.4f} at {seeds}" for seeds, level in findings.levels.items())
         reading.append(f"Levels of the tests by seeds at a look: {', '.join(levels)}.")

@@ -23,7 +23,7 @@ from harness.writeup.findings import Findings
 from harness.writeup.pictures import Picture, Section, folder
 from harness.writeup.rows import Rows
 from harness.writeup.runtable import commits, run_rows
-from harness.writeup.summary import banner, device_word, facts, hours, standing
+from harness.writeup.summary import banner, device_word, facts, hours, images_missing, standing, untroubled
 from harness.writeup.template import environment
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def render(findings: Findings, pictures: Sequence[Picture]) -> str:
             standing=standing(findings),
             flags=findings.flags,
             imaged=bool(findings.images),
-            images_missing=findings.images_missing,
+            images_missing=images_missing(findings),
+            untroubled=untroubled(findings),
             trust_confidence=wording.confidence(findings.table.level),
             cost=[(device, hours(seconds)) for device, seconds in findings.cost.by_device.items()],
             command=wording.command(plan, findings.results),

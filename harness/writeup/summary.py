@@ -42,6 +42,20 @@ def standing(findings: Findings) -> str:
     return f"{wording.plural(counts.total, 'run')} asked for: {', '.join(parts)}.{beyond}"
 
 
+def untroubled(findings: Findings) -> str:
+    """What stands in the place of flags where there are none."""
+    if not findings.origins:
+        return "Nothing to flag: no run has started."
+    return "Nothing stands out: same code, devices, precision and packages throughout."
+
+
+def images_missing(findings: Findings) -> str:
+    """A sentence on the intervals for new images that there are not; empty where none is missing."""
+    if not findings.images_missing:
+        return ""
+    return f"{'Not every' if findings.images else 'No'} interval for new images can be told: {findings.images_missing}."
+
+
 def device_word(plan: Plan | Study) -> str:
     """What an hour of the accelerator is called."""
     return "GPU " if plan.accelerator == "cuda" else "CPU "

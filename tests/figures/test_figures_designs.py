@@ -276,9 +276,11 @@ def test_many_variants_get_a_legend_below_their_cost() -> None:
 def test_the_margin_is_the_claims_own() -> None:
     claim = ComparisonClaim(kind="improves", metric="train_loss", variants=("b",), over=("a",), margin=0.01)
     plan = plan_of(("a", "b"), claims=(claim,))
-    assert subject_of(plan, metric="train_loss").margin is None
-    assert subject_of(plan, verdicts=[verdict(claim)], metric="train_loss").margin == 0.01
-    assert subject_of(plan, verdicts=[verdict(claim)]).margin == 0.25
+    assert subject_of(plan, metric="train_loss").margin == 0.01
+    assert subject_of(plan).margin is None
+    unclaimed = plan_of(("a", "b"))
+    assert subject_of(unclaimed, metric="train_loss").margin is None
+    assert subject_of(unclaimed).margin == 0.25
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,11 @@ def test_a_damaged_provenance_takes_no_number_away_and_is_told(store: Store) -> 
     plan = planned(store, PAIR, [CLAIM])
     store.paths.run(plan.runs[0].id).provenance.write_text("torn")
     findings = gather(store, plan)
-    assert findings.flags == (f"A damaged provenance.json hides which code and device made 1 run: {plan.runs[0].id}.",)
+    assert findings.flags == (f"A damaged or missing provenance.json hides which code and device made 1 run: {plan.runs[0].id}.",)
     assert findings.judgement.verdicts[0].verdict == "supported"
     assert plan.runs[0].id not in findings.origins
+    store.paths.run(plan.runs[0].id).provenance.unlink()
+    assert gather(store, plan).flags == findings.flags
 
 
 def test_there_is_a_table_for_every_metric_that_a_comparison_is_claimed_of(store: Store) -> None:

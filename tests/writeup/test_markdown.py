@@ -24,6 +24,7 @@ from harness.frames import stored_plan
 from harness.plan import Plan
 from harness.store.records import Store
 from harness.writeup import gather
+from harness.writeup import page as html
 from harness.writeup.markdown import escape, render
 from harness.writeup.pictures import Picture
 
@@ -125,7 +126,21 @@ def test_a_plan_without_any_run_has_a_report_that_says_so(store: Store, toy_plan
     assert "No claims were registered: the comparison is exploratory." in page
     assert "no difference before 2 seeds of every variant ended" in page
     assert "| base (baseline) | 0 | · |" in page
-    assert "- Nothing to flag." in page
+    assert "- Nothing to flag: no run has started." in page
+
+
+def test_the_page_and_its_markdown_say_the_same_of_trust(store: Store) -> None:
+    plan = planned(store, {"base": [80.0, 70.0, 80.0], "b": [90.0, 90.0, 80.0], "c": [90.0, 80.0, 80.0]}, [], (3,))
+    right = {"base": (8, 7, 8), "b": (9, 9, 8), "c": (9, 8, 8)}
+    for run in plan.runs:
+        classes = np.where(np.arange(10) < right[run.variant][run.seed], 0, 1)
+        np.savez(store.paths.run(run.id).predictions, probabilities=np.eye(2)[classes], labels=np.zeros(10, dtype=int))
+    for lost, word in (("c", "Not every"), ("base", "No")):
+        store.paths.run(next(run.id for run in plan.runs if run.variant == lost)).predictions.unlink()
+        findings = gather(store, plan)
+        for text in (render(findings, ()), html.render(findings, ())):
+            assert f"{word} interval for new images can be told: predictions missing" in text
+            assert "Nothing stands out: same code, devices, precision and packages throughout." in text
 
 
 def test_a_plan_whose_runs_all_failed_has_a_report_that_says_so(store: Store) -> None:
