@@ -85,8 +85,8 @@ def answer(make: Callable[[], Callable[[Mapping[str, Any]], dict[str, Any]]]) ->
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
     """How many times as fast as theirs ours is, from the rates of turns taken by ours, theirs, ours, theirs ...
 
-    Each of our turns is compared with the mean of their turns before and after it (the last, with the one after it alone and the
-    first likewise): a machine that slows down steadily favours neither. Median, lowest and highest.
+    Each of our turns is compared with the mean of their turns before and after it, the first, which has none before it, with the
+    one after it alone: a machine that slows down steadily favours neither, the first turn aside. Median, lowest and highest.
     """
     assert len(ours) == len(theirs) > 0
     found = []
