@@ -70,9 +70,14 @@ class Case(ABC):
         """Every variant that the claim is about."""
 
     @property
+    def compared(self) -> tuple[Difference, ...]:
+        """The differences that it is about, tested or not."""
+        return ()
+
+    @property
     def differences(self) -> tuple[Difference, ...]:
         """Its members of the family of differences."""
-        return ()
+        return () if self.exact else self.compared
 
     @property
     def equivalences(self) -> tuple[tuple[Difference, float], ...]:
@@ -112,13 +117,13 @@ class ComparisonCase(Case):
             self.rule, self.direction = RULES[claim.sign]
             weights = self._weights(claim)
             subject = " ".join(f"{weight:+.10g} × {label}" for label, weight in claim.weights.items())
-            self._differences: tuple[Difference, ...] = (
+            self._compared: tuple[Difference, ...] = (
                 Difference(subject, None, weights, (), claim.metric, claim.failed_counts_as),
             )
         else:
             self.rule, self.direction = RULES[claim.kind]
             make = partial(values.difference, metric=claim.metric, where=claim.where, failed_counts_as=claim.failed_counts_as)
-            self._differences = tuple(make(label, over) for label, over in zip(claim.variants, claim.over, strict=True))
+            self._compared = tuple(make(label, over) for label, over in zip(claim.variants, claim.over, strict=True))
         self._seen: dict[Difference, statistics.Paired] = {}
         self._means: dict[tuple[Difference, int], float] = {}
 
@@ -132,18 +137,18 @@ class ComparisonCase(Case):
 
     @property
     def variants(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(variant for difference in self._differences for variant in difference.variants))
+        return tuple(dict.fromkeys(variant for difference in self.compared for variant in difference.variants))
 
     @property
-    def differences(self) -> tuple[Difference, ...]:
-        return () if self.exact else self._differences
+    def compared(self) -> tuple[Difference, ...]:
+        return self._compared
 
     @property
     def equivalences(self) -> tuple[tuple[Difference, float], ...]:
-        return () if self.exact or self.rule == "bound" else tuple((each, self.claim.margin) for each in self._differences)
+        return () if self.exact or self.rule == "bound" else tuple((each, self.claim.margin) for each in self.compared)
 
     def observe(self, stage: Stage) -> None:
-        for difference in self._differences:
+        for difference in self.compared:
             one, other = self.values.sides(difference, stage.n)
             both = ~np.isnan(one - other)
             found = statistics.paired(one[both], other[both], self.claim.margin, self.values.terms.alpha, stage.level)
@@ -172,7 +177,7 @@ class ComparisonCase(Case):
         return (model.DEGENERATE,) if sd == 0 or sd < self.values.least_spread(difference.metric) else ()
 
     def rows(self, stage: Stage, families: Families) -> list[Estimate]:
-        return [self._row(difference, stage, families) for difference in self._differences]
+        return [self._row(difference, stage, families) for difference in self.compared]
 
     def _row(self, difference: Difference, stage: Stage, families: Families) -> Estimate:
         found, why_not = self._seen[difference], self._why_not(difference, stage.n)
@@ -201,6 +206,7 @@ class ComparisonCase(Case):
             p=raw,
             p_adjusted=p,
             p_equivalence=q,
+            p_contrary=nan,
             rho=found.rho,
             seeds_needed=needed,
         )

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.claims import Claim, ComparisonClaim, ContrastClaim, as_dict
+from harness.claims import Claim, DeclineClaim, ThresholdClaim, as_dict
 from harness.task import Metric
 from harness.verdicts.model import Estimate, Judgement, Verdict
 
-NUMBERS = ("n", "mean", "sd", "interval", "level", "p", "p_adjusted", "p_equivalence", "rho", "seeds_needed")
+NUMBERS = ("n", "mean", "sd", "interval", "level", "p", "p_adjusted", "p_equivalence", "p_contrary", "rho", "seeds_needed")
 
 
 def judged(judgement: Judgement, metrics: Mapping[str, Metric]) -> dict[str, Any]:
@@ -27,8 +27,9 @@ def judged(judgement: Judgement, metrics: Mapping[str, Metric]) -> dict[str, Any
 def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
     """The verdict as JSON values; what is not defined is null.
 
-    Differences are as measured, variant minus what it is compared with. A list has no numbers of its own: its `rows` have, an
-    object a variant; a claim with one row, or that waits, has no `rows`.
+    Differences are as measured: variant minus what it is compared with, best inside a range minus best outside, slope up to a
+    dose minus slope beyond; a decline is how fast it gets worse, whichever way that is. A list has no numbers of its own: its
+    `rows` have, an object a variant; a claim with one row, or that waits, has no `rows`.
     """
     claim = verdict.claim
     several = len(verdict.rows) > 1
@@ -66,8 +67,11 @@ def numbers(row: Estimate) -> dict[str, Any]:
 
 
 def as_measured(row: Estimate, claim: Claim, metrics: Mapping[str, Metric]) -> Estimate:
-    """An estimate whose difference is turned back: variant minus what it is compared with, whichever way is better."""
-    if not isinstance(claim, ComparisonClaim | ContrastClaim) or metrics[claim.metric].goal == "maximize":
+    """An estimate whose difference is turned back: one side minus the other, whichever way is better.
+
+    That of a threshold is a value, which never was turned, and that of a decline says how fast it gets worse.
+    """
+    if isinstance(claim, DeclineClaim | ThresholdClaim) or metrics[claim.metric].goal == "maximize":
         return row
     interval = None if row.interval is None else (-row.interval[1], -row.interval[0])
     return replace(row, mean=-row.mean, interval=interval)

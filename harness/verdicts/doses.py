@@ -22,7 +22,8 @@ from harness.verdicts.values import Floats, equal
 
 @dataclass(frozen=True)
 class Finding:
-    """What a look says: the number tested, its p value and that of the contrary; and whether the contrary shows otherwise."""
+    """What a look says: the number tested, its p value and that of the contrary (NaN: it has no such test); and whether the
+    contrary shows otherwise."""
 
     n: int
     mean: float
@@ -82,17 +83,17 @@ class SingleCase(Case):
             self.series.add(("contrary", self), stage.n, self._found.contrary_p)
 
     def rows(self, stage: Stage, families: Families) -> list[Estimate]:
-        found, p, adjusted = self._found, nan, nan
+        found, p, adjusted, contrary = self._found, nan, nan, nan
         if self._why_not:
             verdict: Word = "inconclusive"
             found = replace(found, notes=self._why_not)
         elif self.exact:
             verdict = "supported" if self.holds(found) else "refuted"
         else:
-            p, adjusted = self.series.one_sided(self), families.others[self]
+            p, adjusted, contrary = self.series.one_sided(self), families.others[self], families.contraries[self]
             # A correction that eases may let an earlier look decide: only if what is seen now points the same way.
             shown = adjusted < stage.alpha and found.p < 0.5
-            against = found.contrary or (families.contraries[self] < stage.alpha and found.contrary_p < 0.5)
+            against = found.contrary or (contrary < stage.alpha and found.contrary_p < 0.5)
             verdict = "refuted" if against else "supported" if shown else "inconclusive"
             verdict = self.first if shown and against else verdict
         return [
@@ -109,6 +110,7 @@ class SingleCase(Case):
                 p=p,
                 p_adjusted=adjusted,
                 p_equivalence=nan,
+                p_contrary=contrary,
                 rho=nan,
                 seeds_needed=None,
             )
@@ -211,7 +213,7 @@ class RangeCase(DoseCase):
         self._optima = statistics.possible_optima(values, stage.level)
         # Whether a dose outside beats every one inside by more than the margin, so that the claim can be true of none of them.
         lost = not bool((statistics.possible_optima(values + self.claim.margin * inside, stage.level) & inside).any())
-        return Finding(stage.n, float(means[inside].max() - means[~inside].max()), float(p), 1.0, contrary=lost)
+        return Finding(stage.n, float(means[inside].max() - means[~inside].max()), float(p), nan, contrary=lost)
 
     def holds(self, finding: Finding) -> bool:
         return finding.mean >= -self.claim.margin

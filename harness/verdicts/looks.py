@@ -28,7 +28,7 @@ from harness.verdicts.doses import DeclineCase, ProportionCase, RangeCase, Thres
 from harness.verdicts.model import Estimate, Judgement, Verdict, Word
 from harness.verdicts.series import Series, adjusted
 from harness.verdicts.terms import Terms
-from harness.verdicts.values import Values
+from harness.verdicts.values import Difference, Values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +59,13 @@ class _Docket:
         for place, row in enumerate(fresh):
             old = self.rows[place]
             if self.frozen[place] or self.closed:
-                # Sign and interval stay; evidence against the other claims of the family may come later.
-                self.rows[place] = replace(old, p_adjusted=_least(old.p_adjusted, row.p_adjusted))
+                # Sign and interval stay; evidence against the other claims of the family may come later, and of its own too.
+                self.rows[place] = replace(
+                    old,
+                    p=_least(old.p, row.p),
+                    p_adjusted=_least(old.p_adjusted, row.p_adjusted),
+                    p_contrary=_least(old.p_contrary, row.p_contrary),
+                )
             else:
                 self.rows[place] = row
         if self.closed:
@@ -126,6 +131,11 @@ class Looks:
             adjusted({case: self.series.one_sided(case) for case in singles}),
             adjusted({case: self.series.one_sided(("contrary", case)) for case in singles}),
         )
+
+    @property
+    def registered(self) -> tuple[Difference, ...]:
+        """The differences that registered claims are about, tested or not."""
+        return tuple(each for docket in self.dockets if docket.registered for each in docket.case.compared)
 
     def judgement(self) -> Judgement:
         """Where the looks stand, and a verdict a claim."""

@@ -16,14 +16,14 @@ Word = Literal["supported", "refuted", "equivalent", "inconclusive", "waiting"]
 Interval = tuple[float, float]
 
 # Notes; those on runs without a value are `failed: b seed 3`, `diverged: …`, `not measured: …`; those that end or begin with a
-# space go on: `rises from 0.5 to 0.6`, `parameters does not increase with width`.
+# space go on: `improves from 0.5 to 0.6`, `parameters does not increase with width`.
 NEGLIGIBLE = "detectable but negligible"
 EXCEEDS = "exceeds the margin"
 NO_GAIN = "no practical gain"
 NO_LOSS = "no practical loss"
 DEGENERATE = "degenerate"  # the seed had no effect
 FEW = "fewer than 3 seeds"
-RISES = "rises from "
+RISES = "improves from "
 NO_DOSE = " does not increase with "
 EARLY = "early stop"  # decided before the last look: the effect is overestimated
 
@@ -35,7 +35,9 @@ class Estimate:
     `mean`, `sd` (of the seeds' values, ddof 1) and `interval` (t, at 1 - `level`) are in the metric's unit: an oriented
     difference, or of a threshold the variant's own value; a dose claim has the number that its test is about. `p` is valid
     at any look; `p_adjusted` is corrected for the other claims of its family; `p_equivalence` too (of no_gain and no_loss:
-    that of the bound, uncorrected; NaN where no margin is tested). `rho` is the correlation of the two sides over seeds.
+    that of the bound, uncorrected; NaN where no margin is tested). `p_contrary` is the same as `p_adjusted` of what refutes a
+    claim about a dose or a number: the other side, the other slope; NaN where no such test is. `rho` is the correlation of the
+    two sides over seeds.
     """
 
     subject: str  # label of a variant; of a contrast or a dose claim, what it is about
@@ -50,6 +52,7 @@ class Estimate:
     p: float
     p_adjusted: float
     p_equivalence: float
+    p_contrary: float
     rho: float
     seeds_needed: tuple[int, int] | None  # inconclusive: so many seeds would settle it, from the sd seen to its upper limit
 
@@ -86,7 +89,8 @@ class Row:
     """A variant in the table. Floats are in the metric's unit, NaN where there is none.
 
     `mean` and `sd` (ddof 1) are over `n` runs; `difference` (variant minus `over`, not oriented) with its interval over `pairs`
-    seeds; `p` is adjusted within its family, NaN where no claim is about this row: then it is exploratory.
+    seeds; `p` is adjusted within its family, NaN where none is or the look of the verdicts is another. Where no claim is about
+    this row (`claimed`), it is exploratory.
     """
 
     variant: str

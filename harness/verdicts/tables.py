@@ -36,8 +36,10 @@ def _row(looks: Looks, label: str, metric: str, seeds: int, level: float) -> Row
     one, other = values.sides(difference, seeds)
     both = ~np.isnan(one - other)
     found = statistics.paired(sign * one[both], sign * other[both], None, level=level)
+    # P values are of the look in force: seeds that were added beyond the last one are no look.
     family = looks.families.differences if looks.families and looks.stage and seeds == looks.stage.n else {}
-    compared = {(each.plus, each.minus, each.metric): p for each, p in family.items()}
+    tested = {(each.plus, each.minus, each.metric): p for each, p in family.items()}
+    claimed = {(each.plus, each.minus, each.metric) for each in looks.registered}
     key = (difference.plus, difference.minus, metric)
     # What varies less than the metric can show has no interval.
     told = not looks.terms.metrics[metric].exact and found.sd > values.least_spread(metric)
@@ -50,7 +52,7 @@ def _row(looks: Looks, label: str, metric: str, seeds: int, level: float) -> Row
         pairs=found.n,
         difference=found.mean,
         interval=found.ci if told else None,
-        p=compared.get(key, nan),
-        claimed=key in compared,
+        p=tested.get(key, nan),
+        claimed=key in claimed,
         rho=found.rho,
     )

@@ -22,6 +22,7 @@ from harness.wording.numbers import (
 from harness.wording.plans import (
     CHANGED,
     RESUMED,
+    added,
     amended,
     command,
     confirms,
@@ -37,13 +38,15 @@ from harness.wording.plans import (
     tunes,
 )
 from harness.wording.power import out_of_reach, power
-from harness.wording.verdicts import confidence, headline, interval, needed, notes, outcome, p_value, part
+from harness.wording.verdicts import AGAINST, confidence, headline, interval, needed, notes, outcome, p_of, p_value, part
 
 __all__ = [
+    "AGAINST",
     "CHANGED",
     "LEAST_LABEL",
     "NOTHING",
     "RESUMED",
+    "added",
     "ago",
     "amended",
     "asserted",
@@ -72,6 +75,7 @@ __all__ = [
     "number",
     "out_of_reach",
     "outcome",
+    "p_of",
     "p_value",
     "part",
     "plural",

@@ -113,6 +113,7 @@ def reading(plan: Plan, table: Table, unit: str) -> str:
         first = min((*plan.looks, seeds(plan)))
         return f"± is sd over seeds; no difference before {plural(first, 'seed')} of every variant ended"
     parts = [f"the first {table.seeds} of {seeds(plan)} seeds"] if table.seeds < seeds(plan) else []
+    parts += [later] if (later := added(plan, table)) else []
     compared = [row for row in table.rows if row.over is not None]
     others = [row for row in compared if row.over != plan.baseline]
     parts += [f"paired by seed{', ' if others else ''}{', '.join(f'{row.variant} with {row.over}' for row in others)}"]
@@ -128,6 +129,15 @@ def reading(plan: Plan, table: Table, unit: str) -> str:
     if exploratory := [row.variant for row in compared if not row.claimed]:
         parts.append(f"exploratory: {', '.join(exploratory)}" if len(exploratory) < len(compared) else NO_CLAIM)
     return "; ".join(parts)
+
+
+def added(plan: Plan, table: Table) -> str:
+    """What seeds beyond the last look make of a table that has them; empty where it has none."""
+    last = max(plan.looks)
+    if table.seeds <= last:
+        return ""
+    told = f"{plural(table.seeds - last, 'seed')} added after the last look, which these intervals do not allow for"
+    return f"{told}; verdicts and their p are of the first {last}" if plan.claims else told
 
 
 def declared(plan: Plan, metric: str) -> float | None:

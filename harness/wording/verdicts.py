@@ -29,6 +29,7 @@ UNTESTED: Mapping[str, str] = {
     model.DEGENERATE: "no test: the seed had no effect",
     model.FEW: "no test with fewer than 3 seeds",
 }
+AGAINST = "p against"
 LOST = ("failed: ", "diverged: ", "not measured: ")
 
 
@@ -39,6 +40,13 @@ def p_value(p: float) -> str:
     if p < 0.001:
         return "<.001"
     return "1" if p >= 0.9995 else f"{p:.3f}"[1:]
+
+
+def p_of(row: Estimate, alpha: float) -> tuple[str, float]:
+    """The p value that a row's verdict goes by, and its name: of the contrary, where that is what refuted the claim."""
+    if row.verdict == "refuted" and row.p_contrary < alpha:
+        return AGAINST, row.p_contrary
+    return "p", row.p_adjusted
 
 
 def interval(bounds: Interval | None, places: int, sign: bool = True) -> str:
@@ -185,7 +193,7 @@ class _Estimate:
         self.scale = 1e6 if getattr(claim, "dose", None) == "parameters" else 1.0
         metric = metrics[claim.metric]
         shown = as_measured(row, claim, metrics)
-        self.less_is_better = isinstance(claim, ComparisonClaim | ContrastClaim) and metric.goal == "minimize"
+        self.less_is_better = not isinstance(claim, DeclineClaim | ThresholdClaim) and metric.goal == "minimize"
         self.unit = metric.unit if isinstance(claim, ThresholdClaim) else difference_unit(metric.unit)
         self.mean = shown.mean
         self.bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
@@ -250,11 +258,11 @@ class _Estimate:
         """`worse by 1.20 pp for each 1 of dropout beyond 0.5`."""
         if math.isnan(self.row.mean):
             return ""
-        way = ("worse", "better") if isinstance(claim, DeclineClaim) else ("less", "more")
         dose = getattr(claim, "dose", None) or claim.factor
         dose = "million parameters" if dose == "parameters" else f"1 of {label(dose)}"
         change = f"{self.scale * abs(self.row.mean):.3g} {self.unit}".rstrip()
         where = f"for each {dose} beyond {figure(claim.beyond)}"
         if isinstance(claim, DeclineClaim):
-            return f"{way[self.row.mean < 0]} by {change} {where}"
-        return f"{change} {way[self.row.mean < 0]} {where} than up to it"
+            return f"{'better' if self.mean < 0 else 'worse'} by {change} {where}"
+        said = f"{change} {'more' if self.mean < 0 else 'less'} {where} than up to it"
+        return f"{said} (less is better)" if self.less_is_better else said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from harness import wording
 from harness.verdicts import Estimate, Verdict
@@ -69,17 +70,22 @@ def variants(findings: Findings, table: VariantTable) -> Tabular:
 def claims(findings: Findings, rows: Sequence[ClaimRow]) -> Tabular:
     """A row a claim; below one about several variants, a row each."""
     found = []
+    estimates = [estimate for verdict in findings.judgement.verdicts for estimate in verdict.rows]
+    levels = {estimate.level for estimate in estimates if estimate.interval is not None}
+    cells = partial(numbers, alpha=findings.plan.alpha, named=len(levels) > 1)
     for place, (verdict, row) in enumerate(zip(findings.judgement.verdicts, rows, strict=True), 1):
         own = verdict.rows[0] if len(verdict.rows) == 1 else None
-        found.append([str(place), rf"\raggedright {escape(statement(findings, verdict))}", row.word, *numbers(row.facts, own)])
+        found.append([str(place), rf"\raggedright {escape(statement(findings, verdict))}", row.word, *cells(row.facts, own)])
         for part, estimate in zip(row.parts, verdict.rows if row.parts else (), strict=True):
-            found.append(["", rf"\raggedright\quad {escape(about(part))}", part.word, *numbers(part.facts, estimate)])
+            found.append(["", rf"\raggedright\quad {escape(about(part))}", part.word, *cells(part.facts, estimate)])
     notes = ["p is Holm-adjusted within its family"]
     if len(findings.plan.looks) > 1:
         notes[0] += " and valid at any look"
+    if any(wording.p_of(estimate, findings.plan.alpha)[0] == wording.AGAINST for estimate in estimates):
+        notes.append("of a refuted claim about a dose or a number, p is that of the contrary")
     notes.append("equiv.: p of equivalence within the margin; of no gain and no loss, that of the bound")
-    levels = {estimate.level for verdict in findings.judgement.verdicts for estimate in verdict.rows}
-    notes += [f"each interval is a {wording.confidence(levels.pop())}"] if len(levels) == 1 else []
+    notes += [f"each interval is a {wording.confidence(*levels)}"] if len(levels) == 1 else []
+    notes += ["behind each interval is its own level, as claims were decided at different looks"] if len(levels) > 1 else []
     notes += [f"claims digest {findings.plan.claims_digest}"]
     return Tabular(
         label="claims",
@@ -102,13 +108,17 @@ def about(part: ClaimPart) -> str:
     return f"{part.subject} against {part.over}" if part.over else part.subject
 
 
-def numbers(facts: Sequence[Fact], estimate: Estimate | None) -> list[str]:
-    """The cells of one estimate: n, its value with its unit, interval, p, p of equivalence; empty where there is none."""
+def numbers(facts: Sequence[Fact], estimate: Estimate | None, *, alpha: float, named: bool) -> list[str]:
+    """The cells of one estimate: n, its value with its unit, interval, p, p of equivalence; empty where there is none.
+
+    `named`: intervals have their level behind them.
+    """
     if estimate is None:
         return [""] * 5
-    texts = [fact.number.text for fact in facts if fact.name not in ("p", "seeds")]
+    texts = [fact.number.text for fact in facts if fact.name not in ("p", wording.AGAINST, "seeds")]
     value, interval = (*texts, "", "")[:2]
-    p_values = (wording.p_value(estimate.p_adjusted), wording.p_value(estimate.p_equivalence))
+    interval += f" ({100 * (1 - estimate.level):.4g} %)" if interval and named else ""
+    p_values = (wording.p_value(wording.p_of(estimate, alpha)[1]), wording.p_value(estimate.p_equivalence))
     return [str(estimate.n), *map(number, (value, interval, *p_values))]
 
 

@@ -55,8 +55,8 @@ def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
             )
         case DeclineClaim():
             text = (
-                f"Supported when the slope from there on is downward with p below {alpha} and no neighbouring level rises;"
-                " refuted by a rise or an upward slope that is as clear."
+                f"Supported when the slope from there on is for the worse with p below {alpha} and no level is better than the"
+                " one before it; refuted by such a level, or by a slope for the better that is as clear."
             )
         case ProportionClaim():
             text = (
@@ -65,7 +65,8 @@ def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
             )
         case ThresholdClaim():
             text = (
-                f"Supported when the mean is on the claimed side of the number with p below {alpha}, refuted when on the other."
+                f"Supported when the mean is on the claimed side of the number with p below {alpha};"
+                " refuted when it is as clearly on the other."
             )
     if isinstance(claim, ComparisonClaim) and len(claim.variants) > 1:
         text += " A list is supported when all of it is, and refuted when any of it is."
@@ -83,6 +84,9 @@ def met(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str
         found.append(f"{'difference p' if paired else 'p'} {wording.p_value(row.p_adjusted)}")
         if row.p_adjusted != row.p:
             found.append(f"{wording.p_value(row.p)} before Holm's correction for the other claims")
+    name, p = wording.p_of(row, plan.alpha)
+    if name == wording.AGAINST:
+        found.append(f"p of the contrary {wording.p_value(p)}")
     if not found:
         return []
     return [f"Here: {'; '.join(found)}; alpha {plan.alpha:g}."]

@@ -181,8 +181,9 @@ class Rows:
             yield Fact(name, Number(f"{text} {unit}".rstrip(), ids))
             if bounds is not None:
                 yield Fact(wording.confidence(row.level), Number(wording.interval(bounds, places, sign=not plain), ids))
-        if not math.isnan(row.p_adjusted):
-            yield Fact("p", Number(wording.p_value(row.p_adjusted), ids))
+        name, p = wording.p_of(row, self.plan.alpha)
+        if not math.isnan(p):
+            yield Fact(name, Number(wording.p_value(p), ids))
         yield Fact("seeds", Number(f"{row.n:,d}", ids))
 
     def _table(self, table: Table, whole: bool) -> VariantTable:

@@ -30,10 +30,13 @@ def seen(subject: Subject) -> tuple[str, str]:
         return f"{name} by seed of {len(subject.variants)} variants.", f"{name} by seed; {when}."
     if kind == "dose":
         (factor,) = subject.plan.factors
-        return f"Mean {subject.name} by {wording.label(factor)}: {_means(subject)}.", f"Dose response. {INTERVALS}"
+        return (
+            f"Mean {subject.name} by {wording.label(factor)}: {_means(subject)}.",
+            f"Dose response. {INTERVALS}{_later(subject)}",
+        )
     if kind == "grid":
         first, second = map(wording.label, subject.plan.factors)
-        return f"Mean {subject.name} by {first}, a line for each {second}: {_means(subject)}.", INTERVALS
+        return f"Mean {subject.name} by {first}, a line for each {second}: {_means(subject)}.", f"{INTERVALS}{_later(subject)}"
     rows = [row for row in subject.table.rows if row.over is not None and not math.isnan(row.difference)]
     if not rows:
         return f"{name} by seed; no seed has a value of both sides.", f"{name} by seed."
@@ -52,7 +55,9 @@ def _measured(subject: Subject, metric: str) -> bool:
 
 
 def _later(subject: Subject) -> str:
-    """Says so where a verdict fell at an earlier look than the one that is drawn: its numbers are from there."""
+    """Says so where verdicts are of fewer seeds than are drawn: they fell at an earlier look, or seeds were added since."""
+    if later := wording.added(subject.plan, subject.table):
+        return f" {later[0].upper()}{later[1:]}."
     looks = sorted({verdict.decided_at for verdict in subject.verdicts if verdict.decided_at} - {subject.table.seeds})
     earlier = [str(look) for look in looks if look < subject.table.seeds]
     if not earlier:

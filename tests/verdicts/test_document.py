@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
-from examples import ACTIVATIONS, activations_plan, comparison, image_records, images_plan
+import pytest
+from examples import ACTIVATIONS, activations_plan, changed, comparison, image_records, images_plan
+from simulated import frame, plan_of
 
+from harness import wording
+from harness.claims import Claim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.frames import runs_frame
 from harness.plan import Plan
 from harness.task import find_task, result_metrics
@@ -56,3 +61,42 @@ def test_a_loss_has_its_difference_as_it_was_measured() -> None:
     (found,) = documents(plan, values, "train_loss")
     low, high = found["interval"]
     assert (round(found["mean"], 4), low < -0.0167 < high) == (-0.0167, True)
+
+
+LOSS = {"metric": "test_loss", "factor": "x"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "mean", "says"),
+    [
+        (comparison("x=1", "x=0", metric="test_loss", margin=0.01), -0.4, "Better by 0.400 nats"),
+        (
+            ContrastClaim(metric="test_loss", weights={"x=2": 1, "x=1": -1}, sign="positive", margin=0.01),
+            0.3,
+            "+0.300 nats (less is better)",
+        ),
+        (RangeClaim(**LOSS, inside=(0.5, 1.5), margin=0.01), -0.3, "1 may be best"),
+        (RangeClaim(**LOSS, inside=(1.5, 2.5), margin=0.01), 0.3, "1 may be best"),
+        (DeclineClaim(**LOSS, beyond=1.0), 0.3, "Worse by 0.3 nats for each 1 of x beyond 1"),
+        (
+            ProportionClaim(**LOSS, beyond=1.0),
+            -0.7,
+            "0.7 nats more for each 1 of x beyond 1 than up to it (less is better)",
+        ),
+        (ThresholdClaim(kind="at_most", metric="test_loss", variant="x=1", value=0.5), 0.4, "Reaches 0.400 nats, at most 0.5"),
+    ],
+)  # fmt: skip
+def test_every_claim_about_a_loss_has_its_number_as_it_was_measured(claim: Claim, mean: float, says: str) -> None:
+    """The loss falls from 0.8 to 0.4 and rises to 0.7 again."""
+    noise = (0.0, 0.001, -0.002, 0.0015, -0.0005)
+    values = {f"x={dose}": [loss + noise[(seed + dose) % 5] for seed in range(5)] for dose, loss in enumerate((0.8, 0.4, 0.7))}
+    levels = {label: {"x": label[2:]} for label in values}
+    plan = plan_of(tuple(values), [], factors={"x": {"0": 0.0, "1": 1.0, "2": 2.0}}, levels=levels)
+    plan = changed(plan, claims=(claim,))
+    metrics = result_metrics(find_task(plan.task))
+    (verdict,) = judgement(plan, frame(plan, values, "test_loss")).verdicts
+    found = document(verdict, metrics)
+    assert found["mean"] == pytest.approx(mean, abs=0.002)
+    low, high = found["interval"] or (-inf, inf)
+    assert low < found["mean"] < high
+    assert wording.headline(verdict, metrics).startswith(says)

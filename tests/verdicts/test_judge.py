@@ -148,7 +148,10 @@ def threshold(kind: str, value: float, metric: str = "test_accuracy") -> Claim:
     ],
 )
 def test_a_threshold_is_met_or_missed_beyond_the_noise(kind: str, value: float, word: str) -> None:
-    assert one(threshold(kind, value)).verdict == word
+    verdict = one(threshold(kind, value))
+    assert verdict.verdict == word
+    # Exactly what refutes it has a p value below alpha.
+    assert (verdict.rows[0].p_contrary < 0.05) == (word == "refuted")
 
 
 def test_a_number_without_spread_is_compared_as_it_is() -> None:
@@ -190,6 +193,7 @@ def test_the_best_dose_lies_in_the_range_or_not() -> None:
     assert doses(in_range(0.1, 0.2), PEAK).verdict == "supported"
     missed = doses(in_range(0.5, 0.7), PEAK)
     assert (missed.verdict, missed.optima) == ("refuted", ("0.2",))
+    assert math.isnan(missed.rows[0].p_contrary)
 
 
 def test_a_better_dose_outside_the_range_refutes_nothing_where_it_is_shown_to_lie_within_the_margin() -> None:
@@ -224,7 +228,9 @@ def test_a_range_that_is_worse_by_less_than_the_margin_is_not_refuted() -> None:
 def test_a_decline_is_refuted_by_a_rise_or_by_a_slope_the_other_way() -> None:
     assert doses(declines(0.5), PEAK).verdict == "supported"
     risen = doses(declines(0.0), PEAK)
-    assert (risen.verdict, risen.notes[0]) == ("refuted", "rises from 0 to 0.1")
+    assert risen.rows[0].p_contrary > 0.05
+    assert doses(declines(0.0), {0.0: 90.0, 0.1: 91.0, 0.2: 92.0}).rows[0].p_contrary < 0.001
+    assert (risen.verdict, risen.notes[0]) == ("refuted", "improves from 0 to 0.1")
     flat = dict.fromkeys(PEAK, 90.0)
     assert doses(declines(0.5), flat).verdict == "inconclusive"
 
@@ -312,6 +318,13 @@ def test_the_table_tells_claimed_rows_from_exploratory_ones() -> None:
     assert math.isnan(found.rows[1].p)
     assert found.rows[2].p == pytest.approx(0.6702, abs=5e-5)
     assert (found.rows[0].over, found.rows[0].interval) == (None, None)
+
+
+def test_a_claimed_number_without_spread_is_not_exploratory() -> None:
+    plan = plan_of(("base", "b", "c"), [comparison("worsens", "b", metric="parameters", margin=1.0)])
+    found = table(plan, frame(plan, {"base": [5.0] * 5, "b": [7.0] * 5, "c": [6.0] * 5}, "parameters"), "parameters")
+    assert [row.claimed for row in found.rows] == [False, True, False]
+    assert math.isnan(found.rows[1].p)
 
 
 def test_a_difference_that_does_not_vary_has_no_interval() -> None:

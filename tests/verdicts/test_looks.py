@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from simulated import comparison, frame, plan_of
 
+from harness import wording
 from harness.verdicts import Judgement, judgement, table
 
 SCHEDULE = (3, 5, 8, 12, 20)
@@ -41,6 +42,15 @@ def test_a_verdict_freezes_at_its_first_decided_look_and_only_its_p_may_fall() -
     assert (frozen.verdict, frozen.decided_at, row.n) == ("supported", 5, 5)
     assert (row.mean, *row.interval) == pytest.approx((0.30, 0.0135, 0.5865), abs=5e-5)
     assert row.p_adjusted == pytest.approx(0.0037, abs=5e-5)
+
+
+def test_p_never_lies_above_what_it_is_after_correction() -> None:
+    plan = plan_of(("base", "b", "c"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE)
+    noise = np.random.default_rng(1).normal(0.0, 0.01, (2, 12))
+    found = judgement(plan, frame(plan, {"base": ZEROS[:12], "b": 0.4 + noise[0], "c": 0.1 * (-1.0) ** np.arange(12) + noise[1]}))
+    row = found.verdicts[0].rows[0]
+    assert (row.n, found.look) == (3, 12)
+    assert row.p <= row.p_adjusted < 1e-6
 
 
 def test_without_an_answer_it_goes_to_the_last_look() -> None:
@@ -148,6 +158,18 @@ def test_seeds_beyond_the_last_look_change_no_verdict_but_give_an_e_value() -> N
     verdict = found.verdicts[0]
     assert (verdict.verdict, verdict.rows[0].n, found.look) == ("inconclusive", 5, 5)
     assert verdict.e_value > 20
+
+
+def test_a_claimed_difference_stays_claimed_when_seeds_are_added_beyond_the_last_look() -> None:
+    plan = plan_of(("base", "b", "c"), [comparison("improves", "b")], (3, 5), seeds=8)
+    found = table(plan, frame(plan, {"base": ZEROS[:8], "b": X, "c": X[::-1]}))
+    assert (found.seeds, found.rows[1].pairs) == (8, 8)
+    assert [row.claimed for row in found.rows] == [False, True, False]
+    assert np.isnan(found.rows[1].p)
+    assert wording.reading(plan, found, "%") == (
+        "3 seeds added after the last look, which these intervals do not allow for; verdicts and their p are of the first 5;"
+        " paired by seed; ± is sd over seeds; under 0.25 pp declared not to matter; exploratory: c"
+    )
 
 
 def test_claims_of_an_amended_file_are_judged_and_marked_and_stop_nothing() -> None:

@@ -33,6 +33,7 @@ def row(**fields: Any) -> Estimate:
         "p": 0.0015,
         "p_adjusted": 0.003,
         "p_equivalence": 1.0,
+        "p_contrary": nan,
         "rho": 0.77,
         "seeds_needed": None,
     }
@@ -122,8 +123,8 @@ DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
             "diverged: x seed 1",
         ),
         (
-            verdict(DECLINE, row(verdict="refuted", **{**DOSES, "mean": 4.98}, notes=("rises from 0.5 to 0.6",))),
-            "worse by 4.98 pp for each 1 of dropout beyond 0.5; rises from 0.5 to 0.6",
+            verdict(DECLINE, row(verdict="refuted", **{**DOSES, "mean": 4.98}, notes=("improves from 0.5 to 0.6",))),
+            "worse by 4.98 pp for each 1 of dropout beyond 0.5; improves from 0.5 to 0.6",
         ),
         (
             verdict(
@@ -140,6 +141,26 @@ DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
         (
             verdict(GAIN, row(**{**DOSES, "mean": 3.1e-7})),
             "0.31 pp less for each million parameters beyond 32 than up to it (p .003)",
+        ),
+        (
+            verdict({**GAIN, "metric": "train_loss", "dose": None}, row(**{**DOSES, "mean": 0.7})),
+            "0.7 nats more for each 1 of width beyond 32 than up to it (less is better) (p .003)",
+        ),
+        (
+            verdict({**DECLINE, "metric": "train_loss"}, row(**{**DOSES, "mean": 0.3})),
+            "worse by 0.3 nats for each 1 of dropout beyond 0.5 (p .003)",
+        ),
+        (
+            verdict({**RANGE, "metric": "train_loss"}, row(**{**DOSES, "mean": -0.12}), optima=("0.5",)),
+            "0.5 may be best, by less than 0.25 nats (p .003)",
+        ),
+        (
+            verdict({**CONTRAST, "metric": "train_loss"}, row(over=None)),
+            "-0.328 [-0.446, -0.210] (less is better)",
+        ),
+        (
+            verdict({**LEAST, "metric": "train_loss", "value": 0.5}, row(mean=0.61, interval=(0.52, 0.7))),
+            "reaches 0.610 nats, at least 0.5: [0.520, 0.700]",
         ),
     ],
 )

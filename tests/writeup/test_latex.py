@@ -15,8 +15,10 @@ from examples import changed, golden
 from hypothesis import given
 from hypothesis import strategies as st
 from reported import planned
-from simulated import ACTIVATIONS, comparison
+from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 
+from harness.claims import ThresholdClaim
+from harness.statistics import sequential_level
 from harness.store.records import Store
 from harness.writeup import gather
 from harness.writeup.latex import render
@@ -63,6 +65,23 @@ def test_before_the_first_look_there_are_no_differences(store: Store) -> None:
     assert "variant & n & test accuracy (\\%) \\\\" in text
     assert "8 of 20 runs in." in text
     assert r"\raggedright leaky\_relu improves on base & waiting &  &  &  &  &  \\" in text
+
+
+def test_where_claims_were_decided_at_different_looks_each_interval_has_its_own_level(store: Store) -> None:
+    values = {"base": BASE, "b": [value + 1.0 + 0.01 * seed for seed, value in enumerate(BASE)], "leaky_relu": LEAKY}
+    claims = [comparison("improves", label) for label in ("b", "leaky_relu")]
+    text = render(gather(store, planned(store, values, claims, looks=(3, 5))))
+    levels = [sequential_level(look, (3, 5), 0.05) for look in (3, 5)]
+    cells = re.findall(r"\] \(([\d.]+) \\%\)", text)
+    assert cells == [f"{100 * (1 - level):.4g}" for level in levels]
+    assert "behind each interval is its own level" in text
+
+
+def test_a_refuted_claim_about_a_number_has_the_p_that_refuted_it(store: Store) -> None:
+    claim = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=94.0)
+    text = render(gather(store, planned(store, {"base": BASE}, [claim])))
+    assert r"refuted & 5 & 93.04 \% & [92.86, 93.22] & \textless{}.001 &  \\" in text
+    assert "of a refuted claim about a dose or a number, p is that of the contrary" in text
 
 
 def test_a_rehearsal_is_named_in_every_caption(store: Store) -> None:

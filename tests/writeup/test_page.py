@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,7 +17,7 @@ from reported import planned
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 
 from harness import write_report
-from harness.claims import DeclineClaim, ProportionClaim, ThresholdClaim
+from harness.claims import DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.plan import Plan
 from harness.store.records import Store
 from harness.writeup import Findings, gather, page, summary
@@ -140,6 +141,29 @@ def test_a_threshold_is_a_mean_and_no_difference(store: Store) -> None:
     facts = section(shown(store, planned(store, {"base": BASE}, [claim])), "claims").one("dl", class_="facts")
     assert [term.words for term in facts.all("dt")] == ["mean", "95 % interval", "p", "seeds"]
     assert facts.all("dd")[0].words == "93.04 %"
+
+
+def test_a_refuted_claim_about_a_number_shows_the_p_that_refuted_it(store: Store) -> None:
+    claim = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=94.0)
+    facts = section(shown(store, planned(store, {"base": BASE}, [claim])), "claims").one("dl", class_="facts")
+    assert [term.words for term in facts.all("dt")][2:] == ["p against", "seeds"]
+    assert facts.one("div", class_="p").one("dd").words == "<.001"
+
+
+def test_numbers_of_a_loss_are_as_measured(store: Store) -> None:
+    levels = {"0": 0.0, "1": 1.0, "2": 2.0}
+    fields = {"factors": {"x": levels}, "levels": {f"x={level}": {"x": level} for level in levels}}
+    claims = [
+        RangeClaim(metric="test_loss", factor="x", inside=(0.5, 1.5), margin=0.01),
+        ProportionClaim(metric="test_loss", factor="x", beyond=1.0),
+    ]
+    plan = planned(store, dict.fromkeys(fields["levels"], BASE), claims, **fields)
+    losses = dict(zip(fields["levels"], (0.8, 0.4, 0.7), strict=True))
+    for run in plan.runs:
+        path, noise = store.paths.run(run.id).result, 0.001 * ((run.seed + int(run.variant[2:])) % 5 - 2)
+        path.write_text(json.dumps({**json.loads(path.read_text()), "test_loss": losses[run.variant] + noise}))
+    facts = [each.all("dd")[0].words for each in section(shown(store, plan), "claims").all("dl", class_="facts")]
+    assert facts == ["-0.300 nats", "-0.700 nats per 1"]
 
 
 def test_a_margin_is_told_where_a_claim_asks_for_it(store: Store) -> None:

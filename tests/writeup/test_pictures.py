@@ -45,6 +45,12 @@ def test_two_variants_have_their_pair_and_curves(store: Store, toy_plan: PlanMak
     assert curves.alt == "Score by epoch, a line for each of 2 variants."
 
 
+def test_a_figure_of_seeds_that_were_added_after_the_last_look_says_so(store: Store, toy_plan: PlanMaker) -> None:
+    plan = changed(toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=5), looks=(3,))
+    main = pictures(store, finished(store, plan, {"base": 50.0, "better": 52.0}))[0]
+    assert main.caption.endswith(" 2 seeds added after the last look, which these intervals do not allow for.")
+
+
 def test_parameters_that_differ_have_a_picture_of_their_cost(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan({"a": {}, "b": {"effect": 1.0}, "c": {"effect": 2.0}}, seeds=2)
     finished(store, plan, {"a": 50.0, "b": 51.0, "c": 52.0}, {"a": 4, "b": 8, "c": 16})

@@ -53,6 +53,12 @@ def test_the_p_values_it_met_follow_with_what_they_were_before_correction() -> N
     assert met == "Here: equivalence p 1; difference p .003; .002 before Holm's correction for the other claims; alpha 0.05."
 
 
+@pytest.mark.parametrize(("kind", "value"), [("at_most", 92.0), ("at_least", 94.0)])
+def test_what_refuted_a_claim_about_a_number_has_its_p_value(kind: str, value: float) -> None:
+    claim = ThresholdClaim(kind=kind, metric="test_accuracy", variant="base", value=value)  # type: ignore[arg-type]
+    assert why(plan_of(("base",), [claim]), {"base": BASE})[1] == "Here: p 1; p of the contrary <.001; alpha 0.05."
+
+
 def test_a_list_is_told_to_be_judged_as_a_whole() -> None:
     plan = plan_of(tuple(ACTIVATIONS), [comparison("improves", "leaky_relu", "gelu")])
     assert why(plan, ACTIVATIONS)[0].endswith("A list is supported when all of it is, and refuted when any of it is.")
