@@ -1,8 +1,8 @@
 """Device and size of a run -> how its steps are carried out: kernel by kernel, compiled, as one CUDA graph. By rule, never timed.
 
-On a CPU eager steps are best: compiling the smoke network takes 22 seconds and wins a tenth, and nothing for the source's. On CUDA a
-step of this network is some hundred small kernels, which a graph launches at once; compiling fuses normalisation, activation and
-addition, which move most of the bytes.
+On a CPU eager steps are best: compiling takes half a minute, wins a tenth for the smoke network and nothing for the source's. On
+CUDA a step of this network is some hundred small kernels, which a graph launches at once; compiling fuses normalisation,
+activation and addition, which move most of the bytes.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def compiling() -> Iterator[None]:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, in the words of whichever library noticed: that may pass, and is no reason to do without for good."""
+    """Whether memory ran out, in the words of whichever library noticed: that may pass, it is no reason to do without for good."""
     text = f"{type(error).__name__}: {error}".lower().replace("outofmemory", "out of memory")
     return "out of memory" in text or "alloc_failed" in text
 
