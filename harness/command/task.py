@@ -30,6 +30,10 @@ OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|MemoryError|bad_allo
 DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|Errno 28", re.IGNORECASE)
 PYTHONS_PLACE = re.compile(r'File "[^"]*?([^"/]+)", line (\d+)')
 CHANGING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12}|\d+")
+LAG_S = 1.0  # a signal to both, as at a machine's shutdown, may reach the program so much sooner than its worker
+SIGNALS_FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
+# The codes of those signals, and as a shell that ran the program reports them.
+FROM_OUTSIDE = {code: number.name for number in SIGNALS_FROM_OUTSIDE for code in (-number, 128 + number)}
 
 
 class CommandTask:
@@ -127,6 +131,7 @@ class CommandTraining:
         self._lines, self._records = Lines(), Lines()
         self._program: Program | None = None
         self._ending: Exit | None = None
+        self._ended_at = 0.0
         self._judged = False  # it ended well
         self._began = 0.0
         self._logged = 0
@@ -138,6 +143,8 @@ class CommandTraining:
         program = self._program or self._start()
         while not self.rows.waiting and not self.finished:
             if self._ending is not None:
+                if self._ended_with_the_worker(self._ending, should_stop):
+                    return None
                 self._judge(self._ending)
                 continue
             limit = self.definition.timeout_s
@@ -146,7 +153,7 @@ class CommandTraining:
             data = program.read(LOOK_S)
             self._take(data or b"", program.metrics())
             if data is None:
-                self._ending = program.wait(10.0)
+                self._ending, self._ended_at = program.wait(10.0), time.monotonic()
             elif not self.rows.waiting and should_stop():
                 return None
         row = self.rows.take()
@@ -202,6 +209,15 @@ class CommandTraining:
                 _write(f"\n--- more than {LOG_LIMIT >> 20} MiB of output: the rest is not kept, but for its end\n".encode())
         self._logged += len(printed)
 
+    def _ended_with_the_worker(self, ending: Exit, should_stop: Callable[[], bool]) -> bool:
+        """Whether the worker is to stop as well: then how the program ended tells nothing, and the run goes on later."""
+        until = self._ended_at + (LAG_S if ending.code in FROM_OUTSIDE else 0.0)
+        while not should_stop():
+            if time.monotonic() >= until:
+                return False
+            time.sleep(LOOK_S)
+        return True
+
     def _judge(self, ending: Exit) -> None:
         """The program has ended by itself, and its rows were taken: whether that was well, and what is left to take."""
         if ending.left_behind:
@@ -233,8 +249,10 @@ class CommandTraining:
             return TrainingFailed("oom", f"exit code {code}{self._quoted()}", place)
         if DISK_FULL.search(self._last_line()):
             return TrainingFailed("disk", f"exit code {code}{self._quoted()}", place)
-        if code == -9:
-            return TrainingFailed("killed", f"the program was killed (SIGKILL: short of memory?){self._quoted()}", place)
+        if code in FROM_OUTSIDE:
+            how = FROM_OUTSIDE[code] if code < 0 else f"exit code {code}: {FROM_OUTSIDE[code]}"
+            guess = ": short of memory?" if FROM_OUTSIDE[code] == "SIGKILL" else ""
+            return TrainingFailed("killed", f"the program was killed ({how}{guess}){self._quoted()}", place)
         if code < 0:
             return TrainingFailed("exit", f"the program was ended by {_signal(-code)}{self._quoted()}", place)
         return TrainingFailed("exit", f"exit code {code}{self._quoted()}", place)

@@ -69,6 +69,21 @@ def test_a_killed_program_is_told(store, tmp_path):
     assert "was killed (SIGKILL: short of memory?)" in end.error
 
 
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        ("os.kill(os.getpid(), 15)", "the program was killed (SIGTERM)"),
+        ("os.kill(os.getpid(), 1)", "the program was killed (SIGHUP)"),
+        ("sys.exit(143)", "the program was killed (exit code 143: SIGTERM)"),
+        ("sys.exit(137)", "the program was killed (exit code 137: SIGKILL: short of memory?)"),
+    ],
+)
+def test_what_ends_a_program_from_outside_is_no_fault_of_its_own(store, tmp_path, end, error):
+    ended = the_end(store, tmp_path, f"import os, sys; {end}")
+    assert (ended.state, ended.reason) == ("failed", "killed")
+    assert ended.error == f"{error}; it printed nothing"
+
+
 def test_a_crash_names_its_signal(store, tmp_path):
     end = the_end(store, tmp_path, "import os; os.kill(os.getpid(), 11)")
     assert (end.state, end.reason) == ("failed", "exit")

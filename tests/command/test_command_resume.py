@@ -125,11 +125,42 @@ def test_a_program_that_will_not_end_is_made_to(tmp_path):
     assert not alive(pid)
 
 
-def test_a_killed_program_fails_its_run_and_a_retry_goes_on(store, tmp_path, start_worker, reference):
+def test_a_signal_that_reaches_the_program_before_its_worker_interrupts_the_run(store, tmp_path, start_worker, reference):
     plan = planned(tmp_path, SLOW, command=COMMAND, resume="--resume")
     process = start_worker(store.save_plan(plan))
     until(lambda: len(rows_of(store, plan)) >= 4)
-    os.kill(pids(tmp_path)[0], signal.SIGKILL)
+    os.kill(pids(tmp_path)[0], signal.SIGTERM)
+    until(lambda: not alive(pids(tmp_path)[0]))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == EXIT_INTERRUPTED
+    assert store.record(plan.runs[0].id).state == "interrupted"
+    assert trained(store, plan)[0].state == "completed"
+    assert values(store, plan) == reference
+
+
+def test_a_program_that_ends_well_at_a_shutdown_has_not_completed_its_run(tmp_path):
+    polite = """
+    import os, signal, sys, time
+    print("epoch 1: loss 1.0", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    os.kill(os.getpid(), signal.SIGTERM)
+    """
+    plan = planned(tmp_path, polite, command="{python} train.py")
+    training = task_of(plan).start(task_of(plan).Config(), 0, "cpu")
+    try:
+        assert training.advance(lambda: False)["loss"] == 1.0
+        assert training.advance(lambda: training._ending is not None) is None
+        assert not training.finished
+    finally:
+        training.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_program_fails_its_run_and_a_retry_goes_on(store, tmp_path, start_worker, reference, number):
+    plan = planned(tmp_path, SLOW, command=COMMAND, resume="--resume")
+    process = start_worker(store.save_plan(plan))
+    until(lambda: len(rows_of(store, plan)) >= 4)
+    os.kill(pids(tmp_path)[0], number)
     process.wait(30)
     failed = store.record(plan.runs[0].id)
     assert (failed.state, failed.reason) == ("failed", "killed")
