@@ -171,11 +171,30 @@ class CommandTraining:
     def predictions(self) -> None:
         """None are known."""
 
+    def last_words(self) -> list[Mapping[str, Number | None]]:
+        """End the program; the rows that it told until then. Raises TrainingFailed: one that cannot be read."""
+        unreadable: list[TrainingFailed] = []
+
+        def take(printed: bytes, appended: bytes) -> None:
+            try:  # it is to be ended in good order all the same
+                self._take(printed, appended)
+            except TrainingFailed as error:
+                unreadable.append(error)
+
+        if self._program is not None:
+            program, self._program = self._program, None
+            program.end(take)
+            if unreadable:
+                raise unreadable[0]
+            if program.exit is not None and program.exit.code == 0:
+                self._take_rest()
+        return list(iter(self.rows.take, None))
+
     def close(self) -> None:
         """End the program, with all that came from it."""
         if self._program is not None:
-            self._keep(self._program.end())
-            self._program = None
+            program, self._program = self._program, None
+            program.end(lambda printed, _appended: self._keep(printed))
         if self.scratch is not None:
             self.scratch.cleanup()
         if self._logged > LOG_LIMIT:
@@ -198,6 +217,14 @@ class CommandTraining:
         self._silent = self._silent and not printed and not appended
         for line in self._records.add(appended):
             self.rows.record(line)
+
+    def _take_rest(self) -> None:
+        """After a good end: what stands behind the last line's end, and the row that has begun."""
+        for line in self._lines.end():
+            self.rows.line(line)
+        for line in self._records.end():
+            self.rows.record(line)
+        self.rows.end()
 
     def _keep(self, printed: bytes) -> None:
         """Write to the log, up to its limit; keep the end of it."""
@@ -224,11 +251,7 @@ class CommandTraining:
             print(f"--- {ending.left_behind} processes that the program had left behind were ended", flush=True)
         if ending.code != 0:
             raise self._bad_exit(ending.code)
-        for line in self._lines.end():
-            self.rows.line(line)
-        for line in self._records.end():
-            self.rows.record(line)
-        self.rows.end()
+        self._take_rest()
         if missing := self.rows.missing:
             raise TrainingFailed("output", self._never(missing[0]), f"output: {missing[0]}")
         self._judged, self.finished = True, not self.rows.waiting

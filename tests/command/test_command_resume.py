@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from programs import WALK, log_of, planned, trained
+from programs import LOSS, WALK, log_of, planned, trained
 
 from harness import worker
 from harness.attempt import Means, attempt
@@ -117,11 +117,52 @@ def test_an_interrupted_worker_ends_its_program_and_keeps_the_rows(store, tmp_pa
     assert values(store, plan) == reference
 
 
+# Waits for SIGTERM after two epochs; then it trains a third one, tells its row, saves its place and exits.
+POLITE = """
+import argparse, json, os, signal, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--out")
+parser.add_argument("--epochs", type=int)
+parser.add_argument("--code", type=int)
+parser.add_argument("--resume", action="store_true")
+a = parser.parse_args()
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+place = os.path.join(a.out, "place")
+for epoch in range(int(open(place).read()) + 1 if a.resume else 1, a.epochs + 1):
+    while epoch == 3 and not asked:
+        time.sleep(0.01)
+    TELL
+    open(place, "w").write(str(epoch))
+    if asked:
+        sys.exit(a.code)
+"""
+PRINT = 'print(f"epoch {epoch}: loss {1 / epoch}", flush=True)'
+APPEND = 'open(os.environ["HARNESS_METRICS"], "a").write(json.dumps({"step": epoch, "loss": 1 / epoch}) + "\\n")'
+
+
+@pytest.mark.parametrize("tell", [PRINT, APPEND])
+@pytest.mark.parametrize("arguments", ["--epochs=3 --code=0", "--epochs=4 --code=1"])
+def test_rows_that_a_program_tells_while_it_is_ended_count(store, tmp_path, start_worker, tell, arguments):
+    command = "{python} train.py --out={run_dir} " + arguments
+    metrics = {"loss": LOSS if tell == PRINT else {"goal": "minimize"}}
+    plan = planned(tmp_path, POLITE.replace("TELL", tell), command=command, resume="--resume", metrics=metrics)
+    process = start_worker(store.save_plan(plan))
+    until(lambda: len(rows_of(store, plan)) >= 2)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == EXIT_INTERRUPTED
+    assert [row["step"] for row in rows_of(store, plan)] == [1, 2, 3]
+    (end,) = trained(store, plan)
+    assert (end.state, end.metrics["loss"]) == ("completed", 1 / end.epoch)
+    assert [row["step"] for row in rows_of(store, plan)] == [*range(1, end.epoch + 1)]
+    assert f"--epochs={end.epoch}" in arguments
+
+
 def test_a_program_that_will_not_end_is_made_to(tmp_path):
     stubborn = "trap '' TERM; echo $$; while true; do sleep 0.1; done"
     program = Program(["sh", "-c", stubborn], tmp_path, dict(os.environ), grace_s=0.2)
     pid = int(program.read(10.0))
-    program.end()
+    program.end(lambda *_: None)
     assert not alive(pid)
 
 
