@@ -10,26 +10,14 @@ from pydantic import ValidationError
 
 from harness.command import knobs, template
 from harness.command.model import Program
+from harness.command.rows import OWN
 from harness.errors import Problem
 from harness.task import RESULT_METRICS
 from harness.validation import suggestion
 from harness.yamlfile import Node, plain
 
 METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
-# What rows and results hold beside a program's own metrics.
-TAKEN = (
-    "epoch",
-    "step",
-    "seconds",
-    "schema",
-    "state",
-    "reason",
-    "error",
-    "traceback_digest",
-    "ended",
-    "checksums",
-    *RESULT_METRICS,
-)
+TAKEN = OWN | set(RESULT_METRICS)
 
 
 def read_program(node: Node) -> tuple[Program | None, list[Problem]]:

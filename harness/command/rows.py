@@ -19,7 +19,12 @@ from harness.task import Number, TrainingFailed
 
 LONGEST_LINE = 1 << 16  # bytes of a line that are looked at
 LINE_END = re.compile(rb"[\r\n]")  # progress bars go back to the start of their line
-OWN = frozenset({"epoch", "seconds", "schema", "state", "reason", "error", "traceback_digest", "ended", "checksums"})
+# What rows, results and plans hold of the harness's own: no key of a JSON line takes its place, no metric has its name.
+OWN = frozenset(
+    {"epoch", "step", "seconds"}
+    | {"schema", "state", "reason", "error", "traceback_digest", "ended", "checksums"}
+    | {"id", "variant", "seed", "look", "task"}
+)
 
 
 class Lines:

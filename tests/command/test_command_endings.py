@@ -250,6 +250,15 @@ def test_json_lines_are_rows_with_what_else_they_hold(store, tmp_path):
     ]
 
 
+def test_a_json_line_takes_the_place_of_nothing_that_is_planned(store, tmp_path):
+    plan = planned(
+        tmp_path, appending('{"loss": 1.0, "seed": 42, "variant": 7, "lr": 0.1}\n'), metrics={"loss": {"goal": "minimize"}}
+    )
+    (end,) = trained(store, plan)
+    assert "lr" in end.metrics
+    assert not {"seed", "variant"} & set(end.metrics)
+
+
 @pytest.mark.parametrize(
     ("line", "error"),
     [

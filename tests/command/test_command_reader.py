@@ -85,6 +85,7 @@ def test_what_makes_no_sense_is_refused_with_its_place(tmp_path, task, problem):
         ("{loss: {goal: minimize, pattern: '(?P<value>.)(?P<at>.)'}}", "names the group 'at'; allowed: value and step"),
         ("{loss: {goal: less}}", "task.metrics.loss.goal: 'less' is no choice; allowed: minimize, maximize"),
         ("{epoch: {goal: minimize}}", "task.metrics.epoch: 'epoch' is a number of the harness's own; allowed: another name"),
+        ("{seed: {goal: minimize}}", "task.metrics.seed: 'seed' is a number of the harness's own; allowed: another name"),
         ("{a-b: {goal: minimize}}", "task.metrics.a-b: 'a-b' is no name for a metric; allowed: letters, digits and _"),
         ("{}", "task.metrics: a mapping"),
     ],
