@@ -162,6 +162,7 @@ def text_of(draft: Draft) -> str:
         )
     else:
         lines.append(f"  resume: {_text(draft.resume)}   # added when {{run_dir}} holds an earlier attempt")
+        lines.append("  # checkpoint: '*.pt'   # what {run_dir} has to hold for that; without: any file")
     lines += [f"  directory: {_text(draft.directory)}   # where it runs, relative to this file"]
     if draft.knobs:
         lines.append(

@@ -29,7 +29,8 @@ def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
         program = Program.model_validate(plain(node))
     except ValidationError:
         return None, []
-    problems = [*_names(node, program), *_lines(node, program), *_limits(node, program), *_others(node, program)]
+    problems = [*_names(node, program), *_lines(node, program), *_going_on(node, program)]
+    problems += [*_limits(node, program), *_others(node, program)]
     if problems:
         return None, problems
     folder = Path(node.at.file).parent / Path(program.directory).expanduser()
@@ -71,6 +72,17 @@ def _lines(node: Node, program: Program) -> Iterator[Problem]:
         if "knobs" not in named and name not in named:
             message = f"is not in the command, so it would change nothing; allowed: {{knobs}} or {{{name}}} in the command"
             yield _at(node, "knobs", name, message, key=True)
+
+
+def _going_on(node: Node, program: Program) -> Iterator[Problem]:
+    if program.checkpoint is not None and program.resume is None:
+        message = "has no meaning without resume; allowed: the arguments with which it goes on, in resume"
+        yield _at(node, "checkpoint", None, message)
+    patterns = [measure.pattern for measure in program.metrics.values()]
+    told = any(pattern is None or "step" in re.compile(pattern).groupindex for pattern in patterns)
+    if program.resume is not None and not told:
+        message = "needs the step of rows, as a program that goes on may repeat some; allowed: a pattern with (?P<step>\\d+)"
+        yield _at(node, "resume", None, message)
 
 
 def _limits(node: Node, program: Program) -> Iterator[Problem]:

@@ -66,8 +66,8 @@ class CommandTask:
         return self.definition.resume is not None
 
     def goes_on(self, folder: Path) -> bool:
-        """Whether it says how, and an earlier attempt left something there."""
-        return self.resumes and folder.is_dir() and any(folder.iterdir())
+        """Whether it says how, and an earlier attempt left there what it needs for that."""
+        return self.resumes and folder.is_dir() and any(folder.glob(self.definition.checkpoint or "*"))
 
     def start(self, config: Knobs, seed: int, device: str) -> CommandTraining:
         """A run whose files nobody keeps."""

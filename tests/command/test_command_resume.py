@@ -210,6 +210,28 @@ def test_a_killed_program_fails_its_run_and_a_retry_goes_on(store, tmp_path, sta
     assert read_json(store.paths.run(failed.id).provenance, Provenance).resumed
 
 
+def test_a_run_without_its_checkpoint_yet_starts_afresh(store, tmp_path):
+    script = """
+    import os, sys
+    folder, *resume = sys.argv[1:]
+    open(os.path.join(folder, "log.txt"), "a").write("begun\\n")
+    print("epoch 1: loss", len(resume))
+    if not os.path.exists("mended"): os.kill(os.getpid(), 9)
+    """
+    plan = planned(tmp_path, script, command="{python} train.py {run_dir}", resume="--resume", checkpoint="last/*.pt")
+    assert trained(store, plan)[0].reason == "killed"
+    (tmp_path / "mended").touch()
+    (end,) = trained(store, plan, "--retry", "failed")
+    assert (end.metrics["loss"], end.epoch) == (0, 1)
+    files = store.paths.run(end.id).files
+    assert (files / "log.txt").read_text() == "begun\n", "the folder was emptied"
+    task = task_of(plan)
+    assert not task.goes_on(files)
+    (files / "last").mkdir()
+    (files / "last" / "1.pt").touch()
+    assert task.goes_on(files)
+
+
 def test_a_killed_guard_takes_the_program_along(store, tmp_path, start_worker):
     plan = planned(tmp_path, SLOW, command=COMMAND)
     process = start_worker(store.save_plan(plan))
