@@ -18,6 +18,7 @@ from typing import Any
 from harness.command import inputs, template
 from harness.command.knobs import Knobs, config_model
 from harness.command.model import Program as Definition
+from harness.command.model import Scalar
 from harness.command.program import Exit, Program
 from harness.command.rows import Lines, Rows
 from harness.errors import DataError, DeviceError
@@ -39,8 +40,8 @@ FROM_OUTSIDE = {code: number.name for number in SIGNALS_FROM_OUTSIDE for code in
 class CommandTask:
     """Trains whatever a command line starts; satisfies `harness.task.Task` and `Housed`."""
 
-    def __init__(self, definition: Definition, planned: str | None = None) -> None:
-        """`planned` is the fingerprint of the inputs that runs are trained with: others are refused."""
+    def __init__(self, definition: Definition, *planned: str) -> None:
+        """`planned` are fingerprints of the inputs that runs are trained with: what has other content since is refused."""
         self.definition = definition
         self.planned = planned
         self.knobs = {name: definition.knob(name) for name in definition.knobs}
@@ -52,9 +53,9 @@ class CommandTask:
         """What is written is what the program gets."""
         return config
 
-    def fingerprint(self, config: Knobs) -> str:  # noqa: ARG002 - the protocol's signature
+    def fingerprint(self, config: Knobs) -> str:
         """Of the content of its inputs. Raises DataError."""
-        return inputs.fingerprint(self.definition)
+        return inputs.fingerprint(self.definition, self._values(config))
 
     def describe(self, config: Knobs) -> Mapping[str, Number]:  # noqa: ARG002 - the protocol's signature
         """Nothing is known before it runs."""
@@ -78,9 +79,8 @@ class CommandTask:
 
     def start_in(self, config: Knobs, seed: int, device: str, folder: Path) -> CommandTraining:
         """A run with its folder. Raises DataError: inputs missing or not the planned ones; DeviceError: no such program here."""
-        found = inputs.fingerprint(self.definition)
-        if self.planned is not None and found != self.planned:
-            raise DataError(f"the inputs have changed since the plan was made: {_changed(self.planned, found)}; {CHANGED_ADVICE}")
+        if changed := inputs.changed(self.planned, self.fingerprint(config)):
+            raise DataError(f"the inputs have changed since the plan was made: {', '.join(changed)}; {CHANGED_ADVICE}")
         folder = folder.absolute()
         environment = self.environment(seed, device, folder)
         line = self.arguments(config, seed, device, folder)
@@ -89,12 +89,15 @@ class CommandTask:
 
     def arguments(self, config: Knobs, seed: int, device: str, folder: Path) -> list[str]:
         """The program and its arguments, with those of `resume` where it goes on."""
-        values = {name: getattr(config, name) for name in self.knobs}
+        values = self._values(config)
         given = {"seed": str(seed), "run_dir": str(folder), "python": sys.executable, "device": device}
         found = template.arguments(self.definition.command, self.knobs, values, given)
         if self.goes_on(folder):
             found += template.arguments(self.definition.resume or "", self.knobs, values, given)
         return found
+
+    def _values(self, config: Knobs) -> dict[str, Scalar]:
+        return {name: getattr(config, name) for name in self.knobs}
 
     def environment(self, seed: int, device: str, folder: Path) -> dict[str, str]:
         """This process's, with what the definition adds and what the harness tells; a run planned for the CPU sees no GPU."""
@@ -107,17 +110,19 @@ class CommandTask:
         return {**found, "HARNESS_SEED": str(seed), "HARNESS_RUN_DIR": str(folder), "HARNESS_DEVICE": device}
 
 
-CHANGED_ADVICE = "plan again with --replan, or undo the change (inputs are what the program only reads)"
+CHANGED_ADVICE = (
+    "plan again with --replan, or undo the change (inputs are what the program only reads; what it writes belongs in {run_dir})"
+)
 
 
 @lru_cache(maxsize=64)
-def _task(definition: str, planned: str | None) -> CommandTask:
-    return CommandTask(Definition.model_validate_json(definition), planned)
+def _task(definition: str, *planned: str) -> CommandTask:
+    return CommandTask(Definition.model_validate_json(definition), *planned)
 
 
-def command_task(definition: Definition, planned: str | None = None) -> CommandTask:
+def command_task(definition: Definition, *planned: str) -> CommandTask:
     """The task of a program, made once."""
-    return _task(definition.model_dump_json(by_alias=True), planned)
+    return _task(definition.model_dump_json(by_alias=True), *planned)
 
 
 class CommandTraining:
@@ -302,12 +307,6 @@ def _require(program: str, directory: Path, path: str) -> None:
     if shutil.which(str(here) if here else program, path=path) is None:
         where = f"no such file: {here}" if here else "not found on this machine's PATH"
         raise DeviceError(f"command: {program!r}: {where}; allowed: a program that is installed here, or a path from {directory}")
-
-
-def _changed(planned: str, found: str) -> str:
-    before, after = planned.split(", "), found.split(", ")
-    names = [item.rpartition(" ")[0] for item in dict.fromkeys([*before, *after]) if (item in before) != (item in after)]
-    return ", ".join(dict.fromkeys(names))
 
 
 def _signal(number: int) -> str:
