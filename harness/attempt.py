@@ -25,7 +25,7 @@ from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, Spec, encode, read_rows, write_rows
 from harness.summary import numbers, summary
-from harness.task import Closing, Housed, LastWords, Task, Training, TrainingFailed, WithChoices
+from harness.task import Closing, Foreign, Housed, LastWords, Task, Training, TrainingFailed, WithChoices
 from harness.tracking import NoTracker, Tracker
 
 FIRST_CHECKPOINT_S = 60.0
@@ -249,7 +249,9 @@ class _Attempt:
     def _describe_origin(self) -> None:
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
-        here = provenance.observe(self.means.device, self.means.threads, self.means.command, self.lease.claim.holder.host, source)
+        program = self.job.task.code_folder if isinstance(self.job.task, Foreign) else None
+        means, host = self.means, self.lease.claim.holder.host
+        here = provenance.observe(means.device, means.threads, means.command, host, also=source, program=program)
         try:
             first = atomic.read_json(self.paths.provenance, provenance.Provenance)
         except FileNotFoundError:

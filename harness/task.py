@@ -170,6 +170,15 @@ class Housed(Protocol):
 
 
 @runtime_checkable
+class Foreign(Protocol):
+    """A task that trains with other code than that of its own module, such as a program."""
+
+    @property
+    def code_folder(self) -> Path:
+        """Where that code lies."""
+
+
+@runtime_checkable
 class LastWords(Protocol):
     """A training of a task with files that may tell more, and write more to them, while it is being ended."""
 

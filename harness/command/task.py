@@ -38,7 +38,7 @@ FROM_OUTSIDE = {code: number.name for number in SIGNALS_FROM_OUTSIDE for code in
 
 
 class CommandTask:
-    """Trains whatever a command line starts; satisfies `harness.task.Task` and `Housed`."""
+    """Trains whatever a command line starts; satisfies `harness.task.Task`, `Housed` and `Foreign`."""
 
     def __init__(self, definition: Definition, *planned: str) -> None:
         """`planned` are fingerprints of the inputs that runs are trained with: what has other content since is refused."""
@@ -65,6 +65,11 @@ class CommandTask:
     def resumes(self) -> bool:
         """Whether the program says how it goes on."""
         return self.definition.resume is not None
+
+    @property
+    def code_folder(self) -> Path:
+        """Where it runs."""
+        return Path(self.definition.directory)
 
     def goes_on(self, folder: Path) -> bool:
         """Whether it says how, and an earlier attempt left there what it needs for that."""
