@@ -223,7 +223,7 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     mirror_descriptor: Annotated[int | None, typer.Option(hidden=True)] = None,
     one_stage: Annotated[bool, typer.Option(hidden=True, help="leave the plans that follow to others")] = False,
     with_parent: Annotated[bool, typer.Option(hidden=True, help="stop when standard input ends")] = False,
-    checkpoint_every: Annotated[str | None, typer.Option(help="default: from 1m on, at most 1 % of the time")] = None,
+    checkpoint_every: Annotated[str | None, typer.Option(help="default: from 1m on, at most 0.5 % of the time")] = None,
     beat_s: Annotated[float, typer.Option(hidden=True)] = Timing.beat_s,
     stale_s: Annotated[float, typer.Option(hidden=True)] = Timing.stale_s,
     poll_s: Annotated[float, typer.Option(hidden=True)] = Options.poll_s,
