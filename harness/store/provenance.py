@@ -39,7 +39,7 @@ class Copied(BaseModel):
 
 
 class Start(BaseModel):
-    """One start of a run: the first, or one after an interruption."""
+    """One more start of a run, after an interruption."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     at: str  # ISO 8601, UTC
@@ -51,7 +51,7 @@ class Start(BaseModel):
 
 
 class Provenance(BaseModel):
-    """provenance.json: what made the numbers. The first start's facts; `restarts` has the later ones."""
+    """provenance.json: what made the numbers. The facts of the start at the first epoch; `restarts` has those that went on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: Literal[1] = Field(1, alias="schema")

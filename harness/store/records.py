@@ -187,15 +187,20 @@ class Store:
         return lease.take(paths.folder, watch, checkpoint.mark(paths.checkpoint))
 
     def set_aside(self, run_id: str, held: Lease, keep_checkpoint: bool) -> None:
-        """Make an ended run pending again; its result stays as `result.<n>.json`. Raises StoreError, SupersededError."""
+        """Make an ended run pending again; its result stays as `result.<n>.json`. Raises StoreError, SupersededError.
+
+        Without its checkpoint nothing of it enters the next result: then its provenance.json goes with the result.
+        """
         paths = self.paths.run(run_id)
         held.check()
-        if not keep_checkpoint:
-            atomic.remove(paths.checkpoint)
-            atomic.remove(paths.metrics)
-            atomic.remove_folder(paths.files)
         try:
-            paths.result.replace(paths.earlier_result(held.number))
+            if not keep_checkpoint:
+                atomic.remove(paths.checkpoint)
+                atomic.remove(paths.metrics)
+                atomic.remove_folder(paths.files)
+                if paths.provenance.exists():
+                    paths.provenance.replace(paths.earlier_provenance(held.number))
+            paths.result.replace(paths.earlier_result(held.number))  # last: killed before it, the run is still to be set aside
         except OSError as error:
             raise atomic.unusable(paths.result, "be set aside", error) from error
 

@@ -131,10 +131,21 @@ def test_an_ending_set_aside_makes_the_run_pending_and_is_kept(store):
     publish(store, state="failed", reason="bug", error="ValueError: x")
     paths = store.paths.run(RUN)
     write_rows(paths.metrics, [{"epoch": 1}])
+    paths.provenance.write_text("{}")
     with store.take(RUN, Watch(Timing(), Holder.here())) as held:
         store.set_aside(RUN, held, keep_checkpoint=False)
     assert store.record(RUN).state == "pending"
     assert json.loads(paths.earlier_result(1).read_text())["error"] == "ValueError: x"
+    assert (paths.provenance.exists(), paths.earlier_provenance(1).read_text()) == (False, "{}")
+
+
+def test_what_a_run_goes_on_from_keeps_its_origin(store):
+    publish(store, state="failed", reason="oom", error="MemoryError: x")
+    paths = store.paths.run(RUN)
+    paths.provenance.write_text("{}")
+    with store.take(RUN, Watch(Timing(), Holder.here())) as held:
+        store.set_aside(RUN, held, keep_checkpoint=True)
+    assert paths.provenance.exists()
 
 
 def test_rows_come_back_with_what_json_lacks(tmp_path):
