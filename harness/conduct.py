@@ -102,11 +102,13 @@ def conduct(store: Store, plan: Plan, options: Options, replan: bool = False) ->
 
     began, now = time.monotonic(), options
     while True:
-        outcome = _conduct_one(store, plan, now)
+        outcome, stopped = _conduct_one(store, plan, now)
         _tell_choices(outcome)
         asked = following(plan, outcome.records) if outcome.exit_code in (EXIT_OK, EXIT_RUNS_FAILED) else None
         if asked is None:
             return outcome
+        if stopped:
+            return replace(outcome, exit_code=EXIT_INTERRUPTED)
         plan, now = begin(store, asked, replan), options.later(time.monotonic() - began)
 
 
@@ -123,7 +125,8 @@ def _tell_choices(outcome: Outcome) -> None:
         console(sys.stderr).print(chosen(outcome.plan, found), soft_wrap=True)
 
 
-def _conduct_one(store: Store, plan: Plan, options: Options) -> Outcome:
+def _conduct_one(store: Store, plan: Plan, options: Options) -> tuple[Outcome, bool]:
+    """What came of one plan, and whether a signal asked to stop meanwhile."""
     from harness.calibration import levels_for
     from harness.console.live import progress
     from harness.console.shell import say
@@ -167,7 +170,7 @@ def _conduct_one(store: Store, plan: Plan, options: Options) -> Outcome:
     asked = [run for run in course.asked(records) if run.variant in wanted]
     code = exit_code(workers.exit_code, [records[run.id].state for run in asked])
     written = write_report(plan.name, store.paths.root) if plan.selection is None else None
-    return Outcome(plan, records, written, code, tuple(workers.complaints()))
+    return Outcome(plan, records, written, code, tuple(workers.complaints())), passed_on.asked
 
 
 def _wanted(plan: Plan, only: Sequence[str]) -> set[str]:

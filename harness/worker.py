@@ -83,7 +83,7 @@ class Worker:
 
     def following(self) -> Plan | None:
         """The plan that the results lead to, written down; None where nothing follows, or not yet."""
-        asked = following(self.plan, self._records()) if not self.stop() else None
+        asked = following(self.plan, self._records())
         return begin(self.store, asked) if asked is not None else None
 
     def close(self) -> None:
@@ -270,6 +270,8 @@ def _work(store: Store, work: Plan | Study | None, options: Options, stop: Stop)
         try:
             code = at_work.work()
             work = None if options.one_stage else at_work.following()
+            if work is not None and stop():
+                return EXIT_INTERRUPTED  # what was asked for is not done, although nothing of this stage is left
         except KeyboardInterrupt:
             say("stopped at once; the last checkpoint is kept, start again to go on")
             return EXIT_INTERRUPTED

@@ -5,9 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 
 import pytest
+import toy_task
 from conftest import TESTS
+from tuned import tuning_plan
 
 from harness import worker
 from harness.retry import renew
@@ -105,6 +108,23 @@ def test_what_ended_after_a_retry_was_asked_for_is_left_alone(store, toy_plan):
     assert renew(store, plan, watch, frozenset({"failed"}), before="2020-01-01T00:00:00.000+00:00") == []
     assert renew(store, plan, watch, frozenset({"diverged"}), before="2999-01-01T00:00:00.000+00:00") == []
     assert renew(store, plan, watch, frozenset({"failed"}), before="2999-01-01T00:00:00.000+00:00") == [plan.runs[0].id]
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 75), (("--one-stage",), 0)])
+def test_a_stop_in_the_last_step_of_a_tuning_leaves_the_evidence_to_the_next_start(store, tmp_path, monkeypatch, options, code):
+    tuning = tuning_plan(tmp_path)
+    path, ends, whole = str(store.save_plan(tuning)), count(1), toy_task.Walk.predictions
+
+    def predictions(walk):
+        if next(ends) == len(tuning.runs):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return whole(walk)
+
+    monkeypatch.setattr(toy_task.Walk, "predictions", predictions)
+    assert worker.main([path, *options]) == code
+    assert set(states(store, tuning)) == {"completed"}
+    assert worker.main([path]) == 0
+    assert set(states(store, store.load_plan("tuned"))) == {"completed"}
 
 
 def test_only_the_named_variants_are_trained(store, toy_plan):
