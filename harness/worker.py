@@ -9,9 +9,9 @@ import faulthandler
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -230,10 +230,7 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     retry_before: Annotated[str | None, typer.Option(hidden=True, help="ISO 8601, UTC")] = None,
 ) -> None:
     """Train the runs of a plan that are due, or a search's trials; several workers may share them. Stopped, it loses nothing."""
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"--device: {device!r} is no device; allowed: cpu, cuda")
-    if keep not in (None, "weights"):
-        raise InputError(f"--keep: {keep!r} is nothing to keep; allowed: weights")
+    _check(device, keep, retry or (), {"--idle": idle, "--stop-after": stop_after, "--checkpoint-every": checkpoint_every})
     stop = Stop(None if stop_after is None else duration(stop_after))
     stop.on_signals()
     if with_parent:
@@ -256,6 +253,36 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     )
     store, loaded = open_work(plan)
     raise typer.Exit(_work(store, loaded, options, stop))
+
+
+# What typer raises for words that make no command; the class has no public name in all versions of typer.
+_Refused = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+
+
+def parsed(words: Sequence[str]) -> dict[str, Any]:
+    """The command's parameters when it is called with `words`; runs nothing. Raises InputError for what it would refuse."""
+    try:
+        # Asked for help it would print it, and end this process.
+        found = typer.main.get_command(app).make_context("harness worker", list(words), help_option_names=[]).params
+    except _Refused as error:
+        raise InputError(f"{error.format_message()}; allowed: what `harness worker --help` lists") from error
+    lengths = {f"--{name.replace('_', '-')}": found[name] for name in ("idle", "stop_after", "checkpoint_every")}
+    _check(found["device"], found["keep"], found["retry"] or (), lengths)
+    return dict(found)
+
+
+def _check(device: str, keep: str | None, retry: Sequence[str], lengths: Mapping[str, str | None]) -> None:
+    """Raises InputError for the values that are none; `lengths` by their options."""
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"--device: {device!r} is no device; allowed: cpu, cuda")
+    if keep not in (None, "weights"):
+        raise InputError(f"--keep: {keep!r} is nothing to keep; allowed: weights")
+    states_to_retry(retry)
+    for option, text in lengths.items():
+        try:
+            duration(text or "0s")
+        except InputError as error:
+            raise InputError(f"{option}: {error}") from error
 
 
 def _work(store: Store, work: Plan | Study | None, options: Options, stop: Stop) -> int:
