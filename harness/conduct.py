@@ -57,28 +57,34 @@ class Options:
         choose(self.track, os.environ, home_folder())
 
     def arguments(self) -> list[str]:
-        """The options of `harness worker` that say the same; how to track is said by `mirrored`."""
+        """The options of `harness worker` that say the same; how to track is said by `mirrored`, when to stop by `Workers`."""
         found = []
         for flag, values in (("--only", self.only), ("--retry", self.retry)):
             for value in values:
                 found += [flag, value]
-        for flag, text in (("--stop-after", self.stop_after), ("--idle", self.idle), ("--keep", self.keep)):
+        for flag, text in (("--idle", self.idle), ("--keep", self.keep)):
             if text is not None:
                 found += [flag, text]
         return [*found, *self.worker_options]
+
+    @property
+    def stop_after_s(self) -> float | None:
+        """`stop_after` in seconds."""
+        from harness.stop import duration
+
+        return None if self.stop_after is None else duration(self.stop_after)
 
     def later(self, elapsed_s: float) -> Options:
         """The same for a further stage, `elapsed_s` after the command began, from which `stop_after` counts.
 
         That nothing is mirrored has been said by then.
         """
-        from harness.stop import duration
         from harness.tracking.login import choose, home_folder
 
         track = "none" if choose(self.track, os.environ, home_folder()).kind == "none" else self.track
-        if self.stop_after is None:
+        if self.stop_after_s is None:
             return replace(self, track=track)
-        return replace(self, track=track, stop_after=f"{max(0.0, duration(self.stop_after) - elapsed_s):.3f}s")
+        return replace(self, track=track, stop_after=f"{max(0.0, self.stop_after_s - elapsed_s):.3f}s")
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,15 @@ def _conduct_one(store: Store, plan: Plan, options: Options) -> tuple[Outcome, b
     mirror = Mirrored(store.paths, options.track)
     arguments = [*options.arguments(), *mirror.arguments, "--one-stage"]
     target = plan_target(store, plan)
-    workers = Workers(store, target, options.workers, plan.accelerator, arguments, inherited=mirror.descriptors)
+    workers = Workers(
+        store,
+        target,
+        options.workers,
+        plan.accelerator,
+        arguments,
+        inherited=mirror.descriptors,
+        stop_after_s=options.stop_after_s,
+    )
     view = progress(plan, name, metrics[name], store.paths, workers=options.workers, device=plan.accelerator, course=course)
     with mirror, PassedOn(workers) as passed_on, workers, view:
         records = store.records(ids)

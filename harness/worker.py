@@ -271,6 +271,18 @@ def parsed(words: Sequence[str]) -> dict[str, Any]:
     return dict(found)
 
 
+def again(words: Sequence[str], began: str, elapsed_s: float) -> list[str]:
+    """The words of a worker in the place of one that was called with `words` at `began`, `elapsed_s` ago.
+
+    What --retry asked for was retried: the failures since then stand. It stops when that one would have.
+    """
+    given = parsed(words)
+    found = [*words, "--retry-before", given["retry_before"] or began]
+    if given["stop_after"] is not None:
+        found += ["--stop-after", f"{max(0.0, duration(given['stop_after']) - elapsed_s):.3f}s"]
+    return found
+
+
 def _check(device: str, keep: str | None, retry: Sequence[str], lengths: Mapping[str, str | None]) -> None:
     """Raises InputError for the values that are none; `lengths` by their options."""
     if device not in ("cpu", "cuda"):
@@ -321,10 +333,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     faulthandler.enable()
-    began = now()
+    began, began_s = now(), time.monotonic()
     try:
         sys.exit(main())
     except SpoiledError:
-        # A fresh accelerator context in the same process. What --retry asked for was retried: the failures since then stand.
-        once = [] if "--retry-before" in sys.argv else ["--retry-before", began]
-        os.execv(sys.executable, [*interpreter.command("harness.worker"), *sys.argv[1:], *once])
+        # A fresh accelerator context in the same process.
+        words = again(sys.argv[1:], began, time.monotonic() - began_s)
+        os.execv(sys.executable, [*interpreter.command("harness.worker"), *words])

@@ -209,6 +209,18 @@ def test_stopping_after_a_time_keeps_everything_and_exits_75(store, toy_plan, tm
     assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
 
 
+def test_a_worker_in_the_place_of_another_has_the_time_that_is_left_and_retries_nothing_twice():
+    words = ["plan.json", "--retry", "failed", "--stop-after", "1h"]
+    following = worker.again(words, "2026-01-01", 600.0)
+    assert {name: worker.parsed(following)[name] for name in ("stop_after", "retry_before")} == {
+        "stop_after": "3000.000s",
+        "retry_before": "2026-01-01",
+    }
+    third = worker.parsed(worker.again(following, "2026-01-02", 4000.0))
+    assert (third["stop_after"], third["retry_before"]) == ("0.000s", "2026-01-01")
+    assert worker.parsed(worker.again(["plan.json"], "2026-01-01", 600.0))["stop_after"] is None
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
 def test_a_signal_ends_the_worker_with_75_and_a_checkpoint(store, toy_plan, start_worker, name):
     plan = toy_plan({"base": {"sleep": 0.02, "steps": 1000, "epochs": 1}})
