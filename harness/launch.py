@@ -183,14 +183,13 @@ class Workers:
         return tuple(child.log for child in self._children)
 
     def complaints(self) -> list[str]:
-        """The last line that each child ended by bad input or a crash wrote, without repetitions."""
+        """The last line that each child ended by bad input or a crash wrote, without repetitions; its log where that has more."""
         lines = []
         for child in self._children:
             if child.code not in (None, EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED):
                 text = child.log.read_bytes()[child.log_start :].decode(errors="replace").strip()
-                lines.append(
-                    text.splitlines()[-1] if text else f"worker {child.number} ended with code {child.code}; see {child.log}"
-                )
+                last = text.splitlines()[-1] if text else f"worker {child.number} ended with code {child.code}"
+                lines.append(f"{last}; see {child.log}" if not text or "Traceback (most recent call last)" in text else last)
         return list(dict.fromkeys(lines))
 
     def __enter__(self) -> Workers:

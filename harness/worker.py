@@ -9,6 +9,7 @@ import faulthandler
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -320,7 +321,7 @@ def _work(store: Store, work: Plan | Study | None, options: Options, stop: Stop)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code."""
+    """The command; returns its exit code. Raises SpoiledError."""
     try:
         app(args=None if argv is None else list(argv), prog_name="harness worker")
     except HarnessError as error:
@@ -328,6 +329,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_BAD_INPUT
+    except SpoiledError:
+        raise
+    except Exception:  # Python's own exit code would be 1, which says that a run failed
+        say(traceback.format_exc().rstrip())
+        return EXIT_BAD_INPUT
     return EXIT_OK
 
 

@@ -104,6 +104,17 @@ def test_bad_input_comes_back_as_one_line_for_people(store, toy_plan, environmen
     assert workers.complaints() == ["no toys in the box; put some in"]
 
 
+def test_an_error_of_the_harness_itself_comes_back_with_where_to_read_it(store, toy_plan, environment, tmp_path):
+    broken = "from harness.store.records import Store\nStore.open = lambda *_: 1 // 0\n"
+    (tmp_path / "sitecustomize.py").write_text(broken)
+    plan = toy_plan()
+    store.save_plan(plan)
+    paths = os.pathsep.join([str(tmp_path), environment["PYTHONPATH"]])
+    with Workers(store, plan_target(store, plan), 1, environment={**environment, "PYTHONPATH": paths}) as workers:
+        assert workers.wait() == 2
+    assert workers.complaints() == [f"ZeroDivisionError: integer division or modulo by zero; see {workers.logs[0]}"]
+
+
 def test_children_that_cannot_even_start_are_given_up(store, toy_plan, environment, tmp_path):
     (tmp_path / "sitecustomize.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     plan = toy_plan()

@@ -200,6 +200,17 @@ def test_a_message_that_finds_no_room_leaves_the_exit_code_as_it_is(store, toy_p
         assert subprocess.run(command, env=environment, stderr=full, check=False).returncode == 2
 
 
+def test_an_error_of_the_harness_itself_is_shown_and_is_no_failed_run(store, toy_plan, monkeypatch, capsys):
+    def broken(_):
+        raise ZeroDivisionError("nobody thought of this")
+
+    monkeypatch.setattr(Worker, "work", broken)
+    assert worker.main([str(store.save_plan(toy_plan()))]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "Traceback (most recent call last):"
+    assert told[-1] == "ZeroDivisionError: nobody thought of this"
+
+
 def test_stopping_after_a_time_keeps_everything_and_exits_75(store, toy_plan, tmp_path):
     plan = toy_plan({"base": {"sleep": 0.02, "epochs": 5}})
     path = str(store.save_plan(plan))

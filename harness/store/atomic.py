@@ -148,11 +148,15 @@ def remove_folder(folder: Path) -> None:
 
 
 def remove_temporaries(folder: Path, below: int) -> None:
-    """Delete what writers with a fence number under `below` were making in `folder`."""
-    for entry in os.scandir(folder):
-        match = TEMPORARY.fullmatch(entry.name)
+    """Delete what writers with a fence number under `below` were making in `folder`. Raises StoreError."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError as error:
+        raise unusable(folder, "be read", error) from error
+    for name in names:
+        match = TEMPORARY.fullmatch(name)
         if match and int(match[1]) < below:
-            remove(Path(entry.path))
+            remove(folder / name)
 
 
 def unusable(path: Path, what: str, error: OSError) -> StoreError:

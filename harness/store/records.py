@@ -275,7 +275,7 @@ def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
         return Record(run_id, "pending")
     epoch = _count_rows(paths.metrics)
     if seen.released:
-        begun = epoch > 0 or paths.checkpoint.exists()
+        begun = epoch > 0 or checkpoint.mark(paths.checkpoint) is not None
         return Record(run_id, "interrupted" if begun else "pending", epoch=epoch)
     standing = (watch or Watch(Timing(), Holder.here())).standing(seen)
     # A single look cannot see a counter stand still: then the file's age decides, which is good enough to show.
