@@ -37,12 +37,16 @@ from harness.search.worker import SearchWorker
 from harness.seeding import SeedWatch
 from harness.stages import begin, following
 from harness.stop import Stop, duration
+from harness.store import atomic
 from harness.store.lease import Holder, Lease, Timing
 from harness.store.provenance import now
 from harness.store.records import Record, Spec, Store
 from harness.task import Accelerator, Task, identity, parse_config
 from harness.trainer import Options, SpoiledError, Trainer, cpus, say
 
+Taken = tuple[Job, str, Lease]  # what to train, what lines about it call it, and the right to
+
+PATIENCE = 30  # looks in a row that may fail
 IDLE_S = 600.0  # by default, for the end of a look that is not the last
 
 
@@ -66,13 +70,20 @@ class Worker:
         """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
         options = self.options
         renew(self.store, self.plan, self.watch, options.retry, options.retry_before, only=self.only)
-        idle_since = time.monotonic()
+        idle_since, away = time.monotonic(), 0
         while not self.stop():
-            records = self._records()
-            if complaint := self.seeds.complaint(records):
-                raise InputError(complaint)
-            queue = self._queue(records)
-            taken = self._take(queue)
+            try:
+                records, queue, taken = self._look()
+            except StoreError as error:
+                # Hours of waiting for others must not end with one read of a shared folder that failed.
+                away += 1
+                if away > PATIENCE or not atomic.passes(error):
+                    raise
+                if away == 1:
+                    say(f"{error}; looking again")
+                self.stop.wait(options.poll_s)
+                continue
+            away = 0
             if taken is not None:
                 self.trainer.train(*taken)
                 idle_since = time.monotonic()
@@ -90,6 +101,14 @@ class Worker:
     def close(self) -> None:
         """Let go of what shows the runs elsewhere."""
         self.trainer.close()
+
+    def _look(self) -> tuple[dict[str, Record], list[PlannedRun], Taken | None]:
+        """Where the runs stand, which of them are due, and the one of these that is now this worker's."""
+        records = self._records()
+        if complaint := self.seeds.complaint(records):
+            raise InputError(complaint)
+        queue = self._queue(records)
+        return records, queue, self._take(queue)
 
     def _records(self) -> dict[str, Record]:
         # A completed run stays so, and what no look asks for is not waited for: in a large plan, only the others are read again.
@@ -109,7 +128,7 @@ class Worker:
     def _queue(self, records: dict[str, Record]) -> list[PlannedRun]:
         return [run for run in self.course.due(records) if not self.only or run.variant in self.only]
 
-    def _take(self, queue: Sequence[PlannedRun]) -> tuple[Job, str, Lease] | None:
+    def _take(self, queue: Sequence[PlannedRun]) -> Taken | None:
         for run in queue:
             made = job(self.plan, run, self.task)
             lease = self.store.take(run.id, self.watch)

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import time
 from itertools import count
+from pathlib import Path
 
 import pytest
 import toy_task
@@ -13,7 +15,9 @@ from conftest import TESTS
 from tuned import tuning_plan
 
 from harness import worker
+from harness.errors import StoreError
 from harness.retry import renew
+from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import read_rows
 from harness.trainer import Options
@@ -320,6 +324,35 @@ def test_a_worker_waits_for_a_run_elsewhere_and_takes_it_over_when_its_counter_s
     options = Options(poll_s=0.01, timing=Timing(beat_s=0.05, stale_s=0.2))
     assert Worker(store, plan, options, worker.Stop()).work() == 0
     assert states(store, plan) == ["completed"]
+
+
+def failing(monkeypatch, times, number):
+    """The first looks at a run's standing fail, as they do on a shared folder that is away."""
+    calls, whole = count(1), worker.Store.record
+
+    def record(*arguments):
+        if next(calls) <= times:
+            error = OSError(number, os.strerror(number))
+            raise atomic.unusable(Path("lease.1"), "be read", error) from error
+        return whole(*arguments)
+
+    monkeypatch.setattr(worker.Store, "record", record)
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT])
+def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(store, toy_plan, monkeypatch, capsys, number):
+    plan = toy_plan()
+    failing(monkeypatch, worker.PATIENCE, number)
+    assert Worker(store, plan, Options(poll_s=0.001), worker.Stop()).work() == 0
+    assert states(store, plan) == ["completed"]
+    assert capsys.readouterr().err.count("looking again") == 1
+
+
+@pytest.mark.parametrize(("times", "number"), [(worker.PATIENCE + 1, errno.EIO), (1, errno.EACCES)])
+def test_a_shared_folder_that_stays_away_ends_it(store, toy_plan, monkeypatch, times, number):
+    failing(monkeypatch, times, number)
+    with pytest.raises(StoreError, match=r"lease.1: cannot be read"):
+        Worker(store, toy_plan(), Options(poll_s=0.001), worker.Stop()).work()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")

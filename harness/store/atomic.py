@@ -38,6 +38,9 @@ ADVICE = {
     errno.ENOTDIR: "a part of the path is a file; move it away, or choose another folder with --results",
 }
 
+REPLACED = (errno.ENOENT, errno.ESTALE)  # of a file that another machine removed or replaced; over NFS also while it is read
+PASSING = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)  # of a shared folder that is away for a while
+
 
 class Fence(Protocol):
     """The right to write, for as long as nobody else has taken it."""
@@ -157,6 +160,11 @@ def remove_temporaries(folder: Path, below: int) -> None:
         match = TEMPORARY.fullmatch(name)
         if match and int(match[1]) < below:
             remove(folder / name)
+
+
+def passes(error: StoreError) -> bool:
+    """Whether what went wrong may be well again in a moment."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in PASSING
 
 
 def unusable(path: Path, what: str, error: OSError) -> StoreError:

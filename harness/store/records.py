@@ -296,7 +296,7 @@ def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
 def _count_rows(path: Path) -> int:
     try:
         return path.read_bytes().count(b"\n")
-    except FileNotFoundError:
-        return 0
     except OSError as error:
+        if error.errno in atomic.REPLACED:
+            return 0
         raise atomic.unusable(path, "be read", error) from error

@@ -1,6 +1,8 @@
+import errno
 import json
 import math
 import os
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +106,23 @@ def test_a_held_run_is_running_with_its_holder_and_epoch(store):
     assert (record.state, record.epoch, record.host, record.pid) == ("running", 2, here.host, here.pid)
     assert record.beat_age_s < 60
     assert store.record(RUN).state == "interrupted"
+
+
+@pytest.mark.parametrize("name", ["lease.1", "metrics.jsonl"])
+def test_a_file_replaced_while_it_is_read_is_no_error(store, monkeypatch, name):
+    stale, whole = iter([True]), Path.read_bytes
+
+    def read_bytes(path):
+        if path.name == name and next(stale, False):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return whole(path)
+
+    with store.take(RUN, Watch(Timing(), Holder.here())):
+        write_rows(store.paths.run(RUN).metrics, [{"epoch": 1}])
+        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        assert store.record(RUN).state == "running"
+        assert next(stale, None) is None
+        assert store.record(RUN).epoch == 1
 
 
 def test_a_run_released_before_its_first_row_is_pending_again(store):
