@@ -29,6 +29,9 @@ Writer = Callable[[int, memoryview], int]
 
 TEMPORARY = re.compile(r"\..+\.(\d+)\.[0-9a-f]{16}\.tmp")
 
+REPLACED = (errno.ENOENT, errno.ESTALE)  # of a file that another machine removed or replaced; over NFS also while it is read
+PASSING = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)  # of a shared folder that is away for a while
+
 ADVICE = {
     errno.ENOSPC: "the disk is full; make room and start again, finished runs and checkpoints are kept",
     errno.EDQUOT: "your quota is used up; make room and start again, finished runs and checkpoints are kept",
@@ -36,10 +39,8 @@ ADVICE = {
     errno.EPERM: "not permitted; change the permissions, or choose another folder with --results",
     errno.EROFS: "the file system is read-only; choose another folder with --results",
     errno.ENOTDIR: "a part of the path is a file; move it away, or choose another folder with --results",
+    **dict.fromkeys(PASSING, "the disk or the shared folder does not answer; finished runs and checkpoints are kept"),
 }
-
-REPLACED = (errno.ENOENT, errno.ESTALE)  # of a file that another machine removed or replaced; over NFS also while it is read
-PASSING = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)  # of a shared folder that is away for a while
 
 
 class Fence(Protocol):
