@@ -132,7 +132,8 @@ def against_plain(name: str, arguments: argparse.Namespace, config: Config) -> d
         first = {each: side.ask(do="train", steps=1)["seconds"] for each, side in sides.items()}
         for turn in range(arguments.turns + 1):
             for each, side in sides.items():
-                seconds = side.ask(do="train", steps=steps)["seconds"]
+                # With the first step, so that a turn ends where its steps make an epoch: no loader works while it is evaluated.
+                seconds = side.ask(do="train", steps=steps - (turn == 0))["seconds"]
                 answered = side.ask(do="evaluate")
                 if turn > 0:  # the first fills caches and allocators
                     trained[each].append(steps * config.training.batch_size / seconds)
