@@ -16,12 +16,12 @@ from tuned import tuning_plan
 
 from harness import worker
 from harness.errors import StoreError
+from harness.planworker import PATIENCE, Worker
 from harness.retry import renew
 from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import read_rows
 from harness.trainer import Options
-from harness.worker import Worker
 
 TIMINGS = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums"}
 
@@ -342,13 +342,13 @@ def failing(monkeypatch, times, number):
 @pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT])
 def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(store, toy_plan, monkeypatch, capsys, number):
     plan = toy_plan()
-    failing(monkeypatch, worker.PATIENCE, number)
+    failing(monkeypatch, PATIENCE, number)
     assert Worker(store, plan, Options(poll_s=0.001), worker.Stop()).work() == 0
     assert states(store, plan) == ["completed"]
     assert capsys.readouterr().err.count("looking again") == 1
 
 
-@pytest.mark.parametrize(("times", "number"), [(worker.PATIENCE + 1, errno.EIO), (1, errno.EACCES)])
+@pytest.mark.parametrize(("times", "number"), [(PATIENCE + 1, errno.EIO), (1, errno.EACCES)])
 def test_a_shared_folder_that_stays_away_ends_it(store, toy_plan, monkeypatch, times, number):
     failing(monkeypatch, times, number)
     with pytest.raises(StoreError, match=r"lease.1: cannot be read"):
