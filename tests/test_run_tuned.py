@@ -100,13 +100,10 @@ TASK = Interrupting()
 def test_ctrl_c_in_the_last_step_of_a_tuning_begins_no_evidence(tuned: Path) -> None:
     (tuned.parent / "mine.py").write_text(TASK)
     tuned.write_text(EXPERIMENT.replace("toy_task:TOY", "mine:TASK"))
-    command = [sys.executable, "-m", "harness.run", tuned.name]
-    stopped = subprocess.run(command, capture_output=True, text=True, check=False)
+    stopped = subprocess.run([sys.executable, "-m", "harness.run", tuned.name], capture_output=True, text=True, check=False)
     assert stopped.returncode == 75, stopped.stderr
     assert "interrupted; everything is kept: the same command goes on" in stopped.stderr
-    assert len(list(Path("results/runs").glob("*"))) == 8
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
-    assert len(list(Path("results/runs").glob("*/result.json"))) == 12
+    assert len(list(Path("results/runs").glob("*/result.json"))) == len(list(Path("results/runs").glob("*"))) == 8
 
 
 def test_an_interrupted_tuning_goes_on(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
