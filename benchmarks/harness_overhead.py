@@ -28,11 +28,12 @@ from sides import ratios
 from harness.attempt import Means, attempt
 from harness.experiment import load_experiment
 from harness.plan import Plan, make_plan
+from harness.planworker import job
 from harness.process import use_threads
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
 from harness.task import Accelerator
-from harness.worker import cpus, job
+from harness.worker import cpus
 
 HERE = Path(__file__).parent
 TURNS = 6

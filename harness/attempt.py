@@ -99,7 +99,7 @@ class _Attempt:
         if self.rows or self.paths.metrics.exists():
             # Before anything can end the run: rows after the checkpoint, or torn ones, are no part of a result.
             write_rows(self.paths.metrics, self.rows, self.lease)
-        self._describe_origin()
+        self._describe_origin(afresh=saved is None and not self.lease.worn_out)
         if self.lease.worn_out:
             return self._end(self._failed(failures.KILLED))
         try:
@@ -246,7 +246,7 @@ class _Attempt:
             print(f"{self.paths.checkpoint}: damaged, {error}: the run starts again from the beginning")
             return None
 
-    def _describe_origin(self) -> None:
+    def _describe_origin(self, afresh: bool) -> None:
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
         program = self.job.task.code_folder if isinstance(self.job.task, Foreign) else None
@@ -260,8 +260,10 @@ class _Attempt:
             print(f"{error}; written again")
             self.origin = here
         else:
-            # A run that has nothing to go on from starts afresh; only its restarts tell of earlier starts.
-            self.origin = provenance.restarted(first, here, len(self.rows), self.resumed)
+            if afresh:
+                # What an earlier start computed is lost, and with it that start's code, machine and threads are no origin.
+                print(f"nothing to go on from: of the start at {first.started} on {first.host} nothing is left")
+            self.origin = here if afresh else provenance.restarted(first, here, len(self.rows), self.resumed)
         use_threads(self.origin.threads)
         atomic.write_json(self.paths.provenance, self.origin, self.lease)
 

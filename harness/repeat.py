@@ -15,6 +15,7 @@ from harness.experiment.space import configure
 from harness.flat import flatten
 from harness.launch import resolve_device
 from harness.plan import Plan, PlannedRun, task_of
+from harness.planworker import job
 from harness.search import Study, load_study
 from harness.search.model import spec_of
 from harness.search.model import task_of as searched
@@ -27,7 +28,6 @@ from harness.store.trialruns import memberships
 from harness.task import Accelerator, location_paths
 from harness.whole.folder import all_plans
 from harness.whole.run import COSTS, load_arrays
-from harness.worker import job
 
 LOG_LINES = 15
 

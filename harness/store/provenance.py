@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -39,7 +40,7 @@ class Copied(BaseModel):
 
 
 class Start(BaseModel):
-    """One start of a run: the first, or one after an interruption."""
+    """One more start of a run, after an interruption."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     at: str  # ISO 8601, UTC
@@ -52,7 +53,7 @@ class Start(BaseModel):
 
 
 class Provenance(BaseModel):
-    """provenance.json: what made the numbers. The first start's facts; `restarts` has the later ones."""
+    """provenance.json: what made the numbers. The facts of the start at the first epoch; `restarts` has those that went on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: Literal[1] = Field(1, alias="schema")
@@ -111,8 +112,11 @@ def restarted(first: Provenance, again: Provenance, epoch: int, resumed: bool = 
 
 
 def finished(provenance: Provenance, choices: Mapping[str, bool] | None = None) -> Provenance:
-    """`provenance` of a run that ends now."""
-    return Provenance.model_validate({**dict(provenance), "ended": now(), "choices": dict(choices or {})})
+    """`provenance` of a run that ends now. A GPU that could not be told from the machine's others at its start now can."""
+    known = {**dict(provenance), "ended": now(), "choices": dict(choices or {})}
+    if provenance.device == "cuda" and not provenance.restarts:
+        known["device"] = device_name("cuda")
+    return Provenance.model_validate(known)
 
 
 def now() -> str:
@@ -194,12 +198,18 @@ def beside(module: Path) -> list[Path]:
     return sorted(top.rglob("*.py"))
 
 
-def device_name(device: str) -> str:
-    """The name of the processor, or of the first visible accelerator, as the driver tells it."""
+def device_name(device: str, gpus: Path = Path("/proc/driver/nvidia/gpus")) -> str:
+    """The name of the processor, or of the accelerator that this process uses; `cuda` where that cannot be told (yet).
+
+    The driver (`gpus`) shows all that the machine has, whichever of them are visible here: where they are not of one kind, only
+    torch knows which is used, once it is loaded and has begun to.
+    """
     if device == "cuda":
-        for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-            return _field(path, "Model") or device
-        return device
+        models = {_field(path, "Model") for path in gpus.glob("*/information")}
+        if len(models) == 1 and (model := models.pop()) is not None:
+            return model
+        torch = sys.modules.get("torch")
+        return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_initialized() else device
     return _field(Path("/proc/cpuinfo"), "model name") or platform.processor() or platform.machine()
 
 

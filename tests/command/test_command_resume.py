@@ -13,6 +13,7 @@ from harness.attempt import Means, attempt
 from harness.command.program import Program
 from harness.errors import EXIT_INTERRUPTED, Interrupted
 from harness.plan import task_of
+from harness.planworker import job
 from harness.store.atomic import read_json
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance
@@ -285,7 +286,7 @@ def test_pruning_ends_the_program(store, tmp_path):
     planned_run = plan.runs[0]
     with store.take(planned_run.id, Watch(Timing(), Holder.here())) as lease, pytest.raises(Interrupted):
         attempt(
-            worker.job(plan, planned_run, task_of(plan)),
+            job(plan, planned_run, task_of(plan)),
             store.paths.run(planned_run.id),
             lease,
             Means(enough=lambda rows: len(rows) >= 3),
