@@ -71,7 +71,7 @@ def compiling() -> Iterator[None]:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, in the words of whichever library noticed: that may pass, it is no reason to do without for good."""
+    """Whether memory ran out, in the words of whichever library noticed: which may pass: no reason to do without for good."""
     text = f"{type(error).__name__}: {error}".lower().replace("outofmemory", "out of memory")
     return "out of memory" in text or "alloc_failed" in text
 
