@@ -55,7 +55,8 @@ def _mixtures(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
     codes = [[origin.code, *(start.code for start in origin.restarts)] for origin in origins]
     devices = [[origin.device, *(start.device for start in origin.restarts)] for origin in origins]
     yield from _mixed("versions of the code", ([code.digest[:12] for code in own] for own in codes))
-    programs = [[each.program for each in (origin, *origin.restarts) if each.program is not None] for origin in origins]
+    starts = [[origin.program, *(start.program for start in origin.restarts)] for origin in origins]
+    programs = [[code for code in own if code is not None] for own in starts]
     yield from _mixed("versions of the program's code", ([code.digest[:12] for code in own] for own in programs))
     yield from _mixed("devices", devices)
     precisions = {
