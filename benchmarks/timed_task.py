@@ -22,12 +22,13 @@ EVENTS = "TIMED_TASK_EVENTS"
 
 
 @contextmanager
-def event(name: str) -> Iterator[None]:
-    """Writes down what the block took."""
+def event(name: str) -> Iterator[dict[str, float]]:
+    """Writes down what the block took, and what it told."""
+    told: dict[str, float] = {}
     began = time.time()
-    yield
+    yield told
     with Path(os.environ[EVENTS]).open("a") as file:
-        file.write(json.dumps({"event": name, "began": began, "ended": time.time()}) + "\n")
+        file.write(json.dumps({"event": name, "began": began, "ended": time.time(), **told}) + "\n")
 
 
 class TimedTask(CifarResnet):
@@ -51,15 +52,23 @@ class TimedTraining:
         return self.training.finished
 
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
+        asking = 0.0  # seconds; the harness may write rows meanwhile
+
         def asked() -> bool:
+            nonlocal asking
             if not self.stepped:
                 self.stepped = True
                 with event("first step"):
                     pass
-            return should_stop()
+            began = time.perf_counter()
+            answer = should_stop()
+            asking += time.perf_counter() - began
+            return answer
 
-        with event("advance"):
-            return self.training.advance(asked)
+        with event("advance") as told:
+            row = self.training.advance(asked)
+            told["asking"] = asking
+        return row
 
     def state_dict(self) -> dict[str, Any]:
         return self.training.state_dict()

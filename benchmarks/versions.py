@@ -19,7 +19,7 @@ from harness.training.loop import Run, peak_memory
 from harness.training.numerics import keep_memory, numerics
 from harness.training.task import data_on
 
-OF_WORKERS = {"GOMP_SPINCOUNT": "10000"}  # as harness.attempt sets it before torch is loaded
+OF_WORKERS = {"GOMP_SPINCOUNT": "10000"}  # as harness.process sets it before torch is loaded
 
 
 class Loop(Protocol):
@@ -135,6 +135,10 @@ class Harness:
         return peak_memory(self.run.device)
 
 
+def plain() -> Version:
+    return Version(lambda config, device, workers: PlainLoop(config, data.load(config.data), device, workers))
+
+
 def batched(**ideas: bool) -> Version:
     return Version(lambda config, device, _: Batched(config, data.load(config.data), device, **ideas))
 
@@ -145,7 +149,8 @@ def harness(how: Execution | None = None, precision: str | None = None) -> Versi
 
 PLAIN, HARNESS = "plain loop", "the harness"
 VERSIONS: Mapping[str, Version] = {
-    PLAIN: Version(lambda config, device, workers: PlainLoop(config, data.load(config.data), device, workers)),
+    PLAIN: plain(),
+    "plain loop, threads sleep soon": replace(plain(), devices=("cpu",), environment=OF_WORKERS),
     "augmented a batch at a time": batched(),
     "and in channels_last order": batched(channels_last=True),
     "and freed memory kept": replace(batched(channels_last=True, kept=True), devices=("cpu",)),

@@ -57,28 +57,34 @@ class Options:
         choose(self.track, os.environ, home_folder())
 
     def arguments(self) -> list[str]:
-        """The options of `harness worker` that say the same; how to track is said by `mirrored`."""
+        """The options of `harness worker` that say the same; how to track is said by `mirrored`, when to stop by `Workers`."""
         found = []
         for flag, values in (("--only", self.only), ("--retry", self.retry)):
             for value in values:
                 found += [flag, value]
-        for flag, text in (("--stop-after", self.stop_after), ("--idle", self.idle), ("--keep", self.keep)):
+        for flag, text in (("--idle", self.idle), ("--keep", self.keep)):
             if text is not None:
                 found += [flag, text]
         return [*found, *self.worker_options]
+
+    @property
+    def stop_after_s(self) -> float | None:
+        """`stop_after` in seconds."""
+        from harness.stop import duration
+
+        return None if self.stop_after is None else duration(self.stop_after)
 
     def later(self, elapsed_s: float) -> Options:
         """The same for a further stage, `elapsed_s` after the command began, from which `stop_after` counts.
 
         That nothing is mirrored has been said by then.
         """
-        from harness.stop import duration
         from harness.tracking.login import choose, home_folder
 
         track = "none" if choose(self.track, os.environ, home_folder()).kind == "none" else self.track
-        if self.stop_after is None:
+        if self.stop_after_s is None:
             return replace(self, track=track)
-        return replace(self, track=track, stop_after=f"{max(0.0, duration(self.stop_after) - elapsed_s):.3f}s")
+        return replace(self, track=track, stop_after=f"{max(0.0, self.stop_after_s - elapsed_s):.3f}s")
 
 
 @dataclass(frozen=True)
@@ -102,11 +108,13 @@ def conduct(store: Store, plan: Plan, options: Options, replan: bool = False) ->
 
     began, now = time.monotonic(), options
     while True:
-        outcome = _conduct_one(store, plan, now)
+        outcome, stopped = _conduct_one(store, plan, now)
         _tell_choices(outcome)
         asked = following(plan, outcome.records) if outcome.exit_code in (EXIT_OK, EXIT_RUNS_FAILED) else None
         if asked is None:
             return outcome
+        if stopped:
+            return replace(outcome, exit_code=EXIT_INTERRUPTED)
         plan, now = begin(store, asked, replan), options.later(time.monotonic() - began)
 
 
@@ -123,7 +131,8 @@ def _tell_choices(outcome: Outcome) -> None:
         console(sys.stderr).print(chosen(outcome.plan, found), soft_wrap=True)
 
 
-def _conduct_one(store: Store, plan: Plan, options: Options) -> Outcome:
+def _conduct_one(store: Store, plan: Plan, options: Options) -> tuple[Outcome, bool]:
+    """What came of one plan, and whether a signal asked to stop meanwhile."""
     from harness.calibration import levels_for
     from harness.console.live import progress
     from harness.console.shell import say
@@ -144,7 +153,15 @@ def _conduct_one(store: Store, plan: Plan, options: Options) -> Outcome:
     mirror = Mirrored(store.paths, options.track)
     arguments = [*options.arguments(), *mirror.arguments, "--one-stage"]
     target = plan_target(store, plan)
-    workers = Workers(store, target, options.workers, plan.accelerator, arguments, inherited=mirror.descriptors)
+    workers = Workers(
+        store,
+        target,
+        options.workers,
+        plan.accelerator,
+        arguments,
+        inherited=mirror.descriptors,
+        stop_after_s=options.stop_after_s,
+    )
     view = progress(plan, name, metrics[name], store.paths, workers=options.workers, device=plan.accelerator, course=course)
     with mirror, PassedOn(workers) as passed_on, workers, view:
         records = store.records(ids)
@@ -167,7 +184,7 @@ def _conduct_one(store: Store, plan: Plan, options: Options) -> Outcome:
     asked = [run for run in course.asked(records) if run.variant in wanted]
     code = exit_code(workers.exit_code, [records[run.id].state for run in asked])
     written = write_report(plan.name, store.paths.root) if plan.selection is None else None
-    return Outcome(plan, records, written, code, tuple(workers.complaints()))
+    return Outcome(plan, records, written, code, tuple(workers.complaints())), passed_on.asked
 
 
 def _wanted(plan: Plan, only: Sequence[str]) -> set[str]:

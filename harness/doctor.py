@@ -96,10 +96,12 @@ def checks(results: Path, environment: Mapping[str, str]) -> list[Callable[[], F
 
 
 def python() -> Finding:
-    """The interpreter's version."""
+    """The interpreter's version, and its system."""
     what = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     if sys.version_info < OLDEST_PYTHON:
         return Finding("python", "problem", what, f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
+    if platform.system() != "Linux":
+        return Finding("python", "problem", what, "use Linux: workers tell processes apart by what its kernel says of them")
     return Finding("python", "ok", what)
 
 

@@ -102,7 +102,7 @@ class Workers:
     """Children that train a target. A context manager: leaving it stops what still runs, and waits for the checkpoints.
 
     `options` are further options of `harness.worker`; `--device` and `--threads` are given by this class. `inherited`: open
-    descriptors that the children share.
+    descriptors that the children share. `stop_after_s` from now on all stop, also those that are started later.
     """
 
     def __init__(
@@ -116,6 +116,7 @@ class Workers:
         environment: Mapping[str, str] | None = None,
         gpus: Sequence[str] | None = None,
         inherited: Sequence[int] = (),
+        stop_after_s: float | None = None,
     ) -> None:
         self.store, self.target, self.count, self.device = store, target, count, device
         # All children, and those started again, retry what had ended by now: nothing is retried twice.
@@ -123,6 +124,7 @@ class Workers:
         self.environment = dict(os.environ if environment is None else environment)
         self.gpus = tuple(gpu_names(self.environment) if gpus is None else gpus)
         self.inherited = tuple(inherited)
+        self._deadline = None if stop_after_s is None else time.monotonic() + stop_after_s
         self._children: list[_Child] = []
         self._stopping = False
 
@@ -181,14 +183,13 @@ class Workers:
         return tuple(child.log for child in self._children)
 
     def complaints(self) -> list[str]:
-        """The last line that each child ended by bad input or a crash wrote, without repetitions."""
+        """The last line that each child ended by bad input or a crash wrote, without repetitions; its log where that has more."""
         lines = []
         for child in self._children:
             if child.code not in (None, EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED):
                 text = child.log.read_bytes()[child.log_start :].decode(errors="replace").strip()
-                lines.append(
-                    text.splitlines()[-1] if text else f"worker {child.number} ended with code {child.code}; see {child.log}"
-                )
+                last = text.splitlines()[-1] if text else f"worker {child.number} ended with code {child.code}"
+                lines.append(f"{last}; see {child.log}" if not text or "Traceback (most recent call last)" in text else last)
         return list(dict.fromkeys(lines))
 
     def __enter__(self) -> Workers:
@@ -214,6 +215,8 @@ class Workers:
         environment = {**self.environment, **settings}
         command = [*interpreter.command("harness.worker"), str(self.target.path)]
         options = ["--device", self.device, "--threads", settings["OMP_NUM_THREADS"], "--with-parent", *self.options]
+        if self._deadline is not None:
+            options += ["--stop-after", f"{max(0.0, self._deadline - time.monotonic()):.3f}s"]
         try:
             with log.open("ab") as output:
                 return subprocess.Popen(

@@ -128,6 +128,7 @@ def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursu
         study.accelerator,
         [*options.arguments(), *mirror.arguments, "--one-stage"],
         inherited=mirror.descriptors,
+        stop_after_s=options.stop_after_s,
     )
     with mirror, PassedOn(workers) as passed_on, workers, view:
         view.update(trials)

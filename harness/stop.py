@@ -13,27 +13,34 @@ from types import FrameType
 
 from harness.errors import InputError
 
+LOOK_S = 0.2  # how late `wait` may notice
 DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 class Stop:
-    """Whether to stop: asked for by a signal, by the parent's end, or by the clock. A second SIGINT stops at once."""
+    """Whether to stop: asked for by a signal, by the parent's end, or by the clock. A second SIGINT stops at once.
+
+    A plain attribute says so, no threading.Event: a signal's handler runs in the middle of whatever the main thread does, and in
+    the middle of Event.wait it would wait for ever for the lock that this very thread holds.
+    """
 
     def __init__(self, after_s: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._asked = threading.Event()
+        self._asked = False
         self._clock = clock
         self._deadline = math.inf if after_s is None else clock() + after_s
 
     def __call__(self) -> bool:
-        return self._asked.is_set() or self._clock() >= self._deadline
+        return self._asked or self._clock() >= self._deadline
 
     def ask(self) -> None:
         """Stop at the next step."""
-        self._asked.set()
+        self._asked = True
 
     def wait(self, seconds: float) -> None:
         """Return after `seconds`, or sooner when asked to stop."""
-        self._asked.wait(min(seconds, max(0.0, self._deadline - self._clock())))
+        end = time.monotonic() + seconds
+        while not self() and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, LOOK_S, max(0.0, self._deadline - self._clock())))
 
     def on_signals(self) -> None:
         """Ask on SIGINT, SIGTERM, SIGUSR1, SIGUSR2: batch systems warn with any of them, libraries take one or another away."""
@@ -45,14 +52,14 @@ class Stop:
         threading.Thread(target=self._await_end_of_input, name="parent", daemon=True).start()
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self._asked.is_set():
+        if number == signal.SIGINT and self._asked:
             raise KeyboardInterrupt
-        self._asked.set()
+        self._asked = True
 
     def _await_end_of_input(self) -> None:
         while os.read(0, 4096):
             pass
-        self._asked.set()
+        self._asked = True
 
 
 def duration(text: str) -> float:

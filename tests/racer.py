@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 from harness.calibration import levels_for
+from harness.planworker import Worker
 from harness.progress import judged
 from harness.stop import Stop
 from harness.trainer import Options
-from harness.worker import Worker, open_plan
+from harness.worker import open_plan
 
 QUICK = Options(threads=1, poll_s=0.001)
 

@@ -13,6 +13,7 @@ from harness.store import checkpoint
 from harness.store.lease import Holder, SupersededError, Timing, Watch
 from harness.store.records import Spec, read_rows
 from harness.task import identity
+from harness.whole.run import check_run
 
 RUN = "0123456789ab"
 
@@ -137,6 +138,33 @@ def test_the_threads_of_the_first_start_are_used_again(store, monkeypatch):
         run(store, job(), Means(threads=3, should_stop=stops_at(2)))
     run(store, job(), Means(threads=8))
     assert used == [3, 3]
+
+
+def test_a_start_of_which_nothing_is_left_is_no_origin(store, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Walk, "advance", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(store, job(), Means(threads=3, device="cuda", command=("one",)))
+    monkeypatch.undo()
+    run(store, job(), Means(threads=1, command=("two",)))
+    paths = store.paths.run(RUN)
+    origin = json.loads(paths.provenance.read_text())
+    assert (origin["threads"], origin["accelerator"], origin["command"], origin["restarts"]) == (1, "cpu", ["two"], [])
+    assert "nothing to go on from: of the start at " in paths.log.read_text()
+
+
+def test_a_failure_retried_from_the_beginning_leaves_the_origin_to_the_retry(store):
+    run(store, job(fail_at=2), Means(threads=3))
+    with store.take(RUN, Watch(Timing(), Holder.here())) as lease:
+        store.set_aside(RUN, lease, keep_checkpoint=False)
+    run(store, job(), Means(threads=1))
+    paths = store.paths.run(RUN)
+    origin = json.loads(paths.provenance.read_text())
+    assert (origin["threads"], origin["restarts"]) == (1, [])
+    assert json.loads(paths.earlier_provenance(2).read_text())["threads"] == 3
+    assert not [found for found in check_run(paths) if found.path.name.startswith("provenance")]
 
 
 def test_the_weights_are_kept_on_request(store):

@@ -64,6 +64,11 @@ def test_python_and_packages_here_are_fine() -> None:
     assert "torch" in doctor.packages().what
 
 
+def test_a_system_that_cannot_train_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    assert doctor.python().state == "problem"
+
+
 def test_the_exit_code_says_whether_something_is_broken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

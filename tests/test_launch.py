@@ -104,6 +104,17 @@ def test_bad_input_comes_back_as_one_line_for_people(store, toy_plan, environmen
     assert workers.complaints() == ["no toys in the box; put some in"]
 
 
+def test_an_error_of_the_harness_itself_comes_back_with_where_to_read_it(store, toy_plan, environment, tmp_path):
+    broken = "from harness.store.records import Store\nStore.open = lambda *_: 1 // 0\n"
+    (tmp_path / "sitecustomize.py").write_text(broken)
+    plan = toy_plan()
+    store.save_plan(plan)
+    paths = os.pathsep.join([str(tmp_path), environment["PYTHONPATH"]])
+    with Workers(store, plan_target(store, plan), 1, environment={**environment, "PYTHONPATH": paths}) as workers:
+        assert workers.wait() == 2
+    assert workers.complaints() == [f"ZeroDivisionError: integer division or modulo by zero; see {workers.logs[0]}"]
+
+
 def test_children_that_cannot_even_start_are_given_up(store, toy_plan, environment, tmp_path):
     (tmp_path / "sitecustomize.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     plan = toy_plan()
@@ -141,6 +152,19 @@ def test_children_that_left_for_want_of_work_are_started_again_when_there_is_mor
     assert workers.codes == ()
     assert workers.wait() == 0
     assert workers.codes == (0, 0)
+
+
+def test_a_child_that_is_started_again_has_the_time_that_is_left(store, toy_plan, environment, tmp_path):
+    dying = "import os, signal, sys\nopen('starts', 'a').write(sys.orig_argv[-1] + '\\n')\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    (tmp_path / "sitecustomize.py").write_text(dying.replace("'starts'", repr(str(tmp_path / "starts"))))
+    plan = toy_plan()
+    store.save_plan(plan)
+    elsewhere = {**environment, "PYTHONPATH": str(tmp_path)}
+    with Workers(store, plan_target(store, plan), 1, environment=elsewhere, stop_after_s=600.0) as workers:
+        assert workers.wait() == 2
+    left = [float(words.removesuffix("s")) for words in (tmp_path / "starts").read_text().split()]
+    assert len(left) == 3
+    assert 600.0 >= left[0] > left[1] > left[2] > 0.0
 
 
 def test_children_of_a_killed_parent_stop_with_a_checkpoint(store, toy_plan, environment):

@@ -52,7 +52,8 @@ LAYERS = (
     "search",  # a study -> trials trained, and the plans that confirm them
     "whole",  # a results folder -> what is wrong with it
     "images",  # predictions -> intervals for new images
-    "worker",  # one plan -> runs, one after the other
+    "planworker",  # one plan -> runs, one after the other
+    "worker",  # the process that trains a plan or a search
     "launch",  # one plan -> several workers
     "repeat",  # one run -> the same run again, and how the two differ
     "slurm",  # a site, and what workers are given -> jobs of a cluster, and its queue

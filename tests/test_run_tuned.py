@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,34 @@ def test_a_tuning_that_cannot_end_says_what_is_missing_and_the_way_on(tuned: Pat
     assert json.loads(capsys.readouterr().out)["choices"] == []
     assert status.main(["tuned@broken"]) == 0
     assert "again: harness run tuned.yaml --profile broken --device cpu --retry failed" in capsys.readouterr().out
+
+
+TASK = """
+import os, signal
+from pathlib import Path
+from toy_task import Toy, Walk
+
+class Last(Walk):
+    def predictions(self):
+        if len(list(Path("results/runs").glob("*/result.json"))) == 7:
+            os.kill(os.getppid(), signal.SIGINT)
+        return super().predictions()
+
+class Interrupting(Toy):
+    def start(self, config, seed, device):
+        return Last(config, seed)
+
+TASK = Interrupting()
+"""
+
+
+def test_ctrl_c_in_the_last_step_of_a_tuning_begins_no_evidence(tuned: Path) -> None:
+    (tuned.parent / "mine.py").write_text(TASK)
+    tuned.write_text(EXPERIMENT.replace("toy_task:TOY", "mine:TASK"))
+    stopped = subprocess.run([sys.executable, "-m", "harness.run", tuned.name], capture_output=True, text=True, check=False)
+    assert stopped.returncode == 75, stopped.stderr
+    assert "interrupted; everything is kept: the same command goes on" in stopped.stderr
+    assert len(list(Path("results/runs").glob("*/result.json"))) == len(list(Path("results/runs").glob("*"))) == 8
 
 
 def test_an_interrupted_tuning_goes_on(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:

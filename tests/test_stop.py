@@ -1,6 +1,7 @@
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -30,9 +31,9 @@ def test_the_clock_asks_to_stop_when_the_time_is_up():
     assert stop()
 
 
-def in_a_child(body):
+def in_a_child(body, timeout=None):
     script = f"import os, signal\nfrom harness.stop import Stop\nstop = Stop()\nstop.on_signals()\n{body}"
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, input="")
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, input="", timeout=timeout)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"])
@@ -52,6 +53,25 @@ def test_a_second_interrupt_stops_at_once():
 def test_a_terminate_after_an_interrupt_is_no_second_interrupt():
     done = in_a_child("os.kill(os.getpid(), signal.SIGINT)\nos.kill(os.getpid(), signal.SIGTERM)\nprint('still here')")
     assert done.stdout == "still here\n", done.stderr
+
+
+def test_a_signal_that_arrives_at_any_moment_of_a_wait_is_taken():
+    body = (
+        "signal.signal(signal.SIGALRM, stop._signalled)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)\n"
+        "for _ in range(100_000): stop.wait(0)\n"
+        "print('awake')"
+    )
+    assert in_a_child(body, timeout=30).stdout == "awake\n"
+
+
+def test_a_wait_ends_early_when_another_thread_asks():
+    stop = Stop()
+    thread = threading.Timer(0.05, stop.ask)
+    thread.start()
+    stop.wait(60.0)
+    thread.join()
+    assert stop()
 
 
 def test_the_end_of_standard_input_asks_to_stop():

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -5,16 +6,22 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
+from pathlib import Path
 
 import pytest
+import toy_task
 from conftest import TESTS
+from tuned import tuning_plan
 
 from harness import worker
+from harness.errors import StoreError
+from harness.planworker import PATIENCE, Worker
 from harness.retry import renew
+from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import read_rows
 from harness.trainer import Options
-from harness.worker import Worker
 
 TIMINGS = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums"}
 
@@ -107,6 +114,23 @@ def test_what_ended_after_a_retry_was_asked_for_is_left_alone(store, toy_plan):
     assert renew(store, plan, watch, frozenset({"failed"}), before="2999-01-01T00:00:00.000+00:00") == [plan.runs[0].id]
 
 
+@pytest.mark.parametrize(("options", "code"), [((), 75), (("--one-stage",), 0)])
+def test_a_stop_in_the_last_step_of_a_tuning_leaves_the_evidence_to_the_next_start(store, tmp_path, monkeypatch, options, code):
+    tuning = tuning_plan(tmp_path)
+    path, ends, whole = str(store.save_plan(tuning)), count(1), toy_task.Walk.predictions
+
+    def predictions(walk):
+        if next(ends) == len(tuning.runs):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return whole(walk)
+
+    monkeypatch.setattr(toy_task.Walk, "predictions", predictions)
+    assert worker.main([path, *options]) == code
+    assert set(states(store, tuning)) == {"completed"}
+    assert worker.main([path]) == 0
+    assert set(states(store, store.load_plan("tuned"))) == {"completed"}
+
+
 def test_only_the_named_variants_are_trained(store, toy_plan):
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}})
     assert worker.main([str(store.save_plan(plan)), "--only", "better"]) == 0
@@ -117,6 +141,13 @@ def test_the_weights_stay_on_request(store, toy_plan):
     plan = toy_plan()
     assert worker.main([str(store.save_plan(plan)), "--keep", "weights"]) == 0
     assert store.paths.run(plan.runs[0].id).checkpoint.exists()
+
+
+@pytest.mark.parametrize(("options", "device"), [([], "cuda"), (["--device", "cpu"], "cpu")])
+def test_a_worker_trains_on_what_was_planned_for_unless_told_otherwise(store, toy_plan, options, device):
+    plan = toy_plan().model_copy(update={"accelerator": "cuda"})
+    assert worker.main([str(store.save_plan(plan)), *options]) == 0
+    assert json.loads(store.paths.run(plan.runs[0].id).provenance.read_text())["accelerator"] == device
 
 
 @pytest.mark.parametrize(
@@ -180,6 +211,17 @@ def test_a_message_that_finds_no_room_leaves_the_exit_code_as_it_is(store, toy_p
         assert subprocess.run(command, env=environment, stderr=full, check=False).returncode == 2
 
 
+def test_an_error_of_the_harness_itself_is_shown_and_is_no_failed_run(store, toy_plan, monkeypatch, capsys):
+    def broken(_):
+        raise ZeroDivisionError("nobody thought of this")
+
+    monkeypatch.setattr(Worker, "work", broken)
+    assert worker.main([str(store.save_plan(toy_plan()))]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert "Traceback (most recent call last):" in told
+    assert told[-1] == "ZeroDivisionError: nobody thought of this"
+
+
 def test_stopping_after_a_time_keeps_everything_and_exits_75(store, toy_plan, tmp_path):
     plan = toy_plan({"base": {"sleep": 0.02, "epochs": 5}})
     path = str(store.save_plan(plan))
@@ -187,6 +229,18 @@ def test_stopping_after_a_time_keeps_everything_and_exits_75(store, toy_plan, tm
     assert states(store, plan) == ["interrupted"]
     assert worker.main([path]) == 0
     assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
+
+
+def test_a_worker_in_the_place_of_another_has_the_time_that_is_left_and_retries_nothing_twice():
+    words = ["plan.json", "--retry", "failed", "--stop-after", "1h"]
+    following = worker.again(words, "2026-01-01", 600.0)
+    assert {name: worker.parsed(following)[name] for name in ("stop_after", "retry_before")} == {
+        "stop_after": "3000.000s",
+        "retry_before": "2026-01-01",
+    }
+    third = worker.parsed(worker.again(following, "2026-01-02", 4000.0))
+    assert (third["stop_after"], third["retry_before"]) == ("0.000s", "2026-01-01")
+    assert worker.parsed(worker.again(["plan.json"], "2026-01-01", 600.0))["stop_after"] is None
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
@@ -277,6 +331,35 @@ def test_a_worker_waits_for_a_run_elsewhere_and_takes_it_over_when_its_counter_s
     options = Options(poll_s=0.01, timing=Timing(beat_s=0.05, stale_s=0.2))
     assert Worker(store, plan, options, worker.Stop()).work() == 0
     assert states(store, plan) == ["completed"]
+
+
+def failing(monkeypatch, times, number):
+    """The first looks at a run's standing fail, as they do on a shared folder that is away."""
+    calls, whole = count(1), worker.Store.record
+
+    def record(*arguments):
+        if next(calls) <= times:
+            error = OSError(number, os.strerror(number))
+            raise atomic.unusable(Path("lease.1"), "be read", error) from error
+        return whole(*arguments)
+
+    monkeypatch.setattr(worker.Store, "record", record)
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT])
+def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(store, toy_plan, monkeypatch, capsys, number):
+    plan = toy_plan()
+    failing(monkeypatch, PATIENCE, number)
+    assert Worker(store, plan, Options(poll_s=0.001), worker.Stop()).work() == 0
+    assert states(store, plan) == ["completed"]
+    assert capsys.readouterr().err.count("looking again") == 1
+
+
+@pytest.mark.parametrize(("times", "number"), [(PATIENCE + 1, errno.EIO), (1, errno.EACCES)])
+def test_a_shared_folder_that_stays_away_ends_it(store, toy_plan, monkeypatch, times, number):
+    failing(monkeypatch, times, number)
+    with pytest.raises(StoreError, match=r"lease.1: cannot be read"):
+        Worker(store, toy_plan(), Options(poll_s=0.001), worker.Stop()).work()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")

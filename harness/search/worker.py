@@ -65,7 +65,7 @@ class SearchWorker:
     def following(self) -> Plan | None:
         """The plan that confirms the best trials, written down; None without a confirmation, and before the target is reached."""
         trials = self.desk.trials()
-        if self.stop() or not self.desk.is_over(trials) or not all(trial.over for trial in counted(trials)):
+        if not self.desk.is_over(trials) or not all(trial.over for trial in counted(trials)):
             return None
         return begin_confirmation(self.store, self.study, trials)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from harness.errors import InputError
+from harness.errors import InputError, Problem
 from harness.stop import duration
 from harness.task import Accelerator
 from harness.validation import validate
@@ -119,9 +119,17 @@ class Site(BaseModel):
 
 def read_site(path: Path) -> Site:
     """The site in a YAML file. Raises InputError with every problem, its line, column and what is allowed."""
-    site, problems = validate(Site, read_file(path))
+    from harness import worker
+
+    read = read_file(path)
+    site, problems = validate(Site, read)
     if site is None:
         raise InputError(problems)
+    if (words := read.get("worker")) is not None:
+        try:
+            worker.parsed(["results/plans/NAME.json", *site.worker])
+        except InputError as error:
+            raise InputError([Problem(words.at, words.path, str(error))]) from error
     return site
 
 

@@ -29,6 +29,9 @@ Writer = Callable[[int, memoryview], int]
 
 TEMPORARY = re.compile(r"\..+\.(\d+)\.[0-9a-f]{16}\.tmp")
 
+REPLACED = (errno.ENOENT, errno.ESTALE)  # of a file that another machine removed or replaced; over NFS also while it is read
+PASSING = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)  # of a shared folder that is away for a while
+
 ADVICE = {
     errno.ENOSPC: "the disk is full; make room and start again, finished runs and checkpoints are kept",
     errno.EDQUOT: "your quota is used up; make room and start again, finished runs and checkpoints are kept",
@@ -36,6 +39,7 @@ ADVICE = {
     errno.EPERM: "not permitted; change the permissions, or choose another folder with --results",
     errno.EROFS: "the file system is read-only; choose another folder with --results",
     errno.ENOTDIR: "a part of the path is a file; move it away, or choose another folder with --results",
+    **dict.fromkeys(PASSING, "the disk or the shared folder does not answer; finished runs and checkpoints are kept"),
 }
 
 
@@ -148,11 +152,20 @@ def remove_folder(folder: Path) -> None:
 
 
 def remove_temporaries(folder: Path, below: int) -> None:
-    """Delete what writers with a fence number under `below` were making in `folder`."""
-    for entry in os.scandir(folder):
-        match = TEMPORARY.fullmatch(entry.name)
+    """Delete what writers with a fence number under `below` were making in `folder`. Raises StoreError."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError as error:
+        raise unusable(folder, "be read", error) from error
+    for name in names:
+        match = TEMPORARY.fullmatch(name)
         if match and int(match[1]) < below:
-            remove(Path(entry.path))
+            remove(folder / name)
+
+
+def passes(error: StoreError) -> bool:
+    """Whether what went wrong may be well again in a moment."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in PASSING
 
 
 def unusable(path: Path, what: str, error: OSError) -> StoreError:

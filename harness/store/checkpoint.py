@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from harness.store import atomic
+
 MARK = b"sha256:"
 TRAILER = len(MARK) + 64
 CODEC = "harness.training.checkpoint"  # imports torch: by string, and only when a state holds tensors
@@ -41,11 +43,13 @@ def unpack(data: bytes) -> dict[str, Any]:
 
 
 def mark(path: Path) -> str | None:
-    """Tells one checkpoint from the next without reading it; None when there is none."""
+    """Tells one checkpoint from the next without reading it; None when there is none. Raises StoreError."""
     try:
         status = path.stat()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise atomic.unusable(path, "be read", error) from error
     return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
 
 

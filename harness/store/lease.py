@@ -224,9 +224,9 @@ def newest(folder: Path) -> Seen | None:
     try:
         data = path.read_bytes()
         age_s = max(0.0, time.time() - path.stat().st_mtime)
-    except FileNotFoundError:
-        return newest(folder)  # taken over and removed between the two looks
     except OSError as error:
+        if error.errno in atomic.REPLACED:
+            return newest(folder)  # taken over and removed between the two looks
         raise atomic.unusable(path, "be read", error) from error
     head, _, body = data.partition(b"\n")
     match = HEAD.fullmatch(head + b"\n")

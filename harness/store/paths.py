@@ -69,6 +69,10 @@ class RunPaths:
         """An ending that was set aside for a retry."""
         return self.folder / f"result.{number}.json"
 
+    def earlier_provenance(self, number: int) -> Path:
+        """Which code and machine came to an ending that was set aside, where the retry began afresh."""
+        return self.folder / f"provenance.{number}.json"
+
 
 @dataclass(frozen=True)
 class StudyPaths:

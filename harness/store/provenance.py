@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -39,23 +40,25 @@ class Copied(BaseModel):
 
 
 class Start(BaseModel):
-    """One start of a run: the first, or one after an interruption."""
+    """One more start of a run, after an interruption."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     at: str  # ISO 8601, UTC
     host: str
     device: str
     code: Code
+    program: Code | None = None
     epoch: int  # rows it went on from
     resumed: bool = False  # by a program from its own files: not bit-exact
 
 
 class Provenance(BaseModel):
-    """provenance.json: what made the numbers. The first start's facts; `restarts` has the later ones."""
+    """provenance.json: what made the numbers. The facts of the start at the first epoch; `restarts` has those that went on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: Literal[1] = Field(1, alias="schema")
     code: Code
+    program: Code | None = None  # the code that the task trained with, where that is not its own
     packages: dict[str, str]
     python: str
     platform: str
@@ -76,10 +79,19 @@ class Provenance(BaseModel):
         return bool(self.restarts) and self.restarts[-1].resumed
 
 
-def observe(device: str, threads: int | None, command: Sequence[str], host: str, also: Path | None = None) -> Provenance:
-    """The facts of a run that starts now. `also` is a module outside the package, such as a task's."""
+def observe(
+    device: str,
+    threads: int | None,
+    command: Sequence[str],
+    host: str,
+    *,
+    also: Path | None = None,
+    program: Path | None = None,
+) -> Provenance:
+    """The facts of a run that starts now. `also` is a module outside the package, as a task's, `program` a program's folder."""
     return Provenance(
         code=code(Path(harness.__file__).parent, also),
+        program=None if program is None else program_code(program),
         packages=dict(_packages()),
         python=platform.python_version(),
         platform=platform.platform(),
@@ -94,13 +106,17 @@ def observe(device: str, threads: int | None, command: Sequence[str], host: str,
 
 def restarted(first: Provenance, again: Provenance, epoch: int, resumed: bool = False) -> Provenance:
     """`first` with one more start, of which `again` was observed."""
-    start = Start(at=again.started, host=again.host, device=again.device, code=again.code, epoch=epoch, resumed=resumed)
+    same = {field: getattr(again, field) for field in ("host", "device", "code", "program")}
+    start = Start(at=again.started, **same, epoch=epoch, resumed=resumed)
     return Provenance.model_validate({**dict(first), "ended": None, "restarts": (*first.restarts, start)})
 
 
 def finished(provenance: Provenance, choices: Mapping[str, bool] | None = None) -> Provenance:
-    """`provenance` of a run that ends now."""
-    return Provenance.model_validate({**dict(provenance), "ended": now(), "choices": dict(choices or {})})
+    """`provenance` of a run that ends now. A GPU that could not be told from the machine's others at its start now can."""
+    known = {**dict(provenance), "ended": now(), "choices": dict(choices or {})}
+    if provenance.device == "cuda" and not provenance.restarts:
+        known["device"] = device_name("cuda")
+    return Provenance.model_validate(known)
 
 
 def now() -> str:
@@ -123,6 +139,20 @@ def code(package: Path, also: Path | None = None) -> Code:
     changed = _git(top, "status", "--porcelain", "--", "*.py") if top else None
     dirty = None if changed is None else bool(changed)
     return Code(commit=commit, dirty=dirty, digest=_digest(top or package.resolve(), _with(files, also)))
+
+
+def program_code(folder: Path) -> Code:
+    """The Python files below a program's `folder` that its git repository does not ignore; without one, those that lie in it.
+
+    Read whenever it is asked for: a program starts anew with each run.
+    """
+    listed = _git(folder, "ls-files", "-z", "-co", "--exclude-standard", "--", "*.py")
+    if not listed:
+        return Code(commit=None, dirty=None, digest=_digest(folder, sorted(folder.glob("*.py"))))
+    files = sorted({folder / name for name in listed.split("\0") if name})
+    changed = _git(folder, "status", "--porcelain", "--", "*.py")
+    commit = _git(folder, "rev-parse", "--verify", "-q", "HEAD")
+    return Code(commit=commit, dirty=None if changed is None else bool(changed), digest=_digest(folder, files))
 
 
 def sources(package: Path, pattern: str = "*") -> tuple[Path | None, list[Path]]:
@@ -168,12 +198,18 @@ def beside(module: Path) -> list[Path]:
     return sorted(top.rglob("*.py"))
 
 
-def device_name(device: str) -> str:
-    """The name of the processor, or of the first visible accelerator, as the driver tells it."""
+def device_name(device: str, gpus: Path = Path("/proc/driver/nvidia/gpus")) -> str:
+    """The name of the processor, or of the accelerator that this process uses; `cuda` where that cannot be told (yet).
+
+    The driver (`gpus`) shows all that the machine has, whichever of them are visible here: where they are not of one kind, only
+    torch knows which is used, once it is loaded and has begun to.
+    """
     if device == "cuda":
-        for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-            return _field(path, "Model") or device
-        return device
+        models = {_field(path, "Model") for path in gpus.glob("*/information")}
+        if len(models) == 1 and (model := models.pop()) is not None:
+            return model
+        torch = sys.modules.get("torch")
+        return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_initialized() else device
     return _field(Path("/proc/cpuinfo"), "model name") or platform.processor() or platform.machine()
 
 

@@ -187,15 +187,20 @@ class Store:
         return lease.take(paths.folder, watch, checkpoint.mark(paths.checkpoint))
 
     def set_aside(self, run_id: str, held: Lease, keep_checkpoint: bool) -> None:
-        """Make an ended run pending again; its result stays as `result.<n>.json`. Raises StoreError, SupersededError."""
+        """Make an ended run pending again; its result stays as `result.<n>.json`. Raises StoreError, SupersededError.
+
+        Without its checkpoint nothing of it enters the next result: then its provenance.json goes with the result.
+        """
         paths = self.paths.run(run_id)
         held.check()
-        if not keep_checkpoint:
-            atomic.remove(paths.checkpoint)
-            atomic.remove(paths.metrics)
-            atomic.remove_folder(paths.files)
         try:
-            paths.result.replace(paths.earlier_result(held.number))
+            if not keep_checkpoint:
+                atomic.remove(paths.checkpoint)
+                atomic.remove(paths.metrics)
+                atomic.remove_folder(paths.files)
+                if paths.provenance.exists():
+                    paths.provenance.replace(paths.earlier_provenance(held.number))
+            paths.result.replace(paths.earlier_result(held.number))  # last: killed before it, the run is still to be set aside
         except OSError as error:
             raise atomic.unusable(paths.result, "be set aside", error) from error
 
@@ -270,7 +275,7 @@ def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
         return Record(run_id, "pending")
     epoch = _count_rows(paths.metrics)
     if seen.released:
-        begun = epoch > 0 or paths.checkpoint.exists()
+        begun = epoch > 0 or checkpoint.mark(paths.checkpoint) is not None
         return Record(run_id, "interrupted" if begun else "pending", epoch=epoch)
     standing = (watch or Watch(Timing(), Holder.here())).standing(seen)
     # A single look cannot see a counter stand still: then the file's age decides, which is good enough to show.
@@ -291,7 +296,7 @@ def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
 def _count_rows(path: Path) -> int:
     try:
         return path.read_bytes().count(b"\n")
-    except FileNotFoundError:
-        return 0
     except OSError as error:
+        if error.errno in atomic.REPLACED:
+            return 0
         raise atomic.unusable(path, "be read", error) from error

@@ -17,7 +17,7 @@ from harness.task import identity, parse_config
 from harness.whole.finding import Finding, entries, foreign, left_behind, told
 from harness.whole.run import check_run
 
-KNOWN = frozenset({"README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "published"})
+KNOWN = frozenset({"README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published"})
 
 
 def check_store(store: Store) -> tuple[list[str], list[Plan], list[Finding]]:

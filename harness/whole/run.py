@@ -210,6 +210,8 @@ class _Run:
                     self.found.append(left_behind(path))
             elif path.name.startswith("result.") and path.suffix == ".json":
                 self._read(path, Result)
+            elif path.name.startswith("provenance.") and path.suffix == ".json":
+                self._read(path, Provenance)
             else:
                 self.found.append(foreign(path))
 

@@ -128,21 +128,21 @@ def test_both_sides_look_ahead_alike(script: Any) -> None:
 
 
 def test_what_lies_between_a_tasks_own_work_is_the_harness(script: Any) -> None:
-    """Two runs: 1 s of start and 9 s of training each, 2 s in between."""
+    """Two runs: 1 s of start and 9 s of training each, of which 1 s went into asking whether to stop, 2 s in between."""
 
-    def event(name: str, began: float, ended: float) -> dict[str, Any]:
-        return {"event": name, "began": began, "ended": ended}
+    def event(name: str, began: float, ended: float, **told: float) -> dict[str, Any]:
+        return {"event": name, "began": began, "ended": ended, **told}
 
     events = [
         event("start", 10, 11),
         event("first step", 12, 12),
-        event("advance", 11, 20),
+        event("advance", 11, 20, asking=1),
         event("start", 22, 23),
         event("first step", 24, 24),
-        event("advance", 23, 32),
+        event("advance", 23, 32, asking=1),
     ]
     found = script("harness_overhead").measured(events, began=7, ended=33.5)
-    assert found["share_of_time"] == pytest.approx(2 / 22, abs=1e-4)
+    assert found["share_of_time"] == pytest.approx((2 + 1) / 12, abs=1e-4)
     assert found["command_to_first_step_seconds"] == 5
     assert found["between_runs_seconds_median"] == 2
     assert found["next_start_seconds_median"] == 1

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+import toy_task
 from searching import SPACE, begun, toy_search, worker
 
+from harness import worker as command
 from harness.search.trials import Trial
 from harness.store.records import Store
 
@@ -40,6 +47,25 @@ def test_each_trial_has_a_run_for_every_seed(store: Store, tmp_path: Path) -> No
     assert first is not None
     assert second is not None
     assert trials[0].objectives["score"] == (first.metrics["score"] + second.metrics["score"]) / 2  # type: ignore[operator]
+
+
+def test_a_stop_in_the_last_step_leaves_the_confirmation_to_the_next_start(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = toy_search(tmp_path, f"{{space: {SPACE}, trials: 2, confirm: {{top: 2, seeds: 3}}}}")
+    begun(store, study)
+    spec, ends, whole = str(store.paths.study(study.name).spec), count(1), toy_task.Walk.predictions
+
+    def predictions(walk: toy_task.Walk) -> Mapping[str, Any]:
+        if next(ends) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return whole(walk)
+
+    monkeypatch.setattr(toy_task.Walk, "predictions", predictions)
+    assert command.main([spec]) == 75
+    assert len(list(store.paths.runs.glob("*/result.json"))) == 2
+    assert command.main([spec]) == 0
+    assert len(list(store.paths.runs.glob("*/result.json"))) > 2
 
 
 def test_diverged_trials_count(store: Store, tmp_path: Path) -> None:

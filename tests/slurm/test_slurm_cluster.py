@@ -127,7 +127,8 @@ def test_a_plan_survives_requeues_preemption_warnings_and_a_dead_node(
     waits = {}
     cluster.run("scontrol", "requeue", f"{job}_0")
     waits["requeue"] = submitter.wait(lambda: submitter.requeued(job) == 1, "not requeued")
-    cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_1")
+    # The last task, whose own job id is the array's too.
+    cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_{WORKERS - 1}")
     waits["USR1"] = submitter.wait(lambda: submitter.requeued(job) == 2, "did not requeue itself")
     submitter.wait(lambda: "BeginTime" in [task.reason for task in submitter.tasks(job)], "not held back")
     waits["running again"] = submitter.wait(lambda: len(submitter.running(job)) == WORKERS, "not all run again")

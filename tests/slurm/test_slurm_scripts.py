@@ -163,6 +163,11 @@ def test_a_warning_is_passed_on_and_only_the_time_limits_brings_the_job_back(job
     assert job.log.read_text().splitlines() == told
 
 
+def test_a_task_brings_back_itself_and_not_its_array(job) -> None:  # type: ignore[no-untyped-def]
+    assert job(CODE="75", SLURM_ARRAY_JOB_ID="7", SLURM_ARRAY_TASK_ID="3").wait(10) == 75
+    assert job.log.read_text().splitlines() == ["start", "requeue 7_3"]
+
+
 def test_a_worker_that_dies_is_started_again(job) -> None:  # type: ignore[no-untyped-def]
     assert job(ANSWER="die").wait(10) == 0
     assert job.log.read_text().splitlines() == ["start"] * 3

@@ -66,10 +66,20 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         ),
         ("accelerator: cpu\ntime: 1h\nscratch: /tmp/$(id)", "is no folder; allowed: a path without spaces or quotes"),
         ("accelerator: cpu\ntime: 1h\nreport: {gpus: 1}", "report.gpus: unknown key"),
+        ("accelerator: cpu\ntime: 1h\nworker: [--keeep, weights]", "/mine.yaml:3:9: worker: No such option: --keeep"),
+        ("accelerator: cpu\ntime: 1h\nworker: [weights]", "/mine.yaml:3:9: worker: Got unexpected extra argument"),
+        ("accelerator: cpu\ntime: 1h\nworker: [--help]", "/mine.yaml:3:9: worker: No such option: --help"),
+        ("accelerator: cpu\ntime: 1h\nworker: [--keep, weight]", "worker: --keep: 'weight' is nothing to keep; allowed: weights"),
+        ("accelerator: cpu\ntime: 1h\nworker: [--idle=soon]", "worker: --idle: 'soon' is no duration; allowed: 90s"),
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path: Path, lines: str, words: str) -> None:
     assert words in refused(tmp_path, lines)
+
+
+def test_options_of_the_worker_are_taken_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("accelerator: cpu\ntime: 1h\nworker: [--keep, weights, --checkpoint-every=5m]")
+    assert read_site(tmp_path / "mine.yaml").worker == ("--keep", "weights", "--checkpoint-every=5m")
 
 
 def test_a_gpu_may_be_asked_for_in_sbatchs_own_way() -> None:

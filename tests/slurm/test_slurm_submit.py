@@ -139,7 +139,7 @@ def test_workers_share_a_search_until_its_target_and_confirm_it(newcomer: Callab
     (job,) = document["jobs"]
     assert (document["due"], document["later"], document["jobs"][job]) == (9, 12, 3)
     submitter.wait(lambda: submitter.logs().count(": begins") >= 3, "not all train")
-    submitter.cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_1")
+    submitter.cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_2")  # the last: its job id is the array's too
     shown = submitter.harness("harness.status", "toys")
     assert re.search(rf"^{job}_0 +running +trial \d", shown, re.MULTILINE), shown
     submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")

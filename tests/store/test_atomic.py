@@ -105,6 +105,12 @@ def test_only_temporaries_of_earlier_holders_are_removed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".checkpoint.pt.3.0123456789abcdef.tmp", ".unlike.tmp"]
 
 
+def test_temporaries_in_a_folder_that_cannot_be_read_are_told(tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(StoreError, match=r"run: cannot be read: Not a directory"):
+        atomic.remove_temporaries(tmp_path / "run", below=3)
+
+
 def test_a_missing_folder_is_told_with_the_path(tmp_path):
     with pytest.raises(StoreError, match=r"nowhere/a: cannot be written: No such file"):
         atomic.write_text(tmp_path / "nowhere" / "a", "text", Fence(1))

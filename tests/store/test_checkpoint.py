@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from harness.errors import StoreError
 from harness.store import checkpoint
 from harness.store.checkpoint import DamagedError, pack, unpack
 
@@ -53,6 +54,13 @@ def test_code_in_a_checkpoint_is_not_run():
     payload = buffer.getvalue()
     with pytest.raises(DamagedError, match="UnpicklingError"):
         unpack(payload + checkpoint.MARK + hashlib.sha256(payload).hexdigest().encode())
+
+
+def test_a_checkpoint_that_cannot_be_looked_at_is_told(tmp_path):
+    (tmp_path / "run").write_text("a file where the folder should be")
+    assert checkpoint.mark(tmp_path / "checkpoint.pt") is None
+    with pytest.raises(StoreError, match=r"checkpoint.pt: cannot be read: Not a directory: a part of the path is a file"):
+        checkpoint.mark(tmp_path / "run" / "checkpoint.pt")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
 import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,6 +75,26 @@ def test_an_installed_package_is_no_part_of_the_repository_around_it(repository)
     assert read(installed).commit is None
 
 
+def test_a_programs_folder_has_a_commit_and_a_digest_of_its_own(repository):
+    program, beside = repository / "a.py", repository.parent / "beside.py"
+    before = provenance.program_code(repository)
+    assert (len(before.commit), before.dirty) == (40, False)
+    beside.write_text("")
+    assert provenance.program_code(repository) == before, "what lies beside the folder is no part of it"
+    program.write_text("a = 2\n")
+    after = provenance.program_code(repository)
+    assert (after.commit, after.dirty) == (before.commit, True)
+    assert after.digest != before.digest
+
+
+def test_without_git_a_programs_folder_has_a_digest_alone(tmp_path):
+    before = provenance.program_code(tmp_path / "not there yet")
+    (tmp_path / "a.py").write_text("a = 1\n")
+    after = provenance.program_code(tmp_path)
+    assert (after.commit, after.dirty) == (None, None)
+    assert after.digest != before.digest
+
+
 def test_provenance_holds_no_environment(monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "s3cret-value")
     seen = provenance.observe("cpu", 2, ("harness", "run"), "host")
@@ -91,3 +113,39 @@ def test_restarts_keep_the_first_starts_facts():
 
 def test_the_processor_has_a_name():
     assert provenance.device_name("cpu")
+
+
+def driver(folder, *models):
+    """What the driver shows of a machine with such GPUs."""
+    for number, model in enumerate(models):
+        (folder / f"0000:0{number}:00.0").mkdir(parents=True)
+        (folder / f"0000:0{number}:00.0/information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 42\n")
+    return folder
+
+
+def using(monkeypatch, name):
+    """As if torch were loaded and used the GPU `name`; None: as if it were loaded and used none."""
+    cuda = SimpleNamespace(is_initialized=lambda: name is not None, get_device_name=lambda: name)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+
+
+def test_gpus_of_one_kind_have_its_name_and_others_only_once_one_is_used(tmp_path, monkeypatch):
+    alike, mixed = (
+        driver(tmp_path / "alike", "NVIDIA H200", "NVIDIA H200"),
+        driver(tmp_path / "mixed", "NVIDIA T4", "NVIDIA H200"),
+    )
+    using(monkeypatch, None)
+    assert provenance.device_name("cuda", alike) == "NVIDIA H200"
+    assert provenance.device_name("cuda", mixed) == "cuda"
+    assert provenance.device_name("cuda", tmp_path / "none") == "cuda"
+    using(monkeypatch, "NVIDIA H200")
+    assert provenance.device_name("cuda", mixed) == "NVIDIA H200"
+    assert provenance.device_name("cuda", tmp_path / "none") == "NVIDIA H200"
+
+
+def test_a_run_ends_with_the_name_of_the_gpu_that_it_used(monkeypatch):
+    using(monkeypatch, None)
+    begun = provenance.observe("cuda", 2, ("a",), "one").model_copy(update={"device": "cuda"})
+    using(monkeypatch, "NVIDIA H200")
+    monkeypatch.setattr(provenance, "_field", lambda *_: None)  # whatever this machine has
+    assert provenance.finished(begun).device == "NVIDIA H200"

@@ -1,6 +1,8 @@
+import errno
 import json
 import math
 import os
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +108,23 @@ def test_a_held_run_is_running_with_its_holder_and_epoch(store):
     assert store.record(RUN).state == "interrupted"
 
 
+@pytest.mark.parametrize("name", ["lease.1", "metrics.jsonl"])
+def test_a_file_replaced_while_it_is_read_is_no_error(store, monkeypatch, name):
+    stale, whole = iter([True]), Path.read_bytes
+
+    def read_bytes(path):
+        if path.name == name and next(stale, False):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return whole(path)
+
+    with store.take(RUN, Watch(Timing(), Holder.here())):
+        write_rows(store.paths.run(RUN).metrics, [{"epoch": 1}])
+        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        assert store.record(RUN).state == "running"
+        assert next(stale, None) is None
+        assert store.record(RUN).epoch == 1
+
+
 def test_a_run_released_before_its_first_row_is_pending_again(store):
     with store.take(RUN, Watch(Timing(), Holder.here())):
         pass
@@ -131,10 +150,21 @@ def test_an_ending_set_aside_makes_the_run_pending_and_is_kept(store):
     publish(store, state="failed", reason="bug", error="ValueError: x")
     paths = store.paths.run(RUN)
     write_rows(paths.metrics, [{"epoch": 1}])
+    paths.provenance.write_text("{}")
     with store.take(RUN, Watch(Timing(), Holder.here())) as held:
         store.set_aside(RUN, held, keep_checkpoint=False)
     assert store.record(RUN).state == "pending"
     assert json.loads(paths.earlier_result(1).read_text())["error"] == "ValueError: x"
+    assert (paths.provenance.exists(), paths.earlier_provenance(1).read_text()) == (False, "{}")
+
+
+def test_what_a_run_goes_on_from_keeps_its_origin(store):
+    publish(store, state="failed", reason="oom", error="MemoryError: x")
+    paths = store.paths.run(RUN)
+    paths.provenance.write_text("{}")
+    with store.take(RUN, Watch(Timing(), Holder.here())) as held:
+        store.set_aside(RUN, held, keep_checkpoint=True)
+    assert paths.provenance.exists()
 
 
 def test_rows_come_back_with_what_json_lacks(tmp_path):

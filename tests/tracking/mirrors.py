@@ -15,12 +15,12 @@ from conftest import TESTS
 from runfile import rows as rows_in
 
 from harness.plan import Plan
+from harness.planworker import Worker
 from harness.stop import Stop
 from harness.store.records import Store, read_rows
 from harness.tracking.feed import Feed, MirrorProcess, end_session
 from harness.tracking.login import Choice
 from harness.trainer import Options
-from harness.worker import Worker
 
 
 def train(store: Store, plan: Plan, **options: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from harness import worker
 from harness.claims import digest
 from harness.plan import Plan
+from harness.store.paths import Paths
 from harness.store.records import Store
 from harness.whole.folder import all_plans, check_store
 
@@ -44,6 +46,19 @@ def test_a_store_as_workers_leave_it_is_whole(store: Store, plan: Plan) -> None:
 
 
 def test_an_empty_store_is_whole(store: Store) -> None:
+    assert check_store(store) == ([], [], [])
+
+
+def test_nothing_that_the_harness_has_a_name_for_is_foreign(store: Store) -> None:
+    samples: dict[str, Any] = {"name": "toys", "run_id": "0123456789ab", "number": 1, "looks": (3, 5)}
+    named = [getattr(store.paths, name) for name, member in vars(Paths).items() if isinstance(member, property)]
+    for _, method in inspect.getmembers(store.paths, inspect.ismethod):
+        if not method.__name__.startswith("_"):
+            named.append(method(*(samples[parameter] for parameter in inspect.signature(method).parameters)))
+    tops = {getattr(path, "folder", path).relative_to(store.paths.root).parts[0] for path in named}
+    assert {"runs", "code", "submissions"} <= tops
+    for top in tops:
+        (store.paths.root / top).mkdir(exist_ok=True)
     assert check_store(store) == ([], [], [])
 
 
