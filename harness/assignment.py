@@ -112,9 +112,9 @@ def _search(  # noqa: PLR0917 - as above
 ) -> Assignment:
     from harness import search
     from harness.console.searches import ahead as screen
-    from harness.pursue import refuse_other_storage
     from harness.search.confirm import names
     from harness.search.desk import look
+    from harness.search.place import refuse_other_storage
     from harness.search.shelf import settle as settle_study
     from harness.search.storage import address
     from harness.search.trials import counted
@@ -124,13 +124,14 @@ def _search(  # noqa: PLR0917 - as above
     wanted = search.make_study(experiment, accelerator, target, datetime.now(UTC).isoformat(timespec="microseconds"))
     url = address(None)
     if not replan:
-        refuse_other_storage(store, wanted, url)
+        refuse_other_storage(store.paths.study(wanted.name), url)
     study, anew = settle_study(store, wanted, replan)
     if save:
         study = search.prepare(store, wanted, replan)
     paths, task = store.paths.study(study.name), task_from(study.task, study.program, study.folder, study.data)
     trials = [] if anew or not paths.spec.exists() else look(paths, study, url) or []
-    again = [trial for trial in counted(trials) if trial.state in retry]
+    failed = [trial for trial in counted(trials) if trial.retriable]
+    again = failed if "failed" in retry else []
     due = study.trials - sum(trial.over for trial in counted(trials)) + len(again)
     later = 0
     if study.confirm is not None:
@@ -148,7 +149,7 @@ def _search(  # noqa: PLR0917 - as above
         cost=screen.cost(screen.Ahead(study, result_metrics(task), trials, None)),
         device_hours=fmean(took) * max(0, due) / 3600 if took else None,
         task_file=_file_of(task),
-        failed=sum(trial.state == "failed" for trial in counted(trials)),
+        failed=len(failed),
         program=Path(study.program.directory) if study.program else None,
     )
 

@@ -16,7 +16,7 @@ from harness.errors import (
     EXIT_OK,
     EXIT_RUNS_FAILED,
     SEVERITY,
-    InputError,
+    PlanChanged,
     StoreError,
 )
 
@@ -64,7 +64,7 @@ def _pursued(store: Store, study: Study, options: Options, url: str | None, repl
 
     began = time.monotonic()
     watch = Watch(Timing(), Holder.here())
-    with closing(Desk(store.paths.study(study.name), study, url)) as desk:
+    with closing(Desk(store.paths.study(study.name), study, url, watch)) as desk:
         desk.prepare(watch)
         pursuit = _searched(store, desk, watch, options)
     if pursuit.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
@@ -72,7 +72,15 @@ def _pursued(store: Store, study: Study, options: Options, url: str | None, repl
     plan = begin_confirmation(store, study, pursuit.trials, replan)
     if plan is None:
         return pursuit
-    outcome = conduct(store, plan, options.later(time.monotonic() - began), replan)
+    while True:
+        try:
+            outcome = conduct(store, plan, options.later(time.monotonic() - began), replan)
+            break
+        except PlanChanged:  # runs tried again have made another trial the winner, after the last stage had begun with the first
+            anew = begin_confirmation(store, study, pursuit.trials)
+            if anew is None or anew == plan:
+                raise
+            plan = anew
     code = max(pursuit.exit_code, outcome.exit_code, key=SEVERITY.index)
     return Pursuit(study, pursuit.trials, code, (*pursuit.complaints, *outcome.complaints), outcome)
 
@@ -94,19 +102,6 @@ def _known_here(url: str | None) -> Iterator[None]:
         os.environ |= {VARIABLE: before} if before is not None else {}
 
 
-def refuse_other_storage(store: Store, study: Study, url: str | None) -> None:
-    """Raises InputError where a search that has begun keeps its trials elsewhere than at `url`."""
-    from harness.search.desk import elsewhere
-    from harness.search.storage import VARIABLE
-
-    paths = store.paths.study(study.name)
-    if url is None and elsewhere(paths):
-        raise InputError(f"{study.name}: its trials are in a database; name it with --storage or ${VARIABLE}")
-    if url is not None and paths.journal.exists():
-        allowed = f"allowed: --storage journal (or no --storage, and ${VARIABLE} unset)"
-        raise InputError(f"{study.name}: its trials are in {paths.journal}; {allowed}")
-
-
 def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursuit:
     """Train until the target is met; what is over already starts no workers."""
     from harness.conduct import POLL_S, PassedOn
@@ -121,7 +116,7 @@ def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursu
     study = desk.study
     trials: Sequence[Trial] = desk.trials()
     view = progress(study, result_metrics(task_of(study)), store, workers=options.workers)
-    if _met(desk, trials) and not (options.retry and any(trial.state == "failed" for trial in trials)):
+    if _met(desk, trials) and not (options.retry and any(trial.retriable for trial in trials)):
         with view:
             view.update(trials)
         return Pursuit(study, trials, _exit_code(EXIT_OK, desk, trials), ())
@@ -138,7 +133,8 @@ def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursu
     with mirror, PassedOn(workers) as passed_on, workers, view:
         view.update(trials)
         report = Current(study.name, store.paths.root, _over(trials), say)
-        while workers.poll() or _resumed(workers, desk, watch, stopped=passed_on.asked):
+        resumption = _Resumption(workers, desk, watch)
+        while workers.poll() or resumption.began(stopped=passed_on.asked):
             time.sleep(POLL_S)
             if passed_on.asked:
                 view.stopping()
@@ -149,7 +145,7 @@ def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursu
     code = _exit_code(workers.exit_code, desk, trials)
     if passed_on.asked and study.confirm is not None:
         code = max(code, EXIT_INTERRUPTED, key=SEVERITY.index)  # the confirmation is still to come
-    return Pursuit(study, trials, code, tuple(workers.complaints()))
+    return Pursuit(study, trials, code, (*workers.complaints(), *resumption.complaints))
 
 
 def _seen(desk: Desk, view: SearchProgress, before: Sequence[Trial]) -> Sequence[Trial]:
@@ -167,16 +163,33 @@ def _over(trials: Sequence[Trial]) -> int:
     return sum(trial.over for trial in trials)
 
 
-def _resumed(workers: Workers, desk: Desk, watch: Watch, stopped: bool) -> bool:
-    """Whether workers that left were started again, as a trial was given back meanwhile or the target is not met."""
-    from harness.store.lease import Standing
+class _Resumption:
+    """Starts workers that left once more where a trial was given back meanwhile, or the target is not met.
 
-    if stopped or workers.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
-        return False
-    if desk.is_over(desk.trials()) and Standing.GONE not in desk.others(watch):
-        return False
-    workers.refill()
-    return workers.poll()
+    Once only as long as nothing comes of it: what they leave undone again they would leave for ever.
+    """
+
+    def __init__(self, workers: Workers, desk: Desk, watch: Watch) -> None:
+        self.workers, self.desk, self.watch = workers, desk, watch
+        self.complaints: tuple[str, ...] = ()
+        self._before: Sequence[Trial] | None = None  # the trials when workers were last started again
+
+    def began(self, stopped: bool) -> bool:
+        """Whether workers are at work again."""
+        from harness.store.lease import Standing
+
+        if stopped or self.workers.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
+            return False
+        trials = self.desk.trials()
+        if self.desk.is_over(trials) and Standing.GONE not in self.desk.others(self.watch):
+            return False
+        if trials == self._before:
+            logs = ", ".join(str(log) for log in self.workers.logs)
+            self.complaints = (f"the workers leave although the target is not met, and began no trial; see {logs}",)
+            return False
+        self._before = trials
+        self.workers.refill()
+        return self.workers.poll()
 
 
 def _met(desk: Desk, trials: Sequence[Trial]) -> bool:

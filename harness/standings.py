@@ -56,8 +56,9 @@ def stand_search(store: Store, study: Study) -> SearchStanding:
     """
     from harness.console.searches.standing import SearchStanding
     from harness.errors import HarnessError, InputError
-    from harness.search.desk import elsewhere, look
+    from harness.search.desk import look
     from harness.search.model import task_of
+    from harness.search.place import elsewhere
     from harness.search.storage import VARIABLE, address
     from harness.task import result_metrics
 

@@ -51,8 +51,9 @@ def run_search(
     Raises HarnessError for bad input, for a changed search and for a storage or a results folder that cannot be used.
     """
     from harness.conduct import Options
-    from harness.pursue import pursue, refuse_other_storage
+    from harness.pursue import pursue
     from harness.search import prepare
+    from harness.search.place import refuse_other_storage
     from harness.search.storage import address
     from harness.store.records import Store
 
@@ -61,7 +62,7 @@ def run_search(
     asked, url = study_of(experiment, device, trials), address(storage)
     store = Store.open(Path(results))
     if not replan:
-        refuse_other_storage(store, asked, url)
+        refuse_other_storage(store.paths.study(asked.name), url)
     return pursue(store, prepare(store, asked, replan), options, url, replan)
 
 
@@ -126,7 +127,7 @@ def _preview(  # noqa: PLR0917 - the command's options
 ) -> None:
     from harness.console import shell
     from harness.console.searches import ahead
-    from harness.pursue import refuse_other_storage
+    from harness.search.place import refuse_other_storage
     from harness.search.shelf import settle
     from harness.search.storage import address
     from harness.store.records import Store
@@ -134,7 +135,7 @@ def _preview(  # noqa: PLR0917 - the command's options
     store = Store.open(results, create=False, must_exist=False)
     asked, url = study_of(experiment, device, trials), address(storage)
     if not replan:
-        refuse_other_storage(store, asked, url)
+        refuse_other_storage(store.paths.study(asked.name), url)
     study, replaces = settle(store, asked, replan)
     known = ahead.look_ahead(store, study, url, new=replaces)
     if as_json:
@@ -153,7 +154,7 @@ def _show(found: Pursuit, results: Path, as_json: bool) -> None:
     from harness.console.searches.ending import ending
     from harness.pursue import confirmed
     from harness.search.model import task_of
-    from harness.search.trials import counted, stuck
+    from harness.search.trials import NEVER_MEASURED, counted, stuck
     from harness.store.records import Store
     from harness.task import result_metrics
 
@@ -185,7 +186,10 @@ def _show(found: Pursuit, results: Path, as_json: bool) -> None:
         shell.say(
             f"{failed} of {len(counted(trials))} trials failed; see: harness status {study.name} --results {quote(str(results))}"
         )
-        shell.say("once mended, the same command with --retry failed tries them again")
+        if any(trial.retriable for trial in counted(trials)):
+            shell.say("once mended, the same command with --retry failed tries them again")
+        else:
+            shell.say(NEVER_MEASURED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from harness.claims import level_label
@@ -11,7 +12,7 @@ from harness.errors import Position, Problem
 from harness.experiment import file
 from harness.experiment.compose import ConfigTree
 from harness.experiment.space import Choice, Condition, Range
-from harness.experiment.tuning import overlapping
+from harness.experiment.tuning import check_same_held_out, overlapping
 from harness.validation import suggestion
 from harness.yamlfile import Entry, Node, from_plain, plain
 
@@ -33,6 +34,7 @@ class Parameters:
             entry = space.entries[name]
             made = self._parameter(name, parameter, entry)
             if made is not None:
+                self.problems.extend(check_same_held_out(_paths(made), self.known, entry))
                 self._apart(made, entry)
                 self.found.append(made)
         return self.found
@@ -93,6 +95,9 @@ class Parameters:
             wrong = "log and step; allowed: one of them"
         elif parameter.int and not whole:
             wrong = f"[{low}, {high}] with int; allowed: whole numbers"
+        elif parameter.step is not None and (last := _last_step(low, high, parameter.step)) != high:
+            ends = f"{high:g} is no number of steps of {parameter.step:g} from {low:g}"
+            wrong = f"{ends}; allowed: a largest value that is, such as {last:g}"
         if wrong:
             self._wrong(listed, wrong)
             return None
@@ -154,6 +159,12 @@ class Parameters:
 
     def _wrong(self, node: Node, message: str) -> None:
         self.problems.append(Problem(node.at, node.path, message))
+
+
+def _last_step(low: float, high: float, step: float) -> float:
+    """The last of the steps from `low` that `high` holds, one at least; of the numbers as written, as 0.1 is none in binary."""
+    first, last, each = (Fraction(str(value)) for value in (low, high, step))
+    return float(first + max((last - first) // each, 1) * each)
 
 
 def _paths(parameter: Range | Choice) -> list[str]:

@@ -131,7 +131,8 @@ class _Reader:
         if sampler == "cmaes" and any(isinstance(item, Choice) or item.when for item in space):
             self._wrong(at, "cmaes searches ranges only; allowed for choices and conditions: tpe, random or nsga2")
         if sampler == "cmaes" and section.constraints:
-            self._wrong(at, "cmaes learns nothing from constraints; allowed: tpe, random or nsga2")
+            allowed = "allowed: tpe, which learns from them, or random and nsga2, which pass over what is out of bounds"
+            self._wrong(at, f"cmaes takes no constraints; {allowed}")
         return sampler, pruner
 
     def _budget(self, text: str | None) -> float | None:
@@ -149,16 +150,17 @@ class _Reader:
             config, wrong = self.tree.validated(laid)
             self.problems.extend(wrong)
             values = self._values(laid, space)
-            if config is not None and (values is None or self._made(space, values) != config):
+            if config is not None and values is None:
                 self._wrong(item, "lies outside of the space; allowed: a configuration that the parameters can make")
             elif values is not None:
                 found.append(values)
         return found
 
     def _values(self, tree: Node, space: Sequence[Range | Choice]) -> Values | None:
-        """The parameters' values in a configuration; None where it is wrong, or lies outside of the space."""
+        """The parameters' values in a configuration; None where it is wrong, or no values make it."""
         config, _ = self.tree.validated(tree)
-        return None if config is None else values_of(space, flatten(config.model_dump(mode="json")))
+        values = None if config is None else values_of(space, flatten(config.model_dump(mode="json")))
+        return values if values is not None and self._made(space, values) == config else None
 
     def _made(self, space: Sequence[Range | Choice], values: Values) -> BaseModel | None:
         at = Position("search")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.claims import level_label
 from harness.errors import InputError, Position
 from harness.experiment.compose import ConfigTree
+from harness.flat import flatten
 from harness.yamlfile import Entry, from_plain
 
 Value = int | float | str
@@ -65,11 +66,10 @@ class Choice(_Parameter):
         return dict(self.options[str(value)])
 
     def value_in(self, config: Mapping[str, Any]) -> Value | None:
-        """As `Range.value_in`."""
-        return next(
-            (label for label, changes in self.options.items() if all(config.get(path) == new for path, new in changes.items())),
-            None,
-        )
+        """As `Range.value_in`; of several options that fit, the one that says most."""
+        flat = {label: flatten(changes) for label, changes in self.options.items()}
+        fitting = [label for label, own in flat.items() if all(path in config and config[path] == own[path] for path in own)]
+        return max(fitting, key=lambda label: len(flat[label]), default=None)
 
 
 Parameter = Annotated[Range | Choice, Field(discriminator="kind")]

@@ -16,6 +16,7 @@ from harness.errors import Problem
 from harness.experiment import file
 from harness.experiment.compose import ConfigTree
 from harness.experiment.designs import Draft, short_names
+from harness.flat import flatten
 from harness.task import Metric, Task, result_metrics, selection_metric
 from harness.validation import suggestion, validate
 from harness.yamlfile import Entry, Node, plain
@@ -55,6 +56,7 @@ def read_tuning(
         return None, []  # reported with the file's structure
     problems = _paths(space, tree, base_tree, drafts)
     problems.extend(check_held_out(tune, tree, base_tree, "tuning"))
+    problems.extend(_differently_held_out(tree, base_tree, drafts))
     metrics = result_metrics(task)
     metric = section.metric or selection_metric(task)
     if metric is None:
@@ -82,6 +84,14 @@ def check_held_out(section: Node, tree: ConfigTree, base_tree: Node, what: str) 
     return []
 
 
+def check_same_held_out(paths: Sequence[str], known: Sequence[str], entry: Entry) -> list[Problem]:
+    """A problem where a parameter sets how many images are held out: what is compared is measured on the same ones."""
+    if HELD_OUT not in known or overlapping(HELD_OUT, paths) is None:
+        return []
+    message = f"sets {HELD_OUT}, and what is compared is measured on the same images; allowed: to set it in config"
+    return [Problem(entry.key_at, entry.node.path, message)]
+
+
 def check_seen(name: str, metrics: Mapping[str, Metric], at: Node) -> list[Problem]:
     """Problems of a metric to choose by: there is none, or it is measured on cases that no choice may see."""
     allowed = [other for other, metric in metrics.items() if metric.split in ("validation", None)]
@@ -99,6 +109,23 @@ def overlapping(path: str, others: Sequence[str]) -> str | None:
     return next((other for other in others if f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")), None)
 
 
+def _differently_held_out(tree: ConfigTree, base_tree: Node, drafts: Sequence[Draft]) -> list[Problem]:
+    """Variants that hold out another number of images than the base: their metrics could not be compared, nor tuned by."""
+    problems = []
+    own = _held_out(tree, base_tree)
+    for draft in drafts:
+        size = _held_out(tree, tree.assign(base_tree, draft.changes))
+        if own is not None and size is not None and size != own:
+            message = f"variant {draft.label!r} has {HELD_OUT} {size}; allowed: {own}, as in config, for all that are tuned"
+            problems.append(Problem(draft.at.at, draft.at.path, message))
+    return problems
+
+
+def _held_out(tree: ConfigTree, values: Node) -> Any:
+    config, _ = tree.validated(values)
+    return None if config is None else flatten(config.model_dump(mode="json")).get(HELD_OUT)
+
+
 def _paths(space: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draft]) -> list[Problem]:
     """Unknown paths, paths that the variants set, values that the configuration refuses or that stand there twice."""
     problems: list[Problem] = []
@@ -108,6 +135,7 @@ def _paths(space: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draf
         if path not in known:
             problems.append(Problem(entry.key_at, entry.node.path, f"unknown configuration path; {suggestion(path, known)}"))
             continue
+        problems.extend(check_same_held_out([path], known, entry))
         if rival := overlapping(path, taken):
             message = f"the variants set {rival} themselves; allowed: a path that they leave alone"
             problems.append(Problem(entry.key_at, entry.node.path, message))

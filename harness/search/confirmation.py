@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from harness.errors import PlanChanged
 from harness.plan import Plan
 from harness.search.confirm import names, top_plan
-from harness.search.desk import alone
 from harness.search.model import Study
+from harness.search.place import alone, check_current
 from harness.search.trials import Trial
-from harness.stages import begin
+from harness.stages import begin, following, settle
 from harness.store import atomic
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.records import Store
@@ -20,8 +20,9 @@ from harness.trainer import say
 def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], replan: bool = False) -> Plan | None:
     """The plan in which the best trials run again, written down; None where nothing is to be confirmed.
 
-    Where the search went on and found others to be the best, the old plan is archived and fresh seeds are used: evidence counts
-    once. Raises InputError, StoreError.
+    Where the search went on and found others to be the best, where another number of seeds is asked for, and where runs that were
+    tried again made another trial the winner, the old plan is archived and fresh seeds are used: evidence counts once. Raises
+    InputError, StoreError.
     """
     watch = Watch(Timing(), Holder.here())
     while True:
@@ -34,20 +35,45 @@ def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], repl
 
 
 def _begun(store: Store, study: Study, trials: Sequence[Trial], replan: bool, own: Lease) -> Plan | None:
+    check_current(store.paths.study(study.name), study)
     asked = top_plan(study, trials, earlier(store, study))
     if asked is None:
         return None
     own.check()
     if not replan:
-        try:
-            return begin(store, asked)
-        except PlanChanged:  # nobody changed a file
-            say(f"the best trials are others than before: {asked.name} is made anew; the old plan is archived, its runs stay")
+        why = _outdated(store, study, asked)
+        if why is None:
+            try:
+                return begin(store, asked)
+            except PlanChanged:  # nobody changed a file
+                why = "the best trials are others than before"
+        say(f"{why}: {asked.name} is made anew; the old plan is archived, its runs stay")
     if store.load_plan(asked.name) is not None:
         own.check()
         store.archive_plan(asked.name)
     anew = top_plan(study, trials, earlier(store, study))
     return begin(store, anew) if anew is not None else None
+
+
+def _outdated(store: Store, study: Study, asked: Plan) -> str | None:
+    """Why a confirmation of these trials that has begun cannot be gone on with; None: it can, or none has begun.
+
+    More seeds may choose another winner, after evidence has been seen of the first.
+    """
+    stored = store.load_plan(asked.name)
+    records = store.records([run.id for run in stored.runs]) if stored is not None else {}
+    if stored is None or all(record.state == "pending" for record in records.values()):
+        return None
+    if stored.looks != asked.looks:
+        return "another number of seeds is asked for than before"
+    then, begun = following(stored, records), store.load_plan(names(study)[1])
+    if then is None or begun is None or then.chosen == begun.chosen:
+        return None
+    try:
+        settle(store, then)
+    except PlanChanged:
+        return "the winner is another than before"
+    return None
 
 
 def earlier(store: Store, study: Study) -> list[Plan]:

@@ -7,16 +7,17 @@ target is met exactly and a trial that nobody trains any more is seen as such: i
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.experiment.space import Choice, Values
+from harness.errors import InputError
+from harness.experiment.space import Values
 from harness.search.model import Study
-from harness.search.storage import close_storage, open_storage, talking
+from harness.search.place import alone, check_current, refuse_other_storage
+from harness.search.proposals import pruner, sampler, suggested
+from harness.search.storage import close_storage, open_storage, shown, talking
 from harness.search.trials import (
     DIGEST,
     ENDED,
@@ -31,14 +32,13 @@ from harness.search.trials import (
     trained_s,
     trial_of,
 )
+from harness.store import atomic
 from harness.store import lease as leases
-from harness.store.lease import Lease, Standing, SupersededError, Watch
+from harness.store.lease import Holder, Lease, Standing, SupersededError, Timing, Watch
 from harness.store.paths import StudyPaths
 
 if TYPE_CHECKING:
     import optuna
-
-POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -66,60 +66,73 @@ class Ending:
 class Desk:
     """Gives out the trials of a study. `url` as `harness.search.storage.address` gives it.
 
-    Every method raises StoreError where the storage cannot be used, and those that are handed a ticket raise SupersededError
-    where another trial goes on with its values by now.
+    Everything raises StoreError where the storage cannot be used, and where the search was begun anew meanwhile; what is handed
+    a ticket raises SupersededError where another trial goes on with its values by now. To open one raises InputError where the
+    search keeps its trials elsewhere.
     """
 
-    def __init__(self, paths: StudyPaths, study: Study, url: str | None = None) -> None:
+    def __init__(self, paths: StudyPaths, study: Study, url: str | None = None, watch: Watch | None = None) -> None:
         import optuna
 
         self.paths, self.study, self._url = paths, study, url
-        self._storage = open_storage(paths, url)
-        with talking(url):
+        # Of several that make the same tables, or the same study, at once, a database refuses all but one.
+        with alone(paths, watch or Watch(Timing(), Holder.here())), self._talking():
+            refuse_other_storage(paths, url)
+            self._storage = open_storage(paths, url)
             self.optuna = optuna.create_study(
                 storage=self._storage,
                 study_name=_name(study),
                 directions=list(study.objectives.values()),
-                pruner=_pruner(study),
+                pruner=pruner(study),
                 load_if_exists=True,
             )
+            atomic.make_folder(paths.trials)  # without a journal it says that the trials are in a database
 
     def close(self) -> None:
         """Let go of the storage."""
         close_storage(self._storage)
 
     def prepare(self, watch: Watch) -> None:
-        """Before there are workers: what is known to be good is tried first."""
-        with alone(self.paths, watch), talking(self._url):
-            there = [trial.values for trial in self.trials()]
+        """Before trials are given out: what is known to be good is tried first. Another time it does nothing.
+
+        Raises InputError where the search has begun in another storage.
+        """
+        with alone(self.paths, watch), self._talking():
+            trials = self.trials()
+            if all(trial.state == "waiting" for trial in trials) and any(self.paths.trials.iterdir()):
+                where = self.paths.journal if self._url is None else shown(self._url)
+                message = "holds none of its trials; allowed: the storage that it began in, or --replan"
+                raise InputError(f"{self.study.name}: has begun, and {where} {message}")
+            there = [trial.values for trial in trials]
             for values in self.study.first:
                 if values not in there:
                     self.optuna.enqueue_trial(dict(values))
 
     def trials(self) -> list[Trial]:
         """Every trial so far, in the order they were given out."""
-        with talking(self._url):
+        with self._talking():
             return [trial_of(self.study, frozen) for frozen in self.optuna.get_trials(deepcopy=False)]
 
     def ask(self, watch: Watch) -> Ticket | None:
         """A trial to train; None where the target is reached, the budget spent, or every trial fails in the same way."""
         while True:
-            with alone(self.paths, watch) as own, talking(self._url):
+            with alone(self.paths, watch) as own, self._talking():
                 try:
                     trials = self._give_back(watch, own)
                     if self.is_over(trials):
                         return None
-                    self.optuna.sampler = _sampler(self.study, _proposed(trials))
+                    self.optuna.sampler = sampler(self.study, trials)
                     trial = self.optuna.ask()
                     lease = leases.take(self.paths.trial(trial.number), watch)
                     if lease is None:  # who came next while this one slept has given it back
                         continue
-                    values = _suggested(self.study, trial)
+                    values = suggested(self.study, trial)
                     # Who slept here for so long that others gave out trials meanwhile has given out one too many: whoever asks
                     # next takes it back. Who is alone until now is seen by everyone later, so that the target is met exactly.
                     if leases.highest(own.folder) == own.number:
                         return Ticket(trial.number, values, lease, trial)
-                    lease.beat("free")
+                    with suppress(FileNotFoundError):  # they have taken it back already
+                        lease.beat("free")
                 except SupersededError:
                     continue
 
@@ -136,24 +149,24 @@ class Desk:
 
     def note_runs(self, ticket: Ticket, runs: Sequence[str]) -> None:
         """Write down of which runs the trial is made."""
-        with talking(self._url):
+        with self._talking():
             ticket.trial.set_user_attr(RUNS, list(runs))
 
     def note_bound(self, ticket: Ticket, name: str, excess: float) -> None:
-        """Write down how far the trial is over a bound: the sampler learns from it. 0 or less: within."""
+        """Write down how far the trial is over a bound: TPE learns from it. 0 or less: within."""
         if self.study.sampler != "cmaes":  # which knows of no bounds, and says so each time
-            with talking(self._url):
+            with self._talking():
                 ticket.trial.set_constraint(name, excess)
 
     def note_epochs(self, ticket: Ticket, values: Mapping[int, float]) -> None:
         """Tell the pruner of epochs (from 1) that it does not know yet."""
-        with talking(self._url):
+        with self._talking():
             for epoch, value in values.items():
                 ticket.trial.report(value, epoch)
 
     def prunes(self, ticket: Ticket) -> bool:
         """Whether the pruner would leave the trial there."""
-        with talking(self._url):
+        with self._talking():
             return bool(ticket.trial.should_prune())
 
     def tell(self, ticket: Ticket, ending: Ending) -> None:
@@ -168,7 +181,7 @@ class Desk:
             EPOCHS: ending.epochs,
             ENDED: ending.state,
         }
-        with talking(self._url):
+        with self._talking():
             for name, value in facts.items():
                 if value is not None:
                     ticket.trial.set_user_attr(name, value)
@@ -180,9 +193,16 @@ class Desk:
 
     def retry(self, watch: Watch, trial: Trial) -> None:
         """Have the values of a failed trial tried again, once."""
-        with alone(self.paths, watch), talking(self._url):
+        with alone(self.paths, watch), self._talking():
             if trial.number not in {other.follows for other in self.trials()}:
                 self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
+
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        # A folder of the same name, with leases of the same numbers, may be another search's by now.
+        check_current(self.paths, self.study)
+        with talking(self._url):
+            yield
 
     def _give_back(self, watch: Watch, own: Lease) -> list[Trial]:
         """Trials that nobody trains any more: told FAIL, their values to be tried again. Alone, by the lease `own`.
@@ -215,15 +235,6 @@ class Desk:
         return Standing.GONE if seen is None else watch.standing(seen)
 
 
-@contextmanager
-def alone(paths: StudyPaths, watch: Watch) -> Iterator[Lease]:
-    """No other worker gives out trials of the study, or begins its confirmation, meanwhile. Raises StoreError."""
-    while (own := leases.take(paths.desk, watch)) is None:
-        time.sleep(POLL_S)
-    with own:
-        yield own
-
-
 def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:
     """The trials as `Desk.trials` gives them, for somebody who only reads; None where there are none yet.
 
@@ -246,58 +257,6 @@ def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial]
         close_storage(storage)
 
 
-def elsewhere(paths: StudyPaths) -> bool:
-    """Whether a search that has begun keeps its trials in a database."""
-    return not paths.journal.exists() and paths.trials.is_dir()
-
-
 def _name(study: Study) -> str:
     """What the storage calls a study: a database may hold those of several results folders."""
     return f"{study.name} {study.created}"
-
-
-def _suggested(study: Study, trial: optuna.Trial) -> Values:
-    values: dict[str, int | float | str] = {}
-    for parameter in study.space:
-        if not parameter.is_active(values):
-            continue
-        name = parameter.name
-        if isinstance(parameter, Choice):
-            values[name] = trial.suggest_categorical(name, list(parameter.options))
-        elif parameter.integer:
-            step = 1 if parameter.step is None else int(parameter.step)
-            values[name] = trial.suggest_int(name, int(parameter.low), int(parameter.high), step=step, log=parameter.log)
-        else:
-            values[name] = trial.suggest_float(name, parameter.low, parameter.high, step=parameter.step, log=parameter.log)
-    return values
-
-
-def _proposed(trials: Sequence[Trial]) -> int:
-    """How many settings there are; a trial that goes on with another's values, or was cut short before its own, brings none."""
-    return sum(trial.follows is None and bool(trial.values) for trial in trials)
-
-
-def _sampler(study: Study, begun: int) -> optuna.samplers.BaseSampler:
-    """Seeded by how many settings there are, which never falls: a worker alone proposes the same however often it is stopped."""
-    import optuna
-
-    seed = int.from_bytes(hashlib.sha256(f"{study.name}/{begun}".encode()).digest()[:4])
-    if study.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    if study.sampler == "cmaes":
-        return optuna.samplers.CmaEsSampler(seed=seed)
-    if study.sampler == "nsga2":
-        return optuna.samplers.NSGAIISampler(seed=seed)
-    return optuna.samplers.TPESampler(seed=seed, group=any(parameter.when for parameter in study.space))
-
-
-def _pruner(study: Study) -> optuna.pruners.BasePruner:
-    import optuna
-
-    pruners: Mapping[str, Any] = {
-        "none": optuna.pruners.NopPruner,
-        "median": lambda: optuna.pruners.MedianPruner(n_warmup_steps=study.prune_after),
-        "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=study.prune_after),
-    }
-    pruner: optuna.pruners.BasePruner = pruners[study.pruner]()
-    return pruner

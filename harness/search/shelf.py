@@ -7,7 +7,9 @@ import json
 from harness.errors import PlanChanged, StoreError
 from harness.flat import config_difference
 from harness.search.model import Study, task_of
+from harness.search.place import alone, in_training
 from harness.store import atomic
+from harness.store.lease import Holder, SupersededError, Timing, Watch
 from harness.store.paths import NAME
 from harness.store.records import Store
 from harness.task import location_paths
@@ -17,14 +19,28 @@ FIXED = ("task", "task_version", "accelerator", "data", "seeds", "objectives", "
 
 
 def prepare(store: Store, asked: Study, replan: bool = False) -> Study:
-    """`settle`, and the study written down; one that it replaces is archived, its runs stay."""
-    study, replaces = settle(store, asked, replan)
-    if replaces:
-        _archive(store, asked.name)
-    paths = store.paths.study(asked.name)
-    atomic.make_folder(paths.folder)
-    atomic.write_json(paths.spec, study)
-    return study
+    """`settle`, and the study written down; one that it replaces is archived, its runs stay.
+
+    Raises StoreError, too, where trials of the one to be replaced are being trained.
+    """
+    paths, watch = store.paths.study(asked.name), Watch(Timing(), Holder.here())
+    while True:
+        try:
+            with alone(paths, watch) as own:
+                new = replan or not paths.spec.exists()
+                study, replaces = settle(store, asked, replan)
+                if not new:
+                    atomic.write_json(paths.spec, study, own)
+                    return study
+                if replaces:
+                    own.check()
+                    _archive(store, asked.name, watch)
+                atomic.make_folder(paths.folder)
+                if atomic.publish(paths.spec, atomic.to_json(study)):
+                    return study
+                replan = False  # somebody was quicker: theirs is gone on with
+        except SupersededError:  # slept for so long that another one went on here
+            continue
 
 
 def settle(store: Store, asked: Study, replan: bool = False) -> tuple[Study, bool]:
@@ -95,7 +111,14 @@ def _shown(parameter: dict[str, object] | None) -> str:
     return json.dumps({key: value for key, value in parameter.items() if key != "name" and value not in (None, False, {})})
 
 
-def _archive(store: Store, name: str) -> None:
+def _archive(store: Store, name: str, watch: Watch) -> None:
+    if found := in_training(store.paths.study(name), watch):
+        trial, seen = found
+        holder = f" on {seen.claim.holder.host} (process {seen.claim.holder.pid})" if seen.claim else ""
+        raise StoreError(
+            f"{name}: trial {trial} is being trained{holder}; stop the search's workers before --replan "
+            f"(one whose machine is gone counts as gone {watch.timing.stale_s:.0f} seconds after its last sign of life)"
+        )
     number = 1
     while (target := store.paths.earlier_study(name, number)).exists():
         number += 1

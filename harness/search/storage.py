@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError, StoreError
 from harness.store import atomic
@@ -19,6 +18,11 @@ if TYPE_CHECKING:
 
 VARIABLE = "HARNESS_STORAGE"
 DATABASES = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "sqlite": "sqlite"}
+SQLITE_WAIT_S = 60.0  # while other workers write; its own 5 seconds are short on a slow disk
+UNREADABLE = (
+    "--storage: the address cannot be read; allowed: postgresql://user:password@host:port/database, "
+    "with @ in a user or a password written as %40, / as %2F, : as %3A and ? as %3F"
+)
 
 
 def address(option: str | None) -> str | None:
@@ -33,7 +37,17 @@ def address(option: str | None) -> str | None:
     if scheme not in DATABASES:
         allowed = "journal, postgresql://user:password@host/database or sqlite:///file (for workers on one machine)"
         raise InputError(f"--storage: {scheme!r} is no storage for trials; allowed: {allowed}")
+    _check(url)
     return url
+
+
+def shown(url: str) -> str:
+    """The address as people may see it: without user, password and options."""
+    from sqlalchemy import make_url
+
+    parsed = make_url(url)
+    server = f"{'…@' if parsed.username else ''}{parsed.host or ''}{f':{parsed.port}' if parsed.port else ''}"
+    return f"{parsed.drivername}://{server}/{parsed.database or ''}"
 
 
 def open_storage(paths: StudyPaths, url: str | None) -> optuna.storages.BaseStorage:
@@ -46,9 +60,11 @@ def open_storage(paths: StudyPaths, url: str | None) -> optuna.storages.BaseStor
 
         with talking(None):
             return optuna.storages.JournalStorage(Journal(paths.journal))  # type: ignore[arg-type]  # its base class is not public
-    scheme, _, rest = url.partition(":")
+    settings: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 1}
+    if url.startswith("sqlite"):
+        settings["connect_args"] = {"timeout": SQLITE_WAIT_S}
     with talking(url):
-        return optuna.storages.RDBStorage(f"{DATABASES[scheme]}:{rest}", engine_kwargs={"pool_pre_ping": True, "pool_size": 1})
+        return optuna.storages.RDBStorage(_with_driver(url), engine_kwargs=settings)
 
 
 def close_storage(storage: optuna.storages.BaseStorage) -> None:
@@ -97,16 +113,38 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(level)
 
 
+def _check(url: str) -> None:
+    """Raises InputError for an address of which another part would be taken for the host, or that workers cannot share."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise InputError(UNREADABLE) from error
+    if any(mark in (parsed.host or "") for mark in "@&="):  # the rest of a password, which errors would show
+        raise InputError(UNREADABLE)
+    in_memory = not parsed.database or ":memory:" in url or "mode=memory" in url
+    if parsed.drivername == "sqlite" and in_memory:
+        raise InputError("--storage: a database in memory is each worker's own; allowed: sqlite:///file")
+
+
+def _with_driver(url: str) -> str:
+    scheme, _, rest = url.partition(":")
+    return f"{DATABASES[scheme]}:{rest}"
+
+
 @contextmanager
 def _told(url: str) -> Iterator[None]:
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
-    shown = re.sub(r"//[^@/]*@", "//…@", url)
     try:
         yield
     except ImportError as error:
-        raise InputError(f"--storage: {shown} needs a driver: pip install 'ablation-harness[postgres]' ({error})") from error
+        raise InputError(f"--storage: {shown(url)} needs a driver: pip install 'ablation-harness[postgres]' ({error})") from error
     except (SQLAlchemyError, StorageInternalError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        raise StoreError(f"--storage: {shown} cannot be used: {reason.replace(url, shown)}") from error
+        for secret in (_with_driver(url), url):
+            reason = reason.replace(secret, shown(url))
+        raise StoreError(f"--storage: {shown(url)} cannot be used: {reason}") from error

@@ -17,6 +17,9 @@ State = Literal["completed", "pruned", "diverged", "infeasible", "failed", "runn
 # What a trial's user attributes are called in the study's storage.
 RUNS, ENDED, REASON, DIGEST, SECONDS, EPOCHS, FOLLOWS = "runs", "ended", "reason", "digest", "seconds", "epochs", "follows"
 
+UNMEASURED = "unmeasured"  # how the digest begins where every run went well and none measured an objective
+NEVER_MEASURED = "a retry would not measure it either; aim at another metric, or have the task measure it, and --replan"
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -45,6 +48,11 @@ class Trial:
     def over(self) -> bool:
         """Whether nothing more will come of it."""
         return self.state not in ("running", "waiting")
+
+    @property
+    def retriable(self) -> bool:
+        """Whether it failed as a run of it did, so that `--retry failed` may help."""
+        return self.state == "failed" and not (self.digest or "").startswith(UNMEASURED)
 
 
 def trial_of(study: Study, frozen: optuna.trial.FrozenTrial) -> Trial:

@@ -19,9 +19,9 @@ from harness.retry import renew_run
 from harness.search.confirmation import begin_confirmation
 from harness.search.desk import Desk, Ending, Ticket
 from harness.search.model import Study, config_of, spec_of, task_of
-from harness.search.trials import counted, stuck
+from harness.search.trials import NEVER_MEASURED, UNMEASURED, counted, stuck
 from harness.stop import Stop
-from harness.store.lease import Holder, Standing, SupersededError
+from harness.store.lease import Holder, Standing, SupersededError, Watch
 from harness.store.records import Result, Spec, Store, decode, read_rows
 from harness.store.trialruns import write_trial_runs
 from harness.trainer import Options, Trainer, say
@@ -42,12 +42,13 @@ class SearchWorker:
         if self.task.version != study.task_version:
             versions = f"searched with version {study.task_version} of {study.task}, this is version {self.task.version}"
             raise InputError(f"{study.name}: {versions}; search anew with --replan")
-        self.desk = Desk(store.paths.study(study.name), study, url)
-        self.trainer = Trainer(store, options, stop, here)
-        self.watch = self.trainer.watch
+        self.watch = Watch(options.timing, here or Holder.here())
+        self.desk = Desk(store.paths.study(study.name), study, url, self.watch)
+        self.trainer = Trainer(store, options, stop, self.watch.here)
 
     def work(self) -> int:
         """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
+        self.desk.prepare(self.watch)
         self._retry()
         idle_since = time.monotonic()
         while not self.stop():
@@ -111,7 +112,7 @@ class SearchWorker:
             return EXIT_INTERRUPTED
         if example := stuck(own):
             say(f"{self.study.name}: every trial so far failed in the same way ({example.reason}); no further one is begun")
-            say("once mended: --retry failed")
+            say("once mended: --retry failed" if example.retriable else NEVER_MEASURED)
         return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in own) else EXIT_OK
 
 
@@ -205,7 +206,7 @@ class _Attempt:
             values = [result.metrics.get(name) for result in results]
             known = [value for value in values if value is not None and math.isfinite(value)]
             if len(known) < len(values):
-                return Ending("failed", reason=f"output: the runs measured no {name}", **spent)
+                return Ending("failed", reason=f"output: the runs measured no {name}", digest=f"{UNMEASURED} {name}", **spent)
             objectives.append(fmean(known))
         return Ending("completed", tuple(objectives), **spent)
 

@@ -9,6 +9,7 @@ from searching import SPACE, toy_search
 
 from harness.errors import InputError
 from harness.experiment import load_experiment
+from harness.experiment.searching import Search
 
 WRONG = {
     "{space: {efect: {range: [-3, 3]}}}": "did you mean effect",
@@ -31,7 +32,11 @@ WRONG = {
     f"{{space: {SPACE}, objectives: [score, loss], pruner: median}}": "median compares one objective; allowed for several: none",
     f"{{space: {SPACE}, budget: soon}}": "search.budget: ",
     f"{{space: {SPACE}, trials: 0}}": "search.trials: 0 is out of range",
-    f"{{space: {SPACE}, sampler: cmaes, constraints: {{parameters: {{at_most: 9}}}}}}": "cmaes learns nothing from constraints",
+    f"{{space: {SPACE}, sampler: cmaes, constraints: {{parameters: {{at_most: 9}}}}}}": "cmaes takes no constraints; "
+    "allowed: tpe, which learns from them",
+    "{space: {effect: {range: [0, 0.5], step: 0.2}}}": "search.space.effect.range: 0.5 is no number of steps of 0.2 from 0; "
+    "allowed: a largest value that is, such as 0.4",
+    "{space: {steps: {range: [2, 9], step: 8}}}": "such as 10",
     "{space: {failure: {choice: [bug, oom]}}, sampler: cmaes}": "cmaes searches ranges only",
     "{space: {steps: {range: [1.5, 9]}}}": "search.space.steps.range[0]: 1.5",
     "{space: {steps: {range: [0, 9]}}}": "search.space.steps.range[0]: 0 is out of range",
@@ -107,6 +112,58 @@ def test_the_base_is_tried_first_where_the_space_holds_it_and_nothing_twice(tmp_
     assert outside.first == ({"effect": 2.0},)
     broken = toy_search(tmp_path, "{space: {effect: {range: [-3, 3], int: true}}}", config="{effect: 0.5}")
     assert broken.first == ()
+
+
+@pytest.mark.parametrize(
+    "step", ["{range: [0, 0.7], step: 0.1}", "{range: [-1, 0.2], step: 0.3}", "{range: [0, 1e-3], step: 1e-5}"]
+)
+def test_steps_that_end_at_the_largest_value_are_taken_whatever_their_binary_fractions(tmp_path: Path, step: str) -> None:
+    assert len(toy_search(tmp_path, f"{{space: {{effect: {step}}}}}").space) == 1
+
+
+LOOKAHEAD = "{lookahead: {choice: {off: {optimizer.lookahead: null}, on: {optimizer.lookahead: {k: 5, alpha: 0.5}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("base", "first"),
+    [
+        ("null", {"lookahead": "off"}),
+        ("{k: 5, alpha: 0.5}", {"lookahead": "on"}),
+        ("{k: 9, alpha: 0.5}", None),
+    ],
+)
+def test_a_block_is_no_null(tmp_path: Path, base: str, first: dict[str, str] | None) -> None:
+    found = _images(tmp_path, f"{{space: {LOOKAHEAD}}}", f"config: {{data.validation_size: 5000, optimizer.lookahead: {base}}}")
+    assert found.first == (() if first is None else (first,))
+    assert found.base_in_space == (first is not None)
+
+
+def test_an_option_that_sets_nothing_is_the_base_alone(tmp_path: Path) -> None:
+    half = "{model.widths: [32, 64, 128]}"
+    search = f"{{space: {{size: {{choice: {{source: {{}}, half: {half}}}}}}}, first: [{half}]}}"
+    assert _images(tmp_path, search).first == ({"size": "source"}, {"size": "half"})
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        "{data.validation_size: {range: [100, 5000]}}",
+        "{held: {choice: {few: {data.validation_size: 100}, many: {data.validation_size: 5000}}}}",
+        "{held: {choice: {few: {data: {validation_size: 100}}, many: {data: {validation_size: 5000}}}}}",
+    ],
+)
+def test_all_trials_are_measured_on_the_same_images(tmp_path: Path, space: str) -> None:
+    said = _refused(tmp_path, f"{{space: {space}}}", "config: {data.validation_size: 5000}")
+    assert "sets data.validation_size, and what is compared is measured on the same images; allowed: to set it in config" in said
+    assert "1 problem" in said
+
+
+def _images(folder: Path, search: str, more: str = "config: {data.validation_size: 5000}") -> Search:
+    path = folder / "images.yaml"
+    path.write_text(f"question: How good?\nmargin: 1\n{more}\nsearch: {search}\n")
+    found = load_experiment(path).search
+    assert found is not None
+    return found
 
 
 def _refused(folder: Path, search: str, more: str) -> str:

@@ -116,6 +116,23 @@ def test_the_values_that_make_a_configuration_are_found() -> None:
     assert values_of(SPACE, adam) == {"lr": 0.5, "optimizer": "adam", "width": 8}
 
 
+BLOCK = Choice(name="x", options={"off": {"a.b": None}, "on": {"a.b": {"k": 5, "l": 1}}, "asis": {}, "k": {"a.b.k": 5}})
+
+
+@pytest.mark.parametrize(
+    ("config", "value"),
+    [
+        ({"a": {"b": None}}, "off"),
+        ({"a": {"b": {"k": 5, "l": 1}}}, "on"),  # what says most of those that fit
+        ({"a": {"b": {"k": 5, "l": 2}}}, "k"),
+        ({"a": {"b": {"k": 6, "l": 2}}}, "asis"),
+        ({"a": {}}, "asis"),
+    ],
+)
+def test_a_choice_finds_the_option_that_says_most_of_a_configuration(config: Mapping[str, Any], value: str) -> None:
+    assert BLOCK.value_in(flatten(config)) == value
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -100,6 +100,22 @@ def test_a_task_that_can_hold_images_out_must(tmp_path: Path, config: str) -> No
     assert "tune: tuning needs data.validation_size above 0; allowed: a number of training images to hold out" in said
 
 
+@pytest.mark.parametrize("path", ["data.validation_size: [100, 5000]"])
+def test_nothing_is_tuned_over_the_images_that_are_held_out(tmp_path: Path, path: str) -> None:
+    said = refused(tmp_path, f"{{space: {{{path}}}}}", config=HELD_OUT, **IMAGES)
+    assert "tune.space.data.validation_size: sets data.validation_size, and what is compared is measured on the same" in said
+    assert "1 problem" in said
+
+
+@pytest.mark.parametrize("own", ["data.validation_size: 0", "data: {validation_size: 100}"])
+def test_every_variant_is_tuned_on_the_same_images(tmp_path: Path, own: str) -> None:
+    size = own.rpartition(" ")[2].removesuffix("}")
+    fields = {**IMAGES, "variants": f"{{a: {{}}, b: {{{own}}}}}"}
+    said = refused(tmp_path, "{space: {optimizer.lr: [0.1, 0.2]}}", config=HELD_OUT, **fields)
+    assert f"variant 'b' has data.validation_size {size}; allowed: 5000, as in config, for all that are tuned" in said
+    assert "tuned.yaml:4:" in said
+
+
 def test_a_label_with_its_setting_may_be_too_long(tmp_path: Path) -> None:
     long = "b" * 75
     said = refused(tmp_path, "{space: {steps: [1, 4]}}", variants=f"{{a: {{}}, b: {{noise: 0.5}}, {long}: {{noise: 2}}}}")

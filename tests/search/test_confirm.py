@@ -10,6 +10,7 @@ from searched import LEAK, confirm, ended, keep, study_of, trials_of
 from searching import SPACE, toy_search
 
 from harness.errors import InputError, PlanChanged
+from harness.experiment.file import Confirm
 from harness.search.confirm import FINAL_SEED, TOP_SEED, names, top_plan
 from harness.search.confirmation import begin_confirmation, earlier
 from harness.stages import begin, following
@@ -83,6 +84,53 @@ def test_another_winner_on_the_same_seeds_is_still_refused(store: Store) -> None
     assert asked is not None
     with pytest.raises(PlanChanged):
         begin(store, asked)
+
+
+def test_another_number_of_seeds_confirms_anew_on_fresh_ones(store: Store) -> None:
+    study = study_of(confirm=Confirm(top=3, seeds=3))
+    trials = keep(store, study)
+    old = confirm(store, study, trials)
+    more = study_of(confirm=Confirm(top=3, seeds=6))
+    top = begin_confirmation(store, more, trials)
+    assert top is not None
+    assert {run.seed for run in top.runs} == set(range(TOP_SEED + 3, TOP_SEED + 9))
+    other = next(label for label in reversed(top.variants) if old.chosen and label != old.chosen.variants["winner"])
+    for run in top.runs:
+        ended(store, top, run.id, LEAK, 99.0 if run.variant == other else 60.0)
+    final = following(top, store.records([run.id for run in top.runs]))
+    assert final is not None
+    begun = begin(store, final)
+    assert begun.chosen is not None
+    assert begun.chosen.variants == {"winner": other}
+    assert not {run.seed for run in begun.runs} & {run.seed for run in old.runs}
+    assert begin_confirmation(store, more, trials) == top
+
+
+def test_another_number_of_seeds_costs_nothing_before_a_run_has_begun(store: Store) -> None:
+    trials = keep(store, study_of(confirm=Confirm(top=3, seeds=3)))
+    begin_confirmation(store, study_of(confirm=Confirm(top=3, seeds=3)), trials)
+    top = begin_confirmation(store, study_of(confirm=Confirm(top=3, seeds=6)), trials)
+    assert top is not None
+    assert {run.seed for run in top.runs} == set(range(TOP_SEED, TOP_SEED + 6))
+
+
+def test_another_winner_after_a_retry_is_confirmed_on_fresh_seeds(store: Store) -> None:
+    study = study_of()
+    trials = keep(store, study)
+    old = confirm(store, study, trials)
+    assert old.chosen is not None
+    top = store.load_plan(names(study)[0])
+    assert top is not None
+    assert begin_confirmation(store, study, trials) == top
+    other = next(label for label in top.variants if label != old.chosen.variants["winner"])
+    for run in top.runs:
+        if run.variant == other:
+            store.paths.run(run.id).result.unlink()  # as after --retry diverged
+            ended(store, top, run.id, LEAK, 99.0)
+    anew = begin_confirmation(store, study, trials)
+    assert anew is not None
+    assert not {run.seed for run in anew.runs} & {run.seed for run in top.runs}
+    assert earlier(store, study) == [top]
 
 
 def test_two_seeds_are_refused_with_the_reason(tmp_path: Path) -> None:

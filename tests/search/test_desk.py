@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from searching import SPACE, begun, toy_search, watch
+from searching import SPACE, begun, toy_search, watch, worker
 
+from harness.errors import InputError, StoreError
+from harness.search import prepare
 from harness.search.desk import Desk, Ending, Ticket, look
 from harness.search.trials import Trial, counted
 from harness.store import lease as leases
@@ -52,10 +55,17 @@ def test_it_is_queued_once_even_if_its_queueing_was_cut_short(store: Store, tmp_
     desk = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, first: [{{effect: 1}}, {{effect: 2}}]}}"))
     desk.prepare(watch())
     assert [trial.values["effect"] for trial in desk.trials()] == [0.0, 1.0, 2.0]
-    other = Desk(desk.paths, desk.study.model_copy(update={"created": "later"}))
+    study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, first: [{{effect: 1}}, {{effect: 2}}]}}", name="others"))
+    other = Desk(store.paths.study(study.name), study)
     other.optuna.enqueue_trial(dict(other.study.first[0]))  # killed here
     other.prepare(watch())
     assert [trial.values["effect"] for trial in other.trials()] == [0.0, 1.0, 2.0]
+
+
+def test_workers_that_come_first_queue_it_themselves(store: Store, tmp_path: Path) -> None:
+    study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 2, first: [{{effect: 1}}]}}"))
+    assert worker(store, study).work() == 0
+    assert [trial.values for trial in look(store.paths.study(study.name), study) or ()] == list(study.first)
 
 
 def test_no_trial_is_given_out_beyond_the_target(desk: Desk) -> None:
@@ -137,25 +147,82 @@ def test_a_trial_that_ends_while_it_is_given_back_stays_ended(desk: Desk, monkey
     assert [trial.follows for trial in desk.trials()] == [None, None]
 
 
+@pytest.mark.parametrize("given_back", [False, True])
 def test_one_that_slept_while_it_gave_out_a_trial_takes_nothing_from_the_target(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, given_back: bool
 ) -> None:
-    sampled = desk.optuna.ask
+    take = leases.take
     slept: list[int] = []
 
-    def sleeps() -> Any:
-        if not slept:
+    def sleeps(folder: Path, observer: leases.Watch) -> leases.Lease | None:
+        lease = take(folder, observer)
+        if folder == desk.paths.trial(0) and not slept:
             slept.append(1)
-            later = desk.paths.desk / f"lease.{leases.highest(desk.paths.desk) + 1}"
-            later.write_bytes(b"000000000001 free\n{}\n")  # somebody else had the desk
-        return sampled()
+            # Somebody else had the desk meanwhile, and may have given the trial back already.
+            for one in (desk.paths.desk, *([folder] if given_back else [])):
+                number = leases.highest(one)
+                (one / f"lease.{number + 1}").write_bytes(b"000000000001 free\n{}\n")
+                (one / f"lease.{number}").unlink()
+        return lease
 
-    monkeypatch.setattr(desk.optuna, "ask", sleeps)
+    monkeypatch.setattr(leases, "take", sleeps)
     ticket = ask(desk)
     assert states(desk) == ["interrupted", "running"]
     assert ticket.number == 1
     assert ticket.values == {"effect": 0.0, "noise": 1.0}
     assert len(counted(desk.trials())) == 1
+
+
+def test_a_search_that_was_begun_anew_takes_nothing_from_workers_of_the_old_one(store: Store, tmp_path: Path) -> None:
+    space = "{space: {effect: {range: [-3, 3]}}, pruner: median, trials: 3"
+    old = begun(store, toy_search(tmp_path, f"{space}}}"))
+    asleep = ask(old)
+    gone(asleep)
+    asked = toy_search(tmp_path, f"{space}, objectives: loss}}").model_copy(update={"created": "2027-01-01T00:00:00+00:00"})
+    new = begun(store, prepare(store, asked, replan=True))
+    ask(new)
+    before = new.trials()
+    for write in (
+        lambda: old.tell(asleep, DONE),
+        lambda: old.note_runs(asleep, ["0" * 12]),
+        lambda: old.note_bound(asleep, "parameters", 1.0),
+        lambda: old.note_epochs(asleep, {1: 50.0}),
+        lambda: old.retry(watch(), before[0]),
+        lambda: old.prepare(watch()),
+        lambda: old.ask(watch()),
+    ):
+        with pytest.raises(StoreError, match="toys: was begun anew"):
+            write()
+    assert new.trials() == before
+
+
+def test_an_address_that_holds_none_of_the_trials_is_refused(store: Store, tmp_path: Path) -> None:
+    study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 3}}"))
+    paths = store.paths.study(study.name)
+    right, wrong = (f"sqlite:///{tmp_path}/{name}.db" for name in ("right", "wrong"))
+    with closing(Desk(paths, study, wrong)) as desk:
+        desk.prepare(watch())  # nothing has begun yet
+    with closing(Desk(paths, study, right)) as desk:
+        desk.prepare(watch())
+        ask(desk)
+    for _ in range(2):
+        with closing(Desk(paths, study, wrong)) as desk, pytest.raises(InputError, match=r"wrong\.db holds none of its trials"):
+            desk.prepare(watch())
+    with closing(Desk(paths, study, right)) as desk:
+        desk.prepare(watch())
+        assert states(desk) == ["running"]
+
+
+def test_a_search_in_a_database_gets_no_journal_beside_it(store: Store, tmp_path: Path) -> None:
+    study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 1}}"))
+    paths = store.paths.study(study.name)
+    Desk(paths, study, f"sqlite:///{tmp_path}/trials.db").close()
+    with pytest.raises(InputError, match="toys: its trials are in a database; name it with"):
+        worker(store, study)
+    assert not paths.journal.exists()
+    other = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 1}}", name="others"))
+    with pytest.raises(InputError, match=r"others: its trials are in .*journal\.log; allowed: --storage journal"):
+        worker(store, other.study, f"sqlite:///{tmp_path}/trials.db")
 
 
 def test_endings_are_kept(store: Store, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 from searching import SPACE, begun, finish, held_by, kill, outcomes, postgres, toy_search, worker, workers
 
-from harness.search import Study
+from harness.search import Study, prepare
 from harness.search.desk import Desk
 from harness.search.trials import counted
 from harness.store.provenance import Provenance, Start
@@ -23,11 +23,14 @@ T = TypeVar("T")
 DATABASE = pytest.mark.needs("postgres", "/usr/lib/postgresql/*/bin/postgres")
 
 
-@pytest.fixture(params=["journal", pytest.param("postgresql", marks=DATABASE)])
+@pytest.fixture(params=["journal", "sqlite", pytest.param("postgresql", marks=DATABASE)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | None]:
     """Where the trials are kept."""
     if request.param == "journal":
         yield None
+        return
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/trials.db"
         return
     pytest.importorskip("psycopg", reason="needs the driver psycopg")
     with postgres(tmp_path) as address:
@@ -50,13 +53,16 @@ def check(desk: Desk, target: int) -> set[str]:
 
 
 @pytest.mark.slow
-def test_eight_workers_end_with_exactly_the_target(store: Store, tmp_path: Path, url: str | None) -> None:
-    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 200}}")
-    with closing(begun(store, study, url)) as desk:
-        with workers(store, study, 8, url) as refill:
-            finish(refill)
+def test_eight_workers_that_begin_at_once_end_with_exactly_the_target(store: Store, tmp_path: Path, url: str | None) -> None:
+    study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 200}}"))
+    with workers(store, study, 8, url) as refill:
+        crew = [process.pid for process in refill()]
+        finish(refill)
+        assert [process.pid for process in refill()] == crew  # none ended badly, to be started again
+    with closing(Desk(store.paths.study(study.name), study, url)) as desk:
         runs = check(desk, 200)
         assert len(desk.trials()) == 200
+        assert desk.trials()[0].values == study.first[0]
     assert {path.parent.name for path in store.paths.runs.glob("*/result.json")} == runs
 
 

@@ -71,3 +71,16 @@ def test_a_stop_in_the_last_step_leaves_the_confirmation_to_the_next_start(
 def test_diverged_trials_count(store: Store, tmp_path: Path) -> None:
     trials = searched(store, tmp_path, f"{{space: {SPACE}, trials: 2}}", "{diverge_at: 2}")
     assert [trial.state for trial in trials] == ["diverged", "diverged"]
+
+
+def test_an_objective_that_nothing_measures_ends_the_search_and_no_retry_is_advised(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = f"{{space: {SPACE}, sampler: random, objectives: score_fluctuation, trials: 20}}"
+    trials = searched(store, tmp_path, search, "{epochs: 1}")
+    assert [trial.reason for trial in trials] == ["output: the runs measured no score_fluctuation"] * 3
+    assert not any(trial.retriable for trial in trials)
+    said = capsys.readouterr().err
+    assert "every trial so far failed in the same way" in said
+    assert "aim at another metric" in said
+    assert "--retry" not in said

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from searching import SPACE, toy_search
+from searching import SPACE, begun, toy_search, watch
 
 from harness.errors import PlanChanged, StoreError
 from harness.search import Study, prepare
+from harness.search.place import in_training
 from harness.search.shelf import load_studies, load_study, settle, study_names
 from harness.store.records import Store
 
@@ -82,6 +85,37 @@ def test_replan_puts_the_study_away_with_its_trials(store: Store, study: Study, 
     prepare(store, study, replan=True)
     assert store.paths.earlier_study("toys", 2).is_dir()
     assert study_names(store) == ["toys"]
+
+
+def test_a_study_whose_trials_are_being_trained_is_not_put_away(store: Store, tmp_path: Path) -> None:
+    desk = begun(store, toy_search(tmp_path, SEARCH))
+    ticket = desk.ask(watch())
+    assert ticket is not None
+    asked = toy_search(tmp_path, f"{{space: {SPACE}, objectives: loss}}").model_copy(update={"created": "2027-01-01"})
+    with ticket.lease:
+        with pytest.raises(StoreError, match=r"toys: trial 0 is being trained on .*; stop the search's workers before --replan"):
+            prepare(store, asked, replan=True)
+        assert load_study(store, "toys") == desk.study
+    assert prepare(store, asked, replan=True) == asked
+
+
+def test_a_trial_of_another_machine_counts_as_trained_until_its_lease_is_old(store: Store, tmp_path: Path) -> None:
+    desk = begun(store, toy_search(tmp_path, SEARCH))
+    ticket = desk.ask(watch())
+    assert ticket is not None
+    lease = desk.paths.trial(0) / f"lease.{ticket.lease.number}"
+    lease.write_bytes(lease.read_bytes().replace(watch().here.machine.encode(), b"another"))
+    assert in_training(desk.paths, watch()) is not None
+    os.utime(lease, (0, 0))
+    assert in_training(desk.paths, watch()) is None
+
+
+def test_of_several_first_starts_one_makes_the_study(store: Store, tmp_path: Path) -> None:
+    asked = [toy_search(tmp_path, SEARCH).model_copy(update={"created": f"2026-01-0{day}"}) for day in range(1, 5)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda one: prepare(store, one), asked))
+    assert len({study.created for study in found}) == 1
+    assert load_study(store, "toys") in found
 
 
 def test_nothing_is_put_away_where_nothing_is(store: Store, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def one_search(standing: SearchStanding, table: RenderableType, paths: Paths, co
             Column("setting", holds="labels"),
         ]
         lines += [Text(), Grid(columns, rows, indent=0)]
-    if standing.number("failed"):
+    if any(trial.retriable for trial in _in(standing, "failed")):
         lines += [Text(), styled(printable(f"again: {wording.command(study, paths.root)} --retry failed"))]
     if confirmation is not None:
         lines += [Text(), confirmation]

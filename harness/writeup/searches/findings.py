@@ -15,8 +15,9 @@ from harness.figures import Confirmed, Fresh, SearchSubject
 from harness.flat import flatten
 from harness.plan import Plan
 from harness.search.confirm import BASE, WINNER, label_of, names
-from harness.search.desk import elsewhere, look
+from harness.search.desk import look
 from harness.search.model import Study, config_of, task_of
+from harness.search.place import elsewhere
 from harness.search.storage import VARIABLE, address
 from harness.search.trials import Trial, counted
 from harness.stages import choices, following

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness import wording
 from harness.search.confirm import FINAL_SEED, TOP_SEED, names
-from harness.search.trials import Trial, stuck
+from harness.search.trials import NEVER_MEASURED, Trial, stuck
 from harness.wording.trials import aims, allowed, condition, edges, measured, tally
 from harness.writeup.page import lead
 from harness.writeup.searches.findings import SearchFindings
@@ -74,7 +74,8 @@ def banner(findings: SearchFindings) -> list[str]:
         why = "BUDGET SPENT: " if findings.spent else ""
         lines.append(f"{why}{findings.over:,d} OF {study.trials:,d} TRIALS IN")
     if example := stuck(findings.trials):
-        lines.append(f"HELD: every trial failed in the same way ({example.reason}); once mended: --retry failed")
+        advice = "once mended: --retry failed" if example.retriable else NEVER_MEASURED
+        lines.append(f"HELD: every trial failed in the same way ({example.reason}); {advice}")
     if findings.stage != "base" and (findings.final is None or not findings.final.complete):
         lines.append(f"NOT CONFIRMED{'' if findings.stage in ('none', 'elsewhere') else ' YET'}: {OPTIMISTIC}")
     return [line for line in lines if line]

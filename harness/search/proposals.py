@@ -1,0 +1,66 @@
+"""A study -> Optuna's sampler and pruner for it, and the values that they propose for a trial."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.experiment.space import Choice, Values
+from harness.search.model import Study
+from harness.search.trials import Trial
+
+if TYPE_CHECKING:
+    import optuna
+
+
+def suggested(study: Study, trial: optuna.Trial) -> Values:
+    """The values of the parameters that are there in a trial that was just asked for."""
+    values: dict[str, int | float | str] = {}
+    for parameter in study.space:
+        if not parameter.is_active(values):
+            continue
+        name = parameter.name
+        if isinstance(parameter, Choice):
+            values[name] = trial.suggest_categorical(name, list(parameter.options))
+        elif parameter.integer:
+            step = 1 if parameter.step is None else int(parameter.step)
+            values[name] = trial.suggest_int(name, int(parameter.low), int(parameter.high), step=step, log=parameter.log)
+        else:
+            values[name] = trial.suggest_float(name, parameter.low, parameter.high, step=parameter.step, log=parameter.log)
+    return values
+
+
+def sampler(study: Study, trials: Sequence[Trial]) -> optuna.samplers.BaseSampler:
+    """What proposes the next trial after `trials`.
+
+    Seeded by how many settings there are, which never falls: a worker alone proposes the same however often it is stopped.
+    """
+    import optuna
+
+    seed = int.from_bytes(hashlib.sha256(f"{study.name}/{_proposed(trials)}".encode()).digest()[:4])
+    if study.sampler == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    if study.sampler == "cmaes":
+        return optuna.samplers.CmaEsSampler(seed=seed)
+    if study.sampler == "nsga2":
+        return optuna.samplers.NSGAIISampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=seed, group=any(parameter.when for parameter in study.space))
+
+
+def pruner(study: Study) -> optuna.pruners.BasePruner:
+    """What says after an epoch whether a trial is left there."""
+    import optuna
+
+    pruners: Mapping[str, Any] = {
+        "none": optuna.pruners.NopPruner,
+        "median": lambda: optuna.pruners.MedianPruner(n_warmup_steps=study.prune_after),
+        "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=study.prune_after),
+    }
+    made: optuna.pruners.BasePruner = pruners[study.pruner]()
+    return made
+
+
+def _proposed(trials: Sequence[Trial]) -> int:
+    """How many settings there are; a trial that goes on with another's values, or was cut short before its own, brings none."""
+    return sum(trial.follows is None and bool(trial.values) for trial in trials)

@@ -1,0 +1,57 @@
+"""Where trials are kept: which addresses are taken, and that no error shows a password."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import InputError, StoreError
+from harness.search.storage import address, shown, talking
+
+SECRET = {
+    "postgresql://me:secret@host/trials": "postgresql://…@host/trials",
+    "postgres://me:sec/ret@host:5433/trials": "postgres://…@host:5433/trials",
+    "postgresql://me:sec?ret@host/trials": "postgresql://…@host/trials",
+    "postgresql://host/trials?user=me&password=secret": "postgresql://host/trials",
+    "postgresql://host/trials?password=sec@ret": "postgresql://host/trials",
+}
+
+
+@pytest.mark.parametrize("url", SECRET)
+def test_an_error_shows_the_address_without_its_password(url: str) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    assert address(url) == url
+    assert shown(url) == SECRET[url]
+    driver = url.replace("postgresql:", "postgresql+psycopg:").replace("postgres:", "postgresql+psycopg:")
+    with pytest.raises(StoreError) as caught, talking(url):
+        raise OperationalError("connect", None, Exception(f"no answer from {driver}, that is {url}"))
+    assert str(caught.value) == f"--storage: {shown(url)} cannot be used: " + str(caught.value).partition("used: ")[2]
+    assert "sec" not in str(caught.value)
+    assert "ret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:sec@ret@host/trials",
+        "postgresql://host:1/trials?password=sec@ret&user=me",
+        "postgresql://me:x@host:secret/db",
+    ],
+)
+def test_a_password_that_would_be_taken_for_the_host_is_refused_unseen(url: str) -> None:
+    with pytest.raises(InputError, match="with @ in a user or a password written as %40") as caught:
+        address(url)
+    assert "sec" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file:trials?mode=memory&uri=true"])
+def test_a_database_in_memory_is_refused(url: str) -> None:
+    with pytest.raises(InputError, match="a database in memory is each worker's own; allowed: sqlite:///file"):
+        address(url)
+
+
+def test_the_option_comes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_STORAGE", "sqlite:///trials.db")
+    assert address(None) == "sqlite:///trials.db"
+    assert address("sqlite:////others.db") == "sqlite:////others.db"
+    assert address("journal") is None
