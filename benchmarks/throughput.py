@@ -1,12 +1,12 @@
 """The plain loop and the harness -> samples a second of each, in turns on one machine, and how many times as fast.
 
-    python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images FOLDER] [--breakdown]
-    python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images FOLDER] --together 2
+    python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images cifar10|FOLDER] [--breakdown]
+    python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images cifar10|FOLDER] --together 2
 
 Same images, network, batch and recipe; each side a process of its own (see sides.py), the harness through the protocol that its
 workers use. A turn is some training steps, then all test images. `--breakdown` times what lies between the two as well: the plain
 loop with one idea more at a time, then the harness's own ways to carry out a step. The images are the shipped miniature's unless
-`--images` names an image folder; for an epoch of 390 steps, as on a GPU, that should be all of CIFAR-10.
+`--images` names others: `cifar10`, or an image folder. On a GPU it has to, for epochs of 390 steps.
 
 `--together N` compares N of the harness's processes at once, each with its share of the processors as workers have it, with one.
 """
@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--network", choices=sorted(NETWORKS), required=True)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--images", help="an image folder or a tar of one; default: the shipped miniature")
+    parser.add_argument("--images", help="cifar10, an image folder or a tar of one; default: the shipped miniature")
     parser.add_argument("--loader-workers", type=int, default=min(4, len(os.sched_getaffinity(0))))
     parser.add_argument("--turns", type=int, default=TURNS)
     parser.add_argument("--breakdown", action="store_true")
@@ -56,6 +56,8 @@ def main() -> None:
         config = configured(arguments.network, arguments.device, arguments.images)
         answer(lambda: worker(VERSIONS[arguments.side], config, arguments.device, arguments.loader_workers))
         return
+    if arguments.device == "cuda" and not arguments.images:
+        parser.error("--device cuda needs --images: the miniature's epochs of 15 steps end before anything can be timed there")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that no side stays behind, stopped
     if arguments.together:
         together(arguments)
@@ -65,7 +67,8 @@ def main() -> None:
 
 def configured(network: str, device: str, images: str | None) -> Config:
     """The source's recipe; 400 epochs, so that nothing ends while it is timed."""
-    data = {"dataset": "image_folder", "root": images} if images else {"dataset": "cifar10_mini"}
+    data = {"dataset": "cifar10"} if images == "cifar10" else {"dataset": "image_folder", "root": images}
+    data = data if images else {"dataset": "cifar10_mini"}
     precision = "bf16" if device == "cuda" else "fp32"
     return Config.model_validate({"data": data, "model": NETWORKS[network], "training": {"precision": precision}})
 

@@ -25,7 +25,7 @@ from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, Spec, encode, read_rows, write_rows
 from harness.summary import numbers, summary
-from harness.task import Closing, Housed, Task, Training, TrainingFailed, WithChoices
+from harness.task import Closing, Foreign, Housed, LastWords, Task, Training, TrainingFailed, WithChoices
 from harness.tracking import NoTracker, Tracker
 
 FIRST_CHECKPOINT_S = 60.0
@@ -145,6 +145,8 @@ class _Attempt:
                     break
                 enough = row is not None and self.means.enough(self.rows)
                 stop = self.means.should_stop() or enough
+                if stop and (off := self._heard_out(training)):
+                    return self._diverged(off)
                 if stop or self._checkpoint_is_due():
                     self._save(training)
                 if enough:
@@ -170,6 +172,15 @@ class _Attempt:
         self.means.tracker.log(kept)
         off = [name for name in self.job.task.metrics if kept.get(name) in ("nan", "inf", "-inf")]
         return f"{off[0]} is {kept[off[0]]} at epoch {len(self.rows)}" if off else None
+
+    def _heard_out(self, training: Training) -> str | None:
+        """End a program that is to stop, and keep the rows that it tells until then: its files know of them. As `_added`."""
+        if self.task_of_files and self.task_of_files.resumes and isinstance(training, LastWords):
+            self._write_rows()  # those that are known: it may take longer to end than we are given
+            for row in training.last_words():
+                if off := self._added(row):
+                    return off
+        return None
 
     def _write_rows_when_due(self) -> None:
         if time.monotonic() >= self.write_again_at:
@@ -238,7 +249,9 @@ class _Attempt:
     def _describe_origin(self, afresh: bool) -> None:
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
-        here = provenance.observe(self.means.device, self.means.threads, self.means.command, self.lease.claim.holder.host, source)
+        program = self.job.task.code_folder if isinstance(self.job.task, Foreign) else None
+        means, host = self.means, self.lease.claim.holder.host
+        here = provenance.observe(means.device, means.threads, means.command, host, also=source, program=program)
         try:
             first = atomic.read_json(self.paths.provenance, provenance.Provenance)
         except FileNotFoundError:

@@ -16,7 +16,9 @@ from harness.task import TrainingFailed
 OF_THE_MACHINE = frozenset({"oom", "disk", "killed"})
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed")
+
+OF_THE_ACCELERATOR = ("AcceleratorError", "CUDA error", "CUDA driver error", "Triton Error [CUDA]", "cuDNN error")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def traceback_digest(error: BaseException) -> str:
 
 def spoils_the_process(error: str) -> bool:
     """Whether a failure's line tells that the accelerator is unusable by this process, so that the next run needs a fresh one."""
-    return "AcceleratorError" in error or "CUDA error" in error
+    return any(words in error for words in OF_THE_ACCELERATOR)
 
 
 def _reason(error: BaseException) -> Reason:

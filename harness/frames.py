@@ -52,8 +52,9 @@ def load_curves(name: str | None = None, results: str | Path = "results") -> pd.
 
 def runs_frame(plan: Plan, records: Mapping[str, Record]) -> pd.DataFrame:
     """One row a planned run; see the module's first lines."""
+    # What is planned comes last: a result may hold a number called `seed`.
     rows = [
-        {"id": run.id, "variant": run.variant, "seed": run.seed, "look": run.look, "task": plan.task, **_outcome(records[run.id])}
+        {**_outcome(records[run.id]), "id": run.id, "variant": run.variant, "seed": run.seed, "look": run.look, "task": plan.task}
         for run in plan.runs
     ]
     return _frame(rows, ["id", "variant", "seed", "look", "task", "state", "reason"])
@@ -122,7 +123,7 @@ def _epochs_frame(shelf: Shelf, columns: Mapping[str, Sequence[Any]], metrics: I
 
 
 def _outcome(record: Record) -> dict[str, Any]:
-    return {"state": record.state, "reason": record.reason, **record.metrics}
+    return {**record.metrics, "state": record.state, "reason": record.reason}
 
 
 def _frame(rows: Iterable[Mapping[str, Any]], first: list[str]) -> pd.DataFrame:

@@ -44,7 +44,8 @@ def new(  # noqa: PLR0917 - a command's options, each of them named
     Example: harness new fit --command "python train.py --seed={seed}" --metric "val_loss=val loss {value}" --knob lr=0.1,0.3
     """
     from harness.command import draft, template
-    from harness.command.inputs import files_in
+    from harness.command.inputs import NOTHING
+    from harness.command.sources import program_files
     from harness.console.shell import say, show
     from harness.errors import HarnessError, InputError
     from harness.experiment import load_experiment
@@ -65,7 +66,7 @@ def new(  # noqa: PLR0917 - a command's options, each of them named
     if broken := [text for text in (command, question, resume, *(claim or ())) if text and not text.isprintable()]:
         raise InputError(f"{broken[0]!r}: has characters that cannot be printed; allowed: text on one line")
     try:
-        scripts = files_in(command, directory)
+        found = program_files([word for word in template.words_of(command) if not template.placeholders(word)], directory)
     except ValueError as error:
         raise InputError(f"--command {command!r}: cannot be split into words: {error}") from error
     text = draft.text_of(
@@ -75,7 +76,7 @@ def new(  # noqa: PLR0917 - a command's options, each of them named
             directory=draft.relative(directory, into),
             metrics=metrics,
             knobs=knobs,
-            inputs=input_ or draft.local_files(directory, scripts),
+            inputs=input_ or found,
             resume=resume,
             question=question,
             seeds=seeds,
@@ -87,12 +88,12 @@ def new(  # noqa: PLR0917 - a command's options, each of them named
     with path.open("x") as file:
         file.write(text)
     try:
-        make_plan(load_experiment(path))
+        plan = make_plan(load_experiment(path))
     except HarnessError as error:
         path.unlink()
         raise InputError(f"{error}\nin what would have been {path}, which was not written:\n{text}") from error
     show(str(path))
-    if not scripts and not input_:
+    if set(plan.data.values()) == {NOTHING}:
         say(f"no word of the command is a file in {directory}: name what the result depends on with --input")
     if "seed" not in named:
         say("the command has no {seed}: the program has to read $HARNESS_SEED")

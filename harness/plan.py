@@ -156,12 +156,12 @@ class Selection(BaseModel):
 
 def task_of(plan: Plan) -> Task:
     """What the plan trains. Raises InputError where it cannot be loaded."""
-    return task_from(plan.task, plan.program, plan.folder, next(iter(plan.data.values()), None))
+    return task_from(plan.task, plan.program, plan.folder, *dict.fromkeys(plan.data.values()))
 
 
-def task_from(name: str, program: Program | None, folder: str | None, data: str | None) -> Task:
-    """The task that a plan or a search has kept; a program is started with inputs of the fingerprint `data` only."""
-    return find_task(name, folder) if program is None else command_task(program, data)
+def task_from(name: str, program: Program | None, folder: str | None, *data: str) -> Task:
+    """The task that a plan or a search has kept; a program is started with inputs as in the fingerprints `data` only."""
+    return find_task(name, folder) if program is None else command_task(program, *data)
 
 
 def run_id(task: str, version: str, config: Mapping[str, Any], seed: int, data: str) -> str:

@@ -22,7 +22,7 @@ from harness.search.model import task_of as searched
 from harness.store.atomic import read_json
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import RunPaths
-from harness.store.provenance import Provenance
+from harness.store.provenance import Code, Provenance
 from harness.store.records import Result, Spec, Store, decode, read_rows
 from harness.store.trialruns import memberships
 from harness.task import Accelerator, location_paths
@@ -152,7 +152,10 @@ def compare(first: Trained, again: Trained) -> Difference:
 
 def compare_origins(first: Provenance, again: Provenance) -> dict[str, tuple[str, str]]:
     """What may explain a difference: code, packages, machine, threads -> the first time, again; where they differ. Pure."""
-    pairs = {"code": (_code(first), _code(again))} if first.code.digest != again.code.digest else {}
+    codes = {"code": (first.code, again.code), "program": (first.program, again.program)}
+    pairs = {
+        name: (_code(one), _code(other)) for name, (one, other) in codes.items() if one and other and one.digest != other.digest
+    }
     names = dict.fromkeys([*first.packages, *again.packages])
     pairs |= {name: (first.packages.get(name, "none"), again.packages.get(name, "none")) for name in names}
     for name in ("python", "platform", "device", "threads"):
@@ -246,6 +249,6 @@ def _gap(one: Any, other: Any) -> float:
     return math.inf
 
 
-def _code(provenance: Provenance) -> str:
-    commit = f" (commit {provenance.code.commit[:10]})" if provenance.code.commit else ""
-    return f"{provenance.code.digest[:12]}{commit}"
+def _code(code: Code) -> str:
+    commit = f" (commit {code.commit[:10]})" if code.commit else ""
+    return f"{code.digest[:12]}{commit}"

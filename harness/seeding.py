@@ -8,8 +8,6 @@ from typing import Any
 from harness.plan import Plan, PlannedRun
 from harness.store.records import Record, Store, read_rows
 
-TIMES = frozenset({"seconds", "samples_per_second", "peak_memory_bytes"})
-
 
 class SeedWatch:
     """Compares the curves of each variant's first two seeds once they are there; what differs is not read again."""
@@ -17,6 +15,7 @@ class SeedWatch:
     def __init__(self, store: Store, plan: Plan) -> None:
         self.store = store
         watched = plan.program is not None and plan.program.identical_seeds == "stop"
+        self._metrics = tuple(plan.program.metrics) if plan.program is not None else ()
         self._open = {label: _first_two(plan, label) for label in plan.variants} if watched else {}
         self.name = plan.name
 
@@ -37,8 +36,9 @@ class SeedWatch:
         return None
 
     def _curve(self, run: PlannedRun) -> list[dict[str, Any]]:
+        # The metrics alone: what else a program tells, such as the time of day, differs whatever its seed does.
         rows = read_rows(self.store.paths.run(run.id).metrics)
-        return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+        return [{name: row.get(name) for name in self._metrics} for row in rows]
 
 
 def _first_two(plan: Plan, label: str) -> list[PlannedRun]:

@@ -165,8 +165,25 @@ class Housed(Protocol):
         """`Task.start`, with the folder for the run's own files; it is there, and empty unless the run goes on.
 
         Then the training's `load_state_dict` gets `{"rows": …}`, all rows that are known: its own files may be ahead of what
-        `state_dict` said last.
+        `state_dict` said last. No row may be missing that these files are ahead of: see `LastWords`.
         """
+
+
+@runtime_checkable
+class Foreign(Protocol):
+    """A task that trains with other code than that of its own module, such as a program."""
+
+    @property
+    def code_folder(self) -> Path:
+        """Where that code lies."""
+
+
+@runtime_checkable
+class LastWords(Protocol):
+    """A training of a task with files that may tell more, and write more to them, while it is being ended."""
+
+    def last_words(self) -> Sequence[Mapping[str, Number | None]]:
+        """End it; the rows that came until then. Called on a stop, where the run goes on later, before it is saved and closed."""
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
     def test_my_task_keeps_the_contract():
         check_task(MY_TASK, Config(epochs=3))
 
-It trains the configuration about ten times, so give it a small one.
+It trains the configuration up to 15 times (13 with three epochs), so give it a small one.
 """
 
 from __future__ import annotations

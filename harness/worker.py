@@ -63,7 +63,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.command(epilog="Example: python -m harness.worker results/plans/leakyrelu_vs_relu.json --device cuda --stop-after 3h50m")
 def worker(  # noqa: PLR0917 - a command's options, each of them named
     plan: Annotated[Path, typer.Argument(help="results/plans/<name>.json, or a search: results/studies/<name>/search.json")],
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: what was planned for")] = None,
     retry: flags.Retry = None,
     keep: flags.Keep = None,
     idle: Annotated[
@@ -77,7 +77,7 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     mirror_descriptor: Annotated[int | None, typer.Option(hidden=True)] = None,
     one_stage: Annotated[bool, typer.Option(hidden=True, help="leave the plans that follow to others")] = False,
     with_parent: Annotated[bool, typer.Option(hidden=True, help="stop when standard input ends")] = False,
-    checkpoint_every: Annotated[str | None, typer.Option(help="default: from 1m on, at most 1 % of the time")] = None,
+    checkpoint_every: Annotated[str | None, typer.Option(help="default: from 1m on, at most 0.5 % of the time")] = None,
     beat_s: Annotated[float, typer.Option(hidden=True)] = Timing.beat_s,
     stale_s: Annotated[float, typer.Option(hidden=True)] = Timing.stale_s,
     poll_s: Annotated[float, typer.Option(hidden=True)] = Options.poll_s,
@@ -89,8 +89,9 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     stop.on_signals()
     if with_parent:
         stop.with_parent()
+    store, loaded = open_work(plan)
     options = Options(
-        device=cast(Accelerator, device),
+        device=loaded.accelerator if device is None else cast(Accelerator, device),
         threads=threads or cpus(),
         only=frozenset(only or ()),
         retry=states_to_retry(retry or ()),
@@ -105,7 +106,6 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
         timing=Timing(beat_s, stale_s),
         command=tuple(sys.argv),
     )
-    store, loaded = open_work(plan)
     raise typer.Exit(_work(store, loaded, options, stop))
 
 
@@ -137,9 +137,9 @@ def again(words: Sequence[str], began: str, elapsed_s: float) -> list[str]:
     return found
 
 
-def _check(device: str, keep: str | None, retry: Sequence[str], lengths: Mapping[str, str | None]) -> None:
+def _check(device: str | None, keep: str | None, retry: Sequence[str], lengths: Mapping[str, str | None]) -> None:
     """Raises InputError for the values that are none; `lengths` by their options."""
-    if device not in ("cpu", "cuda"):
+    if device not in (None, "cpu", "cuda"):
         raise InputError(f"--device: {device!r} is no device; allowed: cpu, cuda")
     if keep not in (None, "weights"):
         raise InputError(f"--keep: {keep!r} is nothing to keep; allowed: weights")

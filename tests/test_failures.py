@@ -16,6 +16,7 @@ class OutOfMemoryError(RuntimeError):
         (MemoryError(), "oom"),
         (OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), "oom"),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory"), "oom"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "oom"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "oom"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk"),
         (StoreError("results: cannot be written"), "disk"),
@@ -58,4 +59,5 @@ def test_another_place_or_another_kind_gives_another_digest():
 
 def test_an_error_of_the_accelerator_spoils_the_process_but_a_lack_of_memory_does_not():
     assert spoils_the_process("AcceleratorError: CUDA error: device-side assert triggered")
+    assert spoils_the_process("RuntimeError: Triton Error [CUDA]: an illegal memory access was encountered")
     assert not spoils_the_process("OutOfMemoryError: CUDA out of memory")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from examples import toy_rows, write_run
 
 from harness.errors import InputError, StoreError
-from harness.frames import load_curves, load_runs, plan_name, stored_plan
+from harness.frames import load_curves, load_runs, plan_name, runs_frame, stored_plan
 from harness.plan import Plan
 from harness.store.records import Store
 
@@ -37,6 +38,12 @@ def test_a_plans_frame_has_a_row_a_planned_run_in_its_order(store: Store, toys: 
     assert list(frame["state"]) == ["completed", "completed", "diverged", "pending"]
     assert list(frame["score"].iloc[:2]) == [50.0, 52.0]
     assert frame["score"].isna().iloc[3]
+
+
+def test_a_number_called_seed_changes_no_runs_seed(store: Store, toys: Plan) -> None:
+    records = store.records(run.id for run in toys.runs)
+    strange = {run_id: replace(record, metrics={**record.metrics, "seed": 42.0}) for run_id, record in records.items()}
+    assert list(runs_frame(toys, strange)["seed"]) == [run.seed for run in toys.runs]
 
 
 def test_non_finite_numbers_of_the_files_are_numbers_in_frames(store: Store, toys: Plan) -> None:

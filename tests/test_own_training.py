@@ -208,6 +208,18 @@ def test_what_a_program_resumed_by_itself_is_flagged(tmp_path, monkeypatch, caps
     assert "1 run resumed by the program itself: resumed, not bit-exact." in Path("results/reports/walk/report.md").read_text()
 
 
+def test_the_programs_own_code_is_in_the_provenance(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    digests = []
+    for text in ("", "changed = True"):
+        (tmp_path / "imported.py").write_text(text)
+        run.main([str(experiment(tmp_path, WALK, inputs=["train.py"], seeds=len(digests) + 1)), "--track", "none"])
+        newest = max(Path("results/runs").glob("*/provenance.json"), key=lambda file: file.stat().st_mtime_ns)
+        digests.append(Provenance.model_validate_json(newest.read_text()).program.digest)
+    assert digests[0] != digests[1]
+    assert "Runs with 2 versions of the program's code" in Path("results/reports/walk/report.md").read_text()
+
+
 def test_a_killed_command_leaves_no_program_behind_and_the_next_one_goes_on(tmp_path):
     slow = WALK.replace("print(", "time.sleep(0.2); open('pid', 'w').write(str(__import__('os').getpid())); print(", 1)
     path = experiment(tmp_path, slow, knobs={"epochs": 300})

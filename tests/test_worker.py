@@ -143,6 +143,13 @@ def test_the_weights_stay_on_request(store, toy_plan):
     assert store.paths.run(plan.runs[0].id).checkpoint.exists()
 
 
+@pytest.mark.parametrize(("options", "device"), [([], "cuda"), (["--device", "cpu"], "cpu")])
+def test_a_worker_trains_on_what_was_planned_for_unless_told_otherwise(store, toy_plan, options, device):
+    plan = toy_plan().model_copy(update={"accelerator": "cuda"})
+    assert worker.main([str(store.save_plan(plan)), *options]) == 0
+    assert json.loads(store.paths.run(plan.runs[0].id).provenance.read_text())["accelerator"] == device
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -110,36 +109,6 @@ def _value(text: str) -> Scalar:
     return value if isinstance(value, bool | int | float) else text
 
 
-def local_files(directory: Path, scripts: Sequence[str]) -> list[str]:
-    """The scripts, and the modules and packages in `directory` that they import, at whatever depth."""
-    found: dict[str, None] = {}
-    waiting = list(scripts)
-    while waiting:
-        name = waiting.pop(0)
-        if name in found:
-            continue
-        found[name] = None
-        file = directory / name
-        for module in _imported(file) if file.suffix == ".py" else ():
-            for beside in (f"{module}.py", module):
-                # Of a package every file counts: what it imports itself is in it, or below.
-                if (directory / beside).exists() and (beside.endswith(".py") or (directory / beside / "__init__.py").is_file()):
-                    waiting.append(beside)
-    return list(found)
-
-
-def _imported(file: Path) -> Iterator[str]:
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return  # what is no Python is no worse an input
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module.partition(".")[0]
-
-
 def relative(directory: Path, folder: Path) -> str:
     """`directory` as a file in `folder` names it."""
     return os.path.relpath(directory.resolve(), folder.resolve())
@@ -162,6 +131,7 @@ def text_of(draft: Draft) -> str:
         )
     else:
         lines.append(f"  resume: {_text(draft.resume)}   # added when {{run_dir}} holds an earlier attempt")
+        lines.append("  # checkpoint: '*.pt'   # what {run_dir} has to hold for that; without: any file")
     lines += [f"  directory: {_text(draft.directory)}   # where it runs, relative to this file"]
     if draft.knobs:
         lines.append(

@@ -7,49 +7,61 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from harness.command import template
-from harness.command.model import Program
+from harness.command import knobs, template
+from harness.command.model import Program, Scalar
+from harness.command.sources import files_below, named_files, program_files
 from harness.errors import DataError
 from harness.task import cache_folder
 
 CHUNK = 1 << 20
 SETTLED_S = 2.0  # files that changed later than this ago may change again within the file system's resolution of time
-# Written by tools beside the code, and no part of it.
-PASSED_OVER = frozenset({"__pycache__", ".git", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".DS_Store"})
+NOTHING = "no inputs"  # the fingerprint of a program without any
 
 
-def fingerprint(program: Program) -> str:
-    """Each input with 16 hex digits of the SHA-256 of its content: `train.py 0f…, data 3c…`.
+def fingerprint(program: Program, values: Mapping[str, Scalar]) -> str:
+    """Each input with 16 hex digits of the SHA-256 of its content: `train.py 0f…, data 3c…`; `values` are those of the knobs.
 
-    Of a folder the files' names count too. Where the program names no inputs, they are the files in its command. Raises DataError
-    where the directory or an input is missing or cannot be read.
+    Of a folder the files' names count too. Where the program names no inputs, they are the files that its command names and what
+    these import; files that knobs name count always. Raises DataError where the directory or an input is missing or cannot be
+    read.
     """
     directory = Path(program.directory)
     if not directory.is_dir():
         raise DataError(f"task.directory: no folder {directory}; allowed: a folder, relative to the experiment's file")
-    names = program.inputs if program.inputs is not None else files_named(program)
-    return ", ".join(f"{name} {_content(directory, name)}" for name in names) or "no inputs"
+    return ", ".join(f"{name} {_content(directory, name)}" for name in _names(program, directory, values)) or NOTHING
 
 
-def files_named(program: Program) -> tuple[str, ...]:
-    """The words of the command that are files below its directory, each once."""
-    return files_in(program.command, Path(program.directory))
+def changed(planned: Sequence[str], found: str) -> list[str]:
+    """The inputs in `found` that had other content in the fingerprints that were `planned`."""
+    known = {name: content for one in planned for name, content in _parts(one)}
+    return [name for name, content in _parts(found) if known.get(name, content) != content]
 
 
-def files_in(command: str, directory: Path) -> tuple[str, ...]:
-    """The words of a command line that are files below `directory`, each once. Raises ValueError: no command line."""
-    words = [word for word in template.words_of(command) if not template.placeholders(word) and not word.startswith("-")]
-    return tuple(dict.fromkeys(word for word in words if not Path(word).is_absolute() and (directory / word).is_file()))
+def _parts(text: str) -> list[tuple[str, str]]:
+    return [(name, content) for name, _, content in (item.rpartition(" ") for item in text.split(", "))]
+
+
+def _names(program: Program, directory: Path, values: Mapping[str, Scalar]) -> tuple[str, ...]:
+    # What is not known yet is no path: a word with a seed or a run's own folder in it names no input.
+    given = dict.fromkeys(knobs.RESERVED, "\0")
+    words = template.arguments(program.command, {name: program.knob(name) for name in program.knobs}, values, given)
+    if program.inputs is None:
+        return program_files(words, directory)
+    literal = template.words_of(program.command)
+    by_knobs = named_files([word for word in words if word not in literal], directory)
+    covered = [PurePath(directory, name) for name in program.inputs]
+    more = [name for name in by_knobs if not any(PurePath(directory, name).is_relative_to(path) for path in covered)]
+    return (*program.inputs, *more)
 
 
 def _content(directory: Path, name: str) -> str:
     path = directory / Path(name).expanduser()
     try:
-        files = sorted(_files(path), key=lambda file: file.relative_to(path).as_posix()) if path.is_dir() else [path]
+        files = sorted(files_below(path), key=lambda file: file.relative_to(path).as_posix()) if path.is_dir() else [path]
         if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
             raise DataError(f"task.inputs: {name}: {path} is a pipe or a device; allowed: files and folders")
         listing = [_stamp(file) for file in files]
@@ -65,25 +77,6 @@ def _content(directory: Path, name: str) -> str:
         what = f"no file or folder {path}" if missing else f"{path} cannot be read: {error.strerror or error}"
         raise DataError(f"task.inputs: {name}: {what}; allowed: what lies below the program's directory") from error
     return found
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """The regular files below a folder, through links to folders too, each folder once."""
-    seen: set[str] = set()
-    for top, folders, names in os.walk(folder, followlinks=True, onerror=_raised):
-        real = os.path.realpath(top)
-        folders[:] = sorted(name for name in folders if name not in PASSED_OVER) if real not in seen else []
-        if real in seen:
-            continue
-        seen.add(real)
-        for name in names:
-            file = Path(top) / name
-            if name not in PASSED_OVER and file.suffix != ".pyc" and file.is_file():
-                yield file
-
-
-def _raised(error: OSError) -> None:
-    raise error
 
 
 def _stamp(file: Path) -> tuple[str, int, int, int]:

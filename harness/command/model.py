@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -89,6 +90,9 @@ class Program(_Strict):
     resume: Text | None = Field(
         None, description="arguments added when {run_dir} holds an earlier attempt; none: it starts afresh"
     )
+    checkpoint: Text | None = Field(
+        None, description="what {run_dir} has to hold for that, such as '*.pt'; default: any file or folder"
+    )
     directory: Text = Field(".", description="where it runs; relative to this file")
     knobs: dict[str, Scalar | Knob] = Field({}, description="its settings with their defaults, in short or as {default: …}")
     metrics: dict[str, Measure] = Field(min_length=1, description="what it measures; the first is the default of claims")
@@ -103,6 +107,18 @@ class Program(_Strict):
     identical_seeds: Literal["stop", "allow"] = Field(
         "stop", description="what to do when a variant's first two seeds give identical curves"
     )
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _is_in_the_run_dir(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts, allowed = PurePath(value).parts, "allowed: a name in {run_dir}, perhaps with *, such as '*.pt'"
+        if not parts or PurePath(value).is_absolute() or ".." in parts:
+            raise ValueError(f"{value!r} leads out of {{run_dir}}; {allowed}")
+        if any("**" in part and part != "**" for part in parts):
+            raise ValueError(f"{value!r} has ** within a name; {allowed}")
+        return value
 
     @field_validator("timeout")
     @classmethod

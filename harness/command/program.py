@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,16 +98,18 @@ class Program:
             self.exit = Exit(int(words[1]), int(words[2]))
         return self.exit
 
-    def end(self) -> bytes:
-        """Ask it to end, then make it; returns the last it printed. Nothing of it is left afterwards."""
-        printed = b""
+    def end(self, take: Callable[[bytes, bytes], object]) -> None:
+        """Ask it to end, then make it; `take` gets what it prints and appends until then. Nothing of it is left afterwards."""
         if self._guard.stdin is not None and not self._guard.stdin.closed:
             self._guard.stdin.close()  # its life line
         try:
             deadline = time.monotonic() + self.grace_s + 10.0
             while time.monotonic() < deadline and (data := self.read(0.1)) is not None:
-                printed = (printed + data)[-CHUNK:]
+                take(data, self.metrics())
+            take(b"", self.metrics())
             self._guard.wait(max(0.0, deadline - time.monotonic()))
+            with suppress(TrainingFailed):  # none can tell
+                self.wait(0.0)
         except subprocess.TimeoutExpired:
             print("the program could not be ended in time; its guard is killed", file=sys.stderr)
         finally:
@@ -117,7 +119,6 @@ class Program:
                     os.kill(self._guard.pid, signal.SIGKILL)
                 self._guard.wait()
             self._forget()
-        return printed
 
     def _told(self, wait_s: float) -> str:
         ready, _, _ = select.select([self._status], [], [], wait_s)

@@ -10,26 +10,14 @@ from pydantic import ValidationError
 
 from harness.command import knobs, template
 from harness.command.model import Program
+from harness.command.rows import OWN
 from harness.errors import Problem
 from harness.task import RESULT_METRICS
 from harness.validation import suggestion
 from harness.yamlfile import Node, plain
 
 METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
-# What rows and results hold beside a program's own metrics.
-TAKEN = (
-    "epoch",
-    "step",
-    "seconds",
-    "schema",
-    "state",
-    "reason",
-    "error",
-    "traceback_digest",
-    "ended",
-    "checksums",
-    *RESULT_METRICS,
-)
+TAKEN = OWN | set(RESULT_METRICS)
 
 
 def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
@@ -41,7 +29,8 @@ def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
         program = Program.model_validate(plain(node))
     except ValidationError:
         return None, []
-    problems = [*_names(node, program), *_lines(node, program), *_limits(node, program), *_others(node, program)]
+    problems = [*_names(node, program), *_lines(node, program), *_going_on(node, program)]
+    problems += [*_limits(node, program), *_others(node, program)]
     if problems:
         return None, problems
     folder = Path(node.at.file).parent / Path(program.directory).expanduser()
@@ -83,6 +72,17 @@ def _lines(node: Node, program: Program) -> Iterator[Problem]:
         if "knobs" not in named and name not in named:
             message = f"is not in the command, so it would change nothing; allowed: {{knobs}} or {{{name}}} in the command"
             yield _at(node, "knobs", name, message, key=True)
+
+
+def _going_on(node: Node, program: Program) -> Iterator[Problem]:
+    if program.checkpoint is not None and program.resume is None:
+        message = "has no meaning without resume; allowed: the arguments with which it goes on, in resume"
+        yield _at(node, "checkpoint", None, message)
+    patterns = [measure.pattern for measure in program.metrics.values()]
+    told = any(pattern is None or "step" in re.compile(pattern).groupindex for pattern in patterns)
+    if program.resume is not None and not told:
+        message = "needs the step of rows, as a program that goes on may repeat some; allowed: a pattern with (?P<step>\\d+)"
+        yield _at(node, "resume", None, message)
 
 
 def _limits(node: Node, program: Program) -> Iterator[Problem]:

@@ -19,7 +19,12 @@ from harness.task import Number, TrainingFailed
 
 LONGEST_LINE = 1 << 16  # bytes of a line that are looked at
 LINE_END = re.compile(rb"[\r\n]")  # progress bars go back to the start of their line
-OWN = frozenset({"epoch", "seconds", "schema", "state", "reason", "error", "traceback_digest", "ended", "checksums"})
+# What rows, results and plans hold of the harness's own: no key of a JSON line takes its place, no metric has its name.
+OWN = frozenset(
+    {"epoch", "step", "seconds"}
+    | {"schema", "state", "reason", "error", "traceback_digest", "ended", "checksums"}
+    | {"id", "variant", "seed", "look", "task"}
+)
 
 
 class Lines:
@@ -45,7 +50,7 @@ class Rows:
     """Collects metrics into rows; `take` gives those that are whole.
 
     `known` are the rows of an earlier attempt. A program that goes on from there repeats some steps perhaps: rows up to the last
-    known step are passed over.
+    known step are passed over, so the first new row has to tell its step.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Rows:
         steps = [row["step"] for row in known]
         # None from the first new row on; and where steps begin anew in each epoch, so that they tell nothing.
         self._known_step: int | None = steps[-1] if steps and steps == sorted(steps) else None
+        self._goes_on = bool(known)  # until the first new row
         self._clock, self._since = clock, clock()
         self._row: dict[str, float] = {}
         self._extra: dict[str, Number] = {}
@@ -70,7 +76,7 @@ class Rows:
         self._since = self._clock()
 
     def line(self, text: str) -> None:
-        """Search a line of output. Raises TrainingFailed where a pattern finds something that is no number."""
+        """Search a line of output. Raises TrainingFailed where a pattern finds no number, and for a row that lacks its step."""
         for name, pattern in self.patterns.items():
             if match := pattern.search(text):
                 found = match.groupdict()
@@ -137,9 +143,14 @@ class Rows:
     def _close(self) -> None:
         row, extra, step = self._row, self._extra, self._row_step
         self._row, self._extra, self._row_step = {}, {}, None
+        if step is None and self._goes_on:
+            raise _unreadable(
+                "the run goes on from its own files, and its first row has no step: it may be one that is known already;"
+                ' allowed: "step" in each JSON line, (?P<step>\\d+) in each pattern, or no resume'
+            )
         if step is not None and self._known_step is not None and step <= self._known_step:
             return
-        self._known_step = None
+        self._goes_on, self._known_step = False, None
         self.count += 1
         self.last |= row
         now = self._clock()

@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import shutil
-import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from harness.command import inputs, template
 from harness.command.knobs import Knobs, config_model
 from harness.command.model import Program as Definition
-from harness.command.program import Exit, Program
-from harness.command.rows import Lines, Rows
+from harness.command.model import Scalar
+from harness.command.training import CommandTraining
 from harness.errors import DataError, DeviceError
-from harness.task import Accelerator, Metric, Number, TrainingFailed
-
-LOOK_S = 0.1  # how often a program that prints nothing is looked after
-LOG_LIMIT = 64 << 20  # bytes of output kept of one start
-TAIL = 4096  # bytes at the end of the output that an error may quote
-OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|MemoryError|bad_alloc", re.IGNORECASE)
-DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|Errno 28", re.IGNORECASE)
-PYTHONS_PLACE = re.compile(r'File "[^"]*?([^"/]+)", line (\d+)')
-CHANGING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12}|\d+")
+from harness.task import Accelerator, Metric, Number
 
 
 class CommandTask:
-    """Trains whatever a command line starts; satisfies `harness.task.Task` and `Housed`."""
+    """Trains whatever a command line starts; satisfies `harness.task.Task`, `Housed` and `Foreign`."""
 
-    def __init__(self, definition: Definition, planned: str | None = None) -> None:
-        """`planned` is the fingerprint of the inputs that runs are trained with: others are refused."""
+    def __init__(self, definition: Definition, *planned: str) -> None:
+        """`planned` are fingerprints of the inputs that runs are trained with: what has other content since is refused."""
         self.definition = definition
         self.planned = planned
         self.knobs = {name: definition.knob(name) for name in definition.knobs}
@@ -48,9 +35,9 @@ class CommandTask:
         """What is written is what the program gets."""
         return config
 
-    def fingerprint(self, config: Knobs) -> str:  # noqa: ARG002 - the protocol's signature
+    def fingerprint(self, config: Knobs) -> str:
         """Of the content of its inputs. Raises DataError."""
-        return inputs.fingerprint(self.definition)
+        return inputs.fingerprint(self.definition, self._values(config))
 
     def describe(self, config: Knobs) -> Mapping[str, Number]:  # noqa: ARG002 - the protocol's signature
         """Nothing is known before it runs."""
@@ -61,9 +48,14 @@ class CommandTask:
         """Whether the program says how it goes on."""
         return self.definition.resume is not None
 
+    @property
+    def code_folder(self) -> Path:
+        """Where it runs."""
+        return Path(self.definition.directory)
+
     def goes_on(self, folder: Path) -> bool:
-        """Whether it says how, and an earlier attempt left something there."""
-        return self.resumes and folder.is_dir() and any(folder.iterdir())
+        """Whether it says how, and an earlier attempt left there what it needs for that."""
+        return self.resumes and folder.is_dir() and any(folder.glob(self.definition.checkpoint or "*"))
 
     def start(self, config: Knobs, seed: int, device: str) -> CommandTraining:
         """A run whose files nobody keeps."""
@@ -74,9 +66,8 @@ class CommandTask:
 
     def start_in(self, config: Knobs, seed: int, device: str, folder: Path) -> CommandTraining:
         """A run with its folder. Raises DataError: inputs missing or not the planned ones; DeviceError: no such program here."""
-        found = inputs.fingerprint(self.definition)
-        if self.planned is not None and found != self.planned:
-            raise DataError(f"the inputs have changed since the plan was made: {_changed(self.planned, found)}; {CHANGED_ADVICE}")
+        if changed := inputs.changed(self.planned, self.fingerprint(config)):
+            raise DataError(f"the inputs have changed since the plan was made: {', '.join(changed)}; {CHANGED_ADVICE}")
         folder = folder.absolute()
         environment = self.environment(seed, device, folder)
         line = self.arguments(config, seed, device, folder)
@@ -85,12 +76,15 @@ class CommandTask:
 
     def arguments(self, config: Knobs, seed: int, device: str, folder: Path) -> list[str]:
         """The program and its arguments, with those of `resume` where it goes on."""
-        values = {name: getattr(config, name) for name in self.knobs}
+        values = self._values(config)
         given = {"seed": str(seed), "run_dir": str(folder), "python": sys.executable, "device": device}
         found = template.arguments(self.definition.command, self.knobs, values, given)
         if self.goes_on(folder):
             found += template.arguments(self.definition.resume or "", self.knobs, values, given)
         return found
+
+    def _values(self, config: Knobs) -> dict[str, Scalar]:
+        return {name: getattr(config, name) for name in self.knobs}
 
     def environment(self, seed: int, device: str, folder: Path) -> dict[str, str]:
         """This process's, with what the definition adds and what the harness tells; a run planned for the CPU sees no GPU."""
@@ -103,154 +97,19 @@ class CommandTask:
         return {**found, "HARNESS_SEED": str(seed), "HARNESS_RUN_DIR": str(folder), "HARNESS_DEVICE": device}
 
 
-CHANGED_ADVICE = "plan again with --replan, or undo the change (inputs are what the program only reads)"
+CHANGED_ADVICE = (
+    "plan again with --replan, or undo the change (inputs are what the program only reads; what it writes belongs in {run_dir})"
+)
 
 
 @lru_cache(maxsize=64)
-def _task(definition: str, planned: str | None) -> CommandTask:
-    return CommandTask(Definition.model_validate_json(definition), planned)
+def _task(definition: str, *planned: str) -> CommandTask:
+    return CommandTask(Definition.model_validate_json(definition), *planned)
 
 
-def command_task(definition: Definition, planned: str | None = None) -> CommandTask:
+def command_task(definition: Definition, *planned: str) -> CommandTask:
     """The task of a program, made once."""
-    return _task(definition.model_dump_json(by_alias=True), planned)
-
-
-class CommandTraining:
-    """One run of a program. It starts with the first `advance`, and ends, whatever it is doing, with `close`."""
-
-    def __init__(self, definition: Definition, arguments: list[str], environment: Mapping[str, str]) -> None:
-        self.definition, self.arguments, self.environment = definition, arguments, environment
-        self.rows = Rows(definition.metrics)
-        self.finished = False
-        self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed with this
-        self._lines, self._records = Lines(), Lines()
-        self._program: Program | None = None
-        self._ending: Exit | None = None
-        self._judged = False  # it ended well
-        self._began = 0.0
-        self._logged = 0
-        self._tail = b""
-        self._silent = True
-
-    def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
-        """Read on until a row is whole. Raises TrainingFailed."""
-        program = self._program or self._start()
-        while not self.rows.waiting and not self.finished:
-            if self._ending is not None:
-                self._judge(self._ending)
-                continue
-            limit = self.definition.timeout_s
-            if limit is not None and time.monotonic() - self._began > limit:
-                raise TrainingFailed("timeout", f"ran longer than its timeout of {self._timeout()}{self._quoted()}", "timeout")
-            data = program.read(LOOK_S)
-            self._take(data or b"", program.metrics())
-            if data is None:
-                self._ending = program.wait(10.0)
-            elif not self.rows.waiting and should_stop():
-                return None
-        row = self.rows.take()
-        self.finished = self._judged and not self.rows.waiting
-        return row
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the program's state is its own affair."""
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on after the rows that are known (`rows`)."""
-        self.rows = Rows(self.definition.metrics, state["rows"])
-
-    def predictions(self) -> None:
-        """None are known."""
-
-    def close(self) -> None:
-        """End the program, with all that came from it."""
-        if self._program is not None:
-            self._keep(self._program.end())
-            self._program = None
-        if self.scratch is not None:
-            self.scratch.cleanup()
-        if self._logged > LOG_LIMIT:
-            end = b"" if self._tail.endswith(b"\n") else b"\n"
-            _write(b"--- the end of the output:\n" + self._tail + end)
-
-    def _start(self) -> Program:
-        # Whatever printed to the log before this, through Python's buffers, comes first.
-        sys.stdout.flush()
-        print(f"$ {shlex.join(self.arguments)}   (in {self.definition.directory})", flush=True)
-        self._began = time.monotonic()
-        self.rows.begin()
-        self._program = Program(self.arguments, Path(self.definition.directory), self.environment)
-        return self._program
-
-    def _take(self, printed: bytes, appended: bytes) -> None:
-        self._keep(printed)
-        for line in self._lines.add(printed):
-            self.rows.line(line)
-        self._silent = self._silent and not printed and not appended
-        for line in self._records.add(appended):
-            self.rows.record(line)
-
-    def _keep(self, printed: bytes) -> None:
-        """Write to the log, up to its limit; keep the end of it."""
-        self._tail = (self._tail + printed)[-TAIL:]
-        room = LOG_LIMIT - self._logged
-        if room > 0:
-            _write(printed[:room])
-            if len(printed) > room:
-                _write(f"\n--- more than {LOG_LIMIT >> 20} MiB of output: the rest is not kept, but for its end\n".encode())
-        self._logged += len(printed)
-
-    def _judge(self, ending: Exit) -> None:
-        """The program has ended by itself, and its rows were taken: whether that was well, and what is left to take."""
-        if ending.left_behind:
-            print(f"--- {ending.left_behind} processes that the program had left behind were ended", flush=True)
-        if ending.code != 0:
-            raise self._bad_exit(ending.code)
-        for line in self._lines.end():
-            self.rows.line(line)
-        for line in self._records.end():
-            self.rows.record(line)
-        self.rows.end()
-        if missing := self.rows.missing:
-            raise TrainingFailed("output", self._never(missing[0]), f"output: {missing[0]}")
-        self._judged, self.finished = True, not self.rows.waiting
-
-    def _never(self, metric: str) -> str:
-        if self._silent:
-            return f"the program ended well (code 0) but printed nothing, so there is no {metric}"
-        pattern = self.definition.metrics[metric].pattern
-        if pattern is None:
-            return f"no line of $HARNESS_METRICS had {metric} (metrics without a pattern are read from there){self._quoted()}"
-        return f"the pattern of {metric} never matched: {pattern!r}{self._quoted()}"
-
-    def _bad_exit(self, code: int) -> TrainingFailed:
-        tail = self._tail.decode(errors="backslashreplace")
-        places = PYTHONS_PLACE.findall(tail)
-        place = f"exit {code} {places[-1] if places else CHANGING.sub('#', self._last_line())}"
-        if OUT_OF_MEMORY.search(self._last_line()):
-            return TrainingFailed("oom", f"exit code {code}{self._quoted()}", place)
-        if DISK_FULL.search(self._last_line()):
-            return TrainingFailed("disk", f"exit code {code}{self._quoted()}", place)
-        if code == -9:
-            return TrainingFailed("killed", f"the program was killed (SIGKILL: short of memory?){self._quoted()}", place)
-        if code < 0:
-            return TrainingFailed("exit", f"the program was ended by {_signal(-code)}{self._quoted()}", place)
-        return TrainingFailed("exit", f"exit code {code}{self._quoted()}", place)
-
-    def _timeout(self) -> str:
-        written = self.definition.timeout
-        return written if isinstance(written, str) else f"{written:g} s"
-
-    def _last_line(self) -> str:
-        lines = [line for line in re.split(r"[\r\n]+", self._tail.decode(errors="backslashreplace")) if line.strip()]
-        return lines[-1].strip() if lines else ""
-
-    def _quoted(self) -> str:
-        last = self._last_line()
-        last = last if len(last) <= 200 else f"…{last[-199:]}"
-        return f"; it last printed: {last if last.isprintable() else ascii(last)}" if last else "; it printed nothing"
+    return _task(definition.model_dump_json(by_alias=True), *planned)
 
 
 def _require(program: str, directory: Path, path: str) -> None:
@@ -261,22 +120,3 @@ def _require(program: str, directory: Path, path: str) -> None:
     if shutil.which(str(here) if here else program, path=path) is None:
         where = f"no such file: {here}" if here else "not found on this machine's PATH"
         raise DeviceError(f"command: {program!r}: {where}; allowed: a program that is installed here, or a path from {directory}")
-
-
-def _changed(planned: str, found: str) -> str:
-    before, after = planned.split(", "), found.split(", ")
-    names = [item.rpartition(" ")[0] for item in dict.fromkeys([*before, *after]) if (item in before) != (item in after)]
-    return ", ".join(dict.fromkeys(names))
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal has no name
-        return f"signal {number}"
-
-
-def _write(data: bytes) -> None:
-    """To standard output as the system knows it: while a run is trained, that is its log."""
-    while data:
-        data = data[os.write(1, data) :]

@@ -116,6 +116,7 @@ def _ahead(preview: Preview) -> dict[str, Any]:
         "parameters": dict(preview.parameters),
         "power": power,
         "levels": preview.levels,
+        "remarks": list(preview.remarks),
         "asked": len(preview.asked),
         "runs": plan_runs(preview.plan, preview.records),
     }

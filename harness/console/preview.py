@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.calibration import described, levels_for
+from harness.command.remarks import remarks
 from harness.command.task import command_task
 from harness.plan import Plan, PlannedRun, task_of
 from harness.power import Power, power_of
@@ -28,6 +29,7 @@ class Preview:
     power: Power | None
     levels: str | None  # of the looks, where they were simulated
     command: str | None = None  # of the first run, where a program is trained
+    remarks: tuple[str, ...] = ()  # on the program
     follows: Preview | None = None  # of the plan that this one's results lead to; before they do, at the declared settings
 
 
@@ -49,6 +51,7 @@ def preview(store: Store, plan: Plan) -> Preview:
         power=power_of(store, plan, metrics, levels),
         levels=described(levels, plan.looks, plan.alpha),
         command=_command(store, plan),
+        remarks=tuple(remarks(plan.program, plan.data.values())) if plan.program else (),
         follows=_following(store, plan, records),
     )
 

@@ -55,6 +55,7 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
             notes.append(("WARNING", wording.out_of_reach(power), WARNING))
     if preview.command is not None:
         notes.append(("command", preview.command, ""))
+    notes += [("WARNING", remark, WARNING) for remark in preview.remarks]
     notes.append(("cost", cost(preview, measured), ""))
     width = max(len(key) for key, _, _ in notes)
     return [Note(key, text, width, style) for key, text, style in notes]

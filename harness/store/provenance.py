@@ -47,6 +47,7 @@ class Start(BaseModel):
     host: str
     device: str
     code: Code
+    program: Code | None = None
     epoch: int  # rows it went on from
     resumed: bool = False  # by a program from its own files: not bit-exact
 
@@ -57,6 +58,7 @@ class Provenance(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: Literal[1] = Field(1, alias="schema")
     code: Code
+    program: Code | None = None  # the code that the task trained with, where that is not its own
     packages: dict[str, str]
     python: str
     platform: str
@@ -77,10 +79,19 @@ class Provenance(BaseModel):
         return bool(self.restarts) and self.restarts[-1].resumed
 
 
-def observe(device: str, threads: int | None, command: Sequence[str], host: str, also: Path | None = None) -> Provenance:
-    """The facts of a run that starts now. `also` is a module outside the package, such as a task's."""
+def observe(
+    device: str,
+    threads: int | None,
+    command: Sequence[str],
+    host: str,
+    *,
+    also: Path | None = None,
+    program: Path | None = None,
+) -> Provenance:
+    """The facts of a run that starts now. `also` is a module outside the package, as a task's, `program` a program's folder."""
     return Provenance(
         code=code(Path(harness.__file__).parent, also),
+        program=None if program is None else program_code(program),
         packages=dict(_packages()),
         python=platform.python_version(),
         platform=platform.platform(),
@@ -95,7 +106,8 @@ def observe(device: str, threads: int | None, command: Sequence[str], host: str,
 
 def restarted(first: Provenance, again: Provenance, epoch: int, resumed: bool = False) -> Provenance:
     """`first` with one more start, of which `again` was observed."""
-    start = Start(at=again.started, host=again.host, device=again.device, code=again.code, epoch=epoch, resumed=resumed)
+    same = {field: getattr(again, field) for field in ("host", "device", "code", "program")}
+    start = Start(at=again.started, **same, epoch=epoch, resumed=resumed)
     return Provenance.model_validate({**dict(first), "ended": None, "restarts": (*first.restarts, start)})
 
 
@@ -127,6 +139,20 @@ def code(package: Path, also: Path | None = None) -> Code:
     changed = _git(top, "status", "--porcelain", "--", "*.py") if top else None
     dirty = None if changed is None else bool(changed)
     return Code(commit=commit, dirty=dirty, digest=_digest(top or package.resolve(), _with(files, also)))
+
+
+def program_code(folder: Path) -> Code:
+    """The Python files below a program's `folder` that its git repository does not ignore; without one, those that lie in it.
+
+    Read whenever it is asked for: a program starts anew with each run.
+    """
+    listed = _git(folder, "ls-files", "-z", "-co", "--exclude-standard", "--", "*.py")
+    if not listed:
+        return Code(commit=None, dirty=None, digest=_digest(folder, sorted(folder.glob("*.py"))))
+    files = sorted({folder / name for name in listed.split("\0") if name})
+    changed = _git(folder, "status", "--porcelain", "--", "*.py")
+    commit = _git(folder, "rev-parse", "--verify", "-q", "HEAD")
+    return Code(commit=commit, dirty=None if changed is None else bool(changed), digest=_digest(folder, files))
 
 
 def sources(package: Path, pattern: str = "*") -> tuple[Path | None, list[Path]]:

@@ -1,13 +1,14 @@
 """Device and size of a run -> how its steps are carried out: kernel by kernel, compiled, as one CUDA graph. By rule, never timed.
 
-On a CPU eager steps are best: compiling the smoke network takes 22 seconds and wins 6 %, and nothing for the source's. On CUDA a
-step of this network is some hundred small kernels, which a graph launches at once; compiling fuses normalisation, activation and
-addition, which move most of the bytes.
+On a CPU eager steps are best: compiling takes half a minute, wins a tenth for the smoke network and nothing for the source's. On
+CUDA a step of this network is some hundred small kernels, which a graph launches at once; compiling fuses normalisation,
+activation and addition, which move most of the bytes.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,9 +64,16 @@ def compiled(deterministic: bool) -> tuple[Forward, Augmentation]:
 
 @contextmanager
 def compiling() -> Iterator[None]:
-    """While functions are compiled: room for all the networks that the runs of one worker may have."""
-    with torch._dynamo.config.patch(recompile_limit=NETWORKS):
+    """While functions are compiled: room for all the networks that the runs of one worker may have, and full fp32 is meant."""
+    with torch._dynamo.config.patch(recompile_limit=NETWORKS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "TensorFloat32 tensor cores")
         yield
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, in the words of whichever library noticed: which may pass: no reason to do without for good."""
+    text = f"{type(error).__name__}: {error}".lower().replace("outofmemory", "out of memory")
+    return "out of memory" in text or "alloc_failed" in text
 
 
 @contextmanager
@@ -98,10 +106,12 @@ def recorded(compute: Callable[[], None], generators: Sequence[torch.Generator])
     current, side = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
     try:
         side.wait_stream(current)
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP_STEPS):
-                compute()
-        current.wait_stream(side)
+        try:
+            with torch.cuda.stream(side):
+                for _ in range(WARM_UP_STEPS):
+                    compute()
+        finally:
+            current.wait_stream(side)  # a step that failed has begun: it is undone after it
         graph = torch.cuda.CUDAGraph()
         for generator in generators:
             graph.register_generator_state(generator)

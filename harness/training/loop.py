@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.errors import InputError
+from harness.errors import DeviceError, InputError
 from harness.task import Number
 from harness.training import evaluate, execution, initial, model, optim, schedule
 from harness.training.config import Config
@@ -88,6 +88,7 @@ class Run:
         """
         with numerics(self.settings.training.deterministic):
             inside = self.inside = self.inside or self.begin()
+            self.steps.prepare()  # compiling and recording are not training
             started = time.perf_counter()
             batch = self.settings.training.batch_size
             self.network.train()
@@ -184,6 +185,7 @@ class Run:
             "network": on_cpu(self.network.state_dict()),
             "optimizer": on_cpu(self.optimizer.state_dict()),
             "how": asdict(self.steps.how),
+            "device": self.device.type,
             "inside": inside
             and {
                 "step": inside.step,
@@ -195,7 +197,15 @@ class Run:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`, which is left as it is. The configuration, seed and data must be those it came from."""
+        """Go on from `state`, which is left as it is. The configuration, seed and data must be those it came from.
+
+        Raises DeviceError for a state of another kind of device: its generators draw other numbers.
+        """
+        made_on = state.get("device", self.device.type)  # checkpoints did not always tell
+        if made_on != self.device.type:
+            raise DeviceError(
+                f"the checkpoint is of a run on {made_on}, and this is {self.device.type}; allowed: --device {made_on}"
+            )
         self.epoch = state["epoch"]
         self.finite = state["finite"]
         self.watched = schedule.Watch(**state["watched"])

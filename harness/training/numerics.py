@@ -16,13 +16,10 @@ from harness.errors import DeviceError
 def numerics(deterministic: bool) -> Iterator[None]:
     """Full fp32 where fp32 is computed (no TF32), and on CUDA kernels chosen by timing, or deterministic ones.
 
-    These are settings of the process: two runs that take turns in one process each see their own. Not put back is
-    CUBLAS_WORKSPACE_CONFIG, which cuBLAS reads once, when it first starts; it costs a few MB and no time.
+    These are settings of the process: two runs that take turns in one process each see their own.
     """
     before = (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled())
     matmul_before = torch.get_float32_matmul_precision()
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     with torch.backends.cudnn.flags(enabled=True, benchmark=not deterministic, deterministic=deterministic, allow_tf32=False):
         torch.use_deterministic_algorithms(deterministic)
         torch.set_float32_matmul_precision("highest")
@@ -34,14 +31,23 @@ def numerics(deterministic: bool) -> Iterator[None]:
 
 
 def require(device: str, precision: str) -> torch.device:
-    """The device, checked. Raises DeviceError where this machine lacks it or its precision."""
+    """The device, checked. Raises DeviceError where this machine lacks it or its precision, or it cannot be used.
+
+    On CUDA it sees to it that runs can be deterministic: torch looks for that variable once, at the first matrix product of the
+    process. It costs a few MB and no time.
+    """
     if device == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         if not torch.cuda.is_available():
             built = "" if torch.version.cuda else f" (torch {torch.__version__} is built without it)"
             raise DeviceError(f"device cuda was asked for, but torch finds no CUDA device here{built}; allowed here: cpu")
         if precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
             name = torch.cuda.get_device_name()
             raise DeviceError(f"training.precision bf16 was asked for, but {name} has no bf16; allowed here: fp32")
+        try:
+            torch.zeros((), device=device)
+        except RuntimeError as error:  # busy, or broken
+            raise DeviceError(f"device cuda cannot be used: {str(error).splitlines()[0]}") from error
     elif device != "cpu":
         raise DeviceError(f"device {device!r} is unknown; allowed: cpu, cuda")
     return torch.device(device)

@@ -47,13 +47,20 @@ class Steps:
         self.dropout.manual_seed(stream_seed(seed, "dropout", epoch))
         self.loss_sum.zero_()
 
-    def step(self, indices: Tensor, rate: float) -> None:
-        """Train on the images `indices` [batch] with this learning rate. On CUDA it is not waited for."""
-        self.indices.copy_(indices)
+    def prepare(self) -> Callable[[], None]:
+        """Compile and record what is to be; done at once where it has been done. Returns what carries out a step."""
         if self._carry_out is None:
             self._carry_out = self._prepared()
+            if self.indices.device.type == "cuda":
+                torch.cuda.synchronize()
+        return self._carry_out
+
+    def step(self, indices: Tensor, rate: float) -> None:
+        """Train on the images `indices` [batch] with this learning rate. On CUDA it is not waited for."""
+        carry_out = self.prepare()
+        self.indices.copy_(indices)
         optim.set_rate(self.optimizer, rate)
-        self._carry_out()
+        carry_out()
         optim.look_ahead(self.optimizer)
 
     def compute(self) -> None:
@@ -85,9 +92,9 @@ class Steps:
                 self.forward, self.augmentation = execution.compiled(self.settings.training.deterministic)
                 with execution.compiling(), self._rehearsal():
                     self.compute()
-            except torch.OutOfMemoryError:
-                raise
             except Exception as error:  # whatever the compiler, or the compiler's compiler, happens to raise
+                if execution.out_of_memory(error):
+                    raise
                 self._without("compiled", error)
                 self.forward, self.augmentation = execution.eager_forward, augment.apply
                 self.how = replace(self.how, compiled=False)
@@ -96,9 +103,9 @@ class Steps:
             try:
                 with self._rehearsal():
                     return execution.recorded(self.compute, (self.augment, self.dropout))
-            except torch.OutOfMemoryError:
-                raise
             except Exception as error:  # CUDA's own errors, and those of the libraries above it, have no common class
+                if execution.out_of_memory(error):
+                    raise
                 self._without("recorded as a CUDA graph", error)
                 self.augment, self.dropout = unused
                 self.how = replace(self.how, graphed=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from harness import wording
 from harness.flat import flatten
@@ -54,6 +55,9 @@ def _mixtures(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
     codes = [[origin.code, *(start.code for start in origin.restarts)] for origin in origins]
     devices = [[origin.device, *(start.device for start in origin.restarts)] for origin in origins]
     yield from _mixed("versions of the code", ([code.digest[:12] for code in own] for own in codes))
+    starts = [[origin.program, *(start.program for start in origin.restarts)] for origin in origins]
+    programs = [[code for code in own if code is not None] for own in starts]
+    yield from _mixed("versions of the program's code", ([code.digest[:12] for code in own] for own in programs))
     yield from _mixed("devices", devices)
     precisions = {
         label: str(value)
@@ -68,7 +72,7 @@ def _mixtures(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
     yield from _mixed("versions of Python", ([origin.python] for origin in origins))
     threads = (["any number of threads" if origin.threads is None else str(origin.threads)] for origin in origins)
     yield from _mixed("numbers of threads", threads)
-    dirty = [own for own in codes if any(code.dirty for code in own)]
+    dirty = [own for own in zip(codes, programs, strict=True) if any(code.dirty for code in chain(*own))]
     if dirty:
         yield f"{wording.plural(len(dirty), 'run')} trained by code that differs from its commit."
     by_programs = [origin for origin in origins if origin.resumed]

@@ -62,7 +62,19 @@ def place(store: Store, run_id: str) -> tuple[int, int] | None:
 def test_networks_killed_inside_epochs_come_to_the_same_bits(networks: Path, reference: dict[str, Any], tmp_path: Path) -> None:
     options = [f"--worker-option={option}" for option in (*QUICK, "--threads=1")]
     folder = tmp_path / "results"
-    command = [sys.executable, "-m", "harness.run", str(networks), "--results", str(folder), "--workers", "2", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "harness.run",
+        str(networks),
+        "--results",
+        str(folder),
+        "--workers",
+        "2",
+        "--device",
+        "cpu",
+        *options,
+    ]
     machine = Machine(command, tmp_path / "log")
     monkey = Monkey(folder, [machine], 0, None)
     delay, places = random.Random(0), set()

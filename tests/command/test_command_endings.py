@@ -69,6 +69,21 @@ def test_a_killed_program_is_told(store, tmp_path):
     assert "was killed (SIGKILL: short of memory?)" in end.error
 
 
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        ("os.kill(os.getpid(), 15)", "the program was killed (SIGTERM)"),
+        ("os.kill(os.getpid(), 1)", "the program was killed (SIGHUP)"),
+        ("sys.exit(143)", "the program was killed (exit code 143: SIGTERM)"),
+        ("sys.exit(137)", "the program was killed (exit code 137: SIGKILL: short of memory?)"),
+    ],
+)
+def test_what_ends_a_program_from_outside_is_no_fault_of_its_own(store, tmp_path, end, error):
+    ended = the_end(store, tmp_path, f"import os, sys; {end}")
+    assert (ended.state, ended.reason) == ("failed", "killed")
+    assert ended.error == f"{error}; it printed nothing"
+
+
 def test_a_crash_names_its_signal(store, tmp_path):
     end = the_end(store, tmp_path, "import os; os.kill(os.getpid(), 11)")
     assert (end.state, end.reason) == ("failed", "exit")
@@ -191,7 +206,7 @@ def test_a_very_long_line_and_bytes_that_are_no_text_do_no_harm(store, tmp_path)
 
 
 def test_a_flood_of_output_is_kept_up_to_its_limit_and_at_its_end(store, tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.command.task.LOG_LIMIT", 1 << 20)
+    monkeypatch.setattr("harness.command.training.LOG_LIMIT", 1 << 20)
     script = "for i in range(200_000): print('progress', i)\nprint('epoch 1: loss 1.0')"
     plan = planned(tmp_path, script, command="{python} train.py")
     (end,) = trained(store, plan)
@@ -233,6 +248,15 @@ def test_json_lines_are_rows_with_what_else_they_hold(store, tmp_path):
         {"epoch": 1, "step": 10, "loss": 2.0, "accuracy": 50.0, "lr": 0.1},
         {"epoch": 2, "step": 20, "loss": 1.5, "accuracy": 60.0},
     ]
+
+
+def test_a_json_line_takes_the_place_of_nothing_that_is_planned(store, tmp_path):
+    plan = planned(
+        tmp_path, appending('{"loss": 1.0, "seed": 42, "variant": 7, "lr": 0.1}\n'), metrics={"loss": {"goal": "minimize"}}
+    )
+    (end,) = trained(store, plan)
+    assert "lr" in end.metrics
+    assert not {"seed", "variant"} & set(end.metrics)
 
 
 @pytest.mark.parametrize(

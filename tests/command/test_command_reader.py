@@ -70,6 +70,9 @@ def test_limits_and_choices_of_the_long_form_hold(tmp_path):
         ("  command: x {knobs}\n  knobs: {a: 1, b: {default: 2, flag: --a}}\n", "e.yaml:5:20: task.knobs.b: has the flag --a of a; allowed: a flag of its own"),
         ("  command: x\n  timeout: soon\n", "e.yaml:5:12: task.timeout: 'soon' is no duration; allowed: 90s, 10m, 3h50m, 1d or a number of seconds"),
         ("  command: x\n  environment: {HARNESS_SEED: 1}\n", "e.yaml:5:17: task.environment.HARNESS_SEED: HARNESS_SEED is set by the harness; allowed: other names"),
+        ("  command: x\n  resume: -r\n", r"e.yaml:5:11: task.resume: needs the step of rows, as a program that goes on may repeat some; allowed: a pattern with (?P<step>\d+)"),
+        ("  command: x\n  checkpoint: '*.pt'\n", "e.yaml:5:15: task.checkpoint: has no meaning without resume; allowed: the arguments with which it goes on, in resume"),
+        ("  command: x\n  resume: -r\n  checkpoint: ../*.pt\n", "e.yaml:6:15: task.checkpoint: '../*.pt' leads out of {run_dir}; allowed: a name in {run_dir}, perhaps with *, such as '*.pt'"),
         ("  comand: x\n", "e.yaml:4:3: task.comand: unknown key; did you mean command?"),
     ],
 )  # fmt: skip
@@ -85,6 +88,7 @@ def test_what_makes_no_sense_is_refused_with_its_place(tmp_path, task, problem):
         ("{loss: {goal: minimize, pattern: '(?P<value>.)(?P<at>.)'}}", "names the group 'at'; allowed: value and step"),
         ("{loss: {goal: less}}", "task.metrics.loss.goal: 'less' is no choice; allowed: minimize, maximize"),
         ("{epoch: {goal: minimize}}", "task.metrics.epoch: 'epoch' is a number of the harness's own; allowed: another name"),
+        ("{seed: {goal: minimize}}", "task.metrics.seed: 'seed' is a number of the harness's own; allowed: another name"),
         ("{a-b: {goal: minimize}}", "task.metrics.a-b: 'a-b' is no name for a metric; allowed: letters, digits and _"),
         ("{}", "task.metrics: a mapping"),
     ],
@@ -112,7 +116,10 @@ def test_what_changes_the_result_changes_the_id_and_nothing_else_does(tmp_path):
         return [run.id for run in make_plan(load_experiment(path)).runs]
 
     first = ids()
-    assert ids(resume="--resume", timeout=5, identical_seeds="allow", knobs={"rate": {"default": 0.1, "to": 1}}) == first
+    assert (
+        ids(resume="--resume", checkpoint="*.pt", timeout=5, identical_seeds="allow", knobs={"rate": {"default": 0.1, "to": 1}})
+        == first
+    )
     unit = {"loss": {"goal": "minimize", "unit": "bits", "pattern": r"epoch (?P<step>\d+): loss (?P<value>\S+)"}}
     assert ids(metrics=unit) == first, "what a number is called changes no number"
     assert ids(environment={"A": "1"}) != first

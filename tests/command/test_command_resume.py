@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from programs import WALK, log_of, planned, trained
+from programs import LOSS, WALK, log_of, planned, trained
 
 from harness import worker
 from harness.attempt import Means, attempt
@@ -118,25 +118,119 @@ def test_an_interrupted_worker_ends_its_program_and_keeps_the_rows(store, tmp_pa
     assert values(store, plan) == reference
 
 
+# Waits for SIGTERM after two epochs; then it trains a third one, tells its row, saves its place and exits.
+POLITE = """
+import argparse, json, os, signal, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--out")
+parser.add_argument("--epochs", type=int)
+parser.add_argument("--code", type=int)
+parser.add_argument("--resume", action="store_true")
+a = parser.parse_args()
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+place = os.path.join(a.out, "place")
+for epoch in range(int(open(place).read()) + 1 if a.resume else 1, a.epochs + 1):
+    while epoch == 3 and not asked:
+        time.sleep(0.01)
+    TELL
+    open(place, "w").write(str(epoch))
+    if asked:
+        sys.exit(a.code)
+"""
+PRINT = 'print(f"epoch {epoch}: loss {1 / epoch}", flush=True)'
+APPEND = 'open(os.environ["HARNESS_METRICS"], "a").write(json.dumps({"step": epoch, "loss": 1 / epoch}) + "\\n")'
+
+
+@pytest.mark.parametrize("tell", [PRINT, APPEND])
+@pytest.mark.parametrize("arguments", ["--epochs=3 --code=0", "--epochs=4 --code=1"])
+def test_rows_that_a_program_tells_while_it_is_ended_count(store, tmp_path, start_worker, tell, arguments):
+    command = "{python} train.py --out={run_dir} " + arguments
+    metrics = {"loss": LOSS if tell == PRINT else {"goal": "minimize"}}
+    plan = planned(tmp_path, POLITE.replace("TELL", tell), command=command, resume="--resume", metrics=metrics)
+    process = start_worker(store.save_plan(plan))
+    until(lambda: len(rows_of(store, plan)) >= 2)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == EXIT_INTERRUPTED
+    assert [row["step"] for row in rows_of(store, plan)] == [1, 2, 3]
+    (end,) = trained(store, plan)
+    assert (end.state, end.metrics["loss"]) == ("completed", 1 / end.epoch)
+    assert [row["step"] for row in rows_of(store, plan)] == [*range(1, end.epoch + 1)]
+    assert f"--epochs={end.epoch}" in arguments
+
+
 def test_a_program_that_will_not_end_is_made_to(tmp_path):
     stubborn = "trap '' TERM; echo $$; while true; do sleep 0.1; done"
     program = Program(["sh", "-c", stubborn], tmp_path, dict(os.environ), grace_s=0.2)
     pid = int(program.read(10.0))
-    program.end()
+    program.end(lambda *_: None)
     assert not alive(pid)
 
 
-def test_a_killed_program_fails_its_run_and_a_retry_goes_on(store, tmp_path, start_worker, reference):
+def test_a_signal_that_reaches_the_program_before_its_worker_interrupts_the_run(store, tmp_path, start_worker, reference):
     plan = planned(tmp_path, SLOW, command=COMMAND, resume="--resume")
     process = start_worker(store.save_plan(plan))
     until(lambda: len(rows_of(store, plan)) >= 4)
-    os.kill(pids(tmp_path)[0], signal.SIGKILL)
+    os.kill(pids(tmp_path)[0], signal.SIGTERM)
+    until(lambda: not alive(pids(tmp_path)[0]))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == EXIT_INTERRUPTED
+    assert store.record(plan.runs[0].id).state == "interrupted"
+    assert trained(store, plan)[0].state == "completed"
+    assert values(store, plan) == reference
+
+
+def test_a_program_that_ends_well_at_a_shutdown_has_not_completed_its_run(tmp_path):
+    polite = """
+    import os, signal, sys, time
+    print("epoch 1: loss 1.0", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    os.kill(os.getpid(), signal.SIGTERM)
+    """
+    plan = planned(tmp_path, polite, command="{python} train.py")
+    training = task_of(plan).start(task_of(plan).Config(), 0, "cpu")
+    try:
+        assert training.advance(lambda: False)["loss"] == 1.0
+        assert training.advance(lambda: training._ending is not None) is None
+        assert not training.finished
+    finally:
+        training.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_program_fails_its_run_and_a_retry_goes_on(store, tmp_path, start_worker, reference, number):
+    plan = planned(tmp_path, SLOW, command=COMMAND, resume="--resume")
+    process = start_worker(store.save_plan(plan))
+    until(lambda: len(rows_of(store, plan)) >= 4)
+    os.kill(pids(tmp_path)[0], number)
     process.wait(30)
     failed = store.record(plan.runs[0].id)
     assert (failed.state, failed.reason) == ("failed", "killed")
     assert trained(store, plan, "--retry", "failed")[0].state == "completed"
     assert values(store, plan) == reference
     assert read_json(store.paths.run(failed.id).provenance, Provenance).resumed
+
+
+def test_a_run_without_its_checkpoint_yet_starts_afresh(store, tmp_path):
+    script = """
+    import os, sys
+    folder, *resume = sys.argv[1:]
+    open(os.path.join(folder, "log.txt"), "a").write("begun\\n")
+    print("epoch 1: loss", len(resume))
+    if not os.path.exists("mended"): os.kill(os.getpid(), 9)
+    """
+    plan = planned(tmp_path, script, command="{python} train.py {run_dir}", resume="--resume", checkpoint="last/*.pt")
+    assert trained(store, plan)[0].reason == "killed"
+    (tmp_path / "mended").touch()
+    (end,) = trained(store, plan, "--retry", "failed")
+    assert (end.metrics["loss"], end.epoch) == (0, 1)
+    files = store.paths.run(end.id).files
+    assert (files / "log.txt").read_text() == "begun\n", "the folder was emptied"
+    task = task_of(plan)
+    assert not task.goes_on(files)
+    (files / "last").mkdir()
+    (files / "last" / "1.pt").touch()
+    assert task.goes_on(files)
 
 
 def test_a_killed_guard_takes_the_program_along(store, tmp_path, start_worker):

@@ -1,7 +1,10 @@
 """Metrics as they come in -> rows."""
 
+import pytest
+
 from harness.command.model import Measure
 from harness.command.rows import Lines, Rows
+from harness.task import TrainingFailed
 
 BOTH = {
     "train": Measure(goal="minimize", pattern=r"iter (?P<step>\d+): loss (?P<value>\S+)"),
@@ -45,6 +48,20 @@ def test_rows_that_are_known_are_not_doubled():
     known = [{"epoch": n, "step": 10 * n, "train": 4.0 - n, "validation": None} for n in (1, 2, 3)]
     again = ("iter 20: loss 9", "iter 30: loss 9", "iter 40: loss 0.5", "iter 10: loss 0.1")
     assert read(BOTH, *again, known=known) == [(4, 40, 0.5, None), (5, 10, 0.1, None)]
+
+
+def test_a_run_that_goes_on_has_to_tell_the_step_of_its_first_row():
+    known = [{"epoch": 1, "step": 1, "loss": 3.0, "final": 1.0}]
+    with pytest.raises(TrainingFailed, match="its first row has no step") as caught:
+        read(PLAIN, "loss 2", "final 90", known=known)
+    assert caught.value.reason == "output"
+    rows = Rows({"loss": Measure(goal="minimize")}, known)
+    with pytest.raises(TrainingFailed, match="its first row has no step"):
+        rows.record('{"loss": 2}')
+    rows = Rows({"loss": Measure(goal="minimize")}, known)
+    rows.record('{"loss": 2, "step": 2}')
+    rows.record('{"loss": 1}')
+    assert [step for _, step, _ in rows_of(rows)] == [2, 3]
 
 
 def test_steps_that_begin_anew_in_each_epoch_hold_nothing_back():

@@ -75,6 +75,26 @@ def test_an_installed_package_is_no_part_of_the_repository_around_it(repository)
     assert read(installed).commit is None
 
 
+def test_a_programs_folder_has_a_commit_and_a_digest_of_its_own(repository):
+    program, beside = repository / "a.py", repository.parent / "beside.py"
+    before = provenance.program_code(repository)
+    assert (len(before.commit), before.dirty) == (40, False)
+    beside.write_text("")
+    assert provenance.program_code(repository) == before, "what lies beside the folder is no part of it"
+    program.write_text("a = 2\n")
+    after = provenance.program_code(repository)
+    assert (after.commit, after.dirty) == (before.commit, True)
+    assert after.digest != before.digest
+
+
+def test_without_git_a_programs_folder_has_a_digest_alone(tmp_path):
+    before = provenance.program_code(tmp_path / "not there yet")
+    (tmp_path / "a.py").write_text("a = 1\n")
+    after = provenance.program_code(tmp_path)
+    assert (after.commit, after.dirty) == (None, None)
+    assert after.digest != before.digest
+
+
 def test_provenance_holds_no_environment(monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "s3cret-value")
     seen = provenance.observe("cpu", 2, ("harness", "run"), "host")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import pytest
@@ -173,13 +174,41 @@ def test_a_recording_that_fails_after_its_rehearsal_leaves_nothing_behind(
     assert rows(run(GRAPHED, chosen)) == expected
 
 
-def test_memory_that_runs_out_is_no_reason_to_go_on_without(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("all of it"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("backend='inductor' raised: OutOfMemoryError: CUDA has no more"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+@pytest.mark.parametrize("way", ["recorded", "compiled"])
+def test_memory_that_runs_out_is_no_reason_to_go_on_without(way: str, error: RuntimeError, monkeypatch: pytest.MonkeyPatch):
     def full(*_: Any) -> Any:
-        raise torch.OutOfMemoryError("all of it")
+        raise error
 
-    monkeypatch.setattr(execution, "recorded", full)
-    with pytest.raises(torch.OutOfMemoryError):
-        run(GRAPHED).advance(never)
+    monkeypatch.setattr(execution, way, full)
+    training = run({"recorded": GRAPHED, "compiled": COMPILED}[way])
+    with pytest.raises(type(error)):
+        training.advance(never)
+
+
+def test_what_preparing_takes_is_not_training_time(monkeypatch: pytest.MonkeyPatch):
+    clock = count()
+
+    def slow(compute: Any, _: Any) -> Any:
+        for _ in range(1000):
+            next(clock)
+        return compute
+
+    monkeypatch.setattr(execution, "recorded", slow)
+    monkeypatch.setattr("harness.training.loop.time.perf_counter", lambda: float(next(clock)))
+    row = run(GRAPHED).advance(never)
+    assert row is not None
+    seconds = row["seconds"]
+    assert seconds is not None
+    assert 0 < seconds < 1000
 
 
 def test_a_resumed_run_goes_on_as_it_was_carried_out(capsys: pytest.CaptureFixture[str]):
@@ -249,7 +278,11 @@ class TestOnCuda:
     @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-    def test_fifty_compiled_and_recorded_steps_agree_with_eager_ones(self, precision: str):
+    def test_fifty_compiled_and_recorded_steps_agree_with_eager_ones(
+        self, precision: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
         both = Execution(compiled=True, graphed=True)
         found, training = self.losses(both, training={"precision": precision})
         assert training.steps.how == both
@@ -257,11 +290,27 @@ class TestOnCuda:
         for row, expected in zip(found, self.losses(Execution(), training={"precision": precision})[0], strict=True):
             assert row["train_loss"] == pytest.approx(expected["train_loss"], rel=tolerance)
 
-    def test_a_recorded_run_stopped_at_every_step_gives_the_same_bits(self):
-        whole, training = self.losses(GRAPHED, training={"deterministic": True, "epochs": 2})
+    @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+    @pytest.mark.parametrize(
+        "how",
+        [
+            GRAPHED,
+            pytest.param(
+                Execution(compiled=True, graphed=True),
+                marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")],
+            ),
+        ],
+        ids=["recorded", "compiled"],
+    )
+    def test_a_run_stopped_at_every_step_gives_the_same_bits(
+        self, how: Execution, precision: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+        whole, training = self.losses(how, training={"deterministic": True, "epochs": 2, "precision": precision})
         state, found = None, []
         while True:
-            again = Run(training.settings, 0, "cuda", training.data, GRAPHED)
+            again = Run(training.settings, 0, "cuda", training.data, how)
             if state is not None:
                 again.load_state_dict(state)
             if again.finished:

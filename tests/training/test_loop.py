@@ -175,10 +175,16 @@ def test_cuda_without_cuda_is_refused():
         Run(settings(), 0, "cuda", data_set())
 
 
-@pytest.mark.parametrize("deterministic", [False, True])
-def test_torchs_switches_are_as_before_after_an_epoch(deterministic: bool, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+def test_a_checkpoint_of_another_kind_of_device_is_refused():
+    state = run().state_dict()
+    again = run()
+    with pytest.raises(DeviceError, match="the checkpoint is of a run on cuda, and this is cpu; allowed: --device cuda"):
+        again.load_state_dict({**state, "device": "cuda"})
+    again.load_state_dict(state)
 
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_torchs_switches_are_as_before_after_an_epoch(deterministic: bool):
     def switches() -> tuple[Any, ...]:
         cudnn = torch.backends.cudnn
         return (

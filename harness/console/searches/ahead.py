@@ -11,7 +11,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness import wording
-from harness.console.grid import INDENT, Column, Grid, Note, printable, styled
+from harness.command.remarks import remarks
+from harness.console.grid import INDENT, WARNING, Column, Grid, Note, printable, styled
 from harness.console.screens import marked
 from harness.console.searches.documents import trial_values
 from harness.experiment.space import shown, values_of
@@ -33,6 +34,7 @@ class Ahead:
     metrics: Mapping[str, Metric]
     trials: Sequence[Trial]  # so far
     parameters: float | None  # of the base; None where the task counts none
+    remarks: tuple[str, ...] = ()  # on the program
 
     @property
     def begun(self) -> list[Trial]:
@@ -50,7 +52,8 @@ def look_ahead(store: Store, study: Study, url: str | None, new: bool = False) -
     task, paths = task_of(study), store.paths.study(study.name)
     trials = (look(paths, study, url) if paths.spec.exists() and not new else None) or []
     facts = task.describe(base_of(study, task))
-    return Ahead(study, result_metrics(task), trials, facts.get("parameters"))
+    told = tuple(remarks(study.program, [study.data])) if study.program else ()
+    return Ahead(study, result_metrics(task), trials, facts.get("parameters"), told)
 
 
 def screen(ahead: Ahead) -> RenderableType:
@@ -59,7 +62,8 @@ def screen(ahead: Ahead) -> RenderableType:
     notes = [("objective", words.aims(study)), ("sampler", _methods(study)), ("target", _target(ahead)), ("first", _first(study))]
     notes += [("base", f"{wording.count(ahead.parameters)} parameters")] if ahead.parameters is not None else []
     notes += [("cost", cost(ahead)), ("confirm", confirmation(study))]
-    width = max(len(key) for key, _ in notes)
+    warnings = [("WARNING", remark) for remark in ahead.remarks]
+    width = max(len(key) for key, _ in (*notes, *warnings))
     return Group(
         title(study),
         marked(" · ".join(wording.setting(study)), study),
@@ -67,6 +71,7 @@ def screen(ahead: Ahead) -> RenderableType:
         space(study),
         Text(),
         *(Note(key, text, width) for key, text in notes),
+        *(Note(key, text, width, WARNING) for key, text in warnings),
         styled(f"{' ' * INDENT}nothing started; --json prints the search"),
     )
 
@@ -96,6 +101,7 @@ def document(ahead: Ahead) -> dict[str, Any]:
     return {
         **ahead.study.model_dump(mode="json", by_alias=True),
         "parameters": ahead.parameters,
+        "remarks": list(ahead.remarks),
         "left": ahead.left,
         "tried": [trial_values(trial) for trial in ahead.trials],
     }

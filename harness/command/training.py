@@ -1,0 +1,218 @@
+"""A program that runs -> its rows as they come, its log, and why it failed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.command.model import Program as Definition
+from harness.command.program import Exit, Program
+from harness.command.rows import Lines, Rows
+from harness.task import Number, TrainingFailed
+
+LOOK_S = 0.1  # how often a program that prints nothing is looked after
+LOG_LIMIT = 64 << 20  # bytes of output kept of one start
+TAIL = 4096  # bytes at the end of the output that an error may quote
+OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|MemoryError|bad_alloc", re.IGNORECASE)
+DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|Errno 28", re.IGNORECASE)
+PYTHONS_PLACE = re.compile(r'File "[^"]*?([^"/]+)", line (\d+)')
+CHANGING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12}|\d+")
+LAG_S = 1.0  # a signal to both, as at a machine's shutdown, may reach the program so much sooner than its worker
+SIGNALS_FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
+# The codes of those signals, and as a shell that ran the program reports them.
+FROM_OUTSIDE = {code: number.name for number in SIGNALS_FROM_OUTSIDE for code in (-number, 128 + number)}
+
+
+class CommandTraining:
+    """One run of a program. It starts with the first `advance`, and ends, whatever it is doing, with `close`."""
+
+    def __init__(self, definition: Definition, arguments: list[str], environment: Mapping[str, str]) -> None:
+        self.definition, self.arguments, self.environment = definition, arguments, environment
+        self.rows = Rows(definition.metrics)
+        self.finished = False
+        self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed with this
+        self._lines, self._records = Lines(), Lines()
+        self._program: Program | None = None
+        self._ending: Exit | None = None
+        self._ended_at = 0.0
+        self._judged = False  # it ended well
+        self._began = 0.0
+        self._logged = 0
+        self._tail = b""
+        self._silent = True
+
+    def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
+        """Read on until a row is whole. Raises TrainingFailed."""
+        program = self._program or self._start()
+        while not self.rows.waiting and not self.finished:
+            if self._ending is not None:
+                if self._ended_with_the_worker(self._ending, should_stop):
+                    return None
+                self._judge(self._ending)
+                continue
+            limit = self.definition.timeout_s
+            if limit is not None and time.monotonic() - self._began > limit:
+                raise TrainingFailed("timeout", f"ran longer than its timeout of {self._timeout()}{self._quoted()}", "timeout")
+            data = program.read(LOOK_S)
+            self._take(data or b"", program.metrics())
+            if data is None:
+                self._ending, self._ended_at = program.wait(10.0), time.monotonic()
+            elif not self.rows.waiting and should_stop():
+                return None
+        row = self.rows.take()
+        self.finished = self._judged and not self.rows.waiting
+        return row
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: the program's state is its own affair."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on after the rows that are known (`rows`)."""
+        self.rows = Rows(self.definition.metrics, state["rows"])
+
+    def predictions(self) -> None:
+        """None are known."""
+
+    def last_words(self) -> list[Mapping[str, Number | None]]:
+        """End the program; the rows that it told until then. Raises TrainingFailed: one that cannot be read."""
+        unreadable: list[TrainingFailed] = []
+
+        def take(printed: bytes, appended: bytes) -> None:
+            try:  # it is to be ended in good order all the same
+                self._take(printed, appended)
+            except TrainingFailed as error:
+                unreadable.append(error)
+
+        if self._program is not None:
+            program, self._program = self._program, None
+            program.end(take)
+            if unreadable:
+                raise unreadable[0]
+            if program.exit is not None and program.exit.code == 0:
+                self._take_rest()
+        return list(iter(self.rows.take, None))
+
+    def close(self) -> None:
+        """End the program, with all that came from it."""
+        if self._program is not None:
+            program, self._program = self._program, None
+            program.end(lambda printed, _appended: self._keep(printed))
+        if self.scratch is not None:
+            self.scratch.cleanup()
+        if self._logged > LOG_LIMIT:
+            end = b"" if self._tail.endswith(b"\n") else b"\n"
+            _write(b"--- the end of the output:\n" + self._tail + end)
+
+    def _start(self) -> Program:
+        # Whatever printed to the log before this, through Python's buffers, comes first.
+        sys.stdout.flush()
+        print(f"$ {shlex.join(self.arguments)}   (in {self.definition.directory})", flush=True)
+        self._began = time.monotonic()
+        self.rows.begin()
+        self._program = Program(self.arguments, Path(self.definition.directory), self.environment)
+        return self._program
+
+    def _take(self, printed: bytes, appended: bytes) -> None:
+        self._keep(printed)
+        for line in self._lines.add(printed):
+            self.rows.line(line)
+        self._silent = self._silent and not printed and not appended
+        for line in self._records.add(appended):
+            self.rows.record(line)
+
+    def _take_rest(self) -> None:
+        """After a good end: what stands behind the last line's end, and the row that has begun."""
+        for line in self._lines.end():
+            self.rows.line(line)
+        for line in self._records.end():
+            self.rows.record(line)
+        self.rows.end()
+
+    def _keep(self, printed: bytes) -> None:
+        """Write to the log, up to its limit; keep the end of it."""
+        self._tail = (self._tail + printed)[-TAIL:]
+        room = LOG_LIMIT - self._logged
+        if room > 0:
+            _write(printed[:room])
+            if len(printed) > room:
+                _write(f"\n--- more than {LOG_LIMIT >> 20} MiB of output: the rest is not kept, but for its end\n".encode())
+        self._logged += len(printed)
+
+    def _ended_with_the_worker(self, ending: Exit, should_stop: Callable[[], bool]) -> bool:
+        """Whether the worker is to stop as well: then how the program ended tells nothing, and the run goes on later."""
+        until = self._ended_at + (LAG_S if ending.code in FROM_OUTSIDE else 0.0)
+        while not should_stop():
+            if time.monotonic() >= until:
+                return False
+            time.sleep(LOOK_S)
+        return True
+
+    def _judge(self, ending: Exit) -> None:
+        """The program has ended by itself, and its rows were taken: whether that was well, and what is left to take."""
+        if ending.left_behind:
+            print(f"--- {ending.left_behind} processes that the program had left behind were ended", flush=True)
+        if ending.code != 0:
+            raise self._bad_exit(ending.code)
+        self._take_rest()
+        if missing := self.rows.missing:
+            raise TrainingFailed("output", self._never(missing[0]), f"output: {missing[0]}")
+        self._judged, self.finished = True, not self.rows.waiting
+
+    def _never(self, metric: str) -> str:
+        if self._silent:
+            return f"the program ended well (code 0) but printed nothing, so there is no {metric}"
+        pattern = self.definition.metrics[metric].pattern
+        if pattern is None:
+            return f"no line of $HARNESS_METRICS had {metric} (metrics without a pattern are read from there){self._quoted()}"
+        return f"the pattern of {metric} never matched: {pattern!r}{self._quoted()}"
+
+    def _bad_exit(self, code: int) -> TrainingFailed:
+        tail = self._tail.decode(errors="backslashreplace")
+        places = PYTHONS_PLACE.findall(tail)
+        place = f"exit {code} {places[-1] if places else CHANGING.sub('#', self._last_line())}"
+        if OUT_OF_MEMORY.search(self._last_line()):
+            return TrainingFailed("oom", f"exit code {code}{self._quoted()}", place)
+        if DISK_FULL.search(self._last_line()):
+            return TrainingFailed("disk", f"exit code {code}{self._quoted()}", place)
+        if code in FROM_OUTSIDE:
+            how = FROM_OUTSIDE[code] if code < 0 else f"exit code {code}: {FROM_OUTSIDE[code]}"
+            guess = ": short of memory?" if FROM_OUTSIDE[code] == "SIGKILL" else ""
+            return TrainingFailed("killed", f"the program was killed ({how}{guess}){self._quoted()}", place)
+        if code < 0:
+            return TrainingFailed("exit", f"the program was ended by {_signal(-code)}{self._quoted()}", place)
+        return TrainingFailed("exit", f"exit code {code}{self._quoted()}", place)
+
+    def _timeout(self) -> str:
+        written = self.definition.timeout
+        return written if isinstance(written, str) else f"{written:g} s"
+
+    def _last_line(self) -> str:
+        lines = [line for line in re.split(r"[\r\n]+", self._tail.decode(errors="backslashreplace")) if line.strip()]
+        return lines[-1].strip() if lines else ""
+
+    def _quoted(self) -> str:
+        last = self._last_line()
+        last = last if len(last) <= 200 else f"…{last[-199:]}"
+        return f"; it last printed: {last if last.isprintable() else ascii(last)}" if last else "; it printed nothing"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has no name
+        return f"signal {number}"
+
+
+def _write(data: bytes) -> None:
+    """To standard output as the system knows it: while a run is trained, that is its log."""
+    while data:
+        data = data[os.write(1, data) :]
