@@ -58,11 +58,13 @@ def test_a_terminate_after_an_interrupt_is_no_second_interrupt():
 def test_a_signal_that_arrives_at_any_moment_of_a_wait_is_taken():
     body = (
         "signal.signal(signal.SIGALRM, stop._signalled)\n"
-        "signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)\n"
-        "for _ in range(100_000): stop.wait(0)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 5e-4, 5e-4)\n"
+        "for _ in range(500_000): stop.wait(0)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0)\n"
         "print('awake')"
     )
-    assert in_a_child(body, timeout=30).stdout == "awake\n"
+    done = in_a_child(body, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "awake\n"), done.stderr[-500:]
 
 
 def test_a_wait_ends_early_when_another_thread_asks():

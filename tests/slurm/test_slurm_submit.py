@@ -140,8 +140,11 @@ def test_workers_share_a_search_until_its_target_and_confirm_it(newcomer: Callab
     assert (document["due"], document["later"], document["jobs"][job]) == (9, 12, 3)
     submitter.wait(lambda: submitter.logs().count(": begins") >= 3, "not all train")
     submitter.cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_2")  # the last: its job id is the array's too
-    shown = submitter.harness("harness.status", "toys")
-    assert re.search(rf"^{job}_0 +running +trial \d", shown, re.MULTILINE), shown
+
+    def seen_training() -> bool:  # between two trials it has none
+        return bool(re.search(rf"^{job}_0 +running +trial \d", submitter.harness("harness.status", "toys"), re.MULTILINE))
+
+    submitter.wait(seen_training, "no trial shown")
     submitter.wait(lambda: state(submitter, document["report"]) == ["COMPLETED"], "no report")
     assert state(submitter, job) == ["COMPLETED"] * 3
     assert submitter.requeued(job) == 1
