@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from plain_loop import PlainLoop
 
-from harness.task import find_task
+from harness.tasks import find_task
 from harness.training import augment, data
 from harness.training.config import Config
 from harness.training.data import DataSet

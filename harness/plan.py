@@ -17,7 +17,8 @@ from harness.errors import InputError, Position, Problem
 from harness.experiment import Experiment
 from harness.experiment.file import MAX_SEEDS
 from harness.experiment.tuning import Tuning
-from harness.task import Accelerator, Task, find_task, identity
+from harness.task import Accelerator, Task, identity
+from harness.tasks import find_task
 
 SCHEMA = 1
 TUNING_SEED = 1000  # the first seed of tuning and searches: none that evidence uses

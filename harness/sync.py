@@ -80,9 +80,7 @@ def sync(  # noqa: PLR0917 - a command's options, each of them named
         return
     refuse_unless_online()
     if workspace and not installed():
-        raise InputError(
-            "--workspace: needs wandb-workspaces; allowed: after python -m pip install 'ablation-harness[workspace]'"
-        )
+        raise InputError("--workspace: needs wandb-workspaces; allowed: after python -m pip install wandb-workspaces")
     waiting = [(parcel.run_id, parcel.uploads) for parcel in parcels if parcel.state == "waiting"]
     wanted = {"runs": waiting, "reports": reports, "workspaces": document.get("workspaces", [])}
     if not any(wanted.values()) and not as_json:

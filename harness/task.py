@@ -1,29 +1,22 @@
-"""The task protocol: what the harness asks of anything that can be trained; and the dict of tasks.
+"""The task protocol: what the harness asks of anything that can be trained.
 
 Planner, store, workers, tracking, verdicts and report know a task through this module only.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from harness.errors import InputError
-
 Number = int | float
 Accelerator = Literal["cpu", "cuda"]
-
-TASKS: Mapping[str, str] = {"cifar_resnet": "harness.training.task:CIFAR_RESNET"}
 
 
 @dataclass(frozen=True)
@@ -195,8 +188,6 @@ class WithChoices(Protocol):
         """The ways, by name."""
 
 
-_MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")
-
 # Numbers that result.json adds to a task's own metrics; claims and figures may use them too.
 RESULT_METRICS: Mapping[str, Metric] = {
     "parameters": Metric("", "minimize", exact=True),
@@ -213,80 +204,12 @@ def result_metrics(task: Task) -> dict[str, Metric]:
     return {**task.metrics, **fluctuation, **RESULT_METRICS}
 
 
-def module_folder(name: str, folder: Path) -> str | None:
-    """`folder`, absolute, where the module of `package.module:Object` lies in it; else None."""
-    module, colon, _ = name.partition(":")
-    parts, here = module.split("."), folder.resolve()
-    if not colon or parts[0] in ("", "harness"):
-        return None
-    path = here.joinpath(*parts)
-    return str(here) if path.with_name(f"{path.name}.py").is_file() or (path / "__init__.py").is_file() else None
-
-
 def selection_metric(task: Task) -> str | None:
     """By what searches and tuning choose unless they say otherwise: the first metric of a validation split, else of no split."""
     for split in ("validation", None):
         if found := next((name for name, metric in task.metrics.items() if metric.split == split), None):
             return found
     return None
-
-
-def find_task(name: str, folder: str | None = None) -> Task:
-    """The task called `name`: a key of TASKS, or `package.module:Object` of a module that Python finds, in `folder` first.
-
-    Raises InputError when there is no such task, naming the choices.
-    """
-    target = TASKS.get(name, name)
-    module_name, _, attribute = target.partition(":")
-    if not attribute:
-        raise InputError(
-            f"no task {name!r}; allowed: {', '.join(TASKS)}, package.module:Object, or a mapping with the command of a program"
-        )
-    folder = _kept(name, folder)
-    if folder is not None and (folder, name) in _FOUND:
-        return _FOUND[folder, name]
-    try:
-        task = getattr(_module(module_name, folder), attribute)
-        task.Config()  # every field has a default
-    except Exception as error:  # a module may raise anything while it is imported, a model while it is made
-        raise InputError(f"task {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
-    lacking = [member for member in _MEMBERS if not hasattr(task, member)]
-    if lacking:
-        raise InputError(f"task {name!r} is no task: it has no {', '.join(lacking)}")
-    if folder is not None:
-        _FOUND[folder, name] = cast(Task, task)
-    return cast(Task, task)
-
-
-# Tasks of modules beside experiment files, by (folder, name); and these folders. Two of them may each have a module `task`.
-_FOUND: dict[tuple[str, str], Task] = {}
-_FOLDERS: list[str] = []
-
-
-def _kept(name: str, folder: str | None) -> str | None:
-    """Where the module that lies in `folder` is imported from: its copy, if one of the folders in $HARNESS_CODE has one."""
-    kept = [place for place in os.environ.get("HARNESS_CODE", "").split(os.pathsep) if place]
-    return next(filter(None, (module_folder(name, Path(place)) for place in kept)), folder) if folder is not None else None
-
-
-def _module(name: str, folder: str | None) -> ModuleType:
-    """The module called `name`; with `folder` the one that lies there, and what it imports is looked for there first."""
-    if folder is None:
-        return importlib.import_module(name)
-    for other in {*_FOLDERS} - {folder}:
-        for known, module in list(sys.modules.items()):
-            lies_there = Path(getattr(module, "__file__", None) or "/").is_relative_to(other)
-            if lies_there and module_folder(f"{known}:", Path(folder)) is not None:
-                del sys.modules[known]
-    _FOLDERS.append(folder)
-    if folder in sys.path:
-        sys.path.remove(folder)
-    sys.path.insert(0, folder)  # as Python does for a script
-    importlib.invalidate_caches()
-    module = importlib.import_module(name)
-    if not Path(module.__file__ or "/").is_relative_to(folder):
-        raise ImportError(f"Python has another module of that name ({module.__file__}); rename the one in {folder}")
-    return module
 
 
 def parse_config(task: Task, values: Mapping[str, Any]) -> BaseModel:

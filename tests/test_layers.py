@@ -26,6 +26,7 @@ LAYERS = (
     "stop",  # signals and clocks -> whether to stop
     "yamlfile",  # text -> values that remember where they stood
     "task",  # what the harness asks of anything that can be trained
+    "tasks",  # a task's name -> the task
     "training",  # the task cifar_resnet: knows the protocol, and nothing of plans, stores or screens
     "validation",  # values + model -> values, or every problem
     "claims",  # what a person may claim

@@ -28,7 +28,7 @@ from harness.search import Study
 from harness.slurm.submission import Submission
 from harness.store.provenance import Code, Provenance
 from harness.store.records import Result, Spec
-from harness.task import find_task
+from harness.tasks import find_task
 from harness.validation import shape_of
 
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,8 @@ from examples import ACTIVATIONS, activations_plan, image_records, toy_rows, wri
 from harness.plan import Plan
 from harness.power import Power, Spread, differences, evaluate, pooled, power_of
 from harness.store.records import Store
-from harness.task import find_task, result_metrics
+from harness.task import result_metrics
+from harness.tasks import find_task
 
 PlanMaker = Callable[..., Plan]
 TOY = result_metrics(find_task("toy_task:TOY"))

@@ -15,7 +15,8 @@ from harness.experiment.space import Choice
 from harness.plan import TUNING_SEED, Plan, make_plan
 from harness.search import make_study
 from harness.search.model import base_of, config_of
-from harness.task import Accelerator, find_task
+from harness.task import Accelerator
+from harness.tasks import find_task
 
 FOLDER = Path(__file__).parent.parent / "experiments"
 SHIPPED = {

@@ -19,7 +19,8 @@ from harness.plan import Plan, PlannedRun, run_id
 from harness.repeat import Trained, compare, compare_origins, repeat
 from harness.store.provenance import Code, Provenance, Start, restarted
 from harness.store.records import Result, Store
-from harness.task import find_task, identity
+from harness.task import identity
+from harness.tasks import find_task
 
 PlanMaker = Callable[..., Plan]
 

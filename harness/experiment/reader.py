@@ -21,7 +21,8 @@ from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE
 from harness.experiment.model import Experiment, Variant
 from harness.experiment.searching import Search, read_search
 from harness.experiment.tuning import Tuning, overlapping, read_tuning
-from harness.task import Task, find_task, identity, location_paths, module_folder, places, result_metrics
+from harness.task import Task, identity, location_paths, places, result_metrics
+from harness.tasks import find_task, module_folder
 from harness.validation import suggestion
 from harness.yamlfile import Node, plain
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.claims import KINDS
 from harness.experiment.file import LABEL, ExperimentFile
-from harness.task import find_task
+from harness.tasks import find_task
 from harness.validation import shape_of
 
 PATH = Path(__file__).parent.parent / "schema.json"

@@ -142,7 +142,7 @@ def _told(url: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise InputError(f"--storage: {shown(url)} needs a driver: pip install 'ablation-harness[postgres]' ({error})") from error
+        raise InputError(f"--storage: {shown(url)} needs a driver: pip install 'psycopg[binary]' ({error})") from error
     except (SQLAlchemyError, StorageInternalError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         for secret in (_with_driver(url), url):

@@ -19,7 +19,8 @@ from harness.console import documents
 from harness.console.ending import claims, correlation, ending, expected
 from harness.frames import runs_frame
 from harness.plan import Plan
-from harness.task import find_task, result_metrics
+from harness.task import result_metrics
+from harness.tasks import find_task
 from harness.verdicts import judgement, table
 
 REPORT = "results/reports/activations/index.html"

@@ -13,7 +13,7 @@ import harness
 from harness.errors import InputError
 from harness.store import provenance, snapshot
 from harness.store.paths import Paths
-from harness.task import find_task
+from harness.tasks import find_task
 
 ROOT = Path(harness.__file__).parent.parent
 

@@ -15,7 +15,8 @@ from harness import wording
 from harness.claims import Claim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.frames import runs_frame
 from harness.plan import Plan
-from harness.task import find_task, result_metrics
+from harness.task import result_metrics
+from harness.tasks import find_task
 from harness.verdicts import judgement
 from harness.verdicts.document import document
 

@@ -7,7 +7,8 @@ from simulated import ACTIVATIONS, BASE, LEAKY, comparison, frame, plan_of
 
 from harness.claims import Claim, ContrastClaim, ThresholdClaim
 from harness.plan import Plan
-from harness.task import find_task, result_metrics
+from harness.task import result_metrics
+from harness.tasks import find_task
 from harness.verdicts import judge
 from harness.writeup.reasons import reasons
 
