@@ -83,7 +83,7 @@ LAYERS = (
 TORCH = ("torch", "torchvision")
 HEAVY = (*TORCH, "pandas", "scipy", "matplotlib", "seaborn", "jinja2", "wandb", "wandb_workspaces", "optuna", "pyarrow")
 # The name of the default task, which an experiment file may leave out.
-NAME_THE_DEFAULT_TASK = {"task.py", "experiment/reader.py", "experiment/file.py", "experiment/schema.py"}
+NAME_THE_DEFAULT_TASK = {"tasks.py", "experiment/reader.py", "experiment/file.py", "experiment/schema.py"}
 # What is ready on this machine is asked of the data too.
 NAME_THE_DATA = {"doctor.py"}
 
