@@ -147,4 +147,5 @@ def test_no_name_harms_a_figure(name: str, tmp_path: Path) -> None:
         figure = draw(subject(study_of(space=space), trials))
         figures.save(figure, tmp_path, draw.__name__)
         assert (tmp_path / f"{draw.__name__}.svg").read_text().rstrip().endswith("</svg>")
-    assert name in [axis.get_xlabel().partition(",")[0] for axis in figures.slices(subject(study_of(space=space), trials)).axes]
+    labels = [axis.get_xlabel() for axis in figures.slices(subject(study_of(space=space), trials)).axes]
+    assert any(label.startswith(name[:12]) for label in labels)  # a long one is shortened in its middle
