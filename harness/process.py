@@ -17,8 +17,7 @@ def use_threads(count: int | None) -> None:
     """Compute with `count` threads from now on: libraries read the environment when they load, torch is told when it is there.
 
     Threads that wait for one another look ten thousand times, then sleep. By default they go on looking for long, which takes the
-    processor from the one that is waited for as soon as there is other work: two threads on two busy cores then train at a small
-    part of the speed (docs/performance.md has the figures).
+    processor from the one that is waited for as soon as there is other work.
     """
     if count is None:
         return
