@@ -104,7 +104,7 @@ def conduct(store: Store, plan: Plan, options: Options, replan: bool = False) ->
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     With `replan` plans that follow take the place of others of their names. Raises HarnessError.
     """
-    from harness.stages import begin, following
+    from harness.stages import begin, following, refuse_replaced
 
     began, now = time.monotonic(), options
     while True:
@@ -115,6 +115,7 @@ def conduct(store: Store, plan: Plan, options: Options, replan: bool = False) ->
             return outcome
         if stopped:
             return replace(outcome, exit_code=EXIT_INTERRUPTED)
+        refuse_replaced(store, plan)
         plan, now = begin(store, asked, replan), options.later(time.monotonic() - began)
 
 

@@ -12,7 +12,7 @@ from harness.plan import Plan, PlannedRun, run_id, task_of
 from harness.progress import Course, standing, stuck
 from harness.retry import renew
 from harness.seeding import SeedWatch
-from harness.stages import begin, following
+from harness.stages import begin, following, refuse_replaced
 from harness.stop import Stop
 from harness.store import atomic
 from harness.store.lease import Holder, Lease
@@ -70,9 +70,15 @@ class Worker:
         return self._exit_code()
 
     def following(self) -> Plan | None:
-        """The plan that the results lead to, written down; None where nothing follows, or not yet."""
+        """The plan that the results lead to, written down; None where nothing follows, or not yet.
+
+        Raises PlanChanged where this plan was replaced meanwhile, or the one that follows has begun as another one.
+        """
         asked = following(self.plan, self._records())
-        return begin(self.store, asked) if asked is not None else None
+        if asked is None:
+            return None
+        refuse_replaced(self.store, self.plan)
+        return begin(self.store, asked)
 
     def close(self) -> None:
         """Let go of what shows the runs elsewhere."""

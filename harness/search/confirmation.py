@@ -20,8 +20,9 @@ from harness.trainer import say
 def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], replan: bool = False) -> Plan | None:
     """The plan in which the best trials run again, written down; None where nothing is to be confirmed.
 
-    Where the search went on and found others to be the best, where another number of seeds is asked for, and where runs that were
-    tried again made another trial the winner, the old plan is archived and fresh seeds are used: evidence counts once. Raises
+    What is confirmed is what the search asks for now, whenever `study` was read: workers that began at different times agree.
+    Where it went on and found others to be the best, where another number of seeds is asked for, and where runs that were tried
+    again made another trial the winner, the old plan is archived and fresh seeds are used: evidence counts once. Raises
     InputError, StoreError.
     """
     watch = Watch(Timing(), Holder.here())
@@ -35,7 +36,7 @@ def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], repl
 
 
 def _begun(store: Store, study: Study, trials: Sequence[Trial], replan: bool, own: Lease) -> Plan | None:
-    check_current(store.paths.study(study.name), study)
+    study = check_current(store.paths.study(study.name), study)
     asked = top_plan(study, trials, earlier(store, study))
     if asked is None:
         return None
