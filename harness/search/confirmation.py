@@ -65,7 +65,7 @@ def _outdated(store: Store, study: Study, asked: Plan) -> str | None:
     records = store.records([run.id for run in stored.runs]) if stored is not None else {}
     if stored is None or all(record.state == "pending" for record in records.values()):
         return None
-    if stored.looks != asked.looks:
+    if _seeds(stored) != _seeds(asked):  # not the looks: an older plan was made longer and kept its own
         return "another number of seeds is asked for than before"
     then, begun = following(stored, records), store.load_plan(names(study)[1])
     if then is None or begun is None or then.chosen == begun.chosen:
@@ -75,6 +75,11 @@ def _outdated(store: Store, study: Study, asked: Plan) -> str | None:
     except PlanChanged:
         return "the winner is another than before"
     return None
+
+
+def _seeds(plan: Plan) -> int:
+    """How many there are."""
+    return len({run.seed for run in plan.runs})
 
 
 def earlier(store: Store, study: Study) -> list[Plan]:

@@ -135,6 +135,20 @@ def test_another_number_of_seeds_confirms_anew_on_fresh_ones(store: Store) -> No
     assert begin_confirmation(store, more, trials) == top
 
 
+def test_a_plan_that_was_made_longer_in_an_older_folder_is_gone_on_with(store: Store) -> None:
+    study = study_of(confirm=Confirm(top=3, seeds=3))
+    trials = keep(store, study)
+    confirm(store, study, trials)
+    more = asked_anew(store, study, 5)
+    asked = top_plan(more, trials)
+    assert asked is not None
+    longer = begin(store, asked)
+    assert longer.looks == (3,)
+    finish(store, longer)
+    assert begin_confirmation(store, more, trials) == longer
+    assert earlier(store, more) == []
+
+
 def test_another_number_of_seeds_costs_nothing_before_a_run_has_begun(store: Store) -> None:
     study = study_of(confirm=Confirm(top=3, seeds=3))
     trials = keep(store, study)
