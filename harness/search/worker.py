@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from harness.attempt import Job
-from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
+from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError, StoreError
 from harness.plan import Plan
 from harness.retry import renew_run
 from harness.search.confirmation import begin_confirmation
@@ -24,7 +24,7 @@ from harness.stop import Stop
 from harness.store.lease import Holder, Standing, SupersededError, Watch
 from harness.store.records import Result, Spec, Store, decode, read_rows
 from harness.store.trialruns import write_trial_runs
-from harness.trainer import Options, Trainer, say
+from harness.trainer import Options, Patience, Trainer, say
 
 Specs = Sequence[tuple[str, Spec]]  # run ids with what made them
 
@@ -50,16 +50,24 @@ class SearchWorker:
         """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
         self.desk.prepare(self.watch)
         self._retry()
-        idle_since = time.monotonic()
+        idle_since, patience = time.monotonic(), Patience()
         while not self.stop():
-            ticket = self.desk.ask(self.watch)
-            if ticket is not None:
-                self._try(ticket)
-                idle_since = time.monotonic()
-            elif self._nothing_to_wait_for(time.monotonic() - idle_since):
-                break
-            else:
+            try:
+                ticket = self.desk.ask(self.watch)
+                if ticket is not None:
+                    self._try(ticket)
+                    idle_since = time.monotonic()
+                elif self._nothing_to_wait_for(time.monotonic() - idle_since):
+                    break
+                else:
+                    self.stop.wait(self.options.poll_s)
+            except StoreError as error:
+                # A trial that was left so is nobody's, and is given out again: its runs go on where they were.
+                if not patience.bears(error):
+                    raise
                 self.stop.wait(self.options.poll_s)
+            else:
+                patience.renew()
         return self._exit_code()
 
     def following(self) -> Plan | None:

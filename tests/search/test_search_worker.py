@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,11 +18,15 @@ from searching import SPACE, begun, toy_search, worker
 
 from harness import sweep
 from harness import worker as command
+from harness.errors import StoreError
 from harness.plan import Plan
 from harness.search.confirm import names
 from harness.search.confirmation import earlier
-from harness.search.trials import Trial
+from harness.search.desk import Desk
+from harness.search.trials import Trial, counted
+from harness.store import atomic
 from harness.store.records import Store
+from harness.trainer import PATIENCE
 
 
 def searched(store: Store, folder: Path, search: str, config: str = "{}") -> list[Trial]:
@@ -110,6 +115,43 @@ def test_another_winner_after_a_retry_is_confirmed_at_once(
     assert final is not None
     assert not {run.seed for run in final.runs} & {run.seed for run in old.runs}
     assert {record.state for record in store.records(run.id for run in final.runs).values()} == {"completed"}
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, name: str, times: int, number: int) -> None:
+    """The first calls of a method of the desk fail, as they do on a shared folder that is away."""
+    calls, whole = count(1), getattr(Desk, name)
+
+    def call(*arguments: Any) -> Any:
+        if next(calls) <= times:
+            error = OSError(number, os.strerror(number))
+            raise atomic.unusable(Path("search.json"), "be read", error) from error
+        return whole(*arguments)
+
+    monkeypatch.setattr(Desk, name, call)
+
+
+@pytest.mark.parametrize("away", [("ask", PATIENCE), ("note_epochs", 1), ("tell", 1), ("others", PATIENCE)])
+def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], away: tuple[str, int]
+) -> None:
+    study = toy_search(tmp_path, f"{{space: {SPACE}, pruner: median, trials: 3}}")
+    desk = begun(store, study)
+    failing(monkeypatch, *away, errno.EIO)
+    assert worker(store, study, poll_s=0.001).work() == 0
+    assert [trial.state for trial in counted(desk.trials())] == ["completed"] * 3
+    assert len(list(store.paths.runs.glob("*/result.json"))) == 3
+    assert capsys.readouterr().err.count("looking again") == 1
+
+
+@pytest.mark.parametrize(("times", "number"), [(PATIENCE + 1, errno.ESTALE), (1, errno.EACCES)])
+def test_a_shared_folder_that_stays_away_ends_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, number: int
+) -> None:
+    study = toy_search(tmp_path, f"{{space: {SPACE}, trials: 3}}")
+    begun(store, study)
+    failing(monkeypatch, "ask", times, number)
+    with pytest.raises(StoreError, match=r"search\.json: cannot be read"):
+        worker(store, study, poll_s=0.001).work()
 
 
 def test_diverged_trials_count(store: Store, tmp_path: Path) -> None:
