@@ -156,11 +156,12 @@ def growth(seconds: Mapping[int, float]) -> dict[str, object]:
     """Seconds by number of runs -> those, what each run adds between the two largest numbers, and the power that it grows with.
 
     Power: of what the runs add to the time of one run, from the second largest number to the largest; 1 is linear. Where runs add
-    nothing to speak of it is not measured.
+    nothing to speak of, or fewer take longer than more, it is not measured.
     """
     smallest, (some, many) = min(seconds), sorted(seconds)[-2:]
     added = [seconds[size] - seconds[smallest] for size in (some, many)]
-    measurable = added[0] > 0.02 * seconds[smallest]
+    times = [seconds[size] for size in sorted(seconds)]
+    measurable = times == sorted(times) and added[0] > 0.02 * seconds[smallest]
     power = math.log(added[1] / added[0]) / math.log(many / some) if measurable and added[1] > 0 else None
     return {
         "seconds": {str(size): round(value, 4) for size, value in seconds.items()},

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from harness import failures
-from harness.errors import HarnessError, Interrupted, StoreError
+from harness.errors import DeviceError, HarnessError, Interrupted, StoreError
 from harness.process import printing_to, use_threads
 from harness.store import atomic, checkpoint, provenance
 from harness.store.lease import Lease, SupersededError
@@ -108,6 +108,8 @@ class _Attempt:
             raise
         except Exception as error:
             return self._end(self._caught(error))
+        assert self.origin is not None
+        atomic.write_json(self.paths.provenance, self.origin, self.lease)
         result: Result | None = None
         self.means.tracker.start(self.job.run_id, self.job.spec, len(self.rows))
         try:
@@ -127,7 +129,11 @@ class _Attempt:
         else:
             training = self.job.task.start(self.job.config, self.job.spec.seed, self.means.device)
         if saved is not None:
-            training.load_state_dict({"rows": self.rows} if self.task_of_files else saved["training"])
+            try:
+                training.load_state_dict({"rows": self.rows} if self.task_of_files else saved["training"])
+            except DeviceError as error:
+                begin = f"or remove {self.paths.checkpoint} to begin the run again"
+                raise DeviceError(f"{self.job.run_id}: {error}; {begin}") from error
             print(f"going on after {len(self.rows)} epochs")
         self.saved_at = time.monotonic()
         self.rows_saved = len(self.rows)
@@ -265,7 +271,6 @@ class _Attempt:
                 print(f"nothing to go on from: of the start at {first.started} on {first.host} nothing is left")
             self.origin = here if afresh else provenance.restarted(first, here, len(self.rows), self.resumed)
         use_threads(self.origin.threads)
-        atomic.write_json(self.paths.provenance, self.origin, self.lease)
 
     def _completed(self, training: Training) -> Result:
         arrays = training.predictions()

@@ -49,4 +49,6 @@ def printing_to(log: Path) -> Iterator[None]:
                     os.dup2(copy, number)
                     os.close(copy)
     except OSError as error:
+        if error.filename not in (None, str(log)):  # another file's
+            raise
         raise atomic.unusable(log, "be written", error) from error

@@ -22,7 +22,7 @@ from harness.search.model import task_of as searched
 from harness.store.atomic import read_json
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import RunPaths
-from harness.store.provenance import Code, Provenance
+from harness.store.provenance import UNKNOWN_GPU, Code, Provenance
 from harness.store.records import Result, Spec, Store, decode, read_rows
 from harness.store.trialruns import memberships
 from harness.task import Accelerator, location_paths
@@ -160,7 +160,8 @@ def compare_origins(first: Provenance, again: Provenance) -> dict[str, tuple[str
     pairs |= {name: (first.packages.get(name, "none"), again.packages.get(name, "none")) for name in names}
     for name in ("python", "platform", "device", "threads"):
         pairs[name] = (str(getattr(first, name)), str(getattr(again, name)))
-    starts = [start for start in first.restarts if (start.code.digest, start.device) != (first.code.digest, first.device)]
+    known = {first.device, UNKNOWN_GPU}
+    starts = [start for start in first.restarts if start.code.digest != first.code.digest or start.device not in known]
     if starts:
         pairs["restarts"] = (f"{len(starts)} with other code or on another device", "none")
     return {name: (one, other) for name, (one, other) in pairs.items() if one != other}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from harness.task import cache_folder
 
 CHUNK = 1 << 20
 SETTLED_S = 2.0  # files that changed later than this ago may change again within the file system's resolution of time
+PART = re.compile(r"(.+?) ([0-9a-f]{16})(?:, |$)")  # an input of a fingerprint: its name, and its content's digest
 NOTHING = "no inputs"  # the fingerprint of a program without any
 
 
@@ -35,14 +37,20 @@ def fingerprint(program: Program, values: Mapping[str, Scalar]) -> str:
     return ", ".join(f"{name} {_content(directory, name)}" for name in _names(program, directory, values)) or NOTHING
 
 
-def changed(planned: Sequence[str], found: str) -> list[str]:
-    """The inputs in `found` that had other content in the fingerprints that were `planned`."""
-    known = {name: content for one in planned for name, content in _parts(one)}
-    return [name for name, content in _parts(found) if known.get(name, content) != content]
+def changed(program: Program, planned: Sequence[str], found: str) -> list[str]:
+    """The inputs in `found` that had other content in the fingerprints that were `planned`; none where nothing was.
+
+    Also those that were not there: files that the program writes where its command names them. Files that knobs name may be new.
+    """
+    known = {name: content for one in planned for name, content in PART.findall(one)}
+    own = _own_names(program, Path(program.directory)) if planned else ()
+    return [name for name, content in PART.findall(found) if known.get(name, None if name in own else content) != content]
 
 
-def _parts(text: str) -> list[tuple[str, str]]:
-    return [(name, content) for name, _, content in (item.rpartition(" ") for item in text.split(", "))]
+def _own_names(program: Program, directory: Path) -> tuple[str, ...]:
+    """The inputs that the program has whatever its knobs are."""
+    words = [word for word in template.words_of(program.command) if not template.placeholders(word)]
+    return program_files(words, directory) if program.inputs is None else tuple(program.inputs)
 
 
 def _names(program: Program, directory: Path, values: Mapping[str, Scalar]) -> tuple[str, ...]:

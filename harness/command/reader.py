@@ -78,10 +78,10 @@ def _going_on(node: Node, program: Program) -> Iterator[Problem]:
     if program.checkpoint is not None and program.resume is None:
         message = "has no meaning without resume; allowed: the arguments with which it goes on, in resume"
         yield _at(node, "checkpoint", None, message)
-    patterns = [measure.pattern for measure in program.metrics.values()]
-    told = any(pattern is None or "step" in re.compile(pattern).groupindex for pattern in patterns)
+    patterns = [measure.pattern for measure in program.metrics.values() if measure.pattern is not None]
+    told = all("step" in re.compile(pattern).groupindex for pattern in patterns)
     if program.resume is not None and not told:
-        message = "needs the step of rows, as a program that goes on may repeat some; allowed: a pattern with (?P<step>\\d+)"
+        message = "needs the step of rows, as a program that goes on may repeat some; allowed: (?P<step>\\d+) in each pattern"
         yield _at(node, "resume", None, message)
 
 

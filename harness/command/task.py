@@ -66,7 +66,7 @@ class CommandTask:
 
     def start_in(self, config: Knobs, seed: int, device: str, folder: Path) -> CommandTraining:
         """A run with its folder. Raises DataError: inputs missing or not the planned ones; DeviceError: no such program here."""
-        if changed := inputs.changed(self.planned, self.fingerprint(config)):
+        if changed := inputs.changed(self.definition, self.planned, self.fingerprint(config)):
             raise DataError(f"the inputs have changed since the plan was made: {', '.join(changed)}; {CHANGED_ADVICE}")
         folder = folder.absolute()
         environment = self.environment(seed, device, folder)

@@ -98,7 +98,7 @@ class CommandTraining:
             if unreadable:
                 raise unreadable[0]
             if program.exit is not None and program.exit.code == 0:
-                self._take_rest()
+                self._take_last_lines()  # a row that has begun is left: the program tells it again when it goes on
         return list(iter(self.rows.take, None))
 
     def close(self) -> None:
@@ -129,13 +129,12 @@ class CommandTraining:
         for line in self._records.add(appended):
             self.rows.record(line)
 
-    def _take_rest(self) -> None:
-        """After a good end: what stands behind the last line's end, and the row that has begun."""
+    def _take_last_lines(self) -> None:
+        """After a good end: what stands behind the last line's end."""
         for line in self._lines.end():
             self.rows.line(line)
         for line in self._records.end():
             self.rows.record(line)
-        self.rows.end()
 
     def _keep(self, printed: bytes) -> None:
         """Write to the log, up to its limit; keep the end of it."""
@@ -162,7 +161,8 @@ class CommandTraining:
             print(f"--- {ending.left_behind} processes that the program had left behind were ended", flush=True)
         if ending.code != 0:
             raise self._bad_exit(ending.code)
-        self._take_rest()
+        self._take_last_lines()
+        self.rows.end()
         if missing := self.rows.missing:
             raise TrainingFailed("output", self._never(missing[0]), f"output: {missing[0]}")
         self._judged, self.finished = True, not self.rows.waiting

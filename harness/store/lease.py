@@ -9,6 +9,7 @@ monotonic clock: no two clocks are ever compared. A holder checks before every w
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -132,9 +133,10 @@ class Watch:
 class Lease:
     """A lease that this process holds; a context manager that beats while it is open and releases at its end."""
 
-    def __init__(self, folder: Path, number: int, claim: Claim, timing: Timing) -> None:
+    def __init__(self, folder: Path, number: int, claim: Claim, timing: Timing, inode: int) -> None:
         self.folder = folder
         self.number = number
+        self._inode = inode
         self.claim = claim
         self.lost = False  # seen by the heartbeat: ask it in loops, `check` before writing
         self._timing = timing
@@ -154,10 +156,13 @@ class Lease:
             raise SupersededError(f"{self.folder.name}: lease {self.number} was taken over")
 
     def beat(self, word: str = "held") -> None:
-        """Count on, so that observers see life."""
+        """Count on, so that observers see life. Raises FileNotFoundError where the file is gone, or another one has its name."""
         self._beat += 1
-        descriptor = os.open(self.folder / f"lease.{self.number}", os.O_WRONLY | os.O_CLOEXEC)
+        path = self.folder / f"lease.{self.number}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
+            if os.fstat(descriptor).st_ino != self._inode:  # the folder was put away, and there is a new one
+                raise FileNotFoundError(errno.ENOENT, "is somebody else's", str(path))
             os.pwrite(descriptor, _head(self._beat, word), 0)
         finally:
             os.close(descriptor)
@@ -205,6 +210,10 @@ def take(folder: Path, watch: Watch, checkpoint: str | None = None) -> Lease | N
             return None
     except SupersededError:
         return None
+    try:
+        inode = (folder / f"lease.{bid.number}").stat().st_ino
+    except FileNotFoundError:
+        return None
     if highest(folder) != bid.number:
         return None
     # Only lower numbers go: the highest is never removed, so numbers never start again.
@@ -212,7 +221,7 @@ def take(folder: Path, watch: Watch, checkpoint: str | None = None) -> Lease | N
         if number < bid.number:
             atomic.remove(folder / f"lease.{number}")
     atomic.remove_temporaries(folder, below=bid.number)
-    return Lease(folder, bid.number, claim, watch.timing)
+    return Lease(folder, bid.number, claim, watch.timing, inode)
 
 
 def newest(folder: Path) -> Seen | None:

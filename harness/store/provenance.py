@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 import harness
 
 MARKER = "harness-code.json"  # in a copy of the code
+UNKNOWN_GPU = "cuda"  # what a GPU is called whose name could not be told
 PACKAGES = ("ablation-harness", "torch", "torchvision", "numpy", "pydantic")
 
 
@@ -114,7 +116,7 @@ def restarted(first: Provenance, again: Provenance, epoch: int, resumed: bool = 
 def finished(provenance: Provenance, choices: Mapping[str, bool] | None = None) -> Provenance:
     """`provenance` of a run that ends now. A GPU that could not be told from the machine's others at its start now can."""
     known = {**dict(provenance), "ended": now(), "choices": dict(choices or {})}
-    if provenance.device == "cuda" and not provenance.restarts:
+    if provenance.device == UNKNOWN_GPU and not provenance.restarts:
         known["device"] = device_name("cuda")
     return Provenance.model_validate(known)
 
@@ -142,15 +144,16 @@ def code(package: Path, also: Path | None = None) -> Code:
 
 
 def program_code(folder: Path) -> Code:
-    """The Python files below a program's `folder` that its git repository does not ignore; without one, those that lie in it.
+    """The Python files below a program's `folder` that its git repository has; without one, those that lie in it.
 
-    Read whenever it is asked for: a program starts anew with each run.
+    Untracked ones may be what runs have written; those that the program imports are its inputs. Read whenever it is asked for: a
+    program starts anew with each run.
     """
-    listed = _git(folder, "ls-files", "-z", "-co", "--exclude-standard", "--", "*.py")
+    listed = _git(folder, "ls-files", "-z", "--", "*.py")
     if not listed:
         return Code(commit=None, dirty=None, digest=_digest(folder, sorted(folder.glob("*.py"))))
     files = sorted({folder / name for name in listed.split("\0") if name})
-    changed = _git(folder, "status", "--porcelain", "--", "*.py")
+    changed = _git(folder, "status", "--porcelain", "-uno", "--", "*.py")
     commit = _git(folder, "rev-parse", "--verify", "-q", "HEAD")
     return Code(commit=commit, dirty=None if changed is None else bool(changed), digest=_digest(folder, files))
 
@@ -182,9 +185,10 @@ def _with(files: list[Path], also: Path | None) -> list[Path]:
 def _digest(root: Path, files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
-        if path.is_file():  # deleted files are still listed
-            name = path.relative_to(root) if path.is_relative_to(root) else path.name
-            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        name = path.relative_to(root) if path.is_relative_to(root) else path.name
+        with suppress(OSError):  # what this user cannot read, no program started here can use
+            if path.is_file():  # deleted files are still listed
+                digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
@@ -209,7 +213,7 @@ def device_name(device: str, gpus: Path = Path("/proc/driver/nvidia/gpus")) -> s
         if len(models) == 1 and (model := models.pop()) is not None:
             return model
         torch = sys.modules.get("torch")
-        return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_initialized() else device
+        return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_initialized() else UNKNOWN_GPU
     return _field(Path("/proc/cpuinfo"), "model name") or platform.processor() or platform.machine()
 
 
@@ -235,7 +239,9 @@ def _packages() -> dict[str, str]:
 def _git(folder: Path, *arguments: str) -> str | None:
     """What git prints, or None: no git, no repository, or one that belongs to somebody else."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
-    except (FileNotFoundError, subprocess.TimeoutExpired):
+        # Without the lock that would get in the way of a person's own git meanwhile.
+        command = ["git", "--no-optional-locks", *arguments]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip("\n") if done.returncode == 0 else None

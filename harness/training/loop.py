@@ -201,11 +201,10 @@ class Run:
 
         Raises DeviceError for a state of another kind of device: its generators draw other numbers.
         """
-        made_on = state.get("device", self.device.type)  # checkpoints did not always tell
-        if made_on != self.device.type:
-            raise DeviceError(
-                f"the checkpoint is of a run on {made_on}, and this is {self.device.type}; allowed: --device {made_on}"
-            )
+        device = state.get("device", self.device.type)  # checkpoints did not always tell
+        if device != self.device.type:
+            message = f"the checkpoint is of a run on {device}, and this is {self.device.type}"
+            raise DeviceError(f"{message}; allowed: `harness worker --device {device}`")
         self.epoch = state["epoch"]
         self.finite = state["finite"]
         self.watched = schedule.Watch(**state["watched"])

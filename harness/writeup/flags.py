@@ -9,7 +9,7 @@ from itertools import chain
 from harness import wording
 from harness.flat import flatten
 from harness.plan import Plan, PlannedRun
-from harness.store.provenance import Provenance
+from harness.store.provenance import UNKNOWN_GPU, Provenance
 from harness.store.records import Record
 from harness.verdicts import Judgement
 from harness.verdicts.model import DEGENERATE, EARLY
@@ -54,7 +54,8 @@ def _endings(asked: Sequence[PlannedRun], records: Mapping[str, Record], judgeme
 
 def _mixtures(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
     codes = [[origin.code, *(start.code for start in origin.restarts)] for origin in origins]
-    devices = [[origin.device, *(start.device for start in origin.restarts)] for origin in origins]
+    names = [[origin.device, *(start.device for start in origin.restarts)] for origin in origins]
+    devices = [[name for name in own if name != UNKNOWN_GPU] for own in names]
     yield from _mixed("versions of the code", ([code.digest[:12] for code in own] for own in codes))
     starts = [[origin.program, *(start.program for start in origin.restarts)] for origin in origins]
     programs = [[code for code in own if code is not None] for own in starts]

@@ -159,6 +159,34 @@ def test_rows_that_a_program_tells_while_it_is_ended_count(store, tmp_path, star
     assert f"--epochs={end.epoch}" in arguments
 
 
+# Tells one metric of the second epoch, waits for SIGTERM, and exits; started again, it tells the whole epoch.
+HALF_A_ROW = """
+import argparse, os, sys, time, signal
+parser = argparse.ArgumentParser()
+parser.add_argument("--out")
+parser.add_argument("--resume", action="store_true")
+a = parser.parse_args()
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+open(os.path.join(a.out, "place"), "w").close()
+for epoch in (2,) if a.resume else (1, 2):
+    print(f"epoch {epoch}: loss {1 / epoch}", flush=True)
+    while epoch == 2 and not a.resume:
+        time.sleep(0.01)
+    print(f"epoch {epoch}: top1 {10 * epoch}", flush=True)
+"""
+
+
+def test_a_row_that_a_stop_cuts_in_two_is_told_again_and_not_made_up(store, tmp_path, start_worker):
+    metrics = {"loss": LOSS, "top1": {**LOSS, "pattern": LOSS["pattern"].replace("loss", "top1")}}
+    plan = planned(tmp_path, HALF_A_ROW, command="{python} train.py --out={run_dir}", resume="--resume", metrics=metrics)
+    process = start_worker(store.save_plan(plan))
+    until(lambda: rows_of(store, plan) and "epoch 2: loss" in log_of(store, plan))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == EXIT_INTERRUPTED
+    assert trained(store, plan)[0].state == "completed"
+    assert [(row["step"], row["loss"], row["top1"]) for row in rows_of(store, plan)] == [(1, 1.0, 10.0), (2, 0.5, 20.0)]
+
+
 def test_a_program_that_will_not_end_is_made_to(tmp_path):
     stubborn = "trap '' TERM; echo $$; while true; do sleep 0.1; done"
     program = Program(["sh", "-c", stubborn], tmp_path, dict(os.environ), grace_s=0.2)

@@ -117,6 +117,21 @@ def test_a_file_of_one_variant_that_has_changed_stops_its_runs_and_no_others(sto
     assert [end.state for end in trained(store, plan)] == ["completed"] * 2
 
 
+def test_a_file_that_runs_write_where_the_command_names_it_stops_the_second_one(store, tmp_path, capsys):
+    script = WALK.replace('parser.add_argument("--rate"', 'parser.add_argument("--out")\nparser.add_argument("--rate"')
+    script += "open(a.out, 'w').close()\n"
+    plan = planned(tmp_path, script, command="{python} train.py --seed={seed} --out=best.pt", seeds=2)
+    assert worker.main([str(store.save_plan(plan))]) == 2
+    assert "the inputs have changed since the plan was made: best.pt; plan again with --replan" in capsys.readouterr().err
+    assert [store.record(each.id).state for each in plan.runs] == ["completed", "pending"]
+
+
+def test_a_comma_in_an_inputs_name_parts_nothing(store, tmp_path):
+    write(tmp_path, {"a, x": "", "b, x": ""})
+    plan = planned(tmp_path, WALK, inputs=["train.py", "a, x", "b, x"])
+    assert trained(store, plan)[0].state == "completed"
+
+
 def test_a_changed_module_makes_other_runs(tmp_path):
     write(tmp_path, {"model.py": ""})
     before = make_plan(load_experiment(experiment(tmp_path, "import model\n" + WALK))).runs[0].id

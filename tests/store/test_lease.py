@@ -141,6 +141,16 @@ def test_a_superseded_holder_does_not_bring_its_file_back(tmp_path):
     assert not lease.newest(tmp_path).released
 
 
+def test_a_holder_whose_folder_was_put_away_leaves_the_new_ones_lease_alone(tmp_path):
+    folder = tmp_path / "3"
+    with take(folder, watch_of(elsewhere("a"))) as asleep:
+        folder.rename(tmp_path / "replaced")
+        assert take(folder, watch_of(elsewhere("b"))) is not None
+    assert asleep.lost
+    seen = lease.newest(folder)
+    assert (seen.number, seen.beat, seen.released) == (1, 0, False)
+
+
 def test_taking_over_removes_what_the_last_holder_was_writing(tmp_path):
     with take(tmp_path, watch_of(elsewhere("a"))):
         (tmp_path / ".checkpoint.pt.1.0123456789abcdef.tmp").touch()

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -81,10 +82,26 @@ def test_a_programs_folder_has_a_commit_and_a_digest_of_its_own(repository):
     assert (len(before.commit), before.dirty) == (40, False)
     beside.write_text("")
     assert provenance.program_code(repository) == before, "what lies beside the folder is no part of it"
+    (repository / "written_by_a_run.py").write_text("")
+    assert provenance.program_code(repository) == before, "nor what nobody has added"
     program.write_text("a = 2\n")
     after = provenance.program_code(repository)
     assert (after.commit, after.dirty) == (before.commit, True)
     assert after.digest != before.digest
+
+
+def test_a_file_that_cannot_be_read_is_no_part_of_a_programs_code(tmp_path, monkeypatch):
+    (tmp_path / "a.py").write_text("a = 1\n")
+    before, read_bytes = provenance.program_code(tmp_path), Path.read_bytes
+    (tmp_path / "b.py").write_text("b = 1\n")
+
+    def closed(path):
+        if path.name == "b.py":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    assert provenance.program_code(tmp_path) == before
 
 
 def test_without_git_a_programs_folder_has_a_digest_alone(tmp_path):

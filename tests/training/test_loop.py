@@ -178,7 +178,9 @@ def test_cuda_without_cuda_is_refused():
 def test_a_checkpoint_of_another_kind_of_device_is_refused():
     state = run().state_dict()
     again = run()
-    with pytest.raises(DeviceError, match="the checkpoint is of a run on cuda, and this is cpu; allowed: --device cuda"):
+    with pytest.raises(
+        DeviceError, match="the checkpoint is of a run on cuda, and this is cpu; allowed: `harness worker --device cuda`"
+    ):
         again.load_state_dict({**state, "device": "cuda"})
     again.load_state_dict(state)
 
