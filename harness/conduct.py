@@ -11,9 +11,10 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
+from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError, StoreError
 
 if TYPE_CHECKING:
+    from harness.console.live import Progress
     from harness.launch import Workers
     from harness.plan import Plan
     from harness.store.records import Record, Store
@@ -104,7 +105,7 @@ def conduct(store: Store, plan: Plan, options: Options, replan: bool = False) ->
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     With `replan` plans that follow take the place of others of their names. Raises HarnessError.
     """
-    from harness.stages import begin, following
+    from harness.stages import begin, following, refuse_replaced
 
     began, now = time.monotonic(), options
     while True:
@@ -115,6 +116,7 @@ def conduct(store: Store, plan: Plan, options: Options, replan: bool = False) ->
             return outcome
         if stopped:
             return replace(outcome, exit_code=EXIT_INTERRUPTED)
+        refuse_replaced(store, plan)
         plan, now = begin(store, asked, replan), options.later(time.monotonic() - began)
 
 
@@ -164,15 +166,14 @@ def _conduct_one(store: Store, plan: Plan, options: Options) -> tuple[Outcome, b
     )
     view = progress(plan, name, metrics[name], store.paths, workers=options.workers, device=plan.accelerator, course=course)
     with mirror, PassedOn(workers) as passed_on, workers, view:
-        records = store.records(ids)
+        records: Mapping[str, Record] = store.records(ids)
         view.update(records)
         report, horizon = Current(plan.name, store.paths.root, ended(records), say), course.reach(records).horizon
         while workers.poll():
             time.sleep(POLL_S)
             if passed_on.asked:
                 view.stopping()
-            records = store.records(ids)
-            view.update(records)
+            records = _seen(store, view, records)
             if (further := course.reach(records).horizon) > horizon:
                 horizon = further
                 workers.refill()
@@ -185,6 +186,16 @@ def _conduct_one(store: Store, plan: Plan, options: Options) -> tuple[Outcome, b
     code = exit_code(workers.exit_code, [records[run.id].state for run in asked])
     written = write_report(plan.name, store.paths.root) if plan.selection is None else None
     return Outcome(plan, records, written, code, tuple(workers.complaints())), passed_on.asked
+
+
+def _seen(store: Store, view: Progress, before: Mapping[str, Record]) -> Mapping[str, Record]:
+    """The records as they are now, shown; as they were `before` while the folder is away, which the workers tell of."""
+    try:
+        records = store.records(before)
+    except StoreError:
+        return before
+    view.update(records)
+    return records
 
 
 def _wanted(plan: Plan, only: Sequence[str]) -> set[str]:

@@ -12,17 +12,15 @@ from harness.plan import Plan, PlannedRun, run_id, task_of
 from harness.progress import Course, standing, stuck
 from harness.retry import renew
 from harness.seeding import SeedWatch
-from harness.stages import begin, following
+from harness.stages import begin, following, refuse_replaced
 from harness.stop import Stop
-from harness.store import atomic
 from harness.store.lease import Holder, Lease
 from harness.store.records import Record, Spec, Store
 from harness.task import Task, identity, parse_config
-from harness.trainer import Options, Trainer, say
+from harness.trainer import Options, Patience, Trainer, say
 
 Taken = tuple[Job, str, Lease]  # what to train, what lines about it call it, and the right to
 
-PATIENCE = 30  # looks in a row that may fail
 IDLE_S = 600.0  # by default, for the end of a look that is not the last
 
 
@@ -46,20 +44,16 @@ class Worker:
         """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
         options = self.options
         renew(self.store, self.plan, self.watch, options.retry, options.retry_before, only=self.only)
-        idle_since, away = time.monotonic(), 0
+        idle_since, patience = time.monotonic(), Patience()
         while not self.stop():
             try:
                 records, queue, taken = self._look()
             except StoreError as error:
-                # Hours of waiting for others must not end with one read of a shared folder that failed.
-                away += 1
-                if away > PATIENCE or not atomic.passes(error):
+                if not patience.bears(error):
                     raise
-                if away == 1:
-                    say(f"{error}; looking again")
                 self.stop.wait(options.poll_s)
                 continue
-            away = 0
+            patience.renew()
             if taken is not None:
                 self.trainer.train(*taken)
                 idle_since = time.monotonic()
@@ -70,9 +64,15 @@ class Worker:
         return self._exit_code()
 
     def following(self) -> Plan | None:
-        """The plan that the results lead to, written down; None where nothing follows, or not yet."""
+        """The plan that the results lead to, written down; None where nothing follows, or not yet.
+
+        Raises PlanChanged where this plan was replaced meanwhile, or the one that follows has begun as another one.
+        """
         asked = following(self.plan, self._records())
-        return begin(self.store, asked) if asked is not None else None
+        if asked is None:
+            return None
+        refuse_replaced(self.store, self.plan)
+        return begin(self.store, asked)
 
     def close(self) -> None:
         """Let go of what shows the runs elsewhere."""

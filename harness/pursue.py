@@ -76,7 +76,9 @@ def _pursued(store: Store, study: Study, options: Options, url: str | None, repl
         try:
             outcome = conduct(store, plan, options.later(time.monotonic() - began), replan)
             break
-        except PlanChanged:  # runs tried again have made another trial the winner, after the last stage had begun with the first
+        except PlanChanged:
+            # Runs tried again have made another trial the winner, after the last stage had begun with the first; or another
+            # command has planned the confirmation anew.
             anew = begin_confirmation(store, study, pursuit.trials)
             if anew is None or anew == plan:
                 raise

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from harness.errors import PlanChanged
 from harness.plan import Chosen, Plan, Selection, task_of
 from harness.replan import reconcile
 from harness.store.records import Record, Store
@@ -78,6 +79,16 @@ def settle(store: Store, asked: Plan, replan: bool = False) -> tuple[Plan, bool]
     if not {run.seed for run in stored.runs} & {run.seed for run in asked.runs}:
         return asked, True  # a later confirmation, on fresh seeds: nobody changed a file
     return reconcile(stored, asked), False
+
+
+def refuse_replaced(store: Store, plan: Plan) -> None:
+    """Raises PlanChanged where another plan has taken the place of `plan` since it was read: its results lead to nothing.
+
+    A plan that was only made longer is the same one. Raises StoreError.
+    """
+    stored = store.load_plan(plan.name)
+    if stored is None or not {run.id for run in plan.runs} <= {run.id for run in stored.runs}:
+        raise PlanChanged(f"{plan.name}: was planned anew meanwhile; start this again to take part in the new plan")
 
 
 def begin(store: Store, asked: Plan, replan: bool = False) -> Plan:

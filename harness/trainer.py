@@ -12,14 +12,17 @@ from typing import Any
 
 from harness import failures
 from harness.attempt import Job, Means, attempt
-from harness.errors import Interrupted
+from harness.errors import Interrupted, StoreError
 from harness.stop import Stop
+from harness.store import atomic
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.records import Result, Store
 from harness.task import Accelerator
 from harness.tracking import Tracker, make_tracker
 
 Enough = Callable[[Sequence[Mapping[str, Any]]], bool]
+
+PATIENCE = 30  # looks in a row that may fail
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,26 @@ class Options:
 
 class SpoiledError(Exception):
     """The accelerator is unusable by this process; the failed run's result is written."""
+
+
+class Patience:
+    """With a shared folder that is away for a while: hours of work and waiting must not end with one read that failed."""
+
+    def __init__(self) -> None:
+        self._away = 0
+
+    def bears(self, error: StoreError) -> bool:
+        """Whether to look again, which is said once; not after `PATIENCE` failures in a row, or where waiting mends nothing."""
+        self._away += 1
+        if self._away > PATIENCE or not atomic.passes(error):
+            return False
+        if self._away == 1:
+            say(f"{error}; looking again")
+        return True
+
+    def renew(self) -> None:
+        """It answered."""
+        self._away = 0
 
 
 class Trainer:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from harness import flags, interpreter
-from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, HarnessError, InputError, StoreError
+from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, HarnessError, InputError, PlanChanged, StoreError
 from harness.plan import Plan
 from harness.planworker import Worker
 from harness.retry import states_to_retry
@@ -153,7 +153,8 @@ def _check(device: str | None, keep: str | None, retry: Sequence[str], lengths: 
 
 def _work(store: Store, work: Plan | Study | None, options: Options, stop: Stop) -> int:
     """Train a plan or a study and, unless told otherwise, the plans that its results lead to; the exit code."""
-    code = EXIT_OK
+    code, study = EXIT_OK, work if isinstance(work, Study) else None
+    refused: Plan | Study | None = None
     while work is not None:
         at_work: Worker | SearchWorker
         if isinstance(work, Study):
@@ -165,6 +166,12 @@ def _work(store: Store, work: Plan | Study | None, options: Options, stop: Stop)
             work = None if options.one_stage else at_work.following()
             if work is not None and stop():
                 return EXIT_INTERRUPTED  # what was asked for is not done, although nothing of this stage is left
+        except PlanChanged:
+            # Runs tried again have made another trial the winner, or another worker has seen that before: the search says what is
+            # to be confirmed now. What it says twice is not tried for ever.
+            if study is None or work == refused:
+                raise
+            work, refused = study, work
         except KeyboardInterrupt:
             say("stopped at once; the last checkpoint is kept, start again to go on")
             return EXIT_INTERRUPTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,16 +10,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import TESTS
 
 from harness.conduct import exit_code
 from harness.experiment import load_experiment
+from harness.launch import Workers
 from harness.plan import make_plan
 from harness.run import main
+from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
-from harness.store.records import Store
+from harness.store.records import Record, Store
 from harness.writeup import current
 
 EXPERIMENT = """
@@ -59,6 +63,25 @@ def test_an_experiment_is_planned_trained_and_reported(toys: Path, capsys: pytes
     report = (toys.parent / "results/reports/toys/report.md").read_text()
     assert "# Does the better toy score higher?" in report
     assert (toys.parent / "results/reports/toys/figures/learning_curves.png").stat().st_size > 1000
+    assert [result["state"] for result in results(toys.parent)] == ["completed"] * 4
+
+
+def test_a_folder_that_is_away_while_runs_are_shown_stops_nobody(toys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    away, poll, records = [False], Workers.poll, Store.records
+
+    def polled(workers: Workers) -> bool:
+        away[0] = poll(workers)
+        return away[0]
+
+    def read(store: Store, *arguments: Any) -> dict[str, Record]:
+        if away[0]:
+            error = OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+            raise atomic.unusable(Path("result.json"), "be read", error) from error
+        return records(store, *arguments)
+
+    monkeypatch.setattr(Workers, "poll", polled)
+    monkeypatch.setattr(Store, "records", read)
+    assert main([str(toys)]) == 0
     assert [result["state"] for result in results(toys.parent)] == ["completed"] * 4
 
 

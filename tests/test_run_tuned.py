@@ -12,6 +12,7 @@ import pytest
 from conftest import TESTS
 
 from harness import status
+from harness.launch import Workers
 from harness.run import main
 
 EXPERIMENT = """
@@ -50,6 +51,24 @@ def test_variants_are_tuned_and_then_compared(tuned: Path, capsys: pytest.Captur
     assert document["name"] == "tuned"
     assert [choice["settings"] for choice in document["chosen"]["choices"]] == [{"steps": 4}, {"steps": 4}]
     assert {key for run in document["chosen"]["runs"] for key in run["metrics"]} == {"score"}  # nothing but what is chosen by
+
+
+def test_a_tuning_that_was_replaced_meanwhile_leads_to_nothing(
+    tuned: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, poll = tuned.parent / "results/plans/tuned.tuning.json", Workers.poll
+
+    def polled(workers: Workers) -> bool:
+        at_work = poll(workers)
+        if not at_work:
+            stored = json.loads(plan.read_text())
+            plan.write_text(json.dumps({**stored, "runs": stored["runs"][1:]}))
+        return at_work
+
+    monkeypatch.setattr(Workers, "poll", polled)
+    assert main([tuned.name]) == 2
+    assert "tuned.tuning: was planned anew meanwhile" in capsys.readouterr().err
+    assert not plan.with_name("tuned.json").exists()
 
 
 def test_a_dry_run_shows_the_tuning_and_then_the_evidence(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:

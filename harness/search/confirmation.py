@@ -20,8 +20,9 @@ from harness.trainer import say
 def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], replan: bool = False) -> Plan | None:
     """The plan in which the best trials run again, written down; None where nothing is to be confirmed.
 
-    Where the search went on and found others to be the best, where another number of seeds is asked for, and where runs that were
-    tried again made another trial the winner, the old plan is archived and fresh seeds are used: evidence counts once. Raises
+    What is confirmed is what the search asks for now, whenever `study` was read: workers that began at different times agree.
+    Where it went on and found others to be the best, where another number of seeds is asked for, and where runs that were tried
+    again made another trial the winner, the old plan is archived and fresh seeds are used: evidence counts once. Raises
     InputError, StoreError.
     """
     watch = Watch(Timing(), Holder.here())
@@ -35,7 +36,7 @@ def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], repl
 
 
 def _begun(store: Store, study: Study, trials: Sequence[Trial], replan: bool, own: Lease) -> Plan | None:
-    check_current(store.paths.study(study.name), study)
+    study = check_current(store.paths.study(study.name), study)
     asked = top_plan(study, trials, earlier(store, study))
     if asked is None:
         return None
@@ -64,7 +65,7 @@ def _outdated(store: Store, study: Study, asked: Plan) -> str | None:
     records = store.records([run.id for run in stored.runs]) if stored is not None else {}
     if stored is None or all(record.state == "pending" for record in records.values()):
         return None
-    if stored.looks != asked.looks:
+    if _seeds(stored) != _seeds(asked):  # not the looks: an older plan was made longer and kept its own
         return "another number of seeds is asked for than before"
     then, begun = following(stored, records), store.load_plan(names(study)[1])
     if then is None or begun is None or then.chosen == begun.chosen:
@@ -74,6 +75,11 @@ def _outdated(store: Store, study: Study, asked: Plan) -> str | None:
     except PlanChanged:
         return "the winner is another than before"
     return None
+
+
+def _seeds(plan: Plan) -> int:
+    """How many there are."""
+    return len({run.seed for run in plan.runs})
 
 
 def earlier(store: Store, study: Study) -> list[Plan]:

@@ -66,6 +66,7 @@ class Ending:
 class Desk:
     """Gives out the trials of a study. `url` as `harness.search.storage.address` gives it.
 
+    `study` is what was written down when the storage was last used.
     Everything raises StoreError where the storage cannot be used, and where the search was begun anew meanwhile; what is handed
     a ticket raises SupersededError where another trial goes on with its values by now. To open one raises InputError where the
     search keeps its trials elsewhere.
@@ -200,7 +201,7 @@ class Desk:
     @contextmanager
     def _talking(self) -> Iterator[None]:
         # A folder of the same name, with leases of the same numbers, may be another search's by now.
-        check_current(self.paths, self.study)
+        self.study = check_current(self.paths, self.study)
         with talking(self._url):
             yield
 

@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydantic import BaseModel
-
 from harness.errors import InputError, StoreError
 from harness.search.model import Study
 from harness.search.storage import VARIABLE
@@ -28,20 +26,18 @@ def alone(paths: StudyPaths, watch: Watch) -> Iterator[Lease]:
         yield own
 
 
-class _Identity(BaseModel):
-    """Of search.json, what tells a search from another one of its name."""
+def check_current(paths: StudyPaths, study: Study) -> Study:
+    """The search as it is written down now: its target, its budget and its confirmation may change at any time.
 
-    created: str
-
-
-def check_current(paths: StudyPaths, study: Study) -> None:
-    """Raises StoreError where the folder holds another search by now: it was begun anew while this process slept."""
+    Raises StoreError where the folder holds another search by now: it was begun anew while this process slept.
+    """
     try:
-        same = atomic.read_json(paths.spec, _Identity).created == study.created
+        found = atomic.read_json(paths.spec, Study)
     except FileNotFoundError:
-        same = False
-    if not same:
+        found = None
+    if found is None or found.created != study.created:
         raise StoreError(f"{study.name}: was begun anew (--replan) meanwhile; start this again to take part in the new search")
+    return found
 
 
 def in_training(paths: StudyPaths, watch: Watch) -> tuple[str, Seen] | None:

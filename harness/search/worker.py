@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from harness.attempt import Job
-from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
+from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError, StoreError
 from harness.plan import Plan
 from harness.retry import renew_run
 from harness.search.confirmation import begin_confirmation
@@ -24,7 +24,7 @@ from harness.stop import Stop
 from harness.store.lease import Holder, Standing, SupersededError, Watch
 from harness.store.records import Result, Spec, Store, decode, read_rows
 from harness.store.trialruns import write_trial_runs
-from harness.trainer import Options, Trainer, say
+from harness.trainer import Options, Patience, Trainer, say
 
 Specs = Sequence[tuple[str, Spec]]  # run ids with what made them
 
@@ -37,7 +37,7 @@ class SearchWorker:
     def __init__(
         self, store: Store, study: Study, options: Options, stop: Stop, *, url: str | None = None, here: Holder | None = None
     ) -> None:
-        self.store, self.study, self.options, self.stop = store, study, options, stop
+        self.store, self.options, self.stop = store, options, stop
         self.task = task_of(study)
         if self.task.version != study.task_version:
             versions = f"searched with version {study.task_version} of {study.task}, this is version {self.task.version}"
@@ -50,16 +50,24 @@ class SearchWorker:
         """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
         self.desk.prepare(self.watch)
         self._retry()
-        idle_since = time.monotonic()
+        idle_since, patience = time.monotonic(), Patience()
         while not self.stop():
-            ticket = self.desk.ask(self.watch)
-            if ticket is not None:
-                self._try(ticket)
-                idle_since = time.monotonic()
-            elif self._nothing_to_wait_for(time.monotonic() - idle_since):
-                break
-            else:
+            try:
+                ticket = self.desk.ask(self.watch)
+                if ticket is not None:
+                    self._try(ticket)
+                    idle_since = time.monotonic()
+                elif self._nothing_to_wait_for(time.monotonic() - idle_since):
+                    break
+                else:
+                    self.stop.wait(self.options.poll_s)
+            except StoreError as error:
+                # A trial that was left so is nobody's, and is given out again: its runs go on where they were.
+                if not patience.bears(error):
+                    raise
                 self.stop.wait(self.options.poll_s)
+            else:
+                patience.renew()
         return self._exit_code()
 
     def following(self) -> Plan | None:
@@ -67,7 +75,7 @@ class SearchWorker:
         trials = self.desk.trials()
         if not self.desk.is_over(trials) or not all(trial.over for trial in counted(trials)):
             return None
-        return begin_confirmation(self.store, self.study, trials)
+        return begin_confirmation(self.store, self.desk.study, trials)
 
     def close(self) -> None:
         """Let go of the trials' storage, and of what shows the runs elsewhere."""
@@ -88,7 +96,7 @@ class SearchWorker:
         others = self.desk.others(self.watch)
         allowed = self.options.idle_s
         if allowed is None:
-            allowed = 0.0 if self.options.one_stage or self.study.confirm is None else IDLE_S
+            allowed = 0.0 if self.options.one_stage or self.desk.study.confirm is None else IDLE_S
         # Before leaving, make sure that the others live, or their trials would be lost with them.
         return not others or (idle_s >= allowed and all(other is Standing.ALIVE for other in others))
 
@@ -111,7 +119,7 @@ class SearchWorker:
         if self.stop() and (not self.desk.is_over(trials) or not all(trial.over for trial in own)):
             return EXIT_INTERRUPTED
         if example := stuck(own):
-            say(f"{self.study.name}: every trial so far failed in the same way ({example.reason}); no further one is begun")
+            say(f"{self.desk.study.name}: every trial so far failed in the same way ({example.reason}); no further one is begun")
             say("once mended: --retry failed" if example.retriable else NEVER_MEASURED)
         return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in own) else EXIT_OK
 
@@ -121,7 +129,7 @@ class _Attempt:
 
     def __init__(self, worker: SearchWorker, ticket: Ticket) -> None:
         self.worker, self.ticket = worker, ticket
-        self.study, self.store, self.desk = worker.study, worker.store, worker.desk
+        self.study, self.store, self.desk = worker.desk.study, worker.store, worker.desk
         self.reported = 0  # rows of the first seed's run that the pruner knows
         self.pruned = False
 

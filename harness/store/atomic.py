@@ -92,7 +92,7 @@ def to_json(value: BaseModel | Any) -> bytes:
 def read_json(path: Path, model: type[ModelT]) -> ModelT:
     """The model that `path` holds. FileNotFoundError without one; StoreError when damaged or from a newer version."""
     try:
-        data = path.read_bytes()
+        data = _read(path)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -200,6 +200,15 @@ def _write_whole(path: Path, data: bytes | memoryview, write: Writer) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
+    return path.read_bytes()  # another machine replaced it while it was read: opened again, it is the new one
 
 
 def _flush_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,10 +12,38 @@ from searching import SPACE, toy_search
 
 from harness.errors import InputError, PlanChanged
 from harness.experiment.file import Confirm
+from harness.plan import Plan
+from harness.planworker import Worker
+from harness.search import Study, Trial
 from harness.search.confirm import FINAL_SEED, TOP_SEED, names, top_plan
 from harness.search.confirmation import begin_confirmation, earlier
 from harness.stages import begin, following
+from harness.stop import Stop
+from harness.store import atomic
 from harness.store.records import Store
+from harness.trainer import Options
+
+
+def asked_anew(store: Store, study: Study, seeds: int) -> Study:
+    """The same search with another number of seeds for its confirmation, as another command writes it down."""
+    changed = study.model_copy(update={"confirm": Confirm(top=3, seeds=seeds)})
+    atomic.write_json(store.paths.study(study.name).spec, changed)
+    return changed
+
+
+def begun(store: Store, study: Study, trials: Sequence[Trial]) -> Plan:
+    """The confirmation, of which one run has ended."""
+    top = begin_confirmation(store, study, trials)
+    assert top is not None
+    ended(store, top, top.runs[0].id, LEAK, 60.0)
+    return top
+
+
+def finish(store: Store, plan: Plan, best: str | None = None) -> None:
+    """Its other runs end, too."""
+    for run in plan.runs:
+        if not store.record(run.id).ended:
+            ended(store, plan, run.id, LEAK, 99.0 if run.variant == best else 60.0)
 
 
 def test_a_later_confirmation_uses_fresh_seeds_and_says_which_it_is() -> None:
@@ -90,7 +119,7 @@ def test_another_number_of_seeds_confirms_anew_on_fresh_ones(store: Store) -> No
     study = study_of(confirm=Confirm(top=3, seeds=3))
     trials = keep(store, study)
     old = confirm(store, study, trials)
-    more = study_of(confirm=Confirm(top=3, seeds=6))
+    more = asked_anew(store, study, 6)
     top = begin_confirmation(store, more, trials)
     assert top is not None
     assert {run.seed for run in top.runs} == set(range(TOP_SEED + 3, TOP_SEED + 9))
@@ -106,12 +135,53 @@ def test_another_number_of_seeds_confirms_anew_on_fresh_ones(store: Store) -> No
     assert begin_confirmation(store, more, trials) == top
 
 
+def test_a_plan_that_was_made_longer_in_an_older_folder_is_gone_on_with(store: Store) -> None:
+    study = study_of(confirm=Confirm(top=3, seeds=3))
+    trials = keep(store, study)
+    confirm(store, study, trials)
+    more = asked_anew(store, study, 5)
+    asked = top_plan(more, trials)
+    assert asked is not None
+    longer = begin(store, asked)
+    assert longer.looks == (3,)
+    finish(store, longer)
+    assert begin_confirmation(store, more, trials) == longer
+    assert earlier(store, more) == []
+
+
 def test_another_number_of_seeds_costs_nothing_before_a_run_has_begun(store: Store) -> None:
-    trials = keep(store, study_of(confirm=Confirm(top=3, seeds=3)))
-    begin_confirmation(store, study_of(confirm=Confirm(top=3, seeds=3)), trials)
-    top = begin_confirmation(store, study_of(confirm=Confirm(top=3, seeds=6)), trials)
+    study = study_of(confirm=Confirm(top=3, seeds=3))
+    trials = keep(store, study)
+    begin_confirmation(store, study, trials)
+    top = begin_confirmation(store, asked_anew(store, study, 6), trials)
     assert top is not None
     assert {run.seed for run in top.runs} == set(range(TOP_SEED, TOP_SEED + 6))
+
+
+def test_workers_that_began_with_other_seeds_confirm_what_is_asked_for_now(store: Store) -> None:
+    before = study_of(confirm=Confirm(top=3, seeds=3))
+    trials = keep(store, before)
+    old = begun(store, before, trials)
+    now = asked_anew(store, before, 6)
+    top = begun(store, before, trials)
+    assert {run.seed for run in top.runs} == set(range(TOP_SEED + 3, TOP_SEED + 9))
+    assert [begun(store, study, trials) for study in (now, before, now, before)] == [top] * 4
+    assert earlier(store, now) == [old]
+
+
+def test_a_confirmation_that_was_replaced_leads_to_nothing(store: Store) -> None:
+    study = study_of(confirm=Confirm(top=3, seeds=3))
+    trials = keep(store, study)
+    old = begun(store, study, trials)
+    late = Worker(store, old, Options(track="none"), Stop())
+    top = begun(store, asked_anew(store, study, 6), trials)
+    finish(store, top)
+    final = Worker(store, top, Options(track="none"), Stop()).following()
+    assert final is not None
+    finish(store, old, best=next(reversed(old.variants)))
+    with pytest.raises(PlanChanged, match=r"hunt\.top: was planned anew meanwhile"):
+        late.following()
+    assert store.load_plan(names(study)[1]) == final
 
 
 def test_another_winner_after_a_retry_is_confirmed_on_fresh_seeds(store: Store) -> None:

@@ -14,6 +14,7 @@ from harness.errors import InputError, StoreError
 from harness.search import prepare
 from harness.search.desk import Desk, Ending, Ticket, look
 from harness.search.trials import Trial, counted
+from harness.store import atomic
 from harness.store import lease as leases
 from harness.store.lease import SupersededError
 from harness.store.records import Store
@@ -74,6 +75,15 @@ def test_no_trial_is_given_out_beyond_the_target(desk: Desk) -> None:
         end(desk, ticket)
     assert desk.ask(watch()) is None
     assert states(desk) == ["completed"] * 3
+
+
+def test_a_target_that_was_changed_holds_for_workers_that_began_before(desk: Desk) -> None:
+    atomic.write_json(desk.paths.spec, desk.study.model_copy(update={"trials": 1}))
+    end(desk, ask(desk))
+    assert desk.ask(watch()) is None
+    atomic.write_json(desk.paths.spec, desk.study.model_copy(update={"trials": 2}))
+    end(desk, ask(desk))
+    assert desk.ask(watch()) is None
 
 
 def test_a_trial_that_nobody_trains_is_given_back_with_its_values(desk: Desk) -> None:

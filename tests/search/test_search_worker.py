@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import signal
 from collections.abc import Mapping
@@ -11,11 +13,20 @@ from typing import Any
 
 import pytest
 import toy_task
+from conftest import TESTS
 from searching import SPACE, begun, toy_search, worker
 
+from harness import sweep
 from harness import worker as command
-from harness.search.trials import Trial
+from harness.errors import StoreError
+from harness.plan import Plan
+from harness.search.confirm import names
+from harness.search.confirmation import earlier
+from harness.search.desk import Desk
+from harness.search.trials import Trial, counted
+from harness.store import atomic
 from harness.store.records import Store
+from harness.trainer import PATIENCE
 
 
 def searched(store: Store, folder: Path, search: str, config: str = "{}") -> list[Trial]:
@@ -66,6 +77,81 @@ def test_a_stop_in_the_last_step_leaves_the_confirmation_to_the_next_start(
     assert len(list(store.paths.runs.glob("*/result.json"))) == 2
     assert command.main([spec]) == 0
     assert len(list(store.paths.runs.glob("*/result.json"))) > 2
+
+
+TWO = f"{{space: {SPACE}, first: [{{effect: 3, noise: 1}}, {{effect: 2, noise: 1}}], trials: 3, confirm: {{top: 2, seeds: 3}}}}"
+
+
+def confirmed_without_the_best(store: Store, spec: str) -> Plan:
+    """A search is confirmed to the end; of the best trial a run diverged, so that the second one won. The last plan."""
+    assert command.main([spec]) == 0
+    best = store.load_plan("toys.top")
+    assert best is not None
+    result = store.paths.run(best.runs[0].id).result
+    result.write_text(json.dumps({**json.loads(result.read_text()), "state": "diverged"}))
+    store.paths.plan("toys.final").unlink()
+    assert command.main([spec]) == 0
+    final = store.load_plan("toys.final")
+    assert final is not None
+    assert final.chosen is not None
+    assert final.chosen.variants["winner"] != best.runs[0].variant
+    return final
+
+
+@pytest.mark.parametrize("by", ["worker", "sweep"])
+def test_another_winner_after_a_retry_is_confirmed_at_once(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
+    study = toy_search(tmp_path, TWO)
+    begun(store, study)
+    spec = str(store.paths.study(study.name).spec)
+    old = confirmed_without_the_best(store, spec)
+    results = ["--results", str(store.paths.root), "--track", "none"]
+    main, words = (command.main, [spec]) if by == "worker" else (sweep.main, [str(tmp_path / "toys.yaml"), *results])
+    assert main([*words, "--retry", "diverged"]) == 0
+    assert len(earlier(store, study)) == 1
+    final = store.load_plan(names(study)[1])
+    assert final is not None
+    assert not {run.seed for run in final.runs} & {run.seed for run in old.runs}
+    assert {record.state for record in store.records(run.id for run in final.runs).values()} == {"completed"}
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, name: str, times: int, number: int) -> None:
+    """The first calls of a method of the desk fail, as they do on a shared folder that is away."""
+    calls, whole = count(1), getattr(Desk, name)
+
+    def call(*arguments: Any) -> Any:
+        if next(calls) <= times:
+            error = OSError(number, os.strerror(number))
+            raise atomic.unusable(Path("search.json"), "be read", error) from error
+        return whole(*arguments)
+
+    monkeypatch.setattr(Desk, name, call)
+
+
+@pytest.mark.parametrize("away", [("ask", PATIENCE), ("note_epochs", 1), ("tell", 1), ("others", PATIENCE)])
+def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], away: tuple[str, int]
+) -> None:
+    study = toy_search(tmp_path, f"{{space: {SPACE}, pruner: median, trials: 3}}")
+    desk = begun(store, study)
+    failing(monkeypatch, *away, errno.EIO)
+    assert worker(store, study, poll_s=0.001).work() == 0
+    assert [trial.state for trial in counted(desk.trials())] == ["completed"] * 3
+    assert len(list(store.paths.runs.glob("*/result.json"))) == 3
+    assert capsys.readouterr().err.count("looking again") == 1
+
+
+@pytest.mark.parametrize(("times", "number"), [(PATIENCE + 1, errno.ESTALE), (1, errno.EACCES)])
+def test_a_shared_folder_that_stays_away_ends_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, number: int
+) -> None:
+    study = toy_search(tmp_path, f"{{space: {SPACE}, trials: 3}}")
+    begun(store, study)
+    failing(monkeypatch, "ask", times, number)
+    with pytest.raises(StoreError, match=r"search\.json: cannot be read"):
+        worker(store, study, poll_s=0.001).work()
 
 
 def test_diverged_trials_count(store: Store, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@ import errno
 import os
 import subprocess
 from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -135,3 +137,22 @@ def test_json_of_a_newer_version_is_not_called_damaged(tmp_path):
     path.write_text('{"schema": 2, "words": ["a"]}')
     with pytest.raises(StoreError, match=r"newer version \(schema 2, this one reads 1\)"):
         atomic.read_json(path, Note)
+
+
+@pytest.mark.parametrize(("number", "times", "found"), [(errno.ESTALE, 1, True), (errno.ESTALE, 2, False), (errno.EIO, 1, False)])
+def test_a_file_that_was_replaced_while_it_was_read_is_read_once_more(tmp_path, monkeypatch, number, times, found):
+    path = tmp_path / "note.json"
+    path.write_text('{"schema": 1, "text": "there"}')
+    calls, whole = count(1), Path.read_bytes
+
+    def read_bytes(of):
+        if next(calls) <= times:
+            raise OSError(number, os.strerror(number))
+        return whole(of)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    if found:
+        assert atomic.read_json(path, Note).text == "there"
+    else:
+        with pytest.raises(StoreError, match="does not answer"):
+            atomic.read_json(path, Note)
