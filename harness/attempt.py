@@ -136,7 +136,7 @@ class _Attempt:
                 raise DeviceError(f"{self.job.run_id}: {error}; {begin}") from error
             print(f"going on after {len(self.rows)} epochs")
         self.saved_at = time.monotonic()
-        self.rows_saved = len(self.rows)
+        self.rows_saved = self.rows_written = len(self.rows)
         return training
 
     def _trained(self, training: Training) -> Result:

@@ -105,18 +105,19 @@ def conduct(store: Store, plan: Plan, options: Options, replan: bool = False) ->
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     With `replan` plans that follow take the place of others of their names. Raises HarnessError.
     """
-    from harness.stages import begin, following, refuse_replaced
+    from harness.stages import begin, following, following_now
 
     began, now = time.monotonic(), options
     while True:
         outcome, stopped = _conduct_one(store, plan, now)
         _tell_choices(outcome)
-        asked = following(plan, outcome.records) if outcome.exit_code in (EXIT_OK, EXIT_RUNS_FAILED) else None
-        if asked is None:
+        if outcome.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED) or following(plan, outcome.records) is None:
             return outcome
         if stopped:
             return replace(outcome, exit_code=EXIT_INTERRUPTED)
-        refuse_replaced(store, plan)
+        asked = following_now(store, plan)
+        if asked is None:
+            return outcome
         plan, now = begin(store, asked, replan), options.later(time.monotonic() - began)
 
 

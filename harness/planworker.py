@@ -12,7 +12,7 @@ from harness.plan import Plan, PlannedRun, run_id, task_of
 from harness.progress import Course, standing, stuck
 from harness.retry import renew
 from harness.seeding import SeedWatch
-from harness.stages import begin, following, refuse_replaced
+from harness.stages import begin, following, following_now
 from harness.stop import Stop
 from harness.store.lease import Holder, Lease
 from harness.store.records import Record, Spec, Store
@@ -68,11 +68,10 @@ class Worker:
 
         Raises PlanChanged where this plan was replaced meanwhile, or the one that follows has begun as another one.
         """
-        asked = following(self.plan, self._records())
-        if asked is None:
+        if following(self.plan, self._records()) is None:
             return None
-        refuse_replaced(self.store, self.plan)
-        return begin(self.store, asked)
+        asked = following_now(self.store, self.plan)
+        return begin(self.store, asked) if asked is not None else None
 
     def close(self) -> None:
         """Let go of what shows the runs elsewhere."""

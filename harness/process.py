@@ -48,6 +48,6 @@ def printing_to(log: Path) -> Iterator[None]:
                     os.dup2(copy, number)
                     os.close(copy)
     except OSError as error:
-        if error.filename not in (None, str(log)):  # another file's
-            raise
+        if isinstance(error.filename, str) and error.filename != str(log):  # another one's
+            raise atomic.unusable(Path(error.filename), "be used", error) from error
         raise atomic.unusable(log, "be written", error) from error

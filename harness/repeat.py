@@ -160,8 +160,11 @@ def compare_origins(first: Provenance, again: Provenance) -> dict[str, tuple[str
     pairs |= {name: (first.packages.get(name, "none"), again.packages.get(name, "none")) for name in names}
     for name in ("python", "platform", "device", "threads"):
         pairs[name] = (str(getattr(first, name)), str(getattr(again, name)))
-    known = {first.device, UNKNOWN_GPU}
-    starts = [start for start in first.restarts if start.code.digest != first.code.digest or start.device not in known]
+    if UNKNOWN_GPU in (first.device, again.device):
+        del pairs["device"]
+    named = {first.device, *(start.device for start in first.restarts)} - {UNKNOWN_GPU}
+    other = named - {first.device} if len(named) > 1 else set()
+    starts = [start for start in first.restarts if start.code.digest != first.code.digest or start.device in other]
     if starts:
         pairs["restarts"] = (f"{len(starts)} with other code or on another device", "none")
     return {name: (one, other) for name, (one, other) in pairs.items() if one != other}

@@ -81,14 +81,16 @@ def settle(store: Store, asked: Plan, replan: bool = False) -> tuple[Plan, bool]
     return reconcile(stored, asked), False
 
 
-def refuse_replaced(store: Store, plan: Plan) -> None:
-    """Raises PlanChanged where another plan has taken the place of `plan` since it was read: its results lead to nothing.
+def following_now(store: Store, plan: Plan) -> Plan | None:
+    """`following` of `plan` as it is written down by now: what is asked of the next plan may have changed since `plan` was read.
 
-    A plan that was only made longer is the same one. Raises StoreError.
+    Raises PlanChanged where another plan has taken its place: its results lead to nothing. One that was only made longer is the
+    same. Raises InputError, StoreError.
     """
     stored = store.load_plan(plan.name)
     if stored is None or not {run.id for run in plan.runs} <= {run.id for run in stored.runs}:
         raise PlanChanged(f"{plan.name}: was planned anew meanwhile; start this again to take part in the new plan")
+    return following(stored, store.records(run.id for run in stored.runs))
 
 
 def begin(store: Store, asked: Plan, replan: bool = False) -> Plan:

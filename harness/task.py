@@ -158,7 +158,8 @@ class Housed(Protocol):
         """`Task.start`, with the folder for the run's own files; it is there, and empty unless the run goes on.
 
         Then the training's `load_state_dict` gets `{"rows": …}`, all rows that are known: its own files may be ahead of what
-        `state_dict` said last. No row may be missing that these files are ahead of: see `LastWords`.
+        `state_dict` said last. Rows that it will give again it takes out of that list; none may be missing that its files are
+        ahead of: see `LastWords`.
         """
 
 

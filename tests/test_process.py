@@ -18,5 +18,5 @@ def test_a_log_that_cannot_be_written_is_told(tmp_path):
 
 
 def test_trouble_with_another_file_is_not_the_logs(tmp_path):
-    with pytest.raises(FileNotFoundError, match="other"), printing_to(tmp_path / "log.txt"):
+    with pytest.raises(StoreError, match="other: cannot be used"), printing_to(tmp_path / "log.txt"):
         (tmp_path / "other").read_text()

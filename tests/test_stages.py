@@ -17,7 +17,7 @@ from tuned import VARIANTS, tuned, tuning_plan
 from harness.errors import PlanChanged
 from harness.experiment import load_experiment
 from harness.plan import Plan, Selection, make_plan
-from harness.stages import begin, choices, following, settle
+from harness.stages import begin, choices, following, following_now, settle
 from harness.store.records import Record, Store
 
 Scores = Mapping[str, Sequence[float | str | None]]  # label -> a metric a seed, or the state of a run without one
@@ -207,3 +207,21 @@ def test_workers_that_finish_a_stage_at_once_write_the_same_plan(store: Store, t
     assert store.load_plan("tuned") == evidence
     assert list(store.paths.plans.glob("*.tmp*")) == []
     assert not store.paths.earlier_plan("tuned", 1).exists()
+
+
+def test_what_follows_is_asked_for_as_the_plan_is_written_down_now(store: Store, tmp_path: Path) -> None:
+    before = tuning_plan(tmp_path, seeds=3)
+    store.save_plan(before)
+    tuned(store, before)
+    store.save_plan(tuning_plan(tmp_path, seeds=8))
+    found = following_now(store, before)
+    assert found is not None
+    assert (found.looks, len(found.runs)) == ((8,), 16)
+
+
+def test_a_plan_that_is_no_longer_written_down_leads_to_nothing(store: Store, tmp_path: Path) -> None:
+    plan = tuning_plan(tmp_path)
+    tuned(store, plan)
+    store.archive_plan(plan.name)
+    with pytest.raises(PlanChanged, match=r"tuned\.tuning: was planned anew meanwhile"):
+        following_now(store, plan)

@@ -50,21 +50,24 @@ class Rows:
     """Collects metrics into rows; `take` gives those that are whole.
 
     `known` are the rows of an earlier attempt. A program that goes on from there repeats some steps perhaps: rows up to the last
-    known step are passed over, so the first new row has to tell its step.
+    known step are passed over, so the first new row has to tell its step. A last row that lacks a metric is taken out of `known`,
+    as a stop may have cut it in two: it is given out again before the first later one, with what the program tells of it by then.
     """
 
     def __init__(
-        self, metrics: Mapping[str, Measure], known: Sequence[Mapping[str, Any]] = (), clock: Callable[[], float] = time.monotonic
+        self, metrics: Mapping[str, Measure], known: Sequence[dict[str, Any]] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.metrics = metrics
         self.patterns = {name: re.compile(measure.pattern) for name, measure in metrics.items() if measure.pattern}
-        self.count = len(known)
         # Metric -> its last value.
         self.last: dict[str, float] = {name: row[name] for row in known for name in metrics if row.get(name) is not None}
-        steps = [row["step"] for row in known]
-        # None from the first new row on; and where steps begin anew in each epoch, so that they tell nothing.
-        self._known_step: int | None = steps[-1] if steps and steps == sorted(steps) else None
         self._goes_on = bool(known)  # until the first new row
+        steps = [row["step"] for row in known]
+        rising = steps == sorted(steps)  # else they begin anew in each epoch, and tell nothing
+        self._held = known[-1] if known and rising and any(known[-1].get(name) is None for name in metrics) else None
+        self.count = len(known) - (self._held is not None)
+        # None from the first new row on.
+        self._known_step: int | None = steps[self.count - 1] if self.count and rising else None
         self._clock, self._since = clock, clock()
         self._row: dict[str, float] = {}
         self._extra: dict[str, Number] = {}
@@ -110,10 +113,21 @@ class Rows:
             self._add(name, value, step)
 
     def end(self) -> None:
-        """The program has ended: nothing more comes for the row that has begun."""
+        """The program has ended well: the row that has begun is the last, and takes what it lacks from earlier ones."""
         if self._row:
             self._row = {**self.last, **self._row}
             self._close()
+        elif self._held is not None:
+            held, self._held = self._held, None
+            self._give({**held, **{name: self.last.get(name) for name in self.metrics}}, held["step"])
+
+    def cut(self) -> None:
+        """The program is stopped: the row that has begun may be all there is of it, or be told again."""
+        if self._row and (self._row_step is not None or not self._goes_on):
+            self._close()
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._give(held, held["step"])
 
     def take(self) -> dict[str, Any] | None:
         """The next whole row, with `epoch` (its number, from 1), `step`, `seconds`; a metric that it lacks is None."""
@@ -150,14 +164,20 @@ class Rows:
             )
         if step is not None and self._known_step is not None and step <= self._known_step:
             return
+        held, self._held = self._held, None
+        if held is not None and step == held["step"]:
+            row |= {name: held[name] for name in self.metrics if held.get(name) is not None}
+        elif held is not None:
+            self._give(held, held["step"])
         self._goes_on, self._known_step = False, None
-        self.count += 1
         self.last |= row
         now = self._clock()
         seconds, self._since = now - self._since, now
-        metrics = {name: row.get(name) for name in self.metrics}
-        numbered = {"epoch": self.count, "step": self.count if step is None else step}
-        self._whole.append({**numbered, **metrics, **extra, "seconds": seconds})
+        self._give({**{name: row.get(name) for name in self.metrics}, **extra, "seconds": seconds}, step)
+
+    def _give(self, row: Mapping[str, Any], step: int | None) -> None:
+        self.count += 1
+        self._whole.append({**row, "epoch": self.count, "step": self.count if step is None else step})
 
 
 def _number(name: str, value: str, line: str) -> float:

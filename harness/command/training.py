@@ -76,8 +76,9 @@ class CommandTraining:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on after the rows that are known (`rows`)."""
+        """Go on after the rows that are known (`rows`); a last one that may be told again is taken out of them."""
         self.rows = Rows(self.definition.metrics, state["rows"])
+        del state["rows"][self.rows.count :]
 
     def predictions(self) -> None:
         """None are known."""
@@ -98,7 +99,8 @@ class CommandTraining:
             if unreadable:
                 raise unreadable[0]
             if program.exit is not None and program.exit.code == 0:
-                self._take_last_lines()  # a row that has begun is left: the program tells it again when it goes on
+                self._take_last_lines()
+        self.rows.cut()
         return list(iter(self.rows.take, None))
 
     def close(self) -> None:

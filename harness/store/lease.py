@@ -204,16 +204,19 @@ def take(folder: Path, watch: Watch, checkpoint: str | None = None) -> Lease | N
     if before is not None and watch.standing(before) is not Standing.GONE:
         return None
     bid = _Bid(folder, before.number + 1 if before else 1)
+    path = folder / f"lease.{bid.number}"
     claim = Claim(holder=watch.here, deaths=_deaths(before, checkpoint), checkpoint=checkpoint)
     try:
-        if not atomic.publish(folder / f"lease.{bid.number}", _head(0, "held") + claim.model_dump_json().encode() + b"\n", bid):
+        if not atomic.publish(path, _head(0, "held") + claim.model_dump_json().encode() + b"\n", bid):
             return None
     except SupersededError:
         return None
     try:
-        inode = (folder / f"lease.{bid.number}").stat().st_ino
-    except FileNotFoundError:
-        return None
+        inode = path.stat().st_ino
+    except OSError as error:
+        if error.errno in atomic.REPLACED:
+            return None
+        raise atomic.unusable(path, "be read", error) from error
     if highest(folder) != bid.number:
         return None
     # Only lower numbers go: the highest is never removed, so numbers never start again.

@@ -187,6 +187,46 @@ def test_a_row_that_a_stop_cuts_in_two_is_told_again_and_not_made_up(store, tmp_
     assert [(row["step"], row["loss"], row["top1"]) for row in rows_of(store, plan)] == [(1, 1.0, 10.0), (2, 0.5, 20.0)]
 
 
+# Tells one metric of each epoch, the other of every third; waits for SIGTERM after the second, saves its place and exits.
+SPARSE = """
+import argparse, os, sys, time, signal
+parser = argparse.ArgumentParser()
+parser.add_argument("--out")
+parser.add_argument("--resume", action="store_true")
+a = parser.parse_args()
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+for epoch in range(3 if a.resume else 1, 7):
+    print(f"epoch {epoch}: loss {1 / epoch}", flush=True)
+    if epoch % 3 == 0:
+        print(f"epoch {epoch}: top1 {10 * epoch}", flush=True)
+    open(os.path.join(a.out, "place"), "w").write(str(epoch))
+    while epoch == 2 and not asked:
+        time.sleep(0.01)
+    if asked:
+        sys.exit(0)
+"""
+
+
+def test_a_row_that_is_all_that_an_epoch_tells_is_not_lost_by_a_stop(store, tmp_path, start_worker):
+    metrics = {"loss": LOSS, "top1": {**LOSS, "pattern": LOSS["pattern"].replace("loss", "top1")}}
+    plan = planned(tmp_path, SPARSE, command="{python} train.py --out={run_dir}", resume="--resume", metrics=metrics)
+    process = start_worker(store.save_plan(plan))
+    until(lambda: rows_of(store, plan) and "epoch 2: loss" in log_of(store, plan))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == EXIT_INTERRUPTED
+    assert [row["step"] for row in rows_of(store, plan)] == [1, 2]
+    assert trained(store, plan)[0].state == "completed"
+    assert [(row["epoch"], row["step"], row["top1"]) for row in rows_of(store, plan)] == [
+        (1, 1, None),
+        (2, 2, None),
+        (3, 3, 30.0),
+        (4, 4, None),
+        (5, 5, None),
+        (6, 6, 60.0),
+    ]
+
+
 def test_a_program_that_will_not_end_is_made_to(tmp_path):
     stubborn = "trap '' TERM; echo $$; while true; do sleep 0.1; done"
     program = Program(["sh", "-c", stubborn], tmp_path, dict(os.environ), grace_s=0.2)

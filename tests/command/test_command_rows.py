@@ -47,7 +47,42 @@ def test_without_steps_a_row_ends_when_a_metric_comes_again():
 def test_rows_that_are_known_are_not_doubled():
     known = [{"epoch": n, "step": 10 * n, "train": 4.0 - n, "validation": None} for n in (1, 2, 3)]
     again = ("iter 20: loss 9", "iter 30: loss 9", "iter 40: loss 0.5", "iter 10: loss 0.1")
-    assert read(BOTH, *again, known=known) == [(4, 40, 0.5, None), (5, 10, 0.1, None)]
+    assert read(BOTH, *again, known=known) == [(3, 30, 1.0, None), (4, 40, 0.5, None), (5, 10, 0.1, None)]
+
+
+KNOWN = [
+    {"epoch": 1, "step": 10, "train": 3.0, "validation": 0.2, "seconds": 1.0},
+    {"epoch": 2, "step": 20, "train": 2.0, "validation": None, "seconds": 1.0},
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["step 20: val loss 0.1"], [(2, 20, 2.0, 0.1)]),
+        (["iter 20: loss 2.0", "step 20: val loss 0.1", "iter 30: loss 1.0"], [(2, 20, 2.0, 0.1), (3, 30, 1.0, 0.1)]),
+        (["iter 30: loss 1.0", "step 30: val loss 0.1"], [(2, 20, 2.0, None), (3, 30, 1.0, 0.1)]),
+        ([], [(2, 20, 2.0, 0.2)]),
+    ],
+    ids=["its rest is told", "it is told again", "it was all there was of it", "the program had ended"],
+)
+def test_a_known_row_that_lacks_a_metric_is_given_again(lines, expected):
+    rows = Rows(BOTH, KNOWN)
+    assert rows.count == 1
+    for line in lines:
+        rows.line(line)
+    rows.end()
+    assert rows_of(rows) == expected
+
+
+def test_a_row_that_a_stop_cuts_is_given_as_it_is_and_so_is_one_that_was_held():
+    rows = Rows(BOTH, KNOWN)
+    rows.cut()
+    assert rows_of(rows) == [(2, 20, 2.0, None)]
+    rows = Rows(BOTH, KNOWN)
+    rows.line("iter 30: loss 1.0")
+    rows.cut()
+    assert rows_of(rows) == [(2, 20, 2.0, None), (3, 30, 1.0, None)]
 
 
 def test_a_run_that_goes_on_has_to_tell_the_step_of_its_first_row():

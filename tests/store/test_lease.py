@@ -1,9 +1,12 @@
+import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from harness.errors import StoreError
 from harness.store import lease
 from harness.store.lease import Holder, Lease, Standing, SupersededError, Timing, Watch, take
 
@@ -149,6 +152,19 @@ def test_a_holder_whose_folder_was_put_away_leaves_the_new_ones_lease_alone(tmp_
     assert asleep.lost
     seen = lease.newest(folder)
     assert (seen.number, seen.beat, seen.released) == (1, 0, False)
+
+
+def test_a_folder_that_is_away_just_after_taking_is_told_as_such(tmp_path, monkeypatch):
+    stat = Path.stat
+
+    def away(path, **options):
+        if path.name == "lease.1":
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", away)
+    with pytest.raises(StoreError, match=r"lease\.1: cannot be read"):
+        take(tmp_path / "3", watch_of(elsewhere("a")))
 
 
 def test_taking_over_removes_what_the_last_holder_was_writing(tmp_path):
