@@ -176,13 +176,19 @@ for epoch in (2,) if a.resume else (1, 2):
 """
 
 
-def test_a_row_that_a_stop_cuts_in_two_is_told_again_and_not_made_up(store, tmp_path, start_worker):
+def stopped_in_its_second_epoch(store, folder, start_worker, script):
+    """The plan of a program that tells two metrics, after a stop."""
     metrics = {"loss": LOSS, "top1": {**LOSS, "pattern": LOSS["pattern"].replace("loss", "top1")}}
-    plan = planned(tmp_path, HALF_A_ROW, command="{python} train.py --out={run_dir}", resume="--resume", metrics=metrics)
+    plan = planned(folder, script, command="{python} train.py --out={run_dir}", resume="--resume", metrics=metrics)
     process = start_worker(store.save_plan(plan))
     until(lambda: rows_of(store, plan) and "epoch 2: loss" in log_of(store, plan))
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == EXIT_INTERRUPTED
+    return plan
+
+
+def test_a_row_that_a_stop_cuts_in_two_is_told_again_and_not_made_up(store, tmp_path, start_worker):
+    plan = stopped_in_its_second_epoch(store, tmp_path, start_worker, HALF_A_ROW)
     assert trained(store, plan)[0].state == "completed"
     assert [(row["step"], row["loss"], row["top1"]) for row in rows_of(store, plan)] == [(1, 1.0, 10.0), (2, 0.5, 20.0)]
 
@@ -209,12 +215,7 @@ for epoch in range(3 if a.resume else 1, 7):
 
 
 def test_a_row_that_is_all_that_an_epoch_tells_is_not_lost_by_a_stop(store, tmp_path, start_worker):
-    metrics = {"loss": LOSS, "top1": {**LOSS, "pattern": LOSS["pattern"].replace("loss", "top1")}}
-    plan = planned(tmp_path, SPARSE, command="{python} train.py --out={run_dir}", resume="--resume", metrics=metrics)
-    process = start_worker(store.save_plan(plan))
-    until(lambda: rows_of(store, plan) and "epoch 2: loss" in log_of(store, plan))
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == EXIT_INTERRUPTED
+    plan = stopped_in_its_second_epoch(store, tmp_path, start_worker, SPARSE)
     assert [row["step"] for row in rows_of(store, plan)] == [1, 2]
     assert trained(store, plan)[0].state == "completed"
     assert [(row["epoch"], row["step"], row["top1"]) for row in rows_of(store, plan)] == [
