@@ -4,8 +4,8 @@
 
 Differences are drawn from a normal distribution; percentages of simulated experiments, whose standard errors,
 sqrt(r (1 - r) / n) for a rate r of n draws, are below 0.8 points. The methods named "harness" are the tests of
-harness.statistics, one at a time; the others are what people do by hand. Whole verdicts, with claims, looks and corrections
-together, are simulated in tests/verdicts/test_judged_errors.py.
+harness.analysis.statistics, one at a time; the others are what people do by hand. Whole verdicts, with claims, looks and
+corrections together, are simulated in tests/verdicts/test_judged_errors.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from record import write
 from scipy import stats
 
-from harness.statistics import holm, paired, sequential_level
+from harness.analysis.statistics import holm, paired, sequential_level
 
 DRAWS = 20_000
 BOOTSTRAPPED = 4_000

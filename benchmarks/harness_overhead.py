@@ -25,14 +25,14 @@ from typing import Any
 from record import machine, write
 from sides import ratios
 
-from harness.attempt import Means, attempt
+from harness.execution.attempt import Means, attempt
+from harness.execution.plan_worker import job
+from harness.execution.process import use_threads
 from harness.experiment import load_experiment
-from harness.plan import Plan, make_plan
-from harness.planworker import job
-from harness.process import use_threads
+from harness.experiment.plan import Plan, make_plan
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
-from harness.task import Accelerator
+from harness.tasks.protocol import Accelerator
 from harness.worker import cpus
 
 HERE = Path(__file__).parent

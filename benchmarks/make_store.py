@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from harness.experiment import load_experiment
-from harness.plan import Plan, PlannedRun, make_plan
+from harness.experiment.plan import Plan, PlannedRun, make_plan
 from harness.store.atomic import to_json
 from harness.store.records import Store
 

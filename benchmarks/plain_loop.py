@@ -20,16 +20,16 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from harness.training.config import Config, Sgd
-from harness.training.data import DataSet, Images
-from harness.training.vision import import_torchvision
+from harness.tasks.cifar_resnet.config import Config, Sgd
+from harness.tasks.cifar_resnet.data import DataSet, Images
+from harness.tasks.cifar_resnet.vision import import_torchvision
 
 EXPANSION = 4
 EVALUATION_BATCH = 256
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 with the stride, 1x1 to four times the width, around it a shortcut. Names as in harness.training.model."""
+    """1x1, 3x3 with the stride, 1x1 to four times the width, and a shortcut. Names as in harness.tasks.cifar_resnet.model."""
 
     def __init__(self, channels: int, width: int, stride: int, slope: float) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ from pathlib import Path
 from record import write
 
 from harness.experiment import load_experiment
-from harness.plan import Plan, make_plan
+from harness.experiment.plan import Plan, make_plan
 
 REPEATS = 9
 EXPERIMENT = """

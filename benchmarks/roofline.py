@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.training import config, model
+from harness.tasks.cifar_resnet import config, model
 
 COPY_BYTES = {"cpu": 1 << 28, "cuda": 1 << 31}
 MATRIX = {"cpu": 2048, "cuda": 8192}  # rows and columns

@@ -31,7 +31,7 @@ from record import write
 
 from harness.errors import EXIT_OK, EXIT_RUNS_FAILED
 from harness.experiment import load_experiment
-from harness.plan import make_plan
+from harness.experiment.plan import make_plan
 from harness.store.paths import Paths
 
 REPEATS = 5

@@ -29,7 +29,7 @@ from roofline import measure, work
 from sides import Side, answer, ask_together, ratios
 from versions import HARNESS, PLAIN, VERSIONS, worker
 
-from harness.training.config import Config
+from harness.tasks.cifar_resnet.config import Config
 from harness.worker import cpus
 
 NETWORKS: Mapping[str, Mapping[str, Any]] = {

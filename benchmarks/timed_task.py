@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.task import Number, Training
-from harness.training.config import Config
-from harness.training.task import CifarResnet
+from harness.tasks.cifar_resnet.config import Config
+from harness.tasks.cifar_resnet.task import CifarResnet
+from harness.tasks.protocol import Number, Training
 
 EVENTS = "TIMED_TASK_EVENTS"
 
@@ -32,7 +32,7 @@ def event(name: str) -> Iterator[dict[str, float]]:
 
 
 class TimedTask(CifarResnet):
-    """Satisfies `harness.task.Task`."""
+    """Satisfies `harness.tasks.protocol.Task`."""
 
     def start(self, settings: Config, seed: int, device: str) -> Training:
         with event("start"):
@@ -41,7 +41,7 @@ class TimedTask(CifarResnet):
 
 
 class TimedTraining:
-    """Satisfies `harness.task.Training`: every `advance` is an event, and so is the first step."""
+    """Satisfies `harness.tasks.protocol.Training`: every `advance` is an event, and so is the first step."""
 
     def __init__(self, training: Training) -> None:
         self.training = training

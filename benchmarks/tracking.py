@@ -27,11 +27,11 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "tracking")]
 from conftest import toy_plans  # noqa: E402 - found by the line above
 from wandb_server import Server  # noqa: E402
 
-from harness.planworker import Worker  # noqa: E402
-from harness.stop import Stop  # noqa: E402
+from harness.common.stopping import Stop  # noqa: E402
+from harness.execution.plan_worker import Worker  # noqa: E402
+from harness.execution.trainer import Options  # noqa: E402
 from harness.store.records import Result, Spec, Store  # noqa: E402
 from harness.tracking.tracker import Tracker  # noqa: E402
-from harness.trainer import Options  # noqa: E402
 
 RUNS, EPOCHS, EPOCH_S = 4, 60, 0.08
 MIDDLE_S = 8.0

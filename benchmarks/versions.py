@@ -10,16 +10,16 @@ from typing import Any, Protocol
 import torch
 from plain_loop import PlainLoop
 
-from harness.tasks import find_task
-from harness.training import augment, data
-from harness.training.config import Config
-from harness.training.data import DataSet
-from harness.training.execution import Execution
-from harness.training.loop import Run, peak_memory
-from harness.training.numerics import keep_memory, numerics
-from harness.training.task import data_on
+from harness.tasks.cifar_resnet import augment, data
+from harness.tasks.cifar_resnet.config import Config
+from harness.tasks.cifar_resnet.data import DataSet
+from harness.tasks.cifar_resnet.execution import Execution
+from harness.tasks.cifar_resnet.loop import Run, peak_memory
+from harness.tasks.cifar_resnet.numerics import keep_memory, numerics
+from harness.tasks.cifar_resnet.task import data_on
+from harness.tasks.registry import find_task
 
-OF_WORKERS = {"GOMP_SPINCOUNT": "10000"}  # as harness.process sets it before torch is loaded
+OF_WORKERS = {"GOMP_SPINCOUNT": "10000"}  # as harness.execution.process sets it before torch is loaded
 
 
 class Loop(Protocol):

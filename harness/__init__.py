@@ -18,25 +18,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.analysis.verdicts import judge
     from harness.experiment import load_experiment
-    from harness.frames import load_curves, load_runs
-    from harness.plan import make_plan
+    from harness.experiment.plan import make_plan
+    from harness.reporting.pages import write_report
     from harness.run import run_experiment
+    from harness.store.frames import load_curves, load_runs
     from harness.sweep import run_search
-    from harness.verdicts import judge
-    from harness.writeup import write_report
 
 __all__ = ["judge", "load_curves", "load_experiment", "load_runs", "make_plan", "run_experiment", "run_search", "write_report"]
 
 _HOMES = {
     "load_experiment": "harness.experiment",
-    "make_plan": "harness.plan",
+    "make_plan": "harness.experiment.plan",
     "run_experiment": "harness.run",
     "run_search": "harness.sweep",
-    "write_report": "harness.writeup",
-    "judge": "harness.verdicts",
-    "load_runs": "harness.frames",
-    "load_curves": "harness.frames",
+    "write_report": "harness.reporting.pages",
+    "judge": "harness.analysis.verdicts",
+    "load_runs": "harness.store.frames",
+    "load_curves": "harness.store.frames",
 }
 
 

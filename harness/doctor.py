@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import typer
 
-from harness import flags
+from harness.common import cli_options
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -51,15 +51,15 @@ class Finding:
 
 @app.command()
 def doctor(
-    results: flags.Results = Path("results"),
-    as_json: flags.AsJson = False,
+    results: cli_options.Results = Path("results"),
+    as_json: cli_options.AsJson = False,
 ) -> None:
     """Check whether this machine is ready: accelerators, data, logins, cluster, disk, versions. Uses no network.
 
     Example: harness doctor
     """
-    from harness.console import shell
-    from harness.console.grid import printable, styled
+    from harness.terminal import shell
+    from harness.terminal.tables import printable, styled
 
     # Where the results are, there is the cache that the data are looked for in.
     os.environ.setdefault("HARNESS_CACHE", str((results / "cache").absolute()))
@@ -133,7 +133,7 @@ def torch() -> Finding:
 def torchvision() -> Finding:
     """Whether torchvision imports, with its own operators or without."""
     try:
-        vision = importlib.import_module("harness.training.vision").import_torchvision()
+        vision = importlib.import_module("harness.tasks.cifar_resnet.vision").import_torchvision()
     except Exception as error:  # as for torch
         advice = "install the torchvision that belongs to this torch: python -m pip install torchvision"
         return Finding("torchvision", "problem", f"does not import: {_one_line(error)}", advice)
@@ -142,7 +142,7 @@ def torchvision() -> Finding:
 
 def accelerators() -> Finding:
     """The GPUs that torch can use, and whether there are some that it cannot."""
-    from harness.launch import visible_gpus
+    from harness.launch.worker_pool import visible_gpus
 
     try:
         cuda: Any = importlib.import_module("torch").cuda
@@ -170,8 +170,8 @@ def threads(environment: Mapping[str, str]) -> Finding:
 def small_images() -> Finding:
     """Whether the images that come with the package can be read."""
     try:
-        config = importlib.import_module("harness.training.config")
-        data = importlib.import_module("harness.training.data").load(config.Data(dataset="cifar10_mini"))
+        config = importlib.import_module("harness.tasks.cifar_resnet.config")
+        data = importlib.import_module("harness.tasks.cifar_resnet.data").load(config.Data(dataset="cifar10_mini"))
     except DataError as error:
         return Finding("cifar10_mini", "problem", _one_line(error), "install the package again")
     except ImportError as error:
@@ -243,7 +243,7 @@ def _one_line(error: BaseException) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command's exit code."""
-    from harness.console.shell import run_app
+    from harness.terminal.shell import run_app
 
     return run_app(app, argv, "harness doctor")
 

@@ -43,23 +43,23 @@ def new(  # noqa: PLR0917 - a command's options, each of them named
     \b
     Example: harness new fit --command "python train.py --seed={seed}" --metric "val_loss=val loss {value}" --knob lr=0.1,0.3
     """
-    from harness.command import draft, template
-    from harness.command.inputs import NOTHING
-    from harness.command.sources import program_files
-    from harness.console.shell import say, show
     from harness.errors import HarnessError, InputError
-    from harness.experiment import load_experiment
-    from harness.plan import make_plan
+    from harness.experiment import load_experiment, scaffold
+    from harness.experiment.plan import make_plan
+    from harness.tasks.command import template
+    from harness.tasks.command.inputs import NOTHING
+    from harness.tasks.command.sources import program_files
+    from harness.terminal.shell import say, show
 
     path = into / f"{name}.yaml"
     if path.exists():
         raise InputError(f"{path}: is there already; allowed: another name, or remove it first")
-    metrics = [draft.read_metric(text) for text in metric or ()]
+    metrics = [scaffold.read_metric(text) for text in metric or ()]
     if not metrics:
         raise InputError(
             "--metric: missing; allowed: one or more, such as --metric 'val_loss=val loss {value}', or --metric val_loss"
         )
-    knobs = [draft.read_knob(text) for text in knob or ()]
+    knobs = [scaffold.read_knob(text) for text in knob or ()]
     named = template.placeholders(command)
     if "knobs" not in named and any(each.name not in named for each in knobs):
         command = f"{command} {template.ALL_KNOBS}"
@@ -69,11 +69,11 @@ def new(  # noqa: PLR0917 - a command's options, each of them named
         found = program_files([word for word in template.words_of(command) if not template.placeholders(word)], directory)
     except ValueError as error:
         raise InputError(f"--command {command!r}: cannot be split into words: {error}") from error
-    text = draft.text_of(
-        draft.Draft(
+    text = scaffold.text_of(
+        scaffold.Draft(
             name=name,
             command=command,
-            directory=draft.relative(directory, into),
+            directory=scaffold.relative(directory, into),
             metrics=metrics,
             knobs=knobs,
             inputs=input_ or found,
@@ -102,7 +102,7 @@ def new(  # noqa: PLR0917 - a command's options, each of them named
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command's exit code."""
-    from harness.console.shell import run_app
+    from harness.terminal.shell import run_app
 
     return run_app(app, argv, "harness new")
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness import flags
+from harness.common import cli_options
 
 if TYPE_CHECKING:
     from harness.errors import HarnessError
-    from harness.plan import Plan
+    from harness.experiment.plan import Plan
+    from harness.reporting.pages import Findings, SearchFindings
     from harness.search import Study
     from harness.store.records import Store
-    from harness.writeup import Findings, SearchFindings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -26,19 +26,19 @@ def report(
     names: Annotated[
         list[str] | None, typer.Argument(help="plans and searches: name, name@profile or the YAML's path; none: all")
     ] = None,
-    results: flags.Results = Path("results"),
-    as_json: flags.AsJson = False,
+    results: cli_options.Results = Path("results"),
+    as_json: cli_options.AsJson = False,
 ) -> None:
     """Write the reports of plans and searches, and the scoreboard of all, from what is there now, finished or not.
 
     Example: harness report leakyrelu_vs_relu@smoke
     """
     # Reading names and --help need none of this.
-    from harness.console import shell
     from harness.errors import HarnessError
+    from harness.reporting.pages import gather, gather_search, scoreboard, write_findings, write_search
     from harness.search import Study
     from harness.store.records import Store
-    from harness.writeup import gather, gather_search, scoreboard, write_findings, write_search
+    from harness.terminal import shell
 
     store = Store.open(results, create=False)
     asked, errors = _asked(store, names or ())
@@ -83,39 +83,39 @@ def _search_told(search: SearchFindings, path: str, as_json: bool) -> dict[str, 
     """What `--json` says of a search; without it what came of it is shown."""
     from rich.text import Text
 
-    from harness.console import shell
-    from harness.console.choices import confirmed, winner_of
-    from harness.console.searches import ahead, documents
-    from harness.console.searches.ending import ending
-    from harness.stages import choices
-    from harness.writeup.searches.summary import headline
+    from harness.execution.stages import choices
+    from harness.reporting.pages.searches.summary import headline
+    from harness.terminal import shell
+    from harness.terminal.choices import confirmed, winner_of
+    from harness.terminal.searches import dry_run, json_output
+    from harness.terminal.searches.summary import ending
 
     said, study, top = headline(search), search.study, search.top
     if not as_json:
         winner = winner_of(choices(top, search.records)) if top else None
         table = confirmed(study, search.trials, top, search.records, winner) if top else None
         lines = [Text(), Text(f"  {said.word.upper()}  {said.sentence}"), Text(), Text(f"report  {path}"), Text()]
-        shell.show(ahead.title(study), ending(study, search.trials, search.metrics, table, winner), *lines)
-    return {**documents.search_values(study, search.trials), "standing": said.word, "sentence": said.sentence, "report": path}
+        shell.show(dry_run.title(study), ending(study, search.trials, search.metrics, table, winner), *lines)
+    return {**json_output.search_values(study, search.trials), "standing": said.word, "sentence": said.sentence, "report": path}
 
 
 def _told(findings: Findings, path: str, as_json: bool) -> dict[str, Any]:
     """What `--json` says of a plan; without it what came of it is shown."""
     from rich.text import Text
 
-    from harness.console import documents, screens, shell
-    from harness.console.ending import ending
+    from harness.terminal import dry_run, json_output, shell
+    from harness.terminal.summary import ending
 
     plan, table, judged, metrics = findings.plan, findings.table, findings.judgement, findings.metrics
     if not as_json:
-        shell.show(*screens.heading(plan), Text(), ending(plan, findings.records, table, judged, metrics, report=path), Text())
-    return documents.summary(plan, findings.records, table, judged, metrics, path)
+        shell.show(*dry_run.heading(plan), Text(), ending(plan, findings.records, table, judged, metrics, report=path), Text())
+    return json_output.summary(plan, findings.records, table, judged, metrics, path)
 
 
 def _asked(store: Store, names: Sequence[str]) -> tuple[list[Plan | Study], list[HarnessError]]:
     """What is to have a report: what `names` say, else everything, but for plans whose results only choose what is compared."""
+    from harness.reporting.pages import reported
     from harness.search import load_studies
-    from harness.writeup import reported
 
     if names:
         return [reported(store, name) for name in dict.fromkeys(names)], []
@@ -126,7 +126,7 @@ def _asked(store: Store, names: Sequence[str]) -> tuple[list[Plan | Study], list
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command's exit code."""
-    from harness.console.shell import run_app
+    from harness.terminal.shell import run_app
 
     return run_app(app, argv, "harness report")
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import flags
+from harness.common import cli_options
 from harness.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.conduct import Options, Outcome
     from harness.experiment import Experiment
-    from harness.plan import Plan
+    from harness.experiment.plan import Plan
+    from harness.launch.plan_supervisor import Options, Outcome
     from harness.store.records import Store
 
 
@@ -28,9 +28,9 @@ def plan_experiment(
     A plan of which nothing has begun is made anew. Raises PlanChanged when runs of another plan have begun and `replan` is
     false, InputError, DataError, DeviceError.
     """
-    from harness.launch import resolve_device
-    from harness.plan import make_plan
-    from harness.stages import settle
+    from harness.execution.stages import settle
+    from harness.experiment.plan import make_plan
+    from harness.launch.worker_pool import resolve_device
 
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device: {device!r} is no device; allowed: auto, cpu, cuda")
@@ -54,7 +54,7 @@ def run_experiment(
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     Raises HarnessError for bad input and for a results folder that cannot be used; a run that fails is part of the outcome.
     """
-    from harness.conduct import Options, conduct
+    from harness.launch.plan_supervisor import Options, conduct
     from harness.store.records import Store
 
     options = options or Options()
@@ -73,28 +73,29 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.command(epilog="Example: python -m harness.run experiments/leakyrelu_vs_relu.yaml --profile smoke")
 def run(  # noqa: PLR0917 - a command's options, each of them named
     experiment: Annotated[str, typer.Argument(help="a YAML's path, its name, or name@profile")],
-    profile: flags.Profile = None,
-    settings: flags.Settings = None,
-    seeds: flags.Seeds = None,
+    profile: cli_options.Profile = None,
+    settings: cli_options.Settings = None,
+    seeds: cli_options.Seeds = None,
     only: Annotated[list[str] | None, typer.Option(metavar="VARIANT", help="train this variant's runs; repeatable")] = None,
-    workers: flags.Workers = 1,
-    device: flags.Device = "auto",
-    retry: flags.Retry = None,
-    stop_after: flags.StopAfter = None,
+    workers: cli_options.Workers = 1,
+    device: cli_options.Device = "auto",
+    retry: cli_options.Retry = None,
+    stop_after: cli_options.StopAfter = None,
     idle: Annotated[str | None, typer.Option(help="wait so long for runs that others train, such as 10m")] = None,
-    keep: flags.Keep = None,
-    replan: flags.Replan = False,
+    keep: cli_options.Keep = None,
+    replan: cli_options.Replan = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, start nothing")] = False,
-    track: flags.Track = "auto",
-    results: flags.Results = Path("results"),
-    as_json: flags.AsJson = False,
-    worker_option: flags.WorkerOptions = None,
+    track: cli_options.Track = "auto",
+    results: cli_options.Results = Path("results"),
+    as_json: cli_options.AsJson = False,
+    worker_option: cli_options.WorkerOptions = None,
 ) -> None:
     """Plan an experiment, train what is due, and write its report. Start it again and it goes on where it was."""
-    from harness.conduct import Options
-    from harness.console import documents, screens, shell
     from harness.experiment import load_experiment
+    from harness.launch.plan_supervisor import Options
     from harness.store.records import Store
+    from harness.terminal import dry_run as dry_run_screen
+    from harness.terminal import json_output, shell
 
     loaded = load_experiment(experiment, profile, settings or ())
     if loaded.search is not None:
@@ -102,15 +103,15 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
     options = Options(workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track, tuple(worker_option or ()))
     options.check([variant.label for variant in loaded.variants])
     if dry_run:
-        from harness.console.preview import preview
+        from harness.terminal.preview import preview
 
         store = Store.open(results, create=False, must_exist=False)
         plan, _ = plan_experiment(store, loaded, device, seeds, replan)
         ahead = preview(store, plan)
         if as_json:
-            shell.show_json(documents.dry_run(ahead))
+            shell.show_json(json_output.dry_run(ahead))
         else:
-            shell.show(screens.dry_run(ahead))
+            shell.show(dry_run_screen.dry_run(ahead))
         return
     outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, options=options)
     _show(outcome, results, as_json)
@@ -120,20 +121,20 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
 def _show(outcome: Outcome, results: Path, as_json: bool) -> None:
     from rich.text import Text
 
-    from harness import closing
-    from harness.console import shell
+    from harness.launch import outcome as outcomes
+    from harness.terminal import shell
 
     if as_json:
-        shell.show_json(closing.document(outcome, results))
-    elif (ending := closing.shown(outcome, results)) is not None:
+        shell.show_json(outcomes.document(outcome, results))
+    elif (ending := outcomes.shown(outcome, results)) is not None:
         shell.show(Text(), ending)
-    for line in closing.notes(outcome, results):
+    for line in outcomes.notes(outcome, results):
         shell.say(line)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command's exit code."""
-    from harness.console.shell import run_app
+    from harness.terminal.shell import run_app
 
     return run_app(app, argv, "harness run")
 

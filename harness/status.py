@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import flags
+from harness.common import cli_options
 
 if TYPE_CHECKING:
     from harness.errors import HarnessError
-    from harness.plan import Plan
+    from harness.experiment.plan import Plan
     from harness.search import Study
     from harness.store.records import Record, Spec, Store
-    from harness.task import Metric
+    from harness.tasks.protocol import Metric
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -30,8 +30,8 @@ def status(
     names: Annotated[
         list[str] | None, typer.Argument(help="a plan or a search, a run id (its first 6 digits do), or two run ids; none: all")
     ] = None,
-    results: flags.Results = Path("results"),
-    as_json: flags.AsJson = False,
+    results: cli_options.Results = Path("results"),
+    as_json: cli_options.AsJson = False,
 ) -> None:
     """Show where plans and runs stand; of two runs, how they differ.
 
@@ -41,8 +41,8 @@ def status(
              harness status 9f1c02ab77de 41aa03
     """
     from harness.errors import InputError
-    from harness.frames import plan_name
     from harness.search import study_names
+    from harness.store.frames import plan_name
     from harness.store.records import Store
 
     store = Store.open(results, create=False)
@@ -60,11 +60,12 @@ def status(
 
 
 def _show_all(store: Store, as_json: bool) -> None:
-    from harness.console import documents, shell, standing
-    from harness.console.searches.standing import document, row
     from harness.errors import StoreError
     from harness.search import load_studies
-    from harness.standings import ordered, stand, stand_search
+    from harness.terminal import json_output, shell
+    from harness.terminal import status as status_screen
+    from harness.terminal.overview import ordered, stand, stand_search
+    from harness.terminal.searches.status import document, row
 
     plans, damaged = store.load_plans()
     studies, unreadable = load_studies(store)
@@ -83,11 +84,11 @@ def _show_all(store: Store, as_json: bool) -> None:
         errors += complaints
     searches = [stand_search(store, study) for study in studies]
     if as_json:
-        told = {"plans": [documents.plan_standing(one) for one in standings]}
+        told = {"plans": [json_output.plan_standing(one) for one in standings]}
         shell.show_json({**told, "searches": [document(one) for one in searches]})
     elif standings or searches:
-        rows = [*map(standing.row, standings), *map(row, searches)]
-        shell.show(standing.overview(ordered(rows)))
+        rows = [*map(status_screen.row, standings), *map(row, searches)]
+        shell.show(status_screen.overview(ordered(rows)))
     elif not errors:
         shell.say(f"no plan in {store.paths.plans} yet; make one with: harness run experiments/NAME.yaml")
     shell.end_with(errors)
@@ -95,8 +96,8 @@ def _show_all(store: Store, as_json: bool) -> None:
 
 def _show_one(store: Store, name: str, as_json: bool) -> None:
     """A search, else a plan; of a tuned experiment whose evidence is not planned yet, its tuning."""
-    from harness.frames import stored_plan
     from harness.search import load_study, study_names
+    from harness.store.frames import stored_plan
 
     plans = store.plan_names()
     study = load_study(store, name) if name in study_names(store) else None
@@ -109,17 +110,17 @@ def _show_one(store: Store, name: str, as_json: bool) -> None:
 
 
 def _show_search(store: Store, study: Study, as_json: bool) -> None:
-    from harness.console import documents, shell
-    from harness.console import queue as jobs
-    from harness.console.choices import confirmed as table
-    from harness.console.searches.standing import document, one_search, row
-    from harness.console.standing import overview
-    from harness.console.standing import row as row_of_plan
     from harness.errors import InputError
-    from harness.pursue import confirmed
-    from harness.search.confirm import names
-    from harness.slurm.standing import submitted
-    from harness.standings import stand, stand_search
+    from harness.launch.search_supervisor import confirmed
+    from harness.search.confirmation_plans import names
+    from harness.slurm.job_status import submitted
+    from harness.terminal import json_output, shell
+    from harness.terminal import queue as jobs
+    from harness.terminal.choices import confirmed as table
+    from harness.terminal.overview import stand, stand_search
+    from harness.terminal.searches.status import document, one_search, row
+    from harness.terminal.status import overview
+    from harness.terminal.status import row as row_of_plan
 
     stands = stand_search(store, study)
     stages = [plan for name in names(study) if (plan := store.load_plan(name)) is not None]
@@ -133,7 +134,7 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
     queue, damaged, untold = submitted(store.paths, study.name)
     trained = {**stands.records, **store.records(run.id for plan in stages for run in plan.runs)}
     if as_json:
-        told = {"confirmation": [documents.plan_standing(one) for one in standings]}
+        told = {"confirmation": [json_output.plan_standing(one) for one in standings]}
         shell.show_json({**document(stands), **told, "queue": jobs.document(queue, trained)})
     else:
         shown = None
@@ -154,10 +155,11 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
 
 
 def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
-    from harness.console import documents, shell, standing
-    from harness.console.queue import document
-    from harness.slurm.standing import submitted
-    from harness.standings import family, stand
+    from harness.slurm.job_status import submitted
+    from harness.terminal import json_output, shell
+    from harness.terminal import status as status_screen
+    from harness.terminal.overview import family, stand
+    from harness.terminal.queue import document
 
     records = store.records([run.id for run in plan.runs])
     stands, errors = stand(store, plan, records)
@@ -167,28 +169,29 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
         stands = replace(stands, resumed=sum(resumed(store, run_id) for run_id in begun))
     if as_json:
         jobs = document(queue, records)
-        shell.show_json({**documents.plan_standing(stands), "runs": documents.plan_runs(plan, records), "queue": jobs})
+        shell.show_json({**json_output.plan_standing(stands), "runs": json_output.plan_runs(plan, records), "queue": jobs})
     else:
-        shell.show(standing.one_plan(stands, records, store.paths, queue))
+        shell.show(status_screen.one_plan(stands, records, store.paths, queue))
     if untold is not None:
         shell.say(untold)
     shell.end_with([*errors, *damaged])
 
 
 def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
-    from harness.console import documents, shell, standing
     from harness.store.atomic import read_json
     from harness.store.records import Spec
     from harness.store.trialruns import memberships
+    from harness.terminal import json_output, shell
+    from harness.terminal import status as status_screen
     from harness.tracking import delivery
 
     specs: list[tuple[str, Spec]] = [(run_id, read_json(store.paths.run(run_id).spec, Spec)) for run_id in run_ids]
     if len(specs) == 2:
         first, second = specs
         if as_json:
-            shell.show_json(documents.run_difference(first, second))
+            shell.show_json(json_output.run_difference(first, second))
         else:
-            shell.show(standing.two_runs(first, second))
+            shell.show(status_screen.two_runs(first, second))
         return
     run_id, spec = specs[0]
     loaded, errors = store.load_plans()
@@ -203,9 +206,9 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     known = (record, spec, plans, store.paths.run(run_id), mirrored.url if mirrored else None, trials)
     by_program = spec.program is not None and resumed(store, run_id)
     if as_json:
-        shell.show_json(documents.run_details(*known, resumed=by_program))
+        shell.show_json(json_output.run_details(*known, resumed=by_program))
     else:
-        shell.show(standing.one_run(*known, resumed=by_program))
+        shell.show(status_screen.one_run(*known, resumed=by_program))
     shell.end_with(errors)
 
 
@@ -231,11 +234,11 @@ def unseen(metrics: Mapping[str, float], known: Mapping[str, Metric] | None) -> 
 def metrics_of(store: Store, plans: Sequence[Plan], run_id: str) -> Mapping[str, Metric] | None:
     """What the task of a run that something is chosen by measures; None where that cannot be told here."""
     from harness.errors import HarnessError
-    from harness.plan import task_of
+    from harness.experiment.plan import task_of
+    from harness.experiment.study import task_of as searched
     from harness.search import load_study
-    from harness.search.model import task_of as searched
     from harness.store.trialruns import memberships
-    from harness.task import result_metrics
+    from harness.tasks.protocol import result_metrics
 
     try:
         for plan in plans:
@@ -266,7 +269,7 @@ def find_run(store: Store, start: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command's exit code."""
-    from harness.console.shell import run_app
+    from harness.terminal.shell import run_app
 
     return run_app(app, argv, "harness status")
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness import flags
+from harness.common import cli_options
 
 if TYPE_CHECKING:
-    from harness.assignment import Assignment
+    from harness.launch.workload import Assignment
     from harness.slurm.jobs import Jobs
     from harness.slurm.site import Site
     from harness.slurm.submission import Submission
@@ -35,27 +35,27 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
     site: Annotated[Path, typer.Option(help="a cluster's settings, such as slurm/sites/example.yaml")],
     sbatch: Annotated[list[str] | None, typer.Argument(metavar="[-- SBATCH OPTIONS]", help="further options of sbatch")] = None,
     workers: Annotated[int, typer.Option(min=1, max=10_000, help="array tasks that train")] = 1,
-    profile: flags.Profile = None,
-    settings: flags.Settings = None,
-    seeds: flags.Seeds = None,
+    profile: cli_options.Profile = None,
+    settings: cli_options.Settings = None,
+    seeds: cli_options.Seeds = None,
     trials: Annotated[int | None, typer.Option(help="a search's target; default: the file's")] = None,
-    retry: flags.Retry = None,
-    replan: flags.Replan = False,
+    retry: cli_options.Retry = None,
+    replan: cli_options.Replan = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the scripts, write and submit nothing")] = False,
-    track: flags.Track = "auto",
+    track: cli_options.Track = "auto",
     results: Annotated[Path, typer.Option(help="the results folder, on a file system that all nodes share")] = Path("results"),
-    as_json: flags.AsJson = False,
+    as_json: cli_options.AsJson = False,
 ) -> None:
     """Submit an experiment to a SLURM cluster: workers that go on until all runs have ended, then the report."""
-    from harness.assignment import assign
-    from harness.console import shell
     from harness.experiment import load_experiment
+    from harness.launch.workload import assign
     from harness.slurm import cluster, jobs, submission
     from harness.slurm.scripts import cut, worker_options
     from harness.slurm.site import read_site
     from harness.store.provenance import now
     from harness.store.records import Store
     from harness.store.snapshot import snapshot
+    from harness.terminal import shell
 
     chosen = read_site(site)
     check(sbatch or (), track, retry or (), results)
@@ -105,7 +105,7 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
 def check(sbatch: Sequence[str], track: str, retry: Sequence[str], results: Path) -> None:
     """Raises InputError for what sbatch would take in another sense, and what `harness worker` would refuse."""
     from harness.errors import InputError
-    from harness.retry import states_to_retry
+    from harness.execution.retry import states_to_retry
     from harness.tracking.login import MODES
 
     if sbatch and not sbatch[0].startswith("-"):
@@ -124,7 +124,7 @@ def check(sbatch: Sequence[str], track: str, retry: Sequence[str], results: Path
 
 def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
     """What is to be trained, how long that takes, and by whom."""
-    from harness import wording
+    from harness.reporting import phrases
 
     hours = ""
     if work.device_hours is not None:
@@ -135,17 +135,17 @@ def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
     return [
         f"{work.name}   {work.question}",
         f"  runs      {work.cost}{hours}{f'; up to {work.later:,} more may follow' if work.later else ''}",
-        f"  workers   {wording.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {site.time} each; "
+        f"  workers   {phrases.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {site.time} each; "
         f"{site.margin} before that it writes a checkpoint and queues again",
     ]
 
 
 def ids(work: Assignment, taken: Submission, copy: Snapshot, results: Path) -> list[str]:
     """What the cluster made of it, and how to go on."""
-    from harness import wording
+    from harness.reporting import phrases
 
     commit = f"commit {copy.code.commit[:7]}{', with changes' if copy.code.dirty else ''}" if copy.code.commit else "of no commit"
-    where = wording.elsewhere(results)
+    where = phrases.elsewhere(results)
     read = (
         [f"  program   is read in {work.program}: no copy; once its inputs change, workers refuse to go on"]
         if work.program
@@ -191,7 +191,7 @@ def document(work: Assignment, jobs: Jobs, taken: Submission | None = None) -> d
 
 def queued_before(paths: Paths, name: str) -> str | None:
     """A remark where earlier jobs of the same name have not ended."""
-    from harness.slurm.standing import submitted
+    from harness.slurm.job_status import submitted
 
     queue, _, _ = submitted(paths, name)
     if queue is None or not queue.live:
@@ -214,7 +214,7 @@ def unshared(results: Path) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command's exit code."""
-    from harness.console.shell import run_app
+    from harness.terminal.shell import run_app
 
     return run_app(app, argv, "harness submit")
 

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import flags
+from harness.common import cli_options
 from harness.errors import EXIT_INTERRUPTED, InputError
 
 if TYPE_CHECKING:
-    from harness.conduct import Options
     from harness.experiment import Experiment
-    from harness.pursue import Pursuit
+    from harness.launch.plan_supervisor import Options
+    from harness.launch.search_supervisor import Pursuit
     from harness.search import Study
 
 
 def study_of(experiment: Experiment, device: str = "auto", trials: int | None = None) -> Study:
     """The search of an experiment on a device, with `trials` in place of the declared target. Raises InputError, DataError."""
-    from harness.launch import resolve_device
+    from harness.launch.worker_pool import resolve_device
     from harness.search import make_study
 
     if device not in ("auto", "cpu", "cuda"):
@@ -50,8 +50,8 @@ def run_search(
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     Raises HarnessError for bad input, for a changed search and for a storage or a results folder that cannot be used.
     """
-    from harness.conduct import Options
-    from harness.pursue import pursue
+    from harness.launch.plan_supervisor import Options
+    from harness.launch.search_supervisor import pursue
     from harness.search import prepare
     from harness.search.place import refuse_other_storage
     from harness.search.storage import address
@@ -73,7 +73,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 def sweep(  # noqa: PLR0917 - a command's options, each of them named
     experiment: Annotated[str, typer.Argument(help="a YAML with a search: its path, its name, or name@profile")],
     trials: Annotated[int | None, typer.Option(help="how many trials there are to be in all; default: the file's")] = None,
-    workers: flags.Workers = 1,
+    workers: cli_options.Workers = 1,
     storage: Annotated[
         str | None,
         typer.Option(
@@ -81,25 +81,25 @@ def sweep(  # noqa: PLR0917 - a command's options, each of them named
             "password belongs into $HARNESS_STORAGE, where others cannot read it"
         ),
     ] = None,
-    profile: flags.Profile = None,
-    settings: flags.Settings = None,
-    device: flags.Device = "auto",
+    profile: cli_options.Profile = None,
+    settings: cli_options.Settings = None,
+    device: cli_options.Device = "auto",
     retry: Annotated[
         list[str] | None, typer.Option(help="failed: try failed trials again; of the confirmation also diverged")
     ] = None,
-    stop_after: flags.StopAfter = None,
+    stop_after: cli_options.StopAfter = None,
     idle: Annotated[str | None, typer.Option(help="wait so long for trials that others train, such as 10m")] = None,
-    keep: flags.Keep = None,
+    keep: cli_options.Keep = None,
     replan: Annotated[bool, typer.Option("--replan", help="archive a search that has changed and search anew")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the search, start nothing")] = False,
-    track: flags.Track = "auto",
-    results: flags.Results = Path("results"),
-    as_json: flags.AsJson = False,
-    worker_option: flags.WorkerOptions = None,
+    track: cli_options.Track = "auto",
+    results: cli_options.Results = Path("results"),
+    as_json: cli_options.AsJson = False,
+    worker_option: cli_options.WorkerOptions = None,
 ) -> None:
     """Search, confirm the best trials on fresh seeds, and compare the winner with the base. Start it again and it goes on."""
-    from harness.conduct import Options
     from harness.experiment import load_experiment
+    from harness.launch.plan_supervisor import Options
 
     loaded = load_experiment(experiment, profile, settings or ())
     if loaded.search is None:
@@ -125,38 +125,38 @@ def sweep(  # noqa: PLR0917 - a command's options, each of them named
 def _preview(  # noqa: PLR0917 - the command's options
     experiment: Experiment, results: Path, device: str, trials: int | None, storage: str | None, replan: bool, as_json: bool
 ) -> None:
-    from harness.console import shell
-    from harness.console.searches import ahead
     from harness.search.place import refuse_other_storage
-    from harness.search.shelf import settle
+    from harness.search.reconcile import settle
     from harness.search.storage import address
     from harness.store.records import Store
+    from harness.terminal import shell
+    from harness.terminal.searches import dry_run as dry_run_screen
 
     store = Store.open(results, create=False, must_exist=False)
     asked, url = study_of(experiment, device, trials), address(storage)
     if not replan:
         refuse_other_storage(store.paths.study(asked.name), url)
     study, replaces = settle(store, asked, replan)
-    known = ahead.look_ahead(store, study, url, new=replaces)
+    known = dry_run_screen.look_ahead(store, study, url, new=replaces)
     if as_json:
-        shell.show_json(ahead.document(known))
+        shell.show_json(dry_run_screen.document(known))
     else:
-        shell.show(ahead.screen(known))
+        shell.show(dry_run_screen.screen(known))
 
 
 def _show(found: Pursuit, results: Path, as_json: bool) -> None:
     from rich.text import Text
 
-    from harness import closing
-    from harness.console import shell
-    from harness.console.choices import confirmed as table
-    from harness.console.searches.documents import search_values
-    from harness.console.searches.ending import ending
-    from harness.pursue import confirmed
-    from harness.search.model import task_of
+    from harness.experiment.study import task_of
+    from harness.launch import outcome as outcomes
+    from harness.launch.search_supervisor import confirmed
     from harness.search.trials import NEVER_MEASURED, counted, stuck
     from harness.store.records import Store
-    from harness.task import result_metrics
+    from harness.tasks.protocol import result_metrics
+    from harness.terminal import shell
+    from harness.terminal.choices import confirmed as table
+    from harness.terminal.searches.json_output import search_values
+    from harness.terminal.searches.summary import ending
 
     study, trials, outcome = found.study, found.trials, found.confirmation
     store = Store.open(results, create=False)
@@ -164,18 +164,18 @@ def _show(found: Pursuit, results: Path, as_json: bool) -> None:
     if as_json:
         told = search_values(study, trials)
         told["report"] = str(found.report)
-        told["confirmation"] = None if outcome is None else closing.document(outcome, results)
+        told["confirmation"] = None if outcome is None else outcomes.document(outcome, results)
         shell.show_json(told)
     else:
         shown = table(study, trials, again.plan, again.records, again.winner) if again is not None else None
         shell.show(ending(study, trials, result_metrics(task_of(study)), shown, again.winner if again is not None else None))
-        if outcome is not None and (evidence := closing.shown(outcome, results)) is not None:
+        if outcome is not None and (evidence := outcomes.shown(outcome, results)) is not None:
             shell.show(Text(), evidence)
         shell.show(Text(), f"search  {found.report}")
     if example := stuck(counted(trials)):
         shell.say(f"every trial so far failed in the same way ({example.reason}); no further one was begun")
     if outcome is not None:
-        lines = closing.notes(outcome, results)
+        lines = outcomes.notes(outcome, results)
     elif found.exit_code == EXIT_INTERRUPTED:
         lines = [*found.complaints, "interrupted; everything is kept: the same command goes on"]
     else:
@@ -194,7 +194,7 @@ def _show(found: Pursuit, results: Path, as_json: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command's exit code."""
-    from harness.console.shell import run_app
+    from harness.terminal.shell import run_app
 
     return run_app(app, argv, "harness sweep")
 

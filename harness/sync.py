@@ -17,10 +17,10 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness import flags
+from harness.common import cli_options
 
 if TYPE_CHECKING:
-    from harness.plan import Plan
+    from harness.experiment.plan import Plan
     from harness.store.records import Store
     from harness.tracking.deliver import Parcel
 
@@ -40,8 +40,8 @@ def sync(  # noqa: PLR0917 - a command's options, each of them named
     workspace: Annotated[bool, typer.Option("--workspace", help="make or change each plan's workspace in W&B")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be done; needs no login")] = False,
     timeout: Annotated[str, typer.Option(help="stop after so long, such as 30m; start again and it goes on")] = "10m",
-    results: flags.Results = Path("results"),
-    as_json: flags.AsJson = False,
+    results: cli_options.Results = Path("results"),
+    as_json: cli_options.AsJson = False,
 ) -> None:
     """Deliver to Weights & Biases what has not arrived there: what was trained offline, or while the server had trouble.
 
@@ -49,10 +49,10 @@ def sync(  # noqa: PLR0917 - a command's options, each of them named
     Example: harness sync --dry-run
              harness sync leakyrelu_vs_relu --upload report --workspace
     """
-    from harness.console import shell
+    from harness.common.stopping import duration
     from harness.errors import EXIT_INTERRUPTED, EXIT_RUNS_FAILED, InputError
-    from harness.stop import duration
     from harness.store.records import Store
+    from harness.terminal import shell
     from harness.tracking.deliver import UPLOADS, survey
     from harness.tracking.workspace import installed
 
@@ -104,10 +104,10 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
 
     Raises InputError for a name that is neither, StoreError.
     """
-    from harness.frames import plan_name, stored_plan
     from harness.search import load_studies
-    from harness.search.confirm import names as stages_of
+    from harness.search.confirmation_plans import names as stages_of
     from harness.status import RUN_ID_START, find_run
+    from harness.store.frames import plan_name, stored_plan
     from harness.store.trialruns import memberships
     from harness.tracking.deliver import mirrored_runs
 
@@ -146,12 +146,12 @@ def _delivered(
     store: Store, wanted: Mapping[str, Sequence[Any]], seconds: float, quiet: bool
 ) -> tuple[list[dict[str, Any]], bool]:
     """What came of each delivery, and whether all were tried in time. wandb has no time limit of its own, so a child does it."""
-    from harness import interpreter
-    from harness.console import shell
+    from harness.common import python_command
     from harness.store import atomic
+    from harness.terminal import shell
     from harness.tracking.feed import end_session, lines
 
-    command = [*interpreter.command("harness.tracking.deliver"), str(store.paths.root), str(seconds)]
+    command = [*python_command.command("harness.tracking.deliver"), str(store.paths.root), str(seconds)]
     log = store.paths.wandb / "sync.log"
     atomic.make_folder(log.parent)
     told: list[dict[str, Any]] = []
@@ -210,7 +210,7 @@ def _outcome(told: dict[str, Any]) -> str:
 
 
 def _show(document: dict[str, Any], parcels: Sequence[Parcel], as_json: bool) -> None:
-    from harness.console import shell
+    from harness.terminal import shell
 
     if as_json:
         shell.show_json(document)
@@ -231,10 +231,10 @@ def _counted(parcels: Sequence[Parcel]) -> str:
 
 def layout_of(store: Store, plan: Plan) -> dict[str, Any]:
     """The workspace of `plan`, with its verdicts so far."""
-    from harness.plan import task_of
+    from harness.experiment.plan import task_of
+    from harness.reporting.pages import gather
+    from harness.reporting.pages.markdown import verdict_table
     from harness.tracking.workspace import layout
-    from harness.writeup import gather
-    from harness.writeup.markdown import verdict_table
 
     findings = gather(store, plan)
     curves = [name for name in task_of(plan).metrics if name in findings.metrics]
@@ -243,7 +243,7 @@ def layout_of(store: Store, plan: Plan) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command's exit code."""
-    from harness.console.shell import run_app
+    from harness.terminal.shell import run_app
 
     return run_app(app, argv, "harness sync")
 

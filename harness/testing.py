@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness.store import checkpoint
 from harness.store.records import encode
-from harness.task import Accelerator, Closing, Number, Task, Training, identity, parse_config
+from harness.tasks.protocol import Accelerator, Closing, Number, Task, Training, identity, parse_config
 
 COSTS = frozenset({"seconds", "samples_per_second", "peak_memory_bytes"})  # no two trainings cost the same
 MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import flags
+from harness.common import cli_options
 
 if TYPE_CHECKING:
-    from harness.repeat import Repetition
+    from harness.execution.retrain import Repetition
     from harness.store.records import Store
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -27,8 +27,8 @@ def verify(
     ids: Annotated[list[str] | None, typer.Argument(help="run ids (their first 6 digits do); none: every run and plan")] = None,
     retrain: Annotated[bool, typer.Option("--retrain", help="train the runs again elsewhere and compare the bits")] = False,
     device: Annotated[str, typer.Option(help="with --retrain: auto (the kind of the first time), cpu or cuda")] = "auto",
-    results: flags.Results = Path("results"),
-    as_json: flags.AsJson = False,
+    results: cli_options.Results = Path("results"),
+    as_json: cli_options.AsJson = False,
 ) -> None:
     """Check that every file is whole and fits the others; exit code 1 when something is wrong. Mends and writes nothing.
 
@@ -36,13 +36,13 @@ def verify(
     Example: harness verify
              harness verify 9f1c02ab77de --retrain
     """
-    from harness.console import shell, verified
     from harness.errors import EXIT_RUNS_FAILED, InputError
     from harness.search import study_names
+    from harness.store.check.folder import check_store
+    from harness.store.check.run import check_run
     from harness.store.paths import RunPaths
     from harness.store.records import Store
-    from harness.whole.folder import check_store
-    from harness.whole.run import check_run
+    from harness.terminal import shell, verified
 
     if device not in DEVICES:
         raise InputError(f"--device: {device!r} is no device; allowed: {', '.join(DEVICES)}")
@@ -79,10 +79,10 @@ def verify(
 
 
 def _repeated(store: Store, run_id: str, device: str) -> Repetition:
-    from harness.console import shell
+    from harness.common.stopping import Stop
     from harness.errors import Interrupted
-    from harness.repeat import repeat
-    from harness.stop import Stop
+    from harness.execution.retrain import repeat
+    from harness.terminal import shell
 
     stop = Stop()
     stop.on_signals()
@@ -112,7 +112,7 @@ def find_folder(store: Store, start: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command's exit code."""
-    from harness.console.shell import run_app
+    from harness.terminal.shell import run_app
 
     return run_app(app, argv, "harness verify")
 

@@ -16,20 +16,20 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from harness import flags, interpreter
+from harness.common import cli_options, python_command
+from harness.common.stopping import Stop, duration
 from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, HarnessError, InputError, PlanChanged, StoreError
-from harness.plan import Plan
-from harness.planworker import Worker
-from harness.retry import states_to_retry
+from harness.execution.plan_worker import Worker
+from harness.execution.retry import states_to_retry
+from harness.execution.trainer import Options, SpoiledError, cpus, say
+from harness.experiment.plan import Plan
 from harness.search import Study, load_study
 from harness.search.storage import address
 from harness.search.worker import SearchWorker
-from harness.stop import Stop, duration
 from harness.store.lease import Timing
 from harness.store.provenance import now
 from harness.store.records import Store
-from harness.task import Accelerator
-from harness.trainer import Options, SpoiledError, cpus, say
+from harness.tasks.protocol import Accelerator
 
 
 def open_work(path: Path) -> tuple[Store, Plan | Study]:
@@ -64,16 +64,16 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 def worker(  # noqa: PLR0917 - a command's options, each of them named
     plan: Annotated[Path, typer.Argument(help="results/plans/<name>.json, or a search: results/studies/<name>/search.json")],
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: what was planned for")] = None,
-    retry: flags.Retry = None,
-    keep: flags.Keep = None,
+    retry: cli_options.Retry = None,
+    keep: cli_options.Keep = None,
     idle: Annotated[
         str | None,
         typer.Option(help="wait so long for runs that others train, and may lose; default: 10m for the end of a look, else 0s"),
     ] = None,
-    stop_after: flags.StopAfter = None,
+    stop_after: cli_options.StopAfter = None,
     only: Annotated[list[str] | None, typer.Option(help="a variant; others are left alone")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="processor threads; default: all")] = None,
-    track: flags.Track = "auto",
+    track: cli_options.Track = "auto",
     mirror_descriptor: Annotated[int | None, typer.Option(hidden=True)] = None,
     one_stage: Annotated[bool, typer.Option(hidden=True, help="leave the plans that follow to others")] = False,
     with_parent: Annotated[bool, typer.Option(hidden=True, help="stop when standard input ends")] = False,
@@ -205,4 +205,4 @@ if __name__ == "__main__":
     except SpoiledError:
         # A fresh accelerator context in the same process.
         words = again(sys.argv[1:], began, time.monotonic() - began_s)
-        os.execv(sys.executable, [*interpreter.command("harness.worker"), *words])
+        os.execv(sys.executable, [*python_command.command("harness.worker"), *words])

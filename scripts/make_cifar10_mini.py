@@ -16,8 +16,8 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.training.cachefile import replacing
-from harness.training.imagefolder import list_images, read_images
+from harness.tasks.cifar_resnet.cache_file import replacing
+from harness.tasks.cifar_resnet.image_folder import list_images, read_images
 
 IMAGES_A_CLASS = {"train": 200, "test": 50}
 

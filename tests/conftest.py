@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from toy_task import TOY, Config
 
-from harness.claims import Claim
-from harness.plan import Plan, PlannedRun, run_id
+from harness.experiment.claims import Claim
+from harness.experiment.plan import Plan, PlannedRun, run_id
 from harness.store.records import Store
-from harness.task import identity
+from harness.tasks.protocol import identity
 
 # A busy machine makes no test fail: how long an example takes is not what is tested.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.plan import Plan, PlannedRun, Registration
+from harness.experiment.plan import Plan, PlannedRun, Registration
 from harness.store.records import Record, Store, write_rows
-from harness.task import Metric
+from harness.tasks.protocol import Metric
 
 ACCURACY = {"test_accuracy": Metric("%", "maximize", cases="test_images"), "train_loss": Metric("nats", "minimize")}
 QUESTION = "Does LeakyReLU train a better network than ReLU?"

@@ -9,11 +9,11 @@ import json
 import sys
 from pathlib import Path
 
-from harness.calibration import levels_for
-from harness.planworker import Worker
-from harness.progress import judged
-from harness.stop import Stop
-from harness.trainer import Options
+from harness.analysis.look_levels import levels_for
+from harness.common.stopping import Stop
+from harness.execution.plan_worker import Worker
+from harness.execution.schedule import judged
+from harness.execution.trainer import Options
 from harness.worker import open_plan
 
 QUICK = Options(threads=1, poll_s=0.001)

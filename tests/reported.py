@@ -9,8 +9,8 @@ from typing import Any
 from examples import changed, write_run
 from simulated import plan_of
 
-from harness.claims import Claim
-from harness.plan import Plan
+from harness.experiment.claims import Claim
+from harness.experiment.plan import Plan
 from harness.store.provenance import Code, Provenance
 from harness.store.records import Store
 

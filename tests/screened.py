@@ -7,7 +7,7 @@ import io
 from examples import ACCURACY
 from rich.console import Console, RenderableType
 
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store.records import Record
 
 METRIC = ACCURACY["test_accuracy"]

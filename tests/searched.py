@@ -12,17 +12,17 @@ from examples import write_run
 from pydantic import BaseModel, ConfigDict
 from toy_task import Toy
 
+from harness.execution.stages import following
 from harness.experiment.file import Confirm
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.experiment.study import config_of, spec_of, task_of
+from harness.reporting.pages.searches.importance import distribution
 from harness.search import Study, Trial
-from harness.search.confirm import top_plan
-from harness.search.desk import Desk
-from harness.search.model import config_of, spec_of, task_of
+from harness.search.broker import Desk
+from harness.search.confirmation_plans import top_plan
 from harness.search.trials import DIGEST, ENDED, EPOCHS, FOLLOWS, REASON, RUNS, SECONDS
-from harness.stages import following
 from harness.store.records import Store, write_rows
-from harness.task import Metric
-from harness.writeup.searches.importance import distribution
+from harness.tasks.protocol import Metric
 
 EPOCHS_EACH = 9
 LEAK = 77.7731  # the test accuracy of every run that only chooses: no report of a search shows it

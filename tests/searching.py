@@ -17,14 +17,14 @@ from typing import Any
 
 from conftest import TESTS
 
+from harness.common.stopping import Stop
+from harness.execution.trainer import Options
 from harness.experiment import load_experiment
 from harness.search import Study, make_study, prepare
-from harness.search.desk import Desk
+from harness.search.broker import Desk
 from harness.search.worker import SearchWorker
-from harness.stop import Stop
 from harness.store.lease import DEATHS_ALLOWED, Holder, Seen, Timing, Watch, newest
 from harness.store.records import Store
-from harness.trainer import Options
 
 SPACE = "{effect: {range: [-3, 3]}, noise: {range: [0.5, 2], log: true}}"
 

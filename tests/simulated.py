@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from examples import images_plan
 
-from harness.claims import Claim, ComparisonClaim
-from harness.plan import Plan, PlannedRun
+from harness.experiment.claims import Claim, ComparisonClaim
+from harness.experiment.plan import Plan, PlannedRun
 
 BASE = [93.12, 92.87, 93.25, 93.01, 92.95]
 LEAKY = [93.41, 93.30, 93.49, 93.44, 93.20]

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from toy_task import TOY, Config, Walk
 
-from harness import attempt as attempts
-from harness.attempt import Job, Means, attempt
 from harness.errors import DataError, Interrupted
+from harness.execution import attempt as attempts
+from harness.execution.attempt import Job, Means, attempt
 from harness.store import checkpoint
+from harness.store.check.run import check_run
 from harness.store.lease import Holder, SupersededError, Timing, Watch
 from harness.store.records import Spec, read_rows
-from harness.task import identity
-from harness.whole.run import check_run
+from harness.tasks.protocol import identity
 
 RUN = "0123456789ab"
 

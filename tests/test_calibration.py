@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.calibration import described, levels_for
-from harness.statistics import Levels, calibrate, sequential, shipped
+from harness.analysis.look_levels import described, levels_for
+from harness.analysis.statistics import Levels, calibrate, sequential, shipped
 from harness.store.records import Store
 
 LOOKS = (4, 6)
@@ -63,7 +63,7 @@ def test_of_several_who_simulate_at_once_all_use_the_same(store: Store, monkeypa
         together.wait(10)
         return calibrate(looks, draws, next(seeds))  # with one seed, each would find the same by itself
 
-    monkeypatch.setattr("harness.statistics.calibrate", simulate)
+    monkeypatch.setattr("harness.analysis.statistics.calibrate", simulate)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: levels_for(store, LOOKS), range(8)))
     assert next(seeds) == 8

@@ -16,17 +16,18 @@ import typer
 from examples import ACCURACY, ACTIVATIONS, activations_plan, amended, golden, image_records, images_plan
 from screened import CLAIM, colours, some_records, text
 
-from harness import wording
-from harness.console import documents, screens, shell, standing
-from harness.console.grid import Column, Grid, styled
-from harness.console.preview import Preview
+from harness.analysis.power import Power, Spread, evaluate
+from harness.analysis.verdicts import judgement
 from harness.errors import InputError, Position, Problem
-from harness.frames import runs_frame
-from harness.plan import Plan
-from harness.power import Power, Spread, evaluate
-from harness.progress import standing as count
+from harness.execution.schedule import standing as count
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
+from harness.store.frames import runs_frame
 from harness.store.records import Record, Spec, Store
-from harness.verdicts import judgement
+from harness.terminal import dry_run as dry_run_screen
+from harness.terminal import json_output, shell, status
+from harness.terminal.preview import Preview
+from harness.terminal.tables import Column, Grid, styled
 
 NUMBERS = (
     Column("variant", holds="labels"),
@@ -46,14 +47,14 @@ def test_the_dry_run_is_golden() -> None:
     plan = images_plan(claims=(CLAIM,))
     power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 3.0, 1, Spread(0.2)))
     parameters = {"relu": 4_903_082, "leaky_relu": 4_903_082}
-    shown = text(screens.dry_run(preview(plan, parameters=parameters, power=power)))
+    shown = text(dry_run_screen.dry_run(preview(plan, parameters=parameters, power=power)))
     assert shown == golden("dry_run.txt", shown)
 
 
 def test_the_dry_run_of_a_plan_with_looks_counts_what_they_ask_for() -> None:
     plan = images_plan(seeds=20, looks=(3, 5, 20))
     asked = [run for run in plan.runs if run.seed < 3]
-    lines = text(screens.dry_run(preview(plan, asked=asked, levels="levels simulated"))).splitlines()
+    lines = text(dry_run_screen.dry_run(preview(plan, asked=asked, levels="levels simulated"))).splitlines()
     assert lines[4].split() == ["relu", "*", "20", "1", "1", "1"]
     assert [line.strip() for line in lines if line.startswith("  looks")] == ["looks   levels simulated"]
     assert "up to 34 more at later looks" in " ".join(" ".join(lines).split())
@@ -62,14 +63,14 @@ def test_the_dry_run_of_a_plan_with_looks_counts_what_they_ask_for() -> None:
 def test_the_dry_run_warns_where_the_margin_is_out_of_reach() -> None:
     plan = images_plan(claims=(CLAIM,))
     power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 1, Spread(0.2)))
-    renderable = screens.dry_run(preview(plan, power=power))
+    renderable = dry_run_screen.dry_run(preview(plan, power=power))
     assert "WARNING   the margin is out of reach: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would" in text(renderable)
     assert any(style == "bold magenta" and "out of reach" in words for words, style in colours(renderable))
 
 
 def test_the_dry_run_of_a_plan_without_a_profile_says_nothing_of_rehearsals() -> None:
     plan = images_plan(name="leakyrelu_vs_relu", profile=None)
-    shown = text(screens.dry_run(preview(plan)))
+    shown = text(dry_run_screen.dry_run(preview(plan)))
     assert "REHEARSAL" not in shown
     assert "parameters" not in shown
 
@@ -81,11 +82,11 @@ def test_the_overview_is_golden() -> None:
     judged = amended(activations_plan(), margin=0.5)
     records = image_records(judged, ACTIVATIONS)
     standings = [
-        standing.Standing(plan, count(plan, some_records(plan)), 12.0),
-        standing.Standing(other, count(other, pending), None),
-        standing.Standing(judged, count(judged, records), 7200.0, judgement(judged, runs_frame(judged, records)), ACCURACY),
+        status.Standing(plan, count(plan, some_records(plan)), 12.0),
+        status.Standing(other, count(other, pending), None),
+        status.Standing(judged, count(judged, records), 7200.0, judgement(judged, runs_frame(judged, records)), ACCURACY),
     ]
-    shown = text(standing.overview([standing.row(one) for one in standings]))
+    shown = text(status.overview([status.row(one) for one in standings]))
     assert shown == golden("overview.txt", shown)
 
 
@@ -94,7 +95,7 @@ def test_one_plans_status_is_golden(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     store = Store.open(Path("results"))
     plan = images_plan()
     records = some_records(plan)
-    shown = text(standing.one_plan(standing.Standing(plan, count(plan, records), 12.0), records, store.paths))
+    shown = text(status.one_plan(status.Standing(plan, count(plan, records), 12.0), records, store.paths))
     assert "--retry failed" in shown
     assert shown == golden("one_plan.txt", shown)
 
@@ -102,8 +103,8 @@ def test_one_plans_status_is_golden(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_configuration_that_names_no_epochs_shows_the_epoch_alone() -> None:
     grid = Grid([Column("x")], [])
     assert grid.lines(80) == ["  x"]
-    assert wording.epochs({"training": {}}) is None
-    assert standing.epoch_of(3, None) == "epoch 3"
+    assert phrases.epochs({"training": {}}) is None
+    assert status.epoch_of(3, None) == "epoch 3"
 
 
 def test_narrow_terminals_lose_columns_from_the_right_and_say_so() -> None:
@@ -125,23 +126,23 @@ def test_wide_characters_keep_columns_in_line() -> None:
 
 def test_a_question_with_brackets_and_escapes_is_shown_as_it_is() -> None:
     plan = images_plan(question="[red]Is it?[/red] \x1b[31m:smile:")
-    assert text(*screens.heading(plan)).strip() == "leakyrelu_vs_relu@smoke   [red]Is it?[/red]  [31m:smile:"
+    assert text(*dry_run_screen.heading(plan)).strip() == "leakyrelu_vs_relu@smoke   [red]Is it?[/red]  [31m:smile:"
 
 
 def test_two_runs_differ_by_what_made_their_ids() -> None:
     config = {"model": {"activation": "relu"}, "optimizer": {"lookahead": {"k": 5}}}
     one = Spec(schema=1, task="t", version="1", config=config, seed=0, data="d")
     other = Spec(schema=1, task="t", version="1", config={**config, "optimizer": {"lookahead": None}}, seed=1, data="d")
-    assert standing.spec_difference(one, other) == {"seed": (0, 1), "optimizer.lookahead.k": (5, None)}
-    shown = text(standing.two_runs(("a00000000000", one), ("b00000000000", other)))
+    assert status.spec_difference(one, other) == {"seed": (0, 1), "optimizer.lookahead.k": (5, None)}
+    shown = text(status.two_runs(("a00000000000", one), ("b00000000000", other)))
     assert "optimizer.lookahead.k   5              null" in shown
-    assert "same run" in text(standing.two_runs(("a00000000000", one), ("a00000000000", one)))
+    assert "same run" in text(status.two_runs(("a00000000000", one), ("a00000000000", one)))
 
 
 def test_the_document_of_a_dry_run_is_json_with_its_power() -> None:
     plan = images_plan()
     power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 1, Spread(0.2, 4, ("other",))))
-    document = json.loads(json.dumps(documents.dry_run(preview(plan, power=power)), allow_nan=False))
+    document = json.loads(json.dumps(json_output.dry_run(preview(plan, power=power)), allow_nan=False))
     assert document["runs"][0]["id"] == "a00000000000"
     assert document["asked"] == 6
     assert document["power"]["spread"] == {"sd": 0.2, "pairs": 4, "plans": ["other"]}
@@ -191,7 +192,7 @@ def test_long_labels_are_cut_in_the_middle_before_numbers_are_lost() -> None:
 def test_a_long_claim_goes_on_under_its_own_beginning() -> None:
     labels = [f"variant_{place}" for place in range(12)]
     plan = images_plan(claims=({**CLAIM, "kind": "no_gain", "variants": labels, "over": ["relu"] * 12},))
-    lines = text(screens.dry_run(preview(plan)), width=80).splitlines()
+    lines = text(dry_run_screen.dry_run(preview(plan)), width=80).splitlines()
     (first,) = [place for place, line in enumerate(lines) if line.startswith("  claim 1   variant_0, ")]
     assert max(map(len, lines[first:])) <= 80
     assert lines[first + 1].startswith(" " * 12 + "variant_")
@@ -200,8 +201,8 @@ def test_a_long_claim_goes_on_under_its_own_beginning() -> None:
 
 def test_claims_changed_after_runs_are_told_in_every_heading() -> None:
     plan = images_plan()
-    assert len(screens.heading(plan)) == 1
-    shown = text(*screens.heading(amended(plan, claims=(CLAIM,))))
+    assert len(dry_run_screen.heading(plan)) == 1
+    shown = text(*dry_run_screen.heading(amended(plan, claims=(CLAIM,))))
     assert shown.splitlines()[1] == "CLAIMS CHANGED AFTER RUNS"
 
 

@@ -3,7 +3,7 @@ import errno
 import pytest
 
 from harness.errors import DataError, StoreError
-from harness.failures import classify, spoils_the_process
+from harness.execution.failures import classify, spoils_the_process
 
 
 class OutOfMemoryError(RuntimeError):

@@ -20,11 +20,11 @@ from examples import toy_rows, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import framecache
 from harness.errors import StoreError
-from harness.framecache import SEAL, look
-from harness.frames import load_curves, load_runs
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.store import frame_cache
+from harness.store.frame_cache import SEAL, look
+from harness.store.frames import load_curves, load_runs
 from harness.store.records import Store, encode, read_rows, write_rows
 
 PlanMaker = Callable[..., Plan]
@@ -34,7 +34,7 @@ FEW = 10
 @pytest.fixture
 def toys(store: Store, toy_plan: PlanMaker, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """16 runs, enough here to be kept: the last but one diverged, the last is under way, the rest completed."""
-    monkeypatch.setattr(framecache, "WORTHWHILE", FEW)
+    monkeypatch.setattr(frame_cache, "WORTHWHILE", FEW)
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=8)
     store.save_plan(plan)
     *completed, diverged, begun = plan.runs
@@ -236,7 +236,7 @@ def test_two_processes_may_build_it_at_once(store: Store, toys: Plan) -> None:
     command = [sys.executable, "-c", code, str(store.paths.root)]
     both = [
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(framecache.__file__).parents[1]
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(frame_cache.__file__).parents[1]
         )
         for _ in range(2)
     ]

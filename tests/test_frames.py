@@ -11,8 +11,8 @@ import pytest
 from examples import toy_rows, write_run
 
 from harness.errors import InputError, StoreError
-from harness.frames import load_curves, load_runs, plan_name, runs_frame, stored_plan
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.store.frames import load_curves, load_runs, plan_name, runs_frame, stored_plan
 from harness.store.records import Store
 
 PlanMaker = Callable[..., Plan]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from examples import images_plan, write_run
 
-from harness import images
-from harness.images import Images, new_images
-from harness.plan import Plan
-from harness.statistics import crossed
+from harness.analysis import new_images as new_images_module
+from harness.analysis.new_images import Images, new_images
+from harness.analysis.statistics import crossed
+from harness.experiment.plan import Plan
 from harness.store.records import Store
-from harness.task import Metric
+from harness.tasks.protocol import Metric
 
 PAIR = ("leaky_relu", "relu")
 ACCURACY = Metric("%", "maximize", cases="test_images")
@@ -97,7 +97,7 @@ def test_a_metric_that_counts_no_images_has_no_interval(store: Store, plan: Plan
 
 
 def test_predictions_too_large_for_a_report_are_not_read(store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "LARGEST", 100)
+    monkeypatch.setattr(new_images_module, "LARGEST", 100)
     found = intervals(store, plan)
     assert found.intervals == {}
     assert found.missing.startswith("predictions of 6 runs, ")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DeviceError
-from harness.launch import Workers, gpu_names, plan_target, resolve_device
+from harness.launch.worker_pool import Workers, gpu_names, plan_target, resolve_device
 
 TESTS = Path(__file__).parent
 QUICK = ("--poll-s", "0.05", "--beat-s", "0.1", "--stale-s", "1")
@@ -172,7 +172,7 @@ def test_children_of_a_killed_parent_stop_with_a_checkpoint(store, toy_plan, env
     store.save_plan(plan)
     script = (
         "import sys; from pathlib import Path\n"
-        "from harness.launch import Workers, plan_target; from harness.store.records import Store\n"
+        "from harness.launch.worker_pool import Workers, plan_target; from harness.store.records import Store\n"
         "store = Store.open(Path(sys.argv[1])); workers = Workers(store, plan_target(store, store.load_plan('toys')), 1)\n"
         "workers.start(); workers.wait()"
     )

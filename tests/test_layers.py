@@ -167,7 +167,12 @@ def test_heavy_libraries_are_imported_where_they_are_used(module: str) -> None:
 
 
 def test_planning_a_configuration_needs_no_torch() -> None:
-    light = ("harness.training.task", "harness.training.config", "harness.training.data", "harness.training.schedule")
+    light = (
+        "harness.tasks.cifar_resnet.task",
+        "harness.tasks.cifar_resnet.config",
+        "harness.tasks.cifar_resnet.data",
+        "harness.tasks.cifar_resnet.schedule",
+    )
     for module in light:
         at_once = set(imported_at_once(parsed(module)))
         assert not {name.split(".")[0] for name in at_once} & set(TORCH), module

@@ -13,8 +13,8 @@ from conftest import TESTS
 
 from harness import status
 from harness.errors import StoreError
-from harness.frames import load_curves, load_runs
 from harness.run import main
+from harness.store.frames import load_curves, load_runs
 from harness.store.records import Store
 
 EXPERIMENT = """

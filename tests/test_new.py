@@ -3,8 +3,8 @@ import yaml
 from command.programs import WALK
 
 from harness import new, run
-from harness.command.draft import read_knob, read_metric
 from harness.errors import InputError
+from harness.experiment.scaffold import read_knob, read_metric
 
 LOSS = "loss::nats=epoch {step}: loss {value}"
 

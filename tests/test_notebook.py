@@ -15,7 +15,7 @@ from examples import write_run
 from matplotlib import pyplot
 
 from harness.experiment import load_experiment
-from harness.plan import make_plan
+from harness.experiment.plan import make_plan
 from harness.store.records import Store
 
 ROOT = Path(__file__).parent.parent

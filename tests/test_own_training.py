@@ -16,10 +16,10 @@ from command.programs import WALK, experiment
 
 from harness import report, run, status, verify, worker
 from harness.experiment import load_experiment
-from harness.plan import make_plan, task_of
+from harness.experiment.plan import make_plan, task_of
 from harness.store.provenance import Provenance, Start
 from harness.store.records import Store, read_rows
-from harness.task import parse_config
+from harness.tasks.protocol import parse_config
 from harness.testing import check_task
 
 ROOT = Path(__file__).parent.parent

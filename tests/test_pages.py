@@ -16,20 +16,20 @@ import pytest
 import typer
 
 from harness.__main__ import COMMANDS
-from harness.claims import KINDS, Claim
+from harness.common.nested import flatten
+from harness.common.validation import shape_of
 from harness.errors import InputError
 from harness.experiment import load_experiment
+from harness.experiment.claims import KINDS, Claim
 from harness.experiment.compose import compose
 from harness.experiment.file import Confirm, ExperimentFile, Limit, Parameter, Search, Tune
+from harness.experiment.plan import Chosen, Plan, PlannedRun, Selection
 from harness.experiment.space import Choice, Range
-from harness.flat import flatten
-from harness.plan import Chosen, Plan, PlannedRun, Selection
 from harness.search import Study
 from harness.slurm.submission import Submission
 from harness.store.provenance import Code, Provenance
 from harness.store.records import Result, Spec
-from harness.tasks import find_task
-from harness.validation import shape_of
+from harness.tasks.registry import find_task
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "results" / "README.md"])

@@ -10,14 +10,14 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from harness.claims import KINDS, DeclineClaim
+from harness.common.nested import config_difference
 from harness.errors import InputError, PlanChanged
+from harness.execution.replan import reconcile, registration
 from harness.experiment import load_experiment
-from harness.flat import config_difference
-from harness.plan import Plan, canonical_json, make_plan, run_id
-from harness.replan import reconcile, registration
-from harness.task import Location, Neutral, identity, location_paths
-from harness.training.config import Config
+from harness.experiment.claims import KINDS, DeclineClaim
+from harness.experiment.plan import Plan, canonical_json, make_plan, run_id
+from harness.tasks.cifar_resnet.config import Config
+from harness.tasks.protocol import Location, Neutral, identity, location_paths
 
 EXPERIMENT = """
 question: q?

@@ -8,11 +8,11 @@ from math import isclose
 import pytest
 from examples import ACTIVATIONS, activations_plan, image_records, toy_rows, write_run
 
-from harness.plan import Plan
-from harness.power import Power, Spread, differences, evaluate, pooled, power_of
+from harness.analysis.power import Power, Spread, differences, evaluate, pooled, power_of
+from harness.experiment.plan import Plan
 from harness.store.records import Store
-from harness.task import result_metrics
-from harness.tasks import find_task
+from harness.tasks.protocol import result_metrics
+from harness.tasks.registry import find_task
 
 PlanMaker = Callable[..., Plan]
 TOY = result_metrics(find_task("toy_task:TOY"))

@@ -1,7 +1,7 @@
 import pytest
 
 from harness.errors import StoreError
-from harness.process import printing_to
+from harness.execution.process import printing_to
 
 
 def test_what_is_printed_goes_to_the_log_and_then_no_longer(tmp_path, capfd):

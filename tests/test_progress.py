@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.claims import ComparisonClaim
-from harness.plan import Plan, Registration
-from harness.progress import Counts, Course, Reach, asked, due, judged, standing, stuck
+from harness.execution.schedule import Counts, Course, Reach, asked, due, judged, standing, stuck
+from harness.experiment.claims import ComparisonClaim
+from harness.experiment.plan import Plan, Registration
 from harness.store.records import Record
 
 PlanMaker = Callable[..., Plan]
@@ -239,8 +239,8 @@ def test_a_course_judges_again_when_a_run_was_tried_again(plan: Plan) -> None:
 
 def test_nothing_heavy_is_imported_before_there_is_something_to_judge() -> None:
     code = (
-        "import sys; from harness.plan import Plan, PlannedRun; from harness.progress import due\n"
-        "from harness.claims import ThresholdClaim; from harness.store.records import Record\n"
+        "import sys; from harness.experiment.plan import Plan, PlannedRun; from harness.execution.schedule import due\n"
+        "from harness.experiment.claims import ThresholdClaim; from harness.store.records import Record\n"
         "claim = ThresholdClaim(kind='at_least', variant='a', value=1.0, metric='score')\n"
         "runs = [PlannedRun(id=f'{seed:012x}', variant='a', seed=seed, look=3 if seed < 3 else 5) for seed in range(5)]\n"
         "def due_at(ended, looks):\n"

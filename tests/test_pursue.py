@@ -9,8 +9,8 @@ import pytest
 from searching import SPACE, begun, toy_search, watch
 
 from harness.errors import EXIT_OK
-from harness.pursue import _Resumption
-from harness.search.desk import Desk, Ending
+from harness.launch.search_supervisor import _Resumption
+from harness.search.broker import Desk, Ending
 from harness.store.records import Store
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.verdicts import Verdict
+from harness.execution.replan import reconcile
+from harness.execution.schedule import asked, judged
 from harness.experiment import load_experiment
-from harness.plan import Plan, make_plan
-from harness.progress import asked, judged
-from harness.replan import reconcile
+from harness.experiment.plan import Plan, make_plan
 from harness.store.records import Record
-from harness.verdicts import Verdict
 
 EXPERIMENT = """
 question: Do the better toys score higher?

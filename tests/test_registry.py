@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from harness.experiment import Experiment, load_experiment
 from harness.experiment.compose import compose
+from harness.experiment.plan import TUNING_SEED, Plan, make_plan
 from harness.experiment.space import Choice
-from harness.plan import TUNING_SEED, Plan, make_plan
+from harness.experiment.study import base_of, config_of
 from harness.search import make_study
-from harness.search.model import base_of, config_of
-from harness.task import Accelerator
-from harness.tasks import find_task
+from harness.tasks.protocol import Accelerator
+from harness.tasks.registry import find_task
 
 FOLDER = Path(__file__).parent.parent / "experiments"
 SHIPPED = {

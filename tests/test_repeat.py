@@ -15,12 +15,12 @@ import toy_task
 
 from harness import worker
 from harness.errors import DeviceError, InputError, Interrupted
-from harness.plan import Plan, PlannedRun, run_id
-from harness.repeat import Trained, compare, compare_origins, repeat
+from harness.execution.retrain import Trained, compare, compare_origins, repeat
+from harness.experiment.plan import Plan, PlannedRun, run_id
 from harness.store.provenance import Code, Provenance, Start, restarted
 from harness.store.records import Result, Store
-from harness.task import identity
-from harness.tasks import find_task
+from harness.tasks.protocol import identity
+from harness.tasks.registry import find_task
 
 PlanMaker = Callable[..., Plan]
 

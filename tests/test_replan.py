@@ -10,10 +10,10 @@ from toy_task import Config
 from tuned import tuned, tuning_plan
 
 from harness.errors import PlanChanged
+from harness.execution.replan import reconcile, registration
+from harness.execution.stages import begin, following
 from harness.experiment import load_experiment
-from harness.plan import Plan, make_plan
-from harness.replan import reconcile, registration
-from harness.stages import begin, following
+from harness.experiment.plan import Plan, make_plan
 from harness.store.records import Store
 
 

@@ -9,7 +9,7 @@ import pytest
 from examples import toy_rows, write_run
 
 from harness import report
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store.records import Store
 
 PlanMaker = Callable[..., Plan]

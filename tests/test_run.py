@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from conftest import TESTS
 
-from harness.conduct import exit_code
 from harness.experiment import load_experiment
-from harness.launch import Workers
-from harness.plan import make_plan
+from harness.experiment.plan import make_plan
+from harness.launch.plan_supervisor import exit_code
+from harness.launch.worker_pool import Workers
+from harness.reporting.pages import live_report
 from harness.run import main
 from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Record, Store
-from harness.writeup import current
 
 EXPERIMENT = """
 question: Does the better toy score higher?
@@ -231,7 +231,7 @@ def test_a_results_folder_that_is_a_file_is_refused(toys: Path, capsys: pytest.C
 def test_a_report_that_cannot_be_written_ends_no_training_and_is_told_in_a_line(
     toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(current, "EVERY_S", 0.0)
+    monkeypatch.setattr(live_report, "EVERY_S", 0.0)
     in_the_way = toys.parent / "results/reports"
     in_the_way.parent.mkdir()
     in_the_way.write_text("a file where the folder should be")
@@ -301,7 +301,7 @@ def test_help_shows_an_example_and_imports_neither_torch_nor_pandas() -> None:
 
 def test_planning_imports_no_torch() -> None:
     code = (
-        "import sys; from harness.experiment import load_experiment; from harness.plan import make_plan; "
+        "import sys; from harness.experiment import load_experiment; from harness.experiment.plan import make_plan; "
         f"make_plan(load_experiment({str(TESTS.parent / 'experiments' / 'dropout_sweep.yaml')!r})); "
         "print(sorted({'torch', 'pandas', 'scipy'} & set(sys.modules)))"
     )

@@ -12,7 +12,7 @@ import pytest
 from conftest import TESTS
 
 from harness import status
-from harness.launch import Workers
+from harness.launch.worker_pool import Workers
 from harness.run import main
 
 EXPERIMENT = """

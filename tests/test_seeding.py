@@ -8,8 +8,8 @@ import pytest
 from command.programs import planned
 from examples import write_run
 
-from harness.plan import Plan
-from harness.seeding import SeedWatch
+from harness.execution.seed_check import SeedWatch
+from harness.experiment.plan import Plan
 from harness.store.records import Store
 
 

@@ -15,9 +15,9 @@ from toy_task import Config
 from tuned import VARIANTS, tuned, tuning_plan
 
 from harness.errors import PlanChanged
+from harness.execution.stages import begin, choices, following, following_now, settle
 from harness.experiment import load_experiment
-from harness.plan import Plan, Selection, make_plan
-from harness.stages import begin, choices, following, following_now, settle
+from harness.experiment.plan import Plan, Selection, make_plan
 from harness.store.records import Record, Store
 
 Scores = Mapping[str, Sequence[float | str | None]]  # label -> a metric a seed, or the state of a run without one

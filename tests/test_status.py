@@ -11,8 +11,8 @@ import pytest
 from examples import changed, toy_rows, write_run
 
 from harness import status
-from harness.claims import ComparisonClaim
-from harness.plan import Plan
+from harness.experiment.claims import ComparisonClaim
+from harness.experiment.plan import Plan
 from harness.store.records import Store
 
 PlanMaker = Callable[..., Plan]

@@ -12,9 +12,9 @@ from examples import changed
 
 from harness import status, sweep, sync, verify
 from harness.experiment import load_experiment
-from harness.plan import Selection
+from harness.experiment.plan import Selection
 from harness.search import load_study, prepare
-from harness.search.desk import Desk
+from harness.search.broker import Desk
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
 from harness.store.trialruns import Membership, memberships

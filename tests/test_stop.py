@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from harness.common.stopping import Stop, duration
 from harness.errors import InputError
-from harness.stop import Stop, duration
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_the_clock_asks_to_stop_when_the_time_is_up():
 
 
 def in_a_child(body, timeout=None):
-    script = f"import os, signal\nfrom harness.stop import Stop\nstop = Stop()\nstop.on_signals()\n{body}"
+    script = f"import os, signal\nfrom harness.common.stopping import Stop\nstop = Stop()\nstop.on_signals()\n{body}"
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, input="", timeout=timeout)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness import run, status, worker
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
 

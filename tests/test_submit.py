@@ -9,9 +9,9 @@ import pytest
 from examples import toy_rows, write_run
 
 from harness import submit
-from harness.assignment import assign
 from harness.experiment import load_experiment
-from harness.plan import make_plan
+from harness.experiment.plan import make_plan
+from harness.launch.workload import assign
 from harness.store.records import Store
 
 EXPERIMENT = """

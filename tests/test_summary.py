@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from harness.summary import summary
+from harness.store.run_summary import summary
 
 
 def test_speed_is_weighted_by_time_and_gaps_are_left_out():

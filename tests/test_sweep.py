@@ -18,7 +18,7 @@ from examples import golden
 
 from harness import run, status
 from harness.search import load_study
-from harness.search.desk import look
+from harness.search.broker import look
 from harness.search.trials import Trial, counted
 from harness.store.records import Store
 from harness.sweep import main

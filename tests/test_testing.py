@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 from toy_task import Config, Toy, Walk
 
-from harness.task import Metric
+from harness.tasks.protocol import Metric
 from harness.testing import check_task
 
 SMALL = Config(epochs=3)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.training.config import Config
-from harness.validation import shape_of, show, suggestion, validate
-from harness.yamlfile import read_text
+from harness.common.validation import shape_of, show, suggestion, validate
+from harness.common.yaml_nodes import read_text
+from harness.tasks.cifar_resnet.config import Config
 
 CASES = {
     "model: {stem_width: 3.7}": "1:21: model.stem_width: 3.7 is no whole number; allowed: an integer from 1 to 16384",

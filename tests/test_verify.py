@@ -13,7 +13,7 @@ import pytest
 import toy_task
 
 from harness import verify, worker
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store.records import Store
 
 PlanMaker = Callable[..., Plan]

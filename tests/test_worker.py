@@ -16,12 +16,12 @@ from tuned import tuning_plan
 
 from harness import worker
 from harness.errors import StoreError
-from harness.planworker import Worker
-from harness.retry import renew
+from harness.execution.plan_worker import Worker
+from harness.execution.retry import renew
+from harness.execution.trainer import PATIENCE, Options
 from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import read_rows
-from harness.trainer import PATIENCE, Options
 
 TIMINGS = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums"}
 

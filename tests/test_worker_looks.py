@@ -21,10 +21,10 @@ from toy_task import Config, Walk
 
 from harness import run as command
 from harness import status, worker
-from harness.claims import ComparisonClaim
-from harness.plan import Plan
-from harness.progress import asked, due, judged
-from harness.statistics import Levels, calibrate
+from harness.analysis.statistics import Levels, calibrate
+from harness.execution.schedule import asked, due, judged
+from harness.experiment.claims import ComparisonClaim
+from harness.experiment.plan import Plan
 from harness.store.atomic import make_folder, read_json, write_json
 from harness.store.lease import Holder, Lease, Timing, Watch
 from harness.store.provenance import Provenance

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.common.yaml_nodes import MAX_BYTES, Node, from_plain, plain, read_bytes, read_file, read_text, read_value
 from harness.errors import InputError, Position
-from harness.yamlfile import MAX_BYTES, Node, from_plain, plain, read_bytes, read_file, read_text, read_value
 
 SCALARS = {
     "1e-3": 0.001,

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import DataError
-from harness.task import Accelerator, Metric, Number
+from harness.tasks.protocol import Accelerator, Metric, Number
 
 
 class Config(BaseModel):

@@ -10,9 +10,9 @@ import yaml
 from examples import toy_rows, write_run
 from reported import write_origin
 
+from harness.execution.stages import following
 from harness.experiment import load_experiment
-from harness.plan import Plan, make_plan
-from harness.stages import following
+from harness.experiment.plan import Plan, make_plan
 from harness.store.records import Store
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {"plain": {"noise": 1.0}, "quiet": {"noise": 0.5}}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.task import Accelerator, Metric, Number
+from harness.tasks.protocol import Accelerator, Metric, Number
 
 TRAIN, VALIDATION, INPUTS = 256, 1024, 10
 

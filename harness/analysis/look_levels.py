@@ -18,7 +18,7 @@ from harness.store import atomic
 from harness.store.records import Store
 
 if TYPE_CHECKING:
-    from harness.statistics import Levels
+    from harness.analysis.statistics import Levels
 
 
 class _Kept(BaseModel):
@@ -38,7 +38,7 @@ def levels_for(store: Store, looks: Sequence[int], tell: Callable[[str], None] |
     """
     if len(looks) == 1:
         return None
-    from harness.statistics import calibrate, default_draws, shipped
+    from harness.analysis.statistics import calibrate, default_draws, shipped
 
     if (levels := shipped(looks)) is not None:
         return levels
@@ -64,7 +64,7 @@ def described(levels: Levels | None, looks: Sequence[int], alpha: float = 0.05) 
     """A line that tells simulated levels from those that ship, for which it is None (as for a single look)."""
     if levels is None or len(looks) == 1:
         return None
-    from harness.statistics import shipped
+    from harness.analysis.statistics import shipped
 
     if shipped(looks) is not None:
         return None
@@ -74,7 +74,7 @@ def described(levels: Levels | None, looks: Sequence[int], alpha: float = 0.05) 
 
 def _kept(path: Path, looks: Sequence[int]) -> Levels | None:
     """What the cache holds; None if that is nothing, or no levels of these looks."""
-    from harness.statistics import Levels
+    from harness.analysis.statistics import Levels
 
     try:
         levels = Levels.from_dict(atomic.read_json(path, _Kept).model_dump())

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.store.check.run import load_arrays
 from harness.store.records import Record, Store
-from harness.task import Metric
-from harness.whole.run import load_arrays
+from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
-    from harness.statistics import Crossed
+    from harness.analysis.statistics import Crossed
 
 Pair = tuple[str, str]  # a variant, and what it is compared with
 
@@ -90,7 +90,7 @@ def _crossed(ids: Iterable[Pair], known: Mapping[str, _Answers]) -> Crossed | No
     """The interval over these pairs of runs; None where answers of one are not known, or they are of different images."""
     import numpy as np
 
-    from harness.statistics import crossed
+    from harness.analysis.statistics import crossed
 
     flat = [run_id for pair in ids for run_id in pair]
     if not set(flat) <= known.keys() or len({known[run_id].labels for run_id in flat}) > 1:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING
 
-from harness.claims import ComparisonClaim, ContrastClaim
-from harness.plan import Plan
+from harness.experiment.claims import ComparisonClaim, ContrastClaim
+from harness.experiment.plan import Plan
 from harness.store.records import Record, Store
-from harness.task import Metric
+from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
-    from harness.statistics import Levels
+    from harness.analysis.statistics import Levels
 
 LIKELY = 0.8  # the share of repetitions in which a design is to find what matters
 ASSUMED_SD = 0.20  # percentage points, where nothing is known
@@ -80,8 +80,8 @@ def power_of(store: Store, plan: Plan, metrics: Mapping[str, Metric], levels: Le
 
 def evaluate(asked: Power, levels: Levels | None = None) -> Power:
     """The numbers of `Power` from its looks, alpha, margin and spread. Pure. Fewer than 3 seeds find nothing."""
-    from harness import statistics
-    from harness.statistics.power import FEWEST_SEEDS
+    from harness.analysis import statistics
+    from harness.analysis.statistics.power import FEWEST_SEEDS
 
     looks, margin, alpha = asked.looks, asked.margin, asked.alpha
     if asked.spread is None or looks[-1] < FEWEST_SEEDS:

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from harness.common.yaml_nodes import Node, join, plain
 from harness.errors import Problem
-from harness.yamlfile import Node, join, plain
 
 M = TypeVar("M", bound=BaseModel)
 Schema = Mapping[str, Any]

@@ -17,15 +17,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness import failures
 from harness.errors import DeviceError, HarnessError, Interrupted, StoreError
-from harness.process import printing_to, use_threads
+from harness.execution import failures
+from harness.execution.process import printing_to, use_threads
 from harness.store import atomic, checkpoint, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, Spec, encode, read_rows, write_rows
-from harness.summary import numbers, summary
-from harness.task import Closing, Foreign, Housed, LastWords, Task, Training, TrainingFailed, WithChoices
+from harness.store.run_summary import numbers, summary
+from harness.tasks.protocol import Closing, Foreign, Housed, LastWords, Task, Training, TrainingFailed, WithChoices
 from harness.tracking import NoTracker, Tracker
 
 FIRST_CHECKPOINT_S = 60.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import DataError, StoreError
 from harness.store.records import Reason
-from harness.task import TrainingFailed
+from harness.tasks.protocol import TrainingFailed
 
 # Trying again may go better although nothing of the run changed: its checkpoint is kept for a retry.
 OF_THE_MACHINE = frozenset({"oom", "disk", "killed"})

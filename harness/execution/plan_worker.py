@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from harness.attempt import Job
-from harness.calibration import levels_for
+from harness.analysis.look_levels import levels_for
+from harness.common.stopping import Stop
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError, StoreError
-from harness.plan import Plan, PlannedRun, run_id, task_of
-from harness.progress import Course, standing, stuck
-from harness.retry import renew
-from harness.seeding import SeedWatch
-from harness.stages import begin, following, following_now
-from harness.stop import Stop
+from harness.execution.attempt import Job
+from harness.execution.retry import renew
+from harness.execution.schedule import Course, standing, stuck
+from harness.execution.seed_check import SeedWatch
+from harness.execution.stages import begin, following, following_now
+from harness.execution.trainer import Options, Patience, Trainer, say
+from harness.experiment.plan import Plan, PlannedRun, run_id, task_of
 from harness.store.lease import Holder, Lease
 from harness.store.records import Record, Spec, Store
-from harness.task import Task, identity, parse_config
-from harness.trainer import Options, Patience, Trainer, say
+from harness.tasks.protocol import Task, identity, parse_config
 
 Taken = tuple[Job, str, Lease]  # what to train, what lines about it call it, and the right to
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
+from harness.common.nested import config_difference
 from harness.errors import PlanChanged
-from harness.flat import config_difference
-from harness.plan import Plan, PlannedRun, Registration, task_of
-from harness.task import location_paths
+from harness.experiment.plan import Plan, PlannedRun, Registration, task_of
+from harness.tasks.protocol import location_paths
 
 
 def reconcile(stored: Plan, asked: Plan) -> Plan:

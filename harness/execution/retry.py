@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness import failures
 from harness.errors import InputError
-from harness.plan import Plan
+from harness.execution import failures
+from harness.experiment.plan import Plan
 from harness.store.lease import Watch
 from harness.store.records import Result, Store
 

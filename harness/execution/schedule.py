@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.plan import Plan, PlannedRun
+from harness.experiment.plan import Plan, PlannedRun
 from harness.store.records import Record
 
 if TYPE_CHECKING:
-    from harness.statistics import Levels
-    from harness.verdicts import Judgement
+    from harness.analysis.statistics import Levels
+    from harness.analysis.verdicts import Judgement
 
 Records = Mapping[str, Record]
 
@@ -94,7 +94,7 @@ def asked(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[P
     All of them without claims, with one look, and where the plan goes beyond its last look (a person asked for more seeds); else
     the seeds of the first look, and those of each further one once all runs of the one before have ended and its verdicts leave
     a claim open. What is not asked for is neither pending nor missing: a plan decided at 5 of 20 seeds is complete.
-    `levels` are those of the looks (`harness.calibration`). A caller that asks often keeps a `Course`.
+    `levels` are those of the looks (`harness.analysis.look_levels`). A caller that asks often keeps a `Course`.
     """
     return Course(plan, lambda: levels).asked(records)
 
@@ -102,16 +102,16 @@ def asked(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[P
 def due(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[PlannedRun, ...]:
     """The runs to train, in the order of the plan: of those `asked`, the pending and interrupted ones.
 
-    A failed run holds a look: nothing further is due until it is tried again (`harness.retry` makes it pending), unless every
-    claim says what failures count as. Nothing is due when the plan is `stuck`.
+    A failed run holds a look: no further run trains until it is tried again (`harness.execution.retry` makes it pending), unless
+    every claim says what failures count as. None trains when the plan is `stuck`.
     """
     return Course(plan, lambda: levels).due(records)
 
 
 def judged(plan: Plan, records: Records, levels: Levels | None = None) -> Judgement:
     """The verdicts of these records, and how far they let training go. Loads pandas and scipy."""
-    from harness.frames import runs_frame
-    from harness.verdicts import judgement
+    from harness.analysis.verdicts import judgement
+    from harness.store.frames import runs_frame
 
     return judgement(plan, runs_frame(plan, records), levels)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.plan import Plan, PlannedRun
+from harness.experiment.plan import Plan, PlannedRun
 from harness.store.records import Record, Store, read_rows
 
 

@@ -14,10 +14,10 @@ from statistics import fmean
 from typing import Any
 
 from harness.errors import PlanChanged
-from harness.plan import Chosen, Plan, Selection, task_of
-from harness.replan import reconcile
+from harness.execution.replan import reconcile
+from harness.experiment.plan import Chosen, Plan, Selection, task_of
 from harness.store.records import Record, Store
-from harness.task import identity, parse_config
+from harness.tasks.protocol import identity, parse_config
 
 Records = Mapping[str, Record]
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import failures
-from harness.attempt import Job, Means, attempt
+from harness.common.stopping import Stop
 from harness.errors import Interrupted, StoreError
-from harness.stop import Stop
+from harness.execution import failures
+from harness.execution.attempt import Job, Means, attempt
 from harness.store import atomic
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.records import Result, Store
-from harness.task import Accelerator
+from harness.tasks.protocol import Accelerator
 from harness.tracking import Tracker, make_tracker
 
 Enough = Callable[[Sequence[Mapping[str, Any]]], bool]

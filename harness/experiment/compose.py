@@ -13,10 +13,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from harness.common.validation import shape_of, suggestion, validate
+from harness.common.yaml_nodes import Entry, Node, from_plain, join, read_file, read_value
 from harness.errors import InputError, Position, Problem
 from harness.experiment.file import DESIGN_KEYS, NOT_BESIDE_SEARCH, ExperimentFile
-from harness.validation import shape_of, suggestion, validate
-from harness.yamlfile import Entry, Node, from_plain, join, read_file, read_value
 
 PROFILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 

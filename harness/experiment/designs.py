@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.yamlfile import Entry, Node
+from harness.common.yaml_nodes import Entry, Node
 
 Changes = tuple[tuple[str, Entry], ...]
 

@@ -9,16 +9,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness.claims import Factor, level_label
+from harness.common.validation import suggestion
+from harness.common.yaml_nodes import Entry, Node
 from harness.errors import Problem
 from harness.experiment import designs
+from harness.experiment.claims import Factor, level_label
 from harness.experiment.compose import Composed, ConfigTree
 from harness.experiment.designs import Draft, FactorDraft, Level
 from harness.experiment.file import DESIGN_KEYS, MAX_VARIANTS
 from harness.experiment.tuning import overlapping
-from harness.task import identity
-from harness.validation import suggestion
-from harness.yamlfile import Entry, Node
+from harness.tasks.protocol import identity
 
 NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.ASCII)
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from harness.claims import Level
-from harness.command.model import Program
+from harness.experiment.claims import Level
+from harness.tasks.command.model import Program
 
 MAX_VARIANTS = 500
 MAX_SEEDS = 1000  # seeds of searches and tuning start there

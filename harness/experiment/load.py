@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.common.validation import suggestion
 from harness.errors import InputError, Position, Problem
 from harness.experiment.compose import compose, is_file
 from harness.experiment.model import Experiment
 from harness.experiment.reader import Reader
-from harness.validation import suggestion
 
 STEM = re.compile(r"[A-Za-z0-9_-]{1,60}")
 

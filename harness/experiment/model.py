@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from harness.claims import Claim, Factor
-from harness.command.model import Program
+from harness.experiment.claims import Claim, Factor
 from harness.experiment.searching import Search
 from harness.experiment.tuning import Tuning
-from harness.task import Task
+from harness.tasks.command.model import Program
+from harness.tasks.protocol import Task
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from harness.claims import level_label
+from harness.common.validation import suggestion
+from harness.common.yaml_nodes import Entry, Node, from_plain, plain
 from harness.errors import Position, Problem
 from harness.experiment import file
+from harness.experiment.claims import level_label
 from harness.experiment.compose import ConfigTree
 from harness.experiment.space import Choice, Condition, Range
 from harness.experiment.tuning import check_same_held_out, overlapping
-from harness.validation import suggestion
-from harness.yamlfile import Entry, Node, from_plain, plain
 
 Changes = tuple[tuple[str, Entry], ...]
 

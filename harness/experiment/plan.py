@@ -10,15 +10,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.claims import Claim, digest
-from harness.command.model import Program
-from harness.command.task import command_task
 from harness.errors import InputError, Position, Problem
 from harness.experiment import Experiment
+from harness.experiment.claims import Claim, digest
 from harness.experiment.file import MAX_SEEDS
 from harness.experiment.tuning import Tuning
-from harness.task import Accelerator, Task, identity
-from harness.tasks import find_task
+from harness.tasks.command.model import Program
+from harness.tasks.command.task import command_task
+from harness.tasks.protocol import Accelerator, Task, identity
+from harness.tasks.registry import find_task
 
 SCHEMA = 1
 TUNING_SEED = 1000  # the first seed of tuning and searches: none that evidence uses
@@ -168,7 +168,7 @@ def task_from(name: str, program: Program | None, folder: str | None, *data: str
 def run_id(task: str, version: str, config: Mapping[str, Any], seed: int, data: str) -> str:
     """The first 12 hex digits of SHA-256 over canonical JSON of what decides a run's bits.
 
-    `config` is the full configuration as `harness.task.identity` gives it, `data` the data's fingerprint.
+    `config` is the full configuration as `harness.tasks.protocol.identity` gives it, `data` the data's fingerprint.
     """
     return _run_ids(task, version, config, (seed,), data)[0]
 

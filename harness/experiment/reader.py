@@ -9,22 +9,22 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from harness.claims import ALL, Claim, Factor, Setting, read_claim
-from harness.command.model import TASK_NAME, Program
-from harness.command.reader import read_program
-from harness.command.task import command_task
+from harness.common.validation import suggestion
+from harness.common.yaml_nodes import Node, plain
 from harness.errors import InputError, Problem
 from harness.experiment import designs
+from harness.experiment.claims import ALL, Claim, Factor, Setting, read_claim
 from harness.experiment.compose import Composed, ConfigTree, Override
 from harness.experiment.factors import draft_variants
 from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE_SEARCH
 from harness.experiment.model import Experiment, Variant
 from harness.experiment.searching import Search, read_search
 from harness.experiment.tuning import Tuning, overlapping, read_tuning
-from harness.task import Task, identity, location_paths, places, result_metrics
-from harness.tasks import find_task, module_folder
-from harness.validation import suggestion
-from harness.yamlfile import Node, plain
+from harness.tasks.command.model import TASK_NAME, Program
+from harness.tasks.command.reader import read_program
+from harness.tasks.command.task import command_task
+from harness.tasks.protocol import Task, identity, location_paths, places, result_metrics
+from harness.tasks.registry import find_task, module_folder
 
 DEFAULT_TASK = "cifar_resnet"
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.claims import level_label
-from harness.command import template
-from harness.command.model import Scalar
+from harness.common.yaml_nodes import plain, read_value
 from harness.errors import InputError
-from harness.yamlfile import plain, read_value
+from harness.experiment.claims import level_label
+from harness.tasks.command import template
+from harness.tasks.command.model import Scalar
 
 LESS_IS_BETTER = re.compile(
     r"loss|error|err$|perplexity|ppl|mse|mae|rmse|nll|distance|regret|seconds|time|latency|fid$", re.IGNORECASE

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.claims import KINDS
+from harness.common.validation import shape_of
+from harness.experiment.claims import KINDS
 from harness.experiment.file import LABEL, ExperimentFile
-from harness.tasks import find_task
-from harness.validation import shape_of
+from harness.tasks.registry import find_task
 
 PATH = Path(__file__).parent.parent / "schema.json"
 

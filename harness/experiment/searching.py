@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from harness.common.nested import flatten
+from harness.common.stopping import duration
+from harness.common.validation import validate
+from harness.common.yaml_nodes import Entry, Node, from_plain
 from harness.errors import InputError, Position, Problem
 from harness.experiment import file
 from harness.experiment.compose import ConfigTree
 from harness.experiment.parameters import Parameters
 from harness.experiment.space import Choice, Range, Values, changes, values_of
 from harness.experiment.tuning import check_held_out, check_seen
-from harness.flat import flatten
-from harness.stop import duration
-from harness.task import Task, result_metrics, selection_metric
-from harness.validation import validate
-from harness.yamlfile import Entry, Node, from_plain
+from harness.tasks.protocol import Task, result_metrics, selection_metric
 
 TRIALS = 100
 PRUNE_AFTER = 1  # how long runs are is known to their task only: a later default might prune nothing, unnoticed

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.claims import level_label
+from harness.common.nested import flatten
+from harness.common.yaml_nodes import Entry, from_plain
 from harness.errors import InputError, Position
+from harness.experiment.claims import level_label
 from harness.experiment.compose import ConfigTree
-from harness.flat import flatten
-from harness.yamlfile import Entry, from_plain
 
 Value = int | float | str
 Values = Mapping[str, Value]

@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from harness.errors import InputError
 from harness.experiment import Experiment
 from harness.experiment.file import Confirm, Limit
+from harness.experiment.plan import TUNING_SEED, Asked, asked, run_id, task_from
 from harness.experiment.space import Parameter, Values, active, changes, configure
-from harness.plan import TUNING_SEED, Asked, asked, run_id, task_from
 from harness.store.records import Spec
-from harness.task import Accelerator, Task, identity, parse_config
+from harness.tasks.protocol import Accelerator, Task, identity, parse_config
 
 
 class Study(Asked):

@@ -11,15 +11,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness.claims import level_label
+from harness.common.nested import flatten
+from harness.common.validation import suggestion, validate
+from harness.common.yaml_nodes import Entry, Node, plain
 from harness.errors import Problem
 from harness.experiment import file
+from harness.experiment.claims import level_label
 from harness.experiment.compose import ConfigTree
 from harness.experiment.designs import Draft, short_names
-from harness.flat import flatten
-from harness.task import Metric, Task, result_metrics, selection_metric
-from harness.validation import suggestion, validate
-from harness.yamlfile import Entry, Node, plain
+from harness.tasks.protocol import Metric, Task, result_metrics, selection_metric
 
 HELD_OUT = "data.validation_size"  # tuning and searches see a validation split, never test
 MAX_CANDIDATES = 5000

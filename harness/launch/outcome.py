@@ -12,18 +12,18 @@ from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from harness.conduct import Outcome
-    from harness.plan import Plan
+    from harness.analysis.verdicts import Judgement, Table
+    from harness.experiment.plan import Plan
+    from harness.launch.plan_supervisor import Outcome
     from harness.store.records import Record
-    from harness.verdicts import Judgement, Table
 
 
 def shown(outcome: Outcome, results: Path) -> RenderableType | None:
     """The table of variants and the verdicts; of a plan that only chooses, what it lacks; None where no run has ended."""
-    from harness.conduct import ended
-    from harness.console.ending import ending
-    from harness.plan import task_of
-    from harness.task import result_metrics
+    from harness.experiment.plan import task_of
+    from harness.launch.plan_supervisor import ended
+    from harness.tasks.protocol import result_metrics
+    from harness.terminal.summary import ending
 
     plan, records = outcome.plan, outcome.records
     if not ended(records) or plan.selection is not None:
@@ -34,22 +34,22 @@ def shown(outcome: Outcome, results: Path) -> RenderableType | None:
 
 def document(outcome: Outcome, results: Path) -> dict[str, Any]:
     """The same for programs; of a plan that only chooses, where its runs stand and what they have chosen."""
-    from harness.console import documents
-    from harness.plan import task_of
+    from harness.experiment.plan import task_of
     from harness.store.records import Store
-    from harness.task import result_metrics
+    from harness.tasks.protocol import result_metrics
+    from harness.terminal import json_output
 
     plan, records = outcome.plan, outcome.records
     if plan.selection is not None:
-        return documents.choosing(plan, records)
+        return json_output.choosing(plan, records)
     judged, table = _judged(outcome, results)
-    told = documents.summary(plan, records, table, judged, result_metrics(task_of(plan)), str(outcome.report))
+    told = json_output.summary(plan, records, table, judged, result_metrics(task_of(plan)), str(outcome.report))
     store = Store.open(results, create=False)
     chooser = store.load_plan(plan.chosen.plan) if plan.chosen else None
     return (
         told
         if chooser is None
-        else {**told, "chosen": documents.choosing(chooser, store.records(run.id for run in chooser.runs))}
+        else {**told, "chosen": json_output.choosing(chooser, store.records(run.id for run in chooser.runs))}
     )
 
 
@@ -75,34 +75,35 @@ def notes(outcome: Outcome, results: Path) -> list[str]:
 
 def lacking(plan: Plan, records: Mapping[str, Record]) -> str:
     """Of a plan that chooses, which runs keep it from choosing: `2 of 6 runs are still to train`; empty: none."""
-    from harness import wording
+
+    from harness.reporting import phrases
 
     states = [records[run.id].state for run in plan.runs]
     left, failed = sum(not records[run.id].ended for run in plan.runs), states.count("failed")
-    parts = [f"{left} of {wording.plural(len(plan.runs), 'run')} still to train"] if left else []
-    parts += [f"{wording.plural(failed, 'run')} failed and must be tried again"] if failed else []
+    parts = [f"{left} of {phrases.plural(len(plan.runs), 'run')} still to train"] if left else []
+    parts += [f"{phrases.plural(failed, 'run')} failed and must be tried again"] if failed else []
     return ", ".join(parts)
 
 
 def _waits(plan: Plan) -> str:
-    from harness import wording
+    from harness.reporting import phrases
 
-    return "the winner's comparison with the base waits for that" if wording.confirms(plan) else "the evidence waits for that"
+    return "the winner's comparison with the base waits for that" if phrases.confirms(plan) else "the evidence waits for that"
 
 
 def _nothing_to_compare(plan: Plan) -> str:
-    from harness import wording
+    from harness.reporting import phrases
 
-    if wording.confirms(plan):
+    if phrases.confirms(plan):
         return "the winner is the base itself: there is nothing to compare it with"
     return f"{plan.name}: at their chosen settings two variants are the same; there is nothing to compare"
 
 
 def _judged(outcome: Outcome, results: Path) -> tuple[Judgement, Table]:
-    from harness.calibration import levels_for
-    from harness.frames import runs_frame
+    from harness.analysis.look_levels import levels_for
+    from harness.analysis.verdicts import judgement, table
+    from harness.store.frames import runs_frame
     from harness.store.records import Store
-    from harness.verdicts import judgement, table
 
     plan, runs = outcome.plan, runs_frame(outcome.plan, outcome.records)
     levels = levels_for(Store.open(results, create=False), plan.looks)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError, StoreError
 
 if TYPE_CHECKING:
-    from harness.console.live import Progress
-    from harness.launch import Workers
-    from harness.plan import Plan
+    from harness.experiment.plan import Plan
+    from harness.launch.worker_pool import Workers
     from harness.store.records import Record, Store
+    from harness.terminal.live import Progress
 
 POLL_S = 0.5
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -38,10 +38,10 @@ class Options:
 
     def check(self, labels: Sequence[str] = ()) -> None:
         """Raises InputError for what `harness worker` would refuse, before anything is written; `labels` are the variants."""
-        from harness.retry import states_to_retry
-        from harness.stop import duration
+        from harness.common.stopping import duration
+        from harness.common.validation import suggestion
+        from harness.execution.retry import states_to_retry
         from harness.tracking.login import choose, home_folder
-        from harness.validation import suggestion
 
         for label in self.only:
             if label not in labels:
@@ -71,7 +71,7 @@ class Options:
     @property
     def stop_after_s(self) -> float | None:
         """`stop_after` in seconds."""
-        from harness.stop import duration
+        from harness.common.stopping import duration
 
         return None if self.stop_after is None else duration(self.stop_after)
 
@@ -105,7 +105,7 @@ def conduct(store: Store, plan: Plan, options: Options, replan: bool = False) ->
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     With `replan` plans that follow take the place of others of their names. Raises HarnessError.
     """
-    from harness.stages import begin, following, following_now
+    from harness.execution.stages import begin, following, following_now
 
     began, now = time.monotonic(), options
     while True:
@@ -125,27 +125,27 @@ def _tell_choices(outcome: Outcome) -> None:
     """Show what tuning has chosen, before hours of evidence."""
     import sys
 
-    from harness import wording
-    from harness.console.choices import chosen
-    from harness.console.shell import console
-    from harness.stages import choices
+    from harness.execution.stages import choices
+    from harness.reporting import phrases
+    from harness.terminal.choices import chosen
+    from harness.terminal.shell import console
 
-    if wording.tunes(outcome.plan) and (found := choices(outcome.plan, outcome.records)):
+    if phrases.tunes(outcome.plan) and (found := choices(outcome.plan, outcome.records)):
         console(sys.stderr).print(chosen(outcome.plan, found), soft_wrap=True)
 
 
 def _conduct_one(store: Store, plan: Plan, options: Options) -> tuple[Outcome, bool]:
     """What came of one plan, and whether a signal asked to stop meanwhile."""
-    from harness.calibration import levels_for
-    from harness.console.live import progress
-    from harness.console.shell import say
-    from harness.launch import Workers, plan_target
-    from harness.plan import task_of
-    from harness.progress import Course, in_stages
-    from harness.task import result_metrics
+    from harness.analysis.look_levels import levels_for
+    from harness.execution.schedule import Course, in_stages
+    from harness.experiment.plan import task_of
+    from harness.launch.worker_pool import Workers, plan_target
+    from harness.reporting.pages import write_report
+    from harness.reporting.pages.live_report import Current
+    from harness.tasks.protocol import result_metrics
+    from harness.terminal.live import progress
+    from harness.terminal.shell import say
     from harness.tracking.feed import Mirrored
-    from harness.writeup import write_report
-    from harness.writeup.current import Current
 
     if in_stages(plan):
         levels_for(store, plan.looks)  # before there are workers, who would each simulate what does not ship

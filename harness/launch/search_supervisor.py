@@ -21,14 +21,14 @@ from harness.errors import (
 )
 
 if TYPE_CHECKING:
-    from harness.conduct import Options, Outcome
-    from harness.console.searches.live import SearchProgress
-    from harness.launch import Workers
-    from harness.plan import Plan
+    from harness.experiment.plan import Plan
+    from harness.launch.plan_supervisor import Options, Outcome
+    from harness.launch.worker_pool import Workers
     from harness.search import Study, Trial
-    from harness.search.desk import Desk
+    from harness.search.broker import Desk
     from harness.store.lease import Watch
     from harness.store.records import Record, Store
+    from harness.terminal.searches.live import SearchProgress
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def pursue(store: Store, study: Study, options: Options, url: str | None = None,
     `url`: see `harness.search.storage.address`. The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step
     with everything kept, a second one at once. Raises HarnessError.
     """
-    from harness.writeup import write_report
+    from harness.reporting.pages import write_report
 
     with _known_here(url):
         found = _pursued(store, study, options, url, replan)
@@ -57,9 +57,9 @@ def pursue(store: Store, study: Study, options: Options, url: str | None = None,
 
 
 def _pursued(store: Store, study: Study, options: Options, url: str | None, replan: bool) -> Pursuit:
-    from harness.conduct import conduct
+    from harness.launch.plan_supervisor import conduct
+    from harness.search.broker import Desk
     from harness.search.confirmation import begin_confirmation
-    from harness.search.desk import Desk
     from harness.store.lease import Holder, Timing, Watch
 
     began = time.monotonic()
@@ -106,14 +106,14 @@ def _known_here(url: str | None) -> Iterator[None]:
 
 def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursuit:
     """Train until the target is met; what is over already starts no workers."""
-    from harness.conduct import POLL_S, PassedOn
-    from harness.console.searches.live import progress
-    from harness.console.shell import say
-    from harness.launch import Workers, study_target
-    from harness.search.model import task_of
-    from harness.task import result_metrics
+    from harness.experiment.study import task_of
+    from harness.launch.plan_supervisor import POLL_S, PassedOn
+    from harness.launch.worker_pool import Workers, study_target
+    from harness.reporting.pages.live_report import Current
+    from harness.tasks.protocol import result_metrics
+    from harness.terminal.searches.live import progress
+    from harness.terminal.shell import say
     from harness.tracking.feed import Mirrored
-    from harness.writeup.current import Current
 
     study = desk.study
     trials: Sequence[Trial] = desk.trials()
@@ -226,9 +226,9 @@ class Confirmed:
 
 def confirmed(store: Store, study: Study) -> Confirmed | None:
     """How the confirmation of a search's best trials stands; None before it began. Raises StoreError."""
-    from harness.console.choices import winner_of
-    from harness.search.confirm import names
-    from harness.stages import choices
+    from harness.execution.stages import choices
+    from harness.search.confirmation_plans import names
+    from harness.terminal.choices import winner_of
 
     plan = store.load_plan(names(study)[0])
     if plan is None:

@@ -17,14 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from harness import interpreter
+from harness.common import python_command
 from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, SEVERITY, DeviceError
-from harness.plan import Plan
+from harness.execution.trainer import cpus
+from harness.experiment.plan import Plan
 from harness.store import atomic, lease
 from harness.store.provenance import now
 from harness.store.records import Store
-from harness.task import Accelerator
-from harness.trainer import cpus
+from harness.tasks.protocol import Accelerator
 
 GIVE_UP_AFTER = 3  # deaths in a row of a child that took no run
 
@@ -213,7 +213,7 @@ class Workers:
     def _spawn(self, number: int, log: Path) -> subprocess.Popen[bytes]:
         settings = self.settings(number)
         environment = {**self.environment, **settings}
-        command = [*interpreter.command("harness.worker"), str(self.target.path)]
+        command = [*python_command.command("harness.worker"), str(self.target.path)]
         options = ["--device", self.device, "--threads", settings["OMP_NUM_THREADS"], "--with-parent", *self.options]
         if self._deadline is not None:
             options += ["--stop-after", f"{max(0.0, self._deadline - time.monotonic()):.3f}s"]

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
-from harness.calibration import levels_for
-from harness.console import screens
-from harness.console.preview import Preview
+from harness.analysis.look_levels import levels_for
 from harness.errors import InputError
+from harness.execution.schedule import asked, in_stages, stuck
+from harness.execution.stages import following, settle
 from harness.experiment import Experiment
-from harness.plan import Plan, make_plan, task_from, task_of
-from harness.progress import asked, in_stages, stuck
-from harness.stages import following, settle
+from harness.experiment.plan import Plan, make_plan, task_from, task_of
 from harness.store.records import Record, Store
-from harness.task import Accelerator, Task, result_metrics
+from harness.tasks.protocol import Accelerator, Task, result_metrics
+from harness.terminal import dry_run
+from harness.terminal.preview import Preview
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bo
         target=store.paths.plan(first.name),
         due=len(waiting),
         later=later if waiting else 0,
-        cost=screens.cost(ahead),
+        cost=dry_run.cost(ahead),
         device_hours=fmean(took) * len(waiting) / 3600 if took else None,
         task_file=_file_of(task),
         failed=sum(records[run.id].state == "failed" for run in wanted),
@@ -111,13 +111,13 @@ def _search(  # noqa: PLR0917 - as above
     save: bool,
 ) -> Assignment:
     from harness import search
-    from harness.console.searches import ahead as screen
-    from harness.search.confirm import names
-    from harness.search.desk import look
+    from harness.search.broker import look
+    from harness.search.confirmation_plans import names
     from harness.search.place import refuse_other_storage
-    from harness.search.shelf import settle as settle_study
+    from harness.search.reconcile import settle as settle_study
     from harness.search.storage import address
     from harness.search.trials import counted
+    from harness.terminal.searches import dry_run as screen
 
     if target is not None and target < 1:
         raise InputError(f"--trials: {target} is no target; allowed: a number from 1")

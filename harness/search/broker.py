@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from harness.errors import InputError
 from harness.experiment.space import Values
-from harness.search.model import Study
+from harness.experiment.study import Study
 from harness.search.place import alone, check_current, refuse_other_storage
-from harness.search.proposals import pruner, sampler, suggested
+from harness.search.samplers import pruner, sampler, suggested
 from harness.search.storage import close_storage, open_storage, shown, talking
 from harness.search.trials import (
     DIGEST,

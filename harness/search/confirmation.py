@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import PlanChanged
-from harness.plan import Plan
-from harness.search.confirm import names, top_plan
-from harness.search.model import Study
+from harness.execution.stages import begin, following, settle
+from harness.execution.trainer import say
+from harness.experiment.plan import Plan
+from harness.experiment.study import Study
+from harness.search.confirmation_plans import names, top_plan
 from harness.search.place import alone, check_current
 from harness.search.trials import Trial
-from harness.stages import begin, following, settle
 from harness.store import atomic
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.records import Store
-from harness.trainer import say
 
 
 def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], replan: bool = False) -> Plan | None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.claims import Claim, Setting, digest, read_claim
+from harness.common.yaml_nodes import from_plain
 from harness.errors import InputError, Position
-from harness.plan import Plan, Selection
-from harness.search.model import Study, base_of, config_of, task_of
+from harness.experiment.claims import Claim, Setting, digest, read_claim
+from harness.experiment.plan import Plan, Selection
+from harness.experiment.study import Study, base_of, config_of, task_of
 from harness.search.trials import Trial, ranked
-from harness.task import Task, result_metrics
-from harness.yamlfile import from_plain
+from harness.tasks.protocol import Task, result_metrics
 
 TOP_SEED, FINAL_SEED = 2000, 3000
 BASE, WINNER = "base", "winner"

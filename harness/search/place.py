@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.errors import InputError, StoreError
-from harness.search.model import Study
+from harness.experiment.study import Study
 from harness.search.storage import VARIABLE
 from harness.store import atomic
 from harness.store import lease as leases

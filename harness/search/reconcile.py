@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 
+from harness.common.nested import config_difference
 from harness.errors import PlanChanged, StoreError
-from harness.flat import config_difference
-from harness.search.model import Study, task_of
+from harness.experiment.study import Study, task_of
 from harness.search.place import alone, in_training
 from harness.store import atomic
 from harness.store.lease import Holder, SupersededError, Timing, Watch
 from harness.store.paths import NAME
 from harness.store.records import Store
-from harness.task import location_paths
+from harness.tasks.protocol import location_paths
 
 # What decides which trials there are: a study that has begun keeps it.
 FIXED = ("task", "task_version", "accelerator", "data", "seeds", "objectives", "constraints", "sampler", "pruner", "prune_after")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.experiment.space import Choice, Values
-from harness.search.model import Study
+from harness.experiment.study import Study
 from harness.search.trials import Trial
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.experiment.space import Values
-from harness.search.model import Study, known
+from harness.experiment.study import Study, known
 
 if TYPE_CHECKING:
     import optuna

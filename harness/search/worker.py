@@ -12,19 +12,19 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from harness.attempt import Job
+from harness.common.stopping import Stop
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError, StoreError
-from harness.plan import Plan
-from harness.retry import renew_run
+from harness.execution.attempt import Job
+from harness.execution.retry import renew_run
+from harness.execution.trainer import Options, Patience, Trainer, say
+from harness.experiment.plan import Plan
+from harness.experiment.study import Study, config_of, spec_of, task_of
+from harness.search.broker import Desk, Ending, Ticket
 from harness.search.confirmation import begin_confirmation
-from harness.search.desk import Desk, Ending, Ticket
-from harness.search.model import Study, config_of, spec_of, task_of
 from harness.search.trials import NEVER_MEASURED, UNMEASURED, counted, stuck
-from harness.stop import Stop
 from harness.store.lease import Holder, Standing, SupersededError, Watch
 from harness.store.records import Result, Spec, Store, decode, read_rows
 from harness.store.trialruns import write_trial_runs
-from harness.trainer import Options, Patience, Trainer, say
 
 Specs = Sequence[tuple[str, Spec]]  # run ids with what made them
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.common.stopping import duration
 from harness.errors import InputError
 from harness.slurm.site import ReportJob, Site, clock
-from harness.stop import duration
 
 TEMPLATES = Path(__file__).parent
 DIRECTIVES = re.compile(r"(^#SBATCH .*\n)+", re.MULTILINE)

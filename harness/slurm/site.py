@@ -8,11 +8,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from harness.common.stopping import duration
+from harness.common.validation import validate
+from harness.common.yaml_nodes import read_file
 from harness.errors import InputError, Problem
-from harness.stop import duration
-from harness.task import Accelerator
-from harness.validation import validate
-from harness.yamlfile import read_file
+from harness.tasks.protocol import Accelerator
 
 LONGEST_WARNING_S = 65535  # SLURM's own limit on --signal
 

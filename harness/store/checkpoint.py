@@ -18,7 +18,7 @@ from harness.store import atomic
 
 MARK = b"sha256:"
 TRAILER = len(MARK) + 64
-CODEC = "harness.training.checkpoint"  # imports torch: by string, and only when a state holds tensors
+CODEC = "harness.tasks.cifar_resnet.checkpoint"  # imports torch: by string, and only when a state holds tensors
 
 
 class DamagedError(Exception):

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
-from harness.framecache import METRIC, Shelf, look, table
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store.atomic import read_json
+from harness.store.frame_cache import METRIC, Shelf, look, table
 from harness.store.paths import RUN_ID
 from harness.store.records import Record, Spec, Store
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from harness.errors import StoreError
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store import atomic, checkpoint, lease
 from harness.store.atomic import Fence
 from harness.store.lease import Holder, Lease, Standing, Timing, Watch

@@ -11,9 +11,9 @@ from types import ModuleType
 from typing import cast
 
 from harness.errors import InputError
-from harness.task import Task
+from harness.tasks.protocol import Task
 
-TASKS: Mapping[str, str] = {"cifar_resnet": "harness.training.task:CIFAR_RESNET"}
+TASKS: Mapping[str, str] = {"cifar_resnet": "harness.tasks.cifar_resnet.task:CIFAR_RESNET"}
 
 _MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")
 

@@ -9,17 +9,17 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness import wording
-from harness.claims import level_label
-from harness.console.grid import Column, Grid, Sentence
+from harness.execution.stages import Choice
+from harness.experiment.claims import level_label
 from harness.experiment.designs import short_names
-from harness.plan import Plan, task_of
+from harness.experiment.plan import Plan, task_of
+from harness.reporting import phrases
+from harness.reporting.phrases.trials import tuned_edges
 from harness.search import Study, Trial
-from harness.search.confirm import WINNER, label_of
-from harness.stages import Choice
+from harness.search.confirmation_plans import WINNER, label_of
 from harness.store.records import Record
-from harness.task import result_metrics
-from harness.wording.trials import tuned_edges
+from harness.tasks.protocol import result_metrics
+from harness.terminal.tables import Column, Grid, Sentence
 
 
 def chosen(plan: Plan, found: Sequence[Choice]) -> RenderableType:
@@ -28,16 +28,16 @@ def chosen(plan: Plan, found: Sequence[Choice]) -> RenderableType:
     name = plan.selection.metric
     metric = result_metrics(task_of(plan))[name]
     means = [mean for choice in found if (mean := choice.means[choice.label]) is not None]
-    places = wording.decimals(means, metric)
+    places = phrases.decimals(means, metric)
     unit = "" if metric.unit == "%" else metric.unit
-    columns = [Column("variant", holds="labels"), Column("setting", holds="labels"), Column(wording.axis(name, unit), "right")]
+    columns = [Column("variant", holds="labels"), Column("setting", holds="labels"), Column(phrases.axis(name, unit), "right")]
     columns += [Column("edge")]
     rows = []
     for choice in found:
         mean = choice.means[choice.label]
-        value = wording.NOTHING if mean is None else wording.number(mean, places)
-        rows.append([choice.variant, settings(choice.settings), value, "at the edge" if choice.at_edge else wording.NOTHING])
-    seeds = wording.plural(wording.seeds(plan), "seed")
+        value = phrases.NOTHING if mean is None else phrases.number(mean, places)
+        rows.append([choice.variant, settings(choice.settings), value, "at the edge" if choice.at_edge else phrases.NOTHING])
+    seeds = phrases.plural(phrases.seeds(plan), "seed")
     lines = [
         f"each variant's best of {len(next(iter(plan.selection.groups.values())))} settings, by the mean of {seeds} of its own"
     ]
@@ -63,19 +63,19 @@ def confirmed(study: Study, trials: Sequence[Trial], top: Plan, records: Mapping
         ]
         trial = searched.get(label)
         before = trial.objectives.get(study.metric) if trial is not None else None
-        places = wording.decimals([*values, *([] if before is None else [before])], metric)
-        mean = wording.spread(fmean(values), stdev(values) if len(values) > 1 else float("nan"), places) if values else None
+        places = phrases.decimals([*values, *([] if before is None else [before])], metric)
+        mean = phrases.spread(fmean(values), stdev(values) if len(values) > 1 else float("nan"), places) if values else None
         rows.append(
             [
                 f"{label} *" if label == winner else label,
-                wording.NOTHING if before is None else wording.number(before, places),
-                mean or wording.NOTHING,
+                phrases.NOTHING if before is None else phrases.number(before, places),
+                mean or phrases.NOTHING,
                 f"{len(values)}/{len(own)}",
             ]
         )
     unit = "" if metric.unit == "%" else metric.unit
     columns = [Column("confirmation", holds="labels"), Column("searched", "right")]
-    columns += [Column(wording.axis("confirmed", unit), "right"), Column("seeds", "right")]
+    columns += [Column(phrases.axis("confirmed", unit), "right"), Column("seeds", "right")]
     return Grid(columns, rows)
 
 

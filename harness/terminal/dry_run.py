@@ -7,36 +7,36 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness import wording
-from harness.console.grid import INDENT, WARNING, Column, Grid, Note, Sentence, printable, styled
-from harness.console.preview import Preview
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
 from harness.search import Study
 from harness.store.records import Record
+from harness.terminal.preview import Preview
+from harness.terminal.tables import INDENT, WARNING, Column, Grid, Note, Sentence, printable, styled
 
 
 def heading(plan: Plan) -> list[Text]:
     """The plan's name and its question; then whether its file claims something else by now."""
     question = styled(f"{plan.name}   {printable(plan.question)}")
-    return [question] if plan.amended is None else [question, styled((wording.CHANGED, WARNING))]
+    return [question] if plan.amended is None else [question, styled((phrases.CHANGED, WARNING))]
 
 
 def marked(facts: str, plan: Plan | Study) -> Text:
     """A line of facts; of a rehearsal, with that at its end."""
-    marker = wording.rehearsal(plan)
+    marker = phrases.rehearsal(plan)
     return styled(printable(facts), " · ", (printable(marker), WARNING)) if marker else styled(printable(facts))
 
 
 def dry_run(preview: Preview) -> RenderableType:
     """What `run` would do; of a tuned experiment first the tuning, then the evidence."""
     plan, follows = preview.follows.plan if preview.follows else preview.plan, preview.follows
-    lines: list[RenderableType] = [*heading(plan), marked(" · ".join(wording.setting(plan)), plan), Text()]
+    lines: list[RenderableType] = [*heading(plan), marked(" · ".join(phrases.setting(plan)), plan), Text()]
     if follows is None:
         lines += [_variants(preview), Text(), *_notes(preview)]
     else:
         assert preview.plan.selection is not None
-        by = wording.label(preview.plan.selection.metric)
-        lines += [Sentence(f"{wording.stage(preview.plan)}, by {by}"), _tuned(preview), Text(), Note("cost", cost(preview), 4)]
+        by = phrases.label(preview.plan.selection.metric)
+        lines += [Sentence(f"{phrases.stage(preview.plan)}, by {by}"), _tuned(preview), Text(), Note("cost", cost(preview), 4)]
         settings = "at the chosen settings" if plan.chosen else "at each variant's best setting"
         measured = list(preview.records.values())
         lines += [Text(), Sentence(f"evidence, 2 of 2: {settings}"), _variants(follows), Text(), *_notes(follows, measured)]
@@ -46,13 +46,13 @@ def dry_run(preview: Preview) -> RenderableType:
 def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[RenderableType]:
     """Claims, looks, power and cost; `measured`: other runs that show how long one takes."""
     power = preview.power
-    notes = [(f"claim {place}", wording.claim(claim, preview.metrics), "") for place, claim in enumerate(preview.plan.claims, 1)]
+    notes = [(f"claim {place}", phrases.claim(claim, preview.metrics), "") for place, claim in enumerate(preview.plan.claims, 1)]
     if preview.levels is not None:
         notes.append(("looks", preview.levels, ""))
     if power is not None:
-        notes.append(("power", wording.power(power), ""))
+        notes.append(("power", phrases.power(power), ""))
         if power.out_of_reach:
-            notes.append(("WARNING", wording.out_of_reach(power), WARNING))
+            notes.append(("WARNING", phrases.out_of_reach(power), WARNING))
     if preview.command is not None:
         notes.append(("command", preview.command, ""))
     notes += [("WARNING", remark, WARNING) for remark in preview.remarks]
@@ -84,18 +84,18 @@ def cost(preview: Preview, measured: Sequence[Record] = ()) -> str:
     """
     plan, records = preview.plan, preview.records
     waiting = [run for run in preview.asked if records[run.id].state in ("pending", "interrupted")]
-    parts = [f"{wording.plural(len(waiting), 'run')} to train"]
-    lengths = [wording.epochs(plan.variants[run.variant]) for run in waiting]
+    parts = [f"{phrases.plural(len(waiting), 'run')} to train"]
+    lengths = [phrases.epochs(plan.variants[run.variant]) for run in waiting]
     known = [length for length in lengths if length is not None]
     if known and len(known) == len(lengths):
         left = sum(known) - sum(records[run.id].epoch for run in waiting)
-        parts.append(wording.plural(max(0, left), "epoch"))
+        parts.append(phrases.plural(max(0, left), "epoch"))
     own = [records[run.id] for run in plan.runs]
     took = [record.seconds for record in own if record.seconds and record.state == "completed"]
     took = took or [record.seconds for record in measured if record.seconds and record.state == "completed"]
     if took and waiting:
         mean = sum(took) / len(took)
-        parts.append(f"about {wording.clock(mean * len(waiting))} on 1 worker (measured here: {wording.clock(mean)} a run)")
+        parts.append(f"about {phrases.clock(mean * len(waiting))} on 1 worker (measured here: {phrases.clock(mean)} a run)")
     if waiting and len(preview.asked) < len(plan.runs):
         parts.append(f"up to {len(plan.runs) - len(preview.asked)} more at later looks")
     return ", ".join(parts)
@@ -109,7 +109,7 @@ def _variants(preview: Preview) -> Grid:
     columns += [Column(name, "right") for name in ("seeds", "done", *(["failed"] if failed else []), "to do")]
     rows = []
     for label, found in states.items():
-        row = [starred(label, plan), *([wording.count(parameters[label])] if parameters else []), str(wording.seeds(plan))]
+        row = [starred(label, plan), *([phrases.count(parameters[label])] if parameters else []), str(phrases.seeds(plan))]
         done = sum(state in ("completed", "diverged") for state in found)
         lost = found.count("failed")
         row += [str(done), *([str(lost)] if failed else []), str(len(found) - done - lost)]

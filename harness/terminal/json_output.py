@@ -7,16 +7,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harness import wording
-from harness.console.preview import Preview
-from harness.console.standing import Standing, files_of, spec_difference
-from harness.plan import Plan
-from harness.stages import choices
+from harness.analysis.verdicts import Judgement, Row, Table
+from harness.analysis.verdicts.document import judged, plain
+from harness.execution.stages import choices
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
 from harness.store.paths import RunPaths
 from harness.store.records import Record, Spec, encode
-from harness.task import Metric
-from harness.verdicts import Judgement, Row, Table
-from harness.verdicts.document import judged, plain
+from harness.tasks.protocol import Metric
+from harness.terminal.preview import Preview
+from harness.terminal.status import Standing, files_of, spec_difference
 
 
 def plan_standing(standing: Standing, now: datetime | None = None) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def choosing(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
     return {
         "name": plan.name,
         "question": plan.question,
-        "rehearsal": wording.rehearsal(plan),
+        "rehearsal": phrases.rehearsal(plan),
         "metric": plan.selection.metric,
         "choices": [asdict(choice) for choice in choices(plan, records)],
         "runs": plan_runs(plan, records),
@@ -134,7 +134,7 @@ def summary(  # noqa: PLR0917 - what a plan came to, each of it named
     return {
         "name": plan.name,
         "question": plan.question,
-        "rehearsal": wording.rehearsal(plan),
+        "rehearsal": phrases.rehearsal(plan),
         "metric": table.metric,
         "baseline": plan.baseline,
         "compared_seeds": table.seeds,

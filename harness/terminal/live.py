@@ -18,16 +18,16 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live as RichLive
 from rich.text import Text
 
-from harness import wording
-from harness.console.grid import INDENT, STYLES, Column, Grid, printable, styled
-from harness.console.screens import heading, marked, starred
-from harness.console.shell import console as make_console
-from harness.console.standing import epoch_of
-from harness.plan import Plan, PlannedRun
-from harness.progress import Course, in_stages
+from harness.execution.schedule import Course, in_stages
+from harness.experiment.plan import Plan, PlannedRun
+from harness.reporting import phrases
 from harness.store.paths import Paths
 from harness.store.records import Record, rows_so_far
-from harness.task import Metric
+from harness.tasks.protocol import Metric
+from harness.terminal.dry_run import heading, marked, starred
+from harness.terminal.shell import console as make_console
+from harness.terminal.status import epoch_of
+from harness.terminal.tables import INDENT, STYLES, Column, Grid, printable, styled
 
 MOST_VARIANTS = 12
 MOST_SEEDS = 20
@@ -117,8 +117,8 @@ class Progress:
     def introduction(self) -> list[Text]:
         """The lines above everything: the question; the runs, workers, device and whether this is a rehearsal."""
         up_to = "up to " if in_stages(self.plan) else ""
-        count = f"{up_to}{wording.plural(len(self.plan.runs), 'run')} on {self.device}, {wording.plural(self.workers, 'worker')}"
-        stage = wording.stage(self.plan)
+        count = f"{up_to}{phrases.plural(len(self.plan.runs), 'run')} on {self.device}, {phrases.plural(self.workers, 'worker')}"
+        stage = phrases.stage(self.plan)
         return [*heading(self.plan), marked(" · ".join(filter(None, [stage, count])), self.plan)]
 
     def _tell_stopping(self) -> None:
@@ -132,7 +132,7 @@ class Progress:
             self._print(*(styled(f"    {printable(line)}") for line in last_lines(self.paths.run(run.id).log)))
 
     def _outcome(self, record: Record) -> list[str | tuple[str, str]]:
-        time = "" if record.seconds is None else wording.clock(record.seconds)
+        time = "" if record.seconds is None else phrases.clock(record.seconds)
         log = str(self.paths.run(record.id).log)
         if record.state == "completed":
             value = live_value(record.metrics.get(self.name), self.metric)
@@ -176,7 +176,7 @@ class Live(Progress):
 
     def fits(self) -> bool:
         """Whether the plan is small enough to watch, and the console has room for all of it, whatever becomes of the runs."""
-        if len(self.plan.variants) > MOST_VARIANTS or wording.seeds(self.plan) > MOST_SEEDS:
+        if len(self.plan.variants) > MOST_VARIANTS or phrases.seeds(self.plan) > MOST_SEEDS:
             return False
         widest = {run.id: Record(run.id, "diverged") for run in self.plan.runs}
         height = len(self.introduction()) + 1 + (1 + len(self.plan.variants)) + 2
@@ -196,12 +196,12 @@ class Live(Progress):
         speeds = [
             speed for record in records.values() if record.state == "running" and (speed := self._speed(record)) is not None
         ]
-        parts += [f"{wording.count(sum(speeds))} samples/s"] if speeds else []
-        parts.append(f"{wording.clock(elapsed)} elapsed")
+        parts += [f"{phrases.count(sum(speeds))} samples/s"] if speeds else []
+        parts.append(f"{phrases.clock(elapsed)} elapsed")
         done, here = trained(self.plan, records), trained(self.plan, records, self.asked)
         if done > self.trained_before and here < len(self.asked):
             left = (len(self.asked) - here) * elapsed / (done - self.trained_before)
-            parts.append(f"{wording.clock(left)} left")
+            parts.append(f"{phrases.clock(left)} left")
         return " · ".join([*parts, "Ctrl-C keeps everything"])
 
     def _speed(self, record: Record) -> float | None:
@@ -220,7 +220,7 @@ def trained(plan: Plan, records: Mapping[str, Record], runs: Sequence[PlannedRun
     total = 0.0
     for run in runs or plan.runs:
         record = records.get(run.id)
-        length = wording.epochs(plan.variants[run.variant])
+        length = phrases.epochs(plan.variants[run.variant])
         if record is not None:
             total += 1.0 if record.ended else min(record.epoch / length, 1.0) if length else 0.0
     return total
@@ -230,11 +230,11 @@ def cells(plan: Plan, records: Mapping[str, Record], name: str, metric: Metric, 
     """A row a variant, a column a seed of the runs `asked` for (by default all), each cell its value or where it stands."""
     seeds = list(dict.fromkeys(run.seed for run in asked or plan.runs))
     by_place = {(run.variant, run.seed): run for run in plan.runs}
-    columns = [Column(wording.label(name), holds="labels"), *(Column(f"seed {seed}", "right", "states") for seed in seeds)]
+    columns = [Column(phrases.label(name), holds="labels"), *(Column(f"seed {seed}", "right", "states") for seed in seeds)]
     rows = []
     for variant, config in plan.variants.items():
         runs = [by_place.get((variant, seed)) for seed in seeds]
-        row = [cell(records.get(run.id), wording.epochs(config), name, metric) if run else "" for run in runs]
+        row = [cell(records.get(run.id), phrases.epochs(config), name, metric) if run else "" for run in runs]
         rows.append([starred(variant, plan), *row])
     return Grid(columns, rows)
 
@@ -242,7 +242,7 @@ def cells(plan: Plan, records: Mapping[str, Record], name: str, metric: Metric, 
 def cell(record: Record | None, length: int | None, name: str, metric: Metric) -> str:
     """What a run has come to, in a few characters."""
     if record is None or record.state == "pending":
-        return wording.NOTHING
+        return phrases.NOTHING
     if record.state == "running":
         return epoch_of(record.epoch, None) if length is None else f"{record.epoch}/{length}"
     if record.state == "completed":
@@ -253,8 +253,8 @@ def cell(record: Record | None, length: int | None, name: str, metric: Metric) -
 def live_value(value: Any, metric: Metric) -> str:
     """A number while runs train: one decimal of a percentage, four figures of all else."""
     if not isinstance(value, int | float):
-        return wording.NOTHING
-    return wording.number(value, 1 if metric.unit == "%" else wording.decimals([value], metric))
+        return phrases.NOTHING
+    return phrases.number(value, 1 if metric.unit == "%" else phrases.decimals([value], metric))
 
 
 def last_lines(log: Path) -> list[str]:

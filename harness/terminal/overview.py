@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.console.searches.standing import SearchStanding
-    from harness.console.standing import Row, Standing
     from harness.errors import HarnessError
-    from harness.plan import Plan
+    from harness.experiment.plan import Plan
     from harness.search import Study, Trial
     from harness.store.records import Record, Store
+    from harness.terminal.searches.status import SearchStanding
+    from harness.terminal.status import Row, Standing
 
 # Stages of one experiment, in their order; the one without a suffix is a search, or a plan of evidence.
 STAGES = (".tuning", "", ".top", ".final")
@@ -26,12 +26,12 @@ def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standin
     Judging takes pandas and some milliseconds, and is left out where there is nothing to judge: without claims, and before the
     first look.
     """
-    from harness.calibration import levels_for
-    from harness.console.standing import Standing
+    from harness.analysis.look_levels import levels_for
     from harness.errors import InputError
-    from harness.plan import task_of
-    from harness.progress import in_stages, judged, standing
-    from harness.task import result_metrics
+    from harness.execution.schedule import in_stages, judged, standing
+    from harness.experiment.plan import task_of
+    from harness.tasks.protocol import result_metrics
+    from harness.terminal.status import Standing
 
     # Files are renamed into a run's folder, which marks the folder's own time.
     folders = (store.paths.run(run.id).folder for run in plan.runs if records[run.id].state != "pending")
@@ -54,13 +54,13 @@ def stand_search(store: Store, study: Study) -> SearchStanding:
 
     A trial that nobody trains any more, as far as one look tells, is an interrupted one.
     """
-    from harness.console.searches.standing import SearchStanding
     from harness.errors import HarnessError, InputError
-    from harness.search.desk import look
-    from harness.search.model import task_of
+    from harness.experiment.study import task_of
+    from harness.search.broker import look
     from harness.search.place import elsewhere
     from harness.search.storage import VARIABLE, address
-    from harness.task import result_metrics
+    from harness.tasks.protocol import result_metrics
+    from harness.terminal.searches.status import SearchStanding
 
     paths = store.paths.study(study.name)
     # Files are renamed and linked into a trial's folder, which marks the folder's own time.

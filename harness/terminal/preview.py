@@ -6,15 +6,15 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.calibration import described, levels_for
-from harness.command.remarks import remarks
-from harness.command.task import command_task
-from harness.plan import Plan, PlannedRun, task_of
-from harness.power import Power, power_of
-from harness.progress import asked as asked_of
-from harness.stages import following, settle
+from harness.analysis.look_levels import described, levels_for
+from harness.analysis.power import Power, power_of
+from harness.execution.schedule import asked as asked_of
+from harness.execution.stages import following, settle
+from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.store.records import Record, Store
-from harness.task import Metric, parse_config, result_metrics
+from harness.tasks.command.remarks import remarks
+from harness.tasks.command.task import command_task
+from harness.tasks.protocol import Metric, parse_config, result_metrics
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from harness.console.grid import Column, Grid, printable, styled
+from harness.reporting.phrases import NOTHING
 from harness.slurm.queue import WHY, Queue, Task
 from harness.store.records import Record
-from harness.wording import NOTHING
+from harness.terminal.tables import Column, Grid, printable, styled
 
 
 def table(queue: Queue, records: Mapping[str, Record], labels: Mapping[str, str]) -> list[RenderableType]:

@@ -11,22 +11,22 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness import wording
-from harness.console.choices import chosen
-from harness.console.ending import claims, expected
-from harness.console.grid import INDENT, WARNING, Column, Grid, printable, styled
-from harness.console.queue import table
-from harness.console.screens import heading
-from harness.flat import config_difference, flatten
-from harness.plan import Plan
-from harness.progress import Counts
+from harness.analysis.verdicts import Judgement
+from harness.common.nested import config_difference, flatten
+from harness.execution.schedule import Counts
+from harness.execution.stages import choices
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
+from harness.reporting.phrases import NOTHING
 from harness.slurm.queue import Queue
-from harness.stages import choices
 from harness.store.paths import Paths, RunPaths
 from harness.store.records import Record, Spec
-from harness.task import Metric
-from harness.verdicts import Judgement
-from harness.wording import NOTHING
+from harness.tasks.protocol import Metric
+from harness.terminal.choices import chosen
+from harness.terminal.dry_run import heading
+from harness.terminal.queue import table
+from harness.terminal.summary import claims, expected
+from harness.terminal.tables import INDENT, WARNING, Column, Grid, printable, styled
 
 ORDER = ("supported", "equivalent", "refuted", "inconclusive")
 
@@ -75,7 +75,7 @@ def overview(rows: Sequence[Row]) -> RenderableType:
     cells = []
     for row in rows:
         numbers = [row.running, row.waiting, row.failed, *([row.diverged] if diverged else [])]
-        updated = NOTHING if row.updated is None else wording.ago(row.updated)
+        updated = NOTHING if row.updated is None else phrases.ago(row.updated)
         cells.append([row.name, row.done, *(dotted(number) for number in numbers), row.came_to, updated])
     numbers_of = [Column(name, "right") for name in headings]
     return Grid(
@@ -101,7 +101,7 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, qu
     """
     plan = standing.plan
     lines: list[RenderableType] = [*heading(plan)]
-    stage, marker = wording.stage(plan), wording.rehearsal(plan)
+    stage, marker = phrases.stage(plan), phrases.rehearsal(plan)
     lines += [styled(stage)] if stage else []
     lines += [styled((printable(marker), WARNING))] if marker else []
     lines += [Text(), overview([row(standing)])]
@@ -110,15 +110,15 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, qu
     elif plan.claims:
         lines += [Text(), expected(plan, records)]
     if standing.resumed:
-        flag = f"{wording.plural(standing.resumed, 'run')} {wording.RESUMED} (by the program itself)"
+        flag = f"{phrases.plural(standing.resumed, 'run')} {phrases.RESUMED} (by the program itself)"
         lines += [Text(), styled((flag, WARNING))]
-    if wording.tunes(plan) and (found := choices(plan, records)):
+    if phrases.tunes(plan) and (found := choices(plan, records)):
         lines.append(chosen(plan, found))
     rows = []
     for state in ("running", "interrupted", "diverged", "failed"):
         for run in plan.runs:
             if records[run.id].state == state:
-                length = wording.epochs(plan.variants[run.variant])
+                length = phrases.epochs(plan.variants[run.variant])
                 rows.append([state, f"{run.variant} seed {run.seed}", *_where(records[run.id], length, paths.run(run.id))])
     if rows:
         columns = [Column("state", holds="states"), Column("run", holds="labels"), Column("where"), Column("more")]
@@ -128,10 +128,10 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, qu
         lines += [Text(), *table(queue, records, labels)]
     retry = [state for state in ("failed", "diverged") if getattr(standing.counts, state)]
     if retry:
-        again = f"again: {wording.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"
+        again = f"again: {phrases.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"
         lines += [Text(), styled(printable(again))]
     report = paths.report(plan.name) / "index.html"
-    writing = shlex.join(["harness", "report", plan.name, *wording.elsewhere(paths.root)])
+    writing = shlex.join(["harness", "report", plan.name, *phrases.elsewhere(paths.root)])
     if plan.selection is None or report.is_file():
         lines += [Text(), styled(f"report  {report}" if report.is_file() else f"report  none yet; write it with: {writing}")]
     return Group(*lines)
@@ -141,7 +141,7 @@ def _where(record: Record, length: int | None, paths: RunPaths) -> list[str]:
     """A run's place, and what helps a person to find or understand it."""
     place = epoch_of(record.epoch, length)
     if record.state == "running":
-        beat = "" if record.beat_age_s is None else f"beat {wording.ago(record.beat_age_s)}"
+        beat = "" if record.beat_age_s is None else f"beat {phrases.ago(record.beat_age_s)}"
         return [place, "   ".join(filter(None, [holder(record), beat]))]
     if record.state == "interrupted":
         return [place, "goes on when it is run again"]
@@ -185,9 +185,9 @@ def one_run(  # noqa: PLR0917 - what is known of a run, each of it named
         "plans": ", ".join(plans) or "none",
         "searches": ", ".join(trials) or None,
         "epochs": record.epoch,
-        "trained": None if record.seconds is None else wording.clock(record.seconds),
+        "trained": None if record.seconds is None else phrases.clock(record.seconds),
         "ended": record.ended_at,
-        "trust": wording.RESUMED if resumed else None,
+        "trust": phrases.RESUMED if resumed else None,
         "trained by": holder(record) if record.state == "running" else None,
         "W&B": url,
     }

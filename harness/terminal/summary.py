@@ -10,14 +10,14 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from harness import wording
-from harness.console.grid import GAP, INDENT, WARNING, Column, Grid, Sentence, printable, styled
-from harness.console.screens import starred
-from harness.plan import Plan
+from harness.analysis.verdicts import Judgement, Table, Verdict
+from harness.analysis.verdicts.pairing import pairings
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
 from harness.store.records import Record
-from harness.task import Metric
-from harness.verdicts import Judgement, Table, Verdict
-from harness.verdicts.pairing import pairings
+from harness.tasks.protocol import Metric
+from harness.terminal.dry_run import starred
+from harness.terminal.tables import GAP, INDENT, WARNING, Column, Grid, Sentence, printable, styled
 
 # One word, one style; the word itself says what it means.
 LEAST_ROOM = 12  # cells of a column of text; narrower it would be one of letters
@@ -41,9 +41,9 @@ def ending(
 ) -> RenderableType:
     """The table with how to read it, a line a claim, and where the report is. `metrics` are all that a claim may name."""
     lines: list[RenderableType] = [means(plan, table, metrics[table.metric])]
-    said = [wording.reading(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
+    said = [phrases.reading(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
     lines += [Sentence(line) for line in said if line]
-    marker = wording.rehearsal(plan)
+    marker = phrases.rehearsal(plan)
     lines += [styled(" " * INDENT, (printable(marker), WARNING))] if marker else []
     if judgement.verdicts:
         lines += [Text(), claims(plan, records, judgement, metrics)]
@@ -52,16 +52,16 @@ def ending(
 
 def means(plan: Plan, table: Table, metric: Metric) -> Grid:
     """A row a variant: n, mean ± sd, and at a look the difference with its interval and p; without what there is none of."""
-    places = wording.decimals([row.mean for row in table.rows], metric)
+    places = phrases.decimals([row.mean for row in table.rows], metric)
     # A percentage is known for one by its name; other units are not.
     unit = "" if metric.unit == "%" else metric.unit
-    columns = [Column("variant", holds="labels"), Column("n", "right"), Column(wording.axis(table.metric, unit), "right")]
-    rows = [[starred(row.variant, plan), str(row.n), wording.spread(row.mean, row.sd, places)] for row in table.rows]
+    columns = [Column("variant", holds="labels"), Column("n", "right"), Column(phrases.axis(table.metric, unit), "right")]
+    rows = [[starred(row.variant, plan), str(row.n), phrases.spread(row.mean, row.sd, places)] for row in table.rows]
     if table.seeds and len(plan.variants) > 1:
-        columns += [Column(wording.axis("difference", unit), "right"), Column(wording.confidence(table.level))]
+        columns += [Column(phrases.axis("difference", unit), "right"), Column(phrases.confidence(table.level))]
         for cells, row in zip(rows, table.rows, strict=True):
-            cells += [wording.signed(row.difference, places), wording.interval(row.interval, places)]
-        if any(shown := [wording.p_value(row.p) for row in table.rows]):
+            cells += [phrases.signed(row.difference, places), phrases.interval(row.interval, places)]
+        if any(shown := [phrases.p_value(row.p) for row in table.rows]):
             columns.append(Column("p", "right"))
             rows = [[*cells, p] for cells, p in zip(rows, shown, strict=True)]
     return Grid(columns, rows)
@@ -83,7 +83,7 @@ def correlation(table: Table) -> str | None:
 def stopped(plan: Plan, judgement: Judgement) -> str | None:
     """At which look training stopped, where it was not the last; None else."""
     last = plan.looks[-1]
-    if not judgement.finished or judgement.look >= last or wording.seeds(plan) > last:
+    if not judgement.finished or judgement.look >= last or phrases.seeds(plan) > last:
         return None
     return f"stopped at {judgement.look} of {last} seeds; effects at an early stop are inflated"
 
@@ -93,12 +93,12 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
     first = next(iter(metrics))
     entries = []
     for place, verdict in enumerate(judgement.verdicts, 1):
-        warning = "" if verdict.registered else wording.CHANGED.removeprefix("CLAIMS ")
+        warning = "" if verdict.registered else phrases.CHANGED.removeprefix("CLAIMS ")
         said = _said(plan, records, judgement, verdict, metrics)
-        claim = wording.asserted(verdict.claim, named=verdict.claim.metric != first)
+        claim = phrases.asserted(verdict.claim, named=verdict.claim.metric != first)
         entries.append(_Entry(str(place), claim, verdict.verdict.upper(), said, warning))
         if len(verdict.rows) > 1:
-            parts = [(row, wording.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
+            parts = [(row, phrases.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
             entries += [_Entry("", f"  {row.subject}", row.verdict.upper(), part) for row, part in parts]
     lines: list[RenderableType] = [_Entries(tuple(entries))]
     if judgement.holding:
@@ -113,7 +113,7 @@ def expected(plan: Plan, records: Mapping[str, Record]) -> RenderableType:
     several = len({claim.metric for claim in plan.claims}) > 1
     return _Entries(
         tuple(
-            _Entry(str(place), wording.asserted(claim, named=several), "WAITING", waiting(plan, records))
+            _Entry(str(place), phrases.asserted(claim, named=several), "WAITING", waiting(plan, records))
             for place, claim in enumerate(plan.claims, 1)
         )
     )
@@ -126,11 +126,11 @@ def _said(
     if verdict.verdict == "waiting":
         return waiting(plan, records)
     following = next((look for look in plan.looks if look > judgement.look), None)
-    said = wording.outcome(verdict, metrics, None if judgement.finished else following)
+    said = phrases.outcome(verdict, metrics, None if judgement.finished else following)
     if verdict.verdict == "inconclusive" and verdict.open and not judgement.finished:
         return f"so far {said}"
     early = verdict.decided_at is not None and verdict.decided_at < judgement.look
-    return f"{said}, decided at {wording.plural(verdict.decided_at or 0, 'seed')}" if early else said
+    return f"{said}, decided at {phrases.plural(verdict.decided_at or 0, 'seed')}" if early else said
 
 
 def waiting(plan: Plan, records: Mapping[str, Record]) -> str:
@@ -138,7 +138,7 @@ def waiting(plan: Plan, records: Mapping[str, Record]) -> str:
     first = plan.looks[0]
     ended = [records[run.id].ended for run in plan.runs if run.seed < plan.after(first)]
     what = "first look" if len(plan.looks) > 1 else "judged"
-    return f"{what} at {wording.plural(first, 'seed')}: {sum(ended)} of {len(ended)} runs in"
+    return f"{what} at {phrases.plural(first, 'seed')}: {sum(ended)} of {len(ended)} runs in"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from harness import wording
+from harness.reporting import phrases
 
 GAP = 3
 INDENT = 2
@@ -69,7 +69,7 @@ class Grid:
         widths = self._widths(cells, width)
         for place, size in enumerate(widths):
             if self.columns[place].holds == "labels":
-                for row, label in zip(cells[1:], wording.shorten([row[place] for row in cells[1:]], size), strict=True):
+                for row, label in zip(cells[1:], phrases.shorten([row[place] for row in cells[1:]], size), strict=True):
                     row[place] = label
         # The mark says that the terminal, not the harness, left something out.
         mark = " " * GAP + "…" if len(widths) < len(self.columns) else ""

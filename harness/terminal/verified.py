@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from harness import wording
-from harness.console.grid import INDENT, Column, Grid, printable, styled
-from harness.repeat import Repetition
+from harness.execution.retrain import Repetition
+from harness.reporting import phrases
+from harness.store.check.finding import Finding
 from harness.store.records import encode
-from harness.whole.finding import Finding
+from harness.terminal.tables import INDENT, Column, Grid, printable, styled
 
 NOTES_SHOWN = 20
 
@@ -20,7 +20,7 @@ NOTES_SHOWN = 20
 def findings(looked_at: str, found: Sequence[Finding]) -> RenderableType:
     """Every problem with what to do, then notes. `looked_at` is what was checked, such as `6 runs and 1 plan`."""
     problems, notes = split(found)
-    lines = [f"{looked_at}: {wording.plural(len(problems), 'problem') if problems else 'whole'}"]
+    lines = [f"{looked_at}: {phrases.plural(len(problems), 'problem') if problems else 'whole'}"]
     for problem in problems:
         lines.append(f"wrong  {problem.path}: {problem.what}")
         lines += [f"       {problem.advice}"] if problem.advice else []
@@ -37,8 +37,8 @@ def split(found: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
 
 def repetition(again: Repetition) -> RenderableType:
     """Whether a run trained again gave the same bits, else by how much it differs and what may explain it."""
-    threads = "" if again.threads is None else f", {wording.plural(again.threads, 'thread')}"
-    means = f"{wording.plural(again.epochs, 'epoch')} on {again.device} ({again.accelerator}{threads}), {again.seconds:.1f} s"
+    threads = "" if again.threads is None else f", {phrases.plural(again.threads, 'thread')}"
+    means = f"{phrases.plural(again.epochs, 'epoch')} on {again.device} ({again.accelerator}{threads}), {again.seconds:.1f} s"
     difference = again.difference
     if difference.none:
         lines: list[RenderableType] = [styled(printable(f"{again.run_id}  same bits: {means}"))]

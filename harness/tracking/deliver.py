@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import StoreError
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.paths import RunPaths
 from harness.store.records import Store

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from harness import interpreter
+from harness.common import python_command
 from harness.errors import StoreError
 from harness.store import atomic
 from harness.store.paths import Paths
@@ -56,7 +56,7 @@ class MirrorProcess:
         log = paths.wandb / "mirror.log"
         atomic.make_folder(log.parent)
         reading, writing = os.pipe()
-        command = [*interpreter.command("harness.tracking.mirror"), str(paths.root), choice.kind, str(os.getpid())]
+        command = [*python_command.command("harness.tracking.mirror"), str(paths.root), choice.kind, str(os.getpid())]
         try:
             with log.open("ab") as output:
                 process = subprocess.Popen(command, stdin=reading, stdout=output, stderr=output, start_new_session=True)

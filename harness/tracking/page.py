@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store.provenance import Provenance
 from harness.store.records import Result, Spec
 from harness.store.trialruns import Membership

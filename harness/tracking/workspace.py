@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import StoreError
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.paths import Paths
-from harness.task import Metric
+from harness.tasks.protocol import Metric
 from harness.tracking.client import UnreachableError, told_of
 from harness.tracking.login import home_folder, read_login
 from harness.tracking.page import LONGEST_NAME

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from harness.training.config import Config, Model
-from harness.training.loop import new_network
+from harness.tasks.cifar_resnet.config import Config, Model
+from harness.tasks.cifar_resnet.loop import new_network
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SMOKE = {"stem_width": 16, "widths": (16, 32, 64), "depths": (1, 1, 1)}
@@ -108,7 +108,7 @@ def test_both_sides_train_the_same_network(script: Any, model: dict[str, Any], p
 
 
 def test_both_sides_look_ahead_alike(script: Any) -> None:
-    from harness.training import optim
+    from harness.tasks.cifar_resnet import optim
 
     def trained(wrapper: Any) -> torch.Tensor:
         weight = torch.nn.Parameter(torch.ones(3))

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from conftest import TESTS
 
-from harness.plan import Plan
-from harness.progress import Course
+from harness.execution.schedule import Course
+from harness.experiment.plan import Plan
 from harness.store import atomic, lease
 from harness.store.records import Store
 

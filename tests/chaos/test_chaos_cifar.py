@@ -15,7 +15,7 @@ from monkey import QUICK, Machine, Monkey
 
 from harness import worker
 from harness.experiment import load_experiment
-from harness.plan import make_plan
+from harness.experiment.plan import make_plan
 from harness.store import checkpoint
 from harness.store.records import Store
 

@@ -18,7 +18,7 @@ from monkey import DISK_FULL, FILES, QUICK, STOPS, Machine, Monkey, other_machin
 
 from harness import status, worker
 from harness.experiment import load_experiment
-from harness.plan import make_plan
+from harness.experiment.plan import make_plan
 from harness.store import atomic
 from harness.store.atomic import read_json
 from harness.store.provenance import Provenance

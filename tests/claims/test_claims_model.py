@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from harness.claims import (
+from harness.common.yaml_nodes import read_text
+from harness.experiment import designs
+from harness.experiment.claims import (
     Claim,
     ComparisonClaim,
     ContrastClaim,
@@ -25,11 +27,9 @@ from harness.claims import (
     members,
     read_claim,
 )
-from harness.claims.model import DoseClaim, ProportionClaim, RangeClaim, level_names
-from harness.experiment import designs
+from harness.experiment.claims.model import DoseClaim, ProportionClaim, RangeClaim, level_names
 from harness.experiment.designs import FactorDraft, Level
-from harness.task import Metric
-from harness.yamlfile import read_text
+from harness.tasks.protocol import Metric
 
 Levels = Mapping[str, Sequence[str]]
 RATES: Levels = {"lr": ("0.1", "0.2", "0.4"), "schedule": ("cosine", "linear")}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.claims import KINDS, Claim, DeclineClaim, Factor, Setting, level_label, read_claim
-from harness.task import Metric
-from harness.yamlfile import read_text
+from harness.common.yaml_nodes import read_text
+from harness.experiment.claims import KINDS, Claim, DeclineClaim, Factor, Setting, level_label, read_claim
+from harness.tasks.protocol import Metric
 
 METRICS = {
     "test_accuracy": Metric("%", "maximize", cases="test_images"),

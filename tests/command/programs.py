@@ -10,7 +10,7 @@ import yaml
 
 from harness import worker
 from harness.experiment import load_experiment
-from harness.plan import Plan, make_plan
+from harness.experiment.plan import Plan, make_plan
 from harness.store.records import Record, Store
 
 # Walks towards a value that its rate decides; a seed moves it. Prints a line an epoch.

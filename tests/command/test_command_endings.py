@@ -206,7 +206,7 @@ def test_a_very_long_line_and_bytes_that_are_no_text_do_no_harm(store, tmp_path)
 
 
 def test_a_flood_of_output_is_kept_up_to_its_limit_and_at_its_end(store, tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.command.training.LOG_LIMIT", 1 << 20)
+    monkeypatch.setattr("harness.tasks.command.training.LOG_LIMIT", 1 << 20)
     script = "for i in range(200_000): print('progress', i)\nprint('epoch 1: loss 1.0')"
     plan = planned(tmp_path, script, command="{python} train.py")
     (end,) = trained(store, plan)

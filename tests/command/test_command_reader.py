@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from programs import WALK, experiment
 
-from harness.command.model import Knob, Program
-from harness.command.template import arguments
 from harness.errors import DataError, InputError
 from harness.experiment import load_experiment
-from harness.plan import make_plan
+from harness.experiment.plan import make_plan
+from harness.tasks.command.model import Knob, Program
+from harness.tasks.command.template import arguments
 
 HEAD = "question: Does it?\nseeds: 2\n"
 METRIC = "  metrics: {loss: {goal: minimize, pattern: 'loss (?P<value>\\S+)'}}\n"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.command.model import Program
-from harness.command.remarks import not_taken, remarks
+from harness.tasks.command.model import Program
+from harness.tasks.command.remarks import not_taken, remarks
 
 
 @pytest.mark.parametrize(

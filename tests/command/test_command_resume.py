@@ -9,15 +9,15 @@ import pytest
 from programs import LOSS, WALK, log_of, planned, trained
 
 from harness import worker
-from harness.attempt import Means, attempt
-from harness.command.program import Program
 from harness.errors import EXIT_INTERRUPTED, Interrupted
-from harness.plan import task_of
-from harness.planworker import job
+from harness.execution.attempt import Means, attempt
+from harness.execution.plan_worker import job
+from harness.experiment.plan import task_of
 from harness.store.atomic import read_json
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import read_rows
+from harness.tasks.command.program import Program
 
 # An epoch every 50 ms; keeps its place in {run_dir}/place, from which --resume goes on. Its process id goes to `pids`.
 SLOW = """

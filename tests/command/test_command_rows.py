@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.command.model import Measure
-from harness.command.rows import Lines, Rows
-from harness.task import TrainingFailed
+from harness.tasks.command.model import Measure
+from harness.tasks.command.rows import Lines, Rows
+from harness.tasks.protocol import TrainingFailed
 
 BOTH = {
     "train": Measure(goal="minimize", pattern=r"iter (?P<step>\d+): loss (?P<value>\S+)"),

@@ -7,9 +7,9 @@ import pytest
 from programs import WALK, experiment, planned, trained
 
 from harness import run, worker
-from harness.command.sources import named_files, program_files
 from harness.experiment import load_experiment
-from harness.plan import make_plan
+from harness.experiment.plan import make_plan
+from harness.tasks.command.sources import named_files, program_files
 
 
 def write(folder, files):

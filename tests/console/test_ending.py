@@ -15,13 +15,13 @@ import pytest
 from examples import ACTIVATIONS, activations_plan, amended, comparison, golden, image_records, images_plan
 from rich.console import Console
 
-from harness.console import documents
-from harness.console.ending import claims, correlation, ending, expected
-from harness.frames import runs_frame
-from harness.plan import Plan
-from harness.task import result_metrics
-from harness.tasks import find_task
-from harness.verdicts import judgement, table
+from harness.analysis.verdicts import judgement, table
+from harness.experiment.plan import Plan
+from harness.store.frames import runs_frame
+from harness.tasks.protocol import result_metrics
+from harness.tasks.registry import find_task
+from harness.terminal import json_output
+from harness.terminal.summary import claims, correlation, ending, expected
 
 REPORT = "results/reports/activations/index.html"
 LOOKS = (3, 5, 8, 12, 20)
@@ -198,7 +198,7 @@ def test_the_document_of_an_end_is_json_without_nan(values: Values) -> None:
     records = image_records(plan, values)
     runs = runs_frame(plan, records)
     metrics = result_metrics(find_task(plan.task))
-    document = documents.summary(plan, records, table(plan, runs), judgement(plan, runs), metrics, None)
+    document = json_output.summary(plan, records, table(plan, runs), judgement(plan, runs), metrics, None)
     again = json.loads(json.dumps(document, allow_nan=False))
     assert [len(again["verdicts"]), len(again["variants"]), again["variants"][0]["interval"]] == [3, 4, None]
     if values is ACTIVATIONS:

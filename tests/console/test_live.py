@@ -9,12 +9,12 @@ from examples import golden, images_plan, write_log
 from rich.console import Console
 from screened import CLAIM, METRIC, colours, completed, some_records, terminal, text
 
-from harness.console import screens, standing
-from harness.console.live import Live, Progress, cells, progress
-from harness.plan import Plan
-from harness.progress import Course
-from harness.progress import standing as count
+from harness.execution.schedule import Course
+from harness.execution.schedule import standing as count
+from harness.experiment.plan import Plan
 from harness.store.records import Record, Store
+from harness.terminal import dry_run, status
+from harness.terminal.live import Live, Progress, cells, progress
 
 
 def test_the_live_view_is_golden(store: Store) -> None:
@@ -122,12 +122,12 @@ def test_the_live_view_tells_failures_above_its_table_and_leaves_the_table_stand
 
 def test_states_are_coloured_and_the_same_words_of_a_person_are_not(store: Store) -> None:
     plan = images_plan(variants=("failed", "FAILED oom"), question="Why has REHEARSAL failed and DIVERGED?", profile=None)
-    assert [colours(line) for line in screens.heading(plan)] == [[]]
+    assert [colours(line) for line in dry_run.heading(plan)] == [[]]
     records = some_records(plan)
     assert colours(cells(plan, records, "test_accuracy", METRIC)) == [("FAILED", "bold red")]
-    shown = standing.one_plan(standing.Standing(plan, count(plan, records), 12.0), records, store.paths)
+    shown = status.one_plan(status.Standing(plan, count(plan, records), 12.0), records, store.paths)
     assert colours(shown) == [("failed     ", "red")]
-    assert colours(screens.marked("6 runs", images_plan())) == [("REHEARSAL: profile smoke, no evidence", "bold magenta")]
+    assert colours(dry_run.marked("6 runs", images_plan())) == [("REHEARSAL: profile smoke, no evidence", "bold magenta")]
 
 
 @pytest.mark.parametrize(("width", "height", "live"), [(100, 8, True), (100, 7, False), (48, 8, True), (47, 8, False)])

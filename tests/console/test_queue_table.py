@@ -6,9 +6,9 @@ import io
 
 from rich.console import Console
 
-from harness.console import queue
 from harness.slurm.queue import Queue, Task
 from harness.store.records import Record
+from harness.terminal import queue
 
 ONE, TWO, THREE = (letter * 12 for letter in "abc")
 TASKS = (

@@ -11,14 +11,14 @@ from rich.console import Console
 from screened import terminal, text
 from toy_task import TOY
 
-from harness.console.searches import ahead
-from harness.console.searches.ending import ending
-from harness.console.searches.live import SearchLive, SearchProgress, progress
-from harness.console.searches.standing import SearchStanding, row
 from harness.experiment.space import Choice, Range
 from harness.search import Study, Trial
 from harness.store.records import Store
-from harness.task import result_metrics
+from harness.tasks.protocol import result_metrics
+from harness.terminal.searches import dry_run
+from harness.terminal.searches.live import SearchLive, SearchProgress, progress
+from harness.terminal.searches.status import SearchStanding, row
+from harness.terminal.searches.summary import ending
 
 METRICS = result_metrics(TOY)
 STUDY = Study.model_validate(
@@ -107,7 +107,7 @@ def test_a_terminal_that_is_high_enough_gets_a_table(store: Store) -> None:
 
 
 def test_the_dry_run_names_conditions_constraints_and_choices() -> None:
-    shown = text(ahead.screen(ahead.Ahead(STUDY, METRICS, TRIALS, 4)))
+    shown = text(dry_run.screen(dry_run.Ahead(STUDY, METRICS, TRIALS, 4)))
     assert shown == golden("search_ahead.txt", shown)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from harness.common.yaml_nodes import plain, read_text
 from harness.errors import InputError
 from harness.experiment import load_experiment
 from harness.experiment.compose import ConfigTree
-from harness.training.config import Config
-from harness.yamlfile import plain, read_text
+from harness.tasks.cifar_resnet.config import Config
 
 BASE = """
 question: base?

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.common.nested import flatten
 from harness.errors import InputError
 from harness.experiment.space import Choice, Range, Value, active, changes, configure, shown, values_of
-from harness.flat import flatten
 
 
 class Sgd(BaseModel):

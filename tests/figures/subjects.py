@@ -13,11 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from harness.claims import Claim
-from harness.figures import Subject
-from harness.plan import Plan, PlannedRun
-from harness.task import Metric
-from harness.verdicts import Verdict, table
+from harness.analysis.verdicts import Verdict, table
+from harness.experiment.claims import Claim
+from harness.experiment.plan import Plan, PlannedRun
+from harness.reporting.figures import Subject
+from harness.tasks.protocol import Metric
 
 METRICS: Mapping[str, Metric] = {**ACCURACY, "parameters": Metric("", "minimize", exact=True)}
 

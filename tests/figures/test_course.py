@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from subjects import METRICS, overlapping, plan_of, subject_of, verdict, words
 
-from harness.claims.model import ThresholdClaim
-from harness.figures import Subject, course
-from harness.task import Metric
+from harness.experiment.claims.model import ThresholdClaim
+from harness.reporting.figures import Subject, course
+from harness.tasks.protocol import Metric
 
 PERCENT, NATS = Metric("%", "maximize"), Metric("nats", "minimize")
 MEASURED: Mapping[str, Metric] = {**METRICS, "train_accuracy": PERCENT, "test_loss": NATS}

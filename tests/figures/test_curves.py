@@ -14,10 +14,10 @@ from examples import ACCURACY
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harness.figures import curves, save
-from harness.figures.curves import MOST_LINES, MOST_VARIANTS, legend_layout
-from harness.figures.style import COLOURS, looks
-from harness.task import Metric
+from harness.reporting.figures import curves, save
+from harness.reporting.figures.curves import MOST_LINES, MOST_VARIANTS, legend_layout
+from harness.reporting.figures.style import COLOURS, looks
+from harness.tasks.protocol import Metric
 
 VARIANTS = ("relu", "leaky_relu")
 

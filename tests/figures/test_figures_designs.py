@@ -13,13 +13,13 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from subjects import crossed, doses, marks, overlapping, plan_of, runs_of, subject_of, verdict, words
 
-from harness.claims import ComparisonClaim, DeclineClaim, ProportionClaim, RangeClaim
-from harness.claims.model import ThresholdClaim
-from harness.figures import Subject, cost, dose, forest, grid, main_figure, pair, save
-from harness.figures.choice import design
-from harness.figures.forest import MOST_ROWS
-from harness.figures.style import COLOURS
-from harness.plan import Plan
+from harness.experiment.claims import ComparisonClaim, DeclineClaim, ProportionClaim, RangeClaim
+from harness.experiment.claims.model import ThresholdClaim
+from harness.experiment.plan import Plan
+from harness.reporting.figures import Subject, cost, dose, forest, grid, main_figure, pair, save
+from harness.reporting.figures.choice import design
+from harness.reporting.figures.forest import MOST_ROWS
+from harness.reporting.figures.style import COLOURS
 
 COMPONENTS = ("full", "without crop", "without flip", "bare", "only crop", "only flip")
 OVER = {"full": "bare", "without crop": "full", "without flip": "full", "bare": "bare", "only crop": "bare", "only flip": "bare"}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from subjects import overlapping, words
 
-from harness.figures import network, save
-from harness.figures.network import amount
-from harness.task import Part
+from harness.reporting.figures import network, save
+from harness.reporting.figures.network import amount
+from harness.tasks.protocol import Part
 
 
 def block(name: str, *, beside: bool) -> Part:

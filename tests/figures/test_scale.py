@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.figures.scale import scale
+from harness.reporting.figures.scale import scale
 
 
 @pytest.mark.parametrize(

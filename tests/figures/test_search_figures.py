@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from searched import study_of, trials_of
 from subjects import words
 
-from harness import figures
-from harness.figures import Confirmed, Fresh, SearchSubject
-from harness.figures.searched import position
+from harness.reporting import figures
+from harness.reporting.figures import Confirmed, Fresh, SearchSubject
+from harness.reporting.figures.searched import position
 from harness.search import Study, Trial
-from harness.task import Metric
+from harness.tasks.protocol import Metric
 
 METRICS = {"validation_accuracy": Metric("%", "maximize"), "parameters": Metric("parameters", "minimize", exact=True)}
 DRAWN = (figures.history, figures.slices, figures.parallel)

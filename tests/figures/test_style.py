@@ -9,8 +9,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from subjects import plan_of, subject_of
 
-from harness.figures import pair, save
-from harness.figures.style import COLOURS, MARKERS, looks
+from harness.reporting.figures import pair, save
+from harness.reporting.figures.style import COLOURS, MARKERS, looks
 
 
 def luminance(colour: str) -> float:

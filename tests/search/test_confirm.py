@@ -10,18 +10,18 @@ import pytest
 from searched import LEAK, confirm, ended, keep, study_of, trials_of
 from searching import SPACE, toy_search
 
+from harness.common.stopping import Stop
 from harness.errors import InputError, PlanChanged
+from harness.execution.plan_worker import Worker
+from harness.execution.stages import begin, following
+from harness.execution.trainer import Options
 from harness.experiment.file import Confirm
-from harness.plan import Plan
-from harness.planworker import Worker
+from harness.experiment.plan import Plan
 from harness.search import Study, Trial
-from harness.search.confirm import FINAL_SEED, TOP_SEED, names, top_plan
 from harness.search.confirmation import begin_confirmation, earlier
-from harness.stages import begin, following
-from harness.stop import Stop
+from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, names, top_plan
 from harness.store import atomic
 from harness.store.records import Store
-from harness.trainer import Options
 
 
 def asked_anew(store: Store, study: Study, seeds: int) -> Study:

@@ -12,7 +12,7 @@ from searching import SPACE, begun, toy_search, watch, worker
 
 from harness.errors import InputError, StoreError
 from harness.search import prepare
-from harness.search.desk import Desk, Ending, Ticket, look
+from harness.search.broker import Desk, Ending, Ticket, look
 from harness.search.trials import Trial, counted
 from harness.store import atomic
 from harness.store import lease as leases

@@ -14,7 +14,7 @@ import pytest
 from searching import SPACE, begun, finish, held_by, kill, outcomes, postgres, toy_search, worker, workers
 
 from harness.search import Study, prepare
-from harness.search.desk import Desk
+from harness.search.broker import Desk
 from harness.search.trials import counted
 from harness.store.provenance import Provenance, Start
 from harness.store.records import Store

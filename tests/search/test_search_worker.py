@@ -19,14 +19,14 @@ from searching import SPACE, begun, toy_search, worker
 from harness import sweep
 from harness import worker as command
 from harness.errors import StoreError
-from harness.plan import Plan
-from harness.search.confirm import names
+from harness.execution.trainer import PATIENCE
+from harness.experiment.plan import Plan
+from harness.search.broker import Desk
 from harness.search.confirmation import earlier
-from harness.search.desk import Desk
+from harness.search.confirmation_plans import names
 from harness.search.trials import Trial, counted
 from harness.store import atomic
 from harness.store.records import Store
-from harness.trainer import PATIENCE
 
 
 def searched(store: Store, folder: Path, search: str, config: str = "{}") -> list[Trial]:

@@ -12,7 +12,7 @@ from searching import SPACE, begun, toy_search, watch
 from harness.errors import PlanChanged, StoreError
 from harness.search import Study, prepare
 from harness.search.place import in_training
-from harness.search.shelf import load_studies, load_study, settle, study_names
+from harness.search.reconcile import load_studies, load_study, settle, study_names
 from harness.store.records import Store
 
 SEARCH = f"{{space: {SPACE}, trials: 4}}"

@@ -23,7 +23,7 @@ from mini_slurm import mini_slurm
 
 from harness import worker
 from harness.experiment import load_experiment
-from harness.plan import Plan, make_plan
+from harness.experiment.plan import Plan, make_plan
 from harness.store import lease, provenance
 from harness.store.atomic import read_json
 from harness.store.provenance import Provenance

@@ -11,8 +11,8 @@ import pytest
 from conftest import TESTS
 
 from harness.slurm import scratch
-from harness.training import decoded
-from harness.training.decoded import Source
+from harness.tasks.cifar_resnet import decoded
+from harness.tasks.cifar_resnet.decoded import Source
 
 
 @pytest.fixture

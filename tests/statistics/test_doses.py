@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from harness.statistics import (
+from harness.analysis.statistics import (
     best_in_range,
     declines_beyond,
     holm,

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from harness.statistics import best_in_range, holm, paired, possible_optima, sequential_level, sequential_p
-from harness.statistics.sample import summary
+from harness.analysis.statistics import best_in_range, holm, paired, possible_optima, sequential_level, sequential_p
+from harness.analysis.statistics.sample import summary
 
 LEVEL = 0.05
 MARGIN = 0.25

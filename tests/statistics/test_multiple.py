@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 from test_paired import BASE, VARIANTS
 
-from harness.statistics import holm, paired
+from harness.analysis.statistics import holm, paired
 
 families = st.lists(st.floats(0, 1), min_size=1, max_size=10)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
-from harness.statistics import Paired, paired, threshold
+from harness.analysis.statistics import Paired, paired, threshold
 
 BASE = [93.12, 92.87, 93.25, 93.01, 92.95]
 VARIANTS = {

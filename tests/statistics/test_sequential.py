@@ -13,7 +13,7 @@ from scipy.integrate import quad
 from scipy.stats import nct
 from scipy.stats import t as student
 
-from harness.statistics import (
+from harness.analysis.statistics import (
     Levels,
     calibrate,
     e_value,

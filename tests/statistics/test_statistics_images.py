@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from harness.statistics import crossed
+from harness.analysis.statistics import crossed
 
 
 def drawn(n: int, m: int, seeds: float, images: float, generator: np.random.Generator) -> np.ndarray:

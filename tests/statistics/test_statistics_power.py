@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.power import TTestPower
 
-from harness.statistics import detectable, power, seeds_needed, seeds_range
-from harness.statistics.power import MOST_SEEDS
-from harness.statistics.sample import summary
+from harness.analysis.statistics import detectable, power, seeds_needed, seeds_range
+from harness.analysis.statistics.power import MOST_SEEDS
+from harness.analysis.statistics.sample import summary
 
 
 def test_the_reference_numbers_are_met() -> None:

@@ -13,7 +13,7 @@ import harness
 from harness.errors import InputError
 from harness.store import provenance, snapshot
 from harness.store.paths import Paths
-from harness.tasks import find_task
+from harness.tasks.registry import find_task
 
 ROOT = Path(harness.__file__).parent.parent
 
@@ -155,7 +155,7 @@ def test_data_among_the_code_are_refused_by_name(project: Path, monkeypatch: pyt
 def test_what_is_kept_of_this_project_works_by_itself(tmp_path: Path) -> None:
     provenance.code.cache_clear()
     made = snapshot.snapshot(Paths(tmp_path / "results"))
-    script = "import harness.slurm.scripts as s, harness.training.imagefolder; print(s.__file__); s.TEMPLATES.joinpath('worker.sbatch').read_text()"
+    script = "import harness.slurm.scripts as s, harness.tasks.cifar_resnet.image_folder; print(s.__file__); s.TEMPLATES.joinpath('worker.sbatch').read_text()"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(made.imports[0]), "PYTHONSAFEPATH": "1"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     assert done.returncode == 0, done.stderr

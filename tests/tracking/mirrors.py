@@ -14,13 +14,13 @@ from typing import Any
 from conftest import TESTS
 from runfile import rows as rows_in
 
-from harness.plan import Plan
-from harness.planworker import Worker
-from harness.stop import Stop
+from harness.common.stopping import Stop
+from harness.execution.plan_worker import Worker
+from harness.execution.trainer import Options
+from harness.experiment.plan import Plan
 from harness.store.records import Store, read_rows
 from harness.tracking.feed import Feed, MirrorProcess, end_session
 from harness.tracking.login import Choice
-from harness.trainer import Options
 
 
 def train(store: Store, plan: Plan, **options: Any) -> None:

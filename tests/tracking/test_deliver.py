@@ -10,7 +10,7 @@ import pytest
 from conftest import PlanMaker
 from mirrors import train
 
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store.records import Store
 from harness.tracking import delivery
 from harness.tracking.client import UnreachableError

@@ -16,7 +16,7 @@ from mirrors import begin, measured, mirror, offline_rows, show, train, until
 from runfile import exit_code
 from wandb_server import ENTITY, KEY, PROJECT, Server
 
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows, write_rows

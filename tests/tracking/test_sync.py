@@ -12,7 +12,7 @@ from mirrors import harness, measured, show, train
 from wandb_server import ENTITY, KEY, PROJECT, Server
 
 from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store.atomic import read_json
 from harness.store.provenance import Provenance
 from harness.store.records import Store

@@ -13,14 +13,14 @@ from conftest import TESTS, PlanMaker
 from mirrors import harness, measured, offline_rows, until
 from wandb_server import Server
 
+from harness.common.stopping import Stop
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK
-from harness.planworker import Worker
-from harness.stop import Stop
+from harness.execution.plan_worker import Worker
+from harness.execution.trainer import Options
 from harness.store.records import Store
 from harness.tracking import NoTracker, make_tracker
 from harness.tracking.deliver import mirrored_runs, survey
 from harness.tracking.tracker import MirrorTracker
-from harness.trainer import Options
 
 EXPERIMENT = """
 question: Which toy walks best?

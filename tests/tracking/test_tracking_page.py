@@ -7,7 +7,7 @@ from typing import Any
 
 from conftest import PlanMaker
 
-from harness.plan import Plan, Selection
+from harness.experiment.plan import Plan, Selection
 from harness.store.records import Result, Spec
 from harness.store.trialruns import Membership
 from harness.tracking.page import LONGEST_TAG, ending, page, secrets_in, without_secrets

@@ -13,9 +13,9 @@ from toy_task import TOY
 from wandb_server import ENTITY, PROJECT, Server
 
 from harness.errors import EXIT_OK
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store.records import Store
-from harness.task import result_metrics
+from harness.tasks.protocol import result_metrics
 from harness.tracking.workspace import PANELS, fill, layout
 
 VARIANTS = {"base": {}, "better": {"effect": 5.0}}

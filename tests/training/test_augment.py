@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.training import augment, colour, config, data, geometry
-from harness.training.streams import stream
-from harness.training.vision import import_torchvision
+from harness.tasks.cifar_resnet import augment, colour, config, data, geometry
+from harness.tasks.cifar_resnet.streams import stream
+from harness.tasks.cifar_resnet.vision import import_torchvision
 
 import_torchvision()
 FUNCTIONAL: Any = importlib.import_module("torchvision.transforms.v2.functional")

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from harness.errors import DataError
-from harness.training import cifar10, config, data
-from harness.training.vision import import_torchvision
+from harness.tasks.cifar_resnet import cifar10, config, data
+from harness.tasks.cifar_resnet.vision import import_torchvision
 
 ARCHIVE = "cifar-10-python.tar.gz"  # the name that our messages and pages give
 

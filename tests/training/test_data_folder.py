@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from harness.errors import DataError
-from harness.training import archive, config, data
-from harness.training.imagefolder import list_images
+from harness.tasks.cifar_resnet import archive, config, data
+from harness.tasks.cifar_resnet.image_folder import list_images
 
 Files = dict[str, bytes]
 
@@ -74,7 +74,7 @@ def test_facts_name_fingerprint_classes_and_counts(tmp_path: Path) -> None:
 
 
 def test_facts_need_no_torch() -> None:
-    code = "import sys; from harness.training import config, data; data.facts(config.Data(dataset='cifar10_mini')); print('torch' in sys.modules)"
+    code = "import sys; from harness.tasks.cifar_resnet import config, data; data.facts(config.Data(dataset='cifar10_mini')); print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "False\n"
 

@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 
 from harness.errors import DataError
-from harness.training import config, data, decoded, imagefolder
-from harness.training.cifar10 import MEAN, STD
-from harness.training.subsets import quotas, stratified
+from harness.tasks.cifar_resnet import config, data, decoded, image_folder
+from harness.tasks.cifar_resnet.cifar10 import MEAN, STD
+from harness.tasks.cifar_resnet.subsets import quotas, stratified
 
 SIZE = 8
 
@@ -187,10 +187,10 @@ def test_a_picture_replaced_by_one_of_the_same_size_is_seen(noise: Path) -> None
 
 
 def test_data_that_changed_since_they_were_listed_are_refused(noise: Path) -> None:
-    listing = imagefolder.list_images(noise)
+    listing = image_folder.list_images(noise)
     (noise / "test/b/02.png").write_bytes(b"other")
     with pytest.raises(DataError, match="changed while it was read"):
-        list(imagefolder.read_images(noise, listing))
+        list(image_folder.read_images(noise, listing))
 
 
 def load_in_child(root: str, start: object, sums: object) -> None:

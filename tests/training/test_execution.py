@@ -10,10 +10,10 @@ import pytest
 import torch
 from tiny_runs import always, data_set, never, rows, settings, through_a_file
 
-from harness.training import execution, optim
-from harness.training.config import Config
-from harness.training.execution import COMPILE_FROM, Execution
-from harness.training.loop import Run
+from harness.tasks.cifar_resnet import execution, optim
+from harness.tasks.cifar_resnet.config import Config
+from harness.tasks.cifar_resnet.execution import COMPILE_FROM, Execution
+from harness.tasks.cifar_resnet.loop import Run
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 COMPILED, GRAPHED = Execution(compiled=True), Execution(graphed=True)
@@ -203,7 +203,7 @@ def test_what_preparing_takes_is_not_training_time(monkeypatch: pytest.MonkeyPat
         return compute
 
     monkeypatch.setattr(execution, "recorded", slow)
-    monkeypatch.setattr("harness.training.loop.time.perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("harness.tasks.cifar_resnet.loop.time.perf_counter", lambda: float(next(clock)))
     row = run(GRAPHED).advance(never)
     assert row is not None
     seconds = row["seconds"]
@@ -257,7 +257,7 @@ def test_compiled_steps_agree_with_eager_ones(tmp_path: Any, monkeypatch: pytest
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 class TestOnCuda:
     def losses(self, how: Execution, **blocks: Any) -> tuple[list[dict[str, Any]], Run]:
-        from harness.training.data import DataSet, Images
+        from harness.tasks.cifar_resnet.data import DataSet, Images
 
         def moved(images: Images) -> Images:
             return Images(images.pixels.cuda(), images.labels.cuda())

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from harness.training import data
-from harness.training.config import Config
-from harness.training.loop import Run
+from harness.tasks.cifar_resnet import data
+from harness.tasks.cifar_resnet.config import Config
+from harness.tasks.cifar_resnet.loop import Run
 
 GOLDEN = Path(__file__).parent / "golden" / "curve.json"
 COMPARED = ("learning_rate", "train_loss", "test_loss")

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from harness.training import config, initial, model
+from harness.tasks.cifar_resnet import config, initial, model
 
 SMALL = config.Model(stem_width=8, widths=(8, 16), depths=(2, 2))
 

@@ -8,9 +8,9 @@ from tiny_runs import COSTS, SIZE, data_set, never, rows, run, settings, through
 from torch.nn import functional as F
 
 from harness.errors import DeviceError, InputError
-from harness.training import augment, config, evaluate, model, optim, schedule
-from harness.training.loop import Run
-from harness.training.streams import stream
+from harness.tasks.cifar_resnet import augment, config, evaluate, model, optim, schedule
+from harness.tasks.cifar_resnet.loop import Run
+from harness.tasks.cifar_resnet.streams import stream
 
 ROW = ["epoch", "step", "learning_rate", "train_loss", "train_accuracy", "test_loss", "test_accuracy"]
 

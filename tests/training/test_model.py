@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from harness.training import config, model
+from harness.tasks.cifar_resnet import config, model
 
 SMOKE = config.Model(stem_width=16, widths=(16, 32, 64), depths=(1, 1, 1))
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.training import config, optim
+from harness.tasks.cifar_resnet import config, optim
 
 
 def parameters() -> list[Tensor]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.task import Outlined, Part
-from harness.training import config, model
-from harness.training.outline import outline
-from harness.training.task import CIFAR_RESNET
+from harness.tasks.cifar_resnet import config, model
+from harness.tasks.cifar_resnet.outline import outline
+from harness.tasks.cifar_resnet.task import CIFAR_RESNET
+from harness.tasks.protocol import Outlined, Part
 
 SOURCE = outline(config.Model(), 10, 32)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from harness.training import config, schedule
+from harness.tasks.cifar_resnet import config, schedule
 
 LR = 0.4
 EPOCHS = 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from harness.training.streams import stream, stream_seed
+from harness.tasks.cifar_resnet.streams import stream, stream_seed
 
 
 def test_the_derivation_of_seeds_never_changes() -> None:

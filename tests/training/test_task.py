@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from harness.errors import DeviceError
-from harness.task import Training
-from harness.tasks import TASKS, find_task
-from harness.training import task
-from harness.training.config import Config
-from harness.training.task import CIFAR_RESNET
+from harness.tasks.cifar_resnet import task
+from harness.tasks.cifar_resnet.config import Config
+from harness.tasks.cifar_resnet.task import CIFAR_RESNET
+from harness.tasks.protocol import Training
+from harness.tasks.registry import TASKS, find_task
 
 SMALL = {
     "data": {"dataset": "cifar10_mini", "train_limit": 40},
@@ -21,7 +21,7 @@ SMALL = {
 def test_importing_planning_and_fingerprinting_need_no_torch():
     code = """
 import sys
-from harness.tasks import find_task
+from harness.tasks.registry import find_task
 task = find_task("cifar_resnet")
 config = task.resolve(task.Config.model_validate({"data": {"dataset": "cifar10_mini"}}), "cpu")
 assert len(task.fingerprint(config)) > 10

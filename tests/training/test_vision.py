@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from harness.training.vision import import_torchvision
+from harness.tasks.cifar_resnet.vision import import_torchvision
 
 
 def test_torchvision_imports_with_its_data_sets_and_transforms() -> None:

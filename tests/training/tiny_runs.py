@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from harness.training import config
-from harness.training.data import DataSet, Images
-from harness.training.loop import Run
+from harness.tasks.cifar_resnet import config
+from harness.tasks.cifar_resnet.data import DataSet, Images
+from harness.tasks.cifar_resnet.loop import Run
 
 SIZE = 8
 COSTS = ["seconds", "samples_per_second", "peak_memory_bytes"]

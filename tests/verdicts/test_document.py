@@ -11,14 +11,14 @@ import pytest
 from examples import ACTIVATIONS, activations_plan, changed, comparison, image_records, images_plan
 from simulated import frame, plan_of
 
-from harness import wording
-from harness.claims import Claim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
-from harness.frames import runs_frame
-from harness.plan import Plan
-from harness.task import result_metrics
-from harness.tasks import find_task
-from harness.verdicts import judgement
-from harness.verdicts.document import document
+from harness.analysis.verdicts import judgement
+from harness.analysis.verdicts.document import document
+from harness.experiment.claims import Claim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
+from harness.store.frames import runs_frame
+from harness.tasks.protocol import result_metrics
+from harness.tasks.registry import find_task
 
 
 def documents(plan: Plan, values: Any, metric: str = "test_accuracy") -> list[dict[str, Any]]:
@@ -100,4 +100,4 @@ def test_every_claim_about_a_loss_has_its_number_as_it_was_measured(claim: Claim
     assert found["mean"] == pytest.approx(mean, abs=0.002)
     low, high = found["interval"] or (-inf, inf)
     assert low < found["mean"] < high
-    assert wording.headline(verdict, metrics).startswith(says)
+    assert phrases.headline(verdict, metrics).startswith(says)

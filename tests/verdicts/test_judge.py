@@ -11,9 +11,9 @@ import pytest
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison, frame, plan_of
 
 import harness
-from harness.claims import Claim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
-from harness.plan import Plan
-from harness.verdicts import Verdict, judge, table
+from harness.analysis.verdicts import Verdict, judge, table
+from harness.experiment.claims import Claim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
+from harness.experiment.plan import Plan
 
 ORDER = tuple(ACTIVATIONS)
 

@@ -16,7 +16,7 @@ import pytest
 from simulated import comparison, frame, plan_of
 
 import harness
-from harness.statistics import paired
+from harness.analysis.statistics import paired
 
 ALPHA = 0.05
 DRAWS = 400  # plans; each takes a hundredth of a second

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from simulated import comparison, frame, plan_of
 
-from harness import wording
-from harness.verdicts import Judgement, judgement, table
+from harness.analysis.verdicts import Judgement, judgement, table
+from harness.reporting import phrases
 
 SCHEDULE = (3, 5, 8, 12, 20)
 X = [0.31, 0.12, 0.44, 0.25, 0.38, 0.05, 0.29, 0.41]
@@ -166,7 +166,7 @@ def test_a_claimed_difference_stays_claimed_when_seeds_are_added_beyond_the_last
     assert (found.seeds, found.rows[1].pairs) == (8, 8)
     assert [row.claimed for row in found.rows] == [False, True, False]
     assert np.isnan(found.rows[1].p)
-    assert wording.reading(plan, found, "%") == (
+    assert phrases.reading(plan, found, "%") == (
         "3 seeds added after the last look, which these intervals do not allow for; verdicts and their p are of the first 5;"
         " paired by seed; ± is sd over seeds; under 0.25 pp declared not to matter; exploratory: c"
     )

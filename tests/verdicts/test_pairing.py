@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import isclose, nan, sqrt
 
-from harness.verdicts import Row, Table
-from harness.verdicts.pairing import pairings
+from harness.analysis.verdicts import Row, Table
+from harness.analysis.verdicts.pairing import pairings
 
 # Two-sided 95 % quantiles of t with 4 and with 8 degrees of freedom.
 T4, T8 = 2.776445, 2.306004

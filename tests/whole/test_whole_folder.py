@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from harness import worker
-from harness.claims import digest
-from harness.plan import Plan
+from harness.experiment.claims import digest
+from harness.experiment.plan import Plan
+from harness.store.check.folder import all_plans, check_store
 from harness.store.paths import Paths
 from harness.store.records import Store
-from harness.whole.folder import all_plans, check_store
 
 PlanMaker = Callable[..., Plan]
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from harness import worker
-from harness.plan import Plan
+from harness.experiment.plan import Plan
 from harness.store import checkpoint
 from harness.store.atomic import digest
+from harness.store.check.run import check_run
 from harness.store.paths import RunPaths
 from harness.store.records import Store
-from harness.whole.run import check_run
 
 PlanMaker = Callable[..., Plan]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness import wording
-from harness.power import Power, Spread, evaluate
+from harness.analysis.power import Power, Spread, evaluate
+from harness.reporting import phrases
 
 ASSUMED = Spread(0.2)
 
@@ -37,11 +37,11 @@ def design(looks: tuple[int, ...] = (5,), spread: Spread | None = ASSUMED, **fie
     ],
 )
 def test_power_reads_as_a_sentence(given: Power, words: str) -> None:
-    assert wording.power(given) == words
+    assert phrases.power(given) == words
 
 
 def test_looks_are_named_with_the_seeds_they_take_on_average() -> None:
-    words = wording.power(design((3, 5, 8, 12, 20), spread=Spread(0.35)))
+    words = phrases.power(design((3, 5, 8, 12, 20), spread=Spread(0.35)))
     assert words.startswith("up to 20 seeds (looks at 3, 5, 8, 12, 20) find 0.25 pp ")
     assert " seeds on average, " in words
 
@@ -49,7 +49,7 @@ def test_looks_are_named_with_the_seeds_they_take_on_average() -> None:
 def test_a_margin_out_of_reach_is_told_with_the_seeds_it_takes() -> None:
     given = design((3,))
     assert given.out_of_reach
-    assert wording.out_of_reach(given) == (
+    assert phrases.out_of_reach(given) == (
         "the margin is out of reach: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would find it 80 % of the time"
     )
     assert not design().out_of_reach

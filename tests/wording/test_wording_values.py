@@ -13,9 +13,9 @@ from pydantic import TypeAdapter
 from rich.cells import cell_len
 from simulated import comparison
 
-from harness import wording
-from harness.claims import Claim, RangeClaim
-from harness.task import Metric
+from harness.experiment.claims import Claim, RangeClaim
+from harness.reporting import phrases
+from harness.tasks.protocol import Metric
 
 METRIC = ACCURACY["test_accuracy"]
 CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu"], "over": ["relu"], "margin": 3.0}
@@ -79,7 +79,7 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
 )
 def test_claims_read_as_sentences(claim: Mapping[str, object], sentence: str) -> None:
     registered: Claim = TypeAdapter(Claim).validate_python(claim)
-    assert wording.claim(registered, {**ACCURACY, "parameters": Metric("", "minimize", resolution=1.0)}) == sentence
+    assert phrases.claim(registered, {**ACCURACY, "parameters": Metric("", "minimize", resolution=1.0)}) == sentence
 
 
 @pytest.mark.parametrize(
@@ -93,45 +93,45 @@ def test_claims_read_as_sentences(claim: Mapping[str, object], sentence: str) ->
     ],
 )
 def test_times_read_as_times(seconds: float, shown: str, back: str) -> None:
-    assert (wording.clock(seconds), wording.ago(seconds)) == (shown, back)
+    assert (phrases.clock(seconds), phrases.ago(seconds)) == (shown, back)
 
 
 def test_numbers_carry_as_many_decimals_as_help() -> None:
     loss = Metric("nats", "minimize")
-    assert wording.decimals([93.0], METRIC) == 2
-    assert wording.decimals([4903082.0], Metric("", "minimize", resolution=1.0)) == 0
-    assert [wording.decimals([value], loss) for value in (1.234, 0.0123, 456.0, float("nan"))] == [3, 5, 1, 3]
-    assert wording.spread(93.044, 0.149, 2) == "93.04 ± 0.15"
-    assert wording.spread(93.044, float("nan"), 2) == "93.04"
-    assert wording.number(float("nan"), 2) == "·"
+    assert phrases.decimals([93.0], METRIC) == 2
+    assert phrases.decimals([4903082.0], Metric("", "minimize", resolution=1.0)) == 0
+    assert [phrases.decimals([value], loss) for value in (1.234, 0.0123, 456.0, float("nan"))] == [3, 5, 1, 3]
+    assert phrases.spread(93.044, 0.149, 2) == "93.04 ± 0.15"
+    assert phrases.spread(93.044, float("nan"), 2) == "93.04"
+    assert phrases.number(float("nan"), 2) == "·"
 
 
 def test_the_command_to_repeat_a_plan_survives_a_shell() -> None:
     plan = images_plan(overrides=("data.root=my images; rm -r /",), name="leakyrelu_vs_relu@smoke+1a2b3c")
-    assert wording.command(plan, Path("results")) == (
+    assert phrases.command(plan, Path("results")) == (
         "harness run experiments/leakyrelu_vs_relu.yaml --profile smoke --set 'data.root=my images; rm -r /' --device cpu"
     )
-    assert wording.rehearsal(plan) == "REHEARSAL: profile smoke, --set data.root=my images; rm -r /, no evidence"
-    assert "--seeds 3" in wording.command(images_plan(looks=(2,)), Path("results"))
+    assert phrases.rehearsal(plan) == "REHEARSAL: profile smoke, --set data.root=my images; rm -r /, no evidence"
+    assert "--seeds 3" in phrases.command(images_plan(looks=(2,)), Path("results"))
 
 
 def test_the_command_to_repeat_a_plan_names_its_file_and_its_results() -> None:
     plan = images_plan(file="my own/leaky.yaml", profile=None)
-    assert wording.command(plan, Path("/data/my results")) == (
+    assert phrases.command(plan, Path("/data/my results")) == (
         "harness run 'my own/leaky.yaml' --device cpu --results '/data/my results'"
     )
 
 
 @given(st.lists(st.text("ab\u4e00", min_size=1, max_size=60), min_size=1, max_size=12, unique=True), st.integers(8, 50))
 def test_shortened_labels_fit_and_stay_distinct(labels: list[str], width: int) -> None:
-    shown = wording.shorten(labels, width)
+    shown = phrases.shorten(labels, width)
     assert len(set(shown)) == len(labels)
     assert all(cell_len(text) <= width for text in shown)
     assert all(text == label for text, label in zip(shown, labels, strict=True) if cell_len(label) <= width)
 
 
 def test_labels_that_differ_in_the_middle_alone_are_numbered() -> None:
-    assert wording.shorten([f"{'a' * 30}{middle}{'b' * 30}" for middle in "xyz"], 11) == [
+    assert phrases.shorten([f"{'a' * 30}{middle}{'b' * 30}" for middle in "xyz"], 11) == [
         "aaaa…1…bbbb",
         "aaaa…2…bbbb",
         "aaaa…3…bbbb",
@@ -140,23 +140,23 @@ def test_labels_that_differ_in_the_middle_alone_are_numbered() -> None:
 
 def test_what_the_file_says_now_is_told_where_it_differs() -> None:
     plan = images_plan()
-    assert wording.amended(plan, ACCURACY) is None
-    assert wording.amended(amended(plan, claims=(CLAIM,), looks=(3, 5), margin=None), ACCURACY) == (
+    assert phrases.amended(plan, ACCURACY) is None
+    assert phrases.amended(amended(plan, claims=(CLAIM,), looks=(3, 5), margin=None), ACCURACY) == (
         "CLAIMS CHANGED AFTER RUNS: registered as below; the file now says: "
         "1. leaky_relu improves on relu (test_accuracy; under 3 pp declared not to matter); "
         "looks 3, 5 (registered: 3); margin none (registered: 3)"
     )
     assert "says: no claims; baseline leaky_relu (registered: relu)" in str(
-        wording.amended(amended(plan, baseline="leaky_relu"), ACCURACY)
+        phrases.amended(amended(plan, baseline="leaky_relu"), ACCURACY)
     )
 
 
 def test_a_margin_is_told_where_the_claims_about_a_metric_agree_on_one() -> None:
     quarter, half = (comparison("improves", "leaky_relu", margin=margin) for margin in (0.25, 0.5))
     plan = changed(images_plan(), claims=(quarter,), margin=0.1)
-    assert wording.declared(plan, "test_accuracy") == 0.25
-    assert wording.declared(plan, "train_loss") is None
-    assert wording.declared(changed(plan, claims=(quarter, half)), "test_accuracy") is None
-    assert wording.declared(changed(plan, claims=()), "test_accuracy") == 0.1
+    assert phrases.declared(plan, "test_accuracy") == 0.25
+    assert phrases.declared(plan, "train_loss") is None
+    assert phrases.declared(changed(plan, claims=(quarter, half)), "test_accuracy") is None
+    assert phrases.declared(changed(plan, claims=()), "test_accuracy") == 0.1
     optimum = RangeClaim(metric="test_accuracy", factor="dropout", inside=(0.1, 0.3), margin=0.0)
-    assert wording.declared(changed(plan, claims=(optimum,)), "test_accuracy") is None
+    assert phrases.declared(changed(plan, claims=(optimum,)), "test_accuracy") is None

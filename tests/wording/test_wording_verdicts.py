@@ -9,10 +9,10 @@ import pytest
 from examples import ACCURACY, comparison
 from pydantic import TypeAdapter
 
-from harness import wording
-from harness.claims import Claim
-from harness.task import Metric
-from harness.verdicts import Estimate, Verdict
+from harness.analysis.verdicts import Estimate, Verdict
+from harness.experiment.claims import Claim
+from harness.reporting import phrases
+from harness.tasks.protocol import Metric
 
 METRICS = {**ACCURACY, "parameters": Metric("", "minimize", exact=True)}
 CLAIMS: TypeAdapter[Claim] = TypeAdapter(Claim)
@@ -165,19 +165,19 @@ DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
     ],
 )
 def test_what_follows_a_verdicts_word(given: Verdict, words: str) -> None:
-    assert wording.outcome(given, METRICS) == words
+    assert phrases.outcome(given, METRICS) == words
 
 
 def test_while_a_look_is_to_come_it_takes_the_place_of_fresh_seeds() -> None:
     unsure = row(verdict="inconclusive", mean=0.29, interval=(-0.11, 0.69), seeds_needed=(8, 20))
     given = verdict(IMPROVES, unsure, open=True, decided_at=None)
-    assert wording.outcome(given, METRICS, next_look=8) == "+0.29 [-0.11, +0.69]; next look at 8 seeds"
+    assert phrases.outcome(given, METRICS, next_look=8) == "+0.29 [-0.11, +0.69]; next look at 8 seeds"
 
 
 def test_before_the_first_look_there_is_nothing_to_say() -> None:
     given = Verdict(CLAIMS.validate_python(IMPROVES), True, "waiting", (), (), None, True, ())
-    assert wording.outcome(given, METRICS) == "no look yet"
-    assert wording.headline(given, METRICS).startswith("Not judged yet")
+    assert phrases.outcome(given, METRICS) == "no look yet"
+    assert phrases.headline(given, METRICS).startswith("Not judged yet")
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,13 @@ def test_before_the_first_look_there_is_nothing_to_say() -> None:
     ],
 )
 def test_a_headline_is_a_whole_sentence(given: Verdict, sentence: str) -> None:
-    assert wording.headline(given, METRICS) == sentence
+    assert phrases.headline(given, METRICS) == sentence
 
 
 def test_a_slope_and_its_interval_are_for_the_same_dose() -> None:
     claim = {"kind": "no_proportional_gain", "metric": "test_accuracy", "factor": "width", "beyond": 32.0, "dose": "parameters"}
     slope = row(verdict="supported", mean=3.97e-7, interval=(1.2e-7, 6.74e-7), over=None)
-    assert wording.headline(verdict(claim, slope), METRICS) == (
+    assert phrases.headline(verdict(claim, slope), METRICS) == (
         "0.397 pp less for each million parameters beyond 32 than up to it (p .003), 95 % interval 0.12 to 0.674, 5 seeds."
     )
 
@@ -215,7 +215,7 @@ def test_a_slope_and_its_interval_are_for_the_same_dose() -> None:
 def test_every_note_is_a_sentence() -> None:
     unsure = row(verdict="inconclusive", notes=("no practical gain", "failed: b seed 3"))
     given = verdict(IMPROVES, unsure, notes=("no practical gain", "early stop"), registered=False, e_value=24.0)
-    assert wording.notes(given) == (
+    assert phrases.notes(given) == (
         "A gain as large as the margin can be ruled out.",
         "Decided at 5 seeds, before the last look: effects at an early stop are inflated.",
         "Failed: b seed 3.",
@@ -227,8 +227,8 @@ def test_every_note_is_a_sentence() -> None:
 def test_lost_runs_of_a_variant_are_told_together() -> None:
     lost = tuple(f"failed: base seed {seed}" for seed in (0, 2)) + ("diverged: big seed 1",)
     given = verdict(IMPROVES, row(verdict="inconclusive", mean=nan, interval=None, notes=lost), notes=lost)
-    assert wording.outcome(given, METRICS) == "failed: base seeds 0, 2; diverged: big seed 1"
-    assert wording.notes(given) == ("Failed: base seeds 0, 2.", "Diverged: big seed 1.")
+    assert phrases.outcome(given, METRICS) == "failed: base seeds 0, 2; diverged: big seed 1"
+    assert phrases.notes(given) == ("Failed: base seeds 0, 2.", "Diverged: big seed 1.")
 
 
 @pytest.mark.parametrize(
@@ -236,9 +236,9 @@ def test_lost_runs_of_a_variant_are_told_together() -> None:
     [(0.00301, ".003"), (0.0004, "<.001"), (0.67, ".670"), (0.9996, "1"), (1.0, "1"), (0.9994, ".999"), (nan, "")],
 )
 def test_p_values_have_three_decimals_and_no_zero_in_front(p: float, words: str) -> None:
-    assert wording.p_value(p) == words
+    assert phrases.p_value(p) == words
 
 
 def test_no_difference_is_neither_plus_nor_minus_nothing() -> None:
-    assert wording.signed(-0.001, 2) == "+0.00"
-    assert wording.outcome(verdict(IMPROVES, row(mean=0.0)), METRICS) == "no difference"
+    assert phrases.signed(-0.001, 2) == "+0.00"
+    assert phrases.outcome(verdict(IMPROVES, row(mean=0.0)), METRICS) == "no difference"

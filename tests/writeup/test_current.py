@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from reported import planned
 
+from harness.reporting.pages import live_report
+from harness.reporting.pages.live_report import Current
 from harness.store.records import Store
-from harness.writeup import current
-from harness.writeup.current import Current
 
 VALUES = {"base": [93.0, 93.2]}
 
 
 def test_it_is_written_again_once_more_runs_have_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current, "EVERY_S", 0.0)
+    monkeypatch.setattr(live_report, "EVERY_S", 0.0)
     page = store.paths.report(planned(store, VALUES).name) / "index.html"
     told: list[str] = []
     report = Current("activations", store.paths.root, 1, told.append)
@@ -31,7 +31,7 @@ def test_soon_after_the_last_time_it_waits(store: Store) -> None:
 
 
 def test_what_is_wrong_is_told_and_not_raised(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current, "EVERY_S", 0.0)
+    monkeypatch.setattr(live_report, "EVERY_S", 0.0)
     told: list[str] = []
     Current("unplanned", store.paths.root, 0, told.append).update(1)
     (line,) = told

@@ -11,11 +11,11 @@ from examples import changed
 from reported import planned
 from simulated import ACTIVATIONS, BASE, GELU, LEAKY, comparison
 
-from harness.plan import Plan
-from harness.statistics import sequential_level
+from harness.analysis.statistics import sequential_level
+from harness.experiment.plan import Plan
+from harness.reporting.pages import Findings, gather
 from harness.store.provenance import Code, Provenance, Start
 from harness.store.records import Store
-from harness.writeup import Findings, gather
 
 CLAIM = comparison("improves", "leaky_relu")
 LOOKS = (3, 5, 10)

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from reported import planned
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 
-from harness.claims import ThresholdClaim
-from harness.statistics import sequential_level
+from harness.analysis.statistics import sequential_level
+from harness.experiment.claims import ThresholdClaim
+from harness.reporting.pages import gather
+from harness.reporting.pages.latex import render
+from harness.reporting.pages.tex import ACCENTS, SPECIAL, escape, number
 from harness.store.records import Store
-from harness.writeup import gather
-from harness.writeup.latex import render
-from harness.writeup.tex import ACCENTS, SPECIAL, escape, number
 
 CLAIMS = [
     comparison("improves", "leaky_relu"),

@@ -20,13 +20,13 @@ from simulated import ACTIVATIONS, comparison
 
 from harness import write_report
 from harness.errors import InputError
-from harness.frames import stored_plan
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.reporting.pages import gather
+from harness.reporting.pages import page as html
+from harness.reporting.pages.markdown import escape, render
+from harness.reporting.pages.pictures import Picture
+from harness.store.frames import stored_plan
 from harness.store.records import Store
-from harness.writeup import gather
-from harness.writeup import page as html
-from harness.writeup.markdown import escape, render
-from harness.writeup.pictures import Picture
 
 PlanMaker = Callable[..., Plan]
 VIEWER = MarkdownIt("commonmark").enable(["table", "strikethrough"])

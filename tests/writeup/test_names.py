@@ -16,9 +16,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from simulated import comparison
 
+from harness.reporting.pages import Findings, gather, latex, markdown, runs_csv, verdicts_json
+from harness.reporting.pages.tex import escape as tex_escape
 from harness.store.records import Store
-from harness.writeup import Findings, gather, latex, markdown, runscsv, verdictsjson
-from harness.writeup.tex import escape as tex_escape
 
 VIEWER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 PLAIN = ("Which is better?", "baseline", "other")
@@ -53,8 +53,8 @@ def test_no_name_harms_a_format(results: Store, named: tuple[str, str, str]) -> 
     own, plain = findings(results, *named), findings(results, *PLAIN)
     check_markdown(markdown.render(own, ()), markdown.render(plain, ()), named)
     check_latex(latex.render(own), latex.render(plain), named)
-    check_csv(runscsv.render(own), named)
-    check_json(json.dumps(verdictsjson.contents(own)), named)
+    check_csv(runs_csv.render(own), named)
+    check_json(json.dumps(verdicts_json.contents(own)), named)
 
 
 def check_markdown(page: str, plain: str, named: tuple[str, str, str]) -> None:
@@ -93,8 +93,8 @@ def check_csv(text: str, named: tuple[str, str, str]) -> None:
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert len(rows) == 6
     assert {row["variant"].removeprefix("'") for row in rows} == {name.removeprefix("'") for name in named[1:]}
-    assert all(re.fullmatch(r"[+-]?\d.*", cell) or not cell.startswith(runscsv.FORMULA) for row in rows for cell in row.values())
-    assert not any(row["variant"].startswith(runscsv.FORMULA) for row in rows)
+    assert all(re.fullmatch(r"[+-]?\d.*", cell) or not cell.startswith(runs_csv.FORMULA) for row in rows for cell in row.values())
+    assert not any(row["variant"].startswith(runs_csv.FORMULA) for row in rows)
     assert all(float(row["train_loss"]) == 1.0 for row in rows)
 
 

@@ -17,11 +17,11 @@ from reported import planned
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 
 from harness import write_report
-from harness.claims import DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
-from harness.plan import Plan
+from harness.experiment.claims import DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
+from harness.experiment.plan import Plan
+from harness.reporting.pages import Findings, gather, page, summary
+from harness.reporting.pages.pictures import Picture
 from harness.store.records import Store
-from harness.writeup import Findings, gather, page, summary
-from harness.writeup.pictures import Picture
 
 CLAIMS = tuple(comparison("improves", label) for label in ("leaky_relu", "gelu", "no_batchnorm"))
 SOURCE = "In the preliminary trials LeakyReLU improved training."

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from examples import changed, images_plan, toy_rows, write_run
 
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.reporting.pages.pictures import Picture, folder, write
+from harness.reporting.pages.report_data import gather
 from harness.store.records import Store
-from harness.writeup.findings import gather
-from harness.writeup.pictures import Picture, folder, write
 
 PlanMaker = Callable[..., Plan]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison, frame, plan_of
 
-from harness.claims import Claim, ContrastClaim, ThresholdClaim
-from harness.plan import Plan
-from harness.task import result_metrics
-from harness.tasks import find_task
-from harness.verdicts import judge
-from harness.writeup.reasons import reasons
+from harness.analysis.verdicts import judge
+from harness.experiment.claims import Claim, ContrastClaim, ThresholdClaim
+from harness.experiment.plan import Plan
+from harness.reporting.pages.explanations import reasons
+from harness.tasks.protocol import result_metrics
+from harness.tasks.registry import find_task
 
 METRICS = result_metrics(find_task("cifar_resnet"))
 PAIR = {"base": BASE, "leaky_relu": LEAKY}

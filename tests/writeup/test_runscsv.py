@@ -10,9 +10,9 @@ from reported import planned
 from simulated import BASE, LEAKY
 
 from harness import load_runs
+from harness.reporting.pages import gather
+from harness.reporting.pages.runs_csv import cell, render
 from harness.store.records import Store
-from harness.writeup import gather
-from harness.writeup.runscsv import cell, render
 
 
 def test_pandas_reads_the_numbers_that_were_written(store: Store) -> None:

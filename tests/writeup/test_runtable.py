@@ -6,11 +6,11 @@ import pytest
 from reported import planned
 from simulated import ACTIVATIONS, comparison
 
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.reporting.pages import gather, markdown, page
 from harness.store import atomic
 from harness.store.provenance import Code, Provenance
 from harness.store.records import Store
-from harness.writeup import gather, markdown, page
 
 URL = "https://wandb.ai/team/ablation-harness/runs/0123456789ab"
 

@@ -12,9 +12,9 @@ from reported import planned
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 
 from harness import write_report
+from harness.reporting.pages import gather
+from harness.reporting.pages.scoreboard import ClaimLine, Entry, entry, render, write
 from harness.store.records import Store
-from harness.writeup import gather
-from harness.writeup.scoreboard import ClaimLine, Entry, entry, render, write
 
 CLAIMS = tuple(comparison("improves", label) for label in ("leaky_relu", "gelu", "no_batchnorm"))
 LINE = ClaimLine(

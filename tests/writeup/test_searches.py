@@ -22,14 +22,14 @@ from test_names import walk
 from harness import write_report
 from harness.errors import InputError
 from harness.experiment import load_experiment
+from harness.experiment.study import config_of, task_of
+from harness.reporting.pages import SearchFindings, gather_search
+from harness.reporting.pages.searches import markdown, page, summary, trials_csv
+from harness.reporting.pages.searches.best import configuration
+from harness.reporting.pages.searches.importance import LEAST, importances
 from harness.search import Study
 from harness.search.confirmation import begin_confirmation
-from harness.search.model import config_of, task_of
 from harness.store.records import Store
-from harness.writeup import SearchFindings, gather_search
-from harness.writeup.searches import markdown, page, summary, trialscsv
-from harness.writeup.searches.best import configuration
-from harness.writeup.searches.importance import LEAST, importances
 
 VIEWER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -259,7 +259,7 @@ def test_no_test_metric_of_what_only_chose_is_anywhere(store: Store, study: Stud
 
 def test_trials_csv_has_a_row_a_trial(store: Store, study: Study) -> None:
     trials = keep(store, study)
-    rows = list(csv.DictReader(io.StringIO(trialscsv.render(found(store, study)))))
+    rows = list(csv.DictReader(io.StringIO(trials_csv.render(found(store, study)))))
     assert [int(row["number"]) for row in rows] == [trial.number for trial in trials]
     assert float(rows[0]["validation_accuracy"]) == trials[0].objectives["validation_accuracy"]
     assert rows[2]["momentum"] == ""
@@ -342,7 +342,7 @@ def test_no_name_harms_a_format(results: Store, text: str) -> None:
     blocks, expected = VIEWER.parse(markdown.render(own, ())), VIEWER.parse(markdown.render(plain, ()))
     assert [block.type for block in blocks] == [block.type for block in expected]
     assert not {"html_block", "html_inline", "image"} & {token.type for token in walk(blocks)}
-    rows = list(csv.reader(io.StringIO(trialscsv.render(own), newline="")))
+    rows = list(csv.reader(io.StringIO(trials_csv.render(own), newline="")))
     assert all(not cell.startswith(("=", "@", "\t", "\n")) for row in rows for cell in row)
     assert all(len(row) == len(rows[0]) for row in rows)
     trial = own.trials[0]

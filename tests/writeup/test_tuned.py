@@ -13,12 +13,12 @@ from tuned import score, tuned, tuning_plan
 
 from harness import report, write_report
 from harness.errors import InputError
-from harness.figures import tuning as draw
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.reporting.figures import tuning as draw
+from harness.reporting.pages import gather, page, pictures
+from harness.reporting.pages.markdown import render
+from harness.reporting.pages.scoreboard import write
 from harness.store.records import Store
-from harness.writeup import gather, page, pictures
-from harness.writeup.markdown import render
-from harness.writeup.scoreboard import write
 
 
 def compared(store: Store, folder: Path, **fields: object) -> Plan:

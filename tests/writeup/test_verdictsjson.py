@@ -8,9 +8,9 @@ import pytest
 from reported import planned
 from simulated import BASE, GELU, LEAKY, comparison
 
+from harness.reporting.pages import gather
+from harness.reporting.pages.verdicts_json import contents, render
 from harness.store.records import Store
-from harness.writeup import gather
-from harness.writeup.verdictsjson import contents, render
 
 CLAIMS = [comparison("improves", "leaky_relu"), comparison("improves", "gelu")]
 VALUES = {"base": BASE, "leaky_relu": LEAKY, "gelu": GELU}

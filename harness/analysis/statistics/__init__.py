@@ -5,7 +5,7 @@ Pure functions of numpy arrays; results are plain numbers, arrays and frozen dat
 
 from __future__ import annotations
 
-from harness.statistics.doses import (
+from harness.analysis.statistics.doses import (
     Decline,
     ProportionalGain,
     best_in_range,
@@ -13,11 +13,11 @@ from harness.statistics.doses import (
     no_proportional_gain,
     possible_optima,
 )
-from harness.statistics.images import Crossed, crossed
-from harness.statistics.multiple import holm
-from harness.statistics.paired import Paired, Threshold, paired, threshold
-from harness.statistics.power import detectable, power, seeds_needed, seeds_range
-from harness.statistics.sequential import (
+from harness.analysis.statistics.images import Crossed, crossed
+from harness.analysis.statistics.multiple import holm
+from harness.analysis.statistics.paired import Paired, Threshold, paired, threshold
+from harness.analysis.statistics.power import detectable, power, seeds_needed, seeds_range
+from harness.analysis.statistics.sequential import (
     Levels,
     SequentialPower,
     calibrate,

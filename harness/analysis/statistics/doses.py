@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.statistics.multiple import holm
-from harness.statistics.sample import Floats, Interval, Summary, fraction, summary, table
+from harness.analysis.statistics.multiple import holm
+from harness.analysis.statistics.sample import Floats, Interval, Summary, fraction, summary, table
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from harness.statistics.sample import Interval, table
+from harness.analysis.statistics.sample import Interval, table
 
 
 @dataclass(frozen=True)

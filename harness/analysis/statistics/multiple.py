@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.statistics.sample import Floats
+from harness.analysis.statistics.sample import Floats
 
 
 def holm(p: ArrayLike) -> Floats:

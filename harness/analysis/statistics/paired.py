@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from harness.statistics.sample import Floats, Interval, Summary, fraction, summary, vector
+from harness.analysis.statistics.sample import Floats, Interval, Summary, fraction, summary, vector
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from scipy.special import chdtri, gammaln, nctdtr, ndtr, stdtrit
 
-from harness.statistics.sample import Floats, fraction
+from harness.analysis.statistics.sample import Floats, fraction
 
 # Where more seeds than this would be needed, this is the answer.
 MOST_SEEDS = 10_000

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from harness.statistics.sample import Floats, fraction, summary, upper_tail, vector
+from harness.analysis.statistics.sample import Floats, fraction, summary, upper_tail, vector
 
 # The table's, so that every schedule has the same entries.
 ALPHAS = (

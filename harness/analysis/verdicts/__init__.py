@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.verdicts.model import Estimate, Judgement, Row, Table, Verdict, Word
-from harness.verdicts.terms import Terms, terms
+from harness.analysis.verdicts.model import Estimate, Judgement, Row, Table, Verdict, Word
+from harness.analysis.verdicts.terms import Terms, terms
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.analysis.statistics import Levels
     from harness.experiment import Experiment
-    from harness.plan import Plan
-    from harness.statistics import Levels
+    from harness.experiment.plan import Plan
 
 __all__ = ["Estimate", "Judgement", "Row", "Table", "Terms", "Verdict", "Word", "judge", "judgement", "table", "terms"]
 
@@ -29,7 +29,7 @@ def judgement(experiment: Experiment | Plan, runs: pd.DataFrame, levels: Levels 
     metric, in the metric's unit; with a column id, verdicts name their runs. `levels` are the levels of the schedule of looks;
     None: those that ship, else simulated here.
     """
-    from harness.verdicts.looks import Looks
+    from harness.analysis.verdicts.looks import Looks
 
     return Looks(terms(experiment), runs, levels).judgement()
 
@@ -39,7 +39,7 @@ def table(experiment: Experiment | Plan, runs: pd.DataFrame, metric: str | None 
 
     `runs` and `levels` as in `judgement`; `metric` defaults to the task's first. A row that no claim is about has no p value.
     """
-    from harness.verdicts.looks import Looks
-    from harness.verdicts.tables import tabulate
+    from harness.analysis.verdicts.looks import Looks
+    from harness.analysis.verdicts.tables import tabulate
 
     return tabulate(Looks(terms(experiment), runs, levels), metric)

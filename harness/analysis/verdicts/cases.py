@@ -15,12 +15,12 @@ from typing import Literal
 
 import numpy as np
 
-from harness import statistics
-from harness.claims import Claim, ComparisonClaim, ContrastClaim
-from harness.verdicts import model
-from harness.verdicts.model import Estimate, Word
-from harness.verdicts.series import Series
-from harness.verdicts.values import Difference, Values, equal
+from harness.analysis import statistics
+from harness.analysis.verdicts import model
+from harness.analysis.verdicts.model import Estimate, Word
+from harness.analysis.verdicts.series import Series
+from harness.analysis.verdicts.values import Difference, Values, equal
+from harness.experiment.claims import Claim, ComparisonClaim, ContrastClaim
 
 LEAST_SEEDS = 3
 

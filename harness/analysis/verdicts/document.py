@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.claims import Claim, DeclineClaim, ThresholdClaim, as_dict
-from harness.task import Metric
-from harness.verdicts.model import Estimate, Judgement, Verdict
+from harness.analysis.verdicts.model import Estimate, Judgement, Verdict
+from harness.experiment.claims import Claim, DeclineClaim, ThresholdClaim, as_dict
+from harness.tasks.protocol import Metric
 
 NUMBERS = ("n", "mean", "sd", "interval", "level", "p", "p_adjusted", "p_equivalence", "p_contrary", "rho", "seeds_needed")
 

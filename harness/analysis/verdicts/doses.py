@@ -12,12 +12,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import statistics
-from harness.claims import DeclineClaim, DoseClaim, ProportionClaim, RangeClaim, ThresholdClaim
-from harness.verdicts import model
-from harness.verdicts.cases import LEAST_SEEDS, Case, Families, Stage
-from harness.verdicts.model import Estimate, Word
-from harness.verdicts.values import Floats, equal
+from harness.analysis import statistics
+from harness.analysis.verdicts import model
+from harness.analysis.verdicts.cases import LEAST_SEEDS, Case, Families, Stage
+from harness.analysis.verdicts.model import Estimate, Word
+from harness.analysis.verdicts.values import Floats, equal
+from harness.experiment.claims import DeclineClaim, DoseClaim, ProportionClaim, RangeClaim, ThresholdClaim
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import statistics
-from harness.claims import (
+from harness.analysis import statistics
+from harness.analysis.verdicts import model
+from harness.analysis.verdicts.cases import Case, ComparisonCase, Families, Stage
+from harness.analysis.verdicts.doses import DeclineCase, ProportionCase, RangeCase, ThresholdCase
+from harness.analysis.verdicts.model import Estimate, Judgement, Verdict, Word
+from harness.analysis.verdicts.series import Series, adjusted
+from harness.analysis.verdicts.terms import Terms
+from harness.analysis.verdicts.values import Difference, Values
+from harness.experiment.claims import (
     Claim,
     ComparisonClaim,
     ContrastClaim,
@@ -22,13 +29,6 @@ from harness.claims import (
     RangeClaim,
     ThresholdClaim,
 )
-from harness.verdicts import model
-from harness.verdicts.cases import Case, ComparisonCase, Families, Stage
-from harness.verdicts.doses import DeclineCase, ProportionCase, RangeCase, ThresholdCase
-from harness.verdicts.model import Estimate, Judgement, Verdict, Word
-from harness.verdicts.series import Series, adjusted
-from harness.verdicts.terms import Terms
-from harness.verdicts.values import Difference, Values
 
 if TYPE_CHECKING:
     import pandas as pd

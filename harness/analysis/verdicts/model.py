@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.claims import Claim
+from harness.experiment.claims import Claim
 
 # `waiting`: no look is in force yet, so that nothing is shown.
 Word = Literal["supported", "refuted", "equivalent", "inconclusive", "waiting"]

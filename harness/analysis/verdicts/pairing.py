@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite, sqrt
 
-from harness.verdicts.model import Row, Table
+from harness.analysis.verdicts.model import Row, Table
 
 LEAST_SEEDS = 3
 LEVEL = 0.05

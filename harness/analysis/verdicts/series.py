@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from math import isnan, nan
 from typing import TypeVar
 
-from harness.statistics import Levels, holm, sequential_level, sequential_p
+from harness.analysis.statistics import Levels, holm, sequential_level, sequential_p
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -6,9 +6,9 @@ from math import nan
 
 import numpy as np
 
-from harness import statistics
-from harness.verdicts.looks import Looks
-from harness.verdicts.model import Row, Table
+from harness.analysis import statistics
+from harness.analysis.verdicts.looks import Looks
+from harness.analysis.verdicts.model import Row, Table
 
 
 def tabulate(looks: Looks, metric: str | None = None) -> Table:

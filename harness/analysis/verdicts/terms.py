@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.claims import Claim, Factor
 from harness.experiment import Experiment
-from harness.plan import Plan, task_of
-from harness.task import Metric, result_metrics
+from harness.experiment.claims import Claim, Factor
+from harness.experiment.plan import Plan, task_of
+from harness.tasks.protocol import Metric, result_metrics
 
 
 @dataclass(frozen=True)

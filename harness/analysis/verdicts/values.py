@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.claims import DoseClaim, is_grid, members
-from harness.claims.model import within
-from harness.verdicts.terms import Terms
+from harness.analysis.verdicts.terms import Terms
+from harness.experiment.claims import DoseClaim, is_grid, members
+from harness.experiment.claims.model import within
 
 if TYPE_CHECKING:
     import pandas as pd

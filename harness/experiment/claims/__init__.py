@@ -1,7 +1,7 @@
 """Claims: what a person may write (`kinds`), how it is read and checked (`reader`), and what comes of it (`model`)."""
 
-from harness.claims.kinds import ALL, KINDS, Level
-from harness.claims.model import (
+from harness.experiment.claims.kinds import ALL, KINDS, Level
+from harness.experiment.claims.model import (
     COMPARISONS,
     Claim,
     ComparisonClaim,
@@ -19,7 +19,7 @@ from harness.claims.model import (
     members,
     within,
 )
-from harness.claims.reader import level_label, read_claim
+from harness.experiment.claims.reader import level_label, read_claim
 
 __all__ = [
     "ALL",

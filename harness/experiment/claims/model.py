@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
-from harness.task import Metric
+from harness.tasks.protocol import Metric
 
 ComparisonKind = Literal["improves", "worsens", "equivalent", "no_gain", "no_loss"]
 COMPARISONS: tuple[str, ...] = get_args(ComparisonKind)

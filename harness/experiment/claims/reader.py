@@ -8,12 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.claims import model
-from harness.claims.kinds import ALL, DOSES, KINDS, Kind, Level
-from harness.claims.model import COMPARISONS, Claim, Factor, Setting, is_grid, level_names, members, named_levels, within
+from harness.common.validation import suggestion, validate
+from harness.common.yaml_nodes import Node
 from harness.errors import Problem
-from harness.validation import suggestion, validate
-from harness.yamlfile import Node
+from harness.experiment.claims import model
+from harness.experiment.claims.kinds import ALL, DOSES, KINDS, Kind, Level
+from harness.experiment.claims.model import (
+    COMPARISONS,
+    Claim,
+    Factor,
+    Setting,
+    is_grid,
+    level_names,
+    members,
+    named_levels,
+    within,
+)
 
 
 def read_claim(node: Node, setting: Setting) -> tuple[Claim | None, list[Problem]]:

@@ -1,24 +1,24 @@
 """Tables -> figures. `main_figure` picks by a plan's design; `style` holds what all share, `sheet` what some do."""
 
-from harness.figures.choice import design, main_figure
-from harness.figures.cost import cost, differ, sizes
-from harness.figures.course import alike, course
-from harness.figures.curves import curves
-from harness.figures.dose import dose
-from harness.figures.forest import forest
-from harness.figures.front import pareto
-from harness.figures.grid import grid
-from harness.figures.history import history
-from harness.figures.importance import importance
-from harness.figures.network import network
-from harness.figures.pair import pair
-from harness.figures.parallel import parallel
-from harness.figures.searched import Confirmed, Fresh, SearchSubject
-from harness.figures.sheet import words
-from harness.figures.slices import slices
-from harness.figures.style import save
-from harness.figures.subject import Subject
-from harness.figures.tuning import Setting, Tuned, tuning
+from harness.reporting.figures.choice import design, main_figure
+from harness.reporting.figures.cost import cost, differ, sizes
+from harness.reporting.figures.course import alike, course
+from harness.reporting.figures.curves import curves
+from harness.reporting.figures.dose import dose
+from harness.reporting.figures.forest import forest
+from harness.reporting.figures.front import pareto
+from harness.reporting.figures.grid import grid
+from harness.reporting.figures.history import history
+from harness.reporting.figures.importance import importance
+from harness.reporting.figures.network import network
+from harness.reporting.figures.pair import pair
+from harness.reporting.figures.parallel import parallel
+from harness.reporting.figures.searched import Confirmed, Fresh, SearchSubject
+from harness.reporting.figures.sheet import words
+from harness.reporting.figures.slices import slices
+from harness.reporting.figures.style import save
+from harness.reporting.figures.subject import Subject
+from harness.reporting.figures.tuning import Setting, Tuned, tuning
 
 __all__ = [
     "Confirmed",

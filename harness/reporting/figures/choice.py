@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from harness.claims import is_grid
-from harness.figures.course import course
-from harness.figures.dose import dose
-from harness.figures.forest import forest
-from harness.figures.grid import grid
-from harness.figures.pair import pair
-from harness.figures.subject import Subject
-from harness.plan import Plan
+from harness.experiment.claims import is_grid
+from harness.experiment.plan import Plan
+from harness.reporting.figures.course import course
+from harness.reporting.figures.dose import dose
+from harness.reporting.figures.forest import forest
+from harness.reporting.figures.grid import grid
+from harness.reporting.figures.pair import pair
+from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from harness import wording
-from harness.figures.curves import legend
-from harness.figures.sheet import empty, make_room, sheet, words
-from harness.figures.style import drawing, looks
-from harness.figures.subject import Subject
+from harness.reporting import phrases
+from harness.reporting.figures.curves import legend
+from harness.reporting.figures.sheet import empty, make_room, sheet, words
+from harness.reporting.figures.style import drawing, looks
+from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +44,8 @@ def cost(subject: Subject) -> Figure:
         if not drawn:
             return empty(subject)
         if min(found[variant] for variant in drawn) <= 0:
-            return words("a network without parameters has no place on this axis", wording.rehearsal(subject.plan))
-        figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan))
+            return words("a network without parameters has no place on this axis", phrases.rehearsal(subject.plan))
+        figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan))
         for variant in drawn:
             own, look, x = subject.values[variant].dropna(), styles[variant], found[variant]
             if subject.compared:

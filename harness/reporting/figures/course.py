@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness import wording
-from harness.claims import ThresholdClaim
-from harness.figures.curves import FEW_EPOCHS, MANY_POINTS, MOST_LINES, key, seeds_and_mean
-from harness.figures.sheet import PALE, Tag, say, sheet, tags
-from harness.figures.style import drawing, looks
-from harness.figures.subject import Subject
+from harness.experiment.claims import ThresholdClaim
+from harness.reporting import phrases
+from harness.reporting.figures.curves import FEW_EPOCHS, MANY_POINTS, MOST_LINES, key, seeds_and_mean
+from harness.reporting.figures.sheet import PALE, Tag, say, sheet, tags
+from harness.reporting.figures.style import drawing, looks
+from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +32,9 @@ def course(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
     names = [each for each in alike(name, subject.metrics) if each in epochs and epochs[each].notna().any()]
     said = "; ".join(filter(None, [key(epochs, MOST_LINES), subject.basis]))
     with drawing():
-        figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), said)
+        figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan), said)
         if not names:
-            say(axis, "no epoch has ended yet" if epochs.empty else f"no {wording.label(name)} measured")
+            say(axis, "no epoch has ended yet" if epochs.empty else f"no {phrases.label(name)} measured")
             return figure
         labels = _lines(axis, epochs, names)
         axis.set_xlim(*_ends(epochs))
@@ -49,7 +49,7 @@ def course(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
         axis.set_xlabel("epoch")
         what = name if len(names) == 1 else name.partition("_")[2]
-        axis.set_ylabel(wording.axis(what, metric.unit if metric else ""))
+        axis.set_ylabel(phrases.axis(what, metric.unit if metric else ""))
     return figure
 
 
@@ -64,11 +64,11 @@ def thresholds(subject: Subject, names: Sequence[str]) -> dict[float, str]:
     """Value -> what stands beside its line."""
     found: dict[float, str] = {}
     for name in names:
-        prefix = f"{wording.label(name).split()[0]}, " if len(names) > 1 else ""
+        prefix = f"{phrases.label(name).split()[0]}, " if len(names) > 1 else ""
         for verdict in subject.verdicts:
             claim = verdict.claim
             if isinstance(claim, ThresholdClaim) and claim.metric == name:
-                bound = f"{wording.label(claim.kind)} {wording.figure(claim.value)} {subject.metrics[name].unit}".rstrip()
+                bound = f"{phrases.label(claim.kind)} {phrases.figure(claim.value)} {subject.metrics[name].unit}".rstrip()
                 found.setdefault(claim.value, f"{prefix}claimed: {bound}")
     return found
 
@@ -86,7 +86,7 @@ def _lines(axis: Axes, epochs: pd.DataFrame, names: Sequence[str]) -> list[Tag]:
         long = values["epoch"].nunique() > FEW_EPOCHS
         seeds_and_mean(axis, values, name, look, shift=place / len(names), long=long, crowd=len(values) > MANY_POINTS)
         last = values[values["epoch"] == values["epoch"].max()]
-        words = wording.label(name).split()[0] if len(names) > 1 else wording.label(name)
+        words = phrases.label(name).split()[0] if len(names) > 1 else phrases.label(name)
         labels.append(Tag(float(last["epoch"].iloc[0]), float(last[name].mean()), words, look.colour))
     return labels
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from harness import wording
-from harness.figures.style import Look, drawing, looks
-from harness.task import Metric
+from harness.reporting import phrases
+from harness.reporting.figures.style import Look, drawing, looks
+from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,7 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
         finite = np.isfinite(epochs[name].to_numpy(dtype=float, na_value=np.nan))
         values = epochs.loc[finite, ["variant", "seed", "state", "epoch", name]]
     if values.empty:
-        reason = "no epoch has ended yet" if epochs.empty else f"no {wording.label(name)} measured"
+        reason = "no epoch has ended yet" if epochs.empty else f"no {phrases.label(name)} measured"
         axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color="#666666")
         axis.set(xticks=[], yticks=[])
     else:
@@ -96,7 +96,7 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
         axis.set_xlim(first - edge, last + edge)
         axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axis.set_xlabel("epoch")
-    axis.set_ylabel(wording.axis(name, metric.unit))
+    axis.set_ylabel(phrases.axis(name, metric.unit))
 
 
 def thin(epochs: pd.DataFrame, variants: int) -> int:
@@ -183,7 +183,7 @@ def legend_layout(
     """
     room, shown = width + gap - beside, list(labels)
     length = max(map(cell_len, labels))
-    while (widest := max(map(measure, shown))) > room and length > wording.LEAST_LABEL:
-        length = max(wording.LEAST_LABEL, min(length - 1, int(length * room / widest)))
-        shown = wording.shorten(labels, length)
+    while (widest := max(map(measure, shown))) > room and length > phrases.LEAST_LABEL:
+        length = max(phrases.LEAST_LABEL, min(length - 1, int(length * room / widest)))
+        shown = phrases.shorten(labels, length)
     return shown, max(1, min(len(labels), MOST_COLUMNS, int((width + gap) / (beside + widest))))

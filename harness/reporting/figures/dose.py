@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness import wording
-from harness.claims import DeclineClaim, ProportionClaim, RangeClaim
-from harness.figures.scale import Scale, scale
-from harness.figures.sheet import BAND, INK, PALE, empty, sheet
-from harness.figures.style import COLOURS, drawing
-from harness.figures.subject import Subject
+from harness.experiment.claims import DeclineClaim, ProportionClaim, RangeClaim
+from harness.reporting import phrases
+from harness.reporting.figures.scale import Scale, scale
+from harness.reporting.figures.sheet import BAND, INK, PALE, empty, sheet
+from harness.reporting.figures.style import COLOURS, drawing
+from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ def dose(subject: Subject) -> Figure:
     if subject.values.empty:
         return empty(subject)
     with drawing():
-        figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), "; ".join(filter(None, key)))
+        figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan), "; ".join(filter(None, key)))
         _doses(axis, subject, factor, scale(numbers), optima if ranked else set(numbers))
     return figure
 
@@ -73,14 +73,14 @@ def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set
     axis.set_ylim(low, high + HEADROOM * (high - low))
     _claimed(axis, subject, factor, places)
     ticks(axis, places)
-    axis.set_xlabel(f"{wording.label(factor)}{places.words}")
+    axis.set_xlabel(f"{phrases.label(factor)}{places.words}")
     axis.set_ylabel(subject.axis)
 
 
 def ticks(axis: Axes, places: Scale, letters: float = 90) -> None:
     """A tick a level, turned where the levels stand too close for their words; `letters` fill the axis."""
     gaps = [high - low for low, high in zip(places.places, places.places[1:], strict=False)]
-    shown = wording.shorten(places.levels, 24)
+    shown = phrases.shorten(places.levels, 24)
     close = bool(gaps) and max(map(len, shown)) + 1 > min(gaps) * letters
     turn: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if close else {}
     axis.set_xticks(places.places, shown, **turn)
@@ -98,7 +98,7 @@ def _claimed(axis: Axes, subject: Subject, factor: str, places: Scale) -> None:
         if isinstance(claim, RangeClaim):
             low, high = (places.place(bound) for bound in claim.inside)
             axis.axvspan(low, high, color=BAND, zorder=0, linewidth=0)
-            words = f"claimed best: {wording.figure(claim.inside[0])} to {wording.figure(claim.inside[1])}"
+            words = f"claimed best: {phrases.figure(claim.inside[0])} to {phrases.figure(claim.inside[1])}"
             x, ha, beside = (low + high) / 2, "center", 0
         elif isinstance(claim, DeclineClaim | ProportionClaim):
             x = places.place(claim.beyond)
@@ -106,8 +106,8 @@ def _claimed(axis: Axes, subject: Subject, factor: str, places: Scale) -> None:
             axis.axvline(x, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
             what = "declines"
             if isinstance(claim, ProportionClaim):
-                what = f"no gain in proportion to {wording.label(claim.dose or factor)}"
-            words = f"claimed: {what} beyond {wording.figure(claim.beyond)} \N{RIGHTWARDS ARROW}"
+                what = f"no gain in proportion to {phrases.label(claim.dose or factor)}"
+            words = f"claimed: {what} beyond {phrases.figure(claim.beyond)} \N{RIGHTWARDS ARROW}"
         else:
             continue
         axis.annotate(words, (x, height), (beside, 0), axis.get_xaxis_transform(), ha=ha, **style)

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness import wording
-from harness.figures.sheet import BAND, INK, MARGIN, PALE, better, bounds, empty, sheet, signed
-from harness.figures.style import drawing, looks
-from harness.figures.subject import Subject
-from harness.verdicts import Row
+from harness.analysis.verdicts import Row
+from harness.reporting import phrases
+from harness.reporting.figures.sheet import BAND, INK, MARGIN, PALE, better, bounds, empty, sheet, signed
+from harness.reporting.figures.style import drawing, looks
+from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def forest(subject: Subject) -> Figure:
     if cut > MOST_ROWS:
         key.append(f"the {MOST_ROWS} outermost of {cut} rows")
     with drawing():
-        figure, axes = sheet(height, wording.rehearsal(subject.plan), "; ".join(key), ratios=[1.0] * len(panels))
+        figure, axes = sheet(height, phrases.rehearsal(subject.plan), "; ".join(key), ratios=[1.0] * len(panels))
         for axis, (over, own) in zip(axes, panels.items(), strict=True):
             _panel(axis, subject, over, own, NARROW if len(panels) > 1 else WIDE)
             axis.set_ylim(max(map(len, panels.values())) - 0.4, -0.6)
@@ -95,13 +95,13 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
             reach += row.interval
         fewer = f"  n = {row.pairs}" if row.pairs < subject.table.seeds else ""
         _say(axis, 1, place, f"{words}{fewer}")
-    axis.set_yticks(range(len(rows)), wording.shorten([row.variant for row in rows], width))
+    axis.set_yticks(range(len(rows)), phrases.shorten([row.variant for row in rows], width))
     axis.grid(visible=False, axis="y")
     axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     edge = 0.05 * (max(reach) - min(reach) or 1.0)
     axis.set_xlim(min(reach) - edge, max(reach) + edge)
     unit = f" ({subject.unit})" if subject.unit else ""
-    axis.set_xlabel(f"difference from {wording.shorten([over], width)[0]}{unit}, {better(subject.metric.goal, upward=False)}")
+    axis.set_xlabel(f"difference from {phrases.shorten([over], width)[0]}{unit}, {better(subject.metric.goal, upward=False)}")
 
 
 def _say(axis: Axes, edge: float, row: int, words: str, colour: str = INK) -> None:
@@ -118,13 +118,13 @@ def _values(subject: Subject) -> Figure:
         key.append(f"the first {MOST_ROWS} of {len(subject.variants)} variants")
     with drawing():
         height = max(FRAME + ROW * len(shown), LEAST)
-        figure, (axis,) = sheet(height, wording.rehearsal(subject.plan), "; ".join(key))
+        figure, (axis,) = sheet(height, phrases.rehearsal(subject.plan), "; ".join(key))
         for place, variant in enumerate(shown):
             own, look = subject.values[variant].dropna(), styles[variant]
             axis.plot(own, [place] * len(own), look.marker, color=look.colour, markersize=5.5, alpha=0.8, markeredgewidth=0)
             if own.empty:
                 _say(axis, 0, place, "no value yet", PALE)
-        axis.set_yticks(range(len(shown)), wording.shorten(shown, WIDE))
+        axis.set_yticks(range(len(shown)), phrases.shorten(shown, WIDE))
         axis.set_ylim(len(shown) - 0.4, -0.6)
         axis.margins(x=0.08)
         axis.set_xlabel(subject.axis)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.figures.searched import SearchSubject, panels
-from harness.figures.sheet import INK, PALE, better
-from harness.figures.style import COLOURS, drawing
+from harness.reporting.figures.searched import SearchSubject, panels
+from harness.reporting.figures.sheet import INK, PALE, better
+from harness.reporting.figures.style import COLOURS, drawing
 from harness.search.trials import Trial, front
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness import wording
-from harness.figures.dose import ticks
-from harness.figures.scale import scale
-from harness.figures.sheet import Tag, empty, sheet, tags
-from harness.figures.style import drawing, looks
-from harness.figures.subject import Subject
+from harness.reporting import phrases
+from harness.reporting.figures.dose import ticks
+from harness.reporting.figures.scale import scale
+from harness.reporting.figures.sheet import Tag, empty, sheet, tags
+from harness.reporting.figures.style import drawing, looks
+from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,13 +25,13 @@ def grid(subject: Subject) -> Figure:
     lines = f"lines: means with {subject.level}" if len(subject.values) > 1 else "lines: means"
     key = f"dots: seeds; {f'{lines}; ' if subject.compared else ''}{subject.basis}"
     variant_of = {(own[first], own[second]): variant for variant, own in subject.plan.levels.items()}
-    names = [f"{wording.label(second)}={level}" for level in others]
+    names = [f"{phrases.label(second)}={level}" for level in others]
     if subject.values.empty:
         return empty(subject)
     with drawing():
-        figure, (axis,) = sheet(HEIGHT, wording.rehearsal(subject.plan), key)
+        figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan), key)
         labels = []
-        shown = wording.shorten(names, 30)
+        shown = phrases.shorten(names, 30)
         for index, (level, look) in enumerate(zip(others, looks(names).values(), strict=True)):
             shift = (index - (len(others) - 1) / 2) * min(APART, 0.4 / len(others) / max(len(levels), 1))
             columns = [variant_of[each, level] for each in places.levels]
@@ -68,6 +68,6 @@ def grid(subject: Subject) -> Figure:
         axis.set_ylim(axis.get_ylim())
         tags(axis, labels)
         ticks(axis, places, letters=70)
-        axis.set_xlabel(f"{wording.label(first)}{places.words}")
+        axis.set_xlabel(f"{phrases.label(first)}{places.words}")
         axis.set_ylabel(subject.axis)
     return figure

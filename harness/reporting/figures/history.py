@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness import wording
-from harness.figures.searched import Fresh, SearchSubject
-from harness.figures.sheet import INK, PALE, Tag, better, say, sheet, tags
-from harness.figures.style import COLOURS, drawing
+from harness.reporting import phrases
+from harness.reporting.figures.searched import Fresh, SearchSubject
+from harness.reporting.figures.sheet import INK, PALE, Tag, better, say, sheet, tags
+from harness.reporting.figures.style import COLOURS, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ def _course(axis: Axes, subject: SearchSubject) -> None:
         axis.plot(numbers, values, drawstyle="steps-post", color=LINE, linewidth=1.6, zorder=4)
         at, best = steps[-1]
         axis.plot([at], [best], "o", color=LINE, markersize=6.5, zorder=5)
-        words = f"trial {at:g}: {wording.number(best, subject.places())}"
+        words = f"trial {at:g}: {phrases.number(best, subject.places())}"
         side: dict[str, Any] = {"ha": "right" if at > 0.6 * end else "left", "va": "bottom" if up else "top"}
         offset = (0, 6 if up else -6)
         axis.annotate(words, (at, best), offset, textcoords="offset points", fontsize=8, color=INK, **side)

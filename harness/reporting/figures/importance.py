@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness import wording
-from harness.figures.searched import NAME, SearchSubject
-from harness.figures.sheet import INK, sheet
-from harness.figures.style import COLOURS, drawing
+from harness.reporting import phrases
+from harness.reporting.figures.searched import NAME, SearchSubject
+from harness.reporting.figures.sheet import INK, sheet
+from harness.reporting.figures.style import COLOURS, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ def importance(subject: SearchSubject) -> Figure:
         figure, axes = sheet(height, subject.note, ratios=[1.0] * len(panels))
         for axis, (name, shares) in zip(axes, panels.items(), strict=True):
             _panel(axis, shares)
-            title = wording.label(name) if len(panels) > 1 else ""
+            title = phrases.label(name) if len(panels) > 1 else ""
             axis.set_title(title, loc="left", fontsize=9)
     return figure
 
@@ -41,7 +41,7 @@ def _panel(axis: Axes, shares: Mapping[str, float]) -> None:
         axis.plot([share], [row], "o", color=COLOURS[0], markersize=6.5, zorder=3)
         style: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8, "color": INK}
         axis.annotate(f"{share:.2f}", (share, row), (7, 0), **style)
-    axis.set_yticks(range(len(shares)), wording.shorten(list(shares), NAME))
+    axis.set_yticks(range(len(shares)), phrases.shorten(list(shares), NAME))
     axis.set_ylim(len(shares) - 0.4, -0.6)
     axis.set_xlim(0, 1.1)
     axis.grid(visible=False, axis="y")

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from harness import wording
-from harness.figures.sheet import BAND, INK, PALE, WIDTH, sheet
-from harness.figures.style import COLOURS, drawing
-from harness.task import Part
+from harness.reporting import phrases
+from harness.reporting.figures.sheet import BAND, INK, PALE, WIDTH, sheet
+from harness.reporting.figures.style import COLOURS, drawing
+from harness.tasks.protocol import Part
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def network(parts: Sequence[Part], note: str | None = None) -> Figure:
     kinds = list(blocks(parts))
     floor = BLOCK if kinds else 0.0
     height = floor + FLOOR + TALL + 0.65
-    total = f"{wording.count(sum(part.parameters for part in parts))} parameters"
+    total = f"{phrases.count(sum(part.parameters for part in parts))} parameters"
     cost = f"{amount(sum(part.multiply_adds for part in parts))} multiply-adds an image, forward"
     does = dict.fromkeys(block.does for _, block in kinds)
     with drawing():
@@ -105,8 +105,8 @@ def _flow(axis: Axes, parts: Sequence[Part], floor: float) -> None:
         share = f"{100 * part.multiply_adds / whole:.0f}" if part.multiply_adds > 0.005 * whole else "<1"
         numbers = (
             shape(part.shape),
-            wording.count(part.parameters) if part.parameters else wording.NOTHING,
-            f"{amount(part.multiply_adds)} ({share} %)" if part.multiply_adds else wording.NOTHING,
+            phrases.count(part.parameters) if part.parameters else phrases.NOTHING,
+            f"{amount(part.multiply_adds)} ({share} %)" if part.multiply_adds else phrases.NOTHING,
         )
         for row, words in enumerate(numbers):
             axis.text(middle, base - 0.22 - 0.2 * row, words, ha="center", va="center", fontsize=8)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness import wording
-from harness.figures.sheet import BAND, INK, MARGIN, PALE, better, bounds, empty, fold, say, sheet, signed
-from harness.figures.style import drawing, looks
-from harness.figures.subject import Subject
+from harness.reporting import phrases
+from harness.reporting.figures.sheet import BAND, INK, MARGIN, PALE, better, bounds, empty, fold, say, sheet, signed
+from harness.reporting.figures.style import drawing, looks
+from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def pair(subject: Subject) -> Figure:
     if subject.values.empty:
         return empty(subject)
     with drawing():
-        figure, (left, right) = sheet(HEIGHT, wording.rehearsal(subject.plan), key, ratios=(1.15, 1.0))
+        figure, (left, right) = sheet(HEIGHT, phrases.rehearsal(subject.plan), key, ratios=(1.15, 1.0))
         _values(left, subject, (base, other))
         if subject.compared and subject.rows[other].pairs:
             _difference(right, subject, base, other)
@@ -54,7 +54,7 @@ def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
             side = -0.16 if place == 0 else 0.16
             axis.plot([place + side - 0.08, place + side + 0.08], [own.mean()] * 2, color=look.colour, linewidth=2.4, zorder=3)
         if subject.compared:
-            words += f"\n{wording.spread(float(own.mean()), float(own.std(ddof=1)), subject.places)}"
+            words += f"\n{phrases.spread(float(own.mean()), float(own.std(ddof=1)), subject.places)}"
         labels.append(words)
     axis.set_xticks([0, 1], labels)
     axis.set_xlim(-0.5, 1.5)
@@ -77,7 +77,7 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
         )
         reach += [-subject.margin, subject.margin]
     axis.plot(places, by_seed, "o", color=PALE, markersize=4.5, alpha=0.75, markeredgewidth=0, zorder=3)
-    ticks, labels = [0.0], [f"each of\n{wording.plural(row.pairs, 'seed')}" if row.pairs > 1 else "the seed"]
+    ticks, labels = [0.0], [f"each of\n{phrases.plural(row.pairs, 'seed')}" if row.pairs > 1 else "the seed"]
     if row.interval is not None:
         axis.plot([MEAN] * 2, row.interval, color=INK, linewidth=2.2, solid_capstyle="butt", zorder=3)
         axis.plot([MEAN], [row.difference], "D", color=INK, markersize=7, zorder=4)
@@ -89,6 +89,6 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
     edge = 0.06 * (max(reach) - min(reach) or 1.0)
     axis.set_ylim(min(reach) - edge, max(reach) + edge)
     axis.grid(visible=False, axis="x")
-    one, less = wording.shorten([other, base], 24)
+    one, less = phrases.shorten([other, base], 24)
     names = f"{one} minus {less}" if len(one) + len(less) < LABEL else f"{one}\nminus {less}"
     axis.set_ylabel(f"{names}\n({', '.join(filter(None, [subject.unit, better(subject.metric.goal, upward=True)]))})")

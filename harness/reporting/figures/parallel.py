@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from harness import wording
 from harness.experiment.space import Choice, Range, shown
-from harness.figures.searched import SearchSubject, position, shades
-from harness.figures.sheet import INK, fold, sheet
-from harness.figures.style import drawing
+from harness.reporting import phrases
+from harness.reporting.figures.searched import SearchSubject, position, shades
+from harness.reporting.figures.sheet import INK, fold, sheet
+from harness.reporting.figures.style import drawing
 from harness.search.trials import Trial
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _scales(axis: Axes, subject: SearchSubject, space: list[Range | Choice], tri
     marks = []
     for parameter in space:
         if isinstance(parameter, Choice):
-            options = wording.shorten(list(parameter.options), 14)
+            options = phrases.shorten(list(parameter.options), 14)
             marks.append([(place / (len(options) - 1), option) for place, option in enumerate(options)])
         else:
             whole = int if parameter.integer else float

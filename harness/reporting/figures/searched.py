@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness import wording
 from harness.experiment.space import Choice, Range, Value
-from harness.figures.sheet import EDGE, KEY, LETTERS, LINE, NOTE_LINE, PALE, WIDTH, folded
-from harness.search.model import Study
+from harness.experiment.study import Study
+from harness.reporting import phrases
+from harness.reporting.figures.sheet import EDGE, KEY, LETTERS, LINE, NOTE_LINE, PALE, WIDTH, folded
 from harness.search.trials import Trial
-from harness.task import Metric
+from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +61,7 @@ class SearchSubject:
     @property
     def note(self) -> str | None:
         """What stands above every figure."""
-        return wording.rehearsal(self.study)
+        return phrases.rehearsal(self.study)
 
     @property
     def goal(self) -> str:
@@ -86,12 +86,12 @@ class SearchSubject:
     def axis(self, objective: str | None = None) -> str:
         """An objective with its unit."""
         name = objective or self.study.metric
-        return wording.axis(name, self.metrics[name].unit)
+        return phrases.axis(name, self.metrics[name].unit)
 
     def places(self, objective: str | None = None) -> int:
         """Decimals of an objective."""
         name = objective or self.study.metric
-        return wording.decimals([self.value(trial, name) for trial in self.completed], self.metrics[name])
+        return phrases.decimals([self.value(trial, name) for trial in self.completed], self.metrics[name])
 
 
 def position(parameter: Range | Choice, value: Value) -> float:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import wording
-from harness.figures.style import drawing
+from harness.reporting import phrases
+from harness.reporting.figures.style import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.figures.subject import Subject
+    from harness.reporting.figures.subject import Subject
 
 # Inches.
 WIDTH = 8.4
@@ -105,12 +105,12 @@ def words(text: str, note: str | None = None) -> Figure:
 
 def empty(subject: Subject) -> Figure:
     """In the place of a figure about runs of which none has a value: why."""
-    return words(subject.nothing, wording.rehearsal(subject.plan))
+    return words(subject.nothing, phrases.rehearsal(subject.plan))
 
 
 def signed(value: float, places: int) -> str:
     """A difference as numbers on axes are set: with a minus, not a hyphen."""
-    return wording.signed(value, places).replace("-", MINUS)
+    return phrases.signed(value, places).replace("-", MINUS)
 
 
 def bounds(interval: Sequence[float], places: int) -> str:
@@ -120,8 +120,8 @@ def bounds(interval: Sequence[float], places: int) -> str:
 
 def fold(label: str, width: int) -> str:
     """A label on two lines at most, of `width` letters each."""
-    lines = textwrap.wrap(wording.shorten([label], 2 * width - 4)[0], width, break_on_hyphens=False)
-    return "\n".join(lines[:2]) if len(lines) < 3 else wording.shorten([label], width)[0]
+    lines = textwrap.wrap(phrases.shorten([label], 2 * width - 4)[0], width, break_on_hyphens=False)
+    return "\n".join(lines[:2]) if len(lines) < 3 else phrases.shorten([label], width)[0]
 
 
 def better(goal: str, upward: bool) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness import wording
 from harness.experiment.space import Choice, Range
-from harness.figures.searched import NAME, SearchSubject, logarithmic, panels, shades
-from harness.figures.sheet import INK, fold
-from harness.figures.style import drawing
+from harness.reporting import phrases
+from harness.reporting.figures.searched import NAME, SearchSubject, logarithmic, panels, shades
+from harness.reporting.figures.sheet import INK, fold
+from harness.reporting.figures.style import drawing
 from harness.search.trials import Trial
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _panel(axis: Axes, subject: SearchSubject, parameter: Range | Choice, trials
         axis.plot([place], [subject.value(best)], "o", markersize=9, markerfacecolor="none", color=INK, zorder=4)
     if isinstance(parameter, Choice):
         width = 12 if len(options) <= MANY_OPTIONS else 16
-        names = [fold(option, width) for option in wording.shorten(options, 2 * width - 4)]
+        names = [fold(option, width) for option in phrases.shorten(options, 2 * width - 4)]
         slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if len(options) > MANY_OPTIONS else {}
         axis.set_xticks(range(len(options)), names, fontsize=8, **slant)
         axis.set_xlim(-0.5, len(options) - 0.5)
@@ -75,5 +75,5 @@ def _panel(axis: Axes, subject: SearchSubject, parameter: Range | Choice, trials
         room = EDGE * (parameter.high - parameter.low)
         axis.set_xlim(parameter.low - room, parameter.high + room)
         axis.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=parameter.integer))
-    name = wording.shorten([parameter.name], NAME)[0]
+    name = phrases.shorten([parameter.name], NAME)[0]
     axis.set_xlabel(f"{name}, log scale" if isinstance(parameter, Range) and parameter.log else name)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness import wording
-from harness.plan import Plan
-from harness.task import Metric
-from harness.verdicts import Row, Table, Verdict
+from harness.analysis.verdicts import Row, Table, Verdict
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
+from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,12 +36,12 @@ class Subject:
     @property
     def axis(self) -> str:
         """The metric with its unit."""
-        return wording.axis(self.table.metric, self.metric.unit)
+        return phrases.axis(self.table.metric, self.metric.unit)
 
     @property
     def name(self) -> str:
         """The metric without its unit."""
-        return wording.label(self.table.metric)
+        return phrases.label(self.table.metric)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ class Subject:
         """The difference of this metric that was declared not to matter."""
         if not self.plan.claims and self.table.metric != next(iter(self.metrics)):
             return None  # the file's own margin is for the first metric
-        return wording.declared(self.plan, self.table.metric)
+        return phrases.declared(self.plan, self.table.metric)
 
     @property
     def margin_words(self) -> str:
@@ -86,16 +86,16 @@ class Subject:
     @property
     def unit(self) -> str:
         """Of differences."""
-        return wording.difference_unit(self.metric.unit)
+        return phrases.difference_unit(self.metric.unit)
 
     @cached_property
     def places(self) -> int:
         """Decimals of what is written into the figure."""
-        return wording.decimals([row.mean for row in self.table.rows], self.metric)
+        return phrases.decimals([row.mean for row in self.table.rows], self.metric)
 
     def interval(self, values: pd.Series) -> tuple[float, float] | None:
         """The t interval of a variant's mean, at the table's level; None with fewer than 2 values or where nothing is random."""
-        from harness.statistics.sample import summary
+        from harness.analysis.statistics.sample import summary
 
         own = values.dropna().to_numpy()
         return None if len(own) < 2 or self.metric.exact else summary(own).interval(self.table.level)
@@ -103,12 +103,12 @@ class Subject:
     @property
     def level(self) -> str:
         """`95 % interval`."""
-        return wording.confidence(self.table.level)
+        return phrases.confidence(self.table.level)
 
     @property
     def before(self) -> str:
         """What stands in the place of differences while no look is in force."""
-        return f"no difference is shown before\n{wording.plural(min(self.plan.looks), 'seed')} of every variant ended"
+        return f"no difference is shown before\n{phrases.plural(min(self.plan.looks), 'seed')} of every variant ended"
 
     @property
     def basis(self) -> str:
@@ -116,11 +116,11 @@ class Subject:
         planned = self.runs["seed"].nunique()
         if not self.compared:
             ended = int((self.runs["state"] == "completed").sum())
-            basis = f"{ended} of {wording.plural(len(self.runs), 'run')} completed"
+            basis = f"{ended} of {phrases.plural(len(self.runs), 'run')} completed"
         elif self.table.seeds < planned:
             basis = f"the first {self.table.seeds} of {planned} seeds"
         else:
-            basis = wording.plural(self.table.seeds, "seed")
+            basis = phrases.plural(self.table.seeds, "seed")
         states = self.runs.loc[self.runs["seed"] < self.plan.after(self.table.seeds or planned), "state"]
         lost = " and ".join(f"{count} {state}" for state in LOST if (count := int((states == state).sum())))
         if not lost:
@@ -134,5 +134,5 @@ class Subject:
         if (states == "completed").any():
             return f"no {self.name} measured"
         if len(states) and states.isin(LOST).all():
-            return f"all {wording.plural(len(states), 'run')} failed or diverged"
+            return f"all {phrases.plural(len(states), 'run')} failed or diverged"
         return "no run has completed yet"

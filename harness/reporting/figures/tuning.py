@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import wording
-from harness.claims import level_label
-from harness.figures.curves import legend
-from harness.figures.searched import Fresh, panels
-from harness.figures.sheet import INK, PALE, better, fold, make_room, sheet
-from harness.figures.style import Look, drawing, looks
-from harness.task import Metric
+from harness.experiment.claims import level_label
+from harness.reporting import phrases
+from harness.reporting.figures.curves import legend
+from harness.reporting.figures.searched import Fresh, panels
+from harness.reporting.figures.sheet import INK, PALE, better, fold, make_room, sheet
+from harness.reporting.figures.style import Look, drawing, looks
+from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,13 +54,13 @@ class Tuned:
     @property
     def axis(self) -> str:
         """The metric with its unit."""
-        return wording.axis(self.name, self.metric.unit)
+        return phrases.axis(self.name, self.metric.unit)
 
     @property
     def places(self) -> int:
         """Decimals of its values."""
         means = [each.tried.mean for own in self.variants.values() for each in own]
-        return wording.decimals([mean for mean in means if not math.isnan(mean)], self.metric)
+        return phrases.decimals([mean for mean in means if not math.isnan(mean)], self.metric)
 
 
 def tuning(tuned: Tuned) -> Figure:
@@ -184,7 +184,7 @@ def _ranked(tuned: Tuned) -> Figure:
                 if each.chosen:
                     ring: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 1.3}
                     axis.plot([each.tried.mean], [row], "o", markersize=11, zorder=4, **ring)
-            axis.set_yticks(range(len(own)), wording.shorten([each.words for each in own], 20), fontsize=7.5)
+            axis.set_yticks(range(len(own)), phrases.shorten([each.words for each in own], 20), fontsize=7.5)
             axis.set_ylim(len(own) - 0.4, -0.6)
             axis.grid(visible=False, axis="y")
             axis.set_title(fold(variant, 30), loc="left", fontsize=9)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.reporting.pages.report_data import Findings, gather
+from harness.reporting.pages.resolve import reported
+from harness.reporting.pages.searches import SearchFindings, gather_search, write_search
+from harness.reporting.pages.write import write_findings
 from harness.search import Study
 from harness.store.records import Store
-from harness.writeup.asked import reported
-from harness.writeup.findings import Findings, gather
-from harness.writeup.searches import SearchFindings, gather_search, write_search
-from harness.writeup.written import write_findings
 
 __all__ = [
     "Findings",
@@ -29,7 +29,7 @@ def write_report(name: str, results: str | Path = "results") -> Path:
     The same files in give the same bits out. Raises InputError for a name that is not there or a stage that has no report,
     StoreError where files cannot be read or written.
     """
-    from harness.writeup import scoreboard
+    from harness.reporting.pages import scoreboard
 
     store = Store.open(Path(results), create=False)
     asked = reported(store, name)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from harness import wording
-from harness.claims import ThresholdClaim
-from harness.figures import Subject, alike, design
-from harness.verdicts import Row
+from harness.analysis.verdicts import Row
+from harness.experiment.claims import ThresholdClaim
+from harness.reporting import phrases
+from harness.reporting.figures import Subject, alike, design
 
 INTERVALS = "Intervals are of each mean; as variants share their seeds, differences are known better than these suggest."
 
@@ -19,23 +19,23 @@ def seen(subject: Subject) -> tuple[str, str]:
     if kind == "one":
         whole, parts = subject.table.metric.partition("_")[2], alike(subject.table.metric, subject.metrics)
         of = [each.partition("_")[0] for each in parts if _measured(subject, each)]
-        several = f"{wording.label(whole).capitalize()} ({wording.listed(of)})" if len(of) > 1 else name
+        several = f"{phrases.label(whole).capitalize()} ({phrases.listed(of)})" if len(of) > 1 else name
         dashed = "; dashed: what is claimed" if any(isinstance(each.claim, ThresholdClaim) for each in subject.verdicts) else ""
         return f"{name} by epoch{_reached(subject)}.", f"{several} by epoch, unsmoothed{dashed}."
     if subject.values.empty:
         text = f"Nothing to draw: {subject.nothing}."
         return text, text
     if not subject.compared:
-        when = f"no difference is shown before {wording.plural(min(subject.plan.looks), 'seed')} of every variant ended"
+        when = f"no difference is shown before {phrases.plural(min(subject.plan.looks), 'seed')} of every variant ended"
         return f"{name} by seed of {len(subject.variants)} variants.", f"{name} by seed; {when}."
     if kind == "dose":
         (factor,) = subject.plan.factors
         return (
-            f"Mean {subject.name} by {wording.label(factor)}: {_means(subject)}.",
+            f"Mean {subject.name} by {phrases.label(factor)}: {_means(subject)}.",
             f"Dose response. {INTERVALS}{_later(subject)}",
         )
     if kind == "grid":
-        first, second = map(wording.label, subject.plan.factors)
+        first, second = map(phrases.label, subject.plan.factors)
         return f"Mean {subject.name} by {first}, a line for each {second}: {_means(subject)}.", f"{INTERVALS}{_later(subject)}"
     rows = [row for row in subject.table.rows if row.over is not None and not math.isnan(row.difference)]
     if not rows:
@@ -56,13 +56,13 @@ def _measured(subject: Subject, metric: str) -> bool:
 
 def _later(subject: Subject) -> str:
     """Says so where verdicts are of fewer seeds than are drawn: they fell at an earlier look, or seeds were added since."""
-    if later := wording.added(subject.plan, subject.table):
+    if later := phrases.added(subject.plan, subject.table):
         return f" {later[0].upper()}{later[1:]}."
     looks = sorted({verdict.decided_at for verdict in subject.verdicts if verdict.decided_at} - {subject.table.seeds})
     earlier = [str(look) for look in looks if look < subject.table.seeds]
     if not earlier:
         return ""
-    return f" Drawn from {subject.table.seeds} seeds; what was decided at {wording.listed(earlier)} keeps its numbers from there."
+    return f" Drawn from {subject.table.seeds} seeds; what was decided at {phrases.listed(earlier)} keeps its numbers from there."
 
 
 def _reached(subject: Subject) -> str:
@@ -70,18 +70,18 @@ def _reached(subject: Subject) -> str:
     row = subject.table.rows[0]
     if math.isnan(row.mean):
         return f"; {subject.nothing}"
-    return f", ending at {wording.spread(row.mean, row.sd, subject.places)} {subject.metric.unit}".rstrip()
+    return f", ending at {phrases.spread(row.mean, row.sd, subject.places)} {subject.metric.unit}".rstrip()
 
 
 def _difference(subject: Subject, row: Row) -> str:
     """`b against a: +0.33 pp, 95 % interval +0.21 to +0.45`."""
-    words = f"{row.variant} against {row.over}: {wording.signed(row.difference, subject.places)} {subject.unit}".rstrip()
+    words = f"{row.variant} against {row.over}: {phrases.signed(row.difference, subject.places)} {subject.unit}".rstrip()
     if row.interval is None:
         return words
-    low, high = (wording.signed(bound, subject.places) for bound in row.interval)
+    low, high = (phrases.signed(bound, subject.places) for bound in row.interval)
     return f"{words}, {subject.level} {low} to {high}"
 
 
 def _means(subject: Subject) -> str:
     rows = [row for row in subject.table.rows if not math.isnan(row.mean)]
-    return ", ".join(f"{row.variant} {wording.number(row.mean, subject.places)}" for row in rows)
+    return ", ".join(f"{row.variant} {phrases.number(row.mean, subject.places)}" for row in rows)

@@ -5,32 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from harness import wording
-from harness.claims import ComparisonClaim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
-from harness.plan import Plan
-from harness.task import Metric
-from harness.verdicts.model import Estimate, Verdict
+from harness.analysis.verdicts.model import Estimate, Verdict
+from harness.experiment.claims import ComparisonClaim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
+from harness.tasks.protocol import Metric
 
 
 def reasons(verdict: Verdict, plan: Plan, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
     """The rule, at which look it was applied, and what it met; then the verdict's notes."""
     if not verdict.rows:
-        first = wording.plural(min(plan.looks), "seed")
-        return (f"The first look is at {first} of every variant; until then nothing is compared.", *wording.notes(verdict))
+        first = phrases.plural(min(plan.looks), "seed")
+        return (f"The first look is at {first} of every variant; until then nothing is compared.", *phrases.notes(verdict))
     metric = metrics[verdict.claim.metric]
     said = [rule(verdict, plan, metric)]
     if len(verdict.rows) == 1:
         said += met(verdict.rows[0], verdict, plan, metric)
     said.append(look(verdict, plan))
-    return (*filter(None, said), *wording.notes(verdict))
+    return (*filter(None, said), *phrases.notes(verdict))
 
 
 def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
     """When a claim of this kind is supported, and when it is refuted."""
     claim, alpha = verdict.claim, f"{plan.alpha:g}"
-    margin = f"{getattr(claim, 'margin', 0.0):g} {wording.difference_unit(metric.unit)}".rstrip()
+    margin = f"{getattr(claim, 'margin', 0.0):g} {phrases.difference_unit(metric.unit)}".rstrip()
     if metric.exact:
-        return f"The values of {wording.label(claim.metric)} do not vary with the seed: they are compared as they are."
+        return f"The values of {phrases.label(claim.metric)} do not vary with the seed: they are compared as they are."
     match claim:
         case ComparisonClaim(kind="improves" | "worsens") | ContrastClaim(sign="positive" | "negative"):
             text = (
@@ -78,15 +78,15 @@ def met(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str
     found = []
     if not math.isnan(row.p_equivalence) and not metric.exact:
         bounded = isinstance(verdict.claim, ComparisonClaim) and verdict.claim.kind in ("no_gain", "no_loss")
-        found.append(f"{'bound' if bounded else 'equivalence'} p {wording.p_value(row.p_equivalence)}")
+        found.append(f"{'bound' if bounded else 'equivalence'} p {phrases.p_value(row.p_equivalence)}")
     if not math.isnan(row.p_adjusted):
         paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
-        found.append(f"{'difference p' if paired else 'p'} {wording.p_value(row.p_adjusted)}")
+        found.append(f"{'difference p' if paired else 'p'} {phrases.p_value(row.p_adjusted)}")
         if row.p_adjusted != row.p:
-            found.append(f"{wording.p_value(row.p)} before Holm's correction for the other claims")
-    name, p = wording.p_of(row, plan.alpha)
-    if name == wording.AGAINST:
-        found.append(f"p of the contrary {wording.p_value(p)}")
+            found.append(f"{phrases.p_value(row.p)} before Holm's correction for the other claims")
+    name, p = phrases.p_of(row, plan.alpha)
+    if name == phrases.AGAINST:
+        found.append(f"p of the contrary {phrases.p_value(p)}")
     if not found:
         return []
     return [f"Here: {'; '.join(found)}; alpha {plan.alpha:g}."]

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from harness import wording
-from harness.flat import flatten
-from harness.plan import Plan, PlannedRun
+from harness.analysis.verdicts import Judgement
+from harness.analysis.verdicts.model import DEGENERATE, EARLY
+from harness.common.nested import flatten
+from harness.experiment.plan import Plan, PlannedRun
+from harness.reporting import phrases
 from harness.store.provenance import UNKNOWN_GPU, Provenance
 from harness.store.records import Record
-from harness.verdicts import Judgement
-from harness.verdicts.model import DEGENERATE, EARLY
 
 SHOWN = 3  # of the values that differ, the most frequent
 PRECISION = "precision"
@@ -38,7 +38,7 @@ def flags(
 def _unknown(damaged: Sequence[str]) -> Iterator[str]:
     if damaged:
         which = ", ".join([*damaged[:SHOWN], *(["…"] if len(damaged) > SHOWN else [])])
-        runs = wording.plural(len(damaged), "run")
+        runs = phrases.plural(len(damaged), "run")
         yield f"A damaged or missing provenance.json hides which code and device made {runs}: {which}."
 
 
@@ -47,7 +47,7 @@ def _endings(asked: Sequence[PlannedRun], records: Mapping[str, Record], judgeme
         lost = [run for run in asked if records[run.id].state == state]
         if lost:
             which = _first([f"{run.variant} seed {run.seed}" for run in lost])
-            yield f"{len(lost):,d} of {wording.plural(len(asked), 'run')} {state}: {which}."
+            yield f"{len(lost):,d} of {phrases.plural(len(asked), 'run')} {state}: {which}."
     if judgement.holding:
         yield "A failed run holds the next look: no further seed is trained until it is tried again."
 
@@ -76,13 +76,13 @@ def _mixtures(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
     yield from _mixed("numbers of threads", threads)
     dirty = [own for own in zip(codes, programs, strict=True) if any(code.dirty for code in chain(*own))]
     if dirty:
-        yield f"{wording.plural(len(dirty), 'run')} trained by code that differs from its commit."
+        yield f"{phrases.plural(len(dirty), 'run')} trained by code that differs from its commit."
     by_programs = [origin for origin in origins if origin.resumed]
     if by_programs:
-        yield f"{wording.plural(len(by_programs), 'run')} resumed by the program itself: {wording.RESUMED}."
+        yield f"{phrases.plural(len(by_programs), 'run')} resumed by the program itself: {phrases.RESUMED}."
     resumed = [origin for origin in origins if origin.restarts and not origin.resumed]
     if resumed:
-        yield f"{wording.plural(len(resumed), 'run')} went on after an interruption."
+        yield f"{phrases.plural(len(resumed), 'run')} went on after an interruption."
 
 
 def _mixed(what: str, values: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from harness import wording
-from harness.verdicts import Estimate, Verdict
-from harness.writeup.findings import Findings
-from harness.writeup.rows import ClaimPart, ClaimRow, Fact, Rows, VariantTable
-from harness.writeup.template import environment
-from harness.writeup.tex import escape, number
+from harness.analysis.verdicts import Estimate, Verdict
+from harness.reporting import phrases
+from harness.reporting.pages.report_data import Findings
+from harness.reporting.pages.rows import ClaimPart, ClaimRow, Fact, Rows, VariantTable
+from harness.reporting.pages.template import environment
+from harness.reporting.pages.tex import escape, number
 
 LONGEST = 30  # letters of a variant's label that stand on one line
 
@@ -59,7 +59,7 @@ def variants(findings: Findings, table: VariantTable) -> Tabular:
         first, rows = r"p{0.3\linewidth}", [[rf"\raggedright {label}", *cells] for label, *cells in rows]
     return Tabular(
         label=re.sub(r"[^A-Za-z0-9]+", "-", table.metric),
-        caption=caption(findings, f"{wording.label(table.metric).capitalize()} by variant."),
+        caption=caption(findings, f"{phrases.label(table.metric).capitalize()} by variant."),
         columns=f"@{{}}{first}{'r' * (len(titles) - 1)}@{{}}",
         titles=list(map(escape, titles)),
         rows=rows,
@@ -81,10 +81,10 @@ def claims(findings: Findings, rows: Sequence[ClaimRow]) -> Tabular:
     notes = ["p is Holm-adjusted within its family"]
     if len(findings.plan.looks) > 1:
         notes[0] += " and valid at any look"
-    if any(wording.p_of(estimate, findings.plan.alpha)[0] == wording.AGAINST for estimate in estimates):
+    if any(phrases.p_of(estimate, findings.plan.alpha)[0] == phrases.AGAINST for estimate in estimates):
         notes.append("of a refuted claim about a dose or a number, p is that of the contrary")
     notes.append("equiv.: p of equivalence within the margin; of no gain and no loss, that of the bound")
-    notes += [f"each interval is a {wording.confidence(*levels)}"] if len(levels) == 1 else []
+    notes += [f"each interval is a {phrases.confidence(*levels)}"] if len(levels) == 1 else []
     notes += ["behind each interval is its own level, as claims were decided at different looks"] if len(levels) > 1 else []
     notes += [f"claims digest {findings.plan.claims_digest}"]
     return Tabular(
@@ -100,7 +100,7 @@ def claims(findings: Findings, rows: Sequence[ClaimRow]) -> Tabular:
 def statement(findings: Findings, verdict: Verdict) -> str:
     """The claim, with its metric where that is not the report's own, its slice, and whether it came after the runs."""
     late = () if verdict.registered else ("claimed after runs were seen",)
-    return wording.asserted(verdict.claim, verdict.claim.metric != findings.metric, *late)
+    return phrases.asserted(verdict.claim, verdict.claim.metric != findings.metric, *late)
 
 
 def about(part: ClaimPart) -> str:
@@ -115,18 +115,18 @@ def numbers(facts: Sequence[Fact], estimate: Estimate | None, *, alpha: float, n
     """
     if estimate is None:
         return [""] * 5
-    texts = [fact.number.text for fact in facts if fact.name not in ("p", wording.AGAINST, "seeds")]
+    texts = [fact.number.text for fact in facts if fact.name not in ("p", phrases.AGAINST, "seeds")]
     value, interval = (*texts, "", "")[:2]
     interval += f" ({100 * (1 - estimate.level):.4g} %)" if interval and named else ""
-    p_values = (wording.p_value(wording.p_of(estimate, alpha)[1]), wording.p_value(estimate.p_equivalence))
+    p_values = (phrases.p_value(phrases.p_of(estimate, alpha)[1]), phrases.p_value(estimate.p_equivalence))
     return [str(estimate.n), *map(number, (value, interval, *p_values))]
 
 
 def caption(findings: Findings, title: str) -> str:
     """What the table shows, of which experiment; and whether it is evidence."""
     plan = findings.plan
-    parts = [title, plan.question, f"({plan.name}: {', '.join(wording.setting(plan))}.)"]
+    parts = [title, plan.question, f"({plan.name}: {', '.join(phrases.setting(plan))}.)"]
     parts += [] if findings.complete else [f"{findings.ended:,d} of {len(findings.asked):,d} runs in."]
-    parts += [f"{marker}."] if (marker := wording.rehearsal(plan)) else []
-    parts += [f"{wording.CHANGED.capitalize()}."] if plan.amended else []
+    parts += [f"{marker}."] if (marker := phrases.rehearsal(plan)) else []
+    parts += [f"{phrases.CHANGED.capitalize()}."] if plan.amended else []
     return escape(" ".join(parts))

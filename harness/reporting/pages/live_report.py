@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.writeup import write_report
+from harness.reporting.pages import write_report
 
 EVERY_S = 30.0
 SHARE = 20  # one part in so many of the time is spent on reports, at most

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import wording
-from harness.plan import PlannedRun
-from harness.verdicts import Verdict
-from harness.writeup.findings import Findings
-from harness.writeup.pictures import Picture
-from harness.writeup.rows import ClaimRow, Rows, VariantTable
-from harness.writeup.runtable import commits, run_rows
-from harness.writeup.summary import banner, images_missing, standing, untroubled
-from harness.writeup.template import environment
-from harness.writeup.tuned import Tuning
+from harness.analysis.verdicts import Verdict
+from harness.experiment.plan import PlannedRun
+from harness.reporting import phrases
+from harness.reporting.pages.pictures import Picture
+from harness.reporting.pages.report_data import Findings
+from harness.reporting.pages.rows import ClaimRow, Rows, VariantTable
+from harness.reporting.pages.run_table import commits, run_rows
+from harness.reporting.pages.summary import banner, images_missing, standing, untroubled
+from harness.reporting.pages.template import environment
+from harness.reporting.pages.tuned import Tuning
 
 if TYPE_CHECKING:
     import jinja2
@@ -47,14 +47,14 @@ class Grid:
 def render(findings: Findings, pictures: Iterable[Picture]) -> str:
     """The page's text; the same for the same findings."""
     plan, rows = findings.plan, Rows(findings)
-    command = wording.command(plan, findings.results)
+    command = phrases.command(plan, findings.results)
     return (
         environment_of()
         .get_template("report.md.j2")
         .render(
             plan=plan,
             banner=banner(findings),
-            facts=[*wording.setting(plan), wording.plural(wording.seeds(plan), "seed")],
+            facts=[*phrases.setting(plan), phrases.plural(phrases.seeds(plan), "seed")],
             last=findings.last,
             claims=[claim(findings, *each) for each in zip(findings.judgement.verdicts, rows.claims, strict=True)],
             tables=[variants(findings, table, first=place == 0) for place, table in enumerate(rows.tables)],
@@ -85,8 +85,8 @@ def claim(findings: Findings, verdict: Verdict, row: ClaimRow) -> dict[str, Any]
     return {
         "word": row.word,
         "statement": row.statement,
-        "headline": wording.headline(verdict, findings.metrics),
-        "registration": "Registered before the runs" if row.registered else wording.CHANGED.capitalize(),
+        "headline": phrases.headline(verdict, findings.metrics),
+        "registration": "Registered before the runs" if row.registered else phrases.CHANGED.capitalize(),
         "qualifiers": row.qualifiers,
         "lines": list(_lines(row)),
     }
@@ -98,7 +98,7 @@ def verdict_table(findings: Findings) -> str:
     claims = [claim(findings, *each) for each in zip(findings.judgement.verdicts, Rows(findings).claims, strict=True)]
     rows = [f"| {escape(each['word'])} | {escape(each['statement'])} | {escape(each['headline'])} |" for each in claims]
     text = "\n".join([*head, *rows]) if rows else "No claims were registered: what is shown is exploratory."
-    warning = wording.rehearsal(findings.plan)
+    warning = phrases.rehearsal(findings.plan)
     return f"{escape(warning)}\n\n{text}" if warning else text
 
 
@@ -114,7 +114,7 @@ def _lines(row: ClaimRow) -> Iterator[str]:
         groups = (f"{escape(group.variant)} {links(group.runs)}" for group in row.groups)
         yield Markdown(f"Runs by seed: {', '.join(groups)}")
     elif row.runs:
-        variants = wording.listed([escape(group.variant) for group in row.groups])
+        variants = phrases.listed([escape(group.variant) for group in row.groups])
         yield Markdown(f"{row.runs:,d} runs of {variants}: see the table of [runs](#runs)")
 
 
@@ -157,10 +157,10 @@ def tuned(tuning: Tuning) -> Grid:
 
 def trust(findings: Findings, rows: Rows) -> Grid:
     """How far results vary, and with what."""
-    unit = wording.difference_unit(findings.metrics[findings.metric].unit)
+    unit = phrases.difference_unit(findings.metrics[findings.metric].unit)
     columns = [
         ("variant", "left", [row.label for row in rows.trust]),
-        (wording.axis("sd over seeds", unit), "right", [row.sd.text for row in rows.trust]),
+        (phrases.axis("sd over seeds", unit), "right", [row.sd.text for row in rows.trust]),
     ]
     reading = []
     if any(row.rho.text for row in rows.trust):
@@ -185,7 +185,7 @@ def runs(findings: Findings) -> Grid:
         ("seed", "right", [str(run.seed) for run in rows]),
         ("state", "left", [run.state for run in rows]),
         ("epochs", "right", [str(run.epochs) for run in rows]),
-        (wording.axis(findings.metric, metric.unit), "right", [run.value for run in rows]),
+        (phrases.axis(findings.metric, metric.unit), "right", [run.value for run in rows]),
         ("time", "right", [run.time for run in rows]),
         ("device", "left", [run.device for run in rows]),
         ("commit", "left", [run.commit for run in rows]),

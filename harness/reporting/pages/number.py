@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness import wording
+from harness.reporting import phrases
 
 NAMED = 6  # ids that a number names when it is pointed at
 
@@ -24,4 +24,4 @@ class Number:
             return ""
         named = ", ".join(self.ids[:NAMED])
         rest = f" and {len(self.ids) - NAMED:,d} more" if len(self.ids) > NAMED else ""
-        return f"from {wording.plural(len(self.ids), 'run')}: {named}{rest}"
+        return f"from {phrases.plural(len(self.ids), 'run')}: {named}{rest}"

@@ -14,17 +14,17 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, get_args
 
-from harness import wording
-from harness.claims import as_dict
-from harness.flat import config_difference
-from harness.plan import Plan
+from harness.common.nested import config_difference
+from harness.experiment.claims import as_dict
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
+from harness.reporting.pages.pictures import Picture, Section, folder
+from harness.reporting.pages.report_data import Findings
+from harness.reporting.pages.rows import Rows
+from harness.reporting.pages.run_table import commits, run_rows
+from harness.reporting.pages.summary import banner, device_word, facts, hours, images_missing, standing, untroubled
+from harness.reporting.pages.template import environment
 from harness.store.atomic import unusable
-from harness.writeup.findings import Findings
-from harness.writeup.pictures import Picture, Section, folder
-from harness.writeup.rows import Rows
-from harness.writeup.runtable import commits, run_rows
-from harness.writeup.summary import banner, device_word, facts, hours, images_missing, standing, untroubled
-from harness.writeup.template import environment
 
 if TYPE_CHECKING:
     import jinja2
@@ -74,15 +74,15 @@ def render(findings: Findings, pictures: Sequence[Picture]) -> str:
             runs=run_rows(findings),
             commits=commits(findings),
             images={section: [each for each in images if each.section == section] for section in get_args(Section)},
-            metric=wording.axis(findings.metric, findings.metrics[findings.metric].unit),
+            metric=phrases.axis(findings.metric, findings.metrics[findings.metric].unit),
             standing=standing(findings),
             flags=findings.flags,
             imaged=bool(findings.images),
             images_missing=images_missing(findings),
             untroubled=untroubled(findings),
-            trust_confidence=wording.confidence(findings.table.level),
+            trust_confidence=phrases.confidence(findings.table.level),
             cost=[(device, hours(seconds)) for device, seconds in findings.cost.by_device.items()],
-            command=wording.command(plan, findings.results),
+            command=phrases.command(plan, findings.results),
             registered=registered(plan),
             formats=OTHER_FORMATS,
         )
@@ -93,10 +93,10 @@ def render(findings: Findings, pictures: Sequence[Picture]) -> str:
 def pages() -> jinja2.Environment:
     """The templates of pages, with the words they need."""
     made = environment(html=True)
-    made.filters["count"] = wording.count
-    made.filters["label"] = wording.label
+    made.filters["count"] = phrases.count
+    made.filters["label"] = phrases.label
     made.filters["tied"] = tied
-    made.globals["plural"] = wording.plural
+    made.globals["plural"] = phrases.plural
     return made
 
 
@@ -104,7 +104,7 @@ def shared(script: str) -> dict[str, Any]:
     """Style, script and the policy that allows just these: nothing else runs, nothing is fetched."""
     from markupsafe import Markup
 
-    templates = resources.files("harness.writeup") / "templates"
+    templates = resources.files("harness.reporting.pages") / "templates"
     style, code = (templates / "style.css").read_text(), (templates / script).read_text()
     policy = f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(code)}; base-uri 'none'"
     return {"style": Markup(style), "script": Markup(code), "policy": policy}
@@ -116,8 +116,8 @@ def _allowed(text: str) -> str:
 
 def margin(findings: Findings) -> str | None:
     """The difference that was declared not to matter, in words; None where no claim about the report's metric asks for one."""
-    size = wording.declared(findings.plan, findings.metric)
-    return wording.margin(size, findings.metrics[findings.metric].unit) if size else None
+    size = phrases.declared(findings.plan, findings.metric)
+    return phrases.margin(size, findings.metrics[findings.metric].unit) if size else None
 
 
 def tied(text: str) -> str:
@@ -130,12 +130,12 @@ def lead(findings: Findings) -> dict[str, Any] | None:
     if not findings.judgement.verdicts:
         return None
     first = findings.judgement.verdicts[0]
-    sentence = wording.headline(first, findings.metrics)
+    sentence = phrases.headline(first, findings.metrics)
     if len(sentence) > HEADLINE:  # of many variants; the claim's own row has them one by one
-        sentence = f"Of {wording.plural(len(first.rows), 'variant')}: {wording.outcome(first, findings.metrics)}."
+        sentence = f"Of {phrases.plural(len(first.rows), 'variant')}: {phrases.outcome(first, findings.metrics)}."
     return {
         "word": first.verdict,
-        "statement": shorten(f"{wording.statement(first.claim)}.", STATEMENT, placeholder=" …"),
+        "statement": shorten(f"{phrases.statement(first.claim)}.", STATEMENT, placeholder=" …"),
         "sentence": sentence,
         "ids": first.run_ids,
     }

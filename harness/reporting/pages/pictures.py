@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
-from harness import figures, wording
 from harness.errors import DataError
-from harness.plan import task_of
-from harness.task import Metric, Outlined, parse_config
-from harness.writeup.findings import Findings
-from harness.writeup.seen import INTERVALS, seen
-from harness.writeup.tuned import Tuning
+from harness.experiment.plan import task_of
+from harness.reporting import figures, phrases
+from harness.reporting.pages.alt_text import INTERVALS, seen
+from harness.reporting.pages.report_data import Findings
+from harness.reporting.pages.tuned import Tuning
+from harness.tasks.protocol import Metric, Outlined, parse_config
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +63,7 @@ def drawn(findings: Findings) -> Iterator[tuple[Picture, Figure]]:
         yield _curves(findings)
     sizes = figures.sizes(findings.runs)
     if figures.differ(sizes):
-        alt = f"{wording.label(findings.metric)} of {len(sizes)} variants against their number of parameters."
+        alt = f"{phrases.label(findings.metric)} of {len(sizes)} variants against their number of parameters."
         caption = "What the parameters buy. " + (INTERVALS if subject.compared else f"{subject.name} by seed.")
         yield Picture("cost", "cost", _sentence(alt), _sentence(caption)), figures.cost(subject)
 
@@ -78,8 +78,8 @@ def subject_of(findings: Findings, metric: str) -> figures.Subject:
 def _curves(findings: Findings) -> tuple[Picture, Figure]:
     """Learning curves of all variants."""
     shown = panels(findings.metrics)
-    figure = figures.curves(findings.epochs, shown, tuple(findings.plan.variants), note=wording.rehearsal(findings.plan))
-    words = wording.listed([wording.label(name) for name in shown])
+    figure = figures.curves(findings.epochs, shown, tuple(findings.plan.variants), note=phrases.rehearsal(findings.plan))
+    words = phrases.listed([phrases.label(name) for name in shown])
     alt = f"{words} by epoch, a line for each of {len(findings.plan.variants)} variants."
     return Picture("learning_curves", "curves", _sentence(alt), _sentence(f"{words} by epoch, unsmoothed.")), figure
 
@@ -88,8 +88,8 @@ def _tuning(tuning: Tuning) -> tuple[Picture, Figure]:
     """What every variant came to under every setting."""
     tuned = tuning.curves
     chosen = ", ".join(f"{variant} {tuning.words(variant)}" for variant in tuning.chosen)
-    name = _sentence(wording.label(tuned.name))
-    alt = f"{name} by {wording.listed(list(tuning.short.values()))}; chosen: {chosen}."
+    name = _sentence(phrases.label(tuned.name))
+    alt = f"{name} by {phrases.listed(list(tuning.short.values()))}; chosen: {chosen}."
     caption = f"{name}, by which settings were chosen, on {tuning.seeds} which the comparison does not use."
     return Picture("tuning", "tuning", alt, caption), figures.tuning(tuned)
 
@@ -99,15 +99,15 @@ def _of_one(findings: Findings, subject: figures.Subject) -> Iterator[tuple[Pict
     loss = next((name for name in ("test_loss", BESIDE) if name in findings.metrics), None)
     for name, measure in (("loss", loss), (RATE, RATE if RATE in findings.epochs else None)):
         if measure is not None:
-            alt = _sentence(f"{wording.label(name)} by epoch.")
+            alt = _sentence(f"{phrases.label(name)} by epoch.")
             yield (
-                Picture(name, "curves", alt, _sentence(f"{wording.label(name)} by epoch, unsmoothed.")),
+                Picture(name, "curves", alt, _sentence(f"{phrases.label(name)} by epoch, unsmoothed.")),
                 figures.course(subject, findings.epochs, measure),
             )
     task = task_of(findings.plan)
     if isinstance(task, Outlined):
         (config,) = findings.plan.variants.values()
-        note = wording.rehearsal(findings.plan)
+        note = phrases.rehearsal(findings.plan)
         try:
             figure = figures.network(task.outline(parse_config(task, config)), note)
         except DataError as error:  # the last layer is as wide as the data have classes

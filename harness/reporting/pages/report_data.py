@@ -8,25 +8,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.calibration import levels_for
-from harness.claims import ComparisonClaim, ContrastClaim
+from harness.analysis.look_levels import levels_for
+from harness.analysis.new_images import Pair, new_images
+from harness.analysis.verdicts import Judgement, Table, Verdict, judgement, table
 from harness.errors import StoreError
-from harness.frames import curves_frame, runs_frame
-from harness.images import Pair, new_images
-from harness.plan import Plan, PlannedRun, task_of
-from harness.progress import Counts, asked, standing
+from harness.execution.schedule import Counts, asked, standing
+from harness.experiment.claims import ComparisonClaim, ContrastClaim
+from harness.experiment.plan import Plan, PlannedRun, task_of
+from harness.reporting.pages.flags import flags
+from harness.reporting.pages.tuned import Tuning, searched, tuning_of
 from harness.store.atomic import read_json
+from harness.store.frames import curves_frame, runs_frame
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
-from harness.task import Metric, result_metrics
-from harness.verdicts import Judgement, Table, Verdict, judgement, table
-from harness.writeup.flags import flags
-from harness.writeup.tuned import Tuning, searched, tuning_of
+from harness.tasks.protocol import Metric, result_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.statistics import Crossed, Levels
+    from harness.analysis.statistics import Crossed, Levels
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _untold(store: Store, plan: Plan) -> tuple[str, ...]:
 
 
 def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:
-    from harness.verdicts.series import Series
+    from harness.analysis.verdicts.series import Series
 
     series = Series(plan.looks, levels)
     return {look: series.level(look, plan.alpha) for look in plan.looks}

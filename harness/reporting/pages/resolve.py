@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 
-from harness import wording
 from harness.errors import InputError
-from harness.frames import plan_name, stored_plan
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
 from harness.search import Study, load_study, study_names
+from harness.store.frames import plan_name, stored_plan
 from harness.store.records import Store
 
 TUNING = ".tuning"
@@ -41,9 +41,9 @@ def reported(store: Store, name: str) -> Plan | Study:
 def _stage(store: Store, plan: Plan) -> str:
     """Why a plan whose results choose has no report."""
     whole = plan.selection.then.name if plan.selection else plan.name
-    if wording.tunes(plan) and whole not in store.plan_names():
+    if phrases.tunes(plan) and whole not in store.plan_names():
         return _begun(store, whole, plan)
-    whole = whole if wording.tunes(plan) else plan.name.rpartition(".")[0]
+    whole = whole if phrases.tunes(plan) else plan.name.rpartition(".")[0]
     return f"{plan.name}: its results choose what is compared, and are no evidence; allowed: harness report {whole}"
 
 
@@ -53,6 +53,6 @@ def _begun(store: Store, name: str, tuning: Plan) -> str:
     ended = sum(state in ("completed", "diverged") for state in states)
     failed = states.count("failed")
     lost = f", {failed:,d} failed (again: --retry failed)" if failed else ""
-    runs = f"{ended:,d} of {wording.plural(len(states), 'run')} in{lost}"
-    command = wording.command(tuning, store.paths.root)
+    runs = f"{ended:,d} of {phrases.plural(len(states), 'run')} in{lost}"
+    command = phrases.command(tuning, store.paths.root)
     return f"{name}: only its tuning has begun, {runs}; the report begins with the comparison, once all are: {command}"

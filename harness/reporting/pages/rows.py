@@ -9,16 +9,16 @@ from functools import cached_property
 from statistics import fmean
 from textwrap import shorten
 
-from harness import wording
-from harness.claims import Claim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
-from harness.task import Metric
-from harness.verdicts import Estimate, Table, Verdict
-from harness.verdicts.document import as_measured
-from harness.verdicts.model import Row
-from harness.writeup.findings import Findings
-from harness.writeup.number import Number
-from harness.writeup.reasons import reasons
-from harness.writeup.sources import LISTED, Group, Sources, total
+from harness.analysis.verdicts import Estimate, Table, Verdict
+from harness.analysis.verdicts.document import as_measured
+from harness.analysis.verdicts.model import Row
+from harness.experiment.claims import Claim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
+from harness.reporting import phrases
+from harness.reporting.pages.explanations import reasons
+from harness.reporting.pages.number import Number
+from harness.reporting.pages.report_data import Findings
+from harness.reporting.pages.sources import LISTED, Group, Sources, total
+from harness.tasks.protocol import Metric
 
 OUTCOME = 240  # characters of what is said of a claim: a long list of failed runs is cut short
 
@@ -142,10 +142,10 @@ class Rows:
         findings, claim = self.findings, verdict.claim
         several = len(verdict.rows) > 1
         groups = tuple(self.sources.groups(verdict.run_ids))
-        said = wording.outcome(verdict, findings.metrics, self._next_look(verdict))
+        said = phrases.outcome(verdict, findings.metrics, self._next_look(verdict))
         return ClaimRow(
-            statement=wording.statement(claim),
-            qualifiers="; ".join([wording.label(claim.metric), *wording.qualifiers(claim, findings.metrics)]),
+            statement=phrases.statement(claim),
+            qualifiers="; ".join([phrases.label(claim.metric), *phrases.qualifiers(claim, findings.metrics)]),
             registered=verdict.registered,
             word=verdict.verdict,
             outcome=Number(shorten(said, OUTCOME, placeholder=" …"), verdict.run_ids),
@@ -161,7 +161,7 @@ class Rows:
         return next((planned for planned in self.plan.looks if planned > look), None) if verdict.open else None
 
     def _part(self, verdict: Verdict, row: Estimate) -> ClaimPart:
-        said = wording.part(verdict, row, self.findings.metrics)
+        said = phrases.part(verdict, row, self.findings.metrics)
         return ClaimPart(row.subject, row.over, row.verdict, said, tuple(self._facts(verdict, row)))
 
     def _facts(self, verdict: Verdict, row: Estimate) -> Iterator[Fact]:
@@ -172,33 +172,33 @@ class Rows:
         bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
         name, size, unit = quantity(claim, metric)
         mean, bounds = size * shown.mean, None if bounds is None else (size * bounds[0], size * bounds[1])
-        places = wording.decimals([mean, *(bounds or ())], Metric("", metric.goal) if "per" in unit.split() else metric)
+        places = phrases.decimals([mean, *(bounds or ())], Metric("", metric.goal) if "per" in unit.split() else metric)
         if "per" in unit.split() or (metric.unit != "%" and not metric.exact):
             places = max(places - 1, 0)  # three figures, as in the words beside them
         if not math.isnan(mean):
             plain = isinstance(claim, ThresholdClaim)
-            text = wording.number(mean, places) if plain else wording.signed(mean, places)
+            text = phrases.number(mean, places) if plain else phrases.signed(mean, places)
             yield Fact(name, Number(f"{text} {unit}".rstrip(), ids))
             if bounds is not None:
-                yield Fact(wording.confidence(row.level), Number(wording.interval(bounds, places, sign=not plain), ids))
-        name, p = wording.p_of(row, self.plan.alpha)
+                yield Fact(phrases.confidence(row.level), Number(phrases.interval(bounds, places, sign=not plain), ids))
+        name, p = phrases.p_of(row, self.plan.alpha)
         if not math.isnan(p):
-            yield Fact(name, Number(wording.p_value(p), ids))
+            yield Fact(name, Number(phrases.p_value(p), ids))
         yield Fact("seeds", Number(f"{row.n:,d}", ids))
 
     def _table(self, table: Table, whole: bool) -> VariantTable:
         metric = self.findings.metrics[table.metric]
         compared = bool(table.seeds) and any(row.over is not None for row in table.rows)
-        unit = wording.difference_unit(metric.unit)
+        unit = phrases.difference_unit(metric.unit)
         spread = [bound for row in table.rows for bound in row.interval or ()]
-        places = wording.decimals([*(row.mean for row in table.rows), *spread], metric)
+        places = phrases.decimals([*(row.mean for row in table.rows), *spread], metric)
         rows = tuple(self._variant(place, row, table, places) for place, row in enumerate(table.rows))
         return VariantTable(
             metric=table.metric,
-            title=wording.axis(table.metric, metric.unit),
-            reading=wording.reading(self.plan, table, metric.unit),
+            title=phrases.axis(table.metric, metric.unit),
+            reading=phrases.reading(self.plan, table, metric.unit),
             difference=f"difference ({unit})" if unit else "difference",
-            confidence=wording.confidence(table.level),
+            confidence=phrases.confidence(table.level),
             compared=compared,
             tuned=any(row.setting for row in rows),
             parameters=whole and table.metric != "parameters" and any(row.parameters.text for row in rows),
@@ -226,13 +226,13 @@ class Rows:
             place=place,
             setting=self.findings.tuning.words(row.variant) if self.findings.tuning else "",
             n=Number(f"{row.n:,d}", own, row.n),
-            value=Number(wording.spread(row.mean, row.sd, places), own, finite(row.mean)),
-            difference=Number(wording.signed(row.difference, places), both, finite(row.difference)),
-            interval=Number(wording.interval(row.interval, places), both, finite(row.difference)),
-            p=Number(wording.p_value(row.p), both, finite(row.p)),
+            value=Number(phrases.spread(row.mean, row.sd, places), own, finite(row.mean)),
+            difference=Number(phrases.signed(row.difference, places), both, finite(row.difference)),
+            interval=Number(phrases.interval(row.interval, places), both, finite(row.difference)),
+            p=Number(phrases.p_value(row.p), both, finite(row.p)),
             exploratory=row.over is not None and not row.claimed,
-            parameters=Number("" if counted is None else wording.count(counted), own, counted),
-            time=Number(wording.clock(fmean(seconds)) if seconds else "", own, fmean(seconds) if seconds else None),
+            parameters=Number("" if counted is None else phrases.count(counted), own, counted),
+            time=Number(phrases.clock(fmean(seconds)) if seconds else "", own, fmean(seconds) if seconds else None),
             lost=Number(f"{len(lost):,d}" if lost else "", lost, len(lost)),
         )
 
@@ -242,7 +242,7 @@ class Rows:
         table, metric = self.findings.table, self.findings.metrics[self.findings.metric]
         crossed = self.findings.images
         bounds = [bound for row in table.rows for bound in row.interval or ()]
-        places = wording.decimals([*(row.mean for row in table.rows), *bounds], metric)
+        places = phrases.decimals([*(row.mean for row in table.rows), *bounds], metric)
         found = []
         for row in table.rows:
             own = self.sources.of(row.variant, table.seeds)
@@ -251,11 +251,11 @@ class Rows:
             found.append(
                 TrustRow(
                     label=row.variant,
-                    sd=Number(wording.number(row.sd, places), own),
+                    sd=Number(phrases.number(row.sd, places), own),
                     over=row.over,
                     rho=Number("" if math.isnan(row.rho) else f"{row.rho:z.2f}", both),
-                    seeds=Number(wording.interval(row.interval, places), both),
-                    images=Number("" if images is None else wording.interval(images.ci95, places), both),
+                    seeds=Number(phrases.interval(row.interval, places), both),
+                    images=Number("" if images is None else phrases.interval(images.ci95, places), both),
                 )
             )
         return tuple(found) if any(not math.isnan(row.sd) for row in table.rows) else ()
@@ -263,7 +263,7 @@ class Rows:
 
 def quantity(claim: Claim, metric: Metric) -> tuple[str, float, str]:
     """What a claim's estimate is called, what it is multiplied by to be read easily, and its unit then."""
-    unit = wording.difference_unit(metric.unit)
+    unit = phrases.difference_unit(metric.unit)
     match claim:
         case ThresholdClaim():
             return "mean", 1.0, metric.unit

@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import wording
-from harness.plan import PlannedRun
+from harness.experiment.plan import PlannedRun
+from harness.reporting import phrases
+from harness.reporting.pages.report_data import Findings
+from harness.reporting.pages.rows import finite
 from harness.store.provenance import Code
-from harness.writeup.findings import Findings
-from harness.writeup.rows import finite
 
 PAGE = re.compile(r"https?://[\w.:/~%+=@-]+")
 FILES = ("log.txt", "metrics.jsonl", "result.json", "provenance.json", "spec.json")
@@ -43,7 +43,7 @@ def run_rows(findings: Findings) -> list[RunRow]:
     order = {label: place for place, label in enumerate(findings.plan.variants)}
     asked = sorted(findings.asked, key=lambda run: (order[run.variant], run.seed))
     values = [findings.records[run.id].metrics.get(findings.metric, math.nan) for run in asked]
-    places = wording.decimals(values, findings.metrics[findings.metric])
+    places = phrases.decimals(values, findings.metrics[findings.metric])
     seen: set[str] = set()
     rows = []
     for run, value in zip(asked, values, strict=True):
@@ -64,9 +64,9 @@ def _row(findings: Findings, run: PlannedRun, value: float, places: int, first: 
         seed=run.seed,
         state=" ".join(filter(None, [record.state, record.reason])),
         epochs=record.epoch,
-        value=wording.number(shown, places),
+        value=phrases.number(shown, places),
         sort=finite(shown),
-        time="" if record.seconds is None else wording.clock(record.seconds),
+        time="" if record.seconds is None else phrases.clock(record.seconds),
         seconds=record.seconds,
         device=origin.device if origin else "",
         commit=commit(origin.code) if origin else "",

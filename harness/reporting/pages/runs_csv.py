@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from harness.plan import PlannedRun
-from harness.writeup.findings import Findings
+from harness.experiment.plan import PlannedRun
+from harness.reporting.pages.report_data import Findings
 
 OWN = ("id", "variant", "seed", "look", "state", "reason")
 ORIGIN = ("device", "commit", "dirty", "code")

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
-from harness import wording
 from harness.errors import HarnessError
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
+from harness.reporting.pages.page import REFRESH_S, pages, shared
+from harness.reporting.pages.report_data import Findings, gather
+from harness.reporting.pages.searches import summary
+from harness.reporting.pages.searches.report_data import SearchFindings, gather_search
+from harness.reporting.pages.summary import banner, device_word, hours
 from harness.search import Study, load_studies
 from harness.store.atomic import make_folder, write_text
 from harness.store.records import Store
-from harness.writeup.findings import Findings, gather
-from harness.writeup.page import REFRESH_S, pages, shared
-from harness.writeup.searches import summary
-from harness.writeup.searches.findings import SearchFindings, gather_search
-from harness.writeup.summary import banner, device_word, hours
 
 # In this order the words are counted above the table.
 WORDS = ("supported", "refuted", "equivalent", "inconclusive", "waiting")
@@ -101,10 +101,10 @@ def entry(findings: Findings) -> Entry:
         claims=tuple(
             ClaimLine(
                 place=place,
-                statement=shorten(wording.statement(verdict.claim), LONGEST, placeholder=" …"),
+                statement=shorten(phrases.statement(verdict.claim), LONGEST, placeholder=" …"),
                 metric=verdict.claim.metric,
                 word=verdict.verdict,
-                outcome=shorten(wording.outcome(verdict, findings.metrics), LONGEST, placeholder=" …"),
+                outcome=shorten(phrases.outcome(verdict, findings.metrics), LONGEST, placeholder=" …"),
                 seeds=max((row.n for row in verdict.rows), default=0),
                 registered=verdict.registered,
                 ids=verdict.run_ids,
@@ -114,7 +114,7 @@ def entry(findings: Findings) -> Entry:
         progress=f"{findings.ended:,d}/{len(findings.asked):,d}",
         cost=hours(cost, device_word(plan)) if cost else "",
         date=findings.last[:10] if findings.last else "",
-        warnings=tuple(line.partition(":")[0].capitalize() for line in banner(findings) if line != wording.rehearsal(plan)),
+        warnings=tuple(line.partition(":")[0].capitalize() for line in banner(findings) if line != phrases.rehearsal(plan)),
         flags=len(findings.flags),
     )
 

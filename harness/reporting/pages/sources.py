@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.claims import members
-from harness.plan import PlannedRun
-from harness.verdicts.model import Estimate, Verdict
-from harness.writeup.findings import Findings
+from harness.analysis.verdicts.model import Estimate, Verdict
+from harness.experiment.claims import members
+from harness.experiment.plan import PlannedRun
+from harness.reporting.pages.report_data import Findings
 
 LISTED = 120  # runs that a claim lists; the table of runs has them all
 

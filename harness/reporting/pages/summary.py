@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness import wording
-from harness.plan import Plan
+from harness.experiment.plan import Plan
+from harness.reporting import phrases
+from harness.reporting.pages.report_data import Findings
 from harness.search import Study
-from harness.writeup.findings import Findings
 
 HELD = "HELD BY A FAILED RUN: no look until it is tried again (--retry failed)"
 
@@ -14,14 +14,14 @@ def banner(findings: Findings) -> list[str]:
     """What a reader must see before anything else."""
     missing = None if findings.complete else f"{findings.ended:,d} OF {len(findings.asked):,d} RUNS IN"
     held = HELD if findings.judgement.holding else None
-    lines = (wording.rehearsal(findings.plan), missing, held, wording.amended(findings.plan, findings.metrics))
+    lines = (phrases.rehearsal(findings.plan), missing, held, phrases.amended(findings.plan, findings.metrics))
     return [line for line in lines if line]
 
 
 def facts(findings: Findings) -> list[str]:
     """The line above all: runs, seeds, cost, date."""
     seeds = len({run.seed for run in findings.asked})
-    parts = [f"{findings.ended:,d}/{len(findings.asked):,d} runs", wording.plural(seeds, "seed")]
+    parts = [f"{findings.ended:,d}/{len(findings.asked):,d} runs", phrases.plural(seeds, "seed")]
     parts += [hours(findings.cost.seconds, device_word(findings.plan))] if findings.cost.seconds else []
     return [*parts, *([findings.last[:10]] if findings.last else [])]
 
@@ -39,7 +39,7 @@ def standing(findings: Findings) -> str:
     parts = [f"{count:,d} {state}" for state, count in states.items() if count]
     later = "of later looks were not needed" if findings.complete else "wait for later looks"
     beyond = f" Another {counts.beyond:,d} {later}." if counts.beyond else ""
-    return f"{wording.plural(counts.total, 'run')} asked for: {', '.join(parts)}.{beyond}"
+    return f"{phrases.plural(counts.total, 'run')} asked for: {', '.join(parts)}.{beyond}"
 
 
 def untroubled(findings: Findings) -> str:

@@ -13,7 +13,7 @@ def environment(*, html: bool = False, **marks: str) -> jinja2.Environment:
     import jinja2
 
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("harness.writeup"),
+        loader=jinja2.PackageLoader("harness.reporting.pages"),
         undefined=jinja2.StrictUndefined,
         autoescape=html,
         trim_blocks=True,

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import stdev
 
-from harness import wording
-from harness.claims import level_label
+from harness.execution.stages import Choice, choices
+from harness.experiment.claims import level_label
 from harness.experiment.designs import short_names
-from harness.figures import Fresh, Setting, Tuned
-from harness.plan import Plan, PlannedRun, Selection
-from harness.stages import Choice, choices
+from harness.experiment.plan import Plan, PlannedRun, Selection
+from harness.reporting import phrases
+from harness.reporting.figures import Fresh, Setting, Tuned
+from harness.reporting.pages.number import Number
+from harness.reporting.phrases.trials import tuned_edges
 from harness.store.records import Record, Store
-from harness.task import Metric
-from harness.wording.trials import tuned_edges
-from harness.writeup.number import Number
+from harness.tasks.protocol import Metric
 
 EDGE = "best at the edge of its range: a wider one might do better"
 
@@ -63,7 +63,7 @@ class Tuning:
     @property
     def title(self) -> str:
         """The metric that settings were chosen by, with its unit."""
-        return wording.axis(self.selection.metric, self.metric.unit)
+        return phrases.axis(self.selection.metric, self.metric.unit)
 
     def words(self, variant: str) -> str:
         """`lr=0.05`: the setting of a variant."""
@@ -80,7 +80,7 @@ class Tuning:
             )
             for variant, group in self.selection.groups.items()
         }
-        return Tuned(self.selection.metric, self.metric, tuple(self.short), variants, wording.rehearsal(self.evidence))
+        return Tuned(self.selection.metric, self.metric, tuple(self.short), variants, phrases.rehearsal(self.evidence))
 
     def _tried(self, label: str) -> Fresh:
         found = []
@@ -116,7 +116,7 @@ class Tuning:
     def _row(self, variant: str, label: str, first: bool, edge: tuple[str, ...]) -> TunedRow:
         tried = self._tried(label)
         sd = stdev(tried.values) if len(tried.values) > 1 else math.nan
-        text = wording.spread(tried.mean, sd, self.curves.places) if tried.values else ""
+        text = phrases.spread(tried.mean, sd, self.curves.places) if tried.values else ""
         several = f"{', '.join(self.short[path] for path in edge)}: " if len(self.short) > 1 and edge else ""
         return TunedRow(
             variant=variant if first else "",
@@ -133,7 +133,7 @@ class Tuning:
         said = [f"{line}." for line in tuned_edges(self.plan, self.found)]
         lost = [run for run in self.plan.runs if self.records[run.id].state == "diverged"]
         if lost:
-            said.append(f"{wording.plural(len(lost), 'run')} of the tuning diverged: such a setting is not chosen.")
+            said.append(f"{phrases.plural(len(lost), 'run')} of the tuning diverged: such a setting is not chosen.")
         if len(self.found) < len(self.chosen):
             said.append(f"The runs of {self.plan.name} no longer lead to what was chosen: they were changed since.")
         return tuple(said)
@@ -146,7 +146,7 @@ class Tuning:
     @property
     def seeds(self) -> str:
         """`2 seeds from 1000`."""
-        return f"{wording.plural(wording.seeds(self.plan), 'seed')} from {self.plan.runs[0].seed}"
+        return f"{phrases.plural(phrases.seeds(self.plan), 'seed')} from {self.plan.runs[0].seed}"
 
 
 def tuning_of(store: Store, plan: Plan, metrics: Mapping[str, Metric]) -> Tuning | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.analysis.verdicts.document import judged
+from harness.reporting.pages.report_data import Findings
 from harness.store.atomic import to_json
-from harness.verdicts.document import judged
-from harness.writeup.findings import Findings
 
 
 def render(findings: Findings) -> str:
@@ -15,7 +15,7 @@ def render(findings: Findings) -> str:
 
 
 def contents(findings: Findings) -> dict[str, Any]:
-    """JSON values: the plan, where its looks stand, and under `verdicts` an object a claim; see `harness.verdicts.document`."""
+    """JSON values: the plan, its looks, and under `verdicts` one object for each claim, see `harness.analysis.verdicts.document`."""
     plan = findings.plan
     return {
         "schema": 1,

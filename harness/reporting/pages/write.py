@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.reporting.pages.report_data import Findings
 from harness.store.atomic import make_folder, write_text
-from harness.writeup.findings import Findings
 
 
 def write_findings(findings: Findings) -> Path:
@@ -15,14 +15,14 @@ def write_findings(findings: Findings) -> Path:
     Raises StoreError where files cannot be written.
     """
     # Jinja2 and matplotlib take a while to import; gathering alone needs neither.
-    from harness.writeup import latex, markdown, page, pictures, runscsv, verdictsjson
+    from harness.reporting.pages import latex, markdown, page, pictures, runs_csv, verdicts_json
 
     drawn = pictures.write(findings)
     texts = {
         "report.md": markdown.render(findings, drawn),
         "table.tex": latex.render(findings),
-        "runs.csv": runscsv.render(findings),
-        "verdicts.json": verdictsjson.render(findings),
+        "runs.csv": runs_csv.render(findings),
+        "verdicts.json": verdicts_json.render(findings),
         "index.html": page.render(findings, drawn),
     }
     return write_texts(findings.folder, texts)

@@ -1,8 +1,8 @@
 """Plain values -> the short words and numbers that screens, figures and reports share."""
 
-from harness.wording.claims import asserted, claim, qualifiers, statement
-from harness.wording.labels import LEAST_LABEL, beginning, cut_out, shorten
-from harness.wording.numbers import (
+from harness.reporting.phrases.claims import asserted, claim, qualifiers, statement
+from harness.reporting.phrases.labels import LEAST_LABEL, beginning, cut_out, shorten
+from harness.reporting.phrases.numbers import (
     NOTHING,
     ago,
     axis,
@@ -19,7 +19,7 @@ from harness.wording.numbers import (
     signed,
     spread,
 )
-from harness.wording.plans import (
+from harness.reporting.phrases.plans import (
     CHANGED,
     RESUMED,
     added,
@@ -37,8 +37,19 @@ from harness.wording.plans import (
     stage,
     tunes,
 )
-from harness.wording.power import out_of_reach, power
-from harness.wording.verdicts import AGAINST, confidence, headline, interval, needed, notes, outcome, p_of, p_value, part
+from harness.reporting.phrases.power import out_of_reach, power
+from harness.reporting.phrases.verdicts import (
+    AGAINST,
+    confidence,
+    headline,
+    interval,
+    needed,
+    notes,
+    outcome,
+    p_of,
+    p_value,
+    part,
+)
 
 __all__ = [
     "AGAINST",

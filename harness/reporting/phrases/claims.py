@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.claims import Claim, ComparisonClaim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
-from harness.task import Metric
-from harness.wording.numbers import figure, label, listed, margin
+from harness.experiment.claims import (
+    Claim,
+    ComparisonClaim,
+    ContrastClaim,
+    DeclineClaim,
+    ProportionClaim,
+    RangeClaim,
+    ThresholdClaim,
+)
+from harness.reporting.phrases.numbers import figure, label, listed, margin
+from harness.tasks.protocol import Metric
 
 # A comparison's kind -> what is said of one variant, and of several.
 COMPARISONS: Mapping[str, tuple[str, str]] = {

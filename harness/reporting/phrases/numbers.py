@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from harness.task import Metric
+from harness.tasks.protocol import Metric
 
 NOTHING = "·"
 

@@ -9,12 +9,12 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from harness.plan import Plan
+from harness.analysis.verdicts import Table
+from harness.experiment.plan import Plan
+from harness.reporting.phrases.claims import claim
+from harness.reporting.phrases.numbers import figure, margin, plural
 from harness.search import Study
-from harness.task import Metric
-from harness.verdicts import Table
-from harness.wording.claims import claim
-from harness.wording.numbers import figure, margin, plural
+from harness.tasks.protocol import Metric
 
 CHANGED = "CLAIMS CHANGED AFTER RUNS"
 RESUMED = "resumed, not bit-exact"  # of runs with which a program went on from its own files

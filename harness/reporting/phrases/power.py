@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.power import LIKELY, Power, Spread
-from harness.wording.numbers import difference_unit, figure, label, listed, plural
+from harness.analysis.power import LIKELY, Power, Spread
+from harness.reporting.phrases.numbers import difference_unit, figure, label, listed, plural
 
 
 def power(found: Power) -> str:

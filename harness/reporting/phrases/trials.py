@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from harness.execution.stages import Choice as Chosen
 from harness.experiment.designs import short_names
+from harness.experiment.plan import Plan
 from harness.experiment.space import Choice, Parameter, Range, Value, Values, shown
-from harness.plan import Plan
+from harness.reporting.phrases.numbers import count, decimals, figure, label, listed, number, plural
 from harness.search import Study, Trial
-from harness.stages import Choice as Chosen
-from harness.task import Metric
-from harness.wording.numbers import count, decimals, figure, label, listed, number, plural
+from harness.tasks.protocol import Metric
 
 EDGE = 0.02  # of a range: what lies so near its end lies at it
 ENDINGS = ("completed", "pruned", "diverged", "infeasible", "failed")

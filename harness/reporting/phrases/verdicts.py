@@ -9,12 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from harness.claims import Claim, ComparisonClaim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
-from harness.task import Metric
-from harness.verdicts import model
-from harness.verdicts.document import as_measured
-from harness.verdicts.model import Estimate, Interval, Verdict
-from harness.wording.numbers import decimals, difference_unit, figure, label, listed, plural, signed
+from harness.analysis.verdicts import model
+from harness.analysis.verdicts.document import as_measured
+from harness.analysis.verdicts.model import Estimate, Interval, Verdict
+from harness.experiment.claims import (
+    Claim,
+    ComparisonClaim,
+    ContrastClaim,
+    DeclineClaim,
+    ProportionClaim,
+    RangeClaim,
+    ThresholdClaim,
+)
+from harness.reporting.phrases.numbers import decimals, difference_unit, figure, label, listed, plural, signed
+from harness.tasks.protocol import Metric
 
 # A note -> its sentence.
 NOTES: Mapping[str, str] = {

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.claims import digest
 from harness.errors import InputError, StoreError
-from harness.plan import Plan, run_id, task_of
+from harness.experiment.claims import digest
+from harness.experiment.plan import Plan, run_id, task_of
 from harness.search import load_study
 from harness.store import atomic
+from harness.store.check.finding import Finding, entries, foreign, left_behind, told
+from harness.store.check.run import check_run
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
 from harness.store.records import Store
 from harness.store.trialruns import memberships
-from harness.task import identity, parse_config
-from harness.whole.finding import Finding, entries, foreign, left_behind, told
-from harness.whole.run import check_run
+from harness.tasks.protocol import identity, parse_config
 
 KNOWN = frozenset({"README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published"})
 

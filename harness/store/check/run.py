@@ -12,16 +12,16 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from harness.command.model import definition_digest
 from harness.errors import StoreError
-from harness.plan import run_id
+from harness.experiment.plan import run_id
 from harness.store import atomic, checkpoint, lease
+from harness.store.check.finding import Finding, entries, foreign, left_behind, told
 from harness.store.lease import LEASE, Timing
 from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance
 from harness.store.records import Result, Spec, encode, read_rows
-from harness.summary import summary
-from harness.whole.finding import Finding, entries, foreign, left_behind, told
+from harness.store.run_summary import summary
+from harness.tasks.command.model import definition_digest
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.training import colour, config, geometry
+from harness.tasks.cifar_resnet import colour, config, geometry
 
 ERASING_TRIES = 10  # torchvision's: a rectangle that does not fit is drawn again, so often; then the image stays whole
 

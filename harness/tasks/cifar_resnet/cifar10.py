@@ -39,7 +39,7 @@ def read(root: Path, dataset: Any = None) -> Arrays:
     Raises DataError when the data are not there whole and cannot be fetched.
     """
     if dataset is None:
-        from harness.training.vision import import_torchvision
+        from harness.tasks.cifar_resnet.vision import import_torchvision
 
         dataset = import_torchvision().datasets.CIFAR10
     if root.name in (dataset.base_folder, dataset.filename):

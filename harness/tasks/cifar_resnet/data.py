@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import DataError
-from harness.task import cache_folder
-from harness.training import cifar10, config
-from harness.training.imagefolder import Listing, class_of, list_images, read_images
-from harness.training.subsets import quotas, stratified
+from harness.tasks.cifar_resnet import cifar10, config
+from harness.tasks.cifar_resnet.image_folder import Listing, class_of, list_images, read_images
+from harness.tasks.cifar_resnet.subsets import quotas, stratified
+from harness.tasks.protocol import cache_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.training.decoded import Source
+    from harness.tasks.cifar_resnet.decoded import Source
 
 MINI = "cifar10_mini.tar"
 
@@ -77,7 +77,7 @@ def load(data: config.Data) -> DataSet:
     """
     import torch
 
-    from harness.training.decoded import decoded
+    from harness.tasks.cifar_resnet.decoded import decoded
 
     folder = cache_folder() / "decoded"
     if data.dataset == "cifar10":
@@ -119,7 +119,7 @@ def _root(data: config.Data) -> Iterator[Path]:
     if data.root is not None and data.dataset == "image_folder":
         yield Path(data.root).expanduser()
         return
-    with resources.as_file(resources.files("harness.training") / MINI) as path:
+    with resources.as_file(resources.files("harness.tasks.cifar_resnet") / MINI) as path:
         yield path
 
 
@@ -148,7 +148,7 @@ def _train_count(data: config.Data, counts: Sequence[int]) -> int:
 
 
 def _image_folder(root: Path, listing: Listing, size: int) -> Source:
-    from harness.training.decoded import Source, decode_image
+    from harness.tasks.cifar_resnet.decoded import Source, decode_image
 
     label = {name: number for number, name in enumerate(listing.classes)}
     labels = [label[class_of(file)] for file in listing.files]
@@ -161,7 +161,7 @@ def _image_folder(root: Path, listing: Listing, size: int) -> Source:
 
 
 def _cifar10(data: config.Data) -> Source:
-    from harness.training.decoded import Source, resized
+    from harness.tasks.cifar_resnet.decoded import Source, resized
 
     arrays = cifar10.read(Path(data.root).expanduser() if data.root is not None else cache_folder() / "cifar10")
     return Source(

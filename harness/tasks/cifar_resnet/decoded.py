@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.errors import DataError
-from harness.training import cachefile
+from harness.tasks.cifar_resnet import cache_file
 
 SCHEMA = 1
 Pixels = NDArray[np.uint8]
@@ -93,7 +93,7 @@ def _grey(image: Image.Image) -> Image.Image:
 
 def _checked(array: Path, about: Path, identity: str) -> dict[str, Any] | None:
     """The record of a cached array that is whole; None: there is none."""
-    record = cachefile.read_json(about)
+    record = cache_file.read_json(about)
     if not isinstance(record, dict) or record.get("identity") != identity:
         return None
     try:
@@ -104,7 +104,7 @@ def _checked(array: Path, about: Path, identity: str) -> dict[str, Any] | None:
             if _sha256(array) != record["sha256"]:
                 return None
             record["mtime_ns"] = status.st_mtime_ns
-            cachefile.write_json(about, record)
+            cache_file.write_json(about, record)
     except OSError:  # missing or unreadable: made again
         return None
     return record
@@ -112,7 +112,7 @@ def _checked(array: Path, about: Path, identity: str) -> dict[str, Any] | None:
 
 def _make(array: Path, about: Path, identity: str, size: int, source: Source) -> dict[str, Any]:
     shape = (len(source.labels), 3, size, size)
-    with cachefile.replacing(array) as file:
+    with cache_file.replacing(array) as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         start, length = file.tell(), 3 * size * size
@@ -137,7 +137,7 @@ def _make(array: Path, about: Path, identity: str, size: int, source: Source) ->
         "mean": mean,
         "std": std,
     }
-    cachefile.write_json(about, record)
+    cache_file.write_json(about, record)
     return record
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.training import augment
-from harness.training.data import DataSet, Images
-from harness.training.model import Network
+from harness.tasks.cifar_resnet import augment
+from harness.tasks.cifar_resnet.data import DataSet, Images
+from harness.tasks.cifar_resnet.model import Network
 
 # Images at a time. On the CPU small enough for the activations to stay near the caches, on CUDA enough to fill the device.
 BATCH = {"cpu": 125, "cuda": 2000}

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.task import cache_folder
-from harness.training import augment
-from harness.training.model import Masks, Network
+from harness.tasks.cifar_resnet import augment
+from harness.tasks.cifar_resnet.model import Masks, Network
+from harness.tasks.protocol import cache_folder
 
 # Multiply-adds of a run's forward passes from which compiling is held to be worth half a minute: 27 epochs of the source's
 # network. By arithmetic (fusion saves a quarter of the bytes that are moved), and not timed on a GPU yet.

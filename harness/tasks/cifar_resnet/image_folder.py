@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import DataError
-from harness.task import cache_folder
-from harness.training import cachefile
-from harness.training.archive import read_tar
+from harness.tasks.cifar_resnet import cache_file
+from harness.tasks.cifar_resnet.archive import read_tar
+from harness.tasks.protocol import cache_folder
 
 SPLITS = ("train", "test")
 EXPECTED = "train/<class>/* and test/<class>/*"
@@ -125,10 +125,10 @@ def _list_tar(root: Path) -> Listing:
     path = str(root.resolve())
     known = {"path": path, "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
     memo = cache_folder() / "fingerprints" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.json"
-    remembered = cachefile.read_json(memo)
+    remembered = cache_file.read_json(memo)
     if not isinstance(remembered, dict) or {key: remembered.get(key) for key in known} != known:
         remembered = {**known, **_read_listing(root)}
-        cachefile.write_json(memo, remembered)
+        cache_file.write_json(memo, remembered)
     files = tuple(remembered["files"])
     classes = tuple(sorted({class_of(file) for file in files}))
     return Listing(remembered["fingerprint"], "", files, classes, remembered["top"])

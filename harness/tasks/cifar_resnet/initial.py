@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from harness.training.model import Activation
-from harness.training.streams import stream
+from harness.tasks.cifar_resnet.model import Activation
+from harness.tasks.cifar_resnet.streams import stream
 
 
 def weights(network: nn.Module, seed: int) -> dict[str, Tensor]:

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from harness.errors import DeviceError, InputError
-from harness.task import Number
-from harness.training import evaluate, execution, initial, model, optim, schedule
-from harness.training.config import Config
-from harness.training.data import DataSet, Images
-from harness.training.execution import Execution
-from harness.training.numerics import keep_memory, numerics, require
-from harness.training.steps import Steps
-from harness.training.streams import stream
+from harness.tasks.cifar_resnet import evaluate, execution, initial, model, optim, schedule
+from harness.tasks.cifar_resnet.config import Config
+from harness.tasks.cifar_resnet.data import DataSet, Images
+from harness.tasks.cifar_resnet.execution import Execution
+from harness.tasks.cifar_resnet.numerics import keep_memory, numerics, require
+from harness.tasks.cifar_resnet.steps import Steps
+from harness.tasks.cifar_resnet.streams import stream
+from harness.tasks.protocol import Number
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Pass:
 
 
 class Run:
-    """One training of `cifar_resnet`; see `harness.task.Training` for the protocol.
+    """One training of `cifar_resnet`; see `harness.tasks.protocol.Training` for the protocol.
 
     Every epoch takes its order, augmentation and dropout from streams of its own, named (seed, purpose, epoch), so a checkpoint
     between two epochs needs no generator, and one inside an epoch the states of two. On the CPU the same bits follow from a

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness.training import config
+from harness.tasks.cifar_resnet import config
 
 BOTTLENECK_EXPANSION = 4
 MASK_STEPS = 1 << 16  # dropout compares 16 random bits with its rate

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.training import config
+from harness.tasks.cifar_resnet import config
 
 
 class Lookahead:

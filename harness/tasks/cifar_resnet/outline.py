@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness.task import Part
-from harness.training import config, model
+from harness.tasks.cifar_resnet import config, model
+from harness.tasks.protocol import Part
 
 Shape = tuple[int, ...]
 

@@ -11,7 +11,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from harness.training import config
+from harness.tasks.cifar_resnet import config
 
 Schedule = (
     config.Cosine

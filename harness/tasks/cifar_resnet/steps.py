@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.training import augment, execution, model, optim
-from harness.training.config import Config
-from harness.training.data import DataSet
-from harness.training.execution import Execution
-from harness.training.streams import stream_seed
+from harness.tasks.cifar_resnet import augment, execution, model, optim
+from harness.tasks.cifar_resnet.config import Config
+from harness.tasks.cifar_resnet.data import DataSet
+from harness.tasks.cifar_resnet.execution import Execution
+from harness.tasks.cifar_resnet.streams import stream_seed
 
 MESSAGE_LENGTH = 300  # of an error's text; a compiler's can have pages
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from harness.task import Accelerator, Metric, Number, Part, Training
-from harness.training import config
+from harness.tasks.cifar_resnet import config
+from harness.tasks.protocol import Accelerator, Metric, Number, Part, Training
 
 if TYPE_CHECKING:
-    from harness.training.data import DataSet, Images
+    from harness.tasks.cifar_resnet.data import DataSet, Images
 
 
 class CifarResnet:
-    """Trains the residual network of `model.py` on small images; satisfies `harness.task.Task`."""
+    """Trains the residual network of `model.py` on small images; satisfies `harness.tasks.protocol.Task`."""
 
     Config = config.Config
     version = "1"
@@ -38,7 +38,7 @@ class CifarResnet:
 
     @lru_cache(maxsize=16)  # noqa: B019 - one object a process; a folder of images takes half a second to list
     def _fingerprint(self, settings: config.Data) -> str:
-        from harness.training import data
+        from harness.tasks.cifar_resnet import data
 
         return data.facts(settings).fingerprint
 
@@ -50,22 +50,22 @@ class CifarResnet:
 
         Raises DataError where the data are missing.
         """
-        from harness.training import data
+        from harness.tasks.cifar_resnet import data
 
         facts = data.facts(settings.data)
         return {**sizes(settings.model, len(facts.classes), settings.data.image_size), "test_images": facts.test_count}
 
     def outline(self, settings: config.Config) -> Sequence[Part]:
-        """The network's parts; see `harness.training.outline`. Raises DataError where the data are missing."""
-        from harness.training import data
-        from harness.training.outline import outline
+        """The network's parts; see `harness.tasks.cifar_resnet.outline`. Raises DataError where the data are missing."""
+        from harness.tasks.cifar_resnet import data
+        from harness.tasks.cifar_resnet.outline import outline
 
         return outline(settings.model, len(data.facts(settings.data).classes), settings.data.image_size)
 
     def start(self, settings: config.Config, seed: int, device: str) -> Training:
         """A fresh run. The data set on the device is kept for the next run that uses the same."""
-        from harness.training.loop import Run
-        from harness.training.numerics import require
+        from harness.tasks.cifar_resnet.loop import Run
+        from harness.tasks.cifar_resnet.numerics import require
 
         settings = self.resolve(settings, "cuda" if device == "cuda" else "cpu")
         require(device, settings.training.precision)
@@ -75,7 +75,7 @@ class CifarResnet:
 @lru_cache(maxsize=64)
 def sizes(settings: config.Model, classes: int, image_size: int) -> Mapping[str, Number]:
     """`parameters`, and the `multiply_adds` of one image; counted once for the many variants that share a network."""
-    from harness.training import model
+    from harness.tasks.cifar_resnet import model
 
     return {
         "parameters": model.count_parameters(settings, classes),
@@ -86,7 +86,7 @@ def sizes(settings: config.Model, classes: int, image_size: int) -> Mapping[str,
 @lru_cache(maxsize=1)
 def data_on(settings: config.Data, device: str) -> DataSet:
     """The data set, its images on the device."""
-    from harness.training import data
+    from harness.tasks.cifar_resnet import data
 
     def moved(images: Images) -> Images:
         return data.Images(images.pixels.to(device), images.labels.to(device))

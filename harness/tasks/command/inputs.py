@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 
-from harness.command import knobs, template
-from harness.command.model import Program, Scalar
-from harness.command.sources import files_below, named_files, program_files
 from harness.errors import DataError
-from harness.task import cache_folder
+from harness.tasks.command import knobs, template
+from harness.tasks.command.model import Program, Scalar
+from harness.tasks.command.sources import files_below, named_files, program_files
+from harness.tasks.protocol import cache_folder
 
 CHUNK = 1 << 20
 SETTLED_S = 2.0  # files that changed later than this ago may change again within the file system's resolution of time

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
-from harness.command.model import Knob, Scalar
+from harness.tasks.command.model import Knob, Scalar
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
 

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from harness.common.stopping import duration
 from harness.errors import InputError
-from harness.stop import duration
-from harness.task import Metric
+from harness.tasks.protocol import Metric
 
 TASK_NAME = "command"  # of every program, in plans and specs: the version tells them apart
 Scalar = bool | int | float | str

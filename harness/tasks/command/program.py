@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.task import TrainingFailed
+from harness.tasks.protocol import TrainingFailed
 
 GUARD = Path(__file__).resolve().with_name("guard.py")
 GRACE_S = 10.0  # between SIGTERM and SIGKILL

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.command import knobs, template
-from harness.command.model import Program
-from harness.command.rows import OWN
+from harness.common.validation import suggestion
+from harness.common.yaml_nodes import Node, plain
 from harness.errors import Problem
-from harness.task import RESULT_METRICS
-from harness.validation import suggestion
-from harness.yamlfile import Node, plain
+from harness.tasks.command import knobs, template
+from harness.tasks.command.model import Program
+from harness.tasks.command.rows import OWN
+from harness.tasks.protocol import RESULT_METRICS
 
 METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 TAKEN = OWN | set(RESULT_METRICS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from harness.command.inputs import NOTHING
-from harness.command.model import Program
+from harness.tasks.command.inputs import NOTHING
+from harness.tasks.command.model import Program
 
 NUMBERS = ("1", "0.5", "0.1234", "12.345678")
 STRANGE = ("nan", "9.8e-05")  # as programs print what diverged, and what is small

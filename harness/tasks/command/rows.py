@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.command.model import Measure
-from harness.task import Number, TrainingFailed
+from harness.tasks.command.model import Measure
+from harness.tasks.protocol import Number, TrainingFailed
 
 LONGEST_LINE = 1 << 16  # bytes of a line that are looked at
 LINE_END = re.compile(rb"[\r\n]")  # progress bars go back to the start of their line

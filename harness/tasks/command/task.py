@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from harness.command import inputs, template
-from harness.command.knobs import Knobs, config_model
-from harness.command.model import Program as Definition
-from harness.command.model import Scalar
-from harness.command.training import CommandTraining
 from harness.errors import DataError, DeviceError
-from harness.task import Accelerator, Metric, Number
+from harness.tasks.command import inputs, template
+from harness.tasks.command.knobs import Knobs, config_model
+from harness.tasks.command.model import Program as Definition
+from harness.tasks.command.model import Scalar
+from harness.tasks.command.training import CommandTraining
+from harness.tasks.protocol import Accelerator, Metric, Number
 
 
 class CommandTask:
-    """Trains whatever a command line starts; satisfies `harness.task.Task`, `Housed` and `Foreign`."""
+    """Trains whatever a command line starts; satisfies `harness.tasks.protocol.Task`, `Housed` and `Foreign`."""
 
     def __init__(self, definition: Definition, *planned: str) -> None:
         """`planned` are fingerprints of the inputs that runs are trained with: what has other content since is refused."""

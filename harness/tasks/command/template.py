@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from harness.command.model import Knob, Scalar
+from harness.tasks.command.model import Knob, Scalar
 
 # `{name}` is replaced, `{{name}}` is a literal `{name}`; other braces stand for themselves, as in JSON.
 PLACEHOLDER = re.compile(r"\{\{([A-Za-z][\w-]*)\}\}|\{([A-Za-z][\w-]*)\}")

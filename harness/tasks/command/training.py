@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.command.model import Program as Definition
-from harness.command.program import Exit, Program
-from harness.command.rows import Lines, Rows
-from harness.task import Number, TrainingFailed
+from harness.tasks.command.model import Program as Definition
+from harness.tasks.command.program import Exit, Program
+from harness.tasks.command.rows import Lines, Rows
+from harness.tasks.protocol import Number, TrainingFailed
 
 LOOK_S = 0.1  # how often a program that prints nothing is looked after
 LOG_LIMIT = 64 << 20  # bytes of output kept of one start

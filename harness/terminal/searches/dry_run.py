@@ -10,20 +10,20 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness import wording
-from harness.command.remarks import remarks
-from harness.console.grid import INDENT, WARNING, Column, Grid, Note, printable, styled
-from harness.console.screens import marked
-from harness.console.searches.documents import trial_values
+from harness.common.nested import flatten
 from harness.experiment.space import shown, values_of
-from harness.flat import flatten
+from harness.experiment.study import base_of, task_of
+from harness.reporting import phrases
+from harness.reporting.phrases import trials as words
 from harness.search import Study, Trial
-from harness.search.desk import look
-from harness.search.model import base_of, task_of
+from harness.search.broker import look
 from harness.search.trials import counted
 from harness.store.records import Store
-from harness.task import Metric, result_metrics
-from harness.wording import trials as words
+from harness.tasks.command.remarks import remarks
+from harness.tasks.protocol import Metric, result_metrics
+from harness.terminal.dry_run import marked
+from harness.terminal.searches.json_output import trial_values
+from harness.terminal.tables import INDENT, WARNING, Column, Grid, Note, printable, styled
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ def screen(ahead: Ahead) -> RenderableType:
     """What `sweep` would do."""
     study = ahead.study
     notes = [("objective", words.aims(study)), ("sampler", _methods(study)), ("target", _target(ahead)), ("first", _first(study))]
-    notes += [("base", f"{wording.count(ahead.parameters)} parameters")] if ahead.parameters is not None else []
+    notes += [("base", f"{phrases.count(ahead.parameters)} parameters")] if ahead.parameters is not None else []
     notes += [("cost", cost(ahead)), ("confirm", confirmation(study))]
     warnings = [("WARNING", remark) for remark in ahead.remarks]
     width = max(len(key) for key, _ in (*notes, *warnings))
     return Group(
         title(study),
-        marked(" · ".join(wording.setting(study)), study),
+        marked(" · ".join(phrases.setting(study)), study),
         Text(),
         space(study),
         Text(),
@@ -90,9 +90,9 @@ def space(study: Study) -> Grid:
     rows = []
     for parameter in study.space:
         value = values_of([parameter.model_copy(update={"when": {}})], base)
-        own = wording.NOTHING if value is None else shown(value[parameter.name])
+        own = phrases.NOTHING if value is None else shown(value[parameter.name])
         row = [short[parameter.name], words.allowed(parameter), own]
-        rows.append([*row, words.condition(study, parameter) or wording.NOTHING] if conditional else row)
+        rows.append([*row, words.condition(study, parameter) or phrases.NOTHING] if conditional else row)
     return Grid(columns, rows)
 
 
@@ -113,9 +113,9 @@ def _methods(study: Study) -> str:
 
 def _target(ahead: Ahead) -> str:
     study = ahead.study
-    parts = [f"{wording.plural(study.trials, 'trial')}, {words.each(study)}"]
+    parts = [f"{phrases.plural(study.trials, 'trial')}, {words.each(study)}"]
     parts += [f"{len(ahead.begun)} begun"] if ahead.begun else []
-    parts += [f"none begins after {wording.clock(study.budget_s)} of training"] if study.budget_s is not None else []
+    parts += [f"none begins after {phrases.clock(study.budget_s)} of training"] if study.budget_s is not None else []
     return "; ".join(parts)
 
 
@@ -132,13 +132,13 @@ def cost(ahead: Ahead) -> str:
     """The runs that are left at most, their epochs where the base says how many, and their time where trials have shown it."""
     study = ahead.study
     runs = ahead.left * study.seeds
-    parts = [f"{'up to ' if study.pruner != 'none' else ''}{wording.plural(runs, 'run')} to train"]
-    length = wording.epochs(study.base)
-    parts += [wording.plural(runs * length, "epoch")] if length is not None else []
+    parts = [f"{'up to ' if study.pruner != 'none' else ''}{phrases.plural(runs, 'run')} to train"]
+    length = phrases.epochs(study.base)
+    parts += [phrases.plural(runs * length, "epoch")] if length is not None else []
     took = [trial.seconds for trial in ahead.begun if trial.over and trial.seconds]
     if took and runs:
         mean = fmean(took)
-        parts.append(f"about {wording.clock(mean * ahead.left)} on 1 worker (measured here: {wording.clock(mean)} a trial)")
+        parts.append(f"about {phrases.clock(mean * ahead.left)} on 1 worker (measured here: {phrases.clock(mean)} a trial)")
     return ", ".join(parts)
 
 
@@ -147,6 +147,6 @@ def confirmation(study: Study) -> str:
     if study.confirm is None:
         return "none: what is found is no evidence"
     top, seeds = study.confirm.top, study.confirm.seeds
-    best = f"the best {wording.plural(top, 'trial')}" if top > 1 else "the best trial"
-    runs = wording.plural((top + 2) * seeds, "run")
+    best = f"the best {phrases.plural(top, 'trial')}" if top > 1 else "the best trial"
+    runs = phrases.plural((top + 2) * seeds, "run")
     return f"{best} again on {seeds} fresh seeds, then the winner against the base on {seeds} others: {runs}"

@@ -19,18 +19,18 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live as RichLive
 from rich.text import Text
 
-from harness import wording
-from harness.console.grid import INDENT, STYLES, Column, Grid, printable, styled
-from harness.console.live import STOPPING, last_lines
-from harness.console.screens import marked
-from harness.console.searches.ahead import title
-from harness.console.shell import console as make_console
-from harness.console.standing import epoch_of
+from harness.reporting import phrases
+from harness.reporting.phrases import trials as words
 from harness.search import Study, Trial
 from harness.search.trials import counted, ranked
 from harness.store.records import Record, Store, rows_so_far
-from harness.task import Metric
-from harness.wording import trials as words
+from harness.tasks.protocol import Metric
+from harness.terminal.dry_run import marked
+from harness.terminal.live import STOPPING, last_lines
+from harness.terminal.searches.dry_run import title
+from harness.terminal.shell import console as make_console
+from harness.terminal.status import epoch_of
+from harness.terminal.tables import INDENT, STYLES, Column, Grid, printable, styled
 
 BEST, MOST_RUNNING = 5, 8
 LOUD = {"failed": "FAILED", "diverged": "DIVERGED"}
@@ -101,8 +101,8 @@ class SearchProgress:
     def introduction(self) -> list[Text]:
         """The lines above everything: the question; the trials, workers, device and whether this is a rehearsal."""
         study = self.study
-        what = f"{wording.plural(study.trials, 'trial')}, {words.each(study)}, on {study.accelerator}"
-        facts = f"{what}, {wording.plural(self.workers, 'worker')}"
+        what = f"{phrases.plural(study.trials, 'trial')}, {words.each(study)}, on {study.accelerator}"
+        facts = f"{what}, {phrases.plural(self.workers, 'worker')}"
         return [title(study), marked(facts, study), styled(printable(words.aims(study)))]
 
     def ended(self) -> int:
@@ -122,7 +122,7 @@ class SearchProgress:
         if trial.state == "interrupted":
             return styled(f"{name}  interrupted; its values are tried again")
         place = f"[{self._told()}/{self.study.trials}] {name:<{len(f'trial {self.study.trials}')}}  "
-        setting, time = words.values(self.study, trial.values), wording.clock(trial.seconds)
+        setting, time = words.values(self.study, trial.values), phrases.clock(trial.seconds)
         first = trial.runs[0] if trial.runs else ""
         if trial.state == "completed":
             said = f"completed  {words.objectives(self.study, trial, self.metrics)}"
@@ -194,7 +194,7 @@ class SearchLive(SearchProgress):
             rows.append(
                 [f"trial {trial.number}", self._where(trial, records[trial.number]), words.values(self.study, trial.values)]
             )
-        heading = wording.label(self.study.metric)
+        heading = phrases.label(self.study.metric)
         return Grid([Column("best, running", holds="labels"), Column(heading, "right"), Column("setting", holds="labels")], rows)
 
     def standing(self) -> str:
@@ -206,7 +206,7 @@ class SearchLive(SearchProgress):
             value = words.measured(best[0].objectives[self.study.metric], self.metrics.get(self.study.metric))
             parts.append(f"best {value} (trial {best[0].number})")
         elif best:
-            parts.append(f"{wording.plural(len(best), 'trial')} on the front")
+            parts.append(f"{phrases.plural(len(best), 'trial')} on the front")
         return " · ".join(filter(None, parts))
 
     def footer(self, records: Mapping[int, Record | None]) -> str:
@@ -214,12 +214,12 @@ class SearchLive(SearchProgress):
         if self.stops:
             return STOPPING
         speeds = [speed for record in records.values() if record is not None and (speed := self._speed(record)) is not None]
-        parts = [f"{wording.count(sum(speeds))} samples/s"] if speeds else []
-        parts.append(f"{wording.clock(self.clock() - self.began)} elapsed")
+        parts = [f"{phrases.count(sum(speeds))} samples/s"] if speeds else []
+        parts.append(f"{phrases.clock(self.clock() - self.began)} elapsed")
         took = [trial.seconds for trial in counted(self.trials) if trial.over and trial.seconds]
         left = self.study.trials - self.ended()
         if took and left > 0:
-            parts.append(f"{wording.clock(fmean(took) * left / self.workers)} left")
+            parts.append(f"{phrases.clock(fmean(took) * left / self.workers)} left")
         return " · ".join([*parts, "Ctrl-C keeps everything"])
 
     def _record(self, trial: Trial) -> Record | None:
@@ -230,7 +230,7 @@ class SearchLive(SearchProgress):
     def _where(self, trial: Trial, record: Record | None) -> str:
         if record is None:
             return "begins"
-        length = wording.epochs(self.study.base)
+        length = phrases.epochs(self.study.base)
         seed = f"seed {trial.runs.index(record.id) + 1}/{len(trial.runs)} " if len(trial.runs) > 1 else ""
         return f"{seed}{epoch_of(record.epoch, length)}"
 

@@ -9,18 +9,18 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness import wording
-from harness.console.grid import WARNING, Column, Grid, printable, styled
-from harness.console.searches.ahead import title
-from harness.console.searches.documents import search_values
-from harness.console.searches.ending import best_trials
-from harness.console.standing import Row, epoch_of, holder
+from harness.reporting import phrases
+from harness.reporting.phrases import trials as words
 from harness.search import Study, Trial
 from harness.search.trials import counted, ranked
 from harness.store.paths import Paths
 from harness.store.records import Record
-from harness.task import Metric
-from harness.wording import trials as words
+from harness.tasks.protocol import Metric
+from harness.terminal.searches.dry_run import title
+from harness.terminal.searches.json_output import search_values
+from harness.terminal.searches.summary import best_trials
+from harness.terminal.status import Row, epoch_of, holder
+from harness.terminal.tables import WARNING, Column, Grid, printable, styled
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ def best(standing: SearchStanding) -> str:
         return standing.why
     found = ranked(standing.study, standing.trials)
     if not found:
-        return wording.NOTHING
+        return phrases.NOTHING
     if len(standing.study.objectives) > 1:
-        return f"{wording.plural(len(found), 'trial')} on the front"
+        return f"{phrases.plural(len(found), 'trial')} on the front"
     value = found[0].objectives[standing.study.metric]
     return f"best {words.measured(value, standing.metrics.get(standing.study.metric))} (trial {found[0].number})"
 
@@ -78,7 +78,7 @@ def one_search(standing: SearchStanding, table: RenderableType, paths: Paths, co
     """One search: its line in `table`, how trials ended, the best, every trial that is under way or failed, and what to do."""
     study = standing.study
     lines: list[RenderableType] = [title(study)]
-    marker = wording.rehearsal(study)
+    marker = phrases.rehearsal(study)
     lines += [styled((printable(marker), WARNING))] if marker else []
     lines += [Text(), table]
     if standing.trials is None:
@@ -97,7 +97,7 @@ def one_search(standing: SearchStanding, table: RenderableType, paths: Paths, co
         ]
         lines += [Text(), Grid(columns, rows, indent=0)]
     if any(trial.retriable for trial in _in(standing, "failed")):
-        lines += [Text(), styled(printable(f"again: {wording.command(study, paths.root)} --retry failed"))]
+        lines += [Text(), styled(printable(f"again: {phrases.command(study, paths.root)} --retry failed"))]
     if confirmation is not None:
         lines += [Text(), confirmation]
     report = paths.report(study.name) / "index.html"
@@ -142,7 +142,7 @@ def _record(standing: SearchStanding, trial: Trial) -> Record | None:
 
 def _row(standing: SearchStanding, trial: Trial, paths: Paths) -> list[str]:
     record = _record(standing, trial)
-    length = wording.epochs(standing.study.base)
+    length = phrases.epochs(standing.study.base)
     place = epoch_of(record.epoch, length) if record else "begins"
     more = ""
     if trial.state == "failed":
@@ -151,6 +151,6 @@ def _row(standing: SearchStanding, trial: Trial, paths: Paths) -> list[str]:
     elif trial.state == "interrupted":
         more = "goes on when it is run again"
     elif record is not None:
-        beat = "" if record.beat_age_s is None else f"beat {wording.ago(record.beat_age_s)}"
+        beat = "" if record.beat_age_s is None else f"beat {phrases.ago(record.beat_age_s)}"
         more = "   ".join(filter(None, [holder(record), beat]))
     return [trial.state, f"trial {trial.number}", place, more, words.values(standing.study, trial.values)]

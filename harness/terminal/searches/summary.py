@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness import wording
-from harness.console.grid import WARNING, Column, Grid, Sentence
+from harness.reporting import phrases
+from harness.reporting.phrases import trials as words
 from harness.search import Study, Trial
-from harness.search.confirm import label_of
+from harness.search.confirmation_plans import label_of
 from harness.search.trials import counted, ranked
-from harness.task import Metric
-from harness.wording import trials as words
+from harness.tasks.protocol import Metric
+from harness.terminal.tables import WARNING, Column, Grid, Sentence
 
 BEST = 5
 
@@ -32,8 +32,8 @@ def ending(
     own, best = counted(trials), ranked(study, trials)
     lines: list[RenderableType] = [Text(), best_trials(study, trials, metrics)] if best else []
     tally = words.tally(own)
-    lines.append(Sentence(f"{wording.plural(len(own), 'trial')}: {tally}" if tally else "no trial has ended"))
-    if marker := wording.rehearsal(study):
+    lines.append(Sentence(f"{phrases.plural(len(own), 'trial')}: {tally}" if tally else "no trial has ended"))
+    if marker := phrases.rehearsal(study):
         lines.append(Sentence(marker, WARNING))
     if confirmation is not None:
         lines += [Text(), confirmation]
@@ -54,14 +54,14 @@ def best_trials(study: Study, trials: Sequence[Trial], metrics: Mapping[str, Met
     places = {}
     for name in study.objectives:
         metric = metrics[name]
-        places[name] = wording.decimals([trial.objectives[name] for trial in best], metric)
+        places[name] = phrases.decimals([trial.objectives[name] for trial in best], metric)
         unit = "" if metric.unit in ("%", name) else metric.unit
-        columns.append(Column(wording.axis(name, unit), "right"))
+        columns.append(Column(phrases.axis(name, unit), "right"))
     columns += [Column("epochs", "right"), Column("setting", holds="labels")]
     rows = [
         [
             f"trial {trial.number}",
-            *(wording.number(trial.objectives[name], places[name]) for name in study.objectives),
+            *(phrases.number(trial.objectives[name], places[name]) for name in study.objectives),
             str(trial.epochs),
             words.values(study, trial.values),
         ]

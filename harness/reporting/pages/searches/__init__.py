@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.writeup.searches.findings import SearchFindings, gather_search
-from harness.writeup.written import write_findings, write_texts
+from harness.reporting.pages.searches.report_data import SearchFindings, gather_search
+from harness.reporting.pages.write import write_findings, write_texts
 
 __all__ = ["SearchFindings", "gather_search", "write_search"]
 
@@ -15,12 +15,12 @@ def write_search(findings: SearchFindings) -> Path:
 
     The same files in give the same bits out. Raises StoreError where files cannot be written.
     """
-    from harness.writeup.searches import markdown, page, pictures, trialscsv
+    from harness.reporting.pages.searches import markdown, page, pictures, trials_csv
 
     drawn = pictures.write(findings)
     texts = {
         "report.md": markdown.render(findings, drawn),
-        "trials.csv": trialscsv.render(findings),
+        "trials.csv": trials_csv.render(findings),
         "index.html": page.render(findings, drawn),
     }
     path = write_texts(findings.folder, texts)

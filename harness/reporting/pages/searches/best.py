@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.experiment.space import changes
-from harness.search.model import Study
+from harness.experiment.study import Study
+from harness.reporting.pages.page import plain
 from harness.search.trials import Trial
-from harness.writeup.page import plain
 
 SEEDS = 5  # where the search says nothing of seeds
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from harness.experiment.space import Choice, Range
-from harness.search.model import Study
+from harness.experiment.study import Study
 from harness.search.storage import quiet
 from harness.search.trials import Trial
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness import wording
-from harness.writeup.markdown import Grid, Markdown, environment_of, longest_run, made
-from harness.writeup.pictures import Picture
-from harness.writeup.searches import summary
-from harness.writeup.searches.best import configuration
-from harness.writeup.searches.findings import SearchFindings
-from harness.writeup.searches.rows import RunLink, SearchRows
+from harness.reporting import phrases
+from harness.reporting.pages.markdown import Grid, Markdown, environment_of, longest_run, made
+from harness.reporting.pages.pictures import Picture
+from harness.reporting.pages.searches import summary
+from harness.reporting.pages.searches.best import configuration
+from harness.reporting.pages.searches.report_data import SearchFindings
+from harness.reporting.pages.searches.rows import RunLink, SearchRows
 
 
 def render(findings: SearchFindings, pictures: Iterable[Picture]) -> str:
     """The page's text; the same for the same findings."""
     study, best, rows = findings.study, findings.best, SearchRows(findings)
     yaml = configuration(study, best, findings.confirmed.winner is not None) if best else ""
-    command, dashboard = wording.command(study, findings.results), summary.dashboard(findings)
+    command, dashboard = phrases.command(study, findings.results), summary.dashboard(findings)
     return (
         environment_of()
         .get_template("search.md.j2")
@@ -25,7 +25,7 @@ def render(findings: SearchFindings, pictures: Iterable[Picture]) -> str:
             study=study,
             banner=summary.banner(findings),
             headline=summary.headline(findings),
-            facts=[*wording.setting(study), *summary.facts(findings)],
+            facts=[*phrases.setting(study), *summary.facts(findings)],
             pictures=list(pictures),
             fresh=_fresh(rows),
             unimportant=summary.unimportant(findings),

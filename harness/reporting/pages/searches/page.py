@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness import wording
-from harness.writeup.page import REFRESH_S, image, pages, shared
-from harness.writeup.pictures import Picture
-from harness.writeup.searches import summary
-from harness.writeup.searches.best import configuration
-from harness.writeup.searches.findings import SearchFindings
-from harness.writeup.searches.pictures import SECTIONS
-from harness.writeup.searches.rows import SearchRows
+from harness.reporting import phrases
+from harness.reporting.pages.page import REFRESH_S, image, pages, shared
+from harness.reporting.pages.pictures import Picture
+from harness.reporting.pages.searches import summary
+from harness.reporting.pages.searches.best import configuration
+from harness.reporting.pages.searches.pictures import SECTIONS
+from harness.reporting.pages.searches.report_data import SearchFindings
+from harness.reporting.pages.searches.rows import SearchRows
 
 OTHER_FORMATS = ("report.md", "trials.csv")
 OPEN = 40  # trials that are shown without being asked for
@@ -44,7 +44,7 @@ def render(findings: SearchFindings, pictures: Sequence[Picture]) -> str:
             facts_of_study=summary.study_facts(findings),
             open=len(findings.trials) <= OPEN,
             dashboard=summary.dashboard(findings),
-            command=wording.command(study, findings.results),
+            command=phrases.command(study, findings.results),
             formats=OTHER_FORMATS,
         )
     )

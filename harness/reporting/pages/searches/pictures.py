@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness import figures, wording
+from harness.reporting import figures, phrases
+from harness.reporting.pages.pictures import Picture
+from harness.reporting.pages.searches.report_data import SearchFindings
 from harness.search.trials import front
-from harness.writeup.pictures import Picture
-from harness.writeup.searches.findings import SearchFindings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,18 +29,18 @@ def write(findings: SearchFindings) -> list[Picture]:
 def drawn(findings: SearchFindings) -> Iterator[tuple[Picture, Figure]]:
     """Every picture that there are trials for, with its figure."""
     subject, study = replace(findings.subject, importances=findings.importances), findings.study
-    name = wording.label(study.metric)
+    name = phrases.label(study.metric)
     yield Picture("main", "main", _seen(findings), _read(findings)), figures.history(subject)
     if subject.importances:
         parts = [
-            f"{wording.label(objective)}: {', '.join(f'{parameter} {share:.2f}' for parameter, share in shares.items())}"
+            f"{phrases.label(objective)}: {', '.join(f'{parameter} {share:.2f}' for parameter, share in shares.items())}"
             for objective, shares in subject.importances.items()
         ]
         caption = "PED-ANOVA: how far the values of the best tenth of the completed trials stand out from those of all."
         yield Picture("importance", "importance", f"Importance for {'; '.join(parts)}.", caption), figures.importance(subject)
     if not subject.completed:
         return
-    alt = f"{_capital(name)} against each of {wording.plural(len(study.space), 'parameter')}."
+    alt = f"{_capital(name)} against each of {phrases.plural(len(study.space), 'parameter')}."
     caption = (
         "Each parameter alone; what the others were differs from dot to dot, and the sampler looked longer where it was good."
     )
@@ -49,7 +49,7 @@ def drawn(findings: SearchFindings) -> Iterator[tuple[Picture, Figure]]:
     caption = f"Parameters from their least to their largest value, choices by option, and the {name} that came of them."
     yield Picture("parallel", "parallel", alt, caption), figures.parallel(subject)
     if len(study.objectives) > 1:
-        members = wording.listed([str(trial.number) for trial in front(study, subject.completed)])
+        members = phrases.listed([str(trial.number) for trial in front(study, subject.completed)])
         caption = "No other trial is better than those of the front in one objective without being worse in another."
         yield Picture("pareto", "pareto", f"Pareto front: trials {members}.", caption), figures.pareto(subject)
 
@@ -60,13 +60,13 @@ def _seen(findings: SearchFindings) -> str:
     best, places = subject.best, subject.places()
     if best is None:
         return "Nothing to draw: no trial has completed yet."
-    text = f"Best so far by trial, ending at trial {best.number} with {wording.number(subject.value(best), places)}"
+    text = f"Best so far by trial, ending at trial {best.number} with {phrases.number(subject.value(best), places)}"
     by_number = {trial.number: trial for trial in subject.completed}
     again = []
     for number, fresh in confirmed.top.items():
         if fresh.values:
-            searched = wording.number(subject.value(by_number[number]), places)
-            again.append(f"trial {number} {searched}, then {wording.number(fresh.mean, places)}")
+            searched = phrases.number(subject.value(by_number[number]), places)
+            again.append(f"trial {number} {searched}, then {phrases.number(fresh.mean, places)}")
     return f"{text}; on fresh seeds {'; '.join(again)}." if again else f"{text}."
 
 

@@ -9,22 +9,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from harness.common.nested import flatten
 from harness.errors import InputError
+from harness.execution.stages import choices, following
+from harness.experiment.plan import Plan
 from harness.experiment.space import values_of
-from harness.figures import Confirmed, Fresh, SearchSubject
-from harness.flat import flatten
-from harness.plan import Plan
-from harness.search.confirm import BASE, WINNER, label_of, names
-from harness.search.desk import look
-from harness.search.model import Study, config_of, task_of
+from harness.experiment.study import Study, config_of, task_of
+from harness.reporting.figures import Confirmed, Fresh, SearchSubject
+from harness.reporting.pages.report_data import Findings, gather
+from harness.reporting.pages.searches.importance import importances
+from harness.search.broker import look
+from harness.search.confirmation_plans import BASE, WINNER, label_of, names
 from harness.search.place import elsewhere
 from harness.search.storage import VARIABLE, address
 from harness.search.trials import Trial, counted
-from harness.stages import choices, following
 from harness.store.records import Record, Store
-from harness.task import Metric, Task, result_metrics
-from harness.writeup.findings import Findings, gather
-from harness.writeup.searches.importance import importances
+from harness.tasks.protocol import Metric, Task, result_metrics
 
 # none: the search confirms nothing; waiting: the best trials have not begun again; again: they have not all ended; base: the
 # best of them is the base itself; final: the winner is compared with the base; elsewhere: another search's plans have these names

@@ -8,14 +8,14 @@ from functools import cached_property
 from statistics import stdev
 from textwrap import shorten
 
-from harness import wording
 from harness.experiment.space import Value, shown
-from harness.figures import Fresh
+from harness.reporting import phrases
+from harness.reporting.figures import Fresh
+from harness.reporting.pages.number import Number
+from harness.reporting.pages.searches.report_data import SearchFindings
+from harness.reporting.phrases.trials import names, values
 from harness.search.trials import Trial, front
-from harness.task import Metric
-from harness.wording.trials import names, values
-from harness.writeup.number import Number
-from harness.writeup.searches.findings import SearchFindings
+from harness.tasks.protocol import Metric
 
 REASON = 160  # characters of why a trial ended early
 
@@ -89,7 +89,7 @@ class SearchRows:
         said += [f"goes on with trial {trial.follows}"] if trial.follows is not None else []
         if follower is not None:
             said.append(f"trial {follower} went on" if trial.state == "interrupted" else f"tried again as trial {follower}")
-        time = wording.clock(trial.seconds) if trial.seconds else ""
+        time = phrases.clock(trial.seconds) if trial.seconds else ""
         return TrialRow(
             number=trial.number,
             state=trial.state,
@@ -107,7 +107,7 @@ class SearchRows:
         if trial.state != "completed":
             return Number("")
         value = trial.objectives[name]
-        return Number(wording.number(value, self.findings.subject.places(name)), trial.runs, value)
+        return Number(phrases.number(value, self.findings.subject.places(name)), trial.runs, value)
 
     def _parameter(self, value: Value | None) -> Number:
         if value is None:
@@ -148,7 +148,7 @@ class SearchRows:
         if not fresh.values:
             return Number("")
         sd = stdev(fresh.values) if len(fresh.values) > 1 else math.nan
-        return Number(wording.spread(fresh.mean, sd, self.findings.subject.places()), fresh.runs, fresh.mean)
+        return Number(phrases.spread(fresh.mean, sd, self.findings.subject.places()), fresh.runs, fresh.mean)
 
     @property
     def metric(self) -> Metric:

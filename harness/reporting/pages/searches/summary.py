@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness import wording
-from harness.search.confirm import FINAL_SEED, TOP_SEED, names
+from harness.reporting import phrases
+from harness.reporting.pages.page import lead
+from harness.reporting.pages.searches.importance import LEAST
+from harness.reporting.pages.searches.report_data import SearchFindings
+from harness.reporting.pages.summary import device_word, hours
+from harness.reporting.phrases.trials import aims, allowed, condition, edges, measured, tally
+from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, names
 from harness.search.trials import NEVER_MEASURED, Trial, stuck
-from harness.wording.trials import aims, allowed, condition, edges, measured, tally
-from harness.writeup.page import lead
-from harness.writeup.searches.findings import SearchFindings
-from harness.writeup.searches.importance import LEAST
-from harness.writeup.summary import device_word, hours
 
 OPTIMISTIC = "search values are optimistic"
 NOTHING_BETTER = "The search's best is the base itself: nothing found beats it."
@@ -39,7 +39,7 @@ def headline(findings: SearchFindings) -> Headline:
         said = (
             told["sentence"] if final.complete else f"{told['sentence']} {final.ended:,d} of {len(final.asked):,d} runs are in."
         )
-        return Headline(told["word"], said, tuple(told["ids"]), told["statement"], wording.label(final.metric), final.plan.name)
+        return Headline(told["word"], said, tuple(told["ids"]), told["statement"], phrases.label(final.metric), final.plan.name)
     if best is None:
         return Headline("waiting", "No trial has completed yet.")
     found = f"the best in the search is {_result(findings, best)}, the largest of many noisy values"
@@ -49,11 +49,11 @@ def headline(findings: SearchFindings) -> Headline:
         return Headline("nothing better", NOTHING_BETTER, ids)
     if findings.stage == "again" and findings.top is not None:
         ended = sum(record.ended for record in findings.records.values())
-        count = wording.plural(len(findings.top.variants), "trial")
+        count = phrases.plural(len(findings.top.variants), "trial")
         again = f"the best {count} run again on fresh seeds, {ended:,d} of {len(findings.top.runs):,d} runs are in"
         return Headline("waiting", f"Not confirmed yet: {again}; {found}.", best.runs)
     if findings.stage == "elsewhere":
-        plans = wording.listed(names(findings.study))
+        plans = phrases.listed(names(findings.study))
         return Headline("waiting", f"Not confirmed: {plans} are of other trials (--replan makes them anew); {found}.", best.runs)
     if findings.stage == "none":
         return Headline("exploratory", f"Not confirmed, as the search has no confirm: {found}.", best.runs)
@@ -69,7 +69,7 @@ def _result(findings: SearchFindings, trial: Trial) -> str:
 def banner(findings: SearchFindings) -> list[str]:
     """What a reader must see before anything else."""
     study = findings.study
-    lines = [wording.rehearsal(study)]
+    lines = [phrases.rehearsal(study)]
     if findings.over < study.trials:
         why = "BUDGET SPENT: " if findings.spent else ""
         lines.append(f"{why}{findings.over:,d} OF {study.trials:,d} TRIALS IN")
@@ -97,7 +97,7 @@ def counts(findings: SearchFindings) -> str:
     counted, rest = findings.counted, len(findings.trials) - len(findings.counted)
     going = len(counted) - findings.over
     parts = [part for part in (tally(counted), f"{going:,d} running" if going else "") if part]
-    said = f"{wording.plural(len(counted), 'trial')} of {findings.study.trials:,d}"
+    said = f"{phrases.plural(len(counted), 'trial')} of {findings.study.trials:,d}"
     said += f": {', '.join(parts)}." if parts else "."
     more = f" {rest:,d} more {'does' if rest == 1 else 'do'} not count: interrupted, tried again, or waiting."
     return said + (more if rest else "")
@@ -111,13 +111,13 @@ def saved(findings: SearchFindings) -> str:
         return ""
     done = [trial.epochs for trial in findings.trials if trial.state == "completed"]
     if not done:
-        return f"{wording.plural(len(pruned), 'trial')} pruned; what that saved is known once a trial has completed."
+        return f"{phrases.plural(len(pruned), 'trial')} pruned; what that saved is known once a trial has completed."
     each = sum(done) / len(done)
     length = f"{each:g}" if each == round(each) else f"{each:.1f} on average"
     share = 100 * (whole - trained) / whole if whole else 0.0
-    own = wording.plural(sum(trial.epochs for trial in pruned), "epoch")
+    own = phrases.plural(sum(trial.epochs for trial in pruned), "epoch")
     return (
-        f"{wording.plural(len(pruned), 'pruned trial')} trained {own}; completed ones took {length}. "
+        f"{phrases.plural(len(pruned), 'pruned trial')} trained {own}; completed ones took {length}. "
         f"In all {trained:,d} epochs were trained instead of {whole:,d}: pruning saved {share:.0f} %."
     )
 
@@ -128,7 +128,7 @@ def unimportant(findings: SearchFindings) -> str:
         return ""
     done = len(findings.subject.completed)
     if done < LEAST:
-        said = f"{wording.plural(done, 'trial')} completed"
+        said = f"{phrases.plural(done, 'trial')} completed"
         return f"{said}; importance needs {LEAST} or more, as it compares the best tenth with all."
     return "All completed trials have the same value: there is nothing to tell parameters apart by."
 
@@ -157,12 +157,12 @@ def study_facts(findings: SearchFindings) -> list[tuple[str, str]]:
         ("sampler", study.sampler),
         ("pruner", study.pruner),
         ("seeds of trials", of_trials),
-        ("tried first", wording.plural(len(study.first), "setting")),
+        ("tried first", phrases.plural(len(study.first), "setting")),
         *([("budget", hours(study.budget_s, device_word(study)))] if study.budget_s is not None else []),
         ("trials kept in", findings.kept),
     ]
     if study.confirm is not None:
-        each = wording.plural(study.confirm.seeds, "seed")
+        each = phrases.plural(study.confirm.seeds, "seed")
         again, against = _confirming_seeds(findings)
         first = f"the best {study.confirm.top} on {each} from {again}"
         found.insert(4, ("confirmed by", f"{first}, the winner against the base on {each} from {against}"))

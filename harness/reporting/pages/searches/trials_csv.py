@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from harness.writeup.runscsv import cell
-from harness.writeup.searches.findings import SearchFindings
+from harness.reporting.pages.runs_csv import cell
+from harness.reporting.pages.searches.report_data import SearchFindings
 
 FIRST = ("number", "state")
 LAST = ("epochs", "seconds", "runs", "reason", "follows")
