@@ -30,7 +30,8 @@ from wandb_server import Server  # noqa: E402
 from harness.common.stopping import Stop  # noqa: E402
 from harness.execution.plan_worker import Worker  # noqa: E402
 from harness.execution.trainer import Options  # noqa: E402
-from harness.store.records import Result, Spec, Store  # noqa: E402
+from harness.experiment.run_id import Spec  # noqa: E402
+from harness.store.records import Result, Store  # noqa: E402
 from harness.tracking.tracker import Tracker  # noqa: E402
 
 RUNS, EPOCHS, EPOCH_S = 4, 60, 0.08

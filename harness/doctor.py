@@ -142,7 +142,7 @@ def torchvision() -> Finding:
 
 def accelerators() -> Finding:
     """The GPUs that torch can use, and whether there are some that it cannot."""
-    from harness.launch.worker_pool import visible_gpus
+    from harness.execution.devices import visible_gpus
 
     try:
         cuda: Any = importlib.import_module("torch").cuda

@@ -14,8 +14,8 @@ from harness.common import cli_options
 if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.experiment.plan import Plan
+    from harness.experiment.study import Study
     from harness.reporting.pages import Findings, SearchFindings
-    from harness.search import Study
     from harness.store.records import Store
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -35,8 +35,8 @@ def report(
     """
     # Reading names and --help need none of this.
     from harness.errors import HarnessError
+    from harness.experiment.study import Study
     from harness.reporting.pages import gather, gather_search, scoreboard, write_findings, write_search
-    from harness.search import Study
     from harness.store.records import Store
     from harness.terminal import shell
 
@@ -115,7 +115,7 @@ def _told(findings: Findings, path: str, as_json: bool) -> dict[str, Any]:
 def _asked(store: Store, names: Sequence[str]) -> tuple[list[Plan | Study], list[HarnessError]]:
     """What is to have a report: what `names` say, else everything, but for plans whose results only choose what is compared."""
     from harness.reporting.pages import reported
-    from harness.search import load_studies
+    from harness.store.studies import load_studies
 
     if names:
         return [reported(store, name) for name in dict.fromkeys(names)], []

@@ -28,9 +28,9 @@ def plan_experiment(
     A plan of which nothing has begun is made anew. Raises PlanChanged when runs of another plan have begun and `replan` is
     false, InputError, DataError, DeviceError.
     """
+    from harness.execution.devices import resolve_device
     from harness.execution.stages import settle
     from harness.experiment.plan import make_plan
-    from harness.launch.worker_pool import resolve_device
 
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device: {device!r} is no device; allowed: auto, cpu, cuda")

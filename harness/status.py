@@ -16,8 +16,9 @@ from harness.common import cli_options
 if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.experiment.plan import Plan
-    from harness.search import Study
-    from harness.store.records import Record, Spec, Store
+    from harness.experiment.run_id import Spec
+    from harness.experiment.study import Study
+    from harness.store.records import Record, Store
     from harness.tasks.protocol import Metric
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -41,9 +42,9 @@ def status(
              harness status 9f1c02ab77de 41aa03
     """
     from harness.errors import InputError
-    from harness.search import study_names
     from harness.store.frames import plan_name
-    from harness.store.records import Store
+    from harness.store.records import Store, find_run
+    from harness.store.studies import study_names
 
     store = Store.open(results, create=False)
     names = names or []
@@ -61,7 +62,7 @@ def status(
 
 def _show_all(store: Store, as_json: bool) -> None:
     from harness.errors import StoreError
-    from harness.search import load_studies
+    from harness.store.studies import load_studies
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
     from harness.terminal.overview import ordered, stand, stand_search
@@ -96,8 +97,8 @@ def _show_all(store: Store, as_json: bool) -> None:
 
 def _show_one(store: Store, name: str, as_json: bool) -> None:
     """A search, else a plan; of a tuned experiment whose evidence is not planned yet, its tuning."""
-    from harness.search import load_study, study_names
     from harness.store.frames import stored_plan
+    from harness.store.studies import load_study, study_names
 
     plans = store.plan_names()
     study = load_study(store, name) if name in study_names(store) else None
@@ -178,8 +179,8 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
 
 
 def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
+    from harness.experiment.run_id import Spec
     from harness.store.atomic import read_json
-    from harness.store.records import Spec
     from harness.store.trialruns import memberships
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
@@ -236,7 +237,7 @@ def metrics_of(store: Store, plans: Sequence[Plan], run_id: str) -> Mapping[str,
     from harness.errors import HarnessError
     from harness.experiment.plan import task_of
     from harness.experiment.study import task_of as searched
-    from harness.search import load_study
+    from harness.store.studies import load_study
     from harness.store.trialruns import memberships
     from harness.tasks.protocol import result_metrics
 
@@ -250,21 +251,6 @@ def metrics_of(store: Store, plans: Sequence[Plan], run_id: str) -> Mapping[str,
     except HarnessError:  # a damaged file, or a task that cannot be loaded
         return None
     return None
-
-
-def find_run(store: Store, start: str) -> str:
-    """The run on disk whose id starts with `start`. Raises InputError when none or several do."""
-    from harness.errors import InputError
-
-    folders = store.paths.runs.glob(f"{start}*/spec.json")
-    found = sorted(spec.parent.name for spec in folders)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise InputError(f"run {start!r} is not the only one; allowed: {', '.join(found[:10])}")
-    raise InputError(
-        f"no run {start!r} in {store.paths.runs}; it has not begun, or is elsewhere (harness status PLAN --json lists run ids)"
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

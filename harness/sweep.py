@@ -16,15 +16,15 @@ from harness.errors import EXIT_INTERRUPTED, InputError
 
 if TYPE_CHECKING:
     from harness.experiment import Experiment
+    from harness.experiment.study import Study
     from harness.launch.plan_supervisor import Options
     from harness.launch.search_supervisor import Pursuit
-    from harness.search import Study
 
 
 def study_of(experiment: Experiment, device: str = "auto", trials: int | None = None) -> Study:
     """The search of an experiment on a device, with `trials` in place of the declared target. Raises InputError, DataError."""
-    from harness.launch.worker_pool import resolve_device
-    from harness.search import make_study
+    from harness.execution.devices import resolve_device
+    from harness.experiment.study import make_study
 
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device: {device!r} is no device; allowed: auto, cpu, cuda")
@@ -52,8 +52,8 @@ def run_search(
     """
     from harness.launch.plan_supervisor import Options
     from harness.launch.search_supervisor import pursue
-    from harness.search import prepare
     from harness.search.place import refuse_other_storage
+    from harness.search.reconcile import prepare
     from harness.search.storage import address
     from harness.store.records import Store
 

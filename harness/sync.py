@@ -104,10 +104,11 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
 
     Raises InputError for a name that is neither, StoreError.
     """
-    from harness.search import load_studies
     from harness.search.confirmation_plans import names as stages_of
-    from harness.status import RUN_ID_START, find_run
+    from harness.status import RUN_ID_START
     from harness.store.frames import plan_name, stored_plan
+    from harness.store.records import find_run
+    from harness.store.studies import load_studies
     from harness.store.trialruns import memberships
     from harness.tracking.deliver import mirrored_runs
 

@@ -37,11 +37,11 @@ def verify(
              harness verify 9f1c02ab77de --retrain
     """
     from harness.errors import EXIT_RUNS_FAILED, InputError
-    from harness.search import study_names
     from harness.store.check.folder import check_store
     from harness.store.check.run import check_run
     from harness.store.paths import RunPaths
     from harness.store.records import Store
+    from harness.store.studies import study_names
     from harness.terminal import shell, verified
 
     if device not in DEVICES:

@@ -23,12 +23,13 @@ from harness.execution.plan_worker import Worker
 from harness.execution.retry import states_to_retry
 from harness.execution.trainer import Options, SpoiledError, cpus, say
 from harness.experiment.plan import Plan
-from harness.search import Study, load_study
+from harness.experiment.study import Study
 from harness.search.storage import address
 from harness.search.worker import SearchWorker
 from harness.store.lease import Timing
 from harness.store.provenance import now
 from harness.store.records import Store
+from harness.store.studies import load_study
 from harness.tasks.protocol import Accelerator
 
 

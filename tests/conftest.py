@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, settings
 from toy_task import TOY, Config
 
 from harness.experiment.claims import Claim
-from harness.experiment.plan import Plan, PlannedRun, run_id
+from harness.experiment.plan import Plan, PlannedRun
+from harness.experiment.run_id import run_id
 from harness.store.records import Store
 from harness.tasks.protocol import identity
 

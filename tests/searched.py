@@ -15,12 +15,11 @@ from toy_task import Toy
 from harness.execution.stages import following
 from harness.experiment.file import Confirm
 from harness.experiment.plan import Plan
-from harness.experiment.study import config_of, spec_of, task_of
+from harness.experiment.study import Study, config_of, spec_of, task_of
 from harness.reporting.pages.searches.importance import distribution
-from harness.search import Study, Trial
 from harness.search.broker import Desk
 from harness.search.confirmation_plans import top_plan
-from harness.search.trials import DIGEST, ENDED, EPOCHS, FOLLOWS, REASON, RUNS, SECONDS
+from harness.search.trials import DIGEST, ENDED, EPOCHS, FOLLOWS, REASON, RUNS, SECONDS, Trial
 from harness.store.records import Store, write_rows
 from harness.tasks.protocol import Metric
 

@@ -20,8 +20,9 @@ from conftest import TESTS
 from harness.common.stopping import Stop
 from harness.execution.trainer import Options
 from harness.experiment import load_experiment
-from harness.search import Study, make_study, prepare
+from harness.experiment.study import Study, make_study
 from harness.search.broker import Desk
+from harness.search.reconcile import prepare
 from harness.search.worker import SearchWorker
 from harness.store.lease import DEATHS_ALLOWED, Holder, Seen, Timing, Watch, newest
 from harness.store.records import Store

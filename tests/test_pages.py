@@ -24,11 +24,12 @@ from harness.experiment.claims import KINDS, Claim
 from harness.experiment.compose import compose
 from harness.experiment.file import Confirm, ExperimentFile, Limit, Parameter, Search, Tune
 from harness.experiment.plan import Chosen, Plan, PlannedRun, Selection
+from harness.experiment.run_id import Spec
 from harness.experiment.space import Choice, Range
-from harness.search import Study
+from harness.experiment.study import Study
 from harness.slurm.submission import Submission
 from harness.store.provenance import Code, Provenance
-from harness.store.records import Result, Spec
+from harness.store.records import Result
 from harness.tasks.registry import find_task
 
 ROOT = Path(__file__).parent.parent

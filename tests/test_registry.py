@@ -13,8 +13,7 @@ from harness.experiment import Experiment, load_experiment
 from harness.experiment.compose import compose
 from harness.experiment.plan import TUNING_SEED, Plan, make_plan
 from harness.experiment.space import Choice
-from harness.experiment.study import base_of, config_of
-from harness.search import make_study
+from harness.experiment.study import base_of, config_of, make_study
 from harness.tasks.protocol import Accelerator
 from harness.tasks.registry import find_task
 

@@ -13,10 +13,11 @@ from examples import changed
 from harness import status, sweep, sync, verify
 from harness.experiment import load_experiment
 from harness.experiment.plan import Selection
-from harness.search import load_study, prepare
 from harness.search.broker import Desk
+from harness.search.reconcile import prepare
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
+from harness.store.studies import load_study
 from harness.store.trialruns import Membership, memberships
 
 SEARCH = """

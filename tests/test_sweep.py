@@ -17,10 +17,10 @@ from conftest import TESTS
 from examples import golden
 
 from harness import run, status
-from harness.search import load_study
 from harness.search.broker import look
 from harness.search.trials import Trial, counted
 from harness.store.records import Store
+from harness.store.studies import load_study
 from harness.sweep import main
 
 SEARCH = """

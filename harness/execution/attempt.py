@@ -20,10 +20,11 @@ from pydantic import BaseModel
 from harness.errors import DeviceError, HarnessError, Interrupted, StoreError
 from harness.execution import failures
 from harness.execution.process import printing_to, use_threads
+from harness.experiment.run_id import Spec
 from harness.store import atomic, checkpoint, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
-from harness.store.records import Result, Spec, encode, read_rows, write_rows
+from harness.store.records import Result, encode, read_rows, write_rows
 from harness.store.run_summary import numbers, summary
 from harness.tasks.protocol import Closing, Foreign, Housed, LastWords, Task, Training, TrainingFailed, WithChoices
 from harness.tracking import NoTracker, Tracker

@@ -14,9 +14,10 @@ from harness.execution.schedule import Course, standing, stuck
 from harness.execution.seed_check import SeedWatch
 from harness.execution.stages import begin, following, following_now
 from harness.execution.trainer import Options, Patience, Trainer, say
-from harness.experiment.plan import Plan, PlannedRun, run_id, task_of
+from harness.experiment.plan import Plan, PlannedRun, task_of
+from harness.experiment.run_id import Spec, run_id
 from harness.store.lease import Holder, Lease
-from harness.store.records import Record, Spec, Store
+from harness.store.records import Record, Store
 from harness.tasks.protocol import Task, identity, parse_config
 
 Taken = tuple[Job, str, Lease]  # what to train, what lines about it call it, and the right to

@@ -12,20 +12,21 @@ from typing import Any, cast
 from harness.common.nested import flatten
 from harness.errors import DeviceError, InputError, StoreError
 from harness.execution.attempt import Job, Means, attempt
+from harness.execution.devices import resolve_device
 from harness.execution.plan_worker import job
 from harness.experiment.plan import Plan, PlannedRun, task_of
+from harness.experiment.run_id import Spec
 from harness.experiment.space import configure
-from harness.experiment.study import spec_of
+from harness.experiment.study import Study, spec_of
 from harness.experiment.study import task_of as searched
-from harness.launch.worker_pool import resolve_device
-from harness.search import Study, load_study
 from harness.store.atomic import read_json
 from harness.store.check.folder import all_plans
 from harness.store.check.run import COSTS, load_arrays
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import RunPaths
 from harness.store.provenance import UNKNOWN_GPU, Code, Provenance
-from harness.store.records import Result, Spec, Store, decode, read_rows
+from harness.store.records import Result, Store, decode, read_rows
+from harness.store.studies import load_study
 from harness.store.trialruns import memberships
 from harness.tasks.protocol import Accelerator, location_paths
 

@@ -1,10 +1,8 @@
-"""Experiment -> Plan; run ids. Pure: no files, no clock, no torch."""
+"""Experiment -> Plan. Pure: no files, no clock, no torch."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Literal
 
@@ -14,6 +12,7 @@ from harness.errors import InputError, Position, Problem
 from harness.experiment import Experiment
 from harness.experiment.claims import Claim, digest
 from harness.experiment.file import MAX_SEEDS
+from harness.experiment.run_id import run_ids
 from harness.experiment.tuning import Tuning
 from harness.tasks.command.model import Program
 from harness.tasks.command.task import command_task
@@ -125,7 +124,7 @@ class Plan(Asked):
         twins: dict[str, str] = {}
         for label, config in configs.items():
             try:
-                ids[label] = _run_ids(self.task, self.task_version, identity(config), seeds, self.data[label])
+                ids[label] = run_ids(self.task, self.task_version, identity(config), seeds, self.data[label])
             except ValueError as error:  # a task whose model lets infinity or NaN in
                 raise InputError(f"a configuration holds a number that makes no run id: {error}") from error
             if (other := twins.setdefault(ids[label][0], label)) != label:
@@ -163,32 +162,6 @@ def task_of(plan: Plan) -> Task:
 def task_from(name: str, program: Program | None, folder: str | None, *data: str) -> Task:
     """The task that a plan or a search has kept; a program is started with inputs as in the fingerprints `data` only."""
     return find_task(name, folder) if program is None else command_task(program, *data)
-
-
-def run_id(task: str, version: str, config: Mapping[str, Any], seed: int, data: str) -> str:
-    """The first 12 hex digits of SHA-256 over canonical JSON of what decides a run's bits.
-
-    `config` is the full configuration as `harness.tasks.protocol.identity` gives it, `data` the data's fingerprint.
-    """
-    return _run_ids(task, version, config, (seed,), data)[0]
-
-
-def _run_ids(task: str, version: str, config: Mapping[str, Any], seeds: Iterable[int], data: str) -> list[str]:
-    """Ids of one configuration under many seeds; it is written out and hashed once up to the seed."""
-    before = f'{{"config":{canonical_json(config)},"data":{canonical_json(data)},"seed":'
-    after = f',"task":{canonical_json(task)},"version":{canonical_json(version)}}}'
-    start = hashlib.sha256(before.encode())
-    ids = []
-    for seed in seeds:
-        digest = start.copy()
-        digest.update(f"{seed}{after}".encode())
-        ids.append(digest.hexdigest()[:12])
-    return ids
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys, no spaces, shortest floats; NaN and infinity are refused."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def make_plan(

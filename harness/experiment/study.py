@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from harness.errors import InputError
 from harness.experiment import Experiment
 from harness.experiment.file import Confirm, Limit
-from harness.experiment.plan import TUNING_SEED, Asked, asked, run_id, task_from
+from harness.experiment.plan import TUNING_SEED, Asked, asked, task_from
+from harness.experiment.run_id import Spec, run_id
 from harness.experiment.space import Parameter, Values, active, changes, configure
-from harness.store.records import Spec
 from harness.tasks.protocol import Accelerator, Task, identity, parse_config
 
 

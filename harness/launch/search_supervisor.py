@@ -22,10 +22,11 @@ from harness.errors import (
 
 if TYPE_CHECKING:
     from harness.experiment.plan import Plan
+    from harness.experiment.study import Study
     from harness.launch.plan_supervisor import Options, Outcome
     from harness.launch.worker_pool import Workers
-    from harness.search import Study, Trial
     from harness.search.broker import Desk
+    from harness.search.trials import Trial
     from harness.store.lease import Watch
     from harness.store.records import Record, Store
     from harness.terminal.searches.live import SearchProgress

@@ -110,10 +110,11 @@ def _search(  # noqa: PLR0917 - as above
     retry: Sequence[str],
     save: bool,
 ) -> Assignment:
-    from harness import search
+    from harness.experiment.study import make_study
     from harness.search.broker import look
     from harness.search.confirmation_plans import names
     from harness.search.place import refuse_other_storage
+    from harness.search.reconcile import prepare
     from harness.search.reconcile import settle as settle_study
     from harness.search.storage import address
     from harness.search.trials import counted
@@ -121,13 +122,13 @@ def _search(  # noqa: PLR0917 - as above
 
     if target is not None and target < 1:
         raise InputError(f"--trials: {target} is no target; allowed: a number from 1")
-    wanted = search.make_study(experiment, accelerator, target, datetime.now(UTC).isoformat(timespec="microseconds"))
+    wanted = make_study(experiment, accelerator, target, datetime.now(UTC).isoformat(timespec="microseconds"))
     url = address(None)
     if not replan:
         refuse_other_storage(store.paths.study(wanted.name), url)
     study, anew = settle_study(store, wanted, replan)
     if save:
-        study = search.prepare(store, wanted, replan)
+        study = prepare(store, wanted, replan)
     paths, task = store.paths.study(study.name), task_from(study.task, study.program, study.folder, study.data)
     trials = [] if anew or not paths.spec.exists() else look(paths, study, url) or []
     failed = [trial for trial in counted(trials) if trial.retriable]

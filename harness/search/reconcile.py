@@ -10,8 +10,8 @@ from harness.experiment.study import Study, task_of
 from harness.search.place import alone, in_training
 from harness.store import atomic
 from harness.store.lease import Holder, SupersededError, Timing, Watch
-from harness.store.paths import NAME
 from harness.store.records import Store
+from harness.store.studies import load_study
 from harness.tasks.protocol import location_paths
 
 # What decides which trials there are: a study that has begun keeps it.
@@ -61,32 +61,6 @@ def settle(store: Store, asked: Study, replan: bool = False) -> tuple[Study, boo
             "allowed: undo the change, give the search another name, or --replan (archives the old study; its runs stay)"
         )
     return Study.model_validate({**dict(asked), "created": stored.created, "first": stored.first}), False
-
-
-def load_study(store: Store, name: str) -> Study | None:
-    """The search `name`, or None. Raises StoreError when its file is damaged or from a newer version."""
-    try:
-        return atomic.read_json(store.paths.study(name).spec, Study)
-    except FileNotFoundError:
-        return None
-
-
-def study_names(store: Store) -> list[str]:
-    """Every search's name, sorted."""
-    return sorted(path.parent.name for path in store.paths.studies.glob("*/search.json") if NAME.fullmatch(path.parent.name))
-
-
-def load_studies(store: Store) -> tuple[list[Study], list[StoreError]]:
-    """Every search that can be read, by name; and what is wrong with each other one."""
-    studies, errors = [], []
-    for name in study_names(store):
-        try:
-            study = load_study(store, name)
-        except StoreError as error:
-            errors.append(error)
-        else:
-            studies += [study] if study is not None else []
-    return studies, errors
 
 
 def differences(stored: Study, asked: Study) -> list[str]:

@@ -18,12 +18,13 @@ from harness.execution.attempt import Job
 from harness.execution.retry import renew_run
 from harness.execution.trainer import Options, Patience, Trainer, say
 from harness.experiment.plan import Plan
+from harness.experiment.run_id import Spec
 from harness.experiment.study import Study, config_of, spec_of, task_of
 from harness.search.broker import Desk, Ending, Ticket
 from harness.search.confirmation import begin_confirmation
 from harness.search.trials import NEVER_MEASURED, UNMEASURED, counted, stuck
 from harness.store.lease import Holder, Standing, SupersededError, Watch
-from harness.store.records import Result, Spec, Store, decode, read_rows
+from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trialruns import write_trial_runs
 
 Specs = Sequence[tuple[str, Spec]]  # run ids with what made them

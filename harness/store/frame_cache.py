@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
+from harness.experiment.run_id import Spec
 from harness.store import atomic
 from harness.store.paths import RunPaths
-from harness.store.records import Record, Spec, Store, rows_so_far
+from harness.store.records import Record, Store, rows_so_far
 
 if TYPE_CHECKING:
     import pyarrow as pa

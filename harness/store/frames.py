@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 from harness.experiment.plan import Plan
+from harness.experiment.run_id import Spec
 from harness.store.atomic import read_json
 from harness.store.frame_cache import METRIC, Shelf, look, table
 from harness.store.paths import RUN_ID
-from harness.store.records import Record, Spec, Store
+from harness.store.records import Record, Store
 
 if TYPE_CHECKING:
     import pandas as pd

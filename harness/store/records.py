@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field
 
-from harness.errors import StoreError
+from harness.errors import InputError, StoreError
 from harness.experiment.plan import Plan
 from harness.store import atomic, checkpoint, lease
 from harness.store.atomic import Fence
@@ -23,24 +23,6 @@ End = Literal["completed", "diverged", "failed"]
 State = Literal["pending", "running", "interrupted", "completed", "diverged", "failed"]
 Reason = Literal["oom", "bug", "data", "disk", "killed", "exit", "timeout", "output"]
 Value = int | float | str | bool | None
-
-
-class Spec(BaseModel):
-    """spec.json: what made the run id."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-    schema_version: Literal[1] = Field(1, alias="schema")
-    task: str
-    version: str
-    config: Mapping[str, Any]
-    seed: int
-    data: str
-    program: Mapping[str, Any] | None = None  # of a command: what makes its version
-
-    @model_serializer(mode="wrap")
-    def _without_a_program_that_is_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        found: dict[str, Any] = dump(self)
-        return {name: value for name, value in found.items() if name != "program" or value is not None}
 
 
 class Result(BaseModel):
@@ -300,3 +282,16 @@ def _count_rows(path: Path) -> int:
         if error.errno in atomic.REPLACED:
             return 0
         raise atomic.unusable(path, "be read", error) from error
+
+
+def find_run(store: Store, start: str) -> str:
+    """The run on disk whose id starts with `start`. Raises InputError when none or several do."""
+    folders = store.paths.runs.glob(f"{start}*/spec.json")
+    found = sorted(spec.parent.name for spec in folders)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"run {start!r} is not the only one; allowed: {', '.join(found[:10])}")
+    raise InputError(
+        f"no run {start!r} in {store.paths.runs}; it has not begun, or is elsewhere (harness status PLAN --json lists run ids)"
+    )

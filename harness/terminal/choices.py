@@ -13,10 +13,11 @@ from harness.execution.stages import Choice
 from harness.experiment.claims import level_label
 from harness.experiment.designs import short_names
 from harness.experiment.plan import Plan, task_of
+from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.phrases.trials import tuned_edges
-from harness.search import Study, Trial
 from harness.search.confirmation_plans import WINNER, label_of
+from harness.search.trials import Trial
 from harness.store.records import Record
 from harness.tasks.protocol import result_metrics
 from harness.terminal.tables import Column, Grid, Sentence

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.experiment.plan import Plan
+from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.search import Study
 from harness.store.records import Record
 from harness.terminal.preview import Preview
 from harness.terminal.tables import INDENT, WARNING, Column, Grid, Note, Sentence, printable, styled

@@ -11,9 +11,10 @@ from harness.analysis.verdicts import Judgement, Row, Table
 from harness.analysis.verdicts.document import judged, plain
 from harness.execution.stages import choices
 from harness.experiment.plan import Plan
+from harness.experiment.run_id import Spec
 from harness.reporting import phrases
 from harness.store.paths import RunPaths
-from harness.store.records import Record, Spec, encode
+from harness.store.records import Record, encode
 from harness.tasks.protocol import Metric
 from harness.terminal.preview import Preview
 from harness.terminal.status import Standing, files_of, spec_difference

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.experiment.plan import Plan
-    from harness.search import Study, Trial
+    from harness.experiment.study import Study
+    from harness.search.trials import Trial
     from harness.store.records import Record, Store
     from harness.terminal.searches.status import SearchStanding
     from harness.terminal.status import Row, Standing

@@ -16,11 +16,12 @@ from harness.common.nested import config_difference, flatten
 from harness.execution.schedule import Counts
 from harness.execution.stages import choices
 from harness.experiment.plan import Plan
+from harness.experiment.run_id import Spec
 from harness.reporting import phrases
 from harness.reporting.phrases import NOTHING
 from harness.slurm.queue import Queue
 from harness.store.paths import Paths, RunPaths
-from harness.store.records import Record, Spec
+from harness.store.records import Record
 from harness.tasks.protocol import Metric
 from harness.terminal.choices import chosen
 from harness.terminal.dry_run import heading

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, StoreError
+from harness.experiment.run_id import Spec
 from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance, now
-from harness.store.records import Spec, Store, read_rows
+from harness.store.records import Store, read_rows
 from harness.store.trialruns import memberships
 from harness.tracking import delivery
 from harness.tracking.client import Client, Hardware, OpenRun, UnreachableError

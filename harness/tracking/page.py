@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.experiment.plan import Plan
+from harness.experiment.run_id import Spec
 from harness.store.provenance import Provenance
-from harness.store.records import Result, Spec
+from harness.store.records import Result
 from harness.store.trialruns import Membership
 
 LONGEST_TAG = 64  # characters; W&B refuses longer ones

@@ -9,8 +9,9 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from harness.errors import StoreError
+from harness.experiment.run_id import Spec
 from harness.store.paths import Paths
-from harness.store.records import Result, Spec
+from harness.store.records import Result
 from harness.tracking import delivery
 from harness.tracking.feed import Feed, MirrorProcess
 from harness.tracking.login import choose, home_folder

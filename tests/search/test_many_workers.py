@@ -13,8 +13,9 @@ from typing import TypeVar
 import pytest
 from searching import SPACE, begun, finish, held_by, kill, outcomes, postgres, toy_search, worker, workers
 
-from harness.search import Study, prepare
+from harness.experiment.study import Study
 from harness.search.broker import Desk
+from harness.search.reconcile import prepare
 from harness.search.trials import counted
 from harness.store.provenance import Provenance, Start
 from harness.store.records import Store

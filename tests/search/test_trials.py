@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from searched import study_of
 
-from harness.search import Study
+from harness.experiment.study import Study
 from harness.search.trials import Trial, counted, front, ranked, stuck, trained_s
 
 SEVERAL: Mapping[str, str] = {"validation_accuracy": "maximize", "parameters": "minimize"}

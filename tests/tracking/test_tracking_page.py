@@ -8,7 +8,8 @@ from typing import Any
 from conftest import PlanMaker
 
 from harness.experiment.plan import Plan, Selection
-from harness.store.records import Result, Spec
+from harness.experiment.run_id import Spec
+from harness.store.records import Result
 from harness.store.trialruns import Membership
 from harness.tracking.page import LONGEST_TAG, ending, page, secrets_in, without_secrets
 

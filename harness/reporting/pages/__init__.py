@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.experiment.study import Study
 from harness.reporting.pages.report_data import Findings, gather
 from harness.reporting.pages.resolve import reported
 from harness.reporting.pages.searches import SearchFindings, gather_search, write_search
 from harness.reporting.pages.write import write_findings
-from harness.search import Study
 from harness.store.records import Store
 
 __all__ = [

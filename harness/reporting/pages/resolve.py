@@ -6,10 +6,11 @@ import difflib
 
 from harness.errors import InputError
 from harness.experiment.plan import Plan
+from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.search import Study, load_study, study_names
 from harness.store.frames import plan_name, stored_plan
 from harness.store.records import Store
+from harness.store.studies import load_study, study_names
 
 TUNING = ".tuning"
 

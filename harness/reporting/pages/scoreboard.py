@@ -10,15 +10,16 @@ from textwrap import shorten
 
 from harness.errors import HarnessError
 from harness.experiment.plan import Plan
+from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.pages.page import REFRESH_S, pages, shared
 from harness.reporting.pages.report_data import Findings, gather
 from harness.reporting.pages.searches import summary
 from harness.reporting.pages.searches.report_data import SearchFindings, gather_search
 from harness.reporting.pages.summary import banner, device_word, hours
-from harness.search import Study, load_studies
 from harness.store.atomic import make_folder, write_text
 from harness.store.records import Store
+from harness.store.studies import load_studies
 
 # In this order the words are counted above the table.
 WORDS = ("supported", "refuted", "equivalent", "inconclusive", "waiting")

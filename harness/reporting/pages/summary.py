@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.experiment.plan import Plan
+from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.pages.report_data import Findings
-from harness.search import Study
 
 HELD = "HELD BY A FAILED RUN: no look until it is tried again (--retry failed)"
 

@@ -15,7 +15,7 @@ def render(findings: Findings) -> str:
 
 
 def contents(findings: Findings) -> dict[str, Any]:
-    """JSON values: the plan, its looks, and under `verdicts` one object for each claim, see `harness.analysis.verdicts.document`."""
+    """JSON values: the plan, its looks, and under `verdicts` one object a claim (`harness.analysis.verdicts.document`)."""
     plan = findings.plan
     return {
         "schema": 1,

@@ -11,9 +11,9 @@ from typing import Any
 
 from harness.analysis.verdicts import Table
 from harness.experiment.plan import Plan
+from harness.experiment.study import Study
 from harness.reporting.phrases.claims import claim
 from harness.reporting.phrases.numbers import figure, margin, plural
-from harness.search import Study
 from harness.tasks.protocol import Metric
 
 CHANGED = "CLAIMS CHANGED AFTER RUNS"

@@ -9,8 +9,9 @@ from harness.execution.stages import Choice as Chosen
 from harness.experiment.designs import short_names
 from harness.experiment.plan import Plan
 from harness.experiment.space import Choice, Parameter, Range, Value, Values, shown
+from harness.experiment.study import Study
 from harness.reporting.phrases.numbers import count, decimals, figure, label, listed, number, plural
-from harness.search import Study, Trial
+from harness.search.trials import Trial
 from harness.tasks.protocol import Metric
 
 EDGE = 0.02  # of a range: what lies so near its end lies at it

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from harness.errors import InputError, StoreError
 from harness.experiment.claims import digest
-from harness.experiment.plan import Plan, run_id, task_of
-from harness.search import load_study
+from harness.experiment.plan import Plan, task_of
+from harness.experiment.run_id import run_id
 from harness.store import atomic
 from harness.store.check.finding import Finding, entries, foreign, left_behind, told
 from harness.store.check.run import check_run
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
 from harness.store.records import Store
+from harness.store.studies import load_study
 from harness.store.trialruns import memberships
 from harness.tasks.protocol import identity, parse_config
 

@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from harness.errors import StoreError
-from harness.experiment.plan import run_id
+from harness.experiment.run_id import Spec, run_id
 from harness.store import atomic, checkpoint, lease
 from harness.store.check.finding import Finding, entries, foreign, left_behind, told
 from harness.store.lease import LEASE, Timing
 from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance
-from harness.store.records import Result, Spec, encode, read_rows
+from harness.store.records import Result, encode, read_rows
 from harness.store.run_summary import summary
 from harness.tasks.command.model import definition_digest
 

@@ -12,12 +12,11 @@ from rich.text import Text
 
 from harness.common.nested import flatten
 from harness.experiment.space import shown, values_of
-from harness.experiment.study import base_of, task_of
+from harness.experiment.study import Study, base_of, task_of
 from harness.reporting import phrases
 from harness.reporting.phrases import trials as words
-from harness.search import Study, Trial
 from harness.search.broker import look
-from harness.search.trials import counted
+from harness.search.trials import Trial, counted
 from harness.store.records import Store
 from harness.tasks.command.remarks import remarks
 from harness.tasks.protocol import Metric, result_metrics

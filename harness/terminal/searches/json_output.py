@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness.experiment.study import Study
 from harness.reporting.phrases.trials import edges
-from harness.search import Study, Trial
-from harness.search.trials import counted, ranked
+from harness.search.trials import Trial, counted, ranked
 
 
 def trial_values(trial: Trial) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live as RichLive
 from rich.text import Text
 
+from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.phrases import trials as words
-from harness.search import Study, Trial
-from harness.search.trials import counted, ranked
+from harness.search.trials import Trial, counted, ranked
 from harness.store.records import Record, Store, rows_so_far
 from harness.tasks.protocol import Metric
 from harness.terminal.dry_run import marked

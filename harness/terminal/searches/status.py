@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.phrases import trials as words
-from harness.search import Study, Trial
-from harness.search.trials import counted, ranked
+from harness.search.trials import Trial, counted, ranked
 from harness.store.paths import Paths
 from harness.store.records import Record
 from harness.tasks.protocol import Metric

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.phrases import trials as words
-from harness.search import Study, Trial
 from harness.search.confirmation_plans import label_of
-from harness.search.trials import counted, ranked
+from harness.search.trials import Trial, counted, ranked
 from harness.tasks.protocol import Metric
 from harness.terminal.tables import WARNING, Column, Grid, Sentence
 

@@ -1,6 +1,6 @@
 """table.tex: a golden file, tables that compile, and text that does no harm.
 
-After a wanted change: REGENERATE=1 python -m pytest tests/writeup, then look at the difference in tests/golden/table.tex.
+After a wanted change: REGENERATE=1 python -m pytest tests/reporting/pages, then look at the difference in tests/golden/table.tex.
 """
 
 from __future__ import annotations

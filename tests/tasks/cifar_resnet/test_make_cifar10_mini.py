@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "make_cifar10_mini.py"
+SCRIPT = Path(__file__).parents[3] / "scripts" / "make_cifar10_mini.py"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_the_miniature_made_from_itself_has_the_same_bytes(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    shipped = SCRIPT.parents[1] / "harness" / "training" / "cifar10_mini.tar"
+    shipped = SCRIPT.parents[1] / "harness" / "tasks" / "cifar_resnet" / "cifar10_mini.tar"
     assert script.main([str(shipped), str(tmp_path / "again.tar")]) == 0
     assert (tmp_path / "again.tar").read_bytes() == shipped.read_bytes()
 

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from searched import study_of, trials_of
 from subjects import words
 
+from harness.experiment.study import Study
 from harness.reporting import figures
 from harness.reporting.figures import Confirmed, Fresh, SearchSubject
 from harness.reporting.figures.searched import position
-from harness.search import Study, Trial
+from harness.search.trials import Trial
 from harness.tasks.protocol import Metric
 
 METRICS = {"validation_accuracy": Metric("%", "maximize"), "parameters": Metric("parameters", "minimize", exact=True)}

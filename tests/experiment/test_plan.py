@@ -15,7 +15,8 @@ from harness.errors import InputError, PlanChanged
 from harness.execution.replan import reconcile, registration
 from harness.experiment import load_experiment
 from harness.experiment.claims import KINDS, DeclineClaim
-from harness.experiment.plan import Plan, canonical_json, make_plan, run_id
+from harness.experiment.plan import Plan, make_plan
+from harness.experiment.run_id import canonical_json, run_id
 from harness.tasks.cifar_resnet.config import Config
 from harness.tasks.protocol import Location, Neutral, identity, location_paths
 

@@ -22,12 +22,11 @@ from test_names import walk
 from harness import write_report
 from harness.errors import InputError
 from harness.experiment import load_experiment
-from harness.experiment.study import config_of, task_of
+from harness.experiment.study import Study, config_of, task_of
 from harness.reporting.pages import SearchFindings, gather_search
 from harness.reporting.pages.searches import markdown, page, summary, trials_csv
 from harness.reporting.pages.searches.best import configuration
 from harness.reporting.pages.searches.importance import LEAST, importances
-from harness.search import Study
 from harness.search.confirmation import begin_confirmation
 from harness.store.records import Store
 

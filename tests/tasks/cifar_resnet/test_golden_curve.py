@@ -1,6 +1,6 @@
 """A short training on real images against a stored curve: the recipe has not changed by accident.
 
-Made again with `python tests/training/test_golden_curve.py`, when the recipe was changed on purpose (which takes a new version of
+Made again with `python tests/tasks/cifar_resnet/test_golden_curve.py`, when the recipe was changed on purpose (which takes a new version of
 the task as well). The bits differ between CPUs and builds of torch, in the fifth digit; hence the tolerance, which every
 knob tried below exceeds.
 """

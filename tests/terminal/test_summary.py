@@ -1,6 +1,6 @@
 """The end of a run: the golden screen, a line for each kind of verdict, and what it says at looks, failures and changes.
 
-After a wanted change: REGENERATE=1 python -m pytest tests/console, then look at the difference in tests/golden.
+After a wanted change: REGENERATE=1 python -m pytest tests/terminal, then look at the difference in tests/golden.
 """
 
 from __future__ import annotations

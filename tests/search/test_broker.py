@@ -11,8 +11,8 @@ import pytest
 from searching import SPACE, begun, toy_search, watch, worker
 
 from harness.errors import InputError, StoreError
-from harness.search import prepare
 from harness.search.broker import Desk, Ending, Ticket, look
+from harness.search.reconcile import prepare
 from harness.search.trials import Trial, counted
 from harness.store import atomic
 from harness.store import lease as leases

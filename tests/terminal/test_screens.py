@@ -21,9 +21,10 @@ from harness.analysis.verdicts import judgement
 from harness.errors import InputError, Position, Problem
 from harness.execution.schedule import standing as count
 from harness.experiment.plan import Plan
+from harness.experiment.run_id import Spec
 from harness.reporting import phrases
 from harness.store.frames import runs_frame
-from harness.store.records import Record, Spec, Store
+from harness.store.records import Record, Store
 from harness.terminal import dry_run as dry_run_screen
 from harness.terminal import json_output, shell, status
 from harness.terminal.preview import Preview

@@ -12,7 +12,8 @@ from screened import terminal, text
 from toy_task import TOY
 
 from harness.experiment.space import Choice, Range
-from harness.search import Study, Trial
+from harness.experiment.study import Study
+from harness.search.trials import Trial
 from harness.store.records import Store
 from harness.tasks.protocol import result_metrics
 from harness.terminal.searches import dry_run

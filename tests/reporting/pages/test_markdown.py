@@ -1,6 +1,6 @@
 """report.md: a golden page, the same bytes for the same files, and text that does no harm.
 
-After a wanted change: REGENERATE=1 python -m pytest tests/writeup, then look at the difference in tests/golden/report.md.
+After a wanted change: REGENERATE=1 python -m pytest tests/reporting/pages, then look at the difference in tests/golden/report.md.
 """
 
 from __future__ import annotations

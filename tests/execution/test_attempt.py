@@ -9,10 +9,11 @@ from toy_task import TOY, Config, Walk
 from harness.errors import DataError, Interrupted
 from harness.execution import attempt as attempts
 from harness.execution.attempt import Job, Means, attempt
+from harness.experiment.run_id import Spec
 from harness.store import checkpoint
 from harness.store.check.run import check_run
 from harness.store.lease import Holder, SupersededError, Timing, Watch
-from harness.store.records import Spec, read_rows
+from harness.store.records import read_rows
 from harness.tasks.protocol import identity
 
 RUN = "0123456789ab"

@@ -16,7 +16,8 @@ import toy_task
 from harness import worker
 from harness.errors import DeviceError, InputError, Interrupted
 from harness.execution.retrain import Trained, compare, compare_origins, repeat
-from harness.experiment.plan import Plan, PlannedRun, run_id
+from harness.experiment.plan import Plan, PlannedRun
+from harness.experiment.run_id import run_id
 from harness.store.provenance import Code, Provenance, Start, restarted
 from harness.store.records import Result, Store
 from harness.tasks.protocol import identity

@@ -10,10 +10,11 @@ import pytest
 from searching import SPACE, begun, toy_search, watch
 
 from harness.errors import PlanChanged, StoreError
-from harness.search import Study, prepare
+from harness.experiment.study import Study
 from harness.search.place import in_training
-from harness.search.reconcile import load_studies, load_study, settle, study_names
+from harness.search.reconcile import prepare, settle
 from harness.store.records import Store
+from harness.store.studies import load_studies, load_study, study_names
 
 SEARCH = f"{{space: {SPACE}, trials: 4}}"
 CHANGED = {

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DeviceError
-from harness.launch.worker_pool import Workers, gpu_names, plan_target, resolve_device
+from harness.execution.devices import gpu_names, resolve_device
+from harness.launch.worker_pool import Workers, plan_target
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 QUICK = ("--poll-s", "0.05", "--beat-s", "0.1", "--stale-s", "1")
 
 

@@ -17,9 +17,10 @@ from harness.execution.stages import begin, following
 from harness.execution.trainer import Options
 from harness.experiment.file import Confirm
 from harness.experiment.plan import Plan
-from harness.search import Study, Trial
+from harness.experiment.study import Study
 from harness.search.confirmation import begin_confirmation, earlier
 from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, names, top_plan
+from harness.search.trials import Trial
 from harness.store import atomic
 from harness.store.records import Store
 

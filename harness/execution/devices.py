@@ -1,0 +1,47 @@
+"""Which GPUs this process may use, found without torch."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import DeviceError
+from harness.tasks.protocol import Accelerator
+
+
+def gpu_names(environment: Mapping[str, str] = os.environ, root: Path = Path("/")) -> tuple[str, ...]:
+    """What CUDA_VISIBLE_DEVICES may name, in order, found without torch: its own entries, else the driver's devices by number."""
+    present = len(list((root / "proc/driver/nvidia/gpus").glob("*")))
+    if present == 0:
+        present = sum(1 for path in (root / "dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name))
+    if present == 0:
+        return ()
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return tuple(str(number) for number in range(present))
+    names: list[str] = []
+    for name in (part.strip() for part in visible.split(",")):
+        if not name or name.startswith("-") or (name.isdigit() and int(name) >= present):
+            break  # CUDA, too, ignores what follows an entry that is none
+        names.append(name)
+    return tuple(names)
+
+
+def visible_gpus() -> int:
+    """How many GPUs this process may use; found without torch."""
+    return len(gpu_names())
+
+
+def resolve_device(device: Literal["auto", "cpu", "cuda"], gpus: int | None = None) -> Accelerator:
+    """`auto` is cuda where there is a GPU. Raises DeviceError when cuda is asked for and there is none."""
+    present = visible_gpus() if gpus is None else gpus
+    if device == "cuda" and present == 0:
+        raise DeviceError(
+            "--device cuda: no GPU is visible (no NVIDIA driver, or CUDA_VISIBLE_DEVICES hides it); allowed here: cpu, auto"
+        )
+    if device == "auto":
+        return "cuda" if present else "cpu"
+    return device
