@@ -231,8 +231,8 @@ def test_two_processes_may_build_it_at_once(store: Store, toys: Plan) -> None:
     code = f"""if True:
         import sys
         from harness import load_curves
-            from harness.store import frame_cache
-        framecache.WORTHWHILE = {FEW}
+        from harness.store import frame_cache
+        frame_cache.WORTHWHILE = {FEW}
         print(len(load_curves(results=sys.argv[1])))"""
     command = [sys.executable, "-c", code, str(store.paths.root)]
     both = [
