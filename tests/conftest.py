@@ -125,12 +125,8 @@ def start_worker() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             "-m",
             "harness.worker",
             str(plan),
-            "--poll-s",
-            "0.05",
-            "--beat-s",
-            "0.1",
-            "--stale-s",
-            "1",
+            "--options-json",
+            '{"poll_s": 0.05, "beat_s": 0.1, "stale_s": 1}',
             *options,
         ]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}

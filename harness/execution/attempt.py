@@ -47,8 +47,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Means:
-    """With what to train. `should_stop` is asked after every step; `checkpoint_every_s` None adapts to what one costs."""
+class AttemptOptions:
+    """With what to train a run. `should_stop` is asked after every step; `checkpoint_every_s` None adapts to what one costs."""
 
     device: str = "cpu"
     threads: int | None = None  # None: the libraries' own choice
@@ -60,7 +60,7 @@ class Means:
     tracker: Tracker = field(default_factory=NoTracker)
 
 
-def attempt(job: Job, paths: RunPaths, lease: Lease, means: Means) -> Result:
+def attempt(job: Job, paths: RunPaths, lease: Lease, options: AttemptOptions) -> Result:
     """Train the run to its end, on the lease held. What is printed meanwhile, by C libraries too, goes to the run's log.txt.
 
     A failure is a Result as well. Raises Interrupted (stopped on request, checkpoint written), SupersededError (another worker
@@ -68,23 +68,23 @@ def attempt(job: Job, paths: RunPaths, lease: Lease, means: Means) -> Result:
     that cannot start: then nothing is wrong with the run, and no result is written.
     """
     with printing_to(paths.log):
-        return _Attempt(job, paths, lease, means).run()
+        return _Attempt(job, paths, lease, options).run()
 
 
 class _Attempt:
     """The state of one attempt: rows so far, and when the next checkpoint is due."""
 
-    def __init__(self, job: Job, paths: RunPaths, lease: Lease, means: Means) -> None:
-        self.job, self.paths, self.lease, self.means = job, paths, lease, means
+    def __init__(self, job: Job, paths: RunPaths, lease: Lease, options: AttemptOptions) -> None:
+        self.job, self.paths, self.lease, self.options = job, paths, lease, options
         self.rows: list[dict[str, Any]] = []
         self.origin: provenance.Provenance | None = None
         self.training: Training | None = None
-        self.interval_s = FIRST_CHECKPOINT_S if means.checkpoint_every_s is None else means.checkpoint_every_s
+        self.interval_s = FIRST_CHECKPOINT_S if options.checkpoint_every_s is None else options.checkpoint_every_s
         self.saved_at = time.monotonic()
         # A task with files of its own goes on from them, whatever our checkpoint says: then no row must be missing from that.
         self.task_of_files = job.task if isinstance(job.task, Housed) else None
         self.first_interval_s = 0.0 if self.task_of_files else FIRST_CHECKPOINT_S
-        if self.task_of_files and means.checkpoint_every_s is None:
+        if self.task_of_files and options.checkpoint_every_s is None:
             self.interval_s = 0.0
         self.rows_saved = 0
         self.rows_written = 0
@@ -112,12 +112,12 @@ class _Attempt:
         assert self.origin is not None
         atomic.write_json(self.paths.provenance, self.origin, self.lease)
         result: Result | None = None
-        self.means.tracker.start(self.job.run_id, self.job.spec, len(self.rows))
+        self.options.tracker.start(self.job.run_id, self.job.spec, len(self.rows))
         try:
             result = self._end(self._trained(training))
         finally:
-            self.means.tracker.finish(result)
-        if result.state == "completed" and not self.means.keep_weights:
+            self.options.tracker.finish(result)
+        if result.state == "completed" and not self.options.keep_weights:
             atomic.remove(self.paths.checkpoint)
         if self.task_of_files and self.paths.files.is_dir() and not any(self.paths.files.iterdir()):
             atomic.remove_folder(self.paths.files)
@@ -126,9 +126,9 @@ class _Attempt:
     def _started(self, saved: Mapping[str, Any] | None) -> Training:
         if self.task_of_files:
             atomic.make_folder(self.paths.files)
-            training = self.task_of_files.start_in(self.job.config, self.job.spec.seed, self.means.device, self.paths.files)
+            training = self.task_of_files.start_in(self.job.config, self.job.spec.seed, self.options.device, self.paths.files)
         else:
-            training = self.job.task.start(self.job.config, self.job.spec.seed, self.means.device)
+            training = self.job.task.start(self.job.config, self.job.spec.seed, self.options.device)
         if saved is not None:
             try:
                 training.load_state_dict({"rows": self.rows} if self.task_of_files else saved["training"])
@@ -150,8 +150,8 @@ class _Attempt:
                     self.lease.check()
                 if training.finished:
                     break
-                enough = row is not None and self.means.enough(self.rows)
-                stop = self.means.should_stop() or enough
+                enough = row is not None and self.options.enough(self.rows)
+                stop = self.options.should_stop() or enough
                 if stop and (off := self._heard_out(training)):
                     return self._diverged(off)
                 if stop or self._checkpoint_is_due():
@@ -176,7 +176,7 @@ class _Attempt:
         kept = {name: encode(value) for name, value in row.items()}
         self.rows.append(kept)
         self._write_rows_when_due()
-        self.means.tracker.log(kept)
+        self.options.tracker.log(kept)
         off = [name for name in self.job.task.metrics if kept.get(name) in ("nan", "inf", "-inf")]
         return f"{off[0]} is {kept[off[0]]} at epoch {len(self.rows)}" if off else None
 
@@ -203,7 +203,7 @@ class _Attempt:
 
     def _should_pause(self) -> bool:
         self._write_rows_when_due()
-        return self.means.should_stop() or self.lease.lost or self._checkpoint_is_due()
+        return self.options.should_stop() or self.lease.lost or self._checkpoint_is_due()
 
     def _checkpoint_is_due(self) -> bool:
         if self.task_of_files and (not self.task_of_files.resumes or len(self.rows) == self.rows_saved):
@@ -219,7 +219,7 @@ class _Attempt:
         state = {"schema": 1, "rows": self.rows, "training": training.state_dict()}
         atomic.write_bytes(self.paths.checkpoint, checkpoint.pack(state), self.lease)
         self.saved_at, self.rows_saved = time.monotonic(), len(self.rows)
-        if self.means.checkpoint_every_s is None:
+        if self.options.checkpoint_every_s is None:
             self.interval_s = max(self.first_interval_s, (self.saved_at - began) / CHECKPOINT_SHARE)
 
     def _saved(self) -> dict[str, Any] | None:
@@ -257,8 +257,8 @@ class _Attempt:
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
         program = self.job.task.code_folder if isinstance(self.job.task, Foreign) else None
-        means, host = self.means, self.lease.claim.holder.host
-        here = provenance.observe(means.device, means.threads, means.command, host, also=source, program=program)
+        options, host = self.options, self.lease.claim.holder.host
+        here = provenance.observe(options.device, options.threads, options.command, host, also=source, program=program)
         try:
             first = atomic.read_json(self.paths.provenance, provenance.Provenance)
         except FileNotFoundError:
@@ -277,7 +277,7 @@ class _Attempt:
         arrays = training.predictions()
         if arrays is not None:
             atomic.write_bytes(self.paths.predictions, _npz(arrays), self.lease)
-        if self.means.keep_weights:
+        if self.options.keep_weights:
             self._save(training)
         facts = self.job.task.describe(self.job.config)
         whole = summary(self.rows, next(iter(self.job.task.metrics)))

@@ -113,10 +113,9 @@ def _search(  # noqa: PLR0917 - as above
     from harness.experiment.study import make_study
     from harness.search.broker import look
     from harness.search.confirmation_plans import names
-    from harness.search.place import refuse_other_storage
     from harness.search.reconcile import prepare
     from harness.search.reconcile import settle as settle_study
-    from harness.search.storage import address
+    from harness.search.storage import address, refuse_other_storage
     from harness.search.trials import counted
     from harness.terminal.searches import dry_run as screen
 

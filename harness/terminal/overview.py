@@ -58,8 +58,7 @@ def stand_search(store: Store, study: Study) -> SearchStanding:
     from harness.errors import HarnessError, InputError
     from harness.experiment.study import task_of
     from harness.search.broker import look
-    from harness.search.place import elsewhere
-    from harness.search.storage import VARIABLE, address
+    from harness.search.storage import VARIABLE, address, elsewhere
     from harness.tasks.protocol import result_metrics
     from harness.terminal.searches.status import SearchStanding
 

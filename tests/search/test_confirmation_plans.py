@@ -12,14 +12,13 @@ from searching import SPACE, toy_search
 
 from harness.common.stopping import Stop
 from harness.errors import InputError, PlanChanged
-from harness.execution.plan_worker import Worker
+from harness.execution.options import WorkerOptions
+from harness.execution.plan_worker import PlanWorker
 from harness.execution.stages import begin, following
-from harness.execution.trainer import Options
 from harness.experiment.file import Confirm
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
-from harness.search.confirmation import begin_confirmation, earlier
-from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, names, top_plan
+from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, begin_confirmation, earlier, names, top_plan
 from harness.search.trials import Trial
 from harness.store import atomic
 from harness.store.records import Store
@@ -174,10 +173,10 @@ def test_a_confirmation_that_was_replaced_leads_to_nothing(store: Store) -> None
     study = study_of(confirm=Confirm(top=3, seeds=3))
     trials = keep(store, study)
     old = begun(store, study, trials)
-    late = Worker(store, old, Options(track="none"), Stop())
+    late = PlanWorker(store, old, WorkerOptions(track="none"), Stop())
     top = begun(store, asked_anew(store, study, 6), trials)
     finish(store, top)
-    final = Worker(store, top, Options(track="none"), Stop()).following()
+    final = PlanWorker(store, top, WorkerOptions(track="none"), Stop()).following()
     assert final is not None
     finish(store, old, best=next(reversed(old.variants)))
     with pytest.raises(PlanChanged, match=r"hunt\.top: was planned anew meanwhile"):

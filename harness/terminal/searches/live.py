@@ -1,7 +1,7 @@
 """A search's trials -> progress while they train: a table on a terminal that it fits, a line an ending elsewhere.
 
 with progress(study, metrics, store, workers=2) as shown:
-    shown.update(desk.trials())        every half second or so
+    shown.update(broker.trials())        every half second or so
     shown.stopping()                   once somebody has asked to stop
 
 Only what the search may see is shown: its objectives, never a metric of the test split.

@@ -27,7 +27,7 @@ from harness.reporting.pages import SearchFindings, gather_search
 from harness.reporting.pages.searches import markdown, page, summary, trials_csv
 from harness.reporting.pages.searches.best import configuration
 from harness.reporting.pages.searches.importance import LEAST, importances
-from harness.search.confirmation import begin_confirmation
+from harness.search.confirmation_plans import begin_confirmation
 from harness.store.records import Store
 
 VIEWER = MarkdownIt("commonmark").enable(["table", "strikethrough"])

@@ -10,7 +10,7 @@ from programs import LOSS, WALK, log_of, planned, trained
 
 from harness import worker
 from harness.errors import EXIT_INTERRUPTED, Interrupted
-from harness.execution.attempt import Means, attempt
+from harness.execution.attempt import AttemptOptions, attempt
 from harness.execution.plan_worker import job
 from harness.experiment.plan import task_of
 from harness.store.atomic import read_json
@@ -358,7 +358,7 @@ def test_pruning_ends_the_program(store, tmp_path):
             job(plan, planned_run, task_of(plan)),
             store.paths.run(planned_run.id),
             lease,
-            Means(enough=lambda rows: len(rows) >= 3),
+            AttemptOptions(enough=lambda rows: len(rows) >= 3),
         )
     assert not alive(pids(tmp_path)[0])
     assert len(rows_of(store, plan)) == 3

@@ -20,8 +20,7 @@ from harness.reporting.pages.report_data import Findings, gather
 from harness.reporting.pages.searches.importance import importances
 from harness.search.broker import look
 from harness.search.confirmation_plans import BASE, WINNER, label_of, names
-from harness.search.place import elsewhere
-from harness.search.storage import VARIABLE, address
+from harness.search.storage import VARIABLE, address, elsewhere
 from harness.search.trials import Trial, counted
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, Task, result_metrics
