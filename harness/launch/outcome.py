@@ -86,15 +86,13 @@ def lacking(plan: Plan, records: Mapping[str, Record]) -> str:
 
 
 def _waits(plan: Plan) -> str:
-    from harness.reporting import phrases
 
-    return "the winner's comparison with the base waits for that" if phrases.confirms(plan) else "the evidence waits for that"
+    return "the winner's comparison with the base waits for that" if plan.confirms else "the evidence waits for that"
 
 
 def _nothing_to_compare(plan: Plan) -> str:
-    from harness.reporting import phrases
 
-    if phrases.confirms(plan):
+    if plan.confirms:
         return "the winner is the base itself: there is nothing to compare it with"
     return f"{plan.name}: at their chosen settings two variants are the same; there is nothing to compare"
 

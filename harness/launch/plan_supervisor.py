@@ -126,11 +126,10 @@ def _tell_choices(outcome: Outcome) -> None:
     import sys
 
     from harness.execution.stages import choices
-    from harness.reporting import phrases
     from harness.terminal.choices import chosen
     from harness.terminal.shell import console
 
-    if phrases.tunes(outcome.plan) and (found := choices(outcome.plan, outcome.records)):
+    if outcome.plan.stage == "tuning" and (found := choices(outcome.plan, outcome.records)):
         console(sys.stderr).print(chosen(outcome.plan, found), soft_wrap=True)
 
 

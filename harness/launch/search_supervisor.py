@@ -228,10 +228,10 @@ class Confirmed:
 def confirmed(store: Store, study: Study) -> Confirmed | None:
     """How the confirmation of a search's best trials stands; None before it began. Raises StoreError."""
     from harness.execution.stages import choices
-    from harness.search.confirmation_plans import names
+    from harness.experiment.plan import stage_name
     from harness.terminal.choices import winner_of
 
-    plan = store.load_plan(names(study)[0])
+    plan = store.load_plan(stage_name(study.name, "top"))
     if plan is None:
         return None
     records = store.records([run.id for run in plan.runs])

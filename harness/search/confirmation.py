@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from harness.errors import PlanChanged
 from harness.execution.stages import begin, following, settle
 from harness.execution.trainer import say
-from harness.experiment.plan import Plan
+from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
-from harness.search.confirmation_plans import names, top_plan
+from harness.search.confirmation_plans import top_plan
 from harness.search.place import alone, check_current
 from harness.search.trials import Trial
 from harness.store import atomic
@@ -67,7 +67,7 @@ def _outdated(store: Store, study: Study, asked: Plan) -> str | None:
         return None
     if _seeds(stored) != _seeds(asked):  # not the looks: an older plan was made longer and kept its own
         return "another number of seeds is asked for than before"
-    then, begun = following(stored, records), store.load_plan(names(study)[1])
+    then, begun = following(stored, records), store.load_plan(stage_name(study.name, "final"))
     if then is None or begun is None or then.chosen == begun.chosen:
         return None
     try:
@@ -84,7 +84,7 @@ def _seeds(plan: Plan) -> int:
 
 def earlier(store: Store, study: Study) -> list[Plan]:
     """The plans of earlier confirmations, archived, oldest first. Raises StoreError."""
-    found: list[Plan] = []
-    while (path := store.paths.earlier_plan(names(study)[0], len(found) + 1)).exists():
+    name, found = stage_name(study.name, "top"), list[Plan]()
+    while (path := store.paths.earlier_plan(name, len(found) + 1)).exists():
         found.append(atomic.read_json(path, Plan))
     return found

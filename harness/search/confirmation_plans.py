@@ -11,18 +11,13 @@ from collections.abc import Iterable, Sequence
 from harness.common.yaml_nodes import from_plain
 from harness.errors import InputError, Position
 from harness.experiment.claims import Claim, Setting, digest, read_claim
-from harness.experiment.plan import Plan, Selection
+from harness.experiment.plan import Plan, Selection, stage_name
 from harness.experiment.study import Study, base_of, config_of, task_of
 from harness.search.trials import Trial, ranked
 from harness.tasks.protocol import Task, result_metrics
 
 TOP_SEED, FINAL_SEED = 2000, 3000
 BASE, WINNER = "base", "winner"
-
-
-def names(study: Study) -> tuple[str, str]:
-    """What the two plans are called."""
-    return f"{study.name}.top", f"{study.name}.final"
 
 
 def label_of(trial: Trial) -> str:
@@ -48,7 +43,8 @@ def top_plan(study: Study, trials: Iterable[Trial], earlier: Sequence[Plan] = ()
         raise InputError(f"{study.name}: {left}, and {seeds} more are asked for; give the search another name")
     outline = Plan(
         **_shared(study),
-        name=names(study)[0],
+        name=stage_name(study.name, "top"),
+        stage="top",
         question=f"Which of the best trials is the best on fresh seeds? ({study.question}){_ordinal(ordinal)}",
         baseline=next(iter(configs)),
         looks=(seeds,),
@@ -79,7 +75,8 @@ def _final(study: Study, task: Task, seeds: int, ordinal: int) -> Plan:
     registered = {"looks": (seeds,), "margin": study.margin, "alpha": study.alpha, "baseline": BASE}
     return Plan(
         **_shared(study),
-        name=names(study)[1],
+        name=stage_name(study.name, "final"),
+        stage="final",
         question=study.question + _ordinal(ordinal),
         source=study.source,
         baseline=BASE,
