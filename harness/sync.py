@@ -104,7 +104,6 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
 
     Raises InputError for a name that is neither, StoreError.
     """
-    from harness.search.confirmation_plans import names as stages_of
     from harness.status import RUN_ID_START
     from harness.store.frames import plan_name, stored_plan
     from harness.store.records import find_run
@@ -126,7 +125,7 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
         if not wanted:
             study = searches[plan_name(name)]
             run_ids += [run_id for run_id, trials in of_trials.items() if any(trial.study == study.name for trial in trials)]
-            wanted = [plan for stage in stages_of(study) if (plan := store.load_plan(stage)) is not None]
+            wanted = store.confirmation(study)
         plans += wanted
         run_ids += [run.id for plan in wanted for run in plan.runs]
     return list(dict.fromkeys(run_ids)), plans

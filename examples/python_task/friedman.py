@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.tasks.protocol import Accelerator, Metric, Number
+from harness import Accelerator, Metric, Number, Task, Training
 
 TRAIN, VALIDATION, INPUTS = 256, 1024, 10
 
@@ -29,7 +29,7 @@ class Config(BaseModel):
     epochs: int = Field(30, ge=1)
 
 
-class Fit:
+class Fit(Training):
     """One run. What is random comes from (seed, epoch), so a run goes on anywhere with the same bits."""
 
     def __init__(self, config: Config, seed: int) -> None:
@@ -113,7 +113,7 @@ class Fit:
         """Nothing to keep."""
 
 
-class Friedman:
+class Friedman(Task):
     """The task: what the harness asks of anything that can be trained."""
 
     Config = Config

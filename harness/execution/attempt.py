@@ -26,7 +26,7 @@ from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, encode, read_rows, write_rows
 from harness.store.run_summary import numbers, summary
-from harness.tasks.protocol import Closing, Foreign, Housed, LastWords, Task, Training, TrainingFailed, WithChoices
+from harness.tasks.protocol import Task, Training, TrainingFailed, with_defaults
 from harness.tracking import NoTracker, Tracker
 
 FIRST_CHECKPOINT_S = 60.0
@@ -82,9 +82,9 @@ class _Attempt:
         self.interval_s = FIRST_CHECKPOINT_S if options.checkpoint_every_s is None else options.checkpoint_every_s
         self.saved_at = time.monotonic()
         # A task with files of its own goes on from them, whatever our checkpoint says: then no row must be missing from that.
-        self.task_of_files = job.task if isinstance(job.task, Housed) else None
-        self.first_interval_s = 0.0 if self.task_of_files else FIRST_CHECKPOINT_S
-        if self.task_of_files and options.checkpoint_every_s is None:
+        self.keeps_files = job.task.keeps_files
+        self.first_interval_s = 0.0 if self.keeps_files else FIRST_CHECKPOINT_S
+        if self.keeps_files and options.checkpoint_every_s is None:
             self.interval_s = 0.0
         self.rows_saved = 0
         self.rows_written = 0
@@ -119,19 +119,19 @@ class _Attempt:
             self.options.tracker.finish(result)
         if result.state == "completed" and not self.options.keep_weights:
             atomic.remove(self.paths.checkpoint)
-        if self.task_of_files and self.paths.files.is_dir() and not any(self.paths.files.iterdir()):
+        if self.keeps_files and self.paths.files.is_dir() and not any(self.paths.files.iterdir()):
             atomic.remove_folder(self.paths.files)
         return result
 
     def _started(self, saved: Mapping[str, Any] | None) -> Training:
-        if self.task_of_files:
+        if self.keeps_files:
             atomic.make_folder(self.paths.files)
-            training = self.task_of_files.start_in(self.job.config, self.job.spec.seed, self.options.device, self.paths.files)
-        else:
-            training = self.job.task.start(self.job.config, self.job.spec.seed, self.options.device)
+        job = self.job
+        started = job.task.start_in(job.config, job.spec.seed, self.options.device, self.paths.files)
+        training: Training = with_defaults(started, Training)
         if saved is not None:
             try:
-                training.load_state_dict({"rows": self.rows} if self.task_of_files else saved["training"])
+                training.load_state_dict({"rows": self.rows} if self.keeps_files else saved["training"])
             except DeviceError as error:
                 begin = f"or remove {self.paths.checkpoint} to begin the run again"
                 raise DeviceError(f"{self.job.run_id}: {error}; {begin}") from error
@@ -168,8 +168,7 @@ class _Attempt:
         except Exception as error:
             return self._caught(error)
         finally:
-            if isinstance(training, Closing):
-                training.close()
+            training.close()
 
     def _added(self, row: Row) -> str | None:
         """Keep a row; says which of the task's metrics is not finite."""
@@ -182,7 +181,7 @@ class _Attempt:
 
     def _heard_out(self, training: Training) -> str | None:
         """End a program that is to stop, and keep the rows that it tells until then: its files know of them. As `_added`."""
-        if self.task_of_files and self.task_of_files.resumes and isinstance(training, LastWords):
+        if self.keeps_files and self.job.task.resumes:
             self._write_rows()  # those that are known: it may take longer to end than we are given
             for row in training.last_words():
                 if off := self._added(row):
@@ -206,7 +205,7 @@ class _Attempt:
         return self.options.should_stop() or self.lease.lost or self._checkpoint_is_due()
 
     def _checkpoint_is_due(self) -> bool:
-        if self.task_of_files and (not self.task_of_files.resumes or len(self.rows) == self.rows_saved):
+        if self.keeps_files and (not self.job.task.resumes or len(self.rows) == self.rows_saved):
             return False
         return time.monotonic() - self.saved_at >= self.interval_s
 
@@ -214,7 +213,7 @@ class _Attempt:
         began = time.monotonic()
         self.lease.check()
         self._write_rows()  # never fewer than the checkpoint holds
-        if self.task_of_files and not self.task_of_files.resumes:
+        if not self.job.task.resumes:
             return  # it would start afresh all the same
         state = {"schema": 1, "rows": self.rows, "training": training.state_dict()}
         atomic.write_bytes(self.paths.checkpoint, checkpoint.pack(state), self.lease)
@@ -223,8 +222,8 @@ class _Attempt:
             self.interval_s = max(self.first_interval_s, (self.saved_at - began) / CHECKPOINT_SHARE)
 
     def _saved(self) -> dict[str, Any] | None:
-        if self.task_of_files:
-            self.resumed = self.task_of_files.goes_on(self.paths.files)
+        if self.keeps_files:
+            self.resumed = self.job.task.goes_on(self.paths.files)
             if not self.resumed:
                 self.lease.check()
                 atomic.remove(self.paths.checkpoint)
@@ -256,8 +255,7 @@ class _Attempt:
     def _describe_origin(self, afresh: bool) -> None:
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
-        program = self.job.task.code_folder if isinstance(self.job.task, Foreign) else None
-        options, host = self.options, self.lease.claim.holder.host
+        program, options, host = self.job.task.code_folder, self.options, self.lease.claim.holder.host
         here = provenance.observe(options.device, options.threads, options.command, host, also=source, program=program)
         try:
             first = atomic.read_json(self.paths.provenance, provenance.Provenance)
@@ -300,7 +298,7 @@ class _Attempt:
     def _end(self, result: Result) -> Result:
         assert self.origin is not None
         self._write_rows()
-        choices = self.training.choices if isinstance(self.training, WithChoices) else None
+        choices = self.training.choices if self.training is not None else None
         atomic.write_json(self.paths.provenance, provenance.finished(self.origin, choices), self.lease)
         files = (self.paths.spec, self.paths.metrics, self.paths.predictions)
         sums = {path.name: atomic.digest(path) for path in files if path.exists()}

@@ -16,10 +16,9 @@ from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_
 from harness.execution import stages
 from harness.experiment import plan as plans
 from harness.experiment import study as studies
-from harness.experiment.plan import Plan
+from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.search.confirmation_plans import names
 from harness.search.trials import NEVER_MEASURED, Trial, counted, stuck
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
@@ -181,12 +180,12 @@ def lacking(plan: Plan, records: Mapping[str, Record]) -> str:
 
 def _waits(plan: Plan) -> str:
 
-    return "the winner's comparison with the base waits for that" if phrases.confirms(plan) else "the evidence waits for that"
+    return "the winner's comparison with the base waits for that" if plan.confirms else "the evidence waits for that"
 
 
 def _nothing_to_compare(plan: Plan) -> str:
 
-    if phrases.confirms(plan):
+    if plan.confirms:
         return "the winner is the base itself: there is nothing to compare it with"
     return f"{plan.name}: at their chosen settings two variants are the same; there is nothing to compare"
 
@@ -213,7 +212,7 @@ class Confirmed:
 def confirmed(store: Store, study: Study) -> Confirmed | None:
     """How the confirmation of a search's best trials stands; None before it began. Raises StoreError."""
 
-    plan = store.load_plan(names(study)[0])
+    plan = store.load_plan(stage_name(study.name, "top"))
     if plan is None:
         return None
     records = store.records([run.id for run in plan.runs])

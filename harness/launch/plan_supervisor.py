@@ -17,7 +17,6 @@ from harness.experiment.plan import Plan, task_of
 from harness.launch.outcome import PlanOutcome, exit_code, finished
 from harness.launch.supervise import supervise
 from harness.launch.worker_pool import Workers, plan_target
-from harness.reporting import phrases
 from harness.reporting.pages import write_report
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
@@ -38,7 +37,7 @@ def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, workers: in
     began, now = time.monotonic(), options
     while True:
         outcome, stopped = _supervise_one(store, plan, now, workers)
-        if phrases.tunes(plan) and (found := choices(plan, outcome.records)):  # before hours of evidence
+        if plan.stage == "tuning" and (found := choices(plan, outcome.records)):  # before hours of evidence
             console(sys.stderr).print(chosen(plan, found), soft_wrap=True)
         if outcome.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED) or following(plan, outcome.records) is None:
             return outcome

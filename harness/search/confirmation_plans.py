@@ -13,7 +13,7 @@ from harness.errors import InputError, PlanChanged, Position
 from harness.execution.stages import begin, following, settle
 from harness.execution.trainer import say
 from harness.experiment.claims import Claim, Setting, digest, read_claim
-from harness.experiment.plan import Plan, Selection
+from harness.experiment.plan import Plan, Selection, stage_name
 from harness.experiment.study import Study, base_of, config_of, task_of
 from harness.search.broker import alone, check_current
 from harness.search.trials import Trial, ranked
@@ -24,11 +24,6 @@ from harness.tasks.protocol import Task, result_metrics
 
 TOP_SEED, FINAL_SEED = 2000, 3000
 BASE, WINNER = "base", "winner"
-
-
-def names(study: Study) -> tuple[str, str]:
-    """What the two plans are called."""
-    return f"{study.name}.top", f"{study.name}.final"
 
 
 def label_of(trial: Trial) -> str:
@@ -54,7 +49,8 @@ def top_plan(study: Study, trials: Iterable[Trial], earlier: Sequence[Plan] = ()
         raise InputError(f"{study.name}: {left}, and {seeds} more are asked for; give the search another name")
     outline = Plan(
         **_shared(study),
-        name=names(study)[0],
+        name=stage_name(study.name, "top"),
+        stage="top",
         question=f"Which of the best trials is the best on fresh seeds? ({study.question}){_ordinal(ordinal)}",
         baseline=next(iter(configs)),
         looks=(seeds,),
@@ -127,7 +123,7 @@ def _outdated(store: Store, study: Study, asked: Plan) -> str | None:
         return None
     if _seeds(stored) != _seeds(asked):  # not the looks: an older plan was made longer and kept its own
         return "another number of seeds is asked for than before"
-    then, begun = following(stored, records), store.load_plan(names(study)[1])
+    then, begun = following(stored, records), store.load_plan(stage_name(study.name, "final"))
     if then is None or begun is None or then.chosen == begun.chosen:
         return None
     try:
@@ -145,7 +141,7 @@ def _seeds(plan: Plan) -> int:
 def earlier(store: Store, study: Study) -> list[Plan]:
     """The plans of earlier confirmations, archived, oldest first. Raises StoreError."""
     found: list[Plan] = []
-    while (path := store.paths.earlier_plan(names(study)[0], len(found) + 1)).exists():
+    while (path := store.paths.earlier_plan(stage_name(study.name, "top"), len(found) + 1)).exists():
         found.append(atomic.read_json(path, Plan))
     return found
 
@@ -158,7 +154,8 @@ def _final(study: Study, task: Task, seeds: int, ordinal: int) -> Plan:
     registered = {"looks": (seeds,), "margin": study.margin, "alpha": study.alpha, "baseline": BASE}
     return Plan(
         **_shared(study),
-        name=names(study)[1],
+        name=stage_name(study.name, "final"),
+        stage="final",
         question=study.question + _ordinal(ordinal),
         source=study.source,
         baseline=BASE,

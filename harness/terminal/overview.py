@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from harness.terminal.searches.status import SearchStanding
     from harness.terminal.status import Row, Standing
 
-# Stages of one experiment, in their order; the one without a suffix is a search, or a plan of evidence.
-STAGES = (".tuning", "", ".top", ".final")
+# In the order of the table: stages of plans, and the search that comes before its confirmation.
+STAGES = ("tuning", "search", "evidence", "top", "final")
 
 
 def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standing, list[HarnessError]]:
@@ -100,19 +100,5 @@ def ordered(rows: Sequence[Row]) -> list[Row]:
     latest: dict[str, float] = {}
     for row in rows:
         updated = math.inf if row.updated is None else row.updated
-        latest[family(row.name)] = min(updated, latest.get(family(row.name), math.inf))
-
-    def key(row: Row) -> tuple[float, str, int]:
-        own = family(row.name)
-        return latest[own], own, _stage(row)
-
-    return sorted(rows, key=key)
-
-
-def family(name: str) -> str:
-    """The name of the experiment that a plan or a search is a stage of."""
-    return next((name.removesuffix(stage) for stage in STAGES if stage and name.endswith(stage)), name)
-
-
-def _stage(row: Row) -> int:
-    return next(place for place, stage in enumerate(STAGES) if row.name == family(row.name) + stage)
+        latest[row.family] = min(updated, latest.get(row.family, math.inf))
+    return sorted(rows, key=lambda row: (latest[row.family], row.family, STAGES.index(row.stage)))

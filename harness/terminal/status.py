@@ -48,8 +48,10 @@ class Standing:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table of all plans and searches."""
+    """A line of the table of all plans and searches: a `stage` of the experiment called `family`."""
 
+    family: str
+    stage: str
     name: str
     done: str
     running: int
@@ -64,9 +66,8 @@ def row(standing: Standing) -> Row:
     """A plan's line."""
     counts, waiting = standing.counts, standing.counts.pending + standing.counts.interrupted
     done = f"{counts.done}/{counts.total}"
-    return Row(
-        standing.plan.name, done, counts.running, waiting, counts.failed, counts.diverged, verdicts(standing), standing.updated
-    )
+    plan, numbers = standing.plan, (counts.running, waiting, counts.failed, counts.diverged)
+    return Row(plan.family, plan.stage, plan.name, done, *numbers, verdicts(standing), standing.updated)
 
 
 def overview(rows: Sequence[Row]) -> RenderableType:
@@ -113,7 +114,7 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, qu
     if standing.resumed:
         flag = f"{phrases.plural(standing.resumed, 'run')} {phrases.RESUMED} (by the program itself)"
         lines += [Text(), styled((flag, WARNING))]
-    if phrases.tunes(plan) and (found := choices(plan, records)):
+    if plan.stage == "tuning" and (found := choices(plan, records)):
         lines.append(chosen(plan, found))
     rows = []
     for state in ("running", "interrupted", "diverged", "failed"):

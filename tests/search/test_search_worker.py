@@ -20,9 +20,9 @@ from harness import sweep
 from harness import worker as command
 from harness.errors import StoreError
 from harness.execution.worker_loop import FAILURES_ALLOWED
-from harness.experiment.plan import Plan
+from harness.experiment.plan import Plan, stage_name
 from harness.search.broker import TrialBroker
-from harness.search.confirmation_plans import earlier, names
+from harness.search.confirmation_plans import earlier
 from harness.search.trials import Trial, counted
 from harness.store import atomic
 from harness.store.records import Store
@@ -110,7 +110,7 @@ def test_another_winner_after_a_retry_is_confirmed_at_once(
     main, words = (command.main, [spec]) if by == "worker" else (sweep.main, [str(tmp_path / "toys.yaml"), *results])
     assert main([*words, "--retry", "diverged"]) == 0
     assert len(earlier(store, study)) == 1
-    final = store.load_plan(names(study)[1])
+    final = store.load_plan(stage_name(study.name, "final"))
     assert final is not None
     assert not {run.seed for run in final.runs} & {run.seed for run in old.runs}
     assert {record.state for record in store.records(run.id for run in final.runs).values()} == {"completed"}

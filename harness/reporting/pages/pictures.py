@@ -15,7 +15,7 @@ from harness.reporting import figures, phrases
 from harness.reporting.pages.alt_text import INTERVALS, seen
 from harness.reporting.pages.report_data import Findings
 from harness.reporting.pages.tuned import Tuning
-from harness.tasks.protocol import Metric, Outlined, parse_config
+from harness.tasks.protocol import Metric, parse_config
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,7 +105,7 @@ def _of_one(findings: Findings, subject: figures.Subject) -> Iterator[tuple[Pict
                 figures.course(subject, findings.epochs, measure),
             )
     task = task_of(findings.plan)
-    if isinstance(task, Outlined):
+    if task.has_outline:
         (config,) = findings.plan.variants.values()
         note = phrases.rehearsal(findings.plan)
         try:

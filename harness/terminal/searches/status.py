@@ -54,11 +54,13 @@ class SearchStanding:
 
 def row(standing: SearchStanding) -> Row:
     """A search's line in the table of all plans and searches: its trials, and the best so far in place of verdicts."""
+    study = standing.study
     if standing.trials is None:
-        return Row(standing.study.name, f"?/{standing.study.trials}", 0, 0, 0, 0, standing.why, standing.updated)
-    waiting = max(0, standing.study.trials - len(standing.own))
+        return Row(study.family, "search", study.name, f"?/{study.trials}", 0, 0, 0, 0, standing.why, standing.updated)
+    waiting = max(0, study.trials - len(standing.own))
     numbers = (standing.number("running"), waiting, standing.number("failed"), standing.number("diverged"))
-    return Row(standing.study.name, f"{standing.over}/{standing.study.trials}", *numbers, best(standing), standing.updated)
+    done = f"{standing.over}/{study.trials}"
+    return Row(study.family, "search", study.name, done, *numbers, best(standing), standing.updated)
 
 
 def best(standing: SearchStanding) -> str:
