@@ -137,10 +137,8 @@ def table(table: DisplayTable) -> str:
 
 
 def _cell(column: Column, cell: Cell) -> str:
-    if cell.links:
-        text = links(cell.links)
-    else:
-        text = cell.text if column.holds == "intervals" else escape(cell.text)
+    plain = cell.text if column.holds == "intervals" else escape(cell.text)
+    text = links(cell.links) if cell.links else plain
     notes = ", ".join(map(escape, cell.notes))
     return f"{text} ({notes})" if text and notes else text or notes
 

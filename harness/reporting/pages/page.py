@@ -78,6 +78,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         metric=phrases.axis(report.metric, report.metrics[report.metric].unit),
         standing=summary.standing(report),
         flags=report.flags,
+        related=any(row.over is not None for row in report.table.rows),
         imaged=bool(report.images),
         images_missing=summary.images_missing(report),
         untroubled=summary.untroubled(report),

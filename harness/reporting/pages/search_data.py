@@ -16,8 +16,8 @@ from harness.experiment.plan import Plan
 from harness.experiment.space import values_of
 from harness.experiment.study import Study, config_of, task_of
 from harness.reporting.figures import Confirmed, Fresh, SearchSubject
-from harness.reporting.pages.report_data import ReportData, gather
 from harness.reporting.pages.importance import importances
+from harness.reporting.pages.report_data import ReportData, gather
 from harness.search.broker import look
 from harness.search.confirmation_plans import BASE, WINNER, label_of, names
 from harness.search.place import elsewhere

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.reporting import phrases
+from harness.reporting.pages import summary
 from harness.reporting.pages.importance import LEAST
 from harness.reporting.pages.search_data import SearchReportData
-from harness.reporting.pages import summary
 from harness.reporting.pages.summary import Headline, device_word, hours
 from harness.reporting.phrases.trials import aims, allowed, condition, edges, measured, tally
 from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, names

@@ -85,8 +85,8 @@ def _runs(report: SearchReportData, ids: Sequence[str]) -> Cell:
 
 
 def confirmation_table(report: SearchReportData) -> DisplayTable | None:
-    """What ran again, the best in the search first, then the base: each configuration's value in the search, on fresh seeds, and on
-    those of the comparison with the base. None before that.
+    """What ran again, the best in the search first, then the base: its value in the search, on fresh seeds, and in the comparison
+    with the base. None before that.
     """
     confirmed, by_number = report.confirmed, {trial.number: trial for trial in report.trials}
     tried: list[tuple[str, Trial | None, Fresh | None, Fresh | None, bool]] = []

@@ -23,8 +23,7 @@ from harness import write_report
 from harness.errors import InputError
 from harness.experiment import load_experiment
 from harness.experiment.study import Study, config_of, task_of
-from harness.reporting.pages import SearchReportData, gather_search
-from harness.reporting.pages import data_files, markdown, page
+from harness.reporting.pages import SearchReportData, data_files, gather_search, markdown, page
 from harness.reporting.pages import search_summary as summary
 from harness.reporting.pages.importance import LEAST, importances
 from harness.reporting.pages.yaml_texts import configuration
