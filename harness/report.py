@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.experiment.plan import Plan
     from harness.experiment.study import Study
-    from harness.reporting.pages import Findings, SearchFindings
+    from harness.reporting.pages import ReportData, SearchReportData
     from harness.store.records import Store
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -36,7 +36,7 @@ def report(
     # Reading names and --help need none of this.
     from harness.errors import HarnessError
     from harness.experiment.study import Study
-    from harness.reporting.pages import gather, gather_search, scoreboard, write_findings, write_search
+    from harness.reporting.pages import gather, gather_search, scoreboard, write
     from harness.store.records import Store
     from harness.terminal import shell
 
@@ -50,28 +50,29 @@ def report(
             except HarnessError as error:
                 errors.append(error)
     compared = {search.final.plan.name: search.final for search in searches if search.final}
-    written, entries, found = [], [], []
+    written: list[dict[str, Any]] = []
+    rows: list[scoreboard.PlanRow | scoreboard.SearchRow] = []
     for search in searches:
         try:
-            path = str(write_search(search))
+            path = str(write(search))
         except HarnessError as error:
             errors.append(error)
             continue
-        found.append(scoreboard.search_entry(search))
+        rows += scoreboard.rows_of(search)
         written.append(_search_told(search, path, as_json))
     for plan in (one for one in asked if not isinstance(one, Study)):
         try:
             known = compared.get(plan.name)
-            findings = known or gather(store, plan)
-            path = str(findings.folder / "index.html" if known else write_findings(findings))
-            entries.append(scoreboard.entry(findings))
+            report = known or gather(store, plan)
+            path = str(report.folder / "index.html" if known else write(report))
+            rows += scoreboard.rows_of(report)
         except HarnessError as error:
             # The others have a report all the same.
             errors.append(error)
             continue
-        written.append(_told(findings, path, as_json))
+        written.append(_told(report, path, as_json))
     if asked or errors:
-        scoreboard.write(store, entries, found)
+        scoreboard.write(store, rows)
     if as_json:
         shell.show_json({"reports": written})
     elif not asked and not errors:
@@ -79,12 +80,12 @@ def report(
     shell.end_with(errors)
 
 
-def _search_told(search: SearchFindings, path: str, as_json: bool) -> dict[str, Any]:
+def _search_told(search: SearchReportData, path: str, as_json: bool) -> dict[str, Any]:
     """What `--json` says of a search; without it what came of it is shown."""
     from rich.text import Text
 
     from harness.execution.stages import choices
-    from harness.reporting.pages.searches.summary import headline
+    from harness.reporting.pages.search_summary import headline
     from harness.terminal import shell
     from harness.terminal.choices import confirmed, winner_of
     from harness.terminal.searches import dry_run, json_output
@@ -99,17 +100,17 @@ def _search_told(search: SearchFindings, path: str, as_json: bool) -> dict[str, 
     return {**json_output.search_values(study, search.trials), "standing": said.word, "sentence": said.sentence, "report": path}
 
 
-def _told(findings: Findings, path: str, as_json: bool) -> dict[str, Any]:
+def _told(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
     """What `--json` says of a plan; without it what came of it is shown."""
     from rich.text import Text
 
     from harness.terminal import dry_run, json_output, shell
     from harness.terminal.summary import ending
 
-    plan, table, judged, metrics = findings.plan, findings.table, findings.judgement, findings.metrics
+    plan, table, judged, metrics = report.plan, report.table, report.judgement, report.metrics
     if not as_json:
-        shell.show(*dry_run.heading(plan), Text(), ending(plan, findings.records, table, judged, metrics, report=path), Text())
-    return json_output.summary(plan, findings.records, table, judged, metrics, path)
+        shell.show(*dry_run.heading(plan), Text(), ending(plan, report.records, table, judged, metrics, report=path), Text())
+    return json_output.summary(plan, report.records, table, judged, metrics, path)
 
 
 def _asked(store: Store, names: Sequence[str]) -> tuple[list[Plan | Study], list[HarnessError]]:

@@ -233,12 +233,12 @@ def layout_of(store: Store, plan: Plan) -> dict[str, Any]:
     """The workspace of `plan`, with its verdicts so far."""
     from harness.experiment.plan import task_of
     from harness.reporting.pages import gather
-    from harness.reporting.pages.markdown import verdict_table
+    from harness.reporting.pages.markdown import verdicts
     from harness.tracking.workspace import layout
 
-    findings = gather(store, plan)
-    curves = [name for name in task_of(plan).metrics if name in findings.metrics]
-    return layout(plan, findings.metrics, curves, verdict_table(findings))
+    report = gather(store, plan)
+    curves = [name for name in task_of(plan).metrics if name in report.metrics]
+    return layout(plan, report.metrics, curves, verdicts(report))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

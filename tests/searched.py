@@ -16,7 +16,7 @@ from harness.execution.stages import following
 from harness.experiment.file import Confirm
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study, config_of, spec_of, task_of
-from harness.reporting.pages.searches.importance import distribution
+from harness.reporting.pages.importance import distribution
 from harness.search.broker import TrialBroker
 from harness.search.confirmation_plans import top_plan
 from harness.search.trials import DIGEST, ENDED, EPOCHS, FOLLOWS, REASON, RUNS, SECONDS, Trial

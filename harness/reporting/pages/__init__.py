@@ -1,26 +1,17 @@
-"""A plan's or a search's name -> its report on disk: index.html, the same in other formats, and figures/."""
+"""The report of a plan or a search on disk: index.html, the same in other formats, and figures/."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from harness.experiment.study import Study
-from harness.reporting.pages.report_data import Findings, gather
+from harness.reporting.pages.report_data import ReportData, gather
 from harness.reporting.pages.resolve import reported
-from harness.reporting.pages.searches import SearchFindings, gather_search, write_search
-from harness.reporting.pages.write import write_findings
+from harness.reporting.pages.search_data import SearchReportData, gather_search
+from harness.reporting.pages.write import write
 from harness.store.records import Store
 
-__all__ = [
-    "Findings",
-    "SearchFindings",
-    "gather",
-    "gather_search",
-    "reported",
-    "write_findings",
-    "write_report",
-    "write_search",
-]
+__all__ = ["ReportData", "SearchReportData", "gather", "gather_search", "reported", "write", "write_report"]
 
 
 def write_report(name: str, results: str | Path = "results") -> Path:
@@ -33,12 +24,7 @@ def write_report(name: str, results: str | Path = "results") -> Path:
 
     store = Store.open(Path(results), create=False)
     asked = reported(store, name)
-    if isinstance(asked, Study):
-        search = gather_search(store, asked)
-        path, known = write_search(search), [search.final] if search.final else []
-        scoreboard.write(store, map(scoreboard.entry, known), [scoreboard.search_entry(search)])
-        return path
-    findings = gather(store, asked)
-    path = write_findings(findings)
-    scoreboard.write(store, [scoreboard.entry(findings)])
+    report = gather_search(store, asked) if isinstance(asked, Study) else gather(store, asked)
+    path = write(report)
+    scoreboard.write(store, scoreboard.rows_of(report))
     return path

@@ -12,7 +12,7 @@ from harness.reporting.figures import Subject, alike, design
 INTERVALS = "Intervals are of each mean; as variants share their seeds, differences are known better than these suggest."
 
 
-def seen(subject: Subject) -> tuple[str, str]:
+def alt_text(subject: Subject) -> tuple[str, str]:
     """(alt, caption) of the main figure of a design: a sentence with its main numbers, and how the figure is to be read."""
     name = f"{subject.name[:1].upper()}{subject.name[1:]}"
     kind = design(subject.plan)

@@ -1,8 +1,8 @@
-"""Findings -> the report's figures on disk, each as PNG and SVG, with the words that go with it."""
+"""The figures of a plan's report, each with the words that go with it; on disk as PNG and SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from harness.errors import DataError
 from harness.experiment.plan import task_of
 from harness.reporting import figures, phrases
-from harness.reporting.pages.alt_text import INTERVALS, seen
-from harness.reporting.pages.report_data import Findings
-from harness.reporting.pages.tuned import Tuning
+from harness.reporting.pages.alt_text import INTERVALS, alt_text
+from harness.reporting.pages.report_data import ReportData
+from harness.reporting.pages.tuning import Tuning
 from harness.tasks.protocol import Metric, parse_config
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # What the report shows beside the metric it is about, where the task measures it.
 BESIDE = "train_loss"
 RATE = "learning_rate"
+
+FOLDER = "figures"  # of a report's folder
 
 Section = Literal["main", "claims", "tuning", "curves", "cost", "network"]
 
@@ -37,50 +39,50 @@ class Picture:
     caption: str
 
 
-def write(findings: Findings) -> list[Picture]:
-    """Draw and write them, in the order of the report. Raises StoreError where they cannot be written."""
+def save(drawn: Iterable[tuple[Picture, Figure]], report_folder: Path) -> list[Picture]:
+    """Write the figures into the folder of a report, in its order. Raises StoreError where they cannot be written."""
     pictures = []
-    for picture, figure in drawn(findings):
-        figures.save(figure, folder(findings), picture.name)
+    for picture, figure in drawn:
+        figures.save(figure, report_folder / FOLDER, picture.name)
         pictures.append(picture)
     return pictures
 
 
-def drawn(findings: Findings) -> Iterator[tuple[Picture, Figure]]:
+def drawn(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
     """Every picture that the plan's design asks for, with its figure."""
-    subject = subject_of(findings, findings.metric)
-    main = figures.main_figure(subject, findings.epochs)
-    yield Picture("main", "main", *seen(subject)), main
-    if figures.design(findings.plan) == "one":
-        yield from _of_one(findings, subject)
+    subject = subject_of(report, report.metric)
+    main = figures.main_figure(subject, report.epochs)
+    yield Picture("main", "main", *alt_text(subject)), main
+    if figures.design(report.plan) == "one":
+        yield from _of_one(report, subject)
     else:
-        for metric in findings.tables:
-            if metric != findings.metric and not findings.metrics[metric].exact:
-                other = subject_of(findings, metric)
-                yield Picture(f"claimed_{metric}", "claims", *seen(other)), figures.main_figure(other, findings.epochs)
-        if findings.tuning is not None:
-            yield _tuning(findings.tuning)
-        yield _curves(findings)
-    sizes = figures.sizes(findings.runs)
+        for metric in report.tables:
+            if metric != report.metric and not report.metrics[metric].exact:
+                other = subject_of(report, metric)
+                yield Picture(f"claimed_{metric}", "claims", *alt_text(other)), figures.main_figure(other, report.epochs)
+        if report.tuning is not None:
+            yield _tuning(report.tuning)
+        yield _curves(report)
+    sizes = figures.sizes(report.runs)
     if figures.differ(sizes):
-        alt = f"{phrases.label(findings.metric)} of {len(sizes)} variants against their number of parameters."
+        alt = f"{phrases.label(report.metric)} of {len(sizes)} variants against their number of parameters."
         caption = "What the parameters buy. " + (INTERVALS if subject.compared else f"{subject.name} by seed.")
         yield Picture("cost", "cost", _sentence(alt), _sentence(caption)), figures.cost(subject)
 
 
-def subject_of(findings: Findings, metric: str) -> figures.Subject:
+def subject_of(report: ReportData, metric: str) -> figures.Subject:
     """What the figures about `metric` are drawn from: the runs that are asked for so far, and those that its table is of."""
-    asked, table = {run.id for run in findings.asked}, findings.tables[metric]
-    runs = findings.runs[findings.runs["id"].isin(asked) | (findings.runs["seed"] < findings.plan.after(table.seeds))]
-    return figures.Subject(findings.plan, runs, table, findings.metrics, findings.judgement.verdicts)
+    asked, table = {run.id for run in report.asked}, report.tables[metric]
+    runs = report.runs[report.runs["id"].isin(asked) | (report.runs["seed"] < report.plan.after(table.seeds))]
+    return figures.Subject(report.plan, runs, table, report.metrics, report.judgement.verdicts)
 
 
-def _curves(findings: Findings) -> tuple[Picture, Figure]:
+def _curves(report: ReportData) -> tuple[Picture, Figure]:
     """Learning curves of all variants."""
-    shown = panels(findings.metrics)
-    figure = figures.curves(findings.epochs, shown, tuple(findings.plan.variants), note=phrases.rehearsal(findings.plan))
+    shown = panels(report.metrics)
+    figure = figures.curves(report.epochs, shown, tuple(report.plan.variants), note=phrases.rehearsal(report.plan))
     words = phrases.listed([phrases.label(name) for name in shown])
-    alt = f"{words} by epoch, a line for each of {len(findings.plan.variants)} variants."
+    alt = f"{words} by epoch, a line for each of {len(report.plan.variants)} variants."
     return Picture("learning_curves", "curves", _sentence(alt), _sentence(f"{words} by epoch, unsmoothed.")), figure
 
 
@@ -94,20 +96,20 @@ def _tuning(tuning: Tuning) -> tuple[Picture, Figure]:
     return Picture("tuning", "tuning", alt, caption), figures.tuning(tuned)
 
 
-def _of_one(findings: Findings, subject: figures.Subject) -> Iterator[tuple[Picture, Figure]]:
+def _of_one(report: ReportData, subject: figures.Subject) -> Iterator[tuple[Picture, Figure]]:
     """What shows a single network's training beside the metric it is about: loss, learning rate, the network itself."""
-    loss = next((name for name in ("test_loss", BESIDE) if name in findings.metrics), None)
-    for name, measure in (("loss", loss), (RATE, RATE if RATE in findings.epochs else None)):
+    loss = next((name for name in ("test_loss", BESIDE) if name in report.metrics), None)
+    for name, measure in (("loss", loss), (RATE, RATE if RATE in report.epochs else None)):
         if measure is not None:
             alt = _sentence(f"{phrases.label(name)} by epoch.")
             yield (
                 Picture(name, "curves", alt, _sentence(f"{phrases.label(name)} by epoch, unsmoothed.")),
-                figures.course(subject, findings.epochs, measure),
+                figures.course(subject, report.epochs, measure),
             )
-    task = task_of(findings.plan)
+    task = task_of(report.plan)
     if task.has_outline:
-        (config,) = findings.plan.variants.values()
-        note = phrases.rehearsal(findings.plan)
+        (config,) = report.plan.variants.values()
+        note = phrases.rehearsal(report.plan)
         try:
             figure = figures.network(task.outline(parse_config(task, config)), note)
         except DataError as error:  # the last layer is as wide as the data have classes
@@ -117,11 +119,6 @@ def _of_one(findings: Findings, subject: figures.Subject) -> Iterator[tuple[Pict
         alt = "The network's parts in the order of the flow, each with its output, parameters and multiply-adds."
         caption = "The network, counted from itself: boxes are as high as their images, dark bands are blocks."
         yield Picture("network", "network", alt, caption), figure
-
-
-def folder(findings: Findings) -> Path:
-    """Where the figures lie."""
-    return findings.folder / "figures"
 
 
 def panels(metrics: Mapping[str, Metric]) -> dict[str, Metric]:

@@ -16,7 +16,7 @@ from harness.execution.schedule import Counts, asked, standing
 from harness.experiment.claims import ComparisonClaim, ContrastClaim
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.reporting.pages.flags import flags
-from harness.reporting.pages.tuned import Tuning, searched, tuning_of
+from harness.reporting.pages.tuning import Tuning, searched, tuning_of
 from harness.store.atomic import read_json
 from harness.store.frames import curves_frame, runs_frame
 from harness.store.provenance import Provenance
@@ -43,7 +43,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Findings:
+class ReportData:
     """A plan and what has come of it so far."""
 
     store: Store
@@ -96,7 +96,7 @@ class Findings:
         return self.ended == len(self.asked)
 
 
-def gather(store: Store, plan: Plan, predictions: bool = True) -> Findings:
+def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
     """Read what there is of `plan`; without `predictions`, which take a while, there are no intervals for new images.
 
     Raises StoreError for damaged files, InputError when the plan's task cannot be loaded.
@@ -114,7 +114,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> Findings:
     origins, damaged = _origins(store, wanted, records)
     tuning = tuning_of(store, plan, metrics)
     trust = flags(plan, wanted, records, origins, found, damaged=damaged)
-    return Findings(
+    return ReportData(
         store=store,
         plan=plan,
         metrics=metrics,

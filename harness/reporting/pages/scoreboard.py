@@ -1,4 +1,4 @@
-"""All findings -> results/reports/index.html: a row a claim, with a link to its report; rehearsals apart, searches below."""
+"""All reports -> results/reports/index.html: a row a claim, with a link to its report; rehearsals apart, searches below."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from harness.errors import HarnessError
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.reporting.pages.page import REFRESH_S, pages, shared
-from harness.reporting.pages.report_data import Findings, gather
-from harness.reporting.pages.searches import summary
-from harness.reporting.pages.searches.report_data import SearchFindings, gather_search
+from harness.reporting.pages import search_summary
+from harness.reporting.pages.page import REFRESH_S, rendered
+from harness.reporting.pages.report_data import ReportData, gather
+from harness.reporting.pages.search_data import SearchReportData, gather_search
 from harness.reporting.pages.summary import banner, device_word, hours
 from harness.store.atomic import make_folder, write_text
 from harness.store.records import Store
@@ -42,7 +42,7 @@ class ClaimLine:
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlanRow:
     """What the scoreboard says of a plan."""
 
     name: str
@@ -58,7 +58,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class SearchEntry:
+class SearchRow:
     """What the scoreboard says of a search. Its comparison has rows like any plan."""
 
     name: str
@@ -73,79 +73,90 @@ class SearchEntry:
     warnings: tuple[str, ...]
 
 
-def search_entry(findings: SearchFindings) -> SearchEntry:
-    """A search's row."""
-    said, study = summary.headline(findings), findings.study
-    warnings = summary.banner(findings)
-    return SearchEntry(
+def search_row(report: SearchReportData) -> SearchRow:
+    """The row of a search."""
+    said, study = search_summary.headline(report), report.study
+    warnings = search_summary.banner(report)
+    return SearchRow(
         name=study.name,
         question=study.question,
-        complete=findings.complete,
+        complete=report.complete,
         word=said.word,
         sentence=shorten(said.sentence, LONGEST, placeholder=" …"),
-        ids=said.ids,
-        progress=f"{findings.over:,d}/{study.trials:,d}",
-        cost=hours(findings.seconds, device_word(study)) if findings.seconds else "",
-        date=max((trial.ended for trial in findings.trials if trial.ended), default="")[:10],
+        ids=said.run_ids,
+        progress=f"{report.over:,d}/{study.trials:,d}",
+        cost=hours(report.seconds, device_word(study)) if report.seconds else "",
+        date=max((trial.ended for trial in report.trials if trial.ended), default="")[:10],
         warnings=tuple(line.partition(":")[0].capitalize() for line in warnings),
     )
 
 
-def entry(findings: Findings) -> Entry:
+def plan_row(report: ReportData) -> PlanRow:
     """A plan's rows."""
-    plan, cost = findings.plan, findings.cost.seconds
-    return Entry(
+    plan, cost = report.plan, report.cost.seconds
+    return PlanRow(
         name=plan.name,
         question=plan.question,
         rehearsal=plan.rehearsal,
-        complete=findings.complete,
+        complete=report.complete,
         claims=tuple(
             ClaimLine(
                 place=place,
                 statement=shorten(phrases.statement(verdict.claim), LONGEST, placeholder=" …"),
                 metric=verdict.claim.metric,
                 word=verdict.verdict,
-                outcome=shorten(phrases.outcome(verdict, findings.metrics), LONGEST, placeholder=" …"),
+                outcome=shorten(phrases.outcome(verdict, report.metrics), LONGEST, placeholder=" …"),
                 seeds=max((row.n for row in verdict.rows), default=0),
                 registered=verdict.registered,
                 ids=verdict.run_ids,
             )
-            for place, verdict in enumerate(findings.judgement.verdicts, 1)
+            for place, verdict in enumerate(report.judgement.verdicts, 1)
         ),
-        progress=f"{findings.ended:,d}/{len(findings.asked):,d}",
+        progress=f"{report.ended:,d}/{len(report.asked):,d}",
         cost=hours(cost, device_word(plan)) if cost else "",
-        date=findings.last[:10] if findings.last else "",
-        warnings=tuple(line.partition(":")[0].capitalize() for line in banner(findings) if line != phrases.rehearsal(plan)),
-        flags=len(findings.flags),
+        date=report.last[:10] if report.last else "",
+        warnings=tuple(line.partition(":")[0].capitalize() for line in banner(report) if line != phrases.rehearsal(plan)),
+        flags=len(report.flags),
     )
 
 
-def write(store: Store, known: Iterable[Entry] = (), searches: Iterable[SearchEntry] = ()) -> Path:
-    """Write the scoreboard of every plan and search in the store; those that are given are not read again. Raises StoreError.
+def rows_of(report: ReportData | SearchReportData) -> list[PlanRow | SearchRow]:
+    """The rows of a plan; of a search its own and those of its winner's comparison."""
+    if isinstance(report, SearchReportData):
+        return [search_row(report), *([plan_row(report.final)] if report.final else [])]
+    return [plan_row(report)]
+
+
+def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
+    """Write the scoreboard of every plan and search in the store; what has `known` rows is not read again. Raises StoreError.
 
     Plans whose results only choose what is compared have no row. What cannot be read is named on the page.
     """
-    given, given_searches = {each.name: each for each in known}, {each.name: each for each in searches}
+    given, given_searches = {}, {}
+    for row in known:
+        if isinstance(row, SearchRow):
+            given_searches[row.name] = row
+        else:
+            given[row.name] = row
     plans, damaged = store.load_plans()
     studies, damaged_studies = load_studies(store)
     troubles: list[HarnessError] = [*damaged, *damaged_studies]
     plans = [plan for plan in plans if plan.selection is None]
-    entries, found = [], []
+    rows, search_rows = [], []
+    # What cannot be read is told on the page; the others have their rows all the same.
     for study in studies:
         try:
-            found.append(given_searches.get(study.name) or search_entry(gather_search(store, study)))
+            search_rows.append(given_searches.get(study.name) or search_row(gather_search(store, study)))
         except HarnessError as error:
-            # The page says so, as of plans.
             troubles.append(error)
     for plan in plans:
         try:
-            entries.append(given.get(plan.name) or entry(gather(store, plan, predictions=False)))
+            rows.append(given.get(plan.name) or plan_row(gather(store, plan, predictions=False)))
         except HarnessError as error:
-            # The page says so; the others have their rows all the same.
             troubles.append(error)
     path = store.paths.reports / "index.html"
     make_folder(path.parent)
-    write_text(path, render(entries, [str(trouble) for trouble in troubles], linked(store, [*plans, *studies]), found))
+    write_text(path, render(rows, [str(trouble) for trouble in troubles], linked(store, [*plans, *studies]), search_rows))
     return path
 
 
@@ -154,25 +165,19 @@ def linked(store: Store, plans: Iterable[Plan | Study]) -> frozenset[str]:
     return frozenset(plan.name for plan in plans if (store.paths.report(plan.name) / "index.html").is_file())
 
 
-def render(
-    entries: Sequence[Entry], troubles: Sequence[str], linked: frozenset[str], searches: Sequence[SearchEntry] = ()
-) -> str:
-    """The page's text; the same for the same entries. `linked` are the plans and searches whose report exists."""
-    evidence = [each for each in entries if not each.rehearsal]
+def render(rows: Sequence[PlanRow], troubles: Sequence[str], linked: frozenset[str], searches: Sequence[SearchRow] = ()) -> str:
+    """The page's text; the same for the same rows. `linked` are the plans and searches whose report exists."""
+    evidence = [each for each in rows if not each.rehearsal]
     words = Counter(line.word for each in evidence for line in each.claims)
-    return (
-        pages()
-        .get_template("scoreboard.html.j2")
-        .render(
-            **shared("page.js"),
-            sections=[
-                ("evidence", "", evidence),
-                ("rehearsals", "Rehearsals: no evidence", [each for each in entries if each.rehearsal]),
-            ],
-            tally=[(word, words[word]) for word in WORDS if words[word]],
-            searches=searches,
-            troubles=troubles,
-            linked=linked,
-            refresh=None if all([*(each.complete for each in entries), *(each.complete for each in searches)]) else REFRESH_S,
-        )
+    return rendered(
+        "scoreboard.html.j2",
+        sections=[
+            ("evidence", "", evidence),
+            ("rehearsals", "Rehearsals: no evidence", [each for each in rows if each.rehearsal]),
+        ],
+        tally=[(word, words[word]) for word in WORDS if words[word]],
+        searches=searches,
+        troubles=troubles,
+        linked=linked,
+        refresh=None if all([*(each.complete for each in rows), *(each.complete for each in searches)]) else REFRESH_S,
     )

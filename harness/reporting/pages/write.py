@@ -1,36 +1,41 @@
-"""Findings of a plan, texts -> files in a report's folder."""
+"""A report's files in its folder: the same in several formats, and the figures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from harness.reporting.pages.report_data import Findings
-from harness.store.atomic import make_folder, write_text
+from harness.reporting.pages.report_data import ReportData
+from harness.reporting.pages.search_data import SearchReportData
+from harness.store.atomic import make_folder, to_json, write_text
 
 
-def write_findings(findings: Findings) -> Path:
-    """Write every format of the report of findings that are in memory already; the path of the one to open first.
+def write(report: ReportData | SearchReportData) -> Path:
+    """Write every format of a report, of a search's also that of its winner's comparison; the path of the one to open first.
 
     Raises StoreError where files cannot be written.
     """
     # Jinja2 and matplotlib take a while to import; gathering alone needs neither.
-    from harness.reporting.pages import latex, markdown, page, pictures, runs_csv, verdicts_json
+    from harness.reporting.pages import data_files, latex, markdown, page, pictures, search_pictures
 
-    drawn = pictures.write(findings)
-    texts = {
-        "report.md": markdown.render(findings, drawn),
-        "table.tex": latex.render(findings),
-        "runs.csv": runs_csv.render(findings),
-        "verdicts.json": verdicts_json.render(findings),
-        "index.html": page.render(findings, drawn),
-    }
-    return write_texts(findings.folder, texts)
-
-
-def write_texts(folder: Path, texts: Mapping[str, str]) -> Path:
-    """Write the files; the path of the one to open first."""
-    make_folder(folder)
+    make_folder(report.folder)
+    if isinstance(report, SearchReportData):
+        drawn = pictures.save(search_pictures.drawn(report), report.folder)
+        texts = {
+            "report.md": markdown.render_search(report, drawn),
+            "trials.csv": data_files.trials_csv(report),
+            "index.html": page.render_search(report, drawn),
+        }
+    else:
+        drawn = pictures.save(pictures.drawn(report), report.folder)
+        texts = {
+            "report.md": markdown.render(report, drawn),
+            "table.tex": latex.render(report),
+            "runs.csv": data_files.runs_csv(report),
+            "verdicts.json": to_json(data_files.verdicts(report)).decode(),
+            "index.html": page.render(report, drawn),
+        }
     for name, text in texts.items():
-        write_text(folder / name, text)
-    return folder / "index.html"
+        write_text(report.folder / name, text)
+    if isinstance(report, SearchReportData) and report.final is not None:
+        write(report.final)  # each of the two links to the other, so both are there
+    return report.folder / "index.html"

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from simulated import comparison
 
-from harness.reporting.pages import Findings, gather, latex, markdown, runs_csv, verdicts_json
+from harness.reporting.pages import ReportData, data_files, gather, latex, markdown
 from harness.reporting.pages.tex import escape as tex_escape
 from harness.store.records import Store
 
@@ -38,7 +38,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-def findings(store: Store, question: str, base: str, other: str) -> Findings:
+def findings(store: Store, question: str, base: str, other: str) -> ReportData:
     """Of a plan whose text is that."""
     claim = comparison("improves", other, over=base)
     return gather(store, images_plan((base, other), question=question, source=question, claims=(claim,)))
@@ -53,8 +53,8 @@ def test_no_name_harms_a_format(results: Store, named: tuple[str, str, str]) -> 
     own, plain = findings(results, *named), findings(results, *PLAIN)
     check_markdown(markdown.render(own, ()), markdown.render(plain, ()), named)
     check_latex(latex.render(own), latex.render(plain), named)
-    check_csv(runs_csv.render(own), named)
-    check_json(json.dumps(verdicts_json.contents(own)), named)
+    check_csv(data_files.runs_csv(own), named)
+    check_json(json.dumps(data_files.verdicts(own)), named)
 
 
 def check_markdown(page: str, plain: str, named: tuple[str, str, str]) -> None:
@@ -93,8 +93,10 @@ def check_csv(text: str, named: tuple[str, str, str]) -> None:
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert len(rows) == 6
     assert {row["variant"].removeprefix("'") for row in rows} == {name.removeprefix("'") for name in named[1:]}
-    assert all(re.fullmatch(r"[+-]?\d.*", cell) or not cell.startswith(runs_csv.FORMULA) for row in rows for cell in row.values())
-    assert not any(row["variant"].startswith(runs_csv.FORMULA) for row in rows)
+    assert all(
+        re.fullmatch(r"[+-]?\d.*", cell) or not cell.startswith(data_files.FORMULA) for row in rows for cell in row.values()
+    )
+    assert not any(row["variant"].startswith(data_files.FORMULA) for row in rows)
     assert all(float(row["train_loss"]) == 1.0 for row in rows)
 
 

@@ -19,7 +19,7 @@ from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 from harness import write_report
 from harness.experiment.claims import DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.experiment.plan import Plan
-from harness.reporting.pages import Findings, gather, page, summary
+from harness.reporting.pages import ReportData, gather, page, summary
 from harness.reporting.pages.pictures import Picture
 from harness.store.records import Store
 
@@ -175,7 +175,7 @@ def test_a_margin_is_told_where_a_claim_asks_for_it(store: Store) -> None:
 def test_a_single_variant_is_trusted_by_its_spread_alone(store: Store) -> None:
     claim = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=92.5)
     trust = section(shown(store, planned(store, {"base": BASE}, [claim])), "trust")
-    assert [cell.words for cell in trust.one("thead").all("th")] == ["variant", "sd over seeds"]
+    assert [cell.words for cell in trust.one("thead").all("th")] == ["variant", "sd over seeds (pp)"]
 
 
 def test_slopes_are_told_with_the_dose_that_they_are_for(store: Store) -> None:
@@ -217,7 +217,7 @@ def test_parameters_times_and_failures_have_columns_where_there_are_any(store: S
     plan = planned(store, values, [comparison("improves", "b")], parameters={"base": 1000, "b": 4903082})
     variants = section(shown(store, plan), "variants")
     titles = [cell.words for cell in variants.one("thead").all("th")]
-    assert titles[-4:] == ["parameters", "time a run", "failed", "runs"]
+    assert titles[-4:] == ["parameters", "mean time", "failed or diverged", "runs"]
     assert [cell.words for cell in variants.all("tr")[2].all("td")[-4:]] == ["4,903,082", "0:24", "1", "list"]
 
 
@@ -348,8 +348,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-def named(store: Store, question: str, base: str, other: str) -> Findings:
-    """Findings of a plan whose text is that."""
+def named(store: Store, question: str, base: str, other: str) -> ReportData:
+    """ReportData of a plan whose text is that."""
     claim = comparison("improves", other, over=base)
     return gather(store, images_plan((base, other), question=question, source=question, claims=(claim,)))
 

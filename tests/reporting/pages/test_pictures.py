@@ -9,7 +9,7 @@ import pytest
 from examples import changed, images_plan, toy_rows, write_run
 
 from harness.experiment.plan import Plan
-from harness.reporting.pages.pictures import Picture, folder, write
+from harness.reporting.pages.pictures import FOLDER, Picture, drawn, save
 from harness.reporting.pages.report_data import gather
 from harness.store.records import Store
 
@@ -29,9 +29,9 @@ def finished(store: Store, plan: Plan, scores: Mapping[str, float], parameters: 
 def pictures(store: Store, plan: Plan) -> list[Picture]:
     """Written; every one of them lies where it should, and nothing else does."""
     findings = gather(store, plan)
-    found = write(findings)
+    found = save(drawn(findings), findings.folder)
     files = {f"{picture.name}.{suffix}" for picture in found for suffix in ("png", "svg")}
-    assert {path.name for path in folder(findings).iterdir()} == files
+    assert {path.name for path in (findings.folder / FOLDER).iterdir()} == files
     assert all(picture.alt.endswith(".") and picture.caption.endswith(".") for picture in found)
     return found
 
@@ -131,7 +131,7 @@ def test_a_configuration_of_another_version_is_no_network(store: Store, one: Pla
 
 def test_the_same_findings_give_the_same_bits(store: Store, one: Plan) -> None:
     findings = gather(store, one)
-    write(findings)
-    first = {path: path.read_bytes() for path in folder(findings).iterdir()}
-    write(findings)
-    assert {path: path.read_bytes() for path in folder(findings).iterdir()} == first
+    save(drawn(findings), findings.folder)
+    first = {path: path.read_bytes() for path in (findings.folder / FOLDER).iterdir()}
+    save(drawn(findings), findings.folder)
+    assert {path: path.read_bytes() for path in (findings.folder / FOLDER).iterdir()} == first

@@ -13,7 +13,7 @@ from simulated import ACTIVATIONS, BASE, GELU, LEAKY, comparison
 
 from harness.analysis.statistics import sequential_level
 from harness.experiment.plan import Plan
-from harness.reporting.pages import Findings, gather
+from harness.reporting.pages import ReportData, gather
 from harness.store.provenance import Code, Provenance, Start
 from harness.store.records import Store
 
@@ -22,8 +22,8 @@ LOOKS = (3, 5, 10)
 PAIR = {"base": BASE, "leaky_relu": LEAKY}
 
 
-def found(store: Store, *arguments: Any, **fields: Any) -> Findings:
-    """Findings of a plan that is written for it."""
+def found(store: Store, *arguments: Any, **fields: Any) -> ReportData:
+    """ReportData of a plan that is written for it."""
     return gather(store, planned(store, *arguments, **fields))
 
 

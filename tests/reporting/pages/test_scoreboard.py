@@ -13,7 +13,7 @@ from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 
 from harness import write_report
 from harness.reporting.pages import gather
-from harness.reporting.pages.scoreboard import ClaimLine, Entry, entry, render, write
+from harness.reporting.pages.scoreboard import ClaimLine, PlanRow, plan_row, render, write
 from harness.store.records import Store
 
 CLAIMS = tuple(comparison("improves", label) for label in ("leaky_relu", "gelu", "no_batchnorm"))
@@ -27,7 +27,7 @@ LINE = ClaimLine(
     registered=True,
     ids=("a" * 12,),
 )
-ENTRY = Entry(
+ENTRY = PlanRow(
     name="toys",
     question="Which?",
     rehearsal=False,
@@ -98,7 +98,7 @@ def test_it_links_to_the_reports_that_exist_and_to_each_claim(store: Store) -> N
 
 def test_flags_and_changed_claims_are_warnings(store: Store) -> None:
     plan = planned(store, {"base": BASE, "b": [*LEAKY[:4], "failed"]}, [comparison("improves", "b")])
-    assert entry(gather(store, plan)).flags == 1
+    assert plan_row(gather(store, plan)).flags == 1
     assert cells(board(store), "evidence")[0][-1] == "1 flag"
 
 

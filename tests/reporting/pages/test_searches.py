@@ -23,10 +23,10 @@ from harness import write_report
 from harness.errors import InputError
 from harness.experiment import load_experiment
 from harness.experiment.study import Study, config_of, task_of
-from harness.reporting.pages import SearchFindings, gather_search
-from harness.reporting.pages.searches import markdown, page, summary, trials_csv
-from harness.reporting.pages.searches.best import configuration
-from harness.reporting.pages.searches.importance import LEAST, importances
+from harness.reporting.pages import SearchReportData, data_files, gather_search, markdown, page
+from harness.reporting.pages import search_summary as summary
+from harness.reporting.pages.importance import LEAST, importances
+from harness.reporting.pages.yaml_texts import configuration
 from harness.search.confirmation_plans import begin_confirmation
 from harness.store.records import Store
 
@@ -38,12 +38,12 @@ def study() -> Study:
     return study_of()
 
 
-def found(store: Store, study: Study) -> SearchFindings:
+def found(store: Store, study: Study) -> SearchReportData:
     return gather_search(store, study)
 
 
 def shown(store: Store, study: Study) -> Element:
-    return parsed(page.render(found(store, study), ()))
+    return parsed(page.render_search(found(store, study), ()))
 
 
 def confirmed(store: Store, study: Study, **fields: float | bool) -> None:
@@ -168,7 +168,7 @@ def test_every_number_of_a_trial_and_of_the_confirmation_names_its_runs(store: S
     confirmed(store, study)
     root = shown(store, study)
     cells = [row.all("td")[1] for row in root.one("section", id="trials").all("tr") if "id" in row.attributes]
-    cells += [cell for row in root.one("section", id="confirmation").all("tr")[1:] for cell in row.all("td")[:3]]
+    cells += [cell for row in root.one("section", id="confirmation").all("tr")[1:] for cell in row.all("td")[1:4]]
     numbers = [cell for cell in cells if re.search(r"\d", cell.words)]
     assert len(numbers) > 25
     for cell in numbers:
@@ -179,10 +179,10 @@ def test_every_number_of_a_trial_and_of_the_confirmation_names_its_runs(store: S
 def test_the_confirmation_shows_search_value_and_fresh_values(store: Store, study: Study) -> None:
     confirmed(store, study)
     rows = [[cell.words for cell in row.all("td")] for row in shown(store, study).one("section", id="confirmation").all("tr")[1:]]
-    searched, again, final = rows[0][:3]
+    searched, again, final = rows[0][1:4]
     assert float(again.split()[0]) == pytest.approx(float(searched) - 0.225, abs=0.02)
     assert final.startswith("89.6")
-    assert rows[-1][:3] == ["90.15", "", "89.15 ± 0.13"] or rows[-1][1] == ""
+    assert rows[-1][1:4] == ["90.15", "", "89.15 ± 0.13"] or rows[-1][2] == ""
 
 
 def test_what_pruning_saved_is_counted_in_epochs(store: Store, study: Study) -> None:
@@ -258,7 +258,7 @@ def test_no_test_metric_of_what_only_chose_is_anywhere(store: Store, study: Stud
 
 def test_trials_csv_has_a_row_a_trial(store: Store, study: Study) -> None:
     trials = keep(store, study)
-    rows = list(csv.DictReader(io.StringIO(trials_csv.render(found(store, study)))))
+    rows = list(csv.DictReader(io.StringIO(data_files.trials_csv(found(store, study)))))
     assert [int(row["number"]) for row in rows] == [trial.number for trial in trials]
     assert float(rows[0]["validation_accuracy"]) == trials[0].objectives["validation_accuracy"]
     assert rows[2]["momentum"] == ""
@@ -280,7 +280,7 @@ def test_the_same_study_gives_the_same_bytes(store: Store, study: Study) -> None
 def test_the_whole_page_reads_as_expected(store: Store) -> None:
     study = study_of(trials=12)
     confirm(store, study, keep(store, study, trials_of(study, 13)))
-    text = markdown.render(found(store, study), ()).replace(str(store.paths.root), "results")
+    text = markdown.render_search(found(store, study), ()).replace(str(store.paths.root), "results")
     assert text == golden("search.md", text)
 
 
@@ -320,7 +320,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @example(text="](javascript:alert(1))")
 @example(text="# x\nmalicious: true")
 def test_no_name_harms_a_format(results: Store, text: str) -> None:
-    def named(name: str) -> SearchFindings:
+    def named(name: str) -> SearchReportData:
         space = [{**each.model_dump(), "name": name if each.name == "lr" else each.name} for each in study_of().space]
         study = study_of(trials=12, question=name, source=name, space=space)
         findings = gather_search(results, study_of(trials=12))
@@ -335,13 +335,13 @@ def test_no_name_harms_a_format(results: Store, text: str) -> None:
         return replace(findings, study=study, trials=tuple(trials))
 
     own, plain = named(text), named("plain")
-    root = parsed(page.render(own, ()))
-    assert root.tags == parsed(page.render(plain, ())).tags
+    root = parsed(page.render_search(own, ()))
+    assert root.tags == parsed(page.render_search(plain, ())).tags
     assert root.one("h1").text == text.replace("\r", "\n")
-    blocks, expected = VIEWER.parse(markdown.render(own, ())), VIEWER.parse(markdown.render(plain, ()))
+    blocks, expected = VIEWER.parse(markdown.render_search(own, ())), VIEWER.parse(markdown.render_search(plain, ()))
     assert [block.type for block in blocks] == [block.type for block in expected]
     assert not {"html_block", "html_inline", "image"} & {token.type for token in walk(blocks)}
-    rows = list(csv.reader(io.StringIO(trials_csv.render(own), newline="")))
+    rows = list(csv.reader(io.StringIO(data_files.trials_csv(own), newline="")))
     assert all(not cell.startswith(("=", "@", "\t", "\n")) for row in rows for cell in row)
     assert all(len(row) == len(rows[0]) for row in rows)
     trial = own.trials[0]

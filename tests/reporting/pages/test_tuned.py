@@ -18,6 +18,7 @@ from harness.reporting.figures import tuning as draw
 from harness.reporting.pages import gather, page, pictures
 from harness.reporting.pages.markdown import render
 from harness.reporting.pages.scoreboard import write
+from harness.reporting.tables.tuning import tuning_table
 from harness.store.records import Store
 
 
@@ -142,7 +143,8 @@ def test_a_setting_that_diverged_has_no_value(store: Store, tmp_path: Path) -> N
     result.write_text(result.read_text().replace('"completed"', '"diverged"'))
     findings = gather(store, plan)
     assert findings.tuning is not None
-    assert math.isfinite(findings.tuning.rows[0].value.value or 0.0)
+    (value,) = (column for column in tuning_table(findings.tuning).columns if column.header == "score")
+    assert math.isfinite(value.cells[0].value or 0.0)
     assert "1 run of the tuning diverged: such a setting is not chosen." in findings.flags
 
 

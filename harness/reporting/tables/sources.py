@@ -1,17 +1,15 @@
-"""Findings -> which runs a number comes from. Every number of the page carries that."""
+"""Which runs a number of a plan's report comes from. Every number carries their ids."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from harness.analysis.verdicts.model import Estimate, Verdict
 from harness.experiment.claims import members
-from harness.experiment.plan import PlannedRun
-from harness.reporting.pages.report_data import Findings
-
-LISTED = 120  # runs that a claim lists; the table of runs has them all
+from harness.experiment.plan import Plan, PlannedRun
+from harness.store.records import Record
 
 
 @dataclass(frozen=True)
@@ -26,30 +24,30 @@ class Group:
 class Sources:
     """The runs of a plan, looked up by what was made of them."""
 
-    def __init__(self, findings: Findings) -> None:
-        self.findings = findings
+    def __init__(self, plan: Plan, records: Mapping[str, Record]) -> None:
+        self.plan, self.records = plan, records
 
     @cached_property
     def _by_id(self) -> dict[str, PlannedRun]:
-        return {run.id: run for run in self.findings.plan.runs}
+        return {run.id: run for run in self.plan.runs}
 
     @cached_property
     def _completed(self) -> dict[str, dict[int, str]]:
         """Variant -> seed -> id of its completed run."""
-        found: dict[str, dict[int, str]] = {label: {} for label in self.findings.plan.variants}
-        for run in self.findings.plan.runs:
-            if self.findings.records[run.id].state == "completed":
+        found: dict[str, dict[int, str]] = {label: {} for label in self.plan.variants}
+        for run in self.plan.runs:
+            if self.records[run.id].state == "completed":
                 found[run.variant][run.seed] = run.id
         return found
 
     def of(self, variant: str, seeds: int = 0) -> tuple[str, ...]:
         """The completed runs of a variant; of its first `seeds` seeds where that is not 0."""
-        end = self.findings.plan.after(seeds)
+        end = self.plan.after(seeds)
         return tuple(run_id for seed, run_id in self._completed[variant].items() if not seeds or seed < end)
 
     def pairs(self, variant: str, over: str, seeds: int) -> tuple[str, ...]:
         """The completed runs of both variants whose seed the other one completed too."""
-        one, other, end = self._completed[variant], self._completed[over], self.findings.plan.after(seeds)
+        one, other, end = self._completed[variant], self._completed[over], self.plan.after(seeds)
         both = [seed for seed in one if seed in other and (not seeds or seed < end)]
         return tuple(found[seed] for found in (one, other) for seed in both)
 
@@ -57,7 +55,7 @@ class Sources:
         """The runs that an estimate of a verdict comes from."""
         if len(verdict.rows) == 1:
             return verdict.run_ids
-        levels, where = self.findings.plan.levels, verdict.claim.where
+        levels, where = self.plan.levels, verdict.claim.where
         own = {variant for side in (row.subject, row.over) if side for variant in members(side, levels, where)}
         return tuple(run_id for run_id in verdict.run_ids if self._by_id[run_id].variant in own)
 
@@ -65,17 +63,7 @@ class Sources:
         """The runs by variant, in the plan's order."""
         wanted = [self._by_id[run_id] for run_id in ids]
         found = []
-        for place, variant in enumerate(self.findings.plan.variants):
-            runs = tuple(sorted((run for run in wanted if run.variant == variant), key=seed_of))
+        for place, variant in enumerate(self.plan.variants):
+            runs = tuple(sorted((run for run in wanted if run.variant == variant), key=lambda run: run.seed))
             found += [Group(variant, place, runs)] if runs else []
         return found
-
-
-def seed_of(run: PlannedRun) -> int:
-    """What runs are sorted by within a variant."""
-    return run.seed
-
-
-def total(groups: Sequence[Group]) -> int:
-    """How many runs there are in all."""
-    return sum(len(group.runs) for group in groups)

@@ -1,4 +1,4 @@
-"""A plan whose variants were tuned -> what each was tuned over, what was chosen, and the rows that tell of it."""
+"""A plan whose variants were tuned -> what each was tuned over, and what was chosen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import stdev
 
 from harness.execution.stages import Choice, choices
 from harness.experiment.claims import level_label
@@ -14,24 +13,9 @@ from harness.experiment.designs import short_names
 from harness.experiment.plan import Plan, PlannedRun, Selection
 from harness.reporting import phrases
 from harness.reporting.figures import Fresh, Setting, Tuned
-from harness.reporting.pages.number import Number
 from harness.reporting.phrases.trials import tuned_edges
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric
-
-EDGE = "best at the edge of its range: a wider one might do better"
-
-
-@dataclass(frozen=True)
-class TunedRow:
-    """A variant under one setting. `variant` is empty in rows after a variant's first."""
-
-    variant: str
-    settings: tuple[str, ...]  # by path
-    value: Number
-    chosen: bool
-    edge: str
-    runs: tuple[PlannedRun, ...]
 
 
 @dataclass(frozen=True)
@@ -60,11 +44,6 @@ class Tuning:
         paths = list(next(iter(self.selection.settings.values())))
         return dict(zip(paths, short_names(paths), strict=True))
 
-    @property
-    def title(self) -> str:
-        """The metric that settings were chosen by, with its unit."""
-        return phrases.axis(self.selection.metric, self.metric.unit)
-
     def words(self, variant: str) -> str:
         """`lr=0.05`: the setting of a variant."""
         settings = self.selection.settings.get(self.chosen.get(variant, ""), {})
@@ -75,57 +54,29 @@ class Tuning:
         """What the figure is drawn from."""
         variants = {
             variant: tuple(
-                Setting(self.selection.settings[label], self._tried(label), chosen=label == self.chosen.get(variant))
+                Setting(self.selection.settings[label], self.tried(label), chosen=label == self.chosen.get(variant))
                 for label in group
             )
             for variant, group in self.selection.groups.items()
         }
         return Tuned(self.selection.metric, self.metric, tuple(self.short), variants, phrases.rehearsal(self.evidence))
 
-    def _tried(self, label: str) -> Fresh:
+    def tried(self, label: str) -> Fresh:
+        """What the completed runs under a setting came to."""
         found = []
-        for run in self._runs(label):
+        for run in self.runs(label):
             value = self.records[run.id].metrics.get(self.selection.metric, math.nan)
             if self.records[run.id].state == "completed" and math.isfinite(value):
                 found.append((value, run.id))
         return Fresh(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))
 
-    def _runs(self, label: str) -> tuple[PlannedRun, ...]:
+    def runs(self, label: str) -> tuple[PlannedRun, ...]:
+        """The runs under a setting."""
         return self._by_label[label]
 
     @cached_property
     def _by_label(self) -> dict[str, tuple[PlannedRun, ...]]:
         return {label: tuple(run for run in self.plan.runs if run.variant == label) for label in self.plan.variants}
-
-    @cached_property
-    def rows(self) -> tuple[TunedRow, ...]:
-        """Every setting of every variant, in the order they were declared."""
-        edges = {choice.label: choice.at_edge for choice in self.found}
-        return tuple(
-            self._row(variant, label, first=place == 0, edge=edges.get(label, ()))
-            for variant, group in self.selection.groups.items()
-            for place, label in enumerate(group)
-        )
-
-    @cached_property
-    def best(self) -> tuple[TunedRow, ...]:
-        """The chosen setting of each variant."""
-        edges = {choice.label: choice.at_edge for choice in self.found}
-        return tuple(self._row(variant, label, first=True, edge=edges.get(label, ())) for variant, label in self.chosen.items())
-
-    def _row(self, variant: str, label: str, first: bool, edge: tuple[str, ...]) -> TunedRow:
-        tried = self._tried(label)
-        sd = stdev(tried.values) if len(tried.values) > 1 else math.nan
-        text = phrases.spread(tried.mean, sd, self.curves.places) if tried.values else ""
-        several = f"{', '.join(self.short[path] for path in edge)}: " if len(self.short) > 1 and edge else ""
-        return TunedRow(
-            variant=variant if first else "",
-            settings=tuple(level_label(value) for value in self.selection.settings[label].values()),
-            value=Number(text, tried.runs, tried.mean if tried.values else None),
-            chosen=label == self.chosen.get(variant),
-            edge=f"{several}{EDGE}" if edge else "",
-            runs=self._runs(label),
-        )
 
     @cached_property
     def flags(self) -> tuple[str, ...]:

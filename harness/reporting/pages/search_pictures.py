@@ -1,4 +1,4 @@
-"""Findings of a search -> its figures on disk, with the words that go with them."""
+"""The figures of a search's report, each with the words that go with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.reporting import figures, phrases
 from harness.reporting.pages.pictures import Picture
-from harness.reporting.pages.searches.report_data import SearchFindings
+from harness.reporting.pages.search_data import SearchReportData
 from harness.search.trials import front
 
 if TYPE_CHECKING:
@@ -17,20 +17,11 @@ if TYPE_CHECKING:
 SECTIONS = ("main", "importance", "slices", "parallel", "pareto")
 
 
-def write(findings: SearchFindings) -> list[Picture]:
-    """Draw and write them, in the order of the report. Raises StoreError where they cannot be written."""
-    pictures = []
-    for picture, figure in drawn(findings):
-        figures.save(figure, findings.folder / "figures", picture.name)
-        pictures.append(picture)
-    return pictures
-
-
-def drawn(findings: SearchFindings) -> Iterator[tuple[Picture, Figure]]:
+def drawn(report: SearchReportData) -> Iterator[tuple[Picture, Figure]]:
     """Every picture that there are trials for, with its figure."""
-    subject, study = replace(findings.subject, importances=findings.importances), findings.study
+    subject, study = replace(report.subject, importances=report.importances), report.study
     name = phrases.label(study.metric)
-    yield Picture("main", "main", _seen(findings), _read(findings)), figures.history(subject)
+    yield Picture("main", "main", _seen(report), _read(report)), figures.history(subject)
     if subject.importances:
         parts = [
             f"{phrases.label(objective)}: {', '.join(f'{parameter} {share:.2f}' for parameter, share in shares.items())}"
@@ -54,9 +45,9 @@ def drawn(findings: SearchFindings) -> Iterator[tuple[Picture, Figure]]:
         yield Picture("pareto", "pareto", f"Pareto front: trials {members}.", caption), figures.pareto(subject)
 
 
-def _seen(findings: SearchFindings) -> str:
+def _seen(report: SearchReportData) -> str:
     """The main figure's numbers in a sentence."""
-    subject, confirmed = findings.subject, findings.confirmed
+    subject, confirmed = report.subject, report.confirmed
     best, places = subject.best, subject.places()
     if best is None:
         return "Nothing to draw: no trial has completed yet."
@@ -70,10 +61,10 @@ def _seen(findings: SearchFindings) -> str:
     return f"{text}; on fresh seeds {'; '.join(again)}." if again else f"{text}."
 
 
-def _read(findings: SearchFindings) -> str:
+def _read(report: SearchReportData) -> str:
     """How the main figure is to be read."""
     left = "Left, every trial and the best so far"
-    if any(fresh.values for fresh in findings.confirmed.top.values()):
+    if any(fresh.values for fresh in report.confirmed.top.values()):
         return f"{left}; right, what the best trials came to again on fresh seeds: a value that was luck goes back."
     return f"{left}. The best of many noisy values is too good: fresh seeds tell how far."
 

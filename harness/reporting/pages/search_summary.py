@@ -1,15 +1,15 @@
-"""Findings of a search -> what its report says in a line or a sentence."""
+"""What the report of a search says in a line or a sentence."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from harness.experiment.plan import CONFIRMATION, stage_name
 from harness.reporting import phrases
-from harness.reporting.pages.page import lead
-from harness.reporting.pages.searches.importance import LEAST
-from harness.reporting.pages.searches.report_data import SearchFindings
-from harness.reporting.pages.summary import device_word, hours
+from harness.reporting.pages import summary
+from harness.reporting.pages.importance import LEAST
+from harness.reporting.pages.search_data import SearchReportData
+from harness.reporting.pages.summary import Headline, device_word, hours
 from harness.reporting.phrases.trials import aims, allowed, condition, edges, measured, tally
 from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED
 from harness.search.trials import NEVER_MEASURED, Trial, stuck
@@ -18,99 +18,85 @@ OPTIMISTIC = "search values are optimistic"
 NOTHING_BETTER = "The search's best is the base itself: nothing found beats it."
 
 
-@dataclass(frozen=True)
-class Headline:
-    """What a search came to: a verdict's word or where it stands, a sentence, the runs it comes from."""
-
-    word: str
-    sentence: str
-    ids: tuple[str, ...] = ()
-    statement: str = ""  # what was claimed
-    metric: str = ""  # of what
-    final: str = ""  # the plan of the comparison, once it is there
-
-
-def headline(findings: SearchFindings) -> Headline:
+def headline(report: SearchReportData) -> Headline:
     """The verdict of the comparison with the base, or why there is none."""
-    final, best, confirmed = findings.final, findings.subject.best, findings.confirmed
+    final, best, confirmed = report.final, report.subject.best, report.confirmed
     if final is not None:
-        told = lead(final)
+        told = summary.headline(final)
         assert told is not None, "the comparison claims something"
         # Before its look the comparison has nothing to tell but that.
-        said = (
-            told["sentence"] if final.complete else f"{told['sentence']} {final.ended:,d} of {len(final.asked):,d} runs are in."
-        )
-        return Headline(told["word"], said, tuple(told["ids"]), told["statement"], phrases.label(final.metric), final.plan.name)
+        so_far = "" if final.complete else f" {final.ended:,d} of {len(final.asked):,d} runs are in."
+        return replace(told, sentence=f"{told.sentence}{so_far}", final=final.plan.name)
     if best is None:
         return Headline("waiting", "No trial has completed yet.")
-    found = f"the best in the search is {_result(findings, best)}, the largest of many noisy values"
-    found = found if findings.subject.goal == "maximize" else found.replace("largest", "least")
-    if findings.stage == "base":
+    found = f"the best in the search is {_result(report, best)}, the largest of many noisy values"
+    found = found if report.subject.goal == "maximize" else found.replace("largest", "least")
+    if report.stage == "base":
         ids = tuple(run_id for fresh in confirmed.top.values() for run_id in fresh.runs)
         return Headline("nothing better", NOTHING_BETTER, ids)
-    if findings.stage == "again" and findings.top is not None:
-        ended = sum(record.ended for record in findings.records.values())
-        count = phrases.plural(len(findings.top.variants), "trial")
-        again = f"the best {count} run again on fresh seeds, {ended:,d} of {len(findings.top.runs):,d} runs are in"
+    if report.stage == "again" and report.top is not None:
+        ended = sum(record.ended for record in report.records.values())
+        count = phrases.plural(len(report.top.variants), "trial")
+        again = f"the best {count} run again on fresh seeds, {ended:,d} of {len(report.top.runs):,d} runs are in"
         return Headline("waiting", f"Not confirmed yet: {again}; {found}.", best.runs)
-    if findings.stage == "elsewhere":
-        plans = phrases.listed([stage_name(findings.study.name, stage) for stage in CONFIRMATION])
+    if report.stage == "elsewhere":
+        plans = phrases.listed([stage_name(report.study.name, stage) for stage in CONFIRMATION])
         return Headline("waiting", f"Not confirmed: {plans} are of other trials (--replan makes them anew); {found}.", best.runs)
-    if findings.stage == "none":
+    if report.stage == "none":
         return Headline("exploratory", f"Not confirmed, as the search has no confirm: {found}.", best.runs)
     return Headline("waiting", f"Not confirmed yet: {found}.", best.runs)
 
 
-def _result(findings: SearchFindings, trial: Trial) -> str:
+def _result(report: SearchReportData, trial: Trial) -> str:
     """`trial 24 with 53.90 points`."""
-    metric = findings.metrics[findings.study.metric]
-    return f"trial {trial.number} with {measured(trial.objectives[findings.study.metric], metric)}"
+    metric = report.metrics[report.study.metric]
+    return f"trial {trial.number} with {measured(trial.objectives[report.study.metric], metric)}"
 
 
-def banner(findings: SearchFindings) -> list[str]:
+def banner(report: SearchReportData) -> list[str]:
     """What a reader must see before anything else."""
-    study = findings.study
+    study = report.study
     lines = [phrases.rehearsal(study)]
-    if findings.over < study.trials:
-        why = "BUDGET SPENT: " if findings.spent else ""
-        lines.append(f"{why}{findings.over:,d} OF {study.trials:,d} TRIALS IN")
-    if example := stuck(findings.trials):
+    if report.over < study.trials:
+        why = "BUDGET SPENT: " if report.spent else ""
+        lines.append(f"{why}{report.over:,d} OF {study.trials:,d} TRIALS IN")
+    if example := stuck(report.trials):
         advice = "once mended: --retry failed" if example.retriable else NEVER_MEASURED
         lines.append(f"HELD: every trial failed in the same way ({example.reason}); {advice}")
-    if findings.stage != "base" and (findings.final is None or not findings.final.complete):
-        lines.append(f"NOT CONFIRMED{'' if findings.stage in ('none', 'elsewhere') else ' YET'}: {OPTIMISTIC}")
+    if report.stage != "base" and (report.final is None or not report.final.complete):
+        lines.append(f"NOT CONFIRMED{'' if report.stage in ('none', 'elsewhere') else ' YET'}: {OPTIMISTIC}")
     return [line for line in lines if line]
 
 
-def facts(findings: SearchFindings) -> list[str]:
+def facts(report: SearchReportData) -> list[str]:
     """The line above all: trials, cost, date."""
-    seconds = findings.seconds + sum(record.seconds or 0.0 for record in findings.records.values())
-    seconds += findings.final.cost.seconds if findings.final else 0.0
-    parts = [f"{findings.over:,d}/{findings.study.trials:,d} trials"]
-    parts += [hours(seconds, device_word(findings.study))] if seconds else []
-    last = max((trial.ended for trial in findings.trials if trial.ended), default=None)
-    last = findings.final.last if findings.final and findings.final.last else last
+    seconds = report.seconds + sum(record.seconds or 0.0 for record in report.records.values())
+    seconds += report.final.cost.seconds if report.final else 0.0
+    parts = [f"{report.over:,d}/{report.study.trials:,d} trials"]
+    parts += [hours(seconds, device_word(report.study))] if seconds else []
+    last = max((trial.ended for trial in report.trials if trial.ended), default=None)
+    last = report.final.last if report.final and report.final.last else last
     return [*parts, *([last[:10]] if last else [])]
 
 
-def counts(findings: SearchFindings) -> str:
+def counts(report: SearchReportData) -> str:
     """How trials ended, and which do not count."""
-    counted, rest = findings.counted, len(findings.trials) - len(findings.counted)
-    going = len(counted) - findings.over
+    counted, rest = report.counted, len(report.trials) - len(report.counted)
+    going = len(counted) - report.over
     parts = [part for part in (tally(counted), f"{going:,d} running" if going else "") if part]
-    said = f"{phrases.plural(len(counted), 'trial')} of {findings.study.trials:,d}"
+    said = f"{phrases.plural(len(counted), 'trial')} of {report.study.trials:,d}"
     said += f": {', '.join(parts)}." if parts else "."
     more = f" {rest:,d} more {'does' if rest == 1 else 'do'} not count: interrupted, tried again, or waiting."
     return said + (more if rest else "")
 
 
-def saved(findings: SearchFindings) -> str:
+def saved(report: SearchReportData) -> str:
     """What pruning saved; empty where nothing was pruned."""
-    pruned = [trial for trial in findings.trials if trial.state == "pruned"]
-    trained, whole = findings.epochs
+    pruned = [trial for trial in report.trials if trial.state == "pruned"]
+    trained, whole = report.epochs
     if not pruned:
         return ""
-    done = [trial.epochs for trial in findings.trials if trial.state == "completed"]
+    done = [trial.epochs for trial in report.trials if trial.state == "completed"]
     if not done:
         return f"{phrases.plural(len(pruned), 'trial')} pruned; what that saved is known once a trial has completed."
     each = sum(done) / len(done)
@@ -123,34 +109,34 @@ def saved(findings: SearchFindings) -> str:
     )
 
 
-def unimportant(findings: SearchFindings) -> str:
+def unimportant(report: SearchReportData) -> str:
     """Why there is no importance; empty where there is."""
-    if findings.importances:
+    if report.importances:
         return ""
-    done = len(findings.subject.completed)
+    done = len(report.subject.completed)
     if done < LEAST:
         said = f"{phrases.plural(done, 'trial')} completed"
         return f"{said}; importance needs {LEAST} or more, as it compares the best tenth with all."
     return "All completed trials have the same value: there is nothing to tell parameters apart by."
 
 
-def edge_flags(findings: SearchFindings) -> list[str]:
+def edge_flags(report: SearchReportData) -> list[str]:
     """A sentence a parameter of the best trial that lies at the edge of its range."""
-    return edges(findings.study, findings.best.values) if findings.best else []
+    return edges(report.study, report.best.values) if report.best else []
 
 
-def space(findings: SearchFindings) -> list[tuple[str, str]]:
+def space(report: SearchReportData) -> list[tuple[str, str]]:
     """Parameter, what values it may have."""
     found = []
-    for parameter in findings.study.space:
-        when = condition(findings.study, parameter)
+    for parameter in report.study.space:
+        when = condition(report.study, parameter)
         found.append((parameter.name, f"{allowed(parameter)}{f' (with {when})' if when else ''}"))
     return found
 
 
-def study_facts(findings: SearchFindings) -> list[tuple[str, str]]:
+def study_facts(report: SearchReportData) -> list[tuple[str, str]]:
     """Name, what the study is."""
-    study = findings.study
+    study = report.study
     seeds = study.trial_seeds
     of_trials = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     found = [
@@ -160,27 +146,27 @@ def study_facts(findings: SearchFindings) -> list[tuple[str, str]]:
         ("seeds of trials", of_trials),
         ("tried first", phrases.plural(len(study.first), "setting")),
         *([("budget", hours(study.budget_s, device_word(study)))] if study.budget_s is not None else []),
-        ("trials kept in", findings.kept),
+        ("trials kept in", report.kept),
     ]
     if study.confirm is not None:
         each = phrases.plural(study.confirm.seeds, "seed")
-        again, against = _confirming_seeds(findings)
+        again, against = _confirming_seeds(report)
         first = f"the best {study.confirm.top} on {each} from {again}"
         found.insert(4, ("confirmed by", f"{first}, the winner against the base on {each} from {against}"))
     return found
 
 
-def _confirming_seeds(findings: SearchFindings) -> tuple[int, int]:
+def _confirming_seeds(report: SearchReportData) -> tuple[int, int]:
     """The first seeds of the two confirming plans: a later confirmation uses fresh ones."""
-    top, final = findings.top, findings.final
+    top, final = report.top, report.final
     again = top.runs[0].seed if top is not None else TOP_SEED
     against = top.selection.first_seed if top is not None and top.selection is not None else FINAL_SEED
     return again, final.plan.runs[0].seed if final is not None else against
 
 
-def dashboard(findings: SearchFindings) -> str:
+def dashboard(report: SearchReportData) -> str:
     """The command that opens the journal in optuna-dashboard; empty where the trials are in a database."""
     import shlex
 
-    path = findings.store.paths.study(findings.study.name).journal
+    path = report.store.paths.study(report.study.name).journal
     return shlex.join(["optuna-dashboard", str(path)]) if path.exists() else ""

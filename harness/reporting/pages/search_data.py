@@ -16,8 +16,8 @@ from harness.experiment.plan import Plan, stage_name
 from harness.experiment.space import values_of
 from harness.experiment.study import Study, config_of, task_of
 from harness.reporting.figures import Confirmed, Fresh, SearchSubject
-from harness.reporting.pages.report_data import Findings, gather
-from harness.reporting.pages.searches.importance import importances
+from harness.reporting.pages.importance import importances
+from harness.reporting.pages.report_data import ReportData, gather
 from harness.search.broker import look
 from harness.search.confirmation_plans import BASE, WINNER, label_of
 from harness.search.storage import VARIABLE, address, elsewhere
@@ -31,7 +31,7 @@ Stage = Literal["none", "waiting", "again", "base", "final", "elsewhere"]
 
 
 @dataclass(frozen=True)
-class SearchFindings:
+class SearchReportData:
     """A study and what has come of it so far."""
 
     store: Store
@@ -43,7 +43,7 @@ class SearchFindings:
     stage: Stage
     top: Plan | None  # the best trials again
     records: Mapping[str, Record]  # of its runs
-    final: Findings | None  # the winner against the base
+    final: ReportData | None  # the winner against the base
     kept: str  # where the trials are kept, in words
     folder: Path  # of the report
     results: Path  # the folder that holds all, as it was named
@@ -108,7 +108,7 @@ class SearchFindings:
         return trained, round(trained + sum(max(whole - trial.epochs, 0.0) for trial in self.trials if trial.state == "pruned"))
 
 
-def gather_search(store: Store, study: Study) -> SearchFindings:
+def gather_search(store: Store, study: Study) -> SearchReportData:
     """Read what there is of `study`.
 
     Raises StoreError for damaged files, InputError when its task cannot be loaded, or its trials are in a database whose address
@@ -122,7 +122,7 @@ def gather_search(store: Store, study: Study) -> SearchFindings:
         )
     trials = tuple(look(paths, study, url) or ())
     top, records, confirmed, stage, final = _confirmation(store, study, task, trials)
-    return SearchFindings(
+    return SearchReportData(
         store=store,
         study=study,
         task=task,
@@ -141,7 +141,7 @@ def gather_search(store: Store, study: Study) -> SearchFindings:
 
 def _confirmation(
     store: Store, study: Study, task: Task, trials: tuple[Trial, ...]
-) -> tuple[Plan | None, Mapping[str, Record], Confirmed, Stage, Findings | None]:
+) -> tuple[Plan | None, Mapping[str, Record], Confirmed, Stage, ReportData | None]:
     """The best trials' plan with where its runs stand, what came of it, how far it is, and the winner's comparison."""
     nothing = Confirmed()
     if study.confirm is None:

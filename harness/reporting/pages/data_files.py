@@ -1,0 +1,78 @@
+"""The files of a report for spreadsheets and programs: runs.csv, verdicts.json and trials.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from harness.analysis.verdicts.document import judged
+from harness.reporting.pages.report_data import ReportData
+from harness.reporting.pages.search_data import SearchReportData
+
+# A text that begins with one of these is a formula to a spreadsheet.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def runs_csv(report: ReportData) -> str:
+    """A row a planned run, in the plan's order.
+
+    Beside what names the run and how it ended stand all numbers of its result in the metrics' units (of a run that failed or
+    diverged, what it measured last), then the device and the code of its first start. What is not known is empty.
+    """
+    measured = dict.fromkeys(name for run in report.plan.runs for name in report.records[run.id].metrics)
+    numbers = [name for name in report.metrics if name in measured]
+    numbers += [name for name in measured if name not in report.metrics]
+    rows = []
+    for run in report.plan.runs:
+        record, origin = report.records[run.id], report.origins.get(run.id)
+        made = (origin.device, origin.code.commit, origin.code.dirty, origin.code.digest) if origin else (None,) * 4
+        own = (run.id, run.variant, run.seed, run.look, record.state, record.reason)
+        rows.append((*own, *map(record.metrics.get, numbers), *made))
+    names = ("id", "variant", "seed", "look", "state", "reason", *numbers, "device", "commit", "dirty", "code")
+    return _csv(names, rows)
+
+
+def trials_csv(report: SearchReportData) -> str:
+    """A row a trial, in their order.
+
+    Between how a trial ended and what it cost stand its objectives, of a completed one, and its parameters. What there is none
+    of is empty; runs are their ids with spaces between.
+    """
+    objectives, parameters = list(report.study.objectives), [parameter.name for parameter in report.study.space]
+    rows = []
+    for trial in report.trials:
+        own = (*map(trial.objectives.get, objectives), *map(trial.values.get, parameters))
+        rest = (trial.epochs, trial.seconds, " ".join(trial.runs), trial.reason, trial.follows)
+        rows.append((trial.number, trial.state, *own, *rest))
+    return _csv(("number", "state", *objectives, *parameters, "epochs", "seconds", "runs", "reason", "follows"), rows)
+
+
+def _csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    for row in (names, *rows):
+        table.writerow(map(csv_cell, row))
+    return stream.getvalue()
+
+
+def csv_cell(value: Any) -> Any:
+    """Numbers as they are; a text that a spreadsheet would take for a formula with an apostrophe in front."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def verdicts(report: ReportData) -> dict[str, Any]:
+    """JSON values: the plan, its looks, and under `verdicts` one object a claim (`harness.analysis.verdicts.document`)."""
+    plan = report.plan
+    return {
+        "schema": 1,
+        "name": plan.name,
+        "question": plan.question,
+        "rehearsal": plan.rehearsal,
+        "complete": report.complete,
+        "alpha": plan.alpha,
+        "levels": [{"seeds": seeds, "level": level} for seeds, level in report.levels.items()],
+        "claims_digest": plan.claims_digest,
+        **judged(report.judgement, report.metrics),
+    }

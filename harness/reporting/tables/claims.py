@@ -1,0 +1,208 @@
+"""The claims of a plan: what was claimed, what came of it, and the estimates behind it; each number with its runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+from harness.analysis.verdicts import Estimate, Verdict
+from harness.analysis.verdicts.document import as_measured
+from harness.experiment.claims import Claim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
+from harness.reporting import phrases
+from harness.reporting.pages.explanations import reasons
+from harness.reporting.tables.model import Cell, Column, DisplayTable
+from harness.reporting.tables.sources import Group, Sources
+from harness.tasks.protocol import Metric
+
+if TYPE_CHECKING:
+    from harness.reporting.pages.report_data import ReportData
+
+OUTCOME = 240  # characters of what is said of a claim: a long list of failed runs is cut short
+LISTED = 120  # runs that a claim lists; the table of runs has them all
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number with its name."""
+
+    name: str
+    number: Cell
+
+
+@dataclass(frozen=True)
+class ClaimPart:
+    """What is said of one variant of a claim."""
+
+    estimate: Estimate
+    said: str
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A claim. `parts` has a variant each where it is about several, `facts` the numbers where it has one estimate."""
+
+    verdict: Verdict
+    statement: str
+    qualifiers: str
+    headline: str  # what came of it, in a sentence
+    outcome: Cell  # the same in short
+    facts: tuple[Fact, ...]
+    parts: tuple[ClaimPart, ...]
+    reasons: tuple[str, ...]
+    groups: tuple[Group, ...]  # of its runs
+
+    @property
+    def word(self) -> str:
+        """The verdict's."""
+        return self.verdict.verdict
+
+    @property
+    def registered(self) -> bool:
+        """Whether it was claimed before the runs."""
+        return self.verdict.registered
+
+    @property
+    def runs(self) -> int:
+        """How many it comes from."""
+        return sum(len(group.runs) for group in self.groups)
+
+    @property
+    def listed(self) -> bool:
+        """Whether they are few enough to be listed with the claim."""
+        return self.runs <= LISTED
+
+    @property
+    def part_table(self) -> DisplayTable:
+        """A row a variant, with a column for each fact that any of them has."""
+        columns = [
+            Column("variant", cells=[Cell(part.estimate.subject) for part in self.parts]),
+            Column("against", cells=[Cell(part.estimate.over or "") for part in self.parts]),
+            Column("verdict", holds="verdicts", cells=[Cell(part.estimate.verdict) for part in self.parts]),
+        ]
+        facts = [{fact.name: fact.number for fact in part.facts} for part in self.parts]
+        for name in dict.fromkeys(name for own in facts for name in own):
+            columns.append(Column(name, "right", cells=[own.get(name, Cell()) for own in facts]))
+        return DisplayTable(columns, f"By variant: {self.statement}")
+
+
+def claim_results(report: ReportData) -> list[ClaimResult]:
+    """One a verdict, in their order."""
+    sources = Sources(report.plan, report.records)
+    return [_result(report, sources, verdict) for verdict in report.judgement.verdicts]
+
+
+def _result(report: ReportData, sources: Sources, verdict: Verdict) -> ClaimResult:
+    claim, metrics, look = verdict.claim, report.metrics, report.judgement.look
+    facts = [tuple(_facts(report, sources, verdict, row)) for row in verdict.rows]
+    several = len(verdict.rows) > 1
+    parts = [ClaimPart(row, phrases.part(verdict, row, metrics), own) for row, own in zip(verdict.rows, facts, strict=True)]
+    next_look = next((planned for planned in report.plan.looks if planned > look), None) if verdict.open else None
+    said = phrases.outcome(verdict, metrics, next_look)
+    return ClaimResult(
+        verdict=verdict,
+        statement=phrases.statement(claim),
+        qualifiers="; ".join([phrases.label(claim.metric), *phrases.qualifiers(claim, metrics)]),
+        headline=phrases.headline(verdict, metrics),
+        outcome=Cell(shorten(said, OUTCOME, placeholder=" …"), verdict.run_ids),
+        facts=facts[0] if len(facts) == 1 else (),
+        parts=tuple(parts) if several else (),
+        reasons=reasons(verdict, report.plan, metrics),
+        groups=tuple(sources.groups(verdict.run_ids)),
+    )
+
+
+def _facts(report: ReportData, sources: Sources, verdict: Verdict, row: Estimate) -> Iterator[Fact]:
+    """The estimate, its interval, its p value and its seeds, as far as there are any."""
+    claim, metric = verdict.claim, report.metrics[verdict.claim.metric]
+    ids = sources.of_row(verdict, row)
+    shown = as_measured(row, claim, report.metrics)
+    bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
+    name, size, unit = quantity(claim, metric)
+    mean, bounds = size * shown.mean, None if bounds is None else (size * bounds[0], size * bounds[1])
+    places = phrases.decimals([mean, *(bounds or ())], Metric("", metric.goal) if "per" in unit.split() else metric)
+    if "per" in unit.split() or (metric.unit != "%" and not metric.exact):
+        places = max(places - 1, 0)  # three figures, as in the words beside them
+    if not math.isnan(mean):
+        plain = isinstance(claim, ThresholdClaim)
+        text = phrases.number(mean, places) if plain else phrases.signed(mean, places)
+        yield Fact(name, Cell(f"{text} {unit}".rstrip(), ids))
+        if bounds is not None:
+            yield Fact(phrases.confidence(row.level), Cell(phrases.interval(bounds, places, sign=not plain), ids))
+    name, p = phrases.p_of(row, report.plan.alpha)
+    if not math.isnan(p):
+        yield Fact(name, Cell(phrases.p_value(p), ids))
+    yield Fact("seeds", Cell(f"{row.n:,d}", ids))
+
+
+def quantity(claim: Claim, metric: Metric) -> tuple[str, float, str]:
+    """What a claim's estimate is called, what it is multiplied by to be read easily, and its unit then."""
+    unit = phrases.difference_unit(metric.unit)
+    match claim:
+        case ThresholdClaim():
+            return "mean", 1.0, metric.unit
+        case RangeClaim():
+            return "inside minus outside", 1.0, unit
+        case DeclineClaim():
+            return "decline", 1.0, f"{unit} per 1"
+        case ProportionClaim(dose="parameters"):
+            return "slope before minus after", 1e6, f"{unit} per million"
+        case ProportionClaim():
+            return "slope before minus after", 1.0, f"{unit} per 1"
+        case _:
+            return "difference", 1.0, unit
+
+
+def claim_table(report: ReportData) -> DisplayTable:
+    """A row a claim with its estimate, and below one about several variants a row each."""
+    estimates = [estimate for verdict in report.judgement.verdicts for estimate in verdict.rows]
+    levels = {estimate.level for estimate in estimates if estimate.interval is not None}
+    alpha = report.plan.alpha
+    rows = []
+    for place, claim in enumerate(claim_results(report), 1):
+        own = claim.verdict.rows[0] if len(claim.verdict.rows) == 1 else None
+        rows.append([str(place), _asserted(report, claim.verdict), claim.word, *_numbers(claim.facts, own, alpha, levels)])
+        for part in claim.parts:
+            one = part.estimate
+            about = f"{one.subject} against {one.over}" if one.over else one.subject
+            rows.append(["", f" {about}", one.verdict, *_numbers(part.facts, one, alpha, levels)])
+    columns = [Column("", "right"), Column("claim", holds="remarks"), Column("verdict")]
+    columns += [Column("n", "right"), Column("estimate", "right"), Column("interval", "right", holds="intervals")]
+    columns += [Column("p", "right"), Column("equiv.", "right")]
+    notes = ["p is Holm-adjusted within its family"]
+    if len(report.plan.looks) > 1:
+        notes[0] += " and valid at any look"
+    if any(phrases.p_of(estimate, alpha)[0] == phrases.AGAINST for estimate in estimates):
+        notes.append("of a refuted claim about a dose or a number, p is that of the contrary")
+    notes.append("equiv.: p of equivalence within the margin; of no gain and no loss, that of the bound")
+    notes += [f"each interval is a {phrases.confidence(*levels)}"] if len(levels) == 1 else []
+    notes += ["behind each interval is its own level, as claims were decided at different looks"] if len(levels) > 1 else []
+    notes += [f"claims digest {report.plan.claims_digest}"]
+    table = DisplayTable.of_rows(columns, rows)
+    return DisplayTable(table.columns, "Claims and what came of them", "; ".join(notes))
+
+
+def _asserted(report: ReportData, verdict: Verdict) -> str:
+    """The claim, with its metric where that is not the report's own, its slice, and whether it came after the runs."""
+    late = () if verdict.registered else ("claimed after runs were seen",)
+    return phrases.asserted(verdict.claim, verdict.claim.metric != report.metric, *late)
+
+
+def _numbers(facts: tuple[Fact, ...], estimate: Estimate | None, alpha: float, levels: set[float]) -> list[str]:
+    """The cells of one estimate: n, its value with its unit, interval, p, p of equivalence; empty where there is none."""
+    if estimate is None:
+        return [""] * 5
+    texts = [fact.number.text for fact in facts if fact.name not in ("p", phrases.AGAINST, "seeds")]
+    value, interval = (*texts, "", "")[:2]
+    interval += f" ({100 * (1 - estimate.level):.4g} %)" if interval and len(levels) > 1 else ""
+    p_values = (phrases.p_value(phrases.p_of(estimate, alpha)[1]), phrases.p_value(estimate.p_equivalence))
+    return [str(estimate.n), value, interval, *p_values]
+
+
+def verdict_table(report: ReportData) -> DisplayTable:
+    """A row a claim: the verdict and what came of it, in words."""
+    rows = [[claim.word, claim.statement, claim.headline] for claim in claim_results(report)]
+    return DisplayTable.of_rows([Column("verdict"), Column("claim"), Column("what came of it")], rows)

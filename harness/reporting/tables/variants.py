@@ -1,0 +1,174 @@
+"""The variants of a plan by one metric, and how far their numbers vary: each number with the runs it comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from harness.analysis.verdicts import Row, Table
+from harness.experiment.plan import Plan, PlannedRun
+from harness.reporting import phrases
+from harness.reporting.tables.model import REPORTS, Cell, Column, DisplayTable, Link
+from harness.reporting.tables.sources import Sources
+from harness.store.records import Record
+from harness.tasks.protocol import Metric
+
+if TYPE_CHECKING:
+    from harness.reporting.pages.report_data import ReportData
+
+
+def variant_tables(report: ReportData) -> list[DisplayTable]:
+    """One a metric that is compared; the first also tells what each variant cost, and its runs."""
+    tuning, first = report.tuning, report.metric
+    settings = {label: tuning.words(label) for label in report.plan.variants} if tuning else {}
+    return [
+        variant_table(
+            report.plan,
+            report.records,
+            table,
+            report.metrics[metric],
+            settings=settings,
+            asked=report.asked if metric == first else (),
+        )
+        for metric, table in report.tables.items()
+    ]
+
+
+def variant_table(
+    plan: Plan,
+    records: Mapping[str, Record],
+    table: Table,
+    metric: Metric,
+    *,
+    settings: Mapping[str, str] | None = None,
+    asked: Sequence[PlannedRun] = (),
+) -> DisplayTable:
+    """A row a variant: n, mean ± sd, and from the first look on the difference with its interval and p.
+
+    `settings`: what each variant was tuned to. Of the runs `asked` for, where they are given: parameters, time and failures.
+    """
+    rows, sources, variants = table.rows, Sources(plan, records), list(plan.variants)
+    bounds = [bound for row in rows for bound in row.interval or ()]
+    places = phrases.decimals([*(row.mean for row in rows), *bounds], metric)
+    own = {row.variant: sources.of(row.variant, table.seeds) for row in rows}
+    columns = [
+        Column("variant", holds="labels", cells=[Cell(row.variant, notes=_notes(row, plan)) for row in rows]),
+        Column(
+            "tuned to",
+            cells=[Cell((settings or {}).get(row.variant, "")) for row in rows],
+            optional=True,
+            formats=REPORTS,
+        ),
+        Column("n", "right", cells=[Cell(f"{row.n:,d}", own[row.variant], row.n) for row in rows]),
+        Column(
+            phrases.label(table.metric),
+            "right",
+            unit=metric.unit,
+            cells=[Cell(phrases.spread(row.mean, row.sd, places), own[row.variant], finite(row.mean)) for row in rows],
+        ),
+    ]
+    if table.seeds and any(row.over is not None for row in rows):
+        pairs = {row.variant: sources.pairs(row.variant, row.over, table.seeds) if row.over else () for row in rows}
+
+        def compared(row: Row, text: str, value: float, notes: tuple[str, ...] = ()) -> Cell:
+            return Cell(text, pairs[row.variant], finite(value), notes)
+
+        columns += [
+            Column(
+                "difference",
+                "right",
+                unit=phrases.difference_unit(metric.unit),
+                cells=[compared(row, phrases.signed(row.difference, places), row.difference) for row in rows],
+            ),
+            Column(
+                phrases.confidence(table.level),
+                "right",
+                holds="intervals",
+                cells=[compared(row, phrases.interval(row.interval, places), row.difference) for row in rows],
+            ),
+            Column(
+                "p",
+                "right",
+                cells=[
+                    Cell(notes=("exploratory",))
+                    if row.over is not None and not row.claimed
+                    else compared(row, phrases.p_value(row.p), row.p)
+                    for row in rows
+                ],
+                optional=True,
+            ),
+        ]
+    if asked:
+        columns += _costs(table, records, own, asked)
+    places_of = [variants.index(row.variant) for row in rows]
+    listed = [Cell(links=(Link("list", f"#runs-{place}"),)) for place in places_of]
+    columns.append(Column("runs", cells=listed, formats=("html",)))
+    if asked:
+        runs = [Cell(links=run_links([run for run in asked if run.variant == row.variant])) for row in rows]
+        columns.append(Column("runs by seed", cells=runs, formats=("markdown",)))
+    title = f"{phrases.label(table.metric).capitalize()} by variant"
+    return DisplayTable(columns, title, phrases.reading(plan, table, metric.unit))
+
+
+def _notes(row: Row, plan: Plan) -> tuple[str, ...]:
+    if row.variant == plan.baseline and len(plan.variants) > 1:
+        return ("baseline",)
+    return (f"against {row.over}",) if row.over and row.over != plan.baseline else ()
+
+
+def _costs(
+    table: Table, records: Mapping[str, Record], own: Mapping[str, tuple[str, ...]], asked: Sequence[PlannedRun]
+) -> list[Column]:
+    """Parameters, the mean time of a run, and the runs that came to nothing."""
+    parameters, times, lost = [], [], []
+    for row in table.rows:
+        counts = {records[run_id].metrics.get("parameters") for run_id in own[row.variant]} - {None}
+        count = counts.pop() if len(counts) == 1 and table.metric != "parameters" else None
+        parameters.append(Cell("" if count is None else phrases.count(count), own[row.variant], count))
+        seconds = [taken for run_id in own[row.variant] if (taken := records[run_id].seconds) is not None]
+        mean = fmean(seconds) if seconds else None
+        times.append(Cell("" if mean is None else phrases.clock(mean), own[row.variant], mean))
+        ids = tuple(run.id for run in asked if run.variant == row.variant and records[run.id].state in ("failed", "diverged"))
+        lost.append(Cell(f"{len(ids):,d}" if ids else "", ids, len(ids)))
+    named = {"parameters": parameters, "mean time": times, "failed or diverged": lost}
+    return [Column(name, "right", cells=cells, optional=True, formats=REPORTS) for name, cells in named.items()]
+
+
+def trust_table(report: ReportData) -> DisplayTable | None:
+    """How far each variant's numbers vary, and with what; None before there is any spread."""
+    table, metric, sources = report.table, report.metrics[report.metric], Sources(report.plan, report.records)
+    if all(math.isnan(row.sd) for row in table.rows):
+        return None
+    bounds = [bound for row in table.rows for bound in row.interval or ()]
+    places = phrases.decimals([*(row.mean for row in table.rows), *bounds], metric)
+    spread, over, correlation, seeds, images = [], [], [], [], []
+    for row in table.rows:
+        both = sources.pairs(row.variant, row.over, table.seeds) if row.over else ()
+        crossed = report.images.get((row.variant, row.over)) if row.over else None
+        spread.append(Cell(phrases.number(row.sd, places), sources.of(row.variant, table.seeds)))
+        over.append(Cell(row.over or ""))
+        correlation.append(Cell("" if math.isnan(row.rho) else f"{row.rho:z.2f}", both))
+        seeds.append(Cell(phrases.interval(row.interval, places), both))
+        images.append(Cell("" if crossed is None else phrases.interval(crossed.ci95, places), both))
+    unit, level = phrases.difference_unit(metric.unit), phrases.confidence(table.level)
+    columns = [
+        Column("variant", cells=[Cell(row.variant) for row in table.rows]),
+        Column("sd over seeds", "right", unit=unit, cells=spread),
+        Column("against", cells=over, optional=True, formats=("html",)),
+        Column("seed correlation", "right", cells=correlation, optional=True),
+        Column(f"new seeds, {level}", "right", holds="intervals", cells=seeds, optional=True),
+        Column("new seeds and images, 95 % interval", "right", holds="intervals", cells=images, optional=True),
+    ]
+    return DisplayTable(columns, "Spread and scope")
+
+
+def run_links(runs: Sequence[PlannedRun]) -> tuple[Link, ...]:
+    """Links to the runs' folders, by seed."""
+    return tuple(Link(run.id, f"../../runs/{run.id}/", seed=run.seed, code=True) for run in runs)
+
+
+def finite(value: float) -> float | None:
+    """The number that a column is sorted by."""
+    return value if math.isfinite(value) else None
