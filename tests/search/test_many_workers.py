@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import toy_task
 from searching import SPACE, begun, finish, held_by, kill, outcomes, postgres, toy_search, worker, workers
 
 from harness.experiment.study import Study
@@ -53,16 +54,18 @@ def check(broker: TrialBroker, target: int) -> set[str]:
     return {run for trial in own for run in trial.runs}
 
 
-@pytest.mark.slow
-def test_eight_workers_that_begin_at_once_end_with_exactly_the_target(store: Store, tmp_path: Path, url: str | None) -> None:
-    study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 200}}"))
-    with workers(store, study, 8, url) as refill:
+@pytest.mark.parametrize(("count", "target"), [(3, 12), pytest.param(8, 200, marks=pytest.mark.slow)])
+def test_workers_that_begin_at_once_end_with_exactly_the_target(
+    store: Store, tmp_path: Path, url: str | None, count: int, target: int
+) -> None:
+    study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: {target}}}"))
+    with workers(store, study, count, url) as refill:
         crew = [process.pid for process in refill()]
         finish(refill)
         assert [process.pid for process in refill()] == crew  # none ended badly, to be started again
     with closing(TrialBroker(store.paths.study(study.name), study, url)) as broker:
-        runs = check(broker, 200)
-        assert len(broker.trials()) == 200
+        runs = check(broker, target)
+        assert len(broker.trials()) == target
         assert broker.trials()[0].values == study.first[0]
     assert {path.parent.name for path in store.paths.runs.glob("*/result.json")} == runs
 
@@ -85,14 +88,14 @@ def test_with_workers_killed_at_random_too_and_the_results_have_the_same_bits(
 @pytest.mark.slow
 @pytest.mark.parametrize("wakes", ["while another trains it", "when all is over"])
 def test_a_worker_that_slept_in_the_middle_of_a_trial_changes_nothing(store: Store, tmp_path: Path, wakes: str) -> None:
-    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 3}}", config="{epochs: 10, sleep: 0.04}")
+    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 2}}", config="{epochs: 6, sleep: 0.04}")
     broker = begun(store, study)
     more = ("--checkpoint-every", "0.1")
-    with workers(store, study, 1, None, *more, stale_s=2) as asleep:
+    with workers(store, study, 1, None, *more, stale_s=1) as asleep:
         (sleeper,) = asleep()
         run = _until(lambda: next(iter(_with_checkpoint(store)), None))
         sleeper.send_signal(signal.SIGSTOP)
-        with workers(store, study, 1, None, *more, stale_s=2) as awake:
+        with workers(store, study, 1, None, *more, stale_s=1) as awake:
             if wakes == "when all is over":
                 finish(awake)
             else:
@@ -101,7 +104,7 @@ def test_a_worker_that_slept_in_the_middle_of_a_trial_changes_nothing(store: Sto
             sleeper.send_signal(signal.SIGCONT)
             finish(awake)
             finish(asleep)
-    runs = check(broker, 3)
+    runs = check(broker, 2)
     assert run in runs
     assert broker.trials()[0].state == "interrupted"
     assert _undisturbed(Store.open(tmp_path / "undisturbed"), study, broker) == outcomes(store, runs)
@@ -129,5 +132,7 @@ def _undisturbed(store: Store, study: Study, broker: TrialBroker) -> object:
     first = [dict(trial.values) for trial in counted(broker.trials())]
     same = Study.model_validate({**dict(study), "first": first})
     begun(store, same)
-    assert worker(store, same).work() == 0
+    with pytest.MonkeyPatch.context() as patch:  # nobody disturbs it, so the toy need not be slow enough to be caught at work
+        patch.setattr(toy_task.time, "sleep", lambda _: None)
+        assert worker(store, same).work() == 0
     return outcomes(store, {run for trial in broker.trials() for run in trial.runs})
