@@ -31,7 +31,7 @@ class Worker:
     def __init__(self, store: Store, plan: Plan, options: Options, stop: Stop, here: Holder | None = None) -> None:
         self.store, self.plan, self.options, self.stop = store, plan, options, stop
         self.only = _only(plan, options.only)
-        self.trainer = Trainer(store, options, stop, here)
+        self.trainer = Trainer(store, options, stop, store.paths.plan(plan.name), here)
         self.watch = self.trainer.watch
         self.course = Course(plan, lambda: levels_for(store, plan.looks, say))
         self._seen: dict[str, Record] = {}

@@ -18,7 +18,7 @@ from harness.store import atomic
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.records import Result, Store
 from harness.tasks.protocol import Accelerator
-from harness.tracking import Tracker, make_tracker
+from harness.tracking.session import MirrorProcess
 
 Enough = Callable[[Sequence[Mapping[str, Any]]], bool]
 
@@ -37,7 +37,6 @@ class Options:
     keep_weights: bool = False
     idle_s: float | None = None  # None: a while where more runs may come, else 0
     track: str = "auto"
-    mirror_descriptor: int | None = None  # of the mirror that several workers share; None: one of its own
     checkpoint_every_s: float | None = None
     poll_s: float = 1.0
     one_stage: bool = False  # leave the plans that follow to others
@@ -70,12 +69,12 @@ class Patience:
 
 
 class Trainer:
-    """Trains runs of a store, one after the other, until asked to stop."""
+    """Trains runs of a plan or a search, whose file is `target`, one after the other, until asked to stop."""
 
-    def __init__(self, store: Store, options: Options, stop: Stop, here: Holder | None = None) -> None:
+    def __init__(self, store: Store, options: Options, stop: Stop, target: Path, here: Holder | None = None) -> None:
         self.store, self.options, self.stop = store, options, stop
         self.watch = Watch(options.timing, here or Holder.here())
-        self.tracker: Tracker = make_tracker(options.track, store.paths, options.mirror_descriptor, say)
+        self.mirror = MirrorProcess(store.paths, options.track, target, say)
 
     def train(self, job: Job, name: str, lease: Lease, enough: Enough = lambda _: False) -> Result | None:
         """How the run ended; None where it did not: stopped, `enough` after some epoch, taken over, or it had ended before.
@@ -95,8 +94,8 @@ class Trainer:
                 checkpoint_every_s=options.checkpoint_every_s,
                 should_stop=self.stop,
                 enough=enough,
-                tracker=self.tracker,
             )
+            self.mirror.start()
             say(f"{job.run_id}  {name}: begins")
             try:
                 result = attempt(job, self.store.paths.run(job.run_id), lease, means)
@@ -113,8 +112,8 @@ class Trainer:
         return result
 
     def close(self) -> None:
-        """Let go of what shows the runs elsewhere."""
-        self.tracker.close()
+        """Let the mirror finish."""
+        self.mirror.close()
 
 
 def cpus() -> int:

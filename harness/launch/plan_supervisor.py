@@ -58,7 +58,7 @@ class Options:
         choose(self.track, os.environ, home_folder())
 
     def arguments(self) -> list[str]:
-        """The options of `harness worker` that say the same; how to track is said by `mirrored`, when to stop by `Workers`."""
+        """The options of `harness worker` that say the same; the mirror is the parent's, when to stop by `Workers`."""
         found = []
         for flag, values in (("--only", self.only), ("--retry", self.retry)):
             for value in values:
@@ -145,7 +145,7 @@ def _conduct_one(store: Store, plan: Plan, options: Options) -> tuple[Outcome, b
     from harness.tasks.protocol import result_metrics
     from harness.terminal.live import progress
     from harness.terminal.shell import say
-    from harness.tracking.feed import Mirrored
+    from harness.tracking.session import MirrorProcess
 
     if in_stages(plan):
         levels_for(store, plan.looks)  # before there are workers, who would each simulate what does not ship
@@ -153,16 +153,15 @@ def _conduct_one(store: Store, plan: Plan, options: Options) -> tuple[Outcome, b
     ids = [run.id for run in plan.runs]
     metrics = result_metrics(task_of(plan))
     name = plan.selection.metric if plan.selection else next(iter(metrics))
-    mirror = Mirrored(store.paths, options.track)
-    arguments = [*options.arguments(), *mirror.arguments, "--one-stage"]
+    arguments = [*options.arguments(), "--track", "none", "--one-stage"]
     target = plan_target(store, plan)
+    mirror = MirrorProcess(store.paths, options.track, target.path)
     workers = Workers(
         store,
         target,
         options.workers,
         plan.accelerator,
         arguments,
-        inherited=mirror.descriptors,
         stop_after_s=options.stop_after_s,
     )
     view = progress(plan, name, metrics[name], store.paths, workers=options.workers, device=plan.accelerator, course=course)

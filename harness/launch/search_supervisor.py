@@ -114,7 +114,7 @@ def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursu
     from harness.tasks.protocol import result_metrics
     from harness.terminal.searches.live import progress
     from harness.terminal.shell import say
-    from harness.tracking.feed import Mirrored
+    from harness.tracking.session import MirrorProcess
 
     study = desk.study
     trials: Sequence[Trial] = desk.trials()
@@ -123,14 +123,14 @@ def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursu
         with view:
             view.update(trials)
         return Pursuit(study, trials, _exit_code(EXIT_OK, desk, trials), ())
-    mirror = Mirrored(store.paths, options.track)
+    target = study_target(store, study.name)
+    mirror = MirrorProcess(store.paths, options.track, target.path)
     workers = Workers(
         store,
-        study_target(store, study.name),
+        target,
         options.workers,
         study.accelerator,
-        [*options.arguments(), *mirror.arguments, "--one-stage"],
-        inherited=mirror.descriptors,
+        [*options.arguments(), "--track", "none", "--one-stage"],
         stop_after_s=options.stop_after_s,
     )
     with mirror, PassedOn(workers) as passed_on, workers, view:

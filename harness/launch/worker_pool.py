@@ -65,8 +65,8 @@ class _Child:
 class Workers:
     """Children that train a target. A context manager: leaving it stops what still runs, and waits for the checkpoints.
 
-    `options` are further options of `harness.worker`; `--device` and `--threads` are given by this class. `inherited`: open
-    descriptors that the children share. `stop_after_s` from now on all stop, also those that are started later.
+    `options` are further options of `harness.worker`; `--device` and `--threads` are given by this class.
+    `stop_after_s` from now on all stop, also those that are started later.
     """
 
     def __init__(
@@ -79,7 +79,6 @@ class Workers:
         *,
         environment: Mapping[str, str] | None = None,
         gpus: Sequence[str] | None = None,
-        inherited: Sequence[int] = (),
         stop_after_s: float | None = None,
     ) -> None:
         self.store, self.target, self.count, self.device = store, target, count, device
@@ -87,7 +86,6 @@ class Workers:
         self.options = (*options, "--retry-before", now())
         self.environment = dict(os.environ if environment is None else environment)
         self.gpus = tuple(gpu_names(self.environment) if gpus is None else gpus)
-        self.inherited = tuple(inherited)
         self._deadline = None if stop_after_s is None else time.monotonic() + stop_after_s
         self._children: list[_Child] = []
         self._stopping = False
@@ -190,7 +188,6 @@ class Workers:
                     stderr=output,
                     env=environment,
                     start_new_session=True,
-                    pass_fds=self.inherited,
                 )
         except OSError as error:
             raise atomic.unusable(log, "be written", error) from error

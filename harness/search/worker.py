@@ -45,7 +45,7 @@ class SearchWorker:
             raise InputError(f"{study.name}: {versions}; search anew with --replan")
         self.watch = Watch(options.timing, here or Holder.here())
         self.desk = Desk(store.paths.study(study.name), study, url, self.watch)
-        self.trainer = Trainer(store, options, stop, self.watch.here)
+        self.trainer = Trainer(store, options, stop, store.paths.study(study.name).spec, self.watch.here)
 
     def work(self) -> int:
         """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
