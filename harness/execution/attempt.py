@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from harness.store.paths import RunPaths
 from harness.store.records import Result, encode, read_rows, write_rows
 from harness.store.run_summary import numbers, summary
 from harness.tasks.protocol import Task, Training, TrainingFailed, with_defaults
-from harness.tracking import NoTracker, Tracker
 
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # of the time goes into checkpoints once the first has shown what one costs
@@ -57,7 +56,6 @@ class AttemptOptions:
     checkpoint_every_s: float | None = None
     should_stop: Callable[[], bool] = lambda: False
     enough: Callable[[Sequence[Row]], bool] = lambda _: False  # asked after every epoch, with all rows: leave it there?
-    tracker: Tracker = field(default_factory=NoTracker)
 
 
 def attempt(job: Job, paths: RunPaths, lease: Lease, options: AttemptOptions) -> Result:
@@ -111,12 +109,7 @@ class _Attempt:
             return self._end(self._caught(error))
         assert self.origin is not None
         atomic.write_json(self.paths.provenance, self.origin, self.lease)
-        result: Result | None = None
-        self.options.tracker.start(self.job.run_id, self.job.spec, len(self.rows))
-        try:
-            result = self._end(self._trained(training))
-        finally:
-            self.options.tracker.finish(result)
+        result = self._end(self._trained(training))
         if result.state == "completed" and not self.options.keep_weights:
             atomic.remove(self.paths.checkpoint)
         if self.keeps_files and self.paths.files.is_dir() and not any(self.paths.files.iterdir()):
@@ -175,7 +168,6 @@ class _Attempt:
         kept = {name: encode(value) for name, value in row.items()}
         self.rows.append(kept)
         self._write_rows_when_due()
-        self.options.tracker.log(kept)
         off = [name for name in self.job.task.metrics if kept.get(name) in ("nan", "inf", "-inf")]
         return f"{off[0]} is {kept[off[0]]} at epoch {len(self.rows)}" if off else None
 

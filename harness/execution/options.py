@@ -51,7 +51,6 @@ class WorkerOptions(BaseModel):
     one_stage: bool = False  # leave the plans that follow to others
     with_parent: bool = False  # stop when standard input ends
     runs_failed_code: int = EXIT_RUNS_FAILED  # the exit code for "some run failed"
-    mirror_descriptor: int | None = None  # of the mirror that several workers share; None: one of its own
 
     @classmethod
     def read(cls, words: Sequence[str] = (), **fields: Any) -> WorkerOptions:

@@ -32,7 +32,7 @@ class PlanWorker(Worker):
         if self.task.version != plan.task_version:
             versions = f"planned for version {plan.task_version} of {plan.task}, this is version {self.task.version}"
             raise InputError(f"{plan.name}: {versions}; plan again with --replan")
-        super().__init__(store, plan.accelerator, options, stop, here)
+        super().__init__(store, store.paths.plan(plan.name), plan.accelerator, options, stop, here=here)
         self.course = Course(plan, lambda: levels_for(store, plan.looks, say))
         self.seeds = SeedWatch(store, plan)
         self._seen: dict[str, Record] = {}

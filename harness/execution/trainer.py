@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from harness.common.stopping import Stop
@@ -16,7 +17,7 @@ from harness.execution.options import WorkerOptions
 from harness.store.lease import Holder, Lease, SupersededError, Watch
 from harness.store.records import Result, Store
 from harness.tasks.protocol import Accelerator
-from harness.tracking import Tracker, make_tracker
+from harness.tracking.session import MirrorProcess
 
 Enough = Callable[[Sequence[Mapping[str, Any]]], bool]
 
@@ -26,13 +27,25 @@ class SpoiledError(Exception):
 
 
 class Trainer:
-    """Trains runs of a store, one after the other, until asked to stop; on `device` unless the options name another one."""
+    """Trains runs of a plan or a search one after the other until asked to stop; on `device` unless the options name another one.
 
-    def __init__(self, store: Store, device: Accelerator, options: WorkerOptions, stop: Stop, here: Holder | None = None) -> None:
+    `target` is the file of the plan or the search.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        target: Path,
+        device: Accelerator,
+        options: WorkerOptions,
+        stop: Stop,
+        *,
+        here: Holder | None = None,
+    ) -> None:
         self.store, self.options, self.stop = store, options, stop
         self.device = options.device or device
         self.watch = Watch(options.timing, here or Holder.here())
-        self.tracker: Tracker = make_tracker(options.track, store.paths, options.mirror_descriptor, say)
+        self.mirror = MirrorProcess(store.paths, options.track, target, say)
 
     def train(self, job: Job, name: str, lease: Lease, enough: Enough = lambda _: False) -> Result | None:
         """How the run ended; None where it did not: stopped, `enough` after some epoch, taken over, or it had ended before.
@@ -52,8 +65,8 @@ class Trainer:
                 checkpoint_every_s=options.checkpoint_every,
                 should_stop=self.stop,
                 enough=enough,
-                tracker=self.tracker,
             )
+            self.mirror.start()
             say(f"{job.run_id}  {name}: begins")
             try:
                 result = attempt(job, self.store.paths.run(job.run_id), lease, how)
@@ -70,8 +83,8 @@ class Trainer:
         return result
 
     def close(self) -> None:
-        """Let go of what shows the runs elsewhere."""
-        self.tracker.close()
+        """Let the mirror finish."""
+        self.mirror.close()
 
 
 def say(text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from harness.common.stopping import Stop
 from harness.errors import StoreError
@@ -44,11 +45,23 @@ class RetryBudget:
 
 
 class Worker(ABC):
-    """Trains what one source of work gives, one thing after the other. Any number of workers on any machines may share it."""
+    """Trains what one source of work gives, one thing after the other. Any number of workers on any machines may share it.
 
-    def __init__(self, store: Store, device: Accelerator, options: WorkerOptions, stop: Stop, here: Holder | None = None) -> None:
+    `target` is the file of the plan or the search that the work comes from.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        target: Path,
+        device: Accelerator,
+        options: WorkerOptions,
+        stop: Stop,
+        *,
+        here: Holder | None = None,
+    ) -> None:
         self.store, self.options, self.stop = store, options, stop
-        self.trainer = Trainer(store, device, options, stop, here)
+        self.trainer = Trainer(store, target, device, options, stop, here=here)
         self.watch = self.trainer.watch
 
     @abstractmethod

@@ -9,13 +9,13 @@ from types import FrameType, TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 from harness.errors import StoreError
-from harness.execution.options import WorkerOptions, read_words
+from harness.execution.options import WorkerOptions
 from harness.launch.worker_pool import Target, Workers
 from harness.reporting.pages.live_report import Current
 from harness.store.records import Store
 from harness.tasks.protocol import Accelerator
 from harness.terminal.shell import say
-from harness.tracking.feed import Mirrored
+from harness.tracking.session import MirrorProcess
 
 POLL_S = 0.5
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -71,9 +71,8 @@ def supervise(store: Store, work: Work[State], view: View[State], options: Worke
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     Raises HarnessError.
     """
-    mirror = Mirrored(store.paths, options.track)
-    options = options.replaced(one_stage=True, **read_words(mirror.arguments))
-    pool = Workers(store, work.target, workers, work.accelerator, options, inherited=mirror.descriptors)
+    mirror = MirrorProcess(store.paths, options.track, work.target.path)
+    pool = Workers(store, work.target, workers, work.accelerator, options.replaced(one_stage=True, track="none"))
     with mirror, PassedOn(pool) as signals, pool, view:
         state = work.read()
         view.update(state)

@@ -91,7 +91,7 @@ class Workers:
     """Children that train a target. A context manager: leaving it stops what still runs, and waits for the checkpoints.
 
     Unless `options` say otherwise, they train on `device` and share the processors evenly. `options.stop_after` from now on all
-    stop, also those that are started later. `inherited`: open descriptors that the children share.
+    stop, also those that are started later.
     """
 
     def __init__(
@@ -104,7 +104,6 @@ class Workers:
         *,
         environment: Mapping[str, str] | None = None,
         gpus: Sequence[str] | None = None,
-        inherited: Sequence[int] = (),
     ) -> None:
         options = options or WorkerOptions()
         self.store, self.target, self.count, self.device = store, target, count, options.device or device
@@ -118,7 +117,6 @@ class Workers:
         )
         self.environment = dict(os.environ if environment is None else environment)
         self.gpus = tuple(gpu_names(self.environment) if gpus is None else gpus)
-        self.inherited = tuple(inherited)
         self._began = time.monotonic()
         self._children: list[_Child] = []
         self._stopping = False
@@ -229,7 +227,6 @@ class Workers:
                     stderr=output,
                     env={**self.environment, **self.settings(number)},
                     start_new_session=True,
-                    pass_fds=self.inherited,
                 )
             except OSError as error:
                 raise HarnessError(f"no worker can be started: {command[0]}: {error.strerror}") from error

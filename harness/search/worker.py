@@ -49,7 +49,7 @@ class SearchWorker(Worker):
         if self.task.version != study.task_version:
             versions = f"searched with version {study.task_version} of {study.task}, this is version {self.task.version}"
             raise InputError(f"{study.name}: {versions}; search anew with --replan")
-        super().__init__(store, study.accelerator, options, stop, here)
+        super().__init__(store, store.paths.study(study.name).spec, study.accelerator, options, stop, here=here)
         self.broker = TrialBroker(store.paths.study(study.name), study, url, self.watch)
 
     def prepare(self) -> None:
