@@ -86,17 +86,16 @@ def _search_told(search: SearchReportData, path: str, as_json: bool) -> dict[str
 
     from harness.execution.stages import choices
     from harness.reporting.pages.search_summary import headline
-    from harness.terminal import shell
+    from harness.terminal import json_output, search_dry_run, shell
     from harness.terminal.choices import confirmed, winner_of
-    from harness.terminal.searches import dry_run, json_output
-    from harness.terminal.searches.summary import ending
+    from harness.terminal.search_summary import ending
 
     said, study, top = headline(search), search.study, search.top
     if not as_json:
         winner = winner_of(choices(top, search.records)) if top else None
         table = confirmed(study, search.trials, top, search.records, winner) if top else None
         lines = [Text(), Text(f"  {said.word.upper()}  {said.sentence}"), Text(), Text(f"report  {path}"), Text()]
-        shell.show(dry_run.title(study), ending(study, search.trials, search.metrics, table, winner), *lines)
+        shell.show(search_dry_run.heading(study), ending(study, search.trials, search.metrics, table, winner), *lines)
     return {**json_output.search_values(study, search.trials), "standing": said.word, "sentence": said.sentence, "report": path}
 
 

@@ -143,7 +143,7 @@ def _conduct_one(store: Store, plan: Plan, options: Options) -> tuple[Outcome, b
     from harness.reporting.pages import write_report
     from harness.reporting.pages.live_report import Current
     from harness.tasks.protocol import result_metrics
-    from harness.terminal.live import progress
+    from harness.terminal.live_plan import progress
     from harness.terminal.shell import say
     from harness.tracking.feed import Mirrored
 
@@ -189,7 +189,7 @@ def _conduct_one(store: Store, plan: Plan, options: Options) -> tuple[Outcome, b
     return Outcome(plan, records, written, code, tuple(workers.complaints())), passed_on.asked
 
 
-def _seen(store: Store, view: Progress, before: Mapping[str, Record]) -> Mapping[str, Record]:
+def _seen(store: Store, view: Progress[Mapping[str, Record]], before: Mapping[str, Record]) -> Mapping[str, Record]:
     """The records as they are now, shown; as they were `before` while the folder is away, which the workers tell of."""
     try:
         records = store.records(before)

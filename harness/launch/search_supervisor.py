@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.search.trials import Trial
     from harness.store.lease import Watch
     from harness.store.records import Record, Store
-    from harness.terminal.searches.live import SearchProgress
+    from harness.terminal.live import Progress
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursu
     from harness.launch.worker_pool import Workers, study_target
     from harness.reporting.pages.live_report import Current
     from harness.tasks.protocol import result_metrics
-    from harness.terminal.searches.live import progress
+    from harness.terminal.live_search import progress
     from harness.terminal.shell import say
     from harness.tracking.feed import Mirrored
 
@@ -151,7 +151,7 @@ def _searched(store: Store, desk: Desk, watch: Watch, options: Options) -> Pursu
     return Pursuit(study, trials, code, (*workers.complaints(), *resumption.complaints))
 
 
-def _seen(desk: Desk, view: SearchProgress, before: Sequence[Trial]) -> Sequence[Trial]:
+def _seen(desk: Desk, view: Progress[Sequence[Trial]], before: Sequence[Trial]) -> Sequence[Trial]:
     """The trials as they are now, shown; as they were `before` while their storage is away, which the workers tell of."""
     try:
         trials = desk.trials()
