@@ -80,7 +80,8 @@ class TerminalTable:
             parts = [(" " * self.indent, "")]
             for place, (column, size) in enumerate(zip(columns, widths, strict=False)):
                 style = STYLES.get(row[place], "") if column.holds == "states" else ""
-                parts += [(" " * GAP if place else "", ""), (place_cell(row[place], size, column.align), style)]
+                align = "left" if column.holds == "intervals" else column.align  # so that opening brackets stand in line
+                parts += [(" " * GAP if place else "", ""), (place_cell(row[place], size, align), style)]
             parts.append((mark, ""))
             while parts and not parts[-1][0].strip():
                 parts.pop()
