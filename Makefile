@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 IN_VENV := .venv/bin/python
 
-.PHONY: setup demo test check clean
+.PHONY: setup demo style test slow check clean
 .DEFAULT_GOAL := setup
 
 setup:
@@ -11,12 +11,20 @@ demo: setup
 	@$(IN_VENV) -m harness.run experiments/leakyrelu_vs_relu.yaml --profile smoke
 	@echo 'learning curves: results/reports/leakyrelu_vs_relu@smoke/figures/learning_curves.png'
 
+# The tests that take up to a few seconds each, alone or together.
 test: setup
-	@$(IN_VENV) -m pytest -n auto --maxprocesses 4 --dist worksteal -m 'not alone'
-	@$(IN_VENV) -m pytest -m alone
+	@scripts/check tests
 
-check: setup
-	@scripts/check
+# All that has to pass: style and types, the tests of `make test`, and the long ones.
+check: style test slow
+
+style: setup
+	@scripts/check format
+	@scripts/check lint
+	@scripts/check types
+
+slow: setup
+	@scripts/check slow
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -25,7 +25,8 @@ from typing import Any
 from record import machine, write
 from sides import ratios
 
-from harness.execution.attempt import Means, attempt
+from harness.execution.attempt import AttemptOptions, attempt
+from harness.execution.devices import cpus
 from harness.execution.plan_worker import job
 from harness.execution.process import use_threads
 from harness.experiment import load_experiment
@@ -33,7 +34,6 @@ from harness.experiment.plan import Plan, make_plan
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
 from harness.tasks.protocol import Accelerator
-from harness.worker import cpus
 
 HERE = Path(__file__).parent
 TURNS = 6
@@ -160,7 +160,7 @@ def attempted(store: Store, plan: Plan, turn: int, device: Accelerator) -> float
     lease = store.take(run.id, Watch(Timing(), Holder.here()))
     assert lease is not None
     with lease:
-        result = attempt(job(plan, run, timed()), store.paths.run(run.id), lease, Means(device=device, threads=cpus()))
+        result = attempt(job(plan, run, timed()), store.paths.run(run.id), lease, AttemptOptions(device=device, threads=cpus()))
     assert result.state == "completed"
     return time.perf_counter() - started
 

@@ -29,8 +29,8 @@ from roofline import measure, work
 from sides import Side, answer, ask_together, ratios
 from versions import HARNESS, PLAIN, VERSIONS, worker
 
+from harness.execution.devices import cpus
 from harness.tasks.cifar_resnet.config import Config
-from harness.worker import cpus
 
 NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},

@@ -28,8 +28,8 @@ from conftest import toy_plans  # noqa: E402 - found by the line above
 from wandb_server import Server  # noqa: E402
 
 from harness.common.stopping import Stop  # noqa: E402
-from harness.execution.plan_worker import Worker  # noqa: E402
-from harness.execution.trainer import Options  # noqa: E402
+from harness.execution.options import WorkerOptions  # noqa: E402
+from harness.execution.plan_worker import PlanWorker  # noqa: E402
 from harness.experiment.run_id import Spec  # noqa: E402
 from harness.store.records import Result, Store  # noqa: E402
 from harness.tracking.tracker import Tracker  # noqa: E402
@@ -90,7 +90,7 @@ def measure(name: str, trouble: int | str | None, after_s: float) -> dict[str, A
             os.environ["WANDB_MODE"] = "disabled"
         store = Store.open(Path(folder) / "results")
         store.save_plan(plan)
-        worker = Worker(store, plan, Options(poll_s=0.05, command=("benchmark",)), Stop())
+        worker = PlanWorker(store, plan, WorkerOptions(poll_s=0.05), Stop())
         worker.tracker = timed = Timed(worker.tracker)
         threading.Timer(after_s, setattr, (server, "trouble", trouble)).start()
         spent, began = _spent_by_children(), time.perf_counter()

@@ -19,15 +19,51 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.analysis.verdicts import judge
+    from harness.errors import DataError, DeviceError
     from harness.experiment import load_experiment
     from harness.experiment.plan import make_plan
     from harness.reporting.pages import write_report
     from harness.run import run_experiment
     from harness.store.frames import load_curves, load_runs
     from harness.sweep import run_search
+    from harness.tasks.protocol import (
+        Accelerator,
+        Location,
+        Metric,
+        Neutral,
+        Number,
+        Part,
+        Task,
+        Training,
+        TrainingFailed,
+        cache_folder,
+    )
 
-__all__ = ["judge", "load_curves", "load_experiment", "load_runs", "make_plan", "run_experiment", "run_search", "write_report"]
+__all__ = [
+    "Accelerator",
+    "DataError",
+    "DeviceError",
+    "Location",
+    "Metric",
+    "Neutral",
+    "Number",
+    "Part",
+    "Task",
+    "Training",
+    "TrainingFailed",
+    "cache_folder",
+    "judge",
+    "load_curves",
+    "load_experiment",
+    "load_runs",
+    "make_plan",
+    "run_experiment",
+    "run_search",
+    "write_report",
+]
 
+# What an author of a task needs.
+_TASK = ("Accelerator", "Location", "Metric", "Neutral", "Number", "Part", "Task", "Training", "TrainingFailed", "cache_folder")
 _HOMES = {
     "load_experiment": "harness.experiment",
     "make_plan": "harness.experiment.plan",
@@ -37,11 +73,13 @@ _HOMES = {
     "judge": "harness.analysis.verdicts",
     "load_runs": "harness.store.frames",
     "load_curves": "harness.store.frames",
+    **dict.fromkeys(_TASK, "harness.tasks.protocol"),
+    **dict.fromkeys(("DataError", "DeviceError"), "harness.errors"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """The public functions, imported on first use so that `import harness` stays light."""
+    """The public names, imported on first use so that `import harness` stays light."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

@@ -18,6 +18,8 @@ EXIT_OK = 0
 EXIT_RUNS_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 75
+# What a worker says to whoever started it in the place of 1, with which Python itself ends when it cannot start.
+EXIT_WORKER_RUNS_FAILED = 3
 SEVERITY = (EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED, EXIT_BAD_INPUT)  # the gravest last
 
 

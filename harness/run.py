@@ -14,9 +14,10 @@ from harness.common import cli_options
 from harness.errors import InputError
 
 if TYPE_CHECKING:
+    from harness.execution.options import WorkerOptions
     from harness.experiment import Experiment
     from harness.experiment.plan import Plan
-    from harness.launch.plan_supervisor import Options, Outcome
+    from harness.launch.outcome import PlanOutcome
     from harness.store.records import Store
 
 
@@ -46,25 +47,27 @@ def run_experiment(
     device: str = "auto",
     seeds: int | None = None,
     replan: bool = False,
-    options: Options | None = None,
-) -> Outcome:
-    """Plan, train what is due in child workers, show progress on stderr, write the report.
+    workers: int = 1,
+    options: WorkerOptions | None = None,
+) -> PlanOutcome:
+    """Plan, train the remaining runs in child workers, show progress on stderr, write the report.
 
     A plan whose claims are decided before its last look is complete. A tuned experiment trains its tuning first.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     Raises HarnessError for bad input and for a results folder that cannot be used; a run that fails is part of the outcome.
     """
-    from harness.launch.plan_supervisor import Options, conduct
+    from harness.execution.options import WorkerOptions
+    from harness.launch.plan_supervisor import supervise_plan
     from harness.store.records import Store
 
-    options = options or Options()
+    options = options or WorkerOptions()
     options.check([variant.label for variant in experiment.variants])
     store = Store.open(Path(results))
     plan, replaces = plan_experiment(store, experiment, device, seeds, replan)
     if replaces:
         store.archive_plan(plan.name)
     store.save_plan(plan)
-    return conduct(store, plan, options, replan)
+    return supervise_plan(store, plan, options, workers, replan)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -91,8 +94,8 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
     worker_option: cli_options.WorkerOptions = None,
 ) -> None:
     """Plan an experiment, train what is due, and write its report. Start it again and it goes on where it was."""
+    from harness.execution.options import WorkerOptions
     from harness.experiment import load_experiment
-    from harness.launch.plan_supervisor import Options
     from harness.store.records import Store
     from harness.terminal import dry_run as dry_run_screen
     from harness.terminal import json_output, shell
@@ -100,7 +103,9 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
     loaded = load_experiment(experiment, profile, settings or ())
     if loaded.search is not None:
         raise InputError(f"{loaded.path}: is a search; start it with: harness sweep {experiment}")
-    options = Options(workers, tuple(only or ()), tuple(retry or ()), stop_after, idle, keep, track, tuple(worker_option or ()))
+    options = WorkerOptions.read(
+        worker_option or (), only=only, retry=retry, stop_after=stop_after, idle=idle, keep=keep, track=track
+    )
     options.check([variant.label for variant in loaded.variants])
     if dry_run:
         store = Store.open(results, create=False, must_exist=False)
@@ -111,23 +116,9 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
         else:
             shell.show(dry_run_screen.dry_run(ahead))
         return
-    outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, options=options)
-    _show(outcome, results, as_json)
+    outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, workers=workers, options=options)
+    outcome.tell(results, as_json)
     raise typer.Exit(outcome.exit_code)
-
-
-def _show(outcome: Outcome, results: Path, as_json: bool) -> None:
-    from rich.text import Text
-
-    from harness.launch import outcome as outcomes
-    from harness.terminal import shell
-
-    if as_json:
-        shell.show_json(outcomes.document(outcome, results))
-    elif (ending := outcomes.shown(outcome, results)) is not None:
-        shell.show(Text(), ending)
-    for line in outcomes.notes(outcome, results):
-        shell.say(line)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -97,6 +97,7 @@ def _show_all(store: Store, as_json: bool) -> None:
 
 def _show_one(store: Store, name: str, as_json: bool) -> None:
     """A search, else a plan; of a tuned experiment whose evidence is not planned yet, its tuning."""
+    from harness.experiment.plan import stage_name
     from harness.store.frames import stored_plan
     from harness.store.studies import load_study, study_names
 
@@ -104,16 +105,15 @@ def _show_one(store: Store, name: str, as_json: bool) -> None:
     study = load_study(store, name) if name in study_names(store) else None
     if study is not None:
         _show_search(store, study, as_json)
-    elif name not in plans and f"{name}.tuning" in plans:
-        _show_plan(store, stored_plan(store, f"{name}.tuning"), as_json)
+    elif name not in plans and (tuning := stage_name(name, "tuning")) in plans:
+        _show_plan(store, stored_plan(store, tuning), as_json)
     else:
         _show_plan(store, stored_plan(store, name), as_json)
 
 
 def _show_search(store: Store, study: Study, as_json: bool) -> None:
     from harness.errors import InputError
-    from harness.launch.search_supervisor import confirmed
-    from harness.search.confirmation_plans import names
+    from harness.launch.outcome import confirmed
     from harness.slurm.job_status import submitted
     from harness.terminal import json_output, shell
     from harness.terminal import queue as jobs
@@ -124,7 +124,7 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
     from harness.terminal.status import row as row_of_plan
 
     stands = stand_search(store, study)
-    stages = [plan for name in names(study) if (plan := store.load_plan(name)) is not None]
+    stages = store.confirmation(study)
     errors: list[HarnessError] = []
     standings = []
     for plan in stages:
@@ -159,12 +159,12 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
     from harness.slurm.job_status import submitted
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
-    from harness.terminal.overview import family, stand
+    from harness.terminal.overview import stand
     from harness.terminal.queue import document
 
     records = store.records([run.id for run in plan.runs])
     stands, errors = stand(store, plan, records)
-    queue, damaged, untold = submitted(store.paths, family(plan.name))
+    queue, damaged, untold = submitted(store.paths, plan.family)
     if plan.program is not None:
         begun = [run.id for run in plan.runs if records[run.id].state != "pending"]
         stands = replace(stands, resumed=sum(resumed(store, run_id) for run_id in begun))

@@ -76,14 +76,11 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
             shell.show_json({"name": work.name, "due": 0, "jobs": {}, "report": None})
         return
     arrays = cut(min(workers, work.due + work.later), largest, chosen.throttle)
-    words = worker_options(chosen, track)
-    for state in retry or ():
-        words += ["--retry", state]
-    if retry:
-        words += ["--retry-before", now()]  # tasks that are requeued begin anew: what failed since then stands
+    # Tasks that are requeued begin anew: of what is to be retried, what failed since then stands.
+    options = worker_options(chosen, track=track, retry=retry, retry_before=now() if retry else None)
     if dry_run:
         code = [store.paths.code / "DIGEST" / "project"]
-        planned = jobs.compose(store.paths, work.name, work.target, chosen, arrays, code, sbatch or (), words)
+        planned = jobs.compose(store.paths, work.name, work.target, chosen, arrays, code, sbatch or (), options)
         if as_json:
             shell.show_json(document(work, planned))
         else:
@@ -92,7 +89,7 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
     already = queued_before(store.paths, work.name)
     copy = snapshot(store.paths, work.task_file)
     folder = submission.new_folder(store.paths, work.name)
-    made = jobs.compose(store.paths, work.name, work.target, chosen, arrays, copy.imports, sbatch or (), words, folder)
+    made = jobs.compose(store.paths, work.name, work.target, chosen, arrays, copy.imports, sbatch or (), options, folder)
     taken = jobs.send(made, site, copy.folder)
     for remark in filter(None, (already, unshared(results))):
         shell.say(remark)
@@ -105,17 +102,14 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
 def check(sbatch: Sequence[str], track: str, retry: Sequence[str], results: Path) -> None:
     """Raises InputError for what sbatch would take in another sense, and what `harness worker` would refuse."""
     from harness.errors import InputError
-    from harness.execution.retry import states_to_retry
-    from harness.tracking.login import MODES
+    from harness.execution.options import WorkerOptions
 
     if sbatch and not sbatch[0].startswith("-"):
         raise InputError(f"{sbatch[0]!r}: one experiment at a time; options of sbatch stand behind --, such as: -- -x gpu07")
     for word in sbatch:
         if word.partition("=")[0] in OURS or re.match(r"-[adWh]", word):
             raise InputError(f"{word}: `harness submit` sets it itself; allowed behind --: other options of sbatch")
-    if track not in MODES:
-        raise InputError(f"--track: {track!r} is no tracker; allowed: {', '.join(MODES)}")
-    states_to_retry(retry)
+    WorkerOptions.read(track=track, retry=retry)
     if os.pathsep in str(results.absolute()):  # else Python would look for the kept code elsewhere, and import another
         raise InputError(
             f"--results: {results.absolute()} has a {os.pathsep!r}, which parts the folders of PYTHONPATH; allowed: without"

@@ -6,19 +6,18 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.common import cli_options
-from harness.errors import EXIT_INTERRUPTED, InputError
+from harness.errors import InputError
 
 if TYPE_CHECKING:
+    from harness.execution.options import WorkerOptions
     from harness.experiment import Experiment
     from harness.experiment.study import Study
-    from harness.launch.plan_supervisor import Options
-    from harness.launch.search_supervisor import Pursuit
+    from harness.launch.outcome import SearchOutcome
 
 
 def study_of(experiment: Experiment, device: str = "auto", trials: int | None = None) -> Study:
@@ -42,28 +41,28 @@ def run_search(
     device: str = "auto",
     storage: str | None = None,
     replan: bool = False,
-    options: Options | None = None,
-) -> Pursuit:
+    workers: int = 1,
+    options: WorkerOptions | None = None,
+) -> SearchOutcome:
     """Search with child workers up to the target, show progress on stderr, then confirm the best trials and write the reports.
 
     `storage`: see `harness.search.storage.address`. Started again, it goes on where it was; with a higher `trials` further.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     Raises HarnessError for bad input, for a changed search and for a storage or a results folder that cannot be used.
     """
-    from harness.launch.plan_supervisor import Options
-    from harness.launch.search_supervisor import pursue
-    from harness.search.place import refuse_other_storage
+    from harness.execution.options import WorkerOptions
+    from harness.launch.search_supervisor import supervise_search
     from harness.search.reconcile import prepare
-    from harness.search.storage import address
+    from harness.search.storage import address, refuse_other_storage
     from harness.store.records import Store
 
-    options = options or Options()
+    options = options or WorkerOptions()
     options.check()
     asked, url = study_of(experiment, device, trials), address(storage)
     store = Store.open(Path(results))
     if not replan:
         refuse_other_storage(store.paths.study(asked.name), url)
-    return pursue(store, prepare(store, asked, replan), options, url, replan)
+    return supervise_search(store, prepare(store, asked, replan), options, workers, url=url, replan=replan)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -98,36 +97,29 @@ def sweep(  # noqa: PLR0917 - a command's options, each of them named
     worker_option: cli_options.WorkerOptions = None,
 ) -> None:
     """Search, confirm the best trials on fresh seeds, and compare the winner with the base. Start it again and it goes on."""
+    from harness.execution.options import WorkerOptions
     from harness.experiment import load_experiment
-    from harness.launch.plan_supervisor import Options
 
     loaded = load_experiment(experiment, profile, settings or ())
     if loaded.search is None:
         raise InputError(f"{loaded.path}: has no search; start it with: harness run {experiment}")
-    options = Options(
-        workers,
-        retry=tuple(retry or ()),
-        stop_after=stop_after,
-        idle=idle,
-        keep=keep,
-        track=track,
-        worker_options=tuple(worker_option or ()),
-    )
+    options = WorkerOptions.read(worker_option or (), retry=retry, stop_after=stop_after, idle=idle, keep=keep, track=track)
     options.check()
     if dry_run:
         _preview(loaded, results, device, trials, storage, replan, as_json)
         return
-    found = run_search(loaded, results, trials=trials, device=device, storage=storage, replan=replan, options=options)
-    _show(found, results, as_json)
-    raise typer.Exit(found.exit_code)
+    outcome = run_search(
+        loaded, results, trials=trials, device=device, storage=storage, replan=replan, workers=workers, options=options
+    )
+    outcome.tell(results, as_json)
+    raise typer.Exit(outcome.exit_code)
 
 
 def _preview(  # noqa: PLR0917 - the command's options
     experiment: Experiment, results: Path, device: str, trials: int | None, storage: str | None, replan: bool, as_json: bool
 ) -> None:
-    from harness.search.place import refuse_other_storage
     from harness.search.reconcile import settle
-    from harness.search.storage import address
+    from harness.search.storage import address, refuse_other_storage
     from harness.store.records import Store
     from harness.terminal import search_dry_run, shell
 
@@ -141,54 +133,6 @@ def _preview(  # noqa: PLR0917 - the command's options
         shell.show_json(search_dry_run.document(known))
     else:
         shell.show(search_dry_run.dry_run(known))
-
-
-def _show(found: Pursuit, results: Path, as_json: bool) -> None:
-    from rich.text import Text
-
-    from harness.experiment.study import task_of
-    from harness.launch import outcome as outcomes
-    from harness.launch.search_supervisor import confirmed
-    from harness.search.trials import NEVER_MEASURED, counted, stuck
-    from harness.store.records import Store
-    from harness.tasks.protocol import result_metrics
-    from harness.terminal import shell
-    from harness.terminal.choices import confirmed as table
-    from harness.terminal.json_output import search_values
-    from harness.terminal.search_summary import ending
-
-    study, trials, outcome = found.study, found.trials, found.confirmation
-    store = Store.open(results, create=False)
-    again = confirmed(store, study) if outcome is not None else None
-    if as_json:
-        told = search_values(study, trials)
-        told["report"] = str(found.report)
-        told["confirmation"] = None if outcome is None else outcomes.document(outcome, results)
-        shell.show_json(told)
-    else:
-        shown = table(study, trials, again.plan, again.records, again.winner) if again is not None else None
-        shell.show(ending(study, trials, result_metrics(task_of(study)), shown, again.winner if again is not None else None))
-        if outcome is not None and (evidence := outcomes.shown(outcome, results)) is not None:
-            shell.show(Text(), evidence)
-        shell.show(Text(), f"search  {found.report}")
-    if example := stuck(counted(trials)):
-        shell.say(f"every trial so far failed in the same way ({example.reason}); no further one was begun")
-    if outcome is not None:
-        lines = outcomes.notes(outcome, results)
-    elif found.exit_code == EXIT_INTERRUPTED:
-        lines = [*found.complaints, "interrupted; everything is kept: the same command goes on"]
-    else:
-        lines = list(found.complaints)
-    for line in lines:
-        shell.say(line)
-    if failed := sum(trial.state == "failed" for trial in counted(trials)):
-        shell.say(
-            f"{failed} of {len(counted(trials))} trials failed; see: harness status {study.name} --results {quote(str(results))}"
-        )
-        if any(trial.retriable for trial in counted(trials)):
-            shell.say("once mended, the same command with --retry failed tries them again")
-        else:
-            shell.say(NEVER_MEASURED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -104,7 +105,6 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
 
     Raises InputError for a name that is neither, StoreError.
     """
-    from harness.search.confirmation_plans import names as stages_of
     from harness.status import RUN_ID_START
     from harness.store.frames import plan_name, stored_plan
     from harness.store.records import find_run
@@ -126,7 +126,7 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
         if not wanted:
             study = searches[plan_name(name)]
             run_ids += [run_id for run_id, trials in of_trials.items() if any(trial.study == study.name for trial in trials)]
-            wanted = [plan for stage in stages_of(study) if (plan := store.load_plan(stage)) is not None]
+            wanted = store.confirmation(study)
         plans += wanted
         run_ids += [run.id for plan in wanted for run in plan.runs]
     return list(dict.fromkeys(run_ids)), plans
@@ -150,7 +150,7 @@ def _delivered(
     from harness.common import python_command
     from harness.store import atomic
     from harness.terminal import shell
-    from harness.tracking.feed import end_session, lines
+    from harness.tracking.session import end_session
 
     command = [*python_command.command("harness.tracking.deliver"), str(store.paths.root), str(seconds)]
     log = store.paths.wandb / "sync.log"
@@ -169,7 +169,7 @@ def _delivered(
     try:
         child.stdin.write(json.dumps(wanted).encode())
         child.stdin.close()
-        for several in lines(child.stdout.fileno(), 0.2):
+        for several in _lines(child.stdout.fileno(), 0.2):
             for line in several:
                 told.append(json.loads(line))
                 if not quiet:
@@ -191,6 +191,21 @@ def _delivered(
         told.append({"left": left, "delivered": False})
         shell.say(f"{left} more were not tried")
     return told, in_time
+
+
+def _lines(descriptor: int, every_s: float) -> Iterator[list[str]]:
+    """What came in, at the latest every `every_s` seconds; ends with the pipe."""
+    rest = b""
+    while True:
+        ready, _, _ = select.select([descriptor], [], [], every_s)
+        if not ready:
+            yield []
+            continue
+        data = os.read(descriptor, 65536)
+        if not data:
+            return
+        *whole, rest = (rest + data).split(b"\n")
+        yield [line.decode() for line in whole]
 
 
 def _refuse_two(log: IO[bytes], path: Path) -> None:

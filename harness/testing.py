@@ -18,10 +18,9 @@ from pydantic import BaseModel, ValidationError
 
 from harness.store import checkpoint
 from harness.store.records import encode
-from harness.tasks.protocol import Accelerator, Closing, Number, Task, Training, identity, parse_config
+from harness.tasks.protocol import MEMBERS, Accelerator, Number, Task, Training, identity, parse_config, with_defaults
 
 COSTS = frozenset({"seconds", "samples_per_second", "peak_memory_bytes"})  # no two trainings cost the same
-MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")
 STOPS = 4  # places inside epochs, and between them, at which the training is stopped
 ENDLESS = 100_000  # calls of advance
 
@@ -96,16 +95,17 @@ class _Trial:
                 rows.append(row)
             if new_object and not training.finished:
                 saved = _through_a_checkpoint(training.state_dict())
-                _close(training)
+                training.close()
                 training = self._start()
                 training.load_state_dict(saved)
         except BaseException:
-            _close(training)
+            training.close()
             raise
         return self._to_the_end(training, rows, lambda: False)
 
     def _start(self) -> Training:
-        return self.task.start(self.config, self.seed, self.device)
+        training: Training = with_defaults(self.task.start(self.config, self.seed, self.device), Training)
+        return training
 
     def _never(self) -> bool:
         self.calls += 1
@@ -125,7 +125,7 @@ class _Trial:
                     raise AssertionError("advance returned None although should_stop said no; allowed: the epoch's row")
             raise AssertionError(f"not finished after {ENDLESS:,} epochs; `finished` never becomes true")
         finally:
-            _close(training)
+            training.close()
 
 
 def _has_its_members(task: Task) -> None:
@@ -269,8 +269,3 @@ def _spread(places: range) -> list[int]:
 
 def _is_finite(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(encode(value), int | float) and math.isfinite(value)
-
-
-def _close(training: Training) -> None:
-    if isinstance(training, Closing):
-        training.close()

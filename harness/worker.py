@@ -6,31 +6,40 @@ Warm: imports, data and compiled code are paid once, by the first run.
 from __future__ import annotations
 
 import faulthandler
+import json
 import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
 from harness.common import cli_options, python_command
-from harness.common.stopping import Stop, duration
-from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, HarnessError, InputError, PlanChanged, StoreError
-from harness.execution.plan_worker import Worker
-from harness.execution.retry import states_to_retry
-from harness.execution.trainer import Options, SpoiledError, cpus, say
+from harness.common.stopping import Stop
+from harness.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_RUNS_FAILED,
+    HarnessError,
+    InputError,
+    PlanChanged,
+    StoreError,
+)
+from harness.execution.options import WorkerOptions
+from harness.execution.plan_worker import PlanWorker
+from harness.execution.trainer import SpoiledError, say
+from harness.execution.worker_loop import Worker
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.search.storage import address
 from harness.search.worker import SearchWorker
-from harness.store.lease import Timing
 from harness.store.provenance import now
 from harness.store.records import Store
 from harness.store.studies import load_study
-from harness.tasks.protocol import Accelerator
 
 
 def open_work(path: Path) -> tuple[Store, Plan | Study]:
@@ -74,94 +83,50 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     stop_after: cli_options.StopAfter = None,
     only: Annotated[list[str] | None, typer.Option(help="a variant; others are left alone")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="processor threads; default: all")] = None,
-    track: cli_options.Track = "auto",
-    mirror_descriptor: Annotated[int | None, typer.Option(hidden=True)] = None,
-    one_stage: Annotated[bool, typer.Option(hidden=True, help="leave the plans that follow to others")] = False,
-    with_parent: Annotated[bool, typer.Option(hidden=True, help="stop when standard input ends")] = False,
+    track: Annotated[str | None, typer.Option(help="auto, wandb or none; default: auto")] = None,
     checkpoint_every: Annotated[str | None, typer.Option(help="default: from 1m on, at most 0.5 % of the time")] = None,
-    beat_s: Annotated[float, typer.Option(hidden=True)] = Timing.beat_s,
-    stale_s: Annotated[float, typer.Option(hidden=True)] = Timing.stale_s,
-    poll_s: Annotated[float, typer.Option(hidden=True)] = Options.poll_s,
-    retry_before: Annotated[str | None, typer.Option(hidden=True, help="ISO 8601, UTC")] = None,
+    options_json: Annotated[
+        list[str] | None, typer.Option(hidden=True, help="what started the worker says it all in one, see execution/options.py")
+    ] = None,
 ) -> None:
-    """Train the runs of a plan that are due, or a search's trials; several workers may share them. Stopped, it loses nothing."""
-    _check(device, keep, retry or (), {"--idle": idle, "--stop-after": stop_after, "--checkpoint-every": checkpoint_every})
-    stop = Stop(None if stop_after is None else duration(stop_after))
+    """Train the remaining runs of a plan, or a search's trials; several workers may share them. Stopped, it loses nothing."""
+    began = time.monotonic()
+    said = {name: value for text in options_json or () for name, value in json.loads(text).items()}
+    typed: dict[str, object] = {
+        "device": device,
+        "retry": retry,
+        "keep": keep,
+        "idle": idle,
+        "stop_after": stop_after,
+        "only": only,
+    }
+    typed |= {"threads": threads, "track": track, "checkpoint_every": checkpoint_every}
+    options = WorkerOptions.read(**(said | {name: value for name, value in typed.items() if value}))
+    # A worker in its place, or a task that is requeued, begins anew: what failed since then stands.
+    options = options.replaced(retry_before=options.retry_before or now())
+    stop = Stop(options.stop_after)
     stop.on_signals()
-    if with_parent:
+    if options.with_parent:
         stop.with_parent()
-    store, loaded = open_work(plan)
-    options = Options(
-        device=loaded.accelerator if device is None else cast(Accelerator, device),
-        threads=threads or cpus(),
-        only=frozenset(only or ()),
-        retry=states_to_retry(retry or ()),
-        retry_before=retry_before or now(),
-        keep_weights=keep == "weights",
-        idle_s=None if idle is None else duration(idle),
-        track=track,
-        mirror_descriptor=mirror_descriptor,
-        checkpoint_every_s=None if checkpoint_every is None else duration(checkpoint_every),
-        poll_s=poll_s,
-        one_stage=one_stage,
-        timing=Timing(beat_s, stale_s),
-        command=tuple(sys.argv),
-    )
-    raise typer.Exit(_work(store, loaded, options, stop))
-
-
-# What typer raises for words that make no command; the class has no public name in all versions of typer.
-_Refused = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
-
-
-def parsed(words: Sequence[str]) -> dict[str, Any]:
-    """The command's parameters when it is called with `words`; runs nothing. Raises InputError for what it would refuse."""
     try:
-        # Asked for help it would print it, and end this process.
-        found = typer.main.get_command(app).make_context("harness worker", list(words), help_option_names=[]).params
-    except _Refused as error:
-        raise InputError(f"{error.format_message()}; allowed: what `harness worker --help` lists") from error
-    lengths = {f"--{name.replace('_', '-')}": found[name] for name in ("idle", "stop_after", "checkpoint_every")}
-    _check(found["device"], found["keep"], found["retry"] or (), lengths)
-    return dict(found)
+        code = _work(*open_work(plan), options, stop)
+    except SpoiledError:
+        # A fresh accelerator context in the same process.
+        words = [str(plan), *options.after(time.monotonic() - began).words()]
+        os.execv(sys.executable, [*python_command.command("harness.worker"), *words])
+    raise typer.Exit(options.runs_failed_code if code == EXIT_RUNS_FAILED else code)
 
 
-def again(words: Sequence[str], began: str, elapsed_s: float) -> list[str]:
-    """The words of a worker in the place of one that was called with `words` at `began`, `elapsed_s` ago.
-
-    What --retry asked for was retried: the failures since then stand. It stops when that one would have.
-    """
-    given = parsed(words)
-    found = [*words, "--retry-before", given["retry_before"] or began]
-    if given["stop_after"] is not None:
-        found += ["--stop-after", f"{max(0.0, duration(given['stop_after']) - elapsed_s):.3f}s"]
-    return found
-
-
-def _check(device: str | None, keep: str | None, retry: Sequence[str], lengths: Mapping[str, str | None]) -> None:
-    """Raises InputError for the values that are none; `lengths` by their options."""
-    if device not in (None, "cpu", "cuda"):
-        raise InputError(f"--device: {device!r} is no device; allowed: cpu, cuda")
-    if keep not in (None, "weights"):
-        raise InputError(f"--keep: {keep!r} is nothing to keep; allowed: weights")
-    states_to_retry(retry)
-    for option, text in lengths.items():
-        try:
-            duration(text or "0s")
-        except InputError as error:
-            raise InputError(f"{option}: {error}") from error
-
-
-def _work(store: Store, work: Plan | Study | None, options: Options, stop: Stop) -> int:
+def _work(store: Store, work: Plan | Study | None, options: WorkerOptions, stop: Stop) -> int:
     """Train a plan or a study and, unless told otherwise, the plans that its results lead to; the exit code."""
     code, study = EXIT_OK, work if isinstance(work, Study) else None
     refused: Plan | Study | None = None
     while work is not None:
-        at_work: Worker | SearchWorker
+        at_work: Worker
         if isinstance(work, Study):
             at_work = SearchWorker(store, work, options, stop, url=address(None))
         else:
-            at_work = Worker(store, work, options, stop)
+            at_work = PlanWorker(store, work, options, stop)
         try:
             code = at_work.work()
             work = None if options.one_stage else at_work.following()
@@ -182,7 +147,7 @@ def _work(store: Store, work: Plan | Study | None, options: Options, stop: Stop)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code. Raises SpoiledError."""
+    """The command; returns its exit code."""
     try:
         app(args=None if argv is None else list(argv), prog_name="harness worker")
     except HarnessError as error:
@@ -190,8 +155,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_BAD_INPUT
-    except SpoiledError:
-        raise
     except Exception:  # Python's own exit code would be 1, which says that a run failed
         say(traceback.format_exc().rstrip())
         return EXIT_BAD_INPUT
@@ -200,10 +163,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     faulthandler.enable()
-    began, began_s = now(), time.monotonic()
-    try:
-        sys.exit(main())
-    except SpoiledError:
-        # A fresh accelerator context in the same process.
-        words = again(sys.argv[1:], began, time.monotonic() - began_s)
-        os.execv(sys.executable, [*python_command.command("harness.worker"), *words])
+    sys.exit(main())

@@ -25,6 +25,7 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 TESTS = Path(__file__).parent
+SLOW_S = 5.0  # what the marker `slow` means, on 2 idle cores
 PlanMaker = Callable[..., Plan]
 
 
@@ -40,6 +41,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get("HARNESS_REQUIRE_ALL") == "1":
                 pytest.fail(f"{reason}, and HARNESS_REQUIRE_ALL is set", pytrace=False)
             pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Names the tests whose marker was not true: a line each, no failure, as how long a test takes depends on the machine's load."""
+    reports = [report for state in ("passed", "failed") for report in terminalreporter.stats.get(state, ())]
+    if lines := mismarked([(report.nodeid, report.duration, "slow" in report.keywords) for report in reports]):
+        terminalreporter.section(f"more than {SLOW_S:g} s and not marked slow")
+        for line in lines:
+            terminalreporter.line(line)
+
+
+def mismarked(durations: Sequence[tuple[str, float, bool]]) -> list[str]:
+    """Lines, longest first, of the (test, seconds, marked slow) that took more than SLOW_S without the marker."""
+    found = sorted(((seconds, test) for test, seconds, marked in durations if seconds > SLOW_S and not marked), reverse=True)
+    return [f"{seconds:6.1f} s  {test}" for seconds, test in found]
 
 
 @pytest.fixture(autouse=True)
@@ -125,12 +141,8 @@ def start_worker() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             "-m",
             "harness.worker",
             str(plan),
-            "--poll-s",
-            "0.05",
-            "--beat-s",
-            "0.1",
-            "--stale-s",
-            "1",
+            "--options-json",
+            '{"poll_s": 0.05, "beat_s": 0.1, "stale_s": 1}',
             *options,
         ]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}

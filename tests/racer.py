@@ -11,18 +11,18 @@ from pathlib import Path
 
 from harness.analysis.look_levels import levels_for
 from harness.common.stopping import Stop
-from harness.execution.plan_worker import Worker
+from harness.execution.options import WorkerOptions
+from harness.execution.plan_worker import PlanWorker
 from harness.execution.schedule import judged
-from harness.execution.trainer import Options
 from harness.worker import open_plan
 
-QUICK = Options(threads=1, poll_s=0.001)
+QUICK = WorkerOptions(threads=1, poll_s=0.001)
 
 
 def race(path: Path) -> dict[str, object]:
     """Train the plan with whoever else does; the exit code, the runs that were asked for, and the verdicts."""
     store, plan = open_plan(path)
-    code = Worker(store, plan, QUICK, Stop()).work()
+    code = PlanWorker(store, plan, QUICK, Stop()).work()
     levels = levels_for(store, plan.looks)
     while True:
         records = store.records(run.id for run in plan.runs)

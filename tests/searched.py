@@ -17,7 +17,7 @@ from harness.experiment.file import Confirm
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study, config_of, spec_of, task_of
 from harness.reporting.pages.importance import distribution
-from harness.search.broker import Desk
+from harness.search.broker import TrialBroker
 from harness.search.confirmation_plans import top_plan
 from harness.search.trials import DIGEST, ENDED, EPOCHS, FOLLOWS, REASON, RUNS, SECONDS, Trial
 from harness.store.records import Store, write_rows
@@ -163,7 +163,7 @@ def keep(store: Store, study: Study, trials: Sequence[Trial] | None = None) -> l
     paths = store.paths.study(study.name)
     paths.folder.mkdir(parents=True)
     paths.spec.write_text(study.model_dump_json(by_alias=True))
-    desk = Desk(paths, study)
+    broker = TrialBroker(paths, study)
     states = {"completed": "COMPLETE", "failed": "FAIL", "interrupted": "FAIL", "running": "RUNNING", "waiting": "WAITING"}
     for trial in found:
         own = [parameter for parameter in study.space if parameter.name in trial.values]
@@ -177,7 +177,7 @@ def keep(store: Store, study: Study, trials: Sequence[Trial] | None = None) -> l
             EPOCHS: trial.epochs,
         }
         state = optuna.trial.TrialState[states.get(trial.state, "PRUNED")]
-        desk.optuna.add_trial(
+        broker.optuna.add_trial(
             optuna.trial.FrozenTrial(
                 number=trial.number,
                 trial_id=trial.number,

@@ -18,10 +18,10 @@ from typing import Any
 from conftest import TESTS
 
 from harness.common.stopping import Stop
-from harness.execution.trainer import Options
+from harness.execution.options import WorkerOptions
 from harness.experiment import load_experiment
 from harness.experiment.study import Study, make_study
-from harness.search.broker import Desk
+from harness.search.broker import TrialBroker
 from harness.search.reconcile import prepare
 from harness.search.worker import SearchWorker
 from harness.store.lease import DEATHS_ALLOWED, Holder, Seen, Timing, Watch, newest
@@ -37,12 +37,12 @@ def toy_search(folder: Path, search: str, config: str = "{}", name: str = "toys"
     return make_study(load_experiment(path), created="2026-01-01T00:00:00+00:00")
 
 
-def begun(store: Store, study: Study, url: str | None = None) -> Desk:
+def begun(store: Store, study: Study, url: str | None = None) -> TrialBroker:
     """The study written down and its first trials queued, as `harness sweep` does before there are workers."""
     study = prepare(store, study)
-    desk = Desk(store.paths.study(study.name), study, url)
-    desk.prepare(watch())
-    return desk
+    broker = TrialBroker(store.paths.study(study.name), study, url)
+    broker.prepare(watch())
+    return broker
 
 
 def watch(timing: Timing | None = None, pid: int | None = None) -> Watch:
@@ -53,8 +53,8 @@ def watch(timing: Timing | None = None, pid: int | None = None) -> Watch:
 
 def worker(store: Store, study: Study, url: str | None = None, **options: Any) -> SearchWorker:
     """A worker of this process, with quick timing."""
-    quick = {"track": "none", "poll_s": 0.01, "timing": Timing(0.1, 1.0), "one_stage": True, **options}
-    return SearchWorker(store, study, Options(**quick), Stop(), url=url)
+    quick = {"track": "none", "poll_s": 0.01, "beat_s": 0.1, "stale_s": 1.0, "one_stage": True, **options}
+    return SearchWorker(store, study, WorkerOptions(**quick), Stop(), url=url)
 
 
 Crew = Callable[[], list["subprocess.Popen[str]"]]
@@ -68,8 +68,8 @@ def workers(store: Store, study: Study, count: int, url: str | None = None, *mor
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
     environment = {**os.environ, "PYTHONPATH": paths, "HARNESS_STORAGE": url or "", "OMP_NUM_THREADS": "1"}
     spec = str(store.paths.study(study.name).spec)
-    quick = ["--one-stage", "--track", "none", "--poll-s", "0.02", "--beat-s", "0.2", "--stale-s", str(stale_s)]
-    command = [sys.executable, "-m", "harness.worker", spec, *quick, *more]
+    quick = WorkerOptions(one_stage=True, track="none", poll_s=0.02, beat_s=0.2, stale_s=stale_s)
+    command = [sys.executable, "-m", "harness.worker", spec, *quick.words(), *more]
 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)

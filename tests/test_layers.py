@@ -14,26 +14,26 @@ from pathlib import Path
 
 import pytest
 
+from harness.__main__ import COMMANDS
+
 HARNESS = Path(__file__).parent.parent / "harness"
 
-# A module may import from places of an earlier line, and from its own; never from another place of its own line. docs/design.md
-# shows the same list as a picture.
-LAYERS = (
-    ("errors",),
-    ("common",),
-    ("tasks",),
-    ("experiment",),
-    ("store",),
-    ("analysis", "tracking"),
-    ("execution",),
-    ("search", "slurm"),
-    ("reporting",),
-    ("terminal",),
-    ("launch",),
-    ("testing",),
-    ("doctor", "status", "report", "verify", "sync", "run", "sweep", "submit", "new", "worker"),  # the commands
-    ("__main__", "__init__"),
-)
+# A module may import from lower layers and from its own place, never from another place of its own line. The list is the picture in
+# docs/design.md, which names the highest layer first.
+DESIGN = (HARNESS.parent / "docs" / "design.md").read_text()
+PICTURE = re.search(r"^## Layers\n\n```text\n(.*?)^```", DESIGN, re.MULTILINE | re.DOTALL)
+
+
+def layers() -> tuple[tuple[str, ...], ...]:
+    """The places of each layer of the picture, the lowest layer first. Its line `commands` stands for the commands' modules."""
+    assert PICTURE is not None, "docs/design.md has no picture of the layers"
+    lines = [line for line in PICTURE[1].splitlines() if re.match(r"\w", line)]
+    places = [tuple(part.split()[0] for part in line.split("|")) for line in reversed(lines)]
+    assert places[-1] == ("commands",)
+    return (*places[:-1], tuple(COMMANDS), ("__main__", "__init__"))
+
+
+LAYERS = layers()
 TORCH = ("torch", "torchvision")
 HEAVY = (*TORCH, "pandas", "scipy", "matplotlib", "seaborn", "jinja2", "wandb", "wandb_workspaces", "optuna", "pyarrow")
 # The name of the default task, which an experiment file may leave out.

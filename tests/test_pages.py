@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import typer
+from PIL import Image
 
 from harness.__main__ import COMMANDS
 from harness.common.nested import flatten
@@ -206,15 +207,10 @@ def test_every_field_of_the_files_is_documented() -> None:
 # Files
 
 
-def test_the_readmes_tree_is_the_projects() -> None:
-    (tree,) = [text for language, text in blocks("README.md") if language == "text" and text.startswith("harness/\n")]
-    inside = {line.split()[0] for line in tree.splitlines() if line.startswith("  ")}
-    top = {line.split()[0] for line in tree.splitlines() if not line.startswith(" ")}
-    made = {"__pycache__", "py.typed"}  # by Python; and for type checkers, empty
-    package = {path.name + "/" * path.is_dir() for path in (ROOT / "harness").iterdir() if path.name not in made}
-    assert inside == package
-    built = re.compile(r"\..*|build|dist|venv|wandb|__pycache__|.*\.egg-info")
-    assert top == {f"{path.name}/" for path in ROOT.iterdir() if path.is_dir() and not built.fullmatch(path.name)}
+def test_the_readmes_picture_shows_the_result_that_stands_beside_it() -> None:
+    (result,) = [text for language, text in blocks("README.md") if language == "text"]
+    with Image.open(ROOT / "docs" / "report_wide.png") as picture:
+        assert picture.info["result"] == result, "make both again: make demo && python scripts/make_pictures.py"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

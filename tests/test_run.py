@@ -17,7 +17,7 @@ from conftest import TESTS
 
 from harness.experiment import load_experiment
 from harness.experiment.plan import make_plan
-from harness.launch.plan_supervisor import exit_code
+from harness.launch.outcome import exit_code
 from harness.launch.worker_pool import Workers
 from harness.reporting.pages import live_report
 from harness.run import main
@@ -198,10 +198,10 @@ def test_bad_input_is_one_message_and_exit_code_2(toys: Path, capsys: pytest.Cap
     ("arguments", "what"),
     [
         (["--device", "tpu"], "'tpu' is no device; allowed: auto, cpu, cuda"),
-        (["--retry", "all"], "'all' is no ending to retry; allowed: failed, diverged"),
-        (["--keep", "all"], "'all' is nothing to keep; allowed: weights"),
-        (["--idle", "soon"], "--idle: 'soon' is no duration"),
-        (["--track", "nowhere"], "'nowhere' is no tracker; allowed: auto, wandb, none"),
+        (["--retry", "all"], "invalid value for --retry: 'all'; choose from failed, diverged"),
+        (["--keep", "all"], "invalid value for --keep: 'all'; choose from weights"),
+        (["--idle", "soon"], "invalid value for --idle: 'soon' is no duration"),
+        (["--track", "nowhere"], "invalid value for --track: 'nowhere'; choose from auto, wandb, none"),
         (["--only", "bettr", "--dry-run"], "--only: no variant 'bettr'; did you mean better?"),
         (["--seeds", "1"], "--seeds: 1 is below the 2"),
     ],
@@ -243,6 +243,20 @@ def test_a_report_that_cannot_be_written_ends_no_training_and_is_told_in_a_line(
     assert "Traceback" not in told
 
 
+def test_workers_that_cannot_start_are_told_with_the_end_of_their_log(
+    toys: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (toys.parent / "sitecustomize.py").write_text("import sys\nsys.modules['pydantic'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(toys.parent), os.environ["PYTHONPATH"]]))
+    assert main([str(toys), "--workers", "2"]) == 2
+    told = capsys.readouterr().err
+    assert "cannot start (exit code 1); see results/logs/" in told
+    assert told.rstrip().endswith("ModuleNotFoundError: import of pydantic halted; None in sys.modules")
+    assert told.count("ModuleNotFoundError") == 1
+    assert "interrupted" not in told
+    assert not results(toys.parent)
+
+
 def test_interrupted_it_keeps_everything_and_the_same_command_goes_on(toys: Path) -> None:
     command = [sys.executable, "-m", "harness.run", str(toys), "--profile", "slow"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -276,20 +290,20 @@ def test_what_other_workers_train_is_left_to_them_and_the_exit_code_says_that_it
 
 
 @pytest.mark.parametrize(
-    ("workers", "states", "code"),
+    ("workers", "left", "failed", "code"),
     [
-        (0, ["completed", "completed"], 0),
-        (75, ["completed", "completed"], 0),  # one was stopped, the others trained its runs
-        (75, ["completed", "interrupted"], 75),
-        (75, ["failed", "interrupted"], 75),
-        (75, ["failed", "completed"], 1),
-        (1, ["failed", "pending"], 1),  # three failed alike, the rest was spared
-        (0, ["completed", "running"], 75),
-        (2, ["completed", "completed"], 2),
+        (0, False, False, 0),
+        (75, False, False, 0),  # one was stopped, the others trained its runs
+        (75, True, False, 75),
+        (75, True, True, 75),
+        (75, False, True, 1),
+        (1, True, True, 1),  # three failed alike, the rest was spared
+        (0, True, False, 75),  # others train it
+        (2, False, False, 2),
     ],
 )
-def test_the_exit_code_tells_where_the_runs_stand(workers: int, states: list[str], code: int) -> None:
-    assert exit_code(workers, states) == code
+def test_the_exit_code_tells_where_the_runs_stand(workers: int, left: bool, failed: bool, code: int) -> None:
+    assert exit_code(workers, left=left, failed=failed) == code
 
 
 def test_help_shows_an_example_and_imports_neither_torch_nor_pandas() -> None:

@@ -13,7 +13,7 @@ from examples import changed
 from harness import status, sweep, sync, verify
 from harness.experiment import load_experiment
 from harness.experiment.plan import Selection
-from harness.search.broker import Desk
+from harness.search.broker import TrialBroker
 from harness.search.reconcile import prepare
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
@@ -96,9 +96,9 @@ def test_a_trial_whose_worker_is_gone_is_interrupted(tmp_path: Path, capsys: pyt
     prepare(store, sweep.study_of(load_experiment(path)))
     study = load_study(store, "toys")
     assert study is not None
-    desk = Desk(store.paths.study("toys"), study)
+    broker = TrialBroker(store.paths.study("toys"), study)
     watch = Watch(Timing(beat_s=0.05), Holder.here())
-    held, left = desk.ask(watch), desk.ask(watch)
+    held, left = broker.ask(watch), broker.ask(watch)
     assert held is not None
     assert left is not None
     with left.lease:

@@ -140,5 +140,5 @@ def test_a_lease_of_a_machine_that_is_gone_is_shown_and_then_taken_over(
     os.utime(store.paths.run(run_id).lease(held.number), (0, 0))
     assert status.main(["toys", "--results", str(store.paths.root)]) == 0
     assert "interrupted" in capsys.readouterr().out
-    assert worker.main([path, "--poll-s=0.01", "--beat-s=0.05", "--stale-s=0.2"]) == 0
+    assert worker.main([path, "--options-json", '{"poll_s": 0.01, "beat_s": 0.05, "stale_s": 0.2}']) == 0
     assert store.record(run_id).state == "completed"

@@ -213,6 +213,18 @@ def test_failed_trials_are_told_and_tried_again_on_request(unconfirmed: Path, ca
     assert [trial.number for trial in tried(unconfirmed.parent, "toys@broken")] == [2, 3]
 
 
+def test_workers_that_cannot_start_are_told_with_the_end_of_their_log(
+    toys: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (toys.parent / "sitecustomize.py").write_text("import sys\nsys.modules['pydantic'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(toys.parent), os.environ["PYTHONPATH"]]))
+    assert sweep("toys.yaml") == 2
+    told = capsys.readouterr().err
+    assert told.rstrip().endswith("ModuleNotFoundError: import of pydantic halted; None in sys.modules")
+    assert "interrupted" not in told
+    assert tried(toys.parent) == []
+
+
 def test_the_dry_run_shows_the_search_and_starts_nothing(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("toys.yaml", "--dry-run") == 0
     shown = capsys.readouterr().out
@@ -255,9 +267,9 @@ def test_a_changed_space_is_refused_with_the_difference(unconfirmed: Path, capsy
         (("--device", "tpu"), "--device: 'tpu' is no device; allowed: auto, cpu, cuda"),
         (("--storage", "mysql://host/db"), "--storage: 'mysql' is no storage for trials; allowed: journal, postgresql://"),
         (("--storage", "sqlite:////no/such/folder/x.db"), "--storage: sqlite:////no/such/folder/x.db cannot be used"),
-        (("--retry", "pruned"), "--retry: 'pruned' is no ending to retry; allowed: failed, diverged"),
-        (("--idle", "soon"), "--idle: 'soon' is no duration"),
-        (("--keep", "all"), "--keep: 'all' is nothing to keep"),
+        (("--retry", "pruned"), "invalid value for --retry: 'pruned'; choose from failed, diverged"),
+        (("--idle", "soon"), "invalid value for --idle: 'soon' is no duration"),
+        (("--keep", "all"), "invalid value for --keep: 'all'"),
     ],
 )
 def test_bad_input_gives_one_clear_message(

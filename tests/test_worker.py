@@ -15,12 +15,16 @@ from conftest import TESTS
 from tuned import tuning_plan
 
 from harness import worker
+from harness.common.stopping import Stop
 from harness.errors import StoreError
-from harness.execution.plan_worker import Worker
+from harness.execution.options import WorkerOptions
+from harness.execution.plan_worker import PlanWorker
 from harness.execution.retry import renew
-from harness.execution.trainer import PATIENCE, Options
+from harness.execution.trainer import SpoiledError
+from harness.execution.worker_loop import FAILURES_ALLOWED
 from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
+from harness.store.provenance import now
 from harness.store.records import read_rows
 
 TIMINGS = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums"}
@@ -114,7 +118,7 @@ def test_what_ended_after_a_retry_was_asked_for_is_left_alone(store, toy_plan):
     assert renew(store, plan, watch, frozenset({"failed"}), before="2999-01-01T00:00:00.000+00:00") == [plan.runs[0].id]
 
 
-@pytest.mark.parametrize(("options", "code"), [((), 75), (("--one-stage",), 0)])
+@pytest.mark.parametrize(("options", "code"), [((), 75), (("--options-json", '{"one_stage": true}'), 0)])
 def test_a_stop_in_the_last_step_of_a_tuning_leaves_the_evidence_to_the_next_start(store, tmp_path, monkeypatch, options, code):
     tuning = tuning_plan(tmp_path)
     path, ends, whole = str(store.save_plan(tuning)), count(1), toy_task.Walk.predictions
@@ -153,12 +157,12 @@ def test_a_worker_trains_on_what_was_planned_for_unless_told_otherwise(store, to
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--device", "tpu"], "--device: 'tpu' is no device; allowed: cpu, cuda"),
-        (["--retry", "completed"], "--retry: 'completed' is no ending to retry; allowed: failed, diverged"),
-        (["--keep", "everything"], "--keep: 'everything' is nothing to keep; allowed: weights"),
-        (["--idle", "soon"], "'soon' is no duration"),
-        (["--only", "worse"], "--only: 'worse' is no variant of toys; allowed: base"),
-        (["--track", "paper"], "--track: 'paper' is no tracker; allowed: auto, wandb, none"),
+        (["--device", "tpu"], "invalid value for --device: 'tpu'; choose from cpu, cuda"),
+        (["--retry", "completed"], "invalid value for --retry: 'completed'; choose from failed, diverged"),
+        (["--keep", "everything"], "invalid value for --keep: 'everything'; choose from weights"),
+        (["--idle", "soon"], "invalid value for --idle: 'soon' is no duration"),
+        (["--only", "worse"], "--only: no variant 'worse'; did you mean base?"),
+        (["--track", "paper"], "invalid value for --track: 'paper'; choose from auto, wandb, none"),
         (["--threads", "0"], "'--threads': "),
         (["--nonsense"], "No such option"),
     ],
@@ -215,7 +219,7 @@ def test_an_error_of_the_harness_itself_is_shown_and_is_no_failed_run(store, toy
     def broken(_):
         raise ZeroDivisionError("nobody thought of this")
 
-    monkeypatch.setattr(Worker, "work", broken)
+    monkeypatch.setattr(PlanWorker, "work", broken)
     assert worker.main([str(store.save_plan(toy_plan()))]) == 2
     told = capsys.readouterr().err.splitlines()
     assert "Traceback (most recent call last):" in told
@@ -231,16 +235,30 @@ def test_stopping_after_a_time_keeps_everything_and_exits_75(store, toy_plan, tm
     assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
 
 
-def test_a_worker_in_the_place_of_another_has_the_time_that_is_left_and_retries_nothing_twice():
-    words = ["plan.json", "--retry", "failed", "--stop-after", "1h"]
-    following = worker.again(words, "2026-01-01", 600.0)
-    assert {name: worker.parsed(following)[name] for name in ("stop_after", "retry_before")} == {
-        "stop_after": "3000.000s",
-        "retry_before": "2026-01-01",
-    }
-    third = worker.parsed(worker.again(following, "2026-01-02", 4000.0))
-    assert (third["stop_after"], third["retry_before"]) == ("0.000s", "2026-01-01")
-    assert worker.parsed(worker.again(["plan.json"], "2026-01-01", 600.0))["stop_after"] is None
+def test_a_worker_in_the_place_of_another_has_the_time_that_is_left_and_retries_nothing_twice(store, toy_plan, monkeypatch):
+    def spoiled(_):
+        time.sleep(0.01)
+        raise SpoiledError("CUDA error: device-side assert triggered")
+
+    executed = []
+    monkeypatch.setattr(PlanWorker, "work", spoiled)
+    monkeypatch.setattr(os, "execv", lambda _, words: executed.append(words) or sys.exit(0))
+    path = str(store.save_plan(toy_plan()))
+    began = now()
+    assert worker.main([path, "--retry", "failed", "--stop-after", "1h"]) == 0
+    for _ in range(2):
+        words = executed[-1][executed[-1].index("harness.worker") + 1 :]
+        assert worker.main(words) == 0
+    options = [WorkerOptions.read(**json.loads(words[-1])) for words in executed]
+    assert [one.retry for one in options] == [("failed",)] * 3
+    assert 3600 > options[0].stop_after > options[1].stop_after > options[2].stop_after > 3500
+    assert began <= options[0].retry_before == options[1].retry_before == options[2].retry_before <= now()
+
+
+def test_a_worker_says_that_a_run_failed_in_the_code_that_it_was_given(store, toy_plan):
+    path = str(store.save_plan(toy_plan({"broken": {"fail_at": 1}})))
+    assert worker.main([path]) == 1
+    assert worker.main([path, "--options-json", '{"runs_failed_code": 3}']) == 3
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
@@ -328,8 +346,8 @@ def test_a_worker_waits_for_a_run_elsewhere_and_takes_it_over_when_its_counter_s
     plan = toy_plan()
     gone = Holder(host="gpu07", machine="another", pid=1, process_start="1")
     assert store.take(plan.runs[0].id, Watch(Timing(), gone)) is not None
-    options = Options(poll_s=0.01, timing=Timing(beat_s=0.05, stale_s=0.2))
-    assert Worker(store, plan, options, worker.Stop()).work() == 0
+    options = WorkerOptions(poll_s=0.01, beat_s=0.05, stale_s=0.2)
+    assert PlanWorker(store, plan, options, Stop()).work() == 0
     assert states(store, plan) == ["completed"]
 
 
@@ -349,17 +367,17 @@ def failing(monkeypatch, times, number):
 @pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT])
 def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(store, toy_plan, monkeypatch, capsys, number):
     plan = toy_plan()
-    failing(monkeypatch, PATIENCE, number)
-    assert Worker(store, plan, Options(poll_s=0.001), worker.Stop()).work() == 0
+    failing(monkeypatch, FAILURES_ALLOWED, number)
+    assert PlanWorker(store, plan, WorkerOptions(poll_s=0.001), Stop()).work() == 0
     assert states(store, plan) == ["completed"]
     assert capsys.readouterr().err.count("looking again") == 1
 
 
-@pytest.mark.parametrize(("times", "number"), [(PATIENCE + 1, errno.EIO), (1, errno.EACCES)])
+@pytest.mark.parametrize(("times", "number"), [(FAILURES_ALLOWED + 1, errno.EIO), (1, errno.EACCES)])
 def test_a_shared_folder_that_stays_away_ends_it(store, toy_plan, monkeypatch, times, number):
     failing(monkeypatch, times, number)
     with pytest.raises(StoreError, match=r"lease.1: cannot be read"):
-        Worker(store, toy_plan(), Options(poll_s=0.001), worker.Stop()).work()
+        PlanWorker(store, toy_plan(), WorkerOptions(poll_s=0.001), Stop()).work()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")

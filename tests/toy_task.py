@@ -16,8 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.errors import DataError
-from harness.tasks.protocol import Accelerator, Metric, Number
+from harness import Accelerator, DataError, Metric, Number, Task, Training
 
 
 class Config(BaseModel):
@@ -38,7 +37,7 @@ class Config(BaseModel):
     prints: str | None = None  # printed at the start
 
 
-class Walk:
+class Walk(Training):
     """One toy run. All its randomness comes from (seed, epoch), so that it goes on anywhere with the same bits."""
 
     def __init__(self, config: Config, seed: int) -> None:
@@ -113,7 +112,7 @@ class Walk:
         return {"probabilities": np.full((4, 2), [share, 1 - share], dtype=np.float16), "labels": np.array([0, 1, 0, 1])}
 
 
-class Toy:
+class Toy(Task):
     """The task."""
 
     Config = Config

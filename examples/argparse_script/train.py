@@ -1,4 +1,4 @@
-"""Trains a small network to tell two interleaved half-moons apart. An ordinary script: it knows nothing of the harness."""
+"""Trains a small network to classify two interleaved half-moons. An ordinary script that does not know the harness."""
 
 import argparse
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def moons(count: int, noise: float, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Points [count, 2] on two half circles, and which of the two each is on."""
+    """Points [count, 2] on two half circles, and the label [count] of the circle of each."""
     angle, label = draw.uniform(0, np.pi, count), draw.integers(0, 2, count)
     x = np.where(label == 0, np.cos(angle), 1 - np.cos(angle))
     y = np.where(label == 0, np.sin(angle), 0.5 - np.sin(angle))

@@ -1,7 +1,7 @@
-"""Regression on Friedman's first benchmark, as a task: numpy alone, a second a run.
+"""A task in Python: regression on Friedman's first benchmark. Needs only numpy; a run takes a second.
 
-y = 10 sin(π x1 x2) + 20 (x3 - 1/2)² + 10 x4 + 5 x5 + noise, with five further inputs that do nothing (Friedman 1991, Multivariate
-Adaptive Regression Splines). A network of one hidden layer is fitted by Adam.
+y = 10 sin(π x1 x2) + 20 (x3 - 1/2)² + 10 x4 + 5 x5 + noise, with five more inputs that have no effect (Friedman 1991,
+Multivariate Adaptive Regression Splines). A network with one hidden layer is trained by Adam.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.tasks.protocol import Accelerator, Metric, Number
+from harness import Accelerator, Metric, Number, Task, Training
 
 TRAIN, VALIDATION, INPUTS = 256, 1024, 10
 
 
 class Config(BaseModel):
-    """The knobs, each with a default and its range: mistakes in the YAML are told with their line."""
+    """The settings, each with a default and a range: mistakes in the YAML are reported with their line."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     hidden: int = Field(16, ge=1, le=4096, description="units of the hidden layer")
@@ -29,8 +29,8 @@ class Config(BaseModel):
     epochs: int = Field(30, ge=1)
 
 
-class Fit:
-    """One run. What is random comes from (seed, epoch), so a run goes on anywhere with the same bits."""
+class Fit(Training):
+    """One run. Random numbers come from (seed, epoch), so a run resumes from any batch with the same bits."""
 
     def __init__(self, config: Config, seed: int) -> None:
         self.config, self.seed = config, seed
@@ -49,11 +49,11 @@ class Fit:
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is over."""
+        """Whether the last epoch has been trained."""
         return self.epoch >= self.config.epochs
 
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
-        """Train to the end of the epoch; None when stopped in between."""
+        """Train to the end of the epoch and return its row, or None if stopped before."""
         began = time.perf_counter()
         order = np.random.default_rng([self.seed, 1 + self.epoch]).permutation(TRAIN)
         batches = np.array_split(order, TRAIN // self.config.batch_size)
@@ -97,51 +97,51 @@ class Fit:
         return float(np.mean((self._forward(x)[1] - y) ** 2))
 
     def state_dict(self) -> dict[str, Any]:
-        """The place, the sums of the epoch, the weights: as lists, which a checkpoint holds to the bit."""
+        """The position, the sums of the epoch, and weights and moments as lists, which a checkpoint keeps to the bit."""
         arrays = {name: [each.tolist() for each in getattr(self, name)] for name in ("weights", "means", "squares")}
         place = {name: getattr(self, name) for name in ("step", "epoch", "batch", "total", "seconds")}
         return {**arrays, **place}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from there."""
+        """Resume from `state`."""
         for name in ("weights", "means", "squares"):
             setattr(self, name, [np.array(each) for each in state[name]])
         for name in ("step", "epoch", "batch", "total", "seconds"):
             setattr(self, name, state[name])
 
     def predictions(self) -> None:
-        """Nothing to keep."""
+        """No arrays to store."""
 
 
-class Friedman:
-    """The task: what the harness asks of anything that can be trained."""
+class Friedman(Task):
+    """The task: what the harness needs to know about anything that it trains."""
 
     Config = Config
-    version = "1"  # to be changed when results are no longer comparable with older ones
+    version = "1"  # change it when results are no longer comparable with older ones
     metrics: Mapping[str, Metric] = {
-        "validation_loss": Metric("", "minimize", split="validation"),  # the first is what claims are about
+        "validation_loss": Metric("", "minimize", split="validation"),  # claims are about the first by default
         "train_loss": Metric("", "minimize", split="train"),
     }
 
     def resolve(self, config: Config, accelerator: Accelerator) -> Config:  # noqa: ARG002 - the same everywhere
-        """Nothing depends on the machine."""
+        """The configuration itself: nothing depends on the machine."""
         return config
 
     def fingerprint(self, config: Config) -> str:  # noqa: ARG002 - the same for all
-        """The data are made from a formula."""
+        """What identifies the data: they are generated from a formula."""
         return f"friedman1:{TRAIN}+{VALIDATION}"
 
     def describe(self, config: Config) -> Mapping[str, Number]:
-        """The network's size."""
+        """The number of parameters."""
         return {"parameters": (INPUTS + 2) * config.hidden + 1}
 
     def start(self, config: Config, seed: int, device: str) -> Fit:  # noqa: ARG002 - too small for a GPU
-        """A fresh run."""
+        """A new run."""
         return Fit(config, seed)
 
 
 def friedman(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs [count, 10], uniform on 0 to 1, and targets [count] with unit noise."""
+    """Inputs [count, 10], uniform on [0, 1], and targets [count] with unit-variance noise."""
     draw = np.random.default_rng(seed)
     x = draw.uniform(0, 1, (count, INPUTS))
     y = 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4]

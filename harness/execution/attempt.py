@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,7 @@ from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, encode, read_rows, write_rows
 from harness.store.run_summary import numbers, summary
-from harness.tasks.protocol import Closing, Foreign, Housed, LastWords, Task, Training, TrainingFailed, WithChoices
-from harness.tracking import NoTracker, Tracker
+from harness.tasks.protocol import Task, Training, TrainingFailed, with_defaults
 
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # of the time goes into checkpoints once the first has shown what one costs
@@ -47,8 +46,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Means:
-    """With what to train. `should_stop` is asked after every step; `checkpoint_every_s` None adapts to what one costs."""
+class AttemptOptions:
+    """With what to train a run. `should_stop` is asked after every step; `checkpoint_every_s` None adapts to what one costs."""
 
     device: str = "cpu"
     threads: int | None = None  # None: the libraries' own choice
@@ -57,10 +56,9 @@ class Means:
     checkpoint_every_s: float | None = None
     should_stop: Callable[[], bool] = lambda: False
     enough: Callable[[Sequence[Row]], bool] = lambda _: False  # asked after every epoch, with all rows: leave it there?
-    tracker: Tracker = field(default_factory=NoTracker)
 
 
-def attempt(job: Job, paths: RunPaths, lease: Lease, means: Means) -> Result:
+def attempt(job: Job, paths: RunPaths, lease: Lease, options: AttemptOptions) -> Result:
     """Train the run to its end, on the lease held. What is printed meanwhile, by C libraries too, goes to the run's log.txt.
 
     A failure is a Result as well. Raises Interrupted (stopped on request, checkpoint written), SupersededError (another worker
@@ -68,23 +66,23 @@ def attempt(job: Job, paths: RunPaths, lease: Lease, means: Means) -> Result:
     that cannot start: then nothing is wrong with the run, and no result is written.
     """
     with printing_to(paths.log):
-        return _Attempt(job, paths, lease, means).run()
+        return _Attempt(job, paths, lease, options).run()
 
 
 class _Attempt:
     """The state of one attempt: rows so far, and when the next checkpoint is due."""
 
-    def __init__(self, job: Job, paths: RunPaths, lease: Lease, means: Means) -> None:
-        self.job, self.paths, self.lease, self.means = job, paths, lease, means
+    def __init__(self, job: Job, paths: RunPaths, lease: Lease, options: AttemptOptions) -> None:
+        self.job, self.paths, self.lease, self.options = job, paths, lease, options
         self.rows: list[dict[str, Any]] = []
         self.origin: provenance.Provenance | None = None
         self.training: Training | None = None
-        self.interval_s = FIRST_CHECKPOINT_S if means.checkpoint_every_s is None else means.checkpoint_every_s
+        self.interval_s = FIRST_CHECKPOINT_S if options.checkpoint_every_s is None else options.checkpoint_every_s
         self.saved_at = time.monotonic()
         # A task with files of its own goes on from them, whatever our checkpoint says: then no row must be missing from that.
-        self.task_of_files = job.task if isinstance(job.task, Housed) else None
-        self.first_interval_s = 0.0 if self.task_of_files else FIRST_CHECKPOINT_S
-        if self.task_of_files and means.checkpoint_every_s is None:
+        self.keeps_files = job.task.keeps_files
+        self.first_interval_s = 0.0 if self.keeps_files else FIRST_CHECKPOINT_S
+        if self.keeps_files and options.checkpoint_every_s is None:
             self.interval_s = 0.0
         self.rows_saved = 0
         self.rows_written = 0
@@ -111,27 +109,22 @@ class _Attempt:
             return self._end(self._caught(error))
         assert self.origin is not None
         atomic.write_json(self.paths.provenance, self.origin, self.lease)
-        result: Result | None = None
-        self.means.tracker.start(self.job.run_id, self.job.spec, len(self.rows))
-        try:
-            result = self._end(self._trained(training))
-        finally:
-            self.means.tracker.finish(result)
-        if result.state == "completed" and not self.means.keep_weights:
+        result = self._end(self._trained(training))
+        if result.state == "completed" and not self.options.keep_weights:
             atomic.remove(self.paths.checkpoint)
-        if self.task_of_files and self.paths.files.is_dir() and not any(self.paths.files.iterdir()):
+        if self.keeps_files and self.paths.files.is_dir() and not any(self.paths.files.iterdir()):
             atomic.remove_folder(self.paths.files)
         return result
 
     def _started(self, saved: Mapping[str, Any] | None) -> Training:
-        if self.task_of_files:
+        if self.keeps_files:
             atomic.make_folder(self.paths.files)
-            training = self.task_of_files.start_in(self.job.config, self.job.spec.seed, self.means.device, self.paths.files)
-        else:
-            training = self.job.task.start(self.job.config, self.job.spec.seed, self.means.device)
+        job = self.job
+        started = job.task.start_in(job.config, job.spec.seed, self.options.device, self.paths.files)
+        training: Training = with_defaults(started, Training)
         if saved is not None:
             try:
-                training.load_state_dict({"rows": self.rows} if self.task_of_files else saved["training"])
+                training.load_state_dict({"rows": self.rows} if self.keeps_files else saved["training"])
             except DeviceError as error:
                 begin = f"or remove {self.paths.checkpoint} to begin the run again"
                 raise DeviceError(f"{self.job.run_id}: {error}; {begin}") from error
@@ -150,8 +143,8 @@ class _Attempt:
                     self.lease.check()
                 if training.finished:
                     break
-                enough = row is not None and self.means.enough(self.rows)
-                stop = self.means.should_stop() or enough
+                enough = row is not None and self.options.enough(self.rows)
+                stop = self.options.should_stop() or enough
                 if stop and (off := self._heard_out(training)):
                     return self._diverged(off)
                 if stop or self._checkpoint_is_due():
@@ -168,21 +161,19 @@ class _Attempt:
         except Exception as error:
             return self._caught(error)
         finally:
-            if isinstance(training, Closing):
-                training.close()
+            training.close()
 
     def _added(self, row: Row) -> str | None:
         """Keep a row; says which of the task's metrics is not finite."""
         kept = {name: encode(value) for name, value in row.items()}
         self.rows.append(kept)
         self._write_rows_when_due()
-        self.means.tracker.log(kept)
         off = [name for name in self.job.task.metrics if kept.get(name) in ("nan", "inf", "-inf")]
         return f"{off[0]} is {kept[off[0]]} at epoch {len(self.rows)}" if off else None
 
     def _heard_out(self, training: Training) -> str | None:
         """End a program that is to stop, and keep the rows that it tells until then: its files know of them. As `_added`."""
-        if self.task_of_files and self.task_of_files.resumes and isinstance(training, LastWords):
+        if self.keeps_files and self.job.task.resumes:
             self._write_rows()  # those that are known: it may take longer to end than we are given
             for row in training.last_words():
                 if off := self._added(row):
@@ -203,10 +194,10 @@ class _Attempt:
 
     def _should_pause(self) -> bool:
         self._write_rows_when_due()
-        return self.means.should_stop() or self.lease.lost or self._checkpoint_is_due()
+        return self.options.should_stop() or self.lease.lost or self._checkpoint_is_due()
 
     def _checkpoint_is_due(self) -> bool:
-        if self.task_of_files and (not self.task_of_files.resumes or len(self.rows) == self.rows_saved):
+        if self.keeps_files and (not self.job.task.resumes or len(self.rows) == self.rows_saved):
             return False
         return time.monotonic() - self.saved_at >= self.interval_s
 
@@ -214,17 +205,17 @@ class _Attempt:
         began = time.monotonic()
         self.lease.check()
         self._write_rows()  # never fewer than the checkpoint holds
-        if self.task_of_files and not self.task_of_files.resumes:
+        if not self.job.task.resumes:
             return  # it would start afresh all the same
         state = {"schema": 1, "rows": self.rows, "training": training.state_dict()}
         atomic.write_bytes(self.paths.checkpoint, checkpoint.pack(state), self.lease)
         self.saved_at, self.rows_saved = time.monotonic(), len(self.rows)
-        if self.means.checkpoint_every_s is None:
+        if self.options.checkpoint_every_s is None:
             self.interval_s = max(self.first_interval_s, (self.saved_at - began) / CHECKPOINT_SHARE)
 
     def _saved(self) -> dict[str, Any] | None:
-        if self.task_of_files:
-            self.resumed = self.task_of_files.goes_on(self.paths.files)
+        if self.keeps_files:
+            self.resumed = self.job.task.goes_on(self.paths.files)
             if not self.resumed:
                 self.lease.check()
                 atomic.remove(self.paths.checkpoint)
@@ -256,9 +247,8 @@ class _Attempt:
     def _describe_origin(self, afresh: bool) -> None:
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
-        program = self.job.task.code_folder if isinstance(self.job.task, Foreign) else None
-        means, host = self.means, self.lease.claim.holder.host
-        here = provenance.observe(means.device, means.threads, means.command, host, also=source, program=program)
+        program, options, host = self.job.task.code_folder, self.options, self.lease.claim.holder.host
+        here = provenance.observe(options.device, options.threads, options.command, host, also=source, program=program)
         try:
             first = atomic.read_json(self.paths.provenance, provenance.Provenance)
         except FileNotFoundError:
@@ -277,7 +267,7 @@ class _Attempt:
         arrays = training.predictions()
         if arrays is not None:
             atomic.write_bytes(self.paths.predictions, _npz(arrays), self.lease)
-        if self.means.keep_weights:
+        if self.options.keep_weights:
             self._save(training)
         facts = self.job.task.describe(self.job.config)
         whole = summary(self.rows, next(iter(self.job.task.metrics)))
@@ -300,7 +290,7 @@ class _Attempt:
     def _end(self, result: Result) -> Result:
         assert self.origin is not None
         self._write_rows()
-        choices = self.training.choices if isinstance(self.training, WithChoices) else None
+        choices = self.training.choices if self.training is not None else None
         atomic.write_json(self.paths.provenance, provenance.finished(self.origin, choices), self.lease)
         files = (self.paths.spec, self.paths.metrics, self.paths.predictions)
         sums = {path.name: atomic.digest(path) for path in files if path.exists()}

@@ -1,7 +1,8 @@
-"""Which GPUs this process may use, found without torch."""
+"""Which GPUs and how many processors this process may use, found without torch."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -45,3 +46,14 @@ def resolve_device(device: Literal["auto", "cpu", "cuda"], gpus: int | None = No
     if device == "auto":
         return "cuda" if present else "cpu"
     return device
+
+
+def cpus() -> int:
+    """How many processors this process may use: its affinity mask, and its control group's quota."""
+    count = len(os.sched_getaffinity(0))
+    quota = Path("/sys/fs/cgroup/cpu.max")
+    if quota.exists():
+        allowed, period = quota.read_text().split()
+        if allowed != "max":
+            count = min(count, math.ceil(int(allowed) / int(period)))
+    return max(1, count)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from harness.common.nested import flatten
 from harness.errors import DeviceError, InputError, StoreError
-from harness.execution.attempt import Job, Means, attempt
+from harness.execution.attempt import AttemptOptions, Job, attempt
 from harness.execution.devices import resolve_device
 from harness.execution.plan_worker import job
 from harness.experiment.plan import Plan, PlannedRun, task_of
@@ -100,9 +100,9 @@ def repeat(store: Store, run_id: str, device: str = "auto", should_stop: Callabl
     planned_for = origin.accelerator if isinstance(origin, Study) else origin[0].accelerator
     recorded = cast(Accelerator, first.provenance.accelerator or planned_for)
     accelerator = _accelerator(run_id, recorded if device == "auto" else cast(Accelerator, device), first.provenance)
-    means = Means(device=accelerator, threads=first.provenance.threads, should_stop=should_stop)
+    options = AttemptOptions(device=accelerator, threads=first.provenance.threads, should_stop=should_stop)
     with tempfile.TemporaryDirectory(prefix="harness-verify-") as folder:
-        paths = _train(asked, Path(folder), means)
+        paths = _train(asked, Path(folder), options)
         again = Trained.read(paths)
         failed = again.result.state == "failed"
         log = tuple(paths.log.read_text(errors="backslashreplace").splitlines()[-LOG_LINES:]) if failed else ()
@@ -212,14 +212,14 @@ def _accelerator(run_id: str, wanted: Accelerator, provenance: Provenance) -> Ac
         ) from error
 
 
-def _train(asked: Job, folder: Path, means: Means) -> RunPaths:
+def _train(asked: Job, folder: Path, options: AttemptOptions) -> RunPaths:
     copy = Store.open(folder)
     lease = copy.take(asked.run_id, Watch(Timing(), Holder.here()))
     if lease is None:
         raise StoreError(f"{folder}: somebody else writes there; try again")
     paths = copy.paths.run(asked.run_id)
     with lease:
-        attempt(asked, paths, lease, means)
+        attempt(asked, paths, lease, options)
     return paths
 
 

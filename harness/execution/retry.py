@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
-from harness.errors import InputError
 from harness.execution import failures
 from harness.experiment.plan import Plan
 from harness.store.lease import Watch
 from harness.store.records import Result, Store
 
-RETRIED = frozenset({"failed", "diverged"})
-
-
-def states_to_retry(values: Sequence[str]) -> frozenset[str]:
-    """The values of `--retry`, checked. Raises InputError."""
-    for value in values:
-        if value not in RETRIED:
-            raise InputError(f"--retry: {value!r} is no ending to retry; allowed: failed, diverged")
-    return frozenset(values)
-
 
 def renew(
-    store: Store, plan: Plan, watch: Watch, retry: frozenset[str], before: str, *, only: frozenset[str] = frozenset()
+    store: Store, plan: Plan, watch: Watch, retry: Collection[str], before: str, *, only: frozenset[str] = frozenset()
 ) -> list[str]:
     """Set aside the endings in `retry` (`failed`, `diverged`) older than `before`; returns the ids of the runs to train again.
 
@@ -32,7 +21,7 @@ def renew(
     return [run_id for run_id in asked if retry and renew_run(store, run_id, watch, retry, before)]
 
 
-def renew_run(store: Store, run_id: str, watch: Watch, retry: frozenset[str], before: str) -> bool:
+def renew_run(store: Store, run_id: str, watch: Watch, retry: Collection[str], before: str) -> bool:
     """`renew` of one run; whether it is to be trained again."""
     if not _to_retry(store.result(run_id), retry, before):
         return False
@@ -47,5 +36,5 @@ def renew_run(store: Store, run_id: str, watch: Watch, retry: frozenset[str], be
     return True
 
 
-def _to_retry(result: Result | None, retry: frozenset[str], before: str) -> bool:
+def _to_retry(result: Result | None, retry: Collection[str], before: str) -> bool:
     return result is not None and result.state in retry and (result.ended or "") < before

@@ -2,80 +2,50 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.common.stopping import Stop
-from harness.errors import Interrupted, StoreError
+from harness.errors import Interrupted
 from harness.execution import failures
-from harness.execution.attempt import Job, Means, attempt
-from harness.store import atomic
-from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
+from harness.execution.attempt import AttemptOptions, Job, attempt
+from harness.execution.devices import cpus
+from harness.execution.options import WorkerOptions
+from harness.store.lease import Holder, Lease, SupersededError, Watch
 from harness.store.records import Result, Store
 from harness.tasks.protocol import Accelerator
-from harness.tracking import Tracker, make_tracker
+from harness.tracking.session import MirrorProcess
 
 Enough = Callable[[Sequence[Mapping[str, Any]]], bool]
-
-PATIENCE = 30  # looks in a row that may fail
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a worker works; see `harness worker --help`. Times in seconds."""
-
-    device: Accelerator = "cpu"
-    threads: int | None = None
-    only: frozenset[str] = frozenset()  # variants; empty: all
-    retry: frozenset[str] = frozenset()  # of failed, diverged
-    retry_before: str = ""  # ISO 8601, UTC: later endings are not retried
-    keep_weights: bool = False
-    idle_s: float | None = None  # None: a while where more runs may come, else 0
-    track: str = "auto"
-    mirror_descriptor: int | None = None  # of the mirror that several workers share; None: one of its own
-    checkpoint_every_s: float | None = None
-    poll_s: float = 1.0
-    one_stage: bool = False  # leave the plans that follow to others
-    timing: Timing = field(default_factory=Timing)
-    command: tuple[str, ...] = ()
 
 
 class SpoiledError(Exception):
     """The accelerator is unusable by this process; the failed run's result is written."""
 
 
-class Patience:
-    """With a shared folder that is away for a while: hours of work and waiting must not end with one read that failed."""
-
-    def __init__(self) -> None:
-        self._away = 0
-
-    def bears(self, error: StoreError) -> bool:
-        """Whether to look again, which is said once; not after `PATIENCE` failures in a row, or where waiting mends nothing."""
-        self._away += 1
-        if self._away > PATIENCE or not atomic.passes(error):
-            return False
-        if self._away == 1:
-            say(f"{error}; looking again")
-        return True
-
-    def renew(self) -> None:
-        """It answered."""
-        self._away = 0
-
-
 class Trainer:
-    """Trains runs of a store, one after the other, until asked to stop."""
+    """Trains runs of a plan or a search one after the other until asked to stop; on `device` unless the options name another one.
 
-    def __init__(self, store: Store, options: Options, stop: Stop, here: Holder | None = None) -> None:
+    `target` is the file of the plan or the search.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        target: Path,
+        device: Accelerator,
+        options: WorkerOptions,
+        stop: Stop,
+        *,
+        here: Holder | None = None,
+    ) -> None:
         self.store, self.options, self.stop = store, options, stop
+        self.device = options.device or device
         self.watch = Watch(options.timing, here or Holder.here())
-        self.tracker: Tracker = make_tracker(options.track, store.paths, options.mirror_descriptor, say)
+        self.mirror = MirrorProcess(store.paths, options.track, target, say)
 
     def train(self, job: Job, name: str, lease: Lease, enough: Enough = lambda _: False) -> Result | None:
         """How the run ended; None where it did not: stopped, `enough` after some epoch, taken over, or it had ended before.
@@ -87,19 +57,19 @@ class Trainer:
         with lease:
             if self.store.result(job.run_id) is not None:
                 return None  # it ended between looking and taking
-            means = Means(
-                device=options.device,
-                threads=options.threads,
-                command=options.command,
-                keep_weights=options.keep_weights,
-                checkpoint_every_s=options.checkpoint_every_s,
+            how = AttemptOptions(
+                device=self.device,
+                threads=options.threads or cpus(),
+                command=tuple(sys.argv),
+                keep_weights=options.keep == "weights",
+                checkpoint_every_s=options.checkpoint_every,
                 should_stop=self.stop,
                 enough=enough,
-                tracker=self.tracker,
             )
+            self.mirror.start()
             say(f"{job.run_id}  {name}: begins")
             try:
-                result = attempt(job, self.store.paths.run(job.run_id), lease, means)
+                result = attempt(job, self.store.paths.run(job.run_id), lease, how)
             except Interrupted as interrupted:
                 say(str(interrupted))
                 return None
@@ -113,19 +83,8 @@ class Trainer:
         return result
 
     def close(self) -> None:
-        """Let go of what shows the runs elsewhere."""
-        self.tracker.close()
-
-
-def cpus() -> int:
-    """How many processors this process may use: its affinity mask, and its control group's quota."""
-    count = len(os.sched_getaffinity(0))
-    quota = Path("/sys/fs/cgroup/cpu.max")
-    if quota.exists():
-        allowed, period = quota.read_text().split()
-        if allowed != "max":
-            count = min(count, math.ceil(int(allowed) / int(period)))
-    return max(1, count)
+        """Let the mirror finish."""
+        self.mirror.close()
 
 
 def say(text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +21,12 @@ from harness.tasks.registry import find_task
 
 SCHEMA = 1
 TUNING_SEED = 1000  # the first seed of tuning and searches: none that evidence uses
+
+# The stages of one experiment, in their order: `tuning` chooses each variant's setting, `evidence` compares the variants; of a
+# search, `top` runs the best trials again, and `final` compares the winner with the base.
+Stage = Literal["tuning", "evidence", "top", "final"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+CONFIRMATION: tuple[Stage, ...] = ("top", "final")
 
 
 class PlannedRun(BaseModel):
@@ -75,6 +81,11 @@ class Asked(BaseModel):
     created: str = ""  # ISO 8601, UTC
 
     @property
+    def family(self) -> str:
+        """The name that all stages of the experiment share: `stem`, `stem@profile`, each with `+<6 hex>` of the --set values."""
+        return self.name
+
+    @property
     def rehearsal(self) -> bool:
         """Made with a profile or --set: no evidence."""
         return self.profile is not None or bool(self.overrides)
@@ -94,9 +105,21 @@ def asked(experiment: Experiment, accelerator: Accelerator, created: str) -> dic
     }
 
 
+def stage_name(family: str, stage: Stage) -> str:
+    """What the plan of a stage is called: evidence as its experiment."""
+    return family if stage == "evidence" else f"{family}.{stage}"
+
+
+def _stage_by_name(values: dict[str, Any]) -> Stage:
+    """The stage of a plan that was written down before plans said it: its name ends with it."""
+    others = (stage for stage in STAGES if stage != "evidence")
+    return next((stage for stage in others if values.get("name", "").endswith(f".{stage}")), "evidence")
+
+
 class Plan(Asked):
     """The frozen list of all runs up to the last look: what results/plans/<name>.json holds."""
 
+    stage: Stage = Field(default_factory=_stage_by_name)
     baseline: str  # label of a variant
     looks: tuple[int, ...]  # numbers of seeds, increasing; a fixed n is one look
     variants: Mapping[str, Mapping[str, Any]]  # label -> full configuration, in the order of the file
@@ -110,6 +133,15 @@ class Plan(Asked):
     amended: Registration | None = None  # what the file says now, where that is not what was registered
     chosen: Chosen | None = None  # by what its variants were tuned or found
     selection: Selection | None = None  # what its results are for, where they are no evidence but choose what is compared
+
+    @property
+    def family(self) -> str:
+        return self.name.removesuffix(f".{self.stage}")
+
+    @property
+    def confirms(self) -> bool:
+        """Whether it runs again what a search has found."""
+        return self.stage in CONFIRMATION
 
     def after(self, seeds: int) -> int:
         """The seed after the plan's first `seeds` ones; they count from 0 unless it belongs to a search or a tuning."""
@@ -237,7 +269,8 @@ def _tuning(tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data
     first = next(iter(tried))
     groups = {label: tuple(one.label for one in tuning.candidates if one.variant == label) for label in evidence.variants}
     own = {
-        "name": f"{evidence.name}.tuning",
+        "name": stage_name(evidence.name, "tuning"),
+        "stage": "tuning",
         "question": f"Which setting is each variant's best? ({evidence.question})",
         "baseline": first,
         "looks": (tuning.seeds,),

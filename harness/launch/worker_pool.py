@@ -16,16 +16,32 @@ from pathlib import Path
 from types import TracebackType
 
 from harness.common import python_command
-from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, SEVERITY
-from harness.execution.devices import gpu_names
-from harness.execution.trainer import cpus
+from harness.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_RUNS_FAILED,
+    EXIT_WORKER_RUNS_FAILED,
+    SEVERITY,
+    HarnessError,
+)
+from harness.execution.devices import cpus, gpu_names
+from harness.execution.options import WorkerOptions
 from harness.experiment.plan import Plan
 from harness.store import atomic, lease
 from harness.store.provenance import now
 from harness.store.records import Store
 from harness.tasks.protocol import Accelerator
 
-GIVE_UP_AFTER = 3  # deaths in a row of a child that took no run
+GIVE_UP_AFTER = 3  # deaths by a signal in a row of a child that took no run
+LOG_LINES = 12  # of a child that could not start, shown to whoever started it
+# What a child's exit code means to the command; every other one is of no worker's making, but of Python's, or a signal's.
+CODES = {
+    EXIT_OK: EXIT_OK,
+    EXIT_WORKER_RUNS_FAILED: EXIT_RUNS_FAILED,
+    EXIT_BAD_INPUT: EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED: EXIT_INTERRUPTED,
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +67,7 @@ def study_target(store: Store, name: str) -> Target:
 
 @dataclass
 class _Child:
-    """One child and what became of it: `code` is None while it lives."""
+    """One child and what became of it: `code`, the command's exit code for that, is None while it lives."""
 
     number: int
     log: Path
@@ -60,13 +76,22 @@ class _Child:
     leases_before: int
     idle_deaths: int = 0
     code: int | None = None
+    death: int | None = None  # what it ended with before it could train, and was given up for; negative: a signal
+
+    @property
+    def fate(self) -> str:
+        """Why it was given up, in words."""
+        if self.death is None:
+            return "stopped with an error"
+        cause = f"killed by signal {-self.death}" if self.death < 0 else f"exit code {self.death}"
+        return f"cannot start ({cause})"
 
 
 class Workers:
     """Children that train a target. A context manager: leaving it stops what still runs, and waits for the checkpoints.
 
-    `options` are further options of `harness.worker`; `--device` and `--threads` are given by this class. `inherited`: open
-    descriptors that the children share. `stop_after_s` from now on all stop, also those that are started later.
+    Unless `options` say otherwise, they train on `device` and share the processors evenly. `options.stop_after` from now on all
+    stop, also those that are started later.
     """
 
     def __init__(
@@ -75,20 +100,24 @@ class Workers:
         target: Target,
         count: int,
         device: Accelerator = "cpu",
-        options: Sequence[str] = (),
+        options: WorkerOptions | None = None,
         *,
         environment: Mapping[str, str] | None = None,
         gpus: Sequence[str] | None = None,
-        inherited: Sequence[int] = (),
-        stop_after_s: float | None = None,
     ) -> None:
-        self.store, self.target, self.count, self.device = store, target, count, device
-        # All children, and those started again, retry what had ended by now: nothing is retried twice.
-        self.options = (*options, "--retry-before", now())
+        options = options or WorkerOptions()
+        self.store, self.target, self.count, self.device = store, target, count, options.device or device
+        self.options = options.replaced(
+            device=self.device,
+            threads=options.threads or max(1, cpus() // count),
+            # All children, and those started again, retry what had ended by now: nothing is retried twice.
+            retry_before=options.retry_before or now(),
+            with_parent=True,
+            runs_failed_code=EXIT_WORKER_RUNS_FAILED,
+        )
         self.environment = dict(os.environ if environment is None else environment)
         self.gpus = tuple(gpu_names(self.environment) if gpus is None else gpus)
-        self.inherited = tuple(inherited)
-        self._deadline = None if stop_after_s is None else time.monotonic() + stop_after_s
+        self._began = time.monotonic()
         self._children: list[_Child] = []
         self._stopping = False
 
@@ -108,6 +137,11 @@ class Workers:
         for child in self._children:
             if child.code is None and (code := child.process.poll()) is not None:
                 self._ended(child, code)
+        return self.alive
+
+    @property
+    def alive(self) -> bool:
+        """Whether any child lived when they were last looked after."""
         return any(child.code is None for child in self._children)
 
     def refill(self) -> None:
@@ -132,13 +166,12 @@ class Workers:
 
     @property
     def exit_code(self) -> int:
-        """The gravest of the children's: bad input, interrupted, some run failed, all well."""
-        codes = (code if code in SEVERITY else EXIT_BAD_INPUT for code in self.codes)
-        return max(codes, key=SEVERITY.index, default=EXIT_OK)
+        """The gravest of `codes`: bad input or unable to start, interrupted, some run failed, all well."""
+        return max(self.codes, key=SEVERITY.index, default=EXIT_OK)
 
     @property
     def codes(self) -> tuple[int, ...]:
-        """The exit codes of the children that ended; negative: the signal that killed it, again and again."""
+        """What the children that ended say, in the command's exit codes."""
         return tuple(child.code for child in self._children if child.code is not None)
 
     @property
@@ -147,14 +180,18 @@ class Workers:
         return tuple(child.log for child in self._children)
 
     def complaints(self) -> list[str]:
-        """The last line that each child ended by bad input or a crash wrote, without repetitions; its log where that has more."""
-        lines = []
+        """What stopped children: the last line that they wrote for people; of one that cannot start the last lines of its log."""
+        told: dict[str, str] = {}  # the end of a log -> what is said of it, once for children that wrote the same
         for child in self._children:
-            if child.code not in (None, EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED):
-                text = child.log.read_bytes()[child.log_start :].decode(errors="replace").strip()
-                last = text.splitlines()[-1] if text else f"worker {child.number} ended with code {child.code}"
-                lines.append(f"{last}; see {child.log}" if not text or "Traceback (most recent call last)" in text else last)
-        return list(dict.fromkeys(lines))
+            if child.code == EXIT_BAD_INPUT:
+                lines = child.log.read_bytes()[child.log_start :].decode(errors="replace").strip().splitlines()
+                for_people = lines and child.death is None and "Traceback (most recent call last):" not in lines
+                if for_people:
+                    told.setdefault(lines[-1], lines[-1])
+                else:
+                    tail = lines[-LOG_LINES:]
+                    told.setdefault("\n".join(tail), "\n".join([f"worker {child.number} {child.fate}; see {child.log}", *tail]))
+        return list(told.values())
 
     def __enter__(self) -> Workers:
         self.start()
@@ -175,38 +212,37 @@ class Workers:
         return found
 
     def _spawn(self, number: int, log: Path) -> subprocess.Popen[bytes]:
-        settings = self.settings(number)
-        environment = {**self.environment, **settings}
-        command = [*python_command.command("harness.worker"), str(self.target.path)]
-        options = ["--device", self.device, "--threads", settings["OMP_NUM_THREADS"], "--with-parent", *self.options]
-        if self._deadline is not None:
-            options += ["--stop-after", f"{max(0.0, self._deadline - time.monotonic()):.3f}s"]
+        options = self.options.after(time.monotonic() - self._began)
+        command = [*python_command.command("harness.worker"), str(self.target.path), *options.words()]
         try:
-            with log.open("ab") as output:
+            output = log.open("ab")
+        except OSError as error:
+            raise atomic.unusable(log, "be written", error) from error
+        with output:
+            try:
                 return subprocess.Popen(
-                    command + options,
+                    command,
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=output,
-                    env=environment,
+                    env={**self.environment, **self.settings(number)},
                     start_new_session=True,
-                    pass_fds=self.inherited,
                 )
-        except OSError as error:
-            raise atomic.unusable(log, "be written", error) from error
+            except OSError as error:
+                raise HarnessError(f"no worker can be started: {command[0]}: {error.strerror}") from error
 
     def _ended(self, child: _Child, code: int) -> None:
         if child.process.stdin is not None:
             child.process.stdin.close()
-        died = code not in SEVERITY
-        if not died or self._stopping:
-            child.code = EXIT_INTERRUPTED if died else code
+        if code in CODES or self._stopping:
+            child.code = CODES.get(code, EXIT_INTERRUPTED)
             return
-        # Deaths while training are counted in the leases, and end by failing the run; here only those before any training.
+        # Deaths while training are counted in the leases, and end by failing the run; here only those before any training. What
+        # ends by a signal may have been killed by chance; what ends by a code of its own, such as Python's 1, would do so again.
         leases = self._leases()
         child.idle_deaths = 0 if leases > child.leases_before else child.idle_deaths + 1
-        if child.idle_deaths >= GIVE_UP_AFTER:
-            child.code = code
+        if child.idle_deaths >= (GIVE_UP_AFTER if code < 0 else 1):
+            child.code, child.death = EXIT_BAD_INPUT, code
             return
         child.leases_before = leases
         child.process = self._spawn(child.number, child.log)

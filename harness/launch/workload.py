@@ -14,7 +14,7 @@ from harness.errors import InputError
 from harness.execution.schedule import asked, in_stages, stuck
 from harness.execution.stages import following, settle
 from harness.experiment import Experiment
-from harness.experiment.plan import Plan, make_plan, task_from, task_of
+from harness.experiment.plan import Plan, make_plan, stage_name, task_from, task_of
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Accelerator, Task, result_metrics
 from harness.terminal import dry_run
@@ -111,11 +111,9 @@ def _search(  # noqa: PLR0917 - as above
 ) -> Assignment:
     from harness.experiment.study import make_study
     from harness.search.broker import look
-    from harness.search.confirmation_plans import names
-    from harness.search.place import refuse_other_storage
     from harness.search.reconcile import prepare
     from harness.search.reconcile import settle as settle_study
-    from harness.search.storage import address
+    from harness.search.storage import address, refuse_other_storage
     from harness.search.trials import counted
     from harness.terminal import search_dry_run
 
@@ -135,10 +133,10 @@ def _search(  # noqa: PLR0917 - as above
     due = study.trials - sum(trial.over for trial in counted(trials)) + len(again)
     later = 0
     if study.confirm is not None:
-        plans = [store.load_plan(name) for name in names(study)]
+        final = store.load_plan(stage_name(study.name, "final"))
         later = (study.confirm.top + 2) * study.confirm.seeds
-        if plans[-1] is not None:  # the last stage is planned: what of it is not ended
-            later = sum(not record.ended for record in _renewed(store, plans[-1], retry).values())
+        if final is not None:  # the last stage is planned: what of it is not ended
+            later = sum(not record.ended for record in _renewed(store, final, retry).values())
     took = [trial.seconds for trial in trials if trial.over and trial.seconds]
     return Assignment(
         name=study.name,

@@ -7,17 +7,17 @@ target is met exactly and a trial that nobody trains any more is seen as such: i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import InputError
+from harness.errors import InputError, StoreError
 from harness.experiment.space import Values
 from harness.experiment.study import Study
-from harness.search.place import alone, check_current, refuse_other_storage
 from harness.search.samplers import pruner, sampler, suggested
-from harness.search.storage import close_storage, open_storage, shown, talking
+from harness.search.storage import close_storage, open_storage, refuse_other_storage, shown, talking
 from harness.search.trials import (
     DIGEST,
     ENDED,
@@ -41,8 +41,11 @@ if TYPE_CHECKING:
     import optuna
 
 
+POLL_S = 0.02
+
+
 @dataclass(frozen=True)
-class Ticket:
+class TrialLease:
     """A trial to train: its values, and the lease under which it is this worker's."""
 
     number: int
@@ -63,12 +66,12 @@ class Ending:
     epochs: int = 0
 
 
-class Desk:
+class TrialBroker:
     """Gives out the trials of a study. `url` as `harness.search.storage.address` gives it.
 
     `study` is what was written down when the storage was last used.
     Everything raises StoreError where the storage cannot be used, and where the search was begun anew meanwhile; what is handed
-    a ticket raises SupersededError where another trial goes on with its values by now. To open one raises InputError where the
+    a lease raises SupersededError where another trial goes on with its values by now. To open one raises InputError where the
     search keeps its trials elsewhere.
     """
 
@@ -114,7 +117,7 @@ class Desk:
         with self._talking():
             return [trial_of(self.study, frozen) for frozen in self.optuna.get_trials(deepcopy=False)]
 
-    def ask(self, watch: Watch) -> Ticket | None:
+    def ask(self, watch: Watch) -> TrialLease | None:
         """A trial to train; None where the target is reached, the budget spent, or every trial fails in the same way."""
         while True:
             with alone(self.paths, watch) as own, self._talking():
@@ -131,7 +134,7 @@ class Desk:
                     # Who slept here for so long that others gave out trials meanwhile has given out one too many: whoever asks
                     # next takes it back. Who is alone until now is seen by everyone later, so that the target is met exactly.
                     if leases.highest(own.folder) == own.number:
-                        return Ticket(trial.number, values, lease, trial)
+                        return TrialLease(trial.number, values, lease, trial)
                     with suppress(FileNotFoundError):  # they have taken it back already
                         lease.beat("free")
                 except SupersededError:
@@ -148,33 +151,33 @@ class Desk:
         """What is known of whoever trains the trials that are running."""
         return [self._standing(trial, watch) for trial in self.trials() if trial.state == "running"]
 
-    def note_runs(self, ticket: Ticket, runs: Sequence[str]) -> None:
+    def note_runs(self, taken: TrialLease, runs: Sequence[str]) -> None:
         """Write down of which runs the trial is made."""
         with self._talking():
-            ticket.trial.set_user_attr(RUNS, list(runs))
+            taken.trial.set_user_attr(RUNS, list(runs))
 
-    def note_bound(self, ticket: Ticket, name: str, excess: float) -> None:
+    def note_bound(self, taken: TrialLease, name: str, excess: float) -> None:
         """Write down how far the trial is over a bound: TPE learns from it. 0 or less: within."""
         if self.study.sampler != "cmaes":  # which knows of no bounds, and says so each time
             with self._talking():
-                ticket.trial.set_constraint(name, excess)
+                taken.trial.set_constraint(name, excess)
 
-    def note_epochs(self, ticket: Ticket, values: Mapping[int, float]) -> None:
+    def note_epochs(self, taken: TrialLease, values: Mapping[int, float]) -> None:
         """Tell the pruner of epochs (from 1) that it does not know yet."""
         with self._talking():
             for epoch, value in values.items():
-                ticket.trial.report(value, epoch)
+                taken.trial.report(value, epoch)
 
-    def prunes(self, ticket: Ticket) -> bool:
+    def prunes(self, taken: TrialLease) -> bool:
         """Whether the pruner would leave the trial there."""
         with self._talking():
-            return bool(ticket.trial.should_prune())
+            return bool(taken.trial.should_prune())
 
-    def tell(self, ticket: Ticket, ending: Ending) -> None:
+    def tell(self, taken: TrialLease, ending: Ending) -> None:
         """Write down how the trial ended."""
         from optuna.trial import TrialState
 
-        ticket.lease.check()
+        taken.lease.check()
         facts = {
             REASON: ending.reason,
             DIGEST: ending.digest,
@@ -185,12 +188,12 @@ class Desk:
         with self._talking():
             for name, value in facts.items():
                 if value is not None:
-                    ticket.trial.set_user_attr(name, value)
+                    taken.trial.set_user_attr(name, value)
             if ending.state == "completed":
-                self.optuna.tell(ticket.trial, ending.objectives, skip_if_finished=True)
+                self.optuna.tell(taken.trial, ending.objectives, skip_if_finished=True)
             else:
                 state = TrialState.FAIL if ending.state == "failed" else TrialState.PRUNED
-                self.optuna.tell(ticket.trial, state=state, skip_if_finished=True)
+                self.optuna.tell(taken.trial, state=state, skip_if_finished=True)
 
     def retry(self, watch: Watch, trial: Trial) -> None:
         """Have the values of a failed trial tried again, once."""
@@ -216,9 +219,9 @@ class Desk:
         gone = [trial for trial in trials if trial.state == "running" and self._standing(trial, watch) is Standing.GONE]
         for trial in gone:
             # Taken, so that a holder who was only asleep sees that it is gone.
-            taken = leases.take(self.paths.trial(trial.number), watch)
-            if taken is not None:
-                with taken:
+            lease = leases.take(self.paths.trial(trial.number), watch)
+            if lease is not None:
+                with lease:
                     own.check()
                     # It may have ended since it was read: then that stands.
                     self.optuna.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
@@ -236,8 +239,31 @@ class Desk:
         return Standing.GONE if seen is None else watch.standing(seen)
 
 
+@contextmanager
+def alone(paths: StudyPaths, watch: Watch) -> Iterator[Lease]:
+    """No other worker gives out trials of the study, begins its confirmation, or puts it away meanwhile. Raises StoreError."""
+    while (own := leases.take(paths.desk, watch)) is None:
+        time.sleep(POLL_S)
+    with own:
+        yield own
+
+
+def check_current(paths: StudyPaths, study: Study) -> Study:
+    """The search as it is written down now: its target, its budget and its confirmation may change at any time.
+
+    Raises StoreError where the folder holds another search by now: it was begun anew while this process slept.
+    """
+    try:
+        found = atomic.read_json(paths.spec, Study)
+    except FileNotFoundError:
+        found = None
+    if found is None or found.created != study.created:
+        raise StoreError(f"{study.name}: was begun anew (--replan) meanwhile; start this again to take part in the new search")
+    return found
+
+
 def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:
-    """The trials as `Desk.trials` gives them, for somebody who only reads; None where there are none yet.
+    """The trials as `TrialBroker.trials` gives them, for somebody who only reads; None where there are none yet.
 
     The journal is read where there is one, whatever `url` is. Raises StoreError where the storage cannot be used.
     """

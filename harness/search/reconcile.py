@@ -7,9 +7,11 @@ import json
 from harness.common.nested import config_difference
 from harness.errors import PlanChanged, StoreError
 from harness.experiment.study import Study, task_of
-from harness.search.place import alone, in_training
+from harness.search.broker import alone
 from harness.store import atomic
-from harness.store.lease import Holder, SupersededError, Timing, Watch
+from harness.store import lease as leases
+from harness.store.lease import Holder, Seen, Standing, SupersededError, Timing, Watch
+from harness.store.paths import StudyPaths
 from harness.store.records import Store
 from harness.store.studies import load_study
 from harness.tasks.protocol import location_paths
@@ -77,6 +79,20 @@ def differences(stored: Study, asked: Study) -> list[str]:
         if before.get(name) != after.get(name):
             lines.append(f"space.{name}: {_shown(before.get(name))} -> {_shown(after.get(name))}")
     return lines
+
+
+def in_training(paths: StudyPaths, watch: Watch) -> tuple[str, Seen] | None:
+    """A trial, by its number, that somebody trains, and who that is; None where nobody trains any."""
+    for folder in sorted(paths.trials.glob("*")):
+        seen = leases.newest(folder)
+        if seen is None:
+            continue
+        standing = watch.standing(seen)
+        # One look cannot see a counter stand still: then the file's age decides. Who wakes up later finds another search there.
+        old = standing is Standing.UNKNOWN and seen.age_s > watch.timing.stale_s
+        if standing is not Standing.GONE and not old:
+            return folder.name, seen
+    return None
 
 
 def _shown(parameter: dict[str, object] | None) -> str:

@@ -41,6 +41,21 @@ def address(option: str | None) -> str | None:
     return url
 
 
+def elsewhere(paths: StudyPaths) -> bool:
+    """Whether a search that has begun keeps its trials in a database."""
+    return not paths.journal.exists() and paths.trials.is_dir()
+
+
+def refuse_other_storage(paths: StudyPaths, url: str | None) -> None:
+    """Raises InputError where a search that has begun keeps its trials elsewhere than at `url` (None: the journal)."""
+    name = paths.folder.name
+    if url is None and elsewhere(paths):
+        raise InputError(f"{name}: its trials are in a database; name it with --storage or ${VARIABLE}")
+    if url is not None and paths.journal.exists():
+        allowed = f"allowed: --storage journal (or no --storage, and ${VARIABLE} unset)"
+        raise InputError(f"{name}: its trials are in {paths.journal}; {allowed}")
+
+
 def shown(url: str) -> str:
     """The address as people may see it: without user, password and options."""
     from sqlalchemy import make_url

@@ -7,147 +7,141 @@ pruned one is left with its checkpoint and without a result, and goes on when a 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from statistics import fmean
 from typing import Any
 
 from harness.common.stopping import Stop
-from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError, StoreError
+from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
 from harness.execution.attempt import Job
+from harness.execution.options import WorkerOptions
 from harness.execution.retry import renew_run
-from harness.execution.trainer import Options, Patience, Trainer, say
+from harness.execution.trainer import say
+from harness.execution.worker_loop import Worker
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.experiment.study import Study, config_of, spec_of, task_of
-from harness.search.broker import Desk, Ending, Ticket
-from harness.search.confirmation import begin_confirmation
+from harness.search.broker import Ending, TrialBroker, TrialLease
+from harness.search.confirmation_plans import begin_confirmation
 from harness.search.trials import NEVER_MEASURED, UNMEASURED, counted, stuck
-from harness.store.lease import Holder, Standing, SupersededError, Watch
+from harness.store.lease import Holder, Standing, SupersededError
 from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trialruns import write_trial_runs
 
 Specs = Sequence[tuple[str, Spec]]  # run ids with what made them
 
-IDLE_S = 600.0  # by default, for the trials of others, whose end may bring the confirmation
 
-
-class SearchWorker:
+class SearchWorker(Worker):
     """Trains the trials of one study until its target is reached. `url`: see `harness.search.storage.address`."""
 
     def __init__(
-        self, store: Store, study: Study, options: Options, stop: Stop, *, url: str | None = None, here: Holder | None = None
+        self,
+        store: Store,
+        study: Study,
+        options: WorkerOptions,
+        stop: Stop,
+        *,
+        url: str | None = None,
+        here: Holder | None = None,
     ) -> None:
-        self.store, self.options, self.stop = store, options, stop
         self.task = task_of(study)
         if self.task.version != study.task_version:
             versions = f"searched with version {study.task_version} of {study.task}, this is version {self.task.version}"
             raise InputError(f"{study.name}: {versions}; search anew with --replan")
-        self.watch = Watch(options.timing, here or Holder.here())
-        self.desk = Desk(store.paths.study(study.name), study, url, self.watch)
-        self.trainer = Trainer(store, options, stop, self.watch.here)
+        super().__init__(store, store.paths.study(study.name).spec, study.accelerator, options, stop, here=here)
+        self.broker = TrialBroker(store.paths.study(study.name), study, url, self.watch)
 
-    def work(self) -> int:
-        """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
-        self.desk.prepare(self.watch)
+    def prepare(self) -> None:
+        """See `Worker`."""
+        self.broker.prepare(self.watch)
         self._retry()
-        idle_since, patience = time.monotonic(), Patience()
-        while not self.stop():
-            try:
-                ticket = self.desk.ask(self.watch)
-                if ticket is not None:
-                    self._try(ticket)
-                    idle_since = time.monotonic()
-                elif self._nothing_to_wait_for(time.monotonic() - idle_since):
-                    break
-                else:
-                    self.stop.wait(self.options.poll_s)
-            except StoreError as error:
-                # A trial that was left so is nobody's, and is given out again: its runs go on where they were.
-                if not patience.bears(error):
-                    raise
-                self.stop.wait(self.options.poll_s)
-            else:
-                patience.renew()
-        return self._exit_code()
+
+    def take(self) -> Callable[[], object] | None:
+        """The next trial: one that the sampler proposes, or one that was given back."""
+        taken = self.broker.ask(self.watch)
+        return None if taken is None else partial(self._train, taken)
+
+    def left(self) -> Sequence[bool]:
+        """The trials of others."""
+        return [other is Standing.ALIVE for other in self.broker.others(self.watch)]
+
+    def expects_more(self) -> bool:
+        """The runs that confirm the best trials, once those of others have ended."""
+        return self.broker.study.confirm is not None and not self.options.one_stage
+
+    def exit_code(self) -> int:
+        """Of where the trials stand; says why no further one is begun."""
+        trials = self.broker.trials()
+        own = counted(trials)
+        if self.stop() and (not self.broker.is_over(trials) or not all(trial.over for trial in own)):
+            return EXIT_INTERRUPTED
+        if example := stuck(own):
+            say(
+                f"{self.broker.study.name}: every trial so far failed in the same way ({example.reason}); no further one is begun"
+            )
+            say("once mended: --retry failed" if example.retriable else NEVER_MEASURED)
+        return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in own) else EXIT_OK
 
     def following(self) -> Plan | None:
         """The plan that confirms the best trials, written down; None without a confirmation, and before the target is reached."""
-        trials = self.desk.trials()
-        if not self.desk.is_over(trials) or not all(trial.over for trial in counted(trials)):
+        trials = self.broker.trials()
+        if not self.broker.is_over(trials) or not all(trial.over for trial in counted(trials)):
             return None
-        return begin_confirmation(self.store, self.desk.study, trials)
+        return begin_confirmation(self.store, self.broker.study, trials)
 
     def close(self) -> None:
-        """Let go of the trials' storage, and of what shows the runs elsewhere."""
-        self.desk.close()
-        self.trainer.close()
+        """Let go of the trials' storage too."""
+        self.broker.close()
+        super().close()
 
     def _retry(self) -> None:
-        for trial in self.desk.trials() if "failed" in self.options.retry else ():
+        for trial in self.broker.trials() if "failed" in self.options.retry else ():
             if trial.state == "failed":
                 renewed = [
                     renew_run(self.store, run, self.watch, self.options.retry, self.options.retry_before) for run in trial.runs
                 ]
                 # A run without a result: who renewed it was killed before the trial was asked for again.
                 if any(renewed) or any(self.store.result(run) is None for run in trial.runs):
-                    self.desk.retry(self.watch, trial)
+                    self.broker.retry(self.watch, trial)
 
-    def _nothing_to_wait_for(self, idle_s: float) -> bool:
-        others = self.desk.others(self.watch)
-        allowed = self.options.idle_s
-        if allowed is None:
-            allowed = 0.0 if self.options.one_stage or self.desk.study.confirm is None else IDLE_S
-        # Before leaving, make sure that the others live, or their trials would be lost with them.
-        return not others or (idle_s >= allowed and all(other is Standing.ALIVE for other in others))
-
-    def _try(self, ticket: Ticket) -> None:
-        with ticket.lease:
+    def _train(self, taken: TrialLease) -> None:
+        with taken.lease:
             try:
-                ending = _Attempt(self, ticket).ending()
+                ending = _Attempt(self, taken).ending()
                 if ending is not None:
-                    self.desk.tell(ticket, ending)
+                    self.broker.tell(taken, ending)
             except SupersededError as superseded:
-                say(f"trial {ticket.number}: {superseded}; leaving it")
+                say(f"trial {taken.number}: {superseded}; leaving it")
                 return
         if ending is not None:
             value = f" {ending.objectives[0]:.6g}" if ending.objectives else f": {ending.reason}" if ending.reason else ""
-            say(f"trial {ticket.number}: {ending.state}{value}")
-
-    def _exit_code(self) -> int:
-        trials = self.desk.trials()
-        own = counted(trials)
-        if self.stop() and (not self.desk.is_over(trials) or not all(trial.over for trial in own)):
-            return EXIT_INTERRUPTED
-        if example := stuck(own):
-            say(f"{self.desk.study.name}: every trial so far failed in the same way ({example.reason}); no further one is begun")
-            say("once mended: --retry failed" if example.retriable else NEVER_MEASURED)
-        return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in own) else EXIT_OK
+            say(f"trial {taken.number}: {ending.state}{value}")
 
 
 class _Attempt:
     """One trial being trained by a worker."""
 
-    def __init__(self, worker: SearchWorker, ticket: Ticket) -> None:
-        self.worker, self.ticket = worker, ticket
-        self.study, self.store, self.desk = worker.desk.study, worker.store, worker.desk
+    def __init__(self, worker: SearchWorker, taken: TrialLease) -> None:
+        self.worker, self.taken = worker, taken
+        self.study, self.store, self.broker = worker.broker.study, worker.store, worker.broker
         self.reported = 0  # rows of the first seed's run that the pruner knows
         self.pruned = False
 
     def ending(self) -> Ending | None:
         """How the trial ended; None where it was left: it will be gone on with."""
         try:
-            config = config_of(self.study, self.worker.task, self.ticket.values)
+            config = config_of(self.study, self.worker.task, self.taken.values)
         except InputError as error:
-            self.desk.note_bound(self.ticket, "valid", 1.0)
+            self.broker.note_bound(self.taken, "valid", 1.0)
             return Ending("infeasible", reason=str(error))
         facts = dict(self.worker.task.describe(config)) if self.study.constraints else {}
         over = self._bounds(facts)
         if over is not None:
             return Ending("infeasible", reason=over)
         specs = [spec_of(self.study, self.worker.task, config, seed) for seed in self.study.trial_seeds]
-        self.desk.note_runs(self.ticket, [run_id for run_id, _ in specs])
-        write_trial_runs(self.desk.paths, self.ticket.number, [run_id for run_id, _ in specs])
+        self.broker.note_runs(self.taken, [run_id for run_id, _ in specs])
+        write_trial_runs(self.broker.paths, self.taken.number, [run_id for run_id, _ in specs])
         results: list[Result] = []
         for run_id, spec in specs:
             result = self._result(Job(run_id, self.worker.task, config, spec), _never if results else self._prunes)
@@ -174,7 +168,7 @@ class _Attempt:
             bound, sign = (limit.at_most, 1.0) if limit.at_most is not None else (limit.at_least, -1.0)
             assert bound is not None
             excess = sign * (value / bound - 1.0)
-            self.desk.note_bound(self.ticket, name, excess)
+            self.broker.note_bound(self.taken, name, excess)
             if excess > 0 and broken is None:
                 broken = f"{value:,.0f} {name}, {'over' if sign > 0 else 'under'} the bound of {bound:,.0f}"
         return broken
@@ -185,12 +179,12 @@ class _Attempt:
             result = self.store.result(job.run_id)
             if result is not None:
                 return result
-            self.ticket.lease.check()
+            self.taken.lease.check()
             lease = self.store.take(job.run_id, self.worker.watch)
             if lease is None:  # a plan asks for the same run
                 self.worker.stop.wait(self.worker.options.poll_s)
                 continue
-            self.worker.trainer.train(job, f"trial {self.ticket.number}  seed {job.spec.seed}", lease, enough)
+            self.worker.trainer.train(job, f"trial {self.taken.number}  seed {job.spec.seed}", lease, enough)
             if self.pruned:
                 return None
         return self.store.result(job.run_id)
@@ -200,13 +194,13 @@ class _Attempt:
         if len(self.study.objectives) > 1 or self.study.pruner == "none":
             return False
         self._report(rows)
-        self.pruned = self.desk.prunes(self.ticket)
+        self.pruned = self.broker.prunes(self.taken)
         return self.pruned
 
     def _report(self, rows: Sequence[Mapping[str, Any]]) -> None:
         values = {epoch: decode(row.get(self.study.metric)) for epoch, row in enumerate(rows, start=1) if epoch > self.reported}
         finite = {epoch: value for epoch, value in values.items() if isinstance(value, int | float) and math.isfinite(value)}
-        self.desk.note_epochs(self.ticket, {epoch: float(value) for epoch, value in finite.items()})
+        self.broker.note_epochs(self.taken, {epoch: float(value) for epoch, value in finite.items()})
         self.reported = len(rows)
 
     def _completed(self, results: Sequence[Result], spent: Mapping[str, Any]) -> Ending:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.execution.options import WorkerOptions
 from harness.slurm import cluster, scripts, submission
 from harness.slurm.scripts import Array
 from harness.slurm.site import Site
@@ -71,7 +72,7 @@ def compose(  # noqa: PLR0917 - what jobs are made of, each of it named
     arrays: Sequence[Array],
     code: Sequence[Path],
     options: Sequence[str] = (),
-    worker_options: Sequence[str] = (),
+    worker: WorkerOptions | None = None,
     folder: Path | None = None,
 ) -> Jobs:
     """The jobs of the workers on `target` and of the report `name`. Writes nothing. `folder` None: one that is not there yet.
@@ -87,7 +88,7 @@ def compose(  # noqa: PLR0917 - what jobs are made of, each of it named
         report=scripts.report_script(site, name, folder, code),
         arrays=tuple(arrays),
         options=tuple(options),
-        worker_words=(str(target.absolute()), *worker_options),
+        worker_words=(str(target.absolute()), *(worker.words() if worker else ())),
         report_words=(name, str(paths.root.absolute())),
     )
     scripts.check(jobs.worker)

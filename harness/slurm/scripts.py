@@ -9,9 +9,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.common.stopping import duration
 from harness.errors import InputError
+from harness.execution.options import WorkerOptions
 from harness.slurm.site import ReportJob, Site, clock
 
 TEMPLATES = Path(__file__).parent
@@ -92,11 +94,10 @@ def report_script(site: Site, name: str, log: Path, code: Sequence[Path]) -> str
     return _filled("report.sbatch", options, _settings(site, code))
 
 
-def worker_options(site: Site, track: str) -> list[str]:
-    """The options of `harness worker` that follow from a site."""
+def worker_options(site: Site, **fields: Any) -> WorkerOptions:
+    """How a site's workers work; `fields` are further ones. Raises InputError."""
     seconds = round(site.time_s) - site.margin_s
-    idle = ["--idle", site.idle] if site.idle else []
-    return ["--device", site.accelerator, "--stop-after", f"{seconds}s", "--track", track, *idle, *site.worker]
+    return WorkerOptions.read(site.worker, device=site.accelerator, stop_after=seconds, idle=site.idle, **fields)
 
 
 def check(script: str) -> None:

@@ -12,6 +12,7 @@ from harness.common.stopping import duration
 from harness.common.validation import validate
 from harness.common.yaml_nodes import read_file
 from harness.errors import InputError, Problem
+from harness.execution.options import WorkerOptions
 from harness.tasks.protocol import Accelerator
 
 LONGEST_WARNING_S = 65535  # SLURM's own limit on --signal
@@ -119,15 +120,13 @@ class Site(BaseModel):
 
 def read_site(path: Path) -> Site:
     """The site in a YAML file. Raises InputError with every problem, its line, column and what is allowed."""
-    from harness import worker
-
     read = read_file(path)
     site, problems = validate(Site, read)
     if site is None:
         raise InputError(problems)
     if (words := read.get("worker")) is not None:
         try:
-            worker.parsed(["results/plans/NAME.json", *site.worker])
+            WorkerOptions.read(site.worker)
         except InputError as error:
             raise InputError([Problem(words.at, words.path, str(error))]) from error
     return site

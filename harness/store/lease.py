@@ -52,6 +52,7 @@ class Holder(BaseModel):
     pid: int
     process_start: str  # clock ticks since boot: tells a process from a later one with its id
     job: str | None = None  # array id and number of restarts, under SLURM
+    parent: int | None = None  # the process that started it, such as `harness run`
 
     @classmethod
     def here(cls) -> Holder:
@@ -65,6 +66,7 @@ class Holder(BaseModel):
             pid=os.getpid(),
             process_start=_process(os.getpid())[1],
             job=f"{job}, requeued {'once' if restarts == '1' else f'{restarts} times'}" if job and restarts != "0" else job,
+            parent=os.getppid(),
         )
 
     def is_dead_here(self, here: Holder) -> bool:

@@ -159,6 +159,11 @@ class Paths:
         return self.wandb / "runs" / f"{self.run(run_id).folder.name}.json"
 
     @property
+    def tracking_sessions(self) -> Path:
+        """Which commands have their runs mirrored in W&B now, one file each."""
+        return self.wandb / "sessions"
+
+    @property
     def studies(self) -> Path:
         """Searches, one folder each."""
         return self.root / "studies"

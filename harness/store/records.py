@@ -13,7 +13,8 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import InputError, StoreError
-from harness.experiment.plan import Plan
+from harness.experiment.plan import CONFIRMATION, Plan, stage_name
+from harness.experiment.study import Study
 from harness.store import atomic, checkpoint, lease
 from harness.store.atomic import Fence
 from harness.store.lease import Holder, Lease, Standing, Timing, Watch
@@ -128,6 +129,11 @@ class Store:
             else:
                 plans += [plan] if plan is not None else []
         return plans, errors
+
+    def confirmation(self, study: Study) -> list[Plan]:
+        """The plans that confirm what the search has found, in their order, as far as they have begun. Raises StoreError."""
+        plans = (self.load_plan(stage_name(study.name, stage)) for stage in CONFIRMATION)
+        return [plan for plan in plans if plan is not None]
 
     def archive_plan(self, name: str) -> Path | None:
         """Move the plan `name` to plans/replaced/; its runs stay. Returns where it is; raises StoreError.

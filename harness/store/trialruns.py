@@ -33,6 +33,14 @@ def write_trial_runs(paths: StudyPaths, number: int, runs: Sequence[str]) -> Non
     atomic.write_json(paths.trial_runs(number), _TrialRuns(runs=tuple(runs)))
 
 
+def trial_runs(paths: StudyPaths, number: int) -> tuple[str, ...]:
+    """The ids of the runs of trial `number`, seed by seed; none where that is not written down, or cannot be read."""
+    try:
+        return atomic.read_json(paths.trial_runs(number), _TrialRuns).runs
+    except (FileNotFoundError, StoreError):
+        return ()
+
+
 def memberships(paths: Paths, replaced: bool = False) -> dict[str, list[Membership]]:
     """Run id -> the trials that it is part of; with `replaced` also of searches that others replaced, by their folders' names.
 
@@ -43,10 +51,6 @@ def memberships(paths: Paths, replaced: bool = False) -> dict[str, list[Membersh
     for folder in sorted(folders):
         study = StudyPaths(folder.parent)
         for number in sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal()):
-            try:
-                runs = atomic.read_json(study.trial_runs(number), _TrialRuns).runs
-            except (FileNotFoundError, StoreError):
-                continue
-            for run_id in runs:
+            for run_id in trial_runs(study, number):
                 found.setdefault(run_id, []).append(Membership(folder.parent.name, number))
     return found

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -74,12 +75,14 @@ class TrainingFailed(Exception):
 
 
 class Training(Protocol):
-    """One run in memory."""
+    """One run in memory. What is not abstract has a default, and may be left out."""
 
     @property
+    @abstractmethod
     def finished(self) -> bool:
         """Whether the last epoch has been trained."""
 
+    @abstractmethod
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
         """Train to the end of the current epoch and return its row; None when `should_stop` ended it in between.
 
@@ -89,104 +92,112 @@ class Training(Protocol):
         that is how a checkpoint is taken inside an epoch.
         """
 
+    @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on with the same bits: plain dicts, lists, tensors, numbers, strings."""
 
+    @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
 
+    @abstractmethod
     def predictions(self) -> Mapping[str, Any] | None:
         """Arrays to keep beside the result, such as `probabilities` [image, class] float16 and `labels` [image]; or None."""
 
+    @property
+    def choices(self) -> Mapping[str, bool] | None:
+        """In which of several ways it is carried out, which may round differently, by name; resumed, it keeps to its own."""
+        return None
+
+    def last_words(self) -> Sequence[Mapping[str, Number | None]]:
+        """Of a run that resumes from files of its own: end it; the rows that came until then, which those files know of.
+
+        Called on a stop, where the run goes on later, before it is saved and closed.
+        """
+        return ()
+
+    def close(self) -> None:
+        """Let go of what it holds, such as a process. Called once when it ends or is left, however that comes."""
+        return
+
 
 class Task(Protocol):
-    """Something that can be trained under a configuration and a seed."""
+    """Something that can be trained under a configuration and a seed. What is not abstract has a default, and may be left out.
 
-    @property
-    def Config(self) -> type[BaseModel]:  # noqa: N802 - a class, named like one
-        """The pydantic model of the configuration: frozen, extra="forbid", every field with a default."""
+    `Config` is the pydantic model of the configuration: frozen, extra="forbid", every field with a default. `version` is part of
+    every run id; it changes only when old bits are no longer comparable. `metrics` is what a row and a result measure; the first
+    is the default of claims.
+    """
 
-    @property
-    def version(self) -> str:
-        """Part of every run id; changes only when old bits are no longer comparable."""
+    Config: type[BaseModel]
+    version: str
+    metrics: Mapping[str, Metric]
 
-    @property
-    def metrics(self) -> Mapping[str, Metric]:
-        """What a row and a result measure; the first is the default of claims."""
-
+    @abstractmethod
     def resolve(self, config: Any, accelerator: Accelerator) -> BaseModel:
         """The configuration with every `auto` replaced by what it means on `accelerator`; called before ids are made."""
 
+    @abstractmethod
     def fingerprint(self, config: Any) -> str:
         """Identifies the data without decoding it. Raises DataError where the data are missing."""
 
+    @abstractmethod
     def describe(self, config: Any) -> Mapping[str, Number]:
         """Facts of the configuration, such as `parameters`; may take seconds (imports, a network on the meta device)."""
 
+    @abstractmethod
     def start(self, config: Any, seed: int, device: str) -> Training:
         """A fresh run. `device` is `cpu` or `cuda`. Raises DataError, DeviceError."""
 
+    def outline(self, config: Any) -> Sequence[Part]:  # noqa: ARG002 - there is nothing to tell
+        """The network's parts in the order of the flow, the input first, for reports to draw. Raises DataError: data missing."""
+        return ()
 
-@runtime_checkable
-class Outlined(Protocol):
-    """A task that can also tell what a configuration's network is made of; reports then draw it."""
+    @property
+    def has_outline(self) -> bool:
+        """Whether the task tells what a configuration's network is made of."""
+        return type(self).outline is not Task.outline
 
-    def outline(self, config: Any) -> Sequence[Part]:
-        """The network's parts in the order of the flow, the input first. Raises DataError where the data are missing."""
+    def start_in(self, config: Any, seed: int, device: str, folder: Path) -> Training:  # noqa: ARG002 - it keeps none
+        """`start`, with the folder for files of the run's own; it is there, and empty unless the run goes on.
 
+        A task that has this method goes on from these files, not bit by bit unless it sees to that itself: the training's
+        `load_state_dict` gets `{"rows": …}`, all rows that are known, as its own files may be ahead of what `state_dict` said
+        last. Rows that it will give again it takes out of that list; none may be missing that its files are ahead of: see
+        `Training.last_words`.
+        """
+        return self.start(config, seed, device)
 
-@runtime_checkable
-class Closing(Protocol):
-    """A training that holds something, such as a process: `close` is called once when it ends or is left, however that comes."""
-
-    def close(self) -> None:
-        """Let go of it."""
-
-
-@runtime_checkable
-class Housed(Protocol):
-    """A task whose runs keep files of their own, from which they go on; not bit by bit, unless they see to that themselves."""
+    @property
+    def keeps_files(self) -> bool:
+        """Whether runs keep files of their own, from which they go on in place of a state."""
+        return type(self).start_in is not Task.start_in
 
     @property
     def resumes(self) -> bool:
         """Whether a run ever goes on; else each start is afresh, and no checkpoint is kept."""
+        return True
 
-    def goes_on(self, folder: Path) -> bool:
-        """Whether a run started with this folder would go on from what is in it."""
-
-    def start_in(self, config: Any, seed: int, device: str, folder: Path) -> Training:
-        """`Task.start`, with the folder for the run's own files; it is there, and empty unless the run goes on.
-
-        Then the training's `load_state_dict` gets `{"rows": …}`, all rows that are known: its own files may be ahead of what
-        `state_dict` said last. Rows that it will give again it takes out of that list; none may be missing that its files are
-        ahead of: see `LastWords`.
-        """
-
-
-@runtime_checkable
-class Foreign(Protocol):
-    """A task that trains with other code than that of its own module, such as a program."""
+    def goes_on(self, folder: Path) -> bool:  # noqa: ARG002 - it keeps no files
+        """Whether a run started in this folder would go on from what is in it."""
+        return False
 
     @property
-    def code_folder(self) -> Path:
-        """Where that code lies."""
+    def code_folder(self) -> Path | None:
+        """Where the code lies that it trains with, if that is not its own module's."""
+        return None
 
 
-@runtime_checkable
-class LastWords(Protocol):
-    """A training of a task with files that may tell more, and write more to them, while it is being ended."""
-
-    def last_words(self) -> Sequence[Mapping[str, Number | None]]:
-        """End it; the rows that came until then. Called on a stop, where the run goes on later, before it is saved and closed."""
+MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")  # what no task may leave out
 
 
-@runtime_checkable
-class WithChoices(Protocol):
-    """A training that is carried out in one of several ways, which may round differently; resumed, it keeps to its own."""
-
-    @property
-    def choices(self) -> Mapping[str, bool]:
-        """The ways, by name."""
+def with_defaults(found: Any, base: type) -> Any:
+    """`found`, a task or a training, whose class gets the defaults of `base` that it lacks: it need not be derived from it."""
+    for name, default in vars(base).items():
+        optional = not name.startswith("_") and not getattr(default, "__isabstractmethod__", False)
+        if optional and not hasattr(found, name):
+            setattr(type(found), name, default)
+    return found
 
 
 # Numbers that result.json adds to a task's own metrics; claims and figures may use them too.

@@ -8,14 +8,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import cast
 
 from harness.errors import InputError
-from harness.tasks.protocol import Task
+from harness.tasks.protocol import MEMBERS, Task, with_defaults
 
 TASKS: Mapping[str, str] = {"cifar_resnet": "harness.tasks.cifar_resnet.task:CIFAR_RESNET"}
-
-_MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")
 
 
 def module_folder(name: str, folder: Path) -> str | None:
@@ -47,12 +44,16 @@ def find_task(name: str, folder: str | None = None) -> Task:
         task.Config()  # every field has a default
     except Exception as error:  # a module may raise anything while it is imported, a model while it is made
         raise InputError(f"task {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
-    lacking = [member for member in _MEMBERS if not hasattr(task, member)]
+    lacking = [member for member in MEMBERS if not hasattr(task, member)]
     if lacking:
         raise InputError(f"task {name!r} is no task: it has no {', '.join(lacking)}")
+    try:
+        found: Task = with_defaults(task, Task)
+    except TypeError as error:
+        raise InputError(f"task {name!r} is no task: {error}; make it an object of a class of its own") from error
     if folder is not None:
-        _FOUND[folder, name] = cast(Task, task)
-    return cast(Task, task)
+        _FOUND[folder, name] = found
+    return found
 
 
 # Tasks of modules beside experiment files, by (folder, name); and these folders. Two of them may each have a module `task`.

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from harness.terminal.search_status import SearchStatus
     from harness.terminal.status import PlanStatus, StatusRow
 
-# Stages of one experiment, in their order; the one without a suffix is a search, or a plan of evidence.
-STAGES = (".tuning", "", ".top", ".final")
+# In the order of the table: stages of plans, and the search that comes before its confirmation.
+STAGES = ("tuning", "search", "evidence", "top", "final")
 
 
 def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[PlanStatus, list[HarnessError]]:
@@ -58,8 +58,7 @@ def stand_search(store: Store, study: Study) -> SearchStatus:
     from harness.errors import HarnessError, InputError
     from harness.experiment.study import task_of
     from harness.search.broker import look
-    from harness.search.place import elsewhere
-    from harness.search.storage import VARIABLE, address
+    from harness.search.storage import VARIABLE, address, elsewhere
     from harness.tasks.protocol import result_metrics
     from harness.terminal.search_status import SearchStatus
 
@@ -101,19 +100,5 @@ def ordered(rows: Sequence[StatusRow]) -> list[StatusRow]:
     latest: dict[str, float] = {}
     for row in rows:
         updated = math.inf if row.updated is None else row.updated
-        latest[family(row.name)] = min(updated, latest.get(family(row.name), math.inf))
-
-    def key(row: StatusRow) -> tuple[float, str, int]:
-        own = family(row.name)
-        return latest[own], own, _stage(row)
-
-    return sorted(rows, key=key)
-
-
-def family(name: str) -> str:
-    """The name of the experiment that a plan or a search is a stage of."""
-    return next((name.removesuffix(stage) for stage in STAGES if stage and name.endswith(stage)), name)
-
-
-def _stage(row: StatusRow) -> int:
-    return next(place for place, stage in enumerate(STAGES) if row.name == family(row.name) + stage)
+        latest[row.family] = min(updated, latest.get(row.family, math.inf))
+    return sorted(rows, key=lambda row: (latest[row.family], row.family, STAGES.index(row.stage)))

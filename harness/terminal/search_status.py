@@ -55,11 +55,13 @@ class SearchStatus:
 
 def row(standing: SearchStatus) -> StatusRow:
     """A search's line in the table of all plans and searches: its trials, and the best so far in place of verdicts."""
+    study = standing.study
     if standing.trials is None:
-        return StatusRow(standing.study.name, f"?/{standing.study.trials}", 0, 0, 0, 0, standing.why, standing.updated)
-    waiting = max(0, standing.study.trials - len(standing.own))
+        return StatusRow(study.family, "search", study.name, f"?/{study.trials}", 0, 0, 0, 0, standing.why, standing.updated)
+    waiting = max(0, study.trials - len(standing.own))
     numbers = (standing.number("running"), waiting, standing.number("failed"), standing.number("diverged"))
-    return StatusRow(standing.study.name, f"{standing.over}/{standing.study.trials}", *numbers, best(standing), standing.updated)
+    done = f"{standing.over}/{study.trials}"
+    return StatusRow(study.family, "search", study.name, done, *numbers, best(standing), standing.updated)
 
 
 def best(standing: SearchStatus) -> str:

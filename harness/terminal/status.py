@@ -49,8 +49,10 @@ class PlanStatus:
 
 @dataclass(frozen=True)
 class StatusRow:
-    """A line of the table of all plans and searches."""
+    """A line of the table of all plans and searches: a `stage` of the experiment called `family`."""
 
+    family: str
+    stage: str
     name: str
     done: str
     running: int
@@ -65,9 +67,8 @@ def row(standing: PlanStatus) -> StatusRow:
     """A plan's line."""
     counts, waiting = standing.counts, standing.counts.pending + standing.counts.interrupted
     done = f"{counts.done}/{counts.total}"
-    return StatusRow(
-        standing.plan.name, done, counts.running, waiting, counts.failed, counts.diverged, verdicts(standing), standing.updated
-    )
+    plan, numbers = standing.plan, (counts.running, waiting, counts.failed, counts.diverged)
+    return StatusRow(plan.family, plan.stage, plan.name, done, *numbers, verdicts(standing), standing.updated)
 
 
 def overview(rows: Sequence[StatusRow]) -> RenderableType:
@@ -114,7 +115,7 @@ def one_plan(standing: PlanStatus, records: Mapping[str, Record], paths: Paths, 
     if standing.resumed:
         flag = f"{phrases.plural(standing.resumed, 'run')} {phrases.RESUMED} (by the program itself)"
         lines += [Text(), styled((flag, WARNING))]
-    if phrases.tunes(plan) and (found := choices(plan, records)):
+    if plan.stage == "tuning" and (found := choices(plan, records)):
         lines.append(chosen(plan, found))
     rows = []
     for state in ("running", "interrupted", "diverged", "failed"):

@@ -12,14 +12,26 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from harness.store.paths import Paths
 from harness.tracking.login import home_folder, read_login
 from harness.tracking.page import Ending, Page, without_secrets
 
-INIT_S = 10.0
-FINISH_S = 15.0
-ASK_S = 10.0
-GRACE_S = 2.0  # for wandb's own time limits to come first
+
+class Limits(BaseModel):
+    """How long the mirror and `harness sync` wait, in seconds. The mirror gets it from its starter as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    poll_s: float = 1.0  # between two looks at the runs' files
+    init_s: float = 10.0  # for wandb to open a run
+    finish_s: float = 15.0  # for wandb to deliver the rest of a run
+    ask_s: float = 10.0  # for W&B's API to answer
+    grace_s: float = 2.0  # for wandb's own time limits to come first
+    confirm_after_s: tuple[float, ...] = (0.0, 1.0, 2.0)  # W&B counts rows a little after it took them
+    offline_for_s: float = 600.0  # after trouble with the server, runs that begin are written to disk
+    closing_s: float = 15.0  # for the mirror to finish everything, then it is killed
+    send_every_s: float | None = None  # wandb sends rows; None: at its own interval, 15 s
 
 
 class UnreachableError(Exception):
@@ -37,9 +49,9 @@ class Hardware:
 class OpenRun:
     """A run that wandb has open."""
 
-    def __init__(self, run: Any, online: bool, finish_s: float) -> None:
+    def __init__(self, run: Any, online: bool, limits: Limits) -> None:
         self._run = run
-        self._finish_s = finish_s
+        self._limits = limits
         self.online = online
         self.url: str | None = run.url if online else None
         self.rows_there = int(run.starting_step)  # each row was one step
@@ -51,7 +63,7 @@ class OpenRun:
 
     def finish(self, ending: Ending) -> None:
         """Hand over the ending and wait until all of the run is delivered, or on disk. Raises UnreachableError."""
-        with told_of(), _at_most(self._finish_s + GRACE_S):
+        with told_of(), _at_most(self._limits.finish_s + self._limits.grace_s):
             self._run.summary.update(dict(ending.summary))
             if ending.tags:
                 self._run.tags = (*(self._run.tags or ()), *ending.tags)
@@ -68,7 +80,7 @@ class OpenRun:
                     artifact.add_dir(str(file), policy="immutable")
                 else:
                     artifact.add_file(str(file), policy="immutable")
-            self._run.log_artifact(artifact).wait(timeout=int(self._finish_s))
+            self._run.log_artifact(artifact).wait(timeout=int(self._limits.finish_s))
 
     @property
     def folder(self) -> Path:
@@ -84,8 +96,8 @@ class OpenRun:
 class Client:
     """wandb, set up so that its files stay in `paths.wandb` and its own chatter out of sight."""
 
-    def __init__(self, paths: Paths, finish_s: float = FINISH_S) -> None:
-        self.paths, self.finish_s = paths, finish_s
+    def __init__(self, paths: Paths, limits: Limits) -> None:
+        self.paths, self.limits = paths, limits
         root = paths.root.absolute()
         for name, place in (("WANDB_CACHE_DIR", "cache"), ("WANDB_DATA_DIR", "data")):
             os.environ.setdefault(name, str(root / "cache" / "wandb" / place))
@@ -98,10 +110,10 @@ class Client:
         self.root = root
 
     def open(self, page: Page, online: bool, hardware: Hardware | None = None) -> OpenRun:
-        """Open the run, or go on with it where W&B has it already. Raises UnreachableError after at most 12 s."""
-        with told_of(), _at_most(INIT_S + GRACE_S):
+        """Open the run, or go on with it where W&B has it already. Raises UnreachableError, after 12 s at most."""
+        with told_of(), _at_most(self.limits.init_s + self.limits.grace_s):
             run = self._open(page, online, hardware)
-        opened = OpenRun(run, online, self.finish_s)
+        opened = OpenRun(run, online, self.limits)
         if not online:
             self._remove_earlier(page.id, opened.folder)
         return opened
@@ -119,11 +131,12 @@ class Client:
             run_tags=page.tags,
             resume="allow" if online else None,  # offline, every folder holds the run from its first row
             reinit="create_new",
-            init_timeout=INIT_S,
-            finish_timeout=self.finish_s,
+            init_timeout=self.limits.init_s,
+            finish_timeout=self.limits.finish_s,
             finish_timeout_raises=True,
             # What a kill loses of a run's file; all of it can be written again from metrics.jsonl.
             x_transaction_log_flush_interval=1.0,
+            x_file_stream_transmit_interval=self.limits.send_every_s,
             x_disable_stats=hardware is None,
             x_stats_pid=hardware.pid if hardware else os.getpid(),
             x_stats_gpu_device_ids=list(hardware.gpus) if hardware and hardware.gpus else None,
@@ -148,14 +161,14 @@ class Client:
 
     def rows_at(self, path: str) -> int:
         """How many rows W&B has of the run at `path`. Raises UnreachableError."""
-        with told_of(), _at_most(ASK_S + GRACE_S):
+        with told_of(), _at_most(self.limits.ask_s + self.limits.grace_s):
             import wandb
 
-            return int(wandb.Api(timeout=int(ASK_S)).run(path).lastHistoryStep) + 1
+            return int(wandb.Api(timeout=max(1, int(self.limits.ask_s))).run(path).lastHistoryStep) + 1
 
     def reset(self) -> None:
         """End wandb's service with all that is open: after a failed `init` the run's id would stay in use."""
-        with told_of(), _at_most(FINISH_S + GRACE_S):
+        with told_of(), _at_most(self.limits.finish_s + self.limits.grace_s):
             import wandb
 
             wandb.teardown()

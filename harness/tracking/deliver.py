@@ -10,20 +10,23 @@ import hashlib
 import json
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import StoreError
 from harness.experiment.plan import Plan
-from harness.store import atomic
+from harness.store import atomic, lease
 from harness.store.paths import RunPaths
 from harness.store.records import Store
 from harness.tracking import delivery
-from harness.tracking.client import Client, UnreachableError
-from harness.tracking.mirror import Mirror, end_after
+from harness.tracking.client import Client, Limits, UnreachableError
+from harness.tracking.mirror import Runs, end_after
 from harness.tracking.page import Ending, Page, secrets_in, without_secrets
+from harness.tracking.session import Session
+from harness.tracking.uploader import Uploader
 from harness.tracking.workspace import make
 
 LEFT_S = 10.0  # after its time was up, for a command that was killed and ends nothing
@@ -83,8 +86,15 @@ def _parcel(store: Store, run_id: str, uploads: Collection[str]) -> Parcel | Non
 
 
 def mirrored_runs(store: Store) -> list[str]:
-    """Every run that was to be mirrored, sorted."""
-    found = (path.stem for path in store.paths.wandb.glob("runs/*.json"))
+    """Every run that was to be mirrored, sorted: also those that a mirror which was killed did not see."""
+    found = {path.stem for path in store.paths.wandb.glob("runs/*.json")}
+    for file in store.paths.tracking_sessions.glob("*.json"):
+        with suppress(
+            StoreError, FileNotFoundError
+        ):  # its mirror ends just now; or its plan cannot be read, which is told elsewhere
+            session = atomic.read_json(file, Session)
+            runs = (run_id for run_id in Runs(store, session).ids() if run_id not in found)
+            found |= {run_id for run_id in runs if session.worker(lease.newest(store.paths.run(run_id).folder))}
     return sorted(run_id for run_id in found if store.paths.run(run_id).folder.is_dir())
 
 
@@ -95,35 +105,25 @@ def deliver(store: Store, client: Client, parcels: Iterable[tuple[str, Sequence[
     the rest is left for later.
     """
     said: list[str] = []
-    mirror = Mirror(store, client, said.append, falls_back=False)
+    uploader = Uploader(store, client, said.append, falls_back=False)
     for run_id, uploads in parcels:
         said.clear()
-        mirror.begin(run_id)
-        whole = _uploaded(mirror, run_id, uploads, said.append)
-        arrived = mirror.end(run_id) and whole
-        mirror.tick()  # links of runs whose lease was busy
+        if not uploader.reserve(run_id):
+            yield {"run": run_id, "delivered": False, "error": "another process delivers it now"}
+            continue
+        files = _files(store.paths.run(run_id))
+        opened = uploader.begin(run_id)
+        attached = [uploader.attach(run_id, kind, files[kind]) for kind in uploads if opened]
+        arrived = uploader.finish(run_id) and all(attached)
+        uploader.send()  # links of runs whose lease was busy
         if arrived:
             known = delivery.load(store.paths, run_id)
             yield {"run": run_id, "delivered": True, "url": known.url if known else None}
         else:
             error = "; ".join(dict.fromkeys(said)) or "W&B has fewer rows than were sent"
             yield {"run": run_id, "delivered": False, "error": error}
-        if mirror.unopened >= GIVES_UP_AFTER:
+        if uploader.unopened >= GIVES_UP_AFTER:
             return
-
-
-def _uploaded(mirror: Mirror, run_id: str, kinds: Sequence[str], say: Callable[[str], None]) -> bool:
-    """Whether all of them were uploaded; each that was is remembered, whatever becomes of the others."""
-    if not mirror.is_open(run_id):
-        return False
-    failed = False
-    for kind in kinds:
-        try:
-            mirror.upload(run_id, kind, _files(mirror.store.paths.run(run_id))[kind])
-        except (UnreachableError, StoreError) as error:
-            say(f"{kind}: {error}")
-            failed = True
-    return not failed
 
 
 def deliver_report(client: Client, plan: Plan, folder: Path) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_after(float(seconds) + LEFT_S)
     store, wanted = Store.open(Path(root), create=False), json.load(sys.stdin)
-    client = Client(store.paths, finish_s=float(seconds))
+    client = Client(store.paths, Limits(finish_s=float(seconds)))
     tried = 0
     for told in deliver(store, client, wanted["runs"]):
         tried += 1

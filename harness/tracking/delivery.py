@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -46,15 +45,6 @@ def load(paths: Paths, run_id: str) -> Delivery | None:
         return None
     except StoreError:
         return Delivery()  # only a memory: W&B itself is asked how many rows it has
-
-
-def mark(paths: Paths, run_id: str) -> None:
-    """Remember that the run is to be mirrored, whatever becomes of the mirror. Takes microseconds: what a crash of the machine
-    leaves of the file says as much. Raises OSError."""
-    path = paths.delivery(run_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError), path.open("xb") as file:
-        file.write(atomic.to_json(Delivery()))
 
 
 def save(paths: Paths, run_id: str, delivery: Delivery) -> None:

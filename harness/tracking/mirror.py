@@ -1,279 +1,193 @@
-"""Lines of a pipe, and the runs' own files -> runs in W&B: the mirror process. See the package for why it is one.
+"""The mirror process: shows the runs of one command in W&B while they train. See the package for why it is a process.
 
-It reads `{"run": id, …}` and `{"end": id}` until `{"close": true}` comes or nobody is left to write, follows metrics.jsonl of the
-runs between the two, and then has CLOSING_S to finish; after that it ends itself, with what it started.
+It looks at the files of the plan's or the search's runs. It shows a run from when a worker of its command holds the run's lease
+until the worker lets go of it. When the command closes, or has died and its last worker with it, the mirror has `closing_s` to
+deliver what is there; after that it kills itself, with what it started.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from harness.errors import HarnessError, StoreError
-from harness.experiment.run_id import Spec
-from harness.store import atomic
-from harness.store.lease import Holder, Timing, Watch
-from harness.store.provenance import Provenance, now
-from harness.store.records import Store, read_rows
-from harness.store.trialruns import memberships
+from harness.errors import StoreError
+from harness.store import atomic, lease
+from harness.store.lease import Holder
+from harness.store.provenance import now
+from harness.store.records import Store
+from harness.store.trialruns import trial_runs
 from harness.tracking import delivery
-from harness.tracking.client import Client, Hardware, OpenRun, UnreachableError
-from harness.tracking.delivery import Delivery
-from harness.tracking.feed import lines
-from harness.tracking.page import ending, page, without_secrets
+from harness.tracking.client import Client, Hardware, Limits
+from harness.tracking.page import without_secrets
+from harness.tracking.session import Session
+from harness.tracking.uploader import Uploader, read_provenance
 
-POLL_S = 1.0
-CLOSING_S = 15.0
-CONFIRM_AFTER_S = (0.0, 1.0, 2.0)  # W&B counts rows a little after it took them
-OFFLINE_FOR_S = 600.0  # after trouble with the server, runs that begin are written to disk
 NICE = 10  # training goes first
+LOOKS = 1000  # at runs, each time: about 5 ms
 
 
-@dataclass
-class Followed:
-    """One run that the mirror has open: what was handed over, and how its file looked then."""
+class Runs:
+    """The runs of a session's plan or search, of which `changed` finds those whose folder changed, at a small cost."""
 
-    run_id: str
-    open_run: OpenRun
-    hardware: Hardware | None
-    sent: list[str]  # a digest of each row; empty: W&B has it from before, and nothing here says which it is
-    stamp: tuple[int, int] | None = None  # of metrics.jsonl when it was last read
-    known: Delivery = field(default_factory=Delivery)
+    def __init__(self, store: Store, session: Session) -> None:
+        self._store = store
+        target = store.paths.root / session.target
+        self._search = store.paths.study(target.parent.name) if target.name == "search.json" else None
+        self._known_trials: set[int] = set()
+        plan = None if self._search else store.load_plan(target.stem)
+        self._ids = list(dict.fromkeys(run.id for run in plan.runs)) if plan else []
+        self._next = 0
+        self._seen: dict[str, tuple[int, int]] = {}  # when the folder last changed, and how often it was seen so
+
+    def ids(self) -> Sequence[str]:
+        """All of them, in the order in which they are trained."""
+        if self._search is not None and self._search.trials.is_dir():
+            numbers = {int(path.name) for path in self._search.trials.iterdir() if path.name.isdecimal()}
+            for number in sorted(numbers - self._known_trials):
+                if runs := trial_runs(self._search, number):
+                    self._known_trials.add(number)
+                    self._ids += [run_id for run_id in runs if run_id not in self._ids]
+        return self._ids
+
+    def changed(self, most: int | None = None) -> Iterator[str]:
+        """Of all runs, or of the next `most` of them, in turn, those whose folder changed since they were last looked at."""
+        ids = self.ids()
+        for _ in range(len(ids) if most is None else min(most, len(ids))):
+            self._next = (self._next + 1) % len(ids)
+            if self._has_changed(ids[self._next]):
+                yield ids[self._next]
+
+    def _has_changed(self, run_id: str) -> bool:
+        """Each lease, row and result changes the folder's time; as clocks have ticks, what is new is reported twice."""
+        try:
+            changed = self._store.paths.run(run_id).folder.stat().st_mtime_ns
+        except OSError:  # not begun; a file system that is away comes back
+            return False
+        before, looks = self._seen.get(run_id, (0, 0))
+        looks = looks + 1 if changed == before else 1
+        self._seen[run_id] = changed, looks
+        return looks <= 2
 
 
 class Mirror:
-    """Runs as W&B shows them. `falls_back`: what cannot be shown online is written to disk, for W&B's own tools."""
+    """Follows the runs of a session by their files."""
 
-    def __init__(
-        self, store: Store, client: Client, say: Callable[[str], None], *, online: bool = True, falls_back: bool = True
-    ) -> None:
-        self.store, self.client, self.say = store, client, say
-        self.online, self.falls_back = online, falls_back
-        self.offline_until = -1.0
-        self.unopened = 0  # runs in a row that W&B did not open
-        self.watch = Watch(Timing(), Holder.here())
-        self._followed: dict[str, Followed] = {}
-        self._to_link: dict[str, str] = {}
+    def __init__(self, store: Store, session: Session, uploader: Uploader) -> None:
+        self.store, self.session, self.uploader = store, session, uploader
+        self.runs = Runs(store, session)
+        self._here = Holder.here()
+        self._watched: set[str] = set()  # looked at each time: runs in training, and those that another process delivers
+        self._shown: dict[str, int] = {}  # open runs, by their leases' numbers
+        self._done: dict[str, int] = {}  # leases that are dealt with
 
-    def begin(self, run_id: str, hardware: Hardware | None = None) -> None:
-        """Follow a run; one that is followed already goes on."""
-        if run_id not in self._followed:
-            online = self.online and time.monotonic() >= self.offline_until
-            self._open(run_id, online, hardware)
+    @property
+    def training(self) -> bool:
+        """Whether a run is shown that a worker still trains."""
+        return bool(self._shown)
 
-    def tick(self) -> None:
-        """Hand over the rows that are new."""
-        for run_id in list(self._followed):
-            if run_id in self._followed:  # trouble with one closes the others
-                self._catch_up(self._followed[run_id])
-        for run_id, url in list(self._to_link.items()):
-            self._link(run_id, url)
+    def look(self, most: int | None = LOOKS) -> None:
+        """Open, bring up to date and finish runs, as their files say."""
+        for run_id in chain(list(self._watched), self.runs.changed(most)):
+            try:
+                self._attend(run_id)
+            except StoreError as error:
+                self.uploader.say(str(error))
+                self._watched.add(run_id)
+        self.uploader.send()
 
-    def end(self, run_id: str) -> bool:
-        """Finish a run, however it ended; whether all of it is known to have arrived. Files that are no longer read are left."""
-        if run_id not in self._followed:
-            return False
-        self._catch_up(self._followed[run_id])
-        followed = self._followed.pop(run_id, None)
-        if followed is None:  # trained anew, and its new page could not be opened
-            return False
-        try:
-            result = self.store.result(run_id)
-            followed.open_run.finish(ending(result))
-            return followed.open_run.online and self._confirm(followed)
-        except UnreachableError as error:
-            self.say(f"{run_id}: {error}; harness sync delivers the rest")
-            self.offline_until = time.monotonic() + OFFLINE_FOR_S
-        except StoreError as error:
-            self.say(str(error))
-        return False
+    def finish(self) -> bool:
+        """Deliver what is there; whether `harness sync` knows of every run that was found."""
+        self.look(most=None)
+        self.uploader.finish_all()
+        return all(self.store.paths.delivery(run_id).exists() for run_id in {*self._watched, *self._shown, *self._done})
 
-    def end_all(self) -> None:
-        """Finish what is open."""
-        for run_id in list(self._followed):
-            self.end(run_id)
-        self.tick()
+    def _attend(self, run_id: str) -> None:
+        seen = lease.newest(self.store.paths.run(run_id).folder)
+        worker = self.session.worker(seen)
+        number, held = 0, False
+        if seen is not None and worker is not None and worker.pid != self._here.pid:  # which writes pages' addresses down
+            number, held = seen.number, not (seen.released or worker.is_dead_here(self._here))
+        if run_id in self._shown and not (held and number == self._shown[run_id]):
+            self._done[run_id] = self._shown.pop(run_id)
+            self.uploader.finish(run_id)
+        self._watched.discard(run_id)
+        if worker is None or number <= self._done.get(run_id, 0):
+            return
+        if held:
+            self._watched.add(run_id)
+        if run_id in self._shown or not self._has_news(run_id, number, held):
+            return
+        if not self.uploader.reserve(run_id):
+            self._watched.add(run_id)  # another process still delivers what was before
+            return
+        self._shown[run_id] = number
+        self.uploader.begin(run_id, self._hardware(run_id, worker) if held else None)
+        if not held:
+            self.uploader.finish(run_id)
+            self._done[run_id] = self._shown.pop(run_id)
 
-    def is_open(self, run_id: str) -> bool:
-        """Whether wandb has the run open."""
-        return run_id in self._followed
+    def _has_news(self, run_id: str, number: int, held: bool) -> bool:
+        """Whether there is something to show: training has begun, or came to an end that has not arrived yet.
 
-    def upload(self, run_id: str, kind: str, file: Path) -> None:
-        """Attach a file to a run that is open, and remember that it arrived. Raises UnreachableError, StoreError."""
-        followed, digest = self._followed[run_id], atomic.digest(file)
-        followed.open_run.upload(f"{kind}-{run_id}", kind, [file])
-        followed.known = _changed(followed.known, uploaded={**followed.known.uploaded, kind: digest})
-        delivery.save(self.store.paths, run_id, followed.known)
-
-    def _open(self, run_id: str, online: bool, hardware: Hardware | None, *, last: bool = False) -> None:
-        known = delivery.load(self.store.paths, run_id) or Delivery()
+        A lease may also have served to set a result aside, or found the run ended.
+        """
         paths = self.store.paths.run(run_id)
-        try:
-            spec = atomic.read_json(paths.spec, Spec)
-            plans, _ = self.store.load_plans()
-            trials = memberships(self.store.paths).get(run_id, ())
-            shown = page(run_id, spec, plans, _provenance(paths.provenance), paths.folder, trials)
-            if delivery.outdated(known.rows, delivery.row_digests(read_rows(paths.metrics))):
-                known = Delivery(attempt=known.attempt + 1)
-            delivery.save(self.store.paths, run_id, known)
-        except (HarnessError, FileNotFoundError) as error:
-            self.say(f"{run_id}: not mirrored: {error}")
-            return
-        try:
-            opened = self.client.open(replace(shown, id=delivery.wandb_id(run_id, known)), online, hardware)
-        except UnreachableError as error:
-            self.unopened += 1
-            falls_back = self.falls_back and not last  # also from offline: wandb's service may have died
-            self.say(f"{run_id}: {error}" + ("; going on offline, harness sync delivers it" if falls_back else ""))
-            if falls_back:
-                self._go_offline()
-                self._open(run_id, False, hardware, last=True)
-            return
-        self.unopened = 0
-        sent: list[str] = []
-        if online:
-            # W&B says how many rows it has; which they are is remembered here.
-            unknown = [""] * max(0, opened.rows_there - len(known.rows))
-            sent = [*known.rows[: opened.rows_there], *unknown]
-            known = _changed(known, url=opened.url, rows=tuple(sent), confirmed=opened.rows_there, ending=None)
-        followed = Followed(run_id, opened, hardware, sent, known=known)
-        self._followed[run_id] = followed
-        self._catch_up(followed)
+        if held:
+            return paths.provenance.exists() and not paths.result.exists()
+        if paths.result.exists():
+            return not delivery.arrived(delivery.load(self.store.paths, run_id), paths)
+        return paths.metrics.exists() and not paths.earlier_result(number).exists()
 
-    def _go_offline(self) -> None:
-        """Nothing more goes to the server for a while; runs that are open are written to disk, from their first row."""
-        self.offline_until = time.monotonic() + OFFLINE_FOR_S
-        others = list(self._followed.values())
-        self._followed.clear()
-        try:
-            self.client.reset()
-        except UnreachableError as error:
-            self.say(f"W&B's service: {error}")
-        for followed in others:
-            self._open(followed.run_id, False, followed.hardware, last=True)
-
-    def _catch_up(self, followed: Followed) -> None:
-        paths = self.store.paths.run(followed.run_id)
-        try:
-            stamp = _stamp(paths.metrics)
-            rows = [] if stamp == followed.stamp else read_rows(paths.metrics)
-        except StoreError as error:
-            self.say(str(error))
-            return
-        if stamp == followed.stamp and stamp is not None:
-            return
-        digests = delivery.row_digests(rows)
-        if delivery.outdated(followed.sent, digests):
-            self._start_over(followed)
-            return
-        followed.stamp = stamp
-        try:
-            for row, digest in list(zip(rows, digests, strict=True))[len(followed.sent) :]:
-                followed.open_run.log(row)
-                followed.sent.append(digest)
-            if followed.open_run.online and followed.known.rows != tuple(followed.sent):
-                followed.known = _changed(followed.known, rows=tuple(followed.sent))
-            if followed.open_run.online:
-                delivery.save(self.store.paths, followed.run_id, followed.known)
-        except (UnreachableError, StoreError) as error:
-            self.say(f"{followed.run_id}: {error}")
-
-    def _start_over(self, followed: Followed) -> None:
-        """The run was trained anew, with other values: it gets another page."""
-        del self._followed[followed.run_id]
-        try:
-            followed.open_run.finish(ending(None))
-        except UnreachableError as error:
-            self.say(f"{followed.run_id}: {error}")
-        self._open(followed.run_id, followed.open_run.online, followed.hardware)
-
-    def _confirm(self, followed: Followed) -> bool:
-        """Ask W&B what it has: a run whose key was refused in between finishes without a word."""
-        run_id, paths = followed.run_id, self.store.paths.run(followed.run_id)
-        there = 0
-        for pause_s in CONFIRM_AFTER_S:
-            time.sleep(pause_s)
-            there = self.client.rows_at(followed.open_run.path)
-            if there >= len(followed.sent):
-                break
-        sums = atomic.digest(paths.result) if paths.result.exists() else None
-        complete = there >= len(followed.sent)
-        changes: dict[str, Any] = {"confirmed": there, "ending": sums if complete else None}
-        known = delivery.load(self.store.paths, run_id) or followed.known
-        delivery.save(self.store.paths, run_id, _changed(known, **changes))
-        if complete and sums is not None:
-            self.client.mark_delivered(run_id)
-            if followed.open_run.url is not None:
-                self._link(run_id, followed.open_run.url)
-        return complete
-
-    def _link(self, run_id: str, url: str) -> None:
-        self._to_link[run_id] = url
-        try:
-            # Only what has ended: until then the provenance belongs to the worker, and so does the lease.
-            if self.store.result(run_id) is None or delivery.link(self.store, run_id, url, self.watch):
-                del self._to_link[run_id]
-        except StoreError as error:
-            self.say(str(error))
-            del self._to_link[run_id]
+    def _hardware(self, run_id: str, worker: Holder) -> Hardware | None:
+        """The GPUs of the worker that trains the run; None on processors."""
+        origin = read_provenance(self.store.paths.run(run_id).provenance)
+        if origin is None or origin.accelerator != "cuda":
+            return None
+        return Hardware(worker.pid, _gpus(worker.pid))
 
 
-def _changed(known: Delivery, **changes: Any) -> Delivery:
-    return Delivery.model_validate({**dict(known), **changes})
-
-
-def _provenance(path: Path) -> Provenance | None:
+def _gpus(pid: int) -> tuple[int, ...]:
+    """What CUDA_VISIBLE_DEVICES says in a process; empty: all."""
     try:
-        return atomic.read_json(path, Provenance)
-    except FileNotFoundError:
-        return None
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return ()
+    value = next((each for each in variables if each.startswith(b"CUDA_VISIBLE_DEVICES=")), b"").partition(b"=")[2]
+    return tuple(int(part) for part in value.split(b",") if part.strip().isdigit())
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """Changes with the file, which is always replaced whole."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_mtime_ns, status.st_ino
+def follow(mirror: Mirror, limits: Limits, starter: int) -> bool:
+    """Look at the runs until the process that this one serves closes or, if it has died, its last worker has let go; then finish.
 
-
-def follow(mirror: Mirror, words: Iterable[list[str]], accelerators: Callable[[str], bool], starter: int) -> None:
-    """Do what the lines say until they end, then finish everything. `starter`: the process that this one serves."""
-    workers: set[int] = set()
-    for several in words:
-        closing = False
-        for word in map(json.loads, several):
-            if "run" in word:
-                workers.add(word["pid"])
-                gpus = tuple(int(part) for part in word["gpus"].split(",") if part.strip().isdigit())
-                mirror.begin(word["run"], Hardware(word["pid"], gpus) if accelerators(word["run"]) else None)
-            elif "end" in word:
-                mirror.end(word["end"])
-            else:
-                closing = True
-        mirror.tick()
-        # The end of the pipe does not do: processes that a task has started may hold it open, and outlive everybody.
-        if closing or (os.getppid() != starter and not any(map(_is_alive, workers))):
+    Whether `harness sync` knows of every run that was found.
+    """
+    while True:
+        closed = _told_to_close(limits.poll_s)
+        mirror.look()
+        # A pipe's end alone does not tell: processes that a task has started may hold it open, and outlive everybody.
+        alive = os.getppid() == starter
+        if (closed and alive) or not (alive or mirror.training):
             break
-    end_after(CLOSING_S)
-    mirror.end_all()
+    end_after(limits.closing_s)
+    return mirror.finish()
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def _told_to_close(within_s: float) -> bool:
+    """Whether the starter closes, or closed our standard input."""
+    ready, _, _ = select.select([sys.stdin], [], [], within_s)
+    if ready and os.read(sys.stdin.fileno(), 1):
+        return True
+    if ready:
+        time.sleep(within_s)  # a starter that has just been killed is gone by then
+    return bool(ready)
 
 
 def end_after(seconds: float) -> None:
@@ -286,27 +200,19 @@ def end_after(seconds: float) -> None:
     threading.Thread(target=end, daemon=True).start()
 
 
-def _trains_on_cuda(store: Store) -> Callable[[str], bool]:
-    def ask(run_id: str) -> bool:
-        try:
-            found = _provenance(store.paths.run(run_id).provenance)
-        except StoreError:  # said when the run is opened
-            return False
-        return found is not None and found.accelerator == "cuda"
-
-    return ask
-
-
 def main(argv: Sequence[str]) -> int:
-    """`<results> online|offline <process id of the starter>`."""
-    root, kind, starter = argv
+    """`<results> <file in wandb/sessions> online|offline <limits as JSON>`."""
+    root, name, kind, limits_json = argv
     os.nice(NICE)
-    # Whoever asks the workers to stop may signal everything; the mirror ends when they have, by the end of its pipe.
+    # Whoever asks the workers to stop may signal everything; the mirror ends when they have.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
-    store = Store.open(Path(root), create=False)
-    mirror = Mirror(store, Client(store.paths), _say, online=kind == "online")
-    follow(mirror, lines(sys.stdin.fileno(), POLL_S), _trains_on_cuda(store), int(starter))
+    store, limits = Store.open(Path(root), create=False), Limits.model_validate(json.loads(limits_json))
+    written = store.paths.tracking_sessions / name
+    session = atomic.read_json(written, Session)
+    uploader = Uploader(store, Client(store.paths, limits), _say, online=kind == "online")
+    if follow(Mirror(store, session, uploader), limits, session.starter.pid):
+        atomic.remove(written)
     return 0
 
 

@@ -90,7 +90,7 @@ def _use(asking: Sequence[Plan], trials: Sequence[Membership]) -> str:
     judged = [plan for plan in asking if plan.selection is None]
     if judged:
         return "rehearsal" if all(plan.rehearsal for plan in judged) else "evidence"
-    if any(plan.selection is not None and plan.selection.settings for plan in asking):
+    if any(plan.stage == "tuning" for plan in asking):
         return "tuning"
     return "search" if asking or trials else "without plan"
 

@@ -8,7 +8,7 @@ from toy_task import TOY, Config, Walk
 
 from harness.errors import DataError, Interrupted
 from harness.execution import attempt as attempts
-from harness.execution.attempt import Job, Means, attempt
+from harness.execution.attempt import AttemptOptions, Job, attempt
 from harness.experiment.run_id import Spec
 from harness.store import checkpoint
 from harness.store.check.run import check_run
@@ -26,7 +26,7 @@ def job(**config):
 
 def run(store, work, means=None):
     with store.take(RUN, Watch(Timing(), Holder.here())) as lease:
-        return attempt(work, store.paths.run(RUN), lease, means or Means())
+        return attempt(work, store.paths.run(RUN), lease, means or AttemptOptions())
 
 
 def bits(store):
@@ -89,7 +89,7 @@ def test_predictions_are_kept_as_arrays(store):
 @pytest.mark.parametrize("step", range(1, 12))
 def test_a_run_stopped_anywhere_goes_on_with_the_same_bits(store, reference, step):
     with pytest.raises(Interrupted):
-        run(store, job(), Means(should_stop=stops_at(step)))
+        run(store, job(), AttemptOptions(should_stop=stops_at(step)))
     assert store.record(RUN).state == "interrupted"
     assert run(store, job()).state == "completed"
     assert bits(store) == reference
@@ -97,13 +97,13 @@ def test_a_run_stopped_anywhere_goes_on_with_the_same_bits(store, reference, ste
 
 
 def test_a_checkpoint_after_every_step_changes_no_bit(store, reference):
-    run(store, job(), Means(checkpoint_every_s=0.0))
+    run(store, job(), AttemptOptions(checkpoint_every_s=0.0))
     assert bits(store) == reference
 
 
 def test_rows_after_the_checkpoint_are_cut_away(store, reference):
     with pytest.raises(Interrupted):
-        run(store, job(), Means(should_stop=stops_at(6)))
+        run(store, job(), AttemptOptions(should_stop=stops_at(6)))
     with store.paths.run(RUN).metrics.open("a") as file:
         file.write('{"epoch": 2, "score": 1e9}\n{"epoch": 3, "sco')
     run(store, job())
@@ -112,7 +112,7 @@ def test_rows_after_the_checkpoint_are_cut_away(store, reference):
 
 def test_a_torn_checkpoint_is_reported_and_the_run_starts_again(store, reference):
     with pytest.raises(Interrupted):
-        run(store, job(), Means(should_stop=stops_at(6)))
+        run(store, job(), AttemptOptions(should_stop=stops_at(6)))
     paths = store.paths.run(RUN)
     paths.checkpoint.write_bytes(paths.checkpoint.read_bytes()[:-10])
     run(store, job())
@@ -122,7 +122,7 @@ def test_a_torn_checkpoint_is_reported_and_the_run_starts_again(store, reference
 
 def test_torn_spec_and_provenance_are_written_again(store, reference):
     with pytest.raises(Interrupted):
-        run(store, job(), Means(should_stop=stops_at(6)))
+        run(store, job(), AttemptOptions(should_stop=stops_at(6)))
     paths = store.paths.run(RUN)
     paths.spec.write_text("{")
     paths.provenance.write_text("{")
@@ -136,8 +136,8 @@ def test_the_threads_of_the_first_start_are_used_again(store, monkeypatch):
     used = []
     monkeypatch.setattr(attempts, "use_threads", used.append)
     with pytest.raises(Interrupted):
-        run(store, job(), Means(threads=3, should_stop=stops_at(2)))
-    run(store, job(), Means(threads=8))
+        run(store, job(), AttemptOptions(threads=3, should_stop=stops_at(2)))
+    run(store, job(), AttemptOptions(threads=8))
     assert used == [3, 3]
 
 
@@ -147,9 +147,9 @@ def test_a_start_of_which_nothing_is_left_is_no_origin(store, monkeypatch):
 
     monkeypatch.setattr(Walk, "advance", killed)
     with pytest.raises(KeyboardInterrupt):
-        run(store, job(), Means(threads=3, device="cuda", command=("one",)))
+        run(store, job(), AttemptOptions(threads=3, device="cuda", command=("one",)))
     monkeypatch.undo()
-    run(store, job(), Means(threads=1, command=("two",)))
+    run(store, job(), AttemptOptions(threads=1, command=("two",)))
     paths = store.paths.run(RUN)
     origin = json.loads(paths.provenance.read_text())
     assert (origin["threads"], origin["accelerator"], origin["command"], origin["restarts"]) == (1, "cpu", ["two"], [])
@@ -157,10 +157,10 @@ def test_a_start_of_which_nothing_is_left_is_no_origin(store, monkeypatch):
 
 
 def test_a_failure_retried_from_the_beginning_leaves_the_origin_to_the_retry(store):
-    run(store, job(fail_at=2), Means(threads=3))
+    run(store, job(fail_at=2), AttemptOptions(threads=3))
     with store.take(RUN, Watch(Timing(), Holder.here())) as lease:
         store.set_aside(RUN, lease, keep_checkpoint=False)
-    run(store, job(), Means(threads=1))
+    run(store, job(), AttemptOptions(threads=1))
     paths = store.paths.run(RUN)
     origin = json.loads(paths.provenance.read_text())
     assert (origin["threads"], origin["restarts"]) == (1, [])
@@ -169,7 +169,7 @@ def test_a_failure_retried_from_the_beginning_leaves_the_origin_to_the_retry(sto
 
 
 def test_the_weights_are_kept_on_request(store):
-    run(store, job(), Means(keep_weights=True))
+    run(store, job(), AttemptOptions(keep_weights=True))
     assert checkpoint.unpack(store.paths.run(RUN).checkpoint.read_bytes())["training"]["epoch"] == 3
 
 
@@ -231,7 +231,7 @@ def test_a_superseded_attempt_writes_nothing_more(store):
         return False
 
     with pytest.raises(SupersededError):
-        run(store, job(), Means(should_stop=taken_over_meanwhile))
+        run(store, job(), AttemptOptions(should_stop=taken_over_meanwhile))
     paths = store.paths.run(RUN)
     assert len(read_rows(paths.metrics)) == 1
     assert not paths.result.exists()
@@ -244,7 +244,7 @@ def test_a_run_without_epochs_completes(store):
 
 def test_a_checkpoint_holds_the_rows_so_that_they_need_no_other_file(store):
     with pytest.raises(Interrupted):
-        run(store, job(), Means(should_stop=stops_at(6)))
+        run(store, job(), AttemptOptions(should_stop=stops_at(6)))
     saved = checkpoint.unpack(store.paths.run(RUN).checkpoint.read_bytes())
     assert [row["epoch"] for row in saved["rows"]] == [1]
     assert Walk(Config(), 3).load_state_dict(saved["training"]) is None

@@ -15,10 +15,10 @@ from harness.errors import InputError, PlanChanged
 from harness.execution.replan import reconcile, registration
 from harness.experiment import load_experiment
 from harness.experiment.claims import KINDS, DeclineClaim
-from harness.experiment.plan import Plan, make_plan
+from harness.experiment.plan import Plan, make_plan, stage_name, task_of
 from harness.experiment.run_id import canonical_json, run_id
 from harness.tasks.cifar_resnet.config import Config
-from harness.tasks.protocol import Location, Neutral, identity, location_paths
+from harness.tasks.protocol import Location, Neutral, identity, location_paths, parse_config
 
 EXPERIMENT = """
 question: q?
@@ -212,6 +212,32 @@ def test_the_plan_of_a_tuned_experiment_tries_every_variant_under_every_setting_
     assert plan.selection.groups == {"a": ("a, lr=0.1", "a, lr=0.2"), "b": ("b, lr=0.1", "b, lr=0.2")}
     untuned = planned(tmp_path, text.partition("tune:")[0])
     assert plan.selection.then == Plan.model_validate({**dict(untuned), "runs": ()})
+
+
+STAGES = {"x": ("x", "evidence"), "x@smoke+123abc": ("x@smoke+123abc", "evidence"), "x.tuning": ("x", "tuning")}
+STAGES |= {"x.top": ("x", "top"), "x@smoke.final": ("x@smoke", "final")}
+
+
+@pytest.mark.parametrize(("name", "expected"), STAGES.items())
+def test_a_plan_written_before_plans_said_their_stage_is_told_by_its_name(
+    tmp_path: Path, name: str, expected: tuple[str, str]
+) -> None:
+    values = planned(tmp_path).model_dump(mode="json", by_alias=True)
+    old = {key: value for key, value in {**values, "name": name}.items() if key != "stage"}
+    plan = Plan.model_validate_json(json.dumps(old))
+    assert (plan.family, plan.stage) == expected
+    assert stage_name(plan.family, plan.stage) == name
+    assert Plan.model_validate_json(plan.model_dump_json(by_alias=True)) == plan
+
+
+def test_a_tuned_experiment_has_a_plan_for_each_stage_and_runs_do_not_depend_on_it(tmp_path: Path) -> None:
+    text = EXPERIMENT + "config: {data.validation_size: 100}\ntune: {space: {optimizer.lr: [0.1, 0.2]}, seeds: 2}\n"
+    plan = planned(tmp_path, text)
+    assert plan.selection is not None
+    assert [(each.family, each.stage) for each in (plan, plan.selection.then)] == [("x", "tuning"), ("x", "evidence")]
+    configs = {label: parse_config(task_of(plan), config) for label, config in plan.variants.items()}
+    moved = Plan.model_validate({**dict(plan), "stage": "evidence"})
+    assert moved.with_runs(configs, range(1000, 1002)).runs == plan.runs
 
 
 def test_differences_are_by_dotted_path() -> None:

@@ -2,59 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from searching import SPACE, begun, toy_search, watch
 
-from harness.errors import EXIT_OK
-from harness.launch.search_supervisor import _Resumption
-from harness.search.broker import Desk, Ending
+from harness.errors import EXIT_BAD_INPUT, EXIT_OK
+from harness.launch.search_supervisor import StudyTrials
+from harness.search.broker import Ending, TrialBroker
 from harness.store.records import Store
 
 
-class Crew:
-    """Workers that do what they are told each time they are started again, and leave."""
+class Left:
+    """Workers that have left."""
 
-    exit_code = EXIT_OK
+    alive = False
     logs = (Path("worker-0.log"),)
 
-    def __init__(self, work: Callable[[], object]) -> None:
-        self.work, self.times = work, 0
-
-    def refill(self) -> None:
-        self.times += 1
-        self.work()
-
-    def poll(self) -> bool:
-        return True
+    def __init__(self, exit_code: int = EXIT_OK) -> None:
+        self.exit_code = exit_code
 
 
 @pytest.fixture
-def desk(store: Store, tmp_path: Path) -> Desk:
+def broker(store: Store, tmp_path: Path) -> TrialBroker:
     return begun(store, toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 3}}"))
 
 
-def test_workers_that_begin_nothing_are_started_again_once(desk: Desk) -> None:
-    crew = Crew(lambda: None)
-    resumption = _Resumption(crew, desk, watch())  # type: ignore[arg-type]  # in the workers' place
-    assert resumption.began(stopped=False)
-    assert not resumption.began(stopped=False)
-    assert crew.times == 1
-    assert resumption.complaints == ("the workers leave although the target is not met, and began no trial; see worker-0.log",)
+def needed(work: StudyTrials, workers: Left | None = None) -> bool:
+    return work.needs_workers(work.read(), workers or Left())  # type: ignore[arg-type]  # in the workers' place
 
 
-def test_workers_that_get_on_are_started_until_the_target_is_met(desk: Desk) -> None:
-    def train_one() -> None:
-        ticket = desk.ask(watch())
-        assert ticket is not None
-        with ticket.lease:
-            desk.tell(ticket, Ending("completed", (50.0,)))
+def test_workers_that_begin_nothing_are_started_again_once(store: Store, broker: TrialBroker) -> None:
+    work = StudyTrials(store, broker, watch())
+    assert needed(work)
+    assert not needed(work)
+    assert work.complaints == ("the workers leave although the target is not met, and began no trial; see worker-0.log",)
 
-    crew = Crew(train_one)
-    resumption = _Resumption(crew, desk, watch())  # type: ignore[arg-type]  # in the workers' place
-    while resumption.began(stopped=False):
-        pass
-    assert crew.times == 3
-    assert resumption.complaints == ()
+
+def test_workers_that_left_with_an_error_are_not_started_again(store: Store, broker: TrialBroker) -> None:
+    work = StudyTrials(store, broker, watch())
+    assert not needed(work, Left(EXIT_BAD_INPUT))
+    assert work.complaints == ()
+
+
+def test_workers_that_get_on_are_started_until_the_target_is_met(store: Store, broker: TrialBroker) -> None:
+    work, times = StudyTrials(store, broker, watch()), 0
+    while needed(work):
+        times += 1
+        taken = broker.ask(watch())
+        assert taken is not None
+        with taken.lease:
+            broker.tell(taken, Ending("completed", (50.0,)))
+    assert times == 3
+    assert work.complaints == ()

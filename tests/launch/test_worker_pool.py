@@ -1,5 +1,5 @@
+import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import DeviceError
+from harness.errors import DeviceError, HarnessError
 from harness.execution.devices import gpu_names, resolve_device
+from harness.execution.options import WorkerOptions
 from harness.launch.worker_pool import Workers, plan_target
 
 TESTS = Path(__file__).parents[1]
-QUICK = ("--poll-s", "0.05", "--beat-s", "0.1", "--stale-s", "1")
+QUICK = WorkerOptions(poll_s=0.05, beat_s=0.1, stale_s=1)
 
 
 @pytest.fixture
@@ -90,8 +91,8 @@ def test_a_run_that_kills_its_workers_fails_and_the_others_complete(store, toy_p
 def test_a_retry_happens_once_however_many_children_and_restarts(store, toy_plan, environment):
     plan = toy_plan({"broken": {"fail_at": 1}, "base": {}}, seeds=2)
     store.save_plan(plan)
-    for options in ((), ("--retry", "failed")):
-        with Workers(store, plan_target(store, plan), 2, options=(*QUICK, *options), environment=environment) as workers:
+    for options in (QUICK, QUICK.replaced(retry=("failed",))):
+        with Workers(store, plan_target(store, plan), 2, options=options, environment=environment) as workers:
             assert workers.wait() == 1
     for run in plan.runs[::2]:
         assert len(list(store.paths.run(run.id).folder.glob("result.*.json"))) == 1
@@ -105,25 +106,64 @@ def test_bad_input_comes_back_as_one_line_for_people(store, toy_plan, environmen
     assert workers.complaints() == ["no toys in the box; put some in"]
 
 
-def test_an_error_of_the_harness_itself_comes_back_with_where_to_read_it(store, toy_plan, environment, tmp_path):
-    broken = "from harness.store.records import Store\nStore.open = lambda *_: 1 // 0\n"
-    (tmp_path / "sitecustomize.py").write_text(broken)
-    plan = toy_plan()
+@pytest.fixture
+def pool(store, toy_plan, environment, tmp_path):
+    """Makes workers of a plan whose Python runs some code of the test's first."""
+
+    def make(code, count=1, **options):
+        (tmp_path / "sitecustomize.py").write_text(code)
+        plan = toy_plan()
+        store.save_plan(plan)
+        paths = os.pathsep.join([str(tmp_path), environment["PYTHONPATH"]])
+        options = WorkerOptions(**options)
+        return Workers(store, plan_target(store, plan), count, options=options, environment={**environment, "PYTHONPATH": paths})
+
+    return make
+
+
+def test_an_error_of_the_harness_itself_comes_back_with_the_end_of_the_log(pool):
+    with pool("from harness.store.records import Store\nStore.open = lambda *_: 1 // 0\n") as workers:
+        assert workers.wait() == 2
+    (complaint,) = workers.complaints()
+    assert complaint.startswith(f"worker 0 stopped with an error; see {workers.logs[0]}\n")
+    assert complaint.endswith("\nZeroDivisionError: integer division or modulo by zero")
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "starts"),
+    [
+        ("import sys\nsys.modules['harness'] = None\n", "exit code 1", 1),  # Python's own
+        ("import os\nos._exit(127)\n", "exit code 127", 1),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n", "killed by signal 9", 3),
+    ],
+)
+def test_children_that_cannot_start_are_given_up_and_told_once(pool, tmp_path, code, cause, starts):
+    note = f"open({str(tmp_path / 'starts')!r}, 'a').write('.')\n"
+    with pool(note + code, count=2) as workers:
+        assert workers.wait() == 2
+    assert workers.codes == (2, 2)
+    (complaint,) = workers.complaints()
+    assert complaint.startswith(f"worker 0 cannot start ({cause}); see {workers.logs[0]}")
+    assert ("ModuleNotFoundError" in complaint) == (cause == "exit code 1")
+    assert len((tmp_path / "starts").read_text()) == 2 * starts
+
+
+def test_a_python_that_is_gone_is_no_log_that_cannot_be_written(pool, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(HarnessError, match="no worker can be started: /no/such/python: No such file"):
+        pool("").start()
+
+
+def test_a_task_that_ends_its_process_fails_its_run_and_not_the_others(store, toy_plan, environment, tmp_path):
+    ending = "import os, toy_task\nwhole = toy_task.Walk.advance\n"
+    ending += "toy_task.Walk.advance = lambda walk, pause: os._exit(1) if walk.config.effect else whole(walk, pause)\n"
+    (tmp_path / "sitecustomize.py").write_text(ending)
+    plan = toy_plan({"base": {}, "fatal": {"effect": 1.0}})
     store.save_plan(plan)
     paths = os.pathsep.join([str(tmp_path), environment["PYTHONPATH"]])
-    with Workers(store, plan_target(store, plan), 1, environment={**environment, "PYTHONPATH": paths}) as workers:
-        assert workers.wait() == 2
-    assert workers.complaints() == [f"ZeroDivisionError: integer division or modulo by zero; see {workers.logs[0]}"]
-
-
-def test_children_that_cannot_even_start_are_given_up(store, toy_plan, environment, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
-    plan = toy_plan()
-    store.save_plan(plan)
-    with Workers(store, plan_target(store, plan), 1, environment={**environment, "PYTHONPATH": str(tmp_path)}) as workers:
-        assert workers.wait() == 2
-    assert workers.codes == (-signal.SIGKILL,)
-    assert "ended with code -9" in workers.complaints()[0]
+    with Workers(store, plan_target(store, plan), 1, options=QUICK, environment={**environment, "PYTHONPATH": paths}) as workers:
+        assert workers.wait() == 1
+    assert [record.state for record in store.records(run.id for run in plan.runs).values()] == ["completed", "failed"]
 
 
 def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
@@ -143,7 +183,7 @@ def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
 def test_children_that_left_for_want_of_work_are_started_again_when_there_is_more(store, toy_plan, environment):
     plan = toy_plan({"slow": {"sleep": 0.4}}, seeds=1)
     store.save_plan(plan)
-    workers = Workers(store, plan_target(store, plan), 2, options=(*QUICK, "--idle", "0s"), environment=environment)
+    workers = Workers(store, plan_target(store, plan), 2, options=QUICK.replaced(idle=0), environment=environment)
     workers.start()
     while not workers.codes:
         workers.poll()
@@ -155,15 +195,11 @@ def test_children_that_left_for_want_of_work_are_started_again_when_there_is_mor
     assert workers.codes == (0, 0)
 
 
-def test_a_child_that_is_started_again_has_the_time_that_is_left(store, toy_plan, environment, tmp_path):
+def test_a_child_that_is_started_again_has_the_time_that_is_left(pool, tmp_path):
     dying = "import os, signal, sys\nopen('starts', 'a').write(sys.orig_argv[-1] + '\\n')\nos.kill(os.getpid(), signal.SIGKILL)\n"
-    (tmp_path / "sitecustomize.py").write_text(dying.replace("'starts'", repr(str(tmp_path / "starts"))))
-    plan = toy_plan()
-    store.save_plan(plan)
-    elsewhere = {**environment, "PYTHONPATH": str(tmp_path)}
-    with Workers(store, plan_target(store, plan), 1, environment=elsewhere, stop_after_s=600.0) as workers:
+    with pool(dying.replace("'starts'", repr(str(tmp_path / "starts"))), stop_after=600.0) as workers:
         assert workers.wait() == 2
-    left = [float(words.removesuffix("s")) for words in (tmp_path / "starts").read_text().split()]
+    left = [json.loads(words)["stop_after"] for words in (tmp_path / "starts").read_text().splitlines()]
     assert len(left) == 3
     assert 600.0 >= left[0] > left[1] > left[2] > 0.0
 

@@ -11,7 +11,7 @@ import pytest
 from searching import SPACE, begun, toy_search, watch, worker
 
 from harness.errors import InputError, StoreError
-from harness.search.broker import Desk, Ending, Ticket, look
+from harness.search.broker import Ending, TrialBroker, TrialLease, look
 from harness.search.reconcile import prepare
 from harness.search.trials import Trial, counted
 from harness.store import atomic
@@ -23,41 +23,41 @@ DONE = Ending("completed", (50.0,), seconds=1.0, epochs=3)
 
 
 @pytest.fixture
-def desk(store: Store, tmp_path: Path) -> Desk:
+def broker(store: Store, tmp_path: Path) -> TrialBroker:
     return begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 3}}"))
 
 
-def ask(desk: Desk) -> Ticket:
-    ticket = desk.ask(watch())
-    assert ticket is not None
-    return ticket
+def ask(broker: TrialBroker) -> TrialLease:
+    taken = broker.ask(watch())
+    assert taken is not None
+    return taken
 
 
-def end(desk: Desk, ticket: Ticket, ending: Ending = DONE) -> None:
-    with ticket.lease:
-        desk.tell(ticket, ending)
+def end(broker: TrialBroker, taken: TrialLease, ending: Ending = DONE) -> None:
+    with taken.lease:
+        broker.tell(taken, ending)
 
 
-def gone(ticket: Ticket) -> None:
+def gone(taken: TrialLease) -> None:
     """Its holder is no more."""
-    ticket.lease.beat("free")
+    taken.lease.beat("free")
 
 
-def states(desk: Desk) -> list[str]:
-    return [trial.state for trial in desk.trials()]
+def states(broker: TrialBroker) -> list[str]:
+    return [trial.state for trial in broker.trials()]
 
 
-def test_the_base_is_tried_first(desk: Desk) -> None:
-    assert states(desk) == ["waiting"]
-    assert ask(desk).values == {"effect": 0.0, "noise": 1.0}
+def test_the_base_is_tried_first(broker: TrialBroker) -> None:
+    assert states(broker) == ["waiting"]
+    assert ask(broker).values == {"effect": 0.0, "noise": 1.0}
 
 
 def test_it_is_queued_once_even_if_its_queueing_was_cut_short(store: Store, tmp_path: Path) -> None:
-    desk = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, first: [{{effect: 1}}, {{effect: 2}}]}}"))
-    desk.prepare(watch())
-    assert [trial.values["effect"] for trial in desk.trials()] == [0.0, 1.0, 2.0]
+    broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, first: [{{effect: 1}}, {{effect: 2}}]}}"))
+    broker.prepare(watch())
+    assert [trial.values["effect"] for trial in broker.trials()] == [0.0, 1.0, 2.0]
     study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, first: [{{effect: 1}}, {{effect: 2}}]}}", name="others"))
-    other = Desk(store.paths.study(study.name), study)
+    other = TrialBroker(store.paths.study(study.name), study)
     other.optuna.enqueue_trial(dict(other.study.first[0]))  # killed here
     other.prepare(watch())
     assert [trial.values["effect"] for trial in other.trials()] == [0.0, 1.0, 2.0]
@@ -69,118 +69,118 @@ def test_workers_that_come_first_queue_it_themselves(store: Store, tmp_path: Pat
     assert [trial.values for trial in look(store.paths.study(study.name), study) or ()] == list(study.first)
 
 
-def test_no_trial_is_given_out_beyond_the_target(desk: Desk) -> None:
-    for ticket in [ask(desk) for _ in range(3)]:
-        assert desk.ask(watch()) is None
-        end(desk, ticket)
-    assert desk.ask(watch()) is None
-    assert states(desk) == ["completed"] * 3
+def test_no_trial_is_given_out_beyond_the_target(broker: TrialBroker) -> None:
+    for taken in [ask(broker) for _ in range(3)]:
+        assert broker.ask(watch()) is None
+        end(broker, taken)
+    assert broker.ask(watch()) is None
+    assert states(broker) == ["completed"] * 3
 
 
-def test_a_target_that_was_changed_holds_for_workers_that_began_before(desk: Desk) -> None:
-    atomic.write_json(desk.paths.spec, desk.study.model_copy(update={"trials": 1}))
-    end(desk, ask(desk))
-    assert desk.ask(watch()) is None
-    atomic.write_json(desk.paths.spec, desk.study.model_copy(update={"trials": 2}))
-    end(desk, ask(desk))
-    assert desk.ask(watch()) is None
+def test_a_target_that_was_changed_holds_for_workers_that_began_before(broker: TrialBroker) -> None:
+    atomic.write_json(broker.paths.spec, broker.study.model_copy(update={"trials": 1}))
+    end(broker, ask(broker))
+    assert broker.ask(watch()) is None
+    atomic.write_json(broker.paths.spec, broker.study.model_copy(update={"trials": 2}))
+    end(broker, ask(broker))
+    assert broker.ask(watch()) is None
 
 
-def test_a_trial_that_nobody_trains_is_given_back_with_its_values(desk: Desk) -> None:
-    first = ask(desk)
+def test_a_trial_that_nobody_trains_is_given_back_with_its_values(broker: TrialBroker) -> None:
+    first = ask(broker)
     gone(first)
-    again = ask(desk)
+    again = ask(broker)
     assert again.values == first.values
-    assert states(desk) == ["interrupted", "running"]
-    assert desk.trials()[1].follows == first.number
-    assert [trial.number for trial in counted(desk.trials())] == [again.number]
+    assert states(broker) == ["interrupted", "running"]
+    assert broker.trials()[1].follows == first.number
+    assert [trial.number for trial in counted(broker.trials())] == [again.number]
 
 
-def test_who_was_asleep_sees_that_its_trial_is_gone(desk: Desk) -> None:
-    first = ask(desk)
+def test_who_was_asleep_sees_that_its_trial_is_gone(broker: TrialBroker) -> None:
+    first = ask(broker)
     gone(first)
-    ask(desk)
+    ask(broker)
     with pytest.raises(SupersededError):
-        desk.tell(first, DONE)
+        broker.tell(first, DONE)
     for write in (
-        lambda: desk.note_runs(first, ["0" * 12]),
-        lambda: desk.note_bound(first, "parameters", 1.0),
-        lambda: desk.note_epochs(first, {1: 50.0}),
+        lambda: broker.note_runs(first, ["0" * 12]),
+        lambda: broker.note_bound(first, "parameters", 1.0),
+        lambda: broker.note_epochs(first, {1: 50.0}),
     ):
         with pytest.raises(SupersededError):
             write()
-    assert states(desk)[0] == "interrupted"
+    assert states(broker)[0] == "interrupted"
 
 
-def test_one_killed_between_being_given_a_trial_and_its_lease_loses_nothing(desk: Desk) -> None:
-    desk.optuna.ask()
-    assert states(desk) == ["running"]
-    assert ask(desk).values == {"effect": 0.0, "noise": 1.0}
-    assert states(desk) == ["interrupted", "running"]
+def test_one_killed_between_being_given_a_trial_and_its_lease_loses_nothing(broker: TrialBroker) -> None:
+    broker.optuna.ask()
+    assert states(broker) == ["running"]
+    assert ask(broker).values == {"effect": 0.0, "noise": 1.0}
+    assert states(broker) == ["interrupted", "running"]
 
 
-def test_one_killed_while_giving_back_has_it_done_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone(ask(desk))
-    enqueue = desk.optuna.enqueue_trial
+def test_one_killed_while_giving_back_has_it_done_once(broker: TrialBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone(ask(broker))
+    enqueue = broker.optuna.enqueue_trial
 
     def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(desk.optuna, "enqueue_trial", killed)
+    monkeypatch.setattr(broker.optuna, "enqueue_trial", killed)
     with pytest.raises(KeyboardInterrupt):
-        desk.ask(watch())
-    monkeypatch.setattr(desk.optuna, "enqueue_trial", enqueue)
-    ask(desk)
-    assert [trial.follows for trial in desk.trials()] == [None, 0]
-    assert states(desk) == ["interrupted", "running"]
+        broker.ask(watch())
+    monkeypatch.setattr(broker.optuna, "enqueue_trial", enqueue)
+    ask(broker)
+    assert [trial.follows for trial in broker.trials()] == [None, 0]
+    assert states(broker) == ["interrupted", "running"]
 
 
-def test_one_killed_while_telling_is_gone_on_with(desk: Desk) -> None:
-    first = ask(desk)
+def test_one_killed_while_telling_is_gone_on_with(broker: TrialBroker) -> None:
+    first = ask(broker)
     first.trial.set_user_attr("seconds", 3.0)
     gone(first)
-    again = ask(desk)
-    assert [trial.number for trial in counted(desk.trials())] == [again.number]
+    again = ask(broker)
+    assert [trial.number for trial in counted(broker.trials())] == [again.number]
 
 
-def test_a_trial_that_ends_while_it_is_given_back_stays_ended(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = ask(desk)
-    standing = desk._standing
+def test_a_trial_that_ends_while_it_is_given_back_stays_ended(broker: TrialBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ask(broker)
+    standing = broker._standing
 
     def ends_meanwhile(trial: Trial, observer: leases.Watch) -> leases.Standing:
-        end(desk, first)
+        end(broker, first)
         return standing(trial, observer)
 
-    monkeypatch.setattr(desk, "_standing", ends_meanwhile)
-    ask(desk)
-    assert states(desk) == ["completed", "running"]
-    assert [trial.follows for trial in desk.trials()] == [None, None]
+    monkeypatch.setattr(broker, "_standing", ends_meanwhile)
+    ask(broker)
+    assert states(broker) == ["completed", "running"]
+    assert [trial.follows for trial in broker.trials()] == [None, None]
 
 
 @pytest.mark.parametrize("given_back", [False, True])
 def test_one_that_slept_while_it_gave_out_a_trial_takes_nothing_from_the_target(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, given_back: bool
+    broker: TrialBroker, monkeypatch: pytest.MonkeyPatch, given_back: bool
 ) -> None:
     take = leases.take
     slept: list[int] = []
 
     def sleeps(folder: Path, observer: leases.Watch) -> leases.Lease | None:
         lease = take(folder, observer)
-        if folder == desk.paths.trial(0) and not slept:
+        if folder == broker.paths.trial(0) and not slept:
             slept.append(1)
-            # Somebody else had the desk meanwhile, and may have given the trial back already.
-            for one in (desk.paths.desk, *([folder] if given_back else [])):
+            # Somebody else had the broker meanwhile, and may have given the trial back already.
+            for one in (broker.paths.desk, *([folder] if given_back else [])):
                 number = leases.highest(one)
                 (one / f"lease.{number + 1}").write_bytes(b"000000000001 free\n{}\n")
                 (one / f"lease.{number}").unlink()
         return lease
 
     monkeypatch.setattr(leases, "take", sleeps)
-    ticket = ask(desk)
-    assert states(desk) == ["interrupted", "running"]
-    assert ticket.number == 1
-    assert ticket.values == {"effect": 0.0, "noise": 1.0}
-    assert len(counted(desk.trials())) == 1
+    taken = ask(broker)
+    assert states(broker) == ["interrupted", "running"]
+    assert taken.number == 1
+    assert taken.values == {"effect": 0.0, "noise": 1.0}
+    assert len(counted(broker.trials())) == 1
 
 
 def test_a_search_that_was_begun_anew_takes_nothing_from_workers_of_the_old_one(store: Store, tmp_path: Path) -> None:
@@ -210,23 +210,26 @@ def test_an_address_that_holds_none_of_the_trials_is_refused(store: Store, tmp_p
     study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 3}}"))
     paths = store.paths.study(study.name)
     right, wrong = (f"sqlite:///{tmp_path}/{name}.db" for name in ("right", "wrong"))
-    with closing(Desk(paths, study, wrong)) as desk:
-        desk.prepare(watch())  # nothing has begun yet
-    with closing(Desk(paths, study, right)) as desk:
-        desk.prepare(watch())
-        ask(desk)
+    with closing(TrialBroker(paths, study, wrong)) as broker:
+        broker.prepare(watch())  # nothing has begun yet
+    with closing(TrialBroker(paths, study, right)) as broker:
+        broker.prepare(watch())
+        ask(broker)
     for _ in range(2):
-        with closing(Desk(paths, study, wrong)) as desk, pytest.raises(InputError, match=r"wrong\.db holds none of its trials"):
-            desk.prepare(watch())
-    with closing(Desk(paths, study, right)) as desk:
-        desk.prepare(watch())
-        assert states(desk) == ["running"]
+        with (
+            closing(TrialBroker(paths, study, wrong)) as broker,
+            pytest.raises(InputError, match=r"wrong\.db holds none of its trials"),
+        ):
+            broker.prepare(watch())
+    with closing(TrialBroker(paths, study, right)) as broker:
+        broker.prepare(watch())
+        assert states(broker) == ["running"]
 
 
 def test_a_search_in_a_database_gets_no_journal_beside_it(store: Store, tmp_path: Path) -> None:
     study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 1}}"))
     paths = store.paths.study(study.name)
-    Desk(paths, study, f"sqlite:///{tmp_path}/trials.db").close()
+    TrialBroker(paths, study, f"sqlite:///{tmp_path}/trials.db").close()
     with pytest.raises(InputError, match="toys: its trials are in a database; name it with"):
         worker(store, study)
     assert not paths.journal.exists()
@@ -236,7 +239,7 @@ def test_a_search_in_a_database_gets_no_journal_beside_it(store: Store, tmp_path
 
 
 def test_endings_are_kept(store: Store, tmp_path: Path) -> None:
-    desk = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 5, pruner: median}}"))
+    broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 5, pruner: median}}"))
     for ending in (
         DONE,
         Ending("pruned", reason="after epoch 2", seconds=2.0, epochs=2),
@@ -244,69 +247,69 @@ def test_endings_are_kept(store: Store, tmp_path: Path) -> None:
         Ending("infeasible", reason="9 parameters"),
         Ending("failed", reason="bug", digest="d"),
     ):
-        ticket = ask(desk)
-        desk.note_epochs(ticket, {1: 40.0, 2: 45.0})
-        end(desk, ticket, ending)
-    assert states(desk) == ["completed", "pruned", "diverged", "infeasible", "failed"]
-    completed, pruned, _, _, failed = desk.trials()
+        taken = ask(broker)
+        broker.note_epochs(taken, {1: 40.0, 2: 45.0})
+        end(broker, taken, ending)
+    assert states(broker) == ["completed", "pruned", "diverged", "infeasible", "failed"]
+    completed, pruned, _, _, failed = broker.trials()
     assert completed.objectives == {"score": 50.0}
     assert pruned.objectives == {}
     assert pruned.curve == {1: 40.0, 2: 45.0}
     assert (pruned.seconds, pruned.epochs) == (2.0, 2)
     assert failed.digest == "d"
-    assert desk.ask(watch()) is None
+    assert broker.ask(watch()) is None
 
 
-def test_a_failed_trial_is_tried_again_once(desk: Desk) -> None:
-    end(desk, ask(desk), Ending("failed", reason="bug", digest="d"))
-    failed = desk.trials()[0]
-    desk.retry(watch(), failed)
-    desk.retry(watch(), failed)
-    assert states(desk) == ["failed", "waiting"]
-    assert ask(desk).values == failed.values
+def test_a_failed_trial_is_tried_again_once(broker: TrialBroker) -> None:
+    end(broker, ask(broker), Ending("failed", reason="bug", digest="d"))
+    failed = broker.trials()[0]
+    broker.retry(watch(), failed)
+    broker.retry(watch(), failed)
+    assert states(broker) == ["failed", "waiting"]
+    assert ask(broker).values == failed.values
 
 
 def test_three_failures_at_the_same_place_end_a_search(store: Store, tmp_path: Path) -> None:
-    desk = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 9}}"))
+    broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 9}}"))
     for _ in range(3):
-        end(desk, ask(desk), Ending("failed", reason="bug", digest="d"))
-    assert desk.ask(watch()) is None
+        end(broker, ask(broker), Ending("failed", reason="bug", digest="d"))
+    assert broker.ask(watch()) is None
 
 
 def test_a_spent_budget_ends_a_search_and_a_run_of_two_trials_counts_once(store: Store, tmp_path: Path) -> None:
-    desk = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 9, budget: 1h}}"))
+    broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 9, budget: 1h}}"))
     for _ in range(2):
-        ticket = ask(desk)
-        desk.note_runs(ticket, ["0" * 12])
-        end(desk, ticket, Ending("completed", (50.0,), seconds=2000.0))
-    end(desk, ask(desk), Ending("pruned", seconds=1500.0))
-    ticket = ask(desk)
-    end(desk, ticket, Ending("pruned", seconds=100.0))
-    assert desk.ask(watch()) is None
-    assert len(desk.trials()) == 4
+        taken = ask(broker)
+        broker.note_runs(taken, ["0" * 12])
+        end(broker, taken, Ending("completed", (50.0,), seconds=2000.0))
+    end(broker, ask(broker), Ending("pruned", seconds=1500.0))
+    taken = ask(broker)
+    end(broker, taken, Ending("pruned", seconds=100.0))
+    assert broker.ask(watch()) is None
+    assert len(broker.trials()) == 4
 
 
-def test_a_torn_line_at_the_end_of_the_journal_is_no_event(desk: Desk) -> None:
-    ask(desk)
-    whole = desk.paths.journal.read_bytes()
-    desk.paths.journal.write_bytes(whole + b'{"op_code": 4, "wor')
-    again = Desk(desk.paths, desk.study)
+def test_a_torn_line_at_the_end_of_the_journal_is_no_event(broker: TrialBroker) -> None:
+    ask(broker)
+    whole = broker.paths.journal.read_bytes()
+    broker.paths.journal.write_bytes(whole + b'{"op_code": 4, "wor')
+    again = TrialBroker(broker.paths, broker.study)
     assert states(again) == ["running"]
     ask(again)
-    assert states(Desk(desk.paths, desk.study)) == ["running", "running"]
+    assert states(TrialBroker(broker.paths, broker.study)) == ["running", "running"]
 
 
-def test_a_lock_whose_holder_is_dead_holds_nobody_up(desk: Desk) -> None:
+def test_a_lock_whose_holder_is_dead_holds_nobody_up(broker: TrialBroker) -> None:
     from harness.search.journal import Lock
 
     child = os.fork()
     if child == 0:
-        Lock(desk.paths.journal).acquire()
+        Lock(broker.paths.journal).acquire()
         os._exit(0)
     os.waitpid(child, 0)
-    assert desk.paths.journal.with_name("journal.log.lock").is_symlink()
-    ask(desk)
-    assert not desk.paths.journal.with_name("journal.log.lock").is_symlink()
+    assert broker.paths.journal.with_name("journal.log.lock").is_symlink()
+    ask(broker)
+    assert not broker.paths.journal.with_name("journal.log.lock").is_symlink()
 
 
 def test_who_only_looks_makes_nothing(store: Store, tmp_path: Path) -> None:
@@ -314,10 +317,10 @@ def test_who_only_looks_makes_nothing(store: Store, tmp_path: Path) -> None:
     paths = store.paths.study(study.name)
     assert look(paths, study) is None
     assert not paths.folder.exists()
-    desk = begun(store, study)
-    end(desk, ask(desk))
+    broker = begun(store, study)
+    end(broker, ask(broker))
     seen = look(paths, study)
-    assert seen == desk.trials()
+    assert seen == broker.trials()
     assert isinstance(seen[0], Trial)
 
 
@@ -334,16 +337,16 @@ SAMPLERS = {
 )
 def test_samplers_and_pruners_keep_to_the_space(store: Store, tmp_path: Path, sampler: str, pruner: str, count: int) -> None:
     search = f"{{space: {SAMPLERS[sampler]}, sampler: {sampler}, pruner: {pruner}, trials: {count}}}"
-    desk = begun(store, toy_search(tmp_path, search))
-    while (ticket := desk.ask(watch())) is not None:
-        desk.note_epochs(ticket, {1: 50.0 + ticket.number, 2: 50.0})
-        desk.prunes(ticket)
-        desk.note_bound(ticket, "parameters", 0.5 if ticket.number % 3 == 0 else -0.5)
-        infeasible = ticket.number % 3 == 0
-        end(desk, ticket, Ending("infeasible") if infeasible else Ending("completed", (50.0 + ticket.number,)))
-    assert len(desk.trials()) == count
-    for trial in desk.trials():
-        active = [item.name for item in desk.study.space if item.is_active(trial.values)]
+    broker = begun(store, toy_search(tmp_path, search))
+    while (taken := broker.ask(watch())) is not None:
+        broker.note_epochs(taken, {1: 50.0 + taken.number, 2: 50.0})
+        broker.prunes(taken)
+        broker.note_bound(taken, "parameters", 0.5 if taken.number % 3 == 0 else -0.5)
+        infeasible = taken.number % 3 == 0
+        end(broker, taken, Ending("infeasible") if infeasible else Ending("completed", (50.0 + taken.number,)))
+    assert len(broker.trials()) == count
+    for trial in broker.trials():
+        active = [item.name for item in broker.study.space if item.is_active(trial.values)]
         assert list(trial.values) == active
         assert -3 <= trial.values.get("effect", 0.0) <= 3  # type: ignore[operator]
 
@@ -351,15 +354,15 @@ def test_samplers_and_pruners_keep_to_the_space(store: Store, tmp_path: Path, sa
 @pytest.mark.parametrize(("sampler", "count"), [("tpe", 12), ("nsga2", 5), ("random", 5)])
 def test_several_objectives(store: Store, tmp_path: Path, sampler: str, count: int) -> None:
     search = f"{{space: {{effect: {{range: [-3, 3]}}, steps: {{range: [1, 9]}}}}, objectives: [score, parameters], sampler: {sampler}, trials: {count}}}"
-    desk = begun(store, toy_search(tmp_path, search))
-    while (ticket := desk.ask(watch())) is not None:
-        if ticket.number % 4 == 3:
-            desk.note_bound(ticket, "parameters", 1.0)
-            end(desk, ticket, Ending("infeasible"))
+    broker = begun(store, toy_search(tmp_path, search))
+    while (taken := broker.ask(watch())) is not None:
+        if taken.number % 4 == 3:
+            broker.note_bound(taken, "parameters", 1.0)
+            end(broker, taken, Ending("infeasible"))
         else:
-            end(desk, ticket, Ending("completed", (50.0 + ticket.number, float(ticket.values["steps"]))))
-    assert len(counted(desk.trials())) == count
-    assert desk.trials()[0].objectives.keys() == {"score", "parameters"}
+            end(broker, taken, Ending("completed", (50.0 + taken.number, float(taken.values["steps"]))))
+    assert len(counted(broker.trials())) == count
+    assert broker.trials()[0].objectives.keys() == {"score", "parameters"}
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
@@ -368,28 +371,28 @@ def test_a_stop_in_between_changes_no_proposal(tmp_path: Path, sampler: str) -> 
     proposed = []
     for stops in (False, True):
         other = Store.open(tmp_path / f"results-{stops}")
-        desk = begun(other, study)
-        while (ticket := desk.ask(watch())) is not None:
-            if stops and ticket.number in {2, 5, 13}:
-                gone(ticket)
+        broker = begun(other, study)
+        while (taken := broker.ask(watch())) is not None:
+            if stops and taken.number in {2, 5, 13}:
+                gone(taken)
             else:
-                end(desk, ticket, Ending("completed", (50.0 + ticket.values["effect"],)))  # type: ignore[operator]
-        proposed.append([trial.values for trial in counted(desk.trials())])
+                end(broker, taken, Ending("completed", (50.0 + taken.values["effect"],)))  # type: ignore[operator]
+        proposed.append([trial.values for trial in counted(broker.trials())])
     assert len(proposed[0]) == 14
     assert proposed[0] == proposed[1]
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_nothing_is_pruned_before_prune_after(store: Store, tmp_path: Path, pruner: str) -> None:
-    desk = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, pruner: {pruner}, prune_after: 5, trials: 14}}"))
+    broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, pruner: {pruner}, prune_after: 5, trials: 14}}"))
     left = []
-    while (ticket := desk.ask(watch())) is not None:
+    while (taken := broker.ask(watch())) is not None:
         pruned = False
         for epoch in range(1, 10):
-            desk.note_epochs(ticket, {epoch: 50.0 - ticket.number})
-            if pruned := desk.prunes(ticket):
+            broker.note_epochs(taken, {epoch: 50.0 - taken.number})
+            if pruned := broker.prunes(taken):
                 left.append(epoch)
                 break
-        end(desk, ticket, Ending("pruned") if pruned else Ending("completed", (50.0 - ticket.number,)))
+        end(broker, taken, Ending("pruned") if pruned else Ending("completed", (50.0 - taken.number,)))
     assert left
     assert min(left) >= 5

@@ -12,14 +12,13 @@ from searching import SPACE, toy_search
 
 from harness.common.stopping import Stop
 from harness.errors import InputError, PlanChanged
-from harness.execution.plan_worker import Worker
+from harness.execution.options import WorkerOptions
+from harness.execution.plan_worker import PlanWorker
 from harness.execution.stages import begin, following
-from harness.execution.trainer import Options
 from harness.experiment.file import Confirm
-from harness.experiment.plan import Plan
+from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
-from harness.search.confirmation import begin_confirmation, earlier
-from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, names, top_plan
+from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, begin_confirmation, earlier, top_plan
 from harness.search.trials import Trial
 from harness.store import atomic
 from harness.store.records import Store
@@ -81,7 +80,7 @@ def test_a_search_that_went_on_confirms_others_on_fresh_seeds(store: Store) -> N
     anew = begin_confirmation(store, study, others)
     assert anew is not None
     assert not {run.seed for run in anew.runs} & {run.seed for run in best.runs}
-    assert [plan.name for plan in earlier(store, study)] == [names(study)[0]]
+    assert [plan.name for plan in earlier(store, study)] == [stage_name(study.name, "top")]
     assert begin_confirmation(store, study, others) == anew
     for run in anew.runs:
         ended(store, anew, run.id, LEAK, 80.0 + run.seed % 4)
@@ -102,7 +101,7 @@ def test_workers_that_meet_there_begin_one_confirmation(store: Store) -> None:
         plans = list(pool.map(lambda _: begin_confirmation(store, study, others), range(4)))
     assert all(plan is not None and plan == plans[0] for plan in plans)
     assert earlier(store, study) == [best]
-    assert store.load_plan(names(study)[0]) == plans[0]
+    assert store.load_plan(stage_name(study.name, "top")) == plans[0]
 
 
 def test_another_winner_on_the_same_seeds_is_still_refused(store: Store) -> None:
@@ -174,15 +173,15 @@ def test_a_confirmation_that_was_replaced_leads_to_nothing(store: Store) -> None
     study = study_of(confirm=Confirm(top=3, seeds=3))
     trials = keep(store, study)
     old = begun(store, study, trials)
-    late = Worker(store, old, Options(track="none"), Stop())
+    late = PlanWorker(store, old, WorkerOptions(track="none"), Stop())
     top = begun(store, asked_anew(store, study, 6), trials)
     finish(store, top)
-    final = Worker(store, top, Options(track="none"), Stop()).following()
+    final = PlanWorker(store, top, WorkerOptions(track="none"), Stop()).following()
     assert final is not None
     finish(store, old, best=next(reversed(old.variants)))
     with pytest.raises(PlanChanged, match=r"hunt\.top: was planned anew meanwhile"):
         late.following()
-    assert store.load_plan(names(study)[1]) == final
+    assert store.load_plan(stage_name(study.name, "final")) == final
 
 
 def test_another_winner_after_a_retry_is_confirmed_on_fresh_seeds(store: Store) -> None:
@@ -190,7 +189,7 @@ def test_another_winner_after_a_retry_is_confirmed_on_fresh_seeds(store: Store) 
     trials = keep(store, study)
     old = confirm(store, study, trials)
     assert old.chosen is not None
-    top = store.load_plan(names(study)[0])
+    top = store.load_plan(stage_name(study.name, "top"))
     assert top is not None
     assert begin_confirmation(store, study, trials) == top
     other = next(label for label in top.variants if label != old.chosen.variants["winner"])

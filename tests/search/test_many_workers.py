@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import toy_task
 from searching import SPACE, begun, finish, held_by, kill, outcomes, postgres, toy_search, worker, workers
 
 from harness.experiment.study import Study
-from harness.search.broker import Desk
+from harness.search.broker import TrialBroker
 from harness.search.reconcile import prepare
 from harness.search.trials import counted
 from harness.store.provenance import Provenance, Start
@@ -38,9 +39,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | None]:
         yield address
 
 
-def check(desk: Desk, target: int) -> set[str]:
+def check(broker: TrialBroker, target: int) -> set[str]:
     """As many trials count as were asked for, each is over, nobody trains any more, none is followed by two; the runs."""
-    trials = desk.trials()
+    trials = broker.trials()
     own = counted(trials)
     assert len(own) == target
     assert all(trial.state == "completed" for trial in own), [(trial.state, trial.reason) for trial in own]
@@ -53,17 +54,19 @@ def check(desk: Desk, target: int) -> set[str]:
     return {run for trial in own for run in trial.runs}
 
 
-@pytest.mark.slow
-def test_eight_workers_that_begin_at_once_end_with_exactly_the_target(store: Store, tmp_path: Path, url: str | None) -> None:
-    study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 200}}"))
-    with workers(store, study, 8, url) as refill:
+@pytest.mark.parametrize(("count", "target"), [(3, 12), pytest.param(8, 200, marks=pytest.mark.slow)])
+def test_workers_that_begin_at_once_end_with_exactly_the_target(
+    store: Store, tmp_path: Path, url: str | None, count: int, target: int
+) -> None:
+    study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: {target}}}"))
+    with workers(store, study, count, url) as refill:
         crew = [process.pid for process in refill()]
         finish(refill)
         assert [process.pid for process in refill()] == crew  # none ended badly, to be started again
-    with closing(Desk(store.paths.study(study.name), study, url)) as desk:
-        runs = check(desk, 200)
-        assert len(desk.trials()) == 200
-        assert desk.trials()[0].values == study.first[0]
+    with closing(TrialBroker(store.paths.study(study.name), study, url)) as broker:
+        runs = check(broker, target)
+        assert len(broker.trials()) == target
+        assert broker.trials()[0].values == study.first[0]
     assert {path.parent.name for path in store.paths.runs.glob("*/result.json")} == runs
 
 
@@ -72,27 +75,27 @@ def test_with_workers_killed_at_random_too_and_the_results_have_the_same_bits(
     store: Store, tmp_path: Path, url: str | None
 ) -> None:
     study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 40}}", config="{epochs: 6, sleep: 0.01}")
-    with closing(begun(store, study, url)) as desk:
+    with closing(begun(store, study, url)) as broker:
         with workers(store, study, 4, url, "--checkpoint-every", "0.05") as refill:
             assert kill(store, study, refill, 10, random.Random(7)) == 10
             finish(refill)
-        runs = check(desk, 40)
-        assert "interrupted" in {trial.state for trial in desk.trials()}
+        runs = check(broker, 40)
+        assert "interrupted" in {trial.state for trial in broker.trials()}
         assert any(start.epoch > 0 for run in runs for start in _restarts(store, run))
-        assert _undisturbed(Store.open(tmp_path / "undisturbed"), study, desk) == outcomes(store, runs)
+        assert _undisturbed(Store.open(tmp_path / "undisturbed"), study, broker) == outcomes(store, runs)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("wakes", ["while another trains it", "when all is over"])
 def test_a_worker_that_slept_in_the_middle_of_a_trial_changes_nothing(store: Store, tmp_path: Path, wakes: str) -> None:
-    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 3}}", config="{epochs: 10, sleep: 0.04}")
-    desk = begun(store, study)
+    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 2}}", config="{epochs: 6, sleep: 0.04}")
+    broker = begun(store, study)
     more = ("--checkpoint-every", "0.1")
-    with workers(store, study, 1, None, *more, stale_s=2) as asleep:
+    with workers(store, study, 1, None, *more, stale_s=1) as asleep:
         (sleeper,) = asleep()
         run = _until(lambda: next(iter(_with_checkpoint(store)), None))
         sleeper.send_signal(signal.SIGSTOP)
-        with workers(store, study, 1, None, *more, stale_s=2) as awake:
+        with workers(store, study, 1, None, *more, stale_s=1) as awake:
             if wakes == "when all is over":
                 finish(awake)
             else:
@@ -101,10 +104,10 @@ def test_a_worker_that_slept_in_the_middle_of_a_trial_changes_nothing(store: Sto
             sleeper.send_signal(signal.SIGCONT)
             finish(awake)
             finish(asleep)
-    runs = check(desk, 3)
+    runs = check(broker, 2)
     assert run in runs
-    assert desk.trials()[0].state == "interrupted"
-    assert _undisturbed(Store.open(tmp_path / "undisturbed"), study, desk) == outcomes(store, runs)
+    assert broker.trials()[0].state == "interrupted"
+    assert _undisturbed(Store.open(tmp_path / "undisturbed"), study, broker) == outcomes(store, runs)
 
 
 def _until(found: Callable[[], T]) -> T:
@@ -124,10 +127,12 @@ def _restarts(store: Store, run: str) -> Sequence[Start]:
     return Provenance.model_validate_json(store.paths.run(run).provenance.read_text()).restarts
 
 
-def _undisturbed(store: Store, study: Study, desk: Desk) -> object:
+def _undisturbed(store: Store, study: Study, broker: TrialBroker) -> object:
     """The outcomes of the same settings, trained one after the other by one worker."""
-    first = [dict(trial.values) for trial in counted(desk.trials())]
+    first = [dict(trial.values) for trial in counted(broker.trials())]
     same = Study.model_validate({**dict(study), "first": first})
     begun(store, same)
-    assert worker(store, same).work() == 0
-    return outcomes(store, {run for trial in desk.trials() for run in trial.runs})
+    with pytest.MonkeyPatch.context() as patch:  # nobody disturbs it, so the toy need not be slow enough to be caught at work
+        patch.setattr(toy_task.time, "sleep", lambda _: None)
+        assert worker(store, same).work() == 0
+    return outcomes(store, {run for trial in broker.trials() for run in trial.runs})

@@ -11,8 +11,7 @@ from searching import SPACE, begun, toy_search, watch
 
 from harness.errors import PlanChanged, StoreError
 from harness.experiment.study import Study
-from harness.search.place import in_training
-from harness.search.reconcile import prepare, settle
+from harness.search.reconcile import in_training, prepare, settle
 from harness.store.records import Store
 from harness.store.studies import load_studies, load_study, study_names
 
@@ -89,26 +88,26 @@ def test_replan_puts_the_study_away_with_its_trials(store: Store, study: Study, 
 
 
 def test_a_study_whose_trials_are_being_trained_is_not_put_away(store: Store, tmp_path: Path) -> None:
-    desk = begun(store, toy_search(tmp_path, SEARCH))
-    ticket = desk.ask(watch())
-    assert ticket is not None
+    broker = begun(store, toy_search(tmp_path, SEARCH))
+    taken = broker.ask(watch())
+    assert taken is not None
     asked = toy_search(tmp_path, f"{{space: {SPACE}, objectives: loss}}").model_copy(update={"created": "2027-01-01"})
-    with ticket.lease:
+    with taken.lease:
         with pytest.raises(StoreError, match=r"toys: trial 0 is being trained on .*; stop the search's workers before --replan"):
             prepare(store, asked, replan=True)
-        assert load_study(store, "toys") == desk.study
+        assert load_study(store, "toys") == broker.study
     assert prepare(store, asked, replan=True) == asked
 
 
 def test_a_trial_of_another_machine_counts_as_trained_until_its_lease_is_old(store: Store, tmp_path: Path) -> None:
-    desk = begun(store, toy_search(tmp_path, SEARCH))
-    ticket = desk.ask(watch())
-    assert ticket is not None
-    lease = desk.paths.trial(0) / f"lease.{ticket.lease.number}"
+    broker = begun(store, toy_search(tmp_path, SEARCH))
+    taken = broker.ask(watch())
+    assert taken is not None
+    lease = broker.paths.trial(0) / f"lease.{taken.lease.number}"
     lease.write_bytes(lease.read_bytes().replace(watch().here.machine.encode(), b"another"))
-    assert in_training(desk.paths, watch()) is not None
+    assert in_training(broker.paths, watch()) is not None
     os.utime(lease, (0, 0))
-    assert in_training(desk.paths, watch()) is None
+    assert in_training(broker.paths, watch()) is None
 
 
 def test_of_several_first_starts_one_makes_the_study(store: Store, tmp_path: Path) -> None:

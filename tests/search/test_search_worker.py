@@ -19,11 +19,10 @@ from searching import SPACE, begun, toy_search, worker
 from harness import sweep
 from harness import worker as command
 from harness.errors import StoreError
-from harness.execution.trainer import PATIENCE
-from harness.experiment.plan import Plan
-from harness.search.broker import Desk
-from harness.search.confirmation import earlier
-from harness.search.confirmation_plans import names
+from harness.execution.worker_loop import FAILURES_ALLOWED
+from harness.experiment.plan import Plan, stage_name
+from harness.search.broker import TrialBroker
+from harness.search.confirmation_plans import earlier
 from harness.search.trials import Trial, counted
 from harness.store import atomic
 from harness.store.records import Store
@@ -31,9 +30,9 @@ from harness.store.records import Store
 
 def searched(store: Store, folder: Path, search: str, config: str = "{}") -> list[Trial]:
     study = toy_search(folder, search, config)
-    desk = begun(store, study)
+    broker = begun(store, study)
     worker(store, study).work()
-    return desk.trials()
+    return broker.trials()
 
 
 def test_what_is_over_a_bound_is_never_trained(store: Store, tmp_path: Path) -> None:
@@ -111,15 +110,15 @@ def test_another_winner_after_a_retry_is_confirmed_at_once(
     main, words = (command.main, [spec]) if by == "worker" else (sweep.main, [str(tmp_path / "toys.yaml"), *results])
     assert main([*words, "--retry", "diverged"]) == 0
     assert len(earlier(store, study)) == 1
-    final = store.load_plan(names(study)[1])
+    final = store.load_plan(stage_name(study.name, "final"))
     assert final is not None
     assert not {run.seed for run in final.runs} & {run.seed for run in old.runs}
     assert {record.state for record in store.records(run.id for run in final.runs).values()} == {"completed"}
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, name: str, times: int, number: int) -> None:
-    """The first calls of a method of the desk fail, as they do on a shared folder that is away."""
-    calls, whole = count(1), getattr(Desk, name)
+    """The first calls of a method of the broker fail, as they do on a shared folder that is away."""
+    calls, whole = count(1), getattr(TrialBroker, name)
 
     def call(*arguments: Any) -> Any:
         if next(calls) <= times:
@@ -127,23 +126,23 @@ def failing(monkeypatch: pytest.MonkeyPatch, name: str, times: int, number: int)
             raise atomic.unusable(Path("search.json"), "be read", error) from error
         return whole(*arguments)
 
-    monkeypatch.setattr(Desk, name, call)
+    monkeypatch.setattr(TrialBroker, name, call)
 
 
-@pytest.mark.parametrize("away", [("ask", PATIENCE), ("note_epochs", 1), ("tell", 1), ("others", PATIENCE)])
+@pytest.mark.parametrize("away", [("ask", FAILURES_ALLOWED), ("note_epochs", 1), ("tell", 1), ("others", FAILURES_ALLOWED)])
 def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], away: tuple[str, int]
 ) -> None:
     study = toy_search(tmp_path, f"{{space: {SPACE}, pruner: median, trials: 3}}")
-    desk = begun(store, study)
+    broker = begun(store, study)
     failing(monkeypatch, *away, errno.EIO)
     assert worker(store, study, poll_s=0.001).work() == 0
-    assert [trial.state for trial in counted(desk.trials())] == ["completed"] * 3
+    assert [trial.state for trial in counted(broker.trials())] == ["completed"] * 3
     assert len(list(store.paths.runs.glob("*/result.json"))) == 3
     assert capsys.readouterr().err.count("looking again") == 1
 
 
-@pytest.mark.parametrize(("times", "number"), [(PATIENCE + 1, errno.ESTALE), (1, errno.EACCES)])
+@pytest.mark.parametrize(("times", "number"), [(FAILURES_ALLOWED + 1, errno.ESTALE), (1, errno.EACCES)])
 def test_a_shared_folder_that_stays_away_ends_it(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, number: int
 ) -> None:

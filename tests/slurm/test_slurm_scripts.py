@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
+from harness.execution.options import WorkerOptions
 from harness.slurm import scripts
 from harness.slurm.scripts import Array, cut
 from harness.slurm.site import ReportJob, Site, read_site
@@ -86,8 +87,8 @@ def test_a_container_that_makes_no_shell_script_is_refused() -> None:
 
 def test_a_worker_stops_before_the_limit_and_gets_the_sites_options() -> None:
     site = Site(accelerator="cpu", time="4h", margin="10m", idle="1h", worker=("--keep", "weights"), report=ReportJob())
-    words = ["--device", "cpu", "--stop-after", "13800s", "--track", "none", "--idle", "1h", "--keep", "weights"]
-    assert scripts.worker_options(site, "none") == words
+    options = WorkerOptions(device="cpu", stop_after=13_800, track="none", idle=3600, keep="weights")
+    assert scripts.worker_options(site, track="none") == options
 
 
 def test_arrays_are_cut_by_their_largest_index_and_share_the_throttle() -> None:
@@ -173,7 +174,7 @@ def test_a_worker_that_dies_is_started_again(job) -> None:  # type: ignore[no-un
     assert job.log.read_text().splitlines() == ["start"] * 3
 
 
-def test_the_workers_exit_code_is_the_jobs(job) -> None:  # type: ignore[no-untyped-def]
-    assert job(CODE="1").wait(10) == 1
-    assert job(CODE="75").wait(10) == 75
-    assert job.log.read_text().splitlines() == ["start", "start", "requeue 7"]
+@pytest.mark.parametrize(("worker", "exits"), [("0", 0), ("2", 2), ("75", 75), ("3", 1), ("1", 2), ("127", 2)])
+def test_the_jobs_exit_code_tells_a_failed_run_from_a_worker_that_cannot_start(job, worker: str, exits: int) -> None:  # type: ignore[no-untyped-def]
+    assert job(CODE=worker).wait(10) == exits
+    assert job.log.read_text().splitlines() == ["start", *(["requeue 7"] if exits == 75 else [])]

@@ -66,11 +66,26 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         ),
         ("accelerator: cpu\ntime: 1h\nscratch: /tmp/$(id)", "is no folder; allowed: a path without spaces or quotes"),
         ("accelerator: cpu\ntime: 1h\nreport: {gpus: 1}", "report.gpus: unknown key"),
-        ("accelerator: cpu\ntime: 1h\nworker: [--keeep, weights]", "/mine.yaml:3:9: worker: No such option: --keeep"),
-        ("accelerator: cpu\ntime: 1h\nworker: [weights]", "/mine.yaml:3:9: worker: Got unexpected extra argument"),
-        ("accelerator: cpu\ntime: 1h\nworker: [--help]", "/mine.yaml:3:9: worker: No such option: --help"),
-        ("accelerator: cpu\ntime: 1h\nworker: [--keep, weight]", "worker: --keep: 'weight' is nothing to keep; allowed: weights"),
-        ("accelerator: cpu\ntime: 1h\nworker: [--idle=soon]", "worker: --idle: 'soon' is no duration; allowed: 90s"),
+        (
+            "accelerator: cpu\ntime: 1h\nworker: [--keeep, weights]",
+            "/mine.yaml:3:9: worker: options of a worker: unrecognized arguments: --keeep",
+        ),
+        (
+            "accelerator: cpu\ntime: 1h\nworker: [weights]",
+            "/mine.yaml:3:9: worker: options of a worker: unrecognized arguments: weights",
+        ),
+        (
+            "accelerator: cpu\ntime: 1h\nworker: [--help]",
+            "/mine.yaml:3:9: worker: options of a worker: unrecognized arguments: --help",
+        ),
+        (
+            "accelerator: cpu\ntime: 1h\nworker: [--keep, weight]",
+            "worker: invalid value for --keep: 'weight'; choose from weights",
+        ),
+        (
+            "accelerator: cpu\ntime: 1h\nworker: [--idle=soon]",
+            "worker: invalid value for --idle: 'soon' is no duration; allowed: 90s",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path: Path, lines: str, words: str) -> None:

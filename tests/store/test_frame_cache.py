@@ -230,13 +230,14 @@ def test_a_cache_that_cannot_be_written_is_done_without_and_said_once(
 def test_two_processes_may_build_it_at_once(store: Store, toys: Plan) -> None:
     code = f"""if True:
         import sys
-        from harness import framecache, load_curves
-        framecache.WORTHWHILE = {FEW}
+        from harness import load_curves
+        from harness.store import frame_cache
+        frame_cache.WORTHWHILE = {FEW}
         print(len(load_curves(results=sys.argv[1])))"""
     command = [sys.executable, "-c", code, str(store.paths.root)]
     both = [
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(frame_cache.__file__).parents[1]
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(frame_cache.__file__).parents[2]
         )
         for _ in range(2)
     ]

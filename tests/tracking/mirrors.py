@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from conftest import TESTS
+from harness.tracking.feed import Feed, MirrorProcess, end_session
 from runfile import rows as rows_in
 
 from harness.common.stopping import Stop
-from harness.execution.plan_worker import Worker
-from harness.execution.trainer import Options
+from harness.execution.options import WorkerOptions
+from harness.execution.plan_worker import PlanWorker
 from harness.experiment.plan import Plan
 from harness.store.records import Store, read_rows
-from harness.tracking.feed import Feed, MirrorProcess, end_session
 from harness.tracking.login import Choice
 
 
 def train(store: Store, plan: Plan, **options: Any) -> None:
     """Train the plan's runs in this process, mirrored nowhere."""
     store.save_plan(plan)
-    Worker(store, plan, Options(track="none", poll_s=0.01, **options), Stop()).work()
+    PlanWorker(store, plan, WorkerOptions(track="none", poll_s=0.01, **options), Stop()).work()
 
 
 @contextmanager

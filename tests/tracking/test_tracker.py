@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 from conftest import TESTS, PlanMaker
+from harness.tracking.tracker import MirrorTracker
 from mirrors import harness, measured, offline_rows, until
 from wandb_server import Server
 
 from harness.common.stopping import Stop
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK
-from harness.execution.plan_worker import Worker
-from harness.execution.trainer import Options
+from harness.execution.options import WorkerOptions
+from harness.execution.plan_worker import PlanWorker
 from harness.store.records import Store
 from harness.tracking import NoTracker, make_tracker
 from harness.tracking.deliver import mirrored_runs, survey
-from harness.tracking.tracker import MirrorTracker
 
 EXPERIMENT = """
 question: Which toy walks best?
@@ -120,7 +120,7 @@ def test_runs_whose_mirror_is_gone_are_known_to_sync(store: Store, toy_plan: Pla
     reading, writing = os.pipe()
     os.close(reading)
     os.environ["WANDB_MODE"] = "offline"
-    Worker(store, plan, Options(mirror_descriptor=writing, poll_s=0.01), Stop()).work()
+    PlanWorker(store, plan, WorkerOptions(mirror_descriptor=writing, poll_s=0.01), Stop()).work()
     os.close(writing)
     assert mirrored_runs(store) == sorted(run.id for run in plan.runs)
     assert {parcel.state for parcel in survey(store, mirrored_runs(store))} == {"waiting"}

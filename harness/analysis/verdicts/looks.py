@@ -6,7 +6,7 @@ sees the same ended runs says the same, whenever and wherever they look.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,15 +20,7 @@ from harness.analysis.verdicts.model import Estimate, Judgement, Verdict, Word
 from harness.analysis.verdicts.series import Series, adjusted
 from harness.analysis.verdicts.terms import Terms
 from harness.analysis.verdicts.values import Difference, Values
-from harness.experiment.claims import (
-    Claim,
-    ComparisonClaim,
-    ContrastClaim,
-    DeclineClaim,
-    ProportionClaim,
-    RangeClaim,
-    ThresholdClaim,
-)
+from harness.experiment.claims import COMPARISONS, Claim
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,19 +168,21 @@ class Looks:
         return float(statistics.e_value(values)) if len(values) == n and values.std() > 0 else None
 
 
+# A claim's kind -> how it is judged.
+CASES: Mapping[str, type[Case]] = {
+    **dict.fromkeys(COMPARISONS, ComparisonCase),
+    "contrast": ComparisonCase,
+    "best_in_range": RangeCase,
+    "declines_beyond": DeclineCase,
+    "no_proportional_gain": ProportionCase,
+    "at_least": ThresholdCase,
+    "at_most": ThresholdCase,
+}
+
+
 def make_case(claim: Claim, values: Values, series: Series) -> Case:
-    """The case of a claim, by its shape."""
-    match claim:
-        case ComparisonClaim() | ContrastClaim():
-            return ComparisonCase(claim, values, series)
-        case RangeClaim():
-            return RangeCase(claim, values, series)
-        case DeclineClaim():
-            return DeclineCase(claim, values, series)
-        case ProportionClaim():
-            return ProportionCase(claim, values, series)
-        case ThresholdClaim():
-            return ThresholdCase(claim, values, series)
+    """The case of a claim, by its kind."""
+    return CASES[claim.kind](claim, values, series)
 
 
 def _undecidable(row: Estimate) -> bool:

@@ -12,7 +12,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Level = str | int | float | bool | None
 
 
-class Kind(BaseModel):
+class Written(BaseModel):
     """What every claim may say beside its kind key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -21,7 +21,7 @@ class Kind(BaseModel):
     failed_counts_as: Finite | None = Field(None, description="the metric's value for a failed or diverged run")
 
 
-class _Comparison(Kind):
+class Comparison(Written):
     over: Label | None = Field(None, description="default: the baseline")
     margin: float | None = Field(None, gt=0, description="a difference below this does not matter; default: the file's")
 
@@ -29,27 +29,27 @@ class _Comparison(Kind):
 Variants = Label | Annotated[tuple[Label, ...], Field(min_length=1)]
 
 
-class Improves(_Comparison):
+class Improves(Comparison):
     improves: Variants
 
 
-class Worsens(_Comparison):
+class Worsens(Comparison):
     worsens: Variants
 
 
-class Equivalent(_Comparison):
+class Equivalent(Comparison):
     equivalent: Variants
 
 
-class NoGain(_Comparison):
+class NoGain(Comparison):
     no_gain: Variants
 
 
-class NoLoss(_Comparison):
+class NoLoss(Comparison):
     no_loss: Variants
 
 
-class Contrast(Kind):
+class Contrast(Written):
     contrast: Annotated[Mapping[Label, Finite], Field(min_length=2, description="variant -> weight; the weights sum to 0")]
     sign: Literal["positive", "negative", "negligible"] = Field(alias="is")
     margin: float | None = Field(None, gt=0)
@@ -62,7 +62,7 @@ class Contrast(Kind):
         return value
 
 
-class BestInRange(Kind):
+class BestInRange(Written):
     best_in_range: tuple[Finite, Finite]
     factor: Label | None = None
     margin: float | None = Field(None, ge=0)
@@ -75,12 +75,12 @@ class BestInRange(Kind):
         return value
 
 
-class DeclinesBeyond(Kind):
+class DeclinesBeyond(Written):
     declines_beyond: Finite
     factor: Label | None = None
 
 
-class NoProportionalGain(Kind):
+class NoProportionalGain(Written):
     no_proportional_gain: Finite
     factor: Label | None = None
     dose: Label | None = Field(
@@ -88,15 +88,15 @@ class NoProportionalGain(Kind):
     )
 
 
-class AtLeast(Kind):
+class AtLeast(Written):
     at_least: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
 
 
-class AtMost(Kind):
+class AtMost(Written):
     at_most: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
 
 
-KINDS: Mapping[str, type[Kind]] = {
+KINDS: Mapping[str, type[Written]] = {
     "improves": Improves,
     "worsens": Worsens,
     "equivalent": Equivalent,
@@ -110,4 +110,3 @@ KINDS: Mapping[str, type[Kind]] = {
     "contrast": Contrast,
 }
 ALL = "all"  # stands for every variant but the one compared with; no variant may be called so
-DOSES = ("best_in_range", "declines_beyond", "no_proportional_gain")

@@ -1,4 +1,4 @@
-"""A checked claim: one frozen dataclass a shape, every default written out; what a plan keeps of it, and the digest.
+"""A checked claim: a union of frozen models told apart by `kind`, every default written out; what a plan keeps, and its digest.
 
 In a grid, a label may name some of the factors only (`schedule=cosine`): it stands for the mean over the variants that have
 those levels, seed by seed. `members` says which variants a label means.
@@ -9,31 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.tasks.protocol import Metric
 
 ComparisonKind = Literal["improves", "worsens", "equivalent", "no_gain", "no_loss"]
 COMPARISONS: tuple[str, ...] = get_args(ComparisonKind)
-STRICT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Qualified:
+class _Claim(BaseModel):
     """What every claim has. `where` is a slice of the design: factor -> level's label."""
 
-    __pydantic_config__ = STRICT
+    model_config = ConfigDict(frozen=True, extra="forbid")
     metric: str
-    where: Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str] = {}
     failed_counts_as: float | None = None  # the metric's value for a failed or diverged run
 
 
-@dataclass(frozen=True, kw_only=True)
-class ComparisonClaim(_Qualified):
+class ComparisonClaim(_Claim):
     """Variants against what each is compared with; of several, one joint verdict."""
 
     kind: ComparisonKind
@@ -42,8 +39,7 @@ class ComparisonClaim(_Qualified):
     margin: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class ContrastClaim(_Qualified):
+class ContrastClaim(_Claim):
     """The sum of weight times variant; the weights sum to 0."""
 
     kind: Literal["contrast"] = "contrast"
@@ -52,8 +48,7 @@ class ContrastClaim(_Qualified):
     margin: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class RangeClaim(_Qualified):
+class RangeClaim(_Claim):
     """The best dose inside the range (ends included) is at least the best outside, minus the margin."""
 
     kind: Literal["best_in_range"] = "best_in_range"
@@ -62,8 +57,7 @@ class RangeClaim(_Qualified):
     margin: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeclineClaim(_Qualified):
+class DeclineClaim(_Claim):
     """The metric gets worse over the doses from `beyond` on."""
 
     kind: Literal["declines_beyond"] = "declines_beyond"
@@ -71,8 +65,7 @@ class DeclineClaim(_Qualified):
     beyond: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProportionClaim(_Qualified):
+class ProportionClaim(_Claim):
     """The gain for each unit of dose is smaller from `beyond` on. `dose`: a result's number in place of the factor's levels."""
 
     kind: Literal["no_proportional_gain"] = "no_proportional_gain"
@@ -81,8 +74,7 @@ class ProportionClaim(_Qualified):
     dose: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ThresholdClaim(_Qualified):
+class ThresholdClaim(_Claim):
     """A variant's metric against a number."""
 
     kind: Literal["at_least", "at_most"]
@@ -118,13 +110,9 @@ class Setting:
 
 def as_dict(claim: Claim) -> dict[str, Any]:
     """JSON values; what is at its default is left out, so that a field added later leaves old digests alone."""
-    found = {}
-    for one in fields(claim):
-        value = getattr(claim, one.name)
-        default = one.default_factory() if one.default_factory is not MISSING else one.default
-        if one.name == "kind" or value != default:
-            found[one.name] = list(value) if isinstance(value, tuple) else value
-    return found
+    fields = type(claim).model_fields
+    dumped = claim.model_dump(mode="json")
+    return {name: value for name, value in dumped.items() if name == "kind" or value != fields[name].default}
 
 
 def digest(claims: Sequence[Claim], registered: Mapping[str, Any]) -> str:

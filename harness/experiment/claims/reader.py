@@ -5,16 +5,18 @@ A claim in the YAML has one kind key (`improves: leaky_relu`); its siblings qual
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from harness.common.validation import suggestion, validate
 from harness.common.yaml_nodes import Node
 from harness.errors import Problem
-from harness.experiment.claims import model
-from harness.experiment.claims.kinds import ALL, DOSES, KINDS, Kind, Level
+from harness.experiment.claims import kinds
+from harness.experiment.claims.kinds import ALL, KINDS, Level, Written
 from harness.experiment.claims.model import (
-    COMPARISONS,
     Claim,
     Factor,
     Setting,
@@ -24,6 +26,8 @@ from harness.experiment.claims.model import (
     named_levels,
     within,
 )
+
+CLAIM: TypeAdapter[Claim] = TypeAdapter(Claim)
 
 
 def read_claim(node: Node, setting: Setting) -> tuple[Claim | None, list[Problem]]:
@@ -39,23 +43,11 @@ def read_claim(node: Node, setting: Setting) -> tuple[Claim | None, list[Problem
             what = f"no kind of claim; {suggestion(other, KINDS)}"
         return None, [Problem(node.at, node.path, what)]
     kind = kinds[0]
-    parsed, problems = validate(KINDS[kind], node)
-    if parsed is None:
+    written, problems = validate(KINDS[kind], node)
+    if written is None:
         return None, problems
     reader = _Reader(kind, node, setting)
-    return reader.claim(parsed), reader.problems
-
-
-SHAPES: Mapping[str, Any] = {
-    **dict.fromkeys(COMPARISONS, model.ComparisonClaim),
-    "contrast": model.ContrastClaim,
-    "best_in_range": model.RangeClaim,
-    "declines_beyond": model.DeclineClaim,
-    "no_proportional_gain": model.ProportionClaim,
-    "at_least": model.ThresholdClaim,
-    "at_most": model.ThresholdClaim,
-}
-WITH_MARGIN = (*COMPARISONS, "contrast", "best_in_range")
+    return reader.claim(written), reader.problems
 
 
 class _Reader:
@@ -65,36 +57,39 @@ class _Reader:
         self.kind, self.node, self.setting = kind, node, setting
         self.problems: list[Problem] = []
 
-    def claim(self, parsed: Kind) -> Claim | None:
+    def claim(self, written: Written) -> Claim | None:
         """The claim, or None where something about it is wrong."""
-        subject = getattr(parsed, self.kind)
-        shared: dict[str, Any] = {"metric": self._metric(parsed), "failed_counts_as": parsed.failed_counts_as}
-        where = self._where(parsed.where or {})
-        factor = self._factor(parsed) if self.kind in DOSES else None
-        made: dict[str, Any] = {}
-        if self.kind in COMPARISONS:
-            made["variants"], made["over"] = self._compared(subject, getattr(parsed, "over", None), where)
-        elif self.kind == "contrast":
-            self._each_once(subject, where)
-            made = {
-                "weights": {self._label(label): weight for label, weight in subject.items()},
-                "sign": getattr(parsed, "sign", None),
-            }
-        elif self.kind in ("at_least", "at_most"):
-            ((label, made["value"]),) = subject.items()
-            made["variant"] = self._label(label)
-        elif factor is not None:
-            self._dose(subject, factor, where, getattr(parsed, "dose", None))
-            made = {"factor": factor.name, "inside" if self.kind == "best_in_range" else "beyond": subject}
-            made |= {"dose": getattr(parsed, "dose", None)} if self.kind == "no_proportional_gain" else {}
-        for label in subject if isinstance(subject, Mapping) else ():
-            self._known(label, self._child(self.kind, label), where)
-        if self.kind in WITH_MARGIN:
-            made["margin"] = self._margin(parsed, shared["metric"])
-        if self.problems:
-            return None
-        claim: Claim = SHAPES[self.kind](kind=self.kind, where=where, **shared, **made)
-        return claim
+        metric, where = self._metric(written), self._where(written.where or {})
+        fields = {"kind": self.kind, "metric": metric, "where": where, "failed_counts_as": written.failed_counts_as}
+        fields |= self._own(written, where)
+        if "margin" in type(written).model_fields:
+            fields["margin"] = self._margin(written, metric)
+        return None if self.problems else CLAIM.validate_python(fields)
+
+    def _own(self, written: Written, where: Mapping[str, str]) -> dict[str, Any]:
+        """The fields that claims of this kind have beside the common ones and the margin."""
+        match written:
+            case kinds.Comparison():
+                variants, over = self._compared(getattr(written, self.kind), written.over, where)
+                return {"variants": variants, "over": over}
+            case kinds.Contrast(contrast=weights):
+                self._each_once(weights, where)
+                self._all_known(weights, where)
+                return {"weights": {self._label(label): weight for label, weight in weights.items()}, "sign": written.sign}
+            case kinds.AtLeast(at_least=bound) | kinds.AtMost(at_most=bound):
+                self._all_known(bound, where)
+                ((label, value),) = bound.items()
+                return {"variant": self._label(label), "value": value}
+            case kinds.BestInRange(best_in_range=inside):
+                return {"factor": self._factor(written.factor, where, partial(_range_wrong, inside)), "inside": inside}
+            case kinds.DeclinesBeyond(declines_beyond=beyond):
+                return {"factor": self._factor(written.factor, where, partial(_decline_wrong, beyond)), "beyond": beyond}
+            case kinds.NoProportionalGain(no_proportional_gain=beyond, dose=dose):
+                if dose is not None and dose not in self.setting.metrics:
+                    self._problem("dose", f"no metric {dose!r}; {suggestion(dose, self.setting.metrics)}")
+                factor = self._factor(written.factor, where, partial(_proportion_wrong, beyond))
+                return {"factor": factor, "beyond": beyond, "dose": dose}
+        raise AssertionError(written)
 
     def _problem(self, key: str, message: str, below: str | int | None = None) -> None:
         node = self._child(key, below) if below is not None else self.node.get(key)
@@ -127,6 +122,10 @@ class _Reader:
             choices = [*self.setting.labels, *(levels_alone if is_grid(levels) else ())]
             message = f"no variant {label!r}; {suggestion(label, choices)}"
         self.problems.append(Problem(node.at, node.path, message))
+
+    def _all_known(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
+        for label in labels:
+            self._known(label, self._child(self.kind, label), where)
 
     def _each_once(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
         """In a grid, two labels may mean the same variants."""
@@ -173,14 +172,14 @@ class _Reader:
         baseline = levels.get(next(iter(over.values()), ""), {})
         return level_names({factor: baseline[factor] for factor in named_levels(label, levels) if factor in baseline})
 
-    def _metric(self, parsed: Kind) -> str:
-        metric = parsed.metric or next(iter(self.setting.metrics))
+    def _metric(self, written: Written) -> str:
+        metric = written.metric or next(iter(self.setting.metrics))
         if metric not in self.setting.metrics:
             self._problem("metric", f"no metric {metric!r}; {suggestion(metric, self.setting.metrics)}")
         return metric
 
-    def _margin(self, parsed: Kind, metric: str) -> float | None:
-        margin: float | None = getattr(parsed, "margin", None)
+    def _margin(self, written: Written, metric: str) -> float | None:
+        margin: float | None = getattr(written, "margin", None)
         if margin is None and metric == next(iter(self.setting.metrics)):
             margin = self.setting.margin
         if margin is None:
@@ -189,46 +188,35 @@ class _Reader:
             self.problems.append(Problem(self.node.at, self.node.path, f"needs a margin for {metric}; allowed: margin: {what}"))
         return margin
 
-    def _factor(self, parsed: Kind) -> Factor | None:
-        names = [factor.name for factor in self.setting.factors]
-        asked: str | None = getattr(parsed, "factor", None)
-        if asked is None and len(names) == 1:
-            return self.setting.factors[0]
-        if asked in names:
-            return self.setting.factors[names.index(asked)]
-        if not names:
-            self._problem(self.kind, "needs a factor; allowed: an experiment with factors:")
-        elif asked is None:
-            self._problem(self.kind, f"needs factor:, there are {len(names)}; allowed: {', '.join(names)}")
-        else:
-            self._problem("factor", f"no factor {asked!r}; {suggestion(asked, names)}")
-        return None
-
-    def _dose(self, subject: Any, factor: Factor, where: Mapping[str, str], dose: str | None) -> None:
+    def _factor(self, name: str | None, where: Mapping[str, str], wrong: Callable[[Sequence[float]], str]) -> str | None:
+        """The factor that a claim is about, whose numbers in the slice have nothing `wrong`; None where there is none."""
+        factor = self._named(name)
+        if factor is None:
+            return None
         if factor.name in where:
             self._problem("where", f"{factor.name} is what the claim is about; allowed: the other factors", factor.name)
-            return
-        if any(value is None for value in factor.levels.values()):
+        elif any(value is None for value in factor.levels.values()):
             self._problem(self.kind, f"needs a factor of numbers; the levels of {factor.name} are {', '.join(factor.levels)}")
-            return
-        present = {own[factor.name] for own in self.setting.levels.values() if within(own, where)}
-        by_level = {level: value for level, value in factor.levels.items() if level in present and value is not None}
-        numbers = list(by_level.values())
-        if dose is not None and dose not in self.setting.metrics:
-            self._problem("dose", f"no metric {dose!r}; {suggestion(dose, self.setting.metrics)}")
-        levels = (", ".join(by_level) or "none") + (f" where {_slice(where)}" if where else "")
-        if self.kind == "best_in_range":
-            inside = [value for value in numbers if subject[0] <= value <= subject[1]]
-            if not inside or len(inside) == len(numbers):
-                which = "no level lies" if not inside else "every level lies"
-                self._problem(self.kind, f"{which} in the range; allowed: a range with some of the levels {levels}")
-        elif self.kind == "declines_beyond":
-            if sum(value >= subject for value in numbers) < 2:
-                self._problem(self.kind, f"fewer than two levels from {subject:g} on; the levels are {levels}")
-        elif subject not in numbers:
-            self._problem(self.kind, f"{subject:g} is no level; allowed: {levels}")
-        elif sum(value <= subject for value in numbers) < 2 or sum(value >= subject for value in numbers) < 2:
-            self._problem(self.kind, f"needs two levels up to {subject:g} and two from it on; the levels are {levels}")
+        else:
+            present = {own[factor.name] for own in self.setting.levels.values() if within(own, where)}
+            doses = {level: value for level, value in factor.levels.items() if level in present and value is not None}
+            if what := wrong(list(doses.values())):
+                levels = (", ".join(doses) or "none") + (f" where {_slice(where)}" if where else "")
+                self._problem(self.kind, f"{what} {levels}")
+        return factor.name
+
+    def _named(self, name: str | None) -> Factor | None:
+        """The factor called `name`, or the only one."""
+        factors = {factor.name: factor for factor in self.setting.factors}
+        if name is None and len(factors) == 1:
+            return next(iter(factors.values()))
+        if not factors:
+            self._problem(self.kind, "needs a factor; allowed: an experiment with factors:")
+        elif name is None:
+            self._problem(self.kind, f"needs factor:, there are {len(factors)}; allowed: {', '.join(factors)}")
+        elif name not in factors:
+            self._problem("factor", f"no factor {name!r}; {suggestion(name, factors)}")
+        return factors.get(name or "")
 
     def _where(self, where: Mapping[str, Level]) -> dict[str, str]:
         found = {}
@@ -244,6 +232,28 @@ class _Reader:
                 continue
             found[name] = text
         return found
+
+
+# A dose claim and the factor's numbers -> what is wrong with them, in words that end before the levels; empty: nothing.
+
+
+def _range_wrong(inside: tuple[float, float], doses: Sequence[float]) -> str:
+    count = sum(inside[0] <= dose <= inside[1] for dose in doses)
+    if 0 < count < len(doses):
+        return ""
+    return f"{'every' if count else 'no'} level lies in the range; allowed: a range with some of the levels"
+
+
+def _decline_wrong(beyond: float, doses: Sequence[float]) -> str:
+    few = sum(dose >= beyond for dose in doses) < 2
+    return f"fewer than two levels from {beyond:g} on; the levels are" if few else ""
+
+
+def _proportion_wrong(beyond: float, doses: Sequence[float]) -> str:
+    if beyond not in doses:
+        return f"{beyond:g} is no level; allowed:"
+    few = sum(dose <= beyond for dose in doses) < 2 or sum(dose >= beyond for dose in doses) < 2
+    return f"needs two levels up to {beyond:g} and two from it on; the levels are" if few else ""
 
 
 def _slice(where: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ EVERY_S = 30.0
 SHARE = 20  # one part in so many of the time is spent on reports, at most
 
 
-class Current:
+class LiveReport:
     """The report of a plan that is being trained. Trouble with it is told by `tell`, and ends nothing."""
 
     def __init__(self, name: str, results: str | Path, ended: int, tell: Callable[[str], None]) -> None:

@@ -15,7 +15,7 @@ from harness.reporting import figures, phrases
 from harness.reporting.pages.alt_text import INTERVALS, alt_text
 from harness.reporting.pages.report_data import ReportData
 from harness.reporting.pages.tuning import Tuning
-from harness.tasks.protocol import Metric, Outlined, parse_config
+from harness.tasks.protocol import Metric, parse_config
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,7 +107,7 @@ def _of_one(report: ReportData, subject: figures.Subject) -> Iterator[tuple[Pict
                 figures.course(subject, report.epochs, measure),
             )
     task = task_of(report.plan)
-    if isinstance(task, Outlined):
+    if task.has_outline:
         (config,) = report.plan.variants.values()
         note = phrases.rehearsal(report.plan)
         try:

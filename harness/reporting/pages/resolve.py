@@ -5,14 +5,12 @@ from __future__ import annotations
 import difflib
 
 from harness.errors import InputError
-from harness.experiment.plan import Plan
+from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.store.frames import plan_name, stored_plan
 from harness.store.records import Store
 from harness.store.studies import load_study, study_names
-
-TUNING = ".tuning"
 
 
 def reported(store: Store, name: str) -> Plan | Study:
@@ -29,7 +27,8 @@ def reported(store: Store, name: str) -> Plan | Study:
         if plan.selection is not None:
             raise InputError(_stage(store, plan))
         return plan
-    tuning = store.load_plan(wanted + TUNING) if wanted + TUNING in plans else None
+    own = stage_name(wanted, "tuning")
+    tuning = store.load_plan(own) if own in plans else None
     if tuning is not None:
         raise InputError(_begun(store, wanted, tuning))
     near = [other for other in searches if other.startswith((f"{wanted}@", f"{wanted}+"))]
@@ -41,11 +40,9 @@ def reported(store: Store, name: str) -> Plan | Study:
 
 def _stage(store: Store, plan: Plan) -> str:
     """Why a plan whose results choose has no report."""
-    whole = plan.selection.then.name if plan.selection else plan.name
-    if phrases.tunes(plan) and whole not in store.plan_names():
-        return _begun(store, whole, plan)
-    whole = whole if phrases.tunes(plan) else plan.name.rpartition(".")[0]
-    return f"{plan.name}: its results choose what is compared, and are no evidence; allowed: harness report {whole}"
+    if plan.stage == "tuning" and plan.family not in store.plan_names():
+        return _begun(store, plan.family, plan)
+    return f"{plan.name}: its results choose what is compared, and are no evidence; allowed: harness report {plan.family}"
 
 
 def _begun(store: Store, name: str, tuning: Plan) -> str:

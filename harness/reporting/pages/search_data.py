@@ -12,16 +12,15 @@ from typing import Literal
 from harness.common.nested import flatten
 from harness.errors import InputError
 from harness.execution.stages import choices, following
-from harness.experiment.plan import Plan
+from harness.experiment.plan import Plan, stage_name
 from harness.experiment.space import values_of
 from harness.experiment.study import Study, config_of, task_of
 from harness.reporting.figures import Confirmed, Fresh, SearchSubject
 from harness.reporting.pages.importance import importances
 from harness.reporting.pages.report_data import ReportData, gather
 from harness.search.broker import look
-from harness.search.confirmation_plans import BASE, WINNER, label_of, names
-from harness.search.place import elsewhere
-from harness.search.storage import VARIABLE, address
+from harness.search.confirmation_plans import BASE, WINNER, label_of
+from harness.search.storage import VARIABLE, address, elsewhere
 from harness.search.trials import Trial, counted
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, Task, result_metrics
@@ -147,8 +146,7 @@ def _confirmation(
     nothing = Confirmed()
     if study.confirm is None:
         return None, {}, nothing, "none", None
-    top_name, final_name = names(study)
-    top = store.load_plan(top_name)
+    top = store.load_plan(stage_name(study.name, "top"))
     if top is None or top.selection is None:
         return None, {}, nothing, "waiting", None
     by_label = {label_of(trial): trial for trial in trials if trial.state == "completed"}
@@ -165,7 +163,7 @@ def _confirmation(
     winner = own[chosen[0].label].number
     if following(top, records) is None:
         return top, records, Confirmed(again, winner), "base", None
-    plan = store.load_plan(final_name)
+    plan = store.load_plan(stage_name(study.name, "final"))
     if plan is None or plan.chosen is None or dict(plan.chosen.variants) != {WINNER: chosen[0].label}:
         return top, records, Confirmed(again, winner), "again", None
     final = gather(store, plan)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.experiment.plan import CONFIRMATION, stage_name
 from harness.reporting import phrases
 from harness.reporting.pages import summary
 from harness.reporting.pages.importance import LEAST
 from harness.reporting.pages.search_data import SearchReportData
 from harness.reporting.pages.summary import Headline, device_word, hours
 from harness.reporting.phrases.trials import aims, allowed, condition, edges, measured, tally
-from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, names
+from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED
 from harness.search.trials import NEVER_MEASURED, Trial, stuck
 
 OPTIMISTIC = "search values are optimistic"
@@ -39,7 +40,7 @@ def headline(report: SearchReportData) -> Headline:
         again = f"the best {count} run again on fresh seeds, {ended:,d} of {len(report.top.runs):,d} runs are in"
         return Headline("waiting", f"Not confirmed yet: {again}; {found}.", best.runs)
     if report.stage == "elsewhere":
-        plans = phrases.listed(names(report.study))
+        plans = phrases.listed([stage_name(report.study.name, stage) for stage in CONFIRMATION])
         return Headline("waiting", f"Not confirmed: {plans} are of other trials (--replan makes them anew); {found}.", best.runs)
     if report.stage == "none":
         return Headline("exploratory", f"Not confirmed, as the search has no confirm: {found}.", best.runs)

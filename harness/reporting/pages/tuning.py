@@ -105,7 +105,7 @@ def tuning_of(store: Store, plan: Plan, metrics: Mapping[str, Metric]) -> Tuning
     if plan.chosen is None:
         return None
     own = store.load_plan(plan.chosen.plan)
-    if own is None or own.selection is None or not own.selection.settings:
+    if own is None or own.selection is None or own.stage != "tuning":
         return None
     metric = metrics[own.selection.metric]
     return Tuning(plan, own, own.selection, store.records([run.id for run in own.runs]), metric)
@@ -113,5 +113,4 @@ def tuning_of(store: Store, plan: Plan, metrics: Mapping[str, Metric]) -> Tuning
 
 def searched(store: Store, plan: Plan) -> str | None:
     """The search that chose the plan's winner; None where none did."""
-    name = plan.chosen.plan.removesuffix(".top") if plan.chosen else ""
-    return name if plan.chosen and plan.chosen.plan != name and store.paths.study(name).spec.is_file() else None
+    return plan.family if plan.stage == "final" and store.paths.study(plan.family).spec.is_file() else None

@@ -25,7 +25,6 @@ from harness.reporting.phrases.plans import (
     added,
     amended,
     command,
-    confirms,
     declared,
     elsewhere,
     epochs,
@@ -35,7 +34,6 @@ from harness.reporting.phrases.plans import (
     setting,
     setting_words,
     stage,
-    tunes,
 )
 from harness.reporting.phrases.power import out_of_reach, power
 from harness.reporting.phrases.verdicts import (
@@ -67,7 +65,6 @@ __all__ = [
     "clock",
     "command",
     "confidence",
-    "confirms",
     "count",
     "cut_out",
     "decimals",
@@ -102,5 +99,4 @@ __all__ = [
     "spread",
     "stage",
     "statement",
-    "tunes",
 ]

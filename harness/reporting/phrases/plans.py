@@ -59,25 +59,15 @@ def rehearsal(plan: Plan | Study) -> str | None:
     return f"REHEARSAL: {', '.join(reasons)}, no evidence"
 
 
-def tunes(plan: Plan) -> bool:
-    """Whether the plan's results choose each variant's setting."""
-    return plan.selection is not None and bool(plan.selection.settings)
-
-
-def confirms(plan: Plan) -> bool:
-    """Whether the plan re-runs what a search has found."""
-    chooser = plan.chosen.plan if plan.chosen else ""
-    return chooser.endswith(".top") or (plan.selection is not None and not tunes(plan))
-
-
 def stage(plan: Plan) -> str | None:
     """Which stage of an experiment the plan is, and how large; None where there is only one."""
-    if plan.selection is None and plan.chosen is None:
-        return None
-    if plan.selection is None:
-        return "confirmation, 2 of 2: the winner against the base, on fresh seeds" if confirms(plan) else "evidence, 2 of 2"
-    if confirms(plan):
+    if plan.stage == "evidence":
+        return "evidence, 2 of 2" if plan.chosen is not None else None
+    if plan.stage == "final":
+        return "confirmation, 2 of 2: the winner against the base, on fresh seeds"
+    if plan.stage == "top":
         return f"confirmation, 1 of 2: the best {plural(len(plan.variants), 'trial')} x {plural(seeds(plan), 'fresh seed')}"
+    assert plan.selection is not None
     sizes = {len(group) for group in plan.selection.groups.values()}
     settings = f"{plural(len(plan.selection.groups), 'variant')} x {plural(max(sizes), 'setting')}"
     return f"tuning, 1 of 2: {settings} x {plural(seeds(plan), 'seed')}"
@@ -90,7 +80,7 @@ def seeds(plan: Plan) -> int:
 
 def command(plan: Plan | Study, results: Path) -> str:
     """The command that makes and trains this plan or search again in the folder `results`, quoted for a shell."""
-    searched = isinstance(plan, Study) or confirms(plan)
+    searched = isinstance(plan, Study) or plan.confirms
     words = ["harness", "sweep" if searched else "run", plan.file or f"experiments/{plan.experiment}.yaml"]
     words += ["--profile", plan.profile] if plan.profile else []
     for override in plan.overrides:

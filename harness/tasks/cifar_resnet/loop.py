@@ -21,7 +21,7 @@ from harness.tasks.cifar_resnet.execution import Execution
 from harness.tasks.cifar_resnet.numerics import keep_memory, numerics, require
 from harness.tasks.cifar_resnet.steps import Steps
 from harness.tasks.cifar_resnet.streams import stream
-from harness.tasks.protocol import Number
+from harness.tasks.protocol import Number, Training
 
 
 @dataclass
@@ -33,8 +33,8 @@ class Pass:
     seconds: float = 0.0
 
 
-class Run:
-    """One training of `cifar_resnet`; see `harness.tasks.protocol.Training` for the protocol.
+class Run(Training):
+    """One training of `cifar_resnet`.
 
     Every epoch takes its order, augmentation and dropout from streams of its own, named (seed, purpose, epoch), so a checkpoint
     between two epochs needs no generator, and one inside an epoch the states of two. On the CPU the same bits follow from a

@@ -8,14 +8,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from harness.tasks.cifar_resnet import config
-from harness.tasks.protocol import Accelerator, Metric, Number, Part, Training
+from harness.tasks.protocol import Accelerator, Metric, Number, Part, Task, Training
 
 if TYPE_CHECKING:
     from harness.tasks.cifar_resnet.data import DataSet, Images
 
 
-class CifarResnet:
-    """Trains the residual network of `model.py` on small images; satisfies `harness.tasks.protocol.Task`."""
+class CifarResnet(Task):
+    """Trains the residual network of `model.py` on small images."""
 
     Config = config.Config
     version = "1"

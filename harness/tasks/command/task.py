@@ -16,11 +16,11 @@ from harness.tasks.command.knobs import Knobs, config_model
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.model import Scalar
 from harness.tasks.command.training import CommandTraining
-from harness.tasks.protocol import Accelerator, Metric, Number
+from harness.tasks.protocol import Accelerator, Metric, Number, Task
 
 
-class CommandTask:
-    """Trains whatever a command line starts; satisfies `harness.tasks.protocol.Task`, `Housed` and `Foreign`."""
+class CommandTask(Task):
+    """Trains whatever a command line starts."""
 
     def __init__(self, definition: Definition, *planned: str) -> None:
         """`planned` are fingerprints of the inputs that runs are trained with: what has other content since is refused."""

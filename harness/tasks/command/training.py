@@ -16,7 +16,7 @@ from typing import Any
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.program import Exit, Program
 from harness.tasks.command.rows import Lines, Rows
-from harness.tasks.protocol import Number, TrainingFailed
+from harness.tasks.protocol import Number, Training, TrainingFailed
 
 LOOK_S = 0.1  # how often a program that prints nothing is looked after
 LOG_LIMIT = 64 << 20  # bytes of output kept of one start
@@ -31,13 +31,12 @@ SIGNALS_FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIG
 FROM_OUTSIDE = {code: number.name for number in SIGNALS_FROM_OUTSIDE for code in (-number, 128 + number)}
 
 
-class CommandTraining:
+class CommandTraining(Training):
     """One run of a program. It starts with the first `advance`, and ends, whatever it is doing, with `close`."""
 
     def __init__(self, definition: Definition, arguments: list[str], environment: Mapping[str, str]) -> None:
         self.definition, self.arguments, self.environment = definition, arguments, environment
         self.rows = Rows(definition.metrics)
-        self.finished = False
         self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed with this
         self._lines, self._records = Lines(), Lines()
         self._program: Program | None = None
@@ -48,6 +47,11 @@ class CommandTraining:
         self._logged = 0
         self._tail = b""
         self._silent = True
+
+    @property
+    def finished(self) -> bool:
+        """Whether the program has ended well and all its rows are taken."""
+        return self._judged and not self.rows.waiting
 
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
         """Read on until a row is whole. Raises TrainingFailed."""
@@ -67,9 +71,7 @@ class CommandTraining:
                 self._ending, self._ended_at = program.wait(10.0), time.monotonic()
             elif not self.rows.waiting and should_stop():
                 return None
-        row = self.rows.take()
-        self.finished = self._judged and not self.rows.waiting
-        return row
+        return self.rows.take()
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: the program's state is its own affair."""
@@ -167,7 +169,7 @@ class CommandTraining:
         self.rows.end()
         if missing := self.rows.missing:
             raise TrainingFailed("output", self._never(missing[0]), f"output: {missing[0]}")
-        self._judged, self.finished = True, not self.rows.waiting
+        self._judged = True
 
     def _never(self, metric: str) -> str:
         if self._silent:

@@ -307,8 +307,8 @@ def test_the_digest_changes_with_a_claim_its_place_and_with_what_was_registered_
         digest([one, other], registered),
         digest([other, one], registered),
         digest([one], {**registered, "margin": 0.5}),
-        digest([replace(one, failed_counts_as=0.0)], registered),
-        digest([replace(one, where={"schedule": "cosine"})], registered),
+        digest([type(one)(**{**dict(one), "failed_counts_as": 0.0})], registered),
+        digest([type(one)(**{**dict(one), "where": {"schedule": "cosine"}})], registered),
     ]
     assert len(set(changed)) == len(changed)
 

@@ -27,7 +27,7 @@ from harness.reporting.pages import SearchReportData, data_files, gather_search,
 from harness.reporting.pages import search_summary as summary
 from harness.reporting.pages.importance import LEAST, importances
 from harness.reporting.pages.yaml_texts import configuration
-from harness.search.confirmation import begin_confirmation
+from harness.search.confirmation_plans import begin_confirmation
 from harness.store.records import Store
 
 VIEWER = MarkdownIt("commonmark").enable(["table", "strikethrough"])

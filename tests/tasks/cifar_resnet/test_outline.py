@@ -7,7 +7,7 @@ import pytest
 from harness.tasks.cifar_resnet import config, model
 from harness.tasks.cifar_resnet.outline import outline
 from harness.tasks.cifar_resnet.task import CIFAR_RESNET
-from harness.tasks.protocol import Outlined, Part
+from harness.tasks.protocol import Part
 
 SOURCE = outline(config.Model(), 10, 32)
 
@@ -66,5 +66,5 @@ def test_dropout_is_named_where_there_is_some():
 
 
 def test_the_task_outlines_its_configurations():
-    assert isinstance(CIFAR_RESNET, Outlined)
+    assert CIFAR_RESNET.has_outline
     assert CIFAR_RESNET.outline(config.Config()) == SOURCE

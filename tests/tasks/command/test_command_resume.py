@@ -10,13 +10,13 @@ from programs import LOSS, WALK, log_of, planned, trained
 
 from harness import worker
 from harness.errors import EXIT_INTERRUPTED, Interrupted
-from harness.execution.attempt import Means, attempt
+from harness.execution.attempt import AttemptOptions, attempt
 from harness.execution.plan_worker import job
 from harness.experiment.plan import task_of
 from harness.store.atomic import read_json
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance
-from harness.store.records import read_rows
+from harness.store.records import Store, read_rows
 from harness.tasks.command.program import Program
 
 # An epoch every 50 ms; keeps its place in {run_dir}/place, from which --resume goes on. Its process id goes to `pids`.
@@ -72,14 +72,13 @@ def values(store, plan, index=0):
     return [(row["epoch"], row["step"], row["loss"]) for row in rows_of(store, plan, index)]
 
 
-@pytest.fixture
-def reference(store, tmp_path):
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
     """What the run gives when nothing happens to it."""
-    other = type(store).open(tmp_path / "reference")
-    plan = planned(tmp_path, SLOW, command=COMMAND)
-    trained(other, plan)
-    (tmp_path / "pids").unlink()
-    return values(other, plan)
+    folder = tmp_path_factory.mktemp("reference")
+    store, plan = Store.open(folder / "results"), planned(folder, SLOW, command=COMMAND)
+    trained(store, plan)
+    return values(store, plan)
 
 
 @pytest.mark.parametrize("resume", [None, "--resume"])
@@ -358,7 +357,7 @@ def test_pruning_ends_the_program(store, tmp_path):
             job(plan, planned_run, task_of(plan)),
             store.paths.run(planned_run.id),
             lease,
-            Means(enough=lambda rows: len(rows) >= 3),
+            AttemptOptions(enough=lambda rows: len(rows) >= 3),
         )
     assert not alive(pids(tmp_path)[0])
     assert len(rows_of(store, plan)) == 3

@@ -1,0 +1,124 @@
+"""How a worker works: one model for what `harness worker`, `--worker-option` and a site's file say, and a parent tells its child.
+
+A parent hands it over as one JSON argument; people write options. Both are checked here, once, by the model.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NoReturn, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from harness.common.stopping import duration
+from harness.common.validation import shape_of, show, suggestion
+from harness.errors import EXIT_RUNS_FAILED, InputError
+from harness.store.lease import Timing
+from harness.tasks.protocol import Accelerator
+from harness.tracking.login import choose, home_folder
+
+
+def _seconds(value: object) -> object:
+    try:
+        return duration(value) if isinstance(value, str) else value
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]  # also written 90s, 10m, 3h50m
+
+
+class WorkerOptions(BaseModel):
+    """The options of a worker; none of them enters a run's id. A field `stop_after` is the option `--stop-after`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    device: Accelerator | None = None  # None: what was planned for
+    threads: int | None = Field(None, ge=1)  # None: all processors
+    only: tuple[str, ...] = ()  # variants; empty: all
+    retry: tuple[Literal["failed", "diverged"], ...] = ()  # results to train again
+    retry_before: str = ""  # ISO 8601, UTC: later results are not retried
+    keep: Literal["weights"] | None = None
+    idle: Seconds | None = None  # how long to wait for others; None: a while where more runs may come, else 0
+    stop_after: Seconds | None = None
+    track: Literal["auto", "wandb", "none"] = "auto"
+    checkpoint_every: Seconds | None = None  # None: adapts to what a checkpoint costs
+    poll_s: float = Field(1.0, gt=0)
+    beat_s: float = Field(Timing.beat_s, gt=0)
+    stale_s: float = Field(Timing.stale_s, gt=0)
+    one_stage: bool = False  # leave the plans that follow to others
+    with_parent: bool = False  # stop when standard input ends
+    runs_failed_code: int = EXIT_RUNS_FAILED  # the exit code for "some run failed"
+
+    @classmethod
+    def read(cls, words: Sequence[str] = (), **fields: Any) -> WorkerOptions:
+        """`fields` without those that are None or empty, then `words` as they are typed. Raises InputError with every problem."""
+        given = {name: value for name, value in fields.items() if value is not None and value != []}
+        try:
+            return cls.model_validate({**given, **read_words(words)})
+        except ValidationError as error:
+            raise InputError("\n".join(map(_problem, error.errors(include_url=False)))) from error
+
+    def check(self, labels: Sequence[str] = ()) -> None:
+        """Raises InputError where a variant of `only` is none of `labels`, or runs cannot be mirrored from here as asked."""
+        check_variants(self.only, labels)
+        choose(self.track, os.environ, home_folder())
+
+    def replaced(self, **fields: Any) -> WorkerOptions:
+        """The same with other values."""
+        return WorkerOptions.model_validate({**dict(self), **fields})
+
+    def after(self, elapsed_s: float) -> WorkerOptions:
+        """The same for a worker that goes on `elapsed_s` after this was said: `stop_after` counts from then."""
+        return self if self.stop_after is None else self.replaced(stop_after=max(0.0, self.stop_after - elapsed_s))
+
+    def words(self) -> list[str]:
+        """The arguments of `harness worker` that say the same."""
+        return ["--options-json", self.model_dump_json(exclude_defaults=True)]
+
+    @property
+    def timing(self) -> Timing:
+        """How leases are kept."""
+        return Timing(self.beat_s, self.stale_s)
+
+
+def flag(name: str) -> str:
+    """The option that a field is: `stop_after` -> `--stop-after`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def check_variants(only: Sequence[str], labels: Sequence[str]) -> None:
+    """Raises InputError for a variant of `--only` that is none of `labels`."""
+    for label in only:
+        if label not in labels:
+            raise InputError(f"--only: no variant {label!r}; {suggestion(label, labels)}")
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"options of a worker: {message}; see `harness worker --help`")
+
+
+def read_words(words: Sequence[str]) -> dict[str, Any]:
+    """Options as they are typed -> field -> value, not yet checked. Raises InputError for what is no option."""
+    parser = _Parser(add_help=False, allow_abbrev=False, argument_default=SUPPRESS)
+    for name, field in WorkerOptions.model_fields.items():
+        kind = "store_true" if field.annotation is bool else "append" if get_origin(field.annotation) is tuple else "store"
+        parser.add_argument(flag(name), action=kind)
+    return vars(parser.parse_args(list(words)))
+
+
+def _problem(details: ErrorDetails) -> str:
+    name, shape = str(details["loc"][0]), shape_of(WorkerOptions)
+    schema = shape.at([part for part in details["loc"] if isinstance(part, str | int)])
+    match details["type"]:
+        case "extra_forbidden":
+            return f"no option {flag(name)}; {suggestion(flag(name), map(flag, WorkerOptions.model_fields))}"
+        case "value_error":
+            return f"invalid value for {flag(name)}: {details['ctx']['error']}"
+        case kind:
+            verb = "choose from" if kind == "literal_error" else "allowed:"
+            allowed = shape.allowed(schema).removesuffix(" or null") if schema else "another"
+            return f"invalid value for {flag(name)}: {show(details['input'])}; {verb} {allowed}"

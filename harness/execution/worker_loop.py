@@ -1,0 +1,124 @@
+"""The loop of every worker: take work under its lease, train it, wait for what others train, until nothing is left.
+
+Where work comes from is a subclass's: the runs of a plan, the trials of a search.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness.common.stopping import Stop
+from harness.errors import StoreError
+from harness.execution.options import WorkerOptions
+from harness.execution.trainer import Trainer, say
+from harness.experiment.plan import Plan
+from harness.store import atomic
+from harness.store.lease import Holder
+from harness.store.records import Store
+from harness.tasks.protocol import Accelerator
+
+IDLE_S = 600.0  # how long to wait by default where what others train may bring more work
+FAILURES_ALLOWED = 30  # of the shared folder, in a row
+
+
+class RetryBudget:
+    """For a shared folder that is away for a while: hours of work and waiting must not end with one read that failed."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def allows(self, error: StoreError) -> bool:
+        """Whether to try again, which is said once; not after too many failures in a row, or where waiting changes nothing."""
+        self._failures += 1
+        if self._failures > FAILURES_ALLOWED or not atomic.passes(error):
+            return False
+        if self._failures == 1:
+            say(f"{error}; looking again")
+        return True
+
+    def renew(self) -> None:
+        """It answered."""
+        self._failures = 0
+
+
+class Worker(ABC):
+    """Trains what one source of work gives, one thing after the other. Any number of workers on any machines may share it.
+
+    `target` is the file of the plan or the search that the work comes from.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        target: Path,
+        device: Accelerator,
+        options: WorkerOptions,
+        stop: Stop,
+        *,
+        here: Holder | None = None,
+    ) -> None:
+        self.store, self.options, self.stop = store, options, stop
+        self.trainer = Trainer(store, target, device, options, stop, here=here)
+        self.watch = self.trainer.watch
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Once, before any work is taken: what is to be retried becomes work again."""
+
+    @abstractmethod
+    def take(self) -> Callable[[], object] | None:
+        """Take work under its lease; what trains it. None where nothing can be taken now. Raises StoreError."""
+
+    @abstractmethod
+    def left(self) -> Sequence[bool]:
+        """For each piece of work that is left, after `take` gave none: whether somebody is known to train it."""
+
+    @abstractmethod
+    def expects_more(self) -> bool:
+        """Whether what others train may bring more work."""
+
+    @abstractmethod
+    def exit_code(self) -> int:
+        """Of where things stand once the worker leaves; says why something is left that nobody trains."""
+
+    @abstractmethod
+    def following(self) -> Plan | None:
+        """The plan that the results lead to, written down; None where nothing follows, or not yet. Raises PlanChanged."""
+
+    def work(self) -> int:
+        """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
+        self.prepare()
+        idle_since, budget = time.monotonic(), RetryBudget()
+        while not self.stop():
+            try:
+                train = self.take()
+                if train is not None:
+                    train()
+                    idle_since = time.monotonic()
+                elif self._nothing_to_wait_for(time.monotonic() - idle_since):
+                    break
+                else:
+                    self.stop.wait(self.options.poll_s)
+            except StoreError as error:
+                # What was left so is nobody's: it is taken again, and goes on from its checkpoint.
+                if not budget.allows(error):
+                    raise
+                self.stop.wait(self.options.poll_s)
+            else:
+                budget.renew()
+        return self.exit_code()
+
+    def close(self) -> None:
+        """Let go of what shows the runs elsewhere."""
+        self.trainer.close()
+
+    def _nothing_to_wait_for(self, idle_s: float) -> bool:
+        left = self.left()
+        allowed = self.options.idle
+        if allowed is None:
+            allowed = IDLE_S if self.expects_more() else 0.0
+        # Before leaving, make sure that the others live: else what they train would be lost with them.
+        return not left or (idle_s >= allowed and all(left))

@@ -1,0 +1,291 @@
+"""Runs' files -> runs in W&B: how the mirror delivers runs while they train, and `harness sync` those that lack something.
+
+It sends what W&B lacks from the run's own files, never from W&B's: so it does not matter which of those a crash or an outage
+left, and nothing is sent twice. One process at a time delivers a run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from harness.errors import HarnessError, StoreError
+from harness.experiment.plan import Plan
+from harness.experiment.run_id import Spec
+from harness.store import atomic
+from harness.store.lease import Holder, Timing, Watch
+from harness.store.paths import Paths
+from harness.store.provenance import Provenance
+from harness.store.records import Store, read_rows
+from harness.store.trialruns import memberships
+from harness.tracking import delivery
+from harness.tracking.client import Client, Hardware, OpenRun, UnreachableError
+from harness.tracking.delivery import Delivery
+from harness.tracking.page import ending, page
+
+Stamp = tuple[int, int]
+
+
+@dataclass
+class Opened:
+    """One run that wandb has open: what was handed over, and how its file looked then."""
+
+    run_id: str
+    run: OpenRun
+    hardware: Hardware | None
+    sent: list[str]  # a digest of each row; empty: W&B has it from before, and nothing here says which it is
+    known: Delivery
+    stamp: Stamp | None = None  # of metrics.jsonl when it was last read
+
+
+class Uploader:
+    """Runs as W&B shows them. `falls_back`: what cannot be shown online is written to disk, for W&B's own tools."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: Client,
+        say: Callable[[str], None],
+        *,
+        online: bool = True,
+        falls_back: bool = True,
+    ) -> None:
+        self.store, self.client, self.say, self.limits = store, client, say, client.limits
+        self.online, self.falls_back = online, falls_back
+        self.unopened = 0  # runs in a row that W&B did not open
+        self._offline_until = -1.0
+        self._watch = Watch(Timing(), Holder.here())
+        self._locks = RunLocks(store.paths)
+        self._plans = _Plans(store)
+        self._open: dict[str, Opened] = {}
+        self._to_link: dict[str, str] = {}
+
+    def reserve(self, run_id: str) -> bool:
+        """Whether this process may deliver the run; `finish` gives it back. False while another one delivers it."""
+        return self._locks.take(run_id)
+
+    def begin(self, run_id: str, hardware: Hardware | None = None) -> bool:
+        """Open a reserved run and send its rows so far; whether it is open. The reason is said where it is not."""
+        self._begin(run_id, self.online and time.monotonic() >= self._offline_until, hardware)
+        return run_id in self._open
+
+    def send(self) -> None:
+        """Send the rows that are new, and write down the addresses of pages whose runs were busy."""
+        for run_id in list(self._open):
+            if run_id in self._open:  # trouble with one closes the others
+                self._send(self._open[run_id])
+        for run_id, url in list(self._to_link.items()):
+            self._link(run_id, url)
+
+    def attach(self, run_id: str, kind: str, file: Path) -> bool:
+        """Upload a file with an open run, and remember that it arrived; whether it did. The reason is said where not."""
+        opened = self._open[run_id]
+        try:
+            digest = atomic.digest(file)
+            opened.run.upload(f"{kind}-{run_id}", kind, [file])
+            opened.known = _changed(opened.known, uploaded={**opened.known.uploaded, kind: digest})
+            delivery.save(self.store.paths, run_id, opened.known)
+        except (UnreachableError, StoreError) as error:
+            self.say(f"{kind}: {error}")
+            return False
+        return True
+
+    def finish(self, run_id: str) -> bool:
+        """Send the rest of a run, however it ended; whether all of it is known to have arrived."""
+        try:
+            if run_id in self._open:
+                self._send(self._open[run_id])
+            opened = self._open.pop(run_id, None)
+            if opened is None:  # not opened; or trained anew, and its new page was not
+                return False
+            opened.run.finish(ending(self.store.result(run_id)))
+            return opened.run.online and self._confirmed(opened)
+        except UnreachableError as error:
+            self.say(f"{run_id}: {error}; harness sync delivers the rest")
+            self._offline_until = time.monotonic() + self.limits.offline_for_s
+        except StoreError as error:
+            self.say(str(error))
+        finally:
+            self._locks.release(run_id)
+        return False
+
+    def finish_all(self) -> None:
+        """Finish what is open."""
+        for run_id in list(self._open):
+            self.finish(run_id)
+        self.send()
+
+    def _begin(self, run_id: str, online: bool, hardware: Hardware | None, *, last: bool = False) -> None:
+        known = delivery.load(self.store.paths, run_id) or Delivery()
+        paths = self.store.paths.run(run_id)
+        try:
+            delivery.save(self.store.paths, run_id, known)  # whatever becomes of it here, `harness sync` knows of it
+            spec = atomic.read_json(paths.spec, Spec)
+            trials = memberships(self.store.paths).get(run_id, ())
+            shown = page(run_id, spec, self._plans.load(), read_provenance(paths.provenance), paths.folder, trials)
+            if delivery.outdated(known.rows, delivery.row_digests(read_rows(paths.metrics))):
+                known = Delivery(attempt=known.attempt + 1)
+                delivery.save(self.store.paths, run_id, known)
+        except (HarnessError, FileNotFoundError) as error:
+            self.say(f"{run_id}: not mirrored: {error}")
+            return
+        try:
+            run = self.client.open(replace(shown, id=delivery.wandb_id(run_id, known)), online, hardware)
+        except UnreachableError as error:
+            self.unopened += 1
+            falls_back = self.falls_back and not last  # also from offline: wandb's service may have died
+            self.say(f"{run_id}: {error}" + ("; going on offline, harness sync delivers it" if falls_back else ""))
+            if falls_back:
+                self._go_offline()
+                self._begin(run_id, False, hardware, last=True)
+            return
+        self.unopened = 0
+        sent: list[str] = []
+        if online:
+            # W&B says how many rows it has; which they are is remembered here.
+            unknown = [""] * max(0, run.rows_there - len(known.rows))
+            sent = [*known.rows[: run.rows_there], *unknown]
+            known = _changed(known, url=run.url, rows=tuple(sent), confirmed=run.rows_there, ending=None)
+        self._open[run_id] = opened = Opened(run_id, run, hardware, sent, known)
+        self._send(opened)
+
+    def _go_offline(self) -> None:
+        """Nothing more goes to the server for a while; runs that are open are written to disk, from their first row."""
+        self._offline_until = time.monotonic() + self.limits.offline_for_s
+        others = list(self._open.values())
+        self._open.clear()
+        try:
+            self.client.reset()
+        except UnreachableError as error:
+            self.say(f"W&B's service: {error}")
+        for opened in others:
+            self._begin(opened.run_id, False, opened.hardware, last=True)
+
+    def _send(self, opened: Opened) -> None:
+        paths = self.store.paths.run(opened.run_id)
+        try:
+            stamp = _stamp(paths.metrics)
+            if stamp is not None and stamp == opened.stamp:
+                return
+            rows = read_rows(paths.metrics)
+        except StoreError as error:
+            self.say(str(error))
+            return
+        digests = delivery.row_digests(rows)
+        if delivery.outdated(opened.sent, digests):
+            self._start_over(opened)
+            return
+        opened.stamp = stamp
+        try:
+            for row, digest in list(zip(rows, digests, strict=True))[len(opened.sent) :]:
+                opened.run.log(row)
+                opened.sent.append(digest)
+            if opened.run.online:
+                opened.known = _changed(opened.known, rows=tuple(opened.sent))
+                delivery.save(self.store.paths, opened.run_id, opened.known)
+        except (UnreachableError, StoreError) as error:
+            self.say(f"{opened.run_id}: {error}")
+
+    def _start_over(self, opened: Opened) -> None:
+        """The run was trained anew, with other values: it gets another page."""
+        del self._open[opened.run_id]
+        try:
+            opened.run.finish(ending(None))
+        except UnreachableError as error:
+            self.say(f"{opened.run_id}: {error}")
+        self._begin(opened.run_id, opened.run.online, opened.hardware)
+
+    def _confirmed(self, opened: Opened) -> bool:
+        """Ask W&B what it has: a run whose key was refused in between finishes without a word."""
+        run_id, paths = opened.run_id, self.store.paths.run(opened.run_id)
+        there = 0
+        for pause_s in self.limits.confirm_after_s:
+            time.sleep(pause_s)
+            there = self.client.rows_at(opened.run.path)
+            if there >= len(opened.sent):
+                break
+        sums = atomic.digest(paths.result) if paths.result.exists() else None
+        complete = there >= len(opened.sent)
+        delivery.save(self.store.paths, run_id, _changed(opened.known, confirmed=there, ending=sums if complete else None))
+        if complete and sums is not None:
+            self.client.mark_delivered(run_id)
+            if opened.run.url is not None:
+                self._link(run_id, opened.run.url)
+        return complete
+
+    def _link(self, run_id: str, url: str) -> None:
+        self._to_link[run_id] = url
+        try:
+            # Only what has ended: until then the provenance belongs to the worker, and so does the lease.
+            if self.store.result(run_id) is None or delivery.link(self.store, run_id, url, self._watch):
+                del self._to_link[run_id]
+        except StoreError as error:
+            self.say(str(error))
+            del self._to_link[run_id]
+
+
+class RunLocks:
+    """Locks on runs that are being delivered: bytes of one file, which the system gives back when the process ends."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._path = paths.wandb / "runs.lock"
+        self._file: IO[bytes] | None = None
+
+    def take(self, run_id: str) -> bool:
+        """False while another process has it. A file system without locks refuses nobody."""
+        try:
+            if self._file is None:
+                atomic.make_folder(self._path.parent)
+                self._file = self._path.open("ab")
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(run_id, 16))
+        except (BlockingIOError, PermissionError):
+            return False
+        except (OSError, StoreError):
+            return True
+        return True
+
+    def release(self, run_id: str) -> None:
+        """Let others have it."""
+        if self._file is not None:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, int(run_id, 16))
+
+
+class _Plans:
+    """The plans of a results folder, read again when one of their files has changed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._stamps: Sequence[tuple[str, Stamp | None]] | None = None
+        self._plans: list[Plan] = []
+
+    def load(self) -> list[Plan]:
+        """Those that can be read."""
+        stamps = [(path.name, _stamp(path)) for path in sorted(self._store.paths.plans.glob("*.json"))]
+        if stamps != self._stamps:
+            self._stamps, self._plans = stamps, self._store.load_plans()[0]
+        return self._plans
+
+
+def read_provenance(path: Path) -> Provenance | None:
+    """None where there is none. Raises StoreError."""
+    try:
+        return atomic.read_json(path, Provenance)
+    except FileNotFoundError:
+        return None
+
+
+def _changed(known: Delivery, **changes: Any) -> Delivery:
+    return Delivery.model_validate({**dict(known), **changes})
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """Changes with the file, which is always replaced whole."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_ino

@@ -1,0 +1,120 @@
+"""A results folder that an earlier version wrote (tests/fixtures/old_results): today's code reads it, judges the same and goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bits import bits
+from conftest import TESTS
+
+from harness import report, run, status, sweep, verify
+from harness.experiment import load_experiment
+from harness.experiment.plan import make_plan
+from harness.store.records import Store
+
+OLD = TESTS / "fixtures" / "old_results"
+FINISHED = ("doses", "program", "toys", "tuned")
+JUDGED = sorted(path.stem for path in (OLD / "verdicts").glob("*.json"))
+
+
+@pytest.fixture(autouse=True)
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the experiments, their results/, and whole/ with the run that was interrupted in results/; the current folder."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
+    shutil.copytree(OLD, tmp_path, dirs_exist_ok=True)
+    with tarfile.open(OLD / "results.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def document(text: str) -> Any:
+    """JSON whose numbers are rounded to what every processor computes."""
+    return json.loads(text, parse_float=lambda digits: float(f"{float(digits):.10g}"))
+
+
+def runs_on_disk() -> dict[str, str]:
+    """File -> digest, of the runs' files."""
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path("results/runs").glob("*/*"))}
+
+
+def verdicts(name: str) -> Any:
+    return document(Path(f"results/reports/{name}/verdicts.json").read_text())
+
+
+def recorded(name: str) -> Any:
+    """The verdicts that the earlier version came to."""
+    return document((OLD / "verdicts" / f"{name}.json").read_text())
+
+
+def test_every_file_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify.main(["--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["runs"], found["plans"], found["problems"], found["notes"]) == (60, 9, [], [])
+
+
+def test_runs_and_trials_have_the_states_they_had(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status.main(["--json"]) == 0
+    shown, states = document(capsys.readouterr().out), document((OLD / "states.json").read_text())
+    assert {plan["name"]: plan["counts"] for plan in shown["plans"]} == states["plans"]
+    assert {each["name"]: {key: each[key] for key in ("counts", "best", "trials")} for each in shown["searches"]} == states[
+        "searches"
+    ]
+
+
+def test_reports_are_written_anew_with_the_verdicts_that_were_recorded() -> None:
+    assert report.main([]) == 0
+    assert {name: verdicts(name) for name in JUDGED} == {name: recorded(name) for name in JUDGED}
+    assert Path("results/reports/search/index.html").is_file()
+
+
+@pytest.mark.parametrize("name", [*FINISHED, "interrupted", "troubles"])
+def test_the_experiments_give_the_run_ids_they_gave(name: str) -> None:
+    first = make_plan(load_experiment(f"{name}.yaml"), "cpu")
+    assert [each.id for each in first.runs] == [each.id for each in stored(first.name).runs]
+
+
+def stored(name: str) -> Any:
+    plan = Store.open(Path("results")).load_plan(name)
+    assert plan is not None
+    return plan
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_the_same_command_trains_nothing_and_says_the_same(name: str) -> None:
+    before = runs_on_disk()
+    assert run.main([f"{name}.yaml", "--device", "cpu"]) == 0
+    assert runs_on_disk() == before
+    assert verdicts(name) == recorded(name)
+
+
+def test_a_finished_search_trains_nothing_and_its_winner_is_confirmed_as_before() -> None:
+    before = runs_on_disk()
+    assert sweep.main(["search.yaml", "--device", "cpu"]) == 0
+    assert runs_on_disk() == before
+    assert verdicts("search.final") == recorded("search.final")
+
+
+def test_failed_and_diverged_runs_are_trained_again_only_when_asked() -> None:
+    before = runs_on_disk()
+    assert run.main(["troubles.yaml", "--device", "cpu"]) == 1
+    assert runs_on_disk() == before
+    assert run.main(["troubles.yaml", "--device", "cpu", "--retry", "failed", "--retry", "diverged"]) == 1
+    changed = {Path(path).parent.name for path, _ in runs_on_disk().items() - before.items()}
+    assert changed == {each.id for each in stored("troubles").runs if each.variant in ("broken", "wild")}
+
+
+def test_the_interrupted_run_goes_on_from_its_checkpoint_to_the_bits_of_one_in_one_go() -> None:
+    store, (each,) = Store.open(Path("results")), stored("interrupted").runs
+    assert store.paths.run(each.id).checkpoint.is_file()
+    assert run.main(["interrupted.yaml", "--device", "cpu"]) == 0
+    assert bits(store, [each.id]) == bits(Store.open(Path("whole")), [each.id])
+    origin = json.loads(store.paths.run(each.id).provenance.read_text())
+    assert [start["epoch"] for start in origin["restarts"]] == [1]
