@@ -1,4 +1,4 @@
-"""A plan whose results choose, and what they chose -> the table of variants and their settings; and of a search's best trials."""
+"""What tuning has chosen for each variant, and what fresh seeds say of the best trials of a search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Store, plans and searches -> where each stands now, in the order in which people look at them."""
+"""Where every plan and search stands now, in the order in which people look at them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cluster's queue, and where runs stand -> which task trains which run, on a terminal and as JSON."""
+"""The tasks in the queue of a cluster and the runs that they train, on a terminal and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Store, study -> what is known of a search before it starts, and the screen of its dry run."""
+"""What is known of a search before it starts: gathered, and as the screen of a dry run."""
 
 from __future__ import annotations
 

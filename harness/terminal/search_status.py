@@ -1,4 +1,4 @@
-"""A search and its trials -> where they stand: a row of the table of all, and the search by itself."""
+"""Where a search and its trials stand: a row of the table of all, and the search by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of a search -> its best trials, and how the confirmation went."""
+"""What came of a search: its best trials, and how the confirmation went."""
 
 from __future__ import annotations
 

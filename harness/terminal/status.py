@@ -1,4 +1,4 @@
-"""Plans, records -> where they stand: the table of all plans, one plan, one run, and how runs differ."""
+"""Where plans and runs stand: the table of all plans, one plan, one run, and how runs differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of a plan -> the table of its variants and a line a claim: the end of `run`, and `report`."""
+"""What came of a plan, at the end of `run` and of `report`: the table of its variants and a line a claim."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings and repetitions -> what `verify` shows, for people and for programs."""
+"""What `verify` found, for people and for programs."""
 
 from __future__ import annotations
 

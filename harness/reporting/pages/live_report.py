@@ -1,4 +1,4 @@
-"""Runs that end one by one -> a report that is kept current meanwhile."""
+"""A report that is kept current while runs are trained."""
 
 from __future__ import annotations
 
