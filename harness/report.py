@@ -36,41 +36,29 @@ def report(
     # Reading names and --help need none of this.
     from harness.errors import HarnessError
     from harness.experiment.study import Study
-    from harness.reporting.pages import gather, gather_search, scoreboard, write
+    from harness.reporting.pages import SearchReportData, gather, gather_search, scoreboard, write
     from harness.store.records import Store
     from harness.terminal import shell
 
     store = Store.open(results, create=False)
     asked, errors = _asked(store, names or ())
-    searches = []
-    for study in asked:
-        if isinstance(study, Study):
-            try:
-                searches.append(gather_search(store, study))
-            except HarnessError as error:
-                errors.append(error)
-    compared = {search.final.plan.name: search.final for search in searches if search.final}
     written: list[dict[str, Any]] = []
     rows: list[scoreboard.PlanRow | scoreboard.SearchRow] = []
-    for search in searches:
+    compared: dict[str, ReportData] = {}  # what the report of a search has written already: its winner's comparison
+    for one in sorted(asked, key=lambda one: not isinstance(one, Study)):
         try:
-            path = str(write(search))
-        except HarnessError as error:
-            errors.append(error)
-            continue
-        rows += scoreboard.rows_of(search)
-        written.append(_search_told(search, path, as_json))
-    for plan in (one for one in asked if not isinstance(one, Study)):
-        try:
-            known = compared.get(plan.name)
-            report = known or gather(store, plan)
-            path = str(report.folder / "index.html" if known else write(report))
+            report = gather_search(store, one) if isinstance(one, Study) else compared.get(one.name) or gather(store, one)
+            path = str(report.folder / "index.html" if one.name in compared else write(report))
             rows += scoreboard.rows_of(report)
         except HarnessError as error:
             # The others have a report all the same.
             errors.append(error)
             continue
-        written.append(_told(report, path, as_json))
+        if isinstance(report, SearchReportData):
+            compared |= {report.final.plan.name: report.final} if report.final else {}
+            written.append(_search_told(report, path, as_json))
+        else:
+            written.append(_told(report, path, as_json))
     if asked or errors:
         scoreboard.write(store, rows)
     if as_json:
@@ -86,17 +74,16 @@ def _search_told(search: SearchReportData, path: str, as_json: bool) -> dict[str
 
     from harness.execution.stages import choices
     from harness.reporting.pages.search_summary import headline
-    from harness.terminal import shell
+    from harness.terminal import json_output, search_dry_run, shell
     from harness.terminal.choices import confirmed, winner_of
-    from harness.terminal.searches import dry_run, json_output
-    from harness.terminal.searches.summary import ending
+    from harness.terminal.search_summary import ending
 
     said, study, top = headline(search), search.study, search.top
     if not as_json:
         winner = winner_of(choices(top, search.records)) if top else None
         table = confirmed(study, search.trials, top, search.records, winner) if top else None
         lines = [Text(), Text(f"  {said.word.upper()}  {said.sentence}"), Text(), Text(f"report  {path}"), Text()]
-        shell.show(dry_run.title(study), ending(study, search.trials, search.metrics, table, winner), *lines)
+        shell.show(search_dry_run.heading(study), ending(study, search.trials, search.metrics, table, winner), *lines)
     return {**json_output.search_values(study, search.trials), "standing": said.word, "sentence": said.sentence, "report": path}
 
 

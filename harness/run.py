@@ -108,11 +108,9 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
     )
     options.check([variant.label for variant in loaded.variants])
     if dry_run:
-        from harness.terminal.preview import preview
-
         store = Store.open(results, create=False, must_exist=False)
         plan, _ = plan_experiment(store, loaded, device, seeds, replan)
-        ahead = preview(store, plan)
+        ahead = dry_run_screen.preview(store, plan)
         if as_json:
             shell.show_json(json_output.dry_run(ahead))
         else:

@@ -66,7 +66,7 @@ def _show_all(store: Store, as_json: bool) -> None:
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
     from harness.terminal.overview import ordered, stand, stand_search
-    from harness.terminal.searches.status import document, row
+    from harness.terminal.search_status import document, row
 
     plans, damaged = store.load_plans()
     studies, unreadable = load_studies(store)
@@ -119,7 +119,7 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
     from harness.terminal import queue as jobs
     from harness.terminal.choices import confirmed as table
     from harness.terminal.overview import stand, stand_search
-    from harness.terminal.searches.status import document, one_search, row
+    from harness.terminal.search_status import document, one_search, row
     from harness.terminal.status import overview
     from harness.terminal.status import row as row_of_plan
 

@@ -121,19 +121,18 @@ def _preview(  # noqa: PLR0917 - the command's options
     from harness.search.reconcile import settle
     from harness.search.storage import address, refuse_other_storage
     from harness.store.records import Store
-    from harness.terminal import shell
-    from harness.terminal.searches import dry_run as dry_run_screen
+    from harness.terminal import search_dry_run, shell
 
     store = Store.open(results, create=False, must_exist=False)
     asked, url = study_of(experiment, device, trials), address(storage)
     if not replan:
         refuse_other_storage(store.paths.study(asked.name), url)
     study, replaces = settle(store, asked, replan)
-    known = dry_run_screen.look_ahead(store, study, url, new=replaces)
+    known = search_dry_run.preview(store, study, url, new=replaces)
     if as_json:
-        shell.show_json(dry_run_screen.document(known))
+        shell.show_json(search_dry_run.document(known))
     else:
-        shell.show(dry_run_screen.screen(known))
+        shell.show(search_dry_run.dry_run(known))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

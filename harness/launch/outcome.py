@@ -22,9 +22,8 @@ from harness.reporting import phrases
 from harness.search.trials import NEVER_MEASURED, Trial, counted, stuck
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
-from harness.terminal import choices, json_output, shell, summary
-from harness.terminal.searches import summary as search_summary
-from harness.terminal.searches.json_output import search_values
+from harness.terminal import choices, json_output, search_summary, shell, summary
+from harness.terminal.json_output import search_values
 
 if TYPE_CHECKING:
     from harness.analysis.verdicts import Judgement, Table

@@ -21,7 +21,7 @@ from harness.reporting.pages import write_report
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
 from harness.terminal.choices import chosen
-from harness.terminal.live import progress
+from harness.terminal.live_plan import progress
 from harness.terminal.shell import console
 from harness.tracking.login import choose, home_folder
 

@@ -24,7 +24,7 @@ from harness.search.trials import Trial, counted
 from harness.store.lease import Holder, Standing, Timing, Watch
 from harness.store.records import Store
 from harness.tasks.protocol import result_metrics
-from harness.terminal.searches.live import progress
+from harness.terminal.live_search import progress
 
 
 def supervise_search(

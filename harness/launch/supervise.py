@@ -11,9 +11,10 @@ from typing import Any, Generic, Protocol, TypeVar
 from harness.errors import StoreError
 from harness.execution.options import WorkerOptions
 from harness.launch.worker_pool import Target, Workers
-from harness.reporting.pages.live_report import Current
+from harness.reporting.pages.live_report import LiveReport
 from harness.store.records import Store
 from harness.tasks.protocol import Accelerator
+from harness.terminal.live import Progress
 from harness.terminal.shell import say
 from harness.tracking.session import MirrorProcess
 
@@ -21,21 +22,6 @@ POLL_S = 0.5
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 State = TypeVar("State")
-Shown_contra = TypeVar("Shown_contra", contravariant=True)
-
-
-class View(Protocol[Shown_contra]):
-    """Progress on the terminal. A context manager."""
-
-    def __enter__(self) -> object: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
-
-    def update(self, state: Shown_contra, /) -> None:
-        """Show what has changed."""
-
-    def stopping(self) -> None:
-        """Somebody has asked to stop."""
 
 
 class Work(Protocol[State]):
@@ -65,7 +51,7 @@ class Watched(Generic[State]):
     stopped: bool
 
 
-def supervise(store: Store, work: Work[State], view: View[State], options: WorkerOptions, workers: int) -> Watched[State]:
+def supervise(store: Store, work: Work[State], view: Progress[State], options: WorkerOptions, workers: int) -> Watched[State]:
     """Train `work` in so many child workers until they have left.
 
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
@@ -76,7 +62,7 @@ def supervise(store: Store, work: Work[State], view: View[State], options: Worke
     with mirror, PassedOn(pool) as signals, pool, view:
         state = work.read()
         view.update(state)
-        report = Current(work.target.name, store.paths.root, work.finished(state), say) if work.has_report else None
+        report = LiveReport(work.target.name, store.paths.root, work.finished(state), say) if work.has_report else None
         while True:
             alive = pool.poll()
             if not signals.asked and work.needs_workers(state, pool):

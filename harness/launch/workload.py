@@ -18,7 +18,6 @@ from harness.experiment.plan import Plan, make_plan, stage_name, task_from, task
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Accelerator, Task, result_metrics
 from harness.terminal import dry_run
-from harness.terminal.preview import Preview
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bo
         later += plan.selection.seeds * len(plan.selection.then.variants)
     task = task_of(plan)
     # Without the networks' sizes, for which torch would be loaded: a login node may have none.
-    ahead = Preview(plan, result_metrics(task), records, wanted, parameters={}, power=None, levels=None)
+    ahead = dry_run.Preview(plan, result_metrics(task), records, wanted, parameters={}, power=None, levels=None)
     took = [record.seconds for record in records.values() if record.state == "completed" and record.seconds]
     return Assignment(
         name=name,
@@ -116,7 +115,7 @@ def _search(  # noqa: PLR0917 - as above
     from harness.search.reconcile import settle as settle_study
     from harness.search.storage import address, refuse_other_storage
     from harness.search.trials import counted
-    from harness.terminal.searches import dry_run as screen
+    from harness.terminal import search_dry_run
 
     if target is not None and target < 1:
         raise InputError(f"--trials: {target} is no target; allowed: a number from 1")
@@ -145,7 +144,7 @@ def _search(  # noqa: PLR0917 - as above
         target=paths.spec,
         due=max(0, due),
         later=later,
-        cost=screen.cost(screen.Ahead(study, result_metrics(task), trials, None)),
+        cost=search_dry_run.cost(search_dry_run.SearchPreview(study, result_metrics(task), trials, None)),
         device_hours=fmean(took) * max(0, due) / 3600 if took else None,
         task_file=_file_of(task),
         failed=len(failed),

@@ -2,14 +2,14 @@
 
 Results go to stdout, messages to stderr; words carry the meaning, colour only helps.
 
-grid        columns -> a table that loses columns from the right where the terminal is narrow
-preview     what is known of a plan before it starts
-screens     a plan before it starts
-ending      what came of it: the table of variants, and a line a claim
-standing    where plans and runs stand
-live        progress while runs train: a table on a terminal, a line an ending elsewhere
-choices     what tuning, or fresh seeds, have chosen
-searches/   the same of a search: before it starts, live, at its end, where it stands
-documents   the same as one JSON document for programs
-shell       the edge: consoles, printing, errors -> exit codes
+tables         the tables of `reporting.tables` on a terminal; labels are shortened and columns lost where it is narrow
+dry_run        a plan before it starts
+live           progress while runs or trials train: a table on a terminal, a line for each result elsewhere; live_plan its runs
+summary        what came of a plan: the table of variants, and a line a claim
+status         where plans and runs stand; overview finds it out
+choices        what tuning, or fresh seeds, have chosen
+search_*, live_search   the same of a search
+queue          a cluster's jobs; verified: what `verify` found
+json_output    the same as one JSON document for programs
+shell          the edge: consoles, printing, errors -> exit codes
 """

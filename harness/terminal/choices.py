@@ -1,4 +1,4 @@
-"""A plan whose results choose, and what they chose -> the table of variants and their settings; and of a search's best trials."""
+"""What tuning has chosen for each variant, and what fresh seeds say of the best trials of a search."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from harness.experiment.plan import Plan, task_of
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.phrases.trials import tuned_edges
+from harness.reporting.tables.model import Column
 from harness.search.confirmation_plans import WINNER, label_of
 from harness.search.trials import Trial
 from harness.store.records import Record
 from harness.tasks.protocol import result_metrics
-from harness.terminal.tables import Column, Grid, Sentence
+from harness.terminal.tables import Sentence, TerminalTable
 
 
 def chosen(plan: Plan, found: Sequence[Choice]) -> RenderableType:
@@ -42,7 +43,9 @@ def chosen(plan: Plan, found: Sequence[Choice]) -> RenderableType:
     lines = [
         f"each variant's best of {len(next(iter(plan.selection.groups.values())))} settings, by the mean of {seeds} of its own"
     ]
-    return Group(Text(), Grid(columns, rows), *(Sentence(line) for line in [*lines, *tuned_edges(plan, found)]), Text())
+    return Group(
+        Text(), TerminalTable.of_rows(columns, rows), *(Sentence(line) for line in [*lines, *tuned_edges(plan, found)]), Text()
+    )
 
 
 def settings(values: Mapping[str, Any]) -> str:
@@ -52,7 +55,9 @@ def settings(values: Mapping[str, Any]) -> str:
     )
 
 
-def confirmed(study: Study, trials: Sequence[Trial], top: Plan, records: Mapping[str, Record], winner: str | None) -> Grid:
+def confirmed(
+    study: Study, trials: Sequence[Trial], top: Plan, records: Mapping[str, Record], winner: str | None
+) -> TerminalTable:
     """A search's best trials: what the search saw, and what fresh seeds say; a star marks the `winner`."""
     metric = result_metrics(task_of(top))[study.metric]
     searched = {label_of(trial): trial for trial in trials}
@@ -77,7 +82,7 @@ def confirmed(study: Study, trials: Sequence[Trial], top: Plan, records: Mapping
     unit = "" if metric.unit == "%" else metric.unit
     columns = [Column("confirmation", holds="labels"), Column("searched", "right")]
     columns += [Column(phrases.axis("confirmed", unit), "right"), Column("seeds", "right")]
-    return Grid(columns, rows)
+    return TerminalTable.of_rows(columns, rows)
 
 
 def winner_of(found: Sequence[Choice]) -> str | None:

@@ -1,4 +1,4 @@
-"""Plans, records -> the documents of `--json`: plain values, stable keys, one document a command."""
+"""Plans, runs, searches and trials -> the documents of `--json`: plain values, stable keys, one document a command."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from harness.analysis.verdicts.document import judged, plain
 from harness.execution.stages import choices
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
+from harness.experiment.study import Study
 from harness.reporting import phrases
+from harness.reporting.phrases.trials import edges
+from harness.search.trials import Trial, counted, ranked
 from harness.store.paths import RunPaths
 from harness.store.records import Record, encode
 from harness.tasks.protocol import Metric
-from harness.terminal.preview import Preview
-from harness.terminal.status import Standing, files_of, spec_difference
+from harness.terminal.dry_run import Preview
+from harness.terminal.status import PlanStatus, files_of, spec_difference
 
 
-def plan_standing(standing: Standing, now: datetime | None = None) -> dict[str, Any]:
+def plan_standing(standing: PlanStatus, now: datetime | None = None) -> dict[str, Any]:
     """A plan's name, counts and verdicts (null before the first look). `now` is the clock, UTC by default."""
     now = now or datetime.now(UTC)
     updated = None if standing.updated is None else (now - timedelta(seconds=standing.updated)).isoformat(timespec="seconds")
@@ -150,3 +153,31 @@ def summary(  # noqa: PLR0917 - what a plan came to, each of it named
 def row_values(row: Row) -> dict[str, Any]:
     """A variant's row as JSON: what there is none of is null."""
     return {key: plain(value) for key, value in asdict(row).items()}
+
+
+def trial_values(trial: Trial) -> dict[str, Any]:
+    """A trial as JSON: what there is none of is null."""
+    values = asdict(trial)
+    return {
+        **values,
+        "values": dict(trial.values),
+        "objectives": dict(trial.objectives),
+        "curve": None if trial.curve is None else {str(epoch): value for epoch, value in trial.curve.items()},
+    }
+
+
+def search_values(study: Study, trials: Sequence[Trial]) -> dict[str, Any]:
+    """A search with its counts and every trial, the best ones by number first."""
+    best = ranked(study, trials)
+    own = counted(trials)
+    return {
+        "name": study.name,
+        "question": study.question,
+        "rehearsal": study.rehearsal,
+        "objectives": dict(study.objectives),
+        "target": study.trials,
+        "counts": {state: sum(trial.state == state for trial in own) for state in sorted({trial.state for trial in own})},
+        "best": [trial.number for trial in best],
+        "edges": edges(study, best[0].values) if best else [],
+        "trials": [trial_values(trial) for trial in trials],
+    }

@@ -1,4 +1,4 @@
-"""Store, plans and searches -> where each stands now, in the order in which people look at them."""
+"""Where every plan and search stands now, in the order in which people look at them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from harness.experiment.study import Study
     from harness.search.trials import Trial
     from harness.store.records import Record, Store
-    from harness.terminal.searches.status import SearchStanding
-    from harness.terminal.status import Row, Standing
+    from harness.terminal.search_status import SearchStatus
+    from harness.terminal.status import PlanStatus, StatusRow
 
 # In the order of the table: stages of plans, and the search that comes before its confirmation.
 STAGES = ("tuning", "search", "evidence", "top", "final")
 
 
-def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standing, list[HarnessError]]:
+def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[PlanStatus, list[HarnessError]]:
     """A plan's counts and verdicts, and when a file of its runs last changed; and why there are no verdicts, if that is an error.
 
     Judging takes pandas and some milliseconds, and is left out where there is nothing to judge: without claims, and before the
@@ -32,7 +32,7 @@ def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standin
     from harness.execution.schedule import in_stages, judged, standing
     from harness.experiment.plan import task_of
     from harness.tasks.protocol import result_metrics
-    from harness.terminal.status import Standing
+    from harness.terminal.status import PlanStatus
 
     # Files are renamed into a run's folder, which marks the folder's own time.
     folders = (store.paths.run(run.id).folder for run in plan.runs if records[run.id].state != "pending")
@@ -40,17 +40,17 @@ def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[Standin
     updated = None if changed is None else max(0.0, time.time() - changed)
     claimed = plan.claims or (plan.amended is not None and plan.amended.claims)
     if not claimed or not all(records[run.id].ended for run in plan.runs if run.seed < plan.after(plan.looks[0])):
-        return Standing(plan, standing(plan, records), updated), []
+        return PlanStatus(plan, standing(plan, records), updated), []
     try:
         metrics = result_metrics(task_of(plan))
     except InputError as error:  # where the runs stand can be told without the task
-        return Standing(plan, standing(plan, records, runs=plan.runs), updated), [error]
+        return PlanStatus(plan, standing(plan, records, runs=plan.runs), updated), [error]
     judgement = judged(plan, records, levels_for(store, plan.looks))
     asked = tuple(run for run in plan.runs if run.seed < plan.after(judgement.horizon)) if in_stages(plan) else plan.runs
-    return Standing(plan, standing(plan, records, runs=asked), updated, judgement, metrics), []
+    return PlanStatus(plan, standing(plan, records, runs=asked), updated, judgement, metrics), []
 
 
-def stand_search(store: Store, study: Study) -> SearchStanding:
+def stand_search(store: Store, study: Study) -> SearchStatus:
     """A search's trials, where they can be read from here, with the runs of those that are under way or failed.
 
     A trial that nobody trains any more, as far as one look tells, is an interrupted one.
@@ -60,7 +60,7 @@ def stand_search(store: Store, study: Study) -> SearchStanding:
     from harness.search.broker import look
     from harness.search.storage import VARIABLE, address, elsewhere
     from harness.tasks.protocol import result_metrics
-    from harness.terminal.searches.status import SearchStanding
+    from harness.terminal.search_status import SearchStatus
 
     paths = store.paths.study(study.name)
     # Files are renamed and linked into a trial's folder, which marks the folder's own time.
@@ -73,12 +73,12 @@ def stand_search(store: Store, study: Study) -> SearchStanding:
     try:
         found = look(paths, study, address(None))
     except HarnessError as error:
-        return SearchStanding(study, None, updated, metrics, why=str(error))
+        return SearchStatus(study, None, updated, metrics, why=str(error))
     if found is None and elsewhere(paths):
-        return SearchStanding(study, None, updated, metrics, why=f"its trials are in a database: set ${VARIABLE}")
+        return SearchStatus(study, None, updated, metrics, why=f"its trials are in a database: set ${VARIABLE}")
     trials = [_as_seen(store, study, trial) for trial in found or ()]
     shown = [run for trial in trials if trial.state in ("running", "interrupted", "failed") for run in trial.runs]
-    return SearchStanding(study, trials, updated, metrics, store.records(shown))
+    return SearchStatus(study, trials, updated, metrics, store.records(shown))
 
 
 def _as_seen(store: Store, study: Study, trial: Trial) -> Trial:
@@ -95,7 +95,7 @@ def _as_seen(store: Store, study: Study, trial: Trial) -> Trial:
     return replace(trial, state="interrupted") if gone else trial
 
 
-def ordered(rows: Sequence[Row]) -> list[Row]:
+def ordered(rows: Sequence[StatusRow]) -> list[StatusRow]:
     """What is worked on now stands first; the stages of one experiment stand together, in their order."""
     latest: dict[str, float] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""A cluster's queue, and where runs stand -> which task trains which run, on a terminal and as JSON."""
+"""The tasks in the queue of a cluster and the runs that they train, on a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 from rich.console import RenderableType
 
 from harness.reporting.phrases import NOTHING
+from harness.reporting.tables.model import Column
 from harness.slurm.queue import WHY, Queue, Task
 from harness.store.records import Record
-from harness.terminal.tables import Column, Grid, printable, styled
+from harness.terminal.tables import TerminalTable, printable, styled
 
 
 def table(queue: Queue, records: Mapping[str, Record], labels: Mapping[str, str]) -> list[RenderableType]:
@@ -33,7 +34,7 @@ def table(queue: Queue, records: Mapping[str, Record], labels: Mapping[str, str]
         more = ", ".join(filter(None, [times, code, None if cancelled else task.reason]))
         rows.append([names, task.state.lower(), what, task.node or NOTHING, more])
     columns = [Column("task"), Column("state"), Column("trains", holds="labels"), Column("node"), Column("more", holds="remarks")]
-    found: list[RenderableType] = [Grid(columns, rows, indent=0)] if rows else []
+    found: list[RenderableType] = [TerminalTable.of_rows(columns, rows, indent=0)] if rows else []
     reasons = dict.fromkeys(task.reason for task in queue.tasks if task.reason in WHY and task.state != "CANCELLED")
     found += [styled(f"{reason}: {WHY[reason]}") for reason in reasons if reason is not None]
     if queue.live:

@@ -1,4 +1,4 @@
-"""Plans, records -> where they stand: the table of all plans, one plan, one run, and how runs differ."""
+"""Where plans and runs stand: the table of all plans, one plan, one run, and how runs differ."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.reporting import phrases
 from harness.reporting.phrases import NOTHING
+from harness.reporting.tables.model import Column
 from harness.slurm.queue import Queue
 from harness.store.paths import Paths, RunPaths
 from harness.store.records import Record
@@ -27,13 +28,13 @@ from harness.terminal.choices import chosen
 from harness.terminal.dry_run import heading
 from harness.terminal.queue import table
 from harness.terminal.summary import claims, expected
-from harness.terminal.tables import INDENT, WARNING, Column, Grid, printable, styled
+from harness.terminal.tables import INDENT, WARNING, TerminalTable, printable, styled
 
 ORDER = ("supported", "equivalent", "refuted", "inconclusive")
 
 
 @dataclass(frozen=True)
-class Standing:
+class PlanStatus:
     """A plan, how many of its runs are in each state, the seconds since one of its files changed (None: nothing trained), what
     its claims came to (None: it has none, or none is judged yet), and the metrics that those may name.
     """
@@ -47,7 +48,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Row:
+class StatusRow:
     """A line of the table of all plans and searches: a `stage` of the experiment called `family`."""
 
     family: str
@@ -62,15 +63,15 @@ class Row:
     updated: float | None
 
 
-def row(standing: Standing) -> Row:
+def row(standing: PlanStatus) -> StatusRow:
     """A plan's line."""
     counts, waiting = standing.counts, standing.counts.pending + standing.counts.interrupted
     done = f"{counts.done}/{counts.total}"
     plan, numbers = standing.plan, (counts.running, waiting, counts.failed, counts.diverged)
-    return Row(plan.family, plan.stage, plan.name, done, *numbers, verdicts(standing), standing.updated)
+    return StatusRow(plan.family, plan.stage, plan.name, done, *numbers, verdicts(standing), standing.updated)
 
 
-def overview(rows: Sequence[Row]) -> RenderableType:
+def overview(rows: Sequence[StatusRow]) -> RenderableType:
     """All plans and searches, a line each."""
     diverged = any(row.diverged for row in rows)
     headings = ["done", "running", "waiting", "failed", *(["diverged"] if diverged else [])]
@@ -80,14 +81,14 @@ def overview(rows: Sequence[Row]) -> RenderableType:
         updated = NOTHING if row.updated is None else phrases.ago(row.updated)
         cells.append([row.name, row.done, *(dotted(number) for number in numbers), row.came_to, updated])
     numbers_of = [Column(name, "right") for name in headings]
-    return Grid(
+    return TerminalTable.of_rows(
         [Column("experiment", holds="labels"), *numbers_of, Column("verdicts", holds="remarks"), Column("updated")],
         cells,
         indent=0,
     )
 
 
-def verdicts(standing: Standing) -> str:
+def verdicts(standing: PlanStatus) -> str:
     """How many claims came out how: `1 supported, 1 refuted`; a dot where none is decided or judged yet."""
     judged = standing.judgement.verdicts if standing.judgement else ()
     words = [verdict.verdict for verdict in judged if not verdict.open or verdict.verdict not in ("inconclusive", "waiting")]
@@ -96,7 +97,7 @@ def verdicts(standing: Standing) -> str:
     return ", ".join(counted) or NOTHING
 
 
-def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, queue: Queue | None = None) -> RenderableType:
+def one_plan(standing: PlanStatus, records: Mapping[str, Record], paths: Paths, queue: Queue | None = None) -> RenderableType:
     """One plan: counts and claims, then every run that is running, interrupted, diverged or failed, and what to do about it.
 
     `queue`: what a cluster was given for it.
@@ -124,7 +125,7 @@ def one_plan(standing: Standing, records: Mapping[str, Record], paths: Paths, qu
                 rows.append([state, f"{run.variant} seed {run.seed}", *_where(records[run.id], length, paths.run(run.id))])
     if rows:
         columns = [Column("state", holds="states"), Column("run", holds="labels"), Column("where"), Column("more")]
-        lines += [Text(), Grid(columns, rows, indent=0)]
+        lines += [Text(), TerminalTable.of_rows(columns, rows, indent=0)]
     if queue is not None:
         labels = {run.id: f"{run.variant} seed {run.seed}" for run in plan.runs}
         lines += [Text(), *table(queue, records, labels)]
@@ -216,7 +217,7 @@ def two_runs(first: tuple[str, Spec], second: tuple[str, Spec]) -> RenderableTyp
     rows = [[key, plain(one), plain(other)] for key, (one, other) in spec_difference(first[1], second[1]).items()]
     if not rows:
         return styled(f"{first[0]} and {second[0]} are the same run" if first[0] == second[0] else "no difference")
-    return Grid([Column("key"), Column(first[0]), Column(second[0])], rows, indent=0)
+    return TerminalTable.of_rows([Column("key"), Column(first[0]), Column(second[0])], rows, indent=0)
 
 
 def spec_difference(first: Spec, second: Spec) -> dict[str, tuple[Any, Any]]:

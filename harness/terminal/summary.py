@@ -1,4 +1,4 @@
-"""What came of a plan -> the table of its variants and a line a claim: the end of `run`, and `report`."""
+"""What came of a plan, at the end of `run` and of `report`: the table of its variants and a line a claim."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from harness.analysis.verdicts import Judgement, Table, Verdict
 from harness.analysis.verdicts.pairing import pairings
 from harness.experiment.plan import Plan
 from harness.reporting import phrases
+from harness.reporting.tables.variants import variant_table
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
-from harness.terminal.dry_run import starred
-from harness.terminal.tables import GAP, INDENT, WARNING, Column, Grid, Sentence, printable, styled
+from harness.terminal.tables import GAP, INDENT, WARNING, Sentence, TerminalTable, printable, styled
 
 # One word, one style; the word itself says what it means.
 LEAST_ROOM = 12  # cells of a column of text; narrower it would be one of letters
@@ -40,7 +40,7 @@ def ending(
     report: str | None = None,
 ) -> RenderableType:
     """The table with how to read it, a line a claim, and where the report is. `metrics` are all that a claim may name."""
-    lines: list[RenderableType] = [means(plan, table, metrics[table.metric])]
+    lines: list[RenderableType] = [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
     said = [phrases.reading(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
     lines += [Sentence(line) for line in said if line]
     marker = phrases.rehearsal(plan)
@@ -48,23 +48,6 @@ def ending(
     if judgement.verdicts:
         lines += [Text(), claims(plan, records, judgement, metrics)]
     return Group(*lines, *([Text(), styled(f"report  {report}")] if report else []))
-
-
-def means(plan: Plan, table: Table, metric: Metric) -> Grid:
-    """A row a variant: n, mean ± sd, and at a look the difference with its interval and p; without what there is none of."""
-    places = phrases.decimals([row.mean for row in table.rows], metric)
-    # A percentage is known for one by its name; other units are not.
-    unit = "" if metric.unit == "%" else metric.unit
-    columns = [Column("variant", holds="labels"), Column("n", "right"), Column(phrases.axis(table.metric, unit), "right")]
-    rows = [[starred(row.variant, plan), str(row.n), phrases.spread(row.mean, row.sd, places)] for row in table.rows]
-    if table.seeds and len(plan.variants) > 1:
-        columns += [Column(phrases.axis("difference", unit), "right"), Column(phrases.confidence(table.level))]
-        for cells, row in zip(rows, table.rows, strict=True):
-            cells += [phrases.signed(row.difference, places), phrases.interval(row.interval, places)]
-        if any(shown := [phrases.p_value(row.p) for row in table.rows]):
-            columns.append(Column("p", "right"))
-            rows = [[*cells, p] for cells, p in zip(rows, shown, strict=True)]
-    return Grid(columns, rows)
 
 
 def correlation(table: Table) -> str | None:
@@ -96,14 +79,14 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
         warning = "" if verdict.registered else phrases.CHANGED.removeprefix("CLAIMS ")
         said = _said(plan, records, judgement, verdict, metrics)
         claim = phrases.asserted(verdict.claim, named=verdict.claim.metric != first)
-        entries.append(_Entry(str(place), claim, verdict.verdict.upper(), said, warning))
+        entries.append(_ClaimLine(str(place), claim, verdict.verdict.upper(), said, warning))
         if len(verdict.rows) > 1:
             parts = [(row, phrases.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
-            entries += [_Entry("", f"  {row.subject}", row.verdict.upper(), part) for row, part in parts]
-    lines: list[RenderableType] = [_Entries(tuple(entries))]
+            entries += [_ClaimLine("", f"  {row.subject}", row.verdict.upper(), part) for row, part in parts]
+    lines: list[RenderableType] = [_ClaimLines(tuple(entries))]
     if judgement.holding:
         held = ", ".join(f"{variant} seed {seed}" for variant, seed in judgement.holding)
-        advice = "once mended, the same command with --retry failed goes on"
+        advice = "after fixing the cause, continue with the same command and --retry failed"
         lines.append(Sentence(f"held by failed runs: {held}; {advice}", WARNING))
     return Group(*lines)
 
@@ -111,9 +94,9 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
 def expected(plan: Plan, records: Mapping[str, Record]) -> RenderableType:
     """A line a claim before the first look."""
     several = len({claim.metric for claim in plan.claims}) > 1
-    return _Entries(
+    return _ClaimLines(
         tuple(
-            _Entry(str(place), phrases.asserted(claim, named=several), "WAITING", waiting(plan, records))
+            _ClaimLine(str(place), phrases.asserted(claim, named=several), "WAITING", waiting(plan, records))
             for place, claim in enumerate(plan.claims, 1)
         )
     )
@@ -142,7 +125,7 @@ def waiting(plan: Plan, records: Mapping[str, Record]) -> str:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _ClaimLine:
     """A claim, or a variant of a list: the cells of its line, and a warning behind them."""
 
     number: str
@@ -153,10 +136,10 @@ class _Entry:
 
 
 @dataclass(frozen=True)
-class _Entries:
+class _ClaimLines:
     """Claims in columns, each text going on below its beginning; on a narrow terminal the verdict stands below its claim."""
 
-    entries: tuple[_Entry, ...]
+    entries: tuple[_ClaimLine, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         number = INDENT + max(len(entry.number) for entry in self.entries) + 2

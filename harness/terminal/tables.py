@@ -1,9 +1,10 @@
-"""Columns and rows -> a table for a terminal that shortens labels, then loses columns from the right, never lines, if narrow."""
+"""Tables, notes and sentences on a terminal: as wide as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from rich.cells import cell_len
@@ -11,6 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from harness.reporting import phrases
+from harness.reporting.tables.model import Cell, Column, DisplayTable
 
 GAP = 3
 INDENT = 2
@@ -18,27 +20,21 @@ LABEL_WIDTH = 12  # labels are not cut further to keep other columns
 # One word, one style; the word itself says what it means.
 STYLES = {"FAILED": "bold red", "failed": "red", "DIVERGED": "bold yellow", "diverged": "yellow"}
 WARNING = "bold magenta"
+PERCENT = ("%", "pp")  # units of numbers that are known for percentages by their name
+STARRED = frozenset({"baseline", "winner"})
 
 
 @dataclass(frozen=True)
-class Column:
-    """A table's column: its heading, where its cells stand, and what they hold.
+class TerminalTable:
+    """A table that shortens labels, then loses columns from the right, never lines, where the terminal is narrow."""
 
-    Labels may be cut in their middle, remarks at their end; states have a style.
-    """
-
-    heading: str
-    justify: Literal["left", "right"] = "left"
-    holds: Literal["text", "labels", "remarks", "states"] = "text"
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table of text; `rows` have a cell a column."""
-
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[str]]
+    table: DisplayTable
     indent: int = INDENT
+
+    @classmethod
+    def of_rows(cls, columns: Sequence[Column], rows: Sequence[Sequence[str]], indent: int = INDENT) -> TerminalTable:
+        """The table with these rows of plain text."""
+        return cls(DisplayTable.of_rows(columns, rows), indent)
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         for parts in self._parts(options.max_width):
@@ -50,40 +46,52 @@ class Grid:
 
     def fits(self, width: int) -> bool:
         """Whether every column is shown on a terminal of `width` cells."""
-        return len(self._widths(self._cells(), width)) == len(self.columns)
+        return len(self._widths(self._texts(), width)) == len(self._shown.columns)
 
-    def _cells(self) -> list[list[str]]:
-        return [[column.heading for column in self.columns], *[list(map(printable, row)) for row in self.rows]]
+    @cached_property
+    def _shown(self) -> DisplayTable:
+        return self.table.shown_in("terminal")
 
-    def _widths(self, cells: Sequence[Sequence[str]], width: int) -> list[int]:
-        widths = [max(cell_len(row[place]) for row in cells) for place in range(len(self.columns))]
+    def _texts(self) -> list[list[str]]:
+        headings = [column.header if column.unit in PERCENT else column.title for column in self._shown.columns]
+        return [headings, *[[printable(cell.text) + _mark(cell) for cell in row] for row in self._shown.rows]]
+
+    def _widths(self, texts: Sequence[Sequence[str]], width: int) -> list[int]:
+        columns = self._shown.columns
+        widths = [max(cell_len(row[place]) for row in texts) for place in range(len(columns))]
         least = [
-            max(LABEL_WIDTH, cell_len(column.heading)) if column.holds in ("labels", "remarks") else size
-            for column, size in zip(self.columns, widths, strict=True)
+            max(LABEL_WIDTH, cell_len(text)) if column.holds in ("labels", "remarks") else size
+            for column, text, size in zip(columns, texts[0], widths, strict=True)
         ]
         return fitting(widths, least, width - self.indent)
 
     def _parts(self, width: int) -> list[list[tuple[str, str]]]:
         """Each line's pieces of text with their styles."""
-        cells = self._cells()
-        widths = self._widths(cells, width)
+        texts, columns = self._texts(), self._shown.columns
+        widths = self._widths(texts, width)
         for place, size in enumerate(widths):
-            if self.columns[place].holds == "labels":
-                for row, label in zip(cells[1:], phrases.shorten([row[place] for row in cells[1:]], size), strict=True):
+            if columns[place].holds == "labels":
+                for row, label in zip(texts[1:], phrases.shorten([row[place] for row in texts[1:]], size), strict=True):
                     row[place] = label
         # The mark says that the terminal, not the harness, left something out.
-        mark = " " * GAP + "…" if len(widths) < len(self.columns) else ""
+        mark = " " * GAP + "…" if len(widths) < len(columns) else ""
         lines = []
-        for row in cells:
+        for row in texts:
             parts = [(" " * self.indent, "")]
-            for place, (column, size) in enumerate(zip(self.columns, widths, strict=False)):
+            for place, (column, size) in enumerate(zip(columns, widths, strict=False)):
                 style = STYLES.get(row[place], "") if column.holds == "states" else ""
-                parts += [(" " * GAP if place else "", ""), (place_cell(row[place], size, column.justify), style)]
+                align = "left" if column.holds == "intervals" else column.align  # so that opening brackets stand in line
+                parts += [(" " * GAP if place else "", ""), (place_cell(row[place], size, align), style)]
             parts.append((mark, ""))
             while parts and not parts[-1][0].strip():
                 parts.pop()
             lines.append([*parts[:-1], (parts[-1][0].rstrip(), parts[-1][1])] if parts else [])
         return lines
+
+
+def _mark(cell: Cell) -> str:
+    """A star for the baseline and the winner; other notes have no room."""
+    return " *" if STARRED.intersection(cell.notes) else ""
 
 
 @dataclass(frozen=True)
@@ -132,14 +140,14 @@ def fitting(widths: Sequence[int], least: Sequence[int], width: int) -> list[int
     return [max(1, min(widths[0], room))]
 
 
-def place_cell(text: str, width: int, justify: Literal["left", "right"]) -> str:
+def place_cell(text: str, width: int, align: Literal["left", "right"]) -> str:
     """`text` in exactly `width` cells: filled up, or cut with an ellipsis."""
     if cell_len(text) > width:
         cut = Text(text)
         cut.truncate(width, overflow="ellipsis")
         text = cut.plain
     fill = " " * (width - cell_len(text))
-    return fill + text if justify == "right" else text + fill
+    return fill + text if align == "right" else text + fill
 
 
 def printable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Findings and repetitions -> what `verify` shows, for people and for programs."""
+"""What `verify` found, for people and for programs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from rich.console import Group, RenderableType
 
 from harness.execution.retrain import Repetition
 from harness.reporting import phrases
+from harness.reporting.tables.model import Column
 from harness.store.check.finding import Finding
 from harness.store.records import encode
-from harness.terminal.tables import INDENT, Column, Grid, printable, styled
+from harness.terminal.tables import INDENT, TerminalTable, printable, styled
 
 NOTES_SHOWN = 20
 
@@ -49,11 +50,11 @@ def repetition(again: Repetition) -> RenderableType:
         lines += [styled(printable(f"{' ' * INDENT}{other}")) for other in difference.others]
         if difference.largest:
             rows = [[name, _figure(gap)] for name, gap in difference.largest.items()]
-            lines.append(Grid([Column("of"), Column("largest difference", "right")], rows, indent=INDENT))
+            lines.append(TerminalTable.of_rows([Column("of"), Column("largest difference", "right")], rows, indent=INDENT))
         lines += [styled(printable(f"{' ' * INDENT}log: {line}")) for line in again.log]
     if again.origins:
         rows = [[name, one, other] for name, (one, other) in again.origins.items()]
-        lines.append(Grid([Column("made with"), Column("first"), Column("again")], rows, indent=INDENT))
+        lines.append(TerminalTable.of_rows([Column("made with"), Column("first"), Column("again")], rows, indent=INDENT))
     elif not difference.none:
         lines.append(styled(f"{' ' * INDENT}code, packages, machine and threads are the same"))
     return Group(*lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 
 import pytest
 from examples import golden, images_plan, write_log
@@ -14,16 +15,16 @@ from harness.execution.schedule import standing as count
 from harness.experiment.plan import Plan
 from harness.store.records import Record, Store
 from harness.terminal import dry_run, status
-from harness.terminal.live import Live, Progress, cells, progress
+from harness.terminal.live import Live, Progress
+from harness.terminal.live_plan import PlanRows, progress, run_cells
 
 
 def test_the_live_view_is_golden(store: Store) -> None:
     plan = images_plan()
     now = iter([0.0, 72.0]).__next__
-    view = Live(
-        plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", console=Console(file=io.StringIO()), clock=now
-    )
-    view.known = some_records(plan)
+    rows = PlanRows(plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu")
+    view = Live(rows, Console(file=io.StringIO()), now)
+    rows.records = some_records(plan)
     shown = text(view.frame())
     # 3 whole runs and 2/4 + 3/4 of two others took 72 s, so that the remaining 1.75 take 30 s.
     assert "0:30 left" in shown
@@ -34,9 +35,8 @@ def test_the_live_view_shows_the_seeds_that_the_looks_ask_for_so_far(store: Stor
     plan = images_plan(looks=(3, 5, 10), seeds=10, claims=(CLAIM,))
     console = Console(file=io.StringIO(), width=100)
     course = Course(plan)
-    view = Live(
-        plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", console=console, clock=lambda: 0.0, course=course
-    )
+    rows = PlanRows(plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", course=course)
+    view = Live(rows, console, lambda: 0.0)
 
     def ended(seeds: int) -> dict[str, Record]:
         values = {
@@ -63,7 +63,7 @@ def test_the_live_view_shows_the_seeds_that_the_looks_ask_for_so_far(store: Stor
 def test_a_terminal_gets_a_live_table_and_a_pipe_plain_lines(store: Store) -> None:
     plan = images_plan()
 
-    def view_on(console: Console, plan: Plan = plan) -> Progress:
+    def view_on(console: Console, plan: Plan = plan) -> Progress[Mapping[str, Record]]:
         return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
 
     terminal = Console(file=io.StringIO(), force_terminal=True)
@@ -72,7 +72,7 @@ def test_a_terminal_gets_a_live_table_and_a_pipe_plain_lines(store: Store) -> No
     assert not isinstance(view_on(terminal, images_plan(seeds=21)), Live)
 
 
-def plain_view(plan: Plan, store: Store) -> tuple[Progress, io.StringIO]:
+def plain_view(plan: Plan, store: Store) -> tuple[Progress[Mapping[str, Record]], io.StringIO]:
     out = io.StringIO()
     console = Console(file=out, width=80, highlight=False, markup=False)
     return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console), out
@@ -124,8 +124,8 @@ def test_states_are_coloured_and_the_same_words_of_a_person_are_not(store: Store
     plan = images_plan(variants=("failed", "FAILED oom"), question="Why has REHEARSAL failed and DIVERGED?", profile=None)
     assert [colours(line) for line in dry_run.heading(plan)] == [[]]
     records = some_records(plan)
-    assert colours(cells(plan, records, "test_accuracy", METRIC)) == [("FAILED", "bold red")]
-    shown = status.one_plan(status.Standing(plan, count(plan, records), 12.0), records, store.paths)
+    assert colours(run_cells(plan, records, "test_accuracy", METRIC)) == [("FAILED", "bold red")]
+    shown = status.one_plan(status.PlanStatus(plan, count(plan, records), 12.0), records, store.paths)
     assert colours(shown) == [("failed     ", "red")]
     assert colours(dry_run.marked("6 runs", images_plan())) == [("REHEARSAL: profile smoke, no evidence", "bold magenta")]
 
@@ -141,7 +141,7 @@ def test_a_table_that_does_not_fit_the_terminal_gives_way_to_plain_lines(
 
 def test_the_live_view_marks_what_a_narrow_terminal_cuts_off(store: Store) -> None:
     plan = images_plan()
-    view = Live(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=terminal(40, 25), clock=lambda: 0.0)
+    view = Live(PlanRows(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu"), terminal(40, 25), lambda: 0.0)
     lines = text(view.frame(), width=40).splitlines()
     assert lines[-1].endswith("…")
     assert lines[0].endswith("…")
@@ -154,10 +154,10 @@ def test_the_live_view_says_that_it_stops_and_no_more_that_it_may(store: Store) 
     with progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console) as view:
         view.update(some_records(plan))
         assert isinstance(view, Live)
-        assert view.footer().endswith("Ctrl-C keeps everything")
+        assert view.footer()[0].endswith("Ctrl-C keeps everything")
         view.stopping()
         view.stopping()
-        assert view.footer() == "3 of 6 done · stopping: finishing the step, writing checkpoints"
+        assert view.footer() == ["3 of 6 done · stopping: finishing the step, writing checkpoints"]
     assert isinstance(console.file, io.StringIO)
     assert "stopping: finishing the step" in console.file.getvalue()
 

@@ -23,12 +23,13 @@ from harness.execution.schedule import standing as count
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.reporting import phrases
+from harness.reporting.tables.model import Column
 from harness.store.frames import runs_frame
 from harness.store.records import Record, Store
 from harness.terminal import dry_run as dry_run_screen
 from harness.terminal import json_output, shell, status
-from harness.terminal.preview import Preview
-from harness.terminal.tables import Column, Grid, styled
+from harness.terminal.dry_run import Preview
+from harness.terminal.tables import TerminalTable, styled
 
 NUMBERS = (
     Column("variant", holds="labels"),
@@ -83,9 +84,9 @@ def test_the_overview_is_golden() -> None:
     judged = amended(activations_plan(), margin=0.5)
     records = image_records(judged, ACTIVATIONS)
     standings = [
-        status.Standing(plan, count(plan, some_records(plan)), 12.0),
-        status.Standing(other, count(other, pending), None),
-        status.Standing(judged, count(judged, records), 7200.0, judgement(judged, runs_frame(judged, records)), ACCURACY),
+        status.PlanStatus(plan, count(plan, some_records(plan)), 12.0),
+        status.PlanStatus(other, count(other, pending), None),
+        status.PlanStatus(judged, count(judged, records), 7200.0, judgement(judged, runs_frame(judged, records)), ACCURACY),
     ]
     shown = text(status.overview([status.row(one) for one in standings]))
     assert shown == golden("overview.txt", shown)
@@ -96,13 +97,13 @@ def test_one_plans_status_is_golden(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     store = Store.open(Path("results"))
     plan = images_plan()
     records = some_records(plan)
-    shown = text(status.one_plan(status.Standing(plan, count(plan, records), 12.0), records, store.paths))
+    shown = text(status.one_plan(status.PlanStatus(plan, count(plan, records), 12.0), records, store.paths))
     assert "--retry failed" in shown
     assert shown == golden("one_plan.txt", shown)
 
 
 def test_a_configuration_that_names_no_epochs_shows_the_epoch_alone() -> None:
-    grid = Grid([Column("x")], [])
+    grid = TerminalTable.of_rows([Column("x")], [])
     assert grid.lines(80) == ["  x"]
     assert phrases.epochs({"training": {}}) is None
     assert status.epoch_of(3, None) == "epoch 3"
@@ -110,7 +111,7 @@ def test_a_configuration_that_names_no_epochs_shows_the_epoch_alone() -> None:
 
 def test_narrow_terminals_lose_columns_from_the_right_and_say_so() -> None:
     columns = [Column("variant"), Column("n", "right"), Column("test accuracy (%)", "right"), Column("difference (pp)", "right")]
-    grid = Grid(columns, [["leaky_relu", "5", "93.37 ± 0.12", "+0.33"]])
+    grid = TerminalTable.of_rows(columns, [["leaky_relu", "5", "93.37 ± 0.12", "+0.33"]])
     assert grid.lines(80)[0].endswith("difference (pp)")
     assert grid.lines(50) == ["  variant      n   test accuracy (%)   …", "  leaky_relu   5        93.37 ± 0.12   …"]
     assert grid.lines(30) == ["  variant      n   …", "  leaky_relu   5   …"]
@@ -121,7 +122,7 @@ def test_narrow_terminals_lose_columns_from_the_right_and_say_so() -> None:
 
 
 def test_wide_characters_keep_columns_in_line() -> None:
-    lines = Grid([Column("变体"), Column("n")], [["abcdef", "1"], ["基线", "2"]]).lines(40)
+    lines = TerminalTable.of_rows([Column("变体"), Column("n")], [["abcdef", "1"], ["基线", "2"]]).lines(40)
     assert lines == ["  变体     n", "  abcdef   1", "  基线     2"]
 
 
@@ -180,7 +181,7 @@ def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixtu
 
 def test_long_labels_are_cut_in_the_middle_before_numbers_are_lost() -> None:
     labels = [f"model.widths=64{'x' * 50}learning_rate=0.{place} *" for place in range(3)]
-    grid = Grid(NUMBERS, [[label, "5", "93.37 ± 0.12", "+0.33"] for label in labels])
+    grid = TerminalTable.of_rows(NUMBERS, [[label, "5", "93.37 ± 0.12", "+0.33"] for label in labels])
     for width in (60, 80, 100):
         lines = grid.lines(width)
         assert all(line.split()[-1] == "+0.33" for line in lines[1:])

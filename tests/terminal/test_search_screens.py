@@ -16,10 +16,11 @@ from harness.experiment.study import Study
 from harness.search.trials import Trial
 from harness.store.records import Store
 from harness.tasks.protocol import result_metrics
-from harness.terminal.searches import dry_run
-from harness.terminal.searches.live import SearchLive, SearchProgress, progress
-from harness.terminal.searches.status import SearchStanding, row
-from harness.terminal.searches.summary import ending
+from harness.terminal import search_dry_run
+from harness.terminal.live import Live, Progress
+from harness.terminal.live_search import SearchRows, progress
+from harness.terminal.search_status import SearchStatus, row
+from harness.terminal.search_summary import ending
 
 METRICS = result_metrics(TOY)
 STUDY = Study.model_validate(
@@ -71,8 +72,9 @@ TRIALS = [
 def test_the_live_view_of_a_search_is_golden(store: Store) -> None:
     now = iter([0.0, 72.0]).__next__
     console = Console(file=io.StringIO())
-    view = SearchLive(STUDY, METRICS, store, workers=2, console=console, clock=now)
-    view.trials = TRIALS
+    rows = SearchRows(STUDY, METRICS, store, workers=2)
+    view = Live(rows, console, now)
+    rows.trials = TRIALS
     shown = text(view.frame())
     assert "5 of 10 done" in shown
     # The four trials that trained took 50 s on average; 5 are left, for 2 workers.
@@ -83,7 +85,7 @@ def test_the_live_view_of_a_search_is_golden(store: Store) -> None:
 def test_where_there_is_no_terminal_every_ending_is_a_line(store: Store) -> None:
     out = io.StringIO()
     view = progress(STUDY, METRICS, store, workers=1, console=Console(file=out, width=100, highlight=False), clock=lambda: 0.0)
-    assert type(view) is SearchProgress
+    assert type(view) is Progress
     with view:
         view.update(TRIALS[:1])
         view.update(TRIALS)
@@ -103,12 +105,12 @@ def test_where_there_is_no_terminal_every_ending_is_a_line(store: Store) -> None
 
 
 def test_a_terminal_that_is_high_enough_gets_a_table(store: Store) -> None:
-    assert isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 40)), SearchLive)
-    assert not isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 10)), SearchLive)
+    assert isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 40)), Live)
+    assert not isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 10)), Live)
 
 
 def test_the_dry_run_names_conditions_constraints_and_choices() -> None:
-    shown = text(dry_run.screen(dry_run.Ahead(STUDY, METRICS, TRIALS, 4)))
+    shown = text(search_dry_run.dry_run(search_dry_run.SearchPreview(STUDY, METRICS, TRIALS, 4)))
     assert shown == golden("search_ahead.txt", shown)
 
 
@@ -128,12 +130,12 @@ def test_several_objectives_show_their_front() -> None:
     shown = text(ending(study, trials, METRICS))
     assert "Pareto front   score (points)   parameters   epochs" in shown
     assert "trial 2" not in shown
-    assert row(SearchStanding(study, trials, 1.0, METRICS)).came_to == "2 trials on the front"
+    assert row(SearchStatus(study, trials, 1.0, METRICS)).came_to == "2 trials on the front"
 
 
 def test_a_row_tells_trials_where_a_plan_tells_runs() -> None:
-    found = row(SearchStanding(STUDY, TRIALS, 12.0, METRICS))
+    found = row(SearchStatus(STUDY, TRIALS, 12.0, METRICS))
     assert (found.done, found.running, found.waiting, found.failed) == ("5/10", 1, 4, 1)
     assert found.came_to == "best 51.50 points (trial 3)"
-    unknown = row(SearchStanding(STUDY, None, None, why="its trials are in a database: set $HARNESS_STORAGE"))
+    unknown = row(SearchStatus(STUDY, None, None, why="its trials are in a database: set $HARNESS_STORAGE"))
     assert (unknown.done, unknown.came_to) == ("?/10", "its trials are in a database: set $HARNESS_STORAGE")

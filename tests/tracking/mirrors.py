@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import TESTS
+from harness.tracking.feed import Feed, MirrorProcess, end_session
 from runfile import rows as rows_in
 
 from harness.common.stopping import Stop
@@ -19,7 +20,6 @@ from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
 from harness.experiment.plan import Plan
 from harness.store.records import Store, read_rows
-from harness.tracking.feed import Feed, MirrorProcess, end_session
 from harness.tracking.login import Choice
 
 

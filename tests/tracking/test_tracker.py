@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TESTS, PlanMaker
+from harness.tracking.tracker import MirrorTracker
 from mirrors import harness, measured, offline_rows, until
 from wandb_server import Server
 
@@ -20,7 +21,6 @@ from harness.execution.plan_worker import PlanWorker
 from harness.store.records import Store
 from harness.tracking import NoTracker, make_tracker
 from harness.tracking.deliver import mirrored_runs, survey
-from harness.tracking.tracker import MirrorTracker
 
 EXPERIMENT = """
 question: Which toy walks best?

@@ -1,4 +1,4 @@
-"""A figure's subject -> what is seen in it, for those who do not see it, and how to read it."""
+"""The alternative text of the main figure, for those who do not see it, and its caption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A verdict -> why it is so: the rule that was applied and the numbers that it was applied to, a sentence each."""
+"""Why a verdict is as it is: the rule that was applied and the numbers that it was applied to, a sentence each."""
 
 from __future__ import annotations
 

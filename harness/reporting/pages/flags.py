@@ -1,4 +1,4 @@
-"""What runs were trained with, and how they ended -> what a reader must know before trusting their comparison."""
+"""What a reader must know before trusting a comparison: how its runs were trained and how they ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trials -> how much each parameter matters, by PED-ANOVA: in what values the best trials differ from the others."""
+"""How much each parameter of a search matters, by PED-ANOVA: in which values the best trials differ from the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that end one by one -> a report that is kept current meanwhile."""
+"""A report that is kept current while runs are trained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EVERY_S = 30.0
 SHARE = 20  # one part in so many of the time is spent on reports, at most
 
 
-class Current:
+class LiveReport:
     """The report of a plan that is being trained. Trouble with it is told by `tell`, and ends nothing."""
 
     def __init__(self, name: str, results: str | Path, ended: int, tell: Callable[[str], None]) -> None:

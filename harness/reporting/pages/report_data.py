@@ -1,4 +1,4 @@
-"""Store, plan -> everything a report tells, gathered once for all its formats."""
+"""Everything that the report of a plan tells, gathered once for all its formats."""
 
 from __future__ import annotations
 

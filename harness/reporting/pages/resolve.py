@@ -1,4 +1,4 @@
-"""What a person typed -> the plan or the search that has a report; a stage on the way to one is refused with what to do."""
+"""Finds the plan or the search that a name means for a report; a stage that has no report is refused with what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All reports -> results/reports/index.html: a row a claim, with a link to its report; rehearsals apart, searches below."""
+"""The scoreboard, results/reports/index.html: a row a claim, with a link to its report; rehearsals apart, searches below."""
 
 from __future__ import annotations
 

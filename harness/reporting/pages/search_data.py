@@ -1,4 +1,4 @@
-"""Store, study -> everything the report of a search tells, gathered once for all its formats."""
+"""Everything that the report of a search tells, gathered once for all its formats."""
 
 from __future__ import annotations
 

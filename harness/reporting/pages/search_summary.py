@@ -61,7 +61,7 @@ def banner(report: SearchReportData) -> list[str]:
         why = "BUDGET SPENT: " if report.spent else ""
         lines.append(f"{why}{report.over:,d} OF {study.trials:,d} TRIALS IN")
     if example := stuck(report.trials):
-        advice = "once mended: --retry failed" if example.retriable else NEVER_MEASURED
+        advice = "after fixing the cause: --retry failed" if example.retriable else NEVER_MEASURED
         lines.append(f"HELD: every trial failed in the same way ({example.reason}); {advice}")
     if report.stage != "base" and (report.final is None or not report.final.complete):
         lines.append(f"NOT CONFIRMED{'' if report.stage in ('none', 'elsewhere') else ' YET'}: {OPTIMISTIC}")

@@ -1,4 +1,4 @@
-"""Rules of escaping -> the environment of templates: a name that a template lacks is an error, its own lines leave no trace."""
+"""The environment of templates: a name that a template lacks is an error, and its own lines leave no trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan whose variants were tuned -> what each was tuned over, and what was chosen."""
+"""What the variants of a plan were tuned over, and what was chosen."""
 
 from __future__ import annotations
 

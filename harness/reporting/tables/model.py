@@ -23,6 +23,7 @@ class Link:
     target: str = ""  # relative to the report's folder, or an address on the web
     seed: int | None = None  # of the run, where runs are listed by seed
     code: bool = False  # whether the text is an id
+    about: str = ""  # what it leads to, for readers who hear the links alone
 
 
 @dataclass(frozen=True)

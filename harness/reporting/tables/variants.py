@@ -23,16 +23,10 @@ def variant_tables(report: ReportData) -> list[DisplayTable]:
     """One a metric that is compared; the first also tells what each variant cost, and its runs."""
     tuning, first = report.tuning, report.metric
     settings = {label: tuning.words(label) for label in report.plan.variants} if tuning else {}
+    asked = {first: report.asked}
     return [
-        variant_table(
-            report.plan,
-            report.records,
-            table,
-            report.metrics[metric],
-            settings=settings,
-            asked=report.asked if metric == first else (),
-        )
-        for metric, table in report.tables.items()
+        variant_table(report.plan, report.records, table, report.metrics[name], settings=settings, asked=asked.get(name, ()))
+        for name, table in report.tables.items()
     ]
 
 
@@ -53,57 +47,30 @@ def variant_table(
     bounds = [bound for row in rows for bound in row.interval or ()]
     places = phrases.decimals([*(row.mean for row in rows), *bounds], metric)
     own = {row.variant: sources.of(row.variant, table.seeds) for row in rows}
+    means = [Cell(phrases.spread(row.mean, row.sd, places), own[row.variant], finite(row.mean)) for row in rows]
+    tuned = [Cell((settings or {}).get(row.variant, "")) for row in rows]
     columns = [
         Column("variant", holds="labels", cells=[Cell(row.variant, notes=_notes(row, plan)) for row in rows]),
-        Column(
-            "tuned to",
-            cells=[Cell((settings or {}).get(row.variant, "")) for row in rows],
-            optional=True,
-            formats=REPORTS,
-        ),
+        Column("tuned to", cells=tuned, optional=True, formats=REPORTS),
         Column("n", "right", cells=[Cell(f"{row.n:,d}", own[row.variant], row.n) for row in rows]),
-        Column(
-            phrases.label(table.metric),
-            "right",
-            unit=metric.unit,
-            cells=[Cell(phrases.spread(row.mean, row.sd, places), own[row.variant], finite(row.mean)) for row in rows],
-        ),
+        Column(phrases.label(table.metric), "right", unit=metric.unit, cells=means),
     ]
     if table.seeds and any(row.over is not None for row in rows):
-        pairs = {row.variant: sources.pairs(row.variant, row.over, table.seeds) if row.over else () for row in rows}
-
-        def compared(row: Row, text: str, value: float, notes: tuple[str, ...] = ()) -> Cell:
-            return Cell(text, pairs[row.variant], finite(value), notes)
-
+        differences, intervals, p_values = [], [], []
+        for row in rows:
+            both = sources.pairs(row.variant, row.over, table.seeds) if row.over else ()
+            differences.append(Cell(phrases.signed(row.difference, places), both, finite(row.difference)))
+            intervals.append(Cell(phrases.interval(row.interval, places), both, finite(row.difference)))
+            exploratory = row.over is not None and not row.claimed
+            p_values.append(Cell(notes=("exploratory",)) if exploratory else Cell(phrases.p_value(row.p), both, finite(row.p)))
         columns += [
-            Column(
-                "difference",
-                "right",
-                unit=phrases.difference_unit(metric.unit),
-                cells=[compared(row, phrases.signed(row.difference, places), row.difference) for row in rows],
-            ),
-            Column(
-                phrases.confidence(table.level),
-                "right",
-                holds="intervals",
-                cells=[compared(row, phrases.interval(row.interval, places), row.difference) for row in rows],
-            ),
-            Column(
-                "p",
-                "right",
-                cells=[
-                    Cell(notes=("exploratory",))
-                    if row.over is not None and not row.claimed
-                    else compared(row, phrases.p_value(row.p), row.p)
-                    for row in rows
-                ],
-                optional=True,
-            ),
+            Column("difference", "right", unit=phrases.difference_unit(metric.unit), cells=differences),
+            Column(phrases.confidence(table.level), "right", holds="intervals", cells=intervals),
+            Column("p", "right", cells=p_values, optional=True),
         ]
-    if asked:
-        columns += _costs(table, records, own, asked)
-    places_of = [variants.index(row.variant) for row in rows]
-    listed = [Cell(links=(Link("list", f"#runs-{place}"),)) for place in places_of]
+    columns += _costs(table, records, own, asked) if asked else []
+    targets = [(f"#runs-{variants.index(row.variant)}", f"runs of {row.variant}") for row in rows]
+    listed = [Cell(links=(Link("list", target, about=about),)) for target, about in targets]
     columns.append(Column("runs", cells=listed, formats=("html",)))
     if asked:
         runs = [Cell(links=run_links([run for run in asked if run.variant == row.variant])) for row in rows]

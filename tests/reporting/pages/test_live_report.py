@@ -6,7 +6,7 @@ import pytest
 from reported import planned
 
 from harness.reporting.pages import live_report
-from harness.reporting.pages.live_report import Current
+from harness.reporting.pages.live_report import LiveReport
 from harness.store.records import Store
 
 VALUES = {"base": [93.0, 93.2]}
@@ -16,7 +16,7 @@ def test_it_is_written_again_once_more_runs_have_ended(store: Store, monkeypatch
     monkeypatch.setattr(live_report, "EVERY_S", 0.0)
     page = store.paths.report(planned(store, VALUES).name) / "index.html"
     told: list[str] = []
-    report = Current("activations", store.paths.root, 1, told.append)
+    report = LiveReport("activations", store.paths.root, 1, told.append)
     report.update(1)
     assert not page.exists()
     report.update(2)
@@ -26,13 +26,13 @@ def test_it_is_written_again_once_more_runs_have_ended(store: Store, monkeypatch
 
 def test_soon_after_the_last_time_it_waits(store: Store) -> None:
     plan = planned(store, VALUES)
-    Current(plan.name, store.paths.root, 1, print).update(2)
+    LiveReport(plan.name, store.paths.root, 1, print).update(2)
     assert not store.paths.report(plan.name).exists()
 
 
 def test_what_is_wrong_is_told_and_not_raised(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_report, "EVERY_S", 0.0)
     told: list[str] = []
-    Current("unplanned", store.paths.root, 0, told.append).update(1)
+    LiveReport("unplanned", store.paths.root, 0, told.append).update(1)
     (line,) = told
     assert line.startswith("the report is not up to date: no plan 'unplanned'")

@@ -1,4 +1,4 @@
-"""Store, study -> what is known of a search before it starts, and the screen of its dry run."""
+"""What is known of a search before it starts: gathered, and as the screen of a dry run."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from harness.experiment.space import shown, values_of
 from harness.experiment.study import Study, base_of, task_of
 from harness.reporting import phrases
 from harness.reporting.phrases import trials as words
+from harness.reporting.tables.model import Column
 from harness.search.broker import look
 from harness.search.trials import Trial, counted
 from harness.store.records import Store
 from harness.tasks.command.remarks import remarks
 from harness.tasks.protocol import Metric, result_metrics
 from harness.terminal.dry_run import marked
-from harness.terminal.searches.json_output import trial_values
-from harness.terminal.tables import INDENT, WARNING, Column, Grid, Note, printable, styled
+from harness.terminal.json_output import trial_values
+from harness.terminal.tables import INDENT, WARNING, Note, TerminalTable, printable, styled
 
 
 @dataclass(frozen=True)
-class Ahead:
+class SearchPreview:
     """A search, and what it has tried so far."""
 
     study: Study
@@ -46,25 +47,30 @@ class Ahead:
         return max(0, self.study.trials - len(self.begun))
 
 
-def look_ahead(store: Store, study: Study, url: str | None, new: bool = False) -> Ahead:
+def preview(store: Store, study: Study, url: str | None, new: bool = False) -> SearchPreview:
     """Look ahead; writes nothing. `new`: the search would be begun anew. Raises StoreError, InputError, DataError."""
     task, paths = task_of(study), store.paths.study(study.name)
     trials = (look(paths, study, url) if paths.spec.exists() and not new else None) or []
     facts = task.describe(base_of(study, task))
     told = tuple(remarks(study.program, [study.data])) if study.program else ()
-    return Ahead(study, result_metrics(task), trials, facts.get("parameters"), told)
+    return SearchPreview(study, result_metrics(task), trials, facts.get("parameters"), told)
 
 
-def screen(ahead: Ahead) -> RenderableType:
+def dry_run(preview: SearchPreview) -> RenderableType:
     """What `sweep` would do."""
-    study = ahead.study
-    notes = [("objective", words.aims(study)), ("sampler", _methods(study)), ("target", _target(ahead)), ("first", _first(study))]
-    notes += [("base", f"{phrases.count(ahead.parameters)} parameters")] if ahead.parameters is not None else []
-    notes += [("cost", cost(ahead)), ("confirm", confirmation(study))]
-    warnings = [("WARNING", remark) for remark in ahead.remarks]
+    study = preview.study
+    notes = [
+        ("objective", words.aims(study)),
+        ("sampler", _methods(study)),
+        ("target", _target(preview)),
+        ("first", _first(study)),
+    ]
+    notes += [("base", f"{phrases.count(preview.parameters)} parameters")] if preview.parameters is not None else []
+    notes += [("cost", cost(preview)), ("confirm", confirmation(study))]
+    warnings = [("WARNING", remark) for remark in preview.remarks]
     width = max(len(key) for key, _ in (*notes, *warnings))
     return Group(
-        title(study),
+        heading(study),
         marked(" · ".join(phrases.setting(study)), study),
         Text(),
         space(study),
@@ -75,12 +81,12 @@ def screen(ahead: Ahead) -> RenderableType:
     )
 
 
-def title(study: Study) -> Text:
+def heading(study: Study) -> Text:
     """The search's name and its question."""
     return styled(f"{study.name}   {printable(study.question)}")
 
 
-def space(study: Study) -> Grid:
+def space(study: Study) -> TerminalTable:
     """A row a parameter: what it may be, and what it is in the base."""
     base, short = flatten(study.base), words.names(study)
     conditional = any(parameter.when for parameter in study.space)
@@ -92,17 +98,17 @@ def space(study: Study) -> Grid:
         own = phrases.NOTHING if value is None else shown(value[parameter.name])
         row = [short[parameter.name], words.allowed(parameter), own]
         rows.append([*row, words.condition(study, parameter) or phrases.NOTHING] if conditional else row)
-    return Grid(columns, rows)
+    return TerminalTable.of_rows(columns, rows)
 
 
-def document(ahead: Ahead) -> dict[str, Any]:
+def document(preview: SearchPreview) -> dict[str, Any]:
     """What `sweep --dry-run --json` prints: the search as it would be stored, and its trials so far."""
     return {
-        **ahead.study.model_dump(mode="json", by_alias=True),
-        "parameters": ahead.parameters,
-        "remarks": list(ahead.remarks),
-        "left": ahead.left,
-        "tried": [trial_values(trial) for trial in ahead.trials],
+        **preview.study.model_dump(mode="json", by_alias=True),
+        "parameters": preview.parameters,
+        "remarks": list(preview.remarks),
+        "left": preview.left,
+        "tried": [trial_values(trial) for trial in preview.trials],
     }
 
 
@@ -110,10 +116,10 @@ def _methods(study: Study) -> str:
     return study.sampler if study.pruner == "none" else f"{study.sampler}; pruned early by {study.pruner}"
 
 
-def _target(ahead: Ahead) -> str:
-    study = ahead.study
+def _target(preview: SearchPreview) -> str:
+    study = preview.study
     parts = [f"{phrases.plural(study.trials, 'trial')}, {words.each(study)}"]
-    parts += [f"{len(ahead.begun)} begun"] if ahead.begun else []
+    parts += [f"{len(preview.begun)} begun"] if preview.begun else []
     parts += [f"none begins after {phrases.clock(study.budget_s)} of training"] if study.budget_s is not None else []
     return "; ".join(parts)
 
@@ -127,17 +133,17 @@ def _first(study: Study) -> str:
     return "; ".join([*settings, *outside])
 
 
-def cost(ahead: Ahead) -> str:
+def cost(preview: SearchPreview) -> str:
     """The runs that are left at most, their epochs where the base says how many, and their time where trials have shown it."""
-    study = ahead.study
-    runs = ahead.left * study.seeds
+    study = preview.study
+    runs = preview.left * study.seeds
     parts = [f"{'up to ' if study.pruner != 'none' else ''}{phrases.plural(runs, 'run')} to train"]
     length = phrases.epochs(study.base)
     parts += [phrases.plural(runs * length, "epoch")] if length is not None else []
-    took = [trial.seconds for trial in ahead.begun if trial.over and trial.seconds]
+    took = [trial.seconds for trial in preview.begun if trial.over and trial.seconds]
     if took and runs:
         mean = fmean(took)
-        parts.append(f"about {phrases.clock(mean * ahead.left)} on 1 worker (measured here: {phrases.clock(mean)} a trial)")
+        parts.append(f"about {phrases.clock(mean * preview.left)} on 1 worker (measured here: {phrases.clock(mean)} a trial)")
     return ", ".join(parts)
 
 

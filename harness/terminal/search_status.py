@@ -1,4 +1,4 @@
-"""A search and its trials -> where they stand: a row of the table of all, and the search by itself."""
+"""Where a search and its trials stand: a row of the table of all, and the search by itself."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from rich.text import Text
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.phrases import trials as words
+from harness.reporting.tables.model import Column
+from harness.reporting.tables.trials import best_trials
 from harness.search.trials import Trial, counted, ranked
 from harness.store.paths import Paths
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
-from harness.terminal.searches.dry_run import title
-from harness.terminal.searches.json_output import search_values
-from harness.terminal.searches.summary import best_trials
-from harness.terminal.status import Row, epoch_of, holder
-from harness.terminal.tables import WARNING, Column, Grid, printable, styled
+from harness.terminal.json_output import search_values
+from harness.terminal.search_dry_run import heading
+from harness.terminal.status import StatusRow, epoch_of, holder
+from harness.terminal.tables import WARNING, TerminalTable, printable, styled
 
 
 @dataclass(frozen=True)
-class SearchStanding:
+class SearchStatus:
     """A search; its trials (None: they cannot be read here, and `why`); the seconds since a file of it changed; its metrics.
 
     `records`: where the runs of the trials that are under way or failed stand, by run id.
@@ -52,18 +53,18 @@ class SearchStanding:
         return sum(trial.over for trial in self.own)
 
 
-def row(standing: SearchStanding) -> Row:
+def row(standing: SearchStatus) -> StatusRow:
     """A search's line in the table of all plans and searches: its trials, and the best so far in place of verdicts."""
     study = standing.study
     if standing.trials is None:
-        return Row(study.family, "search", study.name, f"?/{study.trials}", 0, 0, 0, 0, standing.why, standing.updated)
+        return StatusRow(study.family, "search", study.name, f"?/{study.trials}", 0, 0, 0, 0, standing.why, standing.updated)
     waiting = max(0, study.trials - len(standing.own))
     numbers = (standing.number("running"), waiting, standing.number("failed"), standing.number("diverged"))
     done = f"{standing.over}/{study.trials}"
-    return Row(study.family, "search", study.name, done, *numbers, best(standing), standing.updated)
+    return StatusRow(study.family, "search", study.name, done, *numbers, best(standing), standing.updated)
 
 
-def best(standing: SearchStanding) -> str:
+def best(standing: SearchStatus) -> str:
     """The best so far, where a plan's row has its verdicts: `best 84.20 % (trial 7)`."""
     if standing.trials is None:
         return standing.why
@@ -76,10 +77,10 @@ def best(standing: SearchStanding) -> str:
     return f"best {words.measured(value, standing.metrics.get(standing.study.metric))} (trial {found[0].number})"
 
 
-def one_search(standing: SearchStanding, table: RenderableType, paths: Paths, confirmation: Grid | None) -> RenderableType:
+def one_search(standing: SearchStatus, table: RenderableType, paths: Paths, confirmation: TerminalTable | None) -> RenderableType:
     """One search: its line in `table`, how trials ended, the best, every trial that is under way or failed, and what to do."""
     study = standing.study
-    lines: list[RenderableType] = [title(study)]
+    lines: list[RenderableType] = [heading(study)]
     marker = phrases.rehearsal(study)
     lines += [styled((printable(marker), WARNING))] if marker else []
     lines += [Text(), table]
@@ -88,7 +89,7 @@ def one_search(standing: SearchStanding, table: RenderableType, paths: Paths, co
     if tally := words.tally(standing.own):
         lines += [Text(), styled(f"trials   {tally}")]
     if standing.metrics and ranked(study, standing.trials):
-        lines += [Text(), best_trials(study, standing.trials, standing.metrics)]
+        lines += [Text(), TerminalTable(best_trials(study, standing.trials, standing.metrics))]
     if rows := [_row(standing, trial, paths) for state in ("running", "interrupted", "failed") for trial in _in(standing, state)]:
         columns = [
             Column("state", holds="states"),
@@ -97,7 +98,7 @@ def one_search(standing: SearchStanding, table: RenderableType, paths: Paths, co
             Column("more"),
             Column("setting", holds="labels"),
         ]
-        lines += [Text(), Grid(columns, rows, indent=0)]
+        lines += [Text(), TerminalTable.of_rows(columns, rows, indent=0)]
     if any(trial.retriable for trial in _in(standing, "failed")):
         lines += [Text(), styled(printable(f"again: {phrases.command(study, paths.root)} --retry failed"))]
     if confirmation is not None:
@@ -107,7 +108,7 @@ def one_search(standing: SearchStanding, table: RenderableType, paths: Paths, co
     return Group(*lines)
 
 
-def document(standing: SearchStanding) -> dict[str, Any]:
+def document(standing: SearchStatus) -> dict[str, Any]:
     """A search as JSON; `trials` is null where they cannot be read here."""
     told = search_values(standing.study, standing.trials or ())
     under_way = {trial.number: _record(standing, trial) for trial in _in(standing, "running")}
@@ -128,21 +129,21 @@ def document(standing: SearchStanding) -> dict[str, Any]:
     }
 
 
-def _in(standing: SearchStanding, state: str) -> list[Trial]:
+def _in(standing: SearchStatus, state: str) -> list[Trial]:
     """Its trials in a state; of the interrupted ones those that nobody goes on with yet."""
     trials = standing.trials or ()
     followed = {trial.follows for trial in trials}
     return [trial for trial in trials if trial.state == state and trial.number not in followed]
 
 
-def _record(standing: SearchStanding, trial: Trial) -> Record | None:
+def _record(standing: SearchStatus, trial: Trial) -> Record | None:
     """Where the run of the trial stands that is under way, or that failed; None before there is one."""
     found = [standing.records[run] for run in trial.runs if run in standing.records]
     wanted = [record for record in found if record.state in ("running", "interrupted", "failed")]
     return wanted[0] if wanted else None
 
 
-def _row(standing: SearchStanding, trial: Trial, paths: Paths) -> list[str]:
+def _row(standing: SearchStatus, trial: Trial, paths: Paths) -> list[str]:
     record = _record(standing, trial)
     length = phrases.epochs(standing.study.base)
     place = epoch_of(record.epoch, length) if record else "begins"
