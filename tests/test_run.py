@@ -250,7 +250,7 @@ def test_workers_that_cannot_start_are_told_with_the_end_of_their_log(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(toys.parent), os.environ["PYTHONPATH"]]))
     assert main([str(toys), "--workers", "2"]) == 2
     told = capsys.readouterr().err
-    assert "cannot start (exit code 1); see results/logs/" in told
+    assert "cannot start (exit code 1); see results/" in told
     assert told.rstrip().endswith("ModuleNotFoundError: import of pydantic halted; None in sys.modules")
     assert told.count("ModuleNotFoundError") == 1
     assert "interrupted" not in told
