@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from harness.errors import PlanChanged
-from harness.execution.replan import reconcile
+from harness.experiment.changes import reconcile
 from harness.experiment.plan import Chosen, Plan, Selection, task_of
 from harness.store.records import Record, Store
 from harness.tasks.protocol import identity, parse_config

@@ -19,7 +19,6 @@ from harness.reporting.pages.searches.report_data import SearchFindings, gather_
 from harness.reporting.pages.summary import banner, device_word, hours
 from harness.store.atomic import make_folder, write_text
 from harness.store.records import Store
-from harness.store.studies import load_studies
 
 # In this order the words are counted above the table.
 WORDS = ("supported", "refuted", "equivalent", "inconclusive", "waiting")
@@ -127,7 +126,7 @@ def write(store: Store, known: Iterable[Entry] = (), searches: Iterable[SearchEn
     """
     given, given_searches = {each.name: each for each in known}, {each.name: each for each in searches}
     plans, damaged = store.load_plans()
-    studies, damaged_studies = load_studies(store)
+    studies, damaged_studies = store.load_studies()
     troubles: list[HarnessError] = [*damaged, *damaged_studies]
     plans = [plan for plan in plans if plan.selection is None]
     entries, found = [], []

@@ -14,7 +14,6 @@ from harness.store.check.finding import Finding, entries, foreign, left_behind, 
 from harness.store.check.run import check_run
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
 from harness.store.records import Store
-from harness.store.studies import load_study
 from harness.store.trialruns import memberships
 from harness.tasks.protocol import identity, parse_config
 
@@ -125,7 +124,7 @@ def _check_studies(store: Store) -> list[Finding]:
             found.append(foreign(path))
             continue
         try:
-            study = load_study(store, path.name)
+            study = store.load_study(path.name)
         except StoreError as error:
             found.append(told(StudyPaths(path).spec, error))
             continue
