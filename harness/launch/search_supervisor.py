@@ -179,12 +179,12 @@ class _Resumption:
 
     def began(self, stopped: bool) -> bool:
         """Whether workers are at work again."""
-        from harness.store.lease import Standing
+        from harness.store.lease import Liveness
 
         if stopped or self.workers.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
             return False
         trials = self.desk.trials()
-        if self.desk.is_over(trials) and Standing.GONE not in self.desk.others(self.watch):
+        if self.desk.is_over(trials) and Liveness.GONE not in self.desk.others(self.watch):
             return False
         if trials == self._before:
             logs = ", ".join(str(log) for log in self.workers.logs)

@@ -11,7 +11,7 @@ from harness.experiment.study import Study
 from harness.search.storage import VARIABLE
 from harness.store import atomic
 from harness.store import lease as leases
-from harness.store.lease import Lease, Seen, Standing, Watch
+from harness.store.lease import Lease, Seen, Watch
 from harness.store.paths import StudyPaths
 
 POLL_S = 0.02
@@ -44,12 +44,7 @@ def in_training(paths: StudyPaths, watch: Watch) -> tuple[str, Seen] | None:
     """A trial, by its number, that somebody trains, and who that is; None where nobody trains any."""
     for folder in sorted(paths.trials.glob("*")):
         seen = leases.newest(folder)
-        if seen is None:
-            continue
-        standing = watch.standing(seen)
-        # One look cannot see a counter stand still: then the file's age decides. Who wakes up later finds another search there.
-        old = standing is Standing.UNKNOWN and seen.age_s > watch.timing.stale_s
-        if standing is not Standing.GONE and not old:
+        if seen is not None and not watch.seems_gone(seen):  # who wakes up later finds another search there
             return folder.name, seen
     return None
 

@@ -23,7 +23,7 @@ from harness.experiment.study import Study, config_of, spec_of, task_of
 from harness.search.broker import Desk, Ending, Ticket
 from harness.search.confirmation import begin_confirmation
 from harness.search.trials import NEVER_MEASURED, UNMEASURED, counted, stuck
-from harness.store.lease import Holder, Standing, SupersededError, Watch
+from harness.store.lease import Holder, Liveness, SupersededError, Watch
 from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trialruns import write_trial_runs
 
@@ -99,7 +99,7 @@ class SearchWorker:
         if allowed is None:
             allowed = 0.0 if self.options.one_stage or self.desk.study.confirm is None else IDLE_S
         # Before leaving, make sure that the others live, or their trials would be lost with them.
-        return not others or (idle_s >= allowed and all(other is Standing.ALIVE for other in others))
+        return not others or (idle_s >= allowed and all(other is Liveness.ALIVE for other in others))
 
     def _try(self, ticket: Ticket) -> None:
         with ticket.lease:

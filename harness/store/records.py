@@ -16,7 +16,7 @@ from harness.errors import InputError, StoreError
 from harness.store import atomic, checkpoint, lease
 from harness.store.atomic import Fence
 from harness.store.catalog import Catalog
-from harness.store.lease import Holder, Lease, Standing, Timing, Watch
+from harness.store.lease import Holder, Lease, Liveness, Timing, Watch
 from harness.store.paths import Paths, RunPaths
 
 End = Literal["completed", "diverged", "failed"]
@@ -207,9 +207,9 @@ def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
     if seen.released:
         begun = epoch > 0 or checkpoint.mark(paths.checkpoint) is not None
         return Record(run_id, "interrupted" if begun else "pending", epoch=epoch)
-    standing = (watch or Watch(Timing(), Holder.here())).standing(seen)
-    # A single look cannot see a counter stand still: then the file's age decides, which is good enough to show.
-    gone = standing is Standing.GONE or (watch is None and standing is Standing.UNKNOWN and seen.age_s > Timing().stale_s)
+    observer = watch or Watch(Timing(), Holder.here())
+    found = observer.liveness(seen)
+    gone = observer.seems_gone(seen) if watch is None else found is Liveness.GONE  # a look's guess is good enough to show
     holder = seen.claim.holder if seen.claim else None
     return Record(
         id=run_id,
@@ -219,7 +219,7 @@ def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
         pid=holder.pid if holder else None,
         job=holder.job if holder else None,
         beat_age_s=seen.age_s,
-        known_alive=standing is Standing.ALIVE,
+        known_alive=found is Liveness.ALIVE,
     )
 
 
