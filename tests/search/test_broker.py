@@ -145,13 +145,13 @@ def test_one_killed_while_telling_is_gone_on_with(desk: Desk) -> None:
 
 def test_a_trial_that_ends_while_it_is_given_back_stays_ended(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ask(desk)
-    standing = desk._standing
+    liveness = desk._liveness
 
-    def ends_meanwhile(trial: Trial, observer: leases.Watch) -> leases.Standing:
+    def ends_meanwhile(trial: Trial, observer: leases.Watch) -> leases.Liveness:
         end(desk, first)
-        return standing(trial, observer)
+        return liveness(trial, observer)
 
-    monkeypatch.setattr(desk, "_standing", ends_meanwhile)
+    monkeypatch.setattr(desk, "_liveness", ends_meanwhile)
     ask(desk)
     assert states(desk) == ["completed", "running"]
     assert [trial.follows for trial in desk.trials()] == [None, None]

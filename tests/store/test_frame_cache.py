@@ -230,8 +230,9 @@ def test_a_cache_that_cannot_be_written_is_done_without_and_said_once(
 def test_two_processes_may_build_it_at_once(store: Store, toys: Plan) -> None:
     code = f"""if True:
         import sys
-        from harness import framecache, load_curves
-        framecache.WORTHWHILE = {FEW}
+        from harness import load_curves
+        from harness.store import frame_cache
+        frame_cache.WORTHWHILE = {FEW}
         print(len(load_curves(results=sys.argv[1])))"""
     command = [sys.executable, "-c", code, str(store.paths.root)]
     both = [
