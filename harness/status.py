@@ -44,11 +44,10 @@ def status(
     from harness.errors import InputError
     from harness.store.frames import plan_name
     from harness.store.records import Store, find_run
-    from harness.store.studies import study_names
 
     store = Store.open(results, create=False)
     names = names or []
-    known = {*store.plan_names(), *study_names(store)}
+    known = {*store.plan_names(), *store.study_names()}
     runs = [name for name in names if RUN_ID_START.fullmatch(name) and name not in known]
     if runs and len(runs) == len(names) <= 2:
         _show_runs(store, [find_run(store, name) for name in runs], as_json)
@@ -62,14 +61,13 @@ def status(
 
 def _show_all(store: Store, as_json: bool) -> None:
     from harness.errors import StoreError
-    from harness.store.studies import load_studies
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
     from harness.terminal.overview import ordered, stand, stand_search
     from harness.terminal.search_status import document, row
 
     plans, damaged = store.load_plans()
-    studies, unreadable = load_studies(store)
+    studies, unreadable = store.load_studies()
     errors: list[HarnessError] = [*damaged, *unreadable]
     records: dict[str, Record] = {}
     standings = []
@@ -99,10 +97,9 @@ def _show_one(store: Store, name: str, as_json: bool) -> None:
     """A search, else a plan; of a tuned experiment whose evidence is not planned yet, its tuning."""
     from harness.experiment.plan import stage_name
     from harness.store.frames import stored_plan
-    from harness.store.studies import load_study, study_names
 
     plans = store.plan_names()
-    study = load_study(store, name) if name in study_names(store) else None
+    study = store.load_study(name) if name in store.study_names() else None
     if study is not None:
         _show_search(store, study, as_json)
     elif name not in plans and (tuning := stage_name(name, "tuning")) in plans:
@@ -237,7 +234,6 @@ def metrics_of(store: Store, plans: Sequence[Plan], run_id: str) -> Mapping[str,
     from harness.errors import HarnessError
     from harness.experiment.plan import task_of
     from harness.experiment.study import task_of as searched
-    from harness.store.studies import load_study
     from harness.store.trialruns import memberships
     from harness.tasks.protocol import result_metrics
 
@@ -246,7 +242,7 @@ def metrics_of(store: Store, plans: Sequence[Plan], run_id: str) -> Mapping[str,
             if any(run.id == run_id for run in plan.runs):
                 return result_metrics(task_of(plan))
         for each in memberships(store.paths).get(run_id, ()):
-            if study := load_study(store, each.study):
+            if study := store.load_study(each.study):
                 return result_metrics(searched(study))
     except HarnessError:  # a damaged file, or a task that cannot be loaded
         return None

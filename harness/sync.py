@@ -108,13 +108,12 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
     from harness.status import RUN_ID_START
     from harness.store.frames import plan_name, stored_plan
     from harness.store.records import find_run
-    from harness.store.studies import load_studies
     from harness.store.trialruns import memberships
     from harness.tracking.deliver import mirrored_runs
 
     if not names:
         return mirrored_runs(store), store.load_plans()[0]
-    searches = {study.name: study for study in load_studies(store)[0]}
+    searches = {study.name: study for study in store.load_studies()[0]}
     known, of_trials = {*store.plan_names(), *searches}, memberships(store.paths) if searches else {}
     run_ids: list[str] = []
     plans: list[Plan] = []

@@ -41,7 +41,6 @@ def verify(
     from harness.store.check.run import check_run
     from harness.store.paths import RunPaths
     from harness.store.records import Store
-    from harness.store.studies import study_names
     from harness.terminal import shell, verified
 
     if device not in DEVICES:
@@ -58,7 +57,7 @@ def verify(
     else:
         chosen, loaded, found = check_store(store)
         plans = len(loaded)
-        searches = len(study_names(store))
+        searches = len(store.study_names())
         kinds = [(len(chosen), "run"), (plans, "plan"), *([(searches, "search")] if searches else [])]
         *others, last = (f"{count} {kind}{('es' if kind == 'search' else 's') * (count != 1)}" for count, kind in kinds)
         looked_at = f"{', '.join(others)} and {last}"

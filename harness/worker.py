@@ -39,7 +39,6 @@ from harness.search.storage import address
 from harness.search.worker import SearchWorker
 from harness.store.provenance import now
 from harness.store.records import Store
-from harness.store.studies import load_study
 
 
 def open_work(path: Path) -> tuple[Store, Plan | Study]:
@@ -47,7 +46,7 @@ def open_work(path: Path) -> tuple[Store, Plan | Study]:
     if path.name != "search.json" or path.absolute().parent.parent.name != "studies":
         return open_plan(path)
     store = Store.open(path.absolute().parent.parent.parent)
-    study = load_study(store, path.absolute().parent.name)
+    study = store.load_study(path.absolute().parent.name)
     if study is None:
         raise InputError(f"{path}: no such search; `harness sweep experiments/<name>.yaml` makes it")
     return store, study

@@ -54,6 +54,20 @@ def test_the_example_in_python_keeps_the_contract(examples):
     assert check_task(task, parse_config(task, {"epochs": 3})) == ()
 
 
+def test_a_task_without_the_base_classes_leads_to_the_same_verdicts(examples):
+    module = examples / "python_task" / "friedman.py"
+    text = module.read_text()
+    plain = text.replace("(Training):", ":").replace("(Task):", ":").replace(", Task, Training", "")
+    assert plain.count("\nclass ") == text.count("\nclass ")
+    assert "Training" not in plain
+    module.write_text(plain)
+    task = load_experiment(module.with_name("width.yaml")).task
+    assert type(task).__bases__ == (object,)
+    assert check_task(task, parse_config(task, {"epochs": 3})) == ()
+    assert run.main([str(module.with_name("width.yaml")), "--track", "none"]) == 0
+    assert verdicts("width") == ["supported", "supported"]
+
+
 # Modules beside the YAML
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from harness.experiment import Experiment, load_experiment
 from harness.experiment.compose import compose
 from harness.experiment.plan import TUNING_SEED, Plan, make_plan
-from harness.experiment.space import Choice
+from harness.experiment.space import Categorical
 from harness.experiment.study import base_of, config_of, make_study
 from harness.tasks.protocol import Accelerator
 from harness.tasks.registry import find_task
@@ -158,7 +158,7 @@ def test_the_search_may_leave_the_bound_of_its_competition_and_is_held_to_it() -
     searched = shipped("search").search
     assert searched is not None
     assert searched.constraints["parameters"].at_most == 5_000_000
-    (depths,) = [item for item in searched.space if isinstance(item, Choice) and item.name == "depths"]
+    (depths,) = [item for item in searched.space if isinstance(item, Categorical) and item.name == "depths"]
     task = find_task("cifar_resnet")
     sizes = {
         label: task.describe(task.Config.model_validate_json(json.dumps({"model": {"depths": option["model.depths"]}})))

@@ -17,7 +17,6 @@ from harness.search.broker import TrialBroker
 from harness.search.reconcile import prepare
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
-from harness.store.studies import load_study
 from harness.store.trialruns import Membership, memberships
 
 SEARCH = """
@@ -94,7 +93,7 @@ def test_a_trial_whose_worker_is_gone_is_interrupted(tmp_path: Path, capsys: pyt
     path.write_text(SEARCH)
     store = Store.open(tmp_path / "results")
     prepare(store, sweep.study_of(load_experiment(path)))
-    study = load_study(store, "toys")
+    study = store.load_study("toys")
     assert study is not None
     broker = TrialBroker(store.paths.study("toys"), study)
     watch = Watch(Timing(beat_s=0.05), Holder.here())

@@ -20,7 +20,6 @@ from harness import run, status
 from harness.search.broker import look
 from harness.search.trials import Trial, counted
 from harness.store.records import Store
-from harness.store.studies import load_study
 from harness.sweep import main
 
 SEARCH = """
@@ -63,7 +62,7 @@ def sweep(*arguments: str) -> int:
 
 def tried(folder: Path, name: str = "toys") -> list[Trial]:
     store = Store.open(folder / "results")
-    study = load_study(store, name)
+    study = store.load_study(name)
     assert study is not None
     return counted(look(store.paths.study(name), study) or [])
 

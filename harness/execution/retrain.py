@@ -26,7 +26,6 @@ from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import RunPaths
 from harness.store.provenance import UNKNOWN_GPU, Code, Provenance
 from harness.store.records import Result, Store, decode, read_rows
-from harness.store.studies import load_study
 from harness.store.trialruns import memberships
 from harness.tasks.protocol import Accelerator, location_paths
 
@@ -184,7 +183,7 @@ def _origin(store: Store, run_id: str) -> tuple[Plan, PlannedRun] | Study:
             if run.id == run_id:
                 return plan, run
     for trial in memberships(store.paths).get(run_id, ()):
-        if (study := load_study(store, trial.study)) is not None:
+        if (study := store.load_study(trial.study)) is not None:
             return study
     raise InputError(
         f"{run_id}: belongs to no plan of {store.paths.plans} and to no search, and those tell where its data lie; copy it there"

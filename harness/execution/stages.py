@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from harness.errors import PlanChanged
-from harness.execution.replan import reconcile
+from harness.experiment.changes import reconcile
 from harness.experiment.plan import Chosen, Plan, Selection, task_of
 from harness.store.records import Record, Store
 from harness.tasks.protocol import identity, parse_config
@@ -23,7 +23,7 @@ Records = Mapping[str, Record]
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenVariant:
     """What one variant of the following plan was chosen from, and what was chosen."""
 
     variant: str  # of the following plan
@@ -33,7 +33,7 @@ class Choice:
     at_edge: tuple[str, ...]  # paths whose chosen value is the least or the largest that was tried: a better one may lie beyond
 
 
-def choices(plan: Plan, records: Records) -> tuple[Choice, ...]:
+def choices(plan: Plan, records: Records) -> tuple[ChosenVariant, ...]:
     """What the plan's results choose, one a group; none before every run has ended well enough to tell."""
     selection = plan.selection
     if selection is None or not all(records[run.id].state in ("completed", "diverged") for run in plan.runs):
@@ -102,14 +102,14 @@ def begin(store: Store, asked: Plan, replan: bool = False) -> Plan:
     return plan
 
 
-def _choice(plan: Plan, selection: Selection, records: Records, variant: str, group: Sequence[str]) -> Choice:
+def _choice(plan: Plan, selection: Selection, records: Records, variant: str, group: Sequence[str]) -> ChosenVariant:
     means = {label: _mean(plan, records, label, selection.metric) for label in group}
     sign = 1.0 if selection.goal == "maximize" else -1.0
     # The first of equals, and the first of all where none got through: what was declared first.
     best = max(group, key=lambda label: -math.inf if (mean := means[label]) is None else sign * mean)
     settings = selection.settings.get(best, {})
     edges = tuple(path for path, value in settings.items() if _at_edge(value, [selection.settings[one][path] for one in group]))
-    return Choice(variant, best, means, settings, edges)
+    return ChosenVariant(variant, best, means, settings, edges)
 
 
 def _mean(plan: Plan, records: Records, label: str, metric: str) -> float | None:

@@ -13,7 +13,7 @@ from harness.errors import Position, Problem
 from harness.experiment import file
 from harness.experiment.claims import level_label
 from harness.experiment.compose import ConfigTree
-from harness.experiment.space import Choice, Condition, Range
+from harness.experiment.space import Categorical, Condition, Range
 from harness.experiment.tuning import check_same_held_out, overlapping
 
 Changes = tuple[tuple[str, Entry], ...]
@@ -26,9 +26,9 @@ class Parameters:
         self.tree, self.base_tree, self.problems = tree, base_tree, problems
         self.known = [".".join(path) for path in tree.shape.leaves()]
         self.contexts: dict[str, dict[str, Changes]] = {}  # choice -> option -> all it sets and what it needs to be there
-        self.found: list[Range | Choice] = []
+        self.found: list[Range | Categorical] = []
 
-    def read(self, space: Node, section: Mapping[str, file.Parameter]) -> list[Range | Choice]:
+    def read(self, space: Node, section: Mapping[str, file.Parameter]) -> list[Range | Categorical]:
         """The parameters that are right."""
         for name, parameter in section.items():
             entry = space.entries[name]
@@ -39,7 +39,7 @@ class Parameters:
                 self.found.append(made)
         return self.found
 
-    def _parameter(self, name: str, parameter: file.Parameter, entry: Entry) -> Range | Choice | None:
+    def _parameter(self, name: str, parameter: file.Parameter, entry: Entry) -> Range | Categorical | None:
         node = entry.node
         if (parameter.range is None) == (parameter.choice is None):
             self._wrong(node, "needs range or choice, one of them; allowed: {range: [0.01, 0.1]} or {choice: [relu, gelu]}")
@@ -62,7 +62,7 @@ class Parameters:
         found = self._range(path, parameter, node, context)
         return found and Range.model_validate({**dict(found), "name": name, "when": when})
 
-    def _choice(self, name: str, node: Node, when: Condition, context: Changes, path: str) -> Choice | None:
+    def _choice(self, name: str, node: Node, when: Condition, context: Changes, path: str) -> Categorical | None:
         misplaced = [key for key in ("log", "int", "step") if key in node.entries]
         if misplaced:
             self._wrong(node, f"{misplaced[0]} beside choice; allowed: {misplaced[0]} beside range")
@@ -80,7 +80,7 @@ class Parameters:
             self._check((*context, *own), own[0][1].node.path if len(own) == 1 else listed.path)
             self.contexts.setdefault(name, {})[label] = (*context, *own)
         bare = {label: {key: _as_json(plain(entry.node)) for key, entry in own} for label, own in options.items()}
-        return Choice(name=name, when=when, options=bare)
+        return Categorical(name=name, when=when, options=bare)
 
     def _range(self, path: str, parameter: file.Parameter, node: Node, context: Changes) -> Range | None:
         assert parameter.range is not None
@@ -110,7 +110,7 @@ class Parameters:
 
     def _conditions(self, node: Node) -> tuple[Condition, Changes] | None:
         """`when` as labels, and the changes under which the parameter is there."""
-        choices = {item.name: item for item in self.found if isinstance(item, Choice)}
+        choices = {item.name: item for item in self.found if isinstance(item, Categorical)}
         section = node.get("when")
         when: dict[str, tuple[str, ...]] = {}
         context: Changes = ()
@@ -128,7 +128,7 @@ class Parameters:
             context += self.contexts[name][labels[0]]
         return when, context
 
-    def _apart(self, made: Range | Choice, entry: Entry) -> None:
+    def _apart(self, made: Range | Categorical, entry: Entry) -> None:
         """Two parameters that may be there together set different paths."""
         for other in self.found:
             exclusive = any(not set(made.when[name]) & set(other.when[name]) for name in made.when.keys() & other.when.keys())
@@ -167,7 +167,7 @@ def _last_step(low: float, high: float, step: float) -> float:
     return float(first + max((last - first) // each, 1) * each)
 
 
-def _paths(parameter: Range | Choice) -> list[str]:
+def _paths(parameter: Range | Categorical) -> list[str]:
     if isinstance(parameter, Range):
         return [parameter.path]
     return list(dict.fromkeys(path for option in parameter.options.values() for path in option))

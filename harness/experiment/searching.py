@@ -15,7 +15,7 @@ from harness.errors import InputError, Position, Problem
 from harness.experiment import file
 from harness.experiment.compose import ConfigTree
 from harness.experiment.parameters import Parameters
-from harness.experiment.space import Choice, Range, Values, changes, values_of
+from harness.experiment.space import Categorical, Range, Values, changes, values_of
 from harness.experiment.tuning import check_held_out, check_seen
 from harness.tasks.protocol import Task, result_metrics, selection_metric
 
@@ -28,7 +28,7 @@ SEVERAL = ("tpe", "nsga2", "random")  # samplers for several objectives
 class Search:
     """What is searched, for what, and how the winner is confirmed."""
 
-    space: tuple[Range | Choice, ...]
+    space: tuple[Range | Categorical, ...]
     objectives: Mapping[str, str]  # metric -> minimize or maximize
     constraints: Mapping[str, file.Limit]
     sampler: str
@@ -83,7 +83,7 @@ class _Reader:
             confirm=section.confirm,
         )
 
-    def _space(self, section: file.Search) -> list[Range | Choice]:
+    def _space(self, section: file.Search) -> list[Range | Categorical]:
         space = self.node.get("space")
         if space is None or not section.space:
             self._wrong(self.node, "space: missing; allowed: a parameter for each configuration path to vary")
@@ -116,7 +116,7 @@ class _Reader:
             elif (limit.at_most if limit.at_most is not None else limit.at_least or 1.0) <= 0:
                 self._wrong(entry.node, "a bound of 0 or less; allowed: a number above 0")
 
-    def _methods(self, section: file.Search, objectives: Sequence[str], space: Sequence[Range | Choice]) -> tuple[str, str]:
+    def _methods(self, section: file.Search, objectives: Sequence[str], space: Sequence[Range | Categorical]) -> tuple[str, str]:
         sampler, pruner = section.sampler or "tpe", section.pruner or "none"
         at = self.node.entries["sampler"].node if section.sampler else self.node
         if len(objectives) > 1 and sampler not in SEVERAL:
@@ -128,7 +128,7 @@ class _Reader:
             self._wrong(self.node.entries["pruner"].node, message)
         if pruner == "none" and section.prune_after is not None:
             self._wrong(self.node.entries["prune_after"].node, "nothing is pruned; allowed: beside pruner median or hyperband")
-        if sampler == "cmaes" and any(isinstance(item, Choice) or item.when for item in space):
+        if sampler == "cmaes" and any(isinstance(item, Categorical) or item.when for item in space):
             self._wrong(at, "cmaes searches ranges only; allowed for choices and conditions: tpe, random or nsga2")
         if sampler == "cmaes" and section.constraints:
             allowed = "allowed: tpe, which learns from them, or random and nsga2, which pass over what is out of bounds"
@@ -142,7 +142,7 @@ class _Reader:
             self._wrong(self.node.entries["budget"].node, str(error))
             return None
 
-    def _first(self, space: Sequence[Range | Choice]) -> list[Values]:
+    def _first(self, space: Sequence[Range | Categorical]) -> list[Values]:
         section = self.node.get("first")
         found: list[Values] = []
         for item in section.value if section and isinstance(section.value, tuple) else ():
@@ -156,13 +156,13 @@ class _Reader:
                 found.append(values)
         return found
 
-    def _values(self, tree: Node, space: Sequence[Range | Choice]) -> Values | None:
+    def _values(self, tree: Node, space: Sequence[Range | Categorical]) -> Values | None:
         """The parameters' values in a configuration; None where it is wrong, or no values make it."""
         config, _ = self.tree.validated(tree)
         values = None if config is None else values_of(space, flatten(config.model_dump(mode="json")))
         return values if values is not None and self._made(space, values) == config else None
 
-    def _made(self, space: Sequence[Range | Choice], values: Values) -> BaseModel | None:
+    def _made(self, space: Sequence[Range | Categorical], values: Values) -> BaseModel | None:
         at = Position("search")
         changed = [(path, Entry(at, from_plain(value, at, path))) for path, value in changes(space, values).items()]
         return self.tree.validated(self.tree.assign(self.base_tree, changed))[0]

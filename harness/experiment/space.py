@@ -55,7 +55,7 @@ class Range(_Parameter):
         return int(value) if self.integer else float(value)
 
 
-class Choice(_Parameter):
+class Categorical(_Parameter):
     """One of several options, each a label and the configuration keys that it sets."""
 
     kind: Literal["choice"] = "choice"
@@ -72,15 +72,15 @@ class Choice(_Parameter):
         return max(fitting, key=lambda label: len(flat[label]), default=None)
 
 
-Parameter = Annotated[Range | Choice, Field(discriminator="kind")]
+Parameter = Annotated[Range | Categorical, Field(discriminator="kind")]
 
 
-def active(parameters: Iterable[Range | Choice], values: Values) -> list[Range | Choice]:
+def active(parameters: Iterable[Range | Categorical], values: Values) -> list[Range | Categorical]:
     """The parameters that are there under `values`, in order."""
     return [parameter for parameter in parameters if parameter.is_active(values)]
 
 
-def changes(parameters: Sequence[Range | Choice], values: Values) -> dict[str, Any]:
+def changes(parameters: Sequence[Range | Categorical], values: Values) -> dict[str, Any]:
     """Dotted path -> value: what `values` set. Every active parameter has a value."""
     found: dict[str, Any] = {}
     for parameter in active(parameters, values):
@@ -99,7 +99,7 @@ def configure(model: type[BaseModel], base: Mapping[str, Any], changed: Mapping[
     return config
 
 
-def values_of(parameters: Iterable[Range | Choice], config: Mapping[str, Any]) -> dict[str, Value] | None:
+def values_of(parameters: Iterable[Range | Categorical], config: Mapping[str, Any]) -> dict[str, Value] | None:
     """The values under which the parameters make `config` (dotted path -> value); None where it lies outside of them."""
     values: dict[str, Value] = {}
     for parameter in parameters:

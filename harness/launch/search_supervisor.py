@@ -21,7 +21,7 @@ from harness.search.broker import TrialBroker
 from harness.search.confirmation_plans import begin_confirmation
 from harness.search.storage import VARIABLE
 from harness.search.trials import Trial, counted
-from harness.store.lease import Holder, Standing, Timing, Watch
+from harness.store.lease import Holder, Liveness, Timing, Watch
 from harness.store.records import Store
 from harness.tasks.protocol import result_metrics
 from harness.terminal.live_search import progress
@@ -136,7 +136,7 @@ class StudyTrials:
         if workers.alive or workers.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
             return False
         trials = self.read()
-        if self._broker.is_over(trials) and Standing.GONE not in self._broker.others(self._watch):
+        if self._broker.is_over(trials) and Liveness.GONE not in self._broker.others(self._watch):
             return False
         if trials == self._before:
             logs = ", ".join(str(log) for log in workers.logs)

@@ -34,7 +34,7 @@ from harness.search.trials import (
 )
 from harness.store import atomic
 from harness.store import lease as leases
-from harness.store.lease import Holder, Lease, Standing, SupersededError, Timing, Watch
+from harness.store.lease import Holder, Lease, Liveness, SupersededError, Timing, Watch
 from harness.store.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -147,9 +147,9 @@ class TrialBroker:
         spent = budget is not None and trained_s(own) >= budget
         return len(own) >= self.study.trials or spent or stuck(own) is not None
 
-    def others(self, watch: Watch) -> list[Standing]:
+    def others(self, watch: Watch) -> list[Liveness]:
         """What is known of whoever trains the trials that are running."""
-        return [self._standing(trial, watch) for trial in self.trials() if trial.state == "running"]
+        return [self._liveness(trial, watch) for trial in self.trials() if trial.state == "running"]
 
     def note_runs(self, taken: TrialLease, runs: Sequence[str]) -> None:
         """Write down of which runs the trial is made."""
@@ -216,7 +216,7 @@ class TrialBroker:
         from optuna.trial import TrialState
 
         trials = self.trials()
-        gone = [trial for trial in trials if trial.state == "running" and self._standing(trial, watch) is Standing.GONE]
+        gone = [trial for trial in trials if trial.state == "running" and self._liveness(trial, watch) is Liveness.GONE]
         for trial in gone:
             # Taken, so that a holder who was only asleep sees that it is gone.
             lease = leases.take(self.paths.trial(trial.number), watch)
@@ -234,9 +234,9 @@ class TrialBroker:
             self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
         return self.trials() if left else trials
 
-    def _standing(self, trial: Trial, watch: Watch) -> Standing:
+    def _liveness(self, trial: Trial, watch: Watch) -> Liveness:
         seen = leases.newest(self.paths.trial(trial.number))
-        return Standing.GONE if seen is None else watch.standing(seen)
+        return Liveness.GONE if seen is None else watch.liveness(seen)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.experiment.space import Choice, Values
+from harness.experiment.space import Categorical, Values
 from harness.experiment.study import Study
 from harness.search.trials import Trial
 
@@ -21,7 +21,7 @@ def suggested(study: Study, trial: optuna.Trial) -> Values:
         if not parameter.is_active(values):
             continue
         name = parameter.name
-        if isinstance(parameter, Choice):
+        if isinstance(parameter, Categorical):
             values[name] = trial.suggest_categorical(name, list(parameter.options))
         elif parameter.integer:
             step = 1 if parameter.step is None else int(parameter.step)

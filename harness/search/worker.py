@@ -25,7 +25,7 @@ from harness.experiment.study import Study, config_of, spec_of, task_of
 from harness.search.broker import Ending, TrialBroker, TrialLease
 from harness.search.confirmation_plans import begin_confirmation
 from harness.search.trials import NEVER_MEASURED, UNMEASURED, counted, stuck
-from harness.store.lease import Holder, Standing, SupersededError
+from harness.store.lease import Holder, Liveness, SupersededError
 from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trialruns import write_trial_runs
 
@@ -64,7 +64,7 @@ class SearchWorker(Worker):
 
     def left(self) -> Sequence[bool]:
         """The trials of others."""
-        return [other is Standing.ALIVE for other in self.broker.others(self.watch)]
+        return [other is Liveness.ALIVE for other in self.broker.others(self.watch)]
 
     def expects_more(self) -> bool:
         """The runs that confirm the best trials, once those of others have ended."""

@@ -79,7 +79,7 @@ class Holder(BaseModel):
         return state in ("Z", "X") or start != self.process_start
 
 
-class Claim(BaseModel):
+class LeaseClaim(BaseModel):
     """The second line of a lease: the holder, and how often holders died in a row at the same checkpoint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,11 +96,11 @@ class Seen:
     number: int
     beat: int
     released: bool
-    claim: Claim | None
+    claim: LeaseClaim | None
     age_s: float
 
 
-class Standing(Enum):
+class Liveness(Enum):
     """What an observer knows of a holder."""
 
     ALIVE = "alive"
@@ -117,25 +117,30 @@ class Watch:
         self._clock = clock
         self._moved: dict[Path, tuple[int, int, float, bool]] = {}  # folder -> number, beat, since when, seen moving
 
-    def standing(self, seen: Seen) -> Standing:
+    def liveness(self, seen: Seen) -> Liveness:
         """Whether the holder of `seen` lives; looking again later tells more."""
         if seen.released or (seen.claim is not None and seen.claim.holder.is_dead_here(self.here)):
-            return Standing.GONE
+            return Liveness.GONE
         now = self._clock()
         number, beat, since, moving = self._moved.get(seen.folder, (0, 0, now, False))
         if (number, beat) != (seen.number, seen.beat):
             since, moving = now, number == seen.number
             self._moved[seen.folder] = (seen.number, seen.beat, since, moving)
         if now - since >= self.timing.stale_s:
-            return Standing.GONE
+            return Liveness.GONE
         nearby = seen.claim is not None and seen.claim.holder.machine == self.here.machine
-        return Standing.ALIVE if moving or nearby else Standing.UNKNOWN
+        return Liveness.ALIVE if moving or nearby else Liveness.UNKNOWN
+
+    def seems_gone(self, seen: Seen) -> bool:
+        """`liveness` at a single look, which cannot see a counter stand still: then the file's age decides."""
+        found = self.liveness(seen)
+        return found is Liveness.GONE or (found is Liveness.UNKNOWN and seen.age_s > self.timing.stale_s)
 
 
 class Lease:
     """A lease that this process holds; a context manager that beats while it is open and releases at its end."""
 
-    def __init__(self, folder: Path, number: int, claim: Claim, timing: Timing, inode: int) -> None:
+    def __init__(self, folder: Path, number: int, claim: LeaseClaim, timing: Timing, inode: int) -> None:
         self.folder = folder
         self.number = number
         self._inode = inode
@@ -203,11 +208,11 @@ def take(folder: Path, watch: Watch, checkpoint: str | None = None) -> Lease | N
     """
     atomic.make_folder(folder)
     before = newest(folder)
-    if before is not None and watch.standing(before) is not Standing.GONE:
+    if before is not None and watch.liveness(before) is not Liveness.GONE:
         return None
     bid = _Bid(folder, before.number + 1 if before else 1)
     path = folder / f"lease.{bid.number}"
-    claim = Claim(holder=watch.here, deaths=_deaths(before, checkpoint), checkpoint=checkpoint)
+    claim = LeaseClaim(holder=watch.here, deaths=_deaths(before, checkpoint), checkpoint=checkpoint)
     try:
         if not atomic.publish(path, _head(0, "held") + claim.model_dump_json().encode() + b"\n", bid):
             return None
@@ -245,7 +250,7 @@ def newest(folder: Path) -> Seen | None:
     head, _, body = data.partition(b"\n")
     match = HEAD.fullmatch(head + b"\n")
     try:
-        claim = Claim.model_validate_json(body)
+        claim = LeaseClaim.model_validate_json(body)
     except ValidationError:
         claim = None
     return Seen(folder, number, int(match[1]) if match else -1, bool(match and match[2] == b"free"), claim, age_s)

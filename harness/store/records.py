@@ -1,4 +1,4 @@
-"""A results folder -> plans and records of runs: what was asked for, and where each run stands."""
+"""A results folder -> records of its runs: where each stands; with the plans and searches that ask for them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import InputError, StoreError
-from harness.experiment.plan import CONFIRMATION, Plan, stage_name
-from harness.experiment.study import Study
 from harness.store import atomic, checkpoint, lease
 from harness.store.atomic import Fence
-from harness.store.lease import Holder, Lease, Standing, Timing, Watch
-from harness.store.paths import NAME, Paths, RunPaths
+from harness.store.catalog import Catalog
+from harness.store.lease import Holder, Lease, Liveness, Timing, Watch
+from harness.store.paths import Paths, RunPaths
 
 End = Literal["completed", "diverged", "failed"]
 State = Literal["pending", "running", "interrupted", "completed", "diverged", "failed"]
@@ -71,10 +70,8 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Store:
-    """A results folder. Plans and runs go in and out as models; runs are written by `attempt`, under a lease."""
-
-    paths: Paths
+class Store(Catalog):
+    """A results folder: its plans and searches, and its runs, which are written by `attempt`, under a lease."""
 
     @classmethod
     def open(cls, root: Path, create: bool = True, must_exist: bool = True) -> Store:
@@ -96,61 +93,6 @@ class Store:
             raise StoreError(f"{root}: no such results folder; run an experiment first, or name another folder with --results")
         os.environ.setdefault("HARNESS_CACHE", str(paths.cache.absolute()))
         return cls(paths)
-
-    def save_plan(self, plan: Plan) -> Path:
-        """Write `plan`, over one of its name. Returns its path; raises StoreError."""
-        path = self.paths.plan(plan.name)
-        atomic.make_folder(path.parent)
-        atomic.write_json(path, plan)
-        return path
-
-    def load_plan(self, name: str) -> Plan | None:
-        """The plan `name`, or None. Raises StoreError when it is damaged or from a newer version."""
-        try:
-            return atomic.read_json(self.paths.plan(name), Plan)
-        except FileNotFoundError:
-            return None
-
-    def plan_names(self) -> list[str]:
-        """Every plan's name, sorted; foreign files are passed over."""
-        return sorted(path.stem for path in self.paths.plans.glob("*.json") if NAME.fullmatch(path.stem))
-
-    def load_plans(self) -> tuple[list[Plan], list[StoreError]]:
-        """Every plan that can be read, by name; and what is wrong with each other file that should be one."""
-        plans, errors = [], []
-        for name in self.plan_names():
-            try:
-                plan = self.load_plan(name)
-                if plan is not None and plan.name != name:
-                    path = self.paths.plan(name)
-                    raise StoreError(f"{path}: holds the plan {plan.name!r}; name it {plan.name}.json, or move it elsewhere")
-            except StoreError as error:
-                errors.append(error)
-            else:
-                plans += [plan] if plan is not None else []
-        return plans, errors
-
-    def confirmation(self, study: Study) -> list[Plan]:
-        """The plans that confirm what the search has found, in their order, as far as they have begun. Raises StoreError."""
-        plans = (self.load_plan(stage_name(study.name, stage)) for stage in CONFIRMATION)
-        return [plan for plan in plans if plan is not None]
-
-    def archive_plan(self, name: str) -> Path | None:
-        """Move the plan `name` to plans/replaced/; its runs stay. Returns where it is; raises StoreError.
-
-        None where there is no such plan: another worker that comes to the same end has just archived it.
-        """
-        path, number = self.paths.plan(name), 1
-        atomic.make_folder(self.paths.earlier_plan(name, number).parent)
-        try:
-            while not atomic.publish(self.paths.earlier_plan(name, number), path.read_bytes()):
-                number += 1
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise atomic.unusable(path, "be archived", error) from error
-        atomic.remove(path)
-        return self.paths.earlier_plan(name, number)
 
     def record(self, run_id: str, watch: Watch | None = None) -> Record:
         """Where the run stands. With `watch`, other holders are judged by what that observer saw; else by their files' age."""
@@ -265,9 +207,9 @@ def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
     if seen.released:
         begun = epoch > 0 or checkpoint.mark(paths.checkpoint) is not None
         return Record(run_id, "interrupted" if begun else "pending", epoch=epoch)
-    standing = (watch or Watch(Timing(), Holder.here())).standing(seen)
-    # A single look cannot see a counter stand still: then the file's age decides, which is good enough to show.
-    gone = standing is Standing.GONE or (watch is None and standing is Standing.UNKNOWN and seen.age_s > Timing().stale_s)
+    observer = watch or Watch(Timing(), Holder.here())
+    found = observer.liveness(seen)
+    gone = observer.seems_gone(seen) if watch is None else found is Liveness.GONE  # a look's guess is good enough to show
     holder = seen.claim.holder if seen.claim else None
     return Record(
         id=run_id,
@@ -277,7 +219,7 @@ def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
         pid=holder.pid if holder else None,
         job=holder.job if holder else None,
         beat_age_s=seen.age_s,
-        known_alive=standing is Standing.ALIVE,
+        known_alive=found is Liveness.ALIVE,
     )
 
 

@@ -1,1 +1,1 @@
-"""What can be trained: their protocol and registry, any program (`command/`), the CIFAR-10 ResNet (`cifar_resnet/`)."""
+"""What can be trained: the protocol and the registry of tasks, any program (`command/`), and the network that is shipped."""

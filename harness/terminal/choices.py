@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.execution.stages import Choice
+from harness.execution.stages import ChosenVariant
 from harness.experiment.claims import level_label
 from harness.experiment.designs import short_names
 from harness.experiment.plan import Plan, task_of
@@ -24,7 +24,7 @@ from harness.tasks.protocol import result_metrics
 from harness.terminal.tables import Sentence, TerminalTable
 
 
-def chosen(plan: Plan, found: Sequence[Choice]) -> RenderableType:
+def chosen(plan: Plan, found: Sequence[ChosenVariant]) -> RenderableType:
     """What tuning has chosen: a row a variant, and what lies at the edge of what was tried."""
     assert plan.selection is not None
     name = plan.selection.metric
@@ -85,6 +85,6 @@ def confirmed(
     return TerminalTable.of_rows(columns, rows)
 
 
-def winner_of(found: Sequence[Choice]) -> str | None:
+def winner_of(found: Sequence[ChosenVariant]) -> str | None:
     """The label of the trial that fresh seeds chose."""
     return next((choice.label for choice in found if choice.variant == WINNER), None)

@@ -83,15 +83,12 @@ def stand_search(store: Store, study: Study) -> SearchStatus:
 
 def _as_seen(store: Store, study: Study, trial: Trial) -> Trial:
     from harness.store import lease
-    from harness.store.lease import Holder, Standing, Timing, Watch
+    from harness.store.lease import Holder, Timing, Watch
 
     if trial.state != "running":
         return trial
     seen = lease.newest(store.paths.study(study.name).trial(trial.number))
-    found = Standing.GONE if seen is None else Watch(Timing(), Holder.here()).standing(seen)
-    # One look cannot see a counter stand still: then the file's age decides, which is good enough to show.
-    old = seen is not None and seen.age_s > Timing().stale_s
-    gone = found is Standing.GONE or (found is Standing.UNKNOWN and old)
+    gone = seen is None or Watch(Timing(), Holder.here()).seems_gone(seen)
     return replace(trial, state="interrupted") if gone else trial
 
 

@@ -11,14 +11,14 @@ from rich.console import Group, RenderableType
 from harness.execution.retrain import Repetition
 from harness.reporting import phrases
 from harness.reporting.tables.model import Column
-from harness.store.check.finding import Finding
+from harness.store.check.finding import FileFinding
 from harness.store.records import encode
 from harness.terminal.tables import INDENT, TerminalTable, printable, styled
 
 NOTES_SHOWN = 20
 
 
-def findings(looked_at: str, found: Sequence[Finding]) -> RenderableType:
+def findings(looked_at: str, found: Sequence[FileFinding]) -> RenderableType:
     """Every problem with what to do, then notes. `looked_at` is what was checked, such as `6 runs and 1 plan`."""
     problems, notes = split(found)
     lines = [f"{looked_at}: {phrases.plural(len(problems), 'problem') if problems else 'whole'}"]
@@ -31,7 +31,7 @@ def findings(looked_at: str, found: Sequence[Finding]) -> RenderableType:
     return Group(*(styled(printable(line)) for line in lines))
 
 
-def split(found: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
+def split(found: Sequence[FileFinding]) -> tuple[list[FileFinding], list[FileFinding]]:
     """Problems, and notes."""
     return [each for each in found if not each.harmless], [each for each in found if each.harmless]
 
@@ -60,7 +60,7 @@ def repetition(again: Repetition) -> RenderableType:
     return Group(*lines)
 
 
-def document(runs: int, plans: int, found: Sequence[Finding], repeated: Sequence[Repetition]) -> dict[str, Any]:
+def document(runs: int, plans: int, found: Sequence[FileFinding], repeated: Sequence[Repetition]) -> dict[str, Any]:
     """What `verify --json` prints."""
     problems, notes = split(found)
     return {
@@ -72,7 +72,7 @@ def document(runs: int, plans: int, found: Sequence[Finding], repeated: Sequence
     }
 
 
-def _finding(finding: Finding) -> dict[str, str]:
+def _finding(finding: FileFinding) -> dict[str, str]:
     return {"path": str(finding.path), "what": finding.what, "advice": finding.advice}
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.verdicts import Verdict
-from harness.execution.replan import reconcile
 from harness.execution.schedule import asked, judged
 from harness.experiment import load_experiment
+from harness.experiment.changes import reconcile
 from harness.experiment.plan import Plan, make_plan
 from harness.store.records import Record
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.common.nested import config_difference
 from harness.errors import InputError, PlanChanged
-from harness.execution.replan import reconcile, registration
 from harness.experiment import load_experiment
+from harness.experiment.changes import reconcile, registration
 from harness.experiment.claims import KINDS, DeclineClaim
 from harness.experiment.plan import Plan, make_plan, stage_name, task_of
 from harness.experiment.run_id import canonical_json, run_id

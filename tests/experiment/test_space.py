@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.common.nested import flatten
 from harness.errors import InputError
-from harness.experiment.space import Choice, Range, Value, active, changes, configure, shown, values_of
+from harness.experiment.space import Categorical, Range, Value, active, changes, configure, shown, values_of
 
 
 class Sgd(BaseModel):
@@ -40,12 +40,12 @@ class Config(BaseModel):
 BASE = Config().model_dump(mode="json")
 LR = Range(name="lr", path="optimizer.lr", low=0.001, high=1.0, log=True)
 WIDTH = Range(name="width", path="width", low=8, high=64, step=8, integer=True)
-OPTIMIZER = Choice(
+OPTIMIZER = Categorical(
     name="optimizer",
     options={"plain": {"optimizer.name": "sgd"}, "adam": {"optimizer.name": "adam", "optimizer.beta": 0.9}},
 )
 MOMENTUM = Range(name="momentum", path="optimizer.momentum", low=0.0, high=0.95, when={"optimizer": ("plain",)})
-NESTEROV = Choice(
+NESTEROV = Categorical(
     name="nesterov",
     options={"on": {"optimizer.nesterov": True}, "off": {"optimizer.nesterov": False}},
     when={"optimizer": ("plain",)},
@@ -116,7 +116,7 @@ def test_the_values_that_make_a_configuration_are_found() -> None:
     assert values_of(SPACE, adam) == {"lr": 0.5, "optimizer": "adam", "width": 8}
 
 
-BLOCK = Choice(name="x", options={"off": {"a.b": None}, "on": {"a.b": {"k": 5, "l": 1}}, "asis": {}, "k": {"a.b.k": 5}})
+BLOCK = Categorical(name="x", options={"off": {"a.b": None}, "on": {"a.b": {"k": 5, "l": 1}}, "asis": {}, "k": {"a.b.k": 5}})
 
 
 @pytest.mark.parametrize(

@@ -145,13 +145,13 @@ def test_one_killed_while_telling_is_gone_on_with(broker: TrialBroker) -> None:
 
 def test_a_trial_that_ends_while_it_is_given_back_stays_ended(broker: TrialBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ask(broker)
-    standing = broker._standing
+    liveness = broker._liveness
 
-    def ends_meanwhile(trial: Trial, observer: leases.Watch) -> leases.Standing:
+    def ends_meanwhile(trial: Trial, observer: leases.Watch) -> leases.Liveness:
         end(broker, first)
-        return standing(trial, observer)
+        return liveness(trial, observer)
 
-    monkeypatch.setattr(broker, "_standing", ends_meanwhile)
+    monkeypatch.setattr(broker, "_liveness", ends_meanwhile)
     ask(broker)
     assert states(broker) == ["completed", "running"]
     assert [trial.follows for trial in broker.trials()] == [None, None]

@@ -13,7 +13,6 @@ from harness.errors import PlanChanged, StoreError
 from harness.experiment.study import Study
 from harness.search.reconcile import in_training, prepare, settle
 from harness.store.records import Store
-from harness.store.studies import load_studies, load_study, study_names
 
 SEARCH = f"{{space: {SPACE}, trials: 4}}"
 CHANGED = {
@@ -43,13 +42,22 @@ def test_a_change_of_what_decides_the_trials_is_refused_with_the_difference(
     assert "toys was searched differently from 2026-01-01 on:" in str(caught.value)
     assert CHANGED[search] in str(caught.value)
     assert "allowed: undo the change" in str(caught.value)
-    assert load_study(store, "toys") == study
+    assert store.load_study("toys") == study
 
 
 def test_a_change_of_the_base_is_refused_with_the_path(store: Store, study: Study, tmp_path: Path) -> None:
     with pytest.raises(PlanChanged, match=r"config\.epochs: 3 -> 5"):
         prepare(store, toy_search(tmp_path, SEARCH, config="{epochs: 5}"))
-    assert load_study(store, "toys") == study
+    assert store.load_study("toys") == study
+
+
+def test_another_accelerator_or_version_of_the_task_is_another_search(store: Store, study: Study) -> None:
+    asked = Study.model_validate({**dict(study), "accelerator": "cuda", "task_version": "2"})
+    with pytest.raises(PlanChanged) as caught:
+        prepare(store, asked)
+    lines = [line for line in str(caught.value).splitlines() if line.startswith("  ")]
+    assert lines == ["  task: toy_task:TOY 1 -> toy_task:TOY 2", "  accelerator: cpu -> cuda"]
+    assert store.load_study("toys") == study
 
 
 def test_both_ends_of_a_changed_range_are_shown(store: Store, study: Study, tmp_path: Path) -> None:  # noqa: ARG001 - it is there
@@ -66,7 +74,7 @@ def test_the_target_and_what_comes_after_may_change(store: Store, study: Study, 
     text = f"{{space: {SPACE}, {more}}}"
     asked = toy_search(tmp_path, text).model_copy(update={"created": "2027-01-01T00:00:00+00:00"})
     later = prepare(store, asked)
-    assert later == load_study(store, "toys")
+    assert later == store.load_study("toys")
     assert (later.trials, later.budget_s, later.confirm) == (asked.trials, asked.budget_s, asked.confirm)
     assert later.created == study.created  # what the trials' storage calls it
     assert later.first == study.first  # it was queued when the study was made
@@ -76,15 +84,15 @@ def test_replan_puts_the_study_away_with_its_trials(store: Store, study: Study, 
     (store.paths.study("toys").folder / "journal.log").write_text("trials\n")
     asked = toy_search(tmp_path, f"{{space: {SPACE}, objectives: loss}}")
     assert settle(store, asked, replan=True) == (asked, True)
-    assert load_study(store, "toys") == study  # settling writes nothing
-    assert prepare(store, asked, replan=True) == load_study(store, "toys") == asked
+    assert store.load_study("toys") == study  # settling writes nothing
+    assert prepare(store, asked, replan=True) == store.load_study("toys") == asked
     old = store.paths.earlier_study("toys", 1)
     assert (old / "journal.log").read_text() == "trials\n"
     assert Study.model_validate_json((old / "search.json").read_text()) == study
     assert not store.paths.study("toys").journal.exists()
     prepare(store, study, replan=True)
     assert store.paths.earlier_study("toys", 2).is_dir()
-    assert study_names(store) == ["toys"]
+    assert store.study_names() == ["toys"]
 
 
 def test_a_study_whose_trials_are_being_trained_is_not_put_away(store: Store, tmp_path: Path) -> None:
@@ -95,7 +103,7 @@ def test_a_study_whose_trials_are_being_trained_is_not_put_away(store: Store, tm
     with taken.lease:
         with pytest.raises(StoreError, match=r"toys: trial 0 is being trained on .*; stop the search's workers before --replan"):
             prepare(store, asked, replan=True)
-        assert load_study(store, "toys") == broker.study
+        assert store.load_study("toys") == broker.study
     assert prepare(store, asked, replan=True) == asked
 
 
@@ -115,7 +123,7 @@ def test_of_several_first_starts_one_makes_the_study(store: Store, tmp_path: Pat
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda one: prepare(store, one), asked))
     assert len({study.created for study in found}) == 1
-    assert load_study(store, "toys") in found
+    assert store.load_study("toys") in found
 
 
 def test_nothing_is_put_away_where_nothing_is(store: Store, tmp_path: Path) -> None:
@@ -130,9 +138,9 @@ def test_a_damaged_file_is_told_and_the_other_searches_are_read(store: Store, st
     path = store.paths.study(study.name).spec
     path.write_text(text)
     with pytest.raises(StoreError) as caught:
-        load_study(store, study.name)
+        store.load_study(study.name)
     assert str(path) in str(caught.value)
-    found, errors = load_studies(store)
+    found, errors = store.load_studies()
     assert found == [other]
     assert [str(error) for error in errors] == [str(caught.value)]
     with pytest.raises(StoreError):

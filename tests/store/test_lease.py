@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import StoreError
 from harness.store import lease
-from harness.store.lease import Holder, Lease, Standing, SupersededError, Timing, Watch, take
+from harness.store.lease import Holder, Lease, Liveness, SupersededError, Timing, Watch, take
 
 TIMING = Timing(beat_s=0.01, stale_s=120.0)
 
@@ -67,15 +67,23 @@ def test_every_beat_starts_the_stale_time_again(tmp_path):
         clock.now += TIMING.stale_s - 1
         held.beat()
     assert take(tmp_path, watch) is None
-    assert watch.standing(lease.newest(tmp_path)) is Standing.ALIVE
+    assert watch.liveness(lease.newest(tmp_path)) is Liveness.ALIVE
 
 
 def test_a_holder_elsewhere_is_unknown_until_its_counter_moved(tmp_path):
     watch = watch_of()
     held = take(tmp_path, watch_of(elsewhere()))
-    assert watch.standing(lease.newest(tmp_path)) is Standing.UNKNOWN
+    assert watch.liveness(lease.newest(tmp_path)) is Liveness.UNKNOWN
     held.beat()
-    assert watch.standing(lease.newest(tmp_path)) is Standing.ALIVE
+    assert watch.liveness(lease.newest(tmp_path)) is Liveness.ALIVE
+
+
+def test_at_a_single_look_the_files_age_decides_whether_a_holder_elsewhere_is_gone(tmp_path):
+    take(tmp_path, watch_of(elsewhere()))
+    assert not watch_of().seems_gone(lease.newest(tmp_path))
+    os.utime(lease.newest(tmp_path).folder / "lease.1", (0, 0))
+    assert watch_of().liveness(lease.newest(tmp_path)) is Liveness.UNKNOWN
+    assert watch_of().seems_gone(lease.newest(tmp_path))
 
 
 def test_a_dead_process_of_this_machine_frees_its_lease_at_once(tmp_path):

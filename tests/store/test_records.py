@@ -19,31 +19,6 @@ def publish(store, **fields):
     store.paths.run(RUN).result.write_text(json.dumps({"schema": 1, **fields}))
 
 
-def test_a_plan_comes_back_as_it_was_saved(store, toy_plan):
-    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
-    store.save_plan(plan)
-    assert store.load_plan("toys") == plan
-    assert store.load_plan("others") is None
-    assert store.plan_names() == ["toys"]
-
-
-def test_an_archived_plan_makes_room_and_is_kept(store, toy_plan):
-    for effect in (1.0, 2.0):
-        store.save_plan(toy_plan({"base": {"effect": effect}}))
-        kept = store.archive_plan("toys")
-    assert store.load_plan("toys") is None
-    assert store.plan_names() == []
-    assert [path.name for path in sorted(kept.parent.iterdir())] == ["toys.1.json", "toys.2.json"]
-    assert store.archive_plan("toys") is None  # another worker was faster
-
-
-def test_foreign_files_among_the_plans_are_passed_over(store, toy_plan):
-    store.save_plan(toy_plan())
-    (store.paths.plans / "notes.txt").write_text("hello")
-    (store.paths.plans / ".toys.json.0.0123456789abcdef.tmp").write_text("{")
-    assert store.plan_names() == ["toys"]
-
-
 def test_a_plan_of_a_newer_version_is_refused_in_words(store, toy_plan):
     path = store.save_plan(toy_plan())
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 9').replace('"margin"', '"margins"'))

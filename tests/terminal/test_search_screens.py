@@ -11,7 +11,7 @@ from rich.console import Console
 from screened import terminal, text
 from toy_task import TOY
 
-from harness.experiment.space import Choice, Range
+from harness.experiment.space import Categorical, Range
 from harness.experiment.study import Study
 from harness.search.trials import Trial
 from harness.store.records import Store
@@ -36,7 +36,7 @@ STUDY = Study.model_validate(
         "data": "toys:1",
         "space": [
             Range(name="walk.effect", path="effect", low=-3, high=3),
-            Choice(name="mood", options={"calm": {"noise": 0.5}, "wild": {"noise": 2.0}}),
+            Categorical(name="mood", options={"calm": {"noise": 0.5}, "wild": {"noise": 2.0}}),
             Range(name="steps", path="steps", low=2, high=8, integer=True, when={"mood": ("wild",)}),
         ],
         "objectives": {"score": "maximize"},

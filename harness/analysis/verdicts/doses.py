@@ -21,7 +21,7 @@ from harness.experiment.claims import DeclineClaim, DoseClaim, ProportionClaim, 
 
 
 @dataclass(frozen=True)
-class Finding:
+class SingleTest:
     """What a look says: the number tested, its p value and that of the contrary (NaN: it has no such test); and whether the
     contrary shows otherwise."""
 
@@ -50,7 +50,7 @@ class SingleCase(Case):
         """What the estimate is of."""
 
     @abstractmethod
-    def find(self, stage: Stage) -> Finding:
+    def find(self, stage: Stage) -> SingleTest:
         """The test at a look, whatever the guards say."""
 
     def troubles(self, n: int) -> tuple[str, ...]:
@@ -62,14 +62,14 @@ class SingleCase(Case):
         """The standard deviation over seeds that must not vanish."""
 
     @abstractmethod
-    def holds(self, finding: Finding) -> bool:
+    def holds(self, test: SingleTest) -> bool:
         """Of a metric without spread: whether the claim is true."""
 
     def observe(self, stage: Stage) -> None:
         claim = self.claim
         self._why_not = self.troubles(stage.n)
         if self._why_not:
-            self._found = Finding(stage.n, nan, nan, nan)
+            self._found = SingleTest(stage.n, nan, nan, nan)
             return
         self._found = self.find(stage)
         if self.exact:
@@ -136,13 +136,13 @@ class ThresholdCase(SingleCase):
     def spread(self, n: int) -> float:
         return float(self._column(n).std(ddof=1))
 
-    def find(self, stage: Stage) -> Finding:
+    def find(self, stage: Stage) -> SingleTest:
         found = statistics.threshold(self._column(stage.n), self.claim.value, stage.level)
         p, contrary = (found.p_above, found.p_below) if self.claim.kind == "at_least" else (found.p_below, found.p_above)
-        return Finding(found.n, found.mean, p, contrary, found.sd, found.ci)
+        return SingleTest(found.n, found.mean, p, contrary, found.sd, found.ci)
 
-    def holds(self, finding: Finding) -> bool:
-        return finding.mean >= self.claim.value if self.claim.kind == "at_least" else finding.mean <= self.claim.value
+    def holds(self, test: SingleTest) -> bool:
+        return test.mean >= self.claim.value if self.claim.kind == "at_least" else test.mean <= self.claim.value
 
 
 class DoseCase(SingleCase):
@@ -206,17 +206,17 @@ class RangeCase(DoseCase):
         low, high = self.claim.inside
         return (self.doses >= low) & (self.doses <= high)
 
-    def find(self, stage: Stage) -> Finding:
+    def find(self, stage: Stage) -> SingleTest:
         values, inside = self.matrix(stage.n), self.inside
         means = values.mean(axis=0)
         p = statistics.best_in_range(values, inside, self.claim.margin)
         self._optima = statistics.possible_optima(values, stage.level)
         # Whether a dose outside beats every one inside by more than the margin, so that the claim can be true of none of them.
         lost = not bool((statistics.possible_optima(values + self.claim.margin * inside, stage.level) & inside).any())
-        return Finding(stage.n, float(means[inside].max() - means[~inside].max()), float(p), nan, contrary=lost)
+        return SingleTest(stage.n, float(means[inside].max() - means[~inside].max()), float(p), nan, contrary=lost)
 
-    def holds(self, finding: Finding) -> bool:
-        return finding.mean >= -self.claim.margin
+    def holds(self, test: SingleTest) -> bool:
+        return test.mean >= -self.claim.margin
 
     def optima(self) -> tuple[str, ...]:
         return () if self._why_not else tuple(label for label, kept in zip(self.labels, self._optima, strict=True) if kept)
@@ -234,14 +234,14 @@ class DeclineCase(DoseCase):
         kept = np.array([numbers[label] for label in found], dtype=float) >= self.claim.beyond
         return {label: having for (label, having), keep in zip(found.items(), kept, strict=True) if keep}
 
-    def find(self, stage: Stage) -> Finding:
+    def find(self, stage: Stage) -> SingleTest:
         found = statistics.declines_beyond(self.matrix(stage.n), self.doses, stage.level)
         rises = [place for place, p in enumerate(found.rises) if p < stage.level]
         notes = tuple(f"{model.RISES}{self.labels[place]} to {self.labels[place + 1]}" for place in rises)
-        return Finding(stage.n, found.slope, found.p, 1.0 - found.p, found.sd, found.ci, contrary=bool(rises), notes=notes)
+        return SingleTest(stage.n, found.slope, found.p, 1.0 - found.p, found.sd, found.ci, contrary=bool(rises), notes=notes)
 
-    def holds(self, finding: Finding) -> bool:
-        return finding.mean > 0 and not finding.notes
+    def holds(self, test: SingleTest) -> bool:
+        return test.mean > 0 and not test.notes
 
 
 class ProportionCase(DoseCase):
@@ -265,11 +265,11 @@ class ProportionCase(DoseCase):
         means: Floats = np.stack(measured, axis=1).mean(axis=0)
         return means
 
-    def find(self, stage: Stage) -> Finding:
+    def find(self, stage: Stage) -> SingleTest:
         doses = self.taken(stage.n)
         beyond = doses[list(self.doses).index(self.claim.beyond)]
         found = statistics.no_proportional_gain(self.matrix(stage.n), doses, beyond, stage.level)
-        return Finding(stage.n, found.mean, found.p, 1.0 - found.p, found.sd, found.ci)
+        return SingleTest(stage.n, found.mean, found.p, 1.0 - found.p, found.sd, found.ci)
 
-    def holds(self, finding: Finding) -> bool:
-        return finding.mean > 0
+    def holds(self, test: SingleTest) -> bool:
+        return test.mean > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from harness.experiment.space import Choice, Range, shown
+from harness.experiment.space import Categorical, Range, shown
 from harness.reporting import phrases
 from harness.reporting.figures.searched import SearchSubject, position, shades
 from harness.reporting.figures.sheet import INK, fold, sheet
@@ -41,7 +41,7 @@ def parallel(subject: SearchSubject) -> Figure:
     return figure
 
 
-def _lines(axis: Axes, subject: SearchSubject, space: list[Range | Choice], trials: list[Trial]) -> None:
+def _lines(axis: Axes, subject: SearchSubject, space: list[Range | Categorical], trials: list[Trial]) -> None:
     values = [subject.value(trial) for trial in trials]
     low, high = min(values), max(values)
     colours = shades(values, upward=subject.goal == "maximize")
@@ -59,12 +59,12 @@ def _lines(axis: Axes, subject: SearchSubject, space: list[Range | Choice], tria
         axis.plot(range(len(places)), places, "o-", markersize=3.4 if first else 2, zorder=1000 - rank, **style)
 
 
-def _scales(axis: Axes, subject: SearchSubject, space: list[Range | Choice], trials: list[Trial]) -> None:
+def _scales(axis: Axes, subject: SearchSubject, space: list[Range | Categorical], trials: list[Trial]) -> None:
     """A vertical line a parameter, with its ends or its options written beside it, and its name below."""
     values, count = [subject.value(trial) for trial in trials], len(space) + 1
     marks = []
     for parameter in space:
-        if isinstance(parameter, Choice):
+        if isinstance(parameter, Categorical):
             options = phrases.shorten(list(parameter.options), 14)
             marks.append([(place / (len(options) - 1), option) for place, option in enumerate(options)])
         else:
@@ -76,7 +76,7 @@ def _scales(axis: Axes, subject: SearchSubject, space: list[Range | Choice], tri
     for place, own in enumerate(marks):
         axis.axvline(place, color="#999999", linewidth=0.8, zorder=0)
         for height, words in own:
-            _say(axis, place, height, words, beside=place < len(space) and isinstance(space[place], Choice))
+            _say(axis, place, height, words, beside=place < len(space) and isinstance(space[place], Categorical))
     width = max(LETTERS // count, 8)
     names = [f"{parameter.name}{' (log)' if isinstance(parameter, Range) and parameter.log else ''}" for parameter in space]
     axis.set_xticks(range(count), [fold(name, width) for name in (*names, subject.axis())], fontsize=8)

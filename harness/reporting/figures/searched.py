@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness.experiment.space import Choice, Range, Value
+from harness.experiment.space import Categorical, Range, Value
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.figures.sheet import EDGE, KEY, LETTERS, LINE, NOTE_LINE, PALE, WIDTH, folded
@@ -94,9 +94,9 @@ class SearchSubject:
         return phrases.decimals([self.value(trial, name) for trial in self.completed], self.metrics[name])
 
 
-def position(parameter: Range | Choice, value: Value) -> float:
+def position(parameter: Range | Categorical, value: Value) -> float:
     """Where a value stands in its parameter's space, from 0 to 1; options stand evenly."""
-    if isinstance(parameter, Choice):
+    if isinstance(parameter, Categorical):
         options = list(parameter.options)
         return options.index(str(value)) / (len(options) - 1)
     low, high, own = parameter.low, parameter.high, float(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.experiment.space import Choice, Range
+from harness.experiment.space import Categorical, Range
 from harness.reporting import phrases
 from harness.reporting.figures.searched import NAME, SearchSubject, logarithmic, panels, shades
 from harness.reporting.figures.sheet import INK, fold
@@ -47,12 +47,12 @@ def _bounds(subject: SearchSubject) -> tuple[float, float]:
     return min(values) - room, max(values) + room
 
 
-def _panel(axis: Axes, subject: SearchSubject, parameter: Range | Choice, trials: Sequence[Trial]) -> None:
+def _panel(axis: Axes, subject: SearchSubject, parameter: Range | Categorical, trials: Sequence[Trial]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     values = [subject.value(trial) for trial in trials]
     colours = shades([float(trial.number) for trial in trials], upward=True)
-    options = list(parameter.options) if isinstance(parameter, Choice) else []
+    options = list(parameter.options) if isinstance(parameter, Categorical) else []
     own = [trial.values[parameter.name] for trial in trials]
     places = [float(options.index(str(value))) for value in own] if options else [float(value) for value in own]
     crowd = len(trials) > 2000
@@ -61,7 +61,7 @@ def _panel(axis: Axes, subject: SearchSubject, parameter: Range | Choice, trials
     if best is not None and best in trials:
         place = places[trials.index(best)]
         axis.plot([place], [subject.value(best)], "o", markersize=9, markerfacecolor="none", color=INK, zorder=4)
-    if isinstance(parameter, Choice):
+    if isinstance(parameter, Categorical):
         width = 12 if len(options) <= MANY_OPTIONS else 16
         names = [fold(option, width) for option in phrases.shorten(options, 2 * width - 4)]
         slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if len(options) > MANY_OPTIONS else {}

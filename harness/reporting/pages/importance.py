@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from harness.experiment.space import Choice, Range
+from harness.experiment.space import Categorical, Range
 from harness.experiment.study import Study
 from harness.search.storage import quiet
 from harness.search.trials import Trial
@@ -51,11 +51,11 @@ def _of(study: Study, trials: Sequence[Trial], objective: str, goal: Literal["mi
     return {name: float(share) for name, share in sorted(found.items(), key=lambda item: (-item[1], item[0]))}
 
 
-def distribution(parameter: Range | Choice) -> optuna.distributions.BaseDistribution:
+def distribution(parameter: Range | Categorical) -> optuna.distributions.BaseDistribution:
     """How Optuna calls the values of a parameter."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if isinstance(parameter, Choice):
+    if isinstance(parameter, Categorical):
         return CategoricalDistribution(list(parameter.options))
     low, high, step = parameter.low, parameter.high, parameter.step
     if parameter.integer:

@@ -10,7 +10,6 @@ from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.store.frames import plan_name, stored_plan
 from harness.store.records import Store
-from harness.store.studies import load_study, study_names
 
 
 def reported(store: Store, name: str) -> Plan | Study:
@@ -18,8 +17,8 @@ def reported(store: Store, name: str) -> Plan | Study:
 
     Raises InputError, naming the choices, or how far a tuning is whose comparison has not begun; StoreError.
     """
-    wanted, searches, plans = plan_name(name), study_names(store), store.plan_names()
-    study = load_study(store, wanted) if wanted in searches else None
+    wanted, searches, plans = plan_name(name), store.study_names(), store.plan_names()
+    study = store.load_study(wanted) if wanted in searches else None
     if study is not None:
         return study
     if wanted in plans:

@@ -19,7 +19,6 @@ from harness.reporting.pages.search_data import SearchReportData, gather_search
 from harness.reporting.pages.summary import banner, device_word, hours
 from harness.store.atomic import make_folder, write_text
 from harness.store.records import Store
-from harness.store.studies import load_studies
 
 # In this order the words are counted above the table.
 WORDS = ("supported", "refuted", "equivalent", "inconclusive", "waiting")
@@ -139,7 +138,7 @@ def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
         else:
             given[row.name] = row
     plans, damaged = store.load_plans()
-    studies, damaged_studies = load_studies(store)
+    studies, damaged_studies = store.load_studies()
     troubles: list[HarnessError] = [*damaged, *damaged_studies]
     plans = [plan for plan in plans if plan.selection is None]
     rows, search_rows = [], []

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.execution.stages import Choice, choices
+from harness.execution.stages import ChosenVariant, choices
 from harness.experiment.claims import level_label
 from harness.experiment.designs import short_names
 from harness.experiment.plan import Plan, PlannedRun, Selection
@@ -34,7 +34,7 @@ class Tuning:
         return self.evidence.chosen.variants if self.evidence.chosen else {}
 
     @cached_property
-    def found(self) -> tuple[Choice, ...]:
+    def found(self) -> tuple[ChosenVariant, ...]:
         """What the results choose, as far as that is what was chosen."""
         return tuple(choice for choice in choices(self.plan, self.records) if self.chosen.get(choice.variant) == choice.label)
 

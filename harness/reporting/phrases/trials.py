@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from harness.execution.stages import Choice as Chosen
+from harness.execution.stages import ChosenVariant
 from harness.experiment.designs import short_names
 from harness.experiment.plan import Plan
-from harness.experiment.space import Choice, Parameter, Range, Value, Values, shown
+from harness.experiment.space import Categorical, Parameter, Range, Value, Values, shown
 from harness.experiment.study import Study
 from harness.reporting.phrases.numbers import count, decimals, figure, label, listed, number, plural
 from harness.search.trials import Trial
@@ -49,7 +49,7 @@ def objectives(study: Study, trial: Trial, metrics: Mapping[str, Metric]) -> str
 
 def allowed(parameter: Parameter) -> str:
     """The values of a parameter: `0.01 to 0.5, by factors`."""
-    if isinstance(parameter, Choice):
+    if isinstance(parameter, Categorical):
         return listed(list(parameter.options), "or")
     words = [f"{bound(parameter, parameter.low)} to {bound(parameter, parameter.high)}"]
     words += ["by factors"] if parameter.log else []
@@ -119,7 +119,7 @@ def each(study: Study) -> str:
     return f"{plural(study.seeds, 'run')} each"
 
 
-def tuned_edges(plan: Plan, choices: Sequence[Chosen]) -> list[str]:
+def tuned_edges(plan: Plan, choices: Sequence[ChosenVariant]) -> list[str]:
     """A sentence a variant whose chosen setting lies at the edge of what was tried."""
     assert plan.selection is not None
     short = dict(zip((paths := list(next(iter(plan.selection.settings.values())))), short_names(paths), strict=True))

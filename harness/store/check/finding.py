@@ -1,4 +1,4 @@
-"""A file and what is wrong with it -> Finding; the files of a folder."""
+"""A file and what is wrong with it -> FileFinding; the files of a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.store import atomic
 
 
 @dataclass(frozen=True, order=True)
-class Finding:
+class FileFinding:
     """A file or folder, what about it, and what to do. A note (`harmless`) is worth knowing, but nothing is wrong."""
 
     path: Path
@@ -20,21 +20,21 @@ class Finding:
     harmless: bool = False
 
 
-def told(path: Path, error: StoreError) -> Finding:
+def told(path: Path, error: StoreError) -> FileFinding:
     """An error of the store as a finding: its message is `path: what; what to do`, or `path:line: ...`."""
     text = re.sub(r"^:(\d+)", r"line \1", str(error).removeprefix(str(path))).removeprefix(": ")
     what, _, advice = text.partition("; ")
-    return Finding(path, what, advice)
+    return FileFinding(path, what, advice)
 
 
-def foreign(path: Path, why: str = "it is passed over") -> Finding:
+def foreign(path: Path, why: str = "it is passed over") -> FileFinding:
     """The note about a file that the harness did not write."""
-    return Finding(path, f"is none of the harness's files; {why}", harmless=True)
+    return FileFinding(path, f"is none of the harness's files; {why}", harmless=True)
 
 
-def left_behind(path: Path) -> Finding:
+def left_behind(path: Path) -> FileFinding:
     """The note about a temporary file."""
-    return Finding(path, "is the half of a file whose writer is gone; it may be removed", harmless=True)
+    return FileFinding(path, "is the half of a file whose writer is gone; it may be removed", harmless=True)
 
 
 def entries(folder: Path) -> list[Path]:

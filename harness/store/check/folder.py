@@ -10,18 +10,17 @@ from harness.experiment.claims import digest
 from harness.experiment.plan import Plan, task_of
 from harness.experiment.run_id import run_id
 from harness.store import atomic
-from harness.store.check.finding import Finding, entries, foreign, left_behind, told
+from harness.store.check.finding import FileFinding, entries, foreign, left_behind, told
 from harness.store.check.run import check_run
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
 from harness.store.records import Store
-from harness.store.studies import load_study
 from harness.store.trialruns import memberships
 from harness.tasks.protocol import identity, parse_config
 
 KNOWN = frozenset({"README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published"})
 
 
-def check_store(store: Store) -> tuple[list[str], list[Plan], list[Finding]]:
+def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]:
     """Every run id on disk, every plan that can be read, and what there is to say of them all. Raises StoreError."""
     found = [foreign(path) for path in entries(store.paths.root) if path.name not in KNOWN and not path.name.startswith(".")]
     runs = []
@@ -35,7 +34,7 @@ def check_store(store: Store) -> tuple[list[str], list[Plan], list[Finding]]:
     replaced, of_replaced = _read_replaced(store)
     asked_for = {run.id for plan in (*plans, *replaced) for run in plan.runs} | memberships(store.paths, replaced=True).keys()
     orphans = [
-        Finding(store.paths.run(orphan).folder, "belongs to no plan and no search", harmless=True)
+        FileFinding(store.paths.run(orphan).folder, "belongs to no plan and no search", harmless=True)
         for orphan in runs
         if orphan not in asked_for
     ]
@@ -49,32 +48,34 @@ def all_plans(store: Store) -> list[Plan]:
     return [plan for plan in plans if plan is not None]
 
 
-def check_plan(plan: Plan, path: Path) -> Iterator[Finding]:
+def check_plan(plan: Plan, path: Path) -> Iterator[FileFinding]:
     """Whether the plan that `path` holds is of its name, and its run ids are those of its variants, data and seeds."""
     plan_again = "restore it from a copy, or plan again with --replan"
     if plan.name != path.stem:
-        yield Finding(path, f"holds the plan {plan.name!r}", f"name it {plan.name}.json again")
+        yield FileFinding(path, f"holds the plan {plan.name!r}", f"name it {plan.name}.json again")
     judged_by = {"looks": plan.looks, "margin": plan.margin, "alpha": plan.alpha, "baseline": plan.baseline}
     registered = {} if plan.selection is not None else judged_by  # what only chooses has nothing to register
     if digest(plan.claims, registered) != plan.claims_digest:
         # An extended plan may have the file's new looks or margin.
         what = "its claims, looks, margin, alpha or baseline are not those that were registered first"
-        yield Finding(path, what, harmless=True)
+        yield FileFinding(path, what, harmless=True)
     labels = {plan.baseline, *plan.over, *plan.over.values(), *plan.levels, *(run.variant for run in plan.runs)}
     if unknown := sorted(label for label in labels if label not in plan.variants or label not in plan.data):
-        yield Finding(path, f"has no configuration or no data for its variant {unknown[0]!r}", plan_again)
+        yield FileFinding(path, f"has no configuration or no data for its variant {unknown[0]!r}", plan_again)
         return
     if alone := [label for label in plan.variants if label not in plan.over or label not in plan.levels]:
-        yield Finding(path, f"does not say what its variant {alone[0]!r} is compared with, or which levels it has", plan_again)
+        yield FileFinding(
+            path, f"does not say what its variant {alone[0]!r} is compared with, or which levels it has", plan_again
+        )
         return
     try:
         task = task_of(plan)
     except InputError as error:
-        yield Finding(path, f"its run ids cannot be computed here: {error}", harmless=True)
+        yield FileFinding(path, f"its run ids cannot be computed here: {error}", harmless=True)
         return
     if task.version != plan.task_version:
         versions = f"it is of version {plan.task_version} of {plan.task}, this is version {task.version}"
-        yield Finding(path, f"its run ids cannot be computed here: {versions}", harmless=True)
+        yield FileFinding(path, f"its run ids cannot be computed here: {versions}", harmless=True)
         return
     try:
         identities = {label: identity(parse_config(task, config)) for label, config in plan.variants.items()}
@@ -82,26 +83,26 @@ def check_plan(plan: Plan, path: Path) -> Iterator[Finding]:
             run_id(plan.task, plan.task_version, identities[run.variant], run.seed, plan.data[run.variant]) for run in plan.runs
         ]
     except ValueError as error:
-        yield Finding(path, f"{plan.task} does not take its configurations: {error}", plan_again)
+        yield FileFinding(path, f"{plan.task} does not take its configurations: {error}", plan_again)
         return
     wrong = [(run, own) for run, own in zip(plan.runs, ids, strict=True) if run.id != own]
     if wrong:
         run, own = wrong[0]
         what = f"{run.variant} seed {run.seed} has the id {run.id}, but its configuration gives {own}"
         others = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        yield Finding(path, f"{what}{others}: the file or the code has changed since", plan_again)
+        yield FileFinding(path, f"{what}{others}: the file or the code has changed since", plan_again)
         return
     own_looks = [next((look for look in plan.looks if run.seed < plan.after(look)), None) for run in plan.runs]
     for run, own_look in zip(plan.runs, own_looks, strict=True):
         if run.look != own_look:
             what = f"{run.variant} seed {run.seed} has the look {run.look}, but by the plan's looks that is {own_look}"
-            yield Finding(path, what, plan_again)
+            yield FileFinding(path, what, plan_again)
             return
 
 
-def _check_plans(store: Store) -> tuple[list[Plan], list[Finding]]:
+def _check_plans(store: Store) -> tuple[list[Plan], list[FileFinding]]:
     plans: list[Plan] = []
-    found: list[Finding] = []
+    found: list[FileFinding] = []
     for path in entries(store.paths.plans):
         if path.name == "replaced":
             continue
@@ -115,9 +116,9 @@ def _check_plans(store: Store) -> tuple[list[Plan], list[Finding]]:
     return plans, found
 
 
-def _check_studies(store: Store) -> list[Finding]:
+def _check_studies(store: Store) -> list[FileFinding]:
     """What there is to say of searches. Their trials are Optuna's to read; their runs are checked like all others."""
-    found: list[Finding] = []
+    found: list[FileFinding] = []
     for path in entries(store.paths.studies):
         if path.name == "replaced":
             continue
@@ -125,7 +126,7 @@ def _check_studies(store: Store) -> list[Finding]:
             found.append(foreign(path))
             continue
         try:
-            study = load_study(store, path.name)
+            study = store.load_study(path.name)
         except StoreError as error:
             found.append(told(StudyPaths(path).spec, error))
             continue
@@ -133,19 +134,19 @@ def _check_studies(store: Store) -> list[Finding]:
             found.append(foreign(path, "it holds no search.json, so it is passed over"))
         elif study.name != path.name:
             found.append(
-                Finding(StudyPaths(path).spec, f"holds the search {study.name!r}", f"name its folder {study.name} again")
+                FileFinding(StudyPaths(path).spec, f"holds the search {study.name!r}", f"name its folder {study.name} again")
             )
     return found
 
 
-def _read_replaced(store: Store) -> tuple[list[Plan], list[Finding]]:
+def _read_replaced(store: Store) -> tuple[list[Plan], list[FileFinding]]:
     """Plans that others replaced. The code may have changed since, so that their ids are as they are."""
-    found: list[Finding] = []
+    found: list[FileFinding] = []
     plans = [_read_plan(path, found) for path in entries(store.paths.plans / "replaced") if path.suffix == ".json"]
     return [plan for plan in plans if plan is not None], found
 
 
-def _read_plan(path: Path, found: list[Finding]) -> Plan | None:
+def _read_plan(path: Path, found: list[FileFinding]) -> Plan | None:
     try:
         return atomic.read_json(path, Plan)
     except FileNotFoundError:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from harness.errors import StoreError
 from harness.experiment.run_id import Spec, run_id
 from harness.store import atomic, checkpoint, lease
-from harness.store.check.finding import Finding, entries, foreign, left_behind, told
+from harness.store.check.finding import FileFinding, entries, foreign, left_behind, told
 from harness.store.lease import LEASE, Timing
 from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance
@@ -31,7 +31,7 @@ RESTORE = "restore it from a copy, or remove the run's folder to train it again"
 GOES_ON = "run the experiment again: it is written anew from the checkpoint"
 
 
-def check_run(paths: RunPaths) -> list[Finding]:
+def check_run(paths: RunPaths) -> list[FileFinding]:
     """What there is to say of one run's folder."""
     run = _Run(paths)
     try:
@@ -48,7 +48,7 @@ class _Run:
 
     def __init__(self, paths: RunPaths) -> None:
         self.paths = paths
-        self.found: list[Finding] = []
+        self.found: list[FileFinding] = []
         self.result: Result | None = None
 
     def check(self) -> None:
@@ -68,7 +68,7 @@ class _Run:
         return self.paths.result.exists()
 
     def _say(self, path: Path, what: str, advice: str = RESTORE, harmless: bool = False) -> None:
-        self.found.append(Finding(path, what, advice, harmless))
+        self.found.append(FileFinding(path, what, advice, harmless))
 
     def _read(self, path: Path, model: type[ModelT]) -> ModelT | None:
         try:

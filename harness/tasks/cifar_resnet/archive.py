@@ -30,14 +30,14 @@ class Digest(Protocol):
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveMember:
     """A file of the archive with its bytes, or a folder (`data` is None). `name` has no leading `./` and no trailing `/`."""
 
     name: str
     data: bytes | None
 
 
-def read_tar(path: Path, digest: Digest) -> Iterator[Entry]:
+def read_tar(path: Path, digest: Digest) -> Iterator[ArchiveMember]:
     """Every file and folder of a tar (plain, gzip, xz or bzip2), in the archive's order.
 
     `digest` is fed the archive's own bytes and is complete once the iteration has ended.
@@ -57,7 +57,7 @@ def read_tar(path: Path, digest: Digest) -> Iterator[Entry]:
             with tarfile.open(fileobj=cast(IO[bytes], content), mode="r|") as tar:
                 for member in tar:
                     last = repr(member.name)
-                    yield Entry(_safe_name(path, member), _data(path, tar, member))
+                    yield ArchiveMember(_safe_name(path, member), _data(path, tar, member))
                     end = member.offset_data + -(-member.size // BLOCK) * BLOCK
             while content.read(CHUNK):
                 pass

@@ -34,7 +34,7 @@ class Exit:
     left_behind: int
 
 
-class Program:
+class RunningProgram:
     """A program that runs; everything it prints has to be read, or it waits."""
 
     def __init__(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.tasks.command.model import Program as Definition
-from harness.tasks.command.program import Exit, Program
+from harness.tasks.command.program import Exit, RunningProgram
 from harness.tasks.command.rows import Lines, Rows
 from harness.tasks.protocol import Number, Training, TrainingFailed
 
@@ -39,7 +39,7 @@ class CommandTraining(Training):
         self.rows = Rows(definition.metrics)
         self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed with this
         self._lines, self._records = Lines(), Lines()
-        self._program: Program | None = None
+        self._program: RunningProgram | None = None
         self._ending: Exit | None = None
         self._ended_at = 0.0
         self._judged = False  # it ended well
@@ -116,13 +116,13 @@ class CommandTraining(Training):
             end = b"" if self._tail.endswith(b"\n") else b"\n"
             _write(b"--- the end of the output:\n" + self._tail + end)
 
-    def _start(self) -> Program:
+    def _start(self) -> RunningProgram:
         # Whatever printed to the log before this, through Python's buffers, comes first.
         sys.stdout.flush()
         print(f"$ {shlex.join(self.arguments)}   (in {self.definition.directory})", flush=True)
         self._began = time.monotonic()
         self.rows.begin()
-        self._program = Program(self.arguments, Path(self.definition.directory), self.environment)
+        self._program = RunningProgram(self.arguments, Path(self.definition.directory), self.environment)
         return self._program
 
     def _take(self, printed: bytes, appended: bytes) -> None:

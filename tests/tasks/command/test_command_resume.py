@@ -17,7 +17,7 @@ from harness.store.atomic import read_json
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows
-from harness.tasks.command.program import Program
+from harness.tasks.command.program import RunningProgram
 
 # An epoch every 50 ms; keeps its place in {run_dir}/place, from which --resume goes on. Its process id goes to `pids`.
 SLOW = """
@@ -229,7 +229,7 @@ def test_a_row_that_is_all_that_an_epoch_tells_is_not_lost_by_a_stop(store, tmp_
 
 def test_a_program_that_will_not_end_is_made_to(tmp_path):
     stubborn = "trap '' TERM; echo $$; while true; do sleep 0.1; done"
-    program = Program(["sh", "-c", stubborn], tmp_path, dict(os.environ), grace_s=0.2)
+    program = RunningProgram(["sh", "-c", stubborn], tmp_path, dict(os.environ), grace_s=0.2)
     pid = int(program.read(10.0))
     program.end(lambda *_: None)
     assert not alive(pid)

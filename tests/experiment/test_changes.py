@@ -10,9 +10,9 @@ from toy_task import Config
 from tuned import tuned, tuning_plan
 
 from harness.errors import PlanChanged
-from harness.execution.replan import reconcile, registration
 from harness.execution.stages import begin, following
 from harness.experiment import load_experiment
+from harness.experiment.changes import reconcile, registration
 from harness.experiment.plan import Plan, make_plan
 from harness.store.records import Store
 

@@ -1,0 +1,125 @@
+"""The plans and searches of a results folder, a JSON file each: loaded, listed, saved and archived in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from harness.errors import StoreError
+from harness.experiment.plan import CONFIRMATION, Asked, Plan, stage_name
+from harness.experiment.study import Study
+from harness.store import atomic
+from harness.store.paths import NAME, Paths
+
+AskedT = TypeVar("AskedT", bound=Asked)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What was asked for in the folder at `paths`. Foreign files are passed over."""
+
+    paths: Paths
+
+    def load_plan(self, name: str) -> Plan | None:
+        """The plan `name`, or None. Raises StoreError when it is damaged or from a newer version."""
+        return _load(self.paths.plan(name), Plan)
+
+    def load_study(self, name: str) -> Study | None:
+        """The search `name`, or None. Raises StoreError when its file is damaged or from a newer version."""
+        return _load(self.paths.study(name).spec, Study)
+
+    def plan_names(self) -> list[str]:
+        """Every plan's name, sorted."""
+        return _named(path.stem for path in self.paths.plans.glob("*.json"))
+
+    def study_names(self) -> list[str]:
+        """Every search's name, sorted."""
+        return _named(path.parent.name for path in self.paths.studies.glob("*/search.json"))
+
+    def load_plans(self) -> tuple[list[Plan], list[StoreError]]:
+        """Every plan that can be read, by name; and what is wrong with each other file that should be one."""
+
+        def misnamed(name: str, own: str) -> str:
+            return f"{self.paths.plan(name)}: holds the plan {own!r}; name it {own}.json, or move it elsewhere"
+
+        return _load_each(self.plan_names(), self.load_plan, misnamed)
+
+    def load_studies(self) -> tuple[list[Study], list[StoreError]]:
+        """Every search that can be read, by name; and what is wrong with each other file that should be one."""
+
+        def misnamed(name: str, own: str) -> str:
+            return f"{self.paths.study(name).spec}: holds the search {own!r}; name its folder {own}, or move it elsewhere"
+
+        return _load_each(self.study_names(), self.load_study, misnamed)
+
+    def confirmation(self, study: Study) -> list[Plan]:
+        """The plans that confirm what the search has found, in their order, as far as they have begun. Raises StoreError."""
+        plans = (self.load_plan(stage_name(study.name, stage)) for stage in CONFIRMATION)
+        return [plan for plan in plans if plan is not None]
+
+    def save_plan(self, plan: Plan) -> Path:
+        """Write `plan`, over one of its name. Returns its path; raises StoreError."""
+        path = self.paths.plan(plan.name)
+        atomic.make_folder(path.parent)
+        atomic.write_json(path, plan)
+        return path
+
+    def archive_plan(self, name: str) -> Path | None:
+        """Move the plan `name` to plans/replaced/; its runs stay. Returns where it is; raises StoreError.
+
+        None where there is no such plan: another worker that comes to the same end has just archived it.
+        """
+        path, number = self.paths.plan(name), 1
+        atomic.make_folder(self.paths.earlier_plan(name, number).parent)
+        try:
+            while not atomic.publish(self.paths.earlier_plan(name, number), path.read_bytes()):
+                number += 1
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise atomic.unusable(path, "be archived", error) from error
+        atomic.remove(path)
+        return self.paths.earlier_plan(name, number)
+
+    def archive_study(self, name: str) -> Path:
+        """Move the search `name`, its trials included, to studies/replaced/; its runs stay. Returns where it is.
+
+        Nobody else may write to it meanwhile. Raises StoreError.
+        """
+        folder, number = self.paths.study(name).folder, 1
+        while (target := self.paths.earlier_study(name, number)).exists():
+            number += 1
+        atomic.make_folder(target.parent)
+        try:
+            return folder.rename(target)
+        except OSError as error:
+            raise atomic.unusable(folder, "be archived", error) from error
+
+
+def _load(path: Path, model: type[AskedT]) -> AskedT | None:
+    try:
+        return atomic.read_json(path, model)
+    except FileNotFoundError:
+        return None
+
+
+def _named(names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if NAME.fullmatch(name))
+
+
+def _load_each(
+    names: Iterable[str], load: Callable[[str], AskedT | None], misnamed: Callable[[str, str], str]
+) -> tuple[list[AskedT], list[StoreError]]:
+    found, errors = [], []
+    for name in names:
+        try:
+            asked = load(name)
+            if asked is not None and asked.name != name:
+                raise StoreError(misnamed(name, asked.name))
+        except StoreError as error:
+            errors.append(error)
+        else:
+            found += [asked] if asked is not None else []
+    return found, errors
