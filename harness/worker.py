@@ -12,15 +12,15 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from harness.common import cli_options, python_command
 from harness.common.stopping import Stop, duration
 from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, HarnessError, InputError, PlanChanged, StoreError
 from harness.execution.plan_worker import Worker
-from harness.execution.retry import states_to_retry
 from harness.execution.trainer import Options, SpoiledError, cpus, say
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
@@ -31,6 +31,7 @@ from harness.store.provenance import now
 from harness.store.records import Store
 from harness.store.studies import load_study
 from harness.tasks.protocol import Accelerator
+from harness.terminal.command_line import command, explain
 
 
 def open_work(path: Path) -> tuple[Store, Plan | Study]:
@@ -58,44 +59,68 @@ def open_plan(path: Path) -> tuple[Store, Plan]:
     return store, plan
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-@app.command(epilog="Example: python -m harness.worker results/plans/leakyrelu_vs_relu.json --device cuda --stop-after 3h50m")
-def worker(  # noqa: PLR0917 - a command's options, each of them named
-    plan: Annotated[Path, typer.Argument(help="results/plans/<name>.json, or a search: results/studies/<name>/search.json")],
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: what was planned for")] = None,
+def worker(
+    *,
+    plan: Annotated[
+        Path,
+        typer.Argument(metavar="PLAN", help="results/plans/NAME.json, or of a search results/studies/NAME/search.json"),
+    ],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VARIANT", help="train only this variant's runs; repeatable", rich_help_panel=cli_options.WHAT),
+    ] = None,
     retry: cli_options.Retry = None,
-    keep: cli_options.Keep = None,
-    idle: Annotated[
-        str | None,
-        typer.Option(help="wait so long for runs that others train, and may lose; default: 10m for the end of a look, else 0s"),
+    device: Annotated[
+        Accelerator | None,
+        typer.Option(metavar="cpu|cuda", help="where to train; default: the plan's device", rich_help_panel=cli_options.HOW),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="number of CPU threads; default: all", rich_help_panel=cli_options.HOW),
     ] = None,
     stop_after: cli_options.StopAfter = None,
-    only: Annotated[list[str] | None, typer.Option(help="a variant; others are left alone")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="processor threads; default: all")] = None,
+    idle: cli_options.Idle = None,
+    checkpoint_every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="time between checkpoints; default: 1m or more, so that they take at most 0.5 % of the time",
+            rich_help_panel=cli_options.HOW,
+        ),
+    ] = None,
+    keep: cli_options.Keep = None,
     track: cli_options.Track = "auto",
     mirror_descriptor: Annotated[int | None, typer.Option(hidden=True)] = None,
     one_stage: Annotated[bool, typer.Option(hidden=True, help="leave the plans that follow to others")] = False,
     with_parent: Annotated[bool, typer.Option(hidden=True, help="stop when standard input ends")] = False,
-    checkpoint_every: Annotated[str | None, typer.Option(help="default: from 1m on, at most 0.5 % of the time")] = None,
     beat_s: Annotated[float, typer.Option(hidden=True)] = Timing.beat_s,
     stale_s: Annotated[float, typer.Option(hidden=True)] = Timing.stale_s,
     poll_s: Annotated[float, typer.Option(hidden=True)] = Options.poll_s,
     retry_before: Annotated[str | None, typer.Option(hidden=True, help="ISO 8601, UTC")] = None,
 ) -> None:
-    """Train the runs of a plan that are due, or a search's trials; several workers may share them. Stopped, it loses nothing."""
-    _check(device, keep, retry or (), {"--idle": idle, "--stop-after": stop_after, "--checkpoint-every": checkpoint_every})
+    """Train the remaining runs of a plan, or a search's trials. Several workers may share them; harness run starts its own.
+
+    Examples:
+      harness worker results/plans/leakyrelu_vs_relu.json
+      harness worker results/plans/leakyrelu_vs_relu.json --stop-after 3h50m
+
+    Exit codes:
+      0   nothing is left to train
+      1   a run failed or diverged
+      2   bad input or usage, or an error outside of any run
+      75  interrupted; the same command continues
+    """
+    _check({"--idle": idle, "--stop-after": stop_after, "--checkpoint-every": checkpoint_every})
     stop = Stop(None if stop_after is None else duration(stop_after))
     stop.on_signals()
     if with_parent:
         stop.with_parent()
     store, loaded = open_work(plan)
     options = Options(
-        device=loaded.accelerator if device is None else cast(Accelerator, device),
+        device=loaded.accelerator if device is None else device,
         threads=threads or cpus(),
         only=frozenset(only or ()),
-        retry=states_to_retry(retry or ()),
+        retry=frozenset(retry or ()),
         retry_before=retry_before or now(),
         keep_weights=keep == "weights",
         idle_s=None if idle is None else duration(idle),
@@ -110,19 +135,15 @@ def worker(  # noqa: PLR0917 - a command's options, each of them named
     raise typer.Exit(_work(store, loaded, options, stop))
 
 
-# What typer raises for words that make no command; the class has no public name in all versions of typer.
-_Refused = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
-
-
 def parsed(words: Sequence[str]) -> dict[str, Any]:
     """The command's parameters when it is called with `words`; runs nothing. Raises InputError for what it would refuse."""
     try:
         # Asked for help it would print it, and end this process.
-        found = typer.main.get_command(app).make_context("harness worker", list(words), help_option_names=[]).params
-    except _Refused as error:
-        raise InputError(f"{error.format_message()}; allowed: what `harness worker --help` lists") from error
+        found = command(worker).make_context("harness worker", list(words), help_option_names=[]).params
+    except TyperException as error:
+        raise InputError(explain(error)) from error
     lengths = {f"--{name.replace('_', '-')}": found[name] for name in ("idle", "stop_after", "checkpoint_every")}
-    _check(found["device"], found["keep"], found["retry"] or (), lengths)
+    _check(lengths)
     return dict(found)
 
 
@@ -138,13 +159,8 @@ def again(words: Sequence[str], began: str, elapsed_s: float) -> list[str]:
     return found
 
 
-def _check(device: str | None, keep: str | None, retry: Sequence[str], lengths: Mapping[str, str | None]) -> None:
-    """Raises InputError for the values that are none; `lengths` by their options."""
-    if device not in (None, "cpu", "cuda"):
-        raise InputError(f"--device: {device!r} is no device; allowed: cpu, cuda")
-    if keep not in (None, "weights"):
-        raise InputError(f"--keep: {keep!r} is nothing to keep; allowed: weights")
-    states_to_retry(retry)
+def _check(lengths: Mapping[str, str | None]) -> None:
+    """Raises InputError for a length of time that is none; `lengths` by their options."""
     for option, text in lengths.items():
         try:
             duration(text or "0s")
@@ -184,18 +200,19 @@ def _work(store: Store, work: Plan | Study | None, options: Options, stop: Stop)
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code. Raises SpoiledError."""
     try:
-        app(args=None if argv is None else list(argv), prog_name="harness worker")
+        code: int | None = command(worker).main(argv, "harness worker", standalone_mode=False)
+    except TyperException as error:
+        say(explain(error))
+        return EXIT_BAD_INPUT
     except HarnessError as error:
         say(str(error))
         return error.exit_code
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else EXIT_BAD_INPUT
     except SpoiledError:
         raise
     except Exception:  # Python's own exit code would be 1, which says that a run failed
         say(traceback.format_exc().rstrip())
         return EXIT_BAD_INPUT
-    return EXIT_OK
+    return code or EXIT_OK
 
 
 if __name__ == "__main__":

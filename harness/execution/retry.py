@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from harness.errors import InputError
 from harness.execution import failures
 from harness.experiment.plan import Plan
 from harness.store.lease import Watch
 from harness.store.records import Result, Store
-
-RETRIED = frozenset({"failed", "diverged"})
-
-
-def states_to_retry(values: Sequence[str]) -> frozenset[str]:
-    """The values of `--retry`, checked. Raises InputError."""
-    for value in values:
-        if value not in RETRIED:
-            raise InputError(f"--retry: {value!r} is no ending to retry; allowed: failed, diverged")
-    return frozenset(values)
 
 
 def renew(

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from harness.common.choices import Keep, Retry, check_choice
 from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError, StoreError
 
 if TYPE_CHECKING:
@@ -40,21 +41,21 @@ class Options:
         """Raises InputError for what `harness worker` would refuse, before anything is written; `labels` are the variants."""
         from harness.common.stopping import duration
         from harness.common.validation import suggestion
-        from harness.execution.retry import states_to_retry
         from harness.tracking.login import choose, home_folder
 
         for label in self.only:
             if label not in labels:
                 raise InputError(f"--only: no variant {label!r}; {suggestion(label, labels)}")
-        states_to_retry(self.retry)
+        for state in self.retry:
+            check_choice("--retry", state, Retry)
         for flag, text in (("--stop-after", self.stop_after), ("--idle", self.idle)):
             if text is not None:
                 try:
                     duration(text)
                 except InputError as error:
                     raise InputError(f"{flag}: {error}") from error
-        if self.keep not in (None, "weights"):
-            raise InputError(f"--keep: {self.keep!r} is nothing to keep; allowed: weights")
+        if self.keep is not None:
+            check_choice("--keep", self.keep, get_args(Keep))
         choose(self.track, os.environ, home_folder())
 
     def arguments(self) -> list[str]:
