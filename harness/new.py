@@ -22,7 +22,7 @@ def new(
         str,
         typer.Option(
             metavar="LINE",
-            help="the command line, with {seed}; {knobs} is appended if it names no knob",
+            help="the command line, with {seed}; {knobs} is appended if it lacks one of the knobs",
             rich_help_panel=PROGRAM,
         ),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from harness.experiment.study import Study
     from harness.store.records import Record, Store
     from harness.tasks.protocol import Metric
-
-RUN_ID_START = re.compile(r"[0-9a-f]{6,12}")
 
 
 def status(
@@ -51,6 +48,7 @@ def status(
     """
     from harness.errors import InputError
     from harness.store.frames import plan_name
+    from harness.store.paths import RUN_ID_START
     from harness.store.records import Store, find_run
     from harness.store.studies import study_names
 

@@ -71,7 +71,14 @@ def sweep(
     profile: completion.Profile = None,
     settings: cli_options.Settings = None,
     trials: cli_options.Trials = None,
-    retry: cli_options.Retry = None,
+    retry: Annotated[
+        list[choices.Retry] | None,
+        typer.Option(
+            metavar="failed|diverged",
+            help="failed: try failed trials again; diverged: only runs of the confirmation; repeatable",
+            rich_help_panel=cli_options.WHAT,
+        ),
+    ] = None,
     replan: cli_options.Replan = False,
     workers: cli_options.Workers = 1,
     device: cli_options.Device = "auto",

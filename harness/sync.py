@@ -44,7 +44,7 @@ def sync(
         list[str] | None,
         typer.Option(
             metavar="weights|predictions|report",
-            help="upload these as well; several with commas, or repeatable",
+            help="upload these as well; several separated by commas; repeatable",
             autocompletion=completer(lambda _: get_args(choices.Upload)),
         ),
     ] = None,
@@ -121,8 +121,8 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
     Raises InputError for a name that is neither, StoreError.
     """
     from harness.search.confirmation_plans import names as stages_of
-    from harness.status import RUN_ID_START
     from harness.store.frames import plan_name, stored_plan
+    from harness.store.paths import RUN_ID_START
     from harness.store.records import find_run
     from harness.store.studies import load_studies
     from harness.store.trialruns import memberships

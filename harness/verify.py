@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,8 +14,6 @@ from harness.terminal.command_line import main_of
 if TYPE_CHECKING:
     from harness.execution.retrain import Repetition
     from harness.store.records import Store
-
-RUN_ID_START = re.compile(r"[0-9a-f]{6,12}")
 
 
 def verify(
@@ -106,6 +103,7 @@ def _repeated(store: Store, run_id: str, device: choices.Device) -> Repetition:
 def find_folder(store: Store, start: str) -> str:
     """The run on disk whose id starts with `start`, however damaged. Raises InputError when none or several do."""
     from harness.errors import InputError
+    from harness.store.paths import RUN_ID_START
 
     if not RUN_ID_START.fullmatch(start):
         raise InputError(f"{start!r} is no run id; allowed: 6 to 12 of the digits 0-9 a-f")

@@ -79,7 +79,7 @@ def grouped(parameters: Iterable[Any]) -> dict[str, list[tuple[str, str]]]:
 
 def described(parameter: Any) -> tuple[str, str]:
     """How a parameter is given, and what it means, with its default and its range."""
-    facts = []
+    names, metavar, facts = ", ".join(sorted(parameter.opts, key=len)), parameter.metavar, []
     if parameter.required:
         facts.append("required")
     elif parameter.default not in (None, False):
@@ -88,9 +88,8 @@ def described(parameter: Any) -> tuple[str, str]:
         facts.append(f"{parameter.min} to {parameter.max:,}")
     text = f"{parameter.help} [{'; '.join(facts)}]" if facts else parameter.help
     if isinstance(parameter, TyperArgument):
-        return parameter.metavar if parameter.required else f"[{parameter.metavar}...]", text
-    names = ", ".join(sorted(parameter.opts, key=len))
-    return names if parameter.is_flag else f"{names} {parameter.metavar}", text
+        return metavar if parameter.required else f"[{metavar}...]", text
+    return names if parameter.is_flag else f"{names} {metavar}", text
 
 
 def command(function: Callable[..., None]) -> TyperCommand:
