@@ -218,7 +218,7 @@ def queued_before(paths: Paths, name: str) -> str | None:
     queue, _, _ = submitted(paths, name)
     if queue is None or not queue.live:
         return None
-    return f"{name} is in the queue already (jobs {', '.join(queue.live)}): these workers come on top of those"
+    return f"{name} is in the queue already (jobs {', '.join(queue.live)}): these workers are additional"
 
 
 def unshared(results: Path) -> str | None:

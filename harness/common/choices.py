@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 from harness.errors import InputError
 
@@ -21,12 +21,8 @@ class Retry(StrEnum):
     DIVERGED = "diverged"
 
 
-def refusal(option: str, value: Any, choices: Iterable[str]) -> str:
-    """The message for a value of `option` that is not among `choices`."""
-    return f"invalid value for {option}: {value!r}; choose from {', '.join(choices)}"
-
-
 def check_choice(option: str, value: str, choices: Iterable[str]) -> None:
     """Raises InputError when `value` is not among `choices`."""
-    if value not in choices:
-        raise InputError(refusal(option, value, choices))
+    words = list(choices)
+    if value not in words:
+        raise InputError(f"invalid value for {option}: {value!r}; choose from {', '.join(words)}")
