@@ -6,13 +6,14 @@ import importlib
 import importlib.metadata
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from harness.errors import EXIT_BAD_INPUT, InputError
-from harness.terminal import command_line
+from harness.terminal import command_line, completion
 from harness.terminal.shell import say
 
 # Command -> what it does. A command is the function of that name in the module `harness.<command>`.
@@ -41,7 +42,9 @@ class Commands(TyperGroup):
         """The command of that name, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        return command_line.command(getattr(importlib.import_module(f"harness.{cmd_name}"), cmd_name))
+        command = command_line.command(getattr(importlib.import_module(f"harness.{cmd_name}"), cmd_name))
+        command.short_help = COMMANDS[cmd_name]  # what zsh shows beside the name
+        return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command of the first word. Raises InputError when there is none of that name."""
@@ -91,7 +94,11 @@ def harness(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The `harness` command; its exit code."""
-    return command_line.run(typer.main.get_command(app), argv, "harness")
+    arguments = sys.argv[1:] if argv is None else argv
+    code = command_line.run(typer.main.get_command(app), arguments, "harness")
+    if "--install-completion" in arguments:
+        completion.mend_zsh(Path.home())
+    return code
 
 
 if __name__ == "__main__":

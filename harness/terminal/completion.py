@@ -14,6 +14,9 @@ import typer
 from harness.common.cli_options import WHAT
 from harness.errors import HarnessError
 
+# The last line of typer's function for zsh, which only defines itself when zsh loads it at the first TAB.
+COMPLETE_AT_ONCE = '[[ $zsh_eval_context[-1] == loadautofunc ]] && _harness_completion "$@"'
+
 Completer = Callable[[typer.Context, str], list[str]]
 
 
@@ -39,7 +42,7 @@ def profiles(ctx: typer.Context) -> Iterable[str]:
     from harness.experiment.compose import compose
     from harness.experiment.load import find_experiment
 
-    path, _ = find_experiment(ctx.params["experiment"], None)
+    path, _ = find_experiment(_experiment(ctx), None)
     return compose(path, None, ()).profile_names
 
 
@@ -47,7 +50,12 @@ def variants(ctx: typer.Context) -> Iterable[str]:
     """The variants of the experiment that is named."""
     from harness.experiment import load_experiment
 
-    return [variant.label for variant in load_experiment(ctx.params["experiment"]).variants]
+    return [variant.label for variant in load_experiment(_experiment(ctx)).variants]
+
+
+def _experiment(ctx: typer.Context) -> str:
+    """The experiment that is named; behind an option whose value is being completed it is not parsed yet."""
+    return str(ctx.params.get("experiment") or next(iter(ctx.args), ""))
 
 
 def plans(ctx: typer.Context) -> Iterable[str]:
@@ -85,3 +93,10 @@ Only = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
+
+
+def mend_zsh(home: Path) -> None:
+    """After --install-completion: let zsh complete at the first TAB, too."""
+    path = home / ".zfunc" / "_harness"
+    if path.is_file() and COMPLETE_AT_ONCE not in (text := path.read_text()):
+        path.write_text(f"{text}\n{COMPLETE_AT_ONCE}\n")
