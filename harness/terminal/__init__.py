@@ -11,5 +11,7 @@ live        progress while runs train: a table on a terminal, a line an ending e
 choices     what tuning, or fresh seeds, have chosen
 searches/   the same of a search: before it starts, live, at its end, where it stands
 documents   the same as one JSON document for programs
-shell       the edge: consoles, printing, errors -> exit codes
+shell       consoles and printing
+command_line  a function -> a command: its help, its errors of usage, its exit code
+completion  what the shell offers for the names of experiments, profiles, variants and plans
 """
