@@ -122,7 +122,7 @@ def test_what_was_asked_for_and_is_not_there_is_told(store: Store, toy_plan: Pla
             code, out, err = sync(store, plan.name, "--upload", "weights,report", **server.environment())
             assert (code, "everything" in out) == (EXIT_OK, False)
             assert err == f"{plan.runs[0].id}: no weights (trained without --keep weights)\nreport {plan.name}: none yet\n"
-    assert out == "everything there is is uploaded: 1 delivered, 0 waiting, 0 training\n"
+    assert out == "all that exists is uploaded: 1 delivered, 0 waiting, 0 training\n"
 
 
 def test_a_server_that_hangs_takes_no_more_than_the_time_given(store: Store, plan: Plan) -> None:
