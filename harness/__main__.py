@@ -1,49 +1,104 @@
-"""argv -> the command it names; each is a module of its own, imported only when it is called."""
+"""The `harness` command: a group of commands, each a module of its own that is imported when it is named."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
-from harness.errors import EXIT_BAD_INPUT
+import typer
+from typer.core import TyperCommand, TyperGroup
 
-# Command -> what it does. A command is the module `harness.<command>` with `main(argv) -> exit code`.
+from harness.errors import EXIT_BAD_INPUT, InputError
+from harness.terminal import command_line, completion
+from harness.terminal.shell import say
+
+# Command -> what it does. A command is the function of that name in the module `harness.<command>`.
 COMMANDS: Mapping[str, str] = {
-    "run": "plan an experiment, train what is due, report",
-    "sweep": "search, confirm the best trials on fresh seeds, report",
-    "submit": "the same on a SLURM cluster: arrays of workers, then the report",
-    "status": "where plans and runs stand, and how runs differ",
-    "report": "write the reports again from what is there",
-    "new": "write a first experiment for any training script",
-    "doctor": "whether this machine is ready: accelerators, data, logins, disk, versions",
-    "verify": "whether the results are whole, and a run trained again gives the same bits",
-    "sync": "deliver to Weights & Biases what has not arrived there",
-    "worker": "train a plan's runs or a search's trials (what run and sweep start)",
+    "run": "plan an experiment, train its runs, write the report",
+    "sweep": "search with Optuna, confirm the best trials on fresh seeds",
+    "submit": "run or sweep on a SLURM cluster",
+    "status": "show the progress of plans, searches and runs",
+    "report": "write the reports again from the results on disk",
+    "new": "write a first experiment file for a training script",
+    "doctor": "check whether this machine is ready",
+    "verify": "check the results folder for damage, or train a run again",
+    "sync": "upload runs to Weights & Biases that are not there yet",
+    "worker": "train a plan's runs or a search's trials",
 }
+
+
+class Commands(TyperGroup):
+    """The commands, in the order of COMMANDS."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
+        """The names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002
+        """The command of that name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = command_line.command(getattr(importlib.import_module(f"harness.{cmd_name}"), cmd_name))
+        command.short_help = COMMANDS[cmd_name]  # what zsh shows beside the name
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command of the first word. Raises InputError when there is none of that name."""
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            from harness.common.validation import suggestion
+
+            raise InputError(f"no such command: {args[0]!r}; {suggestion(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def show_version(asked: bool) -> None:
+    """Print the version and end the command."""
+    if asked:
+        print(f"harness {importlib.metadata.version('ablation-harness')}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=dict(command_line.SETTINGS),
+    epilog="Example: harness run leakyrelu_vs_relu --profile smoke",
+)
+
+
+@app.callback(invoke_without_command=True)
+def harness(
+    ctx: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback shows it
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Run ablation experiments: claims are registered before training, and each ends in a verdict.
+
+    `harness COMMAND --help` describes a command.
+    """
+    if ctx.invoked_subcommand is None:
+        say(ctx.get_help())
+        raise typer.Exit(EXIT_BAD_INPUT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The `harness` command; its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(overview())
-        return 0 if arguments else EXIT_BAD_INPUT
-    name, *rest = arguments
-    if name not in COMMANDS:
-        print(f"no command {name!r}; allowed: {', '.join(COMMANDS)}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    command = cast(Callable[[Sequence[str]], int], importlib.import_module(f"harness.{name}").main)
-    return command(rest)
-
-
-def overview() -> str:
-    """What `harness --help` prints."""
-    lines = ["Usage: harness COMMAND ...", "", "Ablations that end in a verdict.", "", "Commands:"]
-    lines += [f"  {name:<8} {what}" for name, what in COMMANDS.items()]
-    lines += ["", "Example: harness run experiments/leakyrelu_vs_relu.yaml --profile smoke", "More: harness COMMAND --help"]
-    return "\n".join(lines)
+    arguments = sys.argv[1:] if argv is None else argv
+    code = command_line.run(typer.main.get_command(app), arguments, "harness")
+    if "--install-completion" in arguments:
+        completion.mend_zsh(Path.home())
+    return code
 
 
 if __name__ == "__main__":

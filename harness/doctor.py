@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +17,7 @@ import typer
 
 from harness.common import cli_options
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+from harness.terminal.command_line import main_of
 
 PACKAGES = (
     "torch",
@@ -49,14 +48,19 @@ class Finding:
     advice: str | None = None
 
 
-@app.command()
 def doctor(
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
     """Check whether this machine is ready: accelerators, data, logins, cluster, disk, versions. Uses no network.
 
-    Example: harness doctor
+    Examples:
+      harness doctor
+      harness doctor --json
+
+    Exit codes:
+      0   ready
+      2   a problem that would keep runs from training, or bad usage
     """
     from harness.terminal import shell
     from harness.terminal.tables import printable, styled
@@ -241,12 +245,7 @@ def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command's exit code."""
-    from harness.terminal.shell import run_app
-
-    return run_app(app, argv, "harness doctor")
-
+main = main_of(doctor)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,45 +3,88 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+from harness.terminal.command_line import main_of
+
+# The groups of options in the help.
+PROGRAM = "The program"
+EXPERIMENT = "The experiment"
 
 
-@app.command()
-def new(  # noqa: PLR0917 - a command's options, each of them named
-    name: Annotated[str, typer.Argument(help="the experiment's name: experiments/NAME.yaml is written")],
-    command: Annotated[str, typer.Option(help="the command line, with {seed}; {knobs} is added at its end where it has none")],
+def new(
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the experiment's name; the file is experiments/NAME.yaml")],
+    command: Annotated[
+        str,
+        typer.Option(
+            metavar="LINE",
+            help="the command line, with {seed}; {knobs} is appended if it lacks one of the knobs",
+            rich_help_panel=PROGRAM,
+        ),
+    ],
     metric: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[:GOAL[:UNIT]][=TEXT]", help="TEXT as it is printed, with {value}; without: from JSON lines"),
+        typer.Option(
+            metavar="NAME[:GOAL[:UNIT]][=TEXT]",
+            help="a metric, with TEXT as the program prints it and {value} in it, or without TEXT from JSON lines; repeatable",
+            rich_help_panel=PROGRAM,
+        ),
     ] = None,
     knob: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE[,VALUE]", help="a setting; several values are compared, the first is the default"),
+        typer.Option(
+            metavar="NAME=VALUE[,VALUE]",
+            help="a parameter of the program; several values are compared, the first is the default; repeatable",
+            rich_help_panel=PROGRAM,
+        ),
     ] = None,
     input_: Annotated[
         list[str] | None,
-        typer.Option("--input", metavar="PATH", help="what the result depends on; default: the script and what it imports"),
+        typer.Option(
+            "--input",
+            metavar="PATH",
+            help="a file or folder that the result depends on; default: the script and what it imports; repeatable",
+            rich_help_panel=PROGRAM,
+        ),
     ] = None,
-    directory: Annotated[Path, typer.Option(help="where the command runs")] = Path(),
-    resume: Annotated[str | None, typer.Option(help="arguments with which it goes on from {run_dir}")] = None,
+    directory: Annotated[Path, typer.Option(metavar="FOLDER", help="where the command runs", rich_help_panel=PROGRAM)] = Path(),
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="ARGUMENTS", help="arguments that make it resume from {run_dir}", rich_help_panel=PROGRAM),
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="the question of the experiment", rich_help_panel=EXPERIMENT)
+    ] = None,
     claim: Annotated[
-        list[str] | None, typer.Option(metavar="CLAIM", help="what you expect, such as 'improves: dropout=0.1'")
+        list[str] | None,
+        typer.Option(
+            metavar="CLAIM", help="what you expect, such as 'improves: dropout=0.1'; repeatable", rich_help_panel=EXPERIMENT
+        ),
     ] = None,
-    margin: Annotated[float | None, typer.Option(help="a smaller difference would not matter, in the metric's unit")] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="how often each variant is trained")] = 5,
-    question: Annotated[str | None, typer.Option(help="what the experiment asks")] = None,
-    into: Annotated[Path, typer.Option(help="the folder of the file")] = Path("experiments"),
+    margin: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="the smallest difference that matters, in the metric's unit", rich_help_panel=EXPERIMENT),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="N", help="number of seeds of each variant", rich_help_panel=EXPERIMENT)
+    ] = 5,
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="where the file is written", rich_help_panel=EXPERIMENT)] = Path(
+        "experiments"
+    ),
 ) -> None:
-    """Write a first experiment for any training script; harness run --dry-run then shows its plan.
+    """Write a first experiment file for any training script. Then show its plan with harness run NAME --dry-run.
 
-    \b
-    Example: harness new fit --command "python train.py --seed={seed}" --metric "val_loss=val loss {value}" --knob lr=0.1,0.3
+    Examples:
+      harness new fit --command "python train.py --seed={seed}" \\
+        --metric "val_loss=val loss {value}" --knob lr=0.1,0.3
+
+    Exit codes:
+      0   written
+      2   bad input or usage; nothing is written
     """
     from harness.errors import HarnessError, InputError
     from harness.experiment import load_experiment, scaffold
@@ -100,12 +143,7 @@ def new(  # noqa: PLR0917 - a command's options, each of them named
     say(f"look at it, then: harness run {path} --dry-run")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command's exit code."""
-    from harness.terminal.shell import run_app
-
-    return run_app(app, argv, "harness new")
-
+main = main_of(new)
 
 if __name__ == "__main__":
     sys.exit(main())

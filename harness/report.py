@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.common import cli_options
+from harness.terminal.command_line import main_of
+from harness.terminal.completion import completer, plans
 
 if TYPE_CHECKING:
     from harness.errors import HarnessError
@@ -18,20 +20,28 @@ if TYPE_CHECKING:
     from harness.reporting.pages import ReportData, SearchReportData
     from harness.store.records import Store
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-
-@app.command()
 def report(
     names: Annotated[
-        list[str] | None, typer.Argument(help="plans and searches: name, name@profile or the YAML's path; none: all")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="plans and searches, by NAME, NAME@PROFILE or the path of the YAML file; default: all",
+            autocompletion=completer(plans),
+        ),
     ] = None,
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Write the reports of plans and searches, and the scoreboard of all, from what is there now, finished or not.
+    """Write the reports of plans and searches, finished or not, and the scoreboard of all, from the results on disk.
 
-    Example: harness report leakyrelu_vs_relu@smoke
+    Examples:
+      harness report
+      harness report leakyrelu_vs_relu@smoke
+
+    Exit codes:
+      0   every report is written
+      2   bad input or usage, or a report that could not be written
     """
     # Reading names and --help need none of this.
     from harness.errors import HarnessError
@@ -111,12 +121,7 @@ def _asked(store: Store, names: Sequence[str]) -> tuple[list[Plan | Study], list
     return [*studies, *(plan for plan in plans if plan.selection is None)], [*damaged, *broken]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command's exit code."""
-    from harness.terminal.shell import run_app
-
-    return run_app(app, argv, "harness report")
-
+main = main_of(report)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from harness.common import cli_options
+from harness.common import choices, cli_options
 from harness.errors import InputError
+from harness.terminal import completion
+from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
     from harness.execution.options import WorkerOptions
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def plan_experiment(
-    store: Store, experiment: Experiment, device: str = "auto", seeds: int | None = None, replan: bool = False
+    store: Store, experiment: Experiment, device: choices.Device = "auto", seeds: int | None = None, replan: bool = False
 ) -> tuple[Plan, bool]:
     """The plan to go on with, and whether it takes the place of another one of its name, which is then to be archived.
 
@@ -33,10 +34,8 @@ def plan_experiment(
     from harness.execution.stages import settle
     from harness.experiment.plan import make_plan
 
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"--device: {device!r} is no device; allowed: auto, cpu, cuda")
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    asked = make_plan(experiment, resolve_device(device), seeds, created)  # type: ignore[arg-type]  # checked above
+    asked = make_plan(experiment, resolve_device(device), seeds, created)
     return settle(store, asked, replan)
 
 
@@ -44,7 +43,7 @@ def run_experiment(
     experiment: Experiment,
     results: str | Path = "results",
     *,
-    device: str = "auto",
+    device: choices.Device = "auto",
     seeds: int | None = None,
     replan: bool = False,
     workers: int = 1,
@@ -70,30 +69,39 @@ def run_experiment(
     return supervise_plan(store, plan, options, workers, replan)
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-@app.command(epilog="Example: python -m harness.run experiments/leakyrelu_vs_relu.yaml --profile smoke")
-def run(  # noqa: PLR0917 - a command's options, each of them named
-    experiment: Annotated[str, typer.Argument(help="a YAML's path, its name, or name@profile")],
-    profile: cli_options.Profile = None,
+def run(
+    *,
+    experiment: completion.Experiment,
+    profile: completion.Profile = None,
     settings: cli_options.Settings = None,
     seeds: cli_options.Seeds = None,
-    only: Annotated[list[str] | None, typer.Option(metavar="VARIANT", help="train this variant's runs; repeatable")] = None,
+    only: completion.Only = None,
+    retry: cli_options.Retry = None,
+    replan: cli_options.Replan = False,
     workers: cli_options.Workers = 1,
     device: cli_options.Device = "auto",
-    retry: cli_options.Retry = None,
     stop_after: cli_options.StopAfter = None,
-    idle: Annotated[str | None, typer.Option(help="wait so long for runs that others train, such as 10m")] = None,
+    idle: cli_options.Idle = None,
     keep: cli_options.Keep = None,
-    replan: cli_options.Replan = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, start nothing")] = False,
+    dry_run: cli_options.DryRun = False,
     track: cli_options.Track = "auto",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
     worker_option: cli_options.WorkerOptions = None,
 ) -> None:
-    """Plan an experiment, train what is due, and write its report. Start it again and it goes on where it was."""
+    """Plan an experiment, train the remaining runs and write the report. To continue after a stop, give the same command again.
+
+    Examples:
+      harness run leakyrelu_vs_relu --dry-run
+      harness run experiments/leakyrelu_vs_relu.yaml --profile smoke
+      harness run leakyrelu_vs_relu --workers 2 --stop-after 3h50m
+
+    Exit codes:
+      0   every run completed
+      1   a run failed or diverged
+      2   bad input or usage, or a worker that could not start
+      75  interrupted; the same command continues
+    """
     from harness.execution.options import WorkerOptions
     from harness.experiment import load_experiment
     from harness.store.records import Store
@@ -121,11 +129,7 @@ def run(  # noqa: PLR0917 - a command's options, each of them named
     raise typer.Exit(outcome.exit_code)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command's exit code."""
-    from harness.terminal.shell import run_app
-
-    return run_app(app, argv, "harness run")
+main = main_of(run)
 
 
 if __name__ == "__main__":

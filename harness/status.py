@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.common import cli_options
+from harness.terminal.command_line import main_of
+from harness.terminal.completion import completer, plans
 
 if TYPE_CHECKING:
     from harness.errors import HarnessError
@@ -21,28 +22,33 @@ if TYPE_CHECKING:
     from harness.store.records import Record, Store
     from harness.tasks.protocol import Metric
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-RUN_ID_START = re.compile(r"[0-9a-f]{6,12}")
-
-
-@app.command()
 def status(
     names: Annotated[
-        list[str] | None, typer.Argument(help="a plan or a search, a run id (its first 6 digits do), or two run ids; none: all")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="a plan or a search, a run id (6 or more digits), or two run ids; default: all plans and searches",
+            autocompletion=completer(plans),
+        ),
     ] = None,
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Show where plans and runs stand; of two runs, how they differ.
+    """Show the progress of all plans and searches, of one of them, or of one run; of two runs, how they differ.
 
-    \b
-    Example: harness status
-             harness status leakyrelu_vs_relu@smoke
-             harness status 9f1c02ab77de 41aa03
+    Examples:
+      harness status
+      harness status leakyrelu_vs_relu@smoke
+      harness status 9f1c02ab77de 41aa03
+
+    Exit codes:
+      0   shown
+      2   bad input or usage, or a file that cannot be read
     """
     from harness.errors import InputError
     from harness.store.frames import plan_name
+    from harness.store.paths import RUN_ID_START
     from harness.store.records import Store, find_run
 
     store = Store.open(results, create=False)
@@ -249,12 +255,7 @@ def metrics_of(store: Store, plans: Sequence[Plan], run_id: str) -> Mapping[str,
     return None
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command's exit code."""
-    from harness.terminal.shell import run_app
-
-    return run_app(app, argv, "harness status")
-
+main = main_of(status)
 
 if __name__ == "__main__":
     sys.exit(main())

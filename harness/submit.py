@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.common import cli_options
+from harness.terminal import completion
+from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
     from harness.launch.workload import Assignment
@@ -26,27 +28,52 @@ LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overla
 OURS = ("--array", "--wrap", "--parsable", "--dependency", "--test-only", "--wait", "--help")
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-@app.command(epilog="Example: python -m harness.submit leakyrelu_vs_relu --workers 8 --site slurm/sites/example.yaml -- -x gpu07")
-def submit(  # noqa: PLR0917 - a command's options, each of them named
-    experiment: Annotated[str, typer.Argument(help="a YAML's path, its name, or name@profile")],
-    site: Annotated[Path, typer.Option(help="a cluster's settings, such as slurm/sites/example.yaml")],
-    sbatch: Annotated[list[str] | None, typer.Argument(metavar="[-- SBATCH OPTIONS]", help="further options of sbatch")] = None,
-    workers: Annotated[int, typer.Option(min=1, max=10_000, help="array tasks that train")] = 1,
-    profile: cli_options.Profile = None,
+def submit(
+    *,
+    experiment: completion.Experiment,
+    sbatch: Annotated[
+        list[str] | None, typer.Argument(metavar="-- SBATCH_OPTION", help="further options for sbatch, after --")
+    ] = None,
+    profile: completion.Profile = None,
     settings: cli_options.Settings = None,
     seeds: cli_options.Seeds = None,
-    trials: Annotated[int | None, typer.Option(help="a search's target; default: the file's")] = None,
+    trials: cli_options.Trials = None,
     retry: cli_options.Retry = None,
     replan: cli_options.Replan = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the scripts, write and submit nothing")] = False,
+    site: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="the cluster's settings, such as slurm/sites/example.yaml", rich_help_panel=cli_options.HOW
+        ),
+    ],
+    workers: Annotated[
+        int,
+        typer.Option(min=1, max=10_000, metavar="N", help="number of array tasks that train", rich_help_panel=cli_options.HOW),
+    ] = 1,
+    dry_run: cli_options.DryRun = False,
     track: cli_options.Track = "auto",
-    results: Annotated[Path, typer.Option(help="the results folder, on a file system that all nodes share")] = Path("results"),
+    results: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="the results folder, on a file system that all nodes share",
+            rich_help_panel=cli_options.RESULTS,
+        ),
+    ] = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Submit an experiment to a SLURM cluster: workers that go on until all runs have ended, then the report."""
+    """Submit an experiment or a search to a SLURM cluster: arrays of workers that queue again until every run has finished,
+    then a job that writes the report.
+
+    Examples:
+      harness submit leakyrelu_vs_relu --site slurm/sites/example.yaml --dry-run
+      harness submit leakyrelu_vs_relu --site slurm/sites/example.yaml --workers 8
+      harness submit search --site slurm/sites/example.yaml --workers 8 -- -x gpu07
+
+    Exit codes:
+      0   submitted, or nothing left to train
+      2   bad input or usage, or SLURM refused
+    """
     from harness.experiment import load_experiment
     from harness.launch.workload import assign
     from harness.slurm import cluster, jobs, submission
@@ -58,7 +85,7 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
     from harness.terminal import shell
 
     chosen = read_site(site)
-    check(sbatch or (), track, retry or (), results)
+    check(sbatch or (), results)
     loaded = load_experiment(experiment, profile, settings or ())
     assumed = False
     try:
@@ -99,17 +126,15 @@ def submit(  # noqa: PLR0917 - a command's options, each of them named
         shell.show(*summary(work, made, chosen), *ids(work, taken, copy, results))
 
 
-def check(sbatch: Sequence[str], track: str, retry: Sequence[str], results: Path) -> None:
-    """Raises InputError for what sbatch would take in another sense, and what `harness worker` would refuse."""
+def check(sbatch: Sequence[str], results: Path) -> None:
+    """Raises InputError for options that change what is submitted, and for a results folder that PYTHONPATH cannot hold."""
     from harness.errors import InputError
-    from harness.execution.options import WorkerOptions
 
     if sbatch and not sbatch[0].startswith("-"):
         raise InputError(f"{sbatch[0]!r}: one experiment at a time; options of sbatch stand behind --, such as: -- -x gpu07")
     for word in sbatch:
         if word.partition("=")[0] in OURS or re.match(r"-[adWh]", word):
             raise InputError(f"{word}: `harness submit` sets it itself; allowed behind --: other options of sbatch")
-    WorkerOptions.read(track=track, retry=retry)
     if os.pathsep in str(results.absolute()):  # else Python would look for the kept code elsewhere, and import another
         raise InputError(
             f"--results: {results.absolute()} has a {os.pathsep!r}, which parts the folders of PYTHONPATH; allowed: without"
@@ -190,7 +215,7 @@ def queued_before(paths: Paths, name: str) -> str | None:
     queue, _, _ = submitted(paths, name)
     if queue is None or not queue.live:
         return None
-    return f"{name} is in the queue already (jobs {', '.join(queue.live)}): these workers come on top of those"
+    return f"{name} is in the queue already (jobs {', '.join(queue.live)}): these workers are additional"
 
 
 def unshared(results: Path) -> str | None:
@@ -206,12 +231,7 @@ def unshared(results: Path) -> str | None:
     return f"{results} lies on a disk of this machine ({kind}): workers on nodes that lack it at the same path find nothing"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command's exit code."""
-    from harness.terminal.shell import run_app
-
-    return run_app(app, argv, "harness submit")
-
+main = main_of(submit)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.common import cli_options
+from harness.common import choices, cli_options
 from harness.errors import InputError
+from harness.terminal import completion
+from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
     from harness.execution.options import WorkerOptions
@@ -20,17 +21,15 @@ if TYPE_CHECKING:
     from harness.launch.outcome import SearchOutcome
 
 
-def study_of(experiment: Experiment, device: str = "auto", trials: int | None = None) -> Study:
+def study_of(experiment: Experiment, device: choices.Device = "auto", trials: int | None = None) -> Study:
     """The search of an experiment on a device, with `trials` in place of the declared target. Raises InputError, DataError."""
     from harness.execution.devices import resolve_device
     from harness.experiment.study import make_study
 
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"--device: {device!r} is no device; allowed: auto, cpu, cuda")
     if trials is not None and trials < 1:
-        raise InputError(f"--trials: {trials} is no target; allowed: a number from 1")
+        raise InputError(f"invalid value for --trials: {trials}; must be at least 1")
     created = datetime.now(UTC).isoformat(timespec="microseconds")
-    return make_study(experiment, resolve_device(device), trials, created)  # type: ignore[arg-type]  # checked above
+    return make_study(experiment, resolve_device(device), trials, created)
 
 
 def run_search(
@@ -38,7 +37,7 @@ def run_search(
     results: str | Path = "results",
     *,
     trials: int | None = None,
-    device: str = "auto",
+    device: choices.Device = "auto",
     storage: str | None = None,
     replan: bool = False,
     workers: int = 1,
@@ -65,38 +64,54 @@ def run_search(
     return supervise_search(store, prepare(store, asked, replan), options, workers, url=url, replan=replan)
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-@app.command(epilog="Example: python -m harness.sweep experiments/search.yaml --trials 100 --workers 2")
-def sweep(  # noqa: PLR0917 - a command's options, each of them named
-    experiment: Annotated[str, typer.Argument(help="a YAML with a search: its path, its name, or name@profile")],
-    trials: Annotated[int | None, typer.Option(help="how many trials there are to be in all; default: the file's")] = None,
+def sweep(
+    *,
+    experiment: completion.Experiment,
+    profile: completion.Profile = None,
+    settings: cli_options.Settings = None,
+    trials: cli_options.Trials = None,
+    retry: Annotated[
+        list[choices.Retry] | None,
+        typer.Option(
+            metavar="failed|diverged",
+            help="failed: try failed trials again; diverged: only runs of the confirmation; repeatable",
+            rich_help_panel=cli_options.WHAT,
+        ),
+    ] = None,
+    replan: cli_options.Replan = False,
     workers: cli_options.Workers = 1,
+    device: cli_options.Device = "auto",
     storage: Annotated[
         str | None,
         typer.Option(
-            help="where the trials are kept: journal (a file in the results folder), sqlite:///…; a postgresql://… with a "
-            "password belongs into $HARNESS_STORAGE, where others cannot read it"
+            metavar="URL",
+            help="where the trials are kept: journal (a file in the results folder) or sqlite:///FILE; put a postgresql:// "
+            "address with a password into $HARNESS_STORAGE, where other users cannot read it",
+            rich_help_panel=cli_options.HOW,
         ),
     ] = None,
-    profile: cli_options.Profile = None,
-    settings: cli_options.Settings = None,
-    device: cli_options.Device = "auto",
-    retry: Annotated[
-        list[str] | None, typer.Option(help="failed: try failed trials again; of the confirmation also diverged")
-    ] = None,
     stop_after: cli_options.StopAfter = None,
-    idle: Annotated[str | None, typer.Option(help="wait so long for trials that others train, such as 10m")] = None,
+    idle: cli_options.Idle = None,
     keep: cli_options.Keep = None,
-    replan: Annotated[bool, typer.Option("--replan", help="archive a search that has changed and search anew")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the search, start nothing")] = False,
+    dry_run: cli_options.DryRun = False,
     track: cli_options.Track = "auto",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
     worker_option: cli_options.WorkerOptions = None,
 ) -> None:
-    """Search, confirm the best trials on fresh seeds, and compare the winner with the base. Start it again and it goes on."""
+    """Search with Optuna, confirm the best trials on fresh seeds and compare the winner with the base. To continue after a
+    stop, or with more trials, give the command again.
+
+    Examples:
+      harness sweep search --dry-run
+      harness sweep experiments/search.yaml --trials 100 --workers 2
+
+    Exit codes:
+      0   every trial and every run of the confirmation completed
+      1   a trial or a run failed
+      2   bad input or usage, or a worker that could not start
+      75  interrupted; the same command continues
+    """
     from harness.execution.options import WorkerOptions
     from harness.experiment import load_experiment
 
@@ -116,7 +131,13 @@ def sweep(  # noqa: PLR0917 - a command's options, each of them named
 
 
 def _preview(  # noqa: PLR0917 - the command's options
-    experiment: Experiment, results: Path, device: str, trials: int | None, storage: str | None, replan: bool, as_json: bool
+    experiment: Experiment,
+    results: Path,
+    device: choices.Device,
+    trials: int | None,
+    storage: str | None,
+    replan: bool,
+    as_json: bool,
 ) -> None:
     from harness.search.reconcile import settle
     from harness.search.storage import address, refuse_other_storage
@@ -135,12 +156,7 @@ def _preview(  # noqa: PLR0917 - the command's options
         shell.show(search_dry_run.dry_run(known))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command's exit code."""
-    from harness.terminal.shell import run_app
-
-    return run_app(app, argv, "harness sweep")
-
+main = main_of(sweep)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,11 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from harness.common import cli_options
+from harness.common import choices, cli_options
+from harness.terminal.command_line import main_of
+from harness.terminal.completion import completer, plans
 
 if TYPE_CHECKING:
     from harness.experiment.plan import Plan
@@ -28,42 +30,56 @@ if TYPE_CHECKING:
 # Why a run that completed has nothing of a kind to upload.
 LACKING: Mapping[str, str] = {"weights": "trained without --keep weights", "predictions": "its task gave none"}
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-
-@app.command()
-def sync(  # noqa: PLR0917 - a command's options, each of them named
+def sync(
+    *,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="plans, searches or run ids; none: every run that was to be mirrored when it was trained"),
+        typer.Argument(
+            metavar="NAME",
+            help="plans, searches or run ids; default: every run that was trained to be mirrored",
+            autocompletion=completer(plans),
+        ),
     ] = None,
-    upload: Annotated[list[str] | None, typer.Option(help="weights, predictions or report: upload these, too")] = None,
-    workspace: Annotated[bool, typer.Option("--workspace", help="make or change each plan's workspace in W&B")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be done; needs no login")] = False,
-    timeout: Annotated[str, typer.Option(help="stop after so long, such as 30m; start again and it goes on")] = "10m",
+    upload: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="weights|predictions|report",
+            help="upload these as well; several separated by commas; repeatable",
+            autocompletion=completer(lambda _: get_args(choices.Upload)),
+        ),
+    ] = None,
+    workspace: Annotated[bool, typer.Option("--workspace", help="create or update the workspace of each plan in W&B")] = False,
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="stop after this time; the same command continues")] = "10m",
+    dry_run: cli_options.DryRun = False,
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Deliver to Weights & Biases what has not arrived there: what was trained offline, or while the server had trouble.
+    """Upload to Weights & Biases what is missing there: runs trained offline, or while the server was unavailable.
 
-    \b
-    Example: harness sync --dry-run
-             harness sync leakyrelu_vs_relu --upload report --workspace
+    Examples:
+      harness sync --dry-run
+      harness sync leakyrelu_vs_relu --upload report --workspace
+
+    Exit codes:
+      0   everything is uploaded
+      1   something could not be uploaded
+      2   bad input or usage, or not logged in
+      75  not finished in time; the same command continues
     """
     from harness.common.stopping import duration
     from harness.errors import EXIT_INTERRUPTED, EXIT_RUNS_FAILED, InputError
     from harness.store.records import Store
     from harness.terminal import shell
-    from harness.tracking.deliver import UPLOADS, survey
+    from harness.tracking.deliver import survey
     from harness.tracking.workspace import installed
 
     uploads = [each for value in upload or () for each in value.split(",")]
     for each in uploads:
-        if each not in UPLOADS:
-            raise InputError(f"--upload: {each!r} is nothing to upload; allowed: {', '.join(UPLOADS)}")
+        choices.check_choice("--upload", each, get_args(choices.Upload))
     seconds = duration(timeout)
     if seconds == 0:
-        raise InputError("--timeout: 0 leaves no time; allowed: such as 30s, 10m")
+        raise InputError("invalid value for --timeout: 0; must be a time such as 30s or 10m")
     store = Store.open(results, create=False)
     run_ids, plans = chosen(store, names or [])
     parcels = survey(store, run_ids, uploads)
@@ -85,7 +101,7 @@ def sync(  # noqa: PLR0917 - a command's options, each of them named
     waiting = [(parcel.run_id, parcel.uploads) for parcel in parcels if parcel.state == "waiting"]
     wanted = {"runs": waiting, "reports": reports, "workspaces": document.get("workspaces", [])}
     if not any(wanted.values()) and not as_json:
-        shell.show(f"{'all that there is' if lacking else 'everything'} has arrived: {_counted(parcels)}")
+        shell.show(f"{'all that exists' if lacking else 'everything'} is uploaded: {_counted(parcels)}")
     told, in_time = _delivered(store, wanted, seconds, quiet=as_json) if any(wanted.values()) else ([], True)
     well = in_time and all(each["delivered"] for each in told)
     document |= {"delivered": told, "complete": well}
@@ -105,8 +121,8 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
 
     Raises InputError for a name that is neither, StoreError.
     """
-    from harness.status import RUN_ID_START
     from harness.store.frames import plan_name, stored_plan
+    from harness.store.paths import RUN_ID_START
     from harness.store.records import find_run
     from harness.store.trialruns import memberships
     from harness.tracking.deliver import mirrored_runs
@@ -256,12 +272,7 @@ def layout_of(store: Store, plan: Plan) -> dict[str, Any]:
     return layout(plan, report.metrics, curves, verdicts(report))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command's exit code."""
-    from harness.terminal.shell import run_app
-
-    return run_app(app, argv, "harness sync")
-
+main = main_of(sync)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.common import cli_options
+from harness.common import choices, cli_options
+from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
     from harness.execution.retrain import Repetition
     from harness.store.records import Store
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-RUN_ID_START = re.compile(r"[0-9a-f]{6,12}")
-DEVICES = ("auto", "cpu", "cuda")
-
-
-@app.command()
 def verify(
-    ids: Annotated[list[str] | None, typer.Argument(help="run ids (their first 6 digits do); none: every run and plan")] = None,
-    retrain: Annotated[bool, typer.Option("--retrain", help="train the runs again elsewhere and compare the bits")] = False,
-    device: Annotated[str, typer.Option(help="with --retrain: auto (the kind of the first time), cpu or cuda")] = "auto",
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RUN", help="run ids (6 or more digits); default: every run, plan and search"),
+    ] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="train the runs again in a temporary folder and compare the bits")
+    ] = False,
+    device: Annotated[
+        choices.Device, typer.Option(metavar="auto|cpu|cuda", help="for --retrain; auto: the device of the first time")
+    ] = "auto",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Check that every file is whole and fits the others; exit code 1 when something is wrong. Mends and writes nothing.
+    """Check that every file in the results folder is undamaged and consistent with the others. Writes nothing.
 
-    \b
-    Example: harness verify
-             harness verify 9f1c02ab77de --retrain
+    Examples:
+      harness verify
+      harness verify 9f1c02ab77de --retrain
+
+    Exit codes:
+      0   nothing is wrong
+      1   a file is damaged or inconsistent, or a run trained again gave other bits
+      2   bad input or usage
+      75  interrupted
     """
     from harness.errors import EXIT_RUNS_FAILED, InputError
     from harness.store.check.folder import check_store
@@ -43,8 +49,6 @@ def verify(
     from harness.store.records import Store
     from harness.terminal import shell, verified
 
-    if device not in DEVICES:
-        raise InputError(f"--device: {device!r} is no device; allowed: {', '.join(DEVICES)}")
     if device != "auto" and not retrain:
         raise InputError("--device: says where to train again; allowed: with --retrain")
     if retrain and not ids:
@@ -77,7 +81,7 @@ def verify(
         raise typer.Exit(EXIT_RUNS_FAILED)
 
 
-def _repeated(store: Store, run_id: str, device: str) -> Repetition:
+def _repeated(store: Store, run_id: str, device: choices.Device) -> Repetition:
     from harness.common.stopping import Stop
     from harness.errors import Interrupted
     from harness.execution.retrain import repeat
@@ -98,6 +102,7 @@ def _repeated(store: Store, run_id: str, device: str) -> Repetition:
 def find_folder(store: Store, start: str) -> str:
     """The run on disk whose id starts with `start`, however damaged. Raises InputError when none or several do."""
     from harness.errors import InputError
+    from harness.store.paths import RUN_ID_START
 
     if not RUN_ID_START.fullmatch(start):
         raise InputError(f"{start!r} is no run id; allowed: 6 to 12 of the digits 0-9 a-f")
@@ -109,12 +114,7 @@ def find_folder(store: Store, start: str) -> str:
     raise InputError(f"no run {start!r} in {store.paths.runs}; harness status PLAN --json lists run ids")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command's exit code."""
-    from harness.terminal.shell import run_app
-
-    return run_app(app, argv, "harness verify")
-
+main = main_of(verify)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,21 +10,17 @@ import json
 import os
 import sys
 import time
-import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.common import cli_options, python_command
+from harness.common import choices, cli_options, python_command
 from harness.common.stopping import Stop
 from harness.errors import (
-    EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_RUNS_FAILED,
-    HarnessError,
     InputError,
     PlanChanged,
     StoreError,
@@ -39,6 +35,8 @@ from harness.search.storage import address
 from harness.search.worker import SearchWorker
 from harness.store.provenance import now
 from harness.store.records import Store
+from harness.tasks.protocol import Accelerator
+from harness.terminal.command_line import main_of
 
 
 def open_work(path: Path) -> tuple[Store, Plan | Study]:
@@ -66,29 +64,58 @@ def open_plan(path: Path) -> tuple[Store, Plan]:
     return store, plan
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-@app.command(epilog="Example: python -m harness.worker results/plans/leakyrelu_vs_relu.json --device cuda --stop-after 3h50m")
-def worker(  # noqa: PLR0917 - a command's options, each of them named
-    plan: Annotated[Path, typer.Argument(help="results/plans/<name>.json, or a search: results/studies/<name>/search.json")],
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: what was planned for")] = None,
+def worker(
+    *,
+    plan: Annotated[
+        Path,
+        typer.Argument(metavar="PLAN", help="results/plans/NAME.json, or of a search results/studies/NAME/search.json"),
+    ],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VARIANT", help="train only this variant's runs; repeatable", rich_help_panel=cli_options.WHAT),
+    ] = None,
     retry: cli_options.Retry = None,
-    keep: cli_options.Keep = None,
-    idle: Annotated[
-        str | None,
-        typer.Option(help="wait so long for runs that others train, and may lose; default: 10m for the end of a look, else 0s"),
+    device: Annotated[
+        Accelerator | None,
+        typer.Option(metavar="cpu|cuda", help="where to train; default: the plan's device", rich_help_panel=cli_options.HOW),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="number of CPU threads; default: all", rich_help_panel=cli_options.HOW),
     ] = None,
     stop_after: cli_options.StopAfter = None,
-    only: Annotated[list[str] | None, typer.Option(help="a variant; others are left alone")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="processor threads; default: all")] = None,
-    track: Annotated[str | None, typer.Option(help="auto, wandb or none; default: auto")] = None,
-    checkpoint_every: Annotated[str | None, typer.Option(help="default: from 1m on, at most 0.5 % of the time")] = None,
+    idle: cli_options.Idle = None,
+    checkpoint_every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="time between checkpoints; default: 1m or more, so that they take at most 0.5 % of the time",
+            rich_help_panel=cli_options.HOW,
+        ),
+    ] = None,
+    keep: cli_options.Keep = None,
+    track: Annotated[
+        choices.Track | None,
+        typer.Option(
+            metavar="auto|wandb|none", help="mirror runs to Weights & Biases; default: auto", rich_help_panel=cli_options.RESULTS
+        ),
+    ] = None,
     options_json: Annotated[
-        list[str] | None, typer.Option(hidden=True, help="what started the worker says it all in one, see execution/options.py")
+        list[str] | None, typer.Option(hidden=True, help="a WorkerOptions, from the process that starts this one")
     ] = None,
 ) -> None:
-    """Train the remaining runs of a plan, or a search's trials; several workers may share them. Stopped, it loses nothing."""
+    """Train the remaining runs of a plan, or a search's trials. Several workers may share them; harness run starts its own.
+
+    Examples:
+      harness worker results/plans/leakyrelu_vs_relu.json
+      harness worker results/plans/leakyrelu_vs_relu.json --stop-after 3h50m
+
+    Exit codes:
+      0   nothing is left to train
+      1   a run failed or diverged
+      2   bad input or usage, or an error outside of any run
+      75  interrupted; the same command continues
+    """
     began = time.monotonic()
     said = {name: value for text in options_json or () for name, value in json.loads(text).items()}
     typed: dict[str, object] = {
@@ -145,19 +172,7 @@ def _work(store: Store, work: Plan | Study | None, options: WorkerOptions, stop:
     return code
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code."""
-    try:
-        app(args=None if argv is None else list(argv), prog_name="harness worker")
-    except HarnessError as error:
-        say(str(error))
-        return error.exit_code
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else EXIT_BAD_INPUT
-    except Exception:  # Python's own exit code would be 1, which says that a run failed
-        say(traceback.format_exc().rstrip())
-        return EXIT_BAD_INPUT
-    return EXIT_OK
+main = main_of(worker)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import runpy
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from PIL import Image
+from typer.core import TyperCommand
 
 from harness.__main__ import COMMANDS
 from harness.common.nested import flatten
@@ -32,6 +33,7 @@ from harness.slurm.submission import Submission
 from harness.store.provenance import Code, Provenance
 from harness.store.records import Result
 from harness.tasks.registry import find_task
+from harness.terminal import command_line
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "results" / "README.md"])
@@ -122,17 +124,20 @@ def shown_commands(page: str) -> Iterator[str]:
     """Every command in a page's shell blocks and code spans."""
     for language, text in blocks(page):
         if language == "bash":
-            yield from (line.partition("  #")[0].strip() for line in text.splitlines())
+            yield from (line.partition("  #")[0].strip() for line in text.replace("\\\n", "").splitlines())
     prose = FENCE.sub("", text_of(page))
     yield from (
         span for span in re.findall(r"`([^`\n]+)`", prose) if span.startswith(("harness ", "make ", "python ", "scripts/"))
     )
 
 
+def command_of(name: str) -> TyperCommand:
+    return command_line.command(getattr(importlib.import_module(f"harness.{name}"), name))
+
+
 def parse(command: str, words: list[str]) -> None:
     """Parse as the command would; an option or argument that it does not take raises."""
-    app = importlib.import_module(f"harness.{command}").app
-    typer.main.get_command(app).make_context(f"harness {command}", words)
+    command_of(command).make_context(f"harness {command}", words)
 
 
 ALL_COMMANDS = [(page, command) for page in map(named, PAGES) for command in dict.fromkeys(shown_commands(page)) if command]
@@ -142,8 +147,8 @@ ALL_COMMANDS = [(page, command) for page in map(named, PAGES) for command in dic
 def test_a_command_that_is_shown_can_be_given(page: str, command: str) -> None:
     words = shlex.split(command.replace("python -m harness.", "harness "))
     if words[0] == "harness":
-        assert words[1] in COMMANDS, f"{page}: {command}"
-        if words[2:] not in ([], ["--help"]):  # a name alone is a mention
+        assert words[1] in (*COMMANDS, "COMMAND", "--version", "--install-completion"), f"{page}: {command}"
+        if words[2:] and "--help" not in words:  # a name alone is a mention
             parse(words[1], words[2:])
     elif words[0] == "make":
         targets = re.findall(r"^(\w+):", text_of("Makefile"), re.MULTILINE)
@@ -157,14 +162,16 @@ def test_the_two_commands_stand_at_the_top_of_the_readme() -> None:
     assert [line.split("  ")[0] for line in blocks("README.md")[0][1].splitlines()] == ["make demo", "make test"]
 
 
-def test_the_readme_names_every_command_and_option() -> None:
-    readme = text_of("README.md")
+def test_the_readme_names_every_command() -> None:
+    assert not [command for command in COMMANDS if f"| `harness {command}" not in text_of("README.md")]
+
+
+def test_the_page_of_the_command_line_is_the_commands_own() -> None:
+    page = runpy.run_path(str(ROOT / "scripts" / "make_cli_docs.py"))["page"]()
+    assert text_of("docs/cli.md") == page, "write it anew: .venv/bin/python scripts/make_cli_docs.py"
     for command in COMMANDS:
-        assert f"| `harness {command}" in readme
-        shown = typer.main.get_command(importlib.import_module(f"harness.{command}").app).params
-        options = [name for parameter in shown if not getattr(parameter, "hidden", False) for name in parameter.opts]
-        missing = [name for name in options if name.startswith("--") and name != "--help" and f"`{name}" not in readme]
-        assert not missing, f"harness {command}: {', '.join(missing)}"
+        visible = [parameter for parameter in command_of(command).params if not parameter.hidden]
+        assert not [name for parameter in visible for name in parameter.opts if name.startswith("-") and f"`{name}" not in page]
 
 
 # Knobs

@@ -262,13 +262,13 @@ def test_a_changed_space_is_refused_with_the_difference(unconfirmed: Path, capsy
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--trials", "0"), "--trials: 0 is no target; allowed: a number from 1"),
-        (("--device", "tpu"), "--device: 'tpu' is no device; allowed: auto, cpu, cuda"),
+        (("--trials", "0"), "--trials: '0'"),
+        (("--device", "tpu"), "--device: 'tpu'"),
         (("--storage", "mysql://host/db"), "--storage: 'mysql' is no storage for trials; allowed: journal, postgresql://"),
         (("--storage", "sqlite:////no/such/folder/x.db"), "--storage: sqlite:////no/such/folder/x.db cannot be used"),
-        (("--retry", "pruned"), "invalid value for --retry: 'pruned'; choose from failed, diverged"),
-        (("--idle", "soon"), "invalid value for --idle: 'soon' is no duration"),
-        (("--keep", "all"), "invalid value for --keep: 'all'"),
+        (("--retry", "pruned"), "--retry: 'pruned'"),
+        (("--idle", "soon"), "--idle: 'soon' is no duration"),
+        (("--keep", "all"), "--keep: 'all'"),
     ],
 )
 def test_bad_input_gives_one_clear_message(

@@ -1,4 +1,4 @@
-"""The options that several commands have, with their help: types for the parameters of a typer command."""
+"""The options that several commands have, with their help: types for the parameters of a command."""
 
 from __future__ import annotations
 
@@ -7,20 +7,63 @@ from typing import Annotated
 
 import typer
 
-Profile = Annotated[str | None, typer.Option(help="a profile of the file, such as smoke: a rehearsal")]
+from harness.common import choices
+
+# The groups of options in a command's help.
+WHAT = "What to train"
+HOW = "How to train"
+RESULTS = "Results"
+
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the configuration, such as training.epochs=2")
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="change a setting, such as training.epochs=2; repeatable", rich_help_panel=WHAT
+    ),
 ]
-Seeds = Annotated[int | None, typer.Option(min=1, help="raise the number of seeds")]
-Workers = Annotated[int, typer.Option(min=1, max=256, help="child processes that train")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
-Retry = Annotated[list[str] | None, typer.Option(help="failed or diverged: train these again")]
-StopAfter = Annotated[str | None, typer.Option(help="checkpoint and exit 75 after so long, such as 3h50m")]
-Keep = Annotated[str | None, typer.Option(help="weights: keep the last checkpoint of completed runs")]
-Replan = Annotated[bool, typer.Option("--replan", help="archive a plan that has changed and plan anew")]
-Track = Annotated[str, typer.Option(help="auto, wandb or none")]
-Results = Annotated[Path, typer.Option(help="the results folder")]
-AsJson = Annotated[bool, typer.Option("--json", help="print one document for programs")]
+Seeds = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="number of seeds, more than the file declares", rich_help_panel=WHAT)
+]
+Trials = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="total number of trials, instead of the file's", rich_help_panel=WHAT),
+]
+Replan = Annotated[
+    bool, typer.Option("--replan", help="archive the plan on disk if it has changed, and make a new one", rich_help_panel=WHAT)
+]
+Retry = Annotated[
+    list[choices.Retry] | None,
+    typer.Option(metavar="failed|diverged", help="train runs with this result again; repeatable", rich_help_panel=WHAT),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done and start nothing")]
+Workers = Annotated[int, typer.Option(min=1, max=256, metavar="N", help="number of worker processes", rich_help_panel=HOW)]
+Device = Annotated[
+    choices.Device,
+    typer.Option(metavar="auto|cpu|cuda", help="where to train; auto: a GPU if there is one", rich_help_panel=HOW),
+]
+StopAfter = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="after this time, such as 3h50m, write checkpoints and exit with 75", rich_help_panel=HOW),
+]
+Idle = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="how long to wait for runs that other workers train; default: 10m at the end of a look, else 0s",
+        rich_help_panel=HOW,
+    ),
+]
+Keep = Annotated[
+    choices.Keep | None,
+    typer.Option(metavar="weights", help="keep the last checkpoint of each completed run", rich_help_panel=HOW),
+]
+Track = Annotated[
+    choices.Track,
+    typer.Option(
+        metavar="auto|wandb|none", help="mirror runs to Weights & Biases; auto: if it is installed", rich_help_panel=RESULTS
+    ),
+]
+Results = Annotated[Path, typer.Option(metavar="FOLDER", help="the results folder", rich_help_panel=RESULTS)]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document instead of text", rich_help_panel=RESULTS)]
 WorkerOptions = Annotated[
     list[str] | None, typer.Option("--worker-option", hidden=True, help="passed on to workers, such as --beat-s=5")
 ]

@@ -7,8 +7,9 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
+from harness.common.choices import Device, check_choice
 from harness.errors import DeviceError
 from harness.tasks.protocol import Accelerator
 
@@ -36,8 +37,9 @@ def visible_gpus() -> int:
     return len(gpu_names())
 
 
-def resolve_device(device: Literal["auto", "cpu", "cuda"], gpus: int | None = None) -> Accelerator:
-    """`auto` is cuda where there is a GPU. Raises DeviceError when cuda is asked for and there is none."""
+def resolve_device(device: Device, gpus: int | None = None) -> Accelerator:
+    """`auto` is cuda where there is a GPU. Raises InputError for another word, DeviceError for cuda where there is no GPU."""
+    check_choice("--device", device, get_args(Device))
     present = visible_gpus() if gpus is None else gpus
     if device == "cuda" and present == 0:
         raise DeviceError(

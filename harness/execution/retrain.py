@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from harness.common.choices import Device
 from harness.common.nested import flatten
 from harness.errors import DeviceError, InputError, StoreError
 from harness.execution.attempt import AttemptOptions, Job, attempt
@@ -83,7 +84,7 @@ class Repetition:
         return self.difference.none or (not self.must_match and not self.log)
 
 
-def repeat(store: Store, run_id: str, device: str = "auto", should_stop: Callable[[], bool] = lambda: False) -> Repetition:
+def repeat(store: Store, run_id: str, device: Device = "auto", should_stop: Callable[[], bool] = lambda: False) -> Repetition:
     """Train an ended run again in a temporary folder, with the threads and on the kind of device of the first time.
 
     `device` other than `auto` chooses another kind. On a CPU, and on CUDA where the configuration says `deterministic`, the bits
@@ -98,7 +99,7 @@ def repeat(store: Store, run_id: str, device: str = "auto", should_stop: Callabl
         raise InputError(f"{run_id}: cannot be repeated by this code, only by that which made it: {error}") from error
     planned_for = origin.accelerator if isinstance(origin, Study) else origin[0].accelerator
     recorded = cast(Accelerator, first.provenance.accelerator or planned_for)
-    accelerator = _accelerator(run_id, recorded if device == "auto" else cast(Accelerator, device), first.provenance)
+    accelerator = _accelerator(run_id, recorded if device == "auto" else device, first.provenance)
     options = AttemptOptions(device=accelerator, threads=first.provenance.threads, should_stop=should_stop)
     with tempfile.TemporaryDirectory(prefix="harness-verify-") as folder:
         paths = _train(asked, Path(folder), options)

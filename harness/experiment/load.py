@@ -34,7 +34,7 @@ def load_experiment(
     return experiment
 
 
-def find_experiment(target: str | Path, profile: str | None, folder: Path) -> tuple[Path, str | None]:
+def find_experiment(target: str | Path, profile: str | None, folder: Path = Path("experiments")) -> tuple[Path, str | None]:
     """The file and profile that a path, a name or `name@profile` means. Raises InputError naming the choices."""
     text = str(target)
     if not text.endswith((".yaml", ".yml")) and "@" in text:

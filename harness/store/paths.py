@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.errors import StoreError
 
 RUN_ID = re.compile(r"[0-9a-f]{12}")
+RUN_ID_START = re.compile(r"[0-9a-f]{6,12}")  # what a command takes for one
 LONGEST_SCHEDULE = 100  # characters in a file's name
 NAME = re.compile(r"[A-Za-z0-9_=,+ -][A-Za-z0-9_.=,+@ -]{0,159}")
 

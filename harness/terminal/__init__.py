@@ -12,4 +12,6 @@ search_*, live_search   the same of a search
 queue          a cluster's jobs; verified: what `verify` found
 json_output    the same as one JSON document for programs
 shell          the edge: consoles, printing, errors -> exit codes
+command_line   a function -> a command: its help, its errors of usage, its exit code
+completion     what the shell offers for the names of experiments, profiles, variants and plans
 """

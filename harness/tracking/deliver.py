@@ -31,7 +31,6 @@ from harness.tracking.workspace import make
 
 LEFT_S = 10.0  # after its time was up, for a command that was killed and ends nothing
 GIVES_UP_AFTER = 2  # runs in a row that W&B did not open: it is not the runs that have trouble
-UPLOADS = ("weights", "predictions", "report")
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import netrc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from harness.common.choices import Track, check_choice
 from harness.errors import InputError
 
-MODES = ("auto", "wandb", "none")  # of --track
 PROJECT = "ablation-harness"  # unless W&B's own settings name another
 BASE_URL = "https://api.wandb.ai"
 
@@ -55,8 +55,7 @@ def choose(mode: str, environment: Mapping[str, str], home: Path, installed: boo
 
     `auto`: logged in -> online, else offline; nowhere where wandb is missing or disabled. `installed` None: find out.
     """
-    if mode not in MODES:
-        raise InputError(f"--track: {mode!r} is no tracker; allowed: {', '.join(MODES)}")
+    check_choice("--track", mode, get_args(Track))
     if mode == "none":
         return Choice("none", "by --track none")
     if installed is None:

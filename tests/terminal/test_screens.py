@@ -5,20 +5,17 @@ After a wanted change: REGENERATE=1 python -m pytest tests/test_console.py, then
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from examples import ACCURACY, ACTIVATIONS, activations_plan, amended, golden, image_records, images_plan
 from screened import CLAIM, colours, some_records, text
 
 from harness.analysis.power import Power, Spread, evaluate
 from harness.analysis.verdicts import judgement
-from harness.errors import InputError, Position, Problem
 from harness.execution.schedule import standing as count
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
@@ -151,27 +148,6 @@ def test_the_document_of_a_dry_run_is_json_with_its_power() -> None:
     assert round(document["power"]["power"], 2) == 0.24
 
 
-def test_an_error_prints_its_problems_to_stderr_and_returns_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
-    app = typer.Typer()
-    problems = [
-        Problem(Position("mine.yaml", 9, 6), "variants.c.modl", "unknown key; did you mean model?"),
-        Problem(Position("mine.yaml", 7, 6), "variants.b.model.stem_width", "3.7 is no whole number; allowed: an integer from 1"),
-    ]
-
-    @app.command()
-    def fails() -> None:
-        raise InputError(problems)
-
-    assert shell.run_app(app, [], "harness fails") == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.splitlines() == [
-        "mine.yaml:7:6: variants.b.model.stem_width: 3.7 is no whole number; allowed: an integer from 1",
-        "mine.yaml:9:6: variants.c.modl: unknown key; did you mean model?",
-        "2 problems; nothing was started",
-    ]
-
-
 def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     shell.show(styled("a result"))
     shell.say("a message")
@@ -206,35 +182,3 @@ def test_claims_changed_after_runs_are_told_in_every_heading() -> None:
     assert len(dry_run_screen.heading(plan)) == 1
     shown = text(*dry_run_screen.heading(amended(plan, claims=(CLAIM,))))
     assert shown.splitlines()[1] == "CLAIMS CHANGED AFTER RUNS"
-
-
-def test_a_terminal_that_lacks_a_character_gets_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    app = typer.Typer()
-
-    @app.command()
-    def shows() -> None:
-        shell.show(styled("6 runs · cpu"))
-
-    assert shell.run_app(app, [], "harness shows") == 0
-    sys.stdout.flush()
-    assert raw.getvalue() == b"6 runs ? cpu\n"
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_output_that_cannot_be_written_is_told_in_a_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    app = typer.Typer()
-
-    @app.command()
-    def shows() -> None:
-        shell.show_json({"runs": 6})
-
-    with Path("/dev/full").open("w") as full:
-        monkeypatch.setattr(sys, "stdout", full)
-        assert shell.run_app(app, [], "harness shows") == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("harness shows: ")
-    assert line.endswith("No space left on device")

@@ -74,7 +74,7 @@ def test_what_is_forced_and_cannot_be_is_an_error(
 
 
 def test_another_word_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'wand' is no tracker; allowed: auto, wandb, none"):
+    with pytest.raises(InputError, match="--track: 'wand'"):
         chosen(tmp_path, mode="wand")
 
 

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Write docs/cli.md from the commands themselves: .venv/bin/python scripts/make_cli_docs.py."""
+
+from __future__ import annotations
+
+import importlib
+import textwrap
+from pathlib import Path
+
+from harness.__main__ import COMMANDS
+from harness.terminal.command_line import SETTINGS, command, grouped
+
+PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
+START = """\
+# The command line
+
+<!-- Generated from the commands: .venv/bin/python scripts/make_cli_docs.py -->
+
+`harness COMMAND --help` (or `-h`) prints what this page says of a command. `harness --version` prints the version;
+`python -m harness.COMMAND` is the same as `harness COMMAND`. A TIME is `90s`, `10m`, `3h50m`, `1d` or a number of seconds.
+
+`harness --install-completion` sets up completion for the current shell (bash, zsh, fish or PowerShell; restart it
+afterwards). Completed are commands, options, choices, the experiments in `experiments/` with their profiles and variants,
+and the plans and searches in the results folder.
+
+| command | what it does |
+| --- | --- |
+"""
+
+
+def page() -> str:
+    """The page's text."""
+    rows = [f"| [`harness {name}`](#harness-{name}) | {what} |\n" for name, what in COMMANDS.items()]
+    return START + "".join(rows) + "".join(map(chapter, COMMANDS))
+
+
+def chapter(name: str) -> str:
+    """What the page says of a command."""
+    made = command(getattr(importlib.import_module(f"harness.{name}"), name))
+    context = made.make_context(f"harness {name}", [], resilient_parsing=True, **SETTINGS)
+    usage = " ".join(context.get_usage().split()).removeprefix("Usage: ")
+    text = f"\n## harness {name}\n\n{textwrap.fill(made.help or '', 118)}\n\n```text\n{usage}\n```\n"
+    for group, records in grouped(made.get_params(context)).items():
+        text += f"\n| {group.lower()} | |\n| --- | --- |\n"
+        text += "".join(f"| `{names.replace('|', chr(92) + '|')}` | {cell(what)} |\n" for names, what in records)
+    for section in (made.epilog or "").split("\n\n"):
+        title, _, lines = section.partition("\n")
+        lines = textwrap.dedent(lines)
+        if title == "Examples:":
+            text += f"\n```bash\n{lines}\n```\n"
+        else:
+            codes = [line.split(maxsplit=1) for line in lines.splitlines()]
+            text += f"\n{title.rstrip(':')}: {'; '.join(f'**{code}** {meaning}' for code, meaning in codes)}.\n"
+    return text
+
+
+def cell(text: str) -> str:
+    """A description in a table of Markdown."""
+    return text.replace("|", r"\|").replace("{", "`{").replace("}", "}`")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
