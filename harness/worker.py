@@ -27,8 +27,7 @@ from harness.errors import (
 )
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
-from harness.execution.trainer import SpoiledError, say
-from harness.execution.worker_loop import Worker
+from harness.execution.worker_loop import SpoiledError, Worker, say
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.search.storage import address

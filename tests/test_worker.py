@@ -20,8 +20,7 @@ from harness.errors import StoreError
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
 from harness.execution.retry import renew
-from harness.execution.trainer import SpoiledError
-from harness.execution.worker_loop import FAILURES_ALLOWED
+from harness.execution.worker_loop import FAILURES_ALLOWED, SpoiledError
 from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import now

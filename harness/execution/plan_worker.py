@@ -14,8 +14,7 @@ from harness.execution.retry import renew
 from harness.execution.schedule import Course, standing, stuck
 from harness.execution.seed_check import SeedWatch
 from harness.execution.stages import begin, following, following_now
-from harness.execution.trainer import say
-from harness.execution.worker_loop import Worker
+from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec, run_id
 from harness.store.lease import Holder
@@ -52,7 +51,7 @@ class PlanWorker(Worker):
             made = job(self.plan, run, self.task)
             lease = self.store.take(run.id, self.watch)
             if lease is not None:
-                return partial(self.trainer.train, made, f"{run.variant}  seed {run.seed}", lease)
+                return partial(self.train, made, f"{run.variant}  seed {run.seed}", lease)
         return None
 
     def left(self) -> Sequence[bool]:

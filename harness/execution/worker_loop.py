@@ -5,23 +5,35 @@ Where work comes from is a subclass's: the runs of a plan, the trials of a searc
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.common.stopping import Stop
-from harness.errors import StoreError
+from harness.errors import Interrupted, StoreError
+from harness.execution import failures
+from harness.execution.attempt import AttemptOptions, Job, attempt
+from harness.execution.devices import cpus
 from harness.execution.options import WorkerOptions
-from harness.execution.trainer import Trainer, say
 from harness.experiment.plan import Plan
 from harness.store import atomic
-from harness.store.lease import Holder
-from harness.store.records import Store
+from harness.store.lease import Holder, Lease, SupersededError, Watch
+from harness.store.records import Result, Store
 from harness.tasks.protocol import Accelerator
+from harness.tracking.session import MirrorProcess
+
+Enough = Callable[[Sequence[Mapping[str, Any]]], bool]
 
 IDLE_S = 600.0  # how long to wait by default where what others train may bring more work
 FAILURES_ALLOWED = 30  # of the shared folder, in a row
+
+
+class SpoiledError(Exception):
+    """The accelerator is unusable by this process; the failed run's result is written."""
 
 
 class RetryBudget:
@@ -47,7 +59,7 @@ class RetryBudget:
 class Worker(ABC):
     """Trains what one source of work gives, one thing after the other. Any number of workers on any machines may share it.
 
-    `target` is the file of the plan or the search that the work comes from.
+    `target` is the file of the plan or the search that the work comes from; `device` holds unless the options name another one.
     """
 
     def __init__(
@@ -61,8 +73,9 @@ class Worker(ABC):
         here: Holder | None = None,
     ) -> None:
         self.store, self.options, self.stop = store, options, stop
-        self.trainer = Trainer(store, target, device, options, stop, here=here)
-        self.watch = self.trainer.watch
+        self.device = options.device or device
+        self.watch = Watch(options.timing, here or Holder.here())
+        self.mirror = MirrorProcess(store.paths, options.track, target, say)
 
     @abstractmethod
     def prepare(self) -> None:
@@ -111,9 +124,44 @@ class Worker(ABC):
                 budget.renew()
         return self.exit_code()
 
+    def train(self, job: Job, name: str, lease: Lease, enough: Enough = lambda _: False) -> Result | None:
+        """How the run ended; None where it did not: stopped, `enough` after some epoch, taken over, or it had ended before.
+
+        `name` is what lines about it call it. Releases the lease. Raises SpoiledError, and the HarnessError of a task that
+        cannot start.
+        """
+        options = self.options
+        with lease:
+            if self.store.result(job.run_id) is not None:
+                return None  # it ended between looking and taking
+            how = AttemptOptions(
+                device=self.device,
+                threads=options.threads or cpus(),
+                command=tuple(sys.argv),
+                keep_weights=options.keep == "weights",
+                checkpoint_every_s=options.checkpoint_every,
+                should_stop=self.stop,
+                enough=enough,
+            )
+            self.mirror.start()
+            say(f"{job.run_id}  {name}: begins")
+            try:
+                result = attempt(job, self.store.paths.run(job.run_id), lease, how)
+            except Interrupted as interrupted:
+                say(str(interrupted))
+                return None
+            except SupersededError as superseded:
+                say(f"{superseded}; leaving it")
+                return None
+        why = f" {result.reason}: {result.error}" if result.reason else ""
+        say(f"{job.run_id}  {name}: {result.state}{why}")
+        if result.state == "failed" and failures.spoils_the_process(result.error or ""):
+            raise SpoiledError(result.error)
+        return result
+
     def close(self) -> None:
-        """Let go of what shows the runs elsewhere."""
-        self.trainer.close()
+        """Let the mirror finish."""
+        self.mirror.close()
 
     def _nothing_to_wait_for(self, idle_s: float) -> bool:
         left = self.left()
@@ -122,3 +170,12 @@ class Worker(ABC):
             allowed = IDLE_S if self.expects_more() else 0.0
         # Before leaving, make sure that the others live: else what they train would be lost with them.
         return not left or (idle_s >= allowed and all(left))
+
+
+def say(text: str) -> None:
+    """A line for whoever watches the worker; without room for it on a full disk, the exit code still tells."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        # What is still in the buffer would be written again at exit, and its failure become the exit code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -61,16 +61,16 @@ def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, workers: in
     name = plan.selection.metric if plan.selection else next(iter(metrics))
     device, course = plan.accelerator, work.course
     view = progress(plan, name, metrics[name], store.paths, workers=workers, device=device, course=course)
-    watched = supervise(store, work, view, options, workers)
+    records, pool = supervise(store, work, view, options, workers)
     # Where the runs stand decides: a worker that was stopped left nothing undone if others trained its runs, and runs may be left
     # although no worker was stopped, because other commands had them.
     groups = plan.selection.groups if plan.selection else {label: (label,) for label in plan.variants}
     wanted = {one for label, group in groups.items() for one in group if not options.only or label in options.only}
-    states = {watched.state[run.id].state for run in course.asked(watched.state) if run.variant in wanted}
+    states = {records[run.id].state for run in course.asked(records) if run.variant in wanted}
     left = not states <= {"completed", "diverged", "failed"}
-    code = exit_code(watched.exit_code, left=left, failed=bool({"failed", "diverged"} & states))
+    code = exit_code(pool.exit_code, left=left, failed=bool({"failed", "diverged"} & states))
     report = write_report(plan.name, store.paths.root) if work.has_report else None
-    return PlanOutcome(code, watched.complaints, report, plan, watched.state), watched.stopped
+    return PlanOutcome(code, pool.complaints(), report, plan, records), pool.asked_to_stop
 
 
 class PlanRuns:

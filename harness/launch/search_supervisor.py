@@ -59,11 +59,11 @@ def _searched(store: Store, work: StudyTrials, options: WorkerOptions, workers: 
         with view:
             view.update(trials)
         return SearchOutcome(work.exit_code(EXIT_OK, trials), (), None, study, trials)
-    watched = supervise(store, work, view, options, workers)
-    code = work.exit_code(watched.exit_code, watched.state)
-    if watched.stopped and study.confirm is not None:
+    trials, pool = supervise(store, work, view, options, workers)
+    code = work.exit_code(pool.exit_code, trials)
+    if pool.asked_to_stop and study.confirm is not None:
         code = max(code, EXIT_INTERRUPTED, key=SEVERITY.index)  # the confirmation is still to come
-    return SearchOutcome(code, (*watched.complaints, *work.complaints), None, study, watched.state)
+    return SearchOutcome(code, (*pool.complaints(), *work.complaints), None, study, trials)
 
 
 def _confirmed(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
-from dataclasses import dataclass
-from types import FrameType, TracebackType
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
 from harness.errors import StoreError
 from harness.execution.options import WorkerOptions
@@ -41,36 +41,28 @@ class Work(Protocol[State]):
         """Whether workers that left because nothing was left are needed again."""
 
 
-@dataclass(frozen=True)
-class Watched(Generic[State]):
-    """What came of the workers: where the work stands, their gravest exit code, what stopped them, and whether a signal came."""
-
-    state: State
-    exit_code: int
-    complaints: tuple[str, ...]
-    stopped: bool
-
-
-def supervise(store: Store, work: Work[State], view: Progress[State], options: WorkerOptions, workers: int) -> Watched[State]:
-    """Train `work` in so many child workers until they have left.
+def supervise(
+    store: Store, work: Work[State], view: Progress[State], options: WorkerOptions, workers: int
+) -> tuple[State, Workers]:
+    """Train `work` in so many child workers until they have left: where it stands then, and the workers.
 
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     Raises HarnessError.
     """
     mirror = MirrorProcess(store.paths, options.track, work.target.path)
     pool = Workers(store, work.target, workers, work.accelerator, options.replaced(one_stage=True, track="none"))
-    with mirror, PassedOn(pool) as signals, pool, view:
+    with mirror, _passed_on(pool), pool, view:
         state = work.read()
         view.update(state)
         report = LiveReport(work.target.name, store.paths.root, work.finished(state), say) if work.has_report else None
         while True:
             alive = pool.poll()
-            if not signals.asked and work.needs_workers(state, pool):
+            if not pool.asked_to_stop and work.needs_workers(state, pool):
                 pool.refill()
             elif not alive:
                 break
             time.sleep(POLL_S)
-            if signals.asked:
+            if pool.asked_to_stop:
                 view.stopping()
             try:
                 state = work.read()
@@ -81,26 +73,15 @@ def supervise(store: Store, work: Work[State], view: Progress[State], options: W
                 report.update(work.finished(state))
         state = work.read()
         view.update(state)
-    return Watched(state, pool.exit_code, tuple(pool.complaints()), signals.asked)
+    return state, pool
 
 
-class PassedOn:
-    """While it lasts, signals that ask this process to stop are passed on to the workers; `asked` says that one came."""
-
-    def __init__(self, workers: Workers) -> None:
-        self.workers = workers
-        self.asked = False
-        self.before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> PassedOn:
-        for number in STOP_SIGNALS:
-            self.before[number] = signal.signal(number, self._stop)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for number, handler in self.before.items():
+@contextmanager
+def _passed_on(workers: Workers) -> Iterator[None]:
+    """While it lasts, signals that ask this process to stop are passed on to the workers."""
+    before = {number: signal.signal(number, lambda *_: workers.stop()) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
-
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked = True
-        self.workers.stop()

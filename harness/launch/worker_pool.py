@@ -119,6 +119,7 @@ class Workers:
         self.gpus = tuple(gpu_names(self.environment) if gpus is None else gpus)
         self._began = time.monotonic()
         self._children: list[_Child] = []
+        self.asked_to_stop = False
         self._stopping = False
 
     def __len__(self) -> int:
@@ -153,7 +154,7 @@ class Workers:
 
     def stop(self) -> None:
         """Ask the children to checkpoint and leave; asked again, they leave at once."""
-        self._stopping = True
+        self.asked_to_stop = self._stopping = True
         for child in self._children:
             if child.process.poll() is None:
                 child.process.send_signal(signal.SIGINT)
@@ -179,19 +180,18 @@ class Workers:
         """Where the children's own messages are."""
         return tuple(child.log for child in self._children)
 
-    def complaints(self) -> list[str]:
+    def complaints(self) -> tuple[str, ...]:
         """What stopped children: the last line that they wrote for people; of one that cannot start the last lines of its log."""
         told: dict[str, str] = {}  # the end of a log -> what is said of it, once for children that wrote the same
         for child in self._children:
             if child.code == EXIT_BAD_INPUT:
                 lines = child.log.read_bytes()[child.log_start :].decode(errors="replace").strip().splitlines()
-                for_people = lines and child.death is None and "Traceback (most recent call last):" not in lines
-                if for_people:
+                if lines and child.death is None and "Traceback (most recent call last):" not in lines:
                     told.setdefault(lines[-1], lines[-1])
                 else:
                     tail = lines[-LOG_LINES:]
                     told.setdefault("\n".join(tail), "\n".join([f"worker {child.number} {child.fate}; see {child.log}", *tail]))
-        return list(told.values())
+        return tuple(told.values())
 
     def __enter__(self) -> Workers:
         self.start()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from harness.common.yaml_nodes import from_plain
 from harness.errors import InputError, PlanChanged, Position
 from harness.execution.stages import begin, following, settle
-from harness.execution.trainer import say
+from harness.execution.worker_loop import say
 from harness.experiment.claims import Claim, Setting, digest, read_claim
 from harness.experiment.plan import Plan, Selection, stage_name
 from harness.experiment.study import Study, base_of, config_of, task_of

@@ -17,8 +17,7 @@ from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputErr
 from harness.execution.attempt import Job
 from harness.execution.options import WorkerOptions
 from harness.execution.retry import renew_run
-from harness.execution.trainer import say
-from harness.execution.worker_loop import Worker
+from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.experiment.study import Study, config_of, spec_of, task_of
@@ -60,7 +59,7 @@ class SearchWorker(Worker):
     def take(self) -> Callable[[], object] | None:
         """The next trial: one that the sampler proposes, or one that was given back."""
         taken = self.broker.ask(self.watch)
-        return None if taken is None else partial(self._train, taken)
+        return None if taken is None else partial(self._train_trial, taken)
 
     def left(self) -> Sequence[bool]:
         """The trials of others."""
@@ -105,7 +104,7 @@ class SearchWorker(Worker):
                 if any(renewed) or any(self.store.result(run) is None for run in trial.runs):
                     self.broker.retry(self.watch, trial)
 
-    def _train(self, taken: TrialLease) -> None:
+    def _train_trial(self, taken: TrialLease) -> None:
         with taken.lease:
             try:
                 ending = _Attempt(self, taken).ending()
@@ -184,7 +183,7 @@ class _Attempt:
             if lease is None:  # a plan asks for the same run
                 self.worker.stop.wait(self.worker.options.poll_s)
                 continue
-            self.worker.trainer.train(job, f"trial {self.taken.number}  seed {job.spec.seed}", lease, enough)
+            self.worker.train(job, f"trial {self.taken.number}  seed {job.spec.seed}", lease, enough)
             if self.pruned:
                 return None
         return self.store.result(job.run_id)

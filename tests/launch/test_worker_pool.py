@@ -103,7 +103,7 @@ def test_bad_input_comes_back_as_one_line_for_people(store, toy_plan, environmen
     store.save_plan(plan)
     with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
         assert workers.wait() == 2
-    assert workers.complaints() == ["no toys in the box; put some in"]
+    assert workers.complaints() == ("no toys in the box; put some in",)
 
 
 @pytest.fixture
