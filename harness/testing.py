@@ -1,7 +1,11 @@
 """A task -> whether it keeps the protocol: a contract suite that an author runs in tests of their own.
 
+    from harness.testing import check_task
+
     def test_my_task_keeps_the_contract():
         check_task(MY_TASK, Config(epochs=3))
+
+A task is written with what `harness` itself gives: `from harness import Metric, Task, Training`.
 
 It trains the configuration up to 15 times (13 with three epochs), so give it a small one.
 """

@@ -40,19 +40,16 @@ class Catalog:
 
     def load_plans(self) -> tuple[list[Plan], list[StoreError]]:
         """Every plan that can be read, by name; and what is wrong with each other file that should be one."""
-
-        def misnamed(name: str, own: str) -> str:
-            return f"{self.paths.plan(name)}: holds the plan {own!r}; name it {own}.json, or move it elsewhere"
-
-        return _load_each(self.plan_names(), self.load_plan, misnamed)
+        return _load_each(self.plan_names(), self.load_plan, self.paths.plan, "the plan {0!r}; name it {0}.json")
 
     def load_studies(self) -> tuple[list[Study], list[StoreError]]:
         """Every search that can be read, by name; and what is wrong with each other file that should be one."""
-
-        def misnamed(name: str, own: str) -> str:
-            return f"{self.paths.study(name).spec}: holds the search {own!r}; name its folder {own}, or move it elsewhere"
-
-        return _load_each(self.study_names(), self.load_study, misnamed)
+        return _load_each(
+            self.study_names(),
+            self.load_study,
+            lambda name: self.paths.study(name).spec,
+            "the search {0!r}; name its folder {0}",
+        )
 
     def confirmation(self, study: Study) -> list[Plan]:
         """The plans that confirm what the search has found, in their order, as far as they have begun. Raises StoreError."""
@@ -110,14 +107,15 @@ def _named(names: Iterable[str]) -> list[str]:
 
 
 def _load_each(
-    names: Iterable[str], load: Callable[[str], AskedT | None], misnamed: Callable[[str, str], str]
+    names: Iterable[str], load: Callable[[str], AskedT | None], path_of: Callable[[str], Path], holds: str
 ) -> tuple[list[AskedT], list[StoreError]]:
+    """`holds`: what a file of another name is said to hold, with {0} for the name."""
     found, errors = [], []
     for name in names:
         try:
             asked = load(name)
             if asked is not None and asked.name != name:
-                raise StoreError(misnamed(name, asked.name))
+                raise StoreError(f"{path_of(name)}: holds {holds.format(asked.name)}, or move it elsewhere")
         except StoreError as error:
             errors.append(error)
         else:

@@ -49,8 +49,10 @@ def test_runs_by_which_a_setting_is_chosen_are_no_evidence(toy_plan: PlanMaker) 
     plan = toy_plan()
     fields = {"metric": "score", "goal": "maximize", "groups": {"base": ("base",)}, "seeds": 1}
     then = renamed(plan, "toys", plan.created, runs=())
-    tuning = renamed(plan, "toys.tuning", plan.created, selection=Selection(**fields, settings={"base": {"lr": 1}}, then=then))
-    top = renamed(plan, "toys.top", plan.created, selection=Selection(**fields, settings={}, then=then))
+    tuning = renamed(
+        plan, "toys.tuning", plan.created, stage="tuning", selection=Selection(**fields, settings={"base": {"lr": 1}}, then=then)
+    )
+    top = renamed(plan, "toys.top", plan.created, stage="top", selection=Selection(**fields, settings={}, then=then))
     assert page(plan.runs[0].id, spec(), [tuning], None, FOLDER).tags == ("tuning",)
     assert page(plan.runs[0].id, spec(), [top], None, FOLDER).tags == ("search",)
     assert page(plan.runs[0].id, spec(), [top, plan], None, FOLDER).tags[-1] == "evidence"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+
+from harness.experiment.claims.model import COMPARISONS
 
 Label = Annotated[str, Field(min_length=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -26,27 +28,10 @@ class Comparison(Written):
     margin: float | None = Field(None, gt=0, description="a difference below this does not matter; default: the file's")
 
 
-Variants = Label | Annotated[tuple[Label, ...], Field(min_length=1)]
-
-
-class Improves(Comparison):
-    improves: Variants
-
-
-class Worsens(Comparison):
-    worsens: Variants
-
-
-class Equivalent(Comparison):
-    equivalent: Variants
-
-
-class NoGain(Comparison):
-    no_gain: Variants
-
-
-class NoLoss(Comparison):
-    no_loss: Variants
+def _comparison(kind: str) -> type[Comparison]:
+    """The comparison whose variants stand under the key `kind`."""
+    variants: Any = {kind: (Label | Annotated[tuple[Label, ...], Field(min_length=1)], ...)}
+    return create_model(kind.title().replace("_", ""), __base__=Comparison, **variants)
 
 
 class Contrast(Written):
@@ -97,11 +82,7 @@ class AtMost(Written):
 
 
 KINDS: Mapping[str, type[Written]] = {
-    "improves": Improves,
-    "worsens": Worsens,
-    "equivalent": Equivalent,
-    "no_gain": NoGain,
-    "no_loss": NoLoss,
+    **{kind: _comparison(kind) for kind in COMPARISONS},
     "best_in_range": BestInRange,
     "declines_beyond": DeclinesBeyond,
     "no_proportional_gain": NoProportionalGain,
