@@ -90,7 +90,7 @@ def test_a_tuning_that_cannot_end_says_what_is_missing_and_the_way_on(tuned: Pat
     out, err = capsys.readouterr()
     assert out == ""
     assert "tuned@broken.tuning: 5 of 8 runs still to train, 3 runs failed and must be tried again; the evidence waits" in err
-    assert "once mended, the same command with --retry failed trains them again" in err
+    assert "after fixing the cause, the same command with --retry failed trains them again" in err
     assert main([tuned.name, "--profile", "broken", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["choices"] == []
     assert status.main(["tuned@broken"]) == 0

@@ -161,7 +161,7 @@ def test_a_worker_trains_on_what_was_planned_for_unless_told_otherwise(store, to
         (["--retry", "completed"], "invalid value for --retry: 'completed'; choose from failed, diverged"),
         (["--keep", "everything"], "invalid value for --keep: 'everything'; choose from weights"),
         (["--idle", "soon"], "invalid value for --idle: 'soon' is no duration"),
-        (["--only", "worse"], "--only: no variant 'worse'; did you mean base?"),
+        (["--only", "worse"], "--only: no variant 'worse'; allowed: base"),
         (["--track", "paper"], "invalid value for --track: 'paper'; choose from auto, wandb, none"),
         (["--threads", "0"], "'--threads': "),
         (["--nonsense"], "No such option"),

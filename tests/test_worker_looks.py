@@ -123,7 +123,7 @@ def test_a_failed_run_holds_its_look_and_a_retry_goes_on(
     write_run(store, plan, plan.runs[1], [], state="failed", reason="oom", error="MemoryError: no room for toys")
     assert worker.main([path]) == 1
     assert trained(store) == {run.id for run in plan.runs if run.seed < 3}
-    assert "failed runs hold the look at 3 seeds; once mended: --retry failed" in capsys.readouterr().err
+    assert "failed runs hold the look at 3 seeds; after fixing the cause: --retry failed" in capsys.readouterr().err
     assert worker.main([path, "--retry", "failed"]) == 0
     assert sorted(trained(store)) == sorted(alone(plan)[0])
     assert said(plan, records_of(store, plan)) == [("supported", 5)]

@@ -109,9 +109,9 @@ class PlanWorker(Worker):
         name, reach = self.plan.name, self.course.reach(records)
         if example := stuck(self.plan, records):
             say(f"{name}: every run so far failed in the same way ({example.error}); the rest was not started")
-            say(f"see {self.store.paths.run(example.id).log}; once mended: --retry failed")
+            say(f"see {self.store.paths.run(example.id).log}; after fixing the cause: --retry failed")
         elif reach.held:
-            say(f"{name}: failed runs hold the look at {reach.horizon} seeds; once mended: --retry failed")
+            say(f"{name}: failed runs hold the look at {reach.horizon} seeds; after fixing the cause: --retry failed")
         elif reach.final and reach.horizon < self.plan.looks[-1]:
             say(f"{name}: every claim is decided at {reach.horizon} of {self.plan.looks[-1]} seeds; the rest is not trained")
 

@@ -107,7 +107,7 @@ class PlanOutcome(Outcome):
             lines.append(
                 f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {quote(str(results))}"
             )
-            lines.append("once mended, the same command with --retry failed trains them again")
+            lines.append("after fixing the cause, the same command with --retry failed trains them again")
         return lines
 
 
@@ -148,7 +148,7 @@ class SearchOutcome(Outcome):
         if failed:
             see = f"harness status {self.study.name} --results {quote(str(results))}"
             lines.append(f"{failed} of {len(own)} trials failed; see: {see}")
-            retry = "once mended, the same command with --retry failed tries them again"
+            retry = "after fixing the cause, the same command with --retry failed tries them again"
             lines.append(retry if any(trial.retriable for trial in own) else NEVER_MEASURED)
         return lines
 

@@ -80,7 +80,7 @@ class SearchWorker(Worker):
             say(
                 f"{self.broker.study.name}: every trial so far failed in the same way ({example.reason}); no further one is begun"
             )
-            say("once mended: --retry failed" if example.retriable else NEVER_MEASURED)
+            say("after fixing the cause: --retry failed" if example.retriable else NEVER_MEASURED)
         return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in own) else EXIT_OK
 
     def following(self) -> Plan | None:

@@ -1,0 +1,101 @@
+"""The loop of a worker, with work that is no plan's and no search's."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.common.stopping import Stop
+from harness.errors import EXIT_OK, StoreError
+from harness.execution import worker_loop
+from harness.execution.options import WorkerOptions
+from harness.execution.worker_loop import RetryBudget, Worker
+from harness.experiment.plan import Plan
+from harness.store import atomic
+from harness.store.records import Store
+
+
+def away(number: int = errno.EIO) -> StoreError:
+    """What a shared folder gives that is away."""
+    try:
+        raise OSError(number, os.strerror(number))
+    except OSError as error:
+        found = atomic.unusable(Path("lease.1"), "be read", error)
+        found.__cause__ = error
+        return found
+
+
+class Errands(Worker):
+    """Does what is on its list, and notes it."""
+
+    def __init__(
+        self, store: Store, errands: Sequence[Exception | None], others: Sequence[Sequence[bool]] = (), idle: float = 0.0
+    ) -> None:
+        super().__init__(store, "cpu", WorkerOptions(track="none", poll_s=0.001, idle=idle), Stop())
+        self.errands, self.others, self.done = list(errands), list(others), 0
+
+    def prepare(self) -> None:
+        assert self.done == 0
+
+    def take(self) -> Callable[[], object] | None:
+        return self.run if self.errands else None
+
+    def run(self) -> None:
+        if (error := self.errands.pop(0)) is not None:
+            raise error
+        self.done += 1
+
+    def left(self) -> Sequence[bool]:
+        return self.others.pop(0) if self.others else []
+
+    def expects_more(self) -> bool:
+        return False
+
+    def exit_code(self) -> int:
+        return EXIT_OK
+
+    def following(self) -> Plan | None:
+        return None
+
+
+def test_a_worker_does_all_there_is_and_leaves(store: Store) -> None:
+    worker = Errands(store, [None] * 3)
+    assert worker.work() == EXIT_OK
+    assert worker.done == 3
+
+
+def test_a_worker_stays_while_others_may_be_dead_and_leaves_once_they_are_known_to_live(store: Store) -> None:
+    worker = Errands(store, [], others=[[False], [True, False], [True, True], [False]])
+    worker.work()
+    assert worker.others == [[False]]
+
+
+def test_a_worker_that_is_to_wait_stays_although_others_live(store: Store) -> None:
+    worker = Errands(store, [], others=[[True]] * 3, idle=600.0)
+    worker.work()
+    assert worker.others == []
+
+
+def test_a_worker_that_is_asked_to_stop_takes_nothing_more(store: Store) -> None:
+    worker = Errands(store, [None])
+    worker.stop.ask()
+    worker.work()
+    assert worker.done == 0
+
+
+def test_a_folder_that_is_away_now_and_then_ends_no_worker(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_loop, "FAILURES_ALLOWED", 2)
+    worker = Errands(store, [away(), away(), None] * 3)
+    worker.work()
+    assert worker.done == 3
+    with pytest.raises(StoreError):
+        Errands(store, [away()] * 3).work()
+
+
+def test_a_full_disk_is_not_waited_for() -> None:
+    assert RetryBudget().allows(away(errno.ESTALE))
+    assert not RetryBudget().allows(away(errno.ENOSPC))
