@@ -86,7 +86,7 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
     lines: list[RenderableType] = [_ClaimLines(tuple(entries))]
     if judgement.holding:
         held = ", ".join(f"{variant} seed {seed}" for variant, seed in judgement.holding)
-        advice = "after fixing the cause, continue with the same command and --retry failed"
+        advice = "after fixing the cause: --retry failed"
         lines.append(Sentence(f"held by failed runs: {held}; {advice}", WARNING))
     return Group(*lines)
 

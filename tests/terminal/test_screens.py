@@ -1,6 +1,6 @@
 """The screens: golden ones for each kind, narrow terminals, pipes, and text that must do no harm.
 
-After a wanted change: REGENERATE=1 python -m pytest tests/test_console.py, then look at the difference in tests/golden.
+After a wanted change: REGENERATE=1 python -m pytest tests/terminal, then look at the difference in tests/golden.
 """
 
 from __future__ import annotations

@@ -110,10 +110,7 @@ def test_a_claim_keeps_what_it_said_when_it_was_decided() -> None:
 
 def test_a_failed_run_that_holds_a_look_is_named_with_the_way_on() -> None:
     text = shown(looking(), {"base": BASE[:5], "leaky_relu": [*EIGHT["leaky_relu"][:4], "failed"]})
-    assert (
-        "held by failed runs: leaky_relu seed 4; after fixing the cause, continue with the same command and --retry failed"
-        in text
-    )
+    assert "held by failed runs: leaky_relu seed 4; after fixing the cause: --retry failed" in text
 
 
 def test_a_claim_made_after_runs_is_flagged_on_its_line() -> None:
