@@ -44,7 +44,7 @@ class Runs:
         self._known_trials: set[int] = set()
         plan = None if self._search else store.load_plan(target.stem)
         self._ids = list(dict.fromkeys(run.id for run in plan.runs)) if plan else []
-        self._next = 0
+        self._next = -1
         self._seen: dict[str, tuple[int, int]] = {}  # when the folder last changed, and how often it was seen so
 
     def ids(self) -> Sequence[str]:

@@ -94,9 +94,10 @@ class MirrorProcess:
             return
         process, self.process = self.process, None
         assert process.stdin is not None
-        with suppress(OSError):  # the mirror is gone, or a task that tidies up has closed the pipe
-            # The pipe's end would not do: processes that a task has started may hold it open.
+        # The mirror may be gone, or a task that tidies up has closed the pipe; one that started processes may hold it open.
+        with suppress(OSError):
             os.write(process.stdin.fileno(), b"\n")
+        with suppress(OSError):
             process.stdin.close()
         try:
             process.wait(self.limits.closing_s + 1)

@@ -23,7 +23,7 @@ def plan(store: Store, toy_plan: PlanMaker) -> Plan:
     """Two runs that were trained offline."""
     made = toy_plan(seeds=2)
     train(store, made, keep_weights=True)
-    show(store, [run.id for run in made.runs], kind="offline")
+    show(store, made, kind="offline")
     return made
 
 
