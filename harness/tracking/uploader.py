@@ -243,11 +243,12 @@ class RunLocks:
                 atomic.make_folder(self._path.parent)
                 self._file = self._path.open("ab")
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(run_id, 16))
+            self._held.add(run_id)
         except (BlockingIOError, PermissionError):
+            self.release(run_id)
             return False
         except (OSError, StoreError):
-            return True
-        self._held.add(run_id)
+            self.release(run_id)
         return True
 
     def release(self, run_id: str) -> None:

@@ -116,7 +116,7 @@ class ToyClient:
         self.rows: dict[str, int] = {}
         self.states: dict[str, str] = {}
         self.opened: list[str] = []
-        self.hardware: object = None
+        self.hardware: dict[str, object] = {}
         self.asked: list[str] = []
         self.uploads: list[str] = []
         self.refuses: set[str] = set()
@@ -128,7 +128,7 @@ class ToyClient:
             raise UnreachableError("no answer within 12 s")
         self.opened.append(page.id)
         self.states[page.id] = "running"
-        self.hardware = hardware
+        self.hardware[page.id] = hardware
         return ToyRun(self, page.id, online)
 
     def rows_at(self, path: str) -> int:

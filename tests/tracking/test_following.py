@@ -22,7 +22,7 @@ from harness.store.trialruns import write_trial_runs
 from harness.tracking.client import Hardware
 from harness.tracking.mirror import Mirror, Runs
 from harness.tracking.session import Session
-from harness.tracking.uploader import RunLocks, Uploader
+from harness.tracking.uploader import Uploader
 
 
 def session(plan: Plan) -> Session:
@@ -158,7 +158,8 @@ def test_the_gpus_shown_are_those_of_the_worker(store: Store, plan: Plan, mirror
         with in_training(store, run_id, child(worker.pid)):
             mirror.look()
         worker.kill()
-    assert client.hardware == Hardware(worker.pid, (1, 0))
+    mirror.finish()
+    assert client.hardware[run_id] == Hardware(worker.pid, (1, 0))
 
 
 LOCKS = """
@@ -166,7 +167,8 @@ import sys
 from pathlib import Path
 from harness.store.paths import Paths
 from harness.tracking.uploader import RunLocks
-print(RunLocks(Paths(Path(sys.argv[1]))).take(sys.argv[2]), flush=True)
+locks = RunLocks(Paths(Path(sys.argv[1])))
+print(locks.take(sys.argv[2]), flush=True)
 sys.stdin.read()
 """
 
@@ -179,7 +181,6 @@ def test_a_run_that_another_process_delivers_is_left_to_it_until_it_ends(
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "True\n"
-        assert RunLocks(store.paths).take(first) is False
         mirror.look()
         assert client.opened == rest
         other.kill()
