@@ -45,9 +45,12 @@ def client() -> ToyClient:
 @pytest.fixture
 def mirror(store: Store, plan: Plan, client: ToyClient) -> Mirror:
     """A mirror in a process that is not the one of the workers."""
-    made = Mirror(store, session(plan), Uploader(store, client, print))  # type: ignore[arg-type]  # a toy
-    made._here = Holder.model_validate({**dict(Holder.here()), "pid": 1})
-    return made
+    return toy_mirror(store, plan, client)
+
+
+def toy_mirror(store: Store, plan: Plan, client: ToyClient) -> Mirror:
+    here = Holder.model_validate({**dict(Holder.here()), "pid": 1})
+    return Mirror(store, session(plan), Uploader(store, client, print), here)  # type: ignore[arg-type]  # a toy
 
 
 def test_many_runs_are_looked_at_in_turn_and_only_what_changed_is_told(store: Store, toy_plan: PlanMaker) -> None:
@@ -141,9 +144,7 @@ def test_a_result_that_is_set_aside_begins_nothing(store: Store, toy_plan: PlanM
     plan = toy_plan({"bad": {"fail_at": 3}})
     train(store, plan)
     renew(store, plan, Watch(Timing(), Holder.here()), frozenset({"failed"}), "9999")
-    mirror = Mirror(store, session(plan), Uploader(store, client, print))  # type: ignore[arg-type]  # a toy
-    mirror._here = Holder.model_validate({**dict(Holder.here()), "pid": 1})
-    mirror.finish()
+    toy_mirror(store, plan, client).finish()
     assert store.result(plan.runs[0].id) is None
     assert not client.opened
 
