@@ -31,7 +31,6 @@ class Limits(BaseModel):
     confirm_after_s: tuple[float, ...] = (0.0, 1.0, 2.0)  # W&B counts rows a little after it took them
     offline_for_s: float = 600.0  # after trouble with the server, runs that begin are written to disk
     closing_s: float = 15.0  # for the mirror to finish everything, then it is killed
-    send_every_s: float | None = None  # wandb sends rows; None: at its own interval, 15 s
 
 
 class UnreachableError(Exception):
@@ -136,7 +135,6 @@ class Client:
             finish_timeout_raises=True,
             # What a kill loses of a run's file; all of it can be written again from metrics.jsonl.
             x_transaction_log_flush_interval=1.0,
-            x_file_stream_transmit_interval=self.limits.send_every_s,
             x_disable_stats=hardware is None,
             x_stats_pid=hardware.pid if hardware else os.getpid(),
             x_stats_gpu_device_ids=list(hardware.gpus) if hardware and hardware.gpus else None,

@@ -88,9 +88,8 @@ def mirrored_runs(store: Store) -> list[str]:
     """Every run that was to be mirrored, sorted: also those that a mirror which was killed did not see."""
     found = {path.stem for path in store.paths.wandb.glob("runs/*.json")}
     for file in store.paths.tracking_sessions.glob("*.json"):
-        with suppress(
-            StoreError, FileNotFoundError
-        ):  # its mirror ends just now; or its plan cannot be read, which is told elsewhere
+        # Its mirror may end just now, or its plan be unreadable, which is told elsewhere.
+        with suppress(StoreError, FileNotFoundError):
             session = atomic.read_json(file, Session)
             runs = (run_id for run_id in Runs(store, session).ids() if run_id not in found)
             found |= {run_id for run_id in runs if session.worker(lease.newest(store.paths.run(run_id).folder))}

@@ -44,7 +44,7 @@ class Runs:
         self._known_trials: set[int] = set()
         plan = None if self._search else store.load_plan(target.stem)
         self._ids = list(dict.fromkeys(run.id for run in plan.runs)) if plan else []
-        self._next = 0
+        self._next = -1
         self._seen: dict[str, tuple[int, int]] = {}  # when the folder last changed, and how often it was seen so
 
     def ids(self) -> Sequence[str]:
@@ -80,10 +80,10 @@ class Runs:
 class Mirror:
     """Follows the runs of a session by their files."""
 
-    def __init__(self, store: Store, session: Session, uploader: Uploader) -> None:
+    def __init__(self, store: Store, session: Session, uploader: Uploader, here: Holder | None = None) -> None:
         self.store, self.session, self.uploader = store, session, uploader
         self.runs = Runs(store, session)
-        self._here = Holder.here()
+        self._here = here or Holder.here()
         self._watched: set[str] = set()  # looked at each time: runs in training, and those that another process delivers
         self._shown: dict[str, int] = {}  # open runs, by their leases' numbers
         self._done: dict[str, int] = {}  # leases that are dealt with

@@ -20,7 +20,6 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict
 
 from harness.common import python_command
-from harness.errors import StoreError
 from harness.store import atomic
 from harness.store.lease import Holder, Seen
 from harness.store.paths import Paths
@@ -73,8 +72,8 @@ class MirrorProcess:
         words = [str(self.paths.root), written.name, self._kind, self.limits.model_dump_json()]
         log = self.paths.wandb / "mirror.log"
         try:
-            atomic.make_folder(written.parent)
-            atomic.write_json(written, session)
+            written.parent.mkdir(parents=True, exist_ok=True)
+            written.write_bytes(atomic.to_json(session))  # in microseconds: after a crash of the machine a torn one says as much
             # It leads a session of its own, so that Ctrl-C does not reach it.
             with log.open("ab") as output:
                 self.process = subprocess.Popen(
@@ -84,7 +83,7 @@ class MirrorProcess:
                     stderr=output,
                     start_new_session=True,
                 )
-        except (StoreError, OSError) as error:
+        except OSError as error:
             self._kind = "none"
             self.say(f"W&B: {error}; runs are not mirrored, `harness sync NAME` delivers them later")
 
@@ -94,9 +93,10 @@ class MirrorProcess:
             return
         process, self.process = self.process, None
         assert process.stdin is not None
-        with suppress(OSError):  # the mirror is gone, or a task that tidies up has closed the pipe
-            # The pipe's end would not do: processes that a task has started may hold it open.
+        # The mirror may be gone, or a task that tidies up has closed the pipe; one that started processes may hold it open.
+        with suppress(OSError):
             os.write(process.stdin.fileno(), b"\n")
+        with suppress(OSError):
             process.stdin.close()
         try:
             process.wait(self.limits.closing_s + 1)

@@ -234,6 +234,7 @@ class RunLocks:
     def __init__(self, paths: Paths) -> None:
         self._path = paths.wandb / "runs.lock"
         self._file: IO[bytes] | None = None
+        self._held: set[str] = set()
 
     def take(self, run_id: str) -> bool:
         """False while another process has it. A file system without locks refuses nobody."""
@@ -242,16 +243,22 @@ class RunLocks:
                 atomic.make_folder(self._path.parent)
                 self._file = self._path.open("ab")
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(run_id, 16))
+            self._held.add(run_id)
         except (BlockingIOError, PermissionError):
+            self.release(run_id)
             return False
         except (OSError, StoreError):
-            return True
+            self.release(run_id)
         return True
 
     def release(self, run_id: str) -> None:
         """Let others have it."""
-        if self._file is not None:
+        self._held.discard(run_id)
+        if self._file is not None and self._held:
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, int(run_id, 16))
+        elif self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class _Plans:

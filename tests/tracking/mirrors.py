@@ -6,21 +6,26 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from conftest import TESTS
-from harness.tracking.feed import Feed, MirrorProcess, end_session
 from runfile import rows as rows_in
 
 from harness.common.stopping import Stop
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
 from harness.experiment.plan import Plan
-from harness.store.records import Store, read_rows
-from harness.tracking.login import Choice
+from harness.store.lease import Holder, Lease, Timing, Watch
+from harness.store.records import Store, read_rows, write_rows
+from harness.tracking.client import Limits, UnreachableError
+from harness.tracking.page import Ending, Page
+from harness.tracking.session import MirrorProcess, end_session
+
+QUICK = Limits(poll_s=0.05, confirm_after_s=(0.0, 0.2, 0.5, 1.0))
+OTHER = Holder(host="gpu07", machine="another", pid=1, process_start="1")
 
 
 def train(store: Store, plan: Plan, **options: Any) -> None:
@@ -31,31 +36,106 @@ def train(store: Store, plan: Plan, **options: Any) -> None:
 
 @contextmanager
 def mirror(
-    store: Store, kind: str = "online", environment: Mapping[str, str] | None = None
-) -> Iterator[tuple[Feed, MirrorProcess]]:
-    """A mirror process and the way to talk to it; closed, or else ended, with the test."""
-    os.environ |= {"WANDB_MODE": "online", **(environment or {}), "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
-    started = MirrorProcess.start(store.paths, Choice(kind, "by the test"))  # type: ignore[arg-type]
-    closed = False
+    store: Store, target: Plan | Path, kind: str = "online", environment: Mapping[str, str] | None = None, limits: Limits = QUICK
+) -> Iterator[MirrorProcess]:
+    """A mirror of the runs that this process trains; closed, or else killed, with the test."""
+    os.environ |= {**(environment or {}), "WANDB_MODE": kind, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+    path = target if isinstance(target, Path) else store.paths.plan(target.name)
+    started = MirrorProcess(store.paths, "auto", path, limits=limits)
+    started.start()
+    process = started.process
+    assert process is not None
     try:
-        yield Feed(started.descriptor), started
+        yield started
         started.close()
-        closed = True
     finally:
-        if not closed:
-            end_session(started.process)
+        if process.poll() is None:
+            end_session(process)
 
 
-def show(store: Store, run_ids: Iterable[str], kind: str = "online", environment: Mapping[str, str] | None = None) -> None:
-    """Have ended runs mirrored, as if they had been trained meanwhile."""
-    with mirror(store, kind, environment) as (feed, _):
-        for run_id in run_ids:
-            begin(feed, run_id)
-            feed.send({"end": run_id})
+def show(
+    store: Store, target: Plan | Path, kind: str = "online", environment: Mapping[str, str] | None = None, **limits: Any
+) -> None:
+    """Have ended runs of a plan or a search mirrored, as if they had been trained meanwhile."""
+    with mirror(store, target, kind, environment, Limits(**{**dict(QUICK), **limits})):
+        pass
 
 
-def begin(feed: Feed, run_id: str) -> None:
-    feed.send({"run": run_id, "pid": os.getpid(), "gpus": ""})
+def in_training(store: Store, run_id: str, by: Holder | None = None) -> Lease:
+    """A run's lease, held by this process or another one; released when it is left as a context."""
+    lease = store.take(run_id, Watch(Timing(), by or Holder.here()))
+    assert lease is not None
+    return lease
+
+
+def unended(store: Store, run_id: str, rows: int) -> list[dict[str, Any]]:
+    """As if the run stood after `rows` epochs; returns all rows."""
+    paths = store.paths.run(run_id)
+    whole = read_rows(paths.metrics)
+    paths.result.replace(paths.result.with_suffix(".kept"))
+    write_rows(paths.metrics, whole[:rows])
+    return whole
+
+
+def ended(store: Store, run_id: str, rows: list[dict[str, Any]]) -> None:
+    """As if the run had ended with these rows."""
+    paths = store.paths.run(run_id)
+    write_rows(paths.metrics, rows)
+    paths.result.with_suffix(".kept").replace(paths.result)
+
+
+class ToyRun:
+    """A run of the toy client: what it was given."""
+
+    def __init__(self, client: ToyClient, run_id: str, online: bool) -> None:
+        self.client, self.path, self.online = client, run_id, online
+        self.url = f"https://wandb.test/{run_id}"
+        self.rows_there = client.rows.setdefault(run_id, 0)
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        assert row
+        self.client.rows[self.path] += 0 if self.path in self.client.short else 1
+
+    def finish(self, ending: Ending) -> None:
+        self.client.states[self.path] = ending.summary["state"]
+
+    def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:
+        assert files[0].is_file()
+        self.client.asked.append(name)
+        if kind in self.client.refuses:
+            raise UnreachableError(f"no space for {name}")
+        self.client.uploads.append(name)
+
+
+class ToyClient:
+    """Takes runs, but for those that it does not open, whose rows it loses, and for kinds of files that it refuses."""
+
+    limits = Limits(confirm_after_s=(0.0,))  # the toy counts rows as it takes them
+
+    def __init__(self) -> None:
+        self.rows: dict[str, int] = {}
+        self.states: dict[str, str] = {}
+        self.opened: list[str] = []
+        self.hardware: dict[str, object] = {}
+        self.asked: list[str] = []
+        self.uploads: list[str] = []
+        self.refuses: set[str] = set()
+        self.short: set[str] = set()
+        self.closed: set[str] = set()
+
+    def open(self, page: Page, online: bool, hardware: object) -> ToyRun:
+        if page.id in self.closed:
+            raise UnreachableError("no answer within 12 s")
+        self.opened.append(page.id)
+        self.states[page.id] = "running"
+        self.hardware[page.id] = hardware
+        return ToyRun(self, page.id, online)
+
+    def rows_at(self, path: str) -> int:
+        return self.rows[path]
+
+    def mark_delivered(self, run_id: str) -> None:
+        """There are no offline folders."""
 
 
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -2,77 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from conftest import PlanMaker
-from mirrors import train
+from mirrors import ToyClient, train
 
 from harness.experiment.plan import Plan
 from harness.store.records import Store
 from harness.tracking import delivery
-from harness.tracking.client import UnreachableError
 from harness.tracking.deliver import deliver, survey
-from harness.tracking.page import Ending, Page
 
 KINDS = ("weights", "predictions")
-
-
-class ToyRun:
-    """A run of the toy client: what it was given."""
-
-    online = True
-
-    def __init__(self, client: ToyClient, run_id: str) -> None:
-        self.client, self.path = client, run_id
-        self.url = f"https://wandb.test/{run_id}"
-        self.rows_there = client.rows.setdefault(run_id, 0)
-
-    def log(self, row: Mapping[str, Any]) -> None:
-        assert row
-        self.client.rows[self.path] += 0 if self.path in self.client.short else 1
-
-    def finish(self, ending: Ending) -> None:
-        assert ending.exit_code == 0
-
-    def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:
-        assert files[0].is_file()
-        self.client.asked.append(name)
-        if kind in self.client.refuses:
-            raise UnreachableError(f"no space for {name}")
-        self.client.uploads.append(name)
-
-
-class ToyClient:
-    """Takes runs, but for those that it does not open, whose rows it loses, and for kinds of files that it refuses."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, int] = {}
-        self.asked: list[str] = []
-        self.uploads: list[str] = []
-        self.refuses: set[str] = set()
-        self.short: set[str] = set()
-        self.closed: set[str] = set()
-
-    def open(self, page: Page, online: bool, hardware: object) -> ToyRun:
-        assert (online, hardware) == (True, None)
-        if page.id in self.closed:
-            raise UnreachableError("no answer within 12 s")
-        return ToyRun(self, page.id)
-
-    def rows_at(self, path: str) -> int:
-        return self.rows[path]
-
-    def mark_delivered(self, run_id: str) -> None:
-        """There are no offline folders."""
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The toy counts rows as it takes them: nothing comes of asking again."""
-    monkeypatch.setattr("harness.tracking.mirror.CONFIRM_AFTER_S", (0.0,))
 
 
 @pytest.fixture

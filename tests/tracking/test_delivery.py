@@ -9,7 +9,7 @@ from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows
-from harness.tracking.delivery import Delivery, arrived, link, load, mark, outdated, row_digest, row_digests, save
+from harness.tracking.delivery import Delivery, arrived, link, load, outdated, row_digest, row_digests, save
 
 
 def test_an_epoch_trained_again_counts_as_the_same_whatever_time_it_took() -> None:
@@ -59,12 +59,3 @@ def test_the_pages_address_is_written_under_the_runs_lease(store: Store, toy_pla
         assert not link(store, run_id, "https://wandb.ai/x", watch)
     assert link(store, run_id, "https://wandb.ai/x", watch)
     assert atomic.read_json(store.paths.run(run_id).provenance, Provenance).url == "https://wandb.ai/x"
-
-
-def test_a_mark_says_that_a_run_is_to_be_mirrored_and_forgets_nothing(store: Store) -> None:
-    run_id = "0" * 12
-    mark(store.paths, run_id)
-    assert load(store.paths, run_id) == Delivery()
-    save(store.paths, run_id, Delivery(url="https://wandb.ai/x"))
-    mark(store.paths, run_id)
-    assert load(store.paths, run_id) == Delivery(url="https://wandb.ai/x")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TESTS, PlanMaker
-from mirrors import begin, measured, mirror, offline_rows, show, train, until
+from mirrors import OTHER, QUICK, ended, in_training, measured, mirror, offline_rows, show, train, unended, until
 from runfile import exit_code
 from wandb_server import ENTITY, KEY, PROJECT, Server
 
@@ -22,7 +22,8 @@ from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows, write_rows
 from harness.store.trialruns import write_trial_runs
 from harness.tracking import delivery
-from harness.tracking.feed import end_session
+from harness.tracking.client import Limits
+from harness.tracking.session import MirrorProcess, end_session
 
 SECRET = "ghp_0123456789abcdefghij"
 
@@ -56,7 +57,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory, toy_plans: PlanMaker) -> Ite
         try:
             os.environ["GITHUB_TOKEN"] = SECRET
             train(store, plan)
-            show(store, [run.id for run in plan.runs], environment=server.environment())
+            show(store, plan, environment=server.environment())
             yield Shown(store, server, plan, here)
         finally:
             os.chdir(back)
@@ -84,7 +85,7 @@ def test_the_trials_of_a_search_are_grouped_by_its_name(store: Store, toy_plan: 
     (run_id,) = (run.id for run in plan.runs)
     write_trial_runs(store.paths.study("search"), 12, [run_id])
     with Server() as server:
-        show(store, [run_id], environment=server.environment())
+        show(store, store.paths.study("search").spec, environment=server.environment())
         told = server.runs[run_id].told
     assert (told["displayName"], told["groupName"], told["jobType"]) == ("trial 12 · 0", "search", "trial 12")
 
@@ -142,7 +143,7 @@ def test_offline_files_hold_the_rows_once_each_also_after_a_restart(store: Store
     plan = toy_plan({"base": {"epochs": 4}, "bad": {"fail_at": 3}})
     train(store, plan)
     for _ in range(2):
-        show(store, [run.id for run in plan.runs], kind="offline")
+        show(store, plan, kind="offline")
     for run in plan.runs:
         assert offline_rows(store, run.id) == [measured(store, run.id)]
         (file,) = store.paths.wandb.glob(f"offline-run-*/run-{run.id}.wandb")
@@ -154,12 +155,12 @@ def test_runs_on_a_gpu_are_followed_with_its_load(store: Store, toy_plan: PlanMa
     plan = toy_plan()
     train(store, plan)
     run_id = plan.runs[0].id
+    unended(store, run_id, 3)
     path = store.paths.run(run_id).provenance
     origin = atomic.read_json(path, Provenance)
     atomic.write_json(path, Provenance.model_validate({**dict(origin), "accelerator": "cuda"}))
-    with mirror(store, "offline") as (feed, _):
-        feed.send({"run": run_id, "pid": os.getpid(), "gpus": "1,0"})
-    assert offline_rows(store, run_id) == [measured(store, run_id)]
+    with in_training(store, run_id), mirror(store, plan, "offline"):
+        until(lambda: offline_rows(store, run_id) == [measured(store, run_id)])
     assert (store.paths.wandb / "mirror.log").read_text() == ""
 
 
@@ -167,32 +168,46 @@ def test_a_kill_of_the_mirror_leaves_every_row_on_disk(store: Store, toy_plan: P
     plan = toy_plan({"base": {"epochs": 4}})
     train(store, plan)
     run_id = plan.runs[0].id
-    with mirror(store, "offline") as (feed, started):
-        begin(feed, run_id)
+    unended(store, run_id, 4)
+    with in_training(store, run_id), mirror(store, plan, "offline") as started:
         until(lambda: offline_rows(store, run_id) == [measured(store, run_id)])
-        end_session(started.process)
+        kill(started)
         assert offline_rows(store, run_id) == [measured(store, run_id)]
 
 
-def test_a_process_that_outlives_its_task_keeps_no_mirror_waiting(store: Store, toy_plan: PlanMaker) -> None:
+def kill(started: MirrorProcess) -> None:
+    assert started.process is not None
+    end_session(started.process)
+
+
+@pytest.mark.parametrize("how", ["held open", "closed"])
+def test_a_task_that_keeps_or_closes_the_pipe_keeps_no_mirror_waiting(store: Store, toy_plan: PlanMaker, how: str) -> None:
     plan = toy_plan()
     train(store, plan)
-    with mirror(store, "offline") as (feed, started):
-        held = os.dup(feed.descriptor)  # as a forked process has it
-        begin(feed, plan.runs[0].id)
-    os.close(held)
-    assert started.process.returncode == 0  # it was not killed after 16 s
+    with mirror(store, plan, "offline") as started:
+        process = started.process
+        assert process is not None
+        assert process.stdin is not None
+        held = os.dup(process.stdin.fileno())  # as a forked process has it
+        if how == "closed":
+            os.close(process.stdin.fileno())
+            os.close(held)
+    if how == "held open":
+        os.close(held)
+    assert process.returncode == 0  # it was not killed after 16 s
     assert offline_rows(store, plan.runs[0].id) == [measured(store, plan.runs[0].id)]
 
 
 STARTS_AND_DIES = """
 import os, sys
 from pathlib import Path
+from mirrors import in_training
 from harness.store.records import Store
-from harness.tracking.feed import Feed, MirrorProcess
-from harness.tracking.login import Choice
-started = MirrorProcess.start(Store.open(Path(sys.argv[1])).paths, Choice("offline", "by the test"))
-Feed(started.descriptor).send({"run": sys.argv[2], "pid": os.getpid(), "gpus": ""})
+from harness.tracking.session import MirrorProcess
+store = Store.open(Path(sys.argv[1]))
+lease = in_training(store, sys.argv[2])
+MirrorProcess(store.paths, "auto", store.paths.plan("toys")).start()
+sys.stdin.readline()
 if os.fork() == 0:
     sys.stdin.read()  # what the task left behind has the pipe, too
 os._exit(0)
@@ -203,45 +218,41 @@ def test_a_mirror_whose_workers_were_killed_ends_although_its_pipe_is_held_open(
     plan = toy_plan()
     train(store, plan)
     run_id = plan.runs[0].id
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+    unended(store, run_id, 2)
+    path = os.pathsep.join([str(TESTS), str(TESTS / "tracking"), str(TESTS.parent)])
+    environment = {**os.environ, "WANDB_MODE": "offline", "PYTHONPATH": path}
     words = [sys.executable, "-c", STARTS_AND_DIES, str(store.paths.root), run_id]
     with subprocess.Popen(words, env=environment, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        until(lambda: len(offline_rows(store, run_id)) == 1)
+        os.write(process.stdin.fileno(), b"\n")
         process.wait()
-        until(lambda: [exit_code(file) for file in store.paths.wandb.glob(f"offline-run-*/run-{run_id}.wandb")] == [0])
+        until(lambda: [exit_code(file) for file in store.paths.wandb.glob(f"offline-run-*/run-{run_id}.wandb")] == [1])
+        until(lambda: not list(store.paths.tracking_sessions.iterdir()))
+    assert offline_rows(store, run_id) == [measured(store, run_id)]
 
 
 def test_a_service_of_wandb_that_died_is_started_again(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=2)
     train(store, plan)
     first, second = (run.id for run in plan.runs)
-    with mirror(store, "offline") as (feed, started):
-        begin(feed, first)
+    unended(store, first, 3)
+    with in_training(store, second, OTHER):
+        pass
+    with in_training(store, first), mirror(store, plan, "offline") as started:
         until(lambda: offline_rows(store, first) == [measured(store, first)])
+        assert started.process is not None
         for service in children(started.process.pid):
             os.kill(service, signal.SIGKILL)
-        begin(feed, second)
-        feed.send({"end": second})
+        with in_training(store, second):
+            pass
+        until(lambda: offline_rows(store, second) == [measured(store, second)])
     for run_id in (first, second):
         assert offline_rows(store, run_id) == [measured(store, run_id)]
 
 
 def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def unended(store: Store, run_id: str, rows: int) -> list[dict[str, object]]:
-    """As if the run stood after `rows` epochs; returns all rows."""
-    paths = store.paths.run(run_id)
-    whole = read_rows(paths.metrics)
-    paths.result.replace(paths.result.with_suffix(".kept"))
-    write_rows(paths.metrics, whole[:rows])
-    return whole
-
-
-def ended(store: Store, run_id: str, rows: list[dict[str, object]]) -> None:
-    paths = store.paths.run(run_id)
-    write_rows(paths.metrics, rows)
-    paths.result.with_suffix(".kept").replace(paths.result)
 
 
 @pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.slow)])  # W&B sends rows every 15 s
@@ -253,21 +264,19 @@ def test_an_interrupted_run_goes_on_as_the_same_run_without_gap_or_repetition(
     run_id = plan.runs[0].id
     rows = unended(store, run_id, 4)
     with Server() as server:
-        with mirror(store, environment=server.environment()) as (feed, started):
-            begin(feed, run_id)
+        with in_training(store, run_id), mirror(store, plan, environment=server.environment()) as started:
+            until(lambda: run_id in server.runs)
             if killed:
-                until(lambda: run_id in server.runs and len(server.runs[run_id].history) == 4)
-                end_session(started.process)  # worker and mirror: the machine went down
+                until(lambda: len(server.runs[run_id].history) == 4)
+                kill(started)  # worker and mirror: the machine went down
         served = server.runs[run_id]
         assert len(served.rows()) == 4
         assert served.complete is not killed
         assert served.told["tags"] == (["evidence"] if killed else ["evidence", "interrupted"])
         write_rows(store.paths.run(run_id).metrics, rows[:2])  # back to the checkpoint
-        with mirror(store, environment=server.environment()) as (feed, _):
-            begin(feed, run_id)
+        with mirror(store, plan, environment=server.environment()), in_training(store, run_id):
             again = [{**row, "seconds": 9.0} for row in rows]  # other timings, the same values
             ended(store, run_id, again)
-            feed.send({"end": run_id})
         assert [row["epoch"] for row in served.rows()] == [1, 2, 3, 4, 5, 6]
         assert served.told["tags"] == ["evidence"]
         assert [row["score"] for row in served.rows()] == [row["score"] for row in rows]
@@ -280,20 +289,18 @@ def test_a_run_trained_anew_with_other_values_gets_a_page_of_its_own(store: Stor
     train(store, plan)
     run_id = plan.runs[0].id
     with Server() as server:
-        show(store, [run_id], environment=server.environment())
+        show(store, plan, environment=server.environment())
         rows = [{**row, "score": 1.0} for row in read_rows(store.paths.run(run_id).metrics)[:3]]
-        write_rows(store.paths.run(run_id).metrics, rows)  # a retry, after the code was mended
-        show(store, [run_id], environment=server.environment())
+        unended(store, run_id, 5)
+        ended(store, run_id, rows)  # a retry, after the code was mended
+        store.paths.run(run_id).result.write_text(store.paths.run(run_id).result.read_text() + "\n")
+        show(store, plan, environment=server.environment())
         assert [(row["epoch"], row["score"]) for row in server.runs[f"{run_id}-2"].rows()] == [(1, 1.0), (2, 1.0), (3, 1.0)]
         assert len(server.runs[run_id].rows()) == 5
         assert delivery.arrived(delivery.load(store.paths, run_id), store.paths.run(run_id))
 
 
-AT_ONCE = (401, 403)
-LATE = (429, "reset", "hang")  # each takes the 10 s that `init` is given
-
-
-@pytest.mark.parametrize("trouble", [*AT_ONCE, *(pytest.param(each, marks=pytest.mark.slow) for each in LATE)])
+@pytest.mark.parametrize("trouble", [401, 403, 429, 500, "reset", "hang"])
 def test_a_server_with_trouble_at_the_start_leaves_whole_offline_files(
     store: Store, toy_plan: PlanMaker, trouble: int | str
 ) -> None:
@@ -301,7 +308,7 @@ def test_a_server_with_trouble_at_the_start_leaves_whole_offline_files(
     train(store, plan)
     with Server() as server:
         server.trouble = trouble
-        show(store, [run.id for run in plan.runs], environment=server.environment())
+        show(store, plan, environment=server.environment(), init_s=2.0)
         assert not server.runs
         # The second run did not ask the server again.
         assert "going on offline" in (log := (store.paths.wandb / "mirror.log").read_text())
@@ -311,7 +318,7 @@ def test_a_server_with_trouble_at_the_start_leaves_whole_offline_files(
         assert offline_rows(store, run.id) == [measured(store, run.id)]
 
 
-@pytest.mark.parametrize("trouble", [401, pytest.param("hang", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("trouble", [401, 429, 500, "reset", "hang"])
 def test_a_server_with_trouble_in_the_middle_is_not_believed_to_have_it_all(
     store: Store, toy_plan: PlanMaker, trouble: int | str
 ) -> None:
@@ -319,17 +326,19 @@ def test_a_server_with_trouble_in_the_middle_is_not_believed_to_have_it_all(
     train(store, plan)
     run_id = plan.runs[0].id
     rows = unended(store, run_id, 2)
+    limits = Limits(**{**dict(QUICK), "finish_s": 1.0, "grace_s": 0.5, "ask_s": 1.0, "closing_s": 2.0})
     with Server() as server:
-        with mirror(store, environment=server.environment()) as (feed, started):
-            begin(feed, run_id)
-            until(lambda: run_id in server.runs)
-            server.trouble = trouble
-            ended(store, run_id, rows)
-            feed.send({"end": run_id})
-        assert started.process.returncode is not None
+        with mirror(store, plan, environment=server.environment(), limits=limits) as started:
+            process = started.process
+            with in_training(store, run_id):
+                until(lambda: run_id in server.runs)
+                server.trouble = trouble
+                ended(store, run_id, rows)
+        assert process is not None
+        assert process.returncode is not None
         assert not delivery.arrived(delivery.load(store.paths, run_id), store.paths.run(run_id))
         server.trouble = None
-        show(store, [run_id], environment=server.environment())
+        show(store, plan, environment=server.environment())
         assert [row["epoch"] for row in server.runs[run_id].rows()] == [1, 2, 3, 4, 5, 6]
 
 
@@ -339,17 +348,17 @@ def test_trouble_with_one_run_takes_the_open_ones_to_disk_whole(store: Store, to
     first, second = (run.id for run in plan.runs)
     rows = unended(store, first, 2)
     with Server() as server:
-        with mirror(store, environment=server.environment()) as (feed, _):
-            begin(feed, first)
+        with in_training(store, second, OTHER):
+            pass
+        with mirror(store, plan, environment=server.environment()), in_training(store, first):
             until(lambda: first in server.runs)
             server.trouble = 401  # the key was withdrawn
-            begin(feed, second)
-            feed.send({"end": second})
+            with in_training(store, second):
+                pass
             until(lambda: len(offline_rows(store, second)) == 1)
             ended(store, first, rows)
-            feed.send({"end": first})
         assert offline_rows(store, first) == [measured(store, first)]
         assert offline_rows(store, second) == [measured(store, second)]
         server.trouble = None
-        show(store, [first, second], environment=server.environment())
+        show(store, plan, environment=server.environment())
         assert [len(server.runs[run_id].rows()) for run_id in (first, second)] == [4, 4]

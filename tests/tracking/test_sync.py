@@ -16,14 +16,16 @@ from harness.experiment.plan import Plan
 from harness.store.atomic import read_json
 from harness.store.provenance import Provenance
 from harness.store.records import Store
+from harness.tracking import delivery
 
 
 @pytest.fixture
 def plan(store: Store, toy_plan: PlanMaker) -> Plan:
-    """Two runs that were trained offline."""
+    """Two runs that were to be mirrored when they were trained, of which nothing has arrived."""
     made = toy_plan(seeds=2)
     train(store, made, keep_weights=True)
-    show(store, [run.id for run in made.runs], kind="offline")
+    for run in made.runs:
+        delivery.save(store.paths, run.id, delivery.Delivery())
     return made
 
 
@@ -33,6 +35,7 @@ def sync(store: Store, *words: str, **environment: str) -> tuple[int, str, str]:
 
 
 def test_what_was_trained_offline_is_delivered_once(store: Store, plan: Plan) -> None:
+    show(store, plan, kind="offline")
     with Server() as server:
         code, out, _ = sync(store, **server.environment())
         assert (code, out.count("delivered")) == (EXIT_OK, 2)

@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import TESTS, PlanMaker
-from harness.tracking.tracker import MirrorTracker
-from mirrors import harness, measured, offline_rows, until
+from mirrors import harness, measured, mirror, offline_rows, show, train, until
 from wandb_server import Server
 
-from harness.common.stopping import Stop
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK
-from harness.execution.options import WorkerOptions
-from harness.execution.plan_worker import PlanWorker
 from harness.store.records import Store
-from harness.tracking import NoTracker, make_tracker
 from harness.tracking.deliver import mirrored_runs, survey
+from harness.tracking.session import MirrorProcess, end_session
 
 EXPERIMENT = """
 question: Which toy walks best?
@@ -95,32 +92,76 @@ def test_what_is_forced_and_cannot_be_ends_the_command_before_anything_is_traine
 def test_that_nothing_is_mirrored_is_said_once_and_only_when_it_was_not_asked_for(store: Store) -> None:
     said: list[str] = []
     os.environ["WANDB_MODE"] = "disabled"
-    assert isinstance(make_tracker("auto", store.paths, say=said.append), NoTracker)
+    for mode in ("auto", "none"):
+        with MirrorProcess(store.paths, mode, store.paths.plan("toys"), said.append) as mirror:
+            assert mirror.process is None
     assert said == ["W&B: W&B's mode is disabled; runs are not mirrored"]
-    assert isinstance(make_tracker("none", store.paths, say=said.append), NoTracker)
-    assert len(said) == 1
 
 
 def test_a_mirror_that_cannot_start_costs_a_message(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     store.paths.wandb.write_text("a file where a folder should be")
     os.environ["WANDB_MODE"] = "offline"
-    tracker = make_tracker("auto", store.paths)
-    assert isinstance(tracker, MirrorTracker)
+    mirror = MirrorProcess(store.paths, "auto", store.paths.plan("toys"))
     for _ in range(2):
-        tracker.start("0" * 12, None, 0)  # type: ignore[arg-type]
-        tracker.log({"epoch": 1})
-        tracker.finish(None)
-    tracker.close()
-    assert capsys.readouterr().err.count("the run is not mirrored") == 1
+        mirror.start()
+    mirror.close()
+    assert capsys.readouterr().err.count("runs are not mirrored, `harness sync NAME` delivers them later") == 1
 
 
 def test_runs_whose_mirror_is_gone_are_known_to_sync(store: Store, toy_plan: PlanMaker) -> None:
-    plan = toy_plan(seeds=2)
-    store.save_plan(plan)
-    reading, writing = os.pipe()
-    os.close(reading)
-    os.environ["WANDB_MODE"] = "offline"
-    PlanWorker(store, plan, WorkerOptions(mirror_descriptor=writing, poll_s=0.01), Stop()).work()
-    os.close(writing)
+    plan, others = toy_plan(seeds=2), toy_plan({"other": {"effect": 1.0}}, name="others")
+    train(store, others)
+    with mirror(store, plan, "offline") as started:
+        assert started.process is not None
+        end_session(started.process)  # before it has seen any run
+        train(store, plan)
     assert mirrored_runs(store) == sorted(run.id for run in plan.runs)
     assert {parcel.state for parcel in survey(store, mirrored_runs(store))} == {"waiting"}
+
+
+def test_a_mirror_that_has_finished_leaves_no_session(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan()
+    train(store, plan)
+    show(store, plan, "offline")
+    assert not list(store.paths.tracking_sessions.iterdir())
+    assert mirrored_runs(store) == [plan.runs[0].id]
+
+
+def run_command(store: Store, folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    """`harness run` of the experiment in `folder`, in the background."""
+    command = [sys.executable, "-m", "harness.run", "toys.yaml", "--results", str(store.paths.root), *words]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+    return subprocess.Popen(command, cwd=folder, env=environment)
+
+
+def test_two_commands_at_once_show_each_run_once(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "toys.yaml").write_text(EXPERIMENT)
+    with Server() as server:
+        os.environ |= server.environment()
+        commands = [run_command(store, tmp_path, "--worker-option=--poll-s=0.05") for _ in range(2)]
+        assert [command.wait(120) for command in commands] == [EXIT_OK, EXIT_OK]
+        assert len(server.runs) == 6
+        assert {tuple(row["epoch"] for row in run.rows()) for run in server.runs.values()} == {(1, 2)}
+        assert all(run.complete and run.summary["state"] == "completed" for run in server.runs.values())
+
+
+def test_a_killed_command_loses_no_row_and_goes_on_as_the_same_runs(tmp_path: Path, store: Store) -> None:
+    experiment = EXPERIMENT.replace("epochs: 2", "epochs: 20, steps: 2, sleep: 0.04").replace("seeds: 3", "seeds: 1")
+    (tmp_path / "toys.yaml").write_text(experiment)
+    os.environ["WANDB_MODE"] = "offline"
+    with run_command(store, tmp_path) as command:
+        until(lambda: any(len(rows) > 3 for rows in shown(store).values()))
+        command.kill()
+    until(lambda: not list(store.paths.tracking_sessions.iterdir()))  # worker and mirror have ended by themselves
+    assert all(rows == measured(store, run_id) for run_id, rows in shown(store).items())
+    with run_command(store, tmp_path) as command:
+        assert command.wait(60) == EXIT_OK
+    assert all(rows == measured(store, run_id) for run_id, rows in shown(store).items())
+    assert [len(rows) for rows in shown(store).values()] == [20, 20]
+
+
+def shown(store: Store) -> dict[str, list[dict[str, object]]]:
+    """The rows in the only offline file of each run."""
+    files = store.paths.wandb.glob("offline-run-*/run-*.wandb")
+    ids = {file.stem.removeprefix("run-") for file in files}
+    return {run_id: offline_rows(store, run_id)[-1] for run_id in ids}
