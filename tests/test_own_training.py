@@ -42,7 +42,7 @@ def verdicts(name):
 
 
 @pytest.mark.usefixtures("examples")
-@pytest.mark.parametrize("name", ["argparse_script/momentum", "python_task/width"])
+@pytest.mark.parametrize("name", [pytest.param("argparse_script/momentum", marks=pytest.mark.slow), "python_task/width"])
 def test_an_example_leads_to_its_verdicts(name, capsys):
     assert run.main([f"examples/{name}.yaml", "--track", "none"]) == 0
     assert capsys.readouterr().out.count("SUPPORTED") == 2

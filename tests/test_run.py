@@ -34,7 +34,7 @@ seeds: 2
 margin: 1
 claims: [{improves: better}]
 profiles:
-  slow: {config: {sleep: 0.02, epochs: 20}}
+  slow: {config: {sleep: 0.02, epochs: 10}}
   broken: {variants: {base: {}, better: {fail_at: 2}}}
   wild: {variants: {base: {}, better: {diverge_at: 2}}}
 """
@@ -243,6 +243,7 @@ def test_a_report_that_cannot_be_written_ends_no_training_and_is_told_in_a_line(
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_interrupted_it_keeps_everything_and_the_same_command_goes_on(toys: Path) -> None:
     command = [sys.executable, "-m", "harness.run", str(toys), "--profile", "slow"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -256,7 +257,7 @@ def test_interrupted_it_keeps_everything_and_the_same_command_goes_on(toys: Path
     assert "interrupted; everything is kept: the same command goes on" in error
     done = len(results(toys.parent))
     assert done < 4
-    assert main([str(toys), "--profile", "slow", "--workers", "4"]) == 0
+    assert main([str(toys), "--profile", "slow", "--workers", "2"]) == 0
     restarted = [json.loads(path.read_text())["restarts"] for path in toys.parent.glob("results/runs/*/provenance.json")]
     assert sum(len(restarts) for restarts in restarted) >= 1
 

@@ -33,7 +33,7 @@ search:
   pruner: median
   confirm: {top: 2, seeds: 3}
 profiles:
-  slow: {config: {sleep: 0.02, epochs: 8}}
+  slow: {config: {sleep: 0.02, epochs: 5}}
   broken: {config: {fail_at: 1}}
 """
 QUICK = ("--worker-option=--beat-s=0.1", "--worker-option=--stale-s=1", "--worker-option=--poll-s=0.05")
@@ -102,6 +102,7 @@ def workers_of(parent: int) -> list[int]:
     return [int(child) for child in children if b"harness.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
+@pytest.mark.slow
 def test_a_search_ends_in_a_verdict_and_again_trains_nothing(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("toys.yaml", "--workers", "2") == 0
     out, err = capsys.readouterr()
@@ -122,7 +123,6 @@ def test_a_search_ends_in_a_verdict_and_again_trains_nothing(toys: Path, capsys:
     assert again == out
 
 
-@pytest.mark.slow
 def test_a_target_may_be_raised(unconfirmed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("toys.yaml", "--trials", "3") == 0
     assert "not confirmed on fresh seeds" in capsys.readouterr().out
@@ -196,7 +196,6 @@ def _alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-@pytest.mark.slow
 def test_failed_trials_are_told_and_tried_again_on_request(unconfirmed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("toys.yaml", "--profile", "broken", "--trials", "2")
     assert sweep(*words) == 1
@@ -234,7 +233,6 @@ def test_run_and_sweep_point_at_each_other(toys: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().err == "plain.yaml: has no search; start it with: harness run plain.yaml\n"
 
 
-@pytest.mark.slow
 def test_a_changed_space_is_refused_with_the_difference(unconfirmed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("toys.yaml", "--trials", "1") == 0
     unconfirmed.write_text(unconfirmed.read_text().replace("[-3, 3]", "[-3, 4]"))
@@ -301,7 +299,6 @@ def test_trials_in_a_database_are_found_by_the_environment_alone(
     assert "2 of 3 done already" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_trials_in_the_journal_are_not_begun_again_in_a_database(
     unconfirmed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

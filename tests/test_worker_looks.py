@@ -274,6 +274,7 @@ claims: [{improves: better}]
 """
 
 
+@pytest.mark.slow
 def test_a_plan_that_its_looks_ended_is_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

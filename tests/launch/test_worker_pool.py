@@ -141,7 +141,7 @@ def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
 
 
 def test_children_that_left_for_want_of_work_are_started_again_when_there_is_more(store, toy_plan, environment):
-    plan = toy_plan({"slow": {"sleep": 0.4}}, seeds=1)
+    plan = toy_plan({"slow": {"sleep": 0.25}}, seeds=1)
     store.save_plan(plan)
     workers = Workers(store, plan_target(store, plan), 2, options=(*QUICK, "--idle", "0s"), environment=environment)
     workers.start()

@@ -15,7 +15,7 @@ from mini_slurm import MiniSlurm
 
 from harness.store.records import Store
 
-pytestmark = [pytest.mark.needs("slurmctld", "/usr/sbin/slurmctld"), pytest.mark.alone, pytest.mark.slow]
+pytestmark = [pytest.mark.needs("slurmctld", "/usr/sbin/slurmctld"), pytest.mark.alone]
 
 SMALL = """
 question: Which toy is quick?
@@ -57,6 +57,7 @@ def state(submitter: Submitter, job: str) -> list[str]:
     return [task.state for task in submitter.tasks(job)]
 
 
+@pytest.mark.slow
 def test_workers_beyond_the_longest_array_come_in_further_ones(tmp_path: Path) -> None:
     with login_node(tmp_path, SMALL, max_array_size=2) as submitter:
         document = submitter.submit(workers=5)
@@ -67,6 +68,7 @@ def test_workers_beyond_the_longest_array_come_in_further_ones(tmp_path: Path) -
         assert "6/6" in submitter.harness("harness.status")
 
 
+@pytest.mark.slow
 def test_where_arrays_are_no_use_workers_are_jobs_of_their_own(tmp_path: Path) -> None:
     with login_node(tmp_path, SMALL, max_array_size=1) as submitter:
         document = submitter.submit(workers=2)
@@ -90,6 +92,7 @@ def test_a_second_submission_trains_nothing_twice_and_says_so(somebody: Submitte
     )
 
 
+@pytest.mark.slow
 def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(newcomer: Callable[..., Submitter]) -> None:
     submitter = newcomer(EXPERIMENT)
     document = submitter.submit()
@@ -107,6 +110,7 @@ def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(newcomer: Cal
     assert f"stop: scancel {next(iter(again['jobs']))} {again['report']}" in shown
 
 
+@pytest.mark.slow
 def test_a_worker_that_stops_by_itself_queues_again_until_all_is_trained(newcomer: Callable[..., Submitter]) -> None:
     site = SITE.replace("worker: [", "worker: [--stop-after, 2s, ")
     longer = SMALL.replace("epochs: 2", "epochs: 3").replace("sleep: 0.01", "sleep: 0.03")
@@ -133,6 +137,7 @@ margin: 1.0
 """
 
 
+@pytest.mark.slow
 def test_workers_share_a_search_until_its_target_and_confirm_it(newcomer: Callable[..., Submitter]) -> None:
     submitter = newcomer(SEARCH)
     document = submitter.submit(workers=3)
@@ -184,6 +189,7 @@ def test_without_sbatch_nothing_is_written(somebody: Submitter) -> None:
     assert not somebody.results.exists()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_does_not_answer_is_told(tmp_path: Path) -> None:
     with login_node(tmp_path, SMALL) as submitter:
         document = submitter.submit("--", "--hold")
