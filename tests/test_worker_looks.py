@@ -283,8 +283,6 @@ def test_a_plan_that_its_looks_ended_is_complete(
     Path("toys.yaml").write_text(EXPERIMENT)
     assert command.main(["toys.yaml", "--workers", "2"]) == 0
     told = capsys.readouterr().err
-    assert "up to 20 runs on cpu, 2 workers" in told
-    assert "a claim is still open at 3 seeds: going on to 5" in told
     assert "[10/10]" in told
     store = Store.open(tmp_path / "results")
     assert len(trained(store)) == 10

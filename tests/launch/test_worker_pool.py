@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from toy_task import MISSING
 
 from harness.errors import DeviceError
 from harness.execution.devices import gpu_names, resolve_device
@@ -102,7 +103,7 @@ def test_bad_input_comes_back_as_one_line_for_people(store, toy_plan, environmen
     store.save_plan(plan)
     with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
         assert workers.wait() == 2
-    assert workers.complaints() == ["no toys in the box; put some in"]
+    assert workers.complaints() == [MISSING]
 
 
 def test_an_error_of_the_harness_itself_comes_back_with_where_to_read_it(store, toy_plan, environment, tmp_path):

@@ -11,7 +11,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from examples import changed, golden
+from examples import REHEARSAL, changed, golden
 from hypothesis import given
 from hypothesis import strategies as st
 from reported import planned
@@ -86,7 +86,7 @@ def test_a_refuted_claim_about_a_number_has_the_p_that_refuted_it(store: Store) 
 
 def test_a_rehearsal_is_named_in_every_caption(store: Store) -> None:
     text = render(gather(store, changed(planned(store, ACTIVATIONS, CLAIMS), profile="smoke")))
-    assert text.count("REHEARSAL: profile smoke, no evidence.") == text.count(r"\caption{") == 3
+    assert text.count(f"{REHEARSAL}.") == text.count(r"\caption{") == 3
 
 
 @given(st.text())
