@@ -1,6 +1,6 @@
 import pytest
 import yaml
-from command.programs import WALK
+from programs import WALK
 
 from harness import new, run
 from harness.errors import InputError

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command.programs import WALK, experiment
+from programs import WALK, experiment
 
 from harness import report, run, status, verify, worker
 from harness.experiment import load_experiment

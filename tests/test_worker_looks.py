@@ -198,7 +198,7 @@ class Racers:
 
     def __init__(self, count: int) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
-        command = [sys.executable, str(TESTS / "racer.py")]
+        command = [sys.executable, str(TESTS / "support" / "racer.py")]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self.processes = [subprocess.Popen(command, text=True, env=environment, **pipes) for _ in range(count)]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command.programs import planned
 from examples import write_run
+from programs import planned
 
 from harness.execution.seed_check import SeedWatch
 from harness.experiment.plan import Plan
