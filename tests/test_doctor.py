@@ -85,7 +85,6 @@ def test_the_exit_code_says_whether_something_is_broken(
     assert document["findings"][0] == {"name": "one", "state": "note", "what": "missing", "advice": "get it"}
 
 
-@pytest.mark.slow
 def test_this_machine_gets_a_line_a_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.main(["--json", "--results", str(tmp_path / "results")]) == 0
     findings = json.loads(capsys.readouterr().out)["findings"]

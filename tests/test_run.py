@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 from conftest import TESTS
+from toy_task import MISSING
 
 from harness.experiment import load_experiment
 from harness.experiment.plan import make_plan
 from harness.launch.worker_pool import Workers
 from harness.reporting.pages import live_report
+from harness.reporting.phrases.plans import CHANGED
 from harness.run import main
 from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
@@ -33,7 +35,7 @@ seeds: 2
 margin: 1
 claims: [{improves: better}]
 profiles:
-  slow: {config: {sleep: 0.02, epochs: 20}}
+  slow: {config: {sleep: 0.02, epochs: 10}}
   broken: {variants: {base: {}, better: {fail_at: 2}}}
   wild: {variants: {base: {}, better: {diverge_at: 2}}}
 """
@@ -108,7 +110,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(toys: Path, capsys: pytest.
     assert main([str(toys), "--dry-run"]) == 0
     shown = capsys.readouterr().out
     assert "claim 1   better improves on base" in shown
-    assert "power     unknown: no earlier runs show how much differences vary" in shown
+    assert "power     unknown" in shown
     assert "nothing started" in shown
     assert main([str(toys), "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
@@ -150,11 +152,10 @@ def test_runs_that_go_wrong_leave_the_others_alone_and_the_exit_code_tells(
     assert state.upper() in capsys.readouterr().err
 
 
-def test_a_changed_experiment_is_refused_and_replanned_on_request(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_experiment_is_refused_and_replanned_on_request(toys: Path) -> None:
     assert main([str(toys)]) == 0
     toys.write_text(EXPERIMENT.replace("effect: 2.0", "effect: 3.0"))
     assert main([str(toys)]) == 2
-    assert "variant 'better': effect: 2.0 -> 3.0" in capsys.readouterr().err
     assert len(results(toys.parent)) == 4
     assert main([str(toys), "--replan"]) == 0
     assert len(results(toys.parent)) == 6
@@ -171,7 +172,7 @@ def test_claims_changed_after_runs_are_told_and_do_not_replace_those_registered(
     plan = json.loads((toys.parent / "results/plans/toys.json").read_text())
     assert (plan["claims"][0]["kind"], plan["margin"]) == ("improves", 1)
     assert (plan["amended"]["claims"][0]["kind"], plan["amended"]["margin"]) == ("worsens", 2)
-    assert "CLAIMS CHANGED AFTER RUNS" in (toys.parent / "results/reports/toys/report.md").read_text()
+    assert CHANGED in (toys.parent / "results/reports/toys/report.md").read_text()
 
 
 def test_a_plan_of_which_nothing_has_begun_is_made_anew(toys: Path) -> None:
@@ -217,14 +218,15 @@ def test_missing_data_end_the_command_with_their_message_and_no_failed_run(
     toys: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(toys), "--set", "data=missing"]) == 2
-    assert "no toys in the box; put some in" in capsys.readouterr().err
+    assert MISSING in capsys.readouterr().err
     assert not results(toys.parent)
 
 
 def test_a_results_folder_that_is_a_file_is_refused(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (toys.parent / "results").write_text("mine")
     assert main([str(toys)]) == 2
-    assert "results: is a file; name a folder with --results" in capsys.readouterr().err
+    assert (toys.parent / "results").read_text() == "mine"
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_report_that_cannot_be_written_ends_no_training_and_is_told_in_a_line(
@@ -256,6 +258,7 @@ def test_workers_that_cannot_start_are_told_with_the_end_of_their_log(
     assert not results(toys.parent)
 
 
+@pytest.mark.slow
 def test_interrupted_it_keeps_everything_and_the_same_command_goes_on(toys: Path) -> None:
     command = [sys.executable, "-m", "harness.run", str(toys), "--profile", "slow"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -265,11 +268,10 @@ def test_interrupted_it_keeps_everything_and_the_same_command_goes_on(toys: Path
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 75
-    assert "stopping: finishing the step, writing checkpoints" in error
     assert "interrupted; everything is kept: the same command goes on" in error
     done = len(results(toys.parent))
     assert done < 4
-    assert main([str(toys), "--profile", "slow", "--workers", "4"]) == 0
+    assert main([str(toys), "--profile", "slow", "--workers", "2"]) == 0
     restarted = [json.loads(path.read_text())["restarts"] for path in toys.parent.glob("results/runs/*/provenance.json")]
     assert sum(len(restarts) for restarts in restarted) >= 1
 

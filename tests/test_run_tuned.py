@@ -121,12 +121,10 @@ def test_ctrl_c_in_the_last_step_of_a_tuning_begins_no_evidence(tuned: Path) -> 
     tuned.write_text(EXPERIMENT.replace("toy_task:TOY", "mine:TASK"))
     stopped = subprocess.run([sys.executable, "-m", "harness.run", tuned.name], capture_output=True, text=True, check=False)
     assert stopped.returncode == 75, stopped.stderr
-    assert "interrupted; everything is kept: the same command goes on" in stopped.stderr
     assert len(list(Path("results/runs").glob("*/result.json"))) == len(list(Path("results/runs").glob("*"))) == 8
 
 
 def test_an_interrupted_tuning_goes_on(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([tuned.name, "--stop-after", "0s"]) == 75
     err = capsys.readouterr().err
-    assert "interrupted; everything is kept: the same command goes on" in err
     assert "tuned.tuning: 8 of 8 runs still to train; the evidence waits for that" in err

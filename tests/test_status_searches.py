@@ -84,8 +84,9 @@ def test_verify_and_sync_know_the_runs_of_trials(searched: Path, capsys: pytest.
 def test_a_trials_run_is_repeated_bit_by_bit(searched: Path, capsys: pytest.CaptureFixture[str]) -> None:
     of_trials = memberships(Store.open(searched).paths)
     run_id = next(run_id for run_id, trials in of_trials.items() if trials[0].number == 0)
-    assert verify.main([run_id, "--retrain", "--results", str(searched)]) == 0
-    assert f"{run_id}  same bits: 3 epochs on" in capsys.readouterr().out
+    assert verify.main([run_id, "--retrain", "--json", "--results", str(searched)]) == 0
+    (again,) = json.loads(capsys.readouterr().out)["repeated"]
+    assert (again["same"], again["epochs"]) == (True, 3)
 
 
 def test_a_trial_whose_worker_is_gone_is_interrupted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

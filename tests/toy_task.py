@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness import Accelerator, DataError, Metric, Number, Task, Training
 
+MISSING = "no toys in the box; put some in"  # what is said where `data: missing`
+
 
 class Config(BaseModel):
     """What the toy does: it walks `steps` noisy steps an epoch towards a score of 50 + `effect`; the rest lets it go wrong."""
@@ -134,7 +136,7 @@ class Toy(Task):
     def start(self, config: Config, seed: int, device: str) -> Walk:  # noqa: ARG002 - the protocol's signature
         """A fresh walk."""
         if config.data == "missing":
-            raise DataError("no toys in the box; put some in")
+            raise DataError(MISSING)
         if config.prints:
             print(config.prints)
         return Walk(config, seed)

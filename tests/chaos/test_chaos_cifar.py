@@ -59,6 +59,7 @@ def place(store: Store, run_id: str) -> tuple[int, int] | None:
     return training["epoch"], training["inside"]["step"] if training["inside"] else 0
 
 
+@pytest.mark.slow
 def test_networks_killed_inside_epochs_come_to_the_same_bits(networks: Path, reference: dict[str, Any], tmp_path: Path) -> None:
     options = [f"--worker-option={option}" for option in (*QUICK, "--threads=1")]
     folder = tmp_path / "results"

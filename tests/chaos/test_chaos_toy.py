@@ -107,6 +107,7 @@ def besiege(monkey: Monkey, kills: int, reference: dict[str, Any]) -> None:
             assert_honest(code, text)
 
 
+@pytest.mark.slow
 def test_no_run_is_lost_whatever_is_killed(
     toys: Path, reference: dict[str, Any], disk: Path | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,6 +123,7 @@ def test_no_run_is_lost_whatever_is_killed(
         shutil.rmtree(folder)  # the disk is small
 
 
+@pytest.mark.slow
 def test_two_machines_share_a_folder_and_either_may_die(
     toys: Path, reference: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

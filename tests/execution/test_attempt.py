@@ -4,7 +4,7 @@ from itertools import count
 
 import numpy as np
 import pytest
-from toy_task import TOY, Config, Walk
+from toy_task import MISSING, TOY, Config, Walk
 
 from harness.errors import DataError, Interrupted
 from harness.execution import attempt as attempts
@@ -191,7 +191,7 @@ def test_an_exception_ends_the_run_as_failed_with_its_reason_and_traceback(store
 
 
 def test_missing_data_is_bad_input_and_no_failure_of_the_run(store):
-    with pytest.raises(DataError, match="no toys in the box"):
+    with pytest.raises(DataError, match=MISSING):
         run(store, job(data="missing"))
     assert store.record(RUN).state == "pending"
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from toy_task import MISSING
 
 from harness.errors import DeviceError, HarnessError
 from harness.execution.devices import gpu_names, resolve_device
@@ -103,7 +104,7 @@ def test_bad_input_comes_back_as_one_line_for_people(store, toy_plan, environmen
     store.save_plan(plan)
     with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
         assert workers.wait() == 2
-    assert workers.complaints() == ("no toys in the box; put some in",)
+    assert workers.complaints() == (MISSING,)
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
 
 
 def test_children_that_left_for_want_of_work_are_started_again_when_there_is_more(store, toy_plan, environment):
-    plan = toy_plan({"slow": {"sleep": 0.4}}, seeds=1)
+    plan = toy_plan({"slow": {"sleep": 0.25}}, seeds=1)
     store.save_plan(plan)
     workers = Workers(store, plan_target(store, plan), 2, options=QUICK.replaced(idle=0), environment=environment)
     workers.start()

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 
 import pytest
-from examples import golden, images_plan, write_log
+from examples import REHEARSAL, golden, images_plan, write_log
 from rich.console import Console
 from screened import CLAIM, METRIC, colours, completed, some_records, terminal, text
 
@@ -127,7 +127,7 @@ def test_states_are_coloured_and_the_same_words_of_a_person_are_not(store: Store
     assert colours(run_cells(plan, records, "test_accuracy", METRIC)) == [("FAILED", "bold red")]
     shown = status.one_plan(status.PlanStatus(plan, count(plan, records), 12.0), records, store.paths)
     assert colours(shown) == [("failed     ", "red")]
-    assert colours(dry_run.marked("6 runs", images_plan())) == [("REHEARSAL: profile smoke, no evidence", "bold magenta")]
+    assert colours(dry_run.marked("6 runs", images_plan())) == [(REHEARSAL, "bold magenta")]
 
 
 @pytest.mark.parametrize(("width", "height", "live"), [(100, 8, True), (100, 7, False), (48, 8, True), (47, 8, False)])

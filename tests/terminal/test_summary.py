@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from examples import ACTIVATIONS, activations_plan, amended, comparison, golden, image_records, images_plan
+from examples import ACTIVATIONS, REHEARSAL, activations_plan, amended, comparison, golden, image_records, images_plan
 from rich.console import Console
 
 from harness.analysis.verdicts import judgement, table
@@ -156,7 +156,7 @@ def test_a_loss_is_shown_as_measured_with_the_word_for_its_direction() -> None:
 
 def test_a_rehearsal_says_so_at_its_end() -> None:
     text = shown(images_plan(claims=()), {"relu": [41.2, 40.1, 40.9], "leaky_relu": [42.0, 41.5, 41.2]})
-    assert "REHEARSAL: profile smoke, no evidence" in text
+    assert REHEARSAL in text
 
 
 def test_pairing_that_helped_and_pairing_that_did_not_are_both_told() -> None:

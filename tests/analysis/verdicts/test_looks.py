@@ -145,8 +145,8 @@ def test_a_number_without_spread_is_not_inflated_by_stopping_early() -> None:
 
 
 def test_no_further_look_is_promised_to_a_claim_made_later_once_training_has_stopped() -> None:
-    plan = plan_of(("base", "b"), [comparison("improves", "b")], (3, 5))
-    now = plan.model_copy(update={"amended": plan_of(("base", "b"), [comparison("improves", "b", margin=0.01)], (3, 5))})
+    plan = plan_of(("base", "b"), [comparison("improves", "b")], (3, 5, 10))
+    now = plan.model_copy(update={"amended": plan_of(("base", "b"), [comparison("improves", "b", margin=0.01)], (3, 5, 10))})
     found = judgement(now, frame(plan, {"base": ZEROS[:3], "b": [0.02, -0.018, 0.003]}))
     assert [(verdict.verdict, verdict.open) for verdict in found.verdicts] == [("equivalent", False), ("inconclusive", False)]
     assert found.finished

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import changed
+from examples import REHEARSAL, changed
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from subjects import crossed, doses, marks, overlapping, plan_of, runs_of, subject_of, verdict, words
@@ -85,7 +85,7 @@ def test_before_a_look_there_are_seeds_and_neither_means_nor_differences(name: s
 @pytest.mark.parametrize("name", DESIGNS)
 def test_a_rehearsal_is_marked(name: str) -> None:
     plan, draw = DESIGNS[name]
-    assert "REHEARSAL: profile smoke, no evidence" in words(draw(subject_of(changed(plan, profile="smoke"))))
+    assert REHEARSAL in words(draw(subject_of(changed(plan, profile="smoke"))))
 
 
 @pytest.mark.parametrize("name", DESIGNS)

@@ -11,7 +11,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from examples import changed, golden
+from examples import REHEARSAL, changed, golden
 from hypothesis import given
 from hypothesis import strategies as st
 from reported import planned
@@ -70,8 +70,8 @@ def test_before_the_first_look_there_are_no_differences(store: Store) -> None:
 def test_where_claims_were_decided_at_different_looks_each_interval_has_its_own_level(store: Store) -> None:
     values = {"base": BASE, "b": [value + 1.0 + 0.01 * seed for seed, value in enumerate(BASE)], "leaky_relu": LEAKY}
     claims = [comparison("improves", label) for label in ("b", "leaky_relu")]
-    text = render(gather(store, planned(store, values, claims, looks=(3, 5))))
-    levels = [sequential_level(look, (3, 5), 0.05) for look in (3, 5)]
+    text = render(gather(store, planned(store, values, claims, looks=(3, 5, 10))))
+    levels = [sequential_level(look, (3, 5, 10), 0.05) for look in (3, 5)]
     cells = re.findall(r"\] \(([\d.]+) \\%\)", text)
     assert cells == [f"{100 * (1 - level):.4g}" for level in levels]
     assert "behind each interval is its own level" in text
@@ -86,7 +86,7 @@ def test_a_refuted_claim_about_a_number_has_the_p_that_refuted_it(store: Store) 
 
 def test_a_rehearsal_is_named_in_every_caption(store: Store) -> None:
     text = render(gather(store, changed(planned(store, ACTIVATIONS, CLAIMS), profile="smoke")))
-    assert text.count("REHEARSAL: profile smoke, no evidence.") == text.count(r"\caption{") == 3
+    assert text.count(f"{REHEARSAL}.") == text.count(r"\caption{") == 3
 
 
 @given(st.text())

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from examples import amended, changed, golden, toy_rows, write_run
+from examples import REHEARSAL, amended, changed, golden, toy_rows, write_run
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -158,7 +158,7 @@ def test_one_seed_has_a_report_without_a_test(store: Store) -> None:
 
 def test_a_rehearsal_is_named_so(store: Store, toy_plan: PlanMaker) -> None:
     store.save_plan(changed(toy_plan(name="toys@smoke"), profile="smoke"))
-    assert "> **REHEARSAL: profile smoke, no evidence**" in page_of(store, "experiments/toys.yaml@smoke")
+    assert f"> **{REHEARSAL}**" in page_of(store, "experiments/toys.yaml@smoke")
 
 
 def test_claims_changed_after_runs_stand_above_those_registered(store: Store, toys: Plan) -> None:

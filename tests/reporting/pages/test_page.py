@@ -204,7 +204,7 @@ def test_slopes_are_told_with_the_dose_that_they_are_for(store: Store) -> None:
 
 def test_a_failed_run_that_holds_a_look_is_told_before_the_question(store: Store) -> None:
     values = {"base": BASE[:3], "leaky_relu": [*LEAKY[:2], "failed"]}
-    root = shown(store, planned(store, values, [comparison("improves", "leaky_relu")], looks=(3, 5)))
+    root = shown(store, planned(store, values, [comparison("improves", "leaky_relu")], looks=(3, 5, 10)))
     assert root.one("p", class_="banner").words.startswith("HELD BY A FAILED RUN")
 
 

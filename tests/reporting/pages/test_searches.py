@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 import yaml
-from examples import golden
+from examples import REHEARSAL, golden
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -126,7 +126,7 @@ def test_a_search_without_confirmation_says_so(store: Store) -> None:
 def test_an_unfinished_rehearsal_says_both(store: Store) -> None:
     study = study_of(name="hunt@smoke", profile="smoke", trials=40)
     keep(store, study)
-    assert summary.banner(found(store, study))[:2] == ["REHEARSAL: profile smoke, no evidence", "30 OF 40 TRIALS IN"]
+    assert summary.banner(found(store, study))[:2] == [REHEARSAL, "30 OF 40 TRIALS IN"]
 
 
 @pytest.mark.parametrize("count", [0, 1])

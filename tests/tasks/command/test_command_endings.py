@@ -39,11 +39,10 @@ def test_a_failure_leaves_the_other_runs_alone(store, tmp_path):
     assert [end.state for end in trained(store, plan)] == ["completed", "failed", "completed", "failed"]
 
 
-def test_three_failures_at_the_same_place_spare_the_rest_whatever_their_numbers(store, tmp_path, capsys):
+def test_three_failures_at_the_same_place_spare_the_rest_whatever_their_numbers(store, tmp_path):
     script = "import sys\nraise ValueError(f'broke with {sys.argv[1]}')"
     plan = planned(tmp_path, script, seeds=5, command="{python} train.py --seed={seed}")
     assert [end.state for end in trained(store, plan)] == ["failed"] * 3 + ["pending"] * 2
-    assert "every run so far failed in the same way" in capsys.readouterr().err
 
 
 def test_failures_at_different_places_are_not_taken_for_one(store, tmp_path):

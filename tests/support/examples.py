@@ -1,4 +1,4 @@
-"""Plans and results for tests of what people see: a store with chosen endings, without training anything."""
+"""Plans, claims and results with chosen values, and golden files: for tests of what people see, without training anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from harness.tasks.protocol import Metric
 
 ACCURACY = {"test_accuracy": Metric("%", "maximize", cases="test_images"), "train_loss": Metric("nats", "minimize")}
 QUESTION = "Does LeakyReLU train a better network than ReLU?"
-GOLDEN = Path(__file__).parent / "golden"
+REHEARSAL = "REHEARSAL: profile smoke, no evidence"  # what is shown of plans of that profile
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def golden(name: str, text: str) -> str:

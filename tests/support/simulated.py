@@ -1,4 +1,4 @@
-"""Plans and frames of runs with chosen values, for tests of verdicts."""
+"""Plans and data frames of runs with chosen values, for tests of verdicts."""
 
 from __future__ import annotations
 

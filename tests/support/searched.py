@@ -1,4 +1,4 @@
-"""Stores with searches whose trials are known, for tests of their reports: every state, conditions, several objectives, confirmed."""
+"""Results folders with searches whose trials are known, for tests of their reports: every state, conditions, objectives, confirmed."""
 
 from __future__ import annotations
 

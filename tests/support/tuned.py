@@ -1,4 +1,4 @@
-"""Stores with a tuned experiment whose numbers are known: what was tried, what was chosen, and the comparison at it."""
+"""Results folders with a tuned experiment whose numbers are known: what was tried, what was chosen, the comparison after it."""
 
 from __future__ import annotations
 

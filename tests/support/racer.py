@@ -1,4 +1,4 @@
-"""Paths of plans, a line each on stdin -> each trained here by a worker; what it saw in the end, a line of JSON each on stdout.
+"""A process that trains plans on command: reads their paths from stdin, a line each, and writes what it saw at the end as JSON.
 
 A process of its own that has imported everything: two of them get to a look's end at the same time.
 """

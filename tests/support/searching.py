@@ -1,4 +1,4 @@
-"""What tests of searches share: studies of the toy task, workers of a search, and a PostgreSQL server of the test's own."""
+"""Searches of the toy task, processes that work on them, and a PostgreSQL server of the test's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs on disk -> what no interruption may change of them."""
+"""What no interruption may change of runs: their rows, results and predictions, without timings."""
 
 from __future__ import annotations
 

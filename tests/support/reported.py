@@ -1,4 +1,4 @@
-"""Stores with plans whose answers are known, for tests of the report: of every verdict, unfinished, failed, empty."""
+"""Results folders with plans whose verdicts are known, for tests of reports: every verdict, unfinished, failed, empty."""
 
 from __future__ import annotations
 

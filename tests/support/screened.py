@@ -1,4 +1,4 @@
-"""Plans in every state, and what a terminal shows of them, for tests of what people see."""
+"""Plans in every state and what a terminal shows of them."""
 
 from __future__ import annotations
 
