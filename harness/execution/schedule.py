@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.analysis.verdicts import judgement
 from harness.experiment.plan import Plan, PlannedRun
+from harness.store.frames import runs_frame
 from harness.store.records import Record
 
 if TYPE_CHECKING:
@@ -110,8 +112,6 @@ def due(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[Pla
 
 def judged(plan: Plan, records: Records, levels: Levels | None = None) -> Judgement:
     """The verdicts of these records, and how far they let training go. Loads pandas and scipy."""
-    from harness.analysis.verdicts import judgement
-    from harness.store.frames import runs_frame
 
     return judgement(plan, runs_frame(plan, records), levels)
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 from rich.text import Text
 
+from harness.analysis.look_levels import levels_for
+from harness.analysis.verdicts import judgement, table
 from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
 from harness.execution import stages
 from harness.experiment import plan as plans
@@ -20,6 +22,7 @@ from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.search.trials import NEVER_MEASURED, Trial, counted, stuck
+from harness.store.frames import runs_frame
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
 from harness.terminal import choices, json_output, search_summary, shell, summary
@@ -190,10 +193,6 @@ def _nothing_to_compare(plan: Plan) -> str:
 
 
 def _judged(outcome: PlanOutcome, results: Path) -> tuple[Judgement, Table]:
-    from harness.analysis.look_levels import levels_for
-    from harness.analysis.verdicts import judgement, table
-    from harness.store.frames import runs_frame
-
     plan, runs = outcome.plan, runs_frame(outcome.plan, outcome.records)
     levels = levels_for(Store.open(results, create=False), plan.looks)
     return judgement(plan, runs, levels), table(plan, runs, levels=levels)

@@ -15,9 +15,15 @@ from harness.execution.schedule import asked, in_stages, stuck
 from harness.execution.stages import following, settle
 from harness.experiment import Experiment
 from harness.experiment.plan import Plan, make_plan, stage_name, task_from, task_of
+from harness.experiment.study import make_study
+from harness.search.broker import look
+from harness.search.reconcile import prepare
+from harness.search.reconcile import settle as settle_study
+from harness.search.storage import address, refuse_other_storage
+from harness.search.trials import counted
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Accelerator, Task, result_metrics
-from harness.terminal import dry_run
+from harness.terminal import dry_run, search_dry_run
 
 
 @dataclass(frozen=True)
@@ -109,14 +115,6 @@ def _search(  # noqa: PLR0917 - as above
     retry: Sequence[str],
     save: bool,
 ) -> Assignment:
-    from harness.experiment.study import make_study
-    from harness.search.broker import look
-    from harness.search.reconcile import prepare
-    from harness.search.reconcile import settle as settle_study
-    from harness.search.storage import address, refuse_other_storage
-    from harness.search.trials import counted
-    from harness.terminal import search_dry_run
-
     if target is not None and target < 1:
         raise InputError(f"--trials: {target} is no target; allowed: a number from 1")
     wanted = make_study(experiment, accelerator, target, datetime.now(UTC).isoformat(timespec="microseconds"))

@@ -8,6 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.analysis.look_levels import levels_for
+from harness.errors import HarnessError, InputError
+from harness.execution.schedule import in_stages, judged, standing
+from harness.experiment.plan import task_of
+from harness.experiment.study import task_of as task_of_study
+from harness.search.broker import look
+from harness.search.storage import VARIABLE, address, elsewhere
+from harness.store import lease
+from harness.store.lease import Holder, Timing, Watch
+from harness.tasks.protocol import result_metrics
+from harness.terminal.search_status import SearchStatus
+from harness.terminal.status import PlanStatus
+
 if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.experiment.plan import Plan
@@ -27,12 +40,6 @@ def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[PlanSta
     Judging takes pandas and some milliseconds, and is left out where there is nothing to judge: without claims, and before the
     first look.
     """
-    from harness.analysis.look_levels import levels_for
-    from harness.errors import InputError
-    from harness.execution.schedule import in_stages, judged, standing
-    from harness.experiment.plan import task_of
-    from harness.tasks.protocol import result_metrics
-    from harness.terminal.status import PlanStatus
 
     # Files are renamed into a run's folder, which marks the folder's own time.
     folders = (store.paths.run(run.id).folder for run in plan.runs if records[run.id].state != "pending")
@@ -55,19 +62,13 @@ def stand_search(store: Store, study: Study) -> SearchStatus:
 
     A trial that nobody trains any more, as far as one look tells, is an interrupted one.
     """
-    from harness.errors import HarnessError, InputError
-    from harness.experiment.study import task_of
-    from harness.search.broker import look
-    from harness.search.storage import VARIABLE, address, elsewhere
-    from harness.tasks.protocol import result_metrics
-    from harness.terminal.search_status import SearchStatus
 
     paths = store.paths.study(study.name)
     # Files are renamed and linked into a trial's folder, which marks the folder's own time.
     changed = [path.stat().st_mtime for path in (paths.journal, *paths.trials.glob("*")) if path.exists()]
     updated = max(0.0, time.time() - max(changed)) if changed else None
     try:
-        metrics = result_metrics(task_of(study))
+        metrics = result_metrics(task_of_study(study))
     except InputError:  # where trials stand can be told without the task
         metrics = {}
     try:
@@ -82,9 +83,6 @@ def stand_search(store: Store, study: Study) -> SearchStatus:
 
 
 def _as_seen(store: Store, study: Study, trial: Trial) -> Trial:
-    from harness.store import lease
-    from harness.store.lease import Holder, Timing, Watch
-
     if trial.state != "running":
         return trial
     seen = lease.newest(store.paths.study(study.name).trial(trial.number))
