@@ -44,7 +44,7 @@ def tuning_table(tuning: Tuning, *, chosen: bool = False) -> DisplayTable:
         Column("variant", cells=variants),
         *names,
         Column(metric, "right", unit=unit, cells=values),
-        Column("flag" if chosen else "", cells=remarks),
+        Column("flag" if chosen else "chosen", cells=remarks),
         Column("runs by seed", holds="remarks", cells=runs),
     ]
     reading = f"± is sd over {tuning.seeds}, which the comparison does not use"
