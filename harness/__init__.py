@@ -1,15 +1,6 @@
-"""Ablations that end in a verdict: one YAML in, runs that survive, a report out.
+"""Ablation experiments from a YAML file: planned, trained, resumed after interruptions, judged and reported.
 
-experiments/*.yaml -> yamlfile, validation, claims, experiment/     what was asked, checked to the line and column
-                   -> plan                                          every run, each with an id made of all that decides its bits
-                   -> progress, worker, attempt, launch             what trains next, and training it
-                   -> search/, stages                               trials of a search; what results choose, and what follows
-                   -> store/                                        plain files that survive
-                   -> tracking/                                     a mirror in Weights & Biases that training never waits for
-                   -> frames, statistics/, verdicts/                tables, and what they say of the claims
-                   -> calibration, power, images                    levels of looks; what a design finds; other test images
-                   -> slurm/                                        the same workers as arrays on a cluster
-                   -> wording/, figures/, writeup/, console/        words, plots, pages, the terminal
+docs/design.md describes the packages and how an experiment passes through them.
 """
 
 from __future__ import annotations
@@ -62,9 +53,9 @@ __all__ = [
     "write_report",
 ]
 
-# What an author of a task needs.
+# For authors of tasks.
 _TASK = ("Accelerator", "Location", "Metric", "Neutral", "Number", "Part", "Task", "Training", "TrainingFailed", "cache_folder")
-_HOMES = {
+_MODULES = {
     "load_experiment": "harness.experiment",
     "make_plan": "harness.experiment.plan",
     "run_experiment": "harness.run",
@@ -80,6 +71,6 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """The public names, imported on first use so that `import harness` stays light."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

@@ -20,7 +20,7 @@ from harness.terminal import search_dry_run
 from harness.terminal.live import Live, Progress
 from harness.terminal.live_search import SearchRows, progress
 from harness.terminal.search_status import SearchStatus, row
-from harness.terminal.search_summary import ending
+from harness.terminal.search_summary import search_results
 
 METRICS = result_metrics(TOY)
 STUDY = Study.model_validate(
@@ -116,7 +116,7 @@ def test_the_dry_run_names_conditions_constraints_and_choices() -> None:
 
 def test_the_ending_shows_the_best_and_flags_what_lies_at_an_edge() -> None:
     last = trial(9, "completed", 53.0, values={"walk.effect": 2.99, "mood": "wild", "steps": 8})
-    shown = text(ending(STUDY, [*TRIALS, last], METRICS))
+    shown = text(search_results(STUDY, [*TRIALS, last], METRICS))
     assert shown.index("trial 9") < shown.index("trial 3") < shown.index("trial 0")
     assert "7 trials: 3 completed, 1 pruned, 1 infeasible, 1 failed" in shown
     assert "trial 9: effect=2.99 and steps=8 lie at the edges of what was tried; better ones may lie beyond" in shown
@@ -127,15 +127,15 @@ def test_several_objectives_show_their_front() -> None:
     study = Study.model_validate({**dict(STUDY), "objectives": {"score": "maximize", "parameters": "minimize"}, "pruner": "none"})
     points = [(50.0, 4.0), (51.0, 6.0), (49.0, 8.0)]
     trials = [trial(place, "completed", objectives={"score": a, "parameters": b}) for place, (a, b) in enumerate(points)]
-    shown = text(ending(study, trials, METRICS))
+    shown = text(search_results(study, trials, METRICS))
     assert "Pareto front   score (points)   parameters   epochs" in shown
     assert "trial 2" not in shown
-    assert row(SearchStatus(study, trials, 1.0, METRICS)).came_to == "2 trials on the front"
+    assert row(SearchStatus(study, trials, 1.0, METRICS)).result == "2 trials on the front"
 
 
 def test_a_row_tells_trials_where_a_plan_tells_runs() -> None:
     found = row(SearchStatus(STUDY, TRIALS, 12.0, METRICS))
     assert (found.done, found.running, found.waiting, found.failed) == ("5/10", 1, 4, 1)
-    assert found.came_to == "best 51.50 points (trial 3)"
+    assert found.result == "best 51.50 points (trial 3)"
     unknown = row(SearchStatus(STUDY, None, None, why="its trials are in a database: set $HARNESS_STORAGE"))
-    assert (unknown.done, unknown.came_to) == ("?/10", "its trials are in a database: set $HARNESS_STORAGE")
+    assert (unknown.done, unknown.result) == ("?/10", "its trials are in a database: set $HARNESS_STORAGE")

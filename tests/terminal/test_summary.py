@@ -21,7 +21,7 @@ from harness.store.frames import runs_frame
 from harness.tasks.protocol import result_metrics
 from harness.tasks.registry import find_task
 from harness.terminal import json_output
-from harness.terminal.summary import claims, correlation, ending, expected
+from harness.terminal.summary import claims, correlation, expected, plan_results
 
 REPORT = "results/reports/activations/index.html"
 LOOKS = (3, 5, 8, 12, 20)
@@ -43,7 +43,7 @@ def shown(plan: Plan, values: Values, width: int = 100, metric: str = "test_accu
     runs = runs_frame(plan, records)
     out = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False)
     judged, rows = judgement(plan, runs), table(plan, runs, metric)
-    out.print(ending(plan, records, rows, judged, metrics, report=REPORT), soft_wrap=True)
+    out.print(plan_results(plan, records, rows, judged, metrics, report=REPORT), soft_wrap=True)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
 
