@@ -251,8 +251,8 @@ def _show(document: dict[str, Any], parcels: Sequence[Parcel], as_json: bool) ->
 
 
 def _counted(parcels: Sequence[Parcel]) -> str:
-    counts = {state: sum(parcel.state == state for parcel in parcels) for state in ("delivered", "waiting", "training")}
-    return ", ".join(f"{count} {state}" for state, count in counts.items())
+    states = [parcel.state for parcel in parcels]
+    return f"{states.count('delivered')} uploaded, {states.count('waiting')} waiting, {states.count('training')} training"
 
 
 def layout_of(store: Store, plan: Plan) -> dict[str, Any]:

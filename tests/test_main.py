@@ -42,7 +42,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize(
     ("word", "says"),
     [
-        ("rnu", "no such command: 'rnu'; did you mean run?"),
+        ("rnu", "invalid command 'rnu'; did you mean run?"),
         ("zzz", "allowed: run, sweep,"),
         ("--vresion", "did you mean --version?"),
     ],

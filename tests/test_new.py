@@ -61,7 +61,7 @@ def test_nothing_is_overwritten(tmp_path, capsys):
     made(tmp_path, "--metric", LOSS)
     before = (tmp_path / "experiments" / "walk.yaml").read_text()
     assert made(tmp_path, "--metric", "loss")[0] == 2
-    assert "experiments/walk.yaml: is there already; allowed: another name, or remove it first" in capsys.readouterr().err
+    assert "experiments/walk.yaml: already exists; choose another NAME or remove the file" in capsys.readouterr().err
     assert (tmp_path / "experiments" / "walk.yaml").read_text() == before
 
 
@@ -74,13 +74,13 @@ def test_a_draft_that_does_not_load_is_not_written_and_says_why(tmp_path, capsys
     assert "task.inputs: data: no file or folder" in capsys.readouterr().err
 
 
-def test_what_is_missing_is_said(tmp_path, capsys):
+def test_missing_inputs_and_seed_are_reported(tmp_path, capsys):
     assert made(tmp_path)[0] == 2
     assert "--metric: missing" in capsys.readouterr().err
     assert made(tmp_path, "--metric", LOSS, command="sh run.sh")[0] == 0
     said = capsys.readouterr().err
-    assert "no word of the command is a file in .: name what the result depends on with --input" in said
-    assert "the command has no {seed}: the program has to read $HARNESS_SEED" in said
+    assert "the command names no file in .: list the files that the result depends on with --input" in said
+    assert "the command has no {seed}: the program must read $HARNESS_SEED" in said
 
 
 def test_modules_that_the_script_imports_are_inputs_too(tmp_path):

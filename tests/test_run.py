@@ -111,7 +111,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(toys: Path, capsys: pytest.
     shown = capsys.readouterr().out
     assert "claim 1   better improves on base" in shown
     assert "power     unknown" in shown
-    assert "nothing started" in shown
+    assert "nothing was started" in shown
     assert main([str(toys), "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert len({run["id"] for run in plan["runs"]}) == 4
@@ -162,7 +162,7 @@ def test_a_changed_experiment_is_refused_and_replanned_on_request(toys: Path) ->
     assert list(toys.parent.glob("results/plans/replaced/toys*.json"))
 
 
-def test_claims_changed_after_runs_are_told_and_do_not_replace_those_registered(
+def test_claims_changed_after_runs_are_reported_but_do_not_replace_the_registered_ones(
     toys: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(toys)]) == 0
@@ -229,7 +229,7 @@ def test_a_results_folder_that_is_a_file_is_refused(toys: Path, capsys: pytest.C
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_a_report_that_cannot_be_written_ends_no_training_and_is_told_in_a_line(
+def test_a_report_error_is_one_line_and_does_not_stop_training(
     toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_report, "EVERY_S", 0.0)
@@ -244,7 +244,7 @@ def test_a_report_that_cannot_be_written_ends_no_training_and_is_told_in_a_line(
     assert "Traceback" not in told
 
 
-def test_workers_that_cannot_start_are_told_with_the_end_of_their_log(
+def test_workers_that_cannot_start_show_the_end_of_their_log(
     toys: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (toys.parent / "sitecustomize.py").write_text("import sys\nsys.modules['pydantic'] = None\n")

@@ -94,7 +94,7 @@ def test_a_tuning_that_cannot_end_says_what_is_missing_and_the_way_on(tuned: Pat
     assert main([tuned.name, "--profile", "broken", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["choices"] == []
     assert status.main(["tuned@broken"]) == 0
-    assert "again: harness run tuned.yaml --profile broken --device cpu --retry failed" in capsys.readouterr().out
+    assert "retry: harness run tuned.yaml --profile broken --device cpu --retry failed" in capsys.readouterr().out
 
 
 TASK = """

@@ -46,7 +46,7 @@ def test_one_plan_shows_what_failed_and_how_to_go_on(store: Store, toys: Plan, c
     shown = capsys.readouterr().out
     assert "failed   better seed 0" in shown
     where = f"--results {store.paths.root}"
-    assert f"again: harness run experiments/toys.yaml --device cpu {where} --retry failed" in shown
+    assert f"retry: harness run experiments/toys.yaml --device cpu {where} --retry failed" in shown
     assert f"write it with: harness report toys {where}" in shown
     assert toys.question in shown
 
@@ -64,7 +64,7 @@ def claimed(store: Store, toy_plan: PlanMaker, scores: Mapping[str, Sequence[flo
     return plan
 
 
-def test_verdicts_are_counted_for_all_plans_and_told_for_one(
+def test_verdicts_are_counted_for_all_plans_and_listed_for_one(
     store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     claimed(store, toy_plan, {"base": [50.0, 51.0, 52.0], "better": [52.0, 53.1, 53.9]})
@@ -80,7 +80,7 @@ def test_verdicts_are_counted_for_all_plans_and_told_for_one(
 def test_before_the_first_look_a_claim_waits(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
     claimed(store, toy_plan, {"base": [50.0, 51.0], "better": [52.0]})
     assert run(store, "toys") == 0
-    assert "WAITING      judged at 3 seeds: 3 of 6 runs in" in capsys.readouterr().out
+    assert "WAITING      judged at 3 seeds: 3 of 6 runs finished" in capsys.readouterr().out
 
 
 def test_a_plan_that_was_decided_before_its_last_look_waits_for_nothing(
@@ -95,7 +95,7 @@ def test_a_plan_that_was_decided_before_its_last_look_waits_for_nothing(
     assert capsys.readouterr().out.splitlines()[1].split()[:7] == ["toys", "6/6", "·", "·", "·", "1", "supported"]
 
 
-def test_where_runs_stand_is_told_without_their_task(
+def test_states_of_runs_need_no_task(
     store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = claimed(store, toy_plan, {"base": [50.0, 51.0, 52.0], "better": [52.0, 53.1, 53.9]})
@@ -141,7 +141,7 @@ def test_json_is_one_document_a_form(store: Store, toys: Plan, capsys: pytest.Ca
     [
         (["tois"], "did you mean toys"),
         (["abcdef012345"], "no run 'abcdef012345'"),
-        (["toys", "tigers"], "allowed: one plan or search, one run id, two run ids"),
+        (["toys", "tigers"], "give one plan or search, one run id, two run ids"),
         (["../toys"], "no plan"),
     ],
 )
@@ -161,7 +161,7 @@ def test_a_start_that_several_runs_share_is_refused(store: Store, toys: Plan, ca
 
 
 def damage(store: Store) -> list[str]:
-    """Plans that cannot be read, and what is said of each."""
+    """Plans that cannot be read, and what is printed for each."""
     files = {"broken": "{", "foreign": '{"name": "mine"}', "toys copy": store.paths.plan("toys").read_text()}
     for name, text in files.items():
         store.paths.plan(name).write_text(text)
@@ -169,7 +169,7 @@ def damage(store: Store) -> list[str]:
 
 
 @pytest.mark.parametrize("names", [(), ("--json",)])
-def test_damaged_plans_are_told_and_hide_no_other(
+def test_damaged_plans_are_reported_beside_the_others(
     store: Store, toys: Plan, names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = damage(store)

@@ -74,7 +74,7 @@ def test_a_run_names_the_trials_it_is_part_of(searched: Path, capsys: pytest.Cap
 def test_verify_and_sync_know_the_runs_of_trials(searched: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify.main(["--results", str(searched)]) == 0
     out = capsys.readouterr().out
-    assert "1 search: whole" in out
+    assert "1 search: no problems found" in out
     assert "note" not in out
     assert sync.main(["toys", "--dry-run", "--results", str(searched)]) == 0
     out = capsys.readouterr().out
@@ -105,8 +105,8 @@ def test_a_trial_whose_worker_is_gone_is_interrupted(tmp_path: Path, capsys: pyt
         pass  # released, and never told of
     with held.lease:
         told = shown(capsys, store.paths.root, "toys")
-    assert "running       trial 0   begins" in told
-    assert "interrupted   trial 1   begins   goes on when it is run again" in told
+    assert "running       trial 0   starting" in told
+    assert "interrupted   trial 1   starting   resumes when started again" in told
 
 
 def test_tuning_stands_before_its_evidence_and_is_found_by_the_experiments_name(

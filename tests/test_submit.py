@@ -44,8 +44,8 @@ def given(*words: str) -> int:
     return submit.main(["toys.yaml", "--site", "site.yaml", *words])
 
 
-def told(document: Mapping[str, Any]) -> WorkerOptions:
-    """What the workers of the first array are told."""
+def worker_options(document: Mapping[str, Any]) -> WorkerOptions:
+    """The options of the workers of the first array."""
     return WorkerOptions.read(**json.loads(shlex.split(document["sbatch"][0])[-1]))
 
 
@@ -67,7 +67,7 @@ def test_the_plan_is_for_the_sites_accelerator_whatever_this_machine_has(here: P
     assert given("--dry-run", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["due"], document["workers"], document["jobs"], document["report"]) == (6, 1, {}, None)
-    assert told(document).device == "cuda"
+    assert worker_options(document).device == "cuda"
     assert document["scripts"]["worker.sbatch"].startswith("#!/usr/bin/env bash\n")
     store = Store.open(here / "results")
     work = assign(store, load_experiment("toys.yaml"), "cuda")
@@ -105,7 +105,7 @@ def test_failed_runs_are_submitted_again_on_request_and_once(here: Path, capsys:
     assert given("--dry-run", "--json", "--retry", "failed") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["due"] == 6
-    options = told(document)
+    options = worker_options(document)
     assert options.retry == ("failed",)
     assert options.retry_before.startswith("20")
 
@@ -139,7 +139,7 @@ def test_a_searchs_workers_are_given_the_search_and_go_on_to_its_confirmation(
     document = json.loads(capsys.readouterr().out)
     assert (document["due"], document["later"], document["workers"]) == (8, 12, 20)
     assert f"{here}/results/studies/toys/search.json " in document["sbatch"][0]
-    assert told(document).device == "cuda"
+    assert worker_options(document).device == "cuda"
     assert document["sbatch"][1].endswith(f"report.sbatch toys {here}/results")
     assert given("--seeds", "4", "--dry-run") == 2
     assert "--seeds: a search has trials; allowed: --trials" in capsys.readouterr().err
@@ -153,7 +153,7 @@ def test_a_tuned_experiments_workers_are_given_its_tuning_and_the_report_is_of_t
     document = json.loads(capsys.readouterr().out)
     assert (document["name"], document["due"], document["later"]) == ("toys", 8, 8)
     assert f"{here}/results/plans/toys.tuning.json " in document["sbatch"][0]
-    assert told(document).device == "cuda"
+    assert worker_options(document).device == "cuda"
 
 
 PROGRAM = """
@@ -195,37 +195,37 @@ def test_device_hours_follow_from_runs_that_have_ended(here: Path, capsys: pytes
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["other.yaml"], "'other.yaml': one experiment at a time; options of sbatch stand behind --"),
-        (["--", "--array=0-3"], "--array=0-3: `harness submit` sets it itself"),
-        (["--", "-a0-3"], "-a0-3: `harness submit` sets it itself"),
-        (["--", "--dependency", "afterok:7"], "--dependency: `harness submit` sets it itself"),
+        (["other.yaml"], "unexpected argument 'other.yaml'; give one experiment, and sbatch options after --"),
+        (["--", "--array=0-3"], "--array=0-3: is set by harness submit"),
+        (["--", "-a0-3"], "-a0-3: is set by harness submit"),
+        (["--", "--dependency", "afterok:7"], "--dependency: is set by harness submit"),
         (["--track", "mlflow"], "--track: 'mlflow'"),
         (["--retry", "pending"], "--retry: 'pending'"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+def test_bad_arguments_are_refused(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
     assert given(*words) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (here / "results").exists()
 
 
-def test_results_that_python_could_not_import_the_kept_code_from_are_refused(
+def test_a_results_folder_that_pythonpath_cannot_hold_is_refused(
     capsys: pytest.CaptureFixture[str], here: Path
 ) -> None:
     assert given("--results", "a:b") == 2
-    assert f"--results: {here}/a:b has a ':'" in capsys.readouterr().err
+    assert f"--results: {here}/a:b contains ':'" in capsys.readouterr().err
     assert not (here / "a:b").exists()
 
 
-def test_without_slurm_on_the_path_that_is_said_and_nothing_is_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_slurm_on_the_path_nothing_is_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert given() == 2
     assert capsys.readouterr().err.startswith("no scontrol on PATH: this machine cannot submit; allowed: on a login node")
     assert not (here / "results").exists()
 
 
-def test_a_results_folder_on_this_machines_own_disk_is_remarked(here: Path) -> None:
-    said = submit.unshared(here / "results")
-    assert said is None or "lies on a disk of this machine" in said
+def test_a_results_folder_on_a_local_disk_gives_a_warning(here: Path) -> None:
+    warning = submit.unshared(here / "results")
+    assert warning is None or "is on a local disk" in warning
     assert submit.unshared(Path("/proc")) is None

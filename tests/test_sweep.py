@@ -191,7 +191,7 @@ def _alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def test_failed_trials_are_told_and_tried_again_on_request(unconfirmed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_trials_are_reported_and_retried_on_request(unconfirmed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("toys.yaml", "--profile", "broken", "--trials", "2")
     assert sweep(*words) == 1
     out, err = capsys.readouterr()
@@ -202,12 +202,12 @@ def test_failed_trials_are_told_and_tried_again_on_request(unconfirmed: Path, ca
     assert status.main(["toys@broken"]) == 0
     shown = capsys.readouterr().out
     assert "failed   trial 0" in shown
-    assert "again: harness sweep toys.yaml --profile broken --device cpu --retry failed" in shown
+    assert "retry: harness sweep toys.yaml --profile broken --device cpu --retry failed" in shown
     assert sweep(*words, "--retry", "failed") == 1
     assert [trial.number for trial in tried(unconfirmed.parent, "toys@broken")] == [2, 3]
 
 
-def test_workers_that_cannot_start_are_told_with_the_end_of_their_log(
+def test_workers_that_cannot_start_show_the_end_of_their_log(
     toys: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (toys.parent / "sitecustomize.py").write_text("import sys\nsys.modules['pydantic'] = None\n")
@@ -226,7 +226,7 @@ def test_the_dry_run_shows_the_search_and_starts_nothing(toys: Path, capsys: pyt
     assert not (toys.parent / "results").exists()
 
 
-def test_a_base_outside_of_the_space_is_told(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_base_outside_the_space_is_reported(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     toys.write_text(toys.read_text().replace("[-3, 3]", "[1, 3]"))
     assert sweep("toys.yaml", "--dry-run") == 0
     assert "first       the base lies outside of the space: only the confirmation runs it" in capsys.readouterr().out
@@ -274,7 +274,7 @@ def test_bad_input_gives_one_clear_message(
     assert "Traceback" not in err
 
 
-def test_a_storage_without_its_driver_is_told_without_the_password(
+def test_a_missing_storage_driver_is_reported_without_the_password(
     toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
@@ -316,7 +316,7 @@ def test_trials_in_the_journal_are_not_begun_again_in_a_database(
     assert sweep("toys.yaml", "--trials", "2", "--storage", "journal") == 0
 
 
-def test_a_server_that_is_not_there_is_told_without_the_password(
+def test_an_unreachable_server_is_reported_without_the_password(
     toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("psycopg")

@@ -40,23 +40,23 @@ def run(store: Store, *arguments: str) -> int:
 
 
 @pytest.mark.usefixtures("toys")
-def test_a_whole_store_is_said_to_be_whole(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_undamaged_store_has_no_problems(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "2 runs and 1 plan: whole"
+    assert capsys.readouterr().out.splitlines()[0] == "2 runs and 1 plan: no problems found"
 
 
-def test_a_problem_is_told_with_its_file_and_what_to_do(store: Store, damaged: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_problem_is_shown_with_its_file_and_advice(store: Store, damaged: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2 runs and 1 plan: 1 problem"
-    assert lines[1].startswith(f"wrong  {store.paths.run(damaged.runs[1].id).metrics}: is not what it was when the run ended")
+    assert lines[1].startswith(f"error  {store.paths.run(damaged.runs[1].id).metrics}: is not what it was when the run ended")
     assert lines[2].strip() == "restore it from a copy, or remove the run's folder to train it again"
 
 
 def test_named_runs_alone_are_checked(store: Store, damaged: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = (run.id for run in damaged.runs)
     assert run(store, first[:7], first) == 0
-    assert capsys.readouterr().out == f"{first}: whole\n"
+    assert capsys.readouterr().out == f"{first}: no problems found\n"
     assert run(store, first, second) == 1
     assert f"{first}, {second}: 1 problem" in capsys.readouterr().out
 
@@ -66,11 +66,11 @@ def test_many_notes_are_cut_short_and_change_no_exit_code(store: Store, toys: Pl
         (store.paths.run(toys.runs[0].id).folder / f"notes-{number}.txt").write_text("mine")
     assert run(store, toys.runs[0].id) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith(": whole")
+    assert lines[0].endswith(": no problems found")
     assert (len(lines), lines[-1]) == (22, "note   and 5 more; --json has them all")
 
 
-def test_a_run_trained_again_is_said_to_have_the_same_bits(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_repeated_run_has_the_same_bits(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store, toys.runs[0].id, "--retrain") == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[1].startswith(f"{toys.runs[0].id}  same bits: 3 epochs on ")
@@ -78,7 +78,7 @@ def test_a_run_trained_again_is_said_to_have_the_same_bits(store: Store, toys: P
     assert "training again in a temporary folder" in err
 
 
-def test_other_bits_are_told_and_the_exit_code_is_1(
+def test_other_bits_are_shown_and_the_exit_code_is_1(
     store: Store, toys: Plan, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     advance = toy_task.Walk.advance
@@ -135,7 +135,7 @@ def test_json_is_one_document(store: Store, damaged: Plan, capsys: pytest.Captur
     ("arguments", "message"),
     [
         (["abcdef012345"], "no run 'abcdef012345'"),
-        (["toys"], "'toys' is no run id; allowed: 6 to 12 of the digits 0-9 a-f"),
+        (["toys"], "invalid run id 'toys'; must be 6 to 12 of the digits 0-9 a-f"),
         (["--retrain"], "--retrain: trains runs again, so name them"),
         (["--device", "cpu"], "--device: says where to train again"),
         (["abcdef", "--retrain", "--device", "tpu"], "--device: 'tpu'"),

@@ -148,7 +148,7 @@ def test_the_weights_stay_on_request(store, toy_plan):
 
 
 @pytest.mark.parametrize(("options", "device"), [([], "cuda"), (["--device", "cpu"], "cpu")])
-def test_a_worker_trains_on_what_was_planned_for_unless_told_otherwise(store, toy_plan, options, device):
+def test_a_worker_trains_on_the_planned_device_by_default(store, toy_plan, options, device):
     plan = toy_plan().model_copy(update={"accelerator": "cuda"})
     assert worker.main([str(store.save_plan(plan)), *options]) == 0
     assert json.loads(store.paths.run(plan.runs[0].id).provenance.read_text())["accelerator"] == device
@@ -167,21 +167,21 @@ def test_a_worker_trains_on_what_was_planned_for_unless_told_otherwise(store, to
         (["--nonsense"], "no such option: --nonsense"),
     ],
 )
-def test_bad_options_are_told_in_words_with_exit_code_2(store, toy_plan, capsys, options, message):
+def test_bad_options_are_refused_with_exit_code_2(store, toy_plan, capsys, options, message):
     plan = toy_plan()
     assert worker.main([str(store.save_plan(plan)), *options]) == 2
     assert message in capsys.readouterr().err
     assert states(store, plan) == ["pending"]
 
 
-def test_a_missing_plan_is_told_with_what_makes_one(store, capsys):
+def test_a_missing_plan_names_the_command_that_makes_it(store, capsys):
     assert worker.main([str(store.paths.plans / "none.json")]) == 2
-    assert "no such plan; `harness run experiments/<name>.yaml` makes it" in capsys.readouterr().err
+    assert "plan not found; make it with: harness run experiments/NAME.yaml" in capsys.readouterr().err
 
 
 def test_a_file_elsewhere_is_no_plan(tmp_path, capsys):
     assert worker.main([str(tmp_path / "toys.json")]) == 2
-    assert "is no plan; allowed: results/plans/<name>.json" in capsys.readouterr().err
+    assert "not a plan; must be results/plans/NAME.json" in capsys.readouterr().err
 
 
 def test_a_plan_that_the_code_outgrew_is_refused(store, toy_plan, capsys):

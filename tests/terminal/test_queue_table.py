@@ -46,13 +46,13 @@ def test_each_running_task_is_shown_with_its_run_and_those_that_wait_alike_toget
     ]
 
 
-def test_of_what_was_cancelled_nothing_is_explained() -> None:
+def test_cancelled_tasks_show_no_reason() -> None:
     tasks = (Task("4711_0", "CANCELLED", node="gpu07", exit_code=75), Task("4712", "CANCELLED", "Dependency"))
     assert shown(tasks) == [
         "task     state       trains   node    more",
         "4711_0   cancelled   ·        gpu07",
         "4712     cancelled   report   ·",
-        "the queue has nothing of it any more; logs: results/submissions/a/1",
+        "no jobs left in the queue; logs: results/submissions/a/1",
     ]
 
 
@@ -64,7 +64,7 @@ def test_what_has_ended_shows_how_and_where_its_logs_are() -> None:
     assert shown(tasks)[1:] == [
         "4711_0   completed   ·        gpu07   requeued 2 times",
         "4711_1   failed      ·        gpu08   exit code 2, NonZeroExitCode",
-        "the queue has nothing of it any more; logs: results/submissions/a/1",
+        "no jobs left in the queue; logs: results/submissions/a/1",
     ]
 
 

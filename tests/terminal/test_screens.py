@@ -38,7 +38,7 @@ NUMBERS = (
 
 def preview(plan: Plan, **fields: Any) -> Preview:
     """What a dry run knows of the plan while its runs are in `some_records`."""
-    known = {"asked": plan.runs, "parameters": {}, "power": None, "levels": None, **fields}
+    known = {"requested": plan.runs, "parameters": {}, "power": None, "levels": None, **fields}
     return Preview(plan, ACCURACY, some_records(plan), **known)
 
 
@@ -50,10 +50,10 @@ def test_the_dry_run_is_golden() -> None:
     assert shown == golden("dry_run.txt", shown)
 
 
-def test_the_dry_run_of_a_plan_with_looks_counts_what_they_ask_for() -> None:
+def test_the_dry_run_of_a_plan_with_looks_counts_the_runs_of_the_current_look() -> None:
     plan = images_plan(seeds=20, looks=(3, 5, 20))
-    asked = [run for run in plan.runs if run.seed < 3]
-    lines = text(dry_run_screen.dry_run(preview(plan, asked=asked, levels="levels simulated"))).splitlines()
+    requested = [run for run in plan.runs if run.seed < 3]
+    lines = text(dry_run_screen.dry_run(preview(plan, requested=requested, levels="levels simulated"))).splitlines()
     assert lines[4].split() == ["relu", "*", "20", "1", "1", "1"]
     assert [line.strip() for line in lines if line.startswith("  looks")] == ["looks   levels simulated"]
     assert "up to 34 more at later looks" in " ".join(" ".join(lines).split())
@@ -177,7 +177,7 @@ def test_a_long_claim_goes_on_under_its_own_beginning() -> None:
     assert "gain nothing over relu" in " ".join(line.strip() for line in lines)
 
 
-def test_claims_changed_after_runs_are_told_in_every_heading() -> None:
+def test_changed_claims_are_in_every_heading() -> None:
     plan = images_plan()
     assert len(dry_run_screen.heading(plan)) == 1
     shown = text(*dry_run_screen.heading(amended(plan, claims=(CLAIM,))))

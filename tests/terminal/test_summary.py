@@ -60,7 +60,7 @@ def looking(seeds: int = 20, **fields: Any) -> Plan:
 
 def test_the_end_is_golden() -> None:
     text = shown(activations_plan(), ACTIVATIONS)
-    assert text == golden("ending.txt", text)
+    assert text == golden("plan_results.txt", text)
 
 
 def test_a_narrow_terminal_wraps_sentences_and_keeps_every_verdict() -> None:
@@ -84,9 +84,9 @@ def test_an_inconclusive_claim_says_what_would_settle_it() -> None:
 
 def test_before_the_first_look_it_says_how_much_is_in_and_no_difference() -> None:
     text = shown(looking(), first(2))
-    assert line(text, "1") == "1 leaky_relu improves on base WAITING first look at 3 seeds: 4 of 6 runs in"
+    assert line(text, "1") == "1 leaky_relu improves on base WAITING first look at 3 seeds: 4 of 6 runs finished"
     assert "difference" not in text.splitlines()[0]
-    assert "judged at 5 seeds: 4 of 10 runs in" in shown(activations_plan(("base", "leaky_relu")), first(2))
+    assert "judged at 5 seeds: 4 of 10 runs finished" in shown(activations_plan(("base", "leaky_relu")), first(2))
 
 
 def test_between_looks_it_says_so_far_and_when_the_next_one_comes() -> None:
@@ -103,7 +103,7 @@ def test_an_early_stop_is_named_with_what_it_does_to_effects() -> None:
     assert "stopped at 5 of 20 seeds; effects at an early stop are inflated" in text
 
 
-def test_a_claim_keeps_what_it_said_when_it_was_decided() -> None:
+def test_a_claim_keeps_the_verdict_of_its_deciding_look() -> None:
     text = shown(looking(), first(8))
     assert line(text, "1").endswith("SUPPORTED better by 0.30 pp, decided at 5 seeds")
 
@@ -159,17 +159,17 @@ def test_a_rehearsal_says_so_at_its_end() -> None:
     assert REHEARSAL in text
 
 
-def test_pairing_that_helped_and_pairing_that_did_not_are_both_told() -> None:
+def test_the_effect_of_pairing_is_shown_whether_it_helped_or_not() -> None:
     plan = activations_plan(("base", "leaky_relu"))
 
-    def told(values: Values) -> str | None:
+    def shown_correlation(values: Values) -> str | None:
         return correlation(table(plan, runs_frame(plan, image_records(plan, values))))
 
     # By hand: standard deviations .15, .12 and .095, quantiles 2.776 and 2.306, so that 1 - 2.776 * .0950 / (2.306 * .1893) = 40 %.
-    assert told(ACTIVATIONS) == "seed correlation 0.77: pairing by seed made the interval 40 % narrower"
+    assert shown_correlation(ACTIVATIONS) == "seed correlation 0.77: pairing by seed made the interval 40 % narrower"
     opposed = {"base": ACTIVATIONS["base"], "leaky_relu": [186.5 - value for value in ACTIVATIONS["base"]]}
-    assert told(opposed) == "seed correlation -1.00: pairing by seed made the interval 70 % wider"
-    assert told({label: values[:2] for label, values in ACTIVATIONS.items()}) is None
+    assert shown_correlation(opposed) == "seed correlation -1.00: pairing by seed made the interval 70 % wider"
+    assert shown_correlation({label: values[:2] for label, values in ACTIVATIONS.items()}) is None
 
 
 def test_a_verdicts_word_is_coloured_and_nothing_else_of_a_person_is() -> None:
@@ -183,13 +183,13 @@ def test_a_verdicts_word_is_coloured_and_nothing_else_of_a_person_is() -> None:
     assert coloured == [("SUPPORTED", "bold green"), ("EQUIVALENT", "bold cyan"), ("REFUTED", "bold red")]
 
 
-def test_claims_that_wait_are_told_without_judging() -> None:
+def test_waiting_claims_are_shown_without_judging() -> None:
     plan = activations_plan(claims=(comparison("gelu"), comparison("gelu", metric="train_loss")))
     out = Console(file=io.StringIO(), width=120)
     out.print(expected(plan, image_records(plan, dict.fromkeys(ACTIVATIONS, ()))))
     assert isinstance(out.file, io.StringIO)
     lines = [" ".join(each.split()) for each in out.file.getvalue().splitlines()]
-    assert lines[1] == "2 gelu improves on base (train loss) WAITING judged at 5 seeds: 0 of 20 runs in"
+    assert lines[1] == "2 gelu improves on base (train loss) WAITING judged at 5 seeds: 0 of 20 runs finished"
 
 
 @pytest.mark.parametrize("values", [ACTIVATIONS, {**ACTIVATIONS, "gelu": ("diverged",) * 5}, dict.fromkeys(ACTIVATIONS, ())])
