@@ -1,6 +1,6 @@
-"""Ablation experiments from a YAML file: planned, trained, resumed after interruptions, judged and reported.
+"""Ablation harness: registered claims, paired seeds, runs that survive interruptions, verdicts with an interval.
 
-docs/design.md describes the packages and how an experiment passes through them.
+The public names of the package are below; docs/design.md shows how an experiment becomes a verdict, and where everything is.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.analysis import statistics
     from harness.analysis.verdicts import judge
     from harness.errors import DataError, DeviceError
     from harness.experiment import load_experiment
@@ -50,6 +51,7 @@ __all__ = [
     "make_plan",
     "run_experiment",
     "run_search",
+    "statistics",
     "write_report",
 ]
 
@@ -71,6 +73,8 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     """The public names, imported on first use so that `import harness` stays light."""
+    if name == "statistics":
+        return importlib.import_module("harness.analysis.statistics")
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

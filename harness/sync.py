@@ -98,7 +98,7 @@ def sync(
     waiting = [(parcel.run_id, parcel.uploads) for parcel in parcels if parcel.state == "waiting"]
     wanted = {"runs": waiting, "reports": reports, "workspaces": document.get("workspaces", [])}
     if not any(wanted.values()) and not as_json:
-        shell.show(f"{'everything that exists' if lacking else 'everything'} is uploaded: {_counted(parcels)}")
+        shell.show(f"{'all existing data' if lacking else 'everything'} is uploaded: {_counted(parcels)}")
     uploaded, in_time = _delivered(store, wanted, seconds, quiet=as_json) if any(wanted.values()) else ([], True)
     complete = in_time and all(each["delivered"] for each in uploaded)
     document |= {"delivered": uploaded, "complete": complete}

@@ -95,9 +95,7 @@ def test_a_plan_that_was_decided_before_its_last_look_waits_for_nothing(
     assert capsys.readouterr().out.splitlines()[1].split()[:7] == ["toys", "6/6", "·", "·", "·", "1", "supported"]
 
 
-def test_states_of_runs_need_no_task(
-    store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_states_of_runs_need_no_task(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
     plan = claimed(store, toy_plan, {"base": [50.0, 51.0, 52.0], "better": [52.0, 53.1, 53.9]})
     store.save_plan(changed(plan, task="no_such_module:TASK"))
     assert run(store) == 2

@@ -211,9 +211,7 @@ def test_bad_arguments_are_refused(here: Path, capsys: pytest.CaptureFixture[str
     assert not (here / "results").exists()
 
 
-def test_a_results_folder_that_pythonpath_cannot_hold_is_refused(
-    capsys: pytest.CaptureFixture[str], here: Path
-) -> None:
+def test_a_results_folder_that_pythonpath_cannot_hold_is_refused(capsys: pytest.CaptureFixture[str], here: Path) -> None:
     assert given("--results", "a:b") == 2
     assert f"--results: {here}/a:b contains ':'" in capsys.readouterr().err
     assert not (here / "a:b").exists()
