@@ -63,7 +63,7 @@ def doctor(
       2   a problem that would keep runs from training, or bad usage
     """
     from harness.terminal import shell
-    from harness.terminal.tables import printable, styled
+    from harness.terminal.tables import Note
 
     # The data cache lies in the results folder.
     os.environ.setdefault("HARNESS_CACHE", str((results / "cache").absolute()))
@@ -72,11 +72,10 @@ def doctor(
     if as_json:
         shell.show_json({"ready": not broken, "findings": [asdict(finding) for finding in findings]})
     else:
-        width = max(len(finding.name) for finding in findings)
-        for finding in findings:
-            shell.show(styled(f"{finding.state:<7}  {finding.name:<{width}}  {printable(finding.what)}"))
-            if finding.advice:
-                shell.show(styled(f"{' ' * (11 + width)}{printable(finding.advice)}"))
+        keys = [f"{finding.state:<7}   {finding.name}" for finding in findings]
+        width = max(map(len, keys))
+        for key, finding in zip(keys, findings, strict=True):
+            shell.show(Note(key, finding.what, width), *([Note("", finding.advice, width)] if finding.advice else []))
     raise typer.Exit(EXIT_BAD_INPUT if broken else EXIT_OK)
 
 

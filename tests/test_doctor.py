@@ -55,7 +55,7 @@ def test_sbatch_is_looked_for_on_the_path(tmp_path: Path) -> None:
 def test_fewer_threads_than_cores_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
     assert doctor.threads({"OMP_NUM_THREADS": "1"}).state == "note"
-    assert doctor.threads({"OMP_NUM_THREADS": "4"}) == Finding("threads", "ok", "4 usable here")
+    assert doctor.threads({"OMP_NUM_THREADS": "4"}) == Finding("threads", "ok", "4 usable")
     assert doctor.threads({"OMP_NUM_THREADS": "4,2"}).state == "ok"
 
 
@@ -75,10 +75,10 @@ def test_the_exit_code_says_whether_something_is_broken(
     good, bad = Finding("one", "note", "missing", "get it"), Finding("other", "problem", "broken [x]", "mend it")
     monkeypatch.setattr(doctor, "checks", lambda *_: [lambda: good])
     assert doctor.main(["--results", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.splitlines() == ["note     one  missing", "              get it"]
+    assert capsys.readouterr().out.splitlines() == ["  note      one   missing", "                  get it"]
     monkeypatch.setattr(doctor, "checks", lambda *_: [lambda: good, lambda: bad])
     assert doctor.main(["--results", str(tmp_path)]) == 2
-    assert "problem  other  broken [x]" in capsys.readouterr().out
+    assert "problem   other   broken [x]" in capsys.readouterr().out
     assert doctor.main(["--json", "--results", str(tmp_path)]) == 2
     document = json.loads(capsys.readouterr().out)
     assert document["ready"] is False

@@ -55,7 +55,13 @@ def repetition(repeated: Repetition) -> RenderableType:
         lines += [styled(printable(f"{' ' * INDENT}log: {line}")) for line in repeated.log]
     if repeated.origins:
         rows = [[name, one, other] for name, (one, other) in repeated.origins.items()]
-        lines.append(TerminalTable.of_rows([Column("made with"), Column("original"), Column("repeated")], rows, indent=INDENT))
+        lines.append(
+            TerminalTable.of_rows(
+                [Column("made with"), Column("original", holds="remarks"), Column("repeated", holds="remarks")],
+                rows,
+                indent=INDENT,
+            )
+        )
     elif not difference.none:
         lines.append(styled(f"{' ' * INDENT}code, packages, machine and threads are the same"))
     return Group(*lines)
