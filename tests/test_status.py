@@ -1,4 +1,4 @@
-"""`harness status`: all plans, one plan, one run, the difference of two, and what it refuses."""
+"""`harness status`: all plans, one plan, one run, the difference of two, and refused arguments."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def test_all_plans_are_a_table(store: Store, toys: Plan, toy_plan: PlanMaker, ca
     assert lines[2] == ["untouched", "0/1", "·", "1", "·", "·", "·"]
 
 
-def test_one_plan_shows_what_failed_and_how_to_go_on(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_plan_shows_its_failures_and_the_command_to_retry(
+    store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(store, "experiments/toys.yaml") == 0
     shown = capsys.readouterr().out
     assert "failed   better seed 0" in shown
@@ -83,7 +85,7 @@ def test_before_the_first_look_a_claim_waits(store: Store, toy_plan: PlanMaker, 
     assert "WAITING      judged at 3 seeds: 3 of 6 runs finished" in capsys.readouterr().out
 
 
-def test_a_plan_that_was_decided_before_its_last_look_waits_for_nothing(
+def test_a_plan_decided_before_its_last_look_is_complete(
     store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=10, looks=(3, 5, 10), claims=(BETTER,))
@@ -122,7 +124,7 @@ def test_two_runs_show_how_they_differ(store: Store, toys: Plan, capsys: pytest.
     assert [line.split() for line in lines[1:]] == [["effect", "0.0", "2.0"]]
 
 
-def test_json_is_one_document_a_form(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_document_per_form(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = (planned.id for planned in toys.runs)
     documents = []
     for names in ((), ("toys",), (first,), (first, second)):
@@ -144,14 +146,14 @@ def test_json_is_one_document_a_form(store: Store, toys: Plan, capsys: pytest.Ca
     ],
 )
 @pytest.mark.usefixtures("toys")
-def test_what_is_not_there_is_refused(store: Store, names: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_names_are_refused(store: Store, names: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store, *names) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert message in err
 
 
-def test_a_start_that_several_runs_share_is_refused(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_ambiguous_run_id_is_refused(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     twin = toys.runs[0].model_copy(update={"id": toys.runs[0].id[:11] + ("0" if toys.runs[0].id[11] != "0" else "1")})
     write_run(store, toys, twin, [])
     assert run(store, toys.runs[0].id[:8]) == 2
@@ -198,7 +200,7 @@ def test_one_run_is_shown_beside_a_damaged_plan(store: Store, toys: Plan, capsys
     assert first in err
 
 
-def test_an_empty_store_says_how_to_begin(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_store_names_the_first_command(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store) == 0
     out, err = capsys.readouterr()
     assert out == ""

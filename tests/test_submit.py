@@ -1,4 +1,4 @@
-"""`harness submit` without a cluster: the dry run, what it refuses, and what it has nothing to do about."""
+"""`harness submit` without a cluster: the dry run, refused arguments, and complete plans."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_the_plan_is_for_the_sites_accelerator_whatever_this_machine_has(here: P
 
 
 @pytest.mark.usefixtures("here")
-def test_more_workers_than_runs_are_not_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_more_workers_than_runs_are_requested(capsys: pytest.CaptureFixture[str]) -> None:
     assert given("--workers", "50", "--dry-run", "--json") == 0
     assert json.loads(capsys.readouterr().out)["workers"] == 6
 
@@ -92,7 +92,7 @@ def ended(here: Path, state: str) -> None:
         write_run(store, plan, run, toy_rows(50.0), state=state, train_seconds=3600.0, **how)
 
 
-def test_where_all_is_trained_nothing_is_submitted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_complete_plan_submits_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(here, "completed")
     assert given("--dry-run") == 0
     assert "toys: nothing is left to train; see: harness status toys" in capsys.readouterr().err
@@ -131,9 +131,7 @@ tune: {space: {noise: [0.5, 1.0]}, seeds: 2}
 """
 
 
-def test_a_searchs_workers_are_given_the_search_and_go_on_to_its_confirmation(
-    here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_workers_of_a_search_continue_with_its_confirmation(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "toys.yaml").write_text(SEARCH)
     assert given("--workers", "50", "--dry-run", "--json", "--trials", "8") == 0
     document = json.loads(capsys.readouterr().out)
@@ -145,7 +143,7 @@ def test_a_searchs_workers_are_given_the_search_and_go_on_to_its_confirmation(
     assert "--seeds: a search has trials; allowed: --trials" in capsys.readouterr().err
 
 
-def test_a_tuned_experiments_workers_are_given_its_tuning_and_the_report_is_of_the_evidence(
+def test_workers_of_a_tuned_experiment_start_with_its_tuning_and_the_report_is_of_the_evidence(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "toys.yaml").write_text(TUNED)
@@ -176,7 +174,7 @@ def test_a_program_and_a_task_beside_its_experiment_may_be_searched(here: Path, 
     assert json.loads(capsys.readouterr().out)["due"] == 6
 
 
-def test_once_tuned_the_evidence_is_due(here: Path) -> None:
+def test_after_tuning_the_evidence_is_submitted(here: Path) -> None:
     (here / "toys.yaml").write_text(TUNED)
     store = Store.open(here / "results")
     plan = make_plan(load_experiment("toys.yaml"), "cuda")
@@ -186,7 +184,7 @@ def test_once_tuned_the_evidence_is_due(here: Path) -> None:
     assert (work.due, work.later, work.target.name) == (8, 0, "toys.tuning.json")
 
 
-def test_device_hours_follow_from_runs_that_have_ended(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_device_hours_follow_from_finished_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(here, "completed")
     assert given("--dry-run", "--seeds", "5") == 0
     assert "4 runs to train, 12 epochs, about 4:00:00 on 1 worker (measured here: 1:00:00 a run): 4.0 device hours" in (

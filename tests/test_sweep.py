@@ -1,4 +1,4 @@
-"""`harness sweep` on the toy task, with real child workers: to the verdict, stopped, killed, raised, and what it refuses."""
+"""`harness sweep` on the toy task, with real worker processes: complete, stopped, killed and extended searches, and refused arguments."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def workers_of(parent: int) -> list[int]:
 
 
 @pytest.mark.slow
-def test_a_search_ends_in_a_verdict_and_again_trains_nothing(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_gives_a_verdict_and_a_second_call_trains_nothing(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("toys.yaml", "--workers", "2") == 0
     out, err = capsys.readouterr()
     assert "[1/6] trial 0  completed  50.27 points  effect=0, noise=1  0:00  561b25a46a59  best so far" in err
@@ -131,7 +131,7 @@ def test_a_target_may_be_raised(unconfirmed: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.slow
-def test_better_trials_found_later_are_confirmed_anew(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_better_trials_found_later_are_confirmed_again(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("toys.yaml", "--trials", "2") == 0
     capsys.readouterr()
     assert sweep("toys.yaml", "--trials", "10", "--json") == 0
@@ -146,7 +146,7 @@ def test_better_trials_found_later_are_confirmed_anew(toys: Path, capsys: pytest
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(toys: Path, begun: Any) -> None:
+def test_after_ctrl_c_the_same_command_continues(toys: Path, begun: Any) -> None:
     words = ("toys.yaml", "--profile", "slow", "--workers", "2")
     process = begun(*words)
     wait_for(lambda: len(list(toys.parent.glob("results/runs/*/metrics.jsonl"))) >= 3)
@@ -232,7 +232,7 @@ def test_a_base_outside_the_space_is_reported(toys: Path, capsys: pytest.Capture
     assert "first       the base lies outside of the space: only the confirmation runs it" in capsys.readouterr().out
 
 
-def test_run_and_sweep_point_at_each_other(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_and_sweep_refer_to_each_other(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["toys.yaml"]) == 2
     assert capsys.readouterr().err == "toys.yaml: is a search; start it with: harness sweep toys.yaml\n"
     (toys.parent / "plain.yaml").write_text("question: Does it walk?\ntask: toy_task:TOY\nseeds: 2\n")
@@ -305,7 +305,7 @@ def test_trials_in_a_database_are_found_by_the_environment_alone(
     assert "2 of 3 done already" in capsys.readouterr().err
 
 
-def test_trials_in_the_journal_are_not_begun_again_in_a_database(
+def test_trials_in_the_journal_are_not_repeated_in_a_database(
     unconfirmed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert sweep(unconfirmed.name, "--trials", "1") == 0

@@ -1,4 +1,4 @@
-"""The contract suite finds each way in which a task may break the protocol."""
+"""The contract suite detects each violation of the task protocol."""
 
 import itertools
 import math
@@ -84,7 +84,7 @@ def test_a_task_that_keeps_the_contract_passes():
     assert check_task(Toy(), SMALL) == ()
 
 
-def test_what_is_allowed_but_worth_knowing_is_remarked():
+def test_allowed_but_notable_choices_give_remarks():
     never_asks = trains(advance=lambda self, _stop: Walk.advance(self, lambda: False))
     assert check_task(never_asks, SMALL) == ("advance never asks should_stop: a run is stopped between epochs only",)
     assert check_task(Toy(), Config(epochs=1))[0].startswith("one epoch:")

@@ -1,4 +1,4 @@
-"""`harness verify`: what it checks, what it says, its exit codes, and what it refuses."""
+"""`harness verify`: checks, messages, exit codes and refused arguments."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def test_named_runs_alone_are_checked(store: Store, damaged: Plan, capsys: pytes
     assert f"{first}, {second}: 1 problem" in capsys.readouterr().out
 
 
-def test_many_notes_are_cut_short_and_change_no_exit_code(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_notes_are_shortened_and_leave_the_exit_code_at_0(
+    store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(25):
         (store.paths.run(toys.runs[0].id).folder / f"notes-{number}.txt").write_text("mine")
     assert run(store, toys.runs[0].id) == 0
@@ -96,7 +98,7 @@ def test_other_bits_are_shown_and_the_exit_code_is_1(
     assert "code, packages, machine and threads are the same" in shown
 
 
-def test_stopped_by_a_signal_it_ends_with_75_and_leaves_nothing(
+def test_a_signal_gives_exit_code_75_and_leaves_no_files(
     store: Store, toys: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     advance = toy_task.Walk.advance
@@ -112,7 +114,7 @@ def test_stopped_by_a_signal_it_ends_with_75_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == [store.paths.root.name]
 
 
-def test_what_is_damaged_is_not_trained_again(store: Store, damaged: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_runs_are_not_repeated(store: Store, damaged: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store, damaged.runs[1].id, "--retrain") == 1
     out, err = capsys.readouterr()
     assert "bits" not in out
@@ -149,7 +151,7 @@ def test_bad_input_is_refused(store: Store, arguments: list[str], message: str, 
     assert message in err
 
 
-def test_a_start_that_several_runs_share_is_refused(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_ambiguous_run_id_is_refused(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     twin = toys.runs[0].id[:11] + ("0" if toys.runs[0].id[11] != "0" else "1")
     store.paths.run(twin).folder.mkdir()
     assert run(store, toys.runs[0].id[:8]) == 2

@@ -1,4 +1,4 @@
-"""Completion by the shell: what is offered, and that a real bash and a real zsh complete after --install-completion."""
+"""Shell completion: the offered words, and a real bash and zsh after --install-completion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress while runs train: the table that fills in on a terminal, the plain lines elsewhere."""
+"""Progress of a plan: the live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_the_live_view_prints_failures_above_its_table(store: Store) -> None:
     assert "3 of 6 done" in shown.splitlines()[-2]
 
 
-def test_states_are_coloured_and_the_same_words_of_a_person_are_not(store: Store) -> None:
+def test_states_are_coloured_but_not_the_same_words_in_user_texts(store: Store) -> None:
     plan = images_plan(variants=("failed", "FAILED oom"), question="Why has REHEARSAL failed and DIVERGED?", profile=None)
     assert [colours(line) for line in dry_run.heading(plan)] == [[]]
     records = some_records(plan)
@@ -131,9 +131,7 @@ def test_states_are_coloured_and_the_same_words_of_a_person_are_not(store: Store
 
 
 @pytest.mark.parametrize(("width", "height", "live"), [(100, 8, True), (100, 7, False), (48, 8, True), (47, 8, False)])
-def test_a_table_that_does_not_fit_the_terminal_gives_way_to_plain_lines(
-    store: Store, width: int, height: int, live: bool
-) -> None:
+def test_a_table_that_does_not_fit_is_replaced_by_plain_lines(store: Store, width: int, height: int, live: bool) -> None:
     console = terminal(width, height)
     view = progress(images_plan(), "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
     assert isinstance(view, Live) is live

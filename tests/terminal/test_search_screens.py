@@ -1,4 +1,4 @@
-"""What a terminal shows of a search while it runs, at its end, and where it stands."""
+"""The screens of a search: progress, results, status."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_without_a_terminal_every_result_is_a_line(store: Store) -> None:
     assert lines[9:] == ["stopping: finishing the current step, writing checkpoints"]
 
 
-def test_a_terminal_that_is_high_enough_gets_a_table(store: Store) -> None:
+def test_a_terminal_with_enough_lines_gets_a_table(store: Store) -> None:
     assert isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 40)), Live)
     assert not isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 10)), Live)
 
