@@ -76,7 +76,7 @@ def test_a_draft_that_does_not_load_is_not_written_and_says_why(tmp_path, capsys
 
 def test_missing_inputs_and_seed_are_reported(tmp_path, capsys):
     assert made(tmp_path)[0] == 2
-    assert "--metric: missing" in capsys.readouterr().err
+    assert "missing option --metric" in capsys.readouterr().err
     assert made(tmp_path, "--metric", LOSS, command="sh run.sh")[0] == 0
     said = capsys.readouterr().err
     assert "the command names no file in .: list the files that the result depends on with --input" in said

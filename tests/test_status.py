@@ -112,8 +112,8 @@ def test_one_run_shows_its_record_its_configuration_and_its_files(
     run_id = toys.runs[0].id
     assert run(store, run_id[:6]) == 0
     shown = capsys.readouterr().out
-    assert f"run       {run_id}" in shown
-    assert "plans     toys" in shown
+    assert f"run        {run_id}" in shown
+    assert "plans      toys" in shown
     assert "effect       0.0" in shown
     assert str(store.paths.run(run_id).metrics) in shown
 
@@ -196,7 +196,7 @@ def test_one_run_is_shown_beside_a_damaged_plan(store: Store, toys: Plan, capsys
     (first, *_) = damage(store)
     assert run(store, toys.runs[0].id) == 2
     out, err = capsys.readouterr()
-    assert "plans     toys" in out
+    assert "plans      toys" in out
     assert first in err
 
 

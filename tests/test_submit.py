@@ -53,7 +53,7 @@ def test_a_dry_run_shows_every_sbatch_and_script_and_writes_nothing(here: Path, 
     assert given("--workers", "4", "--dry-run", "--", "--exclude=gpu07") == 0
     shown = capsys.readouterr().out
     assert shown.startswith("toys   Which toy is quick?\n  runs      6 runs to train, 18 epochs\n")
-    assert "no cluster answers here: arrays are cut as for MaxArraySize 1001" in shown
+    assert "no SLURM on this machine: arrays are cut for MaxArraySize 1001" in shown
     folder = here / "results/submissions/toys/NUMBER"
     first = f"sbatch --parsable --array=0-3%2 --exclude=gpu07 {folder}/worker.sbatch {here}/results/plans/toys.json "
     assert first in shown
@@ -95,13 +95,13 @@ def ended(here: Path, state: str) -> None:
 def test_a_complete_plan_submits_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(here, "completed")
     assert given("--dry-run") == 0
-    assert "toys: nothing is left to train; see: harness status toys" in capsys.readouterr().err
+    assert "toys: no runs left to train; see: harness status toys" in capsys.readouterr().err
 
 
 def test_failed_runs_are_submitted_again_on_request_and_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(here, "failed")
     assert given("--dry-run") == 0
-    assert "nothing is left to train; 6 failed, --retry failed trains them again" in capsys.readouterr().err
+    assert "no runs left to train; 6 failed; --retry failed repeats them" in capsys.readouterr().err
     assert given("--dry-run", "--json", "--retry", "failed") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["due"] == 6

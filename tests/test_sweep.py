@@ -229,7 +229,7 @@ def test_the_dry_run_shows_the_search_and_starts_nothing(toys: Path, capsys: pyt
 def test_a_base_outside_the_space_is_reported(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     toys.write_text(toys.read_text().replace("[-3, 3]", "[1, 3]"))
     assert sweep("toys.yaml", "--dry-run") == 0
-    assert "first       the base lies outside of the space: only the confirmation runs it" in capsys.readouterr().out
+    assert "first       the base is outside the space and runs only in the confirmation" in capsys.readouterr().out
 
 
 def test_run_and_sweep_refer_to_each_other(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:

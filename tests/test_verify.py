@@ -69,7 +69,7 @@ def test_many_notes_are_shortened_and_leave_the_exit_code_at_0(
     assert run(store, toys.runs[0].id) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith(": no problems found")
-    assert (len(lines), lines[-1]) == (22, "note   and 5 more; --json has them all")
+    assert (len(lines), lines[-1]) == (22, "note   and 5 more; --json lists all")
 
 
 def test_a_repeated_run_has_the_same_bits(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +77,7 @@ def test_a_repeated_run_has_the_same_bits(store: Store, toys: Plan, capsys: pyte
     out, err = capsys.readouterr()
     assert out.splitlines()[1].startswith(f"{toys.runs[0].id}  same bits: 3 epochs on ")
     assert "(cpu, 1 thread)" in out
-    assert "training again in a temporary folder" in err
+    assert "repeating the run in a temporary folder" in err
 
 
 def test_other_bits_are_shown_and_the_exit_code_is_1(
@@ -110,7 +110,7 @@ def test_a_signal_gives_exit_code_75_and_leaves_no_files(
     monkeypatch.setattr(toy_task.Walk, "advance", signalled)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert run(store, toys.runs[0].id, "--retrain") == 75
-    assert f"{toys.runs[0].id}: stopped; nothing of it is kept" in capsys.readouterr().err
+    assert f"{toys.runs[0].id}: stopped; the repetition was discarded" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == [store.paths.root.name]
 
 
@@ -138,8 +138,8 @@ def test_json_is_one_document(store: Store, damaged: Plan, capsys: pytest.Captur
     [
         (["abcdef012345"], "no run 'abcdef012345'"),
         (["toys"], "invalid run id 'toys'; must be 6 to 12 of the digits 0-9 a-f"),
-        (["--retrain"], "--retrain: trains runs again, so name them"),
-        (["--device", "cpu"], "--device: says where to train again"),
+        (["--retrain"], "--retrain: no run ids given"),
+        (["--device", "cpu"], "--device: has no effect without --retrain"),
         (["abcdef", "--retrain", "--device", "tpu"], "--device: 'tpu'"),
     ],
 )
