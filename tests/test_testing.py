@@ -1,4 +1,4 @@
-"""The contract suite finds each way in which a task may break the protocol."""
+"""The contract suite detects each violation of the task protocol."""
 
 import itertools
 import math
@@ -84,7 +84,7 @@ def test_a_task_that_keeps_the_contract_passes():
     assert check_task(Toy(), SMALL) == ()
 
 
-def test_what_is_allowed_but_worth_knowing_is_remarked():
+def test_allowed_but_notable_choices_give_remarks():
     never_asks = trains(advance=lambda self, _stop: Walk.advance(self, lambda: False))
     assert check_task(never_asks, SMALL) == ("advance never asks should_stop: a run is stopped between epochs only",)
     assert check_task(Toy(), Config(epochs=1))[0].startswith("one epoch:")
@@ -121,7 +121,7 @@ def test_what_is_allowed_but_worth_knowing_is_remarked():
         (trains(state_dict=lambda self: {**Walk.state_dict(self), "draw": random.Random(0)}), "state_dict()['draw'] is a random.Random; allowed: dicts"),
     ],
 )  # fmt: skip
-def test_a_broken_rule_is_told_in_one_sentence(task, message):
+def test_a_broken_rule_is_one_sentence(task, message):
     config = SMALL if getattr(task, "Config", None) is Config else None
     with pytest.raises(AssertionError) as broken:
         check_task(task, config)
@@ -129,7 +129,7 @@ def test_a_broken_rule_is_told_in_one_sentence(task, message):
     assert "\n" not in str(broken.value) or "default" in message
 
 
-def test_a_number_that_makes_no_id_is_told():
+def test_a_number_that_makes_no_id_is_reported():
     with pytest.raises(AssertionError, match=r"does not survive JSON|makes no run id"):
         check_task(toy(Config=Infinite, resolve=lambda _self, config, _device: config))
 

@@ -1,4 +1,4 @@
-"""A command's help, its errors of usage, its exit code."""
+"""The help, usage errors and exit codes of a command."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def paint(
     print(thing, others, colour, coats, dry, secret)
 
 
-def test_a_command_gets_its_words_and_returns_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_gets_its_arguments_and_returns_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert main_of(paint)(["fence", "--colour", "blue", "gate"]) == 0
     assert capsys.readouterr().out == "fence ['gate'] blue 1 False None\n"
 
@@ -96,7 +96,7 @@ def test_bad_usage_is_one_line_and_exit_code_2(words: list[str], says: str, caps
     assert line.startswith(says)
 
 
-def test_hidden_options_are_in_no_group() -> None:
+def test_hidden_options_are_not_listed() -> None:
     names = [name for rows in grouped(command(paint).params).values() for name, _ in rows]
     assert names == ["THING", "[OTHER...]", "--colour red|blue", "--coats N", "--dry"]
 
@@ -120,7 +120,7 @@ def test_an_error_prints_its_problems_to_stderr_and_returns_its_exit_code(capsys
     ]
 
 
-def test_a_terminal_that_lacks_a_character_gets_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_characters_missing_in_the_encoding_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
 
@@ -133,9 +133,7 @@ def test_a_terminal_that_lacks_a_character_gets_another(monkeypatch: pytest.Monk
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_output_that_cannot_be_written_is_told_in_a_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_output_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def shows() -> None:
         shell.show_json({"runs": 6})
 
