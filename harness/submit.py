@@ -164,7 +164,7 @@ def ids(work: Assignment, taken: Submission, copy: Snapshot, results: Path) -> l
     from harness.reporting import phrases
 
     commit = f"commit {copy.code.commit[:7]}{', with changes' if copy.code.dirty else ''}" if copy.code.commit else "of no commit"
-    where = phrases.elsewhere(results)
+    where = phrases.results_option(results)
     read = (
         [f"  program   is read in {work.program}: no copy; once its inputs change, workers refuse to go on"]
         if work.program

@@ -134,7 +134,7 @@ def one_plan(standing: PlanStatus, records: Mapping[str, Record], paths: Paths, 
         again = f"again: {phrases.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"
         lines += [Text(), styled(printable(again))]
     report = paths.report(plan.name) / "index.html"
-    writing = shlex.join(["harness", "report", plan.name, *phrases.elsewhere(paths.root)])
+    writing = shlex.join(["harness", "report", plan.name, *phrases.results_option(paths.root)])
     if plan.selection is None or report.is_file():
         lines += [Text(), styled(f"report  {report}" if report.is_file() else f"report  none yet; write it with: {writing}")]
     return Group(*lines)

@@ -41,7 +41,7 @@ def ending(
 ) -> RenderableType:
     """The table with how to read it, a line a claim, and where the report is. `metrics` are all that a claim may name."""
     lines: list[RenderableType] = [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
-    said = [phrases.reading(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
+    said = [phrases.table_note(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
     lines += [Sentence(line) for line in said if line]
     marker = phrases.rehearsal(plan)
     lines += [styled(" " * INDENT, (printable(marker), WARNING))] if marker else []
@@ -78,7 +78,7 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
     for place, verdict in enumerate(judgement.verdicts, 1):
         warning = "" if verdict.registered else phrases.CHANGED.removeprefix("CLAIMS ")
         said = _said(plan, records, judgement, verdict, metrics)
-        claim = phrases.asserted(verdict.claim, named=verdict.claim.metric != first)
+        claim = phrases.short_claim(verdict.claim, named=verdict.claim.metric != first)
         entries.append(_ClaimLine(str(place), claim, verdict.verdict.upper(), said, warning))
         if len(verdict.rows) > 1:
             parts = [(row, phrases.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
@@ -96,7 +96,7 @@ def expected(plan: Plan, records: Mapping[str, Record]) -> RenderableType:
     several = len({claim.metric for claim in plan.claims}) > 1
     return _ClaimLines(
         tuple(
-            _ClaimLine(str(place), phrases.asserted(claim, named=several), "WAITING", waiting(plan, records))
+            _ClaimLine(str(place), phrases.short_claim(claim, named=several), "WAITING", waiting(plan, records))
             for place, claim in enumerate(plan.claims, 1)
         )
     )

@@ -1,4 +1,4 @@
-"""Tables -> figures. `main_figure` picks by a plan's design; `style` holds what all share, `sheet` what some do."""
+"""Figures of plans and searches. `main_figure` chooses by the plan's design."""
 
 from harness.reporting.figures.choice import design, main_figure
 from harness.reporting.figures.cost import cost, differ, sizes

@@ -1,4 +1,4 @@
-"""A plan's design -> the figure that shows its main result."""
+"""Chooses the main figure by the plan's design."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIGURES: Mapping[Design, Callable[[Subject], Figure]] = {"pair": pair, "dose": d
 
 
 def design(plan: Plan) -> Design:
-    """How the variants relate: one alone, two, doses of one factor, two factors crossed, or any others."""
+    """One variant, two, doses of one factor, two crossed factors, or anything else (forest)."""
     if len(plan.variants) == 1:
         return "one"
     if len(plan.variants) == 2:
@@ -36,9 +36,6 @@ def design(plan: Plan) -> Design:
 
 
 def main_figure(subject: Subject, epochs: pd.DataFrame) -> Figure:
-    """The figure of the plan's design.
-
-    `epochs` (`load_curves`) are for one variant alone, which is compared with nothing but what is claimed of it.
-    """
+    """The figure of the plan's design; `epochs` (`load_curves`) are drawn for a single variant."""
     kind = design(subject.plan)
     return course(subject, epochs, subject.table.metric) if kind == "one" else FIGURES[kind](subject)

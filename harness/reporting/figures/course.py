@@ -1,4 +1,4 @@
-"""Epochs of one variant -> a metric's course in training and test, beside what its source and its claims say."""
+"""Learning curves of a single variant, with the thresholds that are claimed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.experiment.claims import ThresholdClaim
 from harness.reporting import phrases
 from harness.reporting.figures.curves import FEW_EPOCHS, MANY_POINTS, MOST_LINES, key, seeds_and_mean
 from harness.reporting.figures.sheet import PALE, Tag, say, sheet, tags
-from harness.reporting.figures.style import drawing, looks
+from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ PARTS = ("test", "train", "validation")
 
 
 def course(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
-    """`name` and what is measured alike on other images, by epoch, unsmoothed: thin lines for seeds, bold ones for means.
+    """The metric `name` and the same quantity on other splits by epoch, unsmoothed: thin lines for seeds, bold for means.
 
-    `epochs` is what `load_curves` gives. Dashed lines stand where claims set a threshold: what the source reached.
+    `epochs`: from `load_curves`. Dashed lines: claimed thresholds.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -34,7 +34,7 @@ def course(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
     with drawing():
         figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan), said)
         if not names:
-            say(axis, "no epoch has ended yet" if epochs.empty else f"no {phrases.label(name)} measured")
+            say(axis, "no epoch has finished yet" if epochs.empty else f"no {phrases.label(name)} measured")
             return figure
         labels = _lines(axis, epochs, names)
         axis.set_xlim(*_ends(epochs))
@@ -54,14 +54,14 @@ def course(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
 
 
 def alike(name: str, known: Mapping[str, object]) -> list[str]:
-    """`name` first, then the same quantity on other images: `train_accuracy` beside `test_accuracy`."""
+    """`name`, then the same quantity on other splits: `train_accuracy` beside `test_accuracy`."""
     part, _, quantity = name.partition("_")
     others = [f"{other}_{quantity}" for other in PARTS if other != part] if part in PARTS else []
     return [name, *(other for other in others if other in known)]
 
 
 def thresholds(subject: Subject, names: Sequence[str]) -> dict[float, str]:
-    """Value -> what stands beside its line."""
+    """Value -> label of its line."""
     found: dict[float, str] = {}
     for name in names:
         prefix = f"{phrases.label(name).split()[0]}, " if len(names) > 1 else ""
@@ -74,20 +74,20 @@ def thresholds(subject: Subject, names: Sequence[str]) -> dict[float, str]:
 
 
 def _lines(axis: Axes, epochs: pd.DataFrame, names: Sequence[str]) -> list[Tag]:
-    """A line a metric; a label for each at its end."""
+    """A line per metric, with a label at its end."""
     import numpy as np
 
     labels = []
-    for place, (name, look) in enumerate(looks(names).items()):
+    for place, (name, line) in enumerate(line_styles(names).items()):
         values = epochs.dropna(subset=[name])
         values = values[np.isfinite(values[name].astype(float))]
         if values.empty:
             continue
         long = values["epoch"].nunique() > FEW_EPOCHS
-        seeds_and_mean(axis, values, name, look, shift=place / len(names), long=long, crowd=len(values) > MANY_POINTS)
+        seeds_and_mean(axis, values, name, line, shift=place / len(names), long=long, crowd=len(values) > MANY_POINTS)
         last = values[values["epoch"] == values["epoch"].max()]
         words = phrases.label(name).split()[0] if len(names) > 1 else phrases.label(name)
-        labels.append(Tag(float(last["epoch"].iloc[0]), float(last[name].mean()), words, look.colour))
+        labels.append(Tag(float(last["epoch"].iloc[0]), float(last[name].mean()), words, line.colour))
     return labels
 
 

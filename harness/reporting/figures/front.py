@@ -1,4 +1,4 @@
-"""A search for several objectives -> its Pareto front: the trials that no other beats in everything."""
+"""The Pareto front of a search with several objectives."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAMED = 12  # trials of a front whose numbers are written beside them
+NAMED = 12  # fronts up to this size have trial numbers
 
 
 def pareto(subject: SearchSubject) -> Figure:
-    """The first objective against each other one: the front filled and joined (of two objectives), the other trials pale."""
+    """The first objective against each other one: front filled (joined for two objectives), dominated trials pale."""
     first, *others = subject.study.objectives
     members = front(subject.study, subject.completed)
     named = ", with the number of the trial" if len(members) <= NAMED else ""
     with drawing():
         figure, axes = panels(
-            len(others), subject.note, f"filled: on the front{named}; pale: another trial is no worse in all and better in one"
+            len(others), subject.note, f"filled: on the front{named}; pale: dominated by another trial"
         )
         for axis, other in zip(axes, others, strict=True):
             _panel(axis, subject, (other, first), members, joined=len(others) == 1)

@@ -1,4 +1,4 @@
-"""A search -> its main figure: best so far beside what the best trials came to on fresh seeds."""
+"""Main figure of a search: optimization history, and the best trials on fresh seeds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HEIGHT = 3.4
 DOT, LINE, WINNER, BASE = COLOURS[0], "#222222", COLOURS[4], COLOURS[3]
-# Trials without a value of their own: mark, colour.
+# Trials without a value: (marker, colour).
 OTHERS: Mapping[str, tuple[str, str]] = {
     "pruned": ("v", "#888888"),
     "failed": ("x", COLOURS[4]),
@@ -26,17 +26,17 @@ OTHERS: Mapping[str, tuple[str, str]] = {
     "interrupted": ("+", "#999999"),
     "running": (".", "#999999"),
 }
-FENCE = 3.0  # interquartile ranges below the lower quartile, from where on a value is at the edge: one outlier hides no detail
+FENCE = 3.0  # interquartile ranges beyond the quartile; farther outliers are drawn at the edge
 
 
 def history(subject: SearchSubject) -> Figure:
-    """Left, every trial in its order with the best so far; right, search value -> value on fresh seeds of the best."""
+    """Left, every trial with the best so far; right, the best trials' values in the search and on fresh seeds."""
     with drawing():
         figure, (left, right) = sheet(HEIGHT, subject.note, _key(subject), ratios=(1.45, 1.0))
         if not subject.trials:
-            say(left, "no trial has begun yet")
+            say(left, "no trial has started yet")
         else:
-            _course(left, subject)
+            _trials(left, subject)
         words = _unconfirmed(subject)
         if words:
             say(right, words)
@@ -51,24 +51,24 @@ def _key(subject: SearchSubject) -> str:
     shown = {
         "pruned": "triangles: pruned, at their last value",
         "infeasible": "bars: infeasible",
-        "interrupted": "plus: interrupted, another trial went on",
+        "interrupted": "plus: interrupted, continued by another trial",
     }
     marks += [words for state, words in shown.items() if state in there]
     lost = [state for state in ("failed", "diverged") if state in there]
     marks += [f"crosses: {' or '.join(lost)}"] if lost else []
-    marks += ["at the edge: no value, or far worse than the others"] if there - {"completed", "waiting"} else []
+    marks += ["at the edge: no value, or far worse than the rest"] if there - {"completed", "waiting"} else []
     marks += ["right: means over seeds, small dots are seeds"] if not _unconfirmed(subject) else []
     return "; ".join(marks)
 
 
-def _course(axis: Axes, subject: SearchSubject) -> None:
+def _trials(axis: Axes, subject: SearchSubject) -> None:
     from matplotlib.ticker import MaxNLocator
 
     up = subject.goal == "maximize"
     done = [(trial.number, subject.value(trial)) for trial in subject.completed]
     low, high = _limits([value for _, value in done], up)
     edge = low if up else high
-    held = min if up else max  # what is worse than the edge
+    held = min if up else max
 
     def inside(value: float) -> float:
         return edge if held(value, edge) == value else value
@@ -106,7 +106,7 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
 
 
 def _limits(values: Sequence[float], up: bool) -> tuple[float, float]:
-    """Of what is drawn: all values, but for those that are far worse than most."""
+    """(low, high) of the axis: all values except far outliers on the worse side."""
     from numpy import quantile
 
     if not values:
@@ -120,10 +120,10 @@ def _limits(values: Sequence[float], up: bool) -> tuple[float, float]:
 
 
 def _unconfirmed(subject: SearchSubject) -> str:
-    """Why there is nothing to draw on the right; empty where there is."""
+    """Why the right panel is empty; empty text if it is not."""
     if any(fresh.values for fresh in subject.confirmed.top.values()):
         return ""
-    advice = "a search's best value is the\nlargest of many noisy ones:\nit is too good"
+    advice = "a search's best value is the\nbest of many noisy ones\nand therefore optimistic"
     first = "this search has no confirm:" if subject.study.confirm is None else "not confirmed yet:"
     return f"{first}\n{advice}"
 

@@ -1,4 +1,4 @@
-"""A search -> how much each parameter matters among its best trials, by PED-ANOVA."""
+"""Parameter importance (PED-ANOVA) of a search."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROW, FRAME = 0.27, 0.75  # inches
-MOST = 20  # parameters, of the largest
+MOST = 20  # parameters shown
 
 
 def importance(subject: SearchSubject) -> Figure:
-    """A row a parameter, a dot at its share; a panel an objective. `subject.importances` has at least one."""
+    """A row per parameter, a panel per objective. `subject.importances` must not be empty."""
     panels = {name: _largest(shares) for name, shares in subject.importances.items()}
     height = FRAME + ROW * max(len(shares) for shares in panels.values())
     with drawing():

@@ -1,4 +1,4 @@
-"""Study, trials -> what a search's figures are about, and the panels that several of them share."""
+"""The data of a search's figures, and the panels that several of them share."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 PANEL = 2.35  # inches of height
-MARKS = 5  # numbers on a logarithmic axis, at most
+MARKS = 5  # most ticks on a logarithmic axis
 NAME = 30  # letters of a parameter's name on an axis
 
 
 @dataclass(frozen=True)
 class Fresh:
-    """A configuration on fresh seeds: `runs` and their `values` of the first objective, seed by seed, of those completed."""
+    """The completed `runs` of a configuration and their `values` of the first objective, by seed."""
 
     values: tuple[float, ...] = ()
     runs: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Fresh:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What the best trials, then the winner and the base, came to on fresh seeds."""
+    """Results on fresh seeds: of the best trials, then of winner and base."""
 
     top: Mapping[int, Fresh] = field(default_factory=dict)  # by trial
     winner: int | None = None  # trial
@@ -49,18 +49,18 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class SearchSubject:
-    """A study and what has come of it so far."""
+    """A study and its results so far."""
 
     study: Study
     trials: tuple[Trial, ...]
     metrics: Mapping[str, Metric]
     confirmed: Confirmed
-    base: int | None = None  # the trial that is the base itself
+    base: int | None = None  # the trial with the base's own configuration
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # objective -> parameter -> share of 1
 
     @property
     def note(self) -> str | None:
-        """What stands above every figure."""
+        """The rehearsal warning above every figure."""
         return phrases.rehearsal(self.study)
 
     @property
@@ -75,7 +75,7 @@ class SearchSubject:
 
     @cached_property
     def best(self) -> Trial | None:
-        """The completed trial with the best value of the first objective, the earliest of equals."""
+        """The completed trial with the best value of the first objective, the earliest on ties."""
         sign = -1.0 if self.goal == "maximize" else 1.0
         return min(self.completed, key=lambda trial: (sign * self.value(trial), trial.number), default=None)
 
@@ -95,7 +95,7 @@ class SearchSubject:
 
 
 def position(parameter: Range | Categorical, value: Value) -> float:
-    """Where a value stands in its parameter's space, from 0 to 1; options stand evenly."""
+    """The position of a value in its parameter's range, 0 to 1; options are evenly spaced."""
     if isinstance(parameter, Categorical):
         options = list(parameter.options)
         return options.index(str(value)) / (len(options) - 1)
@@ -106,7 +106,7 @@ def position(parameter: Range | Categorical, value: Value) -> float:
 
 
 def panels(count: int, note: str | None, key: str | None) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels, three a row. To be called inside `drawing()`."""
+    """A figure of `count` panels, three per row. Call inside `drawing()`."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -129,7 +129,7 @@ def panels(count: int, note: str | None, key: str | None) -> tuple[Figure, list[
 
 
 def shades(values: Sequence[float], upward: bool) -> list[tuple[float, ...]]:
-    """A colour a value: pale for the worst, dark for the best, by rank, so that one bad value does not pale all others."""
+    """A colour per value, by rank so that an outlier has no effect: pale for the worst, dark for the best."""
     from matplotlib import colormaps
 
     order = sorted(range(len(values)), key=lambda index: values[index], reverse=not upward)

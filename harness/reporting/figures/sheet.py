@@ -1,4 +1,4 @@
-"""Panels, a note, a key -> an empty figure whose panels keep their size, and the parts that several figures share."""
+"""An empty figure with panels, note and key, and the parts that several figures share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Inches.
 WIDTH = 8.4
-WORDS = 1.6  # of a figure that has nothing else
+WORDS = 1.6  # height of a figure of text alone
 EDGE = 0.08
 LINE = 0.16  # of the key
 NOTE_LINE = 0.19
@@ -27,7 +27,6 @@ KEY = 8.0  # the size of its words
 TAG = 8.0  # and of labels beside a panel
 LETTERS = 16.4  # of that size, an inch
 INK, PALE, BAND = "#222222", "#666666", "#ECECEC"
-MARGIN = "declared not to matter"
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -44,9 +43,9 @@ class Tag:
 def sheet(
     height: float, note: str | None = None, key: str | None = None, ratios: Sequence[float] = (1.0,)
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with a row of panels, `height` inches high; what stands above (bold) and below them makes it taller.
+    """A figure with a row of panels, `height` inches high; `note` above (bold) and `key` below make it taller.
 
-    To be called inside `drawing()`.
+    Call inside `drawing()`.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -67,12 +66,12 @@ def sheet(
 
 
 def folded(text: str | None, letters: float) -> list[str]:
-    """Lines of so many letters; none without a text."""
+    """Lines of at most `letters` letters; empty without a text."""
     return textwrap.wrap(text, int(letters)) if text else []
 
 
 def make_room(figure: Figure, below: float) -> None:
-    """Make a figure without a key taller by `below` inches, under its panels: room for a legend."""
+    """Make a figure taller by `below` inches under its panels, for a legend."""
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     width, height = figure.get_size_inches()
@@ -87,7 +86,7 @@ def make_room(figure: Figure, below: float) -> None:
 
 
 def say(axis: Axes, words: str) -> None:
-    """Words in the place of a drawing."""
+    """Text instead of a drawing."""
     axis.text(0.5, 0.5, words, transform=axis.transAxes, ha="center", va="center", color=PALE)
     axis.set(xticks=[], yticks=[])
     axis.grid(visible=False)
@@ -96,7 +95,7 @@ def say(axis: Axes, words: str) -> None:
 
 
 def words(text: str, note: str | None = None) -> Figure:
-    """A figure of words alone, in the place of one that cannot be drawn."""
+    """A figure of text, for one that cannot be drawn."""
     with drawing():
         figure, (axis,) = sheet(WORDS, note)
         say(axis, "\n".join(line for part in text.splitlines() for line in textwrap.wrap(part, int(WIDTH * LETTERS / 1.4))))
@@ -104,12 +103,12 @@ def words(text: str, note: str | None = None) -> Figure:
 
 
 def empty(subject: Subject) -> Figure:
-    """In the place of a figure about runs of which none has a value: why."""
+    """A figure of text that says why no run has a value."""
     return words(subject.nothing, phrases.rehearsal(subject.plan))
 
 
 def signed(value: float, places: int) -> str:
-    """A difference as numbers on axes are set: with a minus, not a hyphen."""
+    """A difference with a minus sign instead of a hyphen, as on axes."""
     return phrases.signed(value, places).replace("-", MINUS)
 
 
@@ -125,7 +124,7 @@ def fold(label: str, width: int) -> str:
 
 
 def better(goal: str, upward: bool) -> str:
-    """Which way is better on an axis."""
+    """A hint which direction of an axis is better."""
     more = goal == "maximize"
     if upward:
         return "up is better" if more else "down is better"
@@ -133,7 +132,7 @@ def better(goal: str, upward: bool) -> str:
 
 
 def spaced(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """`places` moved as little as it takes to stand `gap` apart, inside [low, high] as far as they fit; their order stays."""
+    """`places` moved as little as possible to be `gap` apart inside [low, high], in the same order."""
     if not places:
         return []
     gap = min(gap, (high - low) / max(len(places) - 1, 1))
@@ -149,7 +148,7 @@ def spaced(places: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def tags(axis: Axes, labels: Sequence[Tag]) -> None:
-    """Labels in a column right of the panel, each with a thin line to its point; limits must be final."""
+    """Labels in a column right of the panel, each with a thin line to its point; axis limits must be final."""
     low, high = axis.get_ylim()
     figure: Any = axis.figure
     # Constrained layout has not run yet; a panel is about nine tenths of the figure's height.

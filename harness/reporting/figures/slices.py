@@ -1,4 +1,4 @@
-"""A search -> the objective against each parameter, one at a time."""
+"""Slice plot of a search: the objective against each parameter."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST = 12  # panels
-MANY_OPTIONS = 4  # whose names no longer stand side by side
+MANY_OPTIONS = 4  # more options have rotated labels
 EDGE = 0.04  # of a range, beyond its ends
 
 
 def slices(subject: SearchSubject) -> Figure:
-    """A dot a completed trial, dark for later ones; the best in a ring. Ranges with log have a logarithmic axis."""
+    """A dot per completed trial, dark for later ones; the best in a ring. Ranges with log have a logarithmic axis."""
     shares = next(iter(subject.importances.values()), {})
     order = sorted(subject.study.space, key=lambda parameter: -shares.get(parameter.name, 0.0))
     shown = order[:MOST]

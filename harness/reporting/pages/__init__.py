@@ -1,4 +1,4 @@
-"""The report of a plan or a search on disk: index.html, the same in other formats, and figures/."""
+"""The report of a plan or a search: index.html, other formats, and figures/."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["ReportData", "SearchReportData", "gather", "gather_search", "reporte
 
 
 def write_report(name: str, results: str | Path = "results") -> Path:
-    """Write every format of the report of the plan or the search `name`, and the scoreboard; the path of the one to open first.
+    """Write all formats of the report of the plan or search `name`, and the scoreboard; returns the path of index.html.
 
-    The same files in give the same bits out. Raises InputError for a name that is not there or a stage that has no report,
-    StoreError where files cannot be read or written.
+    Reproducible bit for bit. Raises InputError for an unknown name or a stage without a report, StoreError if files cannot be
+    read or written.
     """
     from harness.reporting.pages import scoreboard
 

@@ -1,4 +1,4 @@
-"""What the variants of a plan were tuned over: a row a setting, or only those that were chosen."""
+"""Table of the settings that a plan's variants were tuned over."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.reporting.tables.variants import run_links
 if TYPE_CHECKING:
     from harness.reporting.pages.tuning import Tuning
 
-EDGE = "best at the edge of its range: a wider one might do better"
+EDGE = "best at the edge of its range: a wider range may do better"
 
 
 def tuning_table(tuning: Tuning, *, chosen: bool = False) -> DisplayTable:
-    """Every setting of every variant, in the order they were declared; or the `chosen` setting of each variant."""
+    """A row per setting and variant in declared order; or only the `chosen` setting of each variant."""
     groups = {variant: (label,) for variant, label in tuning.chosen.items()} if chosen else tuning.selection.groups
     edges = {choice.label: choice.at_edge for choice in tuning.found}
     variants, settings, values, remarks, runs = [], [], [], [], []

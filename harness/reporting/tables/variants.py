@@ -1,4 +1,4 @@
-"""The variants of a plan by one metric, and how far their numbers vary: each number with the runs it comes from."""
+"""Tables of a plan's variants and of their spread; each number carries its run ids."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def variant_tables(report: ReportData) -> list[DisplayTable]:
-    """One a metric that is compared; the first also tells what each variant cost, and its runs."""
+    """One table per compared metric; the first also has costs and runs."""
     tuning, first = report.tuning, report.metric
     settings = {label: tuning.words(label) for label in report.plan.variants} if tuning else {}
     asked = {first: report.asked}
@@ -39,9 +39,9 @@ def variant_table(
     settings: Mapping[str, str] | None = None,
     asked: Sequence[PlannedRun] = (),
 ) -> DisplayTable:
-    """A row a variant: n, mean ± sd, and from the first look on the difference with its interval and p.
+    """A row per variant: n, mean ± sd, and from the first look on the difference with its interval and p.
 
-    `settings`: what each variant was tuned to. Of the runs `asked` for, where they are given: parameters, time and failures.
+    `settings`: what each variant was tuned to. `requested` runs add parameters, time and failures.
     """
     rows, sources, variants = table.rows, Sources(plan, records), list(plan.variants)
     bounds = [bound for row in rows for bound in row.interval or ()]
@@ -76,7 +76,7 @@ def variant_table(
         runs = [Cell(links=run_links([run for run in asked if run.variant == row.variant])) for row in rows]
         columns.append(Column("runs by seed", cells=runs, formats=("markdown",)))
     title = f"{phrases.label(table.metric).capitalize()} by variant"
-    return DisplayTable(columns, title, phrases.reading(plan, table, metric.unit))
+    return DisplayTable(columns, title, phrases.table_note(plan, table, metric.unit))
 
 
 def _notes(row: Row, plan: Plan) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def _notes(row: Row, plan: Plan) -> tuple[str, ...]:
 def _costs(
     table: Table, records: Mapping[str, Record], own: Mapping[str, tuple[str, ...]], asked: Sequence[PlannedRun]
 ) -> list[Column]:
-    """Parameters, the mean time of a run, and the runs that came to nothing."""
+    """Parameters, mean time of a run, failed or diverged runs."""
     parameters, times, lost = [], [], []
     for row in table.rows:
         counts = {records[run_id].metrics.get("parameters") for run_id in own[row.variant]} - {None}
@@ -104,7 +104,7 @@ def _costs(
 
 
 def trust_table(report: ReportData) -> DisplayTable | None:
-    """How far each variant's numbers vary, and with what; None before there is any spread."""
+    """Standard deviation, seed correlation and intervals by variant; None before any spread is known."""
     table, metric, sources = report.table, report.metrics[report.metric], Sources(report.plan, report.records)
     if all(math.isnan(row.sd) for row in table.rows):
         return None
@@ -137,5 +137,5 @@ def run_links(runs: Sequence[PlannedRun]) -> tuple[Link, ...]:
 
 
 def finite(value: float) -> float | None:
-    """The number that a column is sorted by."""
+    """The value as a sort key; None if not finite."""
     return value if math.isfinite(value) else None

@@ -90,7 +90,7 @@ def test_any_number_of_epochs_is_drawn_without_words_over_words(length: int) -> 
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
-        (epochs().iloc[:0], "no epoch has ended yet"),
+        (epochs().iloc[:0], "no epoch has finished yet"),
         (epochs().drop(columns=["test_accuracy", "train_accuracy"]), "no test accuracy measured"),
         (epochs().assign(test_accuracy=None, train_accuracy=None), "no test accuracy measured"),
     ],

@@ -219,7 +219,7 @@ def test_possible_optima_are_filled_and_the_claimed_range_is_shaded() -> None:
     )
     assert "claimed best: 0.1 to 0.2" in words(figure)
     assert "claimed: declines beyond 0.2" in words(figure)
-    assert "filled: may be the best, open: is not" in words(figure)
+    assert "filled: may be the best; open: is not" in words(figure)
 
 
 def test_a_claim_of_another_metric_marks_no_dose() -> None:

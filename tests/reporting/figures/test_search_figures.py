@@ -133,7 +133,7 @@ def test_any_number_of_trials_can_be_drawn(draw: Callable[[SearchSubject], Figur
 
 
 def test_no_trial_at_all_is_said() -> None:
-    assert "no trial has begun yet" in words(figures.history(subject(trials=[])))
+    assert "no trial has started yet" in words(figures.history(subject(trials=[])))
 
 
 @pytest.mark.parametrize("name", ["$x_{a}$ <b>", "p" * 90, "a.b.c\\n%"])

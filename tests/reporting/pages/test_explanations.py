@@ -57,7 +57,7 @@ def test_the_p_values_it_met_follow_with_what_they_were_before_correction() -> N
 @pytest.mark.parametrize(("kind", "value"), [("at_most", 92.0), ("at_least", 94.0)])
 def test_what_refuted_a_claim_about_a_number_has_its_p_value(kind: str, value: float) -> None:
     claim = ThresholdClaim(kind=kind, metric="test_accuracy", variant="base", value=value)  # type: ignore[arg-type]
-    assert why(plan_of(("base",), [claim]), {"base": BASE})[1] == "Here: p 1; p of the contrary <.001; alpha 0.05."
+    assert why(plan_of(("base",), [claim]), {"base": BASE})[1] == "Here: p 1; p of the opposite claim <.001; alpha 0.05."
 
 
 def test_a_list_is_told_to_be_judged_as_a_whole() -> None:
@@ -75,4 +75,4 @@ def test_a_verdict_before_the_last_look_says_at_which() -> None:
 def test_before_the_first_look_nothing_is_compared() -> None:
     plan = plan_of(tuple(PAIR), [comparison("improves", "leaky_relu")], looks=(3, 5, 8, 12, 20))
     told = why(plan, {label: values[:2] for label, values in PAIR.items()})
-    assert told == ("The first look is at 3 seeds of every variant; until then nothing is compared.",)
+    assert told == ("The first look is at 3 seeds of every variant; before it nothing is compared.",)

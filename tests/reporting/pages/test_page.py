@@ -229,7 +229,7 @@ def test_flags_stand_first_under_trust(store: Store) -> None:
 
 def test_an_unfinished_page_says_so_and_looks_again(store: Store) -> None:
     root = shown(store, planned(store, {"base": BASE[:2], "b": []}, [comparison("improves", "b")]))
-    assert root.one("p", class_="banner").words == "2 OF 10 RUNS IN"
+    assert root.one("p", class_="banner").words == "2 OF 10 RUNS FINISHED"
     assert root.one("body").attributes["data-refresh"] == "30"
     assert root.one("noscript").one("meta").attributes["content"] == "30"
     assert "waiting Not judged yet" in root.one("main").words
@@ -259,7 +259,7 @@ def test_rehearsals_and_changed_claims_are_told_before_the_question(store: Store
     root = shown(store, other)
     assert [line.words.partition(":")[0] for line in root.all("p", class_="banner")] == ["REHEARSAL", "CLAIMS CHANGED AFTER RUNS"]
     last = section(root, "claims").all("h3")[-1]
-    assert last.words == "gelu is worse than base claimed after runs were seen"
+    assert last.words == "gelu is worse than base claimed after the first runs had started"
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_every_state_of_a_plan_has_a_page(store: Store, values: dict[str, list[f
     claims = [comparison("improves", "b")] if looks[0] > 1 else []
     root = shown(store, planned(store, values, claims, looks=looks))
     assert section(root, "variants").all("tr")
-    assert section(root, "repeat").words.startswith("Repeat it harness run")
+    assert section(root, "repeat").words.startswith("Reproduce harness run")
 
 
 def test_what_was_registered_is_shown_as_yaml(store: Store, plan: Plan) -> None:

@@ -48,7 +48,7 @@ def test_two_variants_have_their_pair_and_curves(store: Store, toy_plan: PlanMak
 def test_a_figure_of_seeds_that_were_added_after_the_last_look_says_so(store: Store, toy_plan: PlanMaker) -> None:
     plan = changed(toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=5), looks=(3,))
     main = pictures(store, finished(store, plan, {"base": 50.0, "better": 52.0}))[0]
-    assert main.caption.endswith(" 2 seeds added after the last look, which these intervals do not allow for.")
+    assert main.caption.endswith(" 2 seeds added after the last look; the intervals do not account for that.")
 
 
 def test_parameters_that_differ_have_a_picture_of_their_cost(store: Store, toy_plan: PlanMaker) -> None:
@@ -82,7 +82,7 @@ def test_before_a_look_no_words_tell_a_difference(store: Store, toy_plan: PlanMa
         write_run(store, plan, run, toy_rows(50.0 + run.seed), state="completed")
     main, _ = pictures(store, plan)
     assert main.alt == "Score by seed of 2 variants."
-    assert main.caption == "Score by seed; no difference is shown before 3 seeds of every variant ended."
+    assert main.caption == "Score by seed; no difference is shown until 3 seeds of every variant have finished."
 
 
 def image_rows() -> list[dict[str, float]]:

@@ -60,7 +60,7 @@ def test_every_setting_is_listed_with_its_runs(store: Store, tmp_path: Path) -> 
 def test_a_choice_at_the_edge_is_flagged_in_its_row_and_in_trust(store: Store, tmp_path: Path) -> None:
     plan = compared(store, tmp_path)
     flags = [row[3] for row in cells(section(store, plan, "tuning").all("table")[0])]
-    assert flags == ["", "best at the edge of its range: a wider one might do better"]
+    assert flags == ["", "best at the edge of its range: a wider range may do better"]
     trust = [flag.words for flag in section(store, plan, "trust").all("li")]
     assert trust == ["quiet: steps=16 lies at the edge of what was tried; a better one may lie beyond."]
 
@@ -78,7 +78,7 @@ def test_results_that_were_changed_since_are_flagged(store: Store, tmp_path: Pat
     assert plan is not None
     tuned(store, tuning, lambda _, settings: -score("plain", settings))
     store.save_plan(plan)
-    assert "The runs of tuned.tuning no longer lead to what was chosen: they were changed since." in gather(store, plan).flags
+    assert "The runs of tuned.tuning no longer lead to the chosen settings: they have changed since." in gather(store, plan).flags
 
 
 def test_a_tuning_that_is_not_there_is_flagged(store: Store, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_setting_that_diverged_has_no_value(store: Store, tmp_path: Path) -> N
     assert findings.tuning is not None
     (value,) = (column for column in tuning_table(findings.tuning).columns if column.header == "score")
     assert math.isfinite(value.cells[0].value or 0.0)
-    assert "1 run of the tuning diverged: such a setting is not chosen." in findings.flags
+    assert "1 run of the tuning diverged; a setting with diverged runs is never chosen." in findings.flags
 
 
 def test_a_tuning_alone_has_no_report_but_a_word_on_how_far_it_is(
@@ -155,7 +155,7 @@ def test_a_tuning_alone_has_no_report_but_a_word_on_how_far_it_is(
     for name in ("tuned", "tuned.tuning"):
         assert report.main([name, "--results", str(store.paths.root)]) == 2
         told = capsys.readouterr().err
-        assert told.startswith("tuned: only its tuning has begun, 5 of 12 runs in; the report begins with the comparison")
+        assert told.startswith("tuned: only its tuning has started, 5 of 12 runs in; the report begins with the comparison")
         assert f"harness run {tmp_path / 'tuned.yaml'}" in told
 
 

@@ -140,23 +140,23 @@ def test_labels_that_differ_in_the_middle_alone_are_numbered() -> None:
 
 def test_what_the_file_says_now_is_told_where_it_differs() -> None:
     plan = images_plan()
-    assert phrases.amended(plan, ACCURACY) is None
-    assert phrases.amended(amended(plan, claims=(CLAIM,), looks=(3, 5), margin=None), ACCURACY) == (
-        "CLAIMS CHANGED AFTER RUNS: registered as below; the file now says: "
+    assert phrases.amendment(plan, ACCURACY) is None
+    assert phrases.amendment(amended(plan, claims=(CLAIM,), looks=(3, 5), margin=None), ACCURACY) == (
+        "CLAIMS CHANGED AFTER RUNS: registered as below; the file now has: "
         "1. leaky_relu improves on relu (test_accuracy; under 3 pp declared not to matter); "
         "looks 3, 5 (registered: 3); margin none (registered: 3)"
     )
     assert "says: no claims; baseline leaky_relu (registered: relu)" in str(
-        phrases.amended(amended(plan, baseline="leaky_relu"), ACCURACY)
+        phrases.amendment(amended(plan, baseline="leaky_relu"), ACCURACY)
     )
 
 
 def test_a_margin_is_told_where_the_claims_about_a_metric_agree_on_one() -> None:
     quarter, half = (comparison("improves", "leaky_relu", margin=margin) for margin in (0.25, 0.5))
     plan = changed(images_plan(), claims=(quarter,), margin=0.1)
-    assert phrases.declared(plan, "test_accuracy") == 0.25
-    assert phrases.declared(plan, "train_loss") is None
-    assert phrases.declared(changed(plan, claims=(quarter, half)), "test_accuracy") is None
-    assert phrases.declared(changed(plan, claims=()), "test_accuracy") == 0.1
+    assert phrases.declared_margin(plan, "test_accuracy") == 0.25
+    assert phrases.declared_margin(plan, "train_loss") is None
+    assert phrases.declared_margin(changed(plan, claims=(quarter, half)), "test_accuracy") is None
+    assert phrases.declared_margin(changed(plan, claims=()), "test_accuracy") == 0.1
     optimum = RangeClaim(metric="test_accuracy", factor="dropout", inside=(0.1, 0.3), margin=0.0)
-    assert phrases.declared(changed(plan, claims=(optimum,)), "test_accuracy") is None
+    assert phrases.declared_margin(changed(plan, claims=(optimum,)), "test_accuracy") is None

@@ -219,8 +219,8 @@ def test_every_note_is_a_sentence() -> None:
         "A gain as large as the margin can be ruled out.",
         "Decided at 5 seeds, before the last look: effects at an early stop are inflated.",
         "Failed: b seed 3.",
-        "Claimed after runs were seen.",
-        "With the seeds beyond the last look the e-value is 24; evidence begins at 1 / alpha.",
+        "Claimed after the first runs had started.",
+        "With the seeds beyond the last look the e-value is 24; 1 / alpha or more counts as evidence.",
     )
 
 
