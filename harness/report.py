@@ -112,10 +112,10 @@ def _told(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
 
 def _asked(store: Store, names: Sequence[str]) -> tuple[list[Plan | Study], list[HarnessError]]:
     """What is to have a report: what `names` say, else everything, but for plans whose results only choose what is compared."""
-    from harness.reporting.pages import reported
+    from harness.reporting.pages import find
 
     if names:
-        return [reported(store, name) for name in dict.fromkeys(names)], []
+        return [find(store, name) for name in dict.fromkeys(names)], []
     plans, damaged = store.load_plans()
     studies, broken = store.load_studies()
     return [*studies, *(plan for plan in plans if plan.selection is None)], [*damaged, *broken]

@@ -63,7 +63,7 @@ def test_the_dry_run_warns_where_the_margin_is_out_of_reach() -> None:
     plan = images_plan(claims=(CLAIM,))
     power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 1, Spread(0.2)))
     renderable = dry_run_screen.dry_run(preview(plan, power=power))
-    assert "WARNING   the design is underpowered for its margin: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would" in text(renderable)
+    assert "WARNING   underpowered for the margin: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would" in text(renderable)
     assert any(style == "bold magenta" and "out of reach" in words for words, style in colours(renderable))
 
 

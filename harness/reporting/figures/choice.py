@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.experiment.claims import is_grid
 from harness.experiment.plan import Plan
-from harness.reporting.figures.course import course
 from harness.reporting.figures.dose import dose
 from harness.reporting.figures.forest import forest
 from harness.reporting.figures.grid import grid
 from harness.reporting.figures.pair import pair
+from harness.reporting.figures.single import single_variant
 from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
@@ -38,4 +38,4 @@ def design(plan: Plan) -> Design:
 def main_figure(subject: Subject, epochs: pd.DataFrame) -> Figure:
     """The figure of the plan's design; `epochs` (`load_curves`) are drawn for a single variant."""
     kind = design(subject.plan)
-    return course(subject, epochs, subject.table.metric) if kind == "one" else FIGURES[kind](subject)
+    return single_variant(subject, epochs, subject.table.metric) if kind == "one" else FIGURES[kind](subject)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.reporting import phrases
 from harness.reporting.figures.curves import legend
-from harness.reporting.figures.sheet import empty, make_room, sheet, words
+from harness.reporting.figures.layout import add_space_below, empty_figure, new_figure, text_figure
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
@@ -28,11 +27,6 @@ def sizes(runs: pd.DataFrame) -> dict[str, float]:
     return {str(variant): float(own[SIZE].iloc[0]) for variant, own in known.groupby("variant", sort=False)}
 
 
-def differ(found: Mapping[str, float]) -> bool:
-    """Whether there is anything to draw: parameters that differ."""
-    return len(set(found.values())) > 1
-
-
 def cost(subject: Subject) -> Figure:
     """Means with t intervals from the first look on, before it a dot per seed; logarithmic in the parameters."""
     from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
@@ -42,10 +36,12 @@ def cost(subject: Subject) -> Figure:
     with drawing():
         drawn = [variant for variant in subject.variants if variant in found and subject.values[variant].notna().any()]
         if not drawn:
-            return empty(subject)
+            return empty_figure(subject)
         if min(found[variant] for variant in drawn) <= 0:
-            return words("a network without parameters cannot be shown on a logarithmic axis", phrases.rehearsal(subject.plan))
-        figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan))
+            return text_figure(
+                "a network without parameters cannot be shown on a logarithmic axis", phrases.rehearsal(subject.plan)
+            )
+        figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan))
         for variant in drawn:
             own, line, x = subject.values[variant].dropna(), styles[variant], found[variant]
             if subject.compared:
@@ -65,7 +61,7 @@ def cost(subject: Subject) -> Figure:
             axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
         axis.xaxis.set_major_formatter(EngFormatter(sep=" "))
         # A legend: labels beside the panel would need crossing lines.
-        make_room(figure, legend(figure, {variant: styles[variant] for variant in drawn}, key, lines=False))
+        add_space_below(figure, legend(figure, {variant: styles[variant] for variant in drawn}, key, lines=False))
         axis.set_xlabel("parameters, log scale")
         axis.set_ylabel(subject.axis)
     return figure

@@ -52,8 +52,8 @@ def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequen
     styles = dict(list(every.items())[:MOST_VARIANTS])
     if len(every) > len(styles):
         epochs = epochs[epochs["variant"].isin(list(styles))]
-    said = [key(epochs, thin(epochs, len(styles)))]
-    said += [f"the first {MOST_VARIANTS} of {len(every)} variants"] if len(every) > MOST_VARIANTS else []
+    wording = [key(epochs, thin(epochs, len(styles)))]
+    wording += [f"the first {MOST_VARIANTS} of {len(every)} variants"] if len(every) > MOST_VARIANTS else []
     width = PANEL_WIDTH * max(len(metrics), 1)
     with drawing():
         figure = Figure(figsize=(width, HEIGHT))
@@ -62,7 +62,7 @@ def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequen
             panel(axis, epochs, name, metric, styles)
         if note:
             figure.suptitle(note, fontsize=9, x=0.012, ha="left", fontweight="bold", wrap=True)
-        below = legend(figure, styles, "; ".join(filter(None, said)) or None) if styles else 0.0
+        below = legend(figure, styles, "; ".join(filter(None, wording)) or None) if styles else 0.0
         height = HEIGHT + below
         figure.set_size_inches(width, height)
         room = (0.005, below / height, 0.985, 0.985 - below / height)

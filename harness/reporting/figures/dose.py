@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.experiment.claims import DeclineClaim, ProportionClaim, RangeClaim
 from harness.reporting import phrases
+from harness.reporting.figures.layout import BAND, INK, PALE, empty_figure, new_figure
 from harness.reporting.figures.scale import Scale, scale
-from harness.reporting.figures.sheet import BAND, INK, PALE, empty, sheet
 from harness.reporting.figures.style import COLOURS, drawing
 from harness.reporting.figures.subject import Subject
 
@@ -31,9 +31,9 @@ def dose(subject: Subject) -> Figure:
     key += ["filled: may be the best; open: is not" if ranked else ""]
     key += [subject.basis]
     if subject.values.empty:
-        return empty(subject)
+        return empty_figure(subject)
     with drawing():
-        figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan), "; ".join(filter(None, key)))
+        figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan), "; ".join(filter(None, key)))
         _doses(axis, subject, factor, scale(numbers), optima if ranked else set(numbers))
     return figure
 
@@ -73,7 +73,7 @@ def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set
     axis.set_ylim(low, high + HEADROOM * (high - low))
     _claimed(axis, subject, factor, places)
     ticks(axis, places)
-    axis.set_xlabel(f"{phrases.label(factor)}{places.words}")
+    axis.set_xlabel(f"{phrases.label(factor)}{places.suffix}")
     axis.set_ylabel(subject.axis)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.verdicts import Row
 from harness.reporting import phrases
-from harness.reporting.figures.sheet import BAND, INK, PALE, better, bounds, empty, sheet, signed
+from harness.reporting.figures.layout import BAND, INK, PALE, better_hint, bounds, empty_figure, new_figure, signed
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
@@ -31,7 +31,7 @@ def forest(subject: Subject) -> Figure:
     Filled marks: claimed; open ones: exploratory. Before the first look: values by seed, no differences.
     """
     if subject.values.empty:
-        return empty(subject)
+        return empty_figure(subject)
     if not subject.compared:
         return _values(subject)
     groups = groups_of(subject)
@@ -43,11 +43,11 @@ def forest(subject: Subject) -> Figure:
     if not all(row.claimed for row in rows):
         key.append("filled: claimed; open: exploratory")
     if subject.margin is not None:
-        key.append(f"shaded: within the margin of {subject.margin_words[1:]}")
+        key.append(f"shaded: margin {subject.margin_words}")
     if cut > MOST_ROWS:
         key.append(f"the {MOST_ROWS} outermost of {cut} rows")
     with drawing():
-        figure, axes = sheet(height, phrases.rehearsal(subject.plan), "; ".join(key), ratios=[1.0] * len(panels))
+        figure, axes = new_figure(height, phrases.rehearsal(subject.plan), "; ".join(key), ratios=[1.0] * len(panels))
         for axis, (over, own) in zip(axes, panels.items(), strict=True):
             _panel(axis, subject, over, own, NARROW if len(panels) > 1 else WIDE)
             axis.set_ylim(max(map(len, panels.values())) - 0.4, -0.6)
@@ -101,7 +101,9 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
     edge = 0.05 * (max(reach) - min(reach) or 1.0)
     axis.set_xlim(min(reach) - edge, max(reach) + edge)
     unit = f" ({subject.unit})" if subject.unit else ""
-    axis.set_xlabel(f"difference from {phrases.shorten([over], width)[0]}{unit}, {better(subject.metric.goal, upward=False)}")
+    axis.set_xlabel(
+        f"difference from {phrases.shorten([over], width)[0]}{unit}, {better_hint(subject.metric.goal, upward=False)}"
+    )
 
 
 def _say(axis: Axes, edge: float, row: int, words: str, colour: str = INK) -> None:
@@ -113,12 +115,12 @@ def _say(axis: Axes, edge: float, row: int, words: str, colour: str = INK) -> No
 def _values(subject: Subject) -> Figure:
     """Values by seed, a row per variant in plan order."""
     shown, styles = subject.variants[:MOST_ROWS], line_styles(subject.variants)
-    key = [f"dots: seeds; {subject.basis}", subject.before.replace("\n", " ")]
+    key = [f"dots: seeds; {subject.basis}", subject.no_difference.replace("\n", " ")]
     if len(shown) < len(subject.variants):
         key.append(f"the first {MOST_ROWS} of {len(subject.variants)} variants")
     with drawing():
         height = max(FRAME + ROW * len(shown), LEAST)
-        figure, (axis,) = sheet(height, phrases.rehearsal(subject.plan), "; ".join(key))
+        figure, (axis,) = new_figure(height, phrases.rehearsal(subject.plan), "; ".join(key))
         for place, variant in enumerate(shown):
             own, line = subject.values[variant].dropna(), styles[variant]
             axis.plot(own, [place] * len(own), line.marker, color=line.colour, markersize=5.5, alpha=0.8, markeredgewidth=0)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.reporting import phrases
 from harness.reporting.figures.dose import ticks
+from harness.reporting.figures.layout import SideLabel, empty_figure, new_figure, side_labels
 from harness.reporting.figures.scale import scale
-from harness.reporting.figures.sheet import Tag, empty, sheet, tags
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
@@ -27,9 +27,9 @@ def grid(subject: Subject) -> Figure:
     variant_of = {(own[first], own[second]): variant for variant, own in subject.plan.levels.items()}
     names = [f"{phrases.label(second)}={level}" for level in others]
     if subject.values.empty:
-        return empty(subject)
+        return empty_figure(subject)
     with drawing():
-        figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan), key)
+        figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan), key)
         labels = []
         shown = phrases.shorten(names, 30)
         for index, (level, line) in enumerate(zip(others, line_styles(names).values(), strict=True)):
@@ -63,11 +63,11 @@ def grid(subject: Subject) -> Figure:
             last = columns.index(str(ending.index[-1]))
             # Before the first look no mean is shown, not even by the position of a label.
             height = ending.iloc[-1] if subject.compared else values.iloc[:, last].max()
-            labels.append(Tag(x[last], float(height), shown[index], line.colour))
+            labels.append(SideLabel(x[last], float(height), shown[index], line.colour))
         axis.set_xlim(-0.06, 1.06)
         axis.set_ylim(axis.get_ylim())
-        tags(axis, labels)
+        side_labels(axis, labels)
         ticks(axis, places, letters=70)
-        axis.set_xlabel(f"{phrases.label(first)}{places.words}")
+        axis.set_xlabel(f"{phrases.label(first)}{places.suffix}")
         axis.set_ylabel(subject.axis)
     return figure

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.reporting import phrases
-from harness.reporting.figures.searched import Fresh, SearchSubject
-from harness.reporting.figures.sheet import INK, PALE, Tag, better, say, sheet, tags
+from harness.reporting.figures.layout import INK, PALE, SideLabel, better_hint, new_figure, show_text, side_labels
+from harness.reporting.figures.search_subject import SearchSubject, SeedValues
 from harness.reporting.figures.style import COLOURS, drawing
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ FENCE = 3.0  # interquartile ranges beyond the quartile; farther outliers are dr
 def history(subject: SearchSubject) -> Figure:
     """Left, every trial with the best so far; right, the best trials' values in the search and on fresh seeds."""
     with drawing():
-        figure, (left, right) = sheet(HEIGHT, subject.note, _key(subject), ratios=(1.45, 1.0))
+        figure, (left, right) = new_figure(HEIGHT, subject.note, _key(subject), ratios=(1.45, 1.0))
         if not subject.trials:
-            say(left, "no trial has started yet")
+            show_text(left, "no trial has started yet")
         else:
             _trials(left, subject)
         words = _unconfirmed(subject)
         if words:
-            say(right, words)
+            show_text(right, words)
         else:
             _slopes(right, subject)
     return figure
@@ -98,7 +98,7 @@ def _trials(axis: Axes, subject: SearchSubject) -> None:
     axis.set_xlim(-0.02 * max(end, 10) - 0.3, 1.02 * max(end, 10))
     axis.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], integer=True))
     axis.set_xlabel("trial")
-    axis.set_ylabel(f"{subject.axis()}, {better(subject.goal, upward=True)}")
+    axis.set_ylabel(f"{subject.axis()}, {better_hint(subject.goal, upward=True)}")
 
 
 def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
@@ -133,10 +133,10 @@ def _slopes(axis: Axes, subject: SearchSubject) -> None:
     labels = []
     ends = [fresh.mean for fresh in confirmed.final.values() if fresh.values]
     last = 2 if ends else 1
-    base = (math.nan if subject.base is None else _searched(subject, subject.base), confirmed.final.get("base", Fresh()))
+    base = (math.nan if subject.base is None else _searched(subject, subject.base), confirmed.final.get("base", SeedValues()))
     for number, fresh in confirmed.top.items():
         won = number == confirmed.winner
-        own = confirmed.final.get("winner", Fresh()) if won else Fresh()
+        own = confirmed.final.get("winner", SeedValues()) if won else SeedValues()
         values = [subject.value(by_number[number]), fresh.mean, own.mean]
         colour = WINNER if won else PALE
         style: dict[str, Any] = {"color": colour, "linewidth": 2.0 if won else 1.0, "zorder": 4 if won else 2}
@@ -146,12 +146,12 @@ def _slopes(axis: Axes, subject: SearchSubject) -> None:
         if fresh.values:
             shown, at = (own.mean, 2.0) if own.values else (fresh.mean, 1.0)
             words = f"trial {number}" + (" is the base" if number == subject.base else "") + (", winner" if won else "")
-            labels.append(Tag(at, shown, words, colour))
+            labels.append(SideLabel(at, shown, words, colour))
     searched, final = base
     if final.values:
         axis.plot([0, 2], [searched, final.mean], "s--", color=BASE, markersize=5, linewidth=1.2, zorder=3)
         axis.plot([2] * len(final.values), final.values, ".", color=BASE, markersize=4, alpha=0.45, zorder=1)
-        labels.append(Tag(2.0, final.mean, "base", BASE))
+        labels.append(SideLabel(2.0, final.mean, "base", BASE))
     seeds = subject.study.confirm.seeds if subject.study.confirm else 0
     names = ["search", f"{seeds} fresh seeds", f"{seeds} more"]
     axis.set_xticks(range(last + 1), names[: last + 1])
@@ -159,7 +159,7 @@ def _slopes(axis: Axes, subject: SearchSubject) -> None:
     axis.margins(y=0.08)
     axis.set_ylim(axis.get_ylim())
     axis.grid(visible=False, axis="x")
-    tags(axis, labels)
+    side_labels(axis, labels)
 
 
 def _searched(subject: SearchSubject, number: int) -> float:

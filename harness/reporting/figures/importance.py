@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.reporting import phrases
-from harness.reporting.figures.searched import NAME, SearchSubject
-from harness.reporting.figures.sheet import INK, sheet
+from harness.reporting.figures.layout import INK, new_figure
+from harness.reporting.figures.search_subject import NAME, SearchSubject
 from harness.reporting.figures.style import COLOURS, drawing
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def importance(subject: SearchSubject) -> Figure:
     panels = {name: _largest(shares) for name, shares in subject.importances.items()}
     height = FRAME + ROW * max(len(shares) for shares in panels.values())
     with drawing():
-        figure, axes = sheet(height, subject.note, ratios=[1.0] * len(panels))
+        figure, axes = new_figure(height, subject.note, ratios=[1.0] * len(panels))
         for axis, (name, shares) in zip(axes, panels.items(), strict=True):
             _panel(axis, shares)
             title = phrases.label(name) if len(panels) > 1 else ""

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from harness.reporting import phrases
-from harness.reporting.figures.sheet import BAND, INK, PALE, WIDTH, sheet
+from harness.reporting.figures.layout import BAND, INK, PALE, WIDTH, new_figure
 from harness.reporting.figures.style import COLOURS, drawing
 from harness.tasks.protocol import Part
 
@@ -38,7 +38,7 @@ def network(parts: Sequence[Part], note: str | None = None) -> Figure:
     cost = f"{amount(sum(part.multiply_adds for part in parts))} multiply-adds an image, forward"
     does = dict.fromkeys(block.does for _, block in kinds)
     with drawing():
-        figure, (axis,) = sheet(height, note, "; ".join([total, cost, *does]))
+        figure, (axis,) = new_figure(height, note, "; ".join([total, cost, *does]))
         axis.set(xlim=(0, WIDTH), ylim=(0, height))
         axis.set_axis_off()
         _flow(axis, parts, floor)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.reporting import phrases
-from harness.reporting.figures.sheet import BAND, INK, PALE, better, bounds, empty, fold, say, sheet, signed
+from harness.reporting.figures.layout import (
+    BAND,
+    INK,
+    PALE,
+    better_hint,
+    bounds,
+    empty_figure,
+    new_figure,
+    show_text,
+    signed,
+    wrap_label,
+)
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
@@ -27,14 +38,14 @@ def pair(subject: Subject) -> Figure:
     marks += ["short lines: means, with ± sd over seeds"] if subject.compared and len(subject.values) > 1 else []
     key = "; ".join([*marks, subject.basis])
     if subject.values.empty:
-        return empty(subject)
+        return empty_figure(subject)
     with drawing():
-        figure, (left, right) = sheet(HEIGHT, phrases.rehearsal(subject.plan), key, ratios=(1.15, 1.0))
+        figure, (left, right) = new_figure(HEIGHT, phrases.rehearsal(subject.plan), key, ratios=(1.15, 1.0))
         _values(left, subject, (base, other))
         if subject.compared and subject.rows[other].pairs:
             _difference(right, subject, base, other)
         else:
-            say(right, "no seed has a value for both" if subject.compared else subject.before)
+            show_text(right, "no seed has a value for both" if subject.compared else subject.no_difference)
     return figure
 
 
@@ -49,7 +60,7 @@ def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
         axis.plot(
             [place] * len(own), own, line.marker, color=line.colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6
         )
-        words = fold(variant, 20)
+        words = wrap_label(variant, 20)
         if subject.compared and len(own) > 1:
             side = -0.16 if place == 0 else 0.16
             axis.plot([place + side - 0.08, place + side + 0.08], [own.mean()] * 2, color=line.colour, linewidth=2.4, zorder=3)
@@ -91,4 +102,4 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
     axis.grid(visible=False, axis="x")
     one, less = phrases.shorten([other, base], 24)
     names = f"{one} minus {less}" if len(one) + len(less) < LABEL else f"{one}\nminus {less}"
-    axis.set_ylabel(f"{names}\n({', '.join(filter(None, [subject.unit, better(subject.metric.goal, upward=True)]))})")
+    axis.set_ylabel(f"{names}\n({', '.join(filter(None, [subject.unit, better_hint(subject.metric.goal, upward=True)]))})")

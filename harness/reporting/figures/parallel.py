@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.experiment.space import Categorical, Range, shown
 from harness.reporting import phrases
-from harness.reporting.figures.searched import SearchSubject, position, shades
-from harness.reporting.figures.sheet import INK, fold, sheet
+from harness.reporting.figures.layout import INK, new_figure, wrap_label
+from harness.reporting.figures.search_subject import SearchSubject, position, shades
 from harness.reporting.figures.style import drawing
 from harness.search.trials import Trial
 
@@ -35,7 +35,7 @@ def parallel(subject: SearchSubject) -> Figure:
     key += [f"the {MOST} most important of {whole} parameters"] if len(space) < whole else []
     key += ["a gap: the parameter is inactive in the trial"] if any(parameter.when for parameter in space) else []
     with drawing():
-        figure, (axis,) = sheet(HEIGHT, subject.note, "; ".join(key))
+        figure, (axis,) = new_figure(HEIGHT, subject.note, "; ".join(key))
         _lines(axis, subject, space, trials)
         _scales(axis, subject, space, trials)
     return figure
@@ -79,7 +79,7 @@ def _scales(axis: Axes, subject: SearchSubject, space: list[Range | Categorical]
             _say(axis, place, height, words, beside=place < len(space) and isinstance(space[place], Categorical))
     width = max(LETTERS // count, 8)
     names = [f"{parameter.name}{' (log)' if isinstance(parameter, Range) and parameter.log else ''}" for parameter in space]
-    axis.set_xticks(range(count), [fold(name, width) for name in (*names, subject.axis())], fontsize=8)
+    axis.set_xticks(range(count), [wrap_label(name, width) for name in (*names, subject.axis())], fontsize=8)
     axis.set_yticks([])
     axis.set_xlim(-0.08, count - 0.92)
     axis.set_ylim(-0.1, 1.1)

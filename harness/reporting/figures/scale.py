@@ -32,7 +32,7 @@ class Scale:
         return math.log(number) if number > 0 else -math.inf
 
     @property
-    def words(self) -> str:
+    def suffix(self) -> str:
         """Suffix of the axis label."""
         return {"linear": "", "log": ", log scale", "even": ", levels evenly spaced" if self.numbers else ""}[self.kind]
 

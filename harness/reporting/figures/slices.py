@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.experiment.space import Categorical, Range
 from harness.reporting import phrases
-from harness.reporting.figures.searched import NAME, SearchSubject, logarithmic, panels, shades
-from harness.reporting.figures.sheet import INK, fold
+from harness.reporting.figures.layout import INK, wrap_label
+from harness.reporting.figures.search_subject import NAME, SearchSubject, logarithmic, panels, shades
 from harness.reporting.figures.style import drawing
 from harness.search.trials import Trial
 
@@ -63,7 +63,7 @@ def _panel(axis: Axes, subject: SearchSubject, parameter: Range | Categorical, t
         axis.plot([place], [subject.value(best)], "o", markersize=9, markerfacecolor="none", color=INK, zorder=4)
     if isinstance(parameter, Categorical):
         width = 12 if len(options) <= MANY_OPTIONS else 16
-        names = [fold(option, width) for option in phrases.shorten(options, 2 * width - 4)]
+        names = [wrap_label(option, width) for option in phrases.shorten(options, 2 * width - 4)]
         slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if len(options) > MANY_OPTIONS else {}
         axis.set_xticks(range(len(options)), names, fontsize=8, **slant)
         axis.set_xlim(-0.5, len(options) - 0.5)

@@ -106,7 +106,7 @@ class Subject:
         return phrases.confidence(self.table.level)
 
     @property
-    def before(self) -> str:
+    def no_difference(self) -> str:
         """Shown instead of differences before the first look."""
         return f"no difference is shown until\n{phrases.plural(min(self.plan.looks), 'seed')} of every variant have finished"
 
@@ -128,7 +128,7 @@ class Subject:
         return f"{basis}, without {lost}" if self.compared else f"{basis}, {lost}"
 
     @property
-    def nothing(self) -> str:
+    def no_values(self) -> str:
         """Why there are no values."""
         states = self.runs["state"]
         if (states == "completed").any():

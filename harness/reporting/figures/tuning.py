@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from harness.experiment.claims import level_label
 from harness.reporting import phrases
 from harness.reporting.figures.curves import legend
-from harness.reporting.figures.searched import Fresh, panels
-from harness.reporting.figures.sheet import INK, PALE, better, fold, make_room, sheet
+from harness.reporting.figures.layout import INK, PALE, add_space_below, better_hint, new_figure, wrap_label
+from harness.reporting.figures.search_subject import SeedValues, panels
 from harness.reporting.figures.style import LineStyle, drawing, line_styles
 from harness.tasks.protocol import Metric
 
@@ -32,17 +32,17 @@ class Setting:
     """A variant under one setting. `values`: dotted path -> value."""
 
     values: Mapping[str, Any]
-    tried: Fresh
+    tried: SeedValues
     chosen: bool
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """Its values, in the order of the paths."""
         return ", ".join(level_label(value) for value in self.values.values())
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningCurves:
     """What every variant was tuned over, and the metric that chooses."""
 
     name: str
@@ -63,7 +63,7 @@ class Tuned:
         return phrases.decimals([mean for mean in means if not math.isnan(mean)], self.metric)
 
 
-def tuning(tuned: Tuned) -> Figure:
+def tuning(tuned: TuningCurves) -> Figure:
     """Means over the tuning's seeds, single seeds small; the chosen setting in a ring.
 
     With several parameters a panel per variant, its best settings in order.
@@ -74,12 +74,12 @@ def tuning(tuned: Tuned) -> Figure:
     key = f"bold: mean over the tuning's seeds; thin: each seed; {CHOSEN}"
     with drawing():
         if len(tuned.variants) <= TOGETHER:
-            figure, (axis,) = sheet(HEIGHT, tuned.note)
+            figure, (axis,) = new_figure(HEIGHT, tuned.note)
             for variant, own in tuned.variants.items():
                 _line(axis, own, styles[variant], axis_of)
             _finish(axis, tuned, axis_of)
-            axis.set_ylabel(f"{tuned.axis}, {better(tuned.metric.goal, upward=True)}")
-            make_room(figure, legend(figure, styles, key))
+            axis.set_ylabel(f"{tuned.axis}, {better_hint(tuned.metric.goal, upward=True)}")
+            add_space_below(figure, legend(figure, styles, key))
             return figure
         shown = list(tuned.variants)[:MOST_PANELS]
         key += f"; the first {MOST_PANELS} of {len(tuned.variants)} variants" if len(shown) < len(tuned.variants) else ""
@@ -88,7 +88,7 @@ def tuning(tuned: Tuned) -> Figure:
         for place, (axis, variant) in enumerate(zip(axes, shown, strict=True)):
             _line(axis, tuned.variants[variant], styles[variant], axis_of)
             _finish(axis, tuned, axis_of)
-            axis.set_title(fold(variant, 30), loc="left", fontsize=9)
+            axis.set_title(wrap_label(variant, 30), loc="left", fontsize=9)
             axis.set_ylim(*bounds)
             if place % 3 == 0:
                 axis.set_ylabel(tuned.axis)
@@ -106,12 +106,12 @@ class _Scale:
 
     def place(self, setting: Setting) -> float:
         (value,) = setting.values.values()
-        return float(self.labels.index(setting.words)) if self.kind == "even" else float(value)
+        return float(self.labels.index(setting.label)) if self.kind == "even" else float(value)
 
 
-def _scale(tuned: Tuned) -> _Scale:
+def _scale(tuned: TuningCurves) -> _Scale:
     values = [value for own in tuned.variants.values() for each in own for value in each.values.values()]
-    labels = tuple(dict.fromkeys(each.words for own in tuned.variants.values() for each in own))
+    labels = tuple(dict.fromkeys(each.label for own in tuned.variants.values() for each in own))
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
         return _Scale("even", labels)
     log = min(values) > 0 and max(values) >= DECADE * min(values)
@@ -136,13 +136,13 @@ def _line(axis: Axes, own: Sequence[Setting], line: LineStyle, scale: _Scale) ->
             axis.plot([place], [each.tried.mean], "o", markersize=12, zorder=4, **ring)
 
 
-def _finish(axis: Axes, tuned: Tuned, scale: _Scale) -> None:
+def _finish(axis: Axes, tuned: TuningCurves, scale: _Scale) -> None:
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     (path,) = tuned.paths
     places = sorted({scale.place(each) for own in tuned.variants.values() for each in own})
     if scale.kind == "even":
-        axis.set_xticks(range(len(scale.labels)), [fold(label, 14) for label in scale.labels])
+        axis.set_xticks(range(len(scale.labels)), [wrap_label(label, 14) for label in scale.labels])
         axis.set_xlim(-0.5, len(scale.labels) - 0.5)
     elif scale.kind == "log":
         axis.set_xscale("log")
@@ -162,7 +162,7 @@ def _bounds(variants: Sequence[Sequence[Setting]]) -> tuple[float, float]:
     return min(values) - room, max(values) + room
 
 
-def _ranked(tuned: Tuned) -> Figure:
+def _ranked(tuned: TuningCurves) -> Figure:
     """With several parameters: a panel per variant, a row per setting, the best first."""
     sign = -1.0 if tuned.metric.goal == "maximize" else 1.0
     shown = list(tuned.variants)[:MOST_PANELS]
@@ -184,9 +184,9 @@ def _ranked(tuned: Tuned) -> Figure:
                 if each.chosen:
                     ring: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 1.3}
                     axis.plot([each.tried.mean], [row], "o", markersize=11, zorder=4, **ring)
-            axis.set_yticks(range(len(own)), phrases.shorten([each.words for each in own], 20), fontsize=7.5)
+            axis.set_yticks(range(len(own)), phrases.shorten([each.label for each in own], 20), fontsize=7.5)
             axis.set_ylim(len(own) - 0.4, -0.6)
             axis.grid(visible=False, axis="y")
-            axis.set_title(fold(variant, 30), loc="left", fontsize=9)
+            axis.set_title(wrap_label(variant, 30), loc="left", fontsize=9)
             axis.set_xlabel(tuned.axis, fontsize=8)
     return figure

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from harness.experiment.study import Study
 from harness.reporting.pages.report_data import ReportData, gather
-from harness.reporting.pages.resolve import reported
+from harness.reporting.pages.resolve import find
 from harness.reporting.pages.search_data import SearchReportData, gather_search
 from harness.reporting.pages.write import write
 from harness.store.records import Store
 
-__all__ = ["ReportData", "SearchReportData", "gather", "gather_search", "reported", "write", "write_report"]
+__all__ = ["ReportData", "SearchReportData", "find", "gather", "gather_search", "write", "write_report"]
 
 
 def write_report(name: str, results: str | Path = "results") -> Path:
@@ -23,8 +23,8 @@ def write_report(name: str, results: str | Path = "results") -> Path:
     from harness.reporting.pages import scoreboard
 
     store = Store.open(Path(results), create=False)
-    asked = reported(store, name)
-    report = gather_search(store, asked) if isinstance(asked, Study) else gather(store, asked)
+    found = find(store, name)
+    report = gather_search(store, found) if isinstance(found, Study) else gather(store, found)
     path = write(report)
     scoreboard.write(store, scoreboard.rows_of(report))
     return path

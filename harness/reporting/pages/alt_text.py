@@ -7,7 +7,7 @@ import math
 from harness.analysis.verdicts import Row
 from harness.experiment.claims import ThresholdClaim
 from harness.reporting import phrases
-from harness.reporting.figures import Subject, alike, design
+from harness.reporting.figures import Subject, design, related_metrics
 
 INTERVALS = "Intervals are of each mean; as variants share their seeds, paired differences are more precise than these suggest."
 
@@ -17,13 +17,13 @@ def alt_text(subject: Subject) -> tuple[str, str]:
     name = f"{subject.name[:1].upper()}{subject.name[1:]}"
     kind = design(subject.plan)
     if kind == "one":
-        whole, parts = subject.table.metric.partition("_")[2], alike(subject.table.metric, subject.metrics)
+        whole, parts = subject.table.metric.partition("_")[2], related_metrics(subject.table.metric, subject.metrics)
         of = [each.partition("_")[0] for each in parts if _measured(subject, each)]
         several = f"{phrases.label(whole).capitalize()} ({phrases.listed(of)})" if len(of) > 1 else name
         dashed = "; dashed: what is claimed" if any(isinstance(each.claim, ThresholdClaim) for each in subject.verdicts) else ""
         return f"{name} by epoch{_reached(subject)}.", f"{several} by epoch, unsmoothed{dashed}."
     if subject.values.empty:
-        text = f"Nothing to draw: {subject.nothing}."
+        text = f"Nothing to draw: {subject.no_values}."
         return text, text
     if not subject.compared:
         when = f"no difference is shown until {phrases.plural(min(subject.plan.looks), 'seed')} of every variant have finished"
@@ -62,14 +62,16 @@ def _later(subject: Subject) -> str:
     earlier = [str(look) for look in looks if look < subject.table.seeds]
     if not earlier:
         return ""
-    return f" Drawn from {subject.table.seeds} seeds; claims decided at {phrases.listed(earlier)} keep their numbers from that look."
+    return (
+        f" Drawn from {subject.table.seeds} seeds; claims decided at {phrases.listed(earlier)} keep their numbers from that look."
+    )
 
 
 def _reached(subject: Subject) -> str:
     """The final mean over seeds."""
     row = subject.table.rows[0]
     if math.isnan(row.mean):
-        return f"; {subject.nothing}"
+        return f"; {subject.no_values}"
     return f", ending at {phrases.spread(row.mean, row.sd, subject.places)} {subject.metric.unit}".rstrip()
 
 

@@ -18,11 +18,11 @@ def reasons(verdict: Verdict, plan: Plan, metrics: Mapping[str, Metric]) -> tupl
         first = phrases.plural(min(plan.looks), "seed")
         return (f"The first look is at {first} of every variant; before it nothing is compared.", *phrases.notes(verdict))
     metric = metrics[verdict.claim.metric]
-    said = [rule(verdict, plan, metric)]
+    wording = [rule(verdict, plan, metric)]
     if len(verdict.rows) == 1:
-        said += met(verdict.rows[0], verdict, plan, metric)
-    said.append(look(verdict, plan))
-    return (*filter(None, said), *phrases.notes(verdict))
+        wording += p_values(verdict.rows[0], verdict, plan, metric)
+    wording.append(decided_look(verdict, plan))
+    return (*filter(None, wording), *phrases.notes(verdict))
 
 
 def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
@@ -30,7 +30,9 @@ def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
     claim, alpha = verdict.claim, f"{plan.alpha:g}"
     margin = f"{getattr(claim, 'margin', 0.0):g} {phrases.difference_unit(metric.unit)}".rstrip()
     if metric.exact:
-        return f"The values of {phrases.label(claim.metric)} do not vary with the seed: they are compared directly, without a test."
+        return (
+            f"The values of {phrases.label(claim.metric)} do not vary with the seed: they are compared directly, without a test."
+        )
     match claim:
         case ComparisonClaim(kind="improves" | "worsens") | ContrastClaim(sign="positive" | "negative"):
             text = (
@@ -73,7 +75,7 @@ def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
     return text
 
 
-def met(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str]:
+def p_values(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str]:
     """The p values that the rule was applied to."""
     found = []
     if not math.isnan(row.p_equivalence) and not metric.exact:
@@ -92,12 +94,12 @@ def met(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str
     return [f"Here: {'; '.join(found)}; alpha {plan.alpha:g}."]
 
 
-def look(verdict: Verdict, plan: Plan) -> str:
+def decided_look(verdict: Verdict, plan: Plan) -> str:
     """The look of the verdict; empty for a plan with one look."""
     if len(plan.looks) == 1:
         return ""
     if verdict.decided_at is not None:
-        said = "Decided"
+        wording = "Decided"
     else:
-        said = "Open until a later look" if verdict.open else "Still undecided at the last look that was judged"
-    return f"{said}; looks were planned at {', '.join(map(str, plan.looks))} seeds, and p values are valid at any of them."
+        wording = "Open until a later look" if verdict.open else "Still undecided at the last look that was judged"
+    return f"{wording}; looks were planned at {', '.join(map(str, plan.looks))} seeds, and p values are valid at any of them."

@@ -20,7 +20,7 @@ PRECISION = "precision"
 
 def flags(
     plan: Plan,
-    asked: Sequence[PlannedRun],
+    requested: Sequence[PlannedRun],
     records: Mapping[str, Record],
     origins: Mapping[str, Provenance],
     judgement: Judgement,
@@ -31,8 +31,8 @@ def flags(
 
     `origins`: provenance of started runs by id; `damaged`: ids whose provenance.json is missing or unreadable.
     """
-    mixed = _mixtures(plan, list(origins.values()))
-    return (*_endings(asked, records, judgement), *mixed, *_unknown(damaged), *_notes(judgement))
+    mixed = _mixed_origins(plan, list(origins.values()))
+    return (*_lost_runs(requested, records, judgement), *mixed, *_unknown(damaged), *_notes(judgement))
 
 
 def _unknown(damaged: Sequence[str]) -> Iterator[str]:
@@ -42,17 +42,17 @@ def _unknown(damaged: Sequence[str]) -> Iterator[str]:
         yield f"A damaged or missing provenance.json hides the code and device of {runs}: {which}."
 
 
-def _endings(asked: Sequence[PlannedRun], records: Mapping[str, Record], judgement: Judgement) -> Iterator[str]:
+def _lost_runs(requested: Sequence[PlannedRun], records: Mapping[str, Record], judgement: Judgement) -> Iterator[str]:
     for state in ("failed", "diverged"):
-        lost = [run for run in asked if records[run.id].state == state]
+        lost = [run for run in requested if records[run.id].state == state]
         if lost:
             which = _first([f"{run.variant} seed {run.seed}" for run in lost])
-            yield f"{len(lost):,d} of {phrases.plural(len(asked), 'run')} {state}: {which}."
+            yield f"{len(lost):,d} of {phrases.plural(len(requested), 'run')} {state}: {which}."
     if judgement.holding:
         yield "A failed run holds the next look: no further seed is trained until it is retried."
 
 
-def _mixtures(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
+def _mixed_origins(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
     codes = [[origin.code, *(start.code for start in origin.restarts)] for origin in origins]
     names = [[origin.device, *(start.device for start in origin.restarts)] for origin in origins]
     devices = [[name for name in own if name != UNKNOWN_GPU] for own in names]

@@ -20,12 +20,12 @@ def render(report: ReportData) -> str:
     # Braces and percent signs are special in TeX.
     templates = environment(block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>")
     tables = [
-        tabular(report, table, metric, f"n counts completed runs; {table.reading}.")
+        tabular(report, table, metric, f"n counts completed runs; {table.note}.")
         for metric, table in zip(report.tables, variant_tables(report), strict=True)
     ]
     if report.judgement.verdicts:
         claims = claim_table(report)
-        tables.append(tabular(report, claims, "claims", f"{claims.reading}."))
+        tables.append(tabular(report, claims, "claims", f"{claims.note}."))
     return templates.get_template("table.tex.j2").render(
         name=escape(report.plan.name), label=_label(report.plan.name), tables=tables
     )
@@ -71,7 +71,7 @@ def caption(report: ReportData, title: str) -> str:
     """Title, experiment, and whether the results are complete and evidence."""
     plan = report.plan
     parts = [title, plan.question, f"({plan.name}: {', '.join(phrases.shared_settings(plan))}.)"]
-    parts += [] if report.complete else [f"{report.ended:,d} of {len(report.asked):,d} runs finished."]
+    parts += [] if report.complete else [f"{report.finished:,d} of {len(report.requested):,d} runs finished."]
     parts += [f"{marker}."] if (marker := phrases.rehearsal(plan)) else []
     parts += [f"{phrases.CHANGED.capitalize()}."] if plan.amended else []
     return escape(" ".join(parts))

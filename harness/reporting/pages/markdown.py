@@ -49,10 +49,10 @@ def render(report: ReportData, pictures: Iterable[Picture]) -> str:
         search=report.search,
         tuned=tuning_table(report.tuning) if report.tuning else None,
         flags=report.flags,
-        untroubled=summary.untroubled(report),
+        no_flags=summary.no_flags(report),
         trust=trust_table(report),
         trust_reading=" ".join(_trust_reading(report)),
-        standing=summary.standing(report),
+        run_counts=summary.run_counts(report),
         runs=run_table(report),
         commits=commits(report),
         command=command,
@@ -72,7 +72,7 @@ def render_search(report: SearchReportData, pictures: Iterable[Picture]) -> str:
         facts=[*phrases.shared_settings(study), *search_summary.facts(report)],
         pictures=list(pictures),
         confirmation=confirmation_table(report),
-        unimportant=search_summary.unimportant(report),
+        importance_missing=search_summary.importance_missing(report),
         edges=search_summary.edge_flags(report),
         yaml=yaml,
         counts=search_summary.counts(report),
@@ -109,8 +109,8 @@ def _lines(claim: ClaimResult) -> Iterator[str]:
     else:
         yield claim.outcome.text
     for part in claim.parts:
-        said = f"{part.estimate.subject} {part.estimate.verdict}: {part.said}"
-        yield "; ".join([said, *(f"{fact.name} {fact.number.text}" for fact in part.facts)])
+        wording = f"{part.estimate.subject} {part.estimate.verdict}: {part.wording}"
+        yield "; ".join([wording, *(f"{fact.name} {fact.number.text}" for fact in part.facts)])
     yield from claim.reasons
     if claim.runs and claim.listed:
         groups = (f"{escape(group.variant)} {links(run_links(group.runs))}" for group in claim.groups)

@@ -76,12 +76,12 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         commits=commits(report),
         images=_images(report.folder, pictures, get_args(Section)),
         metric=phrases.axis(report.metric, report.metrics[report.metric].unit),
-        standing=summary.standing(report),
+        run_counts=summary.run_counts(report),
         flags=report.flags,
         related=any(row.over is not None for row in report.table.rows),
         imaged=bool(report.images),
         images_missing=summary.images_missing(report),
-        untroubled=summary.untroubled(report),
+        no_flags=summary.no_flags(report),
         cost=[(device, summary.hours(seconds)) for device, seconds in report.cost.by_device.items()],
         command=phrases.command(plan, report.results),
         registered=registered(plan),
@@ -105,7 +105,7 @@ def render_search(report: SearchReportData, pictures: Sequence[Picture]) -> str:
         confirmation=confirmation_table(report),
         trials=trial_table(report) if report.trials else None,
         images=_images(report.folder, pictures, search_pictures.SECTIONS),
-        unimportant=search_summary.unimportant(report),
+        importance_missing=search_summary.importance_missing(report),
         best=report.best,
         confirmed=report.confirmed.winner is not None,
         yaml=best_configuration(report),
@@ -136,7 +136,7 @@ def pages() -> jinja2.Environment:
     """The template environment with its filters."""
     made = environment(html=True)
     made.filters["label"] = phrases.label
-    made.filters["tied"] = tied
+    made.filters["keep_units"] = keep_units
     made.globals["plural"] = phrases.plural
     return made
 
@@ -145,7 +145,7 @@ def _allowed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def tied(text: str) -> str:
+def keep_units(text: str) -> str:
     """No line break between a number and its unit."""
     return re.sub(r"(?<=\d) (?=(?:%|pp|nats)(?!\w))", "\N{NO-BREAK SPACE}", text)
 

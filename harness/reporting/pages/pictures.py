@@ -48,13 +48,13 @@ def save(drawn: Iterable[tuple[Picture, Figure]], report_folder: Path) -> list[P
     return pictures
 
 
-def drawn(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
+def draw(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
     """Every picture of the plan's design, with its figure."""
     subject = subject_of(report, report.metric)
     main = figures.main_figure(subject, report.epochs)
     yield Picture("main", "main", *alt_text(subject)), main
     if figures.design(report.plan) == "one":
-        yield from _of_one(report, subject)
+        yield from _single_variant(report, subject)
     else:
         for metric in report.tables:
             if metric != report.metric and not report.metrics[metric].exact:
@@ -64,7 +64,7 @@ def drawn(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
             yield _tuning(report.tuning)
         yield _curves(report)
     sizes = figures.sizes(report.runs)
-    if figures.differ(sizes):
+    if len(set(sizes.values())) > 1:
         alt = f"{phrases.label(report.metric)} of {len(sizes)} variants against their number of parameters."
         caption = "Metric by number of parameters. " + (INTERVALS if subject.compared else f"{subject.name} by seed.")
         yield Picture("cost", "cost", _sentence(alt), _sentence(caption)), figures.cost(subject)
@@ -72,8 +72,8 @@ def drawn(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
 
 def subject_of(report: ReportData, metric: str) -> figures.Subject:
     """The data of the figures about `metric`: the requested runs and those of its table."""
-    asked, table = {run.id for run in report.asked}, report.tables[metric]
-    runs = report.runs[report.runs["id"].isin(asked) | (report.runs["seed"] < report.plan.after(table.seeds))]
+    requested, table = {run.id for run in report.requested}, report.tables[metric]
+    runs = report.runs[report.runs["id"].isin(requested) | (report.runs["seed"] < report.plan.after(table.seeds))]
     return figures.Subject(report.plan, runs, table, report.metrics, report.judgement.verdicts)
 
 
@@ -96,7 +96,7 @@ def _tuning(tuning: Tuning) -> tuple[Picture, Figure]:
     return Picture("tuning", "tuning", alt, caption), figures.tuning(tuned)
 
 
-def _of_one(report: ReportData, subject: figures.Subject) -> Iterator[tuple[Picture, Figure]]:
+def _single_variant(report: ReportData, subject: figures.Subject) -> Iterator[tuple[Picture, Figure]]:
     """Further figures of a single variant: loss, learning rate, the network."""
     loss = next((name for name in ("test_loss", BESIDE) if name in report.metrics), None)
     for name, measure in (("loss", loss), (RATE, RATE if RATE in report.epochs else None)):
@@ -104,7 +104,7 @@ def _of_one(report: ReportData, subject: figures.Subject) -> Iterator[tuple[Pict
             alt = _sentence(f"{phrases.label(name)} by epoch.")
             yield (
                 Picture(name, "curves", alt, _sentence(f"{phrases.label(name)} by epoch, unsmoothed.")),
-                figures.course(subject, report.epochs, measure),
+                figures.single_variant(subject, report.epochs, measure),
             )
     task = task_of(report.plan)
     if task.has_outline:
@@ -113,9 +113,11 @@ def _of_one(report: ReportData, subject: figures.Subject) -> Iterator[tuple[Pict
         try:
             figure = figures.network(task.outline(parse_config(task, config)), note)
         except DataError as error:  # the width of the last layer depends on the data
-            figure = figures.words(f"The network cannot be drawn without its data.\n{error}", note)
+            figure = figures.text_figure(f"The network cannot be drawn without its data.\n{error}", note)
         except ValidationError:
-            figure = figures.words("The network cannot be drawn: this version of the task does not accept the configuration.", note)
+            figure = figures.text_figure(
+                "The network cannot be drawn: this version of the task does not accept the configuration.", note
+            )
         alt = "The network's parts in the order of the flow, each with its output, parameters and multiply-adds."
         caption = "Measured on the network itself: boxes are as high as their images, dark bands are blocks."
         yield Picture("network", "network", alt, caption), figure

@@ -50,7 +50,7 @@ class ReportData:
     plan: Plan
     metrics: Mapping[str, Metric]  # all that a result may hold; the first is the default of claims
     records: Mapping[str, Record]  # of every planned run
-    asked: tuple[PlannedRun, ...]  # by the looks so far; `counts`, `cost`, `last` and `complete` are about these
+    requested: tuple[PlannedRun, ...]  # by the looks so far; `counts`, `cost`, `last` and `complete` are about these
     counts: Counts
     runs: pd.DataFrame  # frames.runs_frame
     judgement: Judgement
@@ -69,8 +69,7 @@ class ReportData:
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """frames.curves_frame of the metrics and the learning rate, read lazily: the scoreboard does not need it. Raises StoreError.
-        """
+        """Metrics and learning rate by epoch (frames.curves_frame), read lazily. Raises StoreError."""
         return curves_frame(self.store, self.plan, self.records, [*self.metrics, "learning_rate"])
 
     @property
@@ -84,14 +83,14 @@ class ReportData:
         return self.tables[self.metric]
 
     @property
-    def ended(self) -> int:
+    def finished(self) -> int:
         """The number of finished requested runs."""
-        return sum(self.records[run.id].ended for run in self.asked)
+        return sum(self.records[run.id].ended for run in self.requested)
 
     @property
     def complete(self) -> bool:
         """Whether all requested runs have finished."""
-        return self.ended == len(self.asked)
+        return self.finished == len(self.requested)
 
 
 def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
@@ -117,7 +116,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
         plan=plan,
         metrics=metrics,
         records=records,
-        asked=wanted,
+        requested=wanted,
         counts=standing(plan, records, runs=wanted),
         runs=runs,
         judgement=found,
@@ -126,7 +125,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
         images=images.intervals,
         images_missing=images.missing,
         origins=origins,
-        flags=(*trust, *(tuning.flags if tuning else _untold(store, plan))),
+        flags=(*trust, *(tuning.flags if tuning else _missing_choice(store, plan))),
         cost=_cost(plan, wanted, records, origins),
         tuning=tuning,
         search=searched(store, plan),
@@ -136,7 +135,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
     )
 
 
-def _untold(store: Store, plan: Plan) -> tuple[str, ...]:
+def _missing_choice(store: Store, plan: Plan) -> tuple[str, ...]:
     """A warning if the plan that chose the configurations is missing."""
     if plan.chosen is None or store.paths.plan(plan.chosen.plan).is_file():
         return ()

@@ -52,4 +52,4 @@ def _tuning_progress(store: Store, name: str, tuning: Plan) -> str:
     lost = f", {failed:,d} failed (retry: --retry failed)" if failed else ""
     runs = f"{finished:,d} of {phrases.plural(len(states), 'run')} finished{lost}"
     command = phrases.command(tuning, store.paths.root)
-    return f"{name}: only its tuning has started, {runs}; there is a report once the comparison has started. Finish the tuning: {command}"
+    return f"{name}: only its tuning has started, {runs}; its report starts with the comparison; finish the tuning: {command}"

@@ -73,16 +73,16 @@ class SearchRow:
 
 
 def search_row(report: SearchReportData) -> SearchRow:
-    said, study = search_summary.headline(report), report.study
+    wording, study = search_summary.headline(report), report.study
     warnings = search_summary.banner(report)
     return SearchRow(
         name=study.name,
         question=study.question,
         complete=report.complete,
-        word=said.word,
-        sentence=shorten(said.sentence, LONGEST, placeholder=" …"),
-        ids=said.run_ids,
-        progress=f"{report.over:,d}/{study.trials:,d}",
+        word=wording.word,
+        sentence=shorten(wording.sentence, LONGEST, placeholder=" …"),
+        ids=wording.run_ids,
+        progress=f"{report.finished:,d}/{study.trials:,d}",
         cost=hours(report.seconds, device_word(study)) if report.seconds else "",
         date=max((trial.ended for trial in report.trials if trial.ended), default="")[:10],
         warnings=tuple(line.partition(":")[0].capitalize() for line in warnings),
@@ -109,7 +109,7 @@ def plan_row(report: ReportData) -> PlanRow:
             )
             for place, verdict in enumerate(report.judgement.verdicts, 1)
         ),
-        progress=f"{report.ended:,d}/{len(report.asked):,d}",
+        progress=f"{report.finished:,d}/{len(report.requested):,d}",
         cost=hours(cost, device_word(plan)) if cost else "",
         date=report.last[:10] if report.last else "",
         warnings=tuple(line.partition(":")[0].capitalize() for line in banner(report) if line != phrases.rehearsal(plan)),
@@ -125,7 +125,7 @@ def rows_of(report: ReportData | SearchReportData) -> list[PlanRow | SearchRow]:
 
 
 def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
-    """Write the scoreboard of every plan and search in the store, except those with `known` rows, which are not read. Raises StoreError.
+    """Write the scoreboard of every plan and search in the store; `known` rows are not read again. Raises StoreError.
 
     Tuning and confirmation plans have no row. Errors are listed on the page.
     """

@@ -15,7 +15,7 @@ from harness.execution.stages import choices, following
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.space import values_of
 from harness.experiment.study import Study, config_of, task_of
-from harness.reporting.figures import Confirmed, Fresh, SearchSubject
+from harness.reporting.figures import ConfirmationResults, SearchSubject, SeedValues
 from harness.reporting.pages.importance import importances
 from harness.reporting.pages.report_data import ReportData, gather
 from harness.search.broker import look
@@ -40,7 +40,7 @@ class SearchReportData:
     task: Task
     metrics: Mapping[str, Metric]  # all that a result may hold
     trials: tuple[Trial, ...]
-    confirmed: Confirmed
+    confirmed: ConfirmationResults
     stage: Stage
     top: Plan | None  # the best trials on fresh seeds
     records: Mapping[str, Record]  # of its runs
@@ -141,9 +141,9 @@ def gather_search(store: Store, study: Study) -> SearchReportData:
 
 def _confirmation(
     store: Store, study: Study, task: Task, trials: tuple[Trial, ...]
-) -> tuple[Plan | None, Mapping[str, Record], Confirmed, Stage, ReportData | None]:
+) -> tuple[Plan | None, Mapping[str, Record], ConfirmationResults, Stage, ReportData | None]:
     """(top plan, its records, results on fresh seeds, stage, the comparison's report)."""
-    nothing = Confirmed()
+    nothing = ConfirmationResults()
     if study.confirm is None:
         return None, {}, nothing, "none", None
     top = store.load_plan(stage_name(study.name, "top"))
@@ -159,16 +159,16 @@ def _confirmation(
     fresh = {trial.number: _fresh(top, records, label, study.metric) for label, trial in own.items()}
     chosen = choices(top, records)
     if not chosen:
-        return top, records, Confirmed(fresh), "top", None
+        return top, records, ConfirmationResults(fresh), "top", None
     winner = own[chosen[0].label].number
     if following(top, records) is None:
-        return top, records, Confirmed(fresh, winner), "base", None
+        return top, records, ConfirmationResults(fresh, winner), "base", None
     plan = store.load_plan(stage_name(study.name, "final"))
     if plan is None or plan.chosen is None or dict(plan.chosen.variants) != {WINNER: chosen[0].label}:
-        return top, records, Confirmed(fresh, winner), "top", None
+        return top, records, ConfirmationResults(fresh, winner), "top", None
     final = gather(store, plan)
     means = {label: _fresh(plan, final.records, label, study.metric) for label in (BASE, WINNER)}
-    return top, records, Confirmed(fresh, winner, means), "final", final
+    return top, records, ConfirmationResults(fresh, winner, means), "final", final
 
 
 def _sum_distinct(trials: Iterable[Trial], measure: Callable[[Trial], float]) -> float:
@@ -184,7 +184,7 @@ def _same(study: Study, task: Task, trial: Trial, config: Mapping[str, object]) 
     return config_of(study, task, trial.values).model_dump(mode="json") == dict(config)
 
 
-def _fresh(plan: Plan, records: Mapping[str, Record], label: str, metric: str) -> Fresh:
+def _fresh(plan: Plan, records: Mapping[str, Record], label: str, metric: str) -> SeedValues:
     """The completed runs of a variant, with the search's metric."""
     found = []
     for run in plan.runs:
@@ -192,4 +192,4 @@ def _fresh(plan: Plan, records: Mapping[str, Record], label: str, metric: str) -
         value = record.metrics.get(metric, math.nan)
         if run.variant == label and record.state == "completed" and math.isfinite(value):
             found.append((value, run.id))
-    return Fresh(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))
+    return SeedValues(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))

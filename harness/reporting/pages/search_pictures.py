@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SECTIONS = ("main", "importance", "slices", "parallel", "pareto")
 
 
-def drawn(report: SearchReportData) -> Iterator[tuple[Picture, Figure]]:
+def draw(report: SearchReportData) -> Iterator[tuple[Picture, Figure]]:
     """Every picture, with its figure."""
     subject, study = replace(report.subject, importances=report.importances), report.study
     name = phrases.label(study.metric)
@@ -32,9 +32,7 @@ def drawn(report: SearchReportData) -> Iterator[tuple[Picture, Figure]]:
     if not subject.completed:
         return
     alt = f"{_capital(name)} against each of {phrases.plural(len(study.space), 'parameter')}."
-    caption = (
-        "Each parameter alone; the others vary from dot to dot, and the sampler tried more values where results were good."
-    )
+    caption = "Each parameter alone; the others vary from dot to dot, and the sampler tried more values where results were good."
     yield Picture("slices", "slices", alt, caption), figures.slices(subject)
     alt = f"A line for each completed trial through its parameters to its {name}."
     caption = f"Parameters from their least to their largest value, options in order, and the resulting {name}."

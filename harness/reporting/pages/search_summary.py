@@ -24,7 +24,7 @@ def headline(report: SearchReportData) -> Headline:
     if final is not None:
         verdict = summary.headline(final)
         assert verdict is not None, "the comparison claims something"
-        so_far = "" if final.complete else f" {final.ended:,d} of {len(final.asked):,d} runs have finished."
+        so_far = "" if final.complete else f" {final.finished:,d} of {len(final.requested):,d} runs have finished."
         return replace(verdict, sentence=f"{verdict.sentence}{so_far}", final=final.plan.name)
     if best is None:
         return Headline("waiting", "No trial has completed yet.")
@@ -63,7 +63,7 @@ def banner(report: SearchReportData) -> list[str]:
         advice = "after fixing the cause: --retry failed" if example.retriable else NEVER_MEASURED
         lines.append(f"HELD: every trial failed in the same way ({example.reason}); {advice}")
     if report.stage != "base" and (report.final is None or not report.final.complete):
-        lines.append(f"NOT CONFIRMED{'' if report.stage in ('none', 'elsewhere') else ' YET'}: {OPTIMISTIC}")
+        lines.append(f"NOT CONFIRMED{'' if report.stage in ('none', 'conflict') else ' YET'}: {OPTIMISTIC}")
     return [line for line in lines if line]
 
 
@@ -83,10 +83,10 @@ def counts(report: SearchReportData) -> str:
     counted, rest = report.counted, len(report.trials) - len(report.counted)
     going = len(counted) - report.finished
     parts = [part for part in (tally(counted), f"{going:,d} running" if going else "") if part]
-    said = f"{phrases.plural(len(counted), 'trial')} of {report.study.trials:,d}"
-    said += f": {', '.join(parts)}." if parts else "."
+    wording = f"{phrases.plural(len(counted), 'trial')} of {report.study.trials:,d}"
+    wording += f": {', '.join(parts)}." if parts else "."
     more = f" {rest:,d} more {'does' if rest == 1 else 'do'} not count: interrupted, retried or waiting."
-    return said + (more if rest else "")
+    return wording + (more if rest else "")
 
 
 def saved(report: SearchReportData) -> str:
@@ -114,8 +114,8 @@ def importance_missing(report: SearchReportData) -> str:
         return ""
     done = len(report.subject.completed)
     if done < LEAST:
-        said = f"{phrases.plural(done, 'trial')} completed"
-        return f"{said}; importance needs {LEAST} or more, as it compares the best tenth with all."
+        wording = f"{phrases.plural(done, 'trial')} completed"
+        return f"{wording}; importance needs {LEAST} or more, as it compares the best tenth with all."
     return "All completed trials have the same value: importance cannot be computed."
 
 

@@ -29,7 +29,7 @@ class Headline:
 
 def banner(report: ReportData) -> list[str]:
     """Warnings above the report."""
-    missing = None if report.complete else f"{report.ended:,d} OF {len(report.asked):,d} RUNS FINISHED"
+    missing = None if report.complete else f"{report.finished:,d} OF {len(report.requested):,d} RUNS FINISHED"
     held = HELD if report.judgement.holding else None
     lines = (phrases.rehearsal(report.plan), missing, held, phrases.amendment(report.plan, report.metrics))
     return [line for line in lines if line]
@@ -49,8 +49,8 @@ def headline(report: ReportData) -> Headline | None:
 
 def facts(report: ReportData) -> list[str]:
     """Runs, seeds, cost, date."""
-    seeds = len({run.seed for run in report.asked})
-    parts = [f"{report.ended:,d}/{len(report.asked):,d} runs", phrases.plural(seeds, "seed")]
+    seeds = len({run.seed for run in report.requested})
+    parts = [f"{report.finished:,d}/{len(report.requested):,d} runs", phrases.plural(seeds, "seed")]
     parts += [hours(report.cost.seconds, device_word(report.plan))] if report.cost.seconds else []
     return [*parts, *([report.last[:10]] if report.last else [])]
 

@@ -12,7 +12,7 @@ from harness.experiment.claims import level_label
 from harness.experiment.designs import short_names
 from harness.experiment.plan import Plan, PlannedRun, Selection
 from harness.reporting import phrases
-from harness.reporting.figures import Fresh, Setting, Tuned
+from harness.reporting.figures import SeedValues, Setting, TuningCurves
 from harness.reporting.phrases.trials import tuned_edges
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric
@@ -50,7 +50,7 @@ class Tuning:
         return ", ".join(f"{self.short[path]}={level_label(value)}" for path, value in settings.items())
 
     @cached_property
-    def curves(self) -> Tuned:
+    def curves(self) -> TuningCurves:
         """The data of the figure."""
         variants = {
             variant: tuple(
@@ -59,16 +59,16 @@ class Tuning:
             )
             for variant, group in self.selection.groups.items()
         }
-        return Tuned(self.selection.metric, self.metric, tuple(self.short), variants, phrases.rehearsal(self.evidence))
+        return TuningCurves(self.selection.metric, self.metric, tuple(self.short), variants, phrases.rehearsal(self.evidence))
 
-    def tried(self, label: str) -> Fresh:
+    def tried(self, label: str) -> SeedValues:
         """The completed runs of a setting."""
         found = []
         for run in self.runs(label):
             value = self.records[run.id].metrics.get(self.selection.metric, math.nan)
             if self.records[run.id].state == "completed" and math.isfinite(value):
                 found.append((value, run.id))
-        return Fresh(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))
+        return SeedValues(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))
 
     def runs(self, label: str) -> tuple[PlannedRun, ...]:
         """All runs of a setting."""
@@ -81,13 +81,15 @@ class Tuning:
     @cached_property
     def flags(self) -> tuple[str, ...]:
         """Warnings about the choice, as sentences."""
-        said = [f"{line}." for line in tuned_edges(self.plan, self.found)]
+        wording = [f"{line}." for line in tuned_edges(self.plan, self.found)]
         lost = [run for run in self.plan.runs if self.records[run.id].state == "diverged"]
         if lost:
-            said.append(f"{phrases.plural(len(lost), 'run')} of the tuning diverged; a setting with diverged runs is never chosen.")
+            wording.append(
+                f"{phrases.plural(len(lost), 'run')} of the tuning diverged; a setting with diverged runs is never chosen."
+            )
         if len(self.found) < len(self.chosen):
-            said.append(f"The runs of {self.plan.name} no longer lead to the chosen settings: they have changed since.")
-        return tuple(said)
+            wording.append(f"The runs of {self.plan.name} no longer lead to the chosen settings: they have changed since.")
+        return tuple(wording)
 
     @property
     def seconds(self) -> float:

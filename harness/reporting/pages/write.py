@@ -10,21 +10,20 @@ from harness.store.atomic import make_folder, to_json, write_text
 
 
 def write(report: ReportData | SearchReportData) -> Path:
-    """Write all formats of a report, and for a search also its comparison's; returns the path of index.html. Raises StoreError.
-    """
+    """Write all formats of a report, for a search also its comparison's; returns index.html. Raises StoreError."""
     # Jinja2 and matplotlib are slow to import and not needed for gathering.
     from harness.reporting.pages import data_files, latex, markdown, page, pictures, search_pictures
 
     make_folder(report.folder)
     if isinstance(report, SearchReportData):
-        drawn = pictures.save(search_pictures.drawn(report), report.folder)
+        drawn = pictures.save(search_pictures.draw(report), report.folder)
         texts = {
             "report.md": markdown.render_search(report, drawn),
             "trials.csv": data_files.trials_csv(report),
             "index.html": page.render_search(report, drawn),
         }
     else:
-        drawn = pictures.save(pictures.drawn(report), report.folder)
+        drawn = pictures.save(pictures.draw(report), report.folder)
         texts = {
             "report.md": markdown.render(report, drawn),
             "table.tex": latex.render(report),

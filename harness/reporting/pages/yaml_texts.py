@@ -52,8 +52,8 @@ def configuration(study: Study, trial: Trial, confirmed: bool) -> str:
     import yaml
 
     file = Path(study.file).name or f"{study.experiment}.yaml"
-    said = "the winner on fresh seeds" if confirmed else "the best in the search, not confirmed"
-    lines = [f"# trial {trial.number} of the search {study.name}: {said}; save it beside {file}"]
+    wording = "the winner on fresh seeds" if confirmed else "the best in the search, not confirmed"
+    lines = [f"# trial {trial.number} of the search {study.name}: {wording}; save it beside {file}"]
     if study.rehearsal:
         made = [f"--profile {study.profile}"] if study.profile else []
         made += [f"--set {override}" for override in study.overrides]

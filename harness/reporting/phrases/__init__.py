@@ -1,7 +1,7 @@
 """Text for values, claims, verdicts and plans, shared by the terminal, figures and reports."""
 
-from harness.reporting.phrases.claims import short_claim, claim, qualifiers, statement
-from harness.reporting.phrases.labels import MIN_LABEL, prefix, cut_middle, shorten
+from harness.reporting.phrases.claims import claim, qualifiers, short_claim, statement
+from harness.reporting.phrases.labels import MIN_LABEL, cut_middle, prefix, shorten
 from harness.reporting.phrases.numbers import (
     NOTHING,
     ago,
@@ -26,27 +26,27 @@ from harness.reporting.phrases.plans import (
     amendment,
     command,
     declared_margin,
-    results_option,
     epochs,
-    table_note,
     rehearsal,
+    results_option,
     seeds,
-    shared_settings,
     setting_text,
+    shared_settings,
     stage,
+    table_note,
 )
-from harness.reporting.phrases.power import underpowered, power
+from harness.reporting.phrases.power import power, underpowered
 from harness.reporting.phrases.verdicts import (
     AGAINST,
     confidence,
+    deciding_p,
     headline,
     interval,
-    seeds_needed_text,
     notes,
     outcome,
-    deciding_p,
     p_value,
     part,
+    seeds_needed_text,
 )
 
 __all__ = [
@@ -58,19 +58,17 @@ __all__ = [
     "added_seeds",
     "ago",
     "amendment",
-    "short_claim",
     "axis",
-    "prefix",
     "claim",
     "clock",
     "command",
     "confidence",
     "count",
     "cut_middle",
+    "deciding_p",
     "decimals",
     "declared_margin",
     "difference_unit",
-    "results_option",
     "epochs",
     "figure",
     "headline",
@@ -78,25 +76,27 @@ __all__ = [
     "label",
     "listed",
     "margin",
-    "seeds_needed_text",
     "notes",
     "number",
-    "underpowered",
     "outcome",
-    "deciding_p",
     "p_value",
     "part",
     "plural",
     "power",
+    "prefix",
     "qualifiers",
-    "table_note",
     "rehearsal",
+    "results_option",
     "seeds",
-    "shared_settings",
+    "seeds_needed_text",
     "setting_text",
+    "shared_settings",
+    "short_claim",
     "shorten",
     "signed",
     "spread",
     "stage",
     "statement",
+    "table_note",
+    "underpowered",
 ]

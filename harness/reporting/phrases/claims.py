@@ -34,19 +34,19 @@ def claim(registered: Claim, metrics: Mapping[str, Metric]) -> str:
 def qualifiers(registered: Claim, metrics: Mapping[str, Metric]) -> list[str]:
     """A claim's qualifiers beside its metric: slice, margin, the value of a failed run."""
     unit = metrics[registered.metric].unit if registered.metric in metrics else ""
-    said = [f"where {factor} is {level}" for factor, level in registered.where.items()]
+    wording = [f"where {factor} is {level}" for factor, level in registered.where.items()]
     if size := getattr(registered, "margin", None):
-        said.append(margin(size, unit))
+        wording.append(margin(size, unit))
     if registered.failed_counts_as is not None:
-        said.append(f"a failed run counts as {figure(registered.failed_counts_as)}")
-    return said
+        wording.append(f"a failed run counts as {figure(registered.failed_counts_as)}")
+    return wording
 
 
 def short_claim(registered: Claim, named: bool, *further: str) -> str:
     """The claim in short; in brackets its metric (if `named`), its slice and `further` words."""
-    said = [label(registered.metric)] if named else []
-    said += [*(f"{factor} {level}" for factor, level in registered.where.items()), *further]
-    return f"{statement(registered)} ({', '.join(said)})" if said else statement(registered)
+    wording = [label(registered.metric)] if named else []
+    wording += [*(f"{factor} {level}" for factor, level in registered.where.items()), *further]
+    return f"{statement(registered)} ({', '.join(wording)})" if wording else statement(registered)
 
 
 def statement(registered: Claim) -> str:

@@ -142,8 +142,8 @@ def amendment(plan: Plan, metrics: Mapping[str, Metric]) -> str | None:
     now = plan.amended
     if now is None:
         return None
-    said = [f"{place}. {claim(each, metrics)}" for place, each in enumerate(now.claims, 1)] or ["no claims"]
-    said += [
+    wording = [f"{place}. {claim(each, metrics)}" for place, each in enumerate(now.claims, 1)] or ["no claims"]
+    wording += [
         f"{name} {setting_text(new)} (registered: {setting_text(old)})"
         for name, old, new in (
             ("looks", plan.looks, now.looks),
@@ -153,7 +153,7 @@ def amendment(plan: Plan, metrics: Mapping[str, Metric]) -> str | None:
         )
         if old != new
     ]
-    return f"{CHANGED}: registered as below; the file now has: {'; '.join(said)}"
+    return f"{CHANGED}: registered as below; the file now has: {'; '.join(wording)}"
 
 
 def setting_text(value: Sequence[int] | str | float | None) -> str:

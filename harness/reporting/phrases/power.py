@@ -26,7 +26,7 @@ def underpowered(found: Power) -> str:
     """The power at the margin, and the seeds that reach 80 %."""
     more = "" if found.needed is None else f"; {plural(found.needed, 'seed')} would find it {share(LIKELY)} of the time"
     finds = f"{_seeds(found)} {_verb(found)} {_margin(found)} {share(found.power or 0.0)} of the time"
-    return f"the design is underpowered for its margin: {finds}{more}"
+    return f"underpowered for the margin: {finds}{more}"
 
 
 def amount(difference: float, found: Power) -> str:

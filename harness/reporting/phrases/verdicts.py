@@ -77,21 +77,21 @@ def outcome(verdict: Verdict, metrics: Mapping[str, Metric], next_look: int | No
     if not verdict.rows:
         return "no look yet"
     if len(verdict.rows) == 1:
-        said = part(verdict, verdict.rows[0], metrics, settle=not verdict.open)
+        wording = part(verdict, verdict.rows[0], metrics, settle=not verdict.open)
     else:
         words = [row.verdict for row in verdict.rows]
-        said = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+        wording = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     if verdict.open and next_look is not None:
-        said += f"; next look at {plural(next_look, 'seed')}"
-    return said
+        wording += f"; next look at {plural(next_look, 'seed')}"
+    return wording
 
 
 def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle: bool = True) -> str:
     """The result of one row. `settle`: add how many seeds would settle an inconclusive one."""
-    said = _words(verdict, _Estimate(row, verdict.claim, metrics))
+    wording = _words(verdict, _Estimate(row, verdict.claim, metrics))
     if settle and row.verdict == "inconclusive" and row.seeds_needed is not None:
-        said += f"; {seeds_needed_text(row.seeds_needed)} would settle it"
-    return said
+        wording += f"; {seeds_needed_text(row.seeds_needed)} would settle it"
+    return wording
 
 
 def _words(verdict: Verdict, estimate: _Estimate) -> str:
@@ -101,19 +101,19 @@ def _words(verdict: Verdict, estimate: _Estimate) -> str:
     shown = estimate.in_brackets(math.nan if row.verdict == "refuted" else row.p_adjusted)
     match claim:
         case RangeClaim():
-            said = _optima(verdict) + estimate.behind() + shown
+            wording = _optima(verdict) + estimate.behind() + shown
         case DeclineClaim() | ProportionClaim():
-            said = estimate.slope(claim) + shown
+            wording = estimate.slope(claim) + shown
         case ThresholdClaim():
-            said = estimate.against(claim)
+            wording = estimate.against(claim)
         case _ if row.verdict == "inconclusive" or isinstance(claim, ContrastClaim):
-            said = estimate.within() if _negligible(row, claim) else estimate.number()
+            wording = estimate.within() if _negligible(row, claim) else estimate.number()
         case ComparisonClaim(kind="no_gain" | "no_loss") if row.verdict == "supported":
             change = "gain" if claim.kind == "no_gain" else "loss"
-            said = f"{estimate.number()}, no {change} of {claim.margin:g} {estimate.unit}".rstrip()
+            wording = f"{estimate.number()}, no {change} of {claim.margin:g} {estimate.unit}".rstrip()
         case _:
-            said = estimate.within() if _negligible(row, claim) else estimate.by()
-    return "; ".join(filter(None, [said, *_untested(row)]))
+            wording = estimate.within() if _negligible(row, claim) else estimate.by()
+    return "; ".join(filter(None, [wording, *_untested(row)]))
 
 
 def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
@@ -125,13 +125,13 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
         return f"{'; '.join(parts)}."
     (row,) = verdict.rows
     estimate = _Estimate(row, verdict.claim, metrics, bracketed=False)
-    said = [_words(verdict, estimate)]
+    wording = [_words(verdict, estimate)]
     if estimate.bounds is not None:
-        said.append(f"{confidence(row.level)} {estimate.range()}")
+        wording.append(f"{confidence(row.level)} {estimate.range()}")
     if row.n:
         paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
-        said.append(plural(row.n, "paired seed" if paired else "seed"))
-    sentence = ", ".join(said)
+        wording.append(plural(row.n, "paired seed" if paired else "seed"))
+    sentence = ", ".join(wording)
     if row.verdict == "inconclusive" and row.seeds_needed is not None:
         sentence += f"; {seeds_needed_text(row.seeds_needed)} would settle it"
     return f"{sentence[0].upper()}{sentence[1:]}."
@@ -139,20 +139,22 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
 
 def notes(verdict: Verdict) -> tuple[str, ...]:
     """The notes of a verdict and of its rows as sentences, then late registration and the e-value."""
-    said = []
+    wording = []
     for note in merge_notes([*verdict.notes, *(note for row in verdict.rows for note in row.notes)]):
         if note == model.EARLY:
             at = "" if verdict.decided_at is None else f" at {plural(verdict.decided_at, 'seed')}"
-            said.append(f"Decided{at}, before the last look: effects at an early stop are inflated.")
+            wording.append(f"Decided{at}, before the last look: effects at an early stop are inflated.")
         elif note in NOTES:
-            said.append(NOTES[note])
+            wording.append(NOTES[note])
         else:
-            said.append(f"{note[0].upper()}{note[1:]}.")
+            wording.append(f"{note[0].upper()}{note[1:]}.")
     if not verdict.registered:
-        said.append("Claimed after the first runs had started.")
+        wording.append("Claimed after the first runs had started.")
     if verdict.e_value is not None:
-        said.append(f"With the seeds beyond the last look the e-value is {verdict.e_value:.3g}; 1 / alpha or more counts as evidence.")
-    return tuple(said)
+        wording.append(
+            f"With the seeds beyond the last look the e-value is {verdict.e_value:.3g}; 1 / alpha or more counts as evidence."
+        )
+    return tuple(wording)
 
 
 def seeds_needed_text(seeds: tuple[int, int]) -> str:
@@ -170,7 +172,9 @@ def _negligible(row: Estimate, claim: Claim) -> bool:
 def _untested(row: Estimate) -> list[str]:
     """Short notes on why a row has no test or is refuted regardless of its estimate."""
     relevant = (
-        note for note in merge_notes(row.notes) if note in UNTESTED or note.startswith((*LOST, model.RISES)) or model.NO_DOSE in note
+        note
+        for note in merge_notes(row.notes)
+        if note in UNTESTED or note.startswith((*LOST, model.RISES)) or model.NO_DOSE in note
     )
     return [UNTESTED.get(note, note) for note in relevant]
 
@@ -271,5 +275,5 @@ class _Estimate:
         where = f"for each {dose} beyond {figure(claim.beyond)}"
         if isinstance(claim, DeclineClaim):
             return f"{'better' if self.mean < 0 else 'worse'} by {change} {where}"
-        said = f"{change} {'more' if self.mean < 0 else 'less'} {where} than up to it"
-        return f"{said} (less is better)" if self.less_is_better else said
+        wording = f"{change} {'more' if self.mean < 0 else 'less'} {where} than up to it"
+        return f"{wording} (less is better)" if self.less_is_better else wording

@@ -37,7 +37,7 @@ class ClaimPart:
     """The result for one variant of a claim."""
 
     estimate: Estimate
-    said: str
+    wording: str
     facts: tuple[Fact, ...]
 
 
@@ -101,13 +101,13 @@ def _result(report: ReportData, sources: Sources, verdict: Verdict) -> ClaimResu
     several = len(verdict.rows) > 1
     parts = [ClaimPart(row, phrases.part(verdict, row, metrics), own) for row, own in zip(verdict.rows, facts, strict=True)]
     next_look = next((planned for planned in report.plan.looks if planned > look), None) if verdict.open else None
-    said = phrases.outcome(verdict, metrics, next_look)
+    wording = phrases.outcome(verdict, metrics, next_look)
     return ClaimResult(
         verdict=verdict,
         statement=phrases.statement(claim),
         qualifiers="; ".join([phrases.label(claim.metric), *phrases.qualifiers(claim, metrics)]),
         headline=phrases.headline(verdict, metrics),
-        outcome=Cell(shorten(said, OUTCOME, placeholder=" …"), verdict.run_ids),
+        outcome=Cell(shorten(wording, OUTCOME, placeholder=" …"), verdict.run_ids),
         facts=facts[0] if len(facts) == 1 else (),
         parts=tuple(parts) if several else (),
         reasons=reasons(verdict, report.plan, metrics),

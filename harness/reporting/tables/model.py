@@ -75,7 +75,7 @@ class DisplayTable:
 
     columns: Sequence[Column]
     title: str = ""
-    reading: str = ""
+    note: str = ""
 
     @classmethod
     def of_rows(cls, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> DisplayTable:

@@ -24,16 +24,16 @@ FILES = ("log.txt", "metrics.jsonl", "result.json", "provenance.json", "spec.jso
 def run_table(report: ReportData) -> DisplayTable:
     """By variant, then seed."""
     order = {label: place for place, label in enumerate(report.plan.variants)}
-    asked = sorted(report.asked, key=lambda run: (order[run.variant], run.seed))
-    records = [report.records[run.id] for run in asked]
-    origins = [report.origins.get(run.id) for run in asked]
+    requested = sorted(report.requested, key=lambda run: (order[run.variant], run.seed))
+    records = [report.records[run.id] for run in requested]
+    origins = [report.origins.get(run.id) for run in requested]
     # The last measurement of a failed or diverged run is not a result.
     values = [record.metrics.get(report.metric, math.nan) if record.state == "completed" else math.nan for record in records]
     measured = [record.metrics.get(report.metric, math.nan) for record in records]
     places = phrases.decimals(measured, report.metrics[report.metric])
-    first = {run.variant: run.id for run in reversed(asked)}
+    first = {run.variant: run.id for run in reversed(requested)}
     runs, variants, files, pages = [], [], [], []
-    for run, record, origin in zip(asked, records, origins, strict=True):
+    for run, record, origin in zip(requested, records, origins, strict=True):
         folder = f"../../runs/{run.id}/"
         existing = _files(report.results / "runs" / run.id) if origin or record.ended else ()
         url = origin.url if origin and origin.url and PAGE.fullmatch(origin.url) else ""
@@ -46,7 +46,7 @@ def run_table(report: ReportData) -> DisplayTable:
     columns = [
         Column("run", cells=runs),
         Column("variant", cells=variants),
-        Column("seed", "right", cells=[Cell(str(run.seed)) for run in asked]),
+        Column("seed", "right", cells=[Cell(str(run.seed)) for run in requested]),
         Column("state", cells=[Cell(" ".join(filter(None, [record.state, record.reason]))) for record in records]),
         Column("epochs", "right", cells=[Cell(str(record.epoch)) for record in records]),
         Column(

@@ -17,7 +17,7 @@ from harness.search.trials import Trial, front, ranked
 from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
-    from harness.reporting.figures import Fresh
+    from harness.reporting.figures import SeedValues
     from harness.reporting.pages.search_data import SearchReportData
 
 REASON = 160  # characters of a trial's reason
@@ -57,11 +57,11 @@ def trial_table(report: SearchReportData) -> DisplayTable:
 
 
 def _reason(trial: Trial, follower: int | None) -> str:
-    said = [trial.reason or ""]
-    said += [f"continues trial {trial.follows}"] if trial.follows is not None else []
+    wording = [trial.reason or ""]
+    wording += [f"continues trial {trial.follows}"] if trial.follows is not None else []
     if follower is not None:
-        said.append(f"trial {follower} went on" if trial.state == "interrupted" else f"retried as trial {follower}")
-    return shorten("; ".join(filter(None, said)), REASON, placeholder=" …")
+        wording.append(f"continued as trial {follower}" if trial.state == "interrupted" else f"retried as trial {follower}")
+    return shorten("; ".join(filter(None, wording)), REASON, placeholder=" …")
 
 
 def _objective(report: SearchReportData, trial: Trial | None, name: str) -> Cell:
@@ -90,11 +90,11 @@ def confirmation_table(report: SearchReportData) -> DisplayTable | None:
     None before confirmation starts.
     """
     confirmed, by_number = report.confirmed, {trial.number: trial for trial in report.trials}
-    tried: list[tuple[str, Trial | None, Fresh | None, Fresh | None, bool]] = []
-    for number, fresh in confirmed.top.items():
+    tried: list[tuple[str, Trial | None, SeedValues | None, SeedValues | None, bool]] = []
+    for number, on_fresh in confirmed.top.items():
         won = number == confirmed.winner
         final = confirmed.final.get("winner") if won else None
-        tried.append((f"trial {number}", by_number[number], fresh, final, won))
+        tried.append((f"trial {number}", by_number[number], on_fresh, final, won))
     if "base" in confirmed.final:
         searched = by_number.get(-1 if report.subject.base is None else report.subject.base)
         tried.append(("base", searched, None, confirmed.final["base"], False))
@@ -117,11 +117,11 @@ def confirmation_table(report: SearchReportData) -> DisplayTable | None:
         Column("against the base", "right", cells=finals, optional=True),
         Column("runs", holds="remarks", cells=runs),
     ]
-    reading = f"{report.subject.axis(report.study.metric)}; ± is sd over seeds"
-    return DisplayTable(columns, "The best trials on fresh seeds", reading)
+    note = f"{report.subject.axis(report.study.metric)}; ± is sd over seeds"
+    return DisplayTable(columns, "The best trials on fresh seeds", note)
 
 
-def _mean(report: SearchReportData, fresh: Fresh | None) -> Cell:
+def _mean(report: SearchReportData, fresh: SeedValues | None) -> Cell:
     if fresh is None or not fresh.values:
         return Cell()
     sd = stdev(fresh.values) if len(fresh.values) > 1 else math.nan

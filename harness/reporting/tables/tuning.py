@@ -27,14 +27,14 @@ def tuning_table(tuning: Tuning, *, chosen: bool = False) -> DisplayTable:
             tried, own = tuning.tried(label), tuning.selection.settings[label].values()
             sd = stdev(tried.values) if len(tried.values) > 1 else math.nan
             text = phrases.spread(tried.mean, sd, tuning.curves.places) if tried.values else ""
-            said = ["chosen"] if label == tuning.chosen.get(variant) and not chosen else []
+            wording = ["chosen"] if label == tuning.chosen.get(variant) and not chosen else []
             if edge := edges.get(label, ()):
                 where = f"{', '.join(tuning.short[path] for path in edge)}: " if len(tuning.short) > 1 else ""
-                said.append(f"{where}{EDGE}")
+                wording.append(f"{where}{EDGE}")
             variants.append(Cell(variant if place == 0 else ""))
             settings.append([Cell(level_label(value)) for value in own])
             values.append(Cell(text, tried.runs, tried.mean if tried.values else None))
-            remarks.append(Cell("; ".join(said)))
+            remarks.append(Cell("; ".join(wording)))
             runs.append(Cell(links=run_links(tuning.runs(label))))
     names = [
         Column(name, "right", cells=cells) for name, cells in zip(tuning.short.values(), zip(*settings, strict=True), strict=True)
@@ -47,5 +47,5 @@ def tuning_table(tuning: Tuning, *, chosen: bool = False) -> DisplayTable:
         Column("flag" if chosen else "chosen", cells=remarks),
         Column("runs by seed", holds="remarks", cells=runs),
     ]
-    reading = f"± is sd over {tuning.seeds}, which the comparison does not use"
-    return DisplayTable(columns, "Chosen settings" if chosen else "Every setting", reading)
+    note = f"± is sd over {tuning.seeds}, which the comparison does not use"
+    return DisplayTable(columns, "Chosen settings" if chosen else "Every setting", note)

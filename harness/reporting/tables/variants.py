@@ -23,9 +23,11 @@ def variant_tables(report: ReportData) -> list[DisplayTable]:
     """One table per compared metric; the first also has costs and runs."""
     tuning, first = report.tuning, report.metric
     settings = {label: tuning.words(label) for label in report.plan.variants} if tuning else {}
-    asked = {first: report.asked}
+    requested = {first: report.requested}
     return [
-        variant_table(report.plan, report.records, table, report.metrics[name], settings=settings, asked=asked.get(name, ()))
+        variant_table(
+            report.plan, report.records, table, report.metrics[name], settings=settings, requested=requested.get(name, ())
+        )
         for name, table in report.tables.items()
     ]
 
@@ -37,7 +39,7 @@ def variant_table(
     metric: Metric,
     *,
     settings: Mapping[str, str] | None = None,
-    asked: Sequence[PlannedRun] = (),
+    requested: Sequence[PlannedRun] = (),
 ) -> DisplayTable:
     """A row per variant: n, mean ± sd, and from the first look on the difference with its interval and p.
 
@@ -68,12 +70,12 @@ def variant_table(
             Column(phrases.confidence(table.level), "right", holds="intervals", cells=intervals),
             Column("p", "right", cells=p_values, optional=True),
         ]
-    columns += _costs(table, records, own, asked) if asked else []
+    columns += _costs(table, records, own, requested) if requested else []
     targets = [(f"#runs-{variants.index(row.variant)}", f"runs of {row.variant}") for row in rows]
     listed = [Cell(links=(Link("list", target, about=about),)) for target, about in targets]
     columns.append(Column("runs", cells=listed, formats=("html",)))
-    if asked:
-        runs = [Cell(links=run_links([run for run in asked if run.variant == row.variant])) for row in rows]
+    if requested:
+        runs = [Cell(links=run_links([run for run in requested if run.variant == row.variant])) for row in rows]
         columns.append(Column("runs by seed", cells=runs, formats=("markdown",)))
     title = f"{phrases.label(table.metric).capitalize()} by variant"
     return DisplayTable(columns, title, phrases.table_note(plan, table, metric.unit))
@@ -86,7 +88,7 @@ def _notes(row: Row, plan: Plan) -> tuple[str, ...]:
 
 
 def _costs(
-    table: Table, records: Mapping[str, Record], own: Mapping[str, tuple[str, ...]], asked: Sequence[PlannedRun]
+    table: Table, records: Mapping[str, Record], own: Mapping[str, tuple[str, ...]], requested: Sequence[PlannedRun]
 ) -> list[Column]:
     """Parameters, mean time of a run, failed or diverged runs."""
     parameters, times, lost = [], [], []
@@ -97,7 +99,7 @@ def _costs(
         seconds = [taken for run_id in own[row.variant] if (taken := records[run_id].seconds) is not None]
         mean = fmean(seconds) if seconds else None
         times.append(Cell("" if mean is None else phrases.clock(mean), own[row.variant], mean))
-        ids = tuple(run.id for run in asked if run.variant == row.variant and records[run.id].state in ("failed", "diverged"))
+        ids = tuple(run.id for run in requested if run.variant == row.variant and records[run.id].state in ("failed", "diverged"))
         lost.append(Cell(f"{len(ids):,d}" if ids else "", ids, len(ids)))
     named = {"parameters": parameters, "mean time": times, "failed or diverged": lost}
     return [Column(name, "right", cells=cells, optional=True, formats=REPORTS) for name, cells in named.items()]

@@ -162,7 +162,7 @@ LONG = tuple("W" * 40 + f"m{place}" + "b" * 40 for place in range(3))
 @pytest.mark.parametrize("variants", [tuple(f"v{place}" for place in range(13)), LONG])
 def test_the_whole_legend_lies_inside_the_figure(metrics: dict[str, Metric], variants: tuple[str, ...]) -> None:
     frame = epochs({(variant, seed): 2 for variant in variants for seed in range(2)}, broken=((variants[0], 1),))
-    figure = curves(frame, metrics, variants, note=f"REHEARSAL: {'--set training.epochs=2 ' * 4}, no evidence")
+    figure = curves(frame, metrics, variants, note=f"REHEARSAL: {'--set training.epochs=2 ' * 4}, not evidence")
     figure.canvas.draw()
     (legend,) = figure.legends
     entries = [text.get_text() for text in legend.get_texts()]

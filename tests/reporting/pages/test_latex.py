@@ -74,7 +74,7 @@ def test_where_claims_were_decided_at_different_looks_each_interval_has_its_own_
     levels = [sequential_level(look, (3, 5, 10), 0.05) for look in (3, 5)]
     cells = re.findall(r"\] \(([\d.]+) \\%\)", text)
     assert cells == [f"{100 * (1 - level):.4g}" for level in levels]
-    assert "behind each interval is its own level" in text
+    assert "each interval is followed by its level" in text
 
 
 def test_a_refuted_claim_about_a_number_has_the_p_that_refuted_it(store: Store) -> None:

@@ -88,7 +88,7 @@ def test_the_verdict_comes_before_all_else(store: Store) -> None:
 @pytest.mark.usefixtures("toys")
 def test_a_claim_tells_its_runs_and_why(store: Store, toys: Plan) -> None:
     section = page_of(store).partition("## Claims")[2].partition("## Variants")[0]
-    assert "under 0.5 points declared not to matter" in section
+    assert "margin 0.5 points, the smallest difference that matters" in section
     assert "Failed: better seed 2." in section
     assert all(f"(../../runs/{run.id}/)" in section for run in toys.runs)
 

@@ -48,7 +48,7 @@ def test_the_question_and_the_first_verdict_stand_first(store: Store, plan: Plan
     before = main.words.partition("Claims")[0]
     assert main.one("h1").words == plan.question
     assert before.index("supported Better by 0.33 pp, 95 % interval 0.21 to 0.45, 5 paired seeds.") == len(plan.question) + 1
-    assert "A difference under 0.25 pp was declared not to matter. Further claims: 2 equivalent, 3 refuted." in before
+    assert "The margin, the smallest difference that matters, is 0.25 pp. Further claims: 2 equivalent, 3 refuted." in before
     assert f"“{SOURCE}”" in before
 
 
@@ -132,7 +132,7 @@ def test_an_unclaimed_difference_is_exploratory(store: Store) -> None:
 
 def test_without_claims_the_page_says_that_it_explores(store: Store) -> None:
     root = shown(store, planned(store, ACTIVATIONS))
-    assert "exploratory Nothing was claimed" in root.one("main").words
+    assert "exploratory No claims were registered" in root.one("main").words
     assert root.all("section", id="claims") == []
 
 
@@ -169,7 +169,7 @@ def test_numbers_of_a_loss_are_as_measured(store: Store) -> None:
 def test_a_margin_is_told_where_a_claim_asks_for_it(store: Store) -> None:
     claim = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=92.5)
     root = shown(store, planned(store, {"base": BASE}, [claim]))
-    assert "declared not to matter" not in root.one("main").words
+    assert "smallest difference that matters" not in root.one("main").words
 
 
 def test_a_single_variant_is_trusted_by_its_spread_alone(store: Store) -> None:
@@ -209,7 +209,7 @@ def test_a_failed_run_that_holds_a_look_is_told_before_the_question(store: Store
 
 
 def test_numbers_stay_on_the_line_of_their_unit() -> None:
-    assert page.tied("0.33 pp, 95 % interval; 3 nats; 2 seeds") == "0.33\xa0pp, 95\xa0% interval; 3\xa0nats; 2 seeds"
+    assert page.keep_units("0.33 pp, 95 % interval; 3 nats; 2 seeds") == "0.33\xa0pp, 95\xa0% interval; 3\xa0nats; 2 seeds"
 
 
 def test_parameters_times_and_failures_have_columns_where_there_are_any(store: Store) -> None:

@@ -9,7 +9,7 @@ import pytest
 from examples import changed, images_plan, toy_rows, write_run
 
 from harness.experiment.plan import Plan
-from harness.reporting.pages.pictures import FOLDER, Picture, drawn, save
+from harness.reporting.pages.pictures import FOLDER, Picture, draw, save
 from harness.reporting.pages.report_data import gather
 from harness.store.records import Store
 
@@ -29,7 +29,7 @@ def finished(store: Store, plan: Plan, scores: Mapping[str, float], parameters: 
 def pictures(store: Store, plan: Plan) -> list[Picture]:
     """Written; every one of them lies where it should, and nothing else does."""
     findings = gather(store, plan)
-    found = save(drawn(findings), findings.folder)
+    found = save(draw(findings), findings.folder)
     files = {f"{picture.name}.{suffix}" for picture in found for suffix in ("png", "svg")}
     assert {path.name for path in (findings.folder / FOLDER).iterdir()} == files
     assert all(picture.alt.endswith(".") and picture.caption.endswith(".") for picture in found)
@@ -131,7 +131,7 @@ def test_a_configuration_of_another_version_is_no_network(store: Store, one: Pla
 
 def test_the_same_findings_give_the_same_bits(store: Store, one: Plan) -> None:
     findings = gather(store, one)
-    save(drawn(findings), findings.folder)
+    save(draw(findings), findings.folder)
     first = {path: path.read_bytes() for path in (findings.folder / FOLDER).iterdir()}
-    save(drawn(findings), findings.folder)
+    save(draw(findings), findings.folder)
     assert {path: path.read_bytes() for path in (findings.folder / FOLDER).iterdir()} == first

@@ -36,7 +36,7 @@ def edit(store: Store, plan: Plan, place: int, change: Callable[[Provenance], di
 
 def test_a_whole_plan_is_complete(store: Store) -> None:
     findings = found(store, PAIR, [CLAIM])
-    assert (findings.ended, len(findings.asked), findings.complete) == (10, 10, True)
+    assert (findings.finished, len(findings.requested), findings.complete) == (10, 10, True)
     assert findings.flags == ()
     assert findings.last == "2026-01-02T03:04:05+00:00"
     assert findings.levels == {5: 0.05}
@@ -45,7 +45,7 @@ def test_a_whole_plan_is_complete(store: Store) -> None:
 
 def test_a_plan_that_stopped_early_is_complete(store: Store) -> None:
     findings = found(store, {"base": BASE[:3], "leaky_relu": [value + 9.0 for value in LEAKY[:3]]}, [CLAIM], LOOKS)
-    assert len(findings.asked) == 6
+    assert len(findings.requested) == 6
     assert findings.complete
     assert findings.counts.beyond == 14
     assert findings.levels == {look: sequential_level(look, LOOKS, 0.05) for look in LOOKS}
@@ -54,7 +54,7 @@ def test_a_plan_that_stopped_early_is_complete(store: Store) -> None:
 
 def test_a_plan_that_goes_on_is_not_complete(store: Store) -> None:
     findings = found(store, {label: values[:3] for label, values in PAIR.items()}, [CLAIM], LOOKS)
-    assert (findings.ended, len(findings.asked), findings.complete) == (6, 10, False)
+    assert (findings.finished, len(findings.requested), findings.complete) == (6, 10, False)
 
 
 def test_a_damaged_provenance_takes_no_number_away_and_is_told(store: Store) -> None:

@@ -151,7 +151,7 @@ def test_every_trial_has_a_row_with_its_state_runs_and_reason(store: Store, stud
     assert "after epoch 2" in rows["trial-4"].words
     assert "over the bound of 5,000" in rows["trial-7"].words
     assert "bug: the toy broke" in rows["trial-8"].words
-    assert "trial 30 went on" in rows["trial-11"].words
+    assert "continued as trial 30" in rows["trial-11"].words
     assert "continues trial 11" in rows["trial-30"].words
     for trial in trials:
         links = [link.attributes["href"] for link in rows[f"trial-{trial.number}"].all("a")]

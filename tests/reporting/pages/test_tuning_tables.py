@@ -89,7 +89,7 @@ def test_a_tuning_that_is_not_there_is_flagged(store: Store, tmp_path: Path) -> 
 
 def test_the_markdown_has_the_same_table_and_the_figure(store: Store, tmp_path: Path) -> None:
     findings = gather(store, compared(store, tmp_path))
-    drawn = [picture for picture, _ in pictures.drawn(findings)]
+    drawn = [picture for picture, _ in pictures.draw(findings)]
     text = render(findings, drawn)
     assert "## Tuning\n\n![Score by steps; chosen: plain steps=4, quiet steps=16.](figures/tuning.png)" in text
     assert "| quiet | 1 | 50.17 ± 0.07 |" in text

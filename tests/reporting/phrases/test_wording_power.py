@@ -50,6 +50,6 @@ def test_a_margin_out_of_reach_is_told_with_the_seeds_it_takes() -> None:
     given = design((3,))
     assert given.out_of_reach
     assert phrases.underpowered(given) == (
-        "the design is underpowered for its margin: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would find it 80 % of the time"
+        "underpowered for the margin: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would find it 80 % of the time"
     )
     assert not design().out_of_reach

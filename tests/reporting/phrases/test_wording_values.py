@@ -24,7 +24,7 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
 @pytest.mark.parametrize(
     ("claim", "sentence"),
     [
-        (CLAIM, "leaky_relu improves on relu (test_accuracy; under 3 pp declared not to matter)"),
+        (CLAIM, "leaky_relu improves on relu (test_accuracy; margin 3 pp, the smallest difference that matters)"),
         (
             {
                 "kind": "best_in_range",
@@ -54,7 +54,7 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
         ),
         (
             {"kind": "equivalent", "metric": "test_accuracy", "variants": ["x", "y"], "over": ["a", "b"], "margin": 0.25},
-            "x is equivalent to a, y is equivalent to b (test_accuracy; under 0.25 pp declared not to matter)",
+            "x is equivalent to a, y is equivalent to b (test_accuracy; margin 0.25 pp, the smallest difference that matters)",
         ),
         (
             {"kind": "at_least", "metric": "test_accuracy", "variant": "base", "value": 86.968},
@@ -111,7 +111,7 @@ def test_the_command_to_repeat_a_plan_survives_a_shell() -> None:
     assert phrases.command(plan, Path("results")) == (
         "harness run experiments/leakyrelu_vs_relu.yaml --profile smoke --set 'data.root=my images; rm -r /' --device cpu"
     )
-    assert phrases.rehearsal(plan) == "REHEARSAL: profile smoke, --set data.root=my images; rm -r /, no evidence"
+    assert phrases.rehearsal(plan) == "REHEARSAL: profile smoke, --set data.root=my images; rm -r /, not evidence"
     assert "--seeds 3" in phrases.command(images_plan(looks=(2,)), Path("results"))
 
 
@@ -143,7 +143,7 @@ def test_what_the_file_says_now_is_told_where_it_differs() -> None:
     assert phrases.amendment(plan, ACCURACY) is None
     assert phrases.amendment(amended(plan, claims=(CLAIM,), looks=(3, 5), margin=None), ACCURACY) == (
         "CLAIMS CHANGED AFTER RUNS: registered as below; the file now has: "
-        "1. leaky_relu improves on relu (test_accuracy; under 3 pp declared not to matter); "
+        "1. leaky_relu improves on relu (test_accuracy; margin 3 pp, the smallest difference that matters); "
         "looks 3, 5 (registered: 3); margin none (registered: 3)"
     )
     assert "says: no claims; baseline leaky_relu (registered: relu)" in str(

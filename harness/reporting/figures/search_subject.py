@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.experiment.space import Categorical, Range, Value
 from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.reporting.figures.sheet import EDGE, KEY, LETTERS, LINE, NOTE_LINE, PALE, WIDTH, folded
+from harness.reporting.figures.layout import EDGE, KEY, LETTERS, LINE, NOTE_LINE, PALE, WIDTH, wrap_lines
 from harness.search.trials import Trial
 from harness.tasks.protocol import Metric
 
@@ -26,7 +26,7 @@ NAME = 30  # letters of a parameter's name on an axis
 
 
 @dataclass(frozen=True)
-class Fresh:
+class SeedValues:
     """The completed `runs` of a configuration and their `values` of the first objective, by seed."""
 
     values: tuple[float, ...] = ()
@@ -39,12 +39,12 @@ class Fresh:
 
 
 @dataclass(frozen=True)
-class Confirmed:
+class ConfirmationResults:
     """Results on fresh seeds: of the best trials, then of winner and base."""
 
-    top: Mapping[int, Fresh] = field(default_factory=dict)  # by trial
+    top: Mapping[int, SeedValues] = field(default_factory=dict)  # by trial
     winner: int | None = None  # trial
-    final: Mapping[str, Fresh] = field(default_factory=dict)  # base, winner
+    final: Mapping[str, SeedValues] = field(default_factory=dict)  # base, winner
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SearchSubject:
     study: Study
     trials: tuple[Trial, ...]
     metrics: Mapping[str, Metric]
-    confirmed: Confirmed
+    confirmed: ConfirmationResults
     base: int | None = None  # the trial with the base's own configuration
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # objective -> parameter -> share of 1
 
@@ -112,7 +112,7 @@ def panels(count: int, note: str | None, key: str | None) -> tuple[Figure, list[
 
     columns = min(count, COLUMNS)
     rows = math.ceil(count / columns)
-    above, below = folded(note, WIDTH * LETTERS / 1.35), folded(key, WIDTH * LETTERS)
+    above, below = wrap_lines(note, WIDTH * LETTERS / 1.35), wrap_lines(key, WIDTH * LETTERS)
     top, bottom = len(above) * NOTE_LINE + EDGE, (len(below) * LINE + EDGE) * bool(below)
     whole = PANEL * rows + (0.5 if rows == 1 else 0.0) + top + bottom
     figure = Figure(figsize=(WIDTH, whole))

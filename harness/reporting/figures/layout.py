@@ -31,7 +31,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True)
-class Tag:
+class SideLabel:
     """A label for a point of a panel, written beside the panel."""
 
     x: float
@@ -40,7 +40,7 @@ class Tag:
     colour: str
 
 
-def sheet(
+def new_figure(
     height: float, note: str | None = None, key: str | None = None, ratios: Sequence[float] = (1.0,)
 ) -> tuple[Figure, list[Axes]]:
     """A figure with a row of panels, `height` inches high; `note` above (bold) and `key` below make it taller.
@@ -50,7 +50,7 @@ def sheet(
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    above, below = folded(note, WIDTH * LETTERS / 1.35), folded(key, WIDTH * LETTERS)
+    above, below = wrap_lines(note, WIDTH * LETTERS / 1.35), wrap_lines(key, WIDTH * LETTERS)
     top, bottom = len(above) * NOTE_LINE + EDGE, (len(below) * LINE + EDGE) * bool(below)
     whole = height + top + bottom
     figure = Figure(figsize=(WIDTH, whole))
@@ -65,12 +65,12 @@ def sheet(
     return figure, list(axes)
 
 
-def folded(text: str | None, letters: float) -> list[str]:
+def wrap_lines(text: str | None, letters: float) -> list[str]:
     """Lines of at most `letters` letters; empty without a text."""
     return textwrap.wrap(text, int(letters)) if text else []
 
 
-def make_room(figure: Figure, below: float) -> None:
+def add_space_below(figure: Figure, below: float) -> None:
     """Make a figure taller by `below` inches under its panels, for a legend."""
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -85,7 +85,7 @@ def make_room(figure: Figure, below: float) -> None:
     figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0.005, below / whole, across, up * height / whole), wspace=0.05))
 
 
-def say(axis: Axes, words: str) -> None:
+def show_text(axis: Axes, words: str) -> None:
     """Text instead of a drawing."""
     axis.text(0.5, 0.5, words, transform=axis.transAxes, ha="center", va="center", color=PALE)
     axis.set(xticks=[], yticks=[])
@@ -94,17 +94,17 @@ def say(axis: Axes, words: str) -> None:
         spine.set_visible(False)
 
 
-def words(text: str, note: str | None = None) -> Figure:
+def text_figure(text: str, note: str | None = None) -> Figure:
     """A figure of text, for one that cannot be drawn."""
     with drawing():
-        figure, (axis,) = sheet(WORDS, note)
-        say(axis, "\n".join(line for part in text.splitlines() for line in textwrap.wrap(part, int(WIDTH * LETTERS / 1.4))))
+        figure, (axis,) = new_figure(WORDS, note)
+        show_text(axis, "\n".join(line for part in text.splitlines() for line in textwrap.wrap(part, int(WIDTH * LETTERS / 1.4))))
     return figure
 
 
-def empty(subject: Subject) -> Figure:
+def empty_figure(subject: Subject) -> Figure:
     """A figure of text that says why no run has a value."""
-    return words(subject.nothing, phrases.rehearsal(subject.plan))
+    return text_figure(subject.no_values, phrases.rehearsal(subject.plan))
 
 
 def signed(value: float, places: int) -> str:
@@ -117,13 +117,13 @@ def bounds(interval: Sequence[float], places: int) -> str:
     return f"[{', '.join(signed(bound, places) for bound in interval)}]"
 
 
-def fold(label: str, width: int) -> str:
+def wrap_label(label: str, width: int) -> str:
     """A label on two lines at most, of `width` letters each."""
     lines = textwrap.wrap(phrases.shorten([label], 2 * width - 4)[0], width, break_on_hyphens=False)
     return "\n".join(lines[:2]) if len(lines) < 3 else phrases.shorten([label], width)[0]
 
 
-def better(goal: str, upward: bool) -> str:
+def better_hint(goal: str, upward: bool) -> str:
     """A hint which direction of an axis is better."""
     more = goal == "maximize"
     if upward:
@@ -131,7 +131,7 @@ def better(goal: str, upward: bool) -> str:
     return "better \N{RIGHTWARDS ARROW}" if more else "\N{LEFTWARDS ARROW} better"
 
 
-def spaced(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+def spread_out(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """`places` moved as little as possible to be `gap` apart inside [low, high], in the same order."""
     if not places:
         return []
@@ -147,14 +147,14 @@ def spaced(places: Sequence[float], gap: float, low: float, high: float) -> list
     return [moved[index] for index in range(len(places))]
 
 
-def tags(axis: Axes, labels: Sequence[Tag]) -> None:
+def side_labels(axis: Axes, labels: Sequence[SideLabel]) -> None:
     """Labels in a column right of the panel, each with a thin line to its point; axis limits must be final."""
     low, high = axis.get_ylim()
     figure: Any = axis.figure
     # Constrained layout has not run yet; a panel is about nine tenths of the figure's height.
     gap = (high - low) * (TAG * 1.35 / 72) / (0.8 * figure.get_figheight())
     right = axis.get_xlim()[1]
-    for label, place in zip(labels, spaced([label.y for label in labels], gap, low, high), strict=True):
+    for label, place in zip(labels, spread_out([label.y for label in labels], gap, low, high), strict=True):
         axis.annotate(
             label.text,
             xy=(label.x, label.y),
