@@ -191,7 +191,7 @@ def test_a_forest_of_hundreds_shows_the_outermost() -> None:
     plan = plan_of(tuple(f"v{place}" for place in range(MOST_ROWS + 41)), 2)
     figure = forest(subject_of(plan))
     assert len(figure.axes[0].get_yticks()) == MOST_ROWS
-    assert f"the {MOST_ROWS} outermost of {MOST_ROWS + 40} rows" in words(figure)
+    assert f"the {MOST_ROWS} outermost of {MOST_ROWS + 40} rows" in words(figure).replace("\n", " ")
 
 
 def test_a_variant_without_a_pair_has_words_in_its_row() -> None:

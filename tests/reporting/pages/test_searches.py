@@ -103,7 +103,7 @@ def test_plans_of_other_trials_confirm_nothing(store: Store, study: Study) -> No
     moved = [replace(trial, values={**trial.values, "width": 9}) for trial in trials]
     confirm(store, study, moved)
     said = summary.headline(found(store, study))
-    assert said.sentence.startswith("Not confirmed: hunt.top and hunt.final are of other trials")
+    assert said.sentence.startswith("Not confirmed: hunt.top and hunt.final belong to other trials")
 
 
 def test_the_seeds_of_a_later_confirmation_are_its_own(store: Store, study: Study) -> None:
@@ -299,7 +299,7 @@ def test_trials_in_a_database_that_is_not_named_are_an_error_and_others_have_the
     assert report.main(["--results", str(store.paths.root)]) == 2
     assert (store.paths.report("hunt") / "index.html").is_file()
     assert "away: its trials are in a database" in capsys.readouterr().err
-    assert "away: its trials" in parsed((store.paths.reports / "index.html").read_text()).one("section", id="troubles").words
+    assert "away: its trials" in parsed((store.paths.reports / "index.html").read_text()).one("section", id="errors").words
 
 
 HOSTILE = st.text(st.sampled_from("<>&\"'`*_[](){}\\|$#%^~!=+-@,;:. \n\té中\u202eab1"), min_size=1, max_size=25).filter(str.strip)

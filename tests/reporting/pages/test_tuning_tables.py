@@ -155,7 +155,7 @@ def test_a_tuning_alone_has_no_report_but_a_word_on_how_far_it_is(
     for name in ("tuned", "tuned.tuning"):
         assert report.main([name, "--results", str(store.paths.root)]) == 2
         told = capsys.readouterr().err
-        assert told.startswith("tuned: only its tuning has started, 5 of 12 runs in; the report begins with the comparison")
+        assert told.startswith("tuned: only its tuning has started, 5 of 12 runs finished; its report starts with the comparison")
         assert f"harness run {tmp_path / 'tuned.yaml'}" in told
 
 
@@ -176,8 +176,8 @@ def test_stages_have_neither_report_nor_row(store: Store, tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("tuned.tuning", "allowed: harness report tuned"),
-        ("hunt.top", "allowed: harness report hunt"),
+        ("tuned.tuning", "run: harness report tuned"),
+        ("hunt.top", "run: harness report hunt"),
         ("hont", "did you mean hunt"),
         ("experiments/hun.yaml", "did you mean hunt"),
         ("unlike", "no plan 'unlike'"),
@@ -195,7 +195,7 @@ def test_a_rehearsed_search_is_no_evidence_on_the_scoreboard(store: Store) -> No
     study = study_of(name="hunt@smoke", profile="smoke")
     confirm(store, study, keep(store, study))
     root = parsed(write(store).read_text())
-    assert "No plan yet that is evidence" in root.one("section", id="evidence").words
+    assert "No evidence yet" in root.one("section", id="evidence").words
     assert "Rehearsal" in root.one("section", id="searches").words
     assert root.one("body").attributes.get("data-refresh") is None
 

@@ -146,7 +146,7 @@ def test_what_the_file_says_now_is_told_where_it_differs() -> None:
         "1. leaky_relu improves on relu (test_accuracy; margin 3 pp, the smallest difference that matters); "
         "looks 3, 5 (registered: 3); margin none (registered: 3)"
     )
-    assert "says: no claims; baseline leaky_relu (registered: relu)" in str(
+    assert "has: no claims; baseline leaky_relu (registered: relu)" in str(
         phrases.amendment(amended(plan, baseline="leaky_relu"), ACCURACY)
     )
 
