@@ -86,6 +86,6 @@ def listed(words: Sequence[str], last: str = "and") -> str:
 
 
 def margin(size: float, unit: str) -> str:
-    """`margin 0.25 pp, the smallest difference that matters`."""
+    """`margin 0.25 pp, the smallest that matters`."""
     amount = f"{size:g} {difference_unit(unit)}".rstrip()
-    return f"margin {amount}, the smallest difference that matters"
+    return f"margin {amount}, the smallest that matters"

@@ -60,19 +60,19 @@ def test_what_refuted_a_claim_about_a_number_has_its_p_value(kind: str, value: f
     assert why(plan_of(("base",), [claim]), {"base": BASE})[1] == "Here: p 1; p of the opposite claim <.001; alpha 0.05."
 
 
-def test_a_list_is_told_to_be_judged_as_a_whole() -> None:
+def test_a_list_is_shown_to_be_judged_as_a_whole() -> None:
     plan = plan_of(tuple(ACTIVATIONS), [comparison("improves", "leaky_relu", "gelu")])
     assert why(plan, ACTIVATIONS)[0].endswith("A list is supported when all of it is, and refuted when any of it is.")
 
 
 def test_a_verdict_before_the_last_look_says_at_which() -> None:
     plan = plan_of(tuple(PAIR), [comparison("improves", "leaky_relu")], looks=(3, 5, 8, 12, 20))
-    told = why(plan, PAIR)
-    assert told[-2].startswith("Decided; looks were planned at 3, 5, 8, 12, 20 seeds")
-    assert told[-1] == "Decided at 5 seeds, before the last look: effects at an early stop are inflated."
+    shown = why(plan, PAIR)
+    assert shown[-2].startswith("Decided; looks were planned at 3, 5, 8, 12, 20 seeds")
+    assert shown[-1] == "Decided at 5 seeds, before the last look: effects at an early stop are inflated."
 
 
 def test_before_the_first_look_nothing_is_compared() -> None:
     plan = plan_of(tuple(PAIR), [comparison("improves", "leaky_relu")], looks=(3, 5, 8, 12, 20))
-    told = why(plan, {label: values[:2] for label, values in PAIR.items()})
-    assert told == ("The first look is at 3 seeds of every variant; before it nothing is compared.",)
+    shown = why(plan, {label: values[:2] for label, values in PAIR.items()})
+    assert shown == ("The first look is at 3 seeds of every variant; before it nothing is compared.",)

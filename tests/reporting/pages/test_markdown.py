@@ -86,9 +86,9 @@ def test_the_verdict_comes_before_all_else(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("toys")
-def test_a_claim_tells_its_runs_and_why(store: Store, toys: Plan) -> None:
+def test_a_claim_shows_its_runs_and_reasons(store: Store, toys: Plan) -> None:
     section = page_of(store).partition("## Claims")[2].partition("## Variants")[0]
-    assert "margin 0.5 points, the smallest difference that matters" in section
+    assert "margin 0.5 points, the smallest that matters" in section
     assert "Failed: better seed 2." in section
     assert all(f"(../../runs/{run.id}/)" in section for run in toys.runs)
 
@@ -109,7 +109,7 @@ def test_every_variant_of_a_list_has_its_line(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("toys")
-def test_what_to_know_before_trusting_it_is_told(store: Store) -> None:
+def test_flags_are_shown(store: Store) -> None:
     trust = page_of(store).partition("## Trust")[2].partition("## Runs")[0]
     assert "- 1 of 6 runs failed: better seed 2." in trust
     planned(store, ACTIVATIONS, [comparison("improves", "gelu")], looks=(3, 5, 10))

@@ -43,7 +43,7 @@ def section(root: Element, name: str) -> Element:
     return root.one("section", id=name)
 
 
-def test_the_question_and_the_first_verdict_stand_first(store: Store, plan: Plan) -> None:
+def test_the_question_and_the_first_verdict_come_first(store: Store, plan: Plan) -> None:
     main = shown(store, plan).one("main")
     before = main.words.partition("Claims")[0]
     assert main.one("h1").words == plan.question
@@ -166,7 +166,7 @@ def test_numbers_of_a_loss_are_as_measured(store: Store) -> None:
     assert facts == ["-0.300 nats", "-0.700 nats per 1"]
 
 
-def test_a_margin_is_told_where_a_claim_asks_for_it(store: Store) -> None:
+def test_a_margin_is_shown_where_a_claim_asks_for_it(store: Store) -> None:
     claim = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=92.5)
     root = shown(store, planned(store, {"base": BASE}, [claim]))
     assert "smallest difference that matters" not in root.one("main").words
@@ -178,7 +178,7 @@ def test_a_single_variant_is_trusted_by_its_spread_alone(store: Store) -> None:
     assert [cell.words for cell in trust.one("thead").all("th")] == ["variant", "sd over seeds (pp)"]
 
 
-def test_slopes_are_told_with_the_dose_that_they_are_for(store: Store) -> None:
+def test_slopes_are_shown_with_the_dose_that_they_are_for(store: Store) -> None:
     claims = [
         DeclineClaim(metric="test_accuracy", factor="width", beyond=16.0),
         ProportionClaim(metric="test_accuracy", factor="width", beyond=16.0, dose="parameters"),
@@ -202,7 +202,7 @@ def test_slopes_are_told_with_the_dose_that_they_are_for(store: Store) -> None:
     assert [other.all("dt")[0].words, other.all("dd")[0].words] == ["slope before minus after", "+2.80 pp per million"]
 
 
-def test_a_failed_run_that_holds_a_look_is_told_before_the_question(store: Store) -> None:
+def test_a_failed_run_that_holds_a_look_is_shown_before_the_question(store: Store) -> None:
     values = {"base": BASE[:3], "leaky_relu": [*LEAKY[:2], "failed"]}
     root = shown(store, planned(store, values, [comparison("improves", "leaky_relu")], looks=(3, 5, 10)))
     assert root.one("p", class_="banner").words.startswith("HELD BY A FAILED RUN")
@@ -227,7 +227,7 @@ def test_flags_stand_first_under_trust(store: Store) -> None:
     assert trust.startswith("Trust 1 of 10 runs failed: b seed 4.")
 
 
-def test_an_unfinished_page_says_so_and_looks_again(store: Store) -> None:
+def test_an_unfinished_page_says_so_and_reloads(store: Store) -> None:
     root = shown(store, planned(store, {"base": BASE[:2], "b": []}, [comparison("improves", "b")]))
     assert root.one("p", class_="banner").words == "2 OF 10 RUNS FINISHED"
     assert root.one("body").attributes["data-refresh"] == "30"
@@ -236,7 +236,7 @@ def test_an_unfinished_page_says_so_and_looks_again(store: Store) -> None:
     assert "difference" not in section(root, "variants").one("thead").words
 
 
-def test_a_finished_page_stays_as_it_is(store: Store, plan: Plan) -> None:
+def test_a_finished_page_does_not_reload(store: Store, plan: Plan) -> None:
     root = shown(store, plan)
     assert "data-refresh" not in root.one("body").attributes
     assert root.all("noscript") == []
@@ -251,7 +251,7 @@ def test_a_plan_decided_early_is_finished(store: Store) -> None:
     assert "Another 34 of later looks were not needed." in section(root, "runs").words
 
 
-def test_rehearsals_and_changed_claims_are_told_before_the_question(store: Store, plan: Plan) -> None:
+def test_rehearsals_and_changed_claims_are_shown_before_the_question(store: Store, plan: Plan) -> None:
     rehearsed = changed(plan, profile="smoke", name="activations@smoke")
     other = amended(
         rehearsed, claims=({"kind": "worsens", "metric": "test_accuracy", "variants": ["gelu"], "over": ["base"], "margin": 1.0},)

@@ -57,7 +57,7 @@ def test_a_plan_that_goes_on_is_not_complete(store: Store) -> None:
     assert (findings.finished, len(findings.requested), findings.complete) == (6, 10, False)
 
 
-def test_a_damaged_provenance_takes_no_number_away_and_is_told(store: Store) -> None:
+def test_a_damaged_provenance_is_flagged_and_keeps_its_numbers(store: Store) -> None:
     plan = planned(store, PAIR, [CLAIM])
     store.paths.run(plan.runs[0].id).provenance.write_text("torn")
     findings = gather(store, plan)

@@ -102,7 +102,7 @@ def test_flags_and_changed_claims_are_warnings(store: Store) -> None:
     assert cells(board(store), "evidence")[0][-1] == "1 flag"
 
 
-def test_a_plan_that_cannot_be_read_keeps_no_other_from_its_row(store: Store) -> None:
+def test_an_unreadable_plan_does_not_hide_the_others(store: Store) -> None:
     planned(store, {"base": BASE}, name="whole")
     lost = planned(store, {"base": BASE}, name="lost")
     store.paths.run(lost.runs[0].id).result.write_text("{")
@@ -122,7 +122,7 @@ def test_the_same_plans_give_the_same_bytes(store: Store) -> None:
     assert write(store).read_bytes() == before
 
 
-def test_no_plan_at_all_is_said(store: Store) -> None:
+def test_an_empty_store_says_so(store: Store) -> None:
     assert "No evidence yet." in board(store).words
 
 

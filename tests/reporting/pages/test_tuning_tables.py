@@ -148,7 +148,7 @@ def test_a_setting_that_diverged_has_no_value(store: Store, tmp_path: Path) -> N
     assert "1 run of the tuning diverged; a setting with diverged runs is never chosen." in findings.flags
 
 
-def test_a_tuning_alone_has_no_report_but_a_word_on_how_far_it_is(
+def test_a_tuning_alone_has_no_report_but_an_error_with_its_progress(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tuned(store, tuning_plan(tmp_path), ended=5) is None
@@ -191,7 +191,7 @@ def test_names_without_a_report_say_which_have_one(store: Store, tmp_path: Path,
         write_report(name, store.paths.root)
 
 
-def test_a_rehearsed_search_is_no_evidence_on_the_scoreboard(store: Store) -> None:
+def test_a_rehearsed_search_is_not_evidence_on_the_scoreboard(store: Store) -> None:
     study = study_of(name="hunt@smoke", profile="smoke")
     confirm(store, study, keep(store, study))
     root = parsed(write(store).read_text())

@@ -46,7 +46,7 @@ def test_looks_are_named_with_the_seeds_they_take_on_average() -> None:
     assert " seeds on average, " in words
 
 
-def test_a_margin_out_of_reach_is_told_with_the_seeds_it_takes() -> None:
+def test_an_underpowered_margin_shows_the_seeds_it_needs() -> None:
     given = design((3,))
     assert given.out_of_reach
     assert phrases.underpowered(given) == (

@@ -24,7 +24,7 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
 @pytest.mark.parametrize(
     ("claim", "sentence"),
     [
-        (CLAIM, "leaky_relu improves on relu (test_accuracy; margin 3 pp, the smallest difference that matters)"),
+        (CLAIM, "leaky_relu improves on relu (test_accuracy; margin 3 pp, the smallest that matters)"),
         (
             {
                 "kind": "best_in_range",
@@ -54,7 +54,7 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
         ),
         (
             {"kind": "equivalent", "metric": "test_accuracy", "variants": ["x", "y"], "over": ["a", "b"], "margin": 0.25},
-            "x is equivalent to a, y is equivalent to b (test_accuracy; margin 0.25 pp, the smallest difference that matters)",
+            "x is equivalent to a, y is equivalent to b (test_accuracy; margin 0.25 pp, the smallest that matters)",
         ),
         (
             {"kind": "at_least", "metric": "test_accuracy", "variant": "base", "value": 86.968},
@@ -138,12 +138,12 @@ def test_labels_that_differ_in_the_middle_alone_are_numbered() -> None:
     ]
 
 
-def test_what_the_file_says_now_is_told_where_it_differs() -> None:
+def test_a_changed_file_is_shown() -> None:
     plan = images_plan()
     assert phrases.amendment(plan, ACCURACY) is None
     assert phrases.amendment(amended(plan, claims=(CLAIM,), looks=(3, 5), margin=None), ACCURACY) == (
         "CLAIMS CHANGED AFTER RUNS: registered as below; the file now has: "
-        "1. leaky_relu improves on relu (test_accuracy; margin 3 pp, the smallest difference that matters); "
+        "1. leaky_relu improves on relu (test_accuracy; margin 3 pp, the smallest that matters); "
         "looks 3, 5 (registered: 3); margin none (registered: 3)"
     )
     assert "has: no claims; baseline leaky_relu (registered: relu)" in str(
@@ -151,7 +151,7 @@ def test_what_the_file_says_now_is_told_where_it_differs() -> None:
     )
 
 
-def test_a_margin_is_told_where_the_claims_about_a_metric_agree_on_one() -> None:
+def test_a_margin_is_shown_where_the_claims_about_a_metric_agree_on_one() -> None:
     quarter, half = (comparison("improves", "leaky_relu", margin=margin) for margin in (0.25, 0.5))
     plan = changed(images_plan(), claims=(quarter,), margin=0.1)
     assert phrases.declared_margin(plan, "test_accuracy") == 0.25

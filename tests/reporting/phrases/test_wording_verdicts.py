@@ -224,7 +224,7 @@ def test_every_note_is_a_sentence() -> None:
     )
 
 
-def test_lost_runs_of_a_variant_are_told_together() -> None:
+def test_lost_runs_of_a_variant_are_shown_together() -> None:
     lost = tuple(f"failed: base seed {seed}" for seed in (0, 2)) + ("diverged: big seed 1",)
     given = verdict(IMPROVES, row(verdict="inconclusive", mean=nan, interval=None, notes=lost), notes=lost)
     assert phrases.outcome(given, METRICS) == "failed: base seeds 0, 2; diverged: big seed 1"
