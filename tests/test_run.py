@@ -133,7 +133,7 @@ def test_the_verdict_is_printed_and_the_next_dry_run_shows_the_power(toys: Path,
     assert "1  better improves on base    SUPPORTED    better by " in capsys.readouterr().out
     assert main([str(toys), "--dry-run"]) == 0
     shown = capsys.readouterr().out
-    assert ", known from toys, 3 pairs)" in " ".join(shown.split())
+    assert ", estimated from toys, 3 pairs)" in " ".join(shown.split())
     assert "0 runs to train" in shown
 
 
