@@ -1,4 +1,4 @@
-"""What a person may write under `claims:`: one pydantic model a kind."""
+"""Pydantic models of `claims:` in the YAML, one for each kind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Level = str | int | float | bool | None
 
 
 class Written(BaseModel):
-    """What every claim may say beside its kind key."""
+    """The fields that every claim may have beside its kind key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     metric: Label | None = Field(None, description="default: the task's first metric")
@@ -25,11 +25,11 @@ class Written(BaseModel):
 
 class Comparison(Written):
     over: Label | None = Field(None, description="default: the baseline")
-    margin: float | None = Field(None, gt=0, description="a difference below this does not matter; default: the file's")
+    margin: float | None = Field(None, gt=0, description="the smallest difference that matters; default: the file's")
 
 
 def _comparison(kind: str) -> type[Comparison]:
-    """The comparison whose variants stand under the key `kind`."""
+    """The model of a comparison, with its variants under the key `kind`."""
     variants: Any = {kind: (Label | Annotated[tuple[Label, ...], Field(min_length=1)], ...)}
     return create_model(kind.title().replace("_", ""), __base__=Comparison, **variants)
 
@@ -43,7 +43,7 @@ class Contrast(Written):
     @classmethod
     def _weights_sum_to_zero(cls, value: Mapping[str, float]) -> Mapping[str, float]:
         if abs(sum(value.values())) > 1e-9 or not any(value.values()):
-            raise ValueError(f"the weights sum to {sum(value.values()):g}; allowed: weights, not all 0, that sum to 0")
+            raise ValueError(f"the weights sum to {sum(value.values()):g}; expected weights, not all 0, that sum to 0")
         return value
 
 
@@ -56,7 +56,7 @@ class BestInRange(Written):
     @classmethod
     def _least_first(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[0] > value[1]:
-            raise ValueError(f"[{value[0]:g}, {value[1]:g}] is out of order; allowed: the least first")
+            raise ValueError(f"[{value[0]:g}, {value[1]:g}] is out of order; put the smaller value first")
         return value
 
 
@@ -69,7 +69,7 @@ class NoProportionalGain(Written):
     no_proportional_gain: Finite
     factor: Label | None = None
     dose: Label | None = Field(
-        None, description="a result's number to take as the dose, such as parameters; default: the factor's levels"
+        None, description="a metric of results that is the dose, such as parameters; default: the factor's levels"
     )
 
 
@@ -90,4 +90,4 @@ KINDS: Mapping[str, type[Written]] = {
     "at_most": AtMost,
     "contrast": Contrast,
 }
-ALL = "all"  # stands for every variant but the one compared with; no variant may be called so
+ALL = "all"  # every variant except the reference; not allowed as a variant's name
