@@ -21,7 +21,8 @@ Settings = Annotated[
     ),
 ]
 Seeds = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="number of seeds; at least as many as the file declares", rich_help_panel=WHAT)
+    int | None,
+    typer.Option(min=1, metavar="N", help="number of seeds; at least as many as the file declares", rich_help_panel=WHAT),
 ]
 Trials = Annotated[
     int | None,
@@ -42,7 +43,9 @@ Device = Annotated[
 ]
 StopAfter = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="after this time, such as 3h50m, write checkpoints and exit with code 75", rich_help_panel=HOW),
+    typer.Option(
+        metavar="TIME", help="after this time, such as 3h50m, write checkpoints and exit with code 75", rich_help_panel=HOW
+    ),
 ]
 Idle = Annotated[
     str | None,

@@ -235,9 +235,7 @@ class _Builder:
     def _count(self, nodes: int, event: Event, path: str) -> None:
         self.count += nodes
         if self.count > MAX_NODES:
-            self._stop(
-                event, path, f"more than {MAX_NODES:,} values (aliases expanded); expected an experiment file, not data"
-            )
+            self._stop(event, path, f"more than {MAX_NODES:,} values (aliases expanded); expected an experiment file, not data")
 
     def _problem(self, event: Event, path: str, message: str) -> None:
         self.problems.append(Problem(self._at(event), path, message))

@@ -1,4 +1,4 @@
-"""Merges an experiment file, its `extends` chain, a profile and --set: top-level keys and layers of configuration, with positions.
+"""Merges an experiment file, the files it extends, a profile and --set into top-level keys and layers of configuration.
 
 The file inherits task, config and profiles along `extends`. Configuration is applied in this order: the bases' `config`
 (outermost first), the file's, the profile's in the same order, then --set.
@@ -170,8 +170,8 @@ class ConfigTree:
     def assign(self, tree: Node, changes: Iterable[tuple[str, Entry]]) -> Node:
         """`tree` with changes applied.
 
-        A dotted key sets a leaf, a mapping replaces its block. Setting the tag of a union (`schedule.name`) drops the keys that the
-        new type lacks. The order in the file does not matter: blocks are applied first, then tags, then leaves.
+        A dotted key sets a leaf, a mapping replaces its block. Setting the tag of a union (`schedule.name`) drops the keys that
+        the new type lacks. The order in the file does not matter: blocks are applied first, then tags, then leaves.
         """
         keyed = [(tuple(key.split(".")), entry) for key, entry in changes]
         for path, entry in sorted(keyed, key=self._rank):

@@ -126,9 +126,7 @@ class Profile(_Strict):
     design: Design | None = None
     baseline: Text | None = None
     seeds: SeedCount | Looks | None = Field(None, description="a number of seeds, or looks")
-    margin: float | None = Field(
-        None, gt=0, description="the smallest difference that matters, in the metric's unit"
-    )
+    margin: float | None = Field(None, gt=0, description="the smallest difference that matters, in the metric's unit")
     alpha: float | None = Field(None, gt=0, lt=0.5)
     claims: tuple[Any, ...] | None = None
     tune: Tune | None = None

@@ -158,7 +158,9 @@ class Plan(Asked):
             try:
                 ids[label] = run_ids(self.task, self.task_version, identity(config), seeds, self.data[label])
             except ValueError as error:  # the task's model allows infinity or NaN
-                raise InputError(f"a configuration contains a number that is not valid in a run id: {error}; use finite numbers") from error
+                raise InputError(
+                    f"a configuration contains a number that is not valid in a run id: {error}; use finite numbers"
+                ) from error
             if (other := twins.setdefault(ids[label][0], label)) != label:
                 raise InputError(f"{label!r} is the same as {other!r}, data included; remove or change one")
         looks = {place: look for look in reversed(self.looks) for place in range(look)}
@@ -231,9 +233,7 @@ def _count(experiment: Experiment, seeds: int | None) -> int:
     count = last if seeds is None else seeds
     if count < last:
         allowed = f"must be at least {last} (for fewer, which is another experiment, use a profile)"
-        raise InputError(
-            [Problem(Position("--seeds"), "", f"{count} is less than in {experiment.path}; {allowed}")]
-        )
+        raise InputError([Problem(Position("--seeds"), "", f"{count} is less than in {experiment.path}; {allowed}")])
     if count > MAX_SEEDS:
         raise InputError([Problem(Position("--seeds"), "", f"{count} is out of range; must be at most {MAX_SEEDS}")])
     return count

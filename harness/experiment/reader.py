@@ -57,7 +57,9 @@ class Reader:
         read = self._claims(claims.node, setting) if claims and labels else []
         question = self._text("question")
         if "question" not in self.composed.fields:
-            self.problems.append(Problem(self.composed.root.at, "question", "missing; expected the question that the experiment answers"))
+            self.problems.append(
+                Problem(self.composed.root.at, "question", "missing; expected the question that the experiment answers")
+            )
         if "claims" not in self.composed.fields and len(looks) > 1:
             at = self.composed.fields["seeds"].node
             self.problems.append(Problem(at.at, at.path, "looks without claims; use a number of seeds, or add claims"))

@@ -125,16 +125,14 @@ def text_of(draft: Draft) -> str:
     if "seed" not in template.placeholders(draft.command):
         lines.append("  # without {seed}: the program must read its seed from $HARNESS_SEED")
     if draft.resume is None:
-        lines.append(
-            "  # resume: --resume   # arguments to resume from {run_dir}; without them a killed run starts again"
-        )
+        lines.append("  # resume: --resume   # arguments to resume from {run_dir}; without them a killed run starts again")
     else:
         lines.append(f"  resume: {_text(draft.resume)}   # added if {{run_dir}} contains an earlier attempt")
         lines.append("  # checkpoint: '*.pt'   # which file in {run_dir} this needs; default: any file")
     lines += [f"  directory: {_text(draft.directory)}   # where it runs, relative to this file"]
     if draft.knobs:
         lines.append(
-            "  knobs:   # the type is that of the default (0.0 is a float, 0 an integer); {default: 0.1, from: 0, to: 1} limits it"
+            "  knobs:   # the default gives the type (0.0 is a float, 0 an integer); {default: 0.1, from: 0, to: 1} limits it"
         )
         lines += [f"    {knob.name}: {_scalar(knob.levels[0])}" for knob in draft.knobs]
     else:

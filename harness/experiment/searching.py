@@ -127,7 +127,10 @@ class _Reader:
             message = f"{pruner} compares epochs, but {objectives[0]} is not measured each epoch; use none"
             self._wrong(self.node.entries["pruner"].node, message)
         if pruner == "none" and section.prune_after is not None:
-            self._wrong(self.node.entries["prune_after"].node, "prune_after without a pruner; remove it, or use pruner median or hyperband")
+            self._wrong(
+                self.node.entries["prune_after"].node,
+                "prune_after without a pruner; remove it, or use pruner median or hyperband",
+            )
         if sampler == "cmaes" and any(isinstance(item, Categorical) or item.when for item in space):
             self._wrong(at, "cmaes supports ranges only; for choices and conditions use tpe, random or nsga2")
         if sampler == "cmaes" and section.constraints:
