@@ -90,7 +90,7 @@ def new(
     from harness.experiment import load_experiment, scaffold
     from harness.experiment.plan import make_plan
     from harness.tasks.command import template
-    from harness.tasks.command.inputs import NOTHING
+    from harness.tasks.command.inputs import NO_INPUTS
     from harness.tasks.command.sources import program_files
     from harness.terminal.shell import say, show
 
@@ -136,7 +136,7 @@ def new(
         path.unlink()
         raise InputError(f"{error}\nin what would have been {path}, which was not written:\n{text}") from error
     show(str(path))
-    if set(plan.data.values()) == {NOTHING}:
+    if set(plan.data.values()) == {NO_INPUTS}:
         say(f"no word of the command is a file in {directory}: name what the result depends on with --input")
     if "seed" not in named:
         say("the command has no {seed}: the program has to read $HARNESS_SEED")

@@ -20,11 +20,20 @@ from pydantic import BaseModel, ValidationError
 
 from harness.store import checkpoint
 from harness.store.records import encode
-from harness.tasks.protocol import MEMBERS, Accelerator, Number, Task, Training, identity, parse_config, with_defaults
+from harness.tasks.protocol import (
+    REQUIRED_MEMBERS,
+    Accelerator,
+    Number,
+    Task,
+    Training,
+    identity,
+    parse_config,
+    with_optional_members,
+)
 
 COSTS = frozenset({"seconds", "samples_per_second", "peak_memory_bytes"})  # differ between runs
 STOPS = 4  # number of interruptions tested inside epochs, and between them
-ENDLESS = 100_000  # most calls of advance
+MAX_EPOCHS = 100_000  # most calls of advance
 
 Row = Mapping[str, Number | None]
 
@@ -45,29 +54,29 @@ def check_task(
     - interrupted between or inside epochs, and resumed by a new or the same object, the run gives identical bits
     """
     remarks: list[str] = []
-    _has_its_members(task)
+    _check_members(task)
     config = _resolved(task, config, device)
-    _says_what_it_is(task, config)
+    _check_description(task, config)
     trial = _Trial(task, config, seed, device)
-    rows, arrays = trial.whole()
-    _yields_what_it_declares(task, rows, not_measured)
+    rows, arrays = trial.uninterrupted()
+    _check_rows(task, rows, not_measured)
     if len(rows) < 2:
         remarks.append("one epoch: use a configuration with two or more to test resuming between epochs")
-    again, arrays_again = trial.whole()
-    _same(rows, again, "trained twice with the same seed")
-    _same_arrays(arrays, arrays_again, "trained twice with the same seed")
-    others, _ = _Trial(task, config, seed + 1, device).whole()
+    repeated, repeated_arrays = trial.uninterrupted()
+    _same(rows, repeated, "trained twice with the same seed")
+    _same_arrays(arrays, repeated_arrays, "trained twice with the same seed")
+    others, _ = _Trial(task, config, seed + 1, device).uninterrupted()
     if _bits(others) == _bits(rows):
         raise AssertionError(f"seeds {seed} and {seed + 1} give identical rows: the seed has no effect")
-    for epoch in _spread(range(1, len(rows))):
-        _compare(rows, arrays, trial.stopped(after_epoch=epoch), f"stopped after epoch {epoch} and resumed")
+    for epoch in _evenly_spaced(range(1, len(rows))):
+        _compare(rows, arrays, trial.interrupted(after_epoch=epoch), f"stopped after epoch {epoch} and resumed")
     calls = trial.calls
     if calls == 0:
         remarks.append("advance never calls should_stop: runs can be stopped between epochs only")
-    for call in _spread(range(1, calls + 1)):
+    for call in _evenly_spaced(range(1, calls + 1)):
         how = f"stopped inside an epoch (at call {call} of should_stop) and resumed"
-        _compare(rows, arrays, trial.stopped(at_call=call), how)
-        _compare(rows, arrays, trial.stopped(at_call=call, new_object=False), f"{how} by the same object")
+        _compare(rows, arrays, trial.interrupted(at_call=call), how)
+        _compare(rows, arrays, trial.interrupted(at_call=call, new_object=False), f"{how} by the same object")
     return tuple(remarks)
 
 
@@ -78,46 +87,46 @@ class _Trial:
         self.task, self.config, self.seed, self.device = task, config, seed, device
         self.calls = 0
 
-    def whole(self) -> tuple[list[Row], Mapping[str, Any] | None]:
+    def uninterrupted(self) -> tuple[list[Row], Mapping[str, Any] | None]:
         """Rows and predictions of an uninterrupted training."""
         self.calls = 0
-        return self._to_the_end(self._start(), [], self._never)
+        return self._finish(self._start(), [], self._never)
 
-    def stopped(
+    def interrupted(
         self, after_epoch: int | None = None, at_call: int | None = None, new_object: bool = True
     ) -> tuple[list[Row], Mapping[str, Any] | None]:
         """Rows and predictions of a training that is stopped once and resumed."""
         training, rows = self._start(), cast(list[Row], [])
-        questions = itertools.count(1)
+        calls = itertools.count(1)
         try:
             while len(rows) != after_epoch and not training.finished:
-                row = training.advance(lambda: at_call is not None and next(questions) >= at_call)
+                row = training.advance(lambda: at_call is not None and next(calls) >= at_call)
                 if row is None:
                     break
                 rows.append(row)
             if new_object and not training.finished:
-                saved = _through_a_checkpoint(training.state_dict())
+                saved = _checkpointed(training.state_dict())
                 training.close()
                 training = self._start()
                 training.load_state_dict(saved)
         except BaseException:
             training.close()
             raise
-        return self._to_the_end(training, rows, lambda: False)
+        return self._finish(training, rows, lambda: False)
 
     def _start(self) -> Training:
-        training: Training = with_defaults(self.task.start(self.config, self.seed, self.device), Training)
+        training: Training = with_optional_members(self.task.start(self.config, self.seed, self.device), Training)
         return training
 
     def _never(self) -> bool:
         self.calls += 1
         return False
 
-    def _to_the_end(
+    def _finish(
         self, training: Training, rows: list[Row], should_stop: Callable[[], bool]
     ) -> tuple[list[Row], Mapping[str, Any] | None]:
         try:
-            for _ in range(ENDLESS):
+            for _ in range(MAX_EPOCHS):
                 if training.finished:
                     return rows, training.predictions()
                 row = training.advance(should_stop)
@@ -125,15 +134,15 @@ class _Trial:
                     rows.append(row)
                 elif not training.finished:
                     raise AssertionError("advance returned None although should_stop returned False; return the epoch's row")
-            raise AssertionError(f"not finished after {ENDLESS:,} epochs; `finished` never becomes true")
+            raise AssertionError(f"not finished after {MAX_EPOCHS:,} epochs; `finished` never becomes true")
         finally:
             training.close()
 
 
-def _has_its_members(task: Task) -> None:
-    lacking = [member for member in MEMBERS if not hasattr(task, member)]
-    if lacking:
-        raise AssertionError(f"the task lacks {', '.join(lacking)}")
+def _check_members(task: Task) -> None:
+    missing = [member for member in REQUIRED_MEMBERS if not hasattr(task, member)]
+    if missing:
+        raise AssertionError(f"the task lacks {', '.join(missing)}")
     if not isinstance(task.version, str) or not task.version:
         raise AssertionError(f"invalid version {task.version!r}; expected a string, which is part of every run id")
     if not task.metrics:
@@ -169,7 +178,7 @@ def _resolved(task: Task, config: BaseModel | None, device: Accelerator) -> Base
     return resolved
 
 
-def _says_what_it_is(task: Task, config: BaseModel) -> None:
+def _check_description(task: Task, config: BaseModel) -> None:
     first, second = task.fingerprint(config), task.fingerprint(config)
     if not isinstance(first, str) or not first:
         raise AssertionError(f"invalid fingerprint {first!r}; expected a string that identifies the data")
@@ -180,13 +189,13 @@ def _says_what_it_is(task: Task, config: BaseModel) -> None:
             raise AssertionError(f"describe gives {value!r} for {name}; expected a finite number")
 
 
-def _yields_what_it_declares(task: Task, rows: list[Row], not_measured: tuple[str, ...]) -> None:
+def _check_rows(task: Task, rows: list[Row], not_measured: tuple[str, ...]) -> None:
     if not rows:
         raise AssertionError("the training ended without a row")
     for number, row in enumerate(rows, start=1):
-        lacking = [name for name in ("epoch", "step", "seconds") if name not in row]
-        if lacking:
-            raise AssertionError(f"row {number} lacks {', '.join(lacking)}")
+        missing = [name for name in ("epoch", "step", "seconds") if name not in row]
+        if missing:
+            raise AssertionError(f"row {number} lacks {', '.join(missing)}")
         if row["epoch"] != number:
             raise AssertionError(f"row {number} has epoch {row['epoch']!r}; count epochs from 1")
         for name, value in row.items():
@@ -208,24 +217,24 @@ def _yields_what_it_declares(task: Task, rows: list[Row], not_measured: tuple[st
         raise AssertionError(f"the last row lacks {first}, which is the default of claims")
 
 
-def _through_a_checkpoint(state: dict[str, Any]) -> dict[str, Any]:
+def _checkpointed(state: dict[str, Any]) -> dict[str, Any]:
     try:
         return checkpoint.unpack(checkpoint.pack(state))
     except Exception as error:
-        culprit = next(_strange(state, "state_dict()"), f"{type(error).__name__}: {error}")
+        culprit = next(_unserializable(state, "state_dict()"), f"{type(error).__name__}: {error}")
         raise AssertionError(
             f"the state cannot be loaded from a checkpoint with weights_only: {culprit};"
             " use dicts, lists, tensors, numbers, strings, None"
         ) from error
 
 
-def _strange(value: Any, path: str) -> Iterator[str]:
+def _unserializable(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _strange(item, f"{path}[{key!r}]")
+            yield from _unserializable(item, f"{path}[{key!r}]")
     elif isinstance(value, list | tuple):
         for place, item in enumerate(value):
-            yield from _strange(item, f"{path}[{place}]")
+            yield from _unserializable(item, f"{path}[{place}]")
     elif not (value is None or isinstance(value, bool | int | float | str | bytes) or type(value).__module__ == "torch"):
         yield f"{path} is a {type(value).__module__}.{type(value).__qualname__}"
 
@@ -264,7 +273,7 @@ def _bits(rows: list[Row]) -> list[dict[str, Any]]:
     return [{name: encode(value) for name, value in row.items() if name not in COSTS} for row in rows]
 
 
-def _spread(places: range) -> list[int]:
+def _evenly_spaced(places: range) -> list[int]:
     """At most STOPS of `places`, evenly spaced, including the first and the last."""
     if len(places) <= STOPS:
         return list(places)

@@ -13,7 +13,7 @@ from types import FrameType
 
 from harness.errors import InputError
 
-LOOK_S = 0.2  # longest delay until `wait` notices a stop request
+POLL_S = 0.2  # longest delay until `wait` notices a stop request
 DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
@@ -25,22 +25,22 @@ class Stop:
     """
 
     def __init__(self, after_s: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._asked = False
+        self._requested = False
         self._clock = clock
         self._deadline = math.inf if after_s is None else clock() + after_s
 
     def __call__(self) -> bool:
-        return self._asked or self._clock() >= self._deadline
+        return self._requested or self._clock() >= self._deadline
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """Request a stop."""
-        self._asked = True
+        self._requested = True
 
     def wait(self, seconds: float) -> None:
         """Return after `seconds`, or sooner on a stop request."""
         end = time.monotonic() + seconds
         while not self() and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, LOOK_S, max(0.0, self._deadline - self._clock())))
+            time.sleep(min(left, POLL_S, max(0.0, self._deadline - self._clock())))
 
     def on_signals(self) -> None:
         """Stop on SIGINT, SIGTERM, SIGUSR1, SIGUSR2: batch systems warn with any of them."""
@@ -52,14 +52,14 @@ class Stop:
         threading.Thread(target=self._await_end_of_input, name="parent", daemon=True).start()
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self._asked:
+        if number == signal.SIGINT and self._requested:
             raise KeyboardInterrupt
-        self._asked = True
+        self._requested = True
 
     def _await_end_of_input(self) -> None:
         while os.read(0, 4096):
             pass
-        self._asked = True
+        self._requested = True
 
 
 def duration(text: str) -> float:

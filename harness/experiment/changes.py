@@ -10,7 +10,7 @@ from harness.common.nested import config_difference
 from harness.errors import PlanChanged
 from harness.experiment import plan as plans
 from harness.experiment import study as studies
-from harness.experiment.plan import Asked, Plan, PlannedRun, Registration
+from harness.experiment.plan import Plan, PlanBase, PlannedRun, Registration
 from harness.experiment.study import Study
 from harness.tasks.protocol import location_paths
 
@@ -18,26 +18,26 @@ from harness.tasks.protocol import location_paths
 FIXED = ("data", "seeds", "objectives", "constraints", "sampler", "pruner", "prune_after")
 
 
-def reconcile(stored: Plan, asked: Plan) -> Plan:
+def reconcile(stored: Plan, requested: Plan) -> Plan:
     """The stored plan, extended if more seeds are requested.
 
     Changed variants, configuration, data or accelerator raise PlanChanged with the differences. The registration (claims, looks,
     margin, alpha, baseline) stays; `amended` is the current one of the file, if it differs. Runs beyond the registered last look
     have look None.
     """
-    if lines := _plan_differences(stored, asked):
-        raise _changed(f"{asked.name} differs from the plan of {_day(stored)}:", lines, "experiment", "plan")
+    if lines := _plan_differences(stored, requested):
+        raise _changed(f"{requested.name} differs from the plan of {_day(stored)}:", lines, "experiment", "plan")
     known = {run.id for run in stored.runs}
-    extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in asked.runs if run.id not in known]
+    extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in requested.runs if run.id not in known]
     # The next stage has its own registration.
     taken = ("question", "source", "variants", "file", "program", "folder", "selection", "chosen")
-    current = {name: getattr(asked, name) for name in taken}
+    current = {name: getattr(requested, name) for name in taken}
     # Factors that were added to the file later may be used in claims; equal labels have equal levels.
     design = {
-        "factors": {**asked.factors, **stored.factors},
-        "levels": {label: {**asked.levels[label], **own} for label, own in stored.levels.items()},
+        "factors": {**requested.factors, **stored.factors},
+        "levels": {label: {**requested.levels[label], **own} for label, own in stored.levels.items()},
     }
-    now = registration(asked)
+    now = registration(requested)
     amended = None if now.claims_digest == stored.claims_digest else now
     return Plan.model_validate({**dict(stored), **current, **design, "runs": (*stored.runs, *extra), "amended": amended})
 
@@ -47,11 +47,11 @@ def registration(plan: Plan) -> Registration:
     return Registration(**{name: getattr(plan, name) for name in Registration.model_fields})
 
 
-def reconcile_study(stored: Study, asked: Study) -> Study:
+def reconcile_study(stored: Study, requested: Study) -> Study:
     """The stored study with the new target and texts. Changes that affect trials raise PlanChanged with the differences."""
-    if lines := _study_differences(stored, asked):
-        raise _changed(f"{asked.name} differs from the search started on {_day(stored)}:", lines, "search", "study")
-    return Study.model_validate({**dict(asked), "created": stored.created, "first": stored.first})
+    if lines := _study_differences(stored, requested):
+        raise _changed(f"{requested.name} differs from the search started on {_day(stored)}:", lines, "search", "study")
+    return Study.model_validate({**dict(requested), "created": stored.created, "first": stored.first})
 
 
 def _changed(how: str, lines: list[str], what: str, archived: str) -> PlanChanged:
@@ -62,57 +62,57 @@ def _changed(how: str, lines: list[str], what: str, archived: str) -> PlanChange
     )
 
 
-def _day(stored: Asked) -> str:
+def _day(stored: PlanBase) -> str:
     return stored.created[:10] or "an earlier day"
 
 
-def _shared_differences(stored: Asked, asked: Asked) -> list[str]:
+def _shared_differences(stored: PlanBase, requested: PlanBase) -> list[str]:
     """Differences of what plans and studies share: task, program, accelerator."""
     lines = [
         f"{name}: {old} -> {new}"
         for name, old, new in (
-            ("task", f"{stored.task} {stored.task_version}", f"{asked.task} {asked.task_version}"),
-            ("accelerator", stored.accelerator, asked.accelerator),
+            ("task", f"{stored.task} {stored.task_version}", f"{requested.task} {requested.task_version}"),
+            ("accelerator", stored.accelerator, requested.accelerator),
         )
         if old != new
     ]
-    if stored.program is not None and asked.program is not None:
-        lines += _config_differences("task.", stored.program.definition, asked.program.definition)
+    if stored.program is not None and requested.program is not None:
+        lines += _config_differences("task.", stored.program.definition, requested.program.definition)
     return lines
 
 
 def _config_differences(
-    above: str, stored: Mapping[str, Any], asked: Mapping[str, Any], apart_from: frozenset[str] = frozenset()
+    above: str, stored: Mapping[str, Any], requested: Mapping[str, Any], apart_from: frozenset[str] = frozenset()
 ) -> list[str]:
-    changed = config_difference(stored, asked)
+    changed = config_difference(stored, requested)
     return [
         f"{above}{path}: {json.dumps(old)} -> {json.dumps(new)}" for path, (old, new) in changed.items() if path not in apart_from
     ]
 
 
-def _plan_differences(stored: Plan, asked: Plan) -> list[str]:
-    lines = _shared_differences(stored, asked)
-    lines += [f"variant {label!r} was removed" for label in stored.variants if label not in asked.variants]
-    lines += [f"variant {label!r} was added" for label in asked.variants if label not in stored.variants]
+def _plan_differences(stored: Plan, requested: Plan) -> list[str]:
+    lines = _shared_differences(stored, requested)
+    lines += [f"variant {label!r} was removed" for label in stored.variants if label not in requested.variants]
+    lines += [f"variant {label!r} was added" for label in requested.variants if label not in stored.variants]
     first_ids = {run.variant: run.id for run in stored.runs if run.seed < stored.after(1)}
-    locations = location_paths(plans.task_of(asked).Config)
-    for run in asked.runs:
+    locations = location_paths(plans.task_of(requested).Config)
+    for run in requested.runs:
         label = run.variant
-        if run.seed >= asked.after(1) or first_ids.get(label, run.id) == run.id:
+        if run.seed >= requested.after(1) or first_ids.get(label, run.id) == run.id:
             continue
-        lines += _config_differences(f"variant {label!r}: ", stored.variants[label], asked.variants[label], locations)
-        if stored.data[label] != asked.data[label]:
-            lines.append(f"variant {label!r}: data: {stored.data[label]} -> {asked.data[label]}")
+        lines += _config_differences(f"variant {label!r}: ", stored.variants[label], requested.variants[label], locations)
+        if stored.data[label] != requested.data[label]:
+            lines.append(f"variant {label!r}: data: {stored.data[label]} -> {requested.data[label]}")
     # A change of the id that no value shows, such as one of the version.
-    changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in asked.runs if run.seed < asked.after(1))
+    changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in requested.runs if run.seed < requested.after(1))
     return lines or (["the run ids changed"] if changed_ids else [])
 
 
-def _study_differences(stored: Study, asked: Study) -> list[str]:
-    old, new = stored.model_dump(mode="json"), asked.model_dump(mode="json")
-    lines = _shared_differences(stored, asked)
+def _study_differences(stored: Study, requested: Study) -> list[str]:
+    old, new = stored.model_dump(mode="json"), requested.model_dump(mode="json")
+    lines = _shared_differences(stored, requested)
     lines += [f"{name}: {json.dumps(old[name])} -> {json.dumps(new[name])}" for name in FIXED if old[name] != new[name]]
-    lines += _config_differences("config.", stored.base, asked.base, location_paths(studies.task_of(asked).Config))
+    lines += _config_differences("config.", stored.base, requested.base, location_paths(studies.task_of(requested).Config))
     before = {one["name"]: one for one in old["space"]}
     after = {one["name"]: one for one in new["space"]}
     for name in dict.fromkeys([*before, *after]):

@@ -79,7 +79,7 @@ def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Compose
         fields = {key: entry for key, entry in fields.items() if key not in node.entries}
         fields.update({key: entry for key, entry in own.items() if key != "config"})
         if "search" in own and "search" in before:  # a rehearsal searches the same space with fewer trials
-            fields["search"] = _laid_over(before["search"], own["search"])
+            fields["search"] = _merged(before["search"], own["search"])
     layers = [config for node in (*chain, *chosen) if (config := node.get("config")) and config.entries]
     overrides = _overrides(settings, problems)
     return Composed(child, fields, tuple(layers), overrides, tuple(names), tuple(problems))
@@ -96,7 +96,7 @@ def _without(node: Node, keys: Sequence[str]) -> Node:
     return Node({key: entry for key, entry in node.entries.items() if key not in keys}, node.at, node.path)
 
 
-def _laid_over(below: Entry, above: Entry) -> Entry:
+def _merged(below: Entry, above: Entry) -> Entry:
     """`below` updated with the entries of `above`."""
     return Entry(above.key_at, Node({**below.node.entries, **above.node.entries}, above.node.at, below.node.path))
 

@@ -59,7 +59,7 @@ class Registration(BaseModel):
     claims_digest: str
 
 
-class Asked(BaseModel):
+class PlanBase(BaseModel):
     """The fields that plans and studies share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -91,8 +91,8 @@ class Asked(BaseModel):
         return self.profile is not None or bool(self.overrides)
 
 
-def asked(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
-    """The fields of `Asked` for an experiment."""
+def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
+    """The fields of `PlanBase` for an experiment."""
     same = ("name", "profile", "overrides", "question", "source", "program", "folder", "margin", "alpha")
     return {
         **{field: getattr(experiment, field) for field in same},
@@ -116,7 +116,7 @@ def _stage_by_name(values: dict[str, Any]) -> Stage:
     return next((stage for stage in others if values.get("name", "").endswith(f".{stage}")), "evidence")
 
 
-class Plan(Asked):
+class Plan(PlanBase):
     """The frozen list of all runs up to the last look: what results/plans/<name>.json holds."""
 
     stage: Stage = Field(default_factory=_stage_by_name)
@@ -250,7 +250,7 @@ def _outline(
         "baseline": experiment.baseline,
     }
     return Plan(
-        **asked(experiment, accelerator, created),
+        **shared_fields(experiment, accelerator, created),
         baseline=experiment.baseline,
         looks=experiment.looks,
         variants={label: config.model_dump(mode="json") for label, config in configs.items()},

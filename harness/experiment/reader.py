@@ -44,7 +44,7 @@ class Reader:
         space = ConfigTree(task.Config)
         tree, base = self._base(space)
         drafts, factors = draft_variants(self.composed, space, tree, base, self.problems)
-        self._settings_are_free(drafts)
+        self._check_overrides(drafts)
         variants = self._variants(space, tree, drafts)
         search, tuning = self._search(space, tree, task), self._tuning(space, tree, drafts, task)
         labels = [draft.label for draft in drafts]
@@ -69,7 +69,7 @@ class Reader:
             path=self.path,
             stem=self.path.stem,
             profile=profile,
-            overrides=_identifying(self.composed.overrides, task),
+            overrides=_rehearsal_overrides(self.composed.overrides, task),
             question=question,
             source=self._text("source"),
             task_name=task_name,
@@ -143,7 +143,7 @@ class Reader:
         self.problems.extend(problems)
         return tree, base
 
-    def _settings_are_free(self, drafts: Sequence[designs.Draft]) -> None:
+    def _check_overrides(self, drafts: Sequence[designs.Draft]) -> None:
         taken = [key for draft in drafts for key, _ in draft.changes]
         tune = self.composed.fields.get("tune")
         space = tune.node.get("space") if tune else None
@@ -247,7 +247,7 @@ class Reader:
         return float(value) if isinstance(value, int | float) else None
 
 
-def _identifying(overrides: Sequence[Override], task: Task) -> tuple[str, ...]:
+def _rehearsal_overrides(overrides: Sequence[Override], task: Task) -> tuple[str, ...]:
     """The overrides that make the plan a rehearsal: all except locations."""
     locations = location_paths(task.Config)
     kept = [override for override in overrides if override.path not in locations]

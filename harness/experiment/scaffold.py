@@ -14,14 +14,14 @@ from harness.experiment.claims import level_label
 from harness.tasks.command import template
 from harness.tasks.command.model import Scalar
 
-LESS_IS_BETTER = re.compile(
+LOWER_IS_BETTER = re.compile(
     r"loss|error|err$|perplexity|ppl|mse|mae|rmse|nll|distance|regret|seconds|time|latency|fid$", re.IGNORECASE
 )
-MORE_IS_BETTER = re.compile(r"acc|f1|auc|score|reward|return|bleu|rouge|precision|recall|r2|iou|map$|ssim|psnr", re.IGNORECASE)
+HIGHER_IS_BETTER = re.compile(r"acc|f1|auc|score|reward|return|bleu|rouge|precision|recall|r2|iou|map$|ssim|psnr", re.IGNORECASE)
 SPLITS = {"val": "validation", "test": "test", "train": "train"}  # prefix of a metric's name -> split
 NUMBER = r"[-+.\w]+"
 PLAIN = re.compile(r"[A-Za-z][\w./-]*")
-WORDS_OF_YAML = ("true", "false", "null")
+YAML_KEYWORDS = ("true", "false", "null")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def read_metric(text: str) -> MetricDraft:
     name, _, rest = head.strip().partition(":")
     goal, _, unit = rest.partition(":")
     if not goal:
-        guesses = [word for word, known in (("minimize", LESS_IS_BETTER), ("maximize", MORE_IS_BETTER)) if known.search(name)]
+        guesses = [word for word, known in (("minimize", LOWER_IS_BETTER), ("maximize", HIGHER_IS_BETTER)) if known.search(name)]
         if len(guesses) != 1:
             raise InputError(f"--metric {text!r}: unknown goal; use {name}:minimize or {name}:maximize")
         goal = guesses[0]
@@ -188,7 +188,7 @@ def _scalar(value: Scalar) -> str:
 
 def _text(value: str) -> str:
     """A YAML scalar, quoted if necessary."""
-    return value if PLAIN.fullmatch(value) and value.lower() not in WORDS_OF_YAML else _quoted(value)
+    return value if PLAIN.fullmatch(value) and value.lower() not in YAML_KEYWORDS else _quoted(value)
 
 
 def _quoted(value: str) -> str:

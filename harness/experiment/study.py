@@ -10,13 +10,13 @@ from pydantic import BaseModel
 from harness.errors import InputError
 from harness.experiment import Experiment
 from harness.experiment.file import Confirm, Limit
-from harness.experiment.plan import TUNING_SEED, Asked, asked, task_from
+from harness.experiment.plan import TUNING_SEED, PlanBase, shared_fields, task_from
 from harness.experiment.run_id import Spec, run_id
 from harness.experiment.space import Parameter, Values, active, changes, configure
 from harness.tasks.protocol import Accelerator, Task, identity, parse_config
 
 
-class Study(Asked):
+class Study(PlanBase):
     """A planned search."""
 
     base: Mapping[str, Any]  # the full configuration that trials change
@@ -60,7 +60,7 @@ def make_study(experiment: Experiment, accelerator: Accelerator = "cpu", trials:
     (base,) = (task.resolve(variant.config, accelerator) for variant in experiment.variants)
     same = ("space", "objectives", "constraints", "sampler", "pruner", "prune_after", "seeds", "budget_s", "first", "confirm")
     return Study(
-        **asked(experiment, accelerator, created),
+        **shared_fields(experiment, accelerator, created),
         **{field: getattr(search, field) for field in same},
         base=base.model_dump(mode="json"),
         data=task.fingerprint(base),

@@ -56,20 +56,20 @@ def read_tuning(
         return None, []  # reported with the file's structure
     problems = _paths(space, tree, base_tree, drafts)
     problems.extend(check_held_out(tune, tree, base_tree, "tuning"))
-    problems.extend(_differently_held_out(tree, base_tree, drafts))
+    problems.extend(_check_equal_held_out(tree, base_tree, drafts))
     metrics = result_metrics(task)
     metric = section.metric or selection_metric(task)
     if metric is None:
         problems.append(Problem(tune.at, tune.path, "metric missing, and the task has no validation metric; add metric:"))
     elif section.metric is not None:
-        problems.extend(check_seen(metric, metrics, tune.entries["metric"].node))
+        problems.extend(check_selectable(metric, metrics, tune.entries["metric"].node))
     count = len(drafts) * math.prod(len(values) for values in section.space.values())
     if count > MAX_CANDIDATES:
         message = f"{count:,} settings over all variants; use at most {MAX_CANDIDATES:,}"
         problems.append(Problem(space.at, space.path, message))
     if problems or metric is None:
         return None, problems
-    candidates = [found for draft in drafts for found in _of_one(draft, space, tree, base_tree, problems)]
+    candidates = [found for draft in drafts for found in _candidates(draft, space, tree, base_tree, problems)]
     if problems:
         return None, problems
     return Tuning(metric, metrics[metric].goal, section.seeds, section.space, tuple(candidates)), []
@@ -84,7 +84,7 @@ def check_held_out(section: Node, tree: ConfigTree, base_tree: Node, what: str) 
     return []
 
 
-def check_same_held_out(paths: Sequence[str], known: Sequence[str], entry: Entry) -> list[Problem]:
+def check_held_out_unchanged(paths: Sequence[str], known: Sequence[str], entry: Entry) -> list[Problem]:
     """A problem if a parameter sets the number of held-out images: compared trials must use the same images."""
     if HELD_OUT not in known or overlapping(HELD_OUT, paths) is None:
         return []
@@ -92,7 +92,7 @@ def check_same_held_out(paths: Sequence[str], known: Sequence[str], entry: Entry
     return [Problem(entry.key_at, entry.node.path, message)]
 
 
-def check_seen(name: str, metrics: Mapping[str, Metric], at: Node) -> list[Problem]:
+def check_selectable(name: str, metrics: Mapping[str, Metric], at: Node) -> list[Problem]:
     """Problems of a metric that chooses settings: it does not exist, or is not measured on the validation split."""
     allowed = [other for other, metric in metrics.items() if metric.split in ("validation", None)]
     if name not in metrics:
@@ -109,7 +109,7 @@ def overlapping(path: str, others: Sequence[str]) -> str | None:
     return next((other for other in others if f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")), None)
 
 
-def _differently_held_out(tree: ConfigTree, base_tree: Node, drafts: Sequence[Draft]) -> list[Problem]:
+def _check_equal_held_out(tree: ConfigTree, base_tree: Node, drafts: Sequence[Draft]) -> list[Problem]:
     """Problems of variants that hold out another number of images than the base: their metrics would not be comparable."""
     problems = []
     own = _held_out(tree, base_tree)
@@ -135,7 +135,7 @@ def _paths(space: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draf
         if path not in known:
             problems.append(Problem(entry.key_at, entry.node.path, f"unknown configuration path; {suggestion(path, known)}"))
             continue
-        problems.extend(check_same_held_out([path], known, entry))
+        problems.extend(check_held_out_unchanged([path], known, entry))
         if rival := overlapping(path, taken):
             message = f"the variants set {rival} themselves; allowed: a path that they leave alone"
             problems.append(Problem(entry.key_at, entry.node.path, message))
@@ -150,7 +150,7 @@ def _paths(space: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draf
     return problems
 
 
-def _of_one(draft: Draft, space: Node, tree: ConfigTree, base_tree: Node, problems: list[Problem]) -> list[Candidate]:
+def _candidates(draft: Draft, space: Node, tree: ConfigTree, base_tree: Node, problems: list[Problem]) -> list[Candidate]:
     """One variant under every combination of values, the last path fastest."""
     names = short_names(list(space.entries))
     lists = [entry.node.value if isinstance(entry.node.value, tuple) else () for entry in space.entries.values()]

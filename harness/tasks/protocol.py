@@ -188,10 +188,10 @@ class Task(Protocol):
         return None
 
 
-MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")  # required of every task
+REQUIRED_MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")  # required of every task
 
 
-def with_defaults(found: Any, base: type) -> Any:
+def with_optional_members(found: Any, base: type) -> Any:
     """`found`, a task or training, with missing optional members added to its class, which need not derive from `base`."""
     for name, default in vars(base).items():
         optional = not name.startswith("_") and not getattr(default, "__isabstractmethod__", False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from harness.errors import InputError
-from harness.tasks.protocol import MEMBERS, Task, with_defaults
+from harness.tasks.protocol import REQUIRED_MEMBERS, Task, with_optional_members
 
 TASKS: Mapping[str, str] = {"cifar_resnet": "harness.tasks.cifar_resnet.task:CIFAR_RESNET"}
 
@@ -36,35 +36,35 @@ def find_task(name: str, folder: str | None = None) -> Task:
         raise InputError(
             f"unknown task {name!r}; use {', '.join(TASKS)}, package.module:Object, or a mapping with the command of a program"
         )
-    folder = _kept(name, folder)
-    if folder is not None and (folder, name) in _FOUND:
-        return _FOUND[folder, name]
+    folder = _import_folder(name, folder)
+    if folder is not None and (folder, name) in _LOADED:
+        return _LOADED[folder, name]
     try:
         task = getattr(_module(module_name, folder), attribute)
         task.Config()  # every field has a default
     except Exception as error:  # imports and constructors may raise anything
         raise InputError(f"task {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
-    lacking = [member for member in MEMBERS if not hasattr(task, member)]
-    if lacking:
-        raise InputError(f"invalid task {name!r}: missing {', '.join(lacking)}")
+    missing = [member for member in REQUIRED_MEMBERS if not hasattr(task, member)]
+    if missing:
+        raise InputError(f"invalid task {name!r}: missing {', '.join(missing)}")
     try:
-        found: Task = with_defaults(task, Task)
+        found: Task = with_optional_members(task, Task)
     except TypeError as error:
         raise InputError(f"invalid task {name!r}: {error}; make it an instance of your own class") from error
     if folder is not None:
-        _FOUND[folder, name] = found
+        _LOADED[folder, name] = found
     return found
 
 
 # Tasks of modules beside experiment files, by (folder, name); and their folders, which may contain modules of the same name.
-_FOUND: dict[tuple[str, str], Task] = {}
+_LOADED: dict[tuple[str, str], Task] = {}
 _FOLDERS: list[str] = []
 
 
-def _kept(name: str, folder: str | None) -> str | None:
+def _import_folder(name: str, folder: str | None) -> str | None:
     """The folder to import a module of `folder` from: a folder in $HARNESS_CODE that contains a copy, else `folder`."""
-    kept = [place for place in os.environ.get("HARNESS_CODE", "").split(os.pathsep) if place]
-    return next(filter(None, (module_folder(name, Path(place)) for place in kept)), folder) if folder is not None else None
+    copies = [place for place in os.environ.get("HARNESS_CODE", "").split(os.pathsep) if place]
+    return next(filter(None, (module_folder(name, Path(place)) for place in copies)), folder) if folder is not None else None
 
 
 def _module(name: str, folder: str | None) -> ModuleType:
@@ -72,10 +72,10 @@ def _module(name: str, folder: str | None) -> ModuleType:
     if folder is None:
         return importlib.import_module(name)
     for other in {*_FOLDERS} - {folder}:
-        for known, module in list(sys.modules.items()):
+        for loaded, module in list(sys.modules.items()):
             lies_there = Path(getattr(module, "__file__", None) or "/").is_relative_to(other)
-            if lies_there and module_folder(f"{known}:", Path(folder)) is not None:
-                del sys.modules[known]
+            if lies_there and module_folder(f"{loaded}:", Path(folder)) is not None:
+                del sys.modules[loaded]
     _FOLDERS.append(folder)
     if folder in sys.path:
         sys.path.remove(folder)

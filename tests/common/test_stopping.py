@@ -69,7 +69,7 @@ def test_a_signal_that_arrives_at_any_moment_of_a_wait_is_taken():
 
 def test_a_wait_ends_early_when_another_thread_asks():
     stop = Stop()
-    thread = threading.Timer(0.05, stop.ask)
+    thread = threading.Timer(0.05, stop.request)
     thread.start()
     stop.wait(60.0)
     thread.join()

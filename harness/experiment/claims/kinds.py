@@ -14,7 +14,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Level = str | int | float | bool | None
 
 
-class Written(BaseModel):
+class ClaimInput(BaseModel):
     """The fields that every claim may have beside its kind key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -23,7 +23,7 @@ class Written(BaseModel):
     failed_counts_as: Finite | None = Field(None, description="the metric's value for a failed or diverged run")
 
 
-class Comparison(Written):
+class Comparison(ClaimInput):
     over: Label | None = Field(None, description="default: the baseline")
     margin: float | None = Field(None, gt=0, description="the smallest difference that matters; default: the file's")
 
@@ -34,7 +34,7 @@ def _comparison(kind: str) -> type[Comparison]:
     return create_model(kind.title().replace("_", ""), __base__=Comparison, **variants)
 
 
-class Contrast(Written):
+class Contrast(ClaimInput):
     contrast: Annotated[Mapping[Label, Finite], Field(min_length=2, description="variant -> weight; the weights sum to 0")]
     sign: Literal["positive", "negative", "negligible"] = Field(alias="is")
     margin: float | None = Field(None, gt=0)
@@ -47,7 +47,7 @@ class Contrast(Written):
         return value
 
 
-class BestInRange(Written):
+class BestInRange(ClaimInput):
     best_in_range: tuple[Finite, Finite]
     factor: Label | None = None
     margin: float | None = Field(None, ge=0)
@@ -60,12 +60,12 @@ class BestInRange(Written):
         return value
 
 
-class DeclinesBeyond(Written):
+class DeclinesBeyond(ClaimInput):
     declines_beyond: Finite
     factor: Label | None = None
 
 
-class NoProportionalGain(Written):
+class NoProportionalGain(ClaimInput):
     no_proportional_gain: Finite
     factor: Label | None = None
     dose: Label | None = Field(
@@ -73,15 +73,15 @@ class NoProportionalGain(Written):
     )
 
 
-class AtLeast(Written):
+class AtLeast(ClaimInput):
     at_least: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
 
 
-class AtMost(Written):
+class AtMost(ClaimInput):
     at_most: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
 
 
-KINDS: Mapping[str, type[Written]] = {
+KINDS: Mapping[str, type[ClaimInput]] = {
     **{kind: _comparison(kind) for kind in COMPARISONS},
     "best_in_range": BestInRange,
     "declines_beyond": DeclinesBeyond,

@@ -15,7 +15,7 @@ from harness.common.validation import suggestion, validate
 from harness.common.yaml_nodes import Node
 from harness.errors import Problem
 from harness.experiment.claims import kinds
-from harness.experiment.claims.kinds import ALL, KINDS, Level, Written
+from harness.experiment.claims.kinds import ALL, KINDS, ClaimInput, Level
 from harness.experiment.claims.model import (
     Claim,
     Factor,
@@ -43,11 +43,11 @@ def read_claim(node: Node, setting: Setting) -> tuple[Claim | None, list[Problem
             what = f"no kind of claim; {suggestion(other, KINDS)}"
         return None, [Problem(node.at, node.path, what)]
     kind = kinds[0]
-    written, problems = validate(KINDS[kind], node)
-    if written is None:
+    given, problems = validate(KINDS[kind], node)
+    if given is None:
         return None, problems
     reader = _Reader(kind, node, setting)
-    return reader.claim(written), reader.problems
+    return reader.claim(given), reader.problems
 
 
 class _Reader:
@@ -57,39 +57,39 @@ class _Reader:
         self.kind, self.node, self.setting = kind, node, setting
         self.problems: list[Problem] = []
 
-    def claim(self, written: Written) -> Claim | None:
+    def claim(self, given: ClaimInput) -> Claim | None:
         """The claim, or None if there are problems."""
-        metric, where = self._metric(written), self._where(written.where or {})
-        fields = {"kind": self.kind, "metric": metric, "where": where, "failed_counts_as": written.failed_counts_as}
-        fields |= self._own(written, where)
-        if "margin" in type(written).model_fields:
-            fields["margin"] = self._margin(written, metric)
+        metric, where = self._metric(given), self._where(given.where or {})
+        fields = {"kind": self.kind, "metric": metric, "where": where, "failed_counts_as": given.failed_counts_as}
+        fields |= self._own(given, where)
+        if "margin" in type(given).model_fields:
+            fields["margin"] = self._margin(given, metric)
         return None if self.problems else CLAIM.validate_python(fields)
 
-    def _own(self, written: Written, where: Mapping[str, str]) -> dict[str, Any]:
+    def _own(self, given: ClaimInput, where: Mapping[str, str]) -> dict[str, Any]:
         """The fields specific to this kind, except the margin."""
-        match written:
+        match given:
             case kinds.Comparison():
-                variants, over = self._compared(getattr(written, self.kind), written.over, where)
+                variants, over = self._compared(getattr(given, self.kind), given.over, where)
                 return {"variants": variants, "over": over}
             case kinds.Contrast(contrast=weights):
-                self._each_once(weights, where)
-                self._all_known(weights, where)
-                return {"weights": {self._label(label): weight for label, weight in weights.items()}, "sign": written.sign}
+                self._check_distinct(weights, where)
+                self._check_labels(weights, where)
+                return {"weights": {self._label(label): weight for label, weight in weights.items()}, "sign": given.sign}
             case kinds.AtLeast(at_least=bound) | kinds.AtMost(at_most=bound):
-                self._all_known(bound, where)
+                self._check_labels(bound, where)
                 ((label, value),) = bound.items()
                 return {"variant": self._label(label), "value": value}
             case kinds.BestInRange(best_in_range=inside):
-                return {"factor": self._factor(written.factor, where, partial(_range_wrong, inside)), "inside": inside}
+                return {"factor": self._factor(given.factor, where, partial(_range_wrong, inside)), "inside": inside}
             case kinds.DeclinesBeyond(declines_beyond=beyond):
-                return {"factor": self._factor(written.factor, where, partial(_decline_wrong, beyond)), "beyond": beyond}
+                return {"factor": self._factor(given.factor, where, partial(_decline_wrong, beyond)), "beyond": beyond}
             case kinds.NoProportionalGain(no_proportional_gain=beyond, dose=dose):
                 if dose is not None and dose not in self.setting.metrics:
                     self._problem("dose", f"no metric {dose!r}; {suggestion(dose, self.setting.metrics)}")
-                factor = self._factor(written.factor, where, partial(_proportion_wrong, beyond))
+                factor = self._factor(given.factor, where, partial(_proportion_wrong, beyond))
                 return {"factor": factor, "beyond": beyond, "dose": dose}
-        raise AssertionError(written)
+        raise AssertionError(given)
 
     def _problem(self, key: str, message: str, below: str | int | None = None) -> None:
         node = self._child(key, below) if below is not None else self.node.get(key)
@@ -108,7 +108,7 @@ class _Reader:
         """A label with its levels in the order of the design."""
         return label if label in self.setting.levels else level_names(named_levels(label, self.setting.levels)) or label
 
-    def _known(self, label: str, node: Node, where: Mapping[str, str]) -> None:
+    def _check_label(self, label: str, node: Node, where: Mapping[str, str]) -> None:
         levels = self.setting.levels
         if members(label, levels, where):
             return
@@ -123,11 +123,11 @@ class _Reader:
             message = f"no variant {label!r}; {suggestion(label, choices)}"
         self.problems.append(Problem(node.at, node.path, message))
 
-    def _all_known(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
+    def _check_labels(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
         for label in labels:
-            self._known(label, self._child(self.kind, label), where)
+            self._check_label(label, self._child(self.kind, label), where)
 
-    def _each_once(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
+    def _check_distinct(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
         """Two labels in a grid may mean the same variants."""
         meant = [members(label, self.setting.levels, where) or label for label in labels]
         if len(set(meant)) < len(meant):
@@ -138,7 +138,7 @@ class _Reader:
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         levels = self.setting.levels
         if over is not None:
-            self._known(over, self.node.get("over") or self.node, where)
+            self._check_label(over, self.node.get("over") or self.node, where)
             over = self._label(over)
         if subject == ALL:
             slice_ = [label for label in self.setting.labels if within(levels[label], where)]
@@ -150,8 +150,8 @@ class _Reader:
         else:
             labels = (subject,) if isinstance(subject, str) else subject
             for index, label in enumerate(labels):
-                self._known(label, self._child(self.kind, index), where)
-            self._each_once(labels, where)
+                self._check_label(label, self._child(self.kind, index), where)
+            self._check_distinct(labels, where)
             labels = tuple(map(self._label, labels))
         against = tuple(over or self._default_over(label) for label in labels)
         for label, reference in zip(labels, against, strict=True):
@@ -172,14 +172,14 @@ class _Reader:
         baseline = levels.get(next(iter(over.values()), ""), {})
         return level_names({factor: baseline[factor] for factor in named_levels(label, levels) if factor in baseline})
 
-    def _metric(self, written: Written) -> str:
-        metric = written.metric or next(iter(self.setting.metrics))
+    def _metric(self, given: ClaimInput) -> str:
+        metric = given.metric or next(iter(self.setting.metrics))
         if metric not in self.setting.metrics:
             self._problem("metric", f"no metric {metric!r}; {suggestion(metric, self.setting.metrics)}")
         return metric
 
-    def _margin(self, written: Written, metric: str) -> float | None:
-        margin: float | None = getattr(written, "margin", None)
+    def _margin(self, given: ClaimInput, metric: str) -> float | None:
+        margin: float | None = getattr(given, "margin", None)
         if margin is None and metric == next(iter(self.setting.metrics)):
             margin = self.setting.margin
         if margin is None:

@@ -55,12 +55,12 @@ def main() -> None:
         elif deadline is not None and time.monotonic() >= deadline:
             break
     lingering_s = LINGER_S if deadline is None else max(0.0, deadline - time.monotonic())
-    left_behind = end_rest(process, lingering_s, wait_for_them=deadline is None)
+    left_behind = end_remaining(process, lingering_s, ended_by_itself=deadline is None)
     shutil.rmtree(scratch, ignore_errors=True)
     os.write(status, f"ended {process.returncode} {left_behind}\n".encode())
 
 
-def end_rest(process: "subprocess.Popen[bytes]", seconds: float, wait_for_them: bool) -> int:
+def end_remaining(process: "subprocess.Popen[bytes]", seconds: float, ended_by_itself: bool) -> int:
     """Wait up to `seconds` for remaining processes, then kill them; the number killed after the program ended by itself."""
     until = time.monotonic() + seconds
     while (children() or process.poll() is None) and time.monotonic() < until:
@@ -81,7 +81,7 @@ def end_rest(process: "subprocess.Popen[bytes]", seconds: float, wait_for_them: 
                 continue  # just ended, or of another user
             killed += 1
         time.sleep(0.005)
-    return killed if wait_for_them else 0
+    return killed if ended_by_itself else 0
 
 
 def reap(process: "subprocess.Popen[bytes]") -> None:

@@ -21,7 +21,7 @@ from harness.tasks.protocol import cache_folder
 CHUNK = 1 << 20
 SETTLED_S = 2.0  # files changed more recently may change again within the time resolution of the file system
 PART = re.compile(r"(.+?) ([0-9a-f]{16})(?:, |$)")  # an input in a fingerprint: name and digest
-NOTHING = "no inputs"  # the fingerprint of a program without any
+NO_INPUTS = "no inputs"  # the fingerprint of a program without any
 
 
 def fingerprint(program: Program, values: Mapping[str, Scalar]) -> str:
@@ -33,7 +33,7 @@ def fingerprint(program: Program, values: Mapping[str, Scalar]) -> str:
     directory = Path(program.directory)
     if not directory.is_dir():
         raise DataError(f"task.directory: folder not found: {directory}; use a folder, relative to the experiment file")
-    return ", ".join(f"{name} {_content(directory, name)}" for name in _names(program, directory, values)) or NOTHING
+    return ", ".join(f"{name} {_content(directory, name)}" for name in _names(program, directory, values)) or NO_INPUTS
 
 
 def changed(program: Program, planned: Sequence[str], found: str) -> list[str]:

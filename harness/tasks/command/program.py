@@ -47,8 +47,8 @@ class RunningProgram:
         self._metrics = (self._scratch / METRICS).open("w+b")
         self._output, writing = os.pipe()
         self._output_closed = False
-        self._status, telling = os.pipe()
-        guard = [sys.executable, "-I", "-S", str(GUARD), str(grace_s), str(telling), str(self._scratch)]
+        self._status, status_writing = os.pipe()
+        guard = [sys.executable, "-I", "-S", str(GUARD), str(grace_s), str(status_writing), str(self._scratch)]
         try:
             self._guard = subprocess.Popen(
                 [*guard, *arguments],
@@ -57,15 +57,15 @@ class RunningProgram:
                 stdin=subprocess.PIPE,
                 stdout=writing,
                 stderr=writing,
-                pass_fds=(telling,),
+                pass_fds=(status_writing,),
                 start_new_session=True,
             )
         except OSError as error:
-            self._forget()
+            self._release()
             raise TrainingFailed("exit", f"{arguments[0]} could not be started: {error.strerror or error}") from error
         finally:
             os.close(writing)
-            os.close(telling)
+            os.close(status_writing)
 
     def read(self, wait_s: float) -> bytes | None:
         """New output; empty if there is none within `wait_s`, None if the program has ended and all output was read.
@@ -87,9 +87,9 @@ class RunningProgram:
         return self._metrics.read()
 
     def wait(self, wait_s: float) -> Exit:
-        """How it ended, after `read` has returned None. Raises TrainingFailed if it could not be started, or the guard was killed."""
+        """The exit, after `read` has returned None. Raises TrainingFailed if it could not be started or the guard was killed."""
         if self.exit is None:
-            words = self._told(wait_s).split()
+            words = self._read_status(wait_s).split()
             if words[:1] == ["error"]:
                 raise TrainingFailed("exit", f"the program could not be started: {os.strerror(int(words[1]))}")
             if words[:1] != ["ended"]:
@@ -117,13 +117,13 @@ class RunningProgram:
                 with suppress(ProcessLookupError):
                     os.kill(self._guard.pid, signal.SIGKILL)
                 self._guard.wait()
-            self._forget()
+            self._release()
 
-    def _told(self, wait_s: float) -> str:
+    def _read_status(self, wait_s: float) -> str:
         ready, _, _ = select.select([self._status], [], [], wait_s)
         return os.read(self._status, 100).decode() if ready else ""
 
-    def _forget(self) -> None:
+    def _release(self) -> None:
         for descriptor in (self._output, self._status):
             with suppress(OSError):  # already closed
                 os.close(descriptor)

@@ -13,11 +13,11 @@ from harness.common.yaml_nodes import Node, plain
 from harness.errors import Problem
 from harness.tasks.command import knobs, template
 from harness.tasks.command.model import Program
-from harness.tasks.command.rows import OWN
+from harness.tasks.command.rows import RESERVED_KEYS
 from harness.tasks.protocol import RESULT_METRICS
 
 METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
-TAKEN = OWN | set(RESULT_METRICS)
+RESERVED_METRICS = RESERVED_KEYS | set(RESULT_METRICS)
 
 
 def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
@@ -29,7 +29,7 @@ def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
         program = Program.model_validate(plain(node))
     except ValidationError:
         return None, []
-    problems = [*_names(node, program), *_lines(node, program), *_going_on(node, program)]
+    problems = [*_names(node, program), *_lines(node, program), *_resume_problems(node, program)]
     problems += [*_limits(node, program), *_others(node, program)]
     if problems:
         return None, problems
@@ -44,7 +44,7 @@ def _names(node: Node, program: Program) -> Iterator[Problem]:
     for name in program.metrics:
         if not METRIC.fullmatch(name):
             yield _at(node, "metrics", name, f"invalid metric name {name!r}; use letters, digits and _, a letter first", key=True)
-        elif name in TAKEN or name.endswith("_fluctuation"):
+        elif name in RESERVED_METRICS or name.endswith("_fluctuation"):
             yield _at(node, "metrics", name, f"{name!r} is reserved for the harness; use another name", key=True)
 
 
@@ -63,7 +63,7 @@ def _lines(node: Node, program: Program) -> Iterator[Problem]:
             yield _at(node, key, None, "is empty; expected a program and its arguments, such as python train.py --seed={seed}")
         for name in dict.fromkeys(template.placeholders(line)):
             if name not in known:
-                message = f"unknown placeholder {{{name}}}; {suggestion(name, known)} (for the literal text {{{name}}} write {{{{{name}}}}})"
+                message = f"unknown placeholder {{{name}}}; {suggestion(name, known)} (literal text: {{{{{name}}}}})"
                 yield _at(node, key, None, message)
         if any("{knobs}" in word and word != template.ALL_KNOBS for word in words):
             yield _at(node, key, None, "{knobs} is part of a word; use {knobs} on its own, or single knobs as {name}")
@@ -74,7 +74,7 @@ def _lines(node: Node, program: Program) -> Iterator[Problem]:
             yield _at(node, "knobs", name, message, key=True)
 
 
-def _going_on(node: Node, program: Program) -> Iterator[Problem]:
+def _resume_problems(node: Node, program: Program) -> Iterator[Problem]:
     if program.checkpoint is not None and program.resume is None:
         message = "has no effect without resume; add resume: the arguments to resume with"
         yield _at(node, "checkpoint", None, message)

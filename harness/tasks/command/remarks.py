@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from harness.tasks.command.inputs import NOTHING
+from harness.tasks.command.inputs import NO_INPUTS
 from harness.tasks.command.model import Program
 
 NUMBERS = ("1", "0.5", "0.1234", "12.345678")
@@ -14,7 +14,7 @@ SPECIAL = ("nan", "9.8e-05")  # as programs print diverged and small values
 
 def remarks(program: Program, data: Iterable[str]) -> Iterator[str]:
     """Sentences; `data` are the planned fingerprints."""
-    if set(data) == {NOTHING}:
+    if set(data) == {NO_INPUTS}:
         yield "run ids do not depend on any file of the program: name inputs, or old results are reused after the program changed"
     for name, measure in program.metrics.items():
         if measure.pattern is not None and (unmatched := not_matched(measure.pattern)):

@@ -1,7 +1,7 @@
 """A program's output and JSON lines -> rows of metrics.
 
-A row is complete when it has every metric, a metric is repeated, the step changes, or the program ends. The last row takes missing
-metrics from earlier rows, so that a result has the last value of every metric.
+A row is complete when it has every metric, a metric is repeated, the step changes, or the program ends. The last row takes
+missing metrics from earlier rows, so that a result has the last value of every metric.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.tasks.protocol import Number, TrainingFailed
 LONGEST_LINE = 1 << 16  # bytes of a line that are read
 LINE_END = re.compile(rb"[\r\n]")  # progress bars end with a carriage return
 # Keys of rows, results and plans: ignored in JSON lines, not allowed as names of metrics.
-OWN = frozenset(
+RESERVED_KEYS = frozenset(
     {"epoch", "step", "seconds"}
     | {"schema", "state", "reason", "error", "traceback_digest", "ended", "checksums"}
     | {"id", "variant", "seed", "look", "task"}
@@ -107,7 +107,7 @@ class Rows:
         }
         if self._row and (self._is_another(step) or any(name in self._row for name in found)):
             self._close()
-        others = {name: value for name, value in values.items() if name not in self.metrics and name not in OWN}
+        others = {name: value for name, value in values.items() if name not in self.metrics and name not in RESERVED_KEYS}
         self._extra |= {name: value for name, value in others.items() if type(value) in (int, float) and abs(value) < 1e300}
         for name, value in found.items():
             self._add(name, value, step)

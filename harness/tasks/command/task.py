@@ -65,7 +65,7 @@ class CommandTask(Task):
         return training
 
     def start_in(self, config: Knobs, seed: int, device: str, folder: Path) -> CommandTraining:
-        """A run with its folder. Raises DataError if inputs are missing or have changed, DeviceError if the program is not found."""
+        """A run with its folder. Raises DataError if inputs are missing or changed, DeviceError if the program is not found."""
         if changed := inputs.changed(self.definition, self.planned, self.fingerprint(config)):
             raise DataError(f"the inputs have changed since the plan was made: {', '.join(changed)}; {CHANGED_ADVICE}")
         folder = folder.absolute()

@@ -122,7 +122,7 @@ def test_plateau_watches_validation_or_else_the_train_loss(validation: bool):
     training = run(chosen, data_set(validation=validation))
     row = training.advance(never)
     assert row is not None
-    assert training.watched == schedule.Watch(best=row["validation_loss" if validation else "train_loss"])
+    assert training.watched == schedule.PlateauState(best=row["validation_loss" if validation else "train_loss"])
 
 
 def test_predictions_are_the_last_epochs_test_probabilities():
