@@ -229,7 +229,7 @@ def test_the_dry_run_shows_the_search_and_starts_nothing(toys: Path, capsys: pyt
 def test_a_base_outside_of_the_space_is_told(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     toys.write_text(toys.read_text().replace("[-3, 3]", "[1, 3]"))
     assert sweep("toys.yaml", "--dry-run") == 0
-    assert "first       the base lies outside of the space: only the confirmation runs it" in capsys.readouterr().out
+    assert "first       the base lies outside the space: only the confirmation runs it" in capsys.readouterr().out
 
 
 def test_run_and_sweep_point_at_each_other(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,7 +261,7 @@ def test_a_changed_space_is_refused_with_the_difference(unconfirmed: Path, capsy
         (("--storage", "mysql://host/db"), "--storage: 'mysql' is no storage for trials; allowed: journal, postgresql://"),
         (("--storage", "sqlite:////no/such/folder/x.db"), "--storage: sqlite:////no/such/folder/x.db cannot be used"),
         (("--retry", "pruned"), "--retry: 'pruned'"),
-        (("--idle", "soon"), "--idle: 'soon' is no duration"),
+        (("--idle", "soon"), "--idle: invalid duration 'soon'"),
         (("--keep", "all"), "--keep: 'all'"),
     ],
 )

@@ -96,7 +96,7 @@ def test_what_is_allowed_but_worth_knowing_is_remarked():
         (type("Empty", (), {})(), "the task has no Config, version, metrics, resolve, fingerprint, describe, start"),
         (toy(version=1), "version is 1; allowed: a text"),
         (toy(metrics={}), "metrics is empty"),
-        (toy(Config=dict), "Config is no pydantic model"),
+        (toy(Config=dict), "Config is not a pydantic model"),
         (toy(Config=Loose), "Config takes keys that it does not know"),
         (toy(Config=Changing), "Config can be changed after it was checked"),
         (toy(Config=Needy), "every field needs a default that is valid"),

@@ -173,7 +173,7 @@ def show(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Mapping):
-        return "a mapping"
+        return "{…}" if value else "{}"
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     text = f"[{text[1:-1].rstrip(',')}]" if isinstance(value, tuple) else text
     return text if len(text) <= 60 else f"{text[:57]}..."
@@ -209,7 +209,8 @@ def _problem(details: ErrorDetails, root: Node, value: Any, shape: Shape) -> tup
             return parts, _tag_problem(node, shape.tags(parts) or ("name", {}))
     schema = shape.at(parts, value) or {}
     options = shape.options(schema)
-    what = f"invalid value {show(wrong)}; {_close(wrong, options)}{_expected(options, shape.allowed(schema))}"
+    what = f"{show(wrong)} is out of range" if _is_out_of_range(wrong, options) else f"invalid value {show(wrong)}"
+    what += f"; {_close(wrong, options)}{_expected(options, shape.allowed(schema))}"
     return parts, Problem(node.at, path, what)
 
 
@@ -219,6 +220,12 @@ def _tag_problem(node: Node, tags: tuple[str, Mapping[str, frozenset[str]]]) -> 
     if tag is None:
         return Problem(node.at, join(node.path, key), f"missing; choose from: {', '.join(choices)}")
     return Problem(tag.at, tag.path, f"invalid value {show(plain(tag))}; {suggestion(str(tag.value), choices)}")
+
+
+def _is_out_of_range(value: Any, options: list[Schema]) -> bool:
+    kinds = {option.get("type") for option in options}
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and bool(kinds & {"integer", "number"}) and not ("integer" in kinds and isinstance(value, float))
 
 
 def _expected(options: list[Schema], allowed: str) -> str:

@@ -9,23 +9,23 @@ from harness.common.yaml_nodes import read_text
 from harness.tasks.cifar_resnet.config import Config
 
 CASES = {
-    "model: {stem_width: 3.7}": "1:21: model.stem_width: 3.7 is no whole number; allowed: an integer from 1 to 16384",
-    "model: {stem_width: 3.0}": "1:21: model.stem_width: 3.0 is no whole number; allowed: an integer from 1 to 16384",
-    "model: {stem_width: true}": "1:21: model.stem_width: true is no whole number; allowed: an integer from 1 to 16384",
-    "model: {stem_width: 0}": "1:21: model.stem_width: 0 is out of range; allowed: an integer from 1 to 16384",
-    "model: {activation: off}": "1:21: model.activation: 'off' is no choice; allowed: relu, leaky_relu, gelu, silu, prelu",
-    "model: {activation: rleu}": "1:21: model.activation: 'rleu' is no choice; did you mean relu? allowed: relu, leaky_relu, gelu, silu, prelu",
-    "model: {dropout: -5}": "1:18: model.dropout: -5 is out of range; allowed: a number from 0 and below 1 or a list, each entry a number from 0 and below 1",
-    "model: {depths: [3, x, 3]}": "1:21: model.depths[1]: 'x' is no whole number; allowed: an integer from 1 to 256",
+    "model: {stem_width: 3.7}": "1:21: model.stem_width: invalid value 3.7; expected an integer from 1 to 16384",
+    "model: {stem_width: 3.0}": "1:21: model.stem_width: invalid value 3.0; expected an integer from 1 to 16384",
+    "model: {stem_width: true}": "1:21: model.stem_width: invalid value true; expected an integer from 1 to 16384",
+    "model: {stem_width: 0}": "1:21: model.stem_width: 0 is out of range; expected an integer from 1 to 16384",
+    "model: {activation: off}": "1:21: model.activation: invalid value 'off'; choose from: relu, leaky_relu, gelu, silu, prelu",
+    "model: {activation: rleu}": "1:21: model.activation: invalid value 'rleu'; did you mean relu? choose from: relu, leaky_relu, gelu, silu, prelu",
+    "model: {dropout: -5}": "1:18: model.dropout: -5 is out of range; expected a number from 0 and below 1 or a list, each entry a number from 0 and below 1",
+    "model: {depths: [3, x, 3]}": "1:21: model.depths[1]: invalid value 'x'; expected an integer from 1 to 256",
     "modl: {}": "1:1: modl: unknown key; did you mean model?",
-    "optimizer: {name: sgd, beta1: 1}": "1:24: optimizer.beta1: unknown key; allowed: name, lr, momentum, nesterov, weight_decay, lookahead",
-    "optimizer: {name: adm}": "1:19: optimizer.name: 'adm' is no choice; did you mean adamw?",
-    "optimizer: {lr: 1}": "1:12: optimizer.name: missing; allowed: adamw, sgd",
-    "training: {deterministic: off}": "1:27: training.deterministic: 'off' is neither true nor false; allowed: true or false",
-    "augment: {hue: .nan}": "1:16: augment.hue: nan is out of range; allowed: a number from 0 to 0.5",
-    "augment: {erasing: {scale: [1, 2, 3]}}": "1:28: augment.erasing.scale: [1, 2, 3] does not fit; allowed: a list of 2, each a number above 0",
+    "optimizer: {name: sgd, beta1: 1}": "1:24: optimizer.beta1: unknown key; choose from: name, lr, momentum, nesterov, weight_decay, lookahead",
+    "optimizer: {name: adm}": "1:19: optimizer.name: invalid value 'adm'; did you mean adamw?",
+    "optimizer: {lr: 1}": "1:12: optimizer.name: missing; choose from: adamw, sgd",
+    "training: {deterministic: off}": "1:27: training.deterministic: invalid value 'off'; expected true or false",
+    "augment: {hue: .nan}": "1:16: augment.hue: nan is out of range; expected a number from 0 to 0.5",
+    "augment: {erasing: {scale: [1, 2, 3]}}": "1:28: augment.erasing.scale: invalid value [1, 2, 3]; expected a list of 2, each a number above 0",
     "data: {dataset: image_folder}": "1:7: data: dataset image_folder needs data.root; allowed: a folder or tar with train/<class>/* and test/<class>/*",
-    "data: 7": "1:7: data: 7 does not fit; allowed: a mapping with dataset, root, image_size, validation_size, train_limit",
+    "data: 7": "1:7: data: invalid value 7; expected a mapping with dataset, root, image_size, validation_size, train_limit",
 }
 
 

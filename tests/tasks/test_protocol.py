@@ -125,7 +125,7 @@ def test_a_task_that_no_default_can_be_given_to_is_refused_in_words(tmp_path: Pa
     text = "from types import SimpleNamespace\nTASK = SimpleNamespace(Config=dict, "
     (tmp_path / "no_class.py").write_text(text + ", ".join(f"{name}=None" for name in REQUIRED_MEMBERS[1:]) + ")\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(InputError, match=r"task 'no_class:TASK' is no task: .*; make it an object of a class of its own"):
+    with pytest.raises(InputError, match=r"invalid task 'no_class:TASK': .*; make it an instance of your own class"):
         find_task("no_class:TASK")
 
 

@@ -156,7 +156,7 @@ def test_an_empty_class_is_refused(tmp_path: Path) -> None:
 
 
 def test_missing_data_say_where_they_were_looked_for_and_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere: there is no such folder or file; give a folder.*--set data\.root=PATH"):
+    with pytest.raises(DataError, match=r"nowhere: not found; give a folder.*--set data\.root=PATH"):
         data.facts(folder_config(tmp_path / "nowhere"))
 
 
