@@ -24,7 +24,7 @@ CASES = {
     "training: {deterministic: off}": "1:27: training.deterministic: invalid value 'off'; expected true or false",
     "augment: {hue: .nan}": "1:16: augment.hue: nan is out of range; expected a number from 0 to 0.5",
     "augment: {erasing: {scale: [1, 2, 3]}}": "1:28: augment.erasing.scale: invalid value [1, 2, 3]; expected a list of 2, each a number above 0",
-    "data: {dataset: image_folder}": "1:7: data: dataset image_folder needs data.root; allowed: a folder or tar with train/<class>/* and test/<class>/*",
+    "data: {dataset: image_folder}": "1:7: data: dataset image_folder needs data.root; set it to a folder or tar with train/<class>/* and test/<class>/*",
     "data: 7": "1:7: data: invalid value 7; expected a mapping with dataset, root, image_size, validation_size, train_limit",
 }
 

@@ -63,7 +63,7 @@ def problems(text: str | bytes) -> list[str]:
 def test_repeated_keys_are_all_reported_with_the_first_ones_line() -> None:
     assert problems("a: 1\na: 2\nb: {c: 1, c: 2}\n") == [
         "x.yaml:2:1: a: repeated key, first at line 1; use each key once",
-        "x.yaml:3:11: b.c: repeated key, first at line 3; allowed: each key once",
+        "x.yaml:3:11: b.c: repeated key, first at line 3; use each key once",
     ]
 
 

@@ -77,7 +77,7 @@ def test_another_space_is_another_tuning(store: Store, tmp_path: Path, tuning: P
     with pytest.raises(PlanChanged) as caught:
         again(store, tmp_path, tune={"space": {"steps": [1, 4, 8]}, "seeds": 2})
     assert "variant 'plain, steps=16' was removed" in str(caught.value)
-    assert "variant 'plain, steps=8' is new" in str(caught.value)
+    assert "variant 'plain, steps=8' was added" in str(caught.value)
     assert store.load_plan("tuned.tuning") == tuning
 
 

@@ -130,7 +130,7 @@ def test_a_changed_configuration_is_refused_with_the_difference(tmp_path: Path) 
         reconcile(plan, changed)
     text = str(caught.value)
     assert "x differs from the plan of 2026-01-01" in text
-    assert "variant 'c' is new" in text
+    assert "variant 'c' was added" in text
     assert "variant 'a': model.dropout: 0.2 -> 0.3" in text
     assert "--replan" in text
     with pytest.raises(PlanChanged, match="accelerator: cpu -> cuda"):

@@ -32,7 +32,7 @@ WRONG = {
     f"{{space: {SPACE}, objectives: [score, loss], pruner: median}}": "median supports one objective; for several use none",
     f"{{space: {SPACE}, budget: soon}}": "search.budget: ",
     f"{{space: {SPACE}, trials: 0}}": "search.trials: 0 is out of range",
-    f"{{space: {SPACE}, sampler: cmaes, constraints: {{parameters: {{at_most: 9}}}}}}": "cmaes takes no constraints; "
+    f"{{space: {SPACE}, sampler: cmaes, constraints: {{parameters: {{at_most: 9}}}}}}": "cmaes does not support constraints; "
     "allowed: tpe, which learns from them",
     "{space: {effect: {range: [0, 0.5], step: 0.2}}}": "search.space.effect.range: 0.5 cannot be reached in steps of 0.2 from 0; "
     "use an upper end such as 0.4",

@@ -230,7 +230,7 @@ def test_contrasts_and_thresholds_take_means_too() -> None:
 
 @pytest.mark.parametrize("text", ["improves: schedule=linear", "{at_least: {schedule=linear: 90}}"])
 def test_outside_a_grid_a_label_of_some_factors_is_told_which_variants_there_are(text: str) -> None:
-    words = "'schedule=linear' names some of the factors, which means their mean in a grid only; allowed: "
+    words = "'schedule=linear' names some of the factors, which is possible in a grid only; choose from: "
     assert refused(text, ARMS).endswith(f"{words}'lr=0.1, schedule=linear'")
     assert refused(text, PAIRS).endswith(f"{words}'lr=0.2, schedule=linear'")
 

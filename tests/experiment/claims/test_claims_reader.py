@@ -119,9 +119,9 @@ def test_a_wrong_claim_says_where_and_what_is_allowed(text: str, what: str) -> N
 def test_doses_need_one_factor_of_numbers() -> None:
     assert "needs a factor; use factors:" in problem("declines_beyond: 1", replace(SETTING, factors=()))
     words = replace(SETTING, factors=(Factor("a", {"x": None, "1": 1.0}),))
-    assert "needs a factor of numbers" in problem("declines_beyond: 1", words)
+    assert "needs a numeric factor" in problem("declines_beyond: 1", words)
     two = replace(SETTING, factors=(*SETTING.factors, Factor("b", {"1": 1.0, "2": 2.0})))
-    assert "needs factor:, there are 2; allowed: a, b" in problem("declines_beyond: 1", two)
+    assert "needs factor:, because there are 2; choose from: a, b" in problem("declines_beyond: 1", two)
 
 
 def test_without_the_files_margin_a_claim_states_its_own() -> None:

@@ -139,7 +139,7 @@ def test_without_a_gpu_a_graph_is_done_without_said_once_and_the_bits_stay(capsy
     assert rows(training) == rows(run(Execution()))
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 1
-    assert said[0].startswith("the training step cannot be recorded as a CUDA graph here, and goes on without: ")
+    assert said[0].startswith("the training step cannot be recorded as a CUDA graph here and falls back: ")
     assert training.steps.how == Execution()
 
 
@@ -152,7 +152,7 @@ def test_a_compiler_that_fails_is_done_without_and_the_bits_stay(
     monkeypatch.setattr(execution, "compiled", lambda _: (broken, broken))
     training = run(COMPILED)
     assert rows(training) == rows(run(Execution()))
-    said = "the training step cannot be compiled here, and goes on without: RuntimeError: no C compiler more of it\n"
+    said = "the training step cannot be compiled here and falls back: RuntimeError: no C compiler more of it\n"
     assert capsys.readouterr().out == said
     assert training.steps.how == Execution()
 

@@ -179,7 +179,7 @@ def test_what_a_program_leaves_behind_is_ended(store, tmp_path):
     plan = planned(tmp_path, script, command="{python} train.py")
     (end,) = trained(store, plan)
     assert end.state == "completed"
-    assert "1 processes that the program had left behind were ended" in log_of(store, plan)
+    assert "1 processes that the program left running were killed" in log_of(store, plan)
     assert not alive(int((tmp_path / "child").read_text()))
 
 
@@ -212,7 +212,7 @@ def test_a_flood_of_output_is_kept_up_to_its_limit_and_at_its_end(store, tmp_pat
     log = log_of(store, plan)
     assert end.state == "completed"
     assert len(log) < (1 << 20) + 10_000
-    assert "more than 1 MiB of output: the rest is not kept, but for its end" in log
+    assert "more than 1 MiB of output: the rest is omitted, except its end" in log
     assert log.rstrip().endswith("epoch 1: loss 1.0\ncompleted")
 
 
