@@ -200,7 +200,7 @@ def test_bad_input_is_one_message_and_exit_code_2(toys: Path, capsys: pytest.Cap
         (["--device", "tpu"], "--device: 'tpu'"),
         (["--retry", "all"], "--retry: 'all'"),
         (["--keep", "all"], "--keep: 'all'"),
-        (["--idle", "soon"], "--idle: 'soon' is no duration"),
+        (["--idle", "soon"], "--idle: invalid duration 'soon'"),
         (["--track", "nowhere"], "--track: 'nowhere'"),
         (["--only", "bettr", "--dry-run"], "--only: no variant 'bettr'; did you mean better?"),
         (["--seeds", "1"], "--seeds: 1 is below the 2"),
