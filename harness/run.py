@@ -31,12 +31,12 @@ def plan_experiment(
     false, InputError, DataError, DeviceError.
     """
     from harness.execution.devices import resolve_device
-    from harness.execution.stages import settle
+    from harness.execution.stages import resolve_plan
     from harness.experiment.plan import make_plan
 
     created = datetime.now(UTC).isoformat(timespec="seconds")
     asked = make_plan(experiment, resolve_device(device), seeds, created)
-    return settle(store, asked, replan)
+    return resolve_plan(store, asked, replan)
 
 
 def run_experiment(

@@ -45,19 +45,19 @@ def run_search(
 ) -> SearchOutcome:
     """Search with child workers up to the target, show progress on stderr, then confirm the best trials and write the reports.
 
-    `storage`: see `harness.search.storage.address`. Started again, it goes on where it was; with a higher `trials` further.
+    `storage`: see `harness.search.storage.storage_url`. Started again, it goes on where it was; with a higher `trials` further.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
     Raises HarnessError for bad input, for a changed search and for a storage or a results folder that cannot be used.
     """
     from harness.execution.options import WorkerOptions
     from harness.launch.search_supervisor import supervise_search
     from harness.search.reconcile import prepare
-    from harness.search.storage import address, refuse_other_storage
+    from harness.search.storage import refuse_other_storage, storage_url
     from harness.store.records import Store
 
     options = options or WorkerOptions()
     options.check()
-    asked, url = study_of(experiment, device, trials), address(storage)
+    asked, url = study_of(experiment, device, trials), storage_url(storage)
     store = Store.open(Path(results))
     if not replan:
         refuse_other_storage(store.paths.study(asked.name), url)
@@ -139,16 +139,16 @@ def _preview(  # noqa: PLR0917 - the command's options
     replan: bool,
     as_json: bool,
 ) -> None:
-    from harness.search.reconcile import settle
-    from harness.search.storage import address, refuse_other_storage
+    from harness.search.reconcile import resolve_study
+    from harness.search.storage import refuse_other_storage, storage_url
     from harness.store.records import Store
     from harness.terminal import search_dry_run, shell
 
     store = Store.open(results, create=False, must_exist=False)
-    asked, url = study_of(experiment, device, trials), address(storage)
+    asked, url = study_of(experiment, device, trials), storage_url(storage)
     if not replan:
         refuse_other_storage(store.paths.study(asked.name), url)
-    study, replaces = settle(store, asked, replan)
+    study, replaces = resolve_study(store, asked, replan)
     known = search_dry_run.preview(store, study, url, new=replaces)
     if as_json:
         shell.show_json(search_dry_run.document(known))

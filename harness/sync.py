@@ -25,7 +25,7 @@ from harness.terminal.completion import completer, plans
 if TYPE_CHECKING:
     from harness.experiment.plan import Plan
     from harness.store.records import Store
-    from harness.tracking.deliver import Parcel
+    from harness.tracking.deliver import RunDelivery
 
 # Why a run that completed has nothing of a kind to upload.
 LACKING: Mapping[str, str] = {"weights": "trained without --keep weights", "predictions": "its task gave none"}
@@ -71,7 +71,7 @@ def sync(
     from harness.errors import EXIT_INTERRUPTED, EXIT_RUNS_FAILED, InputError
     from harness.store.records import Store
     from harness.terminal import shell
-    from harness.tracking.deliver import survey
+    from harness.tracking.deliver import list_deliveries
     from harness.tracking.workspace import installed
 
     uploads = [each for value in upload or () for each in value.split(",")]
@@ -82,7 +82,7 @@ def sync(
         raise InputError("invalid value for --timeout: 0; must be a time such as 30s or 10m")
     store = Store.open(results, create=False)
     run_ids, plans = chosen(store, names or [])
-    parcels = survey(store, run_ids, uploads)
+    parcels = list_deliveries(store, run_ids, uploads)
     asked = [plan for plan in plans if "report" in uploads]
     reports = [plan.name for plan in asked if store.paths.report(plan.name).is_dir()]
     lacking = [f"{parcel.run_id}: no {kind} ({LACKING[kind]})" for parcel in parcels for kind in parcel.lacking]
@@ -240,7 +240,7 @@ def _outcome(told: dict[str, Any]) -> str:
     return f"{what}  delivered  {told['url'] or ''}" if told["delivered"] else f"{what}  not delivered: {told['error']}"
 
 
-def _show(document: dict[str, Any], parcels: Sequence[Parcel], as_json: bool) -> None:
+def _show(document: dict[str, Any], parcels: Sequence[RunDelivery], as_json: bool) -> None:
     from harness.terminal import shell
 
     if as_json:
@@ -255,7 +255,7 @@ def _show(document: dict[str, Any], parcels: Sequence[Parcel], as_json: bool) ->
     shell.show(_counted(parcels))
 
 
-def _counted(parcels: Sequence[Parcel]) -> str:
+def _counted(parcels: Sequence[RunDelivery]) -> str:
     counts = {state: sum(parcel.state == state for parcel in parcels) for state in ("delivered", "waiting", "training")}
     return ", ".join(f"{count} {state}" for state, count in counts.items())
 

@@ -77,7 +77,7 @@ def verify(
             shell.show(verified.repetition(repeated[-1]))
     if as_json:
         shell.show_json(verified.document(len(chosen), plans, found, repeated))
-    if wrong or not all(each.well for each in repeated):
+    if wrong or not all(each.passed for each in repeated):
         raise typer.Exit(EXIT_RUNS_FAILED)
 
 

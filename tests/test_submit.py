@@ -183,7 +183,7 @@ def test_once_tuned_the_evidence_is_due(here: Path) -> None:
     for run in plan.runs:
         write_run(store, plan, run, toy_rows(50.0 + len(run.variant)), state="completed", score=50.0, loss=1.0)
     work = assign(store, load_experiment("toys.yaml"), "cuda")
-    assert (work.due, work.later, work.target.name) == (8, 0, "toys.tuning.json")
+    assert (work.remaining, work.later, work.target.name) == (8, 0, "toys.tuning.json")
 
 
 def test_device_hours_follow_from_runs_that_have_ended(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

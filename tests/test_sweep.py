@@ -17,7 +17,7 @@ from conftest import TESTS
 from examples import golden
 
 from harness import run, status
-from harness.search.broker import look
+from harness.search.broker import read_trials
 from harness.search.trials import Trial, counted
 from harness.store.records import Store
 from harness.sweep import main
@@ -64,7 +64,7 @@ def tried(folder: Path, name: str = "toys") -> list[Trial]:
     store = Store.open(folder / "results")
     study = store.load_study(name)
     assert study is not None
-    return counted(look(store.paths.study(name), study) or [])
+    return counted(read_trials(store.paths.study(name), study) or [])
 
 
 def results(folder: Path) -> Mapping[Path, int]:

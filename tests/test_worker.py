@@ -20,8 +20,8 @@ from harness.common.stopping import Stop
 from harness.errors import StoreError
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
-from harness.execution.retry import renew
-from harness.execution.worker_loop import FAILURES_ALLOWED, SpoiledError
+from harness.execution.retry import reset_runs
+from harness.execution.worker_loop import FAILURES_ALLOWED, AcceleratorUnusableError
 from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import now
@@ -113,9 +113,9 @@ def test_what_ended_after_a_retry_was_asked_for_is_left_alone(store, toy_plan):
     plan = toy_plan({"broken": {"fail_at": 2}})
     worker.main([str(store.save_plan(plan))])
     watch = Watch(Timing(), Holder.here())
-    assert renew(store, plan, watch, frozenset({"failed"}), before="2020-01-01T00:00:00.000+00:00") == []
-    assert renew(store, plan, watch, frozenset({"diverged"}), before="2999-01-01T00:00:00.000+00:00") == []
-    assert renew(store, plan, watch, frozenset({"failed"}), before="2999-01-01T00:00:00.000+00:00") == [plan.runs[0].id]
+    assert reset_runs(store, plan, watch, frozenset({"failed"}), before="2020-01-01T00:00:00.000+00:00") == []
+    assert reset_runs(store, plan, watch, frozenset({"diverged"}), before="2999-01-01T00:00:00.000+00:00") == []
+    assert reset_runs(store, plan, watch, frozenset({"failed"}), before="2999-01-01T00:00:00.000+00:00") == [plan.runs[0].id]
 
 
 @pytest.mark.parametrize(("options", "code"), [((), 75), (("--options-json", '{"one_stage": true}'), 0)])
@@ -238,7 +238,7 @@ def test_stopping_after_a_time_keeps_everything_and_exits_75(store, toy_plan, tm
 def test_a_worker_in_the_place_of_another_has_the_time_that_is_left_and_retries_nothing_twice(store, toy_plan, monkeypatch):
     def spoiled(_):
         time.sleep(0.01)
-        raise SpoiledError("CUDA error: device-side assert triggered")
+        raise AcceleratorUnusableError("CUDA error: device-side assert triggered")
 
     executed = []
     monkeypatch.setattr(PlanWorker, "work", spoiled)

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from harness.errors import DeviceError, HarnessError, Interrupted, StoreError
 from harness.execution import failures
-from harness.execution.process import printing_to, use_threads
+from harness.execution.process import output_to, use_threads
 from harness.experiment.run_id import Spec
 from harness.store import atomic, checkpoint, provenance
 from harness.store.lease import Lease, SupersededError
@@ -55,7 +55,7 @@ class AttemptOptions:
     keep_weights: bool = False
     checkpoint_every_s: float | None = None
     should_stop: Callable[[], bool] = lambda: False
-    enough: Callable[[Sequence[Row]], bool] = lambda _: False  # asked after every epoch, with all rows: leave it there?
+    should_prune: Callable[[Sequence[Row]], bool] = lambda _: False  # asked after every epoch, with all rows: leave it there?
 
 
 def attempt(job: Job, paths: RunPaths, lease: Lease, options: AttemptOptions) -> Result:
@@ -65,7 +65,7 @@ def attempt(job: Job, paths: RunPaths, lease: Lease, options: AttemptOptions) ->
     has the run), StoreError (a file cannot be written: nothing was lost), and the DataError, DeviceError or InputError of a task
     that cannot start: then nothing is wrong with the run, and no result is written.
     """
-    with printing_to(paths.log):
+    with output_to(paths.log):
         return _Attempt(job, paths, lease, options).run()
 
 
@@ -86,7 +86,7 @@ class _Attempt:
             self.interval_s = 0.0
         self.rows_saved = 0
         self.rows_written = 0
-        self.write_again_at = 0.0  # on the monotonic clock
+        self.next_write_at = 0.0  # on the monotonic clock
         self.resumed = False  # by the task, from its own files
 
     def run(self) -> Result:
@@ -98,25 +98,25 @@ class _Attempt:
         if self.rows or self.paths.metrics.exists():
             # Before anything can end the run: rows after the checkpoint, or torn ones, are no part of a result.
             write_rows(self.paths.metrics, self.rows, self.lease)
-        self._describe_origin(afresh=saved is None and not self.lease.worn_out)
+        self._record_provenance(from_scratch=saved is None and not self.lease.worn_out)
         if self.lease.worn_out:
-            return self._end(self._failed(failures.KILLED))
+            return self._publish(self._failed(failures.KILLED))
         try:
-            training = self.training = self._started(saved)
+            training = self.training = self._start(saved)
         except (HarnessError, SupersededError):
             raise
         except Exception as error:
-            return self._end(self._caught(error))
+            return self._publish(self._failure_result(error))
         assert self.origin is not None
         atomic.write_json(self.paths.provenance, self.origin, self.lease)
-        result = self._end(self._trained(training))
+        result = self._publish(self._train(training))
         if result.state == "completed" and not self.options.keep_weights:
             atomic.remove(self.paths.checkpoint)
         if self.keeps_files and self.paths.files.is_dir() and not any(self.paths.files.iterdir()):
             atomic.remove_folder(self.paths.files)
         return result
 
-    def _started(self, saved: Mapping[str, Any] | None) -> Training:
+    def _start(self, saved: Mapping[str, Any] | None) -> Training:
         if self.keeps_files:
             atomic.make_folder(self.paths.files)
         job = self.job
@@ -133,23 +133,23 @@ class _Attempt:
         self.rows_saved = self.rows_written = len(self.rows)
         return training
 
-    def _trained(self, training: Training) -> Result:
+    def _train(self, training: Training) -> Result:
         try:
             while not training.finished:
                 row = training.advance(self._should_pause)
-                if row is not None and (off := self._added(row)):
+                if row is not None and (off := self._add_row(row)):
                     return self._diverged(off)
                 if self.lease.lost:
                     self.lease.check()
                 if training.finished:
                     break
-                enough = row is not None and self.options.enough(self.rows)
-                stop = self.options.should_stop() or enough
-                if stop and (off := self._heard_out(training)):
+                should_prune = row is not None and self.options.should_prune(self.rows)
+                stop = self.options.should_stop() or should_prune
+                if stop and (off := self._stop_program(training)):
                     return self._diverged(off)
                 if stop or self._checkpoint_is_due():
                     self._save(training)
-                if enough:
+                if should_prune:
                     raise Interrupted(f"{self.job.run_id}: left after epoch {len(self.rows)}; a plan that asks for it goes on")
                 if stop:
                     raise Interrupted(
@@ -159,11 +159,11 @@ class _Attempt:
         except (StoreError, Interrupted, SupersededError):
             raise
         except Exception as error:
-            return self._caught(error)
+            return self._failure_result(error)
         finally:
             training.close()
 
-    def _added(self, row: Row) -> str | None:
+    def _add_row(self, row: Row) -> str | None:
         """Keep a row; says which of the task's metrics is not finite."""
         kept = {name: encode(value) for name, value in row.items()}
         self.rows.append(kept)
@@ -171,17 +171,17 @@ class _Attempt:
         off = [name for name in self.job.task.metrics if kept.get(name) in ("nan", "inf", "-inf")]
         return f"{off[0]} is {kept[off[0]]} at epoch {len(self.rows)}" if off else None
 
-    def _heard_out(self, training: Training) -> str | None:
-        """End a program that is to stop, and keep the rows that it tells until then: its files know of them. As `_added`."""
+    def _stop_program(self, training: Training) -> str | None:
+        """End a program that is to stop, and keep the rows that it tells until then: its files know of them. As `_add_row`."""
         if self.keeps_files and self.job.task.resumes:
             self._write_rows()  # those that are known: it may take longer to end than we are given
             for row in training.last_words():
-                if off := self._added(row):
+                if off := self._add_row(row):
                     return off
         return None
 
     def _write_rows_when_due(self) -> None:
-        if time.monotonic() >= self.write_again_at:
+        if time.monotonic() >= self.next_write_at:
             self._write_rows()
 
     def _write_rows(self) -> None:
@@ -190,7 +190,7 @@ class _Attempt:
         began = time.monotonic()
         write_rows(self.paths.metrics, self.rows, self.lease)
         self.rows_written = len(self.rows)
-        self.write_again_at = time.monotonic() + (time.monotonic() - began) / WRITING_SHARE
+        self.next_write_at = time.monotonic() + (time.monotonic() - began) / WRITING_SHARE
 
     def _should_pause(self) -> bool:
         self._write_rows_when_due()
@@ -244,7 +244,7 @@ class _Attempt:
             print(f"{self.paths.checkpoint}: damaged, {error}: the run starts again from the beginning")
             return None
 
-    def _describe_origin(self, afresh: bool) -> None:
+    def _record_provenance(self, from_scratch: bool) -> None:
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
         program, options, host = self.job.task.code_folder, self.options, self.lease.claim.holder.host
@@ -257,10 +257,10 @@ class _Attempt:
             print(f"{error}; written again")
             self.origin = here
         else:
-            if afresh:
+            if from_scratch:
                 # What an earlier start computed is lost, and with it that start's code, machine and threads are no origin.
                 print(f"nothing to go on from: of the start at {first.started} on {first.host} nothing is left")
-            self.origin = here if afresh else provenance.restarted(first, here, len(self.rows), self.resumed)
+            self.origin = here if from_scratch else provenance.restarted(first, here, len(self.rows), self.resumed)
         use_threads(self.origin.threads)
 
     def _completed(self, training: Training) -> Result:
@@ -282,12 +282,12 @@ class _Attempt:
         seconds = sum(numbers(self.rows, "seconds"))
         return Result.model_validate({"state": "failed", **fields, "epoch": len(self.rows), "train_seconds": seconds})
 
-    def _caught(self, error: Exception) -> Result:
+    def _failure_result(self, error: Exception) -> Result:
         if not isinstance(error, TrainingFailed):  # whose message says it all
             traceback.print_exception(error)
         return self._failed(failures.classify(error))
 
-    def _end(self, result: Result) -> Result:
+    def _publish(self, result: Result) -> Result:
         assert self.origin is not None
         self._write_rows()
         choices = self.training.choices if self.training is not None else None

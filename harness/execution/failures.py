@@ -13,12 +13,12 @@ from harness.store.records import Reason
 from harness.tasks.protocol import TrainingFailed
 
 # Trying again may go better although nothing of the run changed: its checkpoint is kept for a retry.
-OF_THE_MACHINE = frozenset({"oom", "disk", "killed"})
+MACHINE_REASONS = frozenset({"oom", "disk", "killed"})
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed")
 
-OF_THE_ACCELERATOR = ("AcceleratorError", "CUDA error", "CUDA driver error", "Triton Error [CUDA]", "cuDNN error")
+ACCELERATOR_ERRORS = ("AcceleratorError", "CUDA error", "CUDA driver error", "Triton Error [CUDA]", "cuDNN error")
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def traceback_digest(error: BaseException) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def spoils_the_process(error: str) -> bool:
+def is_accelerator_error(error: str) -> bool:
     """Whether a failure's line tells that the accelerator is unusable by this process, so that the next run needs a fresh one."""
-    return any(words in error for words in OF_THE_ACCELERATOR)
+    return any(words in error for words in ACCELERATOR_ERRORS)
 
 
 def _reason(error: BaseException) -> Reason:

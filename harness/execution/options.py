@@ -53,11 +53,11 @@ class WorkerOptions(BaseModel):
     runs_failed_code: int = EXIT_RUNS_FAILED  # the exit code for "some run failed"
 
     @classmethod
-    def read(cls, words: Sequence[str] = (), **fields: Any) -> WorkerOptions:
-        """`fields` without those that are None or empty, then `words` as they are typed. Raises InputError with every problem."""
+    def read(cls, arguments: Sequence[str] = (), **fields: Any) -> WorkerOptions:
+        """`fields` without those that are None or empty, then `arguments` as they are typed. Raises InputError with every problem."""
         given = {name: value for name, value in fields.items() if value is not None and value != []}
         try:
-            return cls.model_validate({**given, **read_words(words)})
+            return cls.model_validate({**given, **parse_arguments(arguments)})
         except ValidationError as error:
             raise InputError("\n".join(map(_problem, error.errors(include_url=False)))) from error
 
@@ -74,7 +74,7 @@ class WorkerOptions(BaseModel):
         """The same for a worker that goes on `elapsed_s` after this was said: `stop_after` counts from then."""
         return self if self.stop_after is None else self.replaced(stop_after=max(0.0, self.stop_after - elapsed_s))
 
-    def words(self) -> list[str]:
+    def arguments(self) -> list[str]:
         """The arguments of `harness worker` that say the same."""
         return ["--options-json", self.model_dump_json(exclude_defaults=True)]
 
@@ -101,13 +101,13 @@ class _Parser(ArgumentParser):
         raise InputError(f"options of a worker: {message}; see `harness worker --help`")
 
 
-def read_words(words: Sequence[str]) -> dict[str, Any]:
+def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
     """Options as they are typed -> field -> value, not yet checked. Raises InputError for what is no option."""
     parser = _Parser(add_help=False, allow_abbrev=False, argument_default=SUPPRESS)
     for name, field in WorkerOptions.model_fields.items():
         kind = "store_true" if field.annotation is bool else "append" if get_origin(field.annotation) is tuple else "store"
         parser.add_argument(flag(name), action=kind)
-    return vars(parser.parse_args(list(words)))
+    return vars(parser.parse_args(list(arguments)))
 
 
 def _problem(details: ErrorDetails) -> str:

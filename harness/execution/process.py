@@ -30,7 +30,7 @@ def use_threads(count: int | None) -> None:
 
 
 @contextmanager
-def printing_to(log: Path) -> Iterator[None]:
+def output_to(log: Path) -> Iterator[None]:
     """What Python prints, and descriptors 1 and 2, go to `log` meanwhile: C libraries and crash reports land there too.
 
     Raises StoreError where `log` cannot be written.

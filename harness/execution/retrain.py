@@ -58,7 +58,7 @@ class Difference:
     others: tuple[str, ...]  # what is no difference of numbers, in words
 
     @property
-    def none(self) -> bool:
+    def identical(self) -> bool:
         """The bits are the same."""
         return self.first_epoch is None and not self.largest and not self.others
 
@@ -79,9 +79,9 @@ class Repetition:
     log: tuple[str, ...]  # the last lines it printed, where it failed
 
     @property
-    def well(self) -> bool:
+    def passed(self) -> bool:
         """Nothing is wrong: the bits are the same, or need not be."""
-        return self.difference.none or (not self.must_match and not self.log)
+        return self.difference.identical or (not self.must_match and not self.log)
 
 
 def repeat(store: Store, run_id: str, device: Device = "auto", should_stop: Callable[[], bool] = lambda: False) -> Repetition:
@@ -94,7 +94,7 @@ def repeat(store: Store, run_id: str, device: Device = "auto", should_stop: Call
     first = _first(store, run_id)
     origin = _origin(store, run_id)
     try:
-        asked = _of_trial(origin, store, run_id) if isinstance(origin, Study) else job(*origin, task_of(origin[0]))
+        requested = _of_trial(origin, store, run_id) if isinstance(origin, Study) else job(*origin, task_of(origin[0]))
     except InputError as error:
         raise InputError(f"{run_id}: cannot be repeated by this code, only by that which made it: {error}") from error
     planned_for = origin.accelerator if isinstance(origin, Study) else origin[0].accelerator
@@ -102,12 +102,12 @@ def repeat(store: Store, run_id: str, device: Device = "auto", should_stop: Call
     accelerator = _accelerator(run_id, recorded if device == "auto" else device, first.provenance)
     options = AttemptOptions(device=accelerator, threads=first.provenance.threads, should_stop=should_stop)
     with tempfile.TemporaryDirectory(prefix="harness-verify-") as folder:
-        paths = _train(asked, Path(folder), options)
+        paths = _train(requested, Path(folder), options)
         again = Trained.read(paths)
         failed = again.result.state == "failed"
         log = tuple(paths.log.read_text(errors="backslashreplace").splitlines()[-LOG_LINES:]) if failed else ()
     # A program promises nothing: how its repetition differs is a finding about it.
-    exact = asked.spec.program is None and (accelerator == "cpu" or _says_deterministic(asked.spec.config))
+    exact = requested.spec.program is None and (accelerator == "cpu" or _says_deterministic(requested.spec.config))
     return Repetition(
         run_id=run_id,
         accelerator=accelerator,
@@ -212,14 +212,14 @@ def _accelerator(run_id: str, wanted: Accelerator, provenance: Provenance) -> Ac
         ) from error
 
 
-def _train(asked: Job, folder: Path, options: AttemptOptions) -> RunPaths:
+def _train(requested: Job, folder: Path, options: AttemptOptions) -> RunPaths:
     copy = Store.open(folder)
-    lease = copy.take(asked.run_id, Watch(Timing(), Holder.here()))
+    lease = copy.take(requested.run_id, Watch(Timing(), Holder.here()))
     if lease is None:
         raise StoreError(f"{folder}: somebody else writes there; try again")
-    paths = copy.paths.run(asked.run_id)
+    paths = copy.paths.run(requested.run_id)
     with lease:
-        attempt(asked, paths, lease, options)
+        attempt(requested, paths, lease, options)
     return paths
 
 

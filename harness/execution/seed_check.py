@@ -9,7 +9,7 @@ from harness.experiment.plan import Plan, PlannedRun
 from harness.store.records import Record, Store, read_rows
 
 
-class SeedWatch:
+class SeedCheck:
     """Compares the curves of each variant's first two seeds once they are there; what differs is not read again."""
 
     def __init__(self, store: Store, plan: Plan) -> None:
@@ -19,7 +19,7 @@ class SeedWatch:
         self._open = {label: _first_two(plan, label) for label in plan.variants} if watched else {}
         self.name = plan.name
 
-    def complaint(self, records: Mapping[str, Record]) -> str | None:
+    def problem(self, records: Mapping[str, Record]) -> str | None:
         """What is wrong, and the ways on; None where nothing is, as far as runs have completed. Raises StoreError."""
         for label, pair in list(self._open.items()):
             if len(pair) < 2:

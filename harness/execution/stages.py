@@ -41,7 +41,7 @@ def choices(plan: Plan, records: Records) -> tuple[ChosenVariant, ...]:
     return tuple(_choice(plan, selection, records, variant, group) for variant, group in selection.groups.items())
 
 
-def following(plan: Plan, records: Records) -> Plan | None:
+def next_plan(plan: Plan, records: Records) -> Plan | None:
     """The plan that the results of `plan` lead to, with its runs.
 
     None where nothing follows: not yet (a run has not ended, or failed and waits for a retry), or never, as the plan chooses
@@ -63,26 +63,26 @@ def following(plan: Plan, records: Records) -> Plan | None:
     return outline.with_runs(configs, range(selection.first_seed, selection.first_seed + selection.seeds))
 
 
-def settle(store: Store, asked: Plan, replan: bool = False) -> tuple[Plan, bool]:
-    """The plan to go on with where `asked` is wanted, and whether it takes the place of another one, which is to be archived.
+def resolve_plan(store: Store, requested: Plan, replan: bool = False) -> tuple[Plan, bool]:
+    """The plan to go on with where `requested` is wanted, and whether it takes the place of another one, which is to be archived.
 
     A plan of which nothing has begun is made anew. Raises PlanChanged when runs of another plan of the name have begun and
     `replan` is false, StoreError. A plan on other seeds altogether takes the old one's place.
     """
-    stored = store.load_plan(asked.name)
+    stored = store.load_plan(requested.name)
     if stored is None:
-        return asked, False
+        return requested, False
     if replan:
-        return asked, True
+        return requested, True
     if all(store.record(run.id).state == "pending" for run in stored.runs):
-        return asked, False
-    if not {run.seed for run in stored.runs} & {run.seed for run in asked.runs}:
-        return asked, True  # a later confirmation, on fresh seeds: nobody changed a file
-    return reconcile(stored, asked), False
+        return requested, False
+    if not {run.seed for run in stored.runs} & {run.seed for run in requested.runs}:
+        return requested, True  # a later confirmation, on fresh seeds: nobody changed a file
+    return reconcile(stored, requested), False
 
 
-def following_now(store: Store, plan: Plan) -> Plan | None:
-    """`following` of `plan` as it is written down by now: what is asked of the next plan may have changed since `plan` was read.
+def current_next_plan(store: Store, plan: Plan) -> Plan | None:
+    """`next_plan` of `plan` as it is written down by now: what is asked of the next plan may have changed since `plan` was read.
 
     Raises PlanChanged where another plan has taken its place: its results lead to nothing. One that was only made longer is the
     same. Raises InputError, StoreError.
@@ -90,12 +90,12 @@ def following_now(store: Store, plan: Plan) -> Plan | None:
     stored = store.load_plan(plan.name)
     if stored is None or not {run.id for run in plan.runs} <= {run.id for run in stored.runs}:
         raise PlanChanged(f"{plan.name}: was planned anew meanwhile; start this again to take part in the new plan")
-    return following(stored, store.records(run.id for run in stored.runs))
+    return next_plan(stored, store.records(run.id for run in stored.runs))
 
 
-def begin(store: Store, asked: Plan, replan: bool = False) -> Plan:
-    """`settle`, and the plan written down."""
-    plan, replaces = settle(store, asked, replan)
+def save_resolved_plan(store: Store, requested: Plan, replan: bool = False) -> Plan:
+    """`resolve_plan`, and the plan written down."""
+    plan, replaces = resolve_plan(store, requested, replan)
     if replaces:
         store.archive_plan(plan.name)
     store.save_plan(plan)

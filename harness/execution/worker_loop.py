@@ -26,13 +26,13 @@ from harness.store.records import Result, Store
 from harness.tasks.protocol import Accelerator
 from harness.tracking.session import MirrorProcess
 
-Enough = Callable[[Sequence[Mapping[str, Any]]], bool]
+PruneCheck = Callable[[Sequence[Mapping[str, Any]]], bool]
 
 IDLE_S = 600.0  # how long to wait by default where what others train may bring more work
 FAILURES_ALLOWED = 30  # of the shared folder, in a row
 
 
-class SpoiledError(Exception):
+class AcceleratorUnusableError(Exception):
     """The accelerator is unusable by this process; the failed run's result is written."""
 
 
@@ -51,7 +51,7 @@ class RetryBudget:
             say(f"{error}; looking again")
         return True
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """It answered."""
         self._failures = 0
 
@@ -98,7 +98,7 @@ class Worker(ABC):
         """Of where things stand once the worker leaves; says why something is left that nobody trains."""
 
     @abstractmethod
-    def following(self) -> Plan | None:
+    def next_plan(self) -> Plan | None:
         """The plan that the results lead to, written down; None where nothing follows, or not yet. Raises PlanChanged."""
 
     def work(self) -> int:
@@ -121,11 +121,11 @@ class Worker(ABC):
                     raise
                 self.stop.wait(self.options.poll_s)
             else:
-                budget.renew()
+                budget.reset()
         return self.exit_code()
 
-    def train(self, job: Job, name: str, lease: Lease, enough: Enough = lambda _: False) -> Result | None:
-        """How the run ended; None where it did not: stopped, `enough` after some epoch, taken over, or it had ended before.
+    def train(self, job: Job, name: str, lease: Lease, should_prune: PruneCheck = lambda _: False) -> Result | None:
+        """How the run ended; None where it did not: stopped, `should_prune` after some epoch, taken over, or it had ended before.
 
         `name` is what lines about it call it. Releases the lease. Raises SpoiledError, and the HarnessError of a task that
         cannot start.
@@ -141,7 +141,7 @@ class Worker(ABC):
                 keep_weights=options.keep == "weights",
                 checkpoint_every_s=options.checkpoint_every,
                 should_stop=self.stop,
-                enough=enough,
+                should_prune=should_prune,
             )
             self.mirror.start()
             say(f"{job.run_id}  {name}: begins")
@@ -155,8 +155,8 @@ class Worker(ABC):
                 return None
         why = f" {result.reason}: {result.error}" if result.reason else ""
         say(f"{job.run_id}  {name}: {result.state}{why}")
-        if result.state == "failed" and failures.spoils_the_process(result.error or ""):
-            raise SpoiledError(result.error)
+        if result.state == "failed" and failures.is_accelerator_error(result.error or ""):
+            raise AcceleratorUnusableError(result.error)
         return result
 
     def close(self) -> None:

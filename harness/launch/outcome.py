@@ -21,7 +21,7 @@ from harness.experiment import study as studies
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.search.trials import NEVER_MEASURED, Trial, counted, stuck
+from harness.search.trials import NEVER_MEASURED, Trial, common_failure, counted
 from harness.store.frames import runs_frame
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
@@ -31,7 +31,7 @@ from harness.terminal.json_output import search_values
 if TYPE_CHECKING:
     from harness.analysis.verdicts import Judgement, Table
 
-GOES_ON = "interrupted; everything is kept: the same command goes on"
+RESUME_HINT = "interrupted; everything is kept: the same command goes on"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Outcome(ABC):
     """What a command that trains ends with."""
 
     exit_code: int
-    complaints: tuple[str, ...]  # what stopped workers before they trained anything
+    errors: tuple[str, ...]  # what stopped workers before they trained anything
     report: Path | None  # None: a plan's results choose what is compared, and are no evidence
 
     @abstractmethod
@@ -96,12 +96,12 @@ class PlanOutcome(Outcome):
     def notes(self, results: Path) -> list[str]:
         """What stopped workers, what is left, and the way on: lines for a person."""
         plan, records = self.plan, self.records
-        lines = list(self.complaints)
+        lines = list(self.errors)
         if self.exit_code == EXIT_INTERRUPTED:
             elsewhere = sum(record.state == "running" for record in records.values())
             still = f"; other workers train {elsewhere} of the runs" if elsewhere else ""
-            lines.append(f"{GOES_ON}{still}")
-        missing = lacking(plan, records) if plan.selection is not None else ""
+            lines.append(f"{RESUME_HINT}{still}")
+        missing = missing_runs(plan, records) if plan.selection is not None else ""
         if missing:
             lines.append(f"{plan.name}: {missing}; {_waits(plan)}")
         elif plan.selection is not None and self.exit_code in (EXIT_OK, EXIT_RUNS_FAILED):
@@ -141,13 +141,13 @@ class SearchOutcome(Outcome):
     def notes(self, results: Path) -> list[str]:
         """What failed, what is left, and the way on: lines for a person."""
         own = counted(self.trials)
-        example, failed = stuck(own), sum(trial.state == "failed" for trial in own)
+        example, failed = common_failure(own), sum(trial.state == "failed" for trial in own)
         lines = [f"every trial so far failed in the same way ({example.reason}); no further one was begun"] if example else []
         if self.confirmation is not None:
             lines += self.confirmation.notes(results)
         else:
-            lines += self.complaints
-            lines += [GOES_ON] if self.exit_code == EXIT_INTERRUPTED else []
+            lines += self.errors
+            lines += [RESUME_HINT] if self.exit_code == EXIT_INTERRUPTED else []
         if failed:
             see = f"harness status {self.study.name} --results {quote(str(results))}"
             lines.append(f"{failed} of {len(own)} trials failed; see: {see}")
@@ -170,7 +170,7 @@ def finished(records: Mapping[str, Record]) -> int:
     return sum(record.ended for record in records.values())
 
 
-def lacking(plan: Plan, records: Mapping[str, Record]) -> str:
+def missing_runs(plan: Plan, records: Mapping[str, Record]) -> str:
     """Of a plan that chooses, which runs keep it from choosing: `2 of 6 runs are still to train`; empty: none."""
 
     states = [records[run.id].state for run in plan.runs]

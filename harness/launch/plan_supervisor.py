@@ -11,8 +11,8 @@ from dataclasses import replace
 from harness.analysis.look_levels import levels_for
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
 from harness.execution.options import WorkerOptions
-from harness.execution.schedule import Course, in_stages
-from harness.execution.stages import begin, choices, following, following_now
+from harness.execution.schedule import Schedule, has_interim_looks
+from harness.execution.stages import choices, current_next_plan, next_plan, save_resolved_plan
 from harness.experiment.plan import Plan, task_of
 from harness.launch.outcome import PlanOutcome, exit_code, finished
 from harness.launch.supervise import supervise
@@ -39,14 +39,14 @@ def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, workers: in
         outcome, stopped = _supervise_one(store, plan, now, workers)
         if plan.stage == "tuning" and (found := choices(plan, outcome.records)):  # before hours of evidence
             console(sys.stderr).print(chosen(plan, found), soft_wrap=True)
-        if outcome.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED) or following(plan, outcome.records) is None:
+        if outcome.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED) or next_plan(plan, outcome.records) is None:
             return outcome
         if stopped:
             return replace(outcome, exit_code=EXIT_INTERRUPTED)
-        asked = following_now(store, plan)
-        if asked is None:
+        requested = current_next_plan(store, plan)
+        if requested is None:
             return outcome
-        plan, now = begin(store, asked, replan), further(options, began)
+        plan, now = save_resolved_plan(store, requested, replan), further(options, began)
 
 
 def further(options: WorkerOptions, began: float) -> WorkerOptions:
@@ -59,27 +59,27 @@ def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, workers: in
     """What came of one plan, and whether a signal asked to stop meanwhile."""
     work, metrics = PlanRuns(store, plan), result_metrics(task_of(plan))
     name = plan.selection.metric if plan.selection else next(iter(metrics))
-    device, course = plan.accelerator, work.course
-    view = progress(plan, name, metrics[name], store.paths, workers=workers, device=device, course=course)
+    device, schedule = plan.accelerator, work.schedule
+    view = progress(plan, name, metrics[name], store.paths, workers=workers, device=device, schedule=schedule)
     records, pool = supervise(store, work, view, options, workers)
     # Where the runs stand decides: a worker that was stopped left nothing undone if others trained its runs, and runs may be left
     # although no worker was stopped, because other commands had them.
     groups = plan.selection.groups if plan.selection else {label: (label,) for label in plan.variants}
     wanted = {one for label, group in groups.items() for one in group if not options.only or label in options.only}
-    states = {records[run.id].state for run in course.asked(records) if run.variant in wanted}
+    states = {records[run.id].state for run in schedule.requested(records) if run.variant in wanted}
     left = not states <= {"completed", "diverged", "failed"}
     code = exit_code(pool.exit_code, left=left, failed=bool({"failed", "diverged"} & states))
     report = write_report(plan.name, store.paths.root) if work.has_report else None
-    return PlanOutcome(code, pool.complaints(), report, plan, records), pool.asked_to_stop
+    return PlanOutcome(code, pool.errors(), report, plan, records), pool.asked_to_stop
 
 
 class PlanRuns:
     """The runs of a plan, as `supervise` wants its work."""
 
     def __init__(self, store: Store, plan: Plan) -> None:
-        if in_stages(plan):
+        if has_interim_looks(plan):
             levels_for(store, plan.looks)  # before there are workers, who would each simulate what does not ship
-        self.course = Course(plan, lambda: levels_for(store, plan.looks))
+        self.schedule = Schedule(plan, lambda: levels_for(store, plan.looks))
         self.target, self.accelerator = plan_target(store, plan), plan.accelerator
         self.has_report = plan.selection is None  # results that only choose what is compared are no evidence
         self._store, self._ids, self._horizon = store, [run.id for run in plan.runs], sys.maxsize
@@ -94,5 +94,5 @@ class PlanRuns:
 
     def needs_workers(self, records: Records, workers: Workers) -> bool:
         """Once the results of a look ask for more runs, while some worker is there to see them."""
-        before, self._horizon = self._horizon, self.course.reach(records).horizon
+        before, self._horizon = self._horizon, self.schedule.limit(records).horizon
         return self._horizon > before and workers.alive

@@ -32,7 +32,7 @@ def supervise_search(
 ) -> SearchOutcome:
     """Train the trials of `study`, which is written down, up to its target, and then what confirms the best of them.
 
-    `url`: see `harness.search.storage.address`. Signals and errors as `supervise`.
+    `url`: see `harness.search.storage.storage_url`. Signals and errors as `supervise`.
     """
     with _known_here(url):
         began, watch = time.monotonic(), Watch(Timing(), Holder.here())
@@ -47,7 +47,7 @@ def supervise_search(
             confirmation = _confirmed(store, study, outcome.trials, replan, train)
             if confirmation is not None:
                 code = max(outcome.exit_code, confirmation.exit_code, key=SEVERITY.index)
-                outcome = replace(outcome, exit_code=code, complaints=confirmation.complaints, confirmation=confirmation)
+                outcome = replace(outcome, exit_code=code, errors=confirmation.errors, confirmation=confirmation)
         return replace(outcome, report=write_report(study.name, store.paths.root))
 
 
@@ -63,7 +63,7 @@ def _searched(store: Store, work: StudyTrials, options: WorkerOptions, workers: 
     code = work.exit_code(pool.exit_code, trials)
     if pool.asked_to_stop and study.confirm is not None:
         code = max(code, EXIT_INTERRUPTED, key=SEVERITY.index)  # the confirmation is still to come
-    return SearchOutcome(code, (*pool.complaints(), *work.complaints), None, study, trials)
+    return SearchOutcome(code, (*pool.errors(), *work.errors), None, study, trials)
 
 
 def _confirmed(
@@ -107,7 +107,7 @@ class StudyTrials:
     def __init__(self, store: Store, broker: TrialBroker, watch: Watch) -> None:
         self.study, self.target = broker.study, study_target(store, broker.study.name)
         self.accelerator = self.study.accelerator
-        self.complaints: tuple[str, ...] = ()
+        self.errors: tuple[str, ...] = ()
         self._broker, self._watch = broker, watch
         self._before: Sequence[Trial] | None = None  # the trials when workers were last started again
 
@@ -117,11 +117,11 @@ class StudyTrials:
 
     def finished(self, trials: Sequence[Trial]) -> int:
         """How many trials have."""
-        return sum(trial.over for trial in trials)
+        return sum(trial.finished for trial in trials)
 
     def is_met(self, trials: Sequence[Trial]) -> bool:
         """Whether no further trial is to begin, and none is under way."""
-        return self._broker.is_over(trials) and all(trial.over for trial in counted(trials))
+        return self._broker.is_over(trials) and all(trial.finished for trial in counted(trials))
 
     def exit_code(self, workers: int, trials: Sequence[Trial]) -> int:
         """Of the workers' gravest code and of where the trials stand."""
@@ -136,11 +136,11 @@ class StudyTrials:
         if workers.alive or workers.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
             return False
         trials = self.read()
-        if self._broker.is_over(trials) and Liveness.GONE not in self._broker.others(self._watch):
+        if self._broker.is_over(trials) and Liveness.GONE not in self._broker.liveness_of_running(self._watch):
             return False
         if trials == self._before:
             logs = ", ".join(str(log) for log in workers.logs)
-            self.complaints = (f"the workers leave although the target is not met, and began no trial; see {logs}",)
+            self.errors = (f"the workers leave although the target is not met, and began no trial; see {logs}",)
             return False
         self._before = trials
         return True

@@ -58,7 +58,7 @@ def supervise(
         while True:
             alive = pool.poll()
             if not pool.asked_to_stop and work.needs_workers(state, pool):
-                pool.refill()
+                pool.restart_idle()
             elif not alive:
                 break
             time.sleep(POLL_S)

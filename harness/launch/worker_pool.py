@@ -79,7 +79,7 @@ class _Child:
     death: int | None = None  # what it ended with before it could train, and was given up for; negative: a signal
 
     @property
-    def fate(self) -> str:
+    def failure(self) -> str:
         """Why it was given up, in words."""
         if self.death is None:
             return "stopped with an error"
@@ -137,7 +137,7 @@ class Workers:
         """Look after the children, starting dead ones again; whether any still lives. Call it about every half second."""
         for child in self._children:
             if child.code is None and (code := child.process.poll()) is not None:
-                self._ended(child, code)
+                self._handle_exit(child, code)
         return self.alive
 
     @property
@@ -145,7 +145,7 @@ class Workers:
         """Whether any child lived when they were last looked after."""
         return any(child.code is None for child in self._children)
 
-    def refill(self) -> None:
+    def restart_idle(self) -> None:
         """Start those again that left because there was nothing to do: now there is."""
         for child in self._children:
             if child.code in (EXIT_OK, EXIT_RUNS_FAILED) and not self._stopping:
@@ -180,7 +180,7 @@ class Workers:
         """Where the children's own messages are."""
         return tuple(child.log for child in self._children)
 
-    def complaints(self) -> tuple[str, ...]:
+    def errors(self) -> tuple[str, ...]:
         """What stopped children: the last line that they wrote for people; of one that cannot start the last lines of its log."""
         told: dict[str, str] = {}  # the end of a log -> what is said of it, once for children that wrote the same
         for child in self._children:
@@ -190,7 +190,9 @@ class Workers:
                     told.setdefault(lines[-1], lines[-1])
                 else:
                     tail = lines[-LOG_LINES:]
-                    told.setdefault("\n".join(tail), "\n".join([f"worker {child.number} {child.fate}; see {child.log}", *tail]))
+                    told.setdefault(
+                        "\n".join(tail), "\n".join([f"worker {child.number} {child.failure}; see {child.log}", *tail])
+                    )
         return tuple(told.values())
 
     def __enter__(self) -> Workers:
@@ -213,7 +215,7 @@ class Workers:
 
     def _spawn(self, number: int, log: Path) -> subprocess.Popen[bytes]:
         options = self.options.after(time.monotonic() - self._began)
-        command = [*python_command.command("harness.worker"), str(self.target.path), *options.words()]
+        command = [*python_command.command("harness.worker"), str(self.target.path), *options.arguments()]
         try:
             output = log.open("ab")
         except OSError as error:
@@ -231,7 +233,7 @@ class Workers:
             except OSError as error:
                 raise HarnessError(f"no worker can be started: {command[0]}: {error.strerror}") from error
 
-    def _ended(self, child: _Child, code: int) -> None:
+    def _handle_exit(self, child: _Child, code: int) -> None:
         if child.process.stdin is not None:
             child.process.stdin.close()
         if code in CODES or self._stopping:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from harness.errors import InputError, StoreError
 from harness.experiment.space import Values
 from harness.experiment.study import Study
-from harness.search.samplers import pruner, sampler, suggested
-from harness.search.storage import close_storage, open_storage, refuse_other_storage, shown, talking
+from harness.search.samplers import pruner, sampler, suggest
+from harness.search.storage import close_storage, open_storage, refuse_other_storage, using_storage, without_credentials
 from harness.search.trials import (
     DIGEST,
     ENDED,
@@ -27,8 +27,8 @@ from harness.search.trials import (
     RUNS,
     SECONDS,
     Trial,
+    common_failure,
     counted,
-    stuck,
     trained_s,
     trial_of,
 )
@@ -55,7 +55,7 @@ class TrialLease:
 
 
 @dataclass(frozen=True)
-class Ending:
+class TrialOutcome:
     """How a trial ended. `objectives` in the study's order, of a completed one."""
 
     state: str  # completed, pruned, diverged, infeasible, failed
@@ -67,7 +67,7 @@ class Ending:
 
 
 class TrialBroker:
-    """Gives out the trials of a study. `url` as `harness.search.storage.address` gives it.
+    """Gives out the trials of a study. `url` as `harness.search.storage.storage_url` gives it.
 
     `study` is what was written down when the storage was last used.
     Everything raises StoreError where the storage cannot be used, and where the search was begun anew meanwhile; what is handed
@@ -80,7 +80,7 @@ class TrialBroker:
 
         self.paths, self.study, self._url = paths, study, url
         # Of several that make the same tables, or the same study, at once, a database refuses all but one.
-        with alone(paths, watch or Watch(Timing(), Holder.here())), self._talking():
+        with exclusive(paths, watch or Watch(Timing(), Holder.here())), self._using_storage():
             refuse_other_storage(paths, url)
             self._storage = open_storage(paths, url)
             self.optuna = optuna.create_study(
@@ -101,10 +101,10 @@ class TrialBroker:
 
         Raises InputError where the search has begun in another storage.
         """
-        with alone(self.paths, watch), self._talking():
+        with exclusive(self.paths, watch), self._using_storage():
             trials = self.trials()
             if all(trial.state == "waiting" for trial in trials) and any(self.paths.trials.iterdir()):
-                where = self.paths.journal if self._url is None else shown(self._url)
+                where = self.paths.journal if self._url is None else without_credentials(self._url)
                 message = "holds none of its trials; allowed: the storage that it began in, or --replan"
                 raise InputError(f"{self.study.name}: has begun, and {where} {message}")
             there = [trial.values for trial in trials]
@@ -114,13 +114,13 @@ class TrialBroker:
 
     def trials(self) -> list[Trial]:
         """Every trial so far, in the order they were given out."""
-        with self._talking():
+        with self._using_storage():
             return [trial_of(self.study, frozen) for frozen in self.optuna.get_trials(deepcopy=False)]
 
     def ask(self, watch: Watch) -> TrialLease | None:
         """A trial to train; None where the target is reached, the budget spent, or every trial fails in the same way."""
         while True:
-            with alone(self.paths, watch) as own, self._talking():
+            with exclusive(self.paths, watch) as own, self._using_storage():
                 try:
                     trials = self._give_back(watch, own)
                     if self.is_over(trials):
@@ -130,7 +130,7 @@ class TrialBroker:
                     lease = leases.take(self.paths.trial(trial.number), watch)
                     if lease is None:  # who came next while this one slept has given it back
                         continue
-                    values = suggested(self.study, trial)
+                    values = suggest(self.study, trial)
                     # Who slept here for so long that others gave out trials meanwhile has given out one too many: whoever asks
                     # next takes it back. Who is alone until now is seen by everyone later, so that the target is met exactly.
                     if leases.highest(own.folder) == own.number:
@@ -145,67 +145,67 @@ class TrialBroker:
         own = counted(trials)
         budget = self.study.budget_s
         spent = budget is not None and trained_s(own) >= budget
-        return len(own) >= self.study.trials or spent or stuck(own) is not None
+        return len(own) >= self.study.trials or spent or common_failure(own) is not None
 
-    def others(self, watch: Watch) -> list[Liveness]:
+    def liveness_of_running(self, watch: Watch) -> list[Liveness]:
         """What is known of whoever trains the trials that are running."""
         return [self._liveness(trial, watch) for trial in self.trials() if trial.state == "running"]
 
-    def note_runs(self, taken: TrialLease, runs: Sequence[str]) -> None:
+    def record_runs(self, taken: TrialLease, runs: Sequence[str]) -> None:
         """Write down of which runs the trial is made."""
-        with self._talking():
+        with self._using_storage():
             taken.trial.set_user_attr(RUNS, list(runs))
 
-    def note_bound(self, taken: TrialLease, name: str, excess: float) -> None:
+    def record_bound(self, taken: TrialLease, name: str, excess: float) -> None:
         """Write down how far the trial is over a bound: TPE learns from it. 0 or less: within."""
         if self.study.sampler != "cmaes":  # which knows of no bounds, and says so each time
-            with self._talking():
+            with self._using_storage():
                 taken.trial.set_constraint(name, excess)
 
-    def note_epochs(self, taken: TrialLease, values: Mapping[int, float]) -> None:
+    def record_epochs(self, taken: TrialLease, values: Mapping[int, float]) -> None:
         """Tell the pruner of epochs (from 1) that it does not know yet."""
-        with self._talking():
+        with self._using_storage():
             for epoch, value in values.items():
                 taken.trial.report(value, epoch)
 
-    def prunes(self, taken: TrialLease) -> bool:
+    def should_prune(self, taken: TrialLease) -> bool:
         """Whether the pruner would leave the trial there."""
-        with self._talking():
+        with self._using_storage():
             return bool(taken.trial.should_prune())
 
-    def tell(self, taken: TrialLease, ending: Ending) -> None:
+    def tell(self, taken: TrialLease, outcome: TrialOutcome) -> None:
         """Write down how the trial ended."""
         from optuna.trial import TrialState
 
         taken.lease.check()
         facts = {
-            REASON: ending.reason,
-            DIGEST: ending.digest,
-            SECONDS: ending.seconds,
-            EPOCHS: ending.epochs,
-            ENDED: ending.state,
+            REASON: outcome.reason,
+            DIGEST: outcome.digest,
+            SECONDS: outcome.seconds,
+            EPOCHS: outcome.epochs,
+            ENDED: outcome.state,
         }
-        with self._talking():
+        with self._using_storage():
             for name, value in facts.items():
                 if value is not None:
                     taken.trial.set_user_attr(name, value)
-            if ending.state == "completed":
-                self.optuna.tell(taken.trial, ending.objectives, skip_if_finished=True)
+            if outcome.state == "completed":
+                self.optuna.tell(taken.trial, outcome.objectives, skip_if_finished=True)
             else:
-                state = TrialState.FAIL if ending.state == "failed" else TrialState.PRUNED
+                state = TrialState.FAIL if outcome.state == "failed" else TrialState.PRUNED
                 self.optuna.tell(taken.trial, state=state, skip_if_finished=True)
 
     def retry(self, watch: Watch, trial: Trial) -> None:
         """Have the values of a failed trial tried again, once."""
-        with alone(self.paths, watch), self._talking():
+        with exclusive(self.paths, watch), self._using_storage():
             if trial.number not in {other.follows for other in self.trials()}:
                 self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
 
     @contextmanager
-    def _talking(self) -> Iterator[None]:
+    def _using_storage(self) -> Iterator[None]:
         # A folder of the same name, with leases of the same numbers, may be another search's by now.
         self.study = check_current(self.paths, self.study)
-        with talking(self._url):
+        with using_storage(self._url):
             yield
 
     def _give_back(self, watch: Watch, own: Lease) -> list[Trial]:
@@ -240,7 +240,7 @@ class TrialBroker:
 
 
 @contextmanager
-def alone(paths: StudyPaths, watch: Watch) -> Iterator[Lease]:
+def exclusive(paths: StudyPaths, watch: Watch) -> Iterator[Lease]:
     """No other worker gives out trials of the study, begins its confirmation, or puts it away meanwhile. Raises StoreError."""
     while (own := leases.take(paths.desk, watch)) is None:
         time.sleep(POLL_S)
@@ -262,7 +262,7 @@ def check_current(paths: StudyPaths, study: Study) -> Study:
     return found
 
 
-def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:
+def read_trials(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:
     """The trials as `TrialBroker.trials` gives them, for somebody who only reads; None where there are none yet.
 
     The journal is read where there is one, whatever `url` is. Raises StoreError where the storage cannot be used.
@@ -275,7 +275,7 @@ def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial]
         return None
     storage = open_storage(paths, url)
     try:
-        with talking(url):
+        with using_storage(url):
             stored = optuna.load_study(storage=storage, study_name=_name(study))
             return [trial_of(study, frozen) for frozen in stored.get_trials(deepcopy=False)]
     except KeyError:

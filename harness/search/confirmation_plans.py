@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 
 from harness.common.yaml_nodes import from_plain
 from harness.errors import InputError, PlanChanged, Position
-from harness.execution.stages import begin, following, settle
+from harness.execution.stages import next_plan, resolve_plan, save_resolved_plan
 from harness.execution.worker_loop import say
 from harness.experiment.claims import Claim, Setting, digest, read_claim
 from harness.experiment.plan import Plan, Selection, stage_name
 from harness.experiment.study import Study, base_of, config_of, task_of
-from harness.search.broker import alone, check_current
+from harness.search.broker import check_current, exclusive
 from harness.search.trials import Trial, ranked
 from harness.store import atomic
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
@@ -85,7 +85,7 @@ def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], repl
     while True:
         try:
             # Of two workers that meet here the second one finds what the first one wrote, and archives nothing more.
-            with alone(store.paths.study(study.name), watch) as own:
+            with exclusive(store.paths.study(study.name), watch) as own:
                 return _begun(store, study, trials, replan, own)
         except SupersededError:  # slept for so long that another one went on here
             continue
@@ -93,7 +93,7 @@ def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], repl
 
 def _begun(store: Store, study: Study, trials: Sequence[Trial], replan: bool, own: Lease) -> Plan | None:
     study = check_current(store.paths.study(study.name), study)
-    asked = top_plan(study, trials, earlier(store, study))
+    asked = top_plan(study, trials, archived_plans(store, study))
     if asked is None:
         return None
     own.check()
@@ -101,15 +101,15 @@ def _begun(store: Store, study: Study, trials: Sequence[Trial], replan: bool, ow
         why = _outdated(store, study, asked)
         if why is None:
             try:
-                return begin(store, asked)
+                return save_resolved_plan(store, asked)
             except PlanChanged:  # nobody changed a file
                 why = "the best trials are others than before"
         say(f"{why}: {asked.name} is made anew; the old plan is archived, its runs stay")
     if store.load_plan(asked.name) is not None:
         own.check()
         store.archive_plan(asked.name)
-    anew = top_plan(study, trials, earlier(store, study))
-    return begin(store, anew) if anew is not None else None
+    anew = top_plan(study, trials, archived_plans(store, study))
+    return save_resolved_plan(store, anew) if anew is not None else None
 
 
 def _outdated(store: Store, study: Study, asked: Plan) -> str | None:
@@ -123,11 +123,11 @@ def _outdated(store: Store, study: Study, asked: Plan) -> str | None:
         return None
     if _seeds(stored) != _seeds(asked):  # not the looks: an older plan was made longer and kept its own
         return "another number of seeds is asked for than before"
-    then, begun = following(stored, records), store.load_plan(stage_name(study.name, "final"))
+    then, begun = next_plan(stored, records), store.load_plan(stage_name(study.name, "final"))
     if then is None or begun is None or then.chosen == begun.chosen:
         return None
     try:
-        settle(store, then)
+        resolve_plan(store, then)
     except PlanChanged:
         return "the winner is another than before"
     return None
@@ -138,7 +138,7 @@ def _seeds(plan: Plan) -> int:
     return len({run.seed for run in plan.runs})
 
 
-def earlier(store: Store, study: Study) -> list[Plan]:
+def archived_plans(store: Store, study: Study) -> list[Plan]:
     """The plans of earlier confirmations, archived, oldest first. Raises StoreError."""
     found: list[Plan] = []
     while (path := store.paths.earlier_plan(stage_name(study.name, "top"), len(found) + 1)).exists():

@@ -52,14 +52,14 @@ class Lock:
         self._count = 0
 
     @property
-    def _mine(self) -> str:
+    def _own_entry(self) -> str:
         return f"{self._count} {self._here.model_dump_json()}"
 
     def acquire(self) -> bool:
         """Wait for the lock."""
         self._count += 1
         holder, since, pause = "", time.monotonic(), POLL_S
-        while not self._made():
+        while not self._try_link():
             now, seen = time.monotonic(), self._holder()
             if seen != holder:
                 holder, since = seen, now
@@ -68,19 +68,19 @@ class Lock:
                 continue
             time.sleep(pause)
             pause = min(2 * pause, POLL_MAX_S)
-        self._cut()
+        self._cut_torn_line()
         return True
 
     def release(self) -> None:
         """Let others have it; nothing happens where they took it for abandoned."""
-        if self._holder() == self._mine:
+        if self._holder() == self._own_entry:
             self.link.unlink(missing_ok=True)
 
-    def _made(self) -> bool:
+    def _try_link(self) -> bool:
         try:
-            self.link.symlink_to(self._mine)
+            self.link.symlink_to(self._own_entry)
         except FileExistsError:
-            return self._holder() == self._mine  # over NFS, the answer to a request that was sent twice
+            return self._holder() == self._own_entry  # over NFS, the answer to a request that was sent twice
         return True
 
     def _holder(self) -> str:
@@ -91,12 +91,12 @@ class Lock:
 
     def _break(self, holder: str) -> None:
         # One process of a machine at a time, or a second one would break the lock that the first took meanwhile.
-        with self.link.with_name(f"{self.link.name}.broken").open("w") as alone:
-            fcntl.flock(alone, fcntl.LOCK_EX)
+        with self.link.with_name(f"{self.link.name}.broken").open("w") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
             if self._holder() == holder:
                 self.link.unlink(missing_ok=True)
 
-    def _cut(self) -> None:
+    def _cut_torn_line(self) -> None:
         """Cut off the torn line of a writer that died in it: nobody was told that it is written."""
         with self.journal.open("rb+") as file:
             end = file.seek(0, os.SEEK_END)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.errors import StoreError
 from harness.experiment.changes import reconcile_study
 from harness.experiment.study import Study
-from harness.search.broker import alone
+from harness.search.broker import exclusive
 from harness.store import atomic
 from harness.store import lease as leases
 from harness.store.lease import Holder, Seen, SupersededError, Timing, Watch
@@ -14,16 +14,16 @@ from harness.store.records import Store
 
 
 def prepare(store: Store, asked: Study, replan: bool = False) -> Study:
-    """`settle`, and the study written down; one that it replaces is archived, its runs stay.
+    """`resolve_study`, and the study written down; one that it replaces is archived, its runs stay.
 
     Raises StoreError, too, where trials of the one to be replaced are being trained.
     """
     paths, watch = store.paths.study(asked.name), Watch(Timing(), Holder.here())
     while True:
         try:
-            with alone(paths, watch) as own:
+            with exclusive(paths, watch) as own:
                 new = replan or not paths.spec.exists()
-                study, replaces = settle(store, asked, replan)
+                study, replaces = resolve_study(store, asked, replan)
                 if not new:
                     atomic.write_json(paths.spec, study, own)
                     return study
@@ -39,7 +39,7 @@ def prepare(store: Store, asked: Study, replan: bool = False) -> Study:
             continue
 
 
-def settle(store: Store, asked: Study, replan: bool = False) -> tuple[Study, bool]:
+def resolve_study(store: Store, asked: Study, replan: bool = False) -> tuple[Study, bool]:
     """The study to go on with where `asked` is wanted, and whether it takes the place of another one, which is to be archived.
 
     That is the one that is there, with the new target and words. Raises PlanChanged with the difference where another one of the

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import optuna
 
 
-def suggested(study: Study, trial: optuna.Trial) -> Values:
+def suggest(study: Study, trial: optuna.Trial) -> Values:
     """The values of the parameters that are there in a trial that was just asked for."""
     values: dict[str, int | float | str] = {}
     for parameter in study.space:

@@ -25,7 +25,7 @@ UNREADABLE = (
 )
 
 
-def address(option: str | None) -> str | None:
+def storage_url(option: str | None) -> str | None:
     """Where the trials are kept: `--storage`, else $HARNESS_STORAGE; None: the journal. Raises InputError for other databases.
 
     An address may hold a password, so it is never written down: workers get it by the variable.
@@ -41,7 +41,7 @@ def address(option: str | None) -> str | None:
     return url
 
 
-def elsewhere(paths: StudyPaths) -> bool:
+def uses_database(paths: StudyPaths) -> bool:
     """Whether a search that has begun keeps its trials in a database."""
     return not paths.journal.exists() and paths.trials.is_dir()
 
@@ -49,14 +49,14 @@ def elsewhere(paths: StudyPaths) -> bool:
 def refuse_other_storage(paths: StudyPaths, url: str | None) -> None:
     """Raises InputError where a search that has begun keeps its trials elsewhere than at `url` (None: the journal)."""
     name = paths.folder.name
-    if url is None and elsewhere(paths):
+    if url is None and uses_database(paths):
         raise InputError(f"{name}: its trials are in a database; name it with --storage or ${VARIABLE}")
     if url is not None and paths.journal.exists():
         allowed = f"allowed: --storage journal (or no --storage, and ${VARIABLE} unset)"
         raise InputError(f"{name}: its trials are in {paths.journal}; {allowed}")
 
 
-def shown(url: str) -> str:
+def without_credentials(url: str) -> str:
     """The address as people may see it: without user, password and options."""
     from sqlalchemy import make_url
 
@@ -73,12 +73,12 @@ def open_storage(paths: StudyPaths, url: str | None) -> optuna.storages.BaseStor
         atomic.make_folder(paths.folder)
         from harness.search.journal import Journal
 
-        with talking(None):
+        with using_storage(None):
             return optuna.storages.JournalStorage(Journal(paths.journal))  # type: ignore[arg-type]  # its base class is not public
     settings: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 1}
     if url.startswith("sqlite"):
         settings["connect_args"] = {"timeout": SQLITE_WAIT_S}
-    with talking(url):
+    with using_storage(url):
         return optuna.storages.RDBStorage(_with_driver(url), engine_kwargs=settings)
 
 
@@ -92,7 +92,7 @@ def close_storage(storage: optuna.storages.BaseStorage) -> None:
 
 
 @contextmanager
-def talking(url: str | None) -> Iterator[None]:
+def using_storage(url: str | None) -> Iterator[None]:
     """While the storage at `url` is read or written: quiet, and what goes wrong is told in the harness's errors.
 
     Raises SupersededError where a trial is over that was to be written to, StoreError where the storage cannot be used,
@@ -105,7 +105,7 @@ def talking(url: str | None) -> Iterator[None]:
             if url is None:
                 yield
             else:
-                with _told(url):
+                with _translated_errors(url):
                     yield
     except optuna.exceptions.UpdateFinishedTrialError as error:
         raise SupersededError("the trial was given back meanwhile") from error
@@ -150,16 +150,18 @@ def _with_driver(url: str) -> str:
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
+def _translated_errors(url: str) -> Iterator[None]:
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
     except ImportError as error:
-        raise InputError(f"--storage: {shown(url)} needs a driver: pip install 'psycopg[binary]' ({error})") from error
+        raise InputError(
+            f"--storage: {without_credentials(url)} needs a driver: pip install 'psycopg[binary]' ({error})"
+        ) from error
     except (SQLAlchemyError, StorageInternalError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         for secret in (_with_driver(url), url):
-            reason = reason.replace(secret, shown(url))
-        raise StoreError(f"--storage: {shown(url)} cannot be used: {reason}") from error
+            reason = reason.replace(secret, without_credentials(url))
+        raise StoreError(f"--storage: {without_credentials(url)} cannot be used: {reason}") from error

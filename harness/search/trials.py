@@ -45,7 +45,7 @@ class Trial:
     ended: str | None = None
 
     @property
-    def over(self) -> bool:
+    def finished(self) -> bool:
         """Whether nothing more will come of it."""
         return self.state not in ("running", "waiting")
 
@@ -126,9 +126,9 @@ def front(study: Study, trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in done if not beaten(trial.number)]
 
 
-def stuck(trials: Iterable[Trial]) -> Trial | None:
+def common_failure(trials: Iterable[Trial]) -> Trial | None:
     """A failure that stands for all: every trial that is over, three or more, failed at the same place. None otherwise."""
-    over = [trial for trial in counted(trials) if trial.over]
+    over = [trial for trial in counted(trials) if trial.finished]
     if len(over) < 3 or len({trial.digest for trial in over}) != 1 or over[0].digest is None:
         return None
     return over[0]

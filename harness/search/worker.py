@@ -16,14 +16,14 @@ from harness.common.stopping import Stop
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
 from harness.execution.attempt import Job
 from harness.execution.options import WorkerOptions
-from harness.execution.retry import renew_run
+from harness.execution.retry import reset_run
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.experiment.study import Study, config_of, spec_of, task_of
-from harness.search.broker import Ending, TrialBroker, TrialLease
+from harness.search.broker import TrialBroker, TrialLease, TrialOutcome
 from harness.search.confirmation_plans import begin_confirmation
-from harness.search.trials import NEVER_MEASURED, UNMEASURED, counted, stuck
+from harness.search.trials import NEVER_MEASURED, UNMEASURED, common_failure, counted
 from harness.store.lease import Holder, Liveness, SupersededError
 from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trialruns import write_trial_runs
@@ -32,7 +32,7 @@ Specs = Sequence[tuple[str, Spec]]  # run ids with what made them
 
 
 class SearchWorker(Worker):
-    """Trains the trials of one study until its target is reached. `url`: see `harness.search.storage.address`."""
+    """Trains the trials of one study until its target is reached. `url`: see `harness.search.storage.storage_url`."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class SearchWorker(Worker):
 
     def left(self) -> Sequence[bool]:
         """The trials of others."""
-        return [other is Liveness.ALIVE for other in self.broker.others(self.watch)]
+        return [other is Liveness.ALIVE for other in self.broker.liveness_of_running(self.watch)]
 
     def expects_more(self) -> bool:
         """The runs that confirm the best trials, once those of others have ended."""
@@ -73,19 +73,19 @@ class SearchWorker(Worker):
         """Of where the trials stand; says why no further one is begun."""
         trials = self.broker.trials()
         own = counted(trials)
-        if self.stop() and (not self.broker.is_over(trials) or not all(trial.over for trial in own)):
+        if self.stop() and (not self.broker.is_over(trials) or not all(trial.finished for trial in own)):
             return EXIT_INTERRUPTED
-        if example := stuck(own):
+        if example := common_failure(own):
             say(
                 f"{self.broker.study.name}: every trial so far failed in the same way ({example.reason}); no further one is begun"
             )
             say("after fixing the cause: --retry failed" if example.retriable else NEVER_MEASURED)
         return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in own) else EXIT_OK
 
-    def following(self) -> Plan | None:
+    def next_plan(self) -> Plan | None:
         """The plan that confirms the best trials, written down; None without a confirmation, and before the target is reached."""
         trials = self.broker.trials()
-        if not self.broker.is_over(trials) or not all(trial.over for trial in counted(trials)):
+        if not self.broker.is_over(trials) or not all(trial.finished for trial in counted(trials)):
             return None
         return begin_confirmation(self.store, self.broker.study, trials)
 
@@ -98,7 +98,7 @@ class SearchWorker(Worker):
         for trial in self.broker.trials() if "failed" in self.options.retry else ():
             if trial.state == "failed":
                 renewed = [
-                    renew_run(self.store, run, self.watch, self.options.retry, self.options.retry_before) for run in trial.runs
+                    reset_run(self.store, run, self.watch, self.options.retry, self.options.retry_before) for run in trial.runs
                 ]
                 # A run without a result: who renewed it was killed before the trial was asked for again.
                 if any(renewed) or any(self.store.result(run) is None for run in trial.runs):
@@ -107,15 +107,15 @@ class SearchWorker(Worker):
     def _train_trial(self, taken: TrialLease) -> None:
         with taken.lease:
             try:
-                ending = _Attempt(self, taken).ending()
-                if ending is not None:
-                    self.broker.tell(taken, ending)
+                outcome = _Attempt(self, taken).outcome()
+                if outcome is not None:
+                    self.broker.tell(taken, outcome)
             except SupersededError as superseded:
                 say(f"trial {taken.number}: {superseded}; leaving it")
                 return
-        if ending is not None:
-            value = f" {ending.objectives[0]:.6g}" if ending.objectives else f": {ending.reason}" if ending.reason else ""
-            say(f"trial {taken.number}: {ending.state}{value}")
+        if outcome is not None:
+            value = f" {outcome.objectives[0]:.6g}" if outcome.objectives else f": {outcome.reason}" if outcome.reason else ""
+            say(f"trial {taken.number}: {outcome.state}{value}")
 
 
 class _Attempt:
@@ -127,19 +127,19 @@ class _Attempt:
         self.reported = 0  # rows of the first seed's run that the pruner knows
         self.pruned = False
 
-    def ending(self) -> Ending | None:
+    def outcome(self) -> TrialOutcome | None:
         """How the trial ended; None where it was left: it will be gone on with."""
         try:
             config = config_of(self.study, self.worker.task, self.taken.values)
         except InputError as error:
-            self.broker.note_bound(self.taken, "valid", 1.0)
-            return Ending("infeasible", reason=str(error))
+            self.broker.record_bound(self.taken, "valid", 1.0)
+            return TrialOutcome("infeasible", reason=str(error))
         facts = dict(self.worker.task.describe(config)) if self.study.constraints else {}
         over = self._bounds(facts)
         if over is not None:
-            return Ending("infeasible", reason=over)
+            return TrialOutcome("infeasible", reason=over)
         specs = [spec_of(self.study, self.worker.task, config, seed) for seed in self.study.trial_seeds]
-        self.broker.note_runs(self.taken, [run_id for run_id, _ in specs])
+        self.broker.record_runs(self.taken, [run_id for run_id, _ in specs])
         write_trial_runs(self.broker.paths, self.taken.number, [run_id for run_id, _ in specs])
         results: list[Result] = []
         for run_id, spec in specs:
@@ -151,13 +151,13 @@ class _Attempt:
             results.append(result)
         return self._completed(results, self._spent(specs))
 
-    def _short(self, result: Result | None, specs: Specs) -> Ending:
+    def _short(self, result: Result | None, specs: Specs) -> TrialOutcome:
         """The ending of a trial of which a run was pruned, which has no result, or diverged or failed."""
         spent = self._spent(specs)
         if result is None:
-            return Ending("pruned", reason=f"after epoch {self.reported}", **spent)
+            return TrialOutcome("pruned", reason=f"after epoch {self.reported}", **spent)
         reason = f"{result.reason}: {result.error}" if result.reason else result.error
-        return Ending(result.state, reason=reason, digest=result.traceback_digest, **spent)
+        return TrialOutcome(result.state, reason=reason, digest=result.traceback_digest, **spent)
 
     def _bounds(self, facts: Mapping[str, int | float]) -> str | None:
         """Tell Optuna how far the bounds are; says which is broken."""
@@ -167,12 +167,12 @@ class _Attempt:
             bound, sign = (limit.at_most, 1.0) if limit.at_most is not None else (limit.at_least, -1.0)
             assert bound is not None
             excess = sign * (value / bound - 1.0)
-            self.broker.note_bound(self.taken, name, excess)
+            self.broker.record_bound(self.taken, name, excess)
             if excess > 0 and broken is None:
                 broken = f"{value:,.0f} {name}, {'over' if sign > 0 else 'under'} the bound of {bound:,.0f}"
         return broken
 
-    def _result(self, job: Job, enough: Callable[[Sequence[Mapping[str, Any]]], bool]) -> Result | None:
+    def _result(self, job: Job, should_prune: Callable[[Sequence[Mapping[str, Any]]], bool]) -> Result | None:
         """How the run ended, whoever trained it; None where it was left."""
         while not self.worker.stop():
             result = self.store.result(job.run_id)
@@ -183,7 +183,7 @@ class _Attempt:
             if lease is None:  # a plan asks for the same run
                 self.worker.stop.wait(self.worker.options.poll_s)
                 continue
-            self.worker.train(job, f"trial {self.taken.number}  seed {job.spec.seed}", lease, enough)
+            self.worker.train(job, f"trial {self.taken.number}  seed {job.spec.seed}", lease, should_prune)
             if self.pruned:
                 return None
         return self.store.result(job.run_id)
@@ -193,24 +193,26 @@ class _Attempt:
         if len(self.study.objectives) > 1 or self.study.pruner == "none":
             return False
         self._report(rows)
-        self.pruned = self.broker.prunes(self.taken)
+        self.pruned = self.broker.should_prune(self.taken)
         return self.pruned
 
     def _report(self, rows: Sequence[Mapping[str, Any]]) -> None:
         values = {epoch: decode(row.get(self.study.metric)) for epoch, row in enumerate(rows, start=1) if epoch > self.reported}
         finite = {epoch: value for epoch, value in values.items() if isinstance(value, int | float) and math.isfinite(value)}
-        self.broker.note_epochs(self.taken, {epoch: float(value) for epoch, value in finite.items()})
+        self.broker.record_epochs(self.taken, {epoch: float(value) for epoch, value in finite.items()})
         self.reported = len(rows)
 
-    def _completed(self, results: Sequence[Result], spent: Mapping[str, Any]) -> Ending:
+    def _completed(self, results: Sequence[Result], spent: Mapping[str, Any]) -> TrialOutcome:
         objectives = []
         for name in self.study.objectives:
             values = [result.metrics.get(name) for result in results]
             known = [value for value in values if value is not None and math.isfinite(value)]
             if len(known) < len(values):
-                return Ending("failed", reason=f"output: the runs measured no {name}", digest=f"{UNMEASURED} {name}", **spent)
+                return TrialOutcome(
+                    "failed", reason=f"output: the runs measured no {name}", digest=f"{UNMEASURED} {name}", **spent
+                )
             objectives.append(fmean(known))
-        return Ending("completed", tuple(objectives), **spent)
+        return TrialOutcome("completed", tuple(objectives), **spent)
 
     def _spent(self, specs: Specs) -> dict[str, Any]:
         """Training of the runs so far: seconds and epochs."""

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from harness.errors import EXIT_BAD_INPUT, HarnessError
 
-PATIENCE_S = 120.0  # a busy controller answers late
+TIMEOUT_S = 120.0  # a busy controller answers late
 USUAL_ARRAY_SIZE = 1001  # SLURM's own default
-KEPT = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_CONF_SERVER")
+KEPT_VARIABLES = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_CONF_SERVER")
 
 YOURS = "`sacctmgr show associations user=$USER format=account,partition,qos` lists yours"
 # What a refusal holds -> what to do about it.
@@ -54,54 +54,54 @@ def available(program: str = "sbatch") -> bool:
     return shutil.which(program) is not None
 
 
-def ask(*words: str, patience_s: float = PATIENCE_S) -> Answer:
+def ask(*arguments: str, timeout_s: float = TIMEOUT_S) -> Answer:
     """Run a command of SLURM. Raises ClusterError when there is none of its name, or no answer."""
     try:
         done = subprocess.run(
-            words,
+            arguments,
             capture_output=True,
             text=True,
             errors="replace",
             check=False,
-            timeout=patience_s,
+            timeout=timeout_s,
             stdin=subprocess.DEVNULL,
-            env=surroundings(os.environ),
+            env=environment_outside_job(os.environ),
         )
     except FileNotFoundError as error:
         raise ClusterError(
-            f"no {words[0]} on PATH: this machine cannot submit; allowed: on a login node of the cluster "
+            f"no {arguments[0]} on PATH: this machine cannot submit; allowed: on a login node of the cluster "
             "(`module load slurm` at some sites), or --dry-run, which shows the scripts"
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise ClusterError(f"{words[0]}: no answer in {patience_s:.0f} s; try again later (`scontrol ping` tells)") from error
+        raise ClusterError(f"{arguments[0]}: no answer in {timeout_s:.0f} s; try again later (`scontrol ping` tells)") from error
     return Answer(done.returncode, done.stdout.strip(), done.stderr.strip())
 
 
-def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
+def environment_outside_job(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment for SLURM's commands: inside a job, that job's own variables would contradict what is asked for."""
-    return {name: value for name, value in environment.items() if not name.startswith("SLURM_") or name in KEPT}
+    return {name: value for name, value in environment.items() if not name.startswith("SLURM_") or name in KEPT_VARIABLES}
 
 
-def submit(options: Sequence[str], script: Path, words: Sequence[str]) -> str:
+def submit(options: Sequence[str], script: Path, arguments: Sequence[str]) -> str:
     """Give a script to sbatch; the job's id. Raises ClusterError with sbatch's own words."""
-    answer = ask(*command(options, script, words))
+    answer = ask(*command(options, script, arguments))
     # With several clusters the id is followed by the cluster's name.
     job = answer.out.splitlines()[-1].partition(";")[0] if answer.out else ""
     if answer.code != 0 or not job.isdigit():
-        raise ClusterError(refused(answer))
+        raise ClusterError(refusal(answer))
     return job
 
 
-def command(options: Sequence[str], script: Path, words: Sequence[str]) -> list[str]:
+def command(options: Sequence[str], script: Path, arguments: Sequence[str]) -> list[str]:
     """The words of an sbatch."""
-    return ["sbatch", "--parsable", *options, str(script), *words]
+    return ["sbatch", "--parsable", *options, str(script), *arguments]
 
 
-def refused(answer: Answer) -> str:
+def refusal(answer: Answer) -> str:
     """sbatch's own words, then what to do."""
-    words = answer.err or answer.out or f"sbatch ended with code {answer.code} and said nothing"
-    advice = next((what for pattern, what in ADVICE.items() if re.search(pattern, words)), None)
-    return "\n".join([words, *([advice] if advice else [])])
+    text = answer.err or answer.out or f"sbatch ended with code {answer.code} and said nothing"
+    advice = next((what for pattern, what in ADVICE.items() if re.search(pattern, text)), None)
+    return "\n".join([text, *([advice] if advice else [])])
 
 
 def max_array_size() -> int:
@@ -109,7 +109,7 @@ def max_array_size() -> int:
     answer = ask("scontrol", "show", "config")
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", answer.out, re.MULTILINE)
     if answer.code != 0:
-        raise ClusterError(refused(answer))
+        raise ClusterError(refusal(answer))
     return int(found[1]) if found else USUAL_ARRAY_SIZE
 
 

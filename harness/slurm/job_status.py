@@ -27,7 +27,7 @@ def submitted(paths: Paths, name: str) -> tuple[Queue | None, list[HarnessError]
         ours = {job for one in told for job in one.all_jobs}
         tasks = [task for task in tasks if task.job in ours]
         if not live:
-            tasks = sorted([*tasks, *queue.forgotten(sorted(ours), tasks)], key=queue.order)
+            tasks = sorted([*tasks, *queue.from_accounting(sorted(ours), tasks)], key=queue.order)
     except cluster.ClusterError as error:  # where the runs stand is known without it
         return None, errors, f"what the cluster's queue holds of it is not known: {error}"
     reports = frozenset(one.report for one in told if one.report)

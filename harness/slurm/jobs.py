@@ -29,8 +29,8 @@ class Jobs:
     report: str
     arrays: tuple[Array, ...]
     options: tuple[str, ...]  # of sbatch, for the workers
-    worker_words: tuple[str, ...]  # what the workers are given, and their options
-    report_words: tuple[str, ...]
+    worker_arguments: tuple[str, ...]  # what the workers are given, and their options
+    report_arguments: tuple[str, ...]
 
     @property
     def worker_path(self) -> Path:
@@ -55,8 +55,8 @@ class Jobs:
     def lines(self, jobs: Sequence[str] = ()) -> list[str]:
         """Every sbatch as a shell would take it; `jobs` are the ids of the arrays, which are not known before."""
         known = list(jobs) or [f"JOB{place}" for place in range(1, len(self.arrays) + 1)]
-        sent = [cluster.command(self.options_of(array), self.worker_path, self.worker_words) for array in self.arrays]
-        return [*map(shlex.join, sent), shlex.join(cluster.command(after(known), self.report_path, self.report_words))]
+        sent = [cluster.command(self.options_of(array), self.worker_path, self.worker_arguments) for array in self.arrays]
+        return [*map(shlex.join, sent), shlex.join(cluster.command(after(known), self.report_path, self.report_arguments))]
 
 
 def after(jobs: Sequence[str]) -> list[str]:
@@ -88,8 +88,8 @@ def compose(  # noqa: PLR0917 - what jobs are made of, each of it named
         report=scripts.report_script(site, name, folder, code),
         arrays=tuple(arrays),
         options=tuple(options),
-        worker_words=(str(target.absolute()), *(worker.words() if worker else ())),
-        report_words=(name, str(paths.root.absolute())),
+        worker_arguments=(str(target.absolute()), *(worker.arguments() if worker else ())),
+        report_arguments=(name, str(paths.root.absolute())),
     )
     scripts.check(jobs.worker)
     return jobs
@@ -103,7 +103,7 @@ def send(jobs: Jobs, site: Path, code: Path) -> Submission:
     taken = Submission(
         number=int(jobs.folder.name),
         name=jobs.name,
-        target=jobs.worker_words[0],
+        target=jobs.worker_arguments[0],
         site=str(site),
         workers=jobs.workers,
         code=code.name,
@@ -113,21 +113,21 @@ def send(jobs: Jobs, site: Path, code: Path) -> Submission:
         atomic.write_text(jobs.worker_path, jobs.worker)
         atomic.write_text(jobs.report_path, jobs.report)
         for array in jobs.arrays:
-            job = cluster.submit(jobs.options_of(array), jobs.worker_path, jobs.worker_words)
+            job = cluster.submit(jobs.options_of(array), jobs.worker_path, jobs.worker_arguments)
             taken = submission.changed(taken, jobs={**taken.jobs, job: array.workers})
             submission.save(jobs.folder, taken)  # at once: whatever happens next, the ids are how to cancel
-        report = cluster.submit(after(list(taken.jobs)), jobs.report_path, jobs.report_words)
+        report = cluster.submit(after(list(taken.jobs)), jobs.report_path, jobs.report_arguments)
         taken = submission.changed(taken, report=report)
         submission.save(jobs.folder, taken)
     except cluster.ClusterError as error:
-        raise cluster.ClusterError(f"{error}\n{_take_back(jobs, taken)}") from error
+        raise cluster.ClusterError(f"{error}\n{_cancel_submission(jobs, taken)}") from error
     except BaseException:  # Ctrl-C, too, leaves nothing half-submitted
-        print(_take_back(jobs, taken), file=sys.stderr)
+        print(_cancel_submission(jobs, taken), file=sys.stderr)
         raise
     return taken
 
 
-def _take_back(jobs: Jobs, taken: Submission) -> str:
+def _cancel_submission(jobs: Jobs, taken: Submission) -> str:
     """Cancel what was taken of a submission; what came of that."""
     ids = taken.all_jobs
     if not ids:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.slurm.cluster import ClusterError, ask, available
 
-PATIENCE_S = 20.0  # for what is only to be shown
+TIMEOUT_S = 20.0  # for what is only to be shown
 # Name of a column of `squeue -O`, and its width: cut off beyond it, so wide enough.
 COLUMNS: Mapping[str, int] = {
     "JobArrayID": 40,
@@ -20,8 +20,8 @@ COLUMNS: Mapping[str, int] = {
 }
 GONE = ("TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED", "REVOKED")
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", *GONE)
-NOT_THERE = "is the results folder there, at the same path?"
-MEND = "mend the site's file and submit again"
+CHECK_FOLDER = "is the results folder there, at the same path?"
+FIX_SITE = "mend the site's file and submit again"
 WHY: Mapping[str, str] = {
     "BeginTime": "was requeued, and is held back for a moment",
     "JobArrayTaskLimit": "the throttle allows no more at once",
@@ -31,11 +31,11 @@ WHY: Mapping[str, str] = {
     "DependencyNeverSatisfied": "will never start: cancel it",
     "Resources": "next, once resources are free",
     "Priority": "others are first",
-    "PartitionConfig": f"asks for more than the partition has; {MEND}",
-    "BadConstraints": f"asks for what no node has; {MEND}",
-    "JobLaunchFailure": f"could not start on the node; {NOT_THERE}",
-    "RaisedSignal:53(Real-time_signal_19)": f"its log could not be written on the node; {NOT_THERE}",
-    "launch_failed_requeued_held": f"could not start on the node; {NOT_THERE} `scontrol release` lets it try again",
+    "PartitionConfig": f"asks for more than the partition has; {FIX_SITE}",
+    "BadConstraints": f"asks for what no node has; {FIX_SITE}",
+    "JobLaunchFailure": f"could not start on the node; {CHECK_FOLDER}",
+    "RaisedSignal:53(Real-time_signal_19)": f"its log could not be written on the node; {CHECK_FOLDER}",
+    "launch_failed_requeued_held": f"could not start on the node; {CHECK_FOLDER} `scontrol release` lets it try again",
 }
 
 
@@ -80,8 +80,8 @@ def queued(jobs: Sequence[str]) -> list[Task]:
     if not jobs:
         return []
     columns = ",".join(f"{name}:{width}" for name, width in COLUMNS.items())
-    words = ("squeue", "-h", "-r", "-t", "all", "-O", columns, "-j")
-    answer = ask(*words, ",".join(jobs), patience_s=PATIENCE_S)
+    arguments = ("squeue", "-h", "-r", "-t", "all", "-O", columns, "-j")
+    answer = ask(*arguments, ",".join(jobs), timeout_s=TIMEOUT_S)
     if "Invalid job id" in answer.err:  # said of a single one that was forgotten; of several, those known are listed
         return []
     if answer.code != 0:
@@ -109,11 +109,11 @@ def parse(text: str) -> list[Task]:
     return sorted(tasks, key=order)
 
 
-def forgotten(jobs: Sequence[str], known: Iterable[Task]) -> list[Task]:
+def from_accounting(jobs: Sequence[str], known: Iterable[Task]) -> list[Task]:
     """Tasks of `jobs` that the queue has forgotten and accounting remembers; none where none is kept."""
     if not jobs or not available("sacct"):
         return []
-    answer = ask("sacct", "-X", "-n", "-P", "-j", ",".join(jobs), "-o", "JobID,State,ExitCode,NodeList", patience_s=PATIENCE_S)
+    answer = ask("sacct", "-X", "-n", "-P", "-j", ",".join(jobs), "-o", "JobID,State,ExitCode,NodeList", timeout_s=TIMEOUT_S)
     if answer.code != 0:  # without slurmdbd: the store tells all that matters
         return []
     there = {task.id for task in known}

@@ -38,7 +38,7 @@ class Array:
         return [f"--array=0-{self.workers - 1}{limit}" if self.workers > 1 else f"--array=0{limit}"]
 
 
-def cut(workers: int, max_array_size: int, throttle: int | None = None) -> list[Array]:
+def split_arrays(workers: int, max_array_size: int, throttle: int | None = None) -> list[Array]:
     """Arrays of so many workers in all. MaxArraySize limits the *index*, which counts from 0 and stays below it.
 
     The arrays share the throttle. Raises InputError where it is less than one worker an array.

@@ -124,11 +124,11 @@ def read_site(path: Path) -> Site:
     site, problems = validate(Site, read)
     if site is None:
         raise InputError(problems)
-    if (words := read.get("worker")) is not None:
+    if (arguments := read.get("worker")) is not None:
         try:
             WorkerOptions.read(site.worker)
         except InputError as error:
-            raise InputError([Problem(words.at, words.path, str(error))]) from error
+            raise InputError([Problem(arguments.at, arguments.path, str(error))]) from error
     return site
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.execution.schedule import Course, in_stages
+from harness.execution.schedule import Schedule, has_interim_looks
 from harness.experiment.plan import Plan, PlannedRun
 from harness.reporting import phrases
 from harness.reporting.tables.model import Column
@@ -38,14 +38,14 @@ def progress(
     workers: int,
     device: str,
     console: Console | None = None,
-    course: Course | None = None,
+    schedule: Schedule | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress[Records]:
     """The view that fits the terminal behind `console` (stderr by default) and the size of the plan.
 
-    `name` and `metric` are what the cells show; `course` says how far the looks go; `clock` returns seconds.
+    `name` and `metric` are what the cells show; `schedule` says how far the looks go; `clock` returns seconds.
     """
-    rows = PlanRows(plan, name, metric, paths, workers=workers, device=device, course=course)
+    rows = PlanRows(plan, name, metric, paths, workers=workers, device=device, schedule=schedule)
     return live.progress(rows, console, clock)
 
 
@@ -53,17 +53,17 @@ class PlanRows:
     """Where the runs of a plan stand, and how far its looks go."""
 
     def __init__(
-        self, plan: Plan, name: str, metric: Metric, paths: Paths, *, workers: int, device: str, course: Course | None = None
+        self, plan: Plan, name: str, metric: Metric, paths: Paths, *, workers: int, device: str, schedule: Schedule | None = None
     ) -> None:
         self.plan, self.name, self.metric, self.paths = plan, name, metric, paths
-        self.workers, self.device, self.course = workers, device, course or Course(plan)
+        self.workers, self.device, self.schedule = workers, device, schedule or Schedule(plan)
         self.records: Records = {}
         self.asked: Sequence[PlannedRun] = plan.runs  # by the looks so far
         self.trained_before = 0.0
 
     def introduction(self) -> list[Text]:
         """The question; the runs, workers, device and whether this is a rehearsal."""
-        up_to = "up to " if in_stages(self.plan) else ""
+        up_to = "up to " if has_interim_looks(self.plan) else ""
         count = f"{up_to}{phrases.plural(len(self.plan.runs), 'run')} on {self.device}, {phrases.plural(self.workers, 'worker')}"
         stage = phrases.stage(self.plan)
         return [*heading(self.plan), marked(" · ".join(filter(None, [stage, count])), self.plan)]
@@ -71,7 +71,7 @@ class PlanRows:
     def update(self, state: Records) -> list[News]:
         """A line for each run that has finished, and one where the looks go on."""
         before, self.records = self.records, state
-        asked_before, self.asked = self.asked, self.course.asked(state)
+        asked_before, self.asked = self.asked, self.schedule.requested(state)
         ended = sum((before or state)[run.id].ended for run in self.asked)
         if not before:
             self.trained_before = trained(self.plan, state)

@@ -62,25 +62,25 @@ class SearchRows:
         """A line for each trial that is over."""
         self.trials = state
         if self.told is None:
-            self.told = {trial.number for trial in state if trial.over}
+            self.told = {trial.number for trial in state if trial.finished}
             return [News([styled(f"{ended} of {self.study.trials} done already")])] if (ended := self.ended()) else []
         news = []
         for trial in sorted(state, key=lambda trial: (trial.ended or "", trial.number)):
-            if trial.over and trial.number not in self.told:
+            if trial.finished and trial.number not in self.told:
                 self.told.add(trial.number)
                 news.append(self._finished(trial))
         return news
 
     def ended(self) -> int:
         """How many trials of the target are over."""
-        return sum(trial.over for trial in counted(self.trials))
+        return sum(trial.finished for trial in counted(self.trials))
 
     def _finished(self, trial: Trial) -> News:
         name = f"trial {trial.number}"
         if trial.state == "interrupted":
             return News([styled(f"{name}  interrupted; its values are tried again")])
         told = self.told or set()
-        known = sum(each.over and each.number in told for each in counted(self.trials))
+        known = sum(each.finished and each.number in told for each in counted(self.trials))
         place = printable(f"[{known}/{self.study.trials}] {name:<{len(f'trial {self.study.trials}')}}  ")
         setting, took = words.values(self.study, trial.values), phrases.clock(trial.seconds)
         first, reason = trial.runs[0] if trial.runs else "", f" {trial.reason}" if trial.reason else ""
@@ -141,7 +141,7 @@ class SearchRows:
         standing = " · ".join(filter(None, parts))
         if stops:
             return [standing, STOPPING]
-        took = [trial.seconds for trial in own if trial.over and trial.seconds]
+        took = [trial.seconds for trial in own if trial.finished and trial.seconds]
         missing = self.study.trials - self.ended()
         left = fmean(took) * missing / self.workers if took and missing > 0 else None
         records = [record for _, record in self._running() if record is not None]

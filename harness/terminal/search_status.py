@@ -50,7 +50,7 @@ class SearchStatus:
     @property
     def over(self) -> int:
         """How many of them are over."""
-        return sum(trial.over for trial in self.own)
+        return sum(trial.finished for trial in self.own)
 
 
 def row(standing: SearchStatus) -> StatusRow:

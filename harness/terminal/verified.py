@@ -41,7 +41,7 @@ def repetition(again: Repetition) -> RenderableType:
     threads = "" if again.threads is None else f", {phrases.plural(again.threads, 'thread')}"
     means = f"{phrases.plural(again.epochs, 'epoch')} on {again.device} ({again.accelerator}{threads}), {again.seconds:.1f} s"
     difference = again.difference
-    if difference.none:
+    if difference.identical:
         lines: list[RenderableType] = [styled(printable(f"{again.run_id}  same bits: {means}"))]
     else:
         where = "" if difference.first_epoch is None else f" from epoch {difference.first_epoch} on"
@@ -55,7 +55,7 @@ def repetition(again: Repetition) -> RenderableType:
     if again.origins:
         rows = [[name, one, other] for name, (one, other) in again.origins.items()]
         lines.append(TerminalTable.of_rows([Column("made with"), Column("first"), Column("again")], rows, indent=INDENT))
-    elif not difference.none:
+    elif not difference.identical:
         lines.append(styled(f"{' ' * INDENT}code, packages, machine and threads are the same"))
     return Group(*lines)
 
@@ -80,7 +80,7 @@ def _repetition(again: Repetition) -> Mapping[str, Any]:
     difference = again.difference
     return {
         "run": again.run_id,
-        "same": difference.none,
+        "same": difference.identical,
         "must_match": again.must_match,
         "first_epoch": difference.first_epoch,
         "largest": {name: encode(gap) for name, gap in difference.largest.items()},

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.store.paths import Paths
 from harness.tracking.login import home_folder, read_login
-from harness.tracking.page import Ending, Page, without_secrets
+from harness.tracking.page import FinalUpdate, Page, without_secrets
 
 
 class Limits(BaseModel):
@@ -57,20 +57,20 @@ class OpenRun:
 
     def log(self, row: Mapping[str, Any]) -> None:
         """One row, one step; what was not measured is left out. Takes about a millisecond, whatever the server does."""
-        with told_of():
+        with wandb_errors():
             self._run.log(without_secrets({name: value for name, value in row.items() if value is not None}))
 
-    def finish(self, ending: Ending) -> None:
+    def finish(self, final: FinalUpdate) -> None:
         """Hand over the ending and wait until all of the run is delivered, or on disk. Raises UnreachableError."""
-        with told_of(), _at_most(self._limits.finish_s + self._limits.grace_s):
-            self._run.summary.update(dict(ending.summary))
-            if ending.tags:
-                self._run.tags = (*(self._run.tags or ()), *ending.tags)
-            self._run.finish(exit_code=ending.exit_code)
+        with wandb_errors(), _time_limit(self._limits.finish_s + self._limits.grace_s):
+            self._run.summary.update(dict(final.summary))
+            if final.tags:
+                self._run.tags = (*(self._run.tags or ()), *final.tags)
+            self._run.finish(exit_code=final.exit_code)
 
     def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:
         """Attach files, as a version of the artifact `name`, and wait until W&B has them. Raises UnreachableError."""
-        with told_of():
+        with wandb_errors():
             import wandb
 
             artifact = wandb.Artifact(name, type=kind)
@@ -110,7 +110,7 @@ class Client:
 
     def open(self, page: Page, online: bool, hardware: Hardware | None = None) -> OpenRun:
         """Open the run, or go on with it where W&B has it already. Raises UnreachableError, after 12 s at most."""
-        with told_of(), _at_most(self.limits.init_s + self.limits.grace_s):
+        with wandb_errors(), _time_limit(self.limits.init_s + self.limits.grace_s):
             run = self._open(page, online, hardware)
         opened = OpenRun(run, online, self.limits)
         if not online:
@@ -148,7 +148,7 @@ class Client:
             console="off",
             silent=True,
             symlink=False,
-            stop_fn=_stay,
+            stop_fn=_ignore_stop,
         )
         run = wandb.init(settings=settings, config=dict(page.config))
         run.define_metric("epoch")
@@ -159,14 +159,14 @@ class Client:
 
     def rows_at(self, path: str) -> int:
         """How many rows W&B has of the run at `path`. Raises UnreachableError."""
-        with told_of(), _at_most(self.limits.ask_s + self.limits.grace_s):
+        with wandb_errors(), _time_limit(self.limits.ask_s + self.limits.grace_s):
             import wandb
 
             return int(wandb.Api(timeout=max(1, int(self.limits.ask_s))).run(path).lastHistoryStep) + 1
 
     def reset(self) -> None:
         """End wandb's service with all that is open: after a failed `init` the run's id would stay in use."""
-        with told_of(), _at_most(self.limits.finish_s + self.limits.grace_s):
+        with wandb_errors(), _time_limit(self.limits.finish_s + self.limits.grace_s):
             import wandb
 
             wandb.teardown()
@@ -187,12 +187,12 @@ class Client:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _stay() -> None:
+def _ignore_stop() -> None:
     """What W&B's stop button does: nothing; runs are stopped where they were started."""
 
 
 @contextmanager
-def told_of() -> Iterator[None]:
+def wandb_errors() -> Iterator[None]:
     """Whatever wandb raises becomes UnreachableError, in one line and without secrets."""
     try:
         yield
@@ -204,7 +204,7 @@ def told_of() -> Iterator[None]:
 
 
 @contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
+def _time_limit(seconds: float) -> Iterator[None]:
     """Interrupt the main thread after `seconds`: wandb's own time limits do not cover each of its waits."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

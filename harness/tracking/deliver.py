@@ -23,8 +23,8 @@ from harness.store.paths import RunPaths
 from harness.store.records import Store
 from harness.tracking import delivery
 from harness.tracking.client import Client, Limits, UnreachableError
-from harness.tracking.mirror import Runs, end_after
-from harness.tracking.page import Ending, Page, secrets_in, without_secrets
+from harness.tracking.mirror import Runs, kill_after
+from harness.tracking.page import FinalUpdate, Page, secrets_in, without_secrets
 from harness.tracking.session import Session
 from harness.tracking.uploader import Uploader
 from harness.tracking.workspace import make
@@ -34,7 +34,7 @@ GIVES_UP_AFTER = 2  # runs in a row that W&B did not open: it is not the runs th
 
 
 @dataclass(frozen=True)
-class Parcel:
+class RunDelivery:
     """A run and what of it is still to be delivered. `training`: a mirror has it, or a later `sync`.
 
     `lacking`: what was asked for of a run that completed, and that it does not have.
@@ -48,7 +48,7 @@ class Parcel:
     lacking: tuple[str, ...] = ()
 
 
-def survey(store: Store, run_ids: Iterable[str], uploads: Collection[str] = ()) -> list[Parcel]:
+def list_deliveries(store: Store, run_ids: Iterable[str], uploads: Collection[str] = ()) -> list[RunDelivery]:
     """What there is to deliver of each run that has begun. Reads files only.
 
     A run whose files are damaged waits, with all that is asked for: why it cannot be delivered is told where that is tried.
@@ -59,13 +59,13 @@ def survey(store: Store, run_ids: Iterable[str], uploads: Collection[str] = ()) 
             parcel = _parcel(store, run_id, uploads)
         except StoreError:
             there = [kind for kind, file in _files(store.paths.run(run_id)).items() if kind in uploads and file.exists()]
-            parcel = Parcel(run_id, 0, "waiting", None, tuple(there))
+            parcel = RunDelivery(run_id, 0, "waiting", None, tuple(there))
         if parcel is not None:
             parcels.append(parcel)
     return parcels
 
 
-def _parcel(store: Store, run_id: str, uploads: Collection[str]) -> Parcel | None:
+def _parcel(store: Store, run_id: str, uploads: Collection[str]) -> RunDelivery | None:
     """The run's; None where it has not begun. Raises StoreError."""
     record = store.record(run_id)
     if record.state == "pending":
@@ -78,10 +78,10 @@ def _parcel(store: Store, run_id: str, uploads: Collection[str]) -> Parcel | Non
     state: Literal["delivered", "waiting", "training"] = "waiting"
     if record.state == "running":
         state = "training"
-    elif delivery.arrived(known, paths) and not missing:
+    elif delivery.is_delivered(known, paths) and not missing:
         state = "delivered"
     url = known.url if known else None
-    return Parcel(run_id, record.epoch, state, url, missing, lacking if record.state == "completed" else ())
+    return RunDelivery(run_id, record.epoch, state, url, missing, lacking if record.state == "completed" else ())
 
 
 def mirrored_runs(store: Store) -> list[str]:
@@ -103,7 +103,7 @@ def deliver(store: Store, client: Client, parcels: Iterable[tuple[str, Sequence[
     the rest is left for later.
     """
     said: list[str] = []
-    uploader = Uploader(store, client, said.append, falls_back=False)
+    uploader = Uploader(store, client, said.append, offline_fallback=False)
     for run_id, uploads in parcels:
         said.clear()
         if not uploader.reserve(run_id):
@@ -134,7 +134,7 @@ def deliver_report(client: Client, plan: Plan, folder: Path) -> dict[str, Any]:
                 raise UnreachableError(f"{file} holds the value of {names[0]}, as the experiment does; not uploaded")
         opened = client.open(Page(run_id, f"report · {plan.name}"[:128], plan.name[:128], "report", (), config), online=True)
         opened.upload(run_id, "report", [folder])
-        opened.finish(Ending({"state": "completed"}, 0))
+        opened.finish(FinalUpdate({"state": "completed"}, 0))
     except (UnreachableError, OSError) as error:
         return {"report": plan.name, "delivered": False, "error": str(error)}
     return {"report": plan.name, "delivered": True, "url": opened.url}
@@ -148,7 +148,7 @@ def main(argv: Sequence[str]) -> int:
     """`<results> <seconds>`, and on standard input {"runs": [[id, [upload, …]], …], "reports": [plan, …], "workspaces": […]}."""
     root, seconds = argv
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_after(float(seconds) + LEFT_S)
+    kill_after(float(seconds) + LEFT_S)
     store, wanted = Store.open(Path(root), create=False), json.load(sys.stdin)
     client = Client(store.paths, Limits(finish_s=float(seconds)))
     tried = 0

@@ -73,7 +73,7 @@ def outdated(sent: Sequence[str], rows: Sequence[str]) -> bool:
     return bool(sent and rows and sent[0] and sent[0] != rows[0])
 
 
-def arrived(delivery: Delivery | None, paths: RunPaths) -> bool:
+def is_delivered(delivery: Delivery | None, paths: RunPaths) -> bool:
     """Whether the run's rows so far, and its ending if there is one, have arrived. Raises StoreError."""
     if delivery is None:
         return False

@@ -31,7 +31,7 @@ from harness.tracking.session import Session
 from harness.tracking.uploader import Uploader, read_provenance
 
 NICE = 10  # training goes first
-LOOKS = 1000  # at runs, each time: about 5 ms
+RUNS_PER_POLL = 1000  # at runs, each time: about 5 ms
 
 
 class Runs:
@@ -93,11 +93,11 @@ class Mirror:
         """Whether a run is shown that a worker still trains."""
         return bool(self._shown)
 
-    def look(self, most: int | None = LOOKS) -> None:
+    def poll(self, most: int | None = RUNS_PER_POLL) -> None:
         """Open, bring up to date and finish runs, as their files say."""
         for run_id in chain(list(self._watched), self.runs.changed(most)):
             try:
-                self._attend(run_id)
+                self._update_run(run_id)
             except StoreError as error:
                 self.uploader.say(str(error))
                 self._watched.add(run_id)
@@ -105,11 +105,11 @@ class Mirror:
 
     def finish(self) -> bool:
         """Deliver what is there; whether `harness sync` knows of every run that was found."""
-        self.look(most=None)
+        self.poll(most=None)
         self.uploader.finish_all()
         return all(self.store.paths.delivery(run_id).exists() for run_id in {*self._watched, *self._shown, *self._done})
 
-    def _attend(self, run_id: str) -> None:
+    def _update_run(self, run_id: str) -> None:
         seen = lease.newest(self.store.paths.run(run_id).folder)
         worker = self.session.worker(seen)
         number, held = 0, False
@@ -143,7 +143,7 @@ class Mirror:
         if held:
             return paths.provenance.exists() and not paths.result.exists()
         if paths.result.exists():
-            return not delivery.arrived(delivery.load(self.store.paths, run_id), paths)
+            return not delivery.is_delivered(delivery.load(self.store.paths, run_id), paths)
         return paths.metrics.exists() and not paths.earlier_result(number).exists()
 
     def _hardware(self, run_id: str, worker: Holder) -> Hardware | None:
@@ -170,17 +170,17 @@ def follow(mirror: Mirror, limits: Limits, starter: int) -> bool:
     Whether `harness sync` knows of every run that was found.
     """
     while True:
-        closed = _told_to_close(limits.poll_s)
-        mirror.look()
+        closed = _close_requested(limits.poll_s)
+        mirror.poll()
         # A pipe's end alone does not tell: processes that a task has started may hold it open, and outlive everybody.
         alive = os.getppid() == starter
         if (closed and alive) or not (alive or mirror.training):
             break
-    end_after(limits.closing_s)
+    kill_after(limits.closing_s)
     return mirror.finish()
 
 
-def _told_to_close(within_s: float) -> bool:
+def _close_requested(within_s: float) -> bool:
     """Whether the starter closes, or closed our standard input."""
     ready, _, _ = select.select([sys.stdin], [], [], within_s)
     if ready and os.read(sys.stdin.fileno(), 1):
@@ -190,7 +190,7 @@ def _told_to_close(within_s: float) -> bool:
     return bool(ready)
 
 
-def end_after(seconds: float) -> None:
+def kill_after(seconds: float) -> None:
     """End this session in so long, whatever it does then."""
 
     def end() -> None:

@@ -35,7 +35,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Ending:
+class FinalUpdate:
     """What W&B is told when the run ends here: W&B shows any exit code but 0 as failed."""
 
     summary: Mapping[str, Any]
@@ -95,14 +95,14 @@ def _use(asking: Sequence[Plan], trials: Sequence[Membership]) -> str:
     return "search" if asking or trials else "without plan"
 
 
-def ending(result: Result | None) -> Ending:
+def final_update(result: Result | None) -> FinalUpdate:
     """`result` None: interrupted. The summary is result.json, without its bookkeeping."""
     if result is None:
-        return Ending({"state": "interrupted"}, 1, ("interrupted",))
+        return FinalUpdate({"state": "interrupted"}, 1, ("interrupted",))
     fields = result.model_dump(mode="json", exclude={"schema_version", "checksums", "traceback_digest"})
     summary = {name: value for name, value in fields.items() if value is not None}
     ended_well = result.state == "completed"
-    return Ending(without_secrets(summary), 0 if ended_well else 1, () if ended_well else (result.state,))
+    return FinalUpdate(without_secrets(summary), 0 if ended_well else 1, () if ended_well else (result.state,))
 
 
 def without_secrets(value: Any, environment: Mapping[str, str] | None = None) -> Any:

@@ -25,7 +25,7 @@ from harness.store.trialruns import memberships
 from harness.tracking import delivery
 from harness.tracking.client import Client, Hardware, OpenRun, UnreachableError
 from harness.tracking.delivery import Delivery
-from harness.tracking.page import ending, page
+from harness.tracking.page import final_update, page
 
 Stamp = tuple[int, int]
 
@@ -43,7 +43,7 @@ class Opened:
 
 
 class Uploader:
-    """Runs as W&B shows them. `falls_back`: what cannot be shown online is written to disk, for W&B's own tools."""
+    """Runs as W&B shows them. `offline_fallback`: what cannot be shown online is written to disk, for W&B's own tools."""
 
     def __init__(
         self,
@@ -52,10 +52,10 @@ class Uploader:
         say: Callable[[str], None],
         *,
         online: bool = True,
-        falls_back: bool = True,
+        offline_fallback: bool = True,
     ) -> None:
         self.store, self.client, self.say, self.limits = store, client, say, client.limits
-        self.online, self.falls_back = online, falls_back
+        self.online, self.offline_fallback = online, offline_fallback
         self.unopened = 0  # runs in a row that W&B did not open
         self._offline_until = -1.0
         self._watch = Watch(Timing(), Holder.here())
@@ -102,7 +102,7 @@ class Uploader:
             opened = self._open.pop(run_id, None)
             if opened is None:  # not opened; or trained anew, and its new page was not
                 return False
-            opened.run.finish(ending(self.store.result(run_id)))
+            opened.run.finish(final_update(self.store.result(run_id)))
             return opened.run.online and self._confirmed(opened)
         except UnreachableError as error:
             self.say(f"{run_id}: {error}; harness sync delivers the rest")
@@ -137,9 +137,9 @@ class Uploader:
             run = self.client.open(replace(shown, id=delivery.wandb_id(run_id, known)), online, hardware)
         except UnreachableError as error:
             self.unopened += 1
-            falls_back = self.falls_back and not last  # also from offline: wandb's service may have died
-            self.say(f"{run_id}: {error}" + ("; going on offline, harness sync delivers it" if falls_back else ""))
-            if falls_back:
+            offline_fallback = self.offline_fallback and not last  # also from offline: wandb's service may have died
+            self.say(f"{run_id}: {error}" + ("; going on offline, harness sync delivers it" if offline_fallback else ""))
+            if offline_fallback:
                 self._go_offline()
                 self._begin(run_id, False, hardware, last=True)
             return
@@ -194,7 +194,7 @@ class Uploader:
         """The run was trained anew, with other values: it gets another page."""
         del self._open[opened.run_id]
         try:
-            opened.run.finish(ending(None))
+            opened.run.finish(final_update(None))
         except UnreachableError as error:
             self.say(f"{opened.run_id}: {error}")
         self._begin(opened.run_id, opened.run.online, opened.hardware)

@@ -14,7 +14,7 @@ from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.paths import Paths
 from harness.tasks.protocol import Metric
-from harness.tracking.client import UnreachableError, told_of
+from harness.tracking.client import UnreachableError, wandb_errors
 from harness.tracking.login import home_folder, read_login
 from harness.tracking.page import LONGEST_NAME
 
@@ -62,7 +62,7 @@ def installed() -> bool:
 def make(plain: Mapping[str, Any], paths: Paths) -> str:
     """Make or change the workspace that `layout` described; returns its URL. Raises UnreachableError."""
     path = paths.wandb / "workspaces" / f"{plain['name']}.json"
-    with told_of():
+    with wandb_errors():
         import wandb
         from wandb_workspaces import workspaces
 

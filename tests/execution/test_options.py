@@ -16,7 +16,7 @@ def test_what_is_typed_and_what_is_handed_over_are_the_same_options() -> None:
     words = ["--retry", "failed", "--retry=diverged", "--idle", "10m", "--checkpoint-every=0.5s", "--threads", "2", "--one-stage"]
     typed = WorkerOptions.read(words)
     assert typed == WorkerOptions(retry=("failed", "diverged"), idle=600, checkpoint_every=0.5, threads=2, one_stage=True)
-    name, text = typed.words()
+    name, text = typed.arguments()
     assert name == "--options-json"
     assert WorkerOptions.read(**json.loads(text)) == typed
 

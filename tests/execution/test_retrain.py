@@ -152,8 +152,8 @@ def of_cuda(store: Store, run: PlannedRun) -> None:
 def test_a_run_trained_again_gives_the_same_bits_and_the_store_stays_as_it_is(store: Store, plan: Plan, place: int) -> None:
     before = {path: path.stat().st_mtime_ns for path in store.paths.root.rglob("*")}
     again = repeat(store, plan.runs[place].id)
-    assert again.difference.none
-    assert again.well
+    assert again.difference.identical
+    assert again.passed
     assert (again.accelerator, again.threads, again.must_match) == ("cpu", 1, True)
     assert {path: path.stat().st_mtime_ns for path in store.paths.root.rglob("*")} == before
 
@@ -163,14 +163,14 @@ def test_code_that_makes_other_bits_is_told_with_where_and_how_much(store: Store
     assert again.difference.first_epoch == 3
     assert again.difference.largest["score"] == pytest.approx(2.125)  # of the first two points, 1/16 is left an epoch later
     assert 0 < again.difference.largest["probabilities"] < 0.05
-    assert not again.well
+    assert not again.passed
 
 
 def test_on_another_kind_of_device_a_difference_is_noise(store: Store, later_code: Plan) -> None:
     of_cuda(store, later_code.runs[0])
     again = repeat(store, later_code.runs[0].id, device="cpu")
-    assert not again.difference.none
-    assert again.well
+    assert not again.difference.identical
+    assert again.passed
     assert again.origins["device"][0] == "a GPU"
 
 
@@ -182,7 +182,7 @@ def test_a_repetition_that_fails_shows_the_end_of_its_log(store: Store, plan: Pl
     again = repeat(store, plan.runs[0].id)
     assert again.difference.others[0] == "state: completed -> failed (ValueError: the toy broke since)"
     assert "ValueError: the toy broke since" in again.log
-    assert not again.well
+    assert not again.passed
 
 
 def test_a_gpu_that_is_not_there_is_asked_for_by_name(store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +242,7 @@ def test_a_small_network_trained_again_gives_the_same_bits(store: Store) -> None
     )
     assert worker.main([str(store.save_plan(plan)), "--threads", "1"]) == 0
     again = repeat(store, run.id)
-    assert again.difference.none
+    assert again.difference.identical
     assert (again.epochs, again.must_match) == (2, True)
     predictions = np.load(store.paths.run(run.id).predictions)["probabilities"].copy()
     predictions[0, 0] += 0.5

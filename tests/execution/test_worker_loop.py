@@ -58,7 +58,7 @@ class Errands(Worker):
     def exit_code(self) -> int:
         return EXIT_OK
 
-    def following(self) -> Plan | None:
+    def next_plan(self) -> Plan | None:
         return None
 
 

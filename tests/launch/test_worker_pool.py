@@ -104,7 +104,7 @@ def test_bad_input_comes_back_as_one_line_for_people(store, toy_plan, environmen
     store.save_plan(plan)
     with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
         assert workers.wait() == 2
-    assert workers.complaints() == (MISSING,)
+    assert workers.errors() == (MISSING,)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def pool(store, toy_plan, environment, tmp_path):
 def test_an_error_of_the_harness_itself_comes_back_with_the_end_of_the_log(pool):
     with pool("from harness.store.records import Store\nStore.open = lambda *_: 1 // 0\n") as workers:
         assert workers.wait() == 2
-    (complaint,) = workers.complaints()
+    (complaint,) = workers.errors()
     assert complaint.startswith(f"worker 0 stopped with an error; see {workers.logs[0]}\n")
     assert complaint.endswith("\nZeroDivisionError: integer division or modulo by zero")
 
@@ -143,7 +143,7 @@ def test_children_that_cannot_start_are_given_up_and_told_once(pool, tmp_path, c
     with pool(note + code, count=2) as workers:
         assert workers.wait() == 2
     assert workers.codes == (2, 2)
-    (complaint,) = workers.complaints()
+    (complaint,) = workers.errors()
     assert complaint.startswith(f"worker 0 cannot start ({cause}); see {workers.logs[0]}")
     assert ("ModuleNotFoundError" in complaint) == (cause == "exit code 1")
     assert len((tmp_path / "starts").read_text()) == 2 * starts
@@ -190,7 +190,7 @@ def test_children_that_left_for_want_of_work_are_started_again_when_there_is_mor
         workers.poll()
         time.sleep(0.05)
     assert workers.codes == (0,)
-    workers.refill()
+    workers.restart_idle()
     assert workers.codes == ()
     assert workers.wait() == 0
     assert workers.codes == (0, 0)

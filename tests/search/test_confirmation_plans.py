@@ -14,7 +14,7 @@ from harness.common.stopping import Stop
 from harness.errors import InputError, PlanChanged
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
-from harness.execution.stages import begin, following
+from harness.execution.stages import next_plan, save_resolved_plan
 from harness.experiment.file import Confirm
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
@@ -84,12 +84,12 @@ def test_a_search_that_went_on_confirms_others_on_fresh_seeds(store: Store) -> N
     assert begin_confirmation(store, study, others) == anew
     for run in anew.runs:
         ended(store, anew, run.id, LEAK, 80.0 + run.seed % 4)
-    final = following(anew, store.records([run.id for run in anew.runs]))
+    final = next_plan(anew, store.records([run.id for run in anew.runs]))
     assert final is not None
-    begun = begin(store, final)
+    begun = save_resolved_plan(store, final)
     assert begun.name == old.name
     assert not {run.seed for run in begun.runs} & {run.seed for run in old.runs}
-    assert begin(store, final) == begun
+    assert save_resolved_plan(store, final) == begun
 
 
 def test_workers_that_meet_there_begin_one_confirmation(store: Store) -> None:
@@ -112,7 +112,7 @@ def test_another_winner_on_the_same_seeds_is_still_refused(store: Store) -> None
     asked = top_plan(study, others)
     assert asked is not None
     with pytest.raises(PlanChanged):
-        begin(store, asked)
+        save_resolved_plan(store, asked)
 
 
 def test_another_number_of_seeds_confirms_anew_on_fresh_ones(store: Store) -> None:
@@ -126,9 +126,9 @@ def test_another_number_of_seeds_confirms_anew_on_fresh_ones(store: Store) -> No
     other = next(label for label in reversed(top.variants) if old.chosen and label != old.chosen.variants["winner"])
     for run in top.runs:
         ended(store, top, run.id, LEAK, 99.0 if run.variant == other else 60.0)
-    final = following(top, store.records([run.id for run in top.runs]))
+    final = next_plan(top, store.records([run.id for run in top.runs]))
     assert final is not None
-    begun = begin(store, final)
+    begun = save_resolved_plan(store, final)
     assert begun.chosen is not None
     assert begun.chosen.variants == {"winner": other}
     assert not {run.seed for run in begun.runs} & {run.seed for run in old.runs}
@@ -142,7 +142,7 @@ def test_a_plan_that_was_made_longer_in_an_older_folder_is_gone_on_with(store: S
     more = asked_anew(store, study, 5)
     asked = top_plan(more, trials)
     assert asked is not None
-    longer = begin(store, asked)
+    longer = save_resolved_plan(store, asked)
     assert longer.looks == (3,)
     finish(store, longer)
     assert begin_confirmation(store, more, trials) == longer
@@ -176,11 +176,11 @@ def test_a_confirmation_that_was_replaced_leads_to_nothing(store: Store) -> None
     late = PlanWorker(store, old, WorkerOptions(track="none"), Stop())
     top = begun(store, asked_anew(store, study, 6), trials)
     finish(store, top)
-    final = PlanWorker(store, top, WorkerOptions(track="none"), Stop()).following()
+    final = PlanWorker(store, top, WorkerOptions(track="none"), Stop()).next_plan()
     assert final is not None
     finish(store, old, best=next(reversed(old.variants)))
     with pytest.raises(PlanChanged, match=r"hunt\.top: was planned anew meanwhile"):
-        late.following()
+        late.next_plan()
     assert store.load_plan(stage_name(study.name, "final")) == final
 
 

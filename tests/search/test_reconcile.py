@@ -11,7 +11,7 @@ from searching import SPACE, begun, toy_search, watch
 
 from harness.errors import PlanChanged, StoreError
 from harness.experiment.study import Study
-from harness.search.reconcile import in_training, prepare, settle
+from harness.search.reconcile import in_training, prepare, resolve_study
 from harness.store.records import Store
 
 SEARCH = f"{{space: {SPACE}, trials: 4}}"
@@ -83,7 +83,7 @@ def test_the_target_and_what_comes_after_may_change(store: Store, study: Study, 
 def test_replan_puts_the_study_away_with_its_trials(store: Store, study: Study, tmp_path: Path) -> None:
     (store.paths.study("toys").folder / "journal.log").write_text("trials\n")
     asked = toy_search(tmp_path, f"{{space: {SPACE}, objectives: loss}}")
-    assert settle(store, asked, replan=True) == (asked, True)
+    assert resolve_study(store, asked, replan=True) == (asked, True)
     assert store.load_study("toys") == study  # settling writes nothing
     assert prepare(store, asked, replan=True) == store.load_study("toys") == asked
     old = store.paths.earlier_study("toys", 1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from searched import study_of
 
 from harness.experiment.study import Study
-from harness.search.trials import Trial, counted, front, ranked, stuck, trained_s
+from harness.search.trials import Trial, common_failure, counted, front, ranked, trained_s
 
 SEVERAL: Mapping[str, str] = {"validation_accuracy": "maximize", "parameters": "minimize"}
 
@@ -91,8 +91,8 @@ def test_what_is_off_the_front_is_beaten_from_it(values: list[tuple[int, int]]) 
 
 
 def test_three_failures_at_the_same_place_stand_for_all() -> None:
-    assert stuck([failed(0), failed(1)]) is None
-    first = stuck([failed(0), failed(1), failed(2), trial(3, state="running")])
+    assert common_failure([failed(0), failed(1)]) is None
+    first = common_failure([failed(0), failed(1), failed(2), trial(3, state="running")])
     assert first is not None
     assert first.number == 0
 
@@ -101,13 +101,13 @@ def test_three_failures_at_the_same_place_stand_for_all() -> None:
     "other", [failed(2, "there"), failed(2, None), trial(2, 50.0), trial(2, state="pruned"), trial(2, state="infeasible")]
 )
 def test_a_trial_that_ended_otherwise_lets_a_search_go_on(other: Trial) -> None:
-    assert stuck([failed(0), failed(1), other, failed(3)]) is None
+    assert common_failure([failed(0), failed(1), other, failed(3)]) is None
 
 
 def test_failures_without_a_place_do_not_stand_for_all() -> None:
-    assert stuck([failed(number, None) for number in range(3)]) is None
+    assert common_failure([failed(number, None) for number in range(3)]) is None
 
 
 def test_a_failure_that_is_tried_again_counts_no_more() -> None:
     again = trial(3, state="running", follows=2)
-    assert stuck([failed(0), failed(1), failed(2), again]) is None
+    assert common_failure([failed(0), failed(1), failed(2), again]) is None

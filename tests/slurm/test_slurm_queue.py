@@ -47,12 +47,12 @@ def test_accounts_are_read_where_they_are_kept_and_add_what_the_queue_forgot(
 ) -> None:
     lines = "4711_0|COMPLETED|0:0|gpu07\\n4711_1|CANCELLED by 1000|0:15|gpu08\\n4711_2|FAILED|2:0|None assigned\\n"
     stand_in(tmp_path, "sacct", f"printf '{lines}'", monkeypatch)
-    assert queue.forgotten(["4711"], [Task("4711_0", "COMPLETED")]) == [
+    assert queue.from_accounting(["4711"], [Task("4711_0", "COMPLETED")]) == [
         Task("4711_1", "CANCELLED", None, "gpu08"),
         Task("4711_2", "FAILED", None, None, exit_code=2),
     ]
     stand_in(tmp_path, "sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1", monkeypatch)
-    assert queue.forgotten(["4711"], []) == []
+    assert queue.from_accounting(["4711"], []) == []
 
 
 def test_a_queue_that_has_forgotten_a_job_is_empty_and_one_that_is_away_is_an_error(
@@ -81,19 +81,19 @@ def test_a_queue_that_has_forgotten_a_job_is_empty_and_one_that_is_away_is_an_er
     ],
 )
 def test_a_refusal_keeps_its_words_and_says_what_to_do(words: str, advice: str) -> None:
-    said = cluster.refused(Answer(1, "", words))
+    said = cluster.refusal(Answer(1, "", words))
     assert said.startswith(words)
     assert advice in said.splitlines()[-1]
 
 
 def test_a_refusal_nobody_knows_stands_alone() -> None:
-    assert cluster.refused(Answer(1, "", "sbatch: error: the moon is full")) == "sbatch: error: the moon is full"
-    assert cluster.refused(Answer(9, "", "")) == "sbatch ended with code 9 and said nothing"
+    assert cluster.refusal(Answer(1, "", "sbatch: error: the moon is full")) == "sbatch: error: the moon is full"
+    assert cluster.refusal(Answer(9, "", "")) == "sbatch ended with code 9 and said nothing"
 
 
 def test_inside_a_job_its_own_variables_are_not_passed_to_another() -> None:
     given = {"SLURM_MEM_PER_CPU": "1", "SLURM_JOB_ID": "7", "SLURM_CONF": "/x", "HOME": "/me", "SBATCH_ACCOUNT": "a"}
-    assert cluster.surroundings(given) == {"SLURM_CONF": "/x", "HOME": "/me", "SBATCH_ACCOUNT": "a"}
+    assert cluster.environment_outside_job(given) == {"SLURM_CONF": "/x", "HOME": "/me", "SBATCH_ACCOUNT": "a"}
 
 
 def test_the_cluster_behind_an_id_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from harness.errors import InputError
 from harness.execution.options import WorkerOptions
 from harness.slurm import scripts
-from harness.slurm.scripts import Array, cut
+from harness.slurm.scripts import Array, split_arrays
 from harness.slurm.site import ReportJob, Site, read_site
 
 ROOT = TESTS.parent
@@ -92,22 +92,22 @@ def test_a_worker_stops_before_the_limit_and_gets_the_sites_options() -> None:
 
 
 def test_arrays_are_cut_by_their_largest_index_and_share_the_throttle() -> None:
-    assert cut(8, 1001) == [Array(8)]
-    assert cut(8, 8) == [Array(8)]
-    assert cut(9, 4, throttle=7) == [Array(3), Array(3, 2), Array(3, 2)]
-    assert cut(2, 1) == cut(2, 0) == [Array(1, plain=True)] * 2
+    assert split_arrays(8, 1001) == [Array(8)]
+    assert split_arrays(8, 8) == [Array(8)]
+    assert split_arrays(9, 4, throttle=7) == [Array(3), Array(3, 2), Array(3, 2)]
+    assert split_arrays(2, 1) == split_arrays(2, 0) == [Array(1, plain=True)] * 2
     assert [array.option for array in (Array(8, 3), Array(1), Array(1, plain=True))] == [["--array=0-7%3"], ["--array=0"], []]
 
 
 def test_a_throttle_below_the_number_of_jobs_is_refused() -> None:
     with pytest.raises(InputError, match="MaxArraySize 1 makes 5 jobs of 5; allowed: --workers 2, or a throttle from 5 on"):
-        cut(5, 1, throttle=2)
+        split_arrays(5, 1, throttle=2)
 
 
 @given(st.integers(1, 5000), st.integers(0, 1500), st.one_of(st.none(), st.integers(1, 5000)))
 def test_no_worker_is_lost_and_no_index_too_large(workers: int, largest: int, throttle: int | None) -> None:
     try:
-        arrays = cut(workers, largest, throttle)
+        arrays = split_arrays(workers, largest, throttle)
     except InputError:
         assert throttle is not None
         return

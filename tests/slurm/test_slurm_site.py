@@ -13,7 +13,7 @@ from harness.slurm.site import Site, clock, read_site
 SHIPPED = sorted((TESTS.parent / "slurm" / "sites").glob("*.yaml"))
 
 
-def refused(tmp_path: Path, text: str) -> str:
+def refusal(tmp_path: Path, text: str) -> str:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as refusal:
@@ -37,7 +37,7 @@ def test_three_sites_ship_and_say_what_to_fill_in() -> None:
 
 
 def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
-    said = refused(tmp_path, "accelerator: gpu\npartiton: short\ntime: 04:00:00\ncpus: 0\nsbatch: [exclusive]\n")
+    said = refusal(tmp_path, "accelerator: gpu\npartiton: short\ntime: 04:00:00\ncpus: 0\nsbatch: [exclusive]\n")
     assert said.splitlines() == [
         "/mine.yaml:1:14: accelerator: 'gpu' is no choice; did you mean cpu? allowed: cpu, cuda",
         "/mine.yaml:2:1: partiton: unknown key; did you mean partition?",
@@ -89,7 +89,7 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path: Path, lines: str, words: str) -> None:
-    assert words in refused(tmp_path, lines)
+    assert words in refusal(tmp_path, lines)
 
 
 def test_options_of_the_worker_are_taken_as_they_are(tmp_path: Path) -> None:

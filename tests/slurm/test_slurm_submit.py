@@ -163,18 +163,18 @@ def test_workers_share_a_search_until_its_target_and_confirm_it(newcomer: Callab
 
 def test_what_sbatch_refuses_is_told_in_its_words_with_what_to_do(somebody: Submitter) -> None:
     (somebody.home / "site.yaml").write_text(SITE.replace("partition: low", "partition: nope"))
-    said = somebody.refused()
+    said = somebody.refusal()
     assert "Invalid partition name specified" in said
     assert said.rstrip().endswith("nothing was submitted")
     assert not list(somebody.results.glob("submissions/toys/*"))
     (somebody.home / "site.yaml").write_text(SITE.replace("gpu:1", "gpu:9"))
-    assert "Requested node configuration is not available" in somebody.refused()
+    assert "Requested node configuration is not available" in somebody.refusal()
     assert not somebody.cluster.run("squeue", "-h")
 
 
 def test_a_refused_report_takes_the_workers_back(somebody: Submitter) -> None:
     (somebody.home / "site.yaml").write_text(SITE + "report: {partition: nope}\n")
-    said = somebody.refused("--", "--hold")
+    said = somebody.refusal("--", "--hold")
     assert "Invalid partition name specified" in said
     found = re.search(r"job (\d+), taken before that, is cancelled again; nothing is left", said)
     assert found
@@ -194,7 +194,7 @@ def test_a_cluster_that_does_not_answer_is_told(tmp_path: Path) -> None:
         submitter.cluster.run("scancel", *document["jobs"], document["report"])
         for pid in submitter.cluster.processes():
             os.kill(pid, 9)
-        said = submitter.refused()
+        said = submitter.refusal()
         assert "`scontrol ping` tells whether it is up" in said
         assert submitter.status()["queue"] is None  # where the runs stand is told all the same
 

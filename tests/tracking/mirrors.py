@@ -21,7 +21,7 @@ from harness.experiment.plan import Plan
 from harness.store.lease import Holder, Lease, Timing, Watch
 from harness.store.records import Store, read_rows, write_rows
 from harness.tracking.client import Limits, UnreachableError
-from harness.tracking.page import Ending, Page
+from harness.tracking.page import FinalUpdate, Page
 from harness.tracking.session import MirrorProcess, end_session
 
 QUICK = Limits(poll_s=0.05, confirm_after_s=(0.0, 0.2, 0.5, 1.0))
@@ -96,7 +96,7 @@ class ToyRun:
         assert row
         self.client.rows[self.path] += 0 if self.path in self.client.short else 1
 
-    def finish(self, ending: Ending) -> None:
+    def finish(self, ending: FinalUpdate) -> None:
         self.client.states[self.path] = ending.summary["state"]
 
     def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:

@@ -9,7 +9,7 @@ from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows
-from harness.tracking.delivery import Delivery, arrived, link, load, outdated, row_digest, row_digests, save
+from harness.tracking.delivery import Delivery, is_delivered, link, load, outdated, row_digest, row_digests, save
 
 
 def test_an_epoch_trained_again_counts_as_the_same_whatever_time_it_took() -> None:
@@ -31,12 +31,12 @@ def test_a_run_has_arrived_when_its_rows_and_its_ending_have(store: Store, toy_p
     train(store, plan)
     paths = store.paths.run(plan.runs[0].id)
     rows = row_digests(read_rows(paths.metrics))
-    assert not arrived(None, paths)
-    assert not arrived(Delivery(rows=rows, confirmed=len(rows)), paths)
-    assert arrived(Delivery(rows=rows, confirmed=len(rows), ending=atomic.digest(paths.result)), paths)
+    assert not is_delivered(None, paths)
+    assert not is_delivered(Delivery(rows=rows, confirmed=len(rows)), paths)
+    assert is_delivered(Delivery(rows=rows, confirmed=len(rows), ending=atomic.digest(paths.result)), paths)
     paths.result.unlink()
-    assert arrived(Delivery(rows=rows, confirmed=len(rows)), paths)
-    assert not arrived(Delivery(rows=rows, confirmed=len(rows) - 1), paths)
+    assert is_delivered(Delivery(rows=rows, confirmed=len(rows)), paths)
+    assert not is_delivered(Delivery(rows=rows, confirmed=len(rows) - 1), paths)
 
 
 def test_a_damaged_memory_is_an_empty_one(store: Store) -> None:

@@ -123,7 +123,7 @@ def test_links_go_both_ways_and_what_arrived_is_remembered(shown: Shown) -> None
         paths = shown.store.paths.run(run.id)
         url = f"{shown.server.url}/{ENTITY}/{PROJECT}/runs/{run.id}"
         assert atomic.read_json(paths.provenance, Provenance).url == url
-        assert delivery.arrived(delivery.load(shown.store.paths, run.id), paths)
+        assert delivery.is_delivered(delivery.load(shown.store.paths, run.id), paths)
 
 
 def test_nothing_lies_in_the_current_folder(shown: Shown) -> None:
@@ -297,7 +297,7 @@ def test_a_run_trained_anew_with_other_values_gets_a_page_of_its_own(store: Stor
         show(store, plan, environment=server.environment())
         assert [(row["epoch"], row["score"]) for row in server.runs[f"{run_id}-2"].rows()] == [(1, 1.0), (2, 1.0), (3, 1.0)]
         assert len(server.runs[run_id].rows()) == 5
-        assert delivery.arrived(delivery.load(store.paths, run_id), store.paths.run(run_id))
+        assert delivery.is_delivered(delivery.load(store.paths, run_id), store.paths.run(run_id))
 
 
 @pytest.mark.parametrize("trouble", [401, 403, 429, 500, "reset", "hang"])
@@ -336,7 +336,7 @@ def test_a_server_with_trouble_in_the_middle_is_not_believed_to_have_it_all(
                 ended(store, run_id, rows)
         assert process is not None
         assert process.returncode is not None
-        assert not delivery.arrived(delivery.load(store.paths, run_id), store.paths.run(run_id))
+        assert not delivery.is_delivered(delivery.load(store.paths, run_id), store.paths.run(run_id))
         server.trouble = None
         show(store, plan, environment=server.environment())
         assert [row["epoch"] for row in server.runs[run_id].rows()] == [1, 2, 3, 4, 5, 6]

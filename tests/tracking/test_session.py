@@ -16,7 +16,7 @@ from wandb_server import Server
 
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK
 from harness.store.records import Store
-from harness.tracking.deliver import mirrored_runs, survey
+from harness.tracking.deliver import list_deliveries, mirrored_runs
 from harness.tracking.session import MirrorProcess, end_session
 
 EXPERIMENT = """
@@ -116,7 +116,7 @@ def test_runs_whose_mirror_is_gone_are_known_to_sync(store: Store, toy_plan: Pla
         end_session(started.process)  # before it has seen any run
         train(store, plan)
     assert mirrored_runs(store) == sorted(run.id for run in plan.runs)
-    assert {parcel.state for parcel in survey(store, mirrored_runs(store))} == {"waiting"}
+    assert {parcel.state for parcel in list_deliveries(store, mirrored_runs(store))} == {"waiting"}
 
 
 def test_a_mirror_that_has_finished_leaves_no_session(store: Store, toy_plan: PlanMaker) -> None:

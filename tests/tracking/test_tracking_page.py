@@ -11,7 +11,7 @@ from harness.experiment.plan import Plan, Selection
 from harness.experiment.run_id import Spec
 from harness.store.records import Result
 from harness.store.trialruns import Membership
-from harness.tracking.page import LONGEST_TAG, ending, page, secrets_in, without_secrets
+from harness.tracking.page import LONGEST_TAG, final_update, page, secrets_in, without_secrets
 
 FOLDER = Path("/results/runs/0")
 
@@ -74,14 +74,14 @@ def test_no_tag_is_longer_than_wandb_takes(toy_plan: PlanMaker) -> None:
 
 
 def test_endings_are_shown_as_what_they_are() -> None:
-    completed = ending(Result.model_validate({"state": "completed", "score": 50.0, "loss": "nan", "checksums": {"a": "b"}}))
+    completed = final_update(Result.model_validate({"state": "completed", "score": 50.0, "loss": "nan", "checksums": {"a": "b"}}))
     assert completed.exit_code == 0
     assert completed.tags == ()
     assert set(completed.summary) == {"state", "score", "loss"}
     assert completed.summary["loss"] == "nan"
-    failed = ending(Result.model_validate({"state": "failed", "reason": "bug", "error": "it broke"}))
+    failed = final_update(Result.model_validate({"state": "failed", "reason": "bug", "error": "it broke"}))
     assert (failed.exit_code, failed.tags, failed.summary["error"]) == (1, ("failed",), "it broke")
-    assert ending(None).tags == ("interrupted",)
+    assert final_update(None).tags == ("interrupted",)
 
 
 def test_secrets_are_masked_wherever_they_stand() -> None:

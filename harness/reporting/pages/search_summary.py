@@ -12,7 +12,7 @@ from harness.reporting.pages.search_data import SearchReportData
 from harness.reporting.pages.summary import Headline, device_word, hours
 from harness.reporting.phrases.trials import aims, allowed, condition, edges, measured, tally
 from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED
-from harness.search.trials import NEVER_MEASURED, Trial, stuck
+from harness.search.trials import NEVER_MEASURED, Trial, common_failure
 
 OPTIMISTIC = "search values are optimistic"
 NOTHING_BETTER = "The search's best is the base itself: nothing found beats it."
@@ -60,7 +60,7 @@ def banner(report: SearchReportData) -> list[str]:
     if report.over < study.trials:
         why = "BUDGET SPENT: " if report.spent else ""
         lines.append(f"{why}{report.over:,d} OF {study.trials:,d} TRIALS IN")
-    if example := stuck(report.trials):
+    if example := common_failure(report.trials):
         advice = "after fixing the cause: --retry failed" if example.retriable else NEVER_MEASURED
         lines.append(f"HELD: every trial failed in the same way ({example.reason}); {advice}")
     if report.stage != "base" and (report.final is None or not report.final.complete):
