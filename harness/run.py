@@ -125,7 +125,7 @@ def run(
             shell.show(dry_run_screen.dry_run(ahead))
         return
     outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, workers=workers, options=options)
-    outcome.tell(results, as_json)
+    outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)
 
 

@@ -126,7 +126,7 @@ def sweep(
     outcome = run_search(
         loaded, results, trials=trials, device=device, storage=storage, replan=replan, workers=workers, options=options
     )
-    outcome.tell(results, as_json)
+    outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)
 
 

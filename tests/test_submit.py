@@ -142,7 +142,7 @@ def test_a_searchs_workers_are_given_the_search_and_go_on_to_its_confirmation(
     assert told(document).device == "cuda"
     assert document["sbatch"][1].endswith(f"report.sbatch toys {here}/results")
     assert given("--seeds", "4", "--dry-run") == 2
-    assert "--seeds: a search has trials; allowed: --trials" in capsys.readouterr().err
+    assert "--seeds: not valid for a search; use --trials" in capsys.readouterr().err
 
 
 def test_a_tuned_experiments_workers_are_given_its_tuning_and_the_report_is_of_the_evidence(

@@ -95,7 +95,7 @@ def test_three_failures_alike_spare_the_rest(store, toy_plan, capsys):
     plan = toy_plan({"broken": {"fail_at": 1}}, seeds=6)
     assert worker.main([str(store.save_plan(plan))]) == 1
     assert states(store, plan) == ["failed"] * 3 + ["pending"] * 3
-    assert "every run so far failed in the same way (ValueError: the toy broke)" in capsys.readouterr().err
+    assert "all runs so far failed with the same error (ValueError: the toy broke)" in capsys.readouterr().err
 
 
 def test_failed_runs_are_tried_again_on_request_only_and_once(store, toy_plan):
@@ -189,7 +189,7 @@ def test_a_plan_that_the_code_outgrew_is_refused(store, toy_plan, capsys):
     path = store.save_plan(plan)
     path.write_text(path.read_text().replace('"noise": 1.0', '"noise": 2.0'))
     assert worker.main([str(path)]) == 2
-    assert "would train another run; plan again with --replan" in capsys.readouterr().err
+    assert "would train a different run; plan again with --replan" in capsys.readouterr().err
     assert states(store, plan) == ["pending"]
 
 
@@ -310,7 +310,7 @@ def test_two_workers_share_a_plan_and_train_each_run_once(store, toy_plan, tmp_p
     workers = [start_worker(path) for _ in range(2)]
     told = [process.communicate(timeout=60)[1] for process in workers]
     assert [process.returncode for process in workers] == [0, 0]
-    begun = [line.split()[0] for text in told for line in text.splitlines() if line.endswith("begins")]
+    begun = [line.split()[0] for text in told for line in text.splitlines() if line.endswith(": started")]
     assert sorted(begun) == sorted(run.id for run in plan.runs)
     assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
 
@@ -370,7 +370,7 @@ def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(store, toy_plan
     failing(monkeypatch, FAILURES_ALLOWED, number)
     assert PlanWorker(store, plan, WorkerOptions(poll_s=0.001), Stop()).work() == 0
     assert states(store, plan) == ["completed"]
-    assert capsys.readouterr().err.count("looking again") == 1
+    assert capsys.readouterr().err.count("trying again") == 1
 
 
 @pytest.mark.parametrize(("times", "number"), [(FAILURES_ALLOWED + 1, errno.EIO), (1, errno.EACCES)])

@@ -103,7 +103,7 @@ def test_training_stops_when_the_claim_is_decided_or_the_looks_end(
     assert worker.main([str(store.save_plan(plan))]) == 0
     assert trained(store) == {run.id for run in plan.runs if run.seed < seeds}
     assert said(plan, records_of(store, plan)) == [("supported", 5) if seeds == 5 else ("inconclusive", None)]
-    told = "every claim is decided at 5 of 20 seeds; the rest is not trained" in capsys.readouterr().err
+    told = "every claim is decided at 5 of 20 seeds; the remaining seeds are not trained" in capsys.readouterr().err
     assert told == (seeds == 5)
 
 
@@ -123,7 +123,7 @@ def test_a_failed_run_holds_its_look_and_a_retry_goes_on(
     write_run(store, plan, plan.runs[1], [], state="failed", reason="oom", error="MemoryError: no room for toys")
     assert worker.main([path]) == 1
     assert trained(store) == {run.id for run in plan.runs if run.seed < 3}
-    assert "failed runs hold the look at 3 seeds; after fixing the cause: --retry failed" in capsys.readouterr().err
+    assert "failed runs block the look at 3 seeds; after fixing the cause: --retry failed" in capsys.readouterr().err
     assert worker.main([path, "--retry", "failed"]) == 0
     assert sorted(trained(store)) == sorted(alone(plan)[0])
     assert said(plan, records_of(store, plan)) == [("supported", 5)]

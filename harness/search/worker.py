@@ -61,7 +61,7 @@ class SearchWorker(Worker):
         taken = self.broker.ask(self.watch)
         return None if taken is None else partial(self._train_trial, taken)
 
-    def left(self) -> Sequence[bool]:
+    def others(self) -> Sequence[bool]:
         """The trials of others."""
         return [other is Liveness.ALIVE for other in self.broker.liveness_of_running(self.watch)]
 

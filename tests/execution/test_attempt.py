@@ -153,7 +153,7 @@ def test_a_start_of_which_nothing_is_left_is_no_origin(store, monkeypatch):
     paths = store.paths.run(RUN)
     origin = json.loads(paths.provenance.read_text())
     assert (origin["threads"], origin["accelerator"], origin["command"], origin["restarts"]) == (1, "cpu", ["two"], [])
-    assert "nothing to go on from: of the start at " in paths.log.read_text()
+    assert "restarted from the beginning: nothing is left of the start at " in paths.log.read_text()
 
 
 def test_a_failure_retried_from_the_beginning_leaves_the_origin_to_the_retry(store):

@@ -42,13 +42,13 @@ def test_every_problem_is_told_with_its_option() -> None:
         "invalid value for --keep: 'all'; choose from weights",
         "invalid value for --stop-after: 'soon' is no duration; allowed: 90s, 10m, 3h50m, 1d or a number of seconds",
         "invalid value for --beat-s: '0'; allowed: a number above 0",
-        "no option --tracks; did you mean --track?",
+        "unknown option --tracks; did you mean --track?",
     ]
 
 
 @pytest.mark.parametrize("words", [["--keeep", "weights"], ["weights"], ["--help"], ["--keep"], ["--check", "5m"]])
 def test_what_is_no_option_is_refused(words: list[str]) -> None:
-    with pytest.raises(InputError, match="options of a worker: "):
+    with pytest.raises(InputError, match="worker options: "):
         WorkerOptions.read(words)
 
 

@@ -15,7 +15,7 @@ import toy_task
 
 from harness import worker
 from harness.errors import DeviceError, InputError, Interrupted
-from harness.execution.retrain import Trained, compare, compare_origins, repeat
+from harness.execution.retrain import TrainedRun, compare, compare_origins, repeat
 from harness.experiment.plan import Plan, PlannedRun
 from harness.experiment.run_id import run_id
 from harness.store.provenance import Code, Provenance, Start, restarted
@@ -39,11 +39,11 @@ PROVENANCE = Provenance(
 )
 
 
-def trained(**fields: Any) -> Trained:
+def trained(**fields: Any) -> TrainedRun:
     rows = [{"epoch": epoch, "score": 50.0 + epoch, "loss": 1.0 / epoch, "seconds": 1.0} for epoch in (1, 2, 3)]
     result = Result.model_validate({"state": "completed", **rows[-1], "parameters": 4, "train_seconds": 3.0})
     arrays = {"probabilities": np.full((4, 2), 0.5, dtype=np.float16), "labels": np.arange(4)}
-    return replace(Trained(result, PROVENANCE, rows, arrays), **fields)
+    return replace(TrainedRun(result, PROVENANCE, rows, arrays), **fields)
 
 
 def changed_rows(epoch: int, **fields: Any) -> list[dict[str, Any]]:
@@ -193,13 +193,13 @@ def test_a_gpu_that_is_not_there_is_asked_for_by_name(store: Store, plan: Plan, 
 
 
 def test_runs_that_cannot_be_repeated_are_refused(store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="is failed; allowed with --retrain: runs that completed or diverged"):
+    with pytest.raises(InputError, match="is failed; allowed: runs that completed or diverged"):
         repeat(store, plan.runs[2].id)
     monkeypatch.setattr(toy_task.Toy, "version", "2")
-    with pytest.raises(InputError, match="cannot be repeated by this code"):
+    with pytest.raises(InputError, match="can be repeated only with the code that trained it"):
         repeat(store, plan.runs[0].id)
     store.paths.plan(plan.name).unlink()
-    with pytest.raises(InputError, match="belongs to no plan"):
+    with pytest.raises(InputError, match="is in none of the plans"):
         repeat(store, plan.runs[0].id)
 
 

@@ -223,5 +223,5 @@ def test_a_plan_that_is_no_longer_written_down_leads_to_nothing(store: Store, tm
     plan = tuning_plan(tmp_path)
     tuned(store, plan)
     store.archive_plan(plan.name)
-    with pytest.raises(PlanChanged, match=r"tuned\.tuning: was planned anew meanwhile"):
+    with pytest.raises(PlanChanged, match=r"tuned\.tuning: was replaced by a new plan meanwhile"):
         current_next_plan(store, plan)

@@ -49,7 +49,7 @@ class Errands(Worker):
             raise error
         self.done += 1
 
-    def left(self) -> Sequence[bool]:
+    def others(self) -> Sequence[bool]:
         return self.others.pop(0) if self.others else []
 
     def expects_more(self) -> bool:

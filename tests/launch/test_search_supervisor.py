@@ -36,7 +36,7 @@ def test_workers_that_begin_nothing_are_started_again_once(store: Store, broker:
     work = StudyTrials(store, broker, watch())
     assert needed(work)
     assert not needed(work)
-    assert work.errors == ("the workers leave although the target is not met, and began no trial; see worker-0.log",)
+    assert work.errors == ("the workers stopped before the target was met and started no trial; see worker-0.log",)
 
 
 def test_workers_that_left_with_an_error_are_not_started_again(store: Store, broker: TrialBroker) -> None:

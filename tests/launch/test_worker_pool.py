@@ -77,7 +77,7 @@ def test_children_train_the_plan_and_their_words_are_kept(store, toy_plan, envir
     assert len(workers) == 2
     assert workers.codes == (0, 0)
     assert {record.state for record in store.records(run.id for run in plan.runs).values()} == {"completed"}
-    assert sum(log.read_text().count(": begins") for log in workers.logs) == 4
+    assert sum(log.read_text().count(": started") for log in workers.logs) == 4
 
 
 def test_a_run_that_kills_its_workers_fails_and_the_others_complete(store, toy_plan, environment):
@@ -151,7 +151,7 @@ def test_children_that_cannot_start_are_given_up_and_told_once(pool, tmp_path, c
 
 def test_a_python_that_is_gone_is_no_log_that_cannot_be_written(pool, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    with pytest.raises(HarnessError, match="no worker can be started: /no/such/python: No such file"):
+    with pytest.raises(HarnessError, match="cannot start a worker: /no/such/python: No such file"):
         pool("").start()
 
 

@@ -179,7 +179,7 @@ def test_a_confirmation_that_was_replaced_leads_to_nothing(store: Store) -> None
     final = PlanWorker(store, top, WorkerOptions(track="none"), Stop()).next_plan()
     assert final is not None
     finish(store, old, best=next(reversed(old.variants)))
-    with pytest.raises(PlanChanged, match=r"hunt\.top: was planned anew meanwhile"):
+    with pytest.raises(PlanChanged, match=r"hunt\.top: was replaced by a new plan meanwhile"):
         late.next_plan()
     assert store.load_plan(stage_name(study.name, "final")) == final
 

@@ -139,7 +139,7 @@ def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(
     assert worker(store, study, poll_s=0.001).work() == 0
     assert [trial.state for trial in counted(broker.trials())] == ["completed"] * 3
     assert len(list(store.paths.runs.glob("*/result.json"))) == 3
-    assert capsys.readouterr().err.count("looking again") == 1
+    assert capsys.readouterr().err.count("trying again") == 1
 
 
 @pytest.mark.parametrize(("times", "number"), [(FAILURES_ALLOWED + 1, errno.ESTALE), (1, errno.EACCES)])

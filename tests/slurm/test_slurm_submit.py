@@ -97,7 +97,7 @@ def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(newcomer: Cal
     submitter = newcomer(EXPERIMENT)
     document = submitter.submit()
     (job,), report = document["jobs"], document["report"]
-    submitter.wait(lambda: submitter.logs().count(": begins") == 4, "not all train")
+    submitter.wait(lambda: submitter.logs().count(": started") == 4, "not all train")
     submitter.cluster.run("scancel", job)
     submitter.wait(lambda: state(submitter, report) == ["COMPLETED"], "no report")
     assert state(submitter, job) == ["CANCELLED"] * 4
@@ -143,7 +143,7 @@ def test_workers_share_a_search_until_its_target_and_confirm_it(newcomer: Callab
     document = submitter.submit(workers=3)
     (job,) = document["jobs"]
     assert (document["due"], document["later"], document["jobs"][job]) == (9, 12, 3)
-    submitter.wait(lambda: submitter.logs().count(": begins") >= 3, "not all train")
+    submitter.wait(lambda: submitter.logs().count(": started") >= 3, "not all train")
     submitter.cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_2")  # the last: its job id is the array's too
 
     def seen_training() -> bool:  # between two trials it has none
