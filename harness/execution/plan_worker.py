@@ -107,7 +107,7 @@ class PlanWorker(Worker):
         """Print why some runs are not trained."""
         name, limit = self.plan.name, self.schedule.limit(records)
         if example := common_failure(self.plan, records):
-            say(f"{name}: all runs so far failed with the same error ({example.error}); the remaining runs were not started")
+            say(f"{name}: all runs so far failed with the same error ({example.error}); no further runs were started")
             say(f"see {self.store.paths.run(example.id).log}; after fixing the cause: --retry failed")
         elif limit.blocked:
             say(f"{name}: failed runs block the look at {limit.horizon} seeds; after fixing the cause: --retry failed")

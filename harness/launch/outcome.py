@@ -161,7 +161,7 @@ class SearchOutcome(Outcome):
 
 
 def exit_code(workers: int, *, left: bool, failed: bool) -> int:
-    """The command's exit code from its workers' most severe one, whether anything is `left` to train, and whether anything failed."""
+    """The command's exit code from its workers' most severe one, and whether anything is `left` to train or has failed."""
     if workers == EXIT_BAD_INPUT:
         return EXIT_BAD_INPUT
     if left and (workers == EXIT_INTERRUPTED or not failed):

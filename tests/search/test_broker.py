@@ -201,7 +201,7 @@ def test_a_search_that_was_begun_anew_takes_nothing_from_workers_of_the_old_one(
         lambda: old.prepare(watch()),
         lambda: old.ask(watch()),
     ):
-        with pytest.raises(StoreError, match="toys: was begun anew"):
+        with pytest.raises(StoreError, match="toys: was replaced"):
             write()
     assert new.trials() == before
 
@@ -234,7 +234,7 @@ def test_a_search_in_a_database_gets_no_journal_beside_it(store: Store, tmp_path
         worker(store, study)
     assert not paths.journal.exists()
     other = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 1}}", name="others"))
-    with pytest.raises(InputError, match=r"others: its trials are in .*journal\.log; allowed: --storage journal"):
+    with pytest.raises(InputError, match=r"others: its trials are in .*journal\.log; use --storage journal"):
         worker(store, other.study, f"sqlite:///{tmp_path}/trials.db")
 
 

@@ -166,6 +166,6 @@ def test_an_objective_that_nothing_measures_ends_the_search_and_no_retry_is_advi
     assert [trial.reason for trial in trials] == ["output: the runs measured no score_fluctuation"] * 3
     assert not any(trial.retriable for trial in trials)
     said = capsys.readouterr().err
-    assert "every trial so far failed in the same way" in said
+    assert "all trials so far failed with the same error" in said
     assert "aim at another metric" in said
     assert "--retry" not in said

@@ -48,7 +48,7 @@ def test_a_password_that_would_be_taken_for_the_host_is_refused_unseen(url: str)
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file:trials?mode=memory&uri=true"])
 def test_a_database_in_memory_is_refused(url: str) -> None:
-    with pytest.raises(InputError, match="a database in memory is each worker's own; allowed: sqlite:///file"):
+    with pytest.raises(InputError, match="workers cannot share a database in memory; use sqlite:///file"):
         storage_url(url)
 
 
