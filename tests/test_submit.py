@@ -221,7 +221,7 @@ def test_results_that_python_could_not_import_the_kept_code_from_are_refused(
 
 def test_without_slurm_on_the_path_that_is_said_and_nothing_is_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert given() == 2
-    assert capsys.readouterr().err.startswith("no scontrol on PATH: this machine cannot submit; allowed: on a login node")
+    assert capsys.readouterr().err.startswith("no scontrol on PATH: this machine cannot submit; run this on a login node")
     assert not (here / "results").exists()
 
 

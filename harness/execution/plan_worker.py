@@ -112,9 +112,8 @@ class PlanWorker(Worker):
         elif limit.blocked:
             say(f"{name}: failed runs block the look at {limit.horizon} seeds; after fixing the cause: --retry failed")
         elif limit.final and limit.horizon < self.plan.looks[-1]:
-                say( f"{name}: every claim is decided at {limit.horizon} of {self.plan.looks[-1]} seeds; the remaining seeds are
-                not trained"
-            )
+            decided = f"every claim is decided at {limit.horizon} of {self.plan.looks[-1]} seeds"
+            say(f"{name}: {decided}; the remaining seeds are not trained")
 
 
 def _only(plan: Plan, wanted: Sequence[str]) -> frozenset[str]:

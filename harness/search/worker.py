@@ -76,9 +76,8 @@ class SearchWorker(Worker):
         if self.stop() and (not self.broker.is_over(trials) or not all(trial.finished for trial in own)):
             return EXIT_INTERRUPTED
         if example := common_failure(own):
-                say( f"{self.broker.study.name}: all trials so far failed with the same error ({example.reason}); no further
-                trials are started"
-            )
+            name = self.broker.study.name
+            say(f"{name}: all trials so far failed with the same error ({example.reason}); no further trials are started")
             say("after fixing the cause: --retry failed" if example.retriable else NEVER_MEASURED)
         return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in own) else EXIT_OK
 

@@ -218,7 +218,7 @@ def test_an_address_that_holds_none_of_the_trials_is_refused(store: Store, tmp_p
     for _ in range(2):
         with (
             closing(TrialBroker(paths, study, wrong)) as broker,
-            pytest.raises(InputError, match=r"wrong\.db holds none of its trials"),
+            pytest.raises(InputError, match=r"wrong\.db has none of its trials"),
         ):
             broker.prepare(watch())
     with closing(TrialBroker(paths, study, right)) as broker:

@@ -61,7 +61,7 @@ def test_a_queue_that_has_forgotten_a_job_is_empty_and_one_that_is_away_is_an_er
     stand_in(tmp_path, "squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1", monkeypatch)
     assert queue.queued(["4711"]) == []
     stand_in(tmp_path, "squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1", monkeypatch)
-    with pytest.raises(ClusterError, match="Unable to contact slurm controller; `scontrol ping` tells"):
+    with pytest.raises(ClusterError, match="Unable to contact slurm controller; check the cluster with `scontrol ping`"):
         queue.queued(["4711"])
 
 
@@ -88,7 +88,7 @@ def test_a_refusal_keeps_its_words_and_says_what_to_do(words: str, advice: str) 
 
 def test_a_refusal_nobody_knows_stands_alone() -> None:
     assert cluster.refusal(Answer(1, "", "sbatch: error: the moon is full")) == "sbatch: error: the moon is full"
-    assert cluster.refusal(Answer(9, "", "")) == "sbatch ended with code 9 and said nothing"
+    assert cluster.refusal(Answer(9, "", "")) == "sbatch failed with exit code 9 without a message"
 
 
 def test_inside_a_job_its_own_variables_are_not_passed_to_another() -> None:

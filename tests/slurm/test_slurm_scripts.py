@@ -81,7 +81,7 @@ def test_without_an_environment_of_its_own_the_python_that_submits_is_used() -> 
 
 def test_a_container_that_makes_no_shell_script_is_refused() -> None:
     script = scripts.worker_script(Site(accelerator="cpu", time="1h", container="singularity exec ("), "a", LOG, CODE)
-    with pytest.raises(InputError, match="make no shell script; mend them"):
+    with pytest.raises(InputError, match="give an invalid shell script"):
         scripts.check(script)
 
 
@@ -100,7 +100,9 @@ def test_arrays_are_cut_by_their_largest_index_and_share_the_throttle() -> None:
 
 
 def test_a_throttle_below_the_number_of_jobs_is_refused() -> None:
-    with pytest.raises(InputError, match="MaxArraySize 1 makes 5 jobs of 5; allowed: --workers 2, or a throttle from 5 on"):
+    with pytest.raises(
+        InputError, match="MaxArraySize 1 splits 5 workers into 5 jobs; use --workers 2, or a throttle of at least 5"
+    ):
         split_arrays(5, 1, throttle=2)
 
 

@@ -43,7 +43,7 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         "/mine.yaml:2:1: partiton: unknown key; did you mean partition?",
         "/mine.yaml:3:7: time: '04:00:00' is no duration; allowed: 90s, 10m, 3h50m, 1d or a number of seconds",
         "/mine.yaml:4:7: cpus: 0 is out of range; allowed: an integer from 1 or null",
-        "/mine.yaml:5:10: sbatch[0]: 'exclusive' is no option of sbatch; allowed: one option a line, "
+        "/mine.yaml:5:10: sbatch[0]: 'exclusive' does not start with - or has several lines; allowed: one option per entry, "
         "such as --exclusive or --mail-type=END",
         "5 problems; nothing was started",
     ]
@@ -55,16 +55,16 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         ("accelerator: cpu", "time: missing; allowed: text"),
         (
             "accelerator: cuda\ntime: 4h",
-            "accelerator cuda, but no GPU is asked for; allowed: with gres: gpu:1, or with --gpus=1 under sbatch",
+            "accelerator: cuda, but no GPU is requested; add gres: gpu:1, or --gpus=1 under sbatch",
         ),
-        ("accelerator: cpu\ntime: 6m\nmargin: 4m", "margin 4m leaves too little of time 6m; allowed: at most half of it"),
-        ("accelerator: cpu\ntime: 3d\nmargin: 20h", "margin 20h is more than SLURM can warn before the end"),
-        ("accelerator: cpu\ntime: 0s", "'0s' is too short; allowed: from 1s on"),
+        ("accelerator: cpu\ntime: 6m\nmargin: 4m", "margin 4m is too long for time 6m; must be at most half of it"),
+        ("accelerator: cpu\ntime: 3d\nmargin: 20h", "margin 20h is longer than SLURM's limit for --signal"),
+        ("accelerator: cpu\ntime: 0s", "'0s' is too short; must be at least 1s"),
         (
             "accelerator: cpu\ntime: 1h\npartition: 'a b'",
-            "partition: 'a b' is not one word; allowed: text without spaces and quotes",
+            "partition: 'a b' contains spaces or quotes, or is empty; allowed: one word without quotes",
         ),
-        ("accelerator: cpu\ntime: 1h\nscratch: /tmp/$(id)", "is no folder; allowed: a path without spaces or quotes"),
+        ("accelerator: cpu\ntime: 1h\nscratch: /tmp/$(id)", "is not a valid folder; allowed: a path without spaces, quotes"),
         ("accelerator: cpu\ntime: 1h\nreport: {gpus: 1}", "report.gpus: unknown key"),
         (
             "accelerator: cpu\ntime: 1h\nworker: [--keeep, weights]",

@@ -176,7 +176,7 @@ def test_a_refused_report_takes_the_workers_back(somebody: Submitter) -> None:
     (somebody.home / "site.yaml").write_text(SITE + "report: {partition: nope}\n")
     said = somebody.refusal("--", "--hold")
     assert "Invalid partition name specified" in said
-    found = re.search(r"job (\d+), taken before that, is cancelled again; nothing is left", said)
+    found = re.search(r"cancelled the jobs submitted before that: (\d+)", said)
     assert found
     assert set(state(somebody, found[1])) == {"CANCELLED"}
     assert json.loads((somebody.results / "submissions/toys/1/submission.json").read_text())["cancelled"]
@@ -195,7 +195,7 @@ def test_a_cluster_that_does_not_answer_is_told(tmp_path: Path) -> None:
         for pid in submitter.cluster.processes():
             os.kill(pid, 9)
         said = submitter.refusal()
-        assert "`scontrol ping` tells whether it is up" in said
+        assert "check it with `scontrol ping`" in said
         assert submitter.status()["queue"] is None  # where the runs stand is told all the same
 
 
@@ -211,7 +211,7 @@ def test_a_results_folder_that_a_node_lacks_is_told_by_the_job_and_by_status(som
     somebody.wait(lambda: state(somebody, document["report"]) != ["PENDING"], "still there")
     shutil.move(somebody.home / "elsewhere", somebody.results)
     shown = somebody.harness("harness.status", "toys")
-    assert "JobLaunchFailure: could not start on the node; is the results folder there, at the same path?" in shown
+    assert "JobLaunchFailure: could not start on the node; check that it has the results folder at the same path" in shown
 
 
 def test_the_code_of_a_submission_is_what_is_trained(somebody: Submitter) -> None:
