@@ -93,7 +93,7 @@ def submit(
     except cluster.ClusterError:
         if not dry_run:
             raise
-        assumed, largest = True, cluster.USUAL_ARRAY_SIZE  # a dry run shows what a cluster would be given, also without one
+        assumed, largest = True, cluster.DEFAULT_ARRAY_SIZE  # a dry run shows what a cluster would be given, also without one
     store = Store.open(results, create=not dry_run, must_exist=False)
     work = assign(store, loaded, chosen.accelerator, seeds, trials, replan, retry or (), save=not dry_run)
     if work.remaining + work.later == 0:

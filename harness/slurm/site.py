@@ -45,7 +45,7 @@ def _option(text: str) -> str:
 def _path(text: str) -> str:
     if not text.strip() or set(text) & set("\"'`\\\n;&|<>() "):
         raise ValueError(
-            f"{text!r} is not a valid folder; allowed: a path without spaces, quotes and shell operators; $VARIABLES are the node's"
+            f"{text!r} is not a valid folder; allowed: a path without spaces, quotes or operators; $VARIABLES are the node's"
         )
     return text
 

@@ -90,7 +90,7 @@ class ToyRun:
     def __init__(self, client: ToyClient, run_id: str, online: bool) -> None:
         self.client, self.path, self.online = client, run_id, online
         self.url = f"https://wandb.test/{run_id}"
-        self.rows_there = client.rows.setdefault(run_id, 0)
+        self.rows_stored = client.rows.setdefault(run_id, 0)
 
     def log(self, row: Mapping[str, Any]) -> None:
         assert row
@@ -125,7 +125,7 @@ class ToyClient:
 
     def open(self, page: Page, online: bool, hardware: object) -> ToyRun:
         if page.id in self.closed:
-            raise UnreachableError("no answer within 12 s")
+            raise UnreachableError("no response within 12 s")
         self.opened.append(page.id)
         self.states[page.id] = "running"
         self.hardware[page.id] = hardware

@@ -311,7 +311,7 @@ def test_a_server_with_trouble_at_the_start_leaves_whole_offline_files(
         show(store, plan, environment=server.environment(), init_s=2.0)
         assert not server.runs
         # The second run did not ask the server again.
-        assert "going on offline" in (log := (store.paths.wandb / "mirror.log").read_text())
+        assert "continuing offline" in (log := (store.paths.wandb / "mirror.log").read_text())
         assert plan.runs[0].id in log
         assert plan.runs[1].id not in log
     for run in plan.runs:

@@ -170,5 +170,5 @@ def test_a_report_that_holds_a_secret_is_not_uploaded(store: Store, plan: Plan) 
         words = (plan.name, "--upload", "report")
         code, out, err = sync(store, *words, **server.environment(), HF_TOKEN="hf_0123456789")
         assert (code, server.artifacts) == (EXIT_RUNS_FAILED, {})
-    assert "index.html holds the value of HF_TOKEN" in out
+    assert "index.html contains the value of the environment variable HF_TOKEN" in out
     assert "hf_0123456789" not in out + err
