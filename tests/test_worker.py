@@ -365,7 +365,7 @@ def failing(monkeypatch, times, number):
 
 
 @pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT])
-def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(store, toy_plan, monkeypatch, capsys, number):
+def test_a_shared_folder_that_is_unavailable_for_a_while_does_not_stop_a_worker(store, toy_plan, monkeypatch, capsys, number):
     plan = toy_plan()
     failing(monkeypatch, FAILURES_ALLOWED, number)
     assert PlanWorker(store, plan, WorkerOptions(poll_s=0.001), Stop()).work() == 0
@@ -374,7 +374,7 @@ def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(store, toy_plan
 
 
 @pytest.mark.parametrize(("times", "number"), [(FAILURES_ALLOWED + 1, errno.EIO), (1, errno.EACCES)])
-def test_a_shared_folder_that_stays_away_ends_it(store, toy_plan, monkeypatch, times, number):
+def test_a_shared_folder_that_remains_unavailable_stops_it(store, toy_plan, monkeypatch, times, number):
     failing(monkeypatch, times, number)
     with pytest.raises(StoreError, match=r"lease.1: cannot be read"):
         PlanWorker(store, toy_plan(), WorkerOptions(poll_s=0.001), Stop()).work()

@@ -77,7 +77,7 @@ def test_a_registered_verdict_stays_whatever_the_file_says_later(planned: Planne
         assert now.verdicts[0].rows[0].p_adjusted <= before.verdicts[0].rows[0].p_adjusted, seeds
 
 
-def test_a_claim_made_since_asks_for_no_seeds(planned: Planner) -> None:
+def test_a_claim_added_later_requests_no_seeds(planned: Planner) -> None:
     registered = planned()
     later = reconcile(
         registered, planned(("[{improves: better}]", "[{improves: better}, {equivalent: best, metric: loss, margin: 1}]"))
@@ -95,7 +95,7 @@ def test_beyond_the_looks_the_evidence_is_an_e_value(planned: Planner) -> None:
     assert judge_records(longer, ended(longer, 10)).verdicts[0].e_value is None
 
 
-def test_factors_that_the_file_names_since_runs_were_seen_can_be_claimed_of(planned: Planner) -> None:
+def test_claims_may_use_factors_added_after_runs_were_seen(planned: Planner) -> None:
     labels = (
         "{base: {}, better: {effect: 2.0}, best: {effect: 3.0}}",
         "{effect=0: {}, effect=2: {effect: 2.0}, effect=3: {effect: 3.0}}",

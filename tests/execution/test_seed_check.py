@@ -26,11 +26,11 @@ def problem(store: Store, plan: Plan, *curves: list[dict[str, float]]) -> str | 
     return SeedCheck(store, plan).problem(store.records(run.id for run in plan.runs))
 
 
-def test_a_clock_beside_the_same_metrics_hides_nothing(store: Store, plan: Plan) -> None:
+def test_a_time_column_does_not_hide_identical_metrics(store: Store, plan: Plan) -> None:
     told = problem(store, plan, [{"loss": 1.0, "elapsed": 0.1}], [{"loss": 1.0, "elapsed": 0.2}])
     assert told is not None
     assert "the seed changes nothing" in told
 
 
-def test_metrics_that_differ_anywhere_are_enough(store: Store, plan: Plan) -> None:
+def test_metrics_that_differ_in_one_epoch_suffice(store: Store, plan: Plan) -> None:
     assert problem(store, plan, [{"loss": 1.0}, {"loss": 0.5}], [{"loss": 1.0}, {"loss": 0.6}]) is None

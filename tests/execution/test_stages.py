@@ -68,14 +68,14 @@ def test_the_first_of_equals_is_chosen(toy_plan: PlanMaker, goal: str) -> None:
 
 
 @pytest.mark.parametrize("lost", ["diverged", None, float("nan")])
-def test_a_setting_without_a_value_of_every_seed_is_no_candidate(toy_plan: PlanMaker, lost: float | str | None) -> None:
+def test_a_setting_without_a_value_for_every_seed_is_not_selected(toy_plan: PlanMaker, lost: float | str | None) -> None:
     plan = deciding(toy_plan, STEPS)
     (choice,) = choices(plan, records(plan, {"few": (10.0, 10.0), "some": (99.0, lost), "many": (9.0, 9.0)}))
     assert choice.means == {"few": 10.0, "some": None, "many": 9.0}
     assert choice.label == "few"
 
 
-def test_where_all_diverged_the_first_goes_on(toy_plan: PlanMaker) -> None:
+def test_if_all_diverged_the_first_is_selected(toy_plan: PlanMaker) -> None:
     plan = deciding(toy_plan, STEPS)
     (choice,) = choices(plan, records(plan, dict.fromkeys(STEPS, ("diverged", "diverged"))))
     assert choice.label == "few"
@@ -83,14 +83,14 @@ def test_where_all_diverged_the_first_goes_on(toy_plan: PlanMaker) -> None:
 
 
 @pytest.mark.parametrize("state", ["pending", "running", "interrupted", "failed"])
-def test_nothing_is_chosen_while_a_run_has_not_ended_well_enough(toy_plan: PlanMaker, state: str) -> None:
+def test_nothing_is_selected_until_every_run_has_completed_or_diverged(toy_plan: PlanMaker, state: str) -> None:
     plan = deciding(toy_plan, STEPS)
     known = records(plan, {"few": (10.0, 10.0), "some": (99.0, 99.0), "many": (9.0, state)})
     assert choices(plan, known) == ()
     assert next_plan(plan, known) is None
 
 
-def test_a_plan_that_chooses_nothing_leads_nowhere(toy_plan: PlanMaker) -> None:
+def test_a_plan_without_a_selection_has_no_next_plan(toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=1)
     known = records(plan, {"base": (50.0,)})
     assert choices(plan, known) == ()
@@ -110,7 +110,7 @@ def test_a_plan_that_chooses_nothing_leads_nowhere(toy_plan: PlanMaker) -> None:
         (({"steps": 1, "noise": 0.5}, {"steps": 4, "noise": 1.0}, {"steps": 16, "noise": 0.5}), 1, ("noise",)),
     ],
 )
-def test_the_least_and_the_largest_number_tried_are_flagged(
+def test_a_selected_value_at_the_edge_of_those_tried_is_flagged(
     toy_plan: PlanMaker, settings: Sequence[Mapping[str, Any]], best: int, edges: tuple[str, ...]
 ) -> None:
     labels = [f"setting {place}" for place in range(len(settings))]
@@ -164,7 +164,7 @@ def finish(store: Store, plan: Plan) -> None:
     write_run(store, plan, plan.runs[0], toy_rows(50.0), state="completed")
 
 
-def test_a_plan_of_which_nothing_began_is_made_anew(store: Store, toy_plan: PlanMaker) -> None:
+def test_a_plan_without_started_runs_is_replaced(store: Store, toy_plan: PlanMaker) -> None:
     save_resolved_plan(store, toy_plan({"base": {}, "better": {"effect": 2.0}}))
     changed = toy_plan({"base": {}, "better": {"effect": 3.0}})
     assert resolve_plan(store, changed) == (changed, False)
@@ -209,7 +209,7 @@ def test_workers_that_finish_a_stage_at_once_write_the_same_plan(store: Store, t
     assert not store.paths.earlier_plan("tuned", 1).exists()
 
 
-def test_what_follows_is_asked_for_as_the_plan_is_written_down_now(store: Store, tmp_path: Path) -> None:
+def test_the_next_plan_follows_from_the_stored_plan(store: Store, tmp_path: Path) -> None:
     before = tuning_plan(tmp_path, seeds=3)
     store.save_plan(before)
     tuned(store, before)
@@ -219,7 +219,7 @@ def test_what_follows_is_asked_for_as_the_plan_is_written_down_now(store: Store,
     assert (found.looks, len(found.runs)) == ((8,), 16)
 
 
-def test_a_plan_that_is_no_longer_written_down_leads_to_nothing(store: Store, tmp_path: Path) -> None:
+def test_a_plan_that_was_replaced_has_no_next_plan(store: Store, tmp_path: Path) -> None:
     plan = tuning_plan(tmp_path)
     tuned(store, plan)
     store.archive_plan(plan.name)

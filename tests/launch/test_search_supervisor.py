@@ -32,20 +32,20 @@ def needed(work: StudyTrials, workers: Left | None = None) -> bool:
     return work.needs_workers(work.read(), workers or Left())  # type: ignore[arg-type]  # in the workers' place
 
 
-def test_workers_that_begin_nothing_are_started_again_once(store: Store, broker: TrialBroker) -> None:
+def test_workers_without_progress_are_restarted_once(store: Store, broker: TrialBroker) -> None:
     work = StudyTrials(store, broker, watch())
     assert needed(work)
     assert not needed(work)
     assert work.errors == ("the workers stopped before the target was met and started no trial; see worker-0.log",)
 
 
-def test_workers_that_left_with_an_error_are_not_started_again(store: Store, broker: TrialBroker) -> None:
+def test_workers_that_stopped_with_an_error_are_not_restarted(store: Store, broker: TrialBroker) -> None:
     work = StudyTrials(store, broker, watch())
     assert not needed(work, Left(EXIT_BAD_INPUT))
     assert work.errors == ()
 
 
-def test_workers_that_get_on_are_started_until_the_target_is_met(store: Store, broker: TrialBroker) -> None:
+def test_workers_with_progress_are_restarted_until_the_target_is_met(store: Store, broker: TrialBroker) -> None:
     work, times = StudyTrials(store, broker, watch()), 0
     while needed(work):
         times += 1

@@ -59,7 +59,7 @@ def test_visible_devices_are_obeyed_as_cuda_reads_them(tmp_path, visible, names)
     assert gpu_names({"CUDA_VISIBLE_DEVICES": visible}, machine(tmp_path, 4)) == names
 
 
-def test_a_device_that_is_not_there_is_refused_with_what_is_allowed():
+def test_a_missing_device_is_refused_with_the_choices():
     with pytest.raises(DeviceError, match=r"no GPU is visible .*allowed here: cpu, auto"):
         resolve_device("cuda", gpus=0)
     assert [resolve_device("auto", gpus=0), resolve_device("auto", gpus=1), resolve_device("cpu", gpus=1)] == [
@@ -69,7 +69,7 @@ def test_a_device_that_is_not_there_is_refused_with_what_is_allowed():
     ]
 
 
-def test_children_train_the_plan_and_their_words_are_kept(store, toy_plan, environment):
+def test_children_train_the_plan_and_their_output_is_kept(store, toy_plan, environment):
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
     store.save_plan(plan)
     with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
@@ -138,7 +138,7 @@ def test_an_error_of_the_harness_itself_comes_back_with_the_end_of_the_log(pool)
         ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n", "killed by signal 9", 3),
     ],
 )
-def test_children_that_cannot_start_are_given_up_and_told_once(pool, tmp_path, code, cause, starts):
+def test_children_that_cannot_start_are_not_restarted_and_reported_once(pool, tmp_path, code, cause, starts):
     note = f"open({str(tmp_path / 'starts')!r}, 'a').write('.')\n"
     with pool(note + code, count=2) as workers:
         assert workers.wait() == 2
@@ -149,7 +149,7 @@ def test_children_that_cannot_start_are_given_up_and_told_once(pool, tmp_path, c
     assert len((tmp_path / "starts").read_text()) == 2 * starts
 
 
-def test_a_python_that_is_gone_is_no_log_that_cannot_be_written(pool, monkeypatch):
+def test_a_missing_python_is_not_reported_as_an_unwritable_log(pool, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(HarnessError, match="cannot start a worker: /no/such/python: No such file"):
         pool("").start()
@@ -167,7 +167,7 @@ def test_a_task_that_ends_its_process_fails_its_run_and_not_the_others(store, to
     assert [record.state for record in store.records(run.id for run in plan.runs).values()] == ["completed", "failed"]
 
 
-def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
+def test_stopping_loses_nothing_and_is_reported(store, toy_plan, environment):
     plan = toy_plan({"base": {"sleep": 0.02, "steps": 5000}}, seeds=2)
     store.save_plan(plan)
     with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
@@ -181,7 +181,7 @@ def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
     assert {record.state for record in store.records(run.id for run in plan.runs).values()} == {"interrupted"}
 
 
-def test_children_that_left_for_want_of_work_are_started_again_when_there_is_more(store, toy_plan, environment):
+def test_children_that_left_for_lack_of_work_are_restarted(store, toy_plan, environment):
     plan = toy_plan({"slow": {"sleep": 0.25}}, seeds=1)
     store.save_plan(plan)
     workers = Workers(store, plan_target(store, plan), 2, options=QUICK.replaced(idle=0), environment=environment)
@@ -196,7 +196,7 @@ def test_children_that_left_for_want_of_work_are_started_again_when_there_is_mor
     assert workers.codes == (0, 0)
 
 
-def test_a_child_that_is_started_again_has_the_time_that_is_left(pool, tmp_path):
+def test_a_restarted_child_has_the_remaining_time(pool, tmp_path):
     dying = "import os, signal, sys\nopen('starts', 'a').write(sys.orig_argv[-1] + '\\n')\nos.kill(os.getpid(), signal.SIGKILL)\n"
     with pool(dying.replace("'starts'", repr(str(tmp_path / "starts"))), stop_after=600.0) as workers:
         assert workers.wait() == 2

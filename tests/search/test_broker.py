@@ -52,7 +52,7 @@ def test_the_base_is_tried_first(broker: TrialBroker) -> None:
     assert ask(broker).values == {"effect": 0.0, "noise": 1.0}
 
 
-def test_it_is_queued_once_even_if_its_queueing_was_cut_short(store: Store, tmp_path: Path) -> None:
+def test_the_base_is_queued_once_even_if_queueing_was_interrupted(store: Store, tmp_path: Path) -> None:
     broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, first: [{{effect: 1}}, {{effect: 2}}]}}"))
     broker.prepare(watch())
     assert [trial.values["effect"] for trial in broker.trials()] == [0.0, 1.0, 2.0]
@@ -63,7 +63,7 @@ def test_it_is_queued_once_even_if_its_queueing_was_cut_short(store: Store, tmp_
     assert [trial.values["effect"] for trial in other.trials()] == [0.0, 1.0, 2.0]
 
 
-def test_workers_that_come_first_queue_it_themselves(store: Store, tmp_path: Path) -> None:
+def test_the_first_workers_queue_the_base_themselves(store: Store, tmp_path: Path) -> None:
     study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 2, first: [{{effect: 1}}]}}"))
     assert worker(store, study).work() == 0
     assert [trial.values for trial in read_trials(store.paths.study(study.name), study) or ()] == list(study.first)
@@ -77,7 +77,7 @@ def test_no_trial_is_given_out_beyond_the_target(broker: TrialBroker) -> None:
     assert states(broker) == ["completed"] * 3
 
 
-def test_a_target_that_was_changed_holds_for_workers_that_began_before(broker: TrialBroker) -> None:
+def test_a_changed_target_applies_to_workers_that_started_before(broker: TrialBroker) -> None:
     atomic.write_json(broker.paths.spec, broker.study.model_copy(update={"trials": 1}))
     end(broker, ask(broker))
     assert broker.ask(watch()) is None
@@ -86,7 +86,7 @@ def test_a_target_that_was_changed_holds_for_workers_that_began_before(broker: T
     assert broker.ask(watch()) is None
 
 
-def test_a_trial_that_nobody_trains_is_given_back_with_its_values(broker: TrialBroker) -> None:
+def test_an_abandoned_trial_is_given_back_with_its_values(broker: TrialBroker) -> None:
     first = ask(broker)
     gone(first)
     again = ask(broker)
@@ -96,7 +96,7 @@ def test_a_trial_that_nobody_trains_is_given_back_with_its_values(broker: TrialB
     assert [trial.number for trial in counted(broker.trials())] == [again.number]
 
 
-def test_who_was_asleep_sees_that_its_trial_is_gone(broker: TrialBroker) -> None:
+def test_a_worker_that_slept_notices_that_it_lost_its_trial(broker: TrialBroker) -> None:
     first = ask(broker)
     gone(first)
     ask(broker)
@@ -112,14 +112,16 @@ def test_who_was_asleep_sees_that_its_trial_is_gone(broker: TrialBroker) -> None
     assert states(broker)[0] == "interrupted"
 
 
-def test_one_killed_between_being_given_a_trial_and_its_lease_loses_nothing(broker: TrialBroker) -> None:
+def test_a_worker_killed_between_a_trial_and_its_lease_loses_nothing(broker: TrialBroker) -> None:
     broker.optuna.ask()
     assert states(broker) == ["running"]
     assert ask(broker).values == {"effect": 0.0, "noise": 1.0}
     assert states(broker) == ["interrupted", "running"]
 
 
-def test_one_killed_while_giving_back_has_it_done_once(broker: TrialBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_killed_while_giving_back_a_trial_has_it_given_back_once(
+    broker: TrialBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gone(ask(broker))
     enqueue = broker.optuna.enqueue_trial
 
@@ -135,7 +137,7 @@ def test_one_killed_while_giving_back_has_it_done_once(broker: TrialBroker, monk
     assert states(broker) == ["interrupted", "running"]
 
 
-def test_one_killed_while_telling_is_gone_on_with(broker: TrialBroker) -> None:
+def test_the_trial_of_a_worker_killed_while_telling_is_continued(broker: TrialBroker) -> None:
     first = ask(broker)
     first.trial.set_user_attr("seconds", 3.0)
     gone(first)
@@ -143,7 +145,9 @@ def test_one_killed_while_telling_is_gone_on_with(broker: TrialBroker) -> None:
     assert [trial.number for trial in counted(broker.trials())] == [again.number]
 
 
-def test_a_trial_that_ends_while_it_is_given_back_stays_ended(broker: TrialBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_that_finishes_while_it_is_given_back_keeps_its_outcome(
+    broker: TrialBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = ask(broker)
     liveness = broker._liveness
 
@@ -158,7 +162,7 @@ def test_a_trial_that_ends_while_it_is_given_back_stays_ended(broker: TrialBroke
 
 
 @pytest.mark.parametrize("given_back", [False, True])
-def test_one_that_slept_while_it_gave_out_a_trial_takes_nothing_from_the_target(
+def test_a_worker_that_slept_while_asking_does_not_change_the_target(
     broker: TrialBroker, monkeypatch: pytest.MonkeyPatch, given_back: bool
 ) -> None:
     take = leases.take
@@ -183,7 +187,7 @@ def test_one_that_slept_while_it_gave_out_a_trial_takes_nothing_from_the_target(
     assert len(counted(broker.trials())) == 1
 
 
-def test_a_search_that_was_begun_anew_takes_nothing_from_workers_of_the_old_one(store: Store, tmp_path: Path) -> None:
+def test_a_replaced_search_accepts_nothing_from_workers_of_the_old_one(store: Store, tmp_path: Path) -> None:
     space = "{space: {effect: {range: [-3, 3]}}, pruner: median, trials: 3"
     old = begun(store, toy_search(tmp_path, f"{space}}}"))
     asleep = ask(old)
@@ -206,7 +210,7 @@ def test_a_search_that_was_begun_anew_takes_nothing_from_workers_of_the_old_one(
     assert new.trials() == before
 
 
-def test_an_address_that_holds_none_of_the_trials_is_refused(store: Store, tmp_path: Path) -> None:
+def test_a_storage_without_the_searchs_trials_is_refused(store: Store, tmp_path: Path) -> None:
     study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 3}}"))
     paths = store.paths.study(study.name)
     right, wrong = (f"sqlite:///{tmp_path}/{name}.db" for name in ("right", "wrong"))
@@ -238,7 +242,7 @@ def test_a_search_in_a_database_gets_no_journal_beside_it(store: Store, tmp_path
         worker(store, other.study, f"sqlite:///{tmp_path}/trials.db")
 
 
-def test_endings_are_kept(store: Store, tmp_path: Path) -> None:
+def test_outcomes_are_stored(store: Store, tmp_path: Path) -> None:
     broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 5, pruner: median}}"))
     for outcome in (
         DONE,
@@ -260,7 +264,7 @@ def test_endings_are_kept(store: Store, tmp_path: Path) -> None:
     assert broker.ask(watch()) is None
 
 
-def test_a_failed_trial_is_tried_again_once(broker: TrialBroker) -> None:
+def test_a_failed_trial_is_retried_once(broker: TrialBroker) -> None:
     end(broker, ask(broker), TrialOutcome("failed", reason="bug", digest="d"))
     failed = broker.trials()[0]
     broker.retry(watch(), failed)
@@ -289,7 +293,7 @@ def test_a_spent_budget_ends_a_search_and_a_run_of_two_trials_counts_once(store:
     assert len(broker.trials()) == 4
 
 
-def test_a_torn_line_at_the_end_of_the_journal_is_no_event(broker: TrialBroker) -> None:
+def test_a_torn_line_at_the_end_of_the_journal_is_ignored(broker: TrialBroker) -> None:
     ask(broker)
     whole = broker.paths.journal.read_bytes()
     broker.paths.journal.write_bytes(whole + b'{"op_code": 4, "wor')
@@ -299,7 +303,7 @@ def test_a_torn_line_at_the_end_of_the_journal_is_no_event(broker: TrialBroker) 
     assert states(TrialBroker(broker.paths, broker.study)) == ["running", "running"]
 
 
-def test_a_lock_whose_holder_is_dead_holds_nobody_up(broker: TrialBroker) -> None:
+def test_the_lock_of_a_dead_holder_is_broken_immediately(broker: TrialBroker) -> None:
     from harness.search.journal import Lock
 
     child = os.fork()
@@ -312,7 +316,7 @@ def test_a_lock_whose_holder_is_dead_holds_nobody_up(broker: TrialBroker) -> Non
     assert not broker.paths.journal.with_name("journal.log.lock").is_symlink()
 
 
-def test_who_only_looks_makes_nothing(store: Store, tmp_path: Path) -> None:
+def test_reading_trials_creates_no_files(store: Store, tmp_path: Path) -> None:
     study = toy_search(tmp_path, f"{{space: {SPACE}}}")
     paths = store.paths.study(study.name)
     assert read_trials(paths, study) is None
@@ -366,7 +370,7 @@ def test_several_objectives(store: Store, tmp_path: Path, sampler: str, count: i
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_a_stop_in_between_changes_no_proposal(tmp_path: Path, sampler: str) -> None:
+def test_a_restart_does_not_change_the_proposals(tmp_path: Path, sampler: str) -> None:
     study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: {sampler}, trials: 14}}")
     proposed = []
     for stops in (False, True):

@@ -22,7 +22,7 @@ from harness.errors import StoreError
 from harness.execution.worker_loop import FAILURES_ALLOWED
 from harness.experiment.plan import Plan, stage_name
 from harness.search.broker import TrialBroker
-from harness.search.confirmation_plans import earlier
+from harness.search.confirmation_plans import archived_plans
 from harness.search.trials import Trial, counted
 from harness.store import atomic
 from harness.store.records import Store
@@ -35,7 +35,7 @@ def searched(store: Store, folder: Path, search: str, config: str = "{}") -> lis
     return broker.trials()
 
 
-def test_what_is_over_a_bound_is_never_trained(store: Store, tmp_path: Path) -> None:
+def test_a_trial_that_violates_a_bound_is_never_trained(store: Store, tmp_path: Path) -> None:
     search = "{space: {steps: {range: [1, 9]}}, constraints: {parameters: {at_most: 4}}, sampler: random, trials: 8}"
     trials = searched(store, tmp_path, search)
     for trial in trials:
@@ -109,7 +109,7 @@ def test_another_winner_after_a_retry_is_confirmed_at_once(
     results = ["--results", str(store.paths.root), "--track", "none"]
     main, words = (command.main, [spec]) if by == "worker" else (sweep.main, [str(tmp_path / "toys.yaml"), *results])
     assert main([*words, "--retry", "diverged"]) == 0
-    assert len(earlier(store, study)) == 1
+    assert len(archived_plans(store, study)) == 1
     final = store.load_plan(stage_name(study.name, "final"))
     assert final is not None
     assert not {run.seed for run in final.runs} & {run.seed for run in old.runs}
@@ -130,7 +130,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, name: str, times: int, number: int)
 
 
 @pytest.mark.parametrize("away", [("ask", FAILURES_ALLOWED), ("note_epochs", 1), ("tell", 1), ("others", FAILURES_ALLOWED)])
-def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(
+def test_a_shared_folder_that_is_unavailable_for_a_while_does_not_stop_a_worker(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], away: tuple[str, int]
 ) -> None:
     study = toy_search(tmp_path, f"{{space: {SPACE}, pruner: median, trials: 3}}")
@@ -143,7 +143,7 @@ def test_a_shared_folder_that_is_away_for_a_while_ends_no_worker(
 
 
 @pytest.mark.parametrize(("times", "number"), [(FAILURES_ALLOWED + 1, errno.ESTALE), (1, errno.EACCES)])
-def test_a_shared_folder_that_stays_away_ends_it(
+def test_a_shared_folder_that_remains_unavailable_stops_it(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, number: int
 ) -> None:
     study = toy_search(tmp_path, f"{{space: {SPACE}, trials: 3}}")

@@ -17,7 +17,7 @@ SECRET = {
 
 
 @pytest.mark.parametrize("url", SECRET)
-def test_an_error_shows_the_address_without_its_password(url: str) -> None:
+def test_an_error_shows_the_url_without_its_password(url: str) -> None:
     from sqlalchemy.exc import OperationalError
 
     assert storage_url(url) == url
@@ -40,7 +40,7 @@ def test_an_error_shows_the_address_without_its_password(url: str) -> None:
         "postgresql://me:x@host:secret/db",
     ],
 )
-def test_a_password_that_would_be_taken_for_the_host_is_refused_unseen(url: str) -> None:
+def test_a_password_that_would_be_parsed_as_the_host_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(InputError, match="with @ in a user or a password written as %40") as caught:
         storage_url(url)
     assert "sec" not in str(caught.value)

@@ -26,7 +26,7 @@ def test_a_site_that_ships_can_be_read(path: Path) -> None:
     assert read_site(path).margin_s == 300
 
 
-def test_three_sites_ship_and_say_what_to_fill_in() -> None:
+def test_three_sites_are_shipped_and_say_what_to_fill_in() -> None:
     assert [path.stem for path in SHIPPED] == ["example", "local", "nyu-greene"]
     assert read_site(SHIPPED[1]).accelerator == "cpu"
     greene = read_site(SHIPPED[2])
@@ -36,7 +36,7 @@ def test_three_sites_ship_and_say_what_to_fill_in() -> None:
         assert "<--" in path.read_text()
 
 
-def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
+def test_every_mistake_is_reported_with_its_line(tmp_path: Path) -> None:
     said = refusal(tmp_path, "accelerator: gpu\npartiton: short\ntime: 04:00:00\ncpus: 0\nsbatch: [exclusive]\n")
     assert said.splitlines() == [
         "/mine.yaml:1:14: accelerator: 'gpu' is no choice; did you mean cpu? allowed: cpu, cuda",
@@ -88,7 +88,7 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_work_is_refused(tmp_path: Path, lines: str, words: str) -> None:
+def test_contradictory_settings_are_refused(tmp_path: Path, lines: str, words: str) -> None:
     assert words in refusal(tmp_path, lines)
 
 
@@ -97,7 +97,7 @@ def test_options_of_the_worker_are_taken_as_they_are(tmp_path: Path) -> None:
     assert read_site(tmp_path / "mine.yaml").worker == ("--keep", "weights", "--checkpoint-every=5m")
 
 
-def test_a_gpu_may_be_asked_for_in_sbatchs_own_way() -> None:
+def test_a_gpu_may_be_requested_by_an_sbatch_option() -> None:
     assert Site(accelerator="cuda", time="4h", sbatch=("--gpus=1",)).gres is None
 
 

@@ -47,7 +47,7 @@ def test_a_run_whose_upload_fails_is_not_delivered_and_what_was_uploaded_is_not_
     assert [parcel.state for parcel in list_deliveries(store, [first], KINDS)] == ["delivered"]
 
 
-def test_a_failing_upload_keeps_no_other_kind_from_arriving(store: Store, plan: Plan) -> None:
+def test_a_failing_upload_does_not_stop_the_other_kinds(store: Store, plan: Plan) -> None:
     client = ToyClient()
     client.refuses = {"weights"}
     told(store, client, plan, KINDS)
@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_read_is_not_delivered(store: Store, plan: Plan) -
     assert found[0]["error"].startswith(f"weights: {weights}: cannot be read")
 
 
-def test_what_a_run_does_not_have_is_told_and_what_was_uploaded_before_is_not(store: Store, toy_plan: PlanMaker) -> None:
+def test_missing_uploads_are_reported_unless_uploaded_before(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan({"base": {}, "bad": {"fail_at": 2}})
     train(store, plan)
     run_id, bad = (run.id for run in plan.runs)
@@ -74,7 +74,7 @@ def test_what_a_run_does_not_have_is_told_and_what_was_uploaded_before_is_not(st
     assert list_deliveries(store, [run_id], KINDS)[0].lacking == ()
 
 
-def test_a_run_that_its_own_files_or_its_rows_keep_from_arriving_stops_no_other(store: Store, plan: Plan) -> None:
+def test_a_run_that_cannot_be_delivered_does_not_stop_the_others(store: Store, plan: Plan) -> None:
     one, two, three, four = (run.id for run in plan.runs)
     store.paths.run(one).metrics.write_text("torn\n")
     store.paths.run(two).spec.unlink()
@@ -87,7 +87,7 @@ def test_a_run_that_its_own_files_or_its_rows_keep_from_arriving_stops_no_other(
     assert found[three]["error"] == "W&B has fewer rows than were sent"
 
 
-def test_a_damaged_result_is_told_where_its_run_is_delivered(store: Store, plan: Plan) -> None:
+def test_a_damaged_result_is_reported_when_its_run_is_delivered(store: Store, plan: Plan) -> None:
     store.paths.run(plan.runs[0].id).result.write_text("torn")
     found = told(store, ToyClient(), plan)
     assert [each["delivered"] for each in found] == [False, True, True, True]

@@ -53,7 +53,7 @@ def toy_mirror(store: Store, plan: Plan, client: ToyClient) -> Mirror:
     return Mirror(store, session(plan), Uploader(store, client, print), here)  # type: ignore[arg-type]  # a toy
 
 
-def test_many_runs_are_looked_at_in_turn_and_only_what_changed_is_told(store: Store, toy_plan: PlanMaker) -> None:
+def test_many_runs_are_polled_in_turn_and_only_changed_ones_are_reported(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=50)
     store.save_plan(plan)
     ids = [run.id for run in plan.runs]
@@ -103,7 +103,7 @@ def child(pid: int) -> Holder:
     return Holder.model_validate({**dict(Holder.here()), "pid": pid, "process_start": start, "parent": os.getpid()})
 
 
-def test_a_run_whose_worker_was_killed_is_shown_as_interrupted_and_goes_on(
+def test_a_run_whose_worker_was_killed_is_shown_as_interrupted_and_resumes(
     store: Store, plan: Plan, mirror: Mirror, client: ToyClient
 ) -> None:
     run_id = plan.runs[0].id
@@ -128,7 +128,7 @@ def another_command() -> Holder:
 
 
 @pytest.mark.parametrize("by", [lambda: OTHER, another_command], ids=["machine", "command"])
-def test_a_run_that_others_train_is_theirs(
+def test_a_run_that_another_command_trains_is_left_to_it(
     store: Store, plan: Plan, mirror: Mirror, client: ToyClient, by: Callable[[], Holder]
 ) -> None:
     run_id = plan.runs[0].id
@@ -140,7 +140,7 @@ def test_a_run_that_others_train_is_theirs(
     assert run_id not in client.opened
 
 
-def test_a_result_that_is_set_aside_begins_nothing(store: Store, toy_plan: PlanMaker, client: ToyClient) -> None:
+def test_setting_a_result_aside_opens_no_run(store: Store, toy_plan: PlanMaker, client: ToyClient) -> None:
     plan = toy_plan({"bad": {"fail_at": 3}})
     train(store, plan)
     reset_runs(store, plan, Watch(Timing(), Holder.here()), frozenset({"failed"}), "9999")

@@ -50,7 +50,7 @@ def test_what_was_trained_offline_is_delivered_once(store: Store, plan: Plan) ->
         assert len(server.calls) == calls
 
 
-def test_uploads_are_sent_once_and_only_when_asked_for(store: Store, plan: Plan) -> None:
+def test_uploads_are_sent_once_and_only_on_request(store: Store, plan: Plan) -> None:
     report = store.paths.report(plan.name)
     report.mkdir(parents=True)
     (report / "index.html").write_text("<p>verdicts</p>")
@@ -65,7 +65,7 @@ def test_uploads_are_sent_once_and_only_when_asked_for(store: Store, plan: Plan)
         assert not server.artifacts
 
 
-def test_a_dry_run_tells_what_waits_and_needs_no_login(store: Store, plan: Plan) -> None:
+def test_a_dry_run_shows_what_is_waiting_and_needs_no_login(store: Store, plan: Plan) -> None:
     code, out, _ = sync(store, "--dry-run", "--json")
     document = json.loads(out)
     assert code == EXIT_OK
@@ -73,7 +73,7 @@ def test_a_dry_run_tells_what_waits_and_needs_no_login(store: Store, plan: Plan)
     assert {run["rows"] for run in document["runs"]} == {3}
 
 
-def test_what_was_not_to_be_mirrored_is_delivered_when_it_is_named(store: Store, toy_plan: PlanMaker) -> None:
+def test_a_run_that_was_not_mirrored_is_delivered_when_named(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan({"secret": {"effect": 3.0}})
     train(store, plan)
     assert json.loads(sync(store, "--dry-run", "--json")[1])["runs"] == []
@@ -89,7 +89,7 @@ def test_without_a_login_nothing_is_tried(store: Store, plan: Plan, tmp_path: Pa
     assert (code, "allowed: with WANDB_MODE=online" in err) == (EXIT_BAD_INPUT, True)
 
 
-def test_a_server_that_refuses_is_told_and_the_rest_is_left_for_later(store: Store, toy_plan: PlanMaker) -> None:
+def test_a_server_that_refuses_is_reported_and_the_rest_is_left_for_later(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=3)
     train(store, plan)
     with Server() as server:
@@ -104,7 +104,7 @@ def test_a_server_that_refuses_is_told_and_the_rest_is_left_for_later(store: Sto
         assert len(server.runs) == 3
 
 
-def test_an_upload_that_fails_is_told_and_reports_are_delivered_all_the_same(store: Store, plan: Plan) -> None:
+def test_an_upload_that_fails_is_reported_and_reports_are_still_delivered(store: Store, plan: Plan) -> None:
     report = store.paths.report(plan.name)
     report.mkdir(parents=True)
     (report / "index.html").write_text("<p>verdicts</p>")
@@ -117,7 +117,7 @@ def test_an_upload_that_fails_is_told_and_reports_are_delivered_all_the_same(sto
         assert f"report {plan.name}  delivered" in out
 
 
-def test_what_was_asked_for_and_is_not_there_is_told(store: Store, toy_plan: PlanMaker) -> None:
+def test_requested_uploads_that_do_not_exist_are_reported(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan()
     train(store, plan)
     with Server() as server:
@@ -137,7 +137,7 @@ def test_a_server_that_hangs_takes_no_more_than_the_time_given(store: Store, pla
 
 
 @pytest.mark.parametrize(("words", "says"), [(("--upload", "socks"), "--upload: 'socks'"), (("nowhere",), "nowhere")])
-def test_bad_words_are_refused(store: Store, words: tuple[str, ...], says: str) -> None:
+def test_invalid_arguments_are_refused(store: Store, words: tuple[str, ...], says: str) -> None:
     code, _, err = sync(store, *words)
     assert code == EXIT_BAD_INPUT
     assert says in err
