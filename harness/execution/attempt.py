@@ -272,12 +272,12 @@ class _Attempt:
         if self.options.keep_weights:
             self._save(training)
         facts = self.job.task.describe(self.job.config)
-        whole = summary(self.rows, next(iter(self.job.task.metrics)))
-        return Result.model_validate({"state": "completed", **self._last_row(), **facts, **whole})
+        totals = summary(self.rows, next(iter(self.job.task.metrics)))
+        return Result.model_validate({"state": "completed", **self._last_row(), **facts, **totals})
 
     def _diverged(self, why: str) -> Result:
-        whole = summary(self.rows, next(iter(self.job.task.metrics)))
-        return Result.model_validate({"state": "diverged", "error": why, **self._last_row(), **whole})
+        totals = summary(self.rows, next(iter(self.job.task.metrics)))
+        return Result.model_validate({"state": "diverged", "error": why, **self._last_row(), **totals})
 
     def _failed(self, failure: failures.Failure) -> Result:
         fields = {"reason": failure.reason, "error": failure.error, "traceback_digest": failure.digest}
@@ -296,11 +296,11 @@ class _Attempt:
         atomic.write_json(self.paths.provenance, provenance.finished(self.origin, choices), self.lease)
         files = (self.paths.spec, self.paths.metrics, self.paths.predictions)
         sums = {path.name: atomic.digest(path) for path in files if path.exists()}
-        whole = Result.model_validate({**result.model_dump(by_alias=True), "ended": provenance.now(), "checksums": sums})
-        if not atomic.publish(self.paths.result, atomic.to_json(whole), self.lease):
+        complete = Result.model_validate({**result.model_dump(by_alias=True), "ended": provenance.now(), "checksums": sums})
+        if not atomic.publish(self.paths.result, atomic.to_json(complete), self.lease):
             raise SupersededError(f"{self.job.run_id}: already has a result")
-        print(f"{whole.state}{': ' + whole.error if whole.error else ''}")
-        return whole
+        print(f"{complete.state}{': ' + complete.error if complete.error else ''}")
+        return complete
 
     def _last_row(self) -> dict[str, Any]:
         return {name: value for name, value in (self.rows[-1] if self.rows else {}).items() if name != "seconds"}

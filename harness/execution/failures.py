@@ -34,7 +34,7 @@ KILLED = Failure("killed", "the process died three times in a row without a new 
 
 
 def classify(error: BaseException) -> Failure:
-    """The failure that `error`, raised while training, stands for."""
+    """Classify `error`, raised during training."""
     if isinstance(error, TrainingFailed):
         return Failure(error.reason, str(error), hashlib.sha256(error.place.encode()).hexdigest())
     last = "".join(traceback.format_exception_only(error)).strip().splitlines()

@@ -120,11 +120,11 @@ def _search(  # noqa: PLR0917 - as above
     url = storage_url(None)
     if not replan:
         refuse_other_storage(store.paths.study(wanted.name), url)
-    study, anew = resolve_study(store, wanted, replan)
+    study, replaces = resolve_study(store, wanted, replan)
     if save:
         study = prepare(store, wanted, replan)
     paths, task = store.paths.study(study.name), task_from(study.task, study.program, study.folder, study.data)
-    trials = [] if anew or not paths.spec.exists() else read_trials(paths, study, url) or []
+    trials = [] if replaces or not paths.spec.exists() else read_trials(paths, study, url) or []
     failed = [trial for trial in counted(trials) if trial.retriable]
     again = failed if "failed" in retry else []
     remaining = study.trials - sum(trial.finished for trial in counted(trials)) + len(again)

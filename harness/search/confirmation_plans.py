@@ -123,11 +123,11 @@ def _outdated(store: Store, study: Study, requested: Plan) -> str | None:
         return None
     if _seeds(stored) != _seeds(requested):  # not the looks: an older plan that was extended kept its own
         return "the number of seeds has changed"
-    then, begun = next_plan(stored, records), store.load_plan(stage_name(study.name, "final"))
-    if then is None or begun is None or then.chosen == begun.chosen:
+    expected, started = next_plan(stored, records), store.load_plan(stage_name(study.name, "final"))
+    if expected is None or started is None or expected.chosen == started.chosen:
         return None
     try:
-        resolve_plan(store, then)
+        resolve_plan(store, expected)
     except PlanChanged:
         return "the winner has changed"
     return None

@@ -116,7 +116,7 @@ def test_a_torn_checkpoint_is_reported_and_the_run_restarts(store, reference):
     paths = store.paths.run(RUN)
     paths.checkpoint.write_bytes(paths.checkpoint.read_bytes()[:-10])
     run(store, job())
-    assert "checkpoint.pt: damaged, its checksum does not match: the run starts again" in paths.log.read_text()
+    assert "checkpoint.pt: damaged, its checksum does not match: the run restarts" in paths.log.read_text()
     assert bits(store) == reference
 
 

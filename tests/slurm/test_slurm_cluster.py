@@ -95,7 +95,7 @@ def assert_all_is_well(submitter: Submitter, job: str, report: str, expected: Ma
 
 def gpus(logs: str) -> list[tuple[str, str]]:
     """Node and GPU of every start of a worker."""
-    return re.findall(r"Z (\w+): worker begins, .* GPU (\S+)$", logs, re.MULTILINE)
+    return re.findall(r"Z (\w+): worker started, .* GPU (\S+)$", logs, re.MULTILINE)
 
 
 def test_a_plan_survives_requeues_preemption_warnings_and_a_dead_node(

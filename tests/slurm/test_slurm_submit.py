@@ -101,7 +101,7 @@ def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(newcomer: Cal
     submitter.cluster.run("scancel", job)
     submitter.wait(lambda: state(submitter, report) == ["COMPLETED"], "no report")
     assert state(submitter, job) == ["CANCELLED"] * 4
-    assert "asked by slurm" in submitter.logs()
+    assert "stopped by slurm" in submitter.logs()
     states = {run["state"] for run in submitter.status()["runs"]}
     assert states == {"pending", "interrupted"}
     again = submitter.submit()
