@@ -1,15 +1,6 @@
-"""Ablations that end in a verdict: one YAML in, runs that survive, a report out.
+"""Ablation harness: registered claims, paired seeds, runs that survive interruptions, verdicts with an interval.
 
-experiments/*.yaml -> yamlfile, validation, claims, experiment/     what was asked, checked to the line and column
-                   -> plan                                          every run, each with an id made of all that decides its bits
-                   -> progress, worker, attempt, launch             what trains next, and training it
-                   -> search/, stages                               trials of a search; what results choose, and what follows
-                   -> store/                                        plain files that survive
-                   -> tracking/                                     a mirror in Weights & Biases that training never waits for
-                   -> frames, statistics/, verdicts/                tables, and what they say of the claims
-                   -> calibration, power, images                    levels of looks; what a design finds; other test images
-                   -> slurm/                                        the same workers as arrays on a cluster
-                   -> wording/, figures/, writeup/, console/        words, plots, pages, the terminal
+The public names of the package are below; docs/design.md shows how an experiment becomes a verdict, and where everything is.
 """
 
 from __future__ import annotations
@@ -18,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.analysis import statistics
     from harness.analysis.verdicts import judge
     from harness.errors import DataError, DeviceError
     from harness.experiment import load_experiment
@@ -59,6 +51,7 @@ __all__ = [
     "make_plan",
     "run_experiment",
     "run_search",
+    "statistics",
     "write_report",
 ]
 
@@ -80,6 +73,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """The public names, imported on first use so that `import harness` stays light."""
+    if name == "statistics":
+        return importlib.import_module("harness.analysis.statistics")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

@@ -241,15 +241,15 @@ def test_a_schedule_judges_again_after_a_retry(plan: Plan) -> None:
 
 def test_pandas_and_scipy_are_not_imported_before_there_is_something_to_judge() -> None:
     code = (
-        "import sys; from harness.experiment.plan import Plan, PlannedRun; from harness.execution.schedule import due\n"
+        "import sys; from harness.experiment.plan import Plan, PlannedRun; from harness.execution.schedule import remaining\n"
         "from harness.experiment.claims import ThresholdClaim; from harness.store.records import Record\n"
         "claim = ThresholdClaim(kind='at_least', variant='a', value=1.0, metric='score')\n"
         "runs = [PlannedRun(id=f'{seed:012x}', variant='a', seed=seed, look=3 if seed < 3 else 5) for seed in range(5)]\n"
-        "def due_at(ended, looks):\n"
+        "def remaining_at(ended, looks):\n"
         "    plan = Plan(name='x', experiment='x', question='?', task='t', task_version='1', accelerator='cpu', baseline='a', looks=looks,\n"
         "                variants={'a': {}}, data={'a': ''}, levels={'a': {}}, over={'a': 'a'}, runs=runs, claims=[claim],\n"
         "                claims_digest='0', created='')\n"
-        "    return len(due(plan, {run.id: Record(run.id, 'completed' if run.seed < ended else 'pending') for run in runs}))\n"
-        "print(due_at(2, (3, 5)), due_at(3, (5,)), sorted({'pandas', 'scipy', 'numpy', 'torch'} & set(sys.modules)))"
+        "    return len(remaining(plan, {run.id: Record(run.id, 'completed' if run.seed < ended else 'pending') for run in runs}))\n"
+        "print(remaining_at(2, (3, 5)), remaining_at(3, (5,)), sorted({'pandas', 'scipy', 'numpy', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1 2 []\n"

@@ -21,7 +21,7 @@ KINDS = ("weights", "predictions")
 def plan(store: Store, toy_plan: PlanMaker) -> Plan:
     """Four runs that nothing was told of."""
     made = toy_plan(seeds=4)
-    train(store, made, keep_weights=True)
+    train(store, made, keep="weights")
     return made
 
 

@@ -33,6 +33,7 @@ def services(store: Store) -> int:
     return len(list(store.paths.cache.glob("wandb/**/core-debug-*.log")))
 
 
+@pytest.mark.slow
 def test_the_workers_of_a_command_share_one_mirror(tmp_path: Path, store: Store) -> None:
     (tmp_path / "toys.yaml").write_text(EXPERIMENT)
     words = ("run", "toys.yaml", "--workers", "3", "--results", str(store.paths.root), "--worker-option=--poll-s=0.05")
@@ -134,6 +135,7 @@ def run_command(store: Store, folder: Path, *words: str) -> subprocess.Popen[byt
     return subprocess.Popen(command, cwd=folder, env=environment)
 
 
+@pytest.mark.slow
 def test_two_commands_at_once_show_each_run_once(tmp_path: Path, store: Store) -> None:
     (tmp_path / "toys.yaml").write_text(EXPERIMENT)
     with Server() as server:
@@ -145,6 +147,7 @@ def test_two_commands_at_once_show_each_run_once(tmp_path: Path, store: Store) -
         assert all(run.complete and run.summary["state"] == "completed" for run in server.runs.values())
 
 
+@pytest.mark.slow
 def test_a_killed_command_loses_no_row_and_resumes_the_same_runs(tmp_path: Path, store: Store) -> None:
     experiment = EXPERIMENT.replace("epochs: 2", "epochs: 20, steps: 2, sleep: 0.04").replace("seeds: 3", "seeds: 1")
     (tmp_path / "toys.yaml").write_text(experiment)

@@ -23,7 +23,7 @@ from harness.tracking import delivery
 def plan(store: Store, toy_plan: PlanMaker) -> Plan:
     """Two runs that were to be mirrored when they were trained, of which nothing has arrived."""
     made = toy_plan(seeds=2)
-    train(store, made, keep_weights=True)
+    train(store, made, keep="weights")
     for run in made.runs:
         delivery.save(store.paths, run.id, delivery.Delivery())
     return made

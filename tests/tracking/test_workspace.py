@@ -81,6 +81,7 @@ def test_every_kind_of_panel_is_created(toy_plan: PlanMaker) -> None:
         assert part in spec
 
 
+@pytest.mark.slow
 def test_a_workspace_is_created_once_and_then_updated(store: Store, toy_plan: PlanMaker) -> None:
     pytest.importorskip("wandb_workspaces", reason="the extra `workspace` is not installed")
     train(store, toy_plan(VARIANTS, seeds=3, claims=[CLAIM]))
