@@ -31,12 +31,12 @@ def plan_experiment(
     `replan` is false; InputError, DataError, DeviceError.
     """
     from harness.execution.devices import resolve_device
-    from harness.execution.stages import settle
+    from harness.execution.stages import resolve_plan
     from harness.experiment.plan import make_plan
 
     created = datetime.now(UTC).isoformat(timespec="seconds")
     requested = make_plan(experiment, resolve_device(device), seeds, created)
-    return settle(store, requested, replan)
+    return resolve_plan(store, requested, replan)
 
 
 def run_experiment(
@@ -125,7 +125,7 @@ def run(
             shell.show(dry_run_screen.dry_run(preview))
         return
     outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, workers=workers, options=options)
-    outcome.tell(results, as_json)
+    outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)
 
 

@@ -77,7 +77,7 @@ def submit(
     from harness.experiment import load_experiment
     from harness.launch.workload import assign
     from harness.slurm import cluster, jobs, submission
-    from harness.slurm.scripts import cut, worker_options
+    from harness.slurm.scripts import split_arrays, worker_options
     from harness.slurm.site import read_site
     from harness.store.provenance import now
     from harness.store.records import Store
@@ -93,16 +93,16 @@ def submit(
     except cluster.ClusterError:
         if not dry_run:
             raise
-        assumed, largest = True, cluster.USUAL_ARRAY_SIZE  # a dry run needs no cluster
+        assumed, largest = True, cluster.DEFAULT_ARRAY_SIZE  # a dry run needs no cluster
     store = Store.open(results, create=not dry_run, must_exist=False)
     work = assign(store, loaded, chosen.accelerator, seeds, trials, replan, retry or (), save=not dry_run)
-    if work.due + work.later == 0:
+    if work.remaining + work.later == 0:
         failed = f"; {work.failed} failed; --retry failed repeats them" if work.failed else ""
         shell.say(f"{work.name}: no runs left to train{failed}; see: harness status {work.name}")
         if as_json:
             shell.show_json({"name": work.name, "due": 0, "jobs": {}, "report": None})
         return
-    arrays = cut(min(workers, work.due + work.later), largest, chosen.throttle)
+    arrays = split_arrays(min(workers, work.remaining + work.later), largest, chosen.throttle)
     # Requeued tasks get this time too: runs that failed after it are not retried again.
     options = worker_options(chosen, track=track, retry=retry, retry_before=now() if retry else None)
     if dry_run:
@@ -194,7 +194,7 @@ def document(work: Assignment, jobs: Jobs, taken: Submission | None = None) -> d
     common = {
         "name": work.name,
         "target": str(work.target),
-        "due": work.due,
+        "due": work.remaining,
         "later": work.later,
         "device_hours": work.device_hours,
         "workers": jobs.workers,

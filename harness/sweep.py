@@ -52,12 +52,12 @@ def run_search(
     from harness.execution.options import WorkerOptions
     from harness.launch.search_supervisor import supervise_search
     from harness.search.reconcile import prepare
-    from harness.search.storage import address, refuse_other_storage
+    from harness.search.storage import refuse_other_storage, storage_url
     from harness.store.records import Store
 
     options = options or WorkerOptions()
     options.check()
-    requested, url = study_of(experiment, device, trials), address(storage)
+    requested, url = study_of(experiment, device, trials), storage_url(storage)
     store = Store.open(Path(results))
     if not replan:
         refuse_other_storage(store.paths.study(requested.name), url)
@@ -126,7 +126,7 @@ def sweep(
     outcome = run_search(
         loaded, results, trials=trials, device=device, storage=storage, replan=replan, workers=workers, options=options
     )
-    outcome.tell(results, as_json)
+    outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)
 
 
@@ -139,16 +139,16 @@ def _preview(  # noqa: PLR0917 - the command's options
     replan: bool,
     as_json: bool,
 ) -> None:
-    from harness.search.reconcile import settle
-    from harness.search.storage import address, refuse_other_storage
+    from harness.search.reconcile import resolve_study
+    from harness.search.storage import refuse_other_storage, storage_url
     from harness.store.records import Store
     from harness.terminal import search_dry_run, shell
 
     store = Store.open(results, create=False, must_exist=False)
-    requested, url = study_of(experiment, device, trials), address(storage)
+    requested, url = study_of(experiment, device, trials), storage_url(storage)
     if not replan:
         refuse_other_storage(store.paths.study(requested.name), url)
-    study, replaces = settle(store, requested, replan)
+    study, replaces = resolve_study(store, requested, replan)
     preview = search_dry_run.preview(store, study, url, restart=replaces)
     if as_json:
         shell.show_json(search_dry_run.document(preview))

@@ -25,7 +25,7 @@ from harness.terminal.completion import completer, names_argument
 if TYPE_CHECKING:
     from harness.experiment.plan import Plan
     from harness.store.records import Store
-    from harness.tracking.deliver import Parcel
+    from harness.tracking.deliver import RunDelivery
 
 # Why a completed run lacks a kind of upload.
 REASONS: Mapping[str, str] = {"weights": "trained without --keep weights", "predictions": "its task returned none"}
@@ -66,7 +66,7 @@ def sync(
     from harness.errors import EXIT_INTERRUPTED, EXIT_RUNS_FAILED, InputError
     from harness.store.records import Store
     from harness.terminal import shell
-    from harness.tracking.deliver import survey
+    from harness.tracking.deliver import list_deliveries
     from harness.tracking.workspace import installed
 
     uploads = [each for value in upload or () for each in value.split(",")]
@@ -77,7 +77,7 @@ def sync(
         raise InputError("invalid value for --timeout: 0; must be a time such as 30s or 10m")
     store = Store.open(results, create=False)
     run_ids, plans = chosen(store, names or [])
-    parcels = survey(store, run_ids, uploads)
+    parcels = list_deliveries(store, run_ids, uploads)
     reported = [plan for plan in plans if "report" in uploads]
     reports = [plan.name for plan in reported if store.paths.report(plan.name).is_dir()]
     lacking = [f"{parcel.run_id}: no {kind} ({REASONS[kind]})" for parcel in parcels for kind in parcel.lacking]
@@ -235,7 +235,7 @@ def _outcome(result: dict[str, Any]) -> str:
     return f"{what}  uploaded  {result['url'] or ''}" if result["delivered"] else f"{what}  not uploaded: {result['error']}"
 
 
-def _show(document: dict[str, Any], parcels: Sequence[Parcel], as_json: bool) -> None:
+def _show(document: dict[str, Any], parcels: Sequence[RunDelivery], as_json: bool) -> None:
     from harness.terminal import shell
 
     if as_json:
@@ -250,7 +250,7 @@ def _show(document: dict[str, Any], parcels: Sequence[Parcel], as_json: bool) ->
     shell.show(_counted(parcels))
 
 
-def _counted(parcels: Sequence[Parcel]) -> str:
+def _counted(parcels: Sequence[RunDelivery]) -> str:
     states = [parcel.state for parcel in parcels]
     return f"{states.count('delivered')} uploaded, {states.count('waiting')} waiting, {states.count('training')} training"
 

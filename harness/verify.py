@@ -77,7 +77,7 @@ def verify(
             shell.show(verified.repetition(repetitions[-1]))
     if as_json:
         shell.show_json(verified.document(len(chosen), plans, found, repetitions))
-    if wrong or not all(each.well for each in repetitions):
+    if wrong or not all(each.passed for each in repetitions):
         raise typer.Exit(EXIT_RUNS_FAILED)
 
 

@@ -27,10 +27,10 @@ from harness.errors import (
 )
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
-from harness.execution.worker_loop import SpoiledError, Worker, say
+from harness.execution.worker_loop import AcceleratorUnusableError, Worker, say
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
-from harness.search.storage import address
+from harness.search.storage import storage_url
 from harness.search.worker import SearchWorker
 from harness.store.provenance import now
 from harness.store.records import Store
@@ -127,9 +127,9 @@ def worker(
         stop.with_parent()
     try:
         code = _work(*open_work(plan), options, stop)
-    except SpoiledError:
+    except AcceleratorUnusableError:
         # A new program in the same process gets a new accelerator context.
-        words = [str(plan), *options.after(time.monotonic() - began).words()]
+        words = [str(plan), *options.after(time.monotonic() - began).arguments()]
         os.execv(sys.executable, [*python_command.command("harness.worker"), *words])
     raise typer.Exit(options.runs_failed_code if code == EXIT_RUNS_FAILED else code)
 
@@ -141,12 +141,12 @@ def _work(store: Store, work: Plan | Study | None, options: WorkerOptions, stop:
     while work is not None:
         active: Worker
         if isinstance(work, Study):
-            active = SearchWorker(store, work, options, stop, url=address(None))
+            active = SearchWorker(store, work, options, stop, url=storage_url(None))
         else:
             active = PlanWorker(store, work, options, stop)
         try:
             code = active.work()
-            work = None if options.one_stage else active.following()
+            work = None if options.one_stage else active.next_plan()
             if work is not None and stop():
                 return EXIT_INTERRUPTED  # this stage is complete, the work is not
         except PlanChanged:

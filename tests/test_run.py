@@ -266,7 +266,7 @@ def test_after_an_interruption_the_same_command_continues(toys: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 75
-    assert "interrupted; everything is kept: the same command goes on" in error
+    assert "interrupted; everything is saved: run the same command again to resume" in error
     done = len(results(toys.parent))
     assert done < 4
     assert main([str(toys), "--profile", "slow", "--workers", "2"]) == 0
@@ -281,7 +281,7 @@ def test_runs_of_other_workers_are_left_to_them_with_exit_code_75(toys: Path, ca
     assert lease is not None
     with lease:
         assert main([str(toys)]) == 75
-    assert "the same command goes on; other workers train 1 of the runs" in capsys.readouterr().err
+    assert "run the same command again to resume; other workers train 1 of the runs" in capsys.readouterr().err
     assert len(results(toys.parent)) == 3
     assert main([str(toys)]) == 0
 

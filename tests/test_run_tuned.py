@@ -67,7 +67,7 @@ def test_a_tuning_stage_replaced_meanwhile_has_no_next_stage(
 
     monkeypatch.setattr(Workers, "poll", polled)
     assert main([tuned.name]) == 2
-    assert "tuned.tuning: was planned anew meanwhile" in capsys.readouterr().err
+    assert "tuned.tuning: was replaced by a new plan meanwhile" in capsys.readouterr().err
     assert not plan.with_name("tuned.json").exists()
 
 
@@ -89,8 +89,8 @@ def test_an_incomplete_tuning_stage_shows_what_is_missing(tuned: Path, capsys: p
     assert main([tuned.name, "--profile", "broken"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert "tuned@broken.tuning: 5 of 8 runs still to train, 3 runs failed and must be tried again; the evidence waits" in err
-    assert "after fixing the cause, the same command with --retry failed trains them again" in err
+    assert "tuned@broken.tuning: 5 of 8 runs still to train, 3 runs failed and must be retried; the evidence needs them" in err
+    assert "after fixing the cause, run the same command with --retry failed" in err
     assert main([tuned.name, "--profile", "broken", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["choices"] == []
     assert status.main(["tuned@broken"]) == 0
@@ -127,4 +127,4 @@ def test_ctrl_c_in_the_last_step_of_tuning_does_not_start_the_evidence(tuned: Pa
 def test_an_interrupted_tuning_stage_resumes(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([tuned.name, "--stop-after", "0s"]) == 75
     err = capsys.readouterr().err
-    assert "tuned.tuning: 8 of 8 runs still to train; the evidence waits for that" in err
+    assert "tuned.tuning: 8 of 8 runs still to train; the evidence needs them" in err

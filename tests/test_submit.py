@@ -140,7 +140,7 @@ def test_workers_of_a_search_continue_with_its_confirmation(here: Path, capsys: 
     assert worker_options(document).device == "cuda"
     assert document["sbatch"][1].endswith(f"report.sbatch toys {here}/results")
     assert given("--seeds", "4", "--dry-run") == 2
-    assert "--seeds: a search has trials; allowed: --trials" in capsys.readouterr().err
+    assert "--seeds: not valid for a search; use --trials" in capsys.readouterr().err
 
 
 def test_workers_of_a_tuned_experiment_start_with_its_tuning_and_the_report_is_of_the_evidence(
@@ -181,7 +181,7 @@ def test_after_tuning_the_evidence_is_submitted(here: Path) -> None:
     for run in plan.runs:
         write_run(store, plan, run, toy_rows(50.0 + len(run.variant)), state="completed", score=50.0, loss=1.0)
     work = assign(store, load_experiment("toys.yaml"), "cuda")
-    assert (work.due, work.later, work.target.name) == (8, 0, "toys.tuning.json")
+    assert (work.remaining, work.later, work.target.name) == (8, 0, "toys.tuning.json")
 
 
 def test_device_hours_follow_from_finished_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,7 +217,7 @@ def test_a_results_folder_that_pythonpath_cannot_hold_is_refused(capsys: pytest.
 
 def test_without_slurm_on_the_path_nothing_is_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert given() == 2
-    assert capsys.readouterr().err.startswith("no scontrol on PATH: this machine cannot submit; allowed: on a login node")
+    assert capsys.readouterr().err.startswith("no scontrol on PATH: this machine cannot submit; run this on a login node")
     assert not (here / "results").exists()
 
 

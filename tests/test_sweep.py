@@ -17,7 +17,7 @@ from conftest import TESTS
 from examples import golden
 
 from harness import run, status
-from harness.search.broker import look
+from harness.search.broker import read_trials
 from harness.search.trials import Trial, counted
 from harness.store.records import Store
 from harness.sweep import main
@@ -64,7 +64,7 @@ def tried(folder: Path, name: str = "toys") -> list[Trial]:
     store = Store.open(folder / "results")
     study = store.load_study(name)
     assert study is not None
-    return counted(look(store.paths.study(name), study) or [])
+    return counted(read_trials(store.paths.study(name), study) or [])
 
 
 def results(folder: Path) -> Mapping[Path, int]:
@@ -136,7 +136,7 @@ def test_better_trials_found_later_are_confirmed_again(toys: Path, capsys: pytes
     capsys.readouterr()
     assert sweep("toys.yaml", "--trials", "10", "--json") == 0
     out, err = capsys.readouterr()
-    assert "toys.top is made anew; the old plan is archived" in err
+    assert "toys.top is replaced; the old plan is archived" in err
     document = json.loads(out)
     assert document["counts"].keys() <= {"completed", "pruned"}
     assert sum(document["counts"].values()) == document["target"] == 10
@@ -258,7 +258,7 @@ def test_a_changed_space_is_refused_with_the_difference(unconfirmed: Path, capsy
     [
         (("--trials", "0"), "--trials: '0'"),
         (("--device", "tpu"), "--device: 'tpu'"),
-        (("--storage", "mysql://host/db"), "--storage: 'mysql' is no storage for trials; allowed: journal, postgresql://"),
+        (("--storage", "mysql://host/db"), "--storage: unsupported storage 'mysql'; choose from: journal, postgresql://"),
         (("--storage", "sqlite:////no/such/folder/x.db"), "--storage: sqlite:////no/such/folder/x.db cannot be used"),
         (("--retry", "pruned"), "--retry: 'pruned'"),
         (("--idle", "soon"), "--idle: invalid duration 'soon'"),
@@ -312,7 +312,7 @@ def test_trials_in_the_journal_are_not_repeated_in_a_database(
     monkeypatch.setenv("HARNESS_STORAGE", "sqlite:///trials.db")
     capsys.readouterr()
     assert sweep("toys.yaml") == 2
-    assert "toys: its trials are in results/studies/toys/journal.log; allowed: --storage journal" in capsys.readouterr().err
+    assert "toys: its trials are in results/studies/toys/journal.log; use --storage journal" in capsys.readouterr().err
     assert sweep("toys.yaml", "--trials", "2", "--storage", "journal") == 0
 
 

@@ -20,8 +20,8 @@ from harness.common.stopping import Stop
 from harness.errors import StoreError
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
-from harness.execution.retry import renew
-from harness.execution.worker_loop import FAILURES_ALLOWED, SpoiledError
+from harness.execution.retry import reset_runs
+from harness.execution.worker_loop import FAILURES_ALLOWED, AcceleratorUnusableError
 from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import now
@@ -95,7 +95,7 @@ def test_three_identical_failures_stop_the_plan(store, toy_plan, capsys):
     plan = toy_plan({"broken": {"fail_at": 1}}, seeds=6)
     assert worker.main([str(store.save_plan(plan))]) == 1
     assert states(store, plan) == ["failed"] * 3 + ["pending"] * 3
-    assert "every run so far failed in the same way (ValueError: the toy broke)" in capsys.readouterr().err
+    assert "all runs so far failed with the same error (ValueError: the toy broke)" in capsys.readouterr().err
 
 
 def test_failed_runs_are_retried_once_and_only_on_request(store, toy_plan):
@@ -113,9 +113,9 @@ def test_runs_that_fail_after_the_retry_request_are_not_retried(store, toy_plan)
     plan = toy_plan({"broken": {"fail_at": 2}})
     worker.main([str(store.save_plan(plan))])
     watch = Watch(Timing(), Holder.here())
-    assert renew(store, plan, watch, frozenset({"failed"}), before="2020-01-01T00:00:00.000+00:00") == []
-    assert renew(store, plan, watch, frozenset({"diverged"}), before="2999-01-01T00:00:00.000+00:00") == []
-    assert renew(store, plan, watch, frozenset({"failed"}), before="2999-01-01T00:00:00.000+00:00") == [plan.runs[0].id]
+    assert reset_runs(store, plan, watch, frozenset({"failed"}), before="2020-01-01T00:00:00.000+00:00") == []
+    assert reset_runs(store, plan, watch, frozenset({"diverged"}), before="2999-01-01T00:00:00.000+00:00") == []
+    assert reset_runs(store, plan, watch, frozenset({"failed"}), before="2999-01-01T00:00:00.000+00:00") == [plan.runs[0].id]
 
 
 @pytest.mark.parametrize(("options", "code"), [((), 75), (("--options-json", '{"one_stage": true}'), 0)])
@@ -189,7 +189,7 @@ def test_a_plan_that_no_longer_matches_its_run_ids_is_refused(store, toy_plan, c
     path = store.save_plan(plan)
     path.write_text(path.read_text().replace('"noise": 1.0', '"noise": 2.0'))
     assert worker.main([str(path)]) == 2
-    assert "would train another run; plan again with --replan" in capsys.readouterr().err
+    assert "would train a different run; plan again with --replan" in capsys.readouterr().err
     assert states(store, plan) == ["pending"]
 
 
@@ -238,7 +238,7 @@ def test_stopping_after_a_time_keeps_everything_and_exits_75(store, toy_plan, tm
 def test_a_replacement_worker_gets_the_remaining_time_and_retries_nothing_twice(store, toy_plan, monkeypatch):
     def spoiled(_):
         time.sleep(0.01)
-        raise SpoiledError("CUDA error: device-side assert triggered")
+        raise AcceleratorUnusableError("CUDA error: device-side assert triggered")
 
     executed = []
     monkeypatch.setattr(PlanWorker, "work", spoiled)
@@ -310,7 +310,7 @@ def test_two_workers_share_a_plan_and_train_each_run_once(store, toy_plan, tmp_p
     workers = [start_worker(path) for _ in range(2)]
     told = [process.communicate(timeout=60)[1] for process in workers]
     assert [process.returncode for process in workers] == [0, 0]
-    begun = [line.split()[0] for text in told for line in text.splitlines() if line.endswith("begins")]
+    begun = [line.split()[0] for text in told for line in text.splitlines() if line.endswith(": started")]
     assert sorted(begun) == sorted(run.id for run in plan.runs)
     assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
 
@@ -370,7 +370,7 @@ def test_a_shared_folder_that_is_briefly_unavailable_stops_no_worker(store, toy_
     failing(monkeypatch, FAILURES_ALLOWED, number)
     assert PlanWorker(store, plan, WorkerOptions(poll_s=0.001), Stop()).work() == 0
     assert states(store, plan) == ["completed"]
-    assert capsys.readouterr().err.count("looking again") == 1
+    assert capsys.readouterr().err.count("trying again") == 1
 
 
 @pytest.mark.parametrize(("times", "number"), [(FAILURES_ALLOWED + 1, errno.EIO), (1, errno.EACCES)])

@@ -22,7 +22,7 @@ from toy_task import Config, Walk
 from harness import run as command
 from harness import status, worker
 from harness.analysis.statistics import Levels, calibrate
-from harness.execution.schedule import asked, due, judged
+from harness.execution.schedule import judge_records, remaining, requested
 from harness.experiment.claims import ComparisonClaim
 from harness.experiment.plan import Plan
 from harness.store.atomic import make_folder, read_json, write_json
@@ -56,7 +56,7 @@ def looks_plan(toy_plan: PlanMaker) -> PlanMaker:
 def alone(plan: Plan, levels: Levels | None = None) -> tuple[list[str], list[tuple[str, int | None]]]:
     """The runs that one worker trains, and what it says in the end; without a store."""
     records = {run.id: Record(run.id, "pending") for run in plan.runs}
-    while runs := due(plan, records, levels=levels):
+    while runs := remaining(plan, records, levels=levels):
         for run in runs:
             walk = Walk(Config.model_validate(plan.variants[run.variant]), run.seed)
             row: Mapping[str, Any] = {}
@@ -64,11 +64,11 @@ def alone(plan: Plan, levels: Levels | None = None) -> tuple[list[str], list[tup
                 row = walk.advance(lambda: False) or row
             metrics = {name: float(row[name]) for name in ("score", "loss")}
             records[run.id] = Record(run.id, "completed", metrics=metrics, ended_at="then")
-    return [run.id for run in asked(plan, records, levels)], said(plan, records, levels)
+    return [run.id for run in requested(plan, records, levels)], said(plan, records, levels)
 
 
 def said(plan: Plan, records: Mapping[str, Record], levels: Levels | None = None) -> list[tuple[str, int | None]]:
-    return [(verdict.verdict, verdict.decided_at) for verdict in judged(plan, records, levels).verdicts]
+    return [(verdict.verdict, verdict.decided_at) for verdict in judge_records(plan, records, levels).verdicts]
 
 
 def trained(store: Store) -> set[str]:
@@ -103,7 +103,7 @@ def test_training_stops_when_the_claim_is_decided_or_the_looks_end(
     assert worker.main([str(store.save_plan(plan))]) == 0
     assert trained(store) == {run.id for run in plan.runs if run.seed < seeds}
     assert said(plan, records_of(store, plan)) == [("supported", 5) if seeds == 5 else ("inconclusive", None)]
-    told = "every claim is decided at 5 of 20 seeds; the rest is not trained" in capsys.readouterr().err
+    told = "every claim is decided at 5 of 20 seeds; the remaining seeds are not trained" in capsys.readouterr().err
     assert told == (seeds == 5)
 
 
@@ -123,7 +123,7 @@ def test_a_failed_run_holds_its_look_until_it_is_retried(
     write_run(store, plan, plan.runs[1], [], state="failed", reason="oom", error="MemoryError: no room for toys")
     assert worker.main([path]) == 1
     assert trained(store) == {run.id for run in plan.runs if run.seed < 3}
-    assert "failed runs hold the look at 3 seeds; after fixing the cause: --retry failed" in capsys.readouterr().err
+    assert "failed runs block the look at 3 seeds; after fixing the cause: --retry failed" in capsys.readouterr().err
     assert worker.main([path, "--retry", "failed"]) == 0
     assert sorted(trained(store)) == sorted(alone(plan)[0])
     assert said(plan, records_of(store, plan)) == [("supported", 5)]

@@ -15,7 +15,7 @@ from harness.tasks.protocol import Accelerator
 
 
 def gpu_names(environment: Mapping[str, str] = os.environ, root: Path = Path("/")) -> tuple[str, ...]:
-    """What CUDA_VISIBLE_DEVICES may name, in order, found without torch: its own entries, else the driver's devices by number."""
+    """Valid entries of CUDA_VISIBLE_DEVICES, in order: those it has, else the driver's devices by number."""
     present = len(list((root / "proc/driver/nvidia/gpus").glob("*")))
     if present == 0:
         present = sum(1 for path in (root / "dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name))
@@ -27,18 +27,18 @@ def gpu_names(environment: Mapping[str, str] = os.environ, root: Path = Path("/"
     names: list[str] = []
     for name in (part.strip() for part in visible.split(",")):
         if not name or name.startswith("-") or (name.isdigit() and int(name) >= present):
-            break  # CUDA, too, ignores what follows an entry that is none
+            break  # as CUDA does: an invalid entry hides those after it
         names.append(name)
     return tuple(names)
 
 
 def visible_gpus() -> int:
-    """How many GPUs this process may use; found without torch."""
+    """How many GPUs this process may use."""
     return len(gpu_names())
 
 
 def resolve_device(device: Device, gpus: int | None = None) -> Accelerator:
-    """`auto` is cuda where there is a GPU. Raises InputError for another word, DeviceError for cuda where there is no GPU."""
+    """`auto` is cuda if a GPU is visible. Raises InputError for an unknown device, DeviceError for cuda without a GPU."""
     check_choice("--device", device, get_args(Device))
     present = visible_gpus() if gpus is None else gpus
     if device == "cuda" and present == 0:

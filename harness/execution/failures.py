@@ -1,4 +1,4 @@
-"""Exception -> why a run failed, in one word and one line, and where in the code."""
+"""Classify the exception that failed a run: a one-word reason, one line of text, and a digest of the place in the code."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from harness.errors import DataError, StoreError
 from harness.store.records import Reason
 from harness.tasks.protocol import TrainingFailed
 
-# Trying again may go better although nothing of the run changed: its checkpoint is kept for a retry.
-OF_THE_MACHINE = frozenset({"oom", "disk", "killed"})
+# A retry of the same run may succeed, so it resumes from the checkpoint.
+MACHINE_REASONS = frozenset({"oom", "disk", "killed"})
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed")
 
-OF_THE_ACCELERATOR = ("AcceleratorError", "CUDA error", "CUDA driver error", "Triton Error [CUDA]", "cuDNN error")
+ACCELERATOR_ERRORS = ("AcceleratorError", "CUDA error", "CUDA driver error", "Triton Error [CUDA]", "cuDNN error")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a run failed. `digest` is equal for failures at the same place; None when there is no traceback."""
+    """Why a run failed. `digest` is equal for failures at the same place; None: no traceback."""
 
     reason: Reason
     error: str
@@ -34,7 +34,7 @@ KILLED = Failure("killed", "the process died three times in a row without a new 
 
 
 def classify(error: BaseException) -> Failure:
-    """What `error`, raised while training, means."""
+    """Classify `error`, raised during training."""
     if isinstance(error, TrainingFailed):
         return Failure(error.reason, str(error), hashlib.sha256(error.place.encode()).hexdigest())
     last = "".join(traceback.format_exception_only(error)).strip().splitlines()
@@ -48,14 +48,14 @@ def traceback_digest(error: BaseException) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def spoils_the_process(error: str) -> bool:
-    """Whether a failure's line tells that the accelerator is unusable by this process, so that the next run needs a fresh one."""
-    return any(words in error for words in OF_THE_ACCELERATOR)
+def is_accelerator_error(error: str) -> bool:
+    """Whether a failure means that this process can no longer use the accelerator, so that the next run needs a new process."""
+    return any(words in error for words in ACCELERATOR_ERRORS)
 
 
 def _reason(error: BaseException) -> Reason:
     text = str(error).lower()
-    # torch's OutOfMemoryError is told by name, since torch is imported by tasks only; its CPU allocator raises a RuntimeError.
+    # torch's OutOfMemoryError is recognized by name, as only tasks import torch; its CPU allocator raises a RuntimeError.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "oom"
     if isinstance(error, RuntimeError | OSError) and any(words in text for words in OUT_OF_MEMORY):

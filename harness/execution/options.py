@@ -1,6 +1,6 @@
-"""How a worker works: one model for what `harness worker`, `--worker-option` and a site's file say, and a parent tells its child.
+"""The options of a worker, one model for `harness worker`, `--worker-option`, a SLURM site's file and child processes.
 
-A parent hands it over as one JSON argument; people write options. Both are checked here, once, by the model.
+People write options, a parent process passes one JSON argument; the model validates both.
 """
 
 from __future__ import annotations
@@ -28,69 +28,72 @@ def _seconds(value: object) -> object:
         raise ValueError(str(error)) from error
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]  # also written 90s, 10m, 3h50m
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]  # or text such as 90s, 10m, 3h50m
 
 
 class WorkerOptions(BaseModel):
-    """The options of a worker; none of them enters a run's id. A field `stop_after` is the option `--stop-after`."""
+    """The options of a worker; none of them is part of a run id. The field `stop_after` is the option `--stop-after`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    device: Accelerator | None = None  # None: what was planned for
+    device: Accelerator | None = None  # None: the plan's accelerator
     threads: int | None = Field(None, ge=1)  # None: all processors
     only: tuple[str, ...] = ()  # variants; empty: all
     retry: tuple[Literal["failed", "diverged"], ...] = ()  # results to train again
     retry_before: str = ""  # ISO 8601, UTC: later results are not retried
     keep: Literal["weights"] | None = None
-    idle: Seconds | None = None  # how long to wait for others; None: a while where more runs may come, else 0
+    idle: Seconds | None = None  # how long to wait for other workers; None: 10 min if more runs may follow, else 0
     stop_after: Seconds | None = None
     track: Literal["auto", "wandb", "none"] = "auto"
-    checkpoint_every: Seconds | None = None  # None: adapts to what a checkpoint costs
+    checkpoint_every: Seconds | None = None  # None: depends on what a checkpoint costs
     poll_s: float = Field(1.0, gt=0)
     beat_s: float = Field(Timing.beat_s, gt=0)
     stale_s: float = Field(Timing.stale_s, gt=0)
-    one_stage: bool = False  # leave the plans that follow to others
-    with_parent: bool = False  # stop when standard input ends
+    one_stage: bool = False  # do not train the plans that follow
+    with_parent: bool = False  # stop when standard input is closed
     runs_failed_code: int = EXIT_RUNS_FAILED  # the exit code for "some run failed"
 
     @classmethod
-    def read(cls, words: Sequence[str] = (), **fields: Any) -> WorkerOptions:
-        """`fields` without those that are None or empty, then `words` as they are typed. Raises InputError with every problem."""
+    def read(cls, arguments: Sequence[str] = (), **fields: Any) -> WorkerOptions:
+        """From `fields`, ignoring None and empty lists, overridden by command-line `arguments`.
+
+        Raises InputError with every problem.
+        """
         given = {name: value for name, value in fields.items() if value is not None and value != []}
         try:
-            return cls.model_validate({**given, **read_words(words)})
+            return cls.model_validate({**given, **parse_arguments(arguments)})
         except ValidationError as error:
             raise InputError("\n".join(map(_problem, error.errors(include_url=False)))) from error
 
     def check(self, labels: Sequence[str] = ()) -> None:
-        """Raises InputError where a variant of `only` is none of `labels`, or runs cannot be mirrored from here as asked."""
+        """Raises InputError if a variant of `only` is not in `labels`, or if `track` is impossible here."""
         check_variants(self.only, labels)
         choose(self.track, os.environ, home_folder())
 
     def replaced(self, **fields: Any) -> WorkerOptions:
-        """The same with other values."""
+        """A copy with these values."""
         return WorkerOptions.model_validate({**dict(self), **fields})
 
     def after(self, elapsed_s: float) -> WorkerOptions:
-        """The same for a worker that goes on `elapsed_s` after this was said: `stop_after` counts from then."""
+        """A copy for a worker that starts `elapsed_s` later: `stop_after` becomes what is left of it."""
         return self if self.stop_after is None else self.replaced(stop_after=max(0.0, self.stop_after - elapsed_s))
 
-    def words(self) -> list[str]:
-        """The arguments of `harness worker` that say the same."""
+    def arguments(self) -> list[str]:
+        """The same options as arguments of `harness worker`."""
         return ["--options-json", self.model_dump_json(exclude_defaults=True)]
 
     @property
     def timing(self) -> Timing:
-        """How leases are kept."""
+        """Heartbeat and expiry of leases."""
         return Timing(self.beat_s, self.stale_s)
 
 
 def flag(name: str) -> str:
-    """The option that a field is: `stop_after` -> `--stop-after`."""
+    """Field -> option: `stop_after` -> `--stop-after`."""
     return f"--{name.replace('_', '-')}"
 
 
 def check_variants(only: Sequence[str], labels: Sequence[str]) -> None:
-    """Raises InputError for a variant of `--only` that is none of `labels`."""
+    """Raises InputError for a variant of `--only` that is not in `labels`."""
     for label in only:
         if label not in labels:
             raise InputError(f"--only: no variant {label!r}; {suggestion(label, labels)}")
@@ -98,16 +101,16 @@ def check_variants(only: Sequence[str], labels: Sequence[str]) -> None:
 
 class _Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"options of a worker: {message}; see `harness worker --help`")
+        raise InputError(f"worker options: {message}; see `harness worker --help`")
 
 
-def read_words(words: Sequence[str]) -> dict[str, Any]:
-    """Options as they are typed -> field -> value, not yet checked. Raises InputError for what is no option."""
+def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
+    """Command-line options -> {field: value}, not validated. Raises InputError for an unknown option."""
     parser = _Parser(add_help=False, allow_abbrev=False, argument_default=SUPPRESS)
     for name, field in WorkerOptions.model_fields.items():
         kind = "store_true" if field.annotation is bool else "append" if get_origin(field.annotation) is tuple else "store"
         parser.add_argument(flag(name), action=kind)
-    return vars(parser.parse_args(list(words)))
+    return vars(parser.parse_args(list(arguments)))
 
 
 def _problem(details: ErrorDetails) -> str:
@@ -115,10 +118,10 @@ def _problem(details: ErrorDetails) -> str:
     schema = shape.at([part for part in details["loc"] if isinstance(part, str | int)])
     match details["type"]:
         case "extra_forbidden":
-            return f"no option {flag(name)}; {suggestion(flag(name), map(flag, WorkerOptions.model_fields))}"
+            return f"unknown option {flag(name)}; {suggestion(flag(name), map(flag, WorkerOptions.model_fields))}"
         case "value_error":
             return f"invalid value for {flag(name)}: {details['ctx']['error']}"
         case kind:
             verb = "choose from" if kind == "literal_error" else "allowed:"
-            allowed = shape.allowed(schema).removesuffix(" or null") if schema else "another"
+            allowed = shape.allowed(schema).removesuffix(" or null") if schema else "another value"
             return f"invalid value for {flag(name)}: {show(details['input'])}; {verb} {allowed}"

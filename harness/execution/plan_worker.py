@@ -1,4 +1,4 @@
-"""The runs of a plan as the work of a worker: the next one that is nobody's, and what follows once all have finished."""
+"""The worker of a plan: trains its remaining runs, then finds the plan that their results lead to."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from harness.common.stopping import Stop
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
 from harness.execution.attempt import Job
 from harness.execution.options import WorkerOptions, check_variants
-from harness.execution.retry import renew
-from harness.execution.schedule import Course, standing, stuck
-from harness.execution.seed_check import SeedWatch
-from harness.execution.stages import begin, following, following_now
+from harness.execution.retry import reset_runs
+from harness.execution.schedule import Schedule, common_failure, count_states
+from harness.execution.seed_check import SeedCheck
+from harness.execution.stages import current_next_plan, next_plan, save_resolved_plan
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec, run_id
@@ -29,24 +29,24 @@ class PlanWorker(Worker):
         self.plan, self.task = plan, task_of(plan)
         self.only = _only(plan, options.only)
         if self.task.version != plan.task_version:
-            versions = f"planned for version {plan.task_version} of {plan.task}, this is version {self.task.version}"
+            versions = f"planned for version {plan.task_version} of {plan.task}, but this is version {self.task.version}"
             raise InputError(f"{plan.name}: {versions}; plan again with --replan")
         super().__init__(store, store.paths.plan(plan.name), plan.accelerator, options, stop, here=here)
-        self.course = Course(plan, lambda: levels_for(store, plan.looks, say))
-        self.seeds = SeedWatch(store, plan)
+        self.schedule = Schedule(plan, lambda: levels_for(store, plan.looks, say))
+        self.seeds = SeedCheck(store, plan)
         self._seen: dict[str, Record] = {}
-        self._queue: list[PlannedRun] = []  # the runs to train, when the worker last looked
+        self._queue: list[PlannedRun] = []  # the remaining runs, when the records were last read
 
     def prepare(self) -> None:
-        """See `Worker`."""
-        renew(self.store, self.plan, self.watch, self.options.retry, self.options.retry_before, only=self.only)
+        """See `Worker.prepare`."""
+        reset_runs(self.store, self.plan, self.watch, self.options.retry, self.options.retry_before, only=self.only)
 
     def take(self) -> Callable[[], object] | None:
-        """The next run that nobody trains."""
+        """The next run that no other worker trains."""
         records = self._records()
-        if complaint := self.seeds.complaint(records):
-            raise InputError(complaint)
-        self._queue = self._due(records)
+        if problem := self.seeds.problem(records):
+            raise InputError(problem)
+        self._queue = self._remaining(records)
         for run in self._queue:
             made = job(self.plan, run, self.task)
             lease = self.store.take(run.id, self.watch)
@@ -54,81 +54,82 @@ class PlanWorker(Worker):
                 return partial(self.train, made, f"{run.variant}  seed {run.seed}", lease)
         return None
 
-    def left(self) -> Sequence[bool]:
-        """The runs of others; and those that others took while this worker looked."""
+    def others(self) -> Sequence[bool]:
+        """Runs that other workers train, and those that they took since this one read the records."""
         return [*(record.known_alive for record in self._running(self._seen)), *(False for _ in self._queue)]
 
     def expects_more(self) -> bool:
-        """Runs of the next look, and of the plan that follows."""
-        return not self.course.reach(self._seen).final or (self.plan.selection is not None and not self.options.one_stage)
+        """Runs of the next look or of the plan that follows."""
+        return not self.schedule.limit(self._seen).final or (self.plan.selection is not None and not self.options.one_stage)
 
     def exit_code(self) -> int:
-        """Of where the runs stand; says why some are left that nobody trains."""
+        """The exit code for the runs' states; prints why some are not trained."""
         records = self._records()
-        if self.stop() and (self._due(records) or self._running(records)):
+        if self.stop() and (self._remaining(records) or self._running(records)):
             return EXIT_INTERRUPTED
-        self._tell_why(records)
-        counts = standing(self.plan, records, runs=self.course.asked(records))
+        self._print_why_stopped(records)
+        counts = count_states(self.plan, records, runs=self.schedule.requested(records))
         return EXIT_RUNS_FAILED if counts.failed or counts.diverged else EXIT_OK
 
-    def following(self) -> Plan | None:
-        """The plan that the results lead to, written down; None where nothing follows, or not yet.
+    def next_plan(self) -> Plan | None:
+        """The plan that the results lead to, saved; None: nothing follows, or not yet.
 
-        Raises PlanChanged where this plan was replaced meanwhile, or the one that follows has begun as another one.
+        Raises PlanChanged if this plan was replaced meanwhile, or if runs of a different next plan exist.
         """
-        if following(self.plan, self._records()) is None:
+        if next_plan(self.plan, self._records()) is None:
             return None
-        asked = following_now(self.store, self.plan)
-        return begin(self.store, asked) if asked is not None else None
+        requested = current_next_plan(self.store, self.plan)
+        return save_resolved_plan(self.store, requested) if requested is not None else None
 
     def _records(self) -> dict[str, Record]:
-        # A completed run stays so, and what no look asks for is not waited for: in a large plan, only the others are read again.
+        # In a large plan, read only what can change: not completed runs, and not runs that no look requests.
         if not self._seen:
             self._read(self.plan.runs)
             return self._seen
         horizon = 0
-        while (further := self.course.reach(self._seen).horizon) > horizon:
+        while (further := self.schedule.limit(self._seen).horizon) > horizon:
             horizon = further
-            self._read(self.course.asked(self._seen))
+            self._read(self.schedule.requested(self._seen))
         return self._seen
 
     def _read(self, runs: Iterable[PlannedRun]) -> None:
         unknown = (run.id for run in runs if run.id not in self._seen or self._seen[run.id].state != "completed")
         self._seen.update(self.store.records(unknown, self.watch))
 
-    def _due(self, records: dict[str, Record]) -> list[PlannedRun]:
-        return [run for run in self.course.due(records) if not self.only or run.variant in self.only]
+    def _remaining(self, records: dict[str, Record]) -> list[PlannedRun]:
+        return [run for run in self.schedule.remaining(records) if not self.only or run.variant in self.only]
 
     def _running(self, records: dict[str, Record]) -> list[Record]:
-        asked = (records[run.id] for run in self.course.asked(records))
-        return [record for record in asked if record.state == "running"]
+        requested = (records[run.id] for run in self.schedule.requested(records))
+        return [record for record in requested if record.state == "running"]
 
-    def _tell_why(self, records: dict[str, Record]) -> None:
-        """Say why runs are left that nobody trains."""
-        name, reach = self.plan.name, self.course.reach(records)
-        if example := stuck(self.plan, records):
-            say(f"{name}: every run so far failed in the same way ({example.error}); the rest was not started")
+    def _print_why_stopped(self, records: dict[str, Record]) -> None:
+        """Print why some runs are not trained."""
+        name, limit = self.plan.name, self.schedule.limit(records)
+        if example := common_failure(self.plan, records):
+            say(f"{name}: all runs so far failed with the same error ({example.error}); no further runs were started")
             say(f"see {self.store.paths.run(example.id).log}; after fixing the cause: --retry failed")
-        elif reach.held:
-            say(f"{name}: failed runs hold the look at {reach.horizon} seeds; after fixing the cause: --retry failed")
-        elif reach.final and reach.horizon < self.plan.looks[-1]:
-            say(f"{name}: every claim is decided at {reach.horizon} of {self.plan.looks[-1]} seeds; the rest is not trained")
+        elif limit.blocked:
+            say(f"{name}: failed runs block the look at {limit.horizon} seeds; after fixing the cause: --retry failed")
+        elif limit.final and limit.horizon < self.plan.looks[-1]:
+            decided = f"every claim is decided at {limit.horizon} of {self.plan.looks[-1]} seeds"
+            say(f"{name}: {decided}; the remaining seeds are not trained")
 
 
 def _only(plan: Plan, wanted: Sequence[str]) -> frozenset[str]:
-    """The variants to train; where the plan chooses, those among which the wanted ones are chosen. Raises InputError."""
+    """The variants to train; in a plan that selects, all candidates for the wanted ones. Raises InputError."""
     groups = plan.selection.groups if plan.selection else {label: (label,) for label in plan.variants}
     check_variants(wanted, list(groups))
-    return frozenset(one for label in wanted for one in groups[label])
+    return frozenset(candidate for label in wanted for candidate in groups[label])
 
 
 def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
-    """What `run` of `plan` trains. Raises InputError when the task makes no such run of the plan's configuration."""
+    """What `run` of `plan` trains. Raises InputError if this code rejects the configuration or gives the run another id."""
     where, advice = f"{plan.name}: {run.variant}", "plan again with --replan"
     try:
         config = parse_config(task, plan.variants[run.variant])
     except ValueError as error:
-        raise InputError(f"{where}: {plan.task} no longer takes this configuration; {advice}: {error}") from error
+        raise InputError(f"{where}: {plan.task} no longer accepts this configuration: {error}; {advice}") from error
     spec = Spec(
         task=plan.task,
         version=task.version,
@@ -138,5 +139,5 @@ def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
         program=plan.program.definition if plan.program else None,
     )
     if run_id(spec.task, spec.version, spec.config, spec.seed, spec.data) != run.id:
-        raise InputError(f"{where}: the code has changed since the plan was made and would train another run; {advice}")
+        raise InputError(f"{where}: the code has changed since the plan was made and would train a different run; {advice}")
     return Job(run.id, task, config, spec)

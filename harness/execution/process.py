@@ -1,4 +1,4 @@
-"""The process that trains: with how many threads it computes, and where its output goes."""
+"""Threads and output of the process that trains."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SPIN_COUNT = "10000"
 
 
 def use_threads(count: int | None) -> None:
-    """Compute with `count` threads from now on: libraries read the environment when they load, torch is told when it is there.
+    """Compute with `count` threads from now on: through the environment, and through torch if it is loaded already.
 
-    Threads that wait for one another look ten thousand times, then sleep. By default they go on looking for long, which takes the
-    processor from the one that is waited for as soon as there is other work.
+    OpenMP threads that wait for each other poll 10,000 times, then sleep: GCC's much longer default takes CPU time from the
+    thread that they wait for as soon as the machine has other work.
     """
     if count is None:
         return
@@ -30,24 +30,24 @@ def use_threads(count: int | None) -> None:
 
 
 @contextmanager
-def printing_to(log: Path) -> Iterator[None]:
-    """What Python prints, and descriptors 1 and 2, go to `log` meanwhile: C libraries and crash reports land there too.
+def output_to(log: Path) -> Iterator[None]:
+    """Redirect Python's output and descriptors 1 and 2 (C libraries, crash reports) to `log`.
 
-    Raises StoreError where `log` cannot be written.
+    Raises StoreError if `log` cannot be written.
     """
     try:
         with log.open("a", buffering=1, errors="backslashreplace") as stream:
-            kept = [(number, os.dup(number)) for number in (1, 2)]
+            saved = [(number, os.dup(number)) for number in (1, 2)]
             try:
-                for number, _ in kept:
+                for number, _ in saved:
                     os.dup2(stream.fileno(), number)
                 with redirect_stdout(stream), redirect_stderr(stream):
                     yield
             finally:
-                for number, copy in kept:
+                for number, copy in saved:
                     os.dup2(copy, number)
                     os.close(copy)
     except OSError as error:
-        if isinstance(error.filename, str) and error.filename != str(log):  # another one's
+        if isinstance(error.filename, str) and error.filename != str(log):  # of another file
             raise atomic.unusable(Path(error.filename), "be used", error) from error
         raise atomic.unusable(log, "be written", error) from error

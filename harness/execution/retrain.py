@@ -1,4 +1,4 @@
-"""A run that ended -> the same run trained again elsewhere, and how the two differ: not at all, or by how much."""
+"""Train a finished run again in a temporary folder and compare the two, bit for bit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec
 from harness.experiment.space import configure
 from harness.experiment.study import Study, spec_of
-from harness.experiment.study import task_of as searched
+from harness.experiment.study import task_of as study_task
 from harness.store.atomic import read_json
 from harness.store.check.folder import all_plans
 from harness.store.check.run import COSTS, load_arrays
@@ -34,8 +34,8 @@ LOG_LINES = 15
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What a run left behind."""
+class TrainedRun:
+    """The files of a finished run."""
 
     result: Result
     provenance: Provenance
@@ -43,29 +43,29 @@ class Trained:
     arrays: Mapping[str, Any]  # name -> numpy array
 
     @classmethod
-    def read(cls, paths: RunPaths) -> Trained:
-        """An ended run's files. Raises StoreError."""
+    def read(cls, paths: RunPaths) -> TrainedRun:
+        """Raises StoreError."""
         arrays = load_arrays(paths.predictions) if paths.predictions.exists() else {}
         return cls(read_json(paths.result, Result), read_json(paths.provenance, Provenance), read_rows(paths.metrics), arrays)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How a repetition differs from the first time; what costs time or memory is left aside."""
+    """How a repetition differs from the first training; time and memory are ignored."""
 
     first_epoch: int | None  # the first epoch that differs
-    largest: Mapping[str, float]  # metric or array -> largest difference of two values (its unit); inf: one is no number
-    others: tuple[str, ...]  # what is no difference of numbers, in words
+    largest: Mapping[str, float]  # metric or array -> largest difference (its unit); inf: a value is not finite
+    others: tuple[str, ...]  # differences that are not numeric, in words
 
     @property
-    def none(self) -> bool:
-        """The bits are the same."""
+    def identical(self) -> bool:
+        """Whether all bits are the same."""
         return self.first_epoch is None and not self.largest and not self.others
 
 
 @dataclass(frozen=True)
 class Repetition:
-    """A run trained again: the means, how it differs, and what differs between the code and machines of the two."""
+    """A run trained again: on what, how it differs, and what differs between code and machine of the two."""
 
     run_id: str
     accelerator: Accelerator
@@ -75,39 +75,40 @@ class Repetition:
     epochs: int
     difference: Difference
     must_match: bool
-    origins: Mapping[str, tuple[str, str]]  # of the provenance -> the first time, again
-    log: tuple[str, ...]  # the last lines it printed, where it failed
+    origins: Mapping[str, tuple[str, str]]  # field of the provenance -> first, repetition
+    log: tuple[str, ...]  # the last lines of output if it failed
 
     @property
-    def well(self) -> bool:
-        """Nothing is wrong: the bits are the same, or need not be."""
-        return self.difference.none or (not self.must_match and not self.log)
+    def passed(self) -> bool:
+        """Whether the bits are the same or need not be."""
+        return self.difference.identical or (not self.must_match and not self.log)
 
 
 def repeat(store: Store, run_id: str, device: Device = "auto", should_stop: Callable[[], bool] = lambda: False) -> Repetition:
-    """Train an ended run again in a temporary folder, with the threads and on the kind of device of the first time.
+    """Train a finished run again in a temporary folder, with its number of threads and, if `device` is `auto`, its kind of
+    device.
 
-    `device` other than `auto` chooses another kind. On a CPU, and on CUDA where the configuration says `deterministic`, the bits
-    must match. Raises InputError: not ended, failed, in no plan or search, or no longer what the code makes; DeviceError,
-    DataError: not on this machine; Interrupted.
+    On a CPU, and on CUDA if the configuration says `deterministic`, the bits must match. Raises InputError (not finished, failed,
+    in no plan or search, or this code would train a different run), DeviceError or DataError (not possible on this machine),
+    Interrupted.
     """
     first = _first(store, run_id)
     origin = _origin(store, run_id)
     try:
-        asked = _of_trial(origin, store, run_id) if isinstance(origin, Study) else job(*origin, task_of(origin[0]))
+        requested = _of_trial(origin, store, run_id) if isinstance(origin, Study) else job(*origin, task_of(origin[0]))
     except InputError as error:
-        raise InputError(f"{run_id}: cannot be repeated by this code, only by that which made it: {error}") from error
+        raise InputError(f"{run_id}: can be repeated only with the code that trained it: {error}") from error
     planned_for = origin.accelerator if isinstance(origin, Study) else origin[0].accelerator
     recorded = cast(Accelerator, first.provenance.accelerator or planned_for)
     accelerator = _accelerator(run_id, recorded if device == "auto" else device, first.provenance)
     options = AttemptOptions(device=accelerator, threads=first.provenance.threads, should_stop=should_stop)
     with tempfile.TemporaryDirectory(prefix="harness-verify-") as folder:
-        paths = _train(asked, Path(folder), options)
-        again = Trained.read(paths)
+        paths = _train(requested, Path(folder), options)
+        again = TrainedRun.read(paths)
         failed = again.result.state == "failed"
         log = tuple(paths.log.read_text(errors="backslashreplace").splitlines()[-LOG_LINES:]) if failed else ()
-    # A program promises nothing: how its repetition differs is a finding about it.
-    exact = asked.spec.program is None and (accelerator == "cpu" or _says_deterministic(asked.spec.config))
+    # A program need not be deterministic: a difference is a finding, not an error.
+    exact = requested.spec.program is None and (accelerator == "cpu" or _is_deterministic(requested.spec.config))
     return Repetition(
         run_id=run_id,
         accelerator=accelerator,
@@ -122,8 +123,8 @@ def repeat(store: Store, run_id: str, device: Device = "auto", should_stop: Call
     )
 
 
-def compare(first: Trained, again: Trained) -> Difference:
-    """How two trainings of one run differ, bit for bit: rows, facts of the result, arrays. Pure."""
+def compare(first: TrainedRun, again: TrainedRun) -> Difference:
+    """Compare two trainings of one run bit for bit: rows, facts of the result, arrays. Pure."""
     others = []
     largest: dict[str, float] = {}
     first_epoch = None
@@ -141,8 +142,7 @@ def compare(first: Trained, again: Trained) -> Difference:
     facts, other_facts = first.result.metrics, again.result.metrics
     if first.result.state == again.result.state:
         for name in dict.fromkeys([*facts, *other_facts]):
-            # What follows from the rows differs where they do.
-            derived = name in of_rows or name.endswith("_fluctuation")
+            derived = name in of_rows or name.endswith("_fluctuation")  # computed from the rows, which were compared
             if not derived and not _same(facts.get(name), other_facts.get(name)):
                 others.append(f"{name}: {facts.get(name)} -> {other_facts.get(name)}")
         more, gaps = _compare_arrays(first.arrays, again.arrays)
@@ -152,7 +152,7 @@ def compare(first: Trained, again: Trained) -> Difference:
 
 
 def compare_origins(first: Provenance, again: Provenance) -> dict[str, tuple[str, str]]:
-    """What may explain a difference: code, packages, machine, threads -> the first time, again; where they differ. Pure."""
+    """What may explain a difference: {code, package, machine, …: (first, repetition)}, only those that differ. Pure."""
     codes = {"code": (first.code, again.code), "program": (first.program, again.program)}
     pairs = {
         name: (_code(one), _code(other)) for name, (one, other) in codes.items() if one and other and one.digest != other.digest
@@ -171,11 +171,11 @@ def compare_origins(first: Provenance, again: Provenance) -> dict[str, tuple[str
     return {name: (one, other) for name, (one, other) in pairs.items() if one != other}
 
 
-def _first(store: Store, run_id: str) -> Trained:
+def _first(store: Store, run_id: str) -> TrainedRun:
     state = store.record(run_id).state
     if state not in ("completed", "diverged"):
-        raise InputError(f"{run_id}: is {state}; allowed with --retrain: runs that completed or diverged")
-    return Trained.read(store.paths.run(run_id))
+        raise InputError(f"--retrain: {run_id} is {state}; allowed: runs that completed or diverged")
+    return TrainedRun.read(store.paths.run(run_id))
 
 
 def _origin(store: Store, run_id: str) -> tuple[Plan, PlannedRun] | Study:
@@ -187,18 +187,18 @@ def _origin(store: Store, run_id: str) -> tuple[Plan, PlannedRun] | Study:
         if (study := store.load_study(trial.study)) is not None:
             return study
     raise InputError(
-        f"{run_id}: belongs to no plan of {store.paths.plans} and to no search, and those tell where its data lie; copy it there"
+        f"{run_id}: is in none of the plans in {store.paths.plans} and in no search, so its data is unknown; copy its plan there"
     )
 
 
 def _of_trial(study: Study, store: Store, run_id: str) -> Job:
-    """What a trial's run trained. Raises InputError where this code makes another run of it."""
-    spec, task = read_json(store.paths.run(run_id).spec, Spec), searched(study)
+    """What a trial's run trained. Raises InputError if this code would train a different run."""
+    spec, task = read_json(store.paths.run(run_id).spec, Spec), study_task(study)
     places, base = location_paths(task.Config), flatten(study.base)
     config = configure(task.Config, spec.config, {path: base[path] for path in places if path in base})
     now, again = spec_of(study, task, config, spec.seed)
     if now != run_id:
-        raise InputError(f"it would train the run {now}")
+        raise InputError(f"this code would train run {now}")
     return Job(run_id, task, config, again)
 
 
@@ -212,18 +212,18 @@ def _accelerator(run_id: str, wanted: Accelerator, provenance: Provenance) -> Ac
         ) from error
 
 
-def _train(asked: Job, folder: Path, options: AttemptOptions) -> RunPaths:
+def _train(requested: Job, folder: Path, options: AttemptOptions) -> RunPaths:
     copy = Store.open(folder)
-    lease = copy.take(asked.run_id, Watch(Timing(), Holder.here()))
+    lease = copy.take(requested.run_id, Watch(Timing(), Holder.here()))
     if lease is None:
-        raise StoreError(f"{folder}: somebody else writes there; try again")
-    paths = copy.paths.run(asked.run_id)
+        raise StoreError(f"{folder}: another process writes there; try again")
+    paths = copy.paths.run(requested.run_id)
     with lease:
-        attempt(asked, paths, lease, options)
+        attempt(requested, paths, lease, options)
     return paths
 
 
-def _says_deterministic(config: Mapping[str, Any]) -> bool:
+def _is_deterministic(config: Mapping[str, Any]) -> bool:
     return any(path.rpartition(".")[2] == "deterministic" and value is True for path, value in flatten(config).items())
 
 
@@ -232,7 +232,7 @@ def _compare_arrays(first: Mapping[str, Any], again: Mapping[str, Any]) -> tuple
     for name in dict.fromkeys([*first, *again]):
         one, other = first.get(name), again.get(name)
         if one is None or other is None:
-            others.append(f"{name}: {'missing' if one is None else 'there'} -> {'missing' if other is None else 'there'}")
+            others.append(f"{name}: {'missing' if one is None else 'present'} -> {'missing' if other is None else 'present'}")
         elif (one.shape, one.dtype) != (other.shape, other.dtype):
             others.append(f"{name}: {one.dtype} {one.shape} -> {other.dtype} {other.shape}")
         elif one.tobytes() != other.tobytes():

@@ -1,4 +1,4 @@
-"""Ended runs -> pending ones, where a person asked for a retry."""
+"""Make failed or diverged runs pending again for `--retry`."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from harness.store.lease import Watch
 from harness.store.records import Result, Store
 
 
-def renew(
+def reset_runs(
     store: Store, plan: Plan, watch: Watch, retry: Collection[str], before: str, *, only: frozenset[str] = frozenset()
 ) -> list[str]:
-    """Set aside the endings in `retry` (`failed`, `diverged`) older than `before`; returns the ids of the runs to train again.
+    """Set aside results with a state in `retry` that are older than `before`; returns the ids of the runs to train again.
 
-    Runs that failed from the machine's state (memory, disk, a kill) go on from their checkpoint, others start afresh.
+    Runs that failed because of the machine (memory, disk, a kill) resume from their checkpoint, others restart.
     """
-    asked = [run.id for run in plan.runs if not only or run.variant in only]
-    return [run_id for run_id in asked if retry and renew_run(store, run_id, watch, retry, before)]
+    run_ids = [run.id for run in plan.runs if not only or run.variant in only]
+    return [run_id for run_id in run_ids if retry and reset_run(store, run_id, watch, retry, before)]
 
 
-def renew_run(store: Store, run_id: str, watch: Watch, retry: Collection[str], before: str) -> bool:
-    """`renew` of one run; whether it is to be trained again."""
+def reset_run(store: Store, run_id: str, watch: Watch, retry: Collection[str], before: str) -> bool:
+    """`reset_runs` for one run; returns whether it was reset."""
     if not _to_retry(store.result(run_id), retry, before):
         return False
     lease = store.take(run_id, watch)
     if lease is None:
         return False
     with lease:
-        result = store.result(run_id)  # another worker may have renewed it since we looked
+        result = store.result(run_id)  # another worker may have reset it meanwhile
         if result is None or not _to_retry(result, retry, before):
             return False
-        store.set_aside(run_id, lease, keep_checkpoint=result.reason in failures.OF_THE_MACHINE)
+        store.set_aside(run_id, lease, keep_checkpoint=result.reason in failures.MACHINE_REASONS)
     return True
 
 

@@ -1,8 +1,8 @@
-"""Plan and records -> how far the looks let it go, what trains next, and where it stands. Pure.
+"""Plan and records -> which runs the interim looks request, and which of them remain to be trained. Pure.
 
-A plan with several looks asks for its runs in stages: when every run of a look has ended, the claims are judged, and only if one
-is still undecided does the next look's turn come. Nobody decides that for the others: it follows from what the runs' records
-say, and those are written once, so all workers come to the same, whenever and wherever they ask. An `asked` set only grows.
+A plan with several looks requests its runs look by look: when every run of a look has finished, the claims are judged, and the
+next look is requested only if a claim is still open. No process coordinates this: it follows from the records, which are written
+once, so every worker comes to the same conclusion at any time. The set of requested runs only grows.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 Records = Mapping[str, Record]
 
-ALIKE = 3  # so many first failures at the same place of the code are no accident
+MIN_IDENTICAL_FAILURES = 3  # the first failures of a plan, all at the same place in the code: the cause is not the single run
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many of the runs that a plan asks for are where; `done` are the completed ones."""
+    """Number of requested runs by state; `done`: completed."""
 
     total: int
     done: int
@@ -36,98 +36,97 @@ class Counts:
     interrupted: int
     diverged: int
     failed: int
-    beyond: int = 0  # runs of looks that are not asked for: not yet, or never as the claims were decided before
+    beyond: int = 0  # runs of looks that are not requested: not yet, or never because the claims are decided
 
 
 @dataclass(frozen=True)
-class Reach:
-    """How far the looks let training go: seeds below `horizon`. `final`: no further, unless a person asks for something."""
+class Limit:
+    """Seeds below `horizon` may be trained. `final`: this will not grow unless the user asks for a retry or more seeds."""
 
     horizon: int
     final: bool
-    held: bool = False  # by a failure, until it is tried again
+    blocked: bool = False  # by a failed run, until it is retried
 
 
-class Course:
-    """`reach` for somebody who asks again and again: what has been judged is not judged again.
+class Schedule:
+    """What a plan requests, for callers that ask repeatedly: judges each look once.
 
-    `levels` gives the levels of the looks when they are first needed; by default those that ship, else simulated here.
+    `levels` is called for the significance levels of the looks when they are first needed; None: those shipped, else simulated.
     """
 
     def __init__(self, plan: Plan, levels: Callable[[], Levels | None] = lambda: None) -> None:
         self.plan = plan
         self._levels = levels
-        self._judged: tuple[object, int] | None = None  # ended runs, and the horizon they gave
+        self._judged: tuple[object, int] | None = None  # finished runs -> horizon
 
-    def reach(self, records: Records) -> Reach:
-        """How far training may go. Raises InputError when the plan's task cannot be loaded."""
+    def limit(self, records: Records) -> Limit:
+        """Raises InputError if the plan's task cannot be loaded."""
         last = len({run.seed for run in self.plan.runs})
-        if not in_stages(self.plan):
-            return Reach(last, final=True)
-        look = _whole_look(self.plan, records)
+        if not has_interim_looks(self.plan):
+            return Limit(last, final=True)
+        look = _finished_look(self.plan, records)
         horizon = self._horizon(look, records) if look else self.plan.looks[0]
-        held = _held(self.plan, records, horizon)
-        return Reach(horizon, final=held or horizon <= look or horizon == last, held=held)
+        blocked = _blocked(self.plan, records, horizon)
+        return Limit(horizon, final=blocked or horizon <= look or horizon == last, blocked=blocked)
 
-    def asked(self, records: Records) -> tuple[PlannedRun, ...]:
-        """`asked` of the plan."""
-        horizon = self.reach(records).horizon
+    def requested(self, records: Records) -> tuple[PlannedRun, ...]:
+        """See the function `requested`."""
+        horizon = self.limit(records).horizon
         return tuple(run for run in self.plan.runs if run.seed < self.plan.after(horizon))
 
-    def due(self, records: Records) -> tuple[PlannedRun, ...]:
-        """`due` of the plan."""
-        if stuck(self.plan, records) is not None:
+    def remaining(self, records: Records) -> tuple[PlannedRun, ...]:
+        """See the function `remaining`."""
+        if common_failure(self.plan, records) is not None:
             return ()
-        return tuple(run for run in self.asked(records) if records[run.id].state in ("pending", "interrupted"))
+        return tuple(run for run in self.requested(records) if records[run.id].state in ("pending", "interrupted"))
 
     def _horizon(self, look: int, records: Records) -> int:
-        # What a judgement says follows from the runs of the look that is whole: an ending is written once, and one that is
-        # set aside to be tried again leaves another time behind.
+        # A judgement depends only on the results of the finished look: each is written once, and a retry changes its time.
         ended = [records[run.id] for run in self.plan.runs if run.seed < self.plan.after(look)]
         key = (look, tuple((record.state, record.ended_at) for record in ended))
         if self._judged is None or self._judged[0] != key:
-            self._judged = (key, judged(self.plan, records, self._levels()).horizon)
+            self._judged = (key, judge_records(self.plan, records, self._levels()).horizon)
         return self._judged[1]
 
 
-def asked(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[PlannedRun, ...]:
-    """The runs that the looks ask for so far, in the order of the plan, whatever has become of them.
+def requested(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[PlannedRun, ...]:
+    """The runs that the looks request so far, in plan order, whatever their state.
 
-    All of them without claims, with one look, and where the plan goes beyond its last look (a person asked for more seeds); else
-    the seeds of the first look, and those of each further one once all runs of the one before have ended and its verdicts leave
-    a claim open. What is not asked for is neither pending nor missing: a plan decided at 5 of 20 seeds is complete.
-    `levels` are those of the looks (`harness.analysis.look_levels`). A caller that asks often keeps a `Course`.
+    All runs if the plan has no claims, one look, or more seeds than its last look (set by the user). Otherwise the seeds of the
+    first look, and those of each further look once the one before has finished and left a claim open. Runs that are not requested
+    are neither pending nor missing: a plan decided at 5 of 20 seeds is complete. `levels`: see `harness.analysis.look_levels`.
     """
-    return Course(plan, lambda: levels).asked(records)
+    return Schedule(plan, lambda: levels).requested(records)
 
 
-def due(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[PlannedRun, ...]:
-    """The runs to train, in the order of the plan: of those `asked`, the pending and interrupted ones.
+def remaining(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[PlannedRun, ...]:
+    """The runs to train, in plan order: requested and pending or interrupted. None after a `common_failure`.
 
-    A failed run holds a look: no further run trains until it is tried again (`harness.execution.retry` makes it pending), unless
-    every claim says what failures count as. None trains when the plan is `stuck`.
+    A failed run blocks its look: no further look trains until it is retried (`harness.execution.retry`), unless every claim says
+    what failures count as.
     """
-    return Course(plan, lambda: levels).due(records)
+    return Schedule(plan, lambda: levels).remaining(records)
 
 
-def judged(plan: Plan, records: Records, levels: Levels | None = None) -> Judgement:
-    """The verdicts of these records, and how far they let training go. Loads pandas and scipy."""
-
+def judge_records(plan: Plan, records: Records, levels: Levels | None = None) -> Judgement:
+    """Verdicts and horizon. Uses pandas and scipy."""
     return judgement(plan, runs_frame(plan, records), levels)
 
 
-def stuck(plan: Plan, records: Records) -> Record | None:
-    """A failure that stands for all: every run that ended, three or more, failed with the same traceback. None otherwise."""
+def common_failure(plan: Plan, records: Records) -> Record | None:
+    """An example if three or more runs have finished and all failed with the same traceback, else None."""
     ended = [records[run.id] for run in plan.runs if records[run.id].ended]
     places = {record.traceback_digest for record in ended}
-    if len(ended) < ALIKE or len(places) != 1 or None in places:
+    if len(ended) < MIN_IDENTICAL_FAILURES or len(places) != 1 or None in places:
         return None
     return ended[0]
 
 
-def standing(plan: Plan, records: Records, levels: Levels | None = None, runs: tuple[PlannedRun, ...] | None = None) -> Counts:
-    """How many of the runs `asked` for are in each state. `runs` are those, where the caller knows them."""
-    runs = asked(plan, records, levels) if runs is None else runs
+def count_states(
+    plan: Plan, records: Records, levels: Levels | None = None, runs: tuple[PlannedRun, ...] | None = None
+) -> Counts:
+    """Count the `requested` runs by state. `runs`: those, if the caller knows them."""
+    runs = requested(plan, records, levels) if runs is None else runs
     states = [records[run.id].state for run in runs]
     return Counts(
         total=len(states),
@@ -141,19 +140,19 @@ def standing(plan: Plan, records: Records, levels: Levels | None = None, runs: t
     )
 
 
-def in_stages(plan: Plan) -> bool:
+def has_interim_looks(plan: Plan) -> bool:
     """Whether training may stop before the plan's last seed."""
     return len(plan.looks) > 1 and bool(plan.claims) and all(run.look is not None for run in plan.runs)
 
 
-def _whole_look(plan: Plan, records: Records) -> int:
-    """The largest look all of whose runs have ended; 0: none."""
+def _finished_look(plan: Plan, records: Records) -> int:
+    """The largest look of which all runs have finished; 0: none."""
     open_seed = min((run.seed for run in plan.runs if not records[run.id].ended), default=plan.after(plan.looks[-1]))
     return max((look for look in plan.looks if plan.after(look) <= open_seed), default=0)
 
 
-def _held(plan: Plan, records: Records, horizon: int) -> bool:
-    """Whether a failure below `horizon` keeps its look from being judged."""
+def _blocked(plan: Plan, records: Records, horizon: int) -> bool:
+    """Whether a failed run below `horizon` prevents its look from being judged."""
     if all(claim.failed_counts_as is not None for claim in plan.claims):
         return False
     return any(records[run.id].state == "failed" for run in plan.runs if run.seed < plan.after(horizon))

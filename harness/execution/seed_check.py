@@ -1,4 +1,4 @@
-"""A plan of a program, its runs -> whether the seed reaches the program at all."""
+"""Detect a program that ignores its seed: two seeds of a variant give identical curves."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from harness.experiment.plan import Plan, PlannedRun
 from harness.store.records import Record, Store, read_rows
 
 
-class SeedWatch:
-    """Compares the curves of each variant's first two seeds once they are there; what differs is not read again."""
+class SeedCheck:
+    """Compares the first two seeds of each variant once both have completed, and each variant only once."""
 
     def __init__(self, store: Store, plan: Plan) -> None:
         self.store = store
-        watched = plan.program is not None and plan.program.identical_seeds == "stop"
+        checked = plan.program is not None and plan.program.identical_seeds == "stop"
         self._metrics = tuple(plan.program.metrics) if plan.program is not None else ()
-        self._open = {label: _first_two(plan, label) for label in plan.variants} if watched else {}
+        self._open = {label: _first_two(plan, label) for label in plan.variants} if checked else {}
         self.name = plan.name
 
-    def complaint(self, records: Mapping[str, Record]) -> str | None:
-        """What is wrong, and the ways on; None where nothing is, as far as runs have completed. Raises StoreError."""
+    def problem(self, records: Mapping[str, Record]) -> str | None:
+        """An error message if a variant's seeds give identical curves, else None. Raises StoreError."""
         for label, pair in list(self._open.items()):
             if len(pair) < 2:
                 del self._open[label]
@@ -29,14 +29,14 @@ class SeedWatch:
                     first, second = pair
                     return (
                         f"{self.name}: the seed changes nothing: {label} has identical curves with seeds {first.seed} and"
-                        f" {second.seed} ({first.id}, {second.id}); allowed: a program that takes its seed ({{seed}} in the"
-                        " command, or $HARNESS_SEED), seeds: 1, or identical_seeds: allow in task: where that is right"
+                        f" {second.seed} ({first.id}, {second.id}); pass the seed to the program ({{seed}} in the"
+                        " command, or $HARNESS_SEED), or if this is intended set seeds: 1, or identical_seeds: allow under task:"
                     )
                 del self._open[label]
         return None
 
     def _curve(self, run: PlannedRun) -> list[dict[str, Any]]:
-        # The metrics alone: what else a program tells, such as the time of day, differs whatever its seed does.
+        # Only the metrics: other columns, such as the time of day, differ in any case.
         rows = read_rows(self.store.paths.run(run.id).metrics)
         return [{name: row.get(name) for name in self._metrics} for row in rows]
 

@@ -1,7 +1,7 @@
-"""A plan whose results choose, and its records -> what was chosen, and the plan that follows.
+"""Tuning and confirmation: plan and records -> the settings that the results select, and the next plan.
 
-Tuning and searches come in stages, each a plan of its own on seeds of its own. What follows is a pure function of a plan and the
-results of its runs, so that every worker comes to the same.
+Each stage is a plan of its own with its own seeds. The next plan is a pure function of a plan and its results, so that every
+worker computes the same one.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ Records = Mapping[str, Record]
 
 @dataclass(frozen=True)
 class ChosenVariant:
-    """What one variant of the following plan was chosen from, and what was chosen."""
+    """The candidates for one variant of the next plan, and the one selected."""
 
-    variant: str  # of the following plan
-    label: str  # of the plan that chose
-    means: Mapping[str, float | None]  # label -> mean over the seeds; None: a run diverged, or did not measure it
-    settings: Mapping[str, Any]  # dotted path -> the chosen value
-    at_edge: tuple[str, ...]  # paths whose chosen value is the least or the largest that was tried: a better one may lie beyond
+    variant: str  # of the next plan
+    label: str  # the selected variant of this plan
+    means: Mapping[str, float | None]  # candidate -> mean over seeds; None: a run diverged or lacks the metric
+    settings: Mapping[str, Any]  # dotted path -> selected value
+    at_edge: tuple[str, ...]  # paths whose selected value is the smallest or largest tried: a better one may lie outside
 
 
 def choices(plan: Plan, records: Records) -> tuple[ChosenVariant, ...]:
-    """What the plan's results choose, one a group; none before every run has ended well enough to tell."""
+    """The selection, one per group; empty until every run has completed or diverged."""
     selection = plan.selection
     if selection is None or not all(records[run.id].state in ("completed", "diverged") for run in plan.runs):
         return ()
     return tuple(_choice(plan, selection, records, variant, group) for variant, group in selection.groups.items())
 
 
-def following(plan: Plan, records: Records) -> Plan | None:
+def next_plan(plan: Plan, records: Records) -> Plan | None:
     """The plan that the results of `plan` lead to, with its runs.
 
-    None where nothing follows: not yet (a run has not ended, or failed and waits for a retry), or never, as the plan chooses
-    nothing, or chose the very thing it was to be compared with. Raises InputError when the task cannot be loaded.
+    None while a run has not finished or has failed, if the plan selects nothing, or if the selection equals what it would be
+    compared with. Raises InputError if the task cannot be loaded.
     """
     found = choices(plan, records)
     if plan.selection is None or not found:
@@ -63,39 +63,38 @@ def following(plan: Plan, records: Records) -> Plan | None:
     return outline.with_runs(configs, range(selection.first_seed, selection.first_seed + selection.seeds))
 
 
-def settle(store: Store, asked: Plan, replan: bool = False) -> tuple[Plan, bool]:
-    """The plan to go on with where `asked` is wanted, and whether it takes the place of another one, which is to be archived.
+def resolve_plan(store: Store, requested: Plan, replan: bool = False) -> tuple[Plan, bool]:
+    """The plan to use when `requested` is wanted, and whether the stored plan of that name must be archived first.
 
-    A plan of which nothing has begun is made anew. Raises PlanChanged when runs of another plan of the name have begun and
-    `replan` is false, StoreError. A plan on other seeds altogether takes the old one's place.
+    A stored plan without any started run is simply replaced, one with entirely different seeds is archived. Raises PlanChanged if
+    runs of a different plan have started and `replan` is false; StoreError.
     """
-    stored = store.load_plan(asked.name)
+    stored = store.load_plan(requested.name)
     if stored is None:
-        return asked, False
+        return requested, False
     if replan:
-        return asked, True
+        return requested, True
     if all(store.record(run.id).state == "pending" for run in stored.runs):
-        return asked, False
-    if not {run.seed for run in stored.runs} & {run.seed for run in asked.runs}:
-        return asked, True  # a later confirmation, on fresh seeds: nobody changed a file
-    return reconcile(stored, asked), False
+        return requested, False
+    if not {run.seed for run in stored.runs} & {run.seed for run in requested.runs}:
+        return requested, True  # a later confirmation on fresh seeds, not a changed file
+    return reconcile(stored, requested), False
 
 
-def following_now(store: Store, plan: Plan) -> Plan | None:
-    """`following` of `plan` as it is written down by now: what is asked of the next plan may have changed since `plan` was read.
+def current_next_plan(store: Store, plan: Plan) -> Plan | None:
+    """`next_plan` of the stored version of `plan`, which may have changed since `plan` was read.
 
-    Raises PlanChanged where another plan has taken its place: its results lead to nothing. One that was only made longer is the
-    same. Raises InputError, StoreError.
+    Raises PlanChanged if a different plan has replaced it (additional seeds do not count as different), InputError, StoreError.
     """
     stored = store.load_plan(plan.name)
     if stored is None or not {run.id for run in plan.runs} <= {run.id for run in stored.runs}:
-        raise PlanChanged(f"{plan.name}: was planned anew meanwhile; start this again to take part in the new plan")
-    return following(stored, store.records(run.id for run in stored.runs))
+        raise PlanChanged(f"{plan.name}: was replaced by a new plan meanwhile; start this command again to work on the new plan")
+    return next_plan(stored, store.records(run.id for run in stored.runs))
 
 
-def begin(store: Store, asked: Plan, replan: bool = False) -> Plan:
-    """`settle`, and the plan written down."""
-    plan, replaces = settle(store, asked, replan)
+def save_resolved_plan(store: Store, requested: Plan, replan: bool = False) -> Plan:
+    """`resolve_plan`, then save the plan and archive the one that it replaces."""
+    plan, replaces = resolve_plan(store, requested, replan)
     if replaces:
         store.archive_plan(plan.name)
     store.save_plan(plan)
@@ -105,7 +104,7 @@ def begin(store: Store, asked: Plan, replan: bool = False) -> Plan:
 def _choice(plan: Plan, selection: Selection, records: Records, variant: str, group: Sequence[str]) -> ChosenVariant:
     means = {label: _mean(plan, records, label, selection.metric) for label in group}
     sign = 1.0 if selection.goal == "maximize" else -1.0
-    # The first of equals, and the first of all where none got through: what was declared first.
+    # Of equals, or if every candidate diverged, the one declared first.
     best = max(group, key=lambda label: -math.inf if (mean := means[label]) is None else sign * mean)
     settings = selection.settings.get(best, {})
     edges = tuple(path for path, value in settings.items() if _at_edge(value, [selection.settings[one][path] for one in group]))

@@ -1,6 +1,6 @@
-"""The loop of every worker: take work under its lease, train it, wait for what others train, until nothing is left.
+"""The loop of every worker: take work under its lease, train it, wait for other workers, until nothing remains.
 
-Where work comes from is a subclass's: the runs of a plan, the trials of a search.
+Subclasses supply the work: the runs of a plan, or the trials of a search.
 """
 
 from __future__ import annotations
@@ -26,40 +26,40 @@ from harness.store.records import Result, Store
 from harness.tasks.protocol import Accelerator
 from harness.tracking.session import MirrorProcess
 
-Enough = Callable[[Sequence[Mapping[str, Any]]], bool]
+PruneCheck = Callable[[Sequence[Mapping[str, Any]]], bool]
 
-IDLE_S = 600.0  # how long to wait by default where what others train may bring more work
-FAILURES_ALLOWED = 30  # of the shared folder, in a row
+IDLE_S = 600.0  # default wait if results of other workers may bring more work
+FAILURES_ALLOWED = 30  # consecutive errors of the shared folder
 
 
-class SpoiledError(Exception):
-    """The accelerator is unusable by this process; the failed run's result is written."""
+class AcceleratorUnusableError(Exception):
+    """This process can no longer use the accelerator; the failed run's result is written."""
 
 
 class RetryBudget:
-    """For a shared folder that is away for a while: hours of work and waiting must not end with one read that failed."""
+    """Tolerates a shared folder that is unavailable for a while: one failed read must not end hours of work."""
 
     def __init__(self) -> None:
         self._failures = 0
 
     def allows(self, error: StoreError) -> bool:
-        """Whether to try again, which is said once; not after too many failures in a row, or where waiting changes nothing."""
+        """Whether to try again, printed once; false after too many consecutive failures or if the error is permanent."""
         self._failures += 1
         if self._failures > FAILURES_ALLOWED or not atomic.passes(error):
             return False
         if self._failures == 1:
-            say(f"{error}; looking again")
+            say(f"{error}; trying again")
         return True
 
-    def renew(self) -> None:
-        """It answered."""
+    def reset(self) -> None:
+        """After a success."""
         self._failures = 0
 
 
 class Worker(ABC):
-    """Trains what one source of work gives, one thing after the other. Any number of workers on any machines may share it.
+    """Trains the work of one plan or search. Any number of workers on any machines may share it.
 
-    `target` is the file of the plan or the search that the work comes from; `device` holds unless the options name another one.
+    `target` is the file of the plan or search; `device` applies unless the options name another one.
     """
 
     def __init__(
@@ -79,30 +79,30 @@ class Worker(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Once, before any work is taken: what is to be retried becomes work again."""
+        """Called once, before any work is taken: resets what is to be retried."""
 
     @abstractmethod
     def take(self) -> Callable[[], object] | None:
-        """Take work under its lease; what trains it. None where nothing can be taken now. Raises StoreError."""
+        """Take work under its lease. Returns the function that trains it; None: nothing can be taken now. Raises StoreError."""
 
     @abstractmethod
-    def left(self) -> Sequence[bool]:
-        """For each piece of work that is left, after `take` gave none: whether somebody is known to train it."""
+    def others(self) -> Sequence[bool]:
+        """For each unfinished item after `take` returned None: whether a worker is known to train it."""
 
     @abstractmethod
     def expects_more(self) -> bool:
-        """Whether what others train may bring more work."""
+        """Whether results of other workers may bring more work."""
 
     @abstractmethod
     def exit_code(self) -> int:
-        """Of where things stand once the worker leaves; says why something is left that nobody trains."""
+        """The exit code once the worker stops; prints why anything is left untrained."""
 
     @abstractmethod
-    def following(self) -> Plan | None:
-        """The plan that the results lead to, written down; None where nothing follows, or not yet. Raises PlanChanged."""
+    def next_plan(self) -> Plan | None:
+        """The plan that the results lead to, saved; None: nothing follows, or not yet. Raises PlanChanged."""
 
     def work(self) -> int:
-        """Returns the exit code. Raises HarnessError when nothing can be trained here as things are."""
+        """Returns the exit code. Raises HarnessError if nothing can be trained here."""
         self.prepare()
         idle_since, budget = time.monotonic(), RetryBudget()
         while not self.stop():
@@ -116,66 +116,66 @@ class Worker(ABC):
                 else:
                     self.stop.wait(self.options.poll_s)
             except StoreError as error:
-                # What was left so is nobody's: it is taken again, and goes on from its checkpoint.
+                # The work was released: some worker takes it again and resumes from its checkpoint.
                 if not budget.allows(error):
                     raise
                 self.stop.wait(self.options.poll_s)
             else:
-                budget.renew()
+                budget.reset()
         return self.exit_code()
 
-    def train(self, job: Job, name: str, lease: Lease, enough: Enough = lambda _: False) -> Result | None:
-        """How the run ended; None where it did not: stopped, `enough` after some epoch, taken over, or it had ended before.
+    def train(self, job: Job, name: str, lease: Lease, should_prune: PruneCheck = lambda _: False) -> Result | None:
+        """The run's result; None if it has none yet (stopped, pruned, taken over) or had one before.
 
-        `name` is what lines about it call it. Releases the lease. Raises SpoiledError, and the HarnessError of a task that
+        `name` labels it in messages. Releases the lease. Raises AcceleratorUnusableError, and the HarnessError of a task that
         cannot start.
         """
         options = self.options
         with lease:
             if self.store.result(job.run_id) is not None:
-                return None  # it ended between looking and taking
-            how = AttemptOptions(
+                return None  # it finished before this worker took it
+            attempt_options = AttemptOptions(
                 device=self.device,
                 threads=options.threads or cpus(),
                 command=tuple(sys.argv),
                 keep_weights=options.keep == "weights",
                 checkpoint_every_s=options.checkpoint_every,
                 should_stop=self.stop,
-                enough=enough,
+                should_prune=should_prune,
             )
             self.mirror.start()
-            say(f"{job.run_id}  {name}: begins")
+            say(f"{job.run_id}  {name}: started")
             try:
-                result = attempt(job, self.store.paths.run(job.run_id), lease, how)
+                result = attempt(job, self.store.paths.run(job.run_id), lease, attempt_options)
             except Interrupted as interrupted:
                 say(str(interrupted))
                 return None
             except SupersededError as superseded:
-                say(f"{superseded}; leaving it")
+                say(f"{superseded}; skipped")
                 return None
         why = f" {result.reason}: {result.error}" if result.reason else ""
         say(f"{job.run_id}  {name}: {result.state}{why}")
-        if result.state == "failed" and failures.spoils_the_process(result.error or ""):
-            raise SpoiledError(result.error)
+        if result.state == "failed" and failures.is_accelerator_error(result.error or ""):
+            raise AcceleratorUnusableError(result.error)
         return result
 
     def close(self) -> None:
-        """Let the mirror finish."""
+        """Wait for the W&B mirror to finish."""
         self.mirror.close()
 
     def _nothing_to_wait_for(self, idle_s: float) -> bool:
-        left = self.left()
+        others = self.others()
         allowed = self.options.idle
         if allowed is None:
             allowed = IDLE_S if self.expects_more() else 0.0
-        # Before leaving, make sure that the others live: else what they train would be lost with them.
-        return not left or (idle_s >= allowed and all(left))
+        # Leave only if the other workers are known to be alive: otherwise their work would remain untrained.
+        return not others or (idle_s >= allowed and all(others))
 
 
 def say(text: str) -> None:
-    """A line for whoever watches the worker; without room for it on a full disk, the exit code still tells."""
+    """Print to stderr. A full disk is ignored, as the exit code still reports the outcome."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
-        # What is still in the buffer would be written again at exit, and its failure become the exit code.
+        # Python would flush the buffer again at exit, and the failure would become the exit code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

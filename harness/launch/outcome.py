@@ -1,4 +1,4 @@
-"""What came of a plan or a search: the command's exit code, and what the command shows and says at its end."""
+"""The result of a plan or a search: the command's exit code, and what it prints at its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.experiment import study as studies
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.search.trials import NEVER_MEASURED, Trial, counted, stuck
+from harness.search.trials import NEVER_MEASURED, Trial, common_failure, counted
 from harness.store.frames import runs_frame
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
@@ -31,31 +31,31 @@ from harness.terminal.json_output import search_values
 if TYPE_CHECKING:
     from harness.analysis.verdicts import Judgement, Table
 
-GOES_ON = "interrupted; everything is kept: the same command goes on"
+RESUME_HINT = "interrupted; everything is saved: run the same command again to resume"
 
 
 @dataclass(frozen=True)
 class Outcome(ABC):
-    """What a command that trains ends with."""
+    """The result of a command that trains."""
 
     exit_code: int
-    complaints: tuple[str, ...]  # what stopped workers before they trained anything
-    report: Path | None  # None: a plan's results choose what is compared, and are no evidence
+    errors: tuple[str, ...]  # what stopped workers before they trained anything
+    report: Path | None  # None: the plan's results only select what is compared
 
     @abstractmethod
     def tables(self, results: Path) -> list[RenderableType]:
-        """What a terminal shows of it."""
+        """For a terminal."""
 
     @abstractmethod
     def document(self, results: Path) -> dict[str, Any]:
-        """The same for programs."""
+        """For --json."""
 
     @abstractmethod
     def notes(self, results: Path) -> list[str]:
-        """What stopped workers, what is left, and the way on: lines for a person."""
+        """Lines for people: what stopped workers, what remains, and what to do."""
 
-    def tell(self, results: Path, as_json: bool) -> None:
-        """End a command: tables, or with `as_json` one document, on stdout; the notes on stderr."""
+    def show(self, results: Path, as_json: bool) -> None:
+        """Print the tables, or with `as_json` one document, on stdout; the notes on stderr."""
         if as_json:
             shell.show_json(self.document(results))
         else:
@@ -66,13 +66,13 @@ class Outcome(ABC):
 
 @dataclass(frozen=True)
 class PlanOutcome(Outcome):
-    """What came of a plan: the last one that was trained, and where its runs stand."""
+    """The result of the last plan that was trained, with its runs' records."""
 
     plan: Plan
     records: Mapping[str, Record]
 
     def tables(self, results: Path) -> list[RenderableType]:
-        """The table of variants and the verdicts; nothing of a plan that only chooses, or where no run has finished."""
+        """Variants and verdicts; nothing if the plan only selects or no run has finished."""
         plan, records = self.plan, self.records
         if not finished(records) or plan.selection is not None:
             return []
@@ -81,83 +81,87 @@ class PlanOutcome(Outcome):
         return [Text(), summary.plan_results(plan, records, table, judged, metrics, report=str(self.report))]
 
     def document(self, results: Path) -> dict[str, Any]:
-        """The same for programs; of a plan that only chooses, where its runs stand and what they have chosen."""
+        """For --json; of a plan that only selects: its runs' states and the selection."""
         plan, records = self.plan, self.records
         if plan.selection is not None:
             return json_output.choosing(plan, records)
         judged, table = _judged(self, results)
-        told = json_output.summary(plan, records, table, judged, result_metrics(plans.task_of(plan)), str(self.report))
+        document = json_output.summary(plan, records, table, judged, result_metrics(plans.task_of(plan)), str(self.report))
         store = Store.open(results, create=False)
         chooser = store.load_plan(plan.chosen.plan) if plan.chosen else None
         if chooser is None:
-            return told
-        return {**told, "chosen": json_output.choosing(chooser, store.records(run.id for run in chooser.runs))}
+            return document
+        return {**document, "chosen": json_output.choosing(chooser, store.records(run.id for run in chooser.runs))}
 
     def notes(self, results: Path) -> list[str]:
-        """What stopped workers, what is left, and the way on: lines for a person."""
+        """Lines for people: what stopped workers, what remains, and what to do."""
         plan, records = self.plan, self.records
-        lines = list(self.complaints)
+        lines = list(self.errors)
         if self.exit_code == EXIT_INTERRUPTED:
             elsewhere = sum(record.state == "running" for record in records.values())
             still = f"; other workers train {elsewhere} of the runs" if elsewhere else ""
-            lines.append(f"{GOES_ON}{still}")
-        missing = lacking(plan, records) if plan.selection is not None else ""
+            lines.append(f"{RESUME_HINT}{still}")
+        missing = missing_runs(plan, records) if plan.selection is not None else ""
         if missing:
-            lines.append(f"{plan.name}: {missing}; {_waits(plan)}")
+            lines.append(f"{plan.name}: {missing}; {_blocked_stage(plan)}")
         elif plan.selection is not None and self.exit_code in (EXIT_OK, EXIT_RUNS_FAILED):
             lines.append(_nothing_to_compare(plan))
         if failed := sum(record.state == "failed" for record in records.values()):
             lines.append(
                 f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {quote(str(results))}"
             )
-            lines.append("after fixing the cause, the same command with --retry failed trains them again")
+            lines.append("after fixing the cause, run the same command with --retry failed")
         return lines
 
 
 @dataclass(frozen=True)
 class SearchOutcome(Outcome):
-    """What came of a search: its trials, and how far the confirmation went."""
+    """The result of a search: its trials and their confirmation."""
 
     study: Study
     trials: Sequence[Trial]
-    confirmation: PlanOutcome | None = None  # of the last plan that was trained; None: it has not begun, or there is none
+    confirmation: PlanOutcome | None = None  # of the last plan that was trained; None: not started, or not requested
 
     def tables(self, results: Path) -> list[RenderableType]:
-        """The best trials, and what came of their confirmation."""
-        study, trials, of_plan = self.study, self.trials, self.confirmation
-        again = confirmed(Store.open(results, create=False), study) if of_plan is not None else None
+        """The best trials and their confirmation."""
+        study, trials, confirmation = self.study, self.trials, self.confirmation
+        again = confirmed(Store.open(results, create=False), study) if confirmation is not None else None
         table = choices.confirmed(study, trials, again.plan, again.records, again.winner) if again is not None else None
         found = search_summary.search_results(
             study, trials, result_metrics(studies.task_of(study)), table, again.winner if again is not None else None
         )
-        evidence = of_plan.tables(results) if of_plan is not None else []
+        evidence = confirmation.tables(results) if confirmation is not None else []
         return [found, *evidence, Text(), f"search  {self.report}"]
 
     def document(self, results: Path) -> dict[str, Any]:
-        """The same for programs."""
-        of_plan = None if self.confirmation is None else self.confirmation.document(results)
-        return {**search_values(self.study, self.trials), "report": str(self.report), "confirmation": of_plan}
+        """For --json."""
+        confirmation = None if self.confirmation is None else self.confirmation.document(results)
+        return {**search_values(self.study, self.trials), "report": str(self.report), "confirmation": confirmation}
 
     def notes(self, results: Path) -> list[str]:
-        """What failed, what is left, and the way on: lines for a person."""
+        """Lines for people: what failed, what remains, and what to do."""
         own = counted(self.trials)
-        example, failed = stuck(own), sum(trial.state == "failed" for trial in own)
-        lines = [f"every trial so far failed in the same way ({example.reason}); no further one was begun"] if example else []
+        example, failed = common_failure(own), sum(trial.state == "failed" for trial in own)
+        lines = (
+            [f"all trials so far failed with the same error ({example.reason}); no further trials were started"]
+            if example
+            else []
+        )
         if self.confirmation is not None:
             lines += self.confirmation.notes(results)
         else:
-            lines += self.complaints
-            lines += [GOES_ON] if self.exit_code == EXIT_INTERRUPTED else []
+            lines += self.errors
+            lines += [RESUME_HINT] if self.exit_code == EXIT_INTERRUPTED else []
         if failed:
             see = f"harness status {self.study.name} --results {quote(str(results))}"
             lines.append(f"{failed} of {len(own)} trials failed; see: {see}")
-            retry = "after fixing the cause, the same command with --retry failed tries them again"
+            retry = "after fixing the cause, run the same command with --retry failed"
             lines.append(retry if any(trial.retriable for trial in own) else NEVER_MEASURED)
         return lines
 
 
 def exit_code(workers: int, *, left: bool, failed: bool) -> int:
-    """A command's, of its workers' gravest and of where the work stands: whether something is left, and something failed."""
+    """The command's exit code from its workers' most severe one, and whether anything is `left` to train or has failed."""
     if workers == EXIT_BAD_INPUT:
         return EXIT_BAD_INPUT
     if left and (workers == EXIT_INTERRUPTED or not failed):
@@ -166,30 +170,27 @@ def exit_code(workers: int, *, left: bool, failed: bool) -> int:
 
 
 def finished(records: Mapping[str, Record]) -> int:
-    """How many runs have."""
+    """Number of finished runs."""
     return sum(record.ended for record in records.values())
 
 
-def lacking(plan: Plan, records: Mapping[str, Record]) -> str:
-    """Of a plan that chooses, which runs keep it from choosing: `2 of 6 runs are still to train`; empty: none."""
-
+def missing_runs(plan: Plan, records: Mapping[str, Record]) -> str:
+    """Why a plan cannot select yet, such as `2 of 6 runs still to train`; empty: it can."""
     states = [records[run.id].state for run in plan.runs]
     left, failed = sum(not records[run.id].ended for run in plan.runs), states.count("failed")
     parts = [f"{left} of {phrases.plural(len(plan.runs), 'run')} still to train"] if left else []
-    parts += [f"{phrases.plural(failed, 'run')} failed and must be tried again"] if failed else []
+    parts += [f"{phrases.plural(failed, 'run')} failed and must be retried"] if failed else []
     return ", ".join(parts)
 
 
-def _waits(plan: Plan) -> str:
-
-    return "the winner's comparison with the base waits for that" if plan.confirms else "the evidence waits for that"
+def _blocked_stage(plan: Plan) -> str:
+    return "the winner's comparison with the base needs them" if plan.confirms else "the evidence needs them"
 
 
 def _nothing_to_compare(plan: Plan) -> str:
-
     if plan.confirms:
-        return "the winner is the base itself: there is nothing to compare it with"
-    return f"{plan.name}: at their chosen settings two variants are the same; there is nothing to compare"
+        return "the winner is the base itself: nothing to compare"
+    return f"{plan.name}: at their selected settings two variants are the same: nothing to compare"
 
 
 def _judged(outcome: PlanOutcome, results: Path) -> tuple[Judgement, Table]:
@@ -200,7 +201,7 @@ def _judged(outcome: PlanOutcome, results: Path) -> tuple[Judgement, Table]:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """The best trials on fresh seeds: their plan, where its runs stand, and the trial that they chose (None: not yet)."""
+    """The plan of the best trials on fresh seeds, its records, and the winning trial (None: not yet)."""
 
     plan: Plan
     records: Mapping[str, Record]
@@ -208,8 +209,7 @@ class Confirmed:
 
 
 def confirmed(store: Store, study: Study) -> Confirmed | None:
-    """How the confirmation of a search's best trials stands; None before it began. Raises StoreError."""
-
+    """The confirmation of a search's best trials; None before it has started. Raises StoreError."""
     plan = store.load_plan(stage_name(study.name, "top"))
     if plan is None:
         return None

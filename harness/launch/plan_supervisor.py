@@ -1,4 +1,4 @@
-"""A plan -> its runs trained in child workers; then the plan that its results lead to, likewise."""
+"""Train a plan in child workers, then the plans that its results lead to."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import replace
 from harness.analysis.look_levels import levels_for
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
 from harness.execution.options import WorkerOptions
-from harness.execution.schedule import Course, in_stages
-from harness.execution.stages import begin, choices, following, following_now
+from harness.execution.schedule import Schedule, has_interim_looks
+from harness.execution.stages import choices, current_next_plan, next_plan, save_resolved_plan
 from harness.experiment.plan import Plan, task_of
 from harness.launch.outcome import PlanOutcome, exit_code, finished
 from harness.launch.supervise import supervise
@@ -29,70 +29,69 @@ Records = Mapping[str, Record]
 
 
 def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, workers: int = 1, replan: bool = False) -> PlanOutcome:
-    """Train the remaining runs of `plan`, which is written down, and of the plans that its results lead to.
+    """Train the remaining runs of `plan`, which is saved already, and of the plans that its results lead to.
 
-    `options.stop_after` counts from now. With `replan` plans that follow take the place of others of their names. Signals and
-    errors as `supervise`.
+    `options.stop_after` counts from now. With `replan` the plans that follow replace stored ones. Signals and errors: see
+    `supervise`.
     """
-    began, now = time.monotonic(), options
+    start, stage_options = time.monotonic(), options
     while True:
-        outcome, stopped = _supervise_one(store, plan, now, workers)
-        if plan.stage == "tuning" and (found := choices(plan, outcome.records)):  # before hours of evidence
+        outcome, stopped = _supervise_one(store, plan, stage_options, workers)
+        if plan.stage == "tuning" and (found := choices(plan, outcome.records)):  # shown before hours of training
             console(sys.stderr).print(chosen(plan, found), soft_wrap=True)
-        if outcome.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED) or following(plan, outcome.records) is None:
+        if outcome.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED) or next_plan(plan, outcome.records) is None:
             return outcome
         if stopped:
             return replace(outcome, exit_code=EXIT_INTERRUPTED)
-        asked = following_now(store, plan)
-        if asked is None:
+        requested = current_next_plan(store, plan)
+        if requested is None:
             return outcome
-        plan, now = begin(store, asked, replan), further(options, began)
+        plan, stage_options = save_resolved_plan(store, requested, replan), options_of_next_stage(options, start)
 
 
-def further(options: WorkerOptions, began: float) -> WorkerOptions:
-    """The options of a further stage of what began then, on the monotonic clock: that nothing is mirrored is said only once."""
-    nowhere = choose(options.track, os.environ, home_folder()).kind == "none"
-    return options.after(time.monotonic() - began).replaced(track="none" if nowhere else options.track)
+def options_of_next_stage(options: WorkerOptions, start: float) -> WorkerOptions:
+    """Of a command that started at `start` (monotonic clock). Without a mirror `track` is none, so that it is reported once."""
+    unmirrored = choose(options.track, os.environ, home_folder()).kind == "none"
+    return options.after(time.monotonic() - start).replaced(track="none" if unmirrored else options.track)
 
 
 def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, workers: int) -> tuple[PlanOutcome, bool]:
-    """What came of one plan, and whether a signal asked to stop meanwhile."""
+    """The outcome of one plan, and whether a signal asked to stop."""
     work, metrics = PlanRuns(store, plan), result_metrics(task_of(plan))
     name = plan.selection.metric if plan.selection else next(iter(metrics))
-    device, course = plan.accelerator, work.course
-    view = progress(plan, name, metrics[name], store.paths, workers=workers, device=device, course=course)
+    device, schedule = plan.accelerator, work.schedule
+    view = progress(plan, name, metrics[name], store.paths, workers=workers, device=device, schedule=schedule)
     records, pool = supervise(store, work, view, options, workers)
-    # Where the runs stand decides: a worker that was stopped left nothing undone if others trained its runs, and runs may be left
-    # although no worker was stopped, because other commands had them.
+    # The runs' states decide, not the workers' exit codes: workers of other commands may have trained the rest, or still do.
     groups = plan.selection.groups if plan.selection else {label: (label,) for label in plan.variants}
     wanted = {one for label, group in groups.items() for one in group if not options.only or label in options.only}
-    states = {records[run.id].state for run in course.asked(records) if run.variant in wanted}
+    states = {records[run.id].state for run in schedule.requested(records) if run.variant in wanted}
     left = not states <= {"completed", "diverged", "failed"}
     code = exit_code(pool.exit_code, left=left, failed=bool({"failed", "diverged"} & states))
     report = write_report(plan.name, store.paths.root) if work.has_report else None
-    return PlanOutcome(code, pool.complaints(), report, plan, records), pool.asked_to_stop
+    return PlanOutcome(code, pool.errors(), report, plan, records), pool.asked_to_stop
 
 
 class PlanRuns:
-    """The runs of a plan, as `supervise` wants its work."""
+    """The runs of a plan as `Work`."""
 
     def __init__(self, store: Store, plan: Plan) -> None:
-        if in_stages(plan):
-            levels_for(store, plan.looks)  # before there are workers, who would each simulate what does not ship
-        self.course = Course(plan, lambda: levels_for(store, plan.looks))
+        if has_interim_looks(plan):
+            levels_for(store, plan.looks)  # simulated here once, not by every worker
+        self.schedule = Schedule(plan, lambda: levels_for(store, plan.looks))
         self.target, self.accelerator = plan_target(store, plan), plan.accelerator
-        self.has_report = plan.selection is None  # results that only choose what is compared are no evidence
+        self.has_report = plan.selection is None
         self._store, self._ids, self._horizon = store, [run.id for run in plan.runs], sys.maxsize
 
     def read(self) -> Records:
-        """The runs' records."""
+        """See `Work`."""
         return self._store.records(self._ids)
 
     def finished(self, records: Records) -> int:
-        """How many runs have."""
+        """See `Work`."""
         return finished(records)
 
     def needs_workers(self, records: Records, workers: Workers) -> bool:
-        """Once the results of a look ask for more runs, while some worker is there to see them."""
-        before, self._horizon = self._horizon, self.course.reach(records).horizon
+        """After the results of a look have requested more runs, while a worker is alive."""
+        before, self._horizon = self._horizon, self.schedule.limit(records).horizon
         return self._horizon > before and workers.alive

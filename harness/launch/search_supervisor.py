@@ -1,4 +1,4 @@
-"""A search -> its trials trained in child workers; then the plans that confirm its best trials."""
+"""Train a search in child workers, then the plans that confirm its best trials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.execution.options import WorkerOptions
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study, task_of
 from harness.launch.outcome import PlanOutcome, SearchOutcome, exit_code
-from harness.launch.plan_supervisor import further, supervise_plan
+from harness.launch.plan_supervisor import options_of_next_stage, supervise_plan
 from harness.launch.supervise import supervise
 from harness.launch.worker_pool import Workers, study_target
 from harness.reporting.pages import write_report
@@ -30,29 +30,29 @@ from harness.terminal.live_search import progress
 def supervise_search(
     store: Store, study: Study, options: WorkerOptions, workers: int = 1, *, url: str | None = None, replan: bool = False
 ) -> SearchOutcome:
-    """Train the trials of `study`, which is written down, up to its target, and then what confirms the best of them.
+    """Train the trials of `study`, which is saved already, up to its target, then the confirmation of the best of them.
 
-    `url`: see `harness.search.storage.address`. Signals and errors as `supervise`.
+    `url`: see `harness.search.storage.storage_url`. Signals and errors: see `supervise`.
     """
-    with _known_here(url):
-        began, watch = time.monotonic(), Watch(Timing(), Holder.here())
+    with _in_environment(url):
+        start, watch = time.monotonic(), Watch(Timing(), Holder.here())
         with closing(TrialBroker(store.paths.study(study.name), study, url, watch)) as broker:
             broker.prepare(watch)
-            outcome = _searched(store, StudyTrials(store, broker, watch), options, workers)
+            outcome = _search(store, StudyTrials(store, broker, watch), options, workers)
         if outcome.exit_code in (EXIT_OK, EXIT_RUNS_FAILED):
 
             def train(plan: Plan) -> PlanOutcome:
-                return supervise_plan(store, plan, further(options, began), workers, replan)
+                return supervise_plan(store, plan, options_of_next_stage(options, start), workers, replan)
 
-            confirmation = _confirmed(store, study, outcome.trials, replan, train)
+            confirmation = _confirm(store, study, outcome.trials, replan, train)
             if confirmation is not None:
                 code = max(outcome.exit_code, confirmation.exit_code, key=SEVERITY.index)
-                outcome = replace(outcome, exit_code=code, complaints=confirmation.complaints, confirmation=confirmation)
+                outcome = replace(outcome, exit_code=code, errors=confirmation.errors, confirmation=confirmation)
         return replace(outcome, report=write_report(study.name, store.paths.root))
 
 
-def _searched(store: Store, work: StudyTrials, options: WorkerOptions, workers: int) -> SearchOutcome:
-    """Train until the target is met; what is over already starts no workers."""
+def _search(store: Store, work: StudyTrials, options: WorkerOptions, workers: int) -> SearchOutcome:
+    """Train until the target is met; starts no workers if it is met already."""
     study, trials = work.study, work.read()
     view = progress(study, result_metrics(task_of(study)), store, workers=workers)
     if work.is_met(trials) and not (options.retry and any(trial.retriable for trial in trials)):
@@ -62,33 +62,32 @@ def _searched(store: Store, work: StudyTrials, options: WorkerOptions, workers: 
     trials, pool = supervise(store, work, view, options, workers)
     code = work.exit_code(pool.exit_code, trials)
     if pool.asked_to_stop and study.confirm is not None:
-        code = max(code, EXIT_INTERRUPTED, key=SEVERITY.index)  # the confirmation is still to come
-    return SearchOutcome(code, (*pool.complaints(), *work.complaints), None, study, trials)
+        code = max(code, EXIT_INTERRUPTED, key=SEVERITY.index)  # the confirmation remains
+    return SearchOutcome(code, (*pool.errors(), *work.errors), None, study, trials)
 
 
-def _confirmed(
+def _confirm(
     store: Store, study: Study, trials: Sequence[Trial], replan: bool, train: Callable[[Plan], PlanOutcome]
 ) -> PlanOutcome | None:
-    """What came of the confirmation; None where nothing is to be confirmed."""
+    """None: nothing to confirm."""
     plan = begin_confirmation(store, study, trials, replan)
     while plan is not None:
         try:
             return train(plan)
         except PlanChanged:
-            # Runs tried again have made another trial the winner, after the last stage had begun with the first; or another
-            # command has planned the confirmation anew.
-            anew = begin_confirmation(store, study, trials)
-            if anew is None or anew == plan:
+            # A retry has changed the winner after the last stage had started, or another command has replaced the confirmation.
+            replacement = begin_confirmation(store, study, trials)
+            if replacement is None or replacement == plan:
                 raise
-            plan = anew
+            plan = replacement
     return None
 
 
 @contextmanager
-def _known_here(url: str | None) -> Iterator[None]:
-    """While it lasts, this process and its children find the storage in the environment.
+def _in_environment(url: str | None) -> Iterator[None]:
+    """Pass the storage URL to this process and its children in the environment.
 
-    An address may hold a password: others can read a command line and a file, but not another's environment.
+    It may contain a password, and other users can read command lines and files, but not the environment.
     """
     before = os.environ.pop(VARIABLE, None)
     os.environ |= {VARIABLE: url} if url else {}
@@ -100,47 +99,47 @@ def _known_here(url: str | None) -> Iterator[None]:
 
 
 class StudyTrials:
-    """The trials of a study, as `supervise` wants its work."""
+    """The trials of a study as `Work`."""
 
     has_report = True
 
     def __init__(self, store: Store, broker: TrialBroker, watch: Watch) -> None:
         self.study, self.target = broker.study, study_target(store, broker.study.name)
         self.accelerator = self.study.accelerator
-        self.complaints: tuple[str, ...] = ()
+        self.errors: tuple[str, ...] = ()
         self._broker, self._watch = broker, watch
-        self._before: Sequence[Trial] | None = None  # the trials when workers were last started again
+        self._before: Sequence[Trial] | None = None  # the trials when workers were last restarted
 
     def read(self) -> Sequence[Trial]:
-        """Every trial so far."""
+        """See `Work`."""
         return self._broker.trials()
 
     def finished(self, trials: Sequence[Trial]) -> int:
-        """How many trials have."""
-        return sum(trial.over for trial in trials)
+        """See `Work`."""
+        return sum(trial.finished for trial in trials)
 
     def is_met(self, trials: Sequence[Trial]) -> bool:
-        """Whether no further trial is to begin, and none is under way."""
-        return self._broker.is_over(trials) and all(trial.over for trial in counted(trials))
+        """Whether no further trial is needed and none is running."""
+        return self._broker.is_over(trials) and all(trial.finished for trial in counted(trials))
 
     def exit_code(self, workers: int, trials: Sequence[Trial]) -> int:
-        """Of the workers' gravest code and of where the trials stand."""
+        """From the workers' most severe exit code and the trials' states."""
         met = self.is_met(trials)
         return exit_code(workers, left=not met, failed=met and any(trial.state == "failed" for trial in counted(trials)))
 
     def needs_workers(self, _trials: Sequence[Trial], workers: Workers) -> bool:
-        """Once all have left although a trial was given back meanwhile, or the target is not met.
+        """After all have left although a trial was given back or the target is not met.
 
-        Once only as long as nothing comes of it: what they leave undone again they would leave for ever.
+        Not twice without progress: workers that start no trial would be restarted forever.
         """
         if workers.alive or workers.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
             return False
         trials = self.read()
-        if self._broker.is_over(trials) and Liveness.GONE not in self._broker.others(self._watch):
+        if self._broker.is_over(trials) and Liveness.GONE not in self._broker.liveness_of_running(self._watch):
             return False
         if trials == self._before:
             logs = ", ".join(str(log) for log in workers.logs)
-            self.complaints = (f"the workers leave although the target is not met, and began no trial; see {logs}",)
+            self.errors = (f"the workers stopped before the target was met and started no trial; see {logs}",)
             return False
         self._before = trials
         return True

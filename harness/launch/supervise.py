@@ -1,4 +1,4 @@
-"""The loop around child workers, until they leave: signals are passed on, progress is shown, the report is kept current."""
+"""The loop around child workers: forwards signals, shows progress, keeps the report current."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ State = TypeVar("State")
 
 
 class Work(Protocol[State]):
-    """What workers train: the runs of a plan, or the trials of a search."""
+    """The work of child workers: the runs of a plan or the trials of a search."""
 
     target: Target
     accelerator: Accelerator
     has_report: bool
 
     def read(self) -> State:
-        """Where it stands. Raises StoreError."""
+        """The records of all runs, or all trials. Raises StoreError."""
 
     def finished(self, state: State, /) -> int:
-        """How many of its runs or trials have: the report changes with them."""
+        """Number of finished runs or trials: the report is rewritten when it changes."""
 
     def needs_workers(self, state: State, workers: Workers, /) -> bool:
-        """Whether workers that left because nothing was left are needed again."""
+        """Whether workers that left for lack of work are needed again."""
 
 
 def supervise(
     store: Store, work: Work[State], view: Progress[State], options: WorkerOptions, workers: int
 ) -> tuple[State, Workers]:
-    """Train `work` in so many child workers until they have left: where it stands then, and the workers.
+    """Train `work` in `workers` child processes until all have left; returns its final state and the workers.
 
-    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
-    Raises HarnessError.
+    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 lets the workers finish their step and write checkpoints, a second one stops
+    them immediately. Raises HarnessError.
     """
     mirror = MirrorProcess(store.paths, options.track, work.target.path)
     pool = Workers(store, work.target, workers, work.accelerator, options.replaced(one_stage=True, track="none"))
-    with mirror, _passed_on(pool), pool, view:
+    with mirror, _forward_signals(pool), pool, view:
         state = work.read()
         view.update(state)
         report = LiveReport(work.target.name, store.paths.root, work.finished(state), say) if work.has_report else None
         while True:
             alive = pool.poll()
             if not pool.asked_to_stop and work.needs_workers(state, pool):
-                pool.refill()
+                pool.restart_idle()
             elif not alive:
                 break
             time.sleep(POLL_S)
@@ -67,7 +67,7 @@ def supervise(
             try:
                 state = work.read()
             except StoreError:
-                continue  # the folder is away for a while, which the workers tell of
+                continue  # the folder is unavailable for a while; the workers report it
             view.update(state)
             if report is not None:
                 report.update(work.finished(state))
@@ -77,8 +77,8 @@ def supervise(
 
 
 @contextmanager
-def _passed_on(workers: Workers) -> Iterator[None]:
-    """While it lasts, signals that ask this process to stop are passed on to the workers."""
+def _forward_signals(workers: Workers) -> Iterator[None]:
+    """Signals that ask this process to stop stop the workers instead."""
     before = {number: signal.signal(number, lambda *_: workers.stop()) for number in STOP_SIGNALS}
     try:
         yield

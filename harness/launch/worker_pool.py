@@ -1,7 +1,7 @@
-"""A number of workers -> child processes that share a plan or a search, GPUs and processors; a child that dies is started again.
+"""Child processes that work on one plan or search and share GPUs and processors; one that dies is restarted.
 
-Children live in sessions of their own, so that Ctrl-C reaches the parent alone, which passes it on once; and they stop by
-themselves when their standard input ends, so that a parent that was killed leaves no strays behind.
+Each child has its own session, so that Ctrl-C reaches only the parent, which forwards it. Children stop when their standard input
+is closed, so none is left behind by a killed parent.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from harness.store.provenance import now
 from harness.store.records import Store
 from harness.tasks.protocol import Accelerator
 
-GIVE_UP_AFTER = 3  # deaths by a signal in a row of a child that took no run
-LOG_LINES = 12  # of a child that could not start, shown to whoever started it
-# What a child's exit code means to the command; every other one is of no worker's making, but of Python's, or a signal's.
+GIVE_UP_AFTER = 3  # consecutive deaths by a signal of a child that took no run
+LOG_LINES = 12  # shown of a child that could not start
+# A worker's exit code -> the command's. All other codes come from Python itself or from a signal.
 CODES = {
     EXIT_OK: EXIT_OK,
     EXIT_WORKER_RUNS_FAILED: EXIT_RUNS_FAILED,
@@ -46,7 +46,7 @@ CODES = {
 
 @dataclass(frozen=True)
 class Target:
-    """What workers work on: the file that `harness worker` is given, and the folders whose leases tell that they do."""
+    """What workers work on: the argument of `harness worker`, and the folders of its leases."""
 
     name: str
     path: Path
@@ -67,20 +67,20 @@ def study_target(store: Store, name: str) -> Target:
 
 @dataclass
 class _Child:
-    """One child and what became of it: `code`, the command's exit code for that, is None while it lives."""
+    """One child process. `code`: the resulting exit code of the command; None while the child runs."""
 
     number: int
     log: Path
-    log_start: int  # what an earlier command wrote to the log ends here
+    log_start: int  # size of the log before this command
     process: subprocess.Popen[bytes]
     leases_before: int
     idle_deaths: int = 0
     code: int | None = None
-    death: int | None = None  # what it ended with before it could train, and was given up for; negative: a signal
+    death: int | None = None  # its exit code when it could not start; negative: a signal
 
     @property
-    def fate(self) -> str:
-        """Why it was given up, in words."""
+    def failure(self) -> str:
+        """Why it is not restarted, in words."""
         if self.death is None:
             return "stopped with an error"
         cause = f"killed by signal {-self.death}" if self.death < 0 else f"exit code {self.death}"
@@ -88,10 +88,10 @@ class _Child:
 
 
 class Workers:
-    """Children that train a target. A context manager: leaving it stops what still runs, and waits for the checkpoints.
+    """Child workers of one target. A context manager: leaving it stops those that still run and waits for their checkpoints.
 
-    Unless `options` say otherwise, they train on `device` and share the processors evenly. `options.stop_after` from now on all
-    stop, also those that are started later.
+    Unless `options` say otherwise, they train on `device` and share the processors evenly. `options.stop_after` counts from now,
+    also for those that are restarted later.
     """
 
     def __init__(
@@ -110,14 +110,14 @@ class Workers:
         self.options = options.replaced(
             device=self.device,
             threads=options.threads or max(1, cpus() // count),
-            # All children, and those started again, retry what had ended by now: nothing is retried twice.
+            # All children, including restarted ones, retry only results older than this: nothing is retried twice.
             retry_before=options.retry_before or now(),
             with_parent=True,
             runs_failed_code=EXIT_WORKER_RUNS_FAILED,
         )
         self.environment = dict(os.environ if environment is None else environment)
         self.gpus = tuple(gpu_names(self.environment) if gpus is None else gpus)
-        self._began = time.monotonic()
+        self._start = time.monotonic()
         self._children: list[_Child] = []
         self.asked_to_stop = False
         self._stopping = False
@@ -126,7 +126,7 @@ class Workers:
         return self.count
 
     def start(self) -> None:
-        """Start the children. Raises StoreError when their logs cannot be written."""
+        """Raises StoreError if a log cannot be written."""
         for number in range(self.count):
             log = self.store.paths.worker_log(self.target.name, number)
             atomic.make_folder(log.parent)
@@ -134,64 +134,66 @@ class Workers:
             self._children.append(_Child(number, log, start, self._spawn(number, log), self._leases()))
 
     def poll(self) -> bool:
-        """Look after the children, starting dead ones again; whether any still lives. Call it about every half second."""
+        """Restart dead children; returns whether any is alive. Call it about every half second."""
         for child in self._children:
             if child.code is None and (code := child.process.poll()) is not None:
-                self._ended(child, code)
+                self._handle_exit(child, code)
         return self.alive
 
     @property
     def alive(self) -> bool:
-        """Whether any child lived when they were last looked after."""
+        """Whether any child was alive at the last `poll`."""
         return any(child.code is None for child in self._children)
 
-    def refill(self) -> None:
-        """Start those again that left because there was nothing to do: now there is."""
+    def restart_idle(self) -> None:
+        """Restart those that left for lack of work."""
         for child in self._children:
             if child.code in (EXIT_OK, EXIT_RUNS_FAILED) and not self._stopping:
                 child.code = None
                 child.process = self._spawn(child.number, child.log)
 
     def stop(self) -> None:
-        """Ask the children to checkpoint and leave; asked again, they leave at once."""
+        """Ask the children to write checkpoints and stop; the second call stops them immediately."""
         self.asked_to_stop = self._stopping = True
         for child in self._children:
             if child.process.poll() is None:
                 child.process.send_signal(signal.SIGINT)
 
     def wait(self, poll_s: float = 0.1) -> int:
-        """Poll until all have ended; the exit code."""
+        """Poll until all have stopped; returns the exit code."""
         while self.poll():
             time.sleep(poll_s)
         return self.exit_code
 
     @property
     def exit_code(self) -> int:
-        """The gravest of `codes`: bad input or unable to start, interrupted, some run failed, all well."""
+        """The most severe of `codes`: bad input or cannot start, interrupted, some run failed, success."""
         return max(self.codes, key=SEVERITY.index, default=EXIT_OK)
 
     @property
     def codes(self) -> tuple[int, ...]:
-        """What the children that ended say, in the command's exit codes."""
+        """Of the children that have stopped, as exit codes of the command."""
         return tuple(child.code for child in self._children if child.code is not None)
 
     @property
     def logs(self) -> tuple[Path, ...]:
-        """Where the children's own messages are."""
+        """The children's log files."""
         return tuple(child.log for child in self._children)
 
-    def complaints(self) -> tuple[str, ...]:
-        """What stopped children: the last line that they wrote for people; of one that cannot start the last lines of its log."""
-        told: dict[str, str] = {}  # the end of a log -> what is said of it, once for children that wrote the same
+    def errors(self) -> tuple[str, ...]:
+        """Why children stopped: their last message, or the end of the log of one that could not start. Equal ones once."""
+        found: dict[str, str] = {}  # end of a log -> message
         for child in self._children:
             if child.code == EXIT_BAD_INPUT:
                 lines = child.log.read_bytes()[child.log_start :].decode(errors="replace").strip().splitlines()
                 if lines and child.death is None and "Traceback (most recent call last):" not in lines:
-                    told.setdefault(lines[-1], lines[-1])
+                    found.setdefault(lines[-1], lines[-1])
                 else:
                     tail = lines[-LOG_LINES:]
-                    told.setdefault("\n".join(tail), "\n".join([f"worker {child.number} {child.fate}; see {child.log}", *tail]))
-        return tuple(told.values())
+                    found.setdefault(
+                        "\n".join(tail), "\n".join([f"worker {child.number} {child.failure}; see {child.log}", *tail])
+                    )
+        return tuple(found.values())
 
     def __enter__(self) -> Workers:
         self.start()
@@ -201,19 +203,19 @@ class Workers:
         self._stopping = True
         for child in self._children:
             if child.process.stdin is not None:
-                child.process.stdin.close()  # its end is their sign to leave
+                child.process.stdin.close()  # makes them stop
         self.wait()
 
     def settings(self, number: int) -> dict[str, str]:
-        """The environment variables by which child `number` gets its GPU and its share of the processors."""
+        """Environment variables that give child `number` its GPU and its share of the processors."""
         found = {"OMP_NUM_THREADS": str(max(1, cpus() // self.count))}
         if self.device == "cuda" and self.gpus:
             found["CUDA_VISIBLE_DEVICES"] = self.gpus[number % len(self.gpus)]
         return found
 
     def _spawn(self, number: int, log: Path) -> subprocess.Popen[bytes]:
-        options = self.options.after(time.monotonic() - self._began)
-        command = [*python_command.command("harness.worker"), str(self.target.path), *options.words()]
+        options = self.options.after(time.monotonic() - self._start)
+        command = [*python_command.command("harness.worker"), str(self.target.path), *options.arguments()]
         try:
             output = log.open("ab")
         except OSError as error:
@@ -229,16 +231,16 @@ class Workers:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise HarnessError(f"no worker can be started: {command[0]}: {error.strerror}") from error
+                raise HarnessError(f"cannot start a worker: {command[0]}: {error.strerror}") from error
 
-    def _ended(self, child: _Child, code: int) -> None:
+    def _handle_exit(self, child: _Child, code: int) -> None:
         if child.process.stdin is not None:
             child.process.stdin.close()
         if code in CODES or self._stopping:
             child.code = CODES.get(code, EXIT_INTERRUPTED)
             return
-        # Deaths while training are counted in the leases, and end by failing the run; here only those before any training. What
-        # ends by a signal may have been killed by chance; what ends by a code of its own, such as Python's 1, would do so again.
+        # Deaths during training are counted in the leases, and three of them fail the run; here count only those before training.
+        # A child killed by a signal is restarted; one with an exit code, such as Python's 1, would only fail again.
         leases = self._leases()
         child.idle_deaths = 0 if leases > child.leases_before else child.idle_deaths + 1
         if child.idle_deaths >= (GIVE_UP_AFTER if code < 0 else 1):

@@ -1,8 +1,8 @@
-"""A study -> trials given out and told of, to any number of workers.
+"""Gives out the trials of a study to any number of workers and records their outcomes.
 
-Optuna proposes the values and keeps what came of them; who trains a trial is a lease in the results folder, like any run's, as
-the journal knows no heartbeat. Trials are given out by one worker at a time (a lease too, held for milliseconds), so that the
-target is met exactly and a trial that nobody trains any more is seen as such: it is told FAIL, and its values are tried again.
+Optuna proposes the values and stores the outcomes. A worker holds a trial by a lease in the results folder, as for a run, because
+Optuna's journal has no heartbeat. One worker at a time, under another lease held for milliseconds, asks for a trial: so the
+target is met exactly, and a trial whose worker has died is told FAIL and its values are queued again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from harness.errors import InputError, StoreError
 from harness.experiment.space import Values
 from harness.experiment.study import Study
-from harness.search.samplers import pruner, sampler, suggested
-from harness.search.storage import close_storage, open_storage, refuse_other_storage, shown, talking
+from harness.search.samplers import pruner, sampler, suggest
+from harness.search.storage import close_storage, open_storage, refuse_other_storage, using_storage, without_credentials
 from harness.search.trials import (
     DIGEST,
     ENDED,
@@ -27,8 +27,8 @@ from harness.search.trials import (
     RUNS,
     SECONDS,
     Trial,
+    common_failure,
     counted,
-    stuck,
     trained_s,
     trial_of,
 )
@@ -46,7 +46,7 @@ POLL_S = 0.02
 
 @dataclass(frozen=True)
 class TrialLease:
-    """A trial to train: its values, and the lease under which it is this worker's."""
+    """A trial to train, and the lease by which this worker holds it."""
 
     number: int
     values: Values
@@ -55,8 +55,8 @@ class TrialLease:
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a trial ended. `objectives` in the study's order, of a completed one."""
+class TrialOutcome:
+    """The outcome of a trial. `objectives`: of a completed one, in the study's order."""
 
     state: str  # completed, pruned, diverged, infeasible, failed
     objectives: tuple[float, ...] = ()
@@ -67,20 +67,19 @@ class Ending:
 
 
 class TrialBroker:
-    """Gives out the trials of a study. `url` as `harness.search.storage.address` gives it.
+    """Gives out the trials of a study, stored at `url` (see `harness.search.storage.storage_url`).
 
-    `study` is what was written down when the storage was last used.
-    Everything raises StoreError where the storage cannot be used, and where the search was begun anew meanwhile; what is handed
-    a lease raises SupersededError where another trial goes on with its values by now. To open one raises InputError where the
-    search keeps its trials elsewhere.
+    `study` is re-read from disk whenever the storage is used. All methods raise StoreError if the storage cannot be used or the
+    search was replaced meanwhile; those that take a lease raise SupersededError if another trial has taken over. The constructor
+    raises InputError if the search keeps its trials in another storage.
     """
 
     def __init__(self, paths: StudyPaths, study: Study, url: str | None = None, watch: Watch | None = None) -> None:
         import optuna
 
         self.paths, self.study, self._url = paths, study, url
-        # Of several that make the same tables, or the same study, at once, a database refuses all but one.
-        with alone(paths, watch or Watch(Timing(), Holder.here())), self._talking():
+        # If several processes create the same tables or study at once, a database rejects all but one.
+        with exclusive(paths, watch or Watch(Timing(), Holder.here())), self._using_storage():
             refuse_other_storage(paths, url)
             self._storage = open_storage(paths, url)
             self.optuna = optuna.create_study(
@@ -90,37 +89,37 @@ class TrialBroker:
                 pruner=pruner(study),
                 load_if_exists=True,
             )
-            atomic.make_folder(paths.trials)  # without a journal it says that the trials are in a database
+            atomic.make_folder(paths.trials)  # without a journal this folder means that the trials are in a database
 
     def close(self) -> None:
-        """Let go of the storage."""
+        """Close the storage."""
         close_storage(self._storage)
 
     def prepare(self, watch: Watch) -> None:
-        """Before trials are given out: what is known to be good is tried first. Another time it does nothing.
+        """Queue the study's first values, such as the base's, unless queued already.
 
-        Raises InputError where the search has begun in another storage.
+        Raises InputError if the search was started in another storage.
         """
-        with alone(self.paths, watch), self._talking():
+        with exclusive(self.paths, watch), self._using_storage():
             trials = self.trials()
             if all(trial.state == "waiting" for trial in trials) and any(self.paths.trials.iterdir()):
-                where = self.paths.journal if self._url is None else shown(self._url)
-                message = "holds none of its trials; allowed: the storage that it began in, or --replan"
-                raise InputError(f"{self.study.name}: has begun, and {where} {message}")
-            there = [trial.values for trial in trials]
+                where = self.paths.journal if self._url is None else without_credentials(self._url)
+                advice = "use the storage that it was started with, or --replan"
+                raise InputError(f"{self.study.name}: already started, but {where} has none of its trials; {advice}")
+            known = [trial.values for trial in trials]
             for values in self.study.first:
-                if values not in there:
+                if values not in known:
                     self.optuna.enqueue_trial(dict(values))
 
     def trials(self) -> list[Trial]:
-        """Every trial so far, in the order they were given out."""
-        with self._talking():
+        """All trials so far, in the order in which they were given out."""
+        with self._using_storage():
             return [trial_of(self.study, frozen) for frozen in self.optuna.get_trials(deepcopy=False)]
 
     def ask(self, watch: Watch) -> TrialLease | None:
-        """A trial to train; None where the target is reached, the budget spent, or every trial fails in the same way."""
+        """A trial to train; None: the target is met, the budget is spent, or all trials fail with the same error."""
         while True:
-            with alone(self.paths, watch) as own, self._talking():
+            with exclusive(self.paths, watch) as own, self._using_storage():
                 try:
                     trials = self._give_back(watch, own)
                     if self.is_over(trials):
@@ -128,106 +127,103 @@ class TrialBroker:
                     self.optuna.sampler = sampler(self.study, trials)
                     trial = self.optuna.ask()
                     lease = leases.take(self.paths.trial(trial.number), watch)
-                    if lease is None:  # who came next while this one slept has given it back
+                    if lease is None:  # this process slept, and another one has given the trial back
                         continue
-                    values = suggested(self.study, trial)
-                    # Who slept here for so long that others gave out trials meanwhile has given out one too many: whoever asks
-                    # next takes it back. Who is alone until now is seen by everyone later, so that the target is met exactly.
+                    values = suggest(self.study, trial)
+                    # If this process slept and others gave out trials meanwhile, its trial is one too many: release it, and the
+                    # next `ask` gives it back. Otherwise all later callers see this trial, so the target is met exactly.
                     if leases.highest(own.folder) == own.number:
                         return TrialLease(trial.number, values, lease, trial)
-                    with suppress(FileNotFoundError):  # they have taken it back already
+                    with suppress(FileNotFoundError):  # given back already
                         lease.beat("free")
                 except SupersededError:
                     continue
 
     def is_over(self, trials: Sequence[Trial]) -> bool:
-        """Whether no further trial is to begin."""
+        """Whether no further trial is to start."""
         own = counted(trials)
         budget = self.study.budget_s
         spent = budget is not None and trained_s(own) >= budget
-        return len(own) >= self.study.trials or spent or stuck(own) is not None
+        return len(own) >= self.study.trials or spent or common_failure(own) is not None
 
-    def others(self, watch: Watch) -> list[Liveness]:
-        """What is known of whoever trains the trials that are running."""
+    def liveness_of_running(self, watch: Watch) -> list[Liveness]:
+        """For each running trial, whether its worker is alive."""
         return [self._liveness(trial, watch) for trial in self.trials() if trial.state == "running"]
 
-    def note_runs(self, taken: TrialLease, runs: Sequence[str]) -> None:
-        """Write down of which runs the trial is made."""
-        with self._talking():
+    def record_runs(self, taken: TrialLease, runs: Sequence[str]) -> None:
+        """Record the ids of the trial's runs."""
+        with self._using_storage():
             taken.trial.set_user_attr(RUNS, list(runs))
 
-    def note_bound(self, taken: TrialLease, name: str, excess: float) -> None:
-        """Write down how far the trial is over a bound: TPE learns from it. 0 or less: within."""
-        if self.study.sampler != "cmaes":  # which knows of no bounds, and says so each time
-            with self._talking():
+    def record_bound(self, taken: TrialLease, name: str, excess: float) -> None:
+        """Record by how much the trial violates a bound, for TPE. 0 or less: not violated."""
+        if self.study.sampler != "cmaes":  # does not support constraints and warns each time
+            with self._using_storage():
                 taken.trial.set_constraint(name, excess)
 
-    def note_epochs(self, taken: TrialLease, values: Mapping[int, float]) -> None:
-        """Tell the pruner of epochs (from 1) that it does not know yet."""
-        with self._talking():
+    def record_epochs(self, taken: TrialLease, values: Mapping[int, float]) -> None:
+        """Report new epochs (from 1) to the pruner."""
+        with self._using_storage():
             for epoch, value in values.items():
                 taken.trial.report(value, epoch)
 
-    def prunes(self, taken: TrialLease) -> bool:
-        """Whether the pruner would leave the trial there."""
-        with self._talking():
+    def should_prune(self, taken: TrialLease) -> bool:
+        """Whether the pruner would stop the trial now."""
+        with self._using_storage():
             return bool(taken.trial.should_prune())
 
-    def tell(self, taken: TrialLease, ending: Ending) -> None:
-        """Write down how the trial ended."""
+    def tell(self, taken: TrialLease, outcome: TrialOutcome) -> None:
+        """Record the outcome."""
         from optuna.trial import TrialState
 
         taken.lease.check()
         facts = {
-            REASON: ending.reason,
-            DIGEST: ending.digest,
-            SECONDS: ending.seconds,
-            EPOCHS: ending.epochs,
-            ENDED: ending.state,
+            REASON: outcome.reason,
+            DIGEST: outcome.digest,
+            SECONDS: outcome.seconds,
+            EPOCHS: outcome.epochs,
+            ENDED: outcome.state,
         }
-        with self._talking():
+        with self._using_storage():
             for name, value in facts.items():
                 if value is not None:
                     taken.trial.set_user_attr(name, value)
-            if ending.state == "completed":
-                self.optuna.tell(taken.trial, ending.objectives, skip_if_finished=True)
+            if outcome.state == "completed":
+                self.optuna.tell(taken.trial, outcome.objectives, skip_if_finished=True)
             else:
-                state = TrialState.FAIL if ending.state == "failed" else TrialState.PRUNED
+                state = TrialState.FAIL if outcome.state == "failed" else TrialState.PRUNED
                 self.optuna.tell(taken.trial, state=state, skip_if_finished=True)
 
     def retry(self, watch: Watch, trial: Trial) -> None:
-        """Have the values of a failed trial tried again, once."""
-        with alone(self.paths, watch), self._talking():
+        """Queue the values of a failed trial again, once."""
+        with exclusive(self.paths, watch), self._using_storage():
             if trial.number not in {other.follows for other in self.trials()}:
                 self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
 
     @contextmanager
-    def _talking(self) -> Iterator[None]:
-        # A folder of the same name, with leases of the same numbers, may be another search's by now.
+    def _using_storage(self) -> Iterator[None]:
+        # The folder of this name, with leases of the same numbers, may belong to a new search by now.
         self.study = check_current(self.paths, self.study)
-        with talking(self._url):
+        with using_storage(self._url):
             yield
 
     def _give_back(self, watch: Watch, own: Lease) -> list[Trial]:
-        """Trials that nobody trains any more: told FAIL, their values to be tried again. Alone, by the lease `own`.
-
-        All trials as they are then.
-        """
+        """Tell FAIL for trials whose worker is gone and queue their values again, while `own` is held; returns all trials."""
         from optuna.trial import TrialState
 
         trials = self.trials()
         gone = [trial for trial in trials if trial.state == "running" and self._liveness(trial, watch) is Liveness.GONE]
         for trial in gone:
-            # Taken, so that a holder who was only asleep sees that it is gone.
+            # Take the lease, so that a worker that only slept notices that it has lost the trial.
             lease = leases.take(self.paths.trial(trial.number), watch)
             if lease is not None:
                 with lease:
                     own.check()
-                    # It may have ended since it was read: then that stands.
+                    # If it has finished since it was read, its outcome remains.
                     self.optuna.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         trials = self.trials() if gone else trials
         followed = {trial.follows for trial in trials}
-        # Also of one that was killed right here, between the two.
+        # Includes trials told FAIL by a process that was killed before this step.
         left = [trial for trial in trials if trial.state == "interrupted" and trial.values and trial.number not in followed]
         for trial in left:
             own.check()
@@ -240,8 +236,8 @@ class TrialBroker:
 
 
 @contextmanager
-def alone(paths: StudyPaths, watch: Watch) -> Iterator[Lease]:
-    """No other worker gives out trials of the study, begins its confirmation, or puts it away meanwhile. Raises StoreError."""
+def exclusive(paths: StudyPaths, watch: Watch) -> Iterator[Lease]:
+    """Lock the study: no other process gives out trials, starts the confirmation or archives it. Raises StoreError."""
     while (own := leases.take(paths.desk, watch)) is None:
         time.sleep(POLL_S)
     with own:
@@ -249,23 +245,23 @@ def alone(paths: StudyPaths, watch: Watch) -> Iterator[Lease]:
 
 
 def check_current(paths: StudyPaths, study: Study) -> Study:
-    """The search as it is written down now: its target, its budget and its confirmation may change at any time.
+    """The study as stored now: target, budget and confirmation may change at any time.
 
-    Raises StoreError where the folder holds another search by now: it was begun anew while this process slept.
+    Raises StoreError if a new search has replaced it.
     """
     try:
         found = atomic.read_json(paths.spec, Study)
     except FileNotFoundError:
         found = None
     if found is None or found.created != study.created:
-        raise StoreError(f"{study.name}: was begun anew (--replan) meanwhile; start this again to take part in the new search")
+        raise StoreError(f"{study.name}: was replaced (--replan) meanwhile; start this command again to work on the new search")
     return found
 
 
-def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:
-    """The trials as `TrialBroker.trials` gives them, for somebody who only reads; None where there are none yet.
+def read_trials(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:
+    """`TrialBroker.trials` without creating anything; None: no trials yet.
 
-    The journal is read where there is one, whatever `url` is. Raises StoreError where the storage cannot be used.
+    If there is a journal, it is read, and `url` is ignored. Raises StoreError if the storage cannot be used.
     """
     import optuna
 
@@ -275,7 +271,7 @@ def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial]
         return None
     storage = open_storage(paths, url)
     try:
-        with talking(url):
+        with using_storage(url):
             stored = optuna.load_study(storage=storage, study_name=_name(study))
             return [trial_of(study, frozen) for frozen in stored.get_trials(deepcopy=False)]
     except KeyError:
@@ -285,5 +281,5 @@ def look(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial]
 
 
 def _name(study: Study) -> str:
-    """What the storage calls a study: a database may hold those of several results folders."""
+    """Unique in the storage: a database may hold studies of several results folders."""
     return f"{study.name} {study.created}"

@@ -1,7 +1,8 @@
-"""A study and its trials -> the plans that confirm the winner, written down.
+"""Study and trials -> the plans that confirm the winner.
 
-A search's best value is the largest of many noisy ones, so it is too good. The best trials run again on fresh seeds, of which the
-best mean is the winner; the winner and the base run on fresh seeds again, as an ordinary experiment with an ordinary claim.
+A search's best value is the largest of many noisy ones, hence biased upwards. So the best trials run again on fresh seeds, and
+the best mean is the winner; the winner and the base then run on further fresh seeds, as an ordinary experiment with an ordinary
+claim.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections.abc import Iterable, Sequence
 
 from harness.common.yaml_nodes import from_plain
 from harness.errors import InputError, PlanChanged, Position
-from harness.execution.stages import begin, following, settle
+from harness.execution.stages import next_plan, resolve_plan, save_resolved_plan
 from harness.execution.worker_loop import say
 from harness.experiment.claims import Claim, Setting, digest, read_claim
 from harness.experiment.plan import Plan, Selection, stage_name
 from harness.experiment.study import Study, base_of, config_of, task_of
-from harness.search.broker import alone, check_current
+from harness.search.broker import check_current, exclusive
 from harness.search.trials import Trial, ranked
 from harness.store import atomic
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
@@ -27,15 +28,15 @@ BASE, WINNER = "base", "winner"
 
 
 def label_of(trial: Trial) -> str:
-    """What a trial is called among the variants of a plan."""
+    """The trial's variant name in a plan."""
     return f"trial {trial.number}"
 
 
 def top_plan(study: Study, trials: Iterable[Trial], earlier: Sequence[Plan] = ()) -> Plan | None:
-    """The plan in which the best trials run again; its results choose the winner, which goes on against the base.
+    """The plan in which the best trials run again; its results select the winner, which is then compared with the base.
 
-    `earlier`: the plans of that name that were archived, whose seeds no later confirmation uses again. None where the study
-    confirms nothing, or no trial completed. Raises InputError when the task cannot be loaded or no fresh seeds are left.
+    `earlier`: archived plans of that name, whose seeds are not used again. None if the study has no confirmation or no trial
+    completed. Raises InputError if the task cannot be loaded or no fresh seeds are left.
     """
     best = ranked(study, trials)
     if study.confirm is None or not best:
@@ -46,7 +47,7 @@ def top_plan(study: Study, trials: Iterable[Trial], earlier: Sequence[Plan] = ()
     used = max((run.seed + 1 - TOP_SEED for plan in earlier for run in plan.runs), default=0)
     if used + seeds > FINAL_SEED - TOP_SEED:
         left = f"{ordinal - 1} earlier confirmations used {used} of {FINAL_SEED - TOP_SEED} seeds"
-        raise InputError(f"{study.name}: {left}, and {seeds} more are asked for; give the search another name")
+        raise InputError(f"{study.name}: {left}, but {seeds} more are needed; give the search another name")
     outline = Plan(
         **_shared(study),
         name=stage_name(study.name, "top"),
@@ -74,72 +75,70 @@ def top_plan(study: Study, trials: Iterable[Trial], earlier: Sequence[Plan] = ()
 
 
 def begin_confirmation(store: Store, study: Study, trials: Sequence[Trial], replan: bool = False) -> Plan | None:
-    """The plan in which the best trials run again, written down; None where nothing is to be confirmed.
+    """`top_plan`, saved; None: nothing to confirm.
 
-    What is confirmed is what the search asks for now, whenever `study` was read: workers that began at different times agree.
-    Where it went on and found others to be the best, where another number of seeds is asked for, and where runs that were tried
-    again made another trial the winner, the old plan is archived and fresh seeds are used: evidence counts once. Raises
+    Uses the study as stored now, so that workers that started at different times agree. If the best trials, the number of seeds
+    or, after a retry, the winner have changed, the old plan is archived and fresh seeds are used: evidence counts once. Raises
     InputError, StoreError.
     """
     watch = Watch(Timing(), Holder.here())
     while True:
         try:
-            # Of two workers that meet here the second one finds what the first one wrote, and archives nothing more.
-            with alone(store.paths.study(study.name), watch) as own:
-                return _begun(store, study, trials, replan, own)
-        except SupersededError:  # slept for so long that another one went on here
+            # The second of two workers finds the plan of the first and archives nothing.
+            with exclusive(store.paths.study(study.name), watch) as own:
+                return _begin(store, study, trials, replan, own)
+        except SupersededError:  # slept so long that another process took over
             continue
 
 
-def _begun(store: Store, study: Study, trials: Sequence[Trial], replan: bool, own: Lease) -> Plan | None:
+def _begin(store: Store, study: Study, trials: Sequence[Trial], replan: bool, own: Lease) -> Plan | None:
     study = check_current(store.paths.study(study.name), study)
-    asked = top_plan(study, trials, earlier(store, study))
-    if asked is None:
+    requested = top_plan(study, trials, archived_plans(store, study))
+    if requested is None:
         return None
     own.check()
     if not replan:
-        why = _outdated(store, study, asked)
+        why = _outdated(store, study, requested)
         if why is None:
             try:
-                return begin(store, asked)
-            except PlanChanged:  # nobody changed a file
-                why = "the best trials are others than before"
-        say(f"{why}: {asked.name} is made anew; the old plan is archived, its runs stay")
-    if store.load_plan(asked.name) is not None:
+                return save_resolved_plan(store, requested)
+            except PlanChanged:  # not caused by a changed file
+                why = "the best trials have changed"
+        say(f"{why}: {requested.name} is replaced; the old plan is archived, its runs are kept")
+    if store.load_plan(requested.name) is not None:
         own.check()
-        store.archive_plan(asked.name)
-    anew = top_plan(study, trials, earlier(store, study))
-    return begin(store, anew) if anew is not None else None
+        store.archive_plan(requested.name)
+    plan = top_plan(study, trials, archived_plans(store, study))
+    return save_resolved_plan(store, plan) if plan is not None else None
 
 
-def _outdated(store: Store, study: Study, asked: Plan) -> str | None:
-    """Why a confirmation of these trials that has begun cannot be gone on with; None: it can, or none has begun.
+def _outdated(store: Store, study: Study, requested: Plan) -> str | None:
+    """Why the started confirmation of these trials cannot be resumed; None: it can, or none has started.
 
-    More seeds may choose another winner, after evidence has been seen of the first.
+    More seeds could select another winner after evidence for the first was seen.
     """
-    stored = store.load_plan(asked.name)
+    stored = store.load_plan(requested.name)
     records = store.records([run.id for run in stored.runs]) if stored is not None else {}
     if stored is None or all(record.state == "pending" for record in records.values()):
         return None
-    if _seeds(stored) != _seeds(asked):  # not the looks: an older plan was made longer and kept its own
-        return "another number of seeds is asked for than before"
-    then, begun = following(stored, records), store.load_plan(stage_name(study.name, "final"))
-    if then is None or begun is None or then.chosen == begun.chosen:
+    if _seeds(stored) != _seeds(requested):  # not the looks: an older plan that was extended kept its own
+        return "the number of seeds has changed"
+    expected, started = next_plan(stored, records), store.load_plan(stage_name(study.name, "final"))
+    if expected is None or started is None or expected.chosen == started.chosen:
         return None
     try:
-        settle(store, then)
+        resolve_plan(store, expected)
     except PlanChanged:
-        return "the winner is another than before"
+        return "the winner has changed"
     return None
 
 
 def _seeds(plan: Plan) -> int:
-    """How many there are."""
     return len({run.seed for run in plan.runs})
 
 
-def earlier(store: Store, study: Study) -> list[Plan]:
-    """The plans of earlier confirmations, archived, oldest first. Raises StoreError."""
+def archived_plans(store: Store, study: Study) -> list[Plan]:
+    """The plans of earlier confirmations, oldest first. Raises StoreError."""
     found: list[Plan] = []
     while (path := store.paths.earlier_plan(stage_name(study.name, "top"), len(found) + 1)).exists():
         found.append(atomic.read_json(path, Plan))
@@ -147,7 +146,7 @@ def earlier(store: Store, study: Study) -> list[Plan]:
 
 
 def _final(study: Study, task: Task, seeds: int, ordinal: int) -> Plan:
-    """The plan of the winner against the base, without its runs; the winner stands in with the base's configuration."""
+    """The plan of winner against base, without runs; the winner has the base's configuration as a placeholder."""
     base = base_of(study, task)
     labels = (BASE, WINNER)
     claims = _claims(study, task, labels)
@@ -173,7 +172,7 @@ def _final(study: Study, task: Task, seeds: int, ordinal: int) -> Plan:
 
 
 def _ordinal(number: int) -> str:
-    """What readers are to know of a later confirmation: each further one is a further chance to find something."""
+    """Marks a later confirmation: each further one is a further chance of a false positive."""
     return f" (confirmation {number} of this search, on fresh seeds)" if number > 1 else ""
 
 

@@ -1,4 +1,4 @@
-"""A file -> Optuna's journal in it, with a lock that does not outlive its holder, and no torn lines."""
+"""Optuna's journal in a file, with a lock that does not outlive its holder, and without torn lines."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from harness.errors import StoreError
 from harness.store.lease import Holder
 
 POLL_S, POLL_MAX_S = 0.0005, 0.02
-GONE_S = 30.0  # a writer of another machine that keeps the lock for so long is gone: it is held for milliseconds
+GONE_S = 30.0  # the lock is held for milliseconds: a holder on another machine that keeps it this long is dead
 
 
 class Journal:
-    """One line an event; what `optuna.storages.JournalStorage` keeps its events in."""
+    """The backend of `optuna.storages.JournalStorage`: one line per event."""
 
     def __init__(self, path: Path) -> None:
         from optuna.storages.journal import JournalFileBackend
@@ -28,22 +28,24 @@ class Journal:
         self._file = JournalFileBackend(str(path), lock_obj=Lock(path))  # type: ignore[arg-type]  # that base class is not public
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Add events."""
+        """See Optuna."""
         self._file.append_logs(logs)
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """The events from a number on. Raises StoreError where a line is damaged."""
+        """See Optuna. Raises StoreError for a damaged line."""
         try:
             yield from self._file.read_logs(log_number_from)
         except ValueError as error:
-            raise StoreError(f"{self.path}: damaged: {error}; bring it back from a copy, or search anew with --replan") from error
+            raise StoreError(
+                f"{self.path}: damaged: {error}; restore it from a copy, or start a new search with --replan"
+            ) from error
 
 
 class Lock:
-    """Held by whoever made the link beside the journal, which says who that is; its holder finds the journal's lines whole.
+    """A symbolic link beside the journal that names the holder. Acquiring it removes a torn last line.
 
-    A link is made by one process only, over NFS too. Optuna's own is broken half a minute after its holder was killed, every
-    time one is; here a process of the same machine is seen to be dead.
+    Creating a link is atomic, also over NFS. Optuna's own lock blocks for half a minute whenever a holder is killed; this one
+    detects dead processes of the same machine immediately.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -52,14 +54,14 @@ class Lock:
         self._count = 0
 
     @property
-    def _mine(self) -> str:
+    def _own_entry(self) -> str:
         return f"{self._count} {self._here.model_dump_json()}"
 
     def acquire(self) -> bool:
         """Wait for the lock."""
         self._count += 1
         holder, since, pause = "", time.monotonic(), POLL_S
-        while not self._made():
+        while not self._try_link():
             now, seen = time.monotonic(), self._holder()
             if seen != holder:
                 holder, since = seen, now
@@ -68,19 +70,19 @@ class Lock:
                 continue
             time.sleep(pause)
             pause = min(2 * pause, POLL_MAX_S)
-        self._cut()
+        self._cut_torn_line()
         return True
 
     def release(self) -> None:
-        """Let others have it; nothing happens where they took it for abandoned."""
-        if self._holder() == self._mine:
+        """Does nothing if others have broken the lock as abandoned."""
+        if self._holder() == self._own_entry:
             self.link.unlink(missing_ok=True)
 
-    def _made(self) -> bool:
+    def _try_link(self) -> bool:
         try:
-            self.link.symlink_to(self._mine)
+            self.link.symlink_to(self._own_entry)
         except FileExistsError:
-            return self._holder() == self._mine  # over NFS, the answer to a request that was sent twice
+            return self._holder() == self._own_entry  # over NFS, a request may be sent twice
         return True
 
     def _holder(self) -> str:
@@ -90,14 +92,14 @@ class Lock:
             return ""
 
     def _break(self, holder: str) -> None:
-        # One process of a machine at a time, or a second one would break the lock that the first took meanwhile.
-        with self.link.with_name(f"{self.link.name}.broken").open("w") as alone:
-            fcntl.flock(alone, fcntl.LOCK_EX)
+        # One process of a machine at a time: a second one could break the lock that the first has acquired meanwhile.
+        with self.link.with_name(f"{self.link.name}.broken").open("w") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
             if self._holder() == holder:
                 self.link.unlink(missing_ok=True)
 
-    def _cut(self) -> None:
-        """Cut off the torn line of a writer that died in it: nobody was told that it is written."""
+    def _cut_torn_line(self) -> None:
+        """Remove a half-written last line: its writer died before it reported success."""
         with self.journal.open("rb+") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(end - 1, 0))
@@ -111,4 +113,4 @@ def _is_dead(holder: str, here: Holder) -> bool:
     try:
         return Holder.model_validate_json(holder.partition(" ")[2]).is_dead_here(here)
     except ValidationError:
-        return False  # made by another program, such as optuna-dashboard
+        return False  # created by another program, such as optuna-dashboard

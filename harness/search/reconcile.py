@@ -1,11 +1,11 @@
-"""A search asked for -> the one to go on with, written down; one that it replaces is put away."""
+"""Compare a requested search with the stored one: resume, replace (archiving the old one), or refuse."""
 
 from __future__ import annotations
 
 from harness.errors import StoreError
 from harness.experiment.changes import reconcile_study
 from harness.experiment.study import Study
-from harness.search.broker import alone
+from harness.search.broker import exclusive
 from harness.store import atomic
 from harness.store import lease as leases
 from harness.store.lease import Holder, Seen, SupersededError, Timing, Watch
@@ -13,49 +13,49 @@ from harness.store.paths import StudyPaths
 from harness.store.records import Store
 
 
-def prepare(store: Store, asked: Study, replan: bool = False) -> Study:
-    """`settle`, and the study written down; one that it replaces is archived, its runs stay.
+def prepare(store: Store, requested: Study, replan: bool = False) -> Study:
+    """`resolve_study`, then save the study and archive one that it replaces; its runs are kept.
 
-    Raises StoreError, too, where trials of the one to be replaced are being trained.
+    Also raises StoreError if trials of the one to be replaced are in training.
     """
-    paths, watch = store.paths.study(asked.name), Watch(Timing(), Holder.here())
+    paths, watch = store.paths.study(requested.name), Watch(Timing(), Holder.here())
     while True:
         try:
-            with alone(paths, watch) as own:
+            with exclusive(paths, watch) as own:
                 new = replan or not paths.spec.exists()
-                study, replaces = settle(store, asked, replan)
+                study, replaces = resolve_study(store, requested, replan)
                 if not new:
                     atomic.write_json(paths.spec, study, own)
                     return study
                 if replaces:
-                    _refuse_in_training(store, asked.name, watch)
+                    _refuse_in_training(store, requested.name, watch)
                     own.check()
-                    store.archive_study(asked.name)
+                    store.archive_study(requested.name)
                 atomic.make_folder(paths.folder)
                 if atomic.publish(paths.spec, atomic.to_json(study)):
                     return study
-                replan = False  # somebody was quicker: theirs is gone on with
-        except SupersededError:  # slept for so long that another one went on here
+                replan = False  # another process was faster: resume its study
+        except SupersededError:  # slept so long that another process took over
             continue
 
 
-def settle(store: Store, asked: Study, replan: bool = False) -> tuple[Study, bool]:
-    """The study to go on with where `asked` is wanted, and whether it takes the place of another one, which is to be archived.
+def resolve_study(store: Store, requested: Study, replan: bool = False) -> tuple[Study, bool]:
+    """The study to use when `requested` is wanted, and whether the stored one must be archived first.
 
-    That is the one that is there, with the new target and words. Raises PlanChanged with the difference where another one of the
-    name is there and `replan` is false, StoreError.
+    The stored study with the new target and texts. Raises PlanChanged with the difference if a different study of the name is
+    stored and `replan` is false; StoreError.
     """
-    stored = store.load_study(asked.name)
+    stored = store.load_study(requested.name)
     if stored is None or replan:
-        return asked, stored is not None
-    return reconcile_study(stored, asked), False
+        return requested, stored is not None
+    return reconcile_study(stored, requested), False
 
 
 def in_training(paths: StudyPaths, watch: Watch) -> tuple[str, Seen] | None:
-    """A trial, by its number, that somebody trains, and who that is; None where nobody trains any."""
+    """The number of a trial in training, and its lease; None: no trial is in training."""
     for folder in sorted(paths.trials.glob("*")):
         seen = leases.newest(folder)
-        if seen is not None and not watch.seems_gone(seen):  # who wakes up later finds another search there
+        if seen is not None and not watch.seems_gone(seen):  # one that wakes up later notices the new search
             return folder.name, seen
     return None
 
@@ -66,5 +66,5 @@ def _refuse_in_training(store: Store, name: str, watch: Watch) -> None:
         holder = f" on {seen.claim.holder.host} (process {seen.claim.holder.pid})" if seen.claim else ""
         raise StoreError(
             f"{name}: trial {trial} is being trained{holder}; stop the search's workers before --replan "
-            f"(one whose machine is gone counts as gone {watch.timing.stale_s:.0f} seconds after its last sign of life)"
+            f"(a worker on a lost machine counts as stopped {watch.timing.stale_s:.0f} seconds after its last heartbeat)"
         )

@@ -1,4 +1,4 @@
-"""A study -> Optuna's sampler and pruner for it, and the values that they propose for a trial."""
+"""Study -> Optuna sampler, pruner and the suggested values of a trial."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import optuna
 
 
-def suggested(study: Study, trial: optuna.Trial) -> Values:
-    """The values of the parameters that are there in a trial that was just asked for."""
+def suggest(study: Study, trial: optuna.Trial) -> Values:
+    """Suggest a value for every active parameter of a new trial."""
     values: dict[str, int | float | str] = {}
     for parameter in study.space:
         if not parameter.is_active(values):
@@ -32,9 +32,9 @@ def suggested(study: Study, trial: optuna.Trial) -> Values:
 
 
 def sampler(study: Study, trials: Sequence[Trial]) -> optuna.samplers.BaseSampler:
-    """What proposes the next trial after `trials`.
+    """The sampler of the next trial after `trials`.
 
-    Seeded by how many settings there are, which never falls: a worker alone proposes the same however often it is stopped.
+    Seeded with the number of settings, which never falls: a single worker proposes the same however often it is stopped.
     """
     import optuna
 
@@ -49,7 +49,7 @@ def sampler(study: Study, trials: Sequence[Trial]) -> optuna.samplers.BaseSample
 
 
 def pruner(study: Study) -> optuna.pruners.BasePruner:
-    """What says after an epoch whether a trial is left there."""
+    """Decides after each epoch whether to stop a trial."""
     import optuna
 
     pruners: Mapping[str, Any] = {
@@ -57,10 +57,10 @@ def pruner(study: Study) -> optuna.pruners.BasePruner:
         "median": lambda: optuna.pruners.MedianPruner(n_warmup_steps=study.prune_after),
         "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=study.prune_after),
     }
-    made: optuna.pruners.BasePruner = pruners[study.pruner]()
-    return made
+    created: optuna.pruners.BasePruner = pruners[study.pruner]()
+    return created
 
 
 def _proposed(trials: Sequence[Trial]) -> int:
-    """How many settings there are; a trial that goes on with another's values, or was cut short before its own, brings none."""
+    """Number of settings proposed; a trial that continues another one, or was killed before it got values, adds none."""
     return sum(trial.follows is None and bool(trial.values) for trial in trials)

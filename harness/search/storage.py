@@ -1,4 +1,4 @@
-"""A place for trials -> Optuna's storage: a journal file in the results folder, or a database."""
+"""Optuna's storage: a journal file in the results folder, or a database."""
 
 from __future__ import annotations
 
@@ -18,46 +18,45 @@ if TYPE_CHECKING:
 
 VARIABLE = "HARNESS_STORAGE"
 DATABASES = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "sqlite": "sqlite"}
-SQLITE_WAIT_S = 60.0  # while other workers write; its own 5 seconds are short on a slow disk
+SQLITE_WAIT_S = 60.0  # while other workers write; the default of 5 s is too short for a slow disk
 UNREADABLE = (
-    "--storage: the address cannot be read; allowed: postgresql://user:password@host:port/database, "
+    "--storage: invalid URL; allowed: postgresql://user:password@host:port/database, "
     "with @ in a user or a password written as %40, / as %2F, : as %3A and ? as %3F"
 )
 
 
-def address(option: str | None) -> str | None:
-    """Where the trials are kept: `--storage`, else $HARNESS_STORAGE; None: the journal. Raises InputError for other databases.
+def storage_url(option: str | None) -> str | None:
+    """`--storage`, else $HARNESS_STORAGE; None: the journal. Raises InputError for other databases.
 
-    An address may hold a password, so it is never written down: workers get it by the variable.
+    A URL may contain a password, so it is never saved: workers get it in the environment variable.
     """
     url = option or os.environ.get(VARIABLE) or None
     if url is None or url == "journal":
         return None
     scheme = url.partition(":")[0]
     if scheme not in DATABASES:
-        allowed = "journal, postgresql://user:password@host/database or sqlite:///file (for workers on one machine)"
-        raise InputError(f"--storage: {scheme!r} is no storage for trials; allowed: {allowed}")
+        choices = "journal, postgresql://user:password@host/database, sqlite:///file (for workers on one machine)"
+        raise InputError(f"--storage: unsupported storage {scheme!r}; choose from: {choices}")
     _check(url)
     return url
 
 
-def elsewhere(paths: StudyPaths) -> bool:
-    """Whether a search that has begun keeps its trials in a database."""
+def uses_database(paths: StudyPaths) -> bool:
+    """Whether a search that has started keeps its trials in a database."""
     return not paths.journal.exists() and paths.trials.is_dir()
 
 
 def refuse_other_storage(paths: StudyPaths, url: str | None) -> None:
-    """Raises InputError where a search that has begun keeps its trials elsewhere than at `url` (None: the journal)."""
+    """Raises InputError if a search that has started keeps its trials elsewhere than at `url` (None: the journal)."""
     name = paths.folder.name
-    if url is None and elsewhere(paths):
-        raise InputError(f"{name}: its trials are in a database; name it with --storage or ${VARIABLE}")
+    if url is None and uses_database(paths):
+        raise InputError(f"{name}: its trials are in a database; set its URL with --storage or ${VARIABLE}")
     if url is not None and paths.journal.exists():
-        allowed = f"allowed: --storage journal (or no --storage, and ${VARIABLE} unset)"
-        raise InputError(f"{name}: its trials are in {paths.journal}; {allowed}")
+        raise InputError(f"{name}: its trials are in {paths.journal}; use --storage journal, or unset ${VARIABLE}")
 
 
-def shown(url: str) -> str:
-    """The address as people may see it: without user, password and options."""
+def without_credentials(url: str) -> str:
+    """The URL without user, password and options, for messages."""
     from sqlalchemy import make_url
 
     parsed = make_url(url)
@@ -66,24 +65,24 @@ def shown(url: str) -> str:
 
 
 def open_storage(paths: StudyPaths, url: str | None) -> optuna.storages.BaseStorage:
-    """The journal of the study, or the database at `url`. Raises StoreError where it cannot be opened."""
+    """The journal of the study, or the database at `url`. Raises StoreError if it cannot be opened."""
     import optuna
 
     if url is None:
         atomic.make_folder(paths.folder)
         from harness.search.journal import Journal
 
-        with talking(None):
+        with using_storage(None):
             return optuna.storages.JournalStorage(Journal(paths.journal))  # type: ignore[arg-type]  # its base class is not public
     settings: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 1}
     if url.startswith("sqlite"):
         settings["connect_args"] = {"timeout": SQLITE_WAIT_S}
-    with talking(url):
+    with using_storage(url):
         return optuna.storages.RDBStorage(_with_driver(url), engine_kwargs=settings)
 
 
 def close_storage(storage: optuna.storages.BaseStorage) -> None:
-    """Let go of the connections to a database; the journal holds none."""
+    """Close the connections to a database; a journal has none."""
     import optuna
 
     if isinstance(storage, optuna.storages.RDBStorage):
@@ -92,11 +91,11 @@ def close_storage(storage: optuna.storages.BaseStorage) -> None:
 
 
 @contextmanager
-def talking(url: str | None) -> Iterator[None]:
-    """While the storage at `url` is read or written: quiet, and what goes wrong is told in the harness's errors.
+def using_storage(url: str | None) -> Iterator[None]:
+    """Access to the storage at `url`: silences Optuna and translates errors.
 
-    Raises SupersededError where a trial is over that was to be written to, StoreError where the storage cannot be used,
-    InputError without the database's driver.
+    Raises SupersededError if a trial to be written has finished already, StoreError if the storage cannot be used, InputError if
+    the database's driver is missing.
     """
     import optuna
 
@@ -105,7 +104,7 @@ def talking(url: str | None) -> Iterator[None]:
             if url is None:
                 yield
             else:
-                with _told(url):
+                with _translated_errors(url):
                     yield
     except optuna.exceptions.UpdateFinishedTrialError as error:
         raise SupersededError("the trial was given back meanwhile") from error
@@ -115,7 +114,7 @@ def talking(url: str | None) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Optuna without its own lines and its notes on what is experimental: what it does is told by the harness."""
+    """Silence Optuna's log and its warnings about experimental features."""
     import optuna
 
     level = optuna.logging.get_verbosity()
@@ -129,7 +128,7 @@ def quiet() -> Iterator[None]:
 
 
 def _check(url: str) -> None:
-    """Raises InputError for an address of which another part would be taken for the host, or that workers cannot share."""
+    """Raises InputError for a URL whose password would be parsed as part of the host, or that workers cannot share."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -137,11 +136,11 @@ def _check(url: str) -> None:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise InputError(UNREADABLE) from error
-    if any(mark in (parsed.host or "") for mark in "@&="):  # the rest of a password, which errors would show
+    if any(mark in (parsed.host or "") for mark in "@&="):  # part of a password, which errors would show
         raise InputError(UNREADABLE)
     in_memory = not parsed.database or ":memory:" in url or "mode=memory" in url
     if parsed.drivername == "sqlite" and in_memory:
-        raise InputError("--storage: a database in memory is each worker's own; allowed: sqlite:///file")
+        raise InputError("--storage: workers cannot share a database in memory; use sqlite:///file")
 
 
 def _with_driver(url: str) -> str:
@@ -150,16 +149,18 @@ def _with_driver(url: str) -> str:
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
+def _translated_errors(url: str) -> Iterator[None]:
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
     except ImportError as error:
-        raise InputError(f"--storage: {shown(url)} needs a driver: pip install 'psycopg[binary]' ({error})") from error
+        raise InputError(
+            f"--storage: {without_credentials(url)} needs a driver: pip install 'psycopg[binary]' ({error})"
+        ) from error
     except (SQLAlchemyError, StorageInternalError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         for secret in (_with_driver(url), url):
-            reason = reason.replace(secret, shown(url))
-        raise StoreError(f"--storage: {shown(url)} cannot be used: {reason}") from error
+            reason = reason.replace(secret, without_credentials(url))
+        raise StoreError(f"--storage: {without_credentials(url)} cannot be used: {reason}") from error

@@ -1,4 +1,4 @@
-"""What Optuna keeps of a trial -> a trial as the harness sees it. Pure."""
+"""Optuna's FrozenTrial -> Trial. Pure."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 State = Literal["completed", "pruned", "diverged", "infeasible", "failed", "running", "interrupted", "waiting"]
 
-# What a trial's user attributes are called in the study's storage.
+# Names of user attributes in the storage.
 RUNS, ENDED, REASON, DIGEST, SECONDS, EPOCHS, FOLLOWS = "runs", "ended", "reason", "digest", "seconds", "epochs", "follows"
 
-UNMEASURED = "unmeasured"  # how the digest begins where every run went well and none measured an objective
-NEVER_MEASURED = "a retry would not measure it either; aim at another metric, or have the task measure it, and --replan"
+UNMEASURED = "unmeasured"  # prefix of the digest if the runs completed without measuring an objective
+NEVER_MEASURED = "a retry would not measure it either; choose another metric, or let the task measure it, and use --replan"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting that was tried. `state` says which fields mean something.
+    """One setting. `state` says which fields are set.
 
-    completed: its runs trained to the end; pruned: left early as others were better by then; diverged: a metric was not finite;
-    infeasible: over a bound, or refused by the task, and never trained; failed: a run failed; interrupted: whoever trained it is
-    gone, and another trial goes on with its values; waiting: its values are to be tried next.
+    completed: all runs completed; pruned: stopped early by the pruner; diverged: a metric was not finite; infeasible: violates a
+    bound or the task's validation, never trained; failed: a run failed; interrupted: its worker died, another trial continues
+    with its values; waiting: its values are queued.
     """
 
     number: int
@@ -36,8 +36,8 @@ class Trial:
     objectives: Mapping[str, float]  # completed: by metric, means over the seeds
     runs: tuple[str, ...] = ()  # their ids, seed by seed
     reason: str | None = None  # pruned, diverged, infeasible, failed
-    digest: str | None = None  # failed: equal for failures at the same place of the code
-    follows: int | None = None  # the trial whose values it goes on with
+    digest: str | None = None  # failed: equal for failures at the same place in the code
+    follows: int | None = None  # the trial whose values it continues with
     curve: Mapping[int, float] | None = None  # epoch -> the first objective, of the first seed; None: not reported
     seconds: float = 0.0  # spent training
     epochs: int = 0  # trained
@@ -45,18 +45,18 @@ class Trial:
     ended: str | None = None
 
     @property
-    def over(self) -> bool:
-        """Whether nothing more will come of it."""
+    def finished(self) -> bool:
+        """Whether its outcome is final."""
         return self.state not in ("running", "waiting")
 
     @property
     def retriable(self) -> bool:
-        """Whether it failed as a run of it did, so that `--retry failed` may help."""
+        """Whether it failed because a run failed, so that `--retry failed` may help."""
         return self.state == "failed" and not (self.digest or "").startswith(UNMEASURED)
 
 
 def trial_of(study: Study, frozen: optuna.trial.FrozenTrial) -> Trial:
-    """A trial as the storage has it."""
+    """Read a trial from the storage."""
     attributes: Mapping[str, Any] = frozen.user_attrs
     values = frozen.values if frozen.state.name == "COMPLETE" else None
     return Trial(
@@ -88,14 +88,14 @@ def _state(state: str, attributes: Mapping[str, Any]) -> State:
 
 
 def counted(trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that count towards the target: begun, and gone on with by no other trial."""
+    """The trials that count towards the target: started, and not continued by another trial."""
     every = list(trials)
     followed = {trial.follows for trial in every}
     return [trial for trial in every if trial.state not in ("interrupted", "waiting") and trial.number not in followed]
 
 
 def trained_s(trials: Iterable[Trial]) -> float:
-    """Seconds of training behind trials, summed over devices; runs that several trials are made of were trained once."""
+    """Seconds of training, summed over devices; runs shared by several trials count once."""
     seconds: dict[object, float] = {}
     for trial in trials:
         key = trial.runs or trial.number
@@ -104,7 +104,7 @@ def trained_s(trials: Iterable[Trial]) -> float:
 
 
 def ranked(study: Study, trials: Iterable[Trial]) -> list[Trial]:
-    """The completed trials, best first by the first objective, equal runs once; of several objectives the Pareto front only."""
+    """Completed trials, best first by the first objective, equal runs once; with several objectives only the Pareto front."""
     done = [trial for trial in trials if trial.state == "completed"]
     if len(study.objectives) > 1:
         done = front(study, done)
@@ -114,21 +114,21 @@ def ranked(study: Study, trials: Iterable[Trial]) -> list[Trial]:
 
 
 def front(study: Study, trials: Sequence[Trial]) -> list[Trial]:
-    """The completed trials that no other beats in every objective."""
+    """The Pareto front: completed trials that no other trial dominates."""
     done = [trial for trial in trials if trial.state == "completed"]
     signs = {name: -1.0 if goal == "maximize" else 1.0 for name, goal in study.objectives.items()}
     costs = {trial.number: [sign * trial.objectives[name] for name, sign in signs.items()] for trial in done}
 
-    def beaten(number: int) -> bool:
+    def dominated(number: int) -> bool:
         own = costs[number]
         return any(all(a <= b for a, b in zip(other, own, strict=True)) and other != own for other in costs.values())
 
-    return [trial for trial in done if not beaten(trial.number)]
+    return [trial for trial in done if not dominated(trial.number)]
 
 
-def stuck(trials: Iterable[Trial]) -> Trial | None:
-    """A failure that stands for all: every trial that is over, three or more, failed at the same place. None otherwise."""
-    over = [trial for trial in counted(trials) if trial.over]
-    if len(over) < 3 or len({trial.digest for trial in over}) != 1 or over[0].digest is None:
+def common_failure(trials: Iterable[Trial]) -> Trial | None:
+    """An example if three or more trials have finished and all failed at the same place, else None."""
+    done = [trial for trial in counted(trials) if trial.finished]
+    if len(done) < 3 or len({trial.digest for trial in done}) != 1 or done[0].digest is None:
         return None
-    return over[0]
+    return done[0]

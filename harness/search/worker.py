@@ -1,7 +1,7 @@
-"""A study -> trials trained, one after the other, until its target. Any number of workers may share a study.
+"""The worker of a search: trains trials until the target is met.
 
-A trial's runs are runs like any others: found by their id, trained under their own leases, resumed from their checkpoints. A
-pruned one is left with its checkpoint and without a result, and goes on when a plan asks for it.
+A trial's runs are ordinary runs: found by their id, trained under their own leases, resumed from their checkpoints. A pruned run
+keeps its checkpoint and has no result; a plan that contains it resumes it.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from harness.common.stopping import Stop
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
 from harness.execution.attempt import Job
 from harness.execution.options import WorkerOptions
-from harness.execution.retry import renew_run
+from harness.execution.retry import reset_run
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.experiment.study import Study, config_of, spec_of, task_of
-from harness.search.broker import Ending, TrialBroker, TrialLease
+from harness.search.broker import TrialBroker, TrialLease, TrialOutcome
 from harness.search.confirmation_plans import begin_confirmation
-from harness.search.trials import NEVER_MEASURED, UNMEASURED, counted, stuck
+from harness.search.trials import NEVER_MEASURED, UNMEASURED, common_failure, counted
 from harness.store.lease import Holder, Liveness, SupersededError
 from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trialruns import write_trial_runs
 
-Specs = Sequence[tuple[str, Spec]]  # run ids with what made them
+Specs = Sequence[tuple[str, Spec]]  # (run id, spec)
 
 
 class SearchWorker(Worker):
-    """Trains the trials of one study until its target is reached. `url`: see `harness.search.storage.address`."""
+    """Trains the trials of one study. `url`: see `harness.search.storage.storage_url`."""
 
     def __init__(
         self,
@@ -46,51 +46,50 @@ class SearchWorker(Worker):
     ) -> None:
         self.task = task_of(study)
         if self.task.version != study.task_version:
-            versions = f"searched with version {study.task_version} of {study.task}, this is version {self.task.version}"
-            raise InputError(f"{study.name}: {versions}; search anew with --replan")
+            versions = f"searched with version {study.task_version} of {study.task}, but this is version {self.task.version}"
+            raise InputError(f"{study.name}: {versions}; start a new search with --replan")
         super().__init__(store, store.paths.study(study.name).spec, study.accelerator, options, stop, here=here)
         self.broker = TrialBroker(store.paths.study(study.name), study, url, self.watch)
 
     def prepare(self) -> None:
-        """See `Worker`."""
+        """See `Worker.prepare`."""
         self.broker.prepare(self.watch)
         self._retry()
 
     def take(self) -> Callable[[], object] | None:
-        """The next trial: one that the sampler proposes, or one that was given back."""
+        """The next trial: proposed by the sampler, or given back."""
         taken = self.broker.ask(self.watch)
         return None if taken is None else partial(self._train_trial, taken)
 
-    def left(self) -> Sequence[bool]:
-        """The trials of others."""
-        return [other is Liveness.ALIVE for other in self.broker.others(self.watch)]
+    def others(self) -> Sequence[bool]:
+        """Trials that other workers train."""
+        return [liveness is Liveness.ALIVE for liveness in self.broker.liveness_of_running(self.watch)]
 
     def expects_more(self) -> bool:
-        """The runs that confirm the best trials, once those of others have ended."""
+        """The confirmation, once the trials of other workers have finished."""
         return self.broker.study.confirm is not None and not self.options.one_stage
 
     def exit_code(self) -> int:
-        """Of where the trials stand; says why no further one is begun."""
+        """The exit code for the trials' states; prints why no further trial starts."""
         trials = self.broker.trials()
         own = counted(trials)
-        if self.stop() and (not self.broker.is_over(trials) or not all(trial.over for trial in own)):
+        if self.stop() and (not self.broker.is_over(trials) or not all(trial.finished for trial in own)):
             return EXIT_INTERRUPTED
-        if example := stuck(own):
-            say(
-                f"{self.broker.study.name}: every trial so far failed in the same way ({example.reason}); no further one is begun"
-            )
+        if example := common_failure(own):
+            name = self.broker.study.name
+            say(f"{name}: all trials so far failed with the same error ({example.reason}); no further trials are started")
             say("after fixing the cause: --retry failed" if example.retriable else NEVER_MEASURED)
         return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in own) else EXIT_OK
 
-    def following(self) -> Plan | None:
-        """The plan that confirms the best trials, written down; None without a confirmation, and before the target is reached."""
+    def next_plan(self) -> Plan | None:
+        """The plan that confirms the best trials, saved; None: no confirmation, or the target is not met."""
         trials = self.broker.trials()
-        if not self.broker.is_over(trials) or not all(trial.over for trial in counted(trials)):
+        if not self.broker.is_over(trials) or not all(trial.finished for trial in counted(trials)):
             return None
         return begin_confirmation(self.store, self.broker.study, trials)
 
     def close(self) -> None:
-        """Let go of the trials' storage too."""
+        """Close the storage too."""
         self.broker.close()
         super().close()
 
@@ -98,24 +97,24 @@ class SearchWorker(Worker):
         for trial in self.broker.trials() if "failed" in self.options.retry else ():
             if trial.state == "failed":
                 renewed = [
-                    renew_run(self.store, run, self.watch, self.options.retry, self.options.retry_before) for run in trial.runs
+                    reset_run(self.store, run, self.watch, self.options.retry, self.options.retry_before) for run in trial.runs
                 ]
-                # A run without a result: who renewed it was killed before the trial was asked for again.
+                # No result: a process reset the run and was killed before it queued the trial again.
                 if any(renewed) or any(self.store.result(run) is None for run in trial.runs):
                     self.broker.retry(self.watch, trial)
 
     def _train_trial(self, taken: TrialLease) -> None:
         with taken.lease:
             try:
-                ending = _Attempt(self, taken).ending()
-                if ending is not None:
-                    self.broker.tell(taken, ending)
+                outcome = _Attempt(self, taken).outcome()
+                if outcome is not None:
+                    self.broker.tell(taken, outcome)
             except SupersededError as superseded:
-                say(f"trial {taken.number}: {superseded}; leaving it")
+                say(f"trial {taken.number}: {superseded}; skipped")
                 return
-        if ending is not None:
-            value = f" {ending.objectives[0]:.6g}" if ending.objectives else f": {ending.reason}" if ending.reason else ""
-            say(f"trial {taken.number}: {ending.state}{value}")
+        if outcome is not None:
+            value = f" {outcome.objectives[0]:.6g}" if outcome.objectives else f": {outcome.reason}" if outcome.reason else ""
+            say(f"trial {taken.number}: {outcome.state}{value}")
 
 
 class _Attempt:
@@ -124,22 +123,22 @@ class _Attempt:
     def __init__(self, worker: SearchWorker, taken: TrialLease) -> None:
         self.worker, self.taken = worker, taken
         self.study, self.store, self.broker = worker.broker.study, worker.store, worker.broker
-        self.reported = 0  # rows of the first seed's run that the pruner knows
+        self.reported = 0  # epochs of the first seed's run reported to the pruner
         self.pruned = False
 
-    def ending(self) -> Ending | None:
-        """How the trial ended; None where it was left: it will be gone on with."""
+    def outcome(self) -> TrialOutcome | None:
+        """Train the trial; None: stopped, to be resumed."""
         try:
             config = config_of(self.study, self.worker.task, self.taken.values)
         except InputError as error:
-            self.broker.note_bound(self.taken, "valid", 1.0)
-            return Ending("infeasible", reason=str(error))
+            self.broker.record_bound(self.taken, "valid", 1.0)
+            return TrialOutcome("infeasible", reason=str(error))
         facts = dict(self.worker.task.describe(config)) if self.study.constraints else {}
-        over = self._bounds(facts)
-        if over is not None:
-            return Ending("infeasible", reason=over)
+        violation = self._check_bounds(facts)
+        if violation is not None:
+            return TrialOutcome("infeasible", reason=violation)
         specs = [spec_of(self.study, self.worker.task, config, seed) for seed in self.study.trial_seeds]
-        self.broker.note_runs(self.taken, [run_id for run_id, _ in specs])
+        self.broker.record_runs(self.taken, [run_id for run_id, _ in specs])
         write_trial_runs(self.broker.paths, self.taken.number, [run_id for run_id, _ in specs])
         results: list[Result] = []
         for run_id, spec in specs:
@@ -147,73 +146,75 @@ class _Attempt:
             if result is None and not self.pruned:
                 return None
             if result is None or result.state != "completed":
-                return self._short(result, specs)
+                return self._incomplete(result, specs)
             results.append(result)
         return self._completed(results, self._spent(specs))
 
-    def _short(self, result: Result | None, specs: Specs) -> Ending:
-        """The ending of a trial of which a run was pruned, which has no result, or diverged or failed."""
+    def _incomplete(self, result: Result | None, specs: Specs) -> TrialOutcome:
+        """The outcome if a run was pruned (`result` None), diverged or failed."""
         spent = self._spent(specs)
         if result is None:
-            return Ending("pruned", reason=f"after epoch {self.reported}", **spent)
+            return TrialOutcome("pruned", reason=f"after epoch {self.reported}", **spent)
         reason = f"{result.reason}: {result.error}" if result.reason else result.error
-        return Ending(result.state, reason=reason, digest=result.traceback_digest, **spent)
+        return TrialOutcome(result.state, reason=reason, digest=result.traceback_digest, **spent)
 
-    def _bounds(self, facts: Mapping[str, int | float]) -> str | None:
-        """Tell Optuna how far the bounds are; says which is broken."""
-        broken = None
+    def _check_bounds(self, facts: Mapping[str, int | float]) -> str | None:
+        """Record the distance to each bound; returns the first violation in words."""
+        violation = None
         for name, limit in self.study.constraints.items():
             value = float(facts[name])
             bound, sign = (limit.at_most, 1.0) if limit.at_most is not None else (limit.at_least, -1.0)
             assert bound is not None
             excess = sign * (value / bound - 1.0)
-            self.broker.note_bound(self.taken, name, excess)
-            if excess > 0 and broken is None:
-                broken = f"{value:,.0f} {name}, {'over' if sign > 0 else 'under'} the bound of {bound:,.0f}"
-        return broken
+            self.broker.record_bound(self.taken, name, excess)
+            if excess > 0 and violation is None:
+                violation = f"{value:,.0f} {name}, {'over' if sign > 0 else 'under'} the bound of {bound:,.0f}"
+        return violation
 
-    def _result(self, job: Job, enough: Callable[[Sequence[Mapping[str, Any]]], bool]) -> Result | None:
-        """How the run ended, whoever trained it; None where it was left."""
+    def _result(self, job: Job, should_prune: Callable[[Sequence[Mapping[str, Any]]], bool]) -> Result | None:
+        """The run's result, trained by any worker; None: stopped or pruned."""
         while not self.worker.stop():
             result = self.store.result(job.run_id)
             if result is not None:
                 return result
             self.taken.lease.check()
             lease = self.store.take(job.run_id, self.worker.watch)
-            if lease is None:  # a plan asks for the same run
+            if lease is None:  # a plan's worker trains the same run
                 self.worker.stop.wait(self.worker.options.poll_s)
                 continue
-            self.worker.train(job, f"trial {self.taken.number}  seed {job.spec.seed}", lease, enough)
+            self.worker.train(job, f"trial {self.taken.number}  seed {job.spec.seed}", lease, should_prune)
             if self.pruned:
                 return None
         return self.store.result(job.run_id)
 
     def _prunes(self, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """Tell the pruner of the epochs it does not know yet, and ask it."""
+        """Report new epochs to the pruner and ask it."""
         if len(self.study.objectives) > 1 or self.study.pruner == "none":
             return False
         self._report(rows)
-        self.pruned = self.broker.prunes(self.taken)
+        self.pruned = self.broker.should_prune(self.taken)
         return self.pruned
 
     def _report(self, rows: Sequence[Mapping[str, Any]]) -> None:
         values = {epoch: decode(row.get(self.study.metric)) for epoch, row in enumerate(rows, start=1) if epoch > self.reported}
         finite = {epoch: value for epoch, value in values.items() if isinstance(value, int | float) and math.isfinite(value)}
-        self.broker.note_epochs(self.taken, {epoch: float(value) for epoch, value in finite.items()})
+        self.broker.record_epochs(self.taken, {epoch: float(value) for epoch, value in finite.items()})
         self.reported = len(rows)
 
-    def _completed(self, results: Sequence[Result], spent: Mapping[str, Any]) -> Ending:
+    def _completed(self, results: Sequence[Result], spent: Mapping[str, Any]) -> TrialOutcome:
         objectives = []
         for name in self.study.objectives:
             values = [result.metrics.get(name) for result in results]
             known = [value for value in values if value is not None and math.isfinite(value)]
             if len(known) < len(values):
-                return Ending("failed", reason=f"output: the runs measured no {name}", digest=f"{UNMEASURED} {name}", **spent)
+                return TrialOutcome(
+                    "failed", reason=f"output: the runs measured no {name}", digest=f"{UNMEASURED} {name}", **spent
+                )
             objectives.append(fmean(known))
-        return Ending("completed", tuple(objectives), **spent)
+        return TrialOutcome("completed", tuple(objectives), **spent)
 
     def _spent(self, specs: Specs) -> dict[str, Any]:
-        """Training of the runs so far: seconds and epochs."""
+        """Seconds and epochs of training so far."""
         rows = [row for run_id, _ in specs for row in read_rows(self.store.paths.run(run_id).metrics)]
         return {"seconds": float(sum(row.get("seconds") or 0.0 for row in rows)), "epochs": len(rows)}
 

@@ -1,1 +1,1 @@
-"""A plan and a site -> jobs of a SLURM cluster, and what its queue says of them. SLURM is the engine: nothing here schedules."""
+"""Submit workers to a SLURM cluster and read its queue. SLURM does the scheduling."""

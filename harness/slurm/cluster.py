@@ -1,4 +1,4 @@
-"""sbatch, scontrol and scancel -> their answers; what they refuse comes with their own words and what to do about it."""
+"""Run sbatch, scontrol and scancel; an error contains their message and what to do."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from pathlib import Path
 
 from harness.errors import EXIT_BAD_INPUT, HarnessError
 
-PATIENCE_S = 120.0  # a busy controller answers late
-USUAL_ARRAY_SIZE = 1001  # SLURM's own default
-KEPT = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_CONF_SERVER")
+TIMEOUT_S = 120.0  # a busy controller responds slowly
+DEFAULT_ARRAY_SIZE = 1001  # SLURM's default
+KEPT_VARIABLES = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_CONF_SERVER")
 
 YOURS = "`sacctmgr show associations user=$USER format=account,partition,qos` lists yours"
-# What a refusal holds -> what to do about it.
+# Regular expression for an error message -> what to do.
 ADVICE: Mapping[str, str] = {
-    r"MaxSubmit|submit limit|job limit|JobLimit": "use fewer --workers, or wait until earlier jobs have ended (`squeue --me`)",
+    r"MaxSubmit|submit limit|job limit|JobLimit": "use fewer --workers, or wait until earlier jobs have finished (`squeue --me`)",
     r"[Ii]nvalid account": f"set `account` in the site's file; {YOURS}",
-    r"partition": "set `partition` in the site's file; `sinfo -s` lists those there are",
+    r"partition": "set `partition` in the site's file; `sinfo -s` lists partitions",
     r"(?i)\bqos\b": f"set `qos` in the site's file; {YOURS}",
-    r"array specification": "arrays are smaller than `scontrol show config` says (MaxArraySize); use fewer --workers",
+    r"array specification": "the array exceeds MaxArraySize (`scontrol show config`); use fewer --workers",
     r"node configuration|gres|generic resource|Memory spec|feature": (
-        "no node of the partition has that much: see `gres`, `cpus`, `memory` and `constraint` in the site's file; "
+        "no node of the partition has these resources: see `gres`, `cpus`, `memory` and `constraint` in the site's file; "
         "`sinfo -o '%P %c %m %G %f'` shows what nodes have"
     ),
     r"time|Time": "set `time` in the site's file to what the partition allows; `sinfo -o '%P %l'` shows it",
-    r"(?i)contact|connect|configuration": "the cluster does not answer from here: `scontrol ping` tells whether it is up",
-    r"(?i)option": "see the options behind -- and those under `sbatch` in the site's file",
+    r"(?i)contact|connect|configuration": "the cluster does not respond; check it with `scontrol ping`",
+    r"(?i)option": "check the options after -- and those under `sbatch` in the site's file",
 }
 
 
 class ClusterError(HarnessError):
-    """The cluster refused, or is not there; its own words, and what to do."""
+    """The cluster rejected a request or is unavailable."""
 
     exit_code = EXIT_BAD_INPUT
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command of SLURM printed."""
+    """Exit code and output of a SLURM command."""
 
     code: int
     out: str
@@ -50,73 +50,75 @@ class Answer:
 
 
 def available(program: str = "sbatch") -> bool:
-    """Whether this machine can talk to a cluster."""
+    """Whether this machine has SLURM's commands."""
     return shutil.which(program) is not None
 
 
-def ask(*words: str, patience_s: float = PATIENCE_S) -> Answer:
-    """Run a command of SLURM. Raises ClusterError when there is none of its name, or no answer."""
+def ask(*arguments: str, timeout_s: float = TIMEOUT_S) -> Answer:
+    """Run a SLURM command. Raises ClusterError if it is not installed or does not respond."""
     try:
         done = subprocess.run(
-            words,
+            arguments,
             capture_output=True,
             text=True,
             errors="replace",
             check=False,
-            timeout=patience_s,
+            timeout=timeout_s,
             stdin=subprocess.DEVNULL,
-            env=surroundings(os.environ),
+            env=environment_outside_job(os.environ),
         )
     except FileNotFoundError as error:
         raise ClusterError(
-            f"no {words[0]} on PATH: this machine cannot submit; allowed: on a login node of the cluster "
-            "(`module load slurm` at some sites), or --dry-run, which shows the scripts"
+            f"no {arguments[0]} on PATH: this machine cannot submit; run this on a login node of the cluster "
+            "(some sites need `module load slurm`), or use --dry-run to see the scripts"
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise ClusterError(f"{words[0]}: no answer in {patience_s:.0f} s; try again later (`scontrol ping` tells)") from error
+        raise ClusterError(
+            f"{arguments[0]}: no response within {timeout_s:.0f} s; try again later (check with `scontrol ping`)"
+        ) from error
     return Answer(done.returncode, done.stdout.strip(), done.stderr.strip())
 
 
-def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for SLURM's commands: inside a job, that job's own variables would contradict what is asked for."""
-    return {name: value for name, value in environment.items() if not name.startswith("SLURM_") or name in KEPT}
+def environment_outside_job(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for SLURM's commands: without the variables of a surrounding job, which would override the options."""
+    return {name: value for name, value in environment.items() if not name.startswith("SLURM_") or name in KEPT_VARIABLES}
 
 
-def submit(options: Sequence[str], script: Path, words: Sequence[str]) -> str:
-    """Give a script to sbatch; the job's id. Raises ClusterError with sbatch's own words."""
-    answer = ask(*command(options, script, words))
-    # With several clusters the id is followed by the cluster's name.
+def submit(options: Sequence[str], script: Path, arguments: Sequence[str]) -> str:
+    """Submit a script; returns the job id. Raises ClusterError with sbatch's message."""
+    answer = ask(*command(options, script, arguments))
+    # With several clusters: ID;CLUSTER.
     job = answer.out.splitlines()[-1].partition(";")[0] if answer.out else ""
     if answer.code != 0 or not job.isdigit():
-        raise ClusterError(refused(answer))
+        raise ClusterError(refusal(answer))
     return job
 
 
-def command(options: Sequence[str], script: Path, words: Sequence[str]) -> list[str]:
-    """The words of an sbatch."""
-    return ["sbatch", "--parsable", *options, str(script), *words]
+def command(options: Sequence[str], script: Path, arguments: Sequence[str]) -> list[str]:
+    """The sbatch command line."""
+    return ["sbatch", "--parsable", *options, str(script), *arguments]
 
 
-def refused(answer: Answer) -> str:
-    """sbatch's own words, then what to do."""
-    words = answer.err or answer.out or f"sbatch ended with code {answer.code} and said nothing"
-    advice = next((what for pattern, what in ADVICE.items() if re.search(pattern, words)), None)
-    return "\n".join([words, *([advice] if advice else [])])
+def refusal(answer: Answer) -> str:
+    """The error message, then what to do."""
+    text = answer.err or answer.out or f"sbatch failed with exit code {answer.code} without a message"
+    advice = next((hint for pattern, hint in ADVICE.items() if re.search(pattern, text)), None)
+    return "\n".join([text, *([advice] if advice else [])])
 
 
 def max_array_size() -> int:
-    """The site's MaxArraySize, above all indices of an array. Raises ClusterError."""
+    """The site's MaxArraySize: array indices must be below it. Raises ClusterError."""
     answer = ask("scontrol", "show", "config")
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", answer.out, re.MULTILINE)
     if answer.code != 0:
-        raise ClusterError(refused(answer))
-    return int(found[1]) if found else USUAL_ARRAY_SIZE
+        raise ClusterError(refusal(answer))
+    return int(found[1]) if found else DEFAULT_ARRAY_SIZE
 
 
 def cancel(jobs: Sequence[str]) -> str | None:
-    """Cancel these jobs; None, or scancel's own words where it could not."""
+    """Cancel these jobs; returns scancel's error message, or None."""
     try:
         answer = ask("scancel", *jobs)
-    except ClusterError as error:  # whoever is told needs the ids all the same
+    except ClusterError as error:  # the caller prints the ids in any case
         return str(error)
-    return None if answer.code == 0 else answer.err or f"scancel ended with code {answer.code}"
+    return None if answer.code == 0 else answer.err or f"scancel failed with exit code {answer.code}"

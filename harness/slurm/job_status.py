@@ -1,4 +1,4 @@
-"""What was submitted for a plan or a search -> what the cluster's queue says of it now."""
+"""The state in SLURM's queue of what was submitted for a plan or a search."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ from harness.store.paths import Paths
 
 
 def submitted(paths: Paths, name: str) -> tuple[Queue | None, list[HarnessError], str | None]:
-    """The tasks of what was submitted; what is wrong with files of it; and why the cluster does not tell, if it does not.
+    """The tasks of the submissions still in the queue, else of the last one; errors in their files; why the queue is unknown.
 
-    No tasks, None: nothing was submitted, or there is no cluster to ask. Of several submissions those that are still in the
-    queue are told of, else the last one.
+    None for the tasks: nothing was submitted, or there is no SLURM here.
     """
     submissions, damaged = submission.load_all(paths, name)
     errors: list[HarnessError] = [*damaged]
-    told = [one for one in submissions if not one.cancelled]
-    if not told or not cluster.available("squeue"):
+    chosen = [one for one in submissions if not one.cancelled]
+    if not chosen or not cluster.available("squeue"):
         return None, errors, None
     try:
-        tasks = queue.queued([job for one in told for job in one.all_jobs])
+        tasks = queue.queued([job for one in chosen for job in one.all_jobs])
         waiting = {task.job for task in tasks if not task.ended}
-        live = [one for one in told if waiting & set(one.all_jobs)]
-        told = live or told[-1:]
-        ours = {job for one in told for job in one.all_jobs}
+        live = [one for one in chosen if waiting & set(one.all_jobs)]
+        chosen = live or chosen[-1:]
+        ours = {job for one in chosen for job in one.all_jobs}
         tasks = [task for task in tasks if task.job in ours]
         if not live:
-            tasks = sorted([*tasks, *queue.forgotten(sorted(ours), tasks)], key=queue.order)
-    except cluster.ClusterError as error:  # where the runs stand is known without it
-        return None, errors, f"what the cluster's queue holds of it is not known: {error}"
-    reports = frozenset(one.report for one in told if one.report)
-    return Queue(tuple(tasks), reports, tuple(str(one.folder(paths)) for one in told)), errors, None
+            tasks = sorted([*tasks, *queue.from_accounting(sorted(ours), tasks)], key=queue.order)
+    except cluster.ClusterError as error:  # the runs' states are known without it
+        return None, errors, f"its jobs' state in the queue is unknown: {error}"
+    reports = frozenset(one.report for one in chosen if one.report)
+    return Queue(tuple(tasks), reports, tuple(str(one.folder(paths)) for one in chosen)), errors, None

@@ -1,4 +1,4 @@
-"""A site, and what its workers are given -> jobs in the queue: all of them, or none."""
+"""Submit workers and a report job to SLURM: all of them, or none."""
 
 from __future__ import annotations
 
@@ -21,50 +21,50 @@ from harness.store.provenance import now
 
 @dataclass(frozen=True)
 class Jobs:
-    """What sbatch is given: the texts of the two scripts, the folder they are to lie in, and the words behind them."""
+    """The two scripts, their folder, and the arguments of sbatch."""
 
     name: str  # of the report
     folder: Path
     worker: str
     report: str
     arrays: tuple[Array, ...]
-    options: tuple[str, ...]  # of sbatch, for the workers
-    worker_words: tuple[str, ...]  # what the workers are given, and their options
-    report_words: tuple[str, ...]
+    options: tuple[str, ...]  # sbatch options of the workers
+    worker_arguments: tuple[str, ...]  # the plan or search, and the workers' options
+    report_arguments: tuple[str, ...]
 
     @property
     def worker_path(self) -> Path:
-        """The workers' script."""
+        """Where the workers' script is written."""
         return self.folder / "worker.sbatch"
 
     @property
     def report_path(self) -> Path:
-        """The report's script."""
+        """Where the report's script is written."""
         return self.folder / "report.sbatch"
 
     @property
     def workers(self) -> int:
-        """How many there are in all."""
+        """Number of workers of all arrays."""
         return sum(array.workers for array in self.arrays)
 
     def options_of(self, array: Array) -> list[str]:
         """sbatch's options for an array."""
-        log = [f"--output={scripts.pattern(self.folder)}/%j.log"] if array.plain else []  # it has no task's number
+        log = [f"--output={scripts.pattern(self.folder)}/%j.log"] if array.plain else []  # without a task index
         return [*array.option, *log, *self.options]
 
     def lines(self, jobs: Sequence[str] = ()) -> list[str]:
-        """Every sbatch as a shell would take it; `jobs` are the ids of the arrays, which are not known before."""
-        known = list(jobs) or [f"JOB{place}" for place in range(1, len(self.arrays) + 1)]
-        sent = [cluster.command(self.options_of(array), self.worker_path, self.worker_words) for array in self.arrays]
-        return [*map(shlex.join, sent), shlex.join(cluster.command(after(known), self.report_path, self.report_words))]
+        """The sbatch commands for a shell; `jobs`: ids of the arrays, once known."""
+        job_ids = list(jobs) or [f"JOB{place}" for place in range(1, len(self.arrays) + 1)]
+        sent = [cluster.command(self.options_of(array), self.worker_path, self.worker_arguments) for array in self.arrays]
+        return [*map(shlex.join, sent), shlex.join(cluster.command(after(job_ids), self.report_path, self.report_arguments))]
 
 
 def after(jobs: Sequence[str]) -> list[str]:
-    """sbatch's options for what comes once all tasks of `jobs` have ended, whatever became of them."""
+    """sbatch options of a job that starts once all tasks of `jobs` have finished or failed."""
     return [f"--dependency=afterany:{':'.join(jobs)}"]
 
 
-def compose(  # noqa: PLR0917 - what jobs are made of, each of it named
+def compose(  # noqa: PLR0917 - the parts of the jobs, by name
     paths: Paths,
     name: str,
     target: Path,
@@ -75,9 +75,9 @@ def compose(  # noqa: PLR0917 - what jobs are made of, each of it named
     worker: WorkerOptions | None = None,
     folder: Path | None = None,
 ) -> Jobs:
-    """The jobs of the workers on `target` and of the report `name`. Writes nothing. `folder` None: one that is not there yet.
+    """The jobs of the workers on `target` and of the report `name`. Writes nothing. `folder` None: a placeholder.
 
-    Raises InputError when the site's settings make no shell script.
+    Raises InputError if the site's settings give an invalid shell script.
     """
     folder = (folder or paths.submissions(name) / "NUMBER").absolute()
     code = [path.absolute() for path in code]
@@ -88,22 +88,22 @@ def compose(  # noqa: PLR0917 - what jobs are made of, each of it named
         report=scripts.report_script(site, name, folder, code),
         arrays=tuple(arrays),
         options=tuple(options),
-        worker_words=(str(target.absolute()), *(worker.words() if worker else ())),
-        report_words=(name, str(paths.root.absolute())),
+        worker_arguments=(str(target.absolute()), *(worker.arguments() if worker else ())),
+        report_arguments=(name, str(paths.root.absolute())),
     )
     scripts.check(jobs.worker)
     return jobs
 
 
 def send(jobs: Jobs, site: Path, code: Path) -> Submission:
-    """Write the scripts and give them to sbatch. When one is refused, those already taken are cancelled.
+    """Write and submit the scripts. If one is rejected, those already submitted are cancelled.
 
-    Raises ClusterError with sbatch's words, StoreError.
+    Raises ClusterError with sbatch's message, StoreError.
     """
-    taken = Submission(
+    submitted = Submission(
         number=int(jobs.folder.name),
         name=jobs.name,
-        target=jobs.worker_words[0],
+        target=jobs.worker_arguments[0],
         site=str(site),
         workers=jobs.workers,
         code=code.name,
@@ -113,28 +113,28 @@ def send(jobs: Jobs, site: Path, code: Path) -> Submission:
         atomic.write_text(jobs.worker_path, jobs.worker)
         atomic.write_text(jobs.report_path, jobs.report)
         for array in jobs.arrays:
-            job = cluster.submit(jobs.options_of(array), jobs.worker_path, jobs.worker_words)
-            taken = submission.changed(taken, jobs={**taken.jobs, job: array.workers})
-            submission.save(jobs.folder, taken)  # at once: whatever happens next, the ids are how to cancel
-        report = cluster.submit(after(list(taken.jobs)), jobs.report_path, jobs.report_words)
-        taken = submission.changed(taken, report=report)
-        submission.save(jobs.folder, taken)
+            job = cluster.submit(jobs.options_of(array), jobs.worker_path, jobs.worker_arguments)
+            submitted = submission.changed(submitted, jobs={**submitted.jobs, job: array.workers})
+            submission.save(jobs.folder, submitted)  # immediately: cancelling needs the ids
+        report = cluster.submit(after(list(submitted.jobs)), jobs.report_path, jobs.report_arguments)
+        submitted = submission.changed(submitted, report=report)
+        submission.save(jobs.folder, submitted)
     except cluster.ClusterError as error:
-        raise cluster.ClusterError(f"{error}\n{_take_back(jobs, taken)}") from error
-    except BaseException:  # Ctrl-C, too, leaves nothing half-submitted
-        print(_take_back(jobs, taken), file=sys.stderr)
+        raise cluster.ClusterError(f"{error}\n{_cancel_submission(jobs, submitted)}") from error
+    except BaseException:  # also after Ctrl-C nothing is left half-submitted
+        print(_cancel_submission(jobs, submitted), file=sys.stderr)
         raise
-    return taken
+    return submitted
 
 
-def _take_back(jobs: Jobs, taken: Submission) -> str:
-    """Cancel what was taken of a submission; what came of that."""
-    ids = taken.all_jobs
+def _cancel_submission(jobs: Jobs, submitted: Submission) -> str:
+    """Cancel the jobs submitted so far; returns a message for the user."""
+    ids = submitted.all_jobs
     if not ids:
-        shutil.rmtree(jobs.folder, ignore_errors=True)  # two scripts that nobody runs
+        shutil.rmtree(jobs.folder, ignore_errors=True)  # only the unused scripts
         return "nothing was submitted"
     problem = cluster.cancel(ids)
     if problem is not None:
-        return f"submitted before that: {', '.join(ids)}, not cancelled ({problem}); do so with: scancel {' '.join(ids)}"
-    submission.save(jobs.folder, submission.changed(taken, cancelled=True))
-    return f"job {', '.join(ids)}, taken before that, is cancelled again; nothing is left of this submission"
+        return f"submitted before that and not cancelled ({problem}); cancel with: scancel {' '.join(ids)}"
+    submission.save(jobs.folder, submission.changed(submitted, cancelled=True))
+    return f"cancelled the jobs submitted before that: {', '.join(ids)}"

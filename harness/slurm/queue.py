@@ -1,4 +1,4 @@
-"""Job ids -> what the queue says of each of their tasks. squeue alone is asked; where accounting is kept, sacct knows more."""
+"""Job ids -> the state of each task, from squeue and, if accounting is enabled, sacct."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from harness.slurm.cluster import ClusterError, ask, available
 
-PATIENCE_S = 20.0  # for what is only to be shown
-# Name of a column of `squeue -O`, and its width: cut off beyond it, so wide enough.
+TIMEOUT_S = 20.0  # it is only displayed
+# Columns of `squeue -O` and their widths; squeue truncates longer values.
 COLUMNS: Mapping[str, int] = {
     "JobArrayID": 40,
     "State": 24,
@@ -20,32 +20,32 @@ COLUMNS: Mapping[str, int] = {
 }
 GONE = ("TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED", "REVOKED")
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", *GONE)
-NOT_THERE = "is the results folder there, at the same path?"
-MEND = "mend the site's file and submit again"
+CHECK_FOLDER = "check that it has the results folder at the same path"
+FIX_SITE = "correct the site's file and submit again"
 WHY: Mapping[str, str] = {
-    "BeginTime": "was requeued, and is held back for a moment",
-    "JobArrayTaskLimit": "the throttle allows no more at once",
-    "JobHeldUser": "held back by you; `scontrol release` lets it start",
-    "JobHeldAdmin": "held back by the cluster's administrators",
-    "Dependency": "waits for the workers to end",
+    "BeginTime": "was requeued, starts after a short delay",
+    "JobArrayTaskLimit": "waits because of the throttle",
+    "JobHeldUser": "held by you; start it with `scontrol release`",
+    "JobHeldAdmin": "held by the cluster's administrators",
+    "Dependency": "waits for the workers to finish",
     "DependencyNeverSatisfied": "will never start: cancel it",
-    "Resources": "next, once resources are free",
-    "Priority": "others are first",
-    "PartitionConfig": f"asks for more than the partition has; {MEND}",
-    "BadConstraints": f"asks for what no node has; {MEND}",
-    "JobLaunchFailure": f"could not start on the node; {NOT_THERE}",
-    "RaisedSignal:53(Real-time_signal_19)": f"its log could not be written on the node; {NOT_THERE}",
-    "launch_failed_requeued_held": f"could not start on the node; {NOT_THERE} `scontrol release` lets it try again",
+    "Resources": "starts as soon as resources are free",
+    "Priority": "waits for jobs with a higher priority",
+    "PartitionConfig": f"requests more than the partition has; {FIX_SITE}",
+    "BadConstraints": f"requests what no node has; {FIX_SITE}",
+    "JobLaunchFailure": f"could not start on the node; {CHECK_FOLDER}",
+    "RaisedSignal:53(Real-time_signal_19)": f"its log could not be written on the node; {CHECK_FOLDER}",
+    "launch_failed_requeued_held": f"could not start on the node; {CHECK_FOLDER}, then `scontrol release`",
 }
 
 
 @dataclass(frozen=True)
 class Task:
-    """A job, or a task of an array: its id as people write it (`4711_2`), and where it stands."""
+    """A job, or a task of an array, with an id such as `4711_2`."""
 
     id: str
-    state: str  # SLURM's word: PENDING, RUNNING, COMPLETED, FAILED …
-    reason: str | None = None  # pending, failed: SLURM's word
+    state: str  # as in SLURM: PENDING, RUNNING, COMPLETED, FAILED …
+    reason: str | None = None  # pending, failed: as in SLURM
     node: str | None = None
     requeued: int = 0
     exit_code: int = 0
@@ -63,7 +63,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Queue:
-    """The tasks of what was submitted, which of the jobs write reports, and the folders that have their logs."""
+    """The tasks of submissions, the ids of report jobs, and the folders of the logs."""
 
     tasks: tuple[Task, ...]
     reports: frozenset[str] = frozenset()
@@ -71,28 +71,28 @@ class Queue:
 
     @property
     def live(self) -> list[str]:
-        """The jobs that are still to be cancelled, the first one first."""
+        """Ids of the jobs that can still be cancelled, in order."""
         return list(dict.fromkeys(task.job for task in self.tasks if not task.ended))
 
 
 def queued(jobs: Sequence[str]) -> list[Task]:
-    """Every task of `jobs` that SLURM still knows of: in the queue, or not long ended. Raises ClusterError."""
+    """The tasks of `jobs` in squeue, which includes those that ended recently. Raises ClusterError."""
     if not jobs:
         return []
     columns = ",".join(f"{name}:{width}" for name, width in COLUMNS.items())
-    words = ("squeue", "-h", "-r", "-t", "all", "-O", columns, "-j")
-    answer = ask(*words, ",".join(jobs), patience_s=PATIENCE_S)
-    if "Invalid job id" in answer.err:  # said of a single one that was forgotten; of several, those known are listed
+    arguments = ("squeue", "-h", "-r", "-t", "all", "-O", columns, "-j")
+    answer = ask(*arguments, ",".join(jobs), timeout_s=TIMEOUT_S)
+    if "Invalid job id" in answer.err:  # for a single expired job; of several, squeue lists those it has
         return []
     if answer.code != 0:
         raise ClusterError(
-            f"{answer.err or f'squeue ended with code {answer.code}'}; `scontrol ping` tells whether the cluster is up"
+            f"{answer.err or f'squeue failed with exit code {answer.code}'}; check the cluster with `scontrol ping`"
         )
     return parse(answer.out)
 
 
 def parse(text: str) -> list[Task]:
-    """What squeue printed with COLUMNS, in the order of ids."""
+    """Output of squeue with COLUMNS -> tasks, sorted by id."""
     tasks = []
     for line in text.splitlines():
         cells, start = [], 0
@@ -101,27 +101,27 @@ def parse(text: str) -> list[Task]:
             start += width
         job, state, reason, node, restarts, code = cells
         if not re.fullmatch(r"\d+(_\d+)?", job):
-            continue  # a hint of squeue's, no job
+            continue  # a message of squeue
         word = None if reason in ("", "None", "(null)") else reason
-        # As wait(2) has it: the exit code in the upper byte, a signal in the lower one.
+        # As in wait(2): the exit code in the upper byte, a signal in the lower one.
         status = int(code) if code.isdigit() else 0
         tasks.append(Task(job, state, word, node or None, int(restarts or 0), status >> 8))
     return sorted(tasks, key=order)
 
 
-def forgotten(jobs: Sequence[str], known: Iterable[Task]) -> list[Task]:
-    """Tasks of `jobs` that the queue has forgotten and accounting remembers; none where none is kept."""
+def from_accounting(jobs: Sequence[str], known: Iterable[Task]) -> list[Task]:
+    """Tasks of `jobs` that sacct has and `known` lacks; empty without accounting."""
     if not jobs or not available("sacct"):
         return []
-    answer = ask("sacct", "-X", "-n", "-P", "-j", ",".join(jobs), "-o", "JobID,State,ExitCode,NodeList", patience_s=PATIENCE_S)
-    if answer.code != 0:  # without slurmdbd: the store tells all that matters
+    answer = ask("sacct", "-X", "-n", "-P", "-j", ",".join(jobs), "-o", "JobID,State,ExitCode,NodeList", timeout_s=TIMEOUT_S)
+    if answer.code != 0:  # without slurmdbd; the results folder has what matters
         return []
-    there = {task.id for task in known}
-    return [task for task in parse_accounts(answer.out) if task.id not in there]
+    known_ids = {task.id for task in known}
+    return [task for task in parse_accounts(answer.out) if task.id not in known_ids]
 
 
 def parse_accounts(text: str) -> list[Task]:
-    """What sacct printed, in the order of ids."""
+    """Output of sacct -> tasks, sorted by id."""
     tasks = []
     for line in text.splitlines():
         job, state, code, node = [*line.split("|"), "", "", "", ""][:4]
@@ -134,5 +134,5 @@ def parse_accounts(text: str) -> list[Task]:
 
 
 def order(task: Task) -> tuple[int, int]:
-    """By job, then by task."""
+    """Sort key: job, then task."""
     return int(task.job), int(task.id.partition("_")[2] or -1)

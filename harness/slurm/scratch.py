@@ -1,4 +1,4 @@
-"""The cache -> its copy on a node's own disk, made once however many workers start there. Run by slurm/worker.sbatch."""
+"""Copy the cache to a node's local disk, once per node. Run by slurm/worker.sbatch."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK
 
-OF_THE_RESULTS = frozenset({"frames", "levels", "workers"})  # parts of the cache that no training reads
+UNUSED_PARTS = frozenset({"frames", "levels", "workers"})  # parts of the cache that training does not read
 
 
 def stage(cache: Path, scratch: Path) -> Path:
-    """Copy what tasks keep in `cache` to `scratch` and return where it is then. What is there already is not copied again.
+    """Copy the tasks' files in `cache` to `scratch`, unless copied already, and return the copy's folder.
 
-    One process a node copies, the others wait; a file appears whole or not at all. Raises OSError.
+    One process per node copies, the others wait; a file appears completely or not at all. Raises OSError.
     """
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     if scratch.stat().st_uid != os.getuid():
-        raise PermissionError(f"{scratch} is another user's")  # who could put other images there
+        raise PermissionError(f"{scratch} belongs to another user")  # who could replace the images
     with (scratch / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however it ends
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the process ends
         for part in sorted(cache.iterdir()) if cache.is_dir() else []:
-            if part.name in OF_THE_RESULTS or part.name.startswith("."):
+            if part.name in UNUSED_PARTS or part.name.startswith("."):
                 continue
             for file in _files(part):
                 _copy(file, scratch / file.relative_to(cache))
@@ -42,27 +42,27 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    there = target.stat() if target.exists() else None
-    here = source.stat()
-    # The time is copied too: the decoded images' record names it, and saves reading them to see that they are whole.
-    if there is not None and (there.st_size, there.st_mtime_ns) == (here.st_size, here.st_mtime_ns):
+    old = target.stat() if target.exists() else None
+    new = source.stat()
+    # The time is copied too: the record of the decoded images contains it, which saves verifying them.
+    if old is not None and (old.st_size, old.st_mtime_ns) == (new.st_size, new.st_mtime_ns):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    making = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
-        shutil.copy2(source, making)
-        making.replace(target)
+        shutil.copy2(source, temporary)
+        temporary.replace(target)
     finally:
-        making.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m harness.slurm.scratch CACHE SCRATCH` prints the folder to use; exit code 2 where only CACHE can be used."""
+    """`python -m harness.slurm.scratch CACHE SCRATCH` prints the copy's folder; exit code 2: CACHE must be used itself."""
     cache, scratch = (Path(word) for word in (sys.argv[1:] if argv is None else argv))
     try:
         print(stage(cache, scratch))
     except OSError as error:
-        print(f"{scratch}: cannot hold a copy of the cache ({error}); {cache} is used itself", file=sys.stderr)
+        print(f"{scratch}: cannot hold a copy of the cache ({error}); using {cache} directly", file=sys.stderr)
         return EXIT_BAD_INPUT
     return EXIT_OK
 

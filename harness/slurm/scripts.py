@@ -1,4 +1,4 @@
-"""A site and a plan -> the scripts that sbatch is given, and how its arrays are cut. Pure, but for reading the two templates."""
+"""Site and plan -> the two sbatch scripts and the array sizes. Pure, except for reading the templates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SETTINGS = re.compile(r"^# settings\n.*?^# end of settings\n", re.MULTILINE | re
 
 @dataclass(frozen=True)
 class Array:
-    """One sbatch: so many tasks, at most `throttle` of them at once; `plain`: a job of one worker, without an array."""
+    """One call of sbatch: an array of `workers` tasks, at most `throttle` at once; `plain`: one worker, without array."""
 
     workers: int
     throttle: int | None = None
@@ -31,19 +31,19 @@ class Array:
 
     @property
     def option(self) -> list[str]:
-        """What says so to sbatch."""
+        """The sbatch option."""
         if self.plain:
             return []
         limit = "" if self.throttle is None else f"%{self.throttle}"
         return [f"--array=0-{self.workers - 1}{limit}" if self.workers > 1 else f"--array=0{limit}"]
 
 
-def cut(workers: int, max_array_size: int, throttle: int | None = None) -> list[Array]:
-    """Arrays of so many workers in all. MaxArraySize limits the *index*, which counts from 0 and stays below it.
+def split_arrays(workers: int, max_array_size: int, throttle: int | None = None) -> list[Array]:
+    """Arrays with `workers` tasks in total. MaxArraySize is an exclusive limit on the index, which starts at 0.
 
-    The arrays share the throttle. Raises InputError where it is less than one worker an array.
+    The arrays share the throttle. Raises InputError if it is less than one worker per array.
     """
-    if max_array_size <= 1:  # 0: the cluster knows no arrays
+    if max_array_size <= 1:  # 0: the cluster has no arrays
         sizes = [1] * workers
     else:
         count = -(-workers // max_array_size)
@@ -52,8 +52,8 @@ def cut(workers: int, max_array_size: int, throttle: int | None = None) -> list[
         limits: list[int | None] = [None] * len(sizes)
     elif throttle < len(sizes):
         raise InputError(
-            f"throttle: {throttle} workers at once, but MaxArraySize {max_array_size} makes {len(sizes)} jobs of {workers}; "
-            f"allowed: --workers {throttle}, or a throttle from {len(sizes)} on"
+            f"throttle: {throttle} is too small: MaxArraySize {max_array_size} splits {workers} workers into {len(sizes)} jobs; "
+            f"use --workers {throttle}, or a throttle of at least {len(sizes)}"
         )
     else:
         limits = [throttle // len(sizes) + (place < throttle % len(sizes)) for place in range(len(sizes))]
@@ -64,7 +64,7 @@ def cut(workers: int, max_array_size: int, throttle: int | None = None) -> list[
 
 
 def worker_script(site: Site, name: str, log: Path, code: Sequence[Path]) -> str:
-    """slurm/worker.sbatch with a site's options and settings. `log` is the folder of the logs, `code` is imported first."""
+    """slurm/worker.sbatch with a site's options and settings. `log`: folder of the logs; `code`: first on the import path."""
     options = [
         f"--job-name=harness:{name}",
         *_common(site, site.partition, site.time, site.cpus, site.memory),
@@ -95,17 +95,17 @@ def report_script(site: Site, name: str, log: Path, code: Sequence[Path]) -> str
 
 
 def worker_options(site: Site, **fields: Any) -> WorkerOptions:
-    """How a site's workers work; `fields` are further ones. Raises InputError."""
+    """The options of a site's workers, plus `fields`. Raises InputError."""
     seconds = round(site.time_s) - site.margin_s
     return WorkerOptions.read(site.worker, device=site.accelerator, stop_after=seconds, idle=site.idle, **fields)
 
 
 def check(script: str) -> None:
-    """Raises InputError, with bash's words, when a site's lines make no shell script."""
+    """Raises InputError with bash's message for an invalid script."""
     read = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
     if read.returncode != 0:
-        what = "`container` and `activate` of the site's file make no shell script; mend them"
-        raise InputError(f"{read.stderr.strip()}\n{what}")
+        advice = "correct `container` and `activate` in the site's file: they give an invalid shell script"
+        raise InputError(f"{read.stderr.strip()}\n{advice}")
 
 
 def _common(site: Site, partition: str | None, time: str, cpus: int | None, memory: str | None) -> list[str]:
@@ -126,7 +126,7 @@ def _given(option: str, value: object | None) -> list[str]:
 
 
 def pattern(path: Path) -> str:
-    """A path in a file name pattern of sbatch, where % begins a variable."""
+    """Escape a path for sbatch's file name patterns."""
     return str(path).replace("%", "%%")
 
 
@@ -144,6 +144,6 @@ def _filled(template: str, options: Sequence[str], settings: Mapping[str, str]) 
     text = (TEMPLATES / template).read_text()
     directives = "".join(f"#SBATCH {shlex.quote(option)}\n" for option in options)
     assigned = "".join(f"{name}={value}\n" for name, value in settings.items())
-    # The template's own lines would be read first, and win where a site leaves one out.
+    # All of the template's own lines go: they would apply where a site omits an option.
     text = DIRECTIVES.sub(lambda _: directives, text, count=1)
     return SETTINGS.sub(lambda _: f"# settings\n{assigned}# end of settings\n", text, count=1)

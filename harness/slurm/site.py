@@ -1,4 +1,4 @@
-"""slurm/sites/NAME.yaml -> Site: what one cluster wants to be told, checked to the line and column."""
+"""slurm/sites/NAME.yaml -> Site: the settings of one cluster."""
 
 from __future__ import annotations
 
@@ -15,75 +15,79 @@ from harness.errors import InputError, Problem
 from harness.execution.options import WorkerOptions
 from harness.tasks.protocol import Accelerator
 
-LONGEST_WARNING_S = 65535  # SLURM's own limit on --signal
+LONGEST_WARNING_S = 65535  # SLURM's limit of --signal
 
 
-def _length(text: str) -> str:
+def _duration(text: str) -> str:
     try:
         seconds = duration(text)
     except InputError as error:
         raise ValueError(str(error)) from error
     if seconds < 1:
-        raise ValueError(f"{text!r} is too short; allowed: from 1s on")
+        raise ValueError(f"{text!r} is too short; must be at least 1s")
     return text
 
 
 def _word(text: str) -> str:
     if not text or any(sign.isspace() or sign in "'\"" for sign in text):
-        raise ValueError(f"{text!r} is not one word; allowed: text without spaces and quotes")
+        raise ValueError(f"{text!r} contains spaces or quotes, or is empty; allowed: one word without quotes")
     return text
 
 
 def _option(text: str) -> str:
     if not text.startswith("-") or "\n" in text:
-        raise ValueError(f"{text!r} is no option of sbatch; allowed: one option a line, such as --exclusive or --mail-type=END")
+        raise ValueError(
+            f"{text!r} does not start with - or has several lines; allowed: one option per entry, such as --exclusive"
+        )
     return text
 
 
 def _path(text: str) -> str:
     if not text.strip() or set(text) & set("\"'`\\\n;&|<>() "):
-        raise ValueError(f"{text!r} is no folder; allowed: a path without spaces or quotes; $VARIABLES are those of the node")
+        raise ValueError(
+            f"{text!r} is not a valid folder; allowed: a path without spaces, quotes or operators; $VARIABLES are the node's"
+        )
     return text
 
 
 Word = Annotated[str, AfterValidator(_word)]
-Length = Annotated[str, AfterValidator(_length)]
+Duration = Annotated[str, AfterValidator(_duration)]
 SbatchOption = Annotated[str, AfterValidator(_option)]
 Folder = Annotated[str, AfterValidator(_path)]
 
 
 class ReportJob(BaseModel):
-    """The job that writes the report once all workers have ended. What is not said here is left to the cluster's defaults."""
+    """The job that writes the report after all workers. Omitted fields: the cluster's defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     partition: Word | None = None
-    time: Length = "1h"
+    time: Duration = "1h"
     cpus: int = Field(1, ge=1)
     memory: Word | None = None
     sbatch: tuple[SbatchOption, ...] = ()
 
 
 class Site(BaseModel):
-    """One cluster. Lengths are written 4h, 3h50m, 90s; null, or left out: the cluster's own default."""
+    """One cluster. Durations: 4h, 3h50m, 90s; null or omitted: the cluster's default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    accelerator: Accelerator  # what a worker trains on; plans are made for it, whatever this machine has
+    accelerator: Accelerator  # of the workers; this machine need not have it
     partition: Word | None = None
     account: Word | None = None
     qos: Word | None = None
     constraint: Word | None = None
-    time: Length  # limit of one array task, which goes back into the queue until all runs have ended
-    margin: Length = "5m"  # so long before the limit a worker writes its checkpoint and leaves
+    time: Duration  # limit of one array task; it is requeued until all runs have finished
+    margin: Duration = "5m"  # time before the limit at which a worker writes its checkpoint and stops
     gres: Word | None = None  # such as gpu:1; a worker uses one GPU
     cpus: int | None = Field(None, ge=1)  # processors of a worker
     memory: Word | None = None  # such as 16G
-    throttle: int | None = Field(None, ge=1)  # at most so many workers at once
-    modules: tuple[Word, ...] = ()  # of the environment modules, such as cuda/12.4
-    container: str | None = Field(None, pattern=r"^[^\n]+$")  # what stands in front of a command to run it inside
-    activate: str | None = None  # shell lines that make `python` the right one; inside the container, where there is one
-    python: Word | None = None  # null: the python that submits; `python` after `activate` or in a container
-    scratch: Folder | None = None  # a node's own disk, which takes a copy of the decoded images
-    idle: Length | None = None  # how long a worker waits for runs that others train
+    throttle: int | None = Field(None, ge=1)  # largest number of workers at once
+    modules: tuple[Word, ...] = ()  # environment modules, such as cuda/12.4
+    container: str | None = Field(None, pattern=r"^[^\n]+$")  # prefix that runs a command in the container
+    activate: str | None = None  # shell lines that select the right `python`; run inside the container, if any
+    python: Word | None = None  # null: the submitting python, or `python` with `activate` or `container`
+    scratch: Folder | None = None  # on the node's local disk, for a copy of the decoded images
+    idle: Duration | None = None  # how long a worker waits for other workers
     worker: tuple[str, ...] = ()  # further options of `harness worker`
     sbatch: tuple[SbatchOption, ...] = ()  # further options of sbatch
     report: ReportJob = ReportJob()
@@ -91,19 +95,17 @@ class Site(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> Site:
         if not self.margin_s * 2 <= self.time_s:
-            raise ValueError(f"margin {self.margin} leaves too little of time {self.time}; allowed: at most half of it")
+            raise ValueError(f"margin {self.margin} is too long for time {self.time}; must be at most half of it")
         if self.margin_s > LONGEST_WARNING_S:
-            raise ValueError(f"margin {self.margin} is more than SLURM can warn before the end; allowed: up to 18h")
+            raise ValueError(f"margin {self.margin} is longer than SLURM's limit for --signal; must be at most 18h")
         gpu = self.gres is not None or any("gpu" in option or "gres" in option for option in self.sbatch)
         if self.accelerator == "cuda" and not gpu:
-            raise ValueError(
-                "accelerator cuda, but no GPU is asked for; allowed: with gres: gpu:1, or with --gpus=1 under sbatch"
-            )
+            raise ValueError("accelerator: cuda, but no GPU is requested; add gres: gpu:1, or --gpus=1 under sbatch")
         return self
 
     @property
     def time_s(self) -> float:
-        """`time` in seconds, a whole minute: SLURM counts in these."""
+        """`time` in seconds, rounded up to minutes as SLURM does."""
         return 60.0 * math.ceil(duration(self.time) / 60)
 
     @property
@@ -113,27 +115,27 @@ class Site(BaseModel):
 
     @property
     def interpreter(self) -> str | None:
-        """The python of the workers; None: the one that submits."""
+        """The python of the workers; None: the submitting one."""
         inside = self.activate is not None or self.container is not None
         return self.python or ("python" if inside else None)
 
 
 def read_site(path: Path) -> Site:
-    """The site in a YAML file. Raises InputError with every problem, its line, column and what is allowed."""
+    """Raises InputError with every problem, its line and column."""
     read = read_file(path)
     site, problems = validate(Site, read)
     if site is None:
         raise InputError(problems)
-    if (words := read.get("worker")) is not None:
+    if (arguments := read.get("worker")) is not None:
         try:
             WorkerOptions.read(site.worker)
         except InputError as error:
-            raise InputError([Problem(words.at, words.path, str(error))]) from error
+            raise InputError([Problem(arguments.at, arguments.path, str(error))]) from error
     return site
 
 
 def clock(seconds: float) -> str:
-    """Seconds as SLURM writes lengths: D-HH:MM:SS."""
+    """Seconds -> SLURM's D-HH:MM:SS."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

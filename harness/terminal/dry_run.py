@@ -11,8 +11,8 @@ from rich.text import Text
 
 from harness.analysis.look_levels import described, levels_for
 from harness.analysis.power import Power, power_of
-from harness.execution.schedule import asked as requested_runs
-from harness.execution.stages import following, settle
+from harness.execution.schedule import requested as requested_runs
+from harness.execution.stages import next_plan, resolve_plan
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.study import Study
 from harness.reporting import phrases
@@ -74,9 +74,9 @@ def _command(store: Store, plan: Plan) -> str | None:
 def _following(store: Store, plan: Plan, records: Mapping[str, Record]) -> Preview | None:
     if plan.selection is None:
         return None
-    chosen = following(plan, records)
+    chosen = next_plan(plan, records)
     if chosen is not None:
-        return preview(store, settle(store, chosen)[0])
+        return preview(store, resolve_plan(store, chosen)[0])
     selection, task = plan.selection, task_of(plan)
     configs = {label: parse_config(task, config) for label, config in selection.then.variants.items()}
     declared = selection.then.with_runs(configs, range(selection.first_seed, selection.first_seed + selection.seeds))

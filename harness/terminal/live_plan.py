@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.execution.schedule import Course, in_stages
+from harness.execution.schedule import Schedule, has_interim_looks
 from harness.experiment.plan import Plan, PlannedRun
 from harness.reporting import phrases
 from harness.reporting.tables.model import Column
@@ -38,11 +38,11 @@ def progress(
     workers: int,
     device: str,
     console: Console | None = None,
-    course: Course | None = None,
+    schedule: Schedule | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress[Records]:
-    """The view for `console` (default: stderr). Cells show the metric `name`; `course` gives the runs up to the current look."""
-    rows = PlanRows(plan, name, metric, paths, workers=workers, device=device, course=course)
+    """The view for `console` (default: stderr). Cells show the metric `name`; `schedule` limits the runs to the current look."""
+    rows = PlanRows(plan, name, metric, paths, workers=workers, device=device, schedule=schedule)
     return live.progress(rows, console, clock)
 
 
@@ -50,17 +50,17 @@ class PlanRows:
     """The runs of a plan up to its current look."""
 
     def __init__(
-        self, plan: Plan, name: str, metric: Metric, paths: Paths, *, workers: int, device: str, course: Course | None = None
+        self, plan: Plan, name: str, metric: Metric, paths: Paths, *, workers: int, device: str, schedule: Schedule | None = None
     ) -> None:
         self.plan, self.name, self.metric, self.paths = plan, name, metric, paths
-        self.workers, self.device, self.course = workers, device, course or Course(plan)
+        self.workers, self.device, self.schedule = workers, device, schedule or Schedule(plan)
         self.records: Records = {}
         self.requested: Sequence[PlannedRun] = plan.runs  # up to the current look
         self.trained_before = 0.0
 
     def introduction(self) -> list[Text]:
         """The question; runs, workers, device and the rehearsal mark."""
-        up_to = "up to " if in_stages(self.plan) else ""
+        up_to = "up to " if has_interim_looks(self.plan) else ""
         count = f"{up_to}{phrases.plural(len(self.plan.runs), 'run')} on {self.device}, {phrases.plural(self.workers, 'worker')}"
         stage = phrases.stage(self.plan)
         return [*heading(self.plan), marked(" · ".join(filter(None, [stage, count])), self.plan)]
@@ -68,7 +68,7 @@ class PlanRows:
     def update(self, state: Records) -> list[Event]:
         """A line for each finished run, and one when training continues to the next look."""
         before, self.records = self.records, state
-        requested_before, self.requested = self.requested, self.course.asked(state)
+        requested_before, self.requested = self.requested, self.schedule.requested(state)
         finished = sum((before or state)[run.id].ended for run in self.requested)
         if not before:
             self.trained_before = trained(self.plan, state)

@@ -62,25 +62,25 @@ class SearchRows:
         """A line for each finished trial."""
         self.trials = state
         if self.reported is None:
-            self.reported = {trial.number for trial in state if trial.over}
+            self.reported = {trial.number for trial in state if trial.finished}
             return [Event([styled(f"{done} of {self.study.trials} done already")])] if (done := self.finished()) else []
         events = []
         for trial in sorted(state, key=lambda trial: (trial.ended or "", trial.number)):
-            if trial.over and trial.number not in self.reported:
+            if trial.finished and trial.number not in self.reported:
                 self.reported.add(trial.number)
                 events.append(self._finished(trial))
         return events
 
     def finished(self) -> int:
         """The number of finished trials that count towards the target."""
-        return sum(trial.over for trial in counted(self.trials))
+        return sum(trial.finished for trial in counted(self.trials))
 
     def _finished(self, trial: Trial) -> Event:
         name = f"trial {trial.number}"
         if trial.state == "interrupted":
             return Event([styled(f"{name}  interrupted; its values will be tried again")])
         reported, total = self.reported or set(), self.study.trials
-        done = sum(each.over and each.number in reported for each in counted(self.trials))
+        done = sum(each.finished and each.number in reported for each in counted(self.trials))
         place = printable(f"[{done:>{len(str(total))}}/{total}] {name:<{len(f'trial {total}')}}  ")
         setting, took = words.values(self.study, trial.values), phrases.clock(trial.seconds)
         first, reason = trial.runs[0] if trial.runs else "", f" {trial.reason}" if trial.reason else ""
@@ -141,7 +141,7 @@ class SearchRows:
         summary = " · ".join(filter(None, parts))
         if stop_requested:
             return [summary, STOPPING]
-        took = [trial.seconds for trial in own if trial.over and trial.seconds]
+        took = [trial.seconds for trial in own if trial.finished and trial.seconds]
         remaining = self.study.trials - self.finished()
         left = fmean(took) * remaining / self.workers if took and remaining > 0 else None
         records = [record for _, record in self._running() if record is not None]

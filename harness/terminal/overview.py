@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.look_levels import levels_for
 from harness.errors import HarnessError, InputError
-from harness.execution.schedule import in_stages, judged, standing
+from harness.execution.schedule import count_states, has_interim_looks, judge_records
 from harness.experiment.plan import task_of
 from harness.experiment.study import task_of as task_of_study
-from harness.search.broker import look
-from harness.search.storage import VARIABLE, address, elsewhere
+from harness.search.broker import read_trials
+from harness.search.storage import VARIABLE, storage_url, uses_database
 from harness.store import lease
 from harness.store.lease import Holder, Timing, Watch
 from harness.tasks.protocol import result_metrics
@@ -43,14 +43,16 @@ def read_plan_status(store: Store, plan: Plan, records: dict[str, Record]) -> tu
     updated = None if changed is None else max(0.0, time.time() - changed)
     claimed = plan.claims or (plan.amended is not None and plan.amended.claims)
     if not claimed or not all(records[run.id].ended for run in plan.runs if run.seed < plan.after(plan.looks[0])):
-        return PlanStatus(plan, standing(plan, records), updated), []
+        return PlanStatus(plan, count_states(plan, records), updated), []
     try:
         metrics = result_metrics(task_of(plan))
     except InputError as error:  # counts need no task
-        return PlanStatus(plan, standing(plan, records, runs=plan.runs), updated), [error]
-    judgement = judged(plan, records, levels_for(store, plan.looks))
-    requested = tuple(run for run in plan.runs if run.seed < plan.after(judgement.horizon)) if in_stages(plan) else plan.runs
-    return PlanStatus(plan, standing(plan, records, runs=requested), updated, judgement, metrics), []
+        return PlanStatus(plan, count_states(plan, records, runs=plan.runs), updated), [error]
+    judgement = judge_records(plan, records, levels_for(store, plan.looks))
+    requested = plan.runs
+    if has_interim_looks(plan):
+        requested = tuple(run for run in plan.runs if run.seed < plan.after(judgement.horizon))
+    return PlanStatus(plan, count_states(plan, records, runs=requested), updated, judgement, metrics), []
 
 
 def read_search_status(store: Store, study: Study) -> SearchStatus:
@@ -67,10 +69,10 @@ def read_search_status(store: Store, study: Study) -> SearchStatus:
     except InputError:  # counts need no task
         metrics = {}
     try:
-        found = look(paths, study, address(None))
+        found = read_trials(paths, study, storage_url(None))
     except HarnessError as error:
         return SearchStatus(study, None, updated, metrics, why=str(error))
-    if found is None and elsewhere(paths):
+    if found is None and uses_database(paths):
         return SearchStatus(study, None, updated, metrics, why=f"its trials are in a database: set ${VARIABLE}")
     trials = [_interrupted_if_abandoned(store, study, trial) for trial in found or ()]
     shown = [run for trial in trials if trial.state in ("running", "interrupted", "failed") for run in trial.runs]

@@ -16,7 +16,7 @@ from harness.experiment.study import Study, base_of, task_of
 from harness.reporting import phrases
 from harness.reporting.phrases import trials as words
 from harness.reporting.tables.model import Column
-from harness.search.broker import look
+from harness.search.broker import read_trials
 from harness.search.trials import Trial, counted
 from harness.store.records import Store
 from harness.tasks.command.remarks import remarks
@@ -50,7 +50,7 @@ class SearchPreview:
 def preview(store: Store, study: Study, url: str | None, restart: bool = False) -> SearchPreview:
     """The preview of a search; `restart` ignores the trials on disk. Raises StoreError, InputError, DataError."""
     task, paths = task_of(study), store.paths.study(study.name)
-    trials = (look(paths, study, url) if paths.spec.exists() and not restart else None) or []
+    trials = (read_trials(paths, study, url) if paths.spec.exists() and not restart else None) or []
     facts = task.describe(base_of(study, task))
     warnings = tuple(remarks(study.program, [study.data])) if study.program else ()
     return SearchPreview(study, result_metrics(task), trials, facts.get("parameters"), warnings)
@@ -140,7 +140,7 @@ def cost(preview: SearchPreview) -> str:
     parts = [f"{'up to ' if study.pruner != 'none' else ''}{phrases.plural(runs, 'run')} to train"]
     length = phrases.epochs(study.base)
     parts += [phrases.plural(runs * length, "epoch")] if length is not None else []
-    took = [trial.seconds for trial in preview.started if trial.over and trial.seconds]
+    took = [trial.seconds for trial in preview.started if trial.finished and trial.seconds]
     if took and runs:
         mean = fmean(took)
         parts.append(f"about {phrases.clock(mean * preview.left)} on 1 worker (measured here: {phrases.clock(mean)} a trial)")

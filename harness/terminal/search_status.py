@@ -50,7 +50,7 @@ class SearchStatus:
     @property
     def finished(self) -> int:
         """The number of finished ones."""
-        return sum(trial.over for trial in self.own)
+        return sum(trial.finished for trial in self.own)
 
 
 def row(status: SearchStatus) -> StatusRow:

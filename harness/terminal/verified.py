@@ -42,7 +42,7 @@ def repetition(repeated: Repetition) -> RenderableType:
     where = f"{repeated.device} ({repeated.accelerator}{threads})"
     facts = f"{phrases.plural(repeated.epochs, 'epoch')} on {where}, {repeated.seconds:.1f} s"
     difference = repeated.difference
-    if difference.none:
+    if difference.identical:
         lines: list[RenderableType] = [styled(printable(f"{repeated.run_id}  same bits: {facts}"))]
     else:
         since = "" if difference.first_epoch is None else f" from epoch {difference.first_epoch} on"
@@ -62,7 +62,7 @@ def repetition(repeated: Repetition) -> RenderableType:
                 indent=INDENT,
             )
         )
-    elif not difference.none:
+    elif not difference.identical:
         lines.append(styled(f"{' ' * INDENT}code, packages, machine and threads are the same"))
     return Group(*lines)
 
@@ -87,7 +87,7 @@ def _repetition(repeated: Repetition) -> Mapping[str, Any]:
     difference = repeated.difference
     return {
         "run": repeated.run_id,
-        "same": difference.none,
+        "same": difference.identical,
         "must_match": repeated.must_match,
         "first_epoch": difference.first_epoch,
         "largest": {name: encode(gap) for name, gap in difference.largest.items()},

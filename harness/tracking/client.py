@@ -1,4 +1,4 @@
-"""A page and rows -> wandb's calls, each bounded in time. Alone imports wandb; runs in processes of its own."""
+"""Calls of wandb, each with a time limit. Used only in the mirror's and the sync process."""
 
 from __future__ import annotations
 
@@ -16,61 +16,61 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.store.paths import Paths
 from harness.tracking.login import home_folder, read_login
-from harness.tracking.page import Ending, Page, without_secrets
+from harness.tracking.page import FinalUpdate, Page, without_secrets
 
 
 class Limits(BaseModel):
-    """How long the mirror and `harness sync` wait, in seconds. The mirror gets it from its starter as JSON."""
+    """Time limits of the mirror and `harness sync`, in seconds. The mirror gets them as JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    poll_s: float = 1.0  # between two looks at the runs' files
+    poll_s: float = 1.0  # between two polls of the runs' files
     init_s: float = 10.0  # for wandb to open a run
-    finish_s: float = 15.0  # for wandb to deliver the rest of a run
-    ask_s: float = 10.0  # for W&B's API to answer
-    grace_s: float = 2.0  # for wandb's own time limits to come first
-    confirm_after_s: tuple[float, ...] = (0.0, 1.0, 2.0)  # W&B counts rows a little after it took them
-    offline_for_s: float = 600.0  # after trouble with the server, runs that begin are written to disk
-    closing_s: float = 15.0  # for the mirror to finish everything, then it is killed
+    finish_s: float = 15.0  # for wandb to upload the rest of a run
+    ask_s: float = 10.0  # for W&B's API to respond
+    grace_s: float = 2.0  # added, so that wandb's own time limits come first
+    confirm_after_s: tuple[float, ...] = (0.0, 1.0, 2.0)  # W&B counts rows with a delay
+    offline_for_s: float = 600.0  # after a server error, new runs are written to disk
+    closing_s: float = 15.0  # for the mirror to finish, before it is killed
 
 
 class UnreachableError(Exception):
-    """W&B did not do what was asked, or not in time; what is on disk is whole."""
+    """A W&B request failed or timed out; files on disk are complete."""
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """Whose load W&B shows as system metrics; None: nobody's, as for CPUs, where it would be the whole machine's."""
+    """The process whose GPU load W&B shows as system metrics."""
 
     pid: int
     gpus: tuple[int, ...] = ()  # empty: all
 
 
 class OpenRun:
-    """A run that wandb has open."""
+    """A run that is open in wandb."""
 
     def __init__(self, run: Any, online: bool, limits: Limits) -> None:
         self._run = run
         self._limits = limits
         self.online = online
         self.url: str | None = run.url if online else None
-        self.rows_there = int(run.starting_step)  # each row was one step
+        self.rows_stored = int(run.starting_step)  # each row is one step
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """One row, one step; what was not measured is left out. Takes about a millisecond, whatever the server does."""
-        with told_of():
+        """Log a row as one step, without missing values. Takes about 1 ms, independent of the server."""
+        with wandb_errors():
             self._run.log(without_secrets({name: value for name, value in row.items() if value is not None}))
 
-    def finish(self, ending: Ending) -> None:
-        """Hand over the ending and wait until all of the run is delivered, or on disk. Raises UnreachableError."""
-        with told_of(), _at_most(self._limits.finish_s + self._limits.grace_s):
-            self._run.summary.update(dict(ending.summary))
-            if ending.tags:
-                self._run.tags = (*(self._run.tags or ()), *ending.tags)
-            self._run.finish(exit_code=ending.exit_code)
+    def finish(self, final: FinalUpdate) -> None:
+        """Send the final update and wait until the run is uploaded, or on disk. Raises UnreachableError."""
+        with wandb_errors(), _time_limit(self._limits.finish_s + self._limits.grace_s):
+            self._run.summary.update(dict(final.summary))
+            if final.tags:
+                self._run.tags = (*(self._run.tags or ()), *final.tags)
+            self._run.finish(exit_code=final.exit_code)
 
     def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:
-        """Attach files, as a version of the artifact `name`, and wait until W&B has them. Raises UnreachableError."""
-        with told_of():
+        """Upload files as a version of the artifact `name` and wait for it. Raises UnreachableError."""
+        with wandb_errors():
             import wandb
 
             artifact = wandb.Artifact(name, type=kind)
@@ -83,17 +83,17 @@ class OpenRun:
 
     @property
     def folder(self) -> Path:
-        """Where wandb keeps the run's file."""
+        """wandb's local folder of the run."""
         return Path(self._run.settings.sync_dir)
 
     @property
     def path(self) -> str:
-        """Entity, project and id, as W&B's API names the run."""
+        """entity/project/id."""
         return str(self._run.path)
 
 
 class Client:
-    """wandb, set up so that its files stay in `paths.wandb` and its own chatter out of sight."""
+    """wandb, with its files in `paths.wandb` and without its output."""
 
     def __init__(self, paths: Paths, limits: Limits) -> None:
         self.paths, self.limits = paths, limits
@@ -101,16 +101,16 @@ class Client:
         for name, place in (("WANDB_CACHE_DIR", "cache"), ("WANDB_DATA_DIR", "data")):
             os.environ.setdefault(name, str(root / "cache" / "wandb" / place))
         os.environ |= {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
-        # Inside a sweep's agent each run would become that one trial, inside another run of W&B its service would be ours to end;
-        # a word that is no mode would be an error for whoever names another.
+        # WANDB_SWEEP_ID would turn each run into that sweep's trial, WANDB_SERVICE would make us stop another run's service, and
+        # an invalid WANDB_MODE would fail even if the mode is given explicitly.
         for name in ("WANDB_SWEEP_ID", "WANDB_SERVICE", "WANDB_MODE"):
             os.environ.pop(name, None)
         os.environ.setdefault("WANDB_PROJECT", read_login(os.environ, home_folder()).project)
         self.root = root
 
     def open(self, page: Page, online: bool, hardware: Hardware | None = None) -> OpenRun:
-        """Open the run, or go on with it where W&B has it already. Raises UnreachableError, after 12 s at most."""
-        with told_of(), _at_most(self.limits.init_s + self.limits.grace_s):
+        """Open the run, or resume it if W&B has it. Raises UnreachableError, after at most 12 s."""
+        with wandb_errors(), _time_limit(self.limits.init_s + self.limits.grace_s):
             run = self._open(page, online, hardware)
         opened = OpenRun(run, online, self.limits)
         if not online:
@@ -128,17 +128,17 @@ class Client:
             run_group=page.group or None,
             run_job_type=page.job_type,
             run_tags=page.tags,
-            resume="allow" if online else None,  # offline, every folder holds the run from its first row
+            resume="allow" if online else None,  # offline, every folder contains the run from its first row
             reinit="create_new",
             init_timeout=self.limits.init_s,
             finish_timeout=self.limits.finish_s,
             finish_timeout_raises=True,
-            # What a kill loses of a run's file; all of it can be written again from metrics.jsonl.
+            # Limits what a kill loses; all rows can be written again from metrics.jsonl.
             x_transaction_log_flush_interval=1.0,
             x_disable_stats=hardware is None,
             x_stats_pid=hardware.pid if hardware else os.getpid(),
             x_stats_gpu_device_ids=list(hardware.gpus) if hardware and hardware.gpus else None,
-            # Remotes' addresses, arguments and the environment may hold secrets; provenance.json has what matters.
+            # Git remotes, arguments and the environment may contain secrets; provenance.json has what matters.
             x_disable_meta=True,
             x_disable_machine_info=True,
             x_save_requirements=False,
@@ -148,31 +148,31 @@ class Client:
             console="off",
             silent=True,
             symlink=False,
-            stop_fn=_stay,
+            stop_fn=_ignore_stop,
         )
         run = wandb.init(settings=settings, config=dict(page.config))
         run.define_metric("epoch")
         run.define_metric("*", step_metric="epoch")
         run.summary["state"] = "running"
-        run.tags = page.tags  # an earlier ending's tag goes; W&B would keep it if there were none
+        run.tags = page.tags  # removes an earlier tag such as interrupted
         return run
 
     def rows_at(self, path: str) -> int:
-        """How many rows W&B has of the run at `path`. Raises UnreachableError."""
-        with told_of(), _at_most(self.limits.ask_s + self.limits.grace_s):
+        """Number of rows that W&B has of the run at `path`. Raises UnreachableError."""
+        with wandb_errors(), _time_limit(self.limits.ask_s + self.limits.grace_s):
             import wandb
 
             return int(wandb.Api(timeout=max(1, int(self.limits.ask_s))).run(path).lastHistoryStep) + 1
 
     def reset(self) -> None:
-        """End wandb's service with all that is open: after a failed `init` the run's id would stay in use."""
-        with told_of(), _at_most(self.limits.finish_s + self.limits.grace_s):
+        """Stop wandb's service and all open runs: after a failed `init` the run's id would remain in use."""
+        with wandb_errors(), _time_limit(self.limits.finish_s + self.limits.grace_s):
             import wandb
 
             wandb.teardown()
 
     def mark_delivered(self, run_id: str) -> None:
-        """Tell `wandb sync` that the run's offline folders need not be delivered."""
+        """Mark the run's offline folders as uploaded for `wandb sync`."""
         for folder in self._offline(run_id):
             for file in folder.glob("*.wandb"):
                 file.with_name(f"{file.name}.synced").touch()
@@ -181,19 +181,19 @@ class Client:
         return sorted(self.paths.wandb.glob(f"offline-run-*-{run_id[:12]}*"))
 
     def _remove_earlier(self, run_id: str, kept: Path) -> None:
-        # Whatever an earlier folder holds is written again into the new one, from metrics.jsonl.
+        # The new folder gets all rows again from metrics.jsonl.
         for folder in self._offline(run_id):
             if folder.resolve() != kept.resolve():
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _stay() -> None:
-    """What W&B's stop button does: nothing; runs are stopped where they were started."""
+def _ignore_stop() -> None:
+    """For W&B's stop button, which has no effect."""
 
 
 @contextmanager
-def told_of() -> Iterator[None]:
-    """Whatever wandb raises becomes UnreachableError, in one line and without secrets."""
+def wandb_errors() -> Iterator[None]:
+    """Turn every exception of wandb into an UnreachableError of one line without secrets."""
     try:
         yield
     except UnreachableError:
@@ -204,11 +204,11 @@ def told_of() -> Iterator[None]:
 
 
 @contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Interrupt the main thread after `seconds`: wandb's own time limits do not cover each of its waits."""
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt the main thread after `seconds`: wandb's own time limits do not cover all of its waits."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise UnreachableError(f"no answer within {seconds:.0f} s")
+        raise UnreachableError(f"no response within {seconds:.0f} s")
 
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, seconds)

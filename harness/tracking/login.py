@@ -1,4 +1,4 @@
-"""Environment and settings files -> where W&B's runs go: online, offline, nowhere. Imports no wandb and asks no server."""
+"""Environment and settings files -> whether runs go online, offline or nowhere. Uses neither wandb nor the network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from harness.common.choices import Track, check_choice
 from harness.errors import InputError
 
-PROJECT = "ablation-harness"  # unless W&B's own settings name another
+PROJECT = "ablation-harness"  # unless W&B's settings name another
 BASE_URL = "https://api.wandb.ai"
 
 Kind = Literal["online", "offline", "none"]
@@ -21,7 +21,7 @@ Kind = Literal["online", "offline", "none"]
 
 @dataclass(frozen=True)
 class Choice:
-    """Where runs go; `why` says what decided it."""
+    """Where runs go, and why."""
 
     kind: Kind
     why: str
@@ -29,7 +29,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Login:
-    """What W&B's environment variables and settings files say. `by` names what holds the key, None: there is none."""
+    """W&B's environment variables and settings files. `by`: where the key was found; None: no key."""
 
     base_url: str
     project: str
@@ -38,12 +38,12 @@ class Login:
 
     @property
     def host(self) -> str:
-        """The server's name, without port."""
+        """Without port."""
         return _server(self.base_url).partition(":")[0]
 
 
 def home_folder() -> Path:
-    """The person's folder; the root where there is none, as for a user without a name in a container."""
+    """The root for a user without one, as in some containers."""
     try:
         return Path.home()
     except RuntimeError:
@@ -51,9 +51,9 @@ def home_folder() -> Path:
 
 
 def choose(mode: str, environment: Mapping[str, str], home: Path, installed: bool | None = None) -> Choice:
-    """Where the runs of `--track mode` go. Raises InputError: no such mode, or `wandb` is forced and cannot be.
+    """Where the runs of `--track mode` go. Raises InputError for an invalid mode, or for `wandb` if that is impossible.
 
-    `auto`: logged in -> online, else offline; nowhere where wandb is missing or disabled. `installed` None: find out.
+    `auto`: online if logged in, else offline; none if wandb is missing or disabled. `installed` None: detect.
     """
     check_choice("--track", mode, get_args(Track))
     if mode == "none":
@@ -69,14 +69,14 @@ def choose(mode: str, environment: Mapping[str, str], home: Path, installed: boo
         return Choice("offline", "W&B's mode is offline")
     if login.by is None:
         if mode == "wandb":
-            advice = "allowed: after `wandb login`, with WANDB_API_KEY, or with WANDB_MODE=offline"
+            advice = "run `wandb login`, or set WANDB_API_KEY or WANDB_MODE=offline"
             raise InputError(f"--track wandb: not logged in to {login.host}; {advice}")
         return Choice("offline", f"not logged in to {login.host}")
     return Choice("online", f"logged in to {login.host} by {login.by}")
 
 
 def read_login(environment: Mapping[str, str], home: Path) -> Login:
-    """What W&B would find, in its own order: environment variables, then ./wandb/settings, then the user's settings."""
+    """In W&B's order: environment variables, then ./wandb/settings, then the user's settings."""
     folder = Path(environment.get("WANDB_CONFIG_DIR", home / ".config" / "wandb"))
     settings = {**_settings(folder / "settings"), **_settings(Path("wandb") / "settings")}
     base_url = environment.get("WANDB_BASE_URL") or settings.get("base_url", BASE_URL)
@@ -90,12 +90,12 @@ def read_login(environment: Mapping[str, str], home: Path) -> Login:
 
 def _unless_forced(mode: str, why: str, advice: str) -> Choice:
     if mode == "wandb":
-        raise InputError(f"--track wandb: {why}; allowed: {advice}, or --track auto, --track none")
+        raise InputError(f"--track wandb: {why}; try {advice}, or use --track auto or --track none")
     return Choice("none", why)
 
 
 def _installed() -> bool:
-    """Whether there is a wandb to import. A folder `wandb` that other runs left in the current one is none."""
+    """A folder `wandb` in the current one, left by other runs, does not count."""
     try:
         found = importlib.util.find_spec("wandb")
     except ImportError:
@@ -104,7 +104,7 @@ def _installed() -> bool:
 
 
 def _key(environment: Mapping[str, str], home: Path, settings: Mapping[str, str], server: str) -> str | None:
-    """What holds a key for `server`; the key itself is neither kept nor shown."""
+    """Where a key for `server` was found; the key itself is not returned."""
     for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"):
         if environment.get(name):
             return name
@@ -118,7 +118,7 @@ def _has_key(file: Path, server: str) -> bool:
     """Whether a netrc file has an entry for the server (name:port), or a default one."""
     try:
         found = netrc.netrc(file).authenticators(server)
-    except (OSError, UnicodeDecodeError, netrc.NetrcParseError):  # W&B passes over such a file, too
+    except (OSError, UnicodeDecodeError, netrc.NetrcParseError):  # W&B ignores such a file too
         return False
     return found is not None and bool(found[2])
 
@@ -127,7 +127,7 @@ def _settings(file: Path) -> dict[str, str]:
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read(file)
-    except (configparser.Error, UnicodeDecodeError, OSError):  # W&B passes over a damaged file, too
+    except (configparser.Error, UnicodeDecodeError, OSError):  # W&B ignores a damaged file too
         return {}
     return dict(parser["default"]) if parser.has_section("default") else {}
 

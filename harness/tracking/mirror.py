@@ -1,8 +1,8 @@
 """The mirror process: shows the runs of one command in W&B while they train. See the package for why it is a process.
 
-It looks at the files of the plan's or the search's runs. It shows a run from when a worker of its command holds the run's lease
-until the worker lets go of it. When the command closes, or has died and its last worker with it, the mirror has `closing_s` to
-deliver what is there; after that it kills itself, with what it started.
+It polls the files of the plan's or the search's runs. A run is open in W&B while a worker of the command holds the run's lease.
+When the command closes the mirror, or has died and its last worker has stopped, the mirror has `closing_s` to deliver the rest;
+then it kills itself and the processes that it started.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from harness.tracking.session import Session
 from harness.tracking.uploader import Uploader, read_provenance
 
 NICE = 10  # training goes first
-LOOKS = 1000  # at runs, each time: about 5 ms
+RUNS_PER_POLL = 1000  # runs checked by each poll: about 5 ms
 
 
 class Runs:
-    """The runs of a session's plan or search, of which `changed` finds those whose folder changed, at a small cost."""
+    """The runs of a session's plan or search; `changed` finds those whose folder changed, cheaply."""
 
     def __init__(self, store: Store, session: Session) -> None:
         self._store = store
@@ -45,10 +45,10 @@ class Runs:
         plan = None if self._search else store.load_plan(target.stem)
         self._ids = list(dict.fromkeys(run.id for run in plan.runs)) if plan else []
         self._next = -1
-        self._seen: dict[str, tuple[int, int]] = {}  # when the folder last changed, and how often it was seen so
+        self._seen: dict[str, tuple[int, int]] = {}  # modification time of the folder, and number of polls since
 
     def ids(self) -> Sequence[str]:
-        """All of them, in the order in which they are trained."""
+        """All run ids, in training order."""
         if self._search is not None and self._search.trials.is_dir():
             numbers = {int(path.name) for path in self._search.trials.iterdir() if path.name.isdecimal()}
             for number in sorted(numbers - self._known_trials):
@@ -58,7 +58,7 @@ class Runs:
         return self._ids
 
     def changed(self, most: int | None = None) -> Iterator[str]:
-        """Of all runs, or of the next `most` of them, in turn, those whose folder changed since they were last looked at."""
+        """Of the next `most` runs (None: all), those whose folder changed since their last check."""
         ids = self.ids()
         for _ in range(len(ids) if most is None else min(most, len(ids))):
             self._next = (self._next + 1) % len(ids)
@@ -66,54 +66,54 @@ class Runs:
                 yield ids[self._next]
 
     def _has_changed(self, run_id: str) -> bool:
-        """Each lease, row and result changes the folder's time; as clocks have ticks, what is new is reported twice."""
+        """Each lease, row and result changes the folder's time; as clocks are coarse, a change is reported twice."""
         try:
             changed = self._store.paths.run(run_id).folder.stat().st_mtime_ns
-        except OSError:  # not begun; a file system that is away comes back
+        except OSError:  # not started, or the file system is unavailable for a while
             return False
-        before, looks = self._seen.get(run_id, (0, 0))
-        looks = looks + 1 if changed == before else 1
-        self._seen[run_id] = changed, looks
-        return looks <= 2
+        before, polls = self._seen.get(run_id, (0, 0))
+        polls = polls + 1 if changed == before else 1
+        self._seen[run_id] = changed, polls
+        return polls <= 2
 
 
 class Mirror:
-    """Follows the runs of a session by their files."""
+    """Mirrors the runs of a session from their files."""
 
     def __init__(self, store: Store, session: Session, uploader: Uploader, here: Holder | None = None) -> None:
         self.store, self.session, self.uploader = store, session, uploader
         self.runs = Runs(store, session)
         self._here = here or Holder.here()
-        self._watched: set[str] = set()  # looked at each time: runs in training, and those that another process delivers
-        self._shown: dict[str, int] = {}  # open runs, by their leases' numbers
-        self._done: dict[str, int] = {}  # leases that are dealt with
+        self._watched: set[str] = set()  # checked by every poll: runs in training, and those that another process delivers
+        self._shown: dict[str, int] = {}  # open run -> number of its lease
+        self._done: dict[str, int] = {}  # run -> number of its last lease that was processed
 
     @property
     def training(self) -> bool:
-        """Whether a run is shown that a worker still trains."""
+        """Whether an open run is still in training."""
         return bool(self._shown)
 
-    def look(self, most: int | None = LOOKS) -> None:
-        """Open, bring up to date and finish runs, as their files say."""
+    def poll(self, most: int | None = RUNS_PER_POLL) -> None:
+        """Open, update and finish runs according to their files."""
         for run_id in chain(list(self._watched), self.runs.changed(most)):
             try:
-                self._attend(run_id)
+                self._update_run(run_id)
             except StoreError as error:
                 self.uploader.say(str(error))
                 self._watched.add(run_id)
         self.uploader.send()
 
     def finish(self) -> bool:
-        """Deliver what is there; whether `harness sync` knows of every run that was found."""
-        self.look(most=None)
+        """Deliver the rest; returns whether every run found has a delivery file for `harness sync`."""
+        self.poll(most=None)
         self.uploader.finish_all()
         return all(self.store.paths.delivery(run_id).exists() for run_id in {*self._watched, *self._shown, *self._done})
 
-    def _attend(self, run_id: str) -> None:
+    def _update_run(self, run_id: str) -> None:
         seen = lease.newest(self.store.paths.run(run_id).folder)
         worker = self.session.worker(seen)
         number, held = 0, False
-        if seen is not None and worker is not None and worker.pid != self._here.pid:  # which writes pages' addresses down
+        if seen is not None and worker is not None and worker.pid != self._here.pid:  # this process holds leases to write URLs
             number, held = seen.number, not (seen.released or worker.is_dead_here(self._here))
         if run_id in self._shown and not (held and number == self._shown[run_id]):
             self._done[run_id] = self._shown.pop(run_id)
@@ -126,7 +126,7 @@ class Mirror:
         if run_id in self._shown or not self._has_news(run_id, number, held):
             return
         if not self.uploader.reserve(run_id):
-            self._watched.add(run_id)  # another process still delivers what was before
+            self._watched.add(run_id)  # another process still delivers earlier rows
             return
         self._shown[run_id] = number
         self.uploader.begin(run_id, self._hardware(run_id, worker) if held else None)
@@ -135,19 +135,19 @@ class Mirror:
             self._done[run_id] = self._shown.pop(run_id)
 
     def _has_news(self, run_id: str, number: int, held: bool) -> bool:
-        """Whether there is something to show: training has begun, or came to an end that has not arrived yet.
+        """Whether training has started, or has ended with something not delivered.
 
-        A lease may also have served to set a result aside, or found the run ended.
+        A lease may also have been taken to set a result aside, or on a finished run.
         """
         paths = self.store.paths.run(run_id)
         if held:
             return paths.provenance.exists() and not paths.result.exists()
         if paths.result.exists():
-            return not delivery.arrived(delivery.load(self.store.paths, run_id), paths)
+            return not delivery.is_delivered(delivery.load(self.store.paths, run_id), paths)
         return paths.metrics.exists() and not paths.earlier_result(number).exists()
 
     def _hardware(self, run_id: str, worker: Holder) -> Hardware | None:
-        """The GPUs of the worker that trains the run; None on processors."""
+        """The GPUs of the worker that trains the run; None: CPU."""
         origin = read_provenance(self.store.paths.run(run_id).provenance)
         if origin is None or origin.accelerator != "cuda":
             return None
@@ -155,7 +155,7 @@ class Mirror:
 
 
 def _gpus(pid: int) -> tuple[int, ...]:
-    """What CUDA_VISIBLE_DEVICES says in a process; empty: all."""
+    """CUDA_VISIBLE_DEVICES of a process; empty: all."""
     try:
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
@@ -165,46 +165,43 @@ def _gpus(pid: int) -> tuple[int, ...]:
 
 
 def follow(mirror: Mirror, limits: Limits, starter: int) -> bool:
-    """Look at the runs until the process that this one serves closes or, if it has died, its last worker has let go; then finish.
-
-    Whether `harness sync` knows of every run that was found.
-    """
+    """Poll until the starter closes the mirror or, if it has died, its last worker has stopped; then `Mirror.finish`."""
     while True:
-        closed = _told_to_close(limits.poll_s)
-        mirror.look()
-        # A pipe's end alone does not tell: processes that a task has started may hold it open, and outlive everybody.
+        closed = _close_requested(limits.poll_s)
+        mirror.poll()
+        # A closed pipe is not a reliable sign: processes started by a task may hold it open and outlive all others.
         alive = os.getppid() == starter
         if (closed and alive) or not (alive or mirror.training):
             break
-    end_after(limits.closing_s)
+    kill_after(limits.closing_s)
     return mirror.finish()
 
 
-def _told_to_close(within_s: float) -> bool:
-    """Whether the starter closes, or closed our standard input."""
+def _close_requested(within_s: float) -> bool:
+    """Whether the starter asked to close, or closed our standard input."""
     ready, _, _ = select.select([sys.stdin], [], [], within_s)
     if ready and os.read(sys.stdin.fileno(), 1):
         return True
     if ready:
-        time.sleep(within_s)  # a starter that has just been killed is gone by then
+        time.sleep(within_s)  # so that a starter that was just killed is gone
     return bool(ready)
 
 
-def end_after(seconds: float) -> None:
-    """End this session in so long, whatever it does then."""
+def kill_after(seconds: float) -> None:
+    """Kill this process's session after `seconds`."""
 
-    def end() -> None:
+    def kill() -> None:
         time.sleep(seconds)
         os.killpg(os.getpgid(0), signal.SIGKILL)
 
-    threading.Thread(target=end, daemon=True).start()
+    threading.Thread(target=kill, daemon=True).start()
 
 
 def main(argv: Sequence[str]) -> int:
     """`<results> <file in wandb/sessions> online|offline <limits as JSON>`."""
     root, name, kind, limits_json = argv
     os.nice(NICE)
-    # Whoever asks the workers to stop may signal everything; the mirror ends when they have.
+    # A signal for the workers may reach the whole process group; the mirror stops after them.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     store, limits = Store.open(Path(root), create=False), Limits.model_validate(json.loads(limits_json))

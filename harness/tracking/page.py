@@ -1,4 +1,4 @@
-"""A run and the plans that ask for it -> what W&B shows of it: name, group, tags, configuration, summary. Without secrets."""
+"""Run and plans -> name, group, tags, configuration and summary in W&B, without secrets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHORTEST_SECRET = 8  # characters; shorter values are words such as "true"
 
 @dataclass(frozen=True)
 class Page:
-    """What W&B is told of a run when it opens."""
+    """What is sent to W&B when a run opens."""
 
     id: str
     name: str
@@ -35,15 +35,15 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Ending:
-    """What W&B is told when the run ends here: W&B shows any exit code but 0 as failed."""
+class FinalUpdate:
+    """What is sent to W&B when a run is closed; W&B shows exit codes other than 0 as failed."""
 
     summary: Mapping[str, Any]
     exit_code: int
     tags: tuple[str, ...] = field(default=())
 
 
-def page(  # noqa: PLR0917 - all that is known of a run, each of it named
+def page(  # noqa: PLR0917 - everything about a run, by name
     run_id: str,
     spec: Spec,
     plans: Iterable[Plan],
@@ -51,27 +51,26 @@ def page(  # noqa: PLR0917 - all that is known of a run, each of it named
     folder: Path,
     trials: Sequence[Membership] = (),
 ) -> Page:
-    """The first plan that asked for the run gives group, variant and name, else the search's trial; the others are tags.
+    """Group, variant and name come from the first plan that contains the run, else from the search's trial; others are tags.
 
-    The configuration keeps its blocks, so that `model.activation` filters; `seed` and `variant` stand beside them unless the task
-    has such keys, and `harness` holds where the run lies and what made it. One tag tells evidence from rehearsals and from
-    runs by which something is chosen.
+    The configuration stays nested, so that `model.activation` works in filters; `seed`, `variant` and `harness` (folder, code,
+    machine) are added unless the task has such keys. One tag distinguishes evidence, rehearsals, tuning and searches.
     """
-    asking = sorted((plan for plan in plans if any(run.id == run_id for run in plan.runs)), key=lambda plan: plan.created)
+    containing = sorted((plan for plan in plans if any(run.id == run_id for run in plan.runs)), key=lambda plan: plan.created)
     variant, group, factors = run_id, "", {}
-    if asking:
-        first = asking[0]
+    if containing:
+        first = containing[0]
         variant = next(run.variant for run in first.runs if run.id == run_id)
         group, factors = first.name, {name.replace(".", "_"): level for name, level in first.levels.get(variant, {}).items()}
     elif trials:
         variant, group = f"trial {trials[0].number}", trials[0].study
-    tags = [*(plan.name for plan in asking[1:]), *(trial.study for trial in trials if trial.study != group)]
-    tags.append(_use(asking, trials))
-    ours: dict[str, Any] = {"run_id": run_id, "folder": str(folder.absolute()), "plans": [plan.name for plan in asking]}
+    tags = [*(plan.name for plan in containing[1:]), *(trial.study for trial in trials if trial.study != group)]
+    tags.append(_use(containing, trials))
+    ours: dict[str, Any] = {"run_id": run_id, "folder": str(folder.absolute()), "plans": [plan.name for plan in containing]}
     ours |= {"trials": [f"{trial.study} {trial.number}" for trial in trials]} if trials else {}
     ours |= {"task": spec.task, "task_version": spec.version, "data": spec.data, "factors": factors}
     if provenance is not None:
-        # Not the command: its arguments are the person's, and may hold anything.
+        # Not the command: its arguments may contain anything.
         ours |= provenance.model_dump(mode="json", include={"code", "packages", "python", "platform", "host", "accelerator"})
         ours |= {"device": provenance.device, "threads": provenance.threads, "started": provenance.started}
     config = {"seed": spec.seed, "variant": variant, **spec.config, "harness": ours}
@@ -85,33 +84,33 @@ def page(  # noqa: PLR0917 - all that is known of a run, each of it named
     )
 
 
-def _use(asking: Sequence[Plan], trials: Sequence[Membership]) -> str:
-    """What a run is for, in a word."""
-    judged = [plan for plan in asking if plan.selection is None]
+def _use(containing: Sequence[Plan], trials: Sequence[Membership]) -> str:
+    """The purpose of a run, as a tag."""
+    judged = [plan for plan in containing if plan.selection is None]
     if judged:
         return "rehearsal" if all(plan.rehearsal for plan in judged) else "evidence"
-    if any(plan.stage == "tuning" for plan in asking):
+    if any(plan.stage == "tuning" for plan in containing):
         return "tuning"
-    return "search" if asking or trials else "without plan"
+    return "search" if containing or trials else "without plan"
 
 
-def ending(result: Result | None) -> Ending:
-    """`result` None: interrupted. The summary is result.json, without its bookkeeping."""
+def final_update(result: Result | None) -> FinalUpdate:
+    """`result` None: interrupted. The summary is result.json without its checksums."""
     if result is None:
-        return Ending({"state": "interrupted"}, 1, ("interrupted",))
+        return FinalUpdate({"state": "interrupted"}, 1, ("interrupted",))
     fields = result.model_dump(mode="json", exclude={"schema_version", "checksums", "traceback_digest"})
     summary = {name: value for name, value in fields.items() if value is not None}
     ended_well = result.state == "completed"
-    return Ending(without_secrets(summary), 0 if ended_well else 1, () if ended_well else (result.state,))
+    return FinalUpdate(without_secrets(summary), 0 if ended_well else 1, () if ended_well else (result.state,))
 
 
 def without_secrets(value: Any, environment: Mapping[str, str] | None = None) -> Any:
-    """`value` with what environment variables of a secret's name hold, and users in URLs, replaced by `***`, at any depth."""
+    """Replace, at any depth, the values of secret environment variables and users in URLs by `***`."""
     return _masked(value, sorted(_secrets(environment).values(), key=len, reverse=True))
 
 
 def secrets_in(data: bytes, environment: Mapping[str, str] | None = None) -> list[str]:
-    """The names of the environment variables whose values `without_secrets` would replace in `data`."""
+    """The environment variables whose values `without_secrets` would replace in `data`."""
     return [name for name, text in _secrets(environment).items() if os.fsencode(text) in data]
 
 

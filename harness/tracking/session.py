@@ -1,7 +1,7 @@
-"""A command whose runs are mirrored: which runs are its own, and the mirror process that it starts and ends.
+"""The session of a command whose runs are mirrored, and the mirror process that it starts and stops.
 
-While the mirror works, its session is written down in results/wandb/sessions/. A session that is left there had its mirror
-killed: `harness sync` looks for its runs.
+While the mirror runs, its session is a file in results/wandb/sessions/. If the file remains, the mirror was killed, and `harness
+sync` looks for its runs.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from harness.tracking.login import choose, home_folder
 
 
 class Session(BaseModel):
-    """A command that trains a plan or a search, itself or by its child processes, on one machine."""
+    """A command that trains a plan or a search, itself or in child processes, on one machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     target: str  # the plan's or the search's file, relative to the results folder
     starter: Holder
 
     def worker(self, seen: Seen | None) -> Holder | None:
-        """The process of this command that holds the lease, or was the last that held it; None where it is another command's."""
+        """The process of this command that holds the lease or held it last; None: it belongs to another command."""
         holder = seen.claim.holder if seen is not None and seen.claim is not None else None
         if holder is None or holder.machine != self.starter.machine or self.starter.pid not in (holder.pid, holder.parent):
             return None
@@ -47,10 +47,10 @@ def _tell(text: str) -> None:
 
 
 class MirrorProcess:
-    """Mirrors the runs of `target` that this process and its children train, in a process that training never waits for.
+    """The mirror of the runs of `target` that this process and its children train.
 
-    A context manager: leaving it lets the mirror finish, in bounded time, unless Ctrl-C cuts that short. That nothing is
-    mirrored, though not by wish, is said once. Raises InputError where `mode` (see `harness.tracking.login.choose`) cannot be.
+    A context manager: leaving it waits, up to a time limit or Ctrl-C, for the mirror to finish. Prints once if runs are not
+    mirrored although not disabled. Raises InputError if `mode` (see `harness.tracking.login.choose`) is impossible.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class MirrorProcess:
             say(f"W&B: {choice.why}; runs are not mirrored")
 
     def start(self) -> None:
-        """Start it, unless it was started before or nothing is to be mirrored. Raises nothing."""
+        """Does nothing if it is running or mirroring is off. Raises nothing."""
         if self._kind == "none" or self.process is not None:
             return
         session = Session(target=str(self.target.absolute().relative_to(self.paths.root.absolute())), starter=Holder.here())
@@ -73,8 +73,8 @@ class MirrorProcess:
         log = self.paths.wandb / "mirror.log"
         try:
             written.parent.mkdir(parents=True, exist_ok=True)
-            written.write_bytes(atomic.to_json(session))  # in microseconds: after a crash of the machine a torn one says as much
-            # It leads a session of its own, so that Ctrl-C does not reach it.
+            written.write_bytes(atomic.to_json(session))  # not atomic: after a crash a torn file has the same meaning
+            # In its own session, so that Ctrl-C does not reach it.
             with log.open("ab") as output:
                 self.process = subprocess.Popen(
                     [*python_command.command("harness.tracking.mirror"), *words],
@@ -88,12 +88,12 @@ class MirrorProcess:
             self.say(f"W&B: {error}; runs are not mirrored, `harness sync NAME` delivers them later")
 
     def close(self) -> None:
-        """Nothing more is trained: wait until the mirror has delivered what there is, and kill it when its time is up."""
+        """After training: wait until the mirror has delivered everything, and kill it after the time limit."""
         if self.process is None:
             return
         process, self.process = self.process, None
         assert process.stdin is not None
-        # The mirror may be gone, or a task that tidies up has closed the pipe; one that started processes may hold it open.
+        # The mirror may have died, a task may have closed the pipe, or processes that it started may hold it open.
         with suppress(OSError):
             os.write(process.stdin.fileno(), b"\n")
         with suppress(OSError):
@@ -102,9 +102,9 @@ class MirrorProcess:
             process.wait(self.limits.closing_s + 1)
         except subprocess.TimeoutExpired:
             end_session(process)
-        except KeyboardInterrupt:  # everything is trained, or stopped already: only the waiting ends
+        except KeyboardInterrupt:  # training has finished: this only stops waiting
             end_session(process)
-            self.say("W&B: not waited for; `harness sync` delivers what is missing")
+            self.say("W&B: stopped waiting; `harness sync` delivers what is missing")
 
     def __enter__(self) -> MirrorProcess:
         self.start()
@@ -115,10 +115,10 @@ class MirrorProcess:
 
 
 def end_session(process: subprocess.Popen[Any]) -> None:
-    """Kill a process that leads a session of its own, with what it started there, and wait for it.
+    """Kill a session leader and all processes of its session, and wait for it.
 
-    wandb's service has another session, but watches its process, and ends with it at once.
+    wandb's service has another session, but exits when its client dies.
     """
-    with suppress(ProcessLookupError):  # it ended just now
+    with suppress(ProcessLookupError):  # it has just exited
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,6 +1,6 @@
-"""Runs' files -> runs in W&B: how the mirror delivers runs while they train, and `harness sync` those that lack something.
+"""Sends runs' files to W&B, for the mirror during training and for `harness sync` afterwards.
 
-It sends what W&B lacks from the run's own files, never from W&B's: so it does not matter which of those a crash or an outage
+It sends what W&B lacks from the run's own files, never from wandb's: so it does not matter which of those a crash or an outage
 left, and nothing is sent twice. One process at a time delivers a run.
 """
 
@@ -25,25 +25,25 @@ from harness.store.trialruns import memberships
 from harness.tracking import delivery
 from harness.tracking.client import Client, Hardware, OpenRun, UnreachableError
 from harness.tracking.delivery import Delivery
-from harness.tracking.page import ending, page
+from harness.tracking.page import final_update, page
 
 Stamp = tuple[int, int]
 
 
 @dataclass
 class Opened:
-    """One run that wandb has open: what was handed over, and how its file looked then."""
+    """A run that is open in wandb, and what was sent of it."""
 
     run_id: str
     run: OpenRun
     hardware: Hardware | None
-    sent: list[str]  # a digest of each row; empty: W&B has it from before, and nothing here says which it is
+    sent: list[str]  # a digest of each row; empty: W&B has the row, but its digest is unknown
     known: Delivery
     stamp: Stamp | None = None  # of metrics.jsonl when it was last read
 
 
 class Uploader:
-    """Runs as W&B shows them. `falls_back`: what cannot be shown online is written to disk, for W&B's own tools."""
+    """Delivers runs. `offline_fallback`: runs that cannot be opened online are written to disk, for `wandb sync`."""
 
     def __init__(
         self,
@@ -52,11 +52,11 @@ class Uploader:
         say: Callable[[str], None],
         *,
         online: bool = True,
-        falls_back: bool = True,
+        offline_fallback: bool = True,
     ) -> None:
         self.store, self.client, self.say, self.limits = store, client, say, client.limits
-        self.online, self.falls_back = online, falls_back
-        self.unopened = 0  # runs in a row that W&B did not open
+        self.online, self.offline_fallback = online, offline_fallback
+        self.unopened = 0  # consecutive runs that W&B did not open
         self._offline_until = -1.0
         self._watch = Watch(Timing(), Holder.here())
         self._locks = RunLocks(store.paths)
@@ -65,24 +65,24 @@ class Uploader:
         self._to_link: dict[str, str] = {}
 
     def reserve(self, run_id: str) -> bool:
-        """Whether this process may deliver the run; `finish` gives it back. False while another one delivers it."""
+        """Lock the run until `finish`. False: another process delivers it."""
         return self._locks.take(run_id)
 
     def begin(self, run_id: str, hardware: Hardware | None = None) -> bool:
-        """Open a reserved run and send its rows so far; whether it is open. The reason is said where it is not."""
+        """Open a reserved run and send its rows so far; returns whether it is open, and prints why not."""
         self._begin(run_id, self.online and time.monotonic() >= self._offline_until, hardware)
         return run_id in self._open
 
     def send(self) -> None:
-        """Send the rows that are new, and write down the addresses of pages whose runs were busy."""
+        """Send new rows, and record URLs of pages of runs whose lease was held."""
         for run_id in list(self._open):
-            if run_id in self._open:  # trouble with one closes the others
+            if run_id in self._open:  # an error with one may close the others
                 self._send(self._open[run_id])
         for run_id, url in list(self._to_link.items()):
             self._link(run_id, url)
 
     def attach(self, run_id: str, kind: str, file: Path) -> bool:
-        """Upload a file with an open run, and remember that it arrived; whether it did. The reason is said where not."""
+        """Upload a file to an open run and record it; returns whether it was uploaded, and prints why not."""
         opened = self._open[run_id]
         try:
             digest = atomic.digest(file)
@@ -95,17 +95,17 @@ class Uploader:
         return True
 
     def finish(self, run_id: str) -> bool:
-        """Send the rest of a run, however it ended; whether all of it is known to have arrived."""
+        """Send the rest of a run and close it; returns whether W&B has confirmed all of it."""
         try:
             if run_id in self._open:
                 self._send(self._open[run_id])
             opened = self._open.pop(run_id, None)
-            if opened is None:  # not opened; or trained anew, and its new page was not
+            if opened is None:  # not opened, or trained again and the new page not opened
                 return False
-            opened.run.finish(ending(self.store.result(run_id)))
+            opened.run.finish(final_update(self.store.result(run_id)))
             return opened.run.online and self._confirmed(opened)
         except UnreachableError as error:
-            self.say(f"{run_id}: {error}; harness sync delivers the rest")
+            self.say(f"{run_id}: {error}; `harness sync` delivers the rest")
             self._offline_until = time.monotonic() + self.limits.offline_for_s
         except StoreError as error:
             self.say(str(error))
@@ -114,7 +114,7 @@ class Uploader:
         return False
 
     def finish_all(self) -> None:
-        """Finish what is open."""
+        """Finish all open runs."""
         for run_id in list(self._open):
             self.finish(run_id)
         self.send()
@@ -123,7 +123,7 @@ class Uploader:
         known = delivery.load(self.store.paths, run_id) or Delivery()
         paths = self.store.paths.run(run_id)
         try:
-            delivery.save(self.store.paths, run_id, known)  # whatever becomes of it here, `harness sync` knows of it
+            delivery.save(self.store.paths, run_id, known)  # so that `harness sync` finds the run in any case
             spec = atomic.read_json(paths.spec, Spec)
             trials = memberships(self.store.paths).get(run_id, ())
             shown = page(run_id, spec, self._plans.load(), read_provenance(paths.provenance), paths.folder, trials)
@@ -137,24 +137,24 @@ class Uploader:
             run = self.client.open(replace(shown, id=delivery.wandb_id(run_id, known)), online, hardware)
         except UnreachableError as error:
             self.unopened += 1
-            falls_back = self.falls_back and not last  # also from offline: wandb's service may have died
-            self.say(f"{run_id}: {error}" + ("; going on offline, harness sync delivers it" if falls_back else ""))
-            if falls_back:
+            offline_fallback = self.offline_fallback and not last  # also from offline: wandb's service may have died
+            self.say(f"{run_id}: {error}" + ("; continuing offline, `harness sync` delivers it" if offline_fallback else ""))
+            if offline_fallback:
                 self._go_offline()
                 self._begin(run_id, False, hardware, last=True)
             return
         self.unopened = 0
         sent: list[str] = []
         if online:
-            # W&B says how many rows it has; which they are is remembered here.
-            unknown = [""] * max(0, run.rows_there - len(known.rows))
-            sent = [*known.rows[: run.rows_there], *unknown]
-            known = _changed(known, url=run.url, rows=tuple(sent), confirmed=run.rows_there, ending=None)
+            # W&B reports the number of its rows, the delivery file has their digests.
+            unknown = [""] * max(0, run.rows_stored - len(known.rows))
+            sent = [*known.rows[: run.rows_stored], *unknown]
+            known = _changed(known, url=run.url, rows=tuple(sent), confirmed=run.rows_stored, ending=None)
         self._open[run_id] = opened = Opened(run_id, run, hardware, sent, known)
         self._send(opened)
 
     def _go_offline(self) -> None:
-        """Nothing more goes to the server for a while; runs that are open are written to disk, from their first row."""
+        """Send nothing to the server for a while; open runs are written to disk, from their first row."""
         self._offline_until = time.monotonic() + self.limits.offline_for_s
         others = list(self._open.values())
         self._open.clear()
@@ -191,26 +191,26 @@ class Uploader:
             self.say(f"{opened.run_id}: {error}")
 
     def _start_over(self, opened: Opened) -> None:
-        """The run was trained anew, with other values: it gets another page."""
+        """The run was trained again with other values: it gets a new page."""
         del self._open[opened.run_id]
         try:
-            opened.run.finish(ending(None))
+            opened.run.finish(final_update(None))
         except UnreachableError as error:
             self.say(f"{opened.run_id}: {error}")
         self._begin(opened.run_id, opened.run.online, opened.hardware)
 
     def _confirmed(self, opened: Opened) -> bool:
-        """Ask W&B what it has: a run whose key was refused in between finishes without a word."""
+        """Ask W&B what it has: wandb finishes without an error even if the key was rejected meanwhile."""
         run_id, paths = opened.run_id, self.store.paths.run(opened.run_id)
-        there = 0
+        stored = 0
         for pause_s in self.limits.confirm_after_s:
             time.sleep(pause_s)
-            there = self.client.rows_at(opened.run.path)
-            if there >= len(opened.sent):
+            stored = self.client.rows_at(opened.run.path)
+            if stored >= len(opened.sent):
                 break
         sums = atomic.digest(paths.result) if paths.result.exists() else None
-        complete = there >= len(opened.sent)
-        delivery.save(self.store.paths, run_id, _changed(opened.known, confirmed=there, ending=sums if complete else None))
+        complete = stored >= len(opened.sent)
+        delivery.save(self.store.paths, run_id, _changed(opened.known, confirmed=stored, ending=sums if complete else None))
         if complete and sums is not None:
             self.client.mark_delivered(run_id)
             if opened.run.url is not None:
@@ -220,7 +220,7 @@ class Uploader:
     def _link(self, run_id: str, url: str) -> None:
         self._to_link[run_id] = url
         try:
-            # Only what has ended: until then the provenance belongs to the worker, and so does the lease.
+            # Only after the run has finished: until then its worker writes the provenance.
             if self.store.result(run_id) is None or delivery.link(self.store, run_id, url, self._watch):
                 del self._to_link[run_id]
         except StoreError as error:
@@ -229,7 +229,7 @@ class Uploader:
 
 
 class RunLocks:
-    """Locks on runs that are being delivered: bytes of one file, which the system gives back when the process ends."""
+    """Locks on runs that are being delivered: byte locks on one file, released when the process ends."""
 
     def __init__(self, paths: Paths) -> None:
         self._path = paths.wandb / "runs.lock"
@@ -237,7 +237,7 @@ class RunLocks:
         self._held: set[str] = set()
 
     def take(self, run_id: str) -> bool:
-        """False while another process has it. A file system without locks refuses nobody."""
+        """False: another process holds it. Always true on a file system without locks."""
         try:
             if self._file is None:
                 atomic.make_folder(self._path.parent)
@@ -252,7 +252,7 @@ class RunLocks:
         return True
 
     def release(self, run_id: str) -> None:
-        """Let others have it."""
+        """Release the lock, if held."""
         self._held.discard(run_id)
         if self._file is not None and self._held:
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, int(run_id, 16))
@@ -262,7 +262,7 @@ class RunLocks:
 
 
 class _Plans:
-    """The plans of a results folder, read again when one of their files has changed."""
+    """The readable plans of a results folder, cached until a file changes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -270,7 +270,7 @@ class _Plans:
         self._plans: list[Plan] = []
 
     def load(self) -> list[Plan]:
-        """Those that can be read."""
+        """Read the plans if a file has changed."""
         stamps = [(path.name, _stamp(path)) for path in sorted(self._store.paths.plans.glob("*.json"))]
         if stamps != self._stamps:
             self._stamps, self._plans = stamps, self._store.load_plans()[0]
@@ -278,7 +278,7 @@ class _Plans:
 
 
 def read_provenance(path: Path) -> Provenance | None:
-    """None where there is none. Raises StoreError."""
+    """None: no file. Raises StoreError."""
     try:
         return atomic.read_json(path, Provenance)
     except FileNotFoundError:
@@ -290,7 +290,7 @@ def _changed(known: Delivery, **changes: Any) -> Delivery:
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """Changes with the file, which is always replaced whole."""
+    """Changes with the file, which is always replaced, never modified."""
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A plan and its verdicts -> a workspace in W&B: what stands on it (plain values), and how wandb-workspaces makes it."""
+"""Plan and verdicts -> a W&B workspace: its layout as plain values, created with wandb-workspaces."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.paths import Paths
 from harness.tasks.protocol import Metric
-from harness.tracking.client import UnreachableError, told_of
+from harness.tracking.client import UnreachableError, wandb_errors
 from harness.tracking.login import home_folder, read_login
 from harness.tracking.page import LONGEST_NAME
 
-MOST_RUNS = 1000  # shown in a panel; groups are averaged over them
+MOST_RUNS = 1000  # in a panel; groups are averaged over them
 
 Panel = Mapping[str, Any]
 
 
 class Saved(BaseModel):
-    """results/wandb/workspaces/<name>.json: where the workspace of a plan is, so that it is changed and not made twice."""
+    """results/wandb/workspaces/<name>.json: the URL of a plan's workspace, so that it is updated, not duplicated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     url: str
@@ -33,7 +33,7 @@ class Saved(BaseModel):
 def layout(plan: Plan, metrics: Mapping[str, Metric], shown: Sequence[str], verdicts: str) -> dict[str, Any]:
     """The workspace of `plan` as plain values: sections of panels, each with its `kind`.
 
-    `metrics` are the task's, the first is the one that matters; `shown`: those with a curve each. `verdicts` is Markdown.
+    `metrics` are the task's, the primary one first; `shown`: those with a curve each. `verdicts` is Markdown.
     """
     metric = next(iter(metrics))
     factors = [f"harness.factors.{name.replace('.', '_')}" for name in next(iter(plan.levels.values()), {})]
@@ -53,16 +53,16 @@ def layout(plan: Plan, metrics: Mapping[str, Metric], shown: Sequence[str], verd
 
 
 def installed() -> bool:
-    """Whether the package that makes workspaces is there."""
+    """Whether wandb-workspaces is installed."""
     from importlib.util import find_spec
 
     return find_spec("wandb_workspaces") is not None
 
 
 def make(plain: Mapping[str, Any], paths: Paths) -> str:
-    """Make or change the workspace that `layout` described; returns its URL. Raises UnreachableError."""
+    """Create or update the workspace of a `layout`; returns its URL. Raises UnreachableError."""
     path = paths.wandb / "workspaces" / f"{plain['name']}.json"
-    with told_of():
+    with wandb_errors():
         import wandb
         from wandb_workspaces import workspaces
 
@@ -82,7 +82,7 @@ def make(plain: Mapping[str, Any], paths: Paths) -> str:
 
 
 def fill(view: Any, plain: Mapping[str, Any]) -> None:
-    """Put the sections of `plain` on a workspace: its runs are those of the group, one colour a variant."""
+    """Add the sections of `plain` to a workspace that shows the group's runs, one colour per variant."""
     from wandb_workspaces import workspaces
 
     view.sections = [
@@ -96,14 +96,14 @@ def fill(view: Any, plain: Mapping[str, Any]) -> None:
 
 
 def _earlier(path: Path) -> Any:
-    """The workspace that was made before; None where there is none, or somebody has removed it."""
+    """The existing workspace; None: none, or it was deleted."""
     from wandb_workspaces import workspaces
 
     try:
         return workspaces.Workspace.from_url(atomic.read_json(path, Saved).url)
     except (FileNotFoundError, StoreError):
         return None
-    except Exception:  # whatever wandb says of a workspace that is gone: a new one is made, and errors of the server come again
+    except Exception:  # wandb's errors for a deleted workspace vary: create a new one, where a server error would recur
         return None
 
 

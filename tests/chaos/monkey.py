@@ -22,7 +22,7 @@ from pathlib import Path
 
 from conftest import TESTS
 
-from harness.execution.schedule import Course
+from harness.execution.schedule import Schedule
 from harness.experiment.plan import Plan
 from harness.store import atomic, lease
 from harness.store.records import Store
@@ -126,7 +126,7 @@ class Monkey:
         self.machines, self.disk = machines, disk
         self.random = random.Random(seed)
         self.killed: set[int] = set()
-        self.courses: dict[str, Course] = {}  # of each plan
+        self.schedules: dict[str, Schedule] = {}  # of each plan
         self.did: Counter[str] = Counter()
         self.paused: dict[int, float] = {}  # process -> when it goes on
         self.results: dict[Path, bytes] = {}  # as they were when first seen
@@ -189,8 +189,8 @@ class Monkey:
 
     def _has_ended(self, plan: Plan) -> bool:
         records = self.store.records(run.id for run in plan.runs)
-        course = self.courses.setdefault(plan.name, Course(plan))
-        return all(records[run.id].ended for run in course.asked(records))
+        schedule = self.schedules.setdefault(plan.name, Schedule(plan))
+        return all(records[run.id].ended for run in schedule.requested(records))
 
     def kill_worker(self) -> None:
         """Paused ones are spared: they shall wake up and find their run taken."""

@@ -68,13 +68,13 @@ def test_a_result_has_the_last_rows_numbers_the_tasks_facts_and_the_times(store)
     assert result.metrics["score_fluctuation"] == pytest.approx(np.std(np.diff([row["score"] for row in rows])[-3:], ddof=1))
 
 
-def test_provenance_tells_the_ways_that_a_training_chose(store, monkeypatch):
+def test_the_provenance_contains_the_choices_of_a_training(store, monkeypatch):
     monkeypatch.setattr(Walk, "choices", {"compiled": True}, raising=False)
     run(store, job())
     assert json.loads(store.paths.run(RUN).provenance.read_text())["choices"] == {"compiled": True}
 
 
-def test_a_training_with_one_way_only_has_no_choices(store):
+def test_a_training_without_alternatives_has_no_choices(store):
     run(store, job())
     assert json.loads(store.paths.run(RUN).provenance.read_text())["choices"] == {}
 
@@ -87,7 +87,7 @@ def test_predictions_are_kept_as_arrays(store):
 
 
 @pytest.mark.parametrize("step", range(1, 12))
-def test_a_run_stopped_anywhere_goes_on_with_the_same_bits(store, reference, step):
+def test_a_run_stopped_anywhere_resumes_with_the_same_bits(store, reference, step):
     with pytest.raises(Interrupted):
         run(store, job(), AttemptOptions(should_stop=stops_at(step)))
     assert store.record(RUN).state == "interrupted"
@@ -110,13 +110,13 @@ def test_rows_after_the_checkpoint_are_cut_away(store, reference):
     assert bits(store) == reference
 
 
-def test_a_torn_checkpoint_is_reported_and_the_run_starts_again(store, reference):
+def test_a_torn_checkpoint_is_reported_and_the_run_restarts(store, reference):
     with pytest.raises(Interrupted):
         run(store, job(), AttemptOptions(should_stop=stops_at(6)))
     paths = store.paths.run(RUN)
     paths.checkpoint.write_bytes(paths.checkpoint.read_bytes()[:-10])
     run(store, job())
-    assert "checkpoint.pt: damaged, its checksum does not match: the run starts again" in paths.log.read_text()
+    assert "checkpoint.pt: damaged, its checksum does not match: the run restarts" in paths.log.read_text()
     assert bits(store) == reference
 
 
@@ -141,7 +141,7 @@ def test_the_threads_of_the_first_start_are_used_again(store, monkeypatch):
     assert used == [3, 3]
 
 
-def test_a_start_of_which_nothing_is_left_is_no_origin(store, monkeypatch):
+def test_the_provenance_omits_a_start_of_which_nothing_is_left(store, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
@@ -153,10 +153,10 @@ def test_a_start_of_which_nothing_is_left_is_no_origin(store, monkeypatch):
     paths = store.paths.run(RUN)
     origin = json.loads(paths.provenance.read_text())
     assert (origin["threads"], origin["accelerator"], origin["command"], origin["restarts"]) == (1, "cpu", ["two"], [])
-    assert "nothing to go on from: of the start at " in paths.log.read_text()
+    assert "restarted from the beginning: nothing is left of the start at " in paths.log.read_text()
 
 
-def test_a_failure_retried_from_the_beginning_leaves_the_origin_to_the_retry(store):
+def test_a_failure_retried_from_the_beginning_has_the_provenance_of_the_retry(store):
     run(store, job(fail_at=2), AttemptOptions(threads=3))
     with store.take(RUN, Watch(Timing(), Holder.here())) as lease:
         store.set_aside(RUN, lease, keep_checkpoint=False)
@@ -190,7 +190,7 @@ def test_an_exception_ends_the_run_as_failed_with_its_reason_and_traceback(store
     assert "score" not in result.metrics
 
 
-def test_missing_data_is_bad_input_and_no_failure_of_the_run(store):
+def test_missing_data_is_bad_input_and_not_a_failure_of_the_run(store):
     with pytest.raises(DataError, match=MISSING):
         run(store, job(data="missing"))
     assert store.record(RUN).state == "pending"
@@ -212,7 +212,7 @@ def test_a_worn_out_run_fails_as_killed_without_training(store):
 
 
 @pytest.mark.parametrize("wrong", [b'{"epoch": 1}\n{"epo', b"\x80\x00", b'{"epoch": 1, "score": 1e9}\n'])
-def test_rows_without_a_checkpoint_are_no_part_of_a_failure(store, wrong):
+def test_rows_without_a_checkpoint_are_not_part_of_a_failure(store, wrong):
     paths = store.paths.run(RUN)
     paths.folder.mkdir(parents=True)
     paths.metrics.write_bytes(wrong)

@@ -3,7 +3,7 @@ import errno
 import pytest
 
 from harness.errors import DataError, StoreError
-from harness.execution.failures import classify, spoils_the_process
+from harness.execution.failures import classify, is_accelerator_error
 
 
 class OutOfMemoryError(RuntimeError):
@@ -52,12 +52,12 @@ def test_the_same_place_gives_the_same_digest_whatever_the_message():
     assert classify(raised("at 0x7f01")).digest == classify(raised("at 0x7f02")).digest
 
 
-def test_another_place_or_another_kind_gives_another_digest():
+def test_another_place_or_type_of_exception_gives_another_digest():
     digests = {classify(error).digest for error in (raised("x"), raised("x", TypeError), raised_elsewhere("x"))}
     assert len(digests) == 3
 
 
-def test_an_error_of_the_accelerator_spoils_the_process_but_a_lack_of_memory_does_not():
-    assert spoils_the_process("AcceleratorError: CUDA error: device-side assert triggered")
-    assert spoils_the_process("RuntimeError: Triton Error [CUDA]: an illegal memory access was encountered")
-    assert not spoils_the_process("OutOfMemoryError: CUDA out of memory")
+def test_an_accelerator_error_needs_a_new_process_but_a_lack_of_memory_does_not():
+    assert is_accelerator_error("AcceleratorError: CUDA error: device-side assert triggered")
+    assert is_accelerator_error("RuntimeError: Triton Error [CUDA]: an illegal memory access was encountered")
+    assert not is_accelerator_error("OutOfMemoryError: CUDA out of memory")

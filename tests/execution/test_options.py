@@ -12,16 +12,16 @@ from harness.errors import InputError
 from harness.execution.options import WorkerOptions, flag
 
 
-def test_what_is_typed_and_what_is_handed_over_are_the_same_options() -> None:
+def test_typed_options_survive_the_json_argument() -> None:
     words = ["--retry", "failed", "--retry=diverged", "--idle", "10m", "--checkpoint-every=0.5s", "--threads", "2", "--one-stage"]
     typed = WorkerOptions.read(words)
     assert typed == WorkerOptions(retry=("failed", "diverged"), idle=600, checkpoint_every=0.5, threads=2, one_stage=True)
-    name, text = typed.words()
+    name, text = typed.arguments()
     assert name == "--options-json"
     assert WorkerOptions.read(**json.loads(text)) == typed
 
 
-def test_typed_words_win_over_fields_and_fields_that_say_nothing_are_left_out() -> None:
+def test_typed_options_override_fields_and_empty_fields_are_ignored() -> None:
     assert WorkerOptions.read(["--track=none"], track="wandb", retry=None, only=[]) == WorkerOptions(track="none")
 
 
@@ -30,7 +30,7 @@ def test_every_option_of_the_command_is_a_field() -> None:
     assert parameters.keys() - {"plan", "options_json", "return"} <= WorkerOptions.model_fields.keys()
 
 
-def test_every_problem_is_told_with_its_option() -> None:
+def test_every_problem_is_reported_with_its_option() -> None:
     with pytest.raises(InputError) as refused:
         WorkerOptions.read(
             ["--beat-s=0", "--threads=0", "--keep=all", "--retry=pruned"], device="tpu", stop_after="soon", tracks="none"
@@ -42,13 +42,13 @@ def test_every_problem_is_told_with_its_option() -> None:
         "invalid value for --keep: 'all'; choose from: weights",
         "invalid value for --stop-after: invalid duration 'soon'; expected 90s, 10m, 3h50m, 1d or a number of seconds",
         "invalid value for --beat-s: '0'; allowed: a number above 0",
-        "no option --tracks; did you mean --track?",
+        "unknown option --tracks; did you mean --track?",
     ]
 
 
 @pytest.mark.parametrize("words", [["--keeep", "weights"], ["weights"], ["--help"], ["--keep"], ["--check", "5m"]])
-def test_what_is_no_option_is_refused(words: list[str]) -> None:
-    with pytest.raises(InputError, match="options of a worker: "):
+def test_an_unknown_option_is_refused(words: list[str]) -> None:
+    with pytest.raises(InputError, match="worker options: "):
         WorkerOptions.read(words)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.verdicts import Verdict
-from harness.execution.schedule import asked, judged
+from harness.execution.schedule import judge_records, requested
 from harness.experiment import load_experiment
 from harness.experiment.changes import reconcile
 from harness.experiment.plan import Plan, make_plan
@@ -64,38 +64,38 @@ def frozen(verdict: Verdict) -> tuple[object, ...]:
 @pytest.mark.parametrize("margin", ["margin: 2.5", "margin: 0.5"])
 def test_a_registered_verdict_stays_whatever_the_file_says_later(planned: Planner, margin: str) -> None:
     registered = planned()
-    before = judged(registered, ended(registered, 3))
+    before = judge_records(registered, ended(registered, 3))
     assert [(one.verdict, one.decided_at) for one in before.verdicts] == [("supported", 3)]
     changes = [("margin: 0.5", margin), ("[{improves: better}]", "[{worsens: better}, {improves: best}]")]
     later = reconcile(registered, planned(*changes, seeds=12))
-    assert asked(registered, ended(registered, 3)) == registered.runs[:9]
-    assert asked(later, ended(later, 3)) == later.runs  # --seeds 12 asks for all
+    assert requested(registered, ended(registered, 3)) == registered.runs[:9]
+    assert requested(later, ended(later, 3)) == later.runs  # --seeds 12 asks for all
     for seeds in (3, 5, 10, 12):
-        now = judged(later, ended(later, seeds))
+        now = judge_records(later, ended(later, seeds))
         assert frozen(now.verdicts[0]) == frozen(before.verdicts[0]), seeds
         assert [one.registered for one in now.verdicts] == [True, False, False], seeds
         assert now.verdicts[0].rows[0].p_adjusted <= before.verdicts[0].rows[0].p_adjusted, seeds
 
 
-def test_a_claim_made_since_asks_for_no_seeds(planned: Planner) -> None:
+def test_a_claim_added_later_requests_no_seeds(planned: Planner) -> None:
     registered = planned()
     later = reconcile(
         registered, planned(("[{improves: better}]", "[{improves: better}, {equivalent: best, metric: loss, margin: 1}]"))
     )
     assert later.amended is not None
-    assert asked(later, ended(later, 3)) == asked(registered, ended(registered, 3))
+    assert requested(later, ended(later, 3)) == requested(registered, ended(registered, 3))
 
 
 def test_beyond_the_looks_the_evidence_is_an_e_value(planned: Planner) -> None:
     longer = reconcile(planned(), planned(seeds=12))
-    (verdict,) = judged(longer, ended(longer, 12)).verdicts
+    (verdict,) = judge_records(longer, ended(longer, 12)).verdicts
     assert (verdict.verdict, verdict.decided_at) == ("supported", 3)
     assert verdict.e_value is not None
     assert verdict.e_value > 20
-    assert judged(longer, ended(longer, 10)).verdicts[0].e_value is None
+    assert judge_records(longer, ended(longer, 10)).verdicts[0].e_value is None
 
 
-def test_factors_that_the_file_names_since_runs_were_seen_can_be_claimed_of(planned: Planner) -> None:
+def test_claims_may_use_factors_added_after_runs_were_seen(planned: Planner) -> None:
     labels = (
         "{base: {}, better: {effect: 2.0}, best: {effect: 3.0}}",
         "{effect=0: {}, effect=2: {effect: 2.0}, effect=3: {effect: 3.0}}",
@@ -108,7 +108,7 @@ def test_factors_that_the_file_names_since_runs_were_seen_can_be_claimed_of(plan
         run.id: Record(run.id, "completed", metrics={"score": 50.0 - JITTER[place % 10] * run.seed}, ended_at="then")
         for place, run in enumerate(later.runs)
     }
-    assert [(one.claim.kind, one.registered) for one in judged(later, records).verdicts] == [
+    assert [(one.claim.kind, one.registered) for one in judge_records(later, records).verdicts] == [
         ("improves", True),
         ("declines_beyond", False),
     ]

@@ -15,7 +15,7 @@ import toy_task
 
 from harness import worker
 from harness.errors import DeviceError, InputError, Interrupted
-from harness.execution.retrain import Trained, compare, compare_origins, repeat
+from harness.execution.retrain import TrainedRun, compare, compare_origins, repeat
 from harness.experiment.plan import Plan, PlannedRun
 from harness.experiment.run_id import run_id
 from harness.store.provenance import Code, Provenance, Start, restarted
@@ -39,11 +39,11 @@ PROVENANCE = Provenance(
 )
 
 
-def trained(**fields: Any) -> Trained:
+def trained(**fields: Any) -> TrainedRun:
     rows = [{"epoch": epoch, "score": 50.0 + epoch, "loss": 1.0 / epoch, "seconds": 1.0} for epoch in (1, 2, 3)]
     result = Result.model_validate({"state": "completed", **rows[-1], "parameters": 4, "train_seconds": 3.0})
     arrays = {"probabilities": np.full((4, 2), 0.5, dtype=np.float16), "labels": np.arange(4)}
-    return replace(Trained(result, PROVENANCE, rows, arrays), **fields)
+    return replace(TrainedRun(result, PROVENANCE, rows, arrays), **fields)
 
 
 def changed_rows(epoch: int, **fields: Any) -> list[dict[str, Any]]:
@@ -53,25 +53,25 @@ def changed_rows(epoch: int, **fields: Any) -> list[dict[str, Any]]:
 # The comparison
 
 
-def test_the_same_bits_differ_in_nothing() -> None:
-    assert compare(trained(), trained()).none
+def test_identical_bits_have_no_difference() -> None:
+    assert compare(trained(), trained()).identical
 
 
-def test_what_it_cost_is_no_difference() -> None:
+def test_time_and_memory_are_ignored() -> None:
     again = trained(rows=changed_rows(1, seconds=9.0, samples_per_second=1.0, peak_memory_bytes=7))
-    assert compare(trained(), again).none
+    assert compare(trained(), again).identical
 
 
-def test_the_largest_difference_of_each_metric_and_the_first_epoch_are_told() -> None:
+def test_the_largest_difference_of_each_metric_and_the_first_epoch_are_reported() -> None:
     again = trained(rows=changed_rows(2, score=52.5))
     difference = compare(trained(), again)
     assert difference.first_epoch == 2
     assert difference.largest == {"score": 0.5}
 
 
-def test_a_number_that_is_none_differs_by_no_number_and_not_from_itself() -> None:
+def test_nan_equals_nan_and_differs_infinitely_from_numbers() -> None:
     wild = trained(rows=changed_rows(3, loss=math.nan))
-    assert compare(wild, trained(rows=changed_rows(3, loss=math.nan))).none
+    assert compare(wild, trained(rows=changed_rows(3, loss=math.nan))).identical
     assert compare(trained(), wild).largest == {"loss": math.inf}
     assert compare(trained(), trained(rows=changed_rows(3, loss=None))).largest == {"loss": math.inf}
 
@@ -83,10 +83,10 @@ def test_arrays_are_compared_bit_for_bit() -> None:
     assert compare(trained(), again).largest == {"probabilities": 0.25}
     minus_zero = trained(arrays={"labels": np.array([-0.0])})
     assert compare(trained(arrays={"labels": np.array([0.0])}), minus_zero).largest == {"labels": 0.0}
-    assert not compare(trained(arrays={"labels": np.array([0.0])}), minus_zero).none
+    assert not compare(trained(arrays={"labels": np.array([0.0])}), minus_zero).identical
 
 
-def test_what_is_no_difference_of_numbers_is_told_in_words() -> None:
+def test_differences_that_are_not_numeric_are_reported_in_words() -> None:
     fewer = trained(rows=trained().rows[:2], arrays={"probabilities": np.zeros((3, 2), dtype=np.float16)})
     assert compare(trained(), fewer).others == (
         "epochs: 3 -> 2",
@@ -99,7 +99,7 @@ def test_what_is_no_difference_of_numbers_is_told_in_words() -> None:
     assert compare(trained(), larger).others == ("parameters: 4 -> 5",)
 
 
-def test_origins_tell_what_may_explain_a_difference() -> None:
+def test_the_provenances_show_what_may_explain_a_difference() -> None:
     assert compare_origins(PROVENANCE, PROVENANCE) == {}
     code = Code(commit=None, dirty=None, digest="c" * 64)
     fields = {"code": code, "packages": {"torch": "2.12.0"}, "device": "another", "threads": 4, "host": "there"}
@@ -149,28 +149,28 @@ def of_cuda(store: Store, run: PlannedRun) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_run_trained_again_gives_the_same_bits_and_the_store_stays_as_it_is(store: Store, plan: Plan, place: int) -> None:
+def test_a_run_trained_again_gives_the_same_bits_and_leaves_the_store_unchanged(store: Store, plan: Plan, place: int) -> None:
     before = {path: path.stat().st_mtime_ns for path in store.paths.root.rglob("*")}
     again = repeat(store, plan.runs[place].id)
-    assert again.difference.none
-    assert again.well
+    assert again.difference.identical
+    assert again.passed
     assert (again.accelerator, again.threads, again.must_match) == ("cpu", 1, True)
     assert {path: path.stat().st_mtime_ns for path in store.paths.root.rglob("*")} == before
 
 
-def test_code_that_makes_other_bits_is_told_with_where_and_how_much(store: Store, later_code: Plan) -> None:
+def test_code_that_gives_other_bits_is_reported_with_epoch_and_size(store: Store, later_code: Plan) -> None:
     again = repeat(store, later_code.runs[0].id)
     assert again.difference.first_epoch == 3
     assert again.difference.largest["score"] == pytest.approx(2.125)  # of the first two points, 1/16 is left an epoch later
     assert 0 < again.difference.largest["probabilities"] < 0.05
-    assert not again.well
+    assert not again.passed
 
 
 def test_on_another_kind_of_device_a_difference_is_noise(store: Store, later_code: Plan) -> None:
     of_cuda(store, later_code.runs[0])
     again = repeat(store, later_code.runs[0].id, device="cpu")
-    assert not again.difference.none
-    assert again.well
+    assert not again.difference.identical
+    assert again.passed
     assert again.origins["device"][0] == "a GPU"
 
 
@@ -182,10 +182,10 @@ def test_a_repetition_that_fails_shows_the_end_of_its_log(store: Store, plan: Pl
     again = repeat(store, plan.runs[0].id)
     assert again.difference.others[0] == "state: completed -> failed (ValueError: the toy broke since)"
     assert "ValueError: the toy broke since" in again.log
-    assert not again.well
+    assert not again.passed
 
 
-def test_a_gpu_that_is_not_there_is_asked_for_by_name(store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_gpu_names_it(store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     of_cuda(store, plan.runs[0])
     with pytest.raises(DeviceError, match=f"{plan.runs[0].id}: was trained on a GPU, and no GPU is visible here"):
@@ -193,13 +193,13 @@ def test_a_gpu_that_is_not_there_is_asked_for_by_name(store: Store, plan: Plan, 
 
 
 def test_runs_that_cannot_be_repeated_are_refused(store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="is failed; allowed with --retrain: runs that completed or diverged"):
+    with pytest.raises(InputError, match="is failed; allowed: runs that completed or diverged"):
         repeat(store, plan.runs[2].id)
     monkeypatch.setattr(toy_task.Toy, "version", "2")
-    with pytest.raises(InputError, match="cannot be repeated by this code"):
+    with pytest.raises(InputError, match="can be repeated only with the code that trained it"):
         repeat(store, plan.runs[0].id)
     store.paths.plan(plan.name).unlink()
-    with pytest.raises(InputError, match="belongs to no plan"):
+    with pytest.raises(InputError, match="is in none of the plans"):
         repeat(store, plan.runs[0].id)
 
 
@@ -242,7 +242,7 @@ def test_a_small_network_trained_again_gives_the_same_bits(store: Store) -> None
     )
     assert worker.main([str(store.save_plan(plan)), "--threads", "1"]) == 0
     again = repeat(store, run.id)
-    assert again.difference.none
+    assert again.difference.identical
     assert (again.epochs, again.must_match) == (2, True)
     predictions = np.load(store.paths.run(run.id).predictions)["probabilities"].copy()
     predictions[0, 0] += 0.5

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.execution.schedule import Counts, Course, Reach, asked, due, judged, standing, stuck
+from harness.execution.schedule import Counts, Limit, Schedule, common_failure, count_states, judge_records, remaining, requested
 from harness.experiment.claims import ComparisonClaim
 from harness.experiment.plan import Plan, Registration
 from harness.store.records import Record
@@ -61,193 +61,195 @@ def plan(toy_plan: PlanMaker) -> Plan:
     return toy_plan({"base": {}, "better": {"effect": 2.0}}, looks=LOOKS, claims=[claim()])
 
 
-def test_what_is_pending_or_interrupted_is_due_in_the_order_of_the_plan(toy_plan: PlanMaker) -> None:
+def test_pending_and_interrupted_runs_remain_in_plan_order(toy_plan: PlanMaker) -> None:
     plan = toy_plan({"a": {}, "b": {"effect": 1.0}}, seeds=3)
     records = records_of(plan, "completed", "pending", "running", "interrupted", "failed", "diverged")
-    assert due(plan, records) == (plan.runs[1], plan.runs[3])
+    assert remaining(plan, records) == (plan.runs[1], plan.runs[3])
 
 
-def test_failed_and_diverged_runs_are_not_due(toy_plan: PlanMaker) -> None:
+def test_failed_and_diverged_runs_do_not_remain(toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=3)
-    assert due(plan, records_of(plan, "failed", "diverged", "pending")) == plan.runs[2:]
+    assert remaining(plan, records_of(plan, "failed", "diverged", "pending")) == plan.runs[2:]
 
 
-def test_three_first_failures_alike_leave_nothing_due(toy_plan: PlanMaker) -> None:
+def test_after_three_identical_first_failures_nothing_remains(toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=5)
     records = records_of(plan, *[("failed", "here")] * 3, "pending", "interrupted")
-    assert due(plan, records) == ()
-    assert stuck(plan, records) == records[plan.runs[0].id]
+    assert remaining(plan, records) == ()
+    assert common_failure(plan, records) == records[plan.runs[0].id]
 
 
-def test_two_failures_alike_stop_nothing(toy_plan: PlanMaker) -> None:
+def test_two_identical_failures_stop_nothing(toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=3)
-    assert due(plan, records_of(plan, ("failed", "here"), ("failed", "here"), "pending")) == plan.runs[2:]
+    assert remaining(plan, records_of(plan, ("failed", "here"), ("failed", "here"), "pending")) == plan.runs[2:]
 
 
 def test_failures_at_different_places_stop_nothing(toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=4)
-    assert due(plan, records_of(plan, ("failed", "here"), ("failed", "there"), ("failed", "here"), "pending")) == plan.runs[3:]
+    assert (
+        remaining(plan, records_of(plan, ("failed", "here"), ("failed", "there"), ("failed", "here"), "pending")) == plan.runs[3:]
+    )
 
 
-def test_a_run_that_completed_shows_that_the_failures_are_not_the_plans(toy_plan: PlanMaker) -> None:
+def test_after_a_completed_run_identical_failures_stop_nothing(toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=5)
     records = records_of(plan, *[("failed", "here")] * 3, "completed", "pending")
-    assert due(plan, records) == plan.runs[4:]
+    assert remaining(plan, records) == plan.runs[4:]
 
 
-def test_kills_without_a_traceback_are_not_alike(toy_plan: PlanMaker) -> None:
+def test_kills_without_a_traceback_are_not_identical_failures(toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=4)
-    assert due(plan, records_of(plan, "failed", "failed", "failed", "pending")) == plan.runs[3:]
+    assert remaining(plan, records_of(plan, "failed", "failed", "failed", "pending")) == plan.runs[3:]
 
 
-def test_standing_counts_every_run_once(toy_plan: PlanMaker) -> None:
+def test_every_run_is_counted_once(toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=7)
     records = records_of(plan, "completed", "completed", "running", "pending", "interrupted", "diverged", "failed")
-    assert standing(plan, records) == Counts(total=7, done=2, running=1, pending=1, interrupted=1, diverged=1, failed=1)
+    assert count_states(plan, records) == Counts(total=7, done=2, running=1, pending=1, interrupted=1, diverged=1, failed=1)
 
 
-def test_looks_ask_for_the_seeds_of_the_first_one_first(plan: Plan) -> None:
-    assert due(plan, ended(plan, CLEAR, 0)) == plan.runs[:6]
-    assert due(plan, ended(plan, CLEAR, 2)) == plan.runs[4:6]
+def test_the_seeds_of_the_first_look_are_requested_first(plan: Plan) -> None:
+    assert remaining(plan, ended(plan, CLEAR, 0)) == plan.runs[:6]
+    assert remaining(plan, ended(plan, CLEAR, 2)) == plan.runs[4:6]
 
 
 @pytest.mark.parametrize(
     ("differences", "horizons"),
     [(CLEAR, {3: 3, 5: 3, 10: 3}), (LATER, {3: 5, 4: 5, 5: 5, 7: 5}), (NEVER, {3: 5, 4: 5, 5: 10, 9: 10, 10: 10})],
 )
-def test_seeds_are_asked_for_until_every_claim_is_decided(
+def test_seeds_are_requested_until_every_claim_is_decided(
     plan: Plan, differences: Sequence[float], horizons: Mapping[int, int]
 ) -> None:
     for seeds, horizon in horizons.items():
         records = ended(plan, differences, seeds)
-        assert seeds_of(asked(plan, records)) == list(range(horizon)), seeds
-        assert seeds_of(due(plan, records)) == list(range(seeds, horizon)), seeds
+        assert seeds_of(requested(plan, records)) == list(range(horizon)), seeds
+        assert seeds_of(remaining(plan, records)) == list(range(seeds, horizon)), seeds
 
 
-def test_one_undecided_claim_of_two_goes_on(toy_plan: PlanMaker) -> None:
+def test_one_open_claim_of_two_requests_the_next_look(toy_plan: PlanMaker) -> None:
     claims = [claim(), claim(metric="loss", margin=0.01)]
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, looks=LOOKS, claims=claims)
     records = {
         run_id: Record(run_id, record.state, metrics={**record.metrics, "loss": 1.0 + place % 3}, ended_at="then")
         for place, (run_id, record) in enumerate(ended(plan, CLEAR, 3).items())
     }
-    assert seeds_of(due(plan, records)) == [3, 4]
+    assert seeds_of(remaining(plan, records)) == [3, 4]
 
 
-def test_claims_made_since_runs_were_seen_extend_nothing(plan: Plan) -> None:
+def test_claims_added_after_runs_were_seen_request_no_seeds(plan: Plan) -> None:
     now = Registration(
         baseline="base", looks=LOOKS, claims=(claim(), claim(kind="equivalent", metric="loss")), claims_digest="1" * 12
     )
     changed = Plan.model_validate({**dict(plan), "amended": now})
-    assert due(changed, ended(plan, CLEAR, 3)) == ()
+    assert remaining(changed, ended(plan, CLEAR, 3)) == ()
 
 
-def test_without_claims_all_seeds_are_due(plan: Plan) -> None:
+def test_without_claims_all_seeds_remain(plan: Plan) -> None:
     unclaimed = Plan.model_validate({**dict(plan), "claims": ()})
-    assert due(unclaimed, ended(plan, CLEAR, 3)) == plan.runs[6:]
+    assert remaining(unclaimed, ended(plan, CLEAR, 3)) == plan.runs[6:]
 
 
-def test_a_plan_that_a_person_made_longer_than_its_looks_trains_all_its_seeds(toy_plan: PlanMaker) -> None:
+def test_a_plan_extended_beyond_its_looks_trains_all_its_seeds(toy_plan: PlanMaker) -> None:
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=12, looks=LOOKS, claims=[claim()])
     assert plan.runs[-1].look is None
-    assert due(plan, ended(plan, CLEAR, 3)) == plan.runs[6:]
+    assert remaining(plan, ended(plan, CLEAR, 3)) == plan.runs[6:]
 
 
 @pytest.mark.parametrize("seeds", [2, 3])
-def test_a_failed_run_holds_its_look_until_it_is_tried_again(plan: Plan, seeds: int) -> None:
+def test_a_failed_run_blocks_its_look_until_it_is_retried(plan: Plan, seeds: int) -> None:
     records = ended(plan, NEVER, seeds, {("base", 1): "failed"})
-    assert due(plan, records) == plan.runs[2 * seeds : 6]
+    assert remaining(plan, records) == plan.runs[2 * seeds : 6]
     again = ended(plan, NEVER, seeds, {("base", 1): "pending"})
-    assert due(plan, again) == (plan.runs[2], *plan.runs[2 * seeds : 6])
-    assert Course(plan).reach(records) == Reach(horizon=3, final=True, held=True)
-    assert due(plan, ended(plan, NEVER, 3)) == plan.runs[6:10]
+    assert remaining(plan, again) == (plan.runs[2], *plan.runs[2 * seeds : 6])
+    assert Schedule(plan).limit(records) == Limit(horizon=3, final=True, blocked=True)
+    assert remaining(plan, ended(plan, NEVER, 3)) == plan.runs[6:10]
 
 
-def test_a_failure_holds_nothing_where_every_claim_says_what_failures_count_as(toy_plan: PlanMaker) -> None:
+def test_a_failure_blocks_nothing_if_every_claim_says_what_failures_count_as(toy_plan: PlanMaker) -> None:
     claims = [claim(failed_counts_as=10.0)]
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, looks=LOOKS, claims=claims)
     records = ended(plan, NEVER, 3, {("better", 1): "failed"})
-    assert due(plan, records) == plan.runs[6:10]
-    assert not Course(plan).reach(records).held
+    assert remaining(plan, records) == plan.runs[6:10]
+    assert not Schedule(plan).limit(records).blocked
 
 
-def test_a_failure_holds_the_last_look_too(plan: Plan) -> None:
+def test_a_failure_blocks_the_last_look_too(plan: Plan) -> None:
     records = ended(plan, NEVER, 10, {("better", 8): "failed"})
-    assert Course(plan).reach(records) == Reach(horizon=10, final=True, held=True)
+    assert Schedule(plan).limit(records) == Limit(horizon=10, final=True, blocked=True)
 
 
-def test_divergence_holds_no_look(toy_plan: PlanMaker) -> None:
+def test_divergence_blocks_no_look(toy_plan: PlanMaker) -> None:
     variants = {"base": {}, "better": {"effect": 2.0}, "wild": {"diverge_at": 1}}
     plan = toy_plan(variants, looks=LOOKS, claims=[claim()])
     wild = {("wild", seed): "diverged" for seed in range(3)}
-    assert seeds_of(due(plan, ended(plan, NEVER, 3, wild))) == [3, 4]
-    assert due(plan, ended(plan, CLEAR, 3, wild)) == ()
+    assert seeds_of(remaining(plan, ended(plan, NEVER, 3, wild))) == [3, 4]
+    assert remaining(plan, ended(plan, CLEAR, 3, wild)) == ()
 
 
-def test_a_claim_that_divergence_makes_undecidable_keeps_nothing_going(plan: Plan) -> None:
-    assert due(plan, ended(plan, NEVER, 3, {("better", 1): "diverged"})) == ()
+def test_a_claim_that_divergence_makes_undecidable_requests_no_seeds(plan: Plan) -> None:
+    assert remaining(plan, ended(plan, NEVER, 3, {("better", 1): "diverged"})) == ()
 
 
-def test_runs_that_no_look_asks_for_are_neither_pending_nor_missing(plan: Plan) -> None:
-    assert standing(plan, ended(plan, CLEAR, 3)) == Counts(
+def test_runs_that_no_look_requests_are_neither_pending_nor_missing(plan: Plan) -> None:
+    assert count_states(plan, ended(plan, CLEAR, 3)) == Counts(
         6, done=6, running=0, pending=0, interrupted=0, diverged=0, failed=0, beyond=14
     )
-    assert standing(plan, ended(plan, LATER, 3)).total == 10
+    assert count_states(plan, ended(plan, LATER, 3)).total == 10
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_more_endings_never_take_back_what_was_asked_for_nor_change_a_verdict(plan: Plan, data: st.DataObject) -> None:
+def test_more_results_never_shrink_the_requested_set_nor_change_a_verdict(plan: Plan, data: st.DataObject) -> None:
     differences = data.draw(st.lists(st.sampled_from([-1.0, 0.9, 1.0, 1.1, 2.0]), min_size=10, max_size=10))
     states = data.draw(st.lists(st.sampled_from(["completed"] * 12 + ["diverged", "failed"]), min_size=20, max_size=20))
     whole = ended(plan, differences, 10, {(run.variant, run.seed): state for run, state in zip(plan.runs, states, strict=True)})
     late = data.draw(st.lists(st.integers(0, 6), min_size=20, max_size=20))
     order = [run.id for _, run in sorted(zip(late, plan.runs, strict=True), key=lambda pair: pair[0] + pair[1].seed)]
-    course = Course(plan)
+    schedule = Schedule(plan)
     before: tuple[object, ...] = ()
     decided: dict[int, object] = {}
     for count in range(0, 21, 2):
         records = {run_id: whole[run_id] if place < count else Record(run_id, "pending") for place, run_id in enumerate(order)}
-        now = course.asked(records)
-        assert now == asked(plan, records)
+        now = schedule.requested(records)
+        assert now == requested(plan, records)
         assert set(before) <= set(now)
         before = now
-        for place, verdict in enumerate(judged(plan, records).verdicts):
+        for place, verdict in enumerate(judge_records(plan, records).verdicts):
             if verdict.decided_at is not None:
                 said = (verdict.verdict, verdict.decided_at)
                 assert decided.setdefault(place, said) == said
 
 
-def test_a_course_judges_the_same_endings_once(plan: Plan) -> None:
+def test_a_schedule_judges_the_same_results_once(plan: Plan) -> None:
     judgements: list[None] = []
-    course = Course(plan, lambda: judgements.append(None))
+    schedule = Schedule(plan, lambda: judgements.append(None))
     for _ in range(3):
-        assert course.reach(ended(plan, NEVER, 3)).horizon == 5
-        assert course.reach(ended(plan, NEVER, 4)).horizon == 5
+        assert schedule.limit(ended(plan, NEVER, 3)).horizon == 5
+        assert schedule.limit(ended(plan, NEVER, 4)).horizon == 5
     assert len(judgements) == 1
-    assert course.reach(ended(plan, NEVER, 5)).horizon == 10
+    assert schedule.limit(ended(plan, NEVER, 5)).horizon == 10
     assert len(judgements) == 2
 
 
-def test_a_course_judges_again_when_a_run_was_tried_again(plan: Plan) -> None:
-    course = Course(plan)
-    held = ended(plan, CLEAR, 3, {("better", 0): "failed"})
-    assert course.reach(held).held
-    assert not course.reach(ended(plan, CLEAR, 3)).held
-    assert course.reach(held).held
+def test_a_schedule_judges_again_after_a_retry(plan: Plan) -> None:
+    schedule = Schedule(plan)
+    blocked = ended(plan, CLEAR, 3, {("better", 0): "failed"})
+    assert schedule.limit(blocked).blocked
+    assert not schedule.limit(ended(plan, CLEAR, 3)).blocked
+    assert schedule.limit(blocked).blocked
 
 
-def test_nothing_heavy_is_imported_before_there_is_something_to_judge() -> None:
+def test_pandas_and_scipy_are_not_imported_before_there_is_something_to_judge() -> None:
     code = (
-        "import sys; from harness.experiment.plan import Plan, PlannedRun; from harness.execution.schedule import due\n"
+        "import sys; from harness.experiment.plan import Plan, PlannedRun; from harness.execution.schedule import remaining\n"
         "from harness.experiment.claims import ThresholdClaim; from harness.store.records import Record\n"
         "claim = ThresholdClaim(kind='at_least', variant='a', value=1.0, metric='score')\n"
         "runs = [PlannedRun(id=f'{seed:012x}', variant='a', seed=seed, look=3 if seed < 3 else 5) for seed in range(5)]\n"
-        "def due_at(ended, looks):\n"
+        "def remaining_at(ended, looks):\n"
         "    plan = Plan(name='x', experiment='x', question='?', task='t', task_version='1', accelerator='cpu', baseline='a', looks=looks,\n"
         "                variants={'a': {}}, data={'a': ''}, levels={'a': {}}, over={'a': 'a'}, runs=runs, claims=[claim],\n"
         "                claims_digest='0', created='')\n"
-        "    return len(due(plan, {run.id: Record(run.id, 'completed' if run.seed < ended else 'pending') for run in runs}))\n"
-        "print(due_at(2, (3, 5)), due_at(3, (5,)), sorted({'pandas', 'scipy', 'numpy', 'torch'} & set(sys.modules)))"
+        "    return len(remaining(plan, {run.id: Record(run.id, 'completed' if run.seed < ended else 'pending') for run in runs}))\n"
+        "print(remaining_at(2, (3, 5)), remaining_at(3, (5,)), sorted({'pandas', 'scipy', 'numpy', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1 2 []\n"

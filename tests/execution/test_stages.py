@@ -15,7 +15,7 @@ from toy_task import Config
 from tuned import VARIANTS, tuned, tuning_plan
 
 from harness.errors import PlanChanged
-from harness.execution.stages import begin, choices, following, following_now, settle
+from harness.execution.stages import choices, current_next_plan, next_plan, resolve_plan, save_resolved_plan
 from harness.experiment import load_experiment
 from harness.experiment.plan import Plan, Selection, make_plan
 from harness.store.records import Record, Store
@@ -68,14 +68,14 @@ def test_the_first_of_equals_is_chosen(toy_plan: PlanMaker, goal: str) -> None:
 
 
 @pytest.mark.parametrize("lost", ["diverged", None, float("nan")])
-def test_a_setting_without_a_value_of_every_seed_is_no_candidate(toy_plan: PlanMaker, lost: float | str | None) -> None:
+def test_a_setting_without_a_value_for_every_seed_is_not_selected(toy_plan: PlanMaker, lost: float | str | None) -> None:
     plan = deciding(toy_plan, STEPS)
     (choice,) = choices(plan, records(plan, {"few": (10.0, 10.0), "some": (99.0, lost), "many": (9.0, 9.0)}))
     assert choice.means == {"few": 10.0, "some": None, "many": 9.0}
     assert choice.label == "few"
 
 
-def test_where_all_diverged_the_first_goes_on(toy_plan: PlanMaker) -> None:
+def test_if_all_diverged_the_first_is_selected(toy_plan: PlanMaker) -> None:
     plan = deciding(toy_plan, STEPS)
     (choice,) = choices(plan, records(plan, dict.fromkeys(STEPS, ("diverged", "diverged"))))
     assert choice.label == "few"
@@ -83,18 +83,18 @@ def test_where_all_diverged_the_first_goes_on(toy_plan: PlanMaker) -> None:
 
 
 @pytest.mark.parametrize("state", ["pending", "running", "interrupted", "failed"])
-def test_nothing_is_chosen_while_a_run_has_not_ended_well_enough(toy_plan: PlanMaker, state: str) -> None:
+def test_nothing_is_selected_until_every_run_has_completed_or_diverged(toy_plan: PlanMaker, state: str) -> None:
     plan = deciding(toy_plan, STEPS)
     known = records(plan, {"few": (10.0, 10.0), "some": (99.0, 99.0), "many": (9.0, state)})
     assert choices(plan, known) == ()
-    assert following(plan, known) is None
+    assert next_plan(plan, known) is None
 
 
-def test_a_plan_that_chooses_nothing_leads_nowhere(toy_plan: PlanMaker) -> None:
+def test_a_plan_without_a_selection_has_no_next_plan(toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=1)
     known = records(plan, {"base": (50.0,)})
     assert choices(plan, known) == ()
-    assert following(plan, known) is None
+    assert next_plan(plan, known) is None
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_plan_that_chooses_nothing_leads_nowhere(toy_plan: PlanMaker) -> None:
         (({"steps": 1, "noise": 0.5}, {"steps": 4, "noise": 1.0}, {"steps": 16, "noise": 0.5}), 1, ("noise",)),
     ],
 )
-def test_the_least_and_the_largest_number_tried_are_flagged(
+def test_a_selected_value_at_the_edge_of_those_tried_is_flagged(
     toy_plan: PlanMaker, settings: Sequence[Mapping[str, Any]], best: int, edges: tuple[str, ...]
 ) -> None:
     labels = [f"setting {place}" for place in range(len(settings))]
@@ -153,7 +153,7 @@ def test_a_winner_that_is_the_base_itself_is_not_compared_with_it(toy_plan: Plan
     selection = plan.selection.model_copy(update={"groups": {"winner": tuple(plan.variants)}, "then": then})
     plan = plan.model_copy(update={"selection": selection})
     known = records(plan, {label: (float(label == winner),) * 2 for label in plan.variants})
-    plan_after = following(plan, known)
+    plan_after = next_plan(plan, known)
     assert (plan_after is not None) is follows
     if plan_after is not None:
         assert plan_after.variants["winner"] == plan.variants["far"]
@@ -164,30 +164,30 @@ def finish(store: Store, plan: Plan) -> None:
     write_run(store, plan, plan.runs[0], toy_rows(50.0), state="completed")
 
 
-def test_a_plan_of_which_nothing_began_is_made_anew(store: Store, toy_plan: PlanMaker) -> None:
-    begin(store, toy_plan({"base": {}, "better": {"effect": 2.0}}))
+def test_a_plan_without_started_runs_is_replaced(store: Store, toy_plan: PlanMaker) -> None:
+    save_resolved_plan(store, toy_plan({"base": {}, "better": {"effect": 2.0}}))
     changed = toy_plan({"base": {}, "better": {"effect": 3.0}})
-    assert settle(store, changed) == (changed, False)
-    assert begin(store, changed) == changed == store.load_plan("toys")
+    assert resolve_plan(store, changed) == (changed, False)
+    assert save_resolved_plan(store, changed) == changed == store.load_plan("toys")
     assert not store.paths.earlier_plan("toys", 1).exists()
 
 
 def test_a_change_after_runs_began_is_refused_with_the_difference(store: Store, toy_plan: PlanMaker) -> None:
-    old = begin(store, toy_plan({"base": {}, "better": {"effect": 2.0}}))
+    old = save_resolved_plan(store, toy_plan({"base": {}, "better": {"effect": 2.0}}))
     finish(store, old)
     with pytest.raises(PlanChanged) as caught:
-        begin(store, toy_plan({"base": {}, "better": {"effect": 3.0}}))
+        save_resolved_plan(store, toy_plan({"base": {}, "better": {"effect": 3.0}}))
     assert "variant 'better': effect: 2.0 -> 3.0" in str(caught.value)
     assert "--replan" in str(caught.value)
     assert store.load_plan("toys") == old
 
 
 def test_replan_archives_what_was_planned(store: Store, toy_plan: PlanMaker) -> None:
-    old = begin(store, toy_plan({"base": {}, "better": {"effect": 2.0}}))
+    old = save_resolved_plan(store, toy_plan({"base": {}, "better": {"effect": 2.0}}))
     finish(store, old)
     changed = toy_plan({"base": {}, "better": {"effect": 3.0}})
-    assert settle(store, changed, replan=True) == (changed, True)
-    assert begin(store, changed, replan=True) == store.load_plan("toys") == changed
+    assert resolve_plan(store, changed, replan=True) == (changed, True)
+    assert save_resolved_plan(store, changed, replan=True) == store.load_plan("toys") == changed
     assert Plan.model_validate_json(store.paths.earlier_plan("toys", 1).read_text()) == old
     assert store.record(old.runs[0].id).state == "completed"
 
@@ -197,9 +197,9 @@ def test_workers_that_finish_a_stage_at_once_write_the_same_plan(store: Store, t
     evidence = tuned(store, tuning)
 
     def finish_stage(_: int) -> Plan:
-        after = following(tuning, store.records([run.id for run in tuning.runs]))
+        after = next_plan(tuning, store.records([run.id for run in tuning.runs]))
         assert after is not None
-        return begin(store, after)
+        return save_resolved_plan(store, after)
 
     with ThreadPoolExecutor(4) as pool:
         plans = list(pool.map(finish_stage, range(8)))
@@ -209,19 +209,19 @@ def test_workers_that_finish_a_stage_at_once_write_the_same_plan(store: Store, t
     assert not store.paths.earlier_plan("tuned", 1).exists()
 
 
-def test_what_follows_is_asked_for_as_the_plan_is_written_down_now(store: Store, tmp_path: Path) -> None:
+def test_the_next_plan_follows_from_the_stored_plan(store: Store, tmp_path: Path) -> None:
     before = tuning_plan(tmp_path, seeds=3)
     store.save_plan(before)
     tuned(store, before)
     store.save_plan(tuning_plan(tmp_path, seeds=8))
-    found = following_now(store, before)
+    found = current_next_plan(store, before)
     assert found is not None
     assert (found.looks, len(found.runs)) == ((8,), 16)
 
 
-def test_a_plan_that_is_no_longer_written_down_leads_to_nothing(store: Store, tmp_path: Path) -> None:
+def test_a_plan_that_was_replaced_has_no_next_plan(store: Store, tmp_path: Path) -> None:
     plan = tuning_plan(tmp_path)
     tuned(store, plan)
     store.archive_plan(plan.name)
-    with pytest.raises(PlanChanged, match=r"tuned\.tuning: was planned anew meanwhile"):
-        following_now(store, plan)
+    with pytest.raises(PlanChanged, match=r"tuned\.tuning: was replaced by a new plan meanwhile"):
+        current_next_plan(store, plan)

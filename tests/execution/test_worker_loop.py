@@ -36,7 +36,7 @@ class Errands(Worker):
         self, store: Store, errands: Sequence[Exception | None], others: Sequence[Sequence[bool]] = (), idle: float = 0.0
     ) -> None:
         super().__init__(store, store.paths.plan("errands"), "cpu", WorkerOptions(track="none", poll_s=0.001, idle=idle), Stop())
-        self.errands, self.others, self.done = list(errands), list(others), 0
+        self.errands, self.answers, self.done = list(errands), list(others), 0
 
     def prepare(self) -> None:
         assert self.done == 0
@@ -49,8 +49,8 @@ class Errands(Worker):
             raise error
         self.done += 1
 
-    def left(self) -> Sequence[bool]:
-        return self.others.pop(0) if self.others else []
+    def others(self) -> Sequence[bool]:
+        return self.answers.pop(0) if self.answers else []
 
     def expects_more(self) -> bool:
         return False
@@ -58,36 +58,36 @@ class Errands(Worker):
     def exit_code(self) -> int:
         return EXIT_OK
 
-    def following(self) -> Plan | None:
+    def next_plan(self) -> Plan | None:
         return None
 
 
-def test_a_worker_does_all_there_is_and_leaves(store: Store) -> None:
+def test_a_worker_does_all_the_work_and_stops(store: Store) -> None:
     worker = Errands(store, [None] * 3)
     assert worker.work() == EXIT_OK
     assert worker.done == 3
 
 
-def test_a_worker_stays_while_others_may_be_dead_and_leaves_once_they_are_known_to_live(store: Store) -> None:
+def test_a_worker_waits_while_others_may_be_dead_and_stops_once_they_are_known_to_be_alive(store: Store) -> None:
     worker = Errands(store, [], others=[[False], [True, False], [True, True], [False]])
     worker.work()
-    assert worker.others == [[False]]
+    assert worker.answers == [[False]]
 
 
-def test_a_worker_that_is_to_wait_stays_although_others_live(store: Store) -> None:
+def test_a_worker_with_an_idle_time_waits_although_others_are_alive(store: Store) -> None:
     worker = Errands(store, [], others=[[True]] * 3, idle=600.0)
     worker.work()
-    assert worker.others == []
+    assert worker.answers == []
 
 
-def test_a_worker_that_is_asked_to_stop_takes_nothing_more(store: Store) -> None:
+def test_a_worker_that_was_asked_to_stop_takes_no_more_work(store: Store) -> None:
     worker = Errands(store, [None])
     worker.stop.request()
     worker.work()
     assert worker.done == 0
 
 
-def test_a_folder_that_is_away_now_and_then_ends_no_worker(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreliable_folder_does_not_stop_a_worker(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_loop, "FAILURES_ALLOWED", 2)
     worker = Errands(store, [away(), away(), None] * 3)
     worker.work()

@@ -10,7 +10,7 @@ from toy_task import Config
 from tuned import tuned, tuning_plan
 
 from harness.errors import PlanChanged
-from harness.execution.stages import begin, following
+from harness.execution.stages import next_plan, save_resolved_plan
 from harness.experiment import load_experiment
 from harness.experiment.changes import reconcile, registration
 from harness.experiment.plan import Plan, make_plan
@@ -30,10 +30,10 @@ def again(store: Store, folder: Path, seeds: int | None = None, **fields: Any) -
     first = tuning_plan(folder, **fields)
     if seeds is not None:
         first = make_plan(load_experiment(folder / "tuned.yaml"), seeds=seeds)
-    first = begin(store, first)
-    evidence = following(first, store.records([run.id for run in first.runs]))
+    first = save_resolved_plan(store, first)
+    evidence = next_plan(first, store.records([run.id for run in first.runs]))
     assert evidence is not None
-    return first, begin(store, evidence)
+    return first, save_resolved_plan(store, evidence)
 
 
 def test_the_same_file_asks_for_the_same_plans(store: Store, tmp_path: Path, tuning: Plan) -> None:

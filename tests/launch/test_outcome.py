@@ -20,5 +20,5 @@ from harness.launch.outcome import exit_code
         (2, False, False, 2),
     ],
 )
-def test_the_exit_code_tells_where_the_work_stands(workers: int, left: bool, failed: bool, code: int) -> None:
+def test_the_exit_code_reports_the_state_of_the_work(workers: int, left: bool, failed: bool, code: int) -> None:
     assert exit_code(workers, left=left, failed=failed) == code

@@ -59,7 +59,7 @@ def test_visible_devices_are_obeyed_as_cuda_reads_them(tmp_path, visible, names)
     assert gpu_names({"CUDA_VISIBLE_DEVICES": visible}, machine(tmp_path, 4)) == names
 
 
-def test_a_device_that_is_not_there_is_refused_with_what_is_allowed():
+def test_a_missing_device_is_refused_with_the_choices():
     with pytest.raises(DeviceError, match=r"no GPU is visible .*allowed here: cpu, auto"):
         resolve_device("cuda", gpus=0)
     assert [resolve_device("auto", gpus=0), resolve_device("auto", gpus=1), resolve_device("cpu", gpus=1)] == [
@@ -69,7 +69,7 @@ def test_a_device_that_is_not_there_is_refused_with_what_is_allowed():
     ]
 
 
-def test_children_train_the_plan_and_their_words_are_kept(store, toy_plan, environment):
+def test_children_train_the_plan_and_their_output_is_kept(store, toy_plan, environment):
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
     store.save_plan(plan)
     with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
@@ -77,7 +77,7 @@ def test_children_train_the_plan_and_their_words_are_kept(store, toy_plan, envir
     assert len(workers) == 2
     assert workers.codes == (0, 0)
     assert {record.state for record in store.records(run.id for run in plan.runs).values()} == {"completed"}
-    assert sum(log.read_text().count(": begins") for log in workers.logs) == 4
+    assert sum(log.read_text().count(": started") for log in workers.logs) == 4
 
 
 def test_a_run_that_kills_its_workers_fails_and_the_others_complete(store, toy_plan, environment):
@@ -104,7 +104,7 @@ def test_bad_input_comes_back_as_one_line_for_people(store, toy_plan, environmen
     store.save_plan(plan)
     with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
         assert workers.wait() == 2
-    assert workers.complaints() == (MISSING,)
+    assert workers.errors() == (MISSING,)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def pool(store, toy_plan, environment, tmp_path):
 def test_an_error_of_the_harness_itself_comes_back_with_the_end_of_the_log(pool):
     with pool("from harness.store.records import Store\nStore.open = lambda *_: 1 // 0\n") as workers:
         assert workers.wait() == 2
-    (complaint,) = workers.complaints()
+    (complaint,) = workers.errors()
     assert complaint.startswith(f"worker 0 stopped with an error; see {workers.logs[0]}\n")
     assert complaint.endswith("\nZeroDivisionError: integer division or modulo by zero")
 
@@ -138,20 +138,20 @@ def test_an_error_of_the_harness_itself_comes_back_with_the_end_of_the_log(pool)
         ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n", "killed by signal 9", 3),
     ],
 )
-def test_children_that_cannot_start_are_given_up_and_told_once(pool, tmp_path, code, cause, starts):
+def test_children_that_cannot_start_are_not_restarted_and_reported_once(pool, tmp_path, code, cause, starts):
     note = f"open({str(tmp_path / 'starts')!r}, 'a').write('.')\n"
     with pool(note + code, count=2) as workers:
         assert workers.wait() == 2
     assert workers.codes == (2, 2)
-    (complaint,) = workers.complaints()
+    (complaint,) = workers.errors()
     assert complaint.startswith(f"worker 0 cannot start ({cause}); see {workers.logs[0]}")
     assert ("ModuleNotFoundError" in complaint) == (cause == "exit code 1")
     assert len((tmp_path / "starts").read_text()) == 2 * starts
 
 
-def test_a_python_that_is_gone_is_no_log_that_cannot_be_written(pool, monkeypatch):
+def test_a_missing_python_is_not_reported_as_an_unwritable_log(pool, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    with pytest.raises(HarnessError, match="no worker can be started: /no/such/python: No such file"):
+    with pytest.raises(HarnessError, match="cannot start a worker: /no/such/python: No such file"):
         pool("").start()
 
 
@@ -167,7 +167,7 @@ def test_a_task_that_ends_its_process_fails_its_run_and_not_the_others(store, to
     assert [record.state for record in store.records(run.id for run in plan.runs).values()] == ["completed", "failed"]
 
 
-def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
+def test_stopping_loses_nothing_and_is_reported(store, toy_plan, environment):
     plan = toy_plan({"base": {"sleep": 0.02, "steps": 5000}}, seeds=2)
     store.save_plan(plan)
     with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
@@ -181,7 +181,7 @@ def test_stopping_keeps_everything_and_tells_so(store, toy_plan, environment):
     assert {record.state for record in store.records(run.id for run in plan.runs).values()} == {"interrupted"}
 
 
-def test_children_that_left_for_want_of_work_are_started_again_when_there_is_more(store, toy_plan, environment):
+def test_children_that_left_for_lack_of_work_are_restarted(store, toy_plan, environment):
     plan = toy_plan({"slow": {"sleep": 0.25}}, seeds=1)
     store.save_plan(plan)
     workers = Workers(store, plan_target(store, plan), 2, options=QUICK.replaced(idle=0), environment=environment)
@@ -190,13 +190,13 @@ def test_children_that_left_for_want_of_work_are_started_again_when_there_is_mor
         workers.poll()
         time.sleep(0.05)
     assert workers.codes == (0,)
-    workers.refill()
+    workers.restart_idle()
     assert workers.codes == ()
     assert workers.wait() == 0
     assert workers.codes == (0, 0)
 
 
-def test_a_child_that_is_started_again_has_the_time_that_is_left(pool, tmp_path):
+def test_a_restarted_child_has_the_remaining_time(pool, tmp_path):
     dying = "import os, signal, sys\nopen('starts', 'a').write(sys.orig_argv[-1] + '\\n')\nos.kill(os.getpid(), signal.SIGKILL)\n"
     with pool(dying.replace("'starts'", repr(str(tmp_path / "starts"))), stop_after=600.0) as workers:
         assert workers.wait() == 2

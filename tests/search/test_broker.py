@@ -11,7 +11,7 @@ import pytest
 from searching import SPACE, begun, toy_search, watch, worker
 
 from harness.errors import InputError, StoreError
-from harness.search.broker import Ending, TrialBroker, TrialLease, look
+from harness.search.broker import TrialBroker, TrialLease, TrialOutcome, read_trials
 from harness.search.reconcile import prepare
 from harness.search.trials import Trial, counted
 from harness.store import atomic
@@ -19,7 +19,7 @@ from harness.store import lease as leases
 from harness.store.lease import SupersededError
 from harness.store.records import Store
 
-DONE = Ending("completed", (50.0,), seconds=1.0, epochs=3)
+DONE = TrialOutcome("completed", (50.0,), seconds=1.0, epochs=3)
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def ask(broker: TrialBroker) -> TrialLease:
     return taken
 
 
-def end(broker: TrialBroker, taken: TrialLease, ending: Ending = DONE) -> None:
+def end(broker: TrialBroker, taken: TrialLease, outcome: TrialOutcome = DONE) -> None:
     with taken.lease:
-        broker.tell(taken, ending)
+        broker.tell(taken, outcome)
 
 
 def gone(taken: TrialLease) -> None:
@@ -52,7 +52,7 @@ def test_the_base_is_tried_first(broker: TrialBroker) -> None:
     assert ask(broker).values == {"effect": 0.0, "noise": 1.0}
 
 
-def test_it_is_queued_once_even_if_its_queueing_was_cut_short(store: Store, tmp_path: Path) -> None:
+def test_the_base_is_queued_once_even_if_queueing_was_interrupted(store: Store, tmp_path: Path) -> None:
     broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, first: [{{effect: 1}}, {{effect: 2}}]}}"))
     broker.prepare(watch())
     assert [trial.values["effect"] for trial in broker.trials()] == [0.0, 1.0, 2.0]
@@ -63,10 +63,10 @@ def test_it_is_queued_once_even_if_its_queueing_was_cut_short(store: Store, tmp_
     assert [trial.values["effect"] for trial in other.trials()] == [0.0, 1.0, 2.0]
 
 
-def test_workers_that_come_first_queue_it_themselves(store: Store, tmp_path: Path) -> None:
+def test_the_first_workers_queue_the_base_themselves(store: Store, tmp_path: Path) -> None:
     study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 2, first: [{{effect: 1}}]}}"))
     assert worker(store, study).work() == 0
-    assert [trial.values for trial in look(store.paths.study(study.name), study) or ()] == list(study.first)
+    assert [trial.values for trial in read_trials(store.paths.study(study.name), study) or ()] == list(study.first)
 
 
 def test_no_trial_is_given_out_beyond_the_target(broker: TrialBroker) -> None:
@@ -77,7 +77,7 @@ def test_no_trial_is_given_out_beyond_the_target(broker: TrialBroker) -> None:
     assert states(broker) == ["completed"] * 3
 
 
-def test_a_target_that_was_changed_holds_for_workers_that_began_before(broker: TrialBroker) -> None:
+def test_a_changed_target_applies_to_workers_that_started_before(broker: TrialBroker) -> None:
     atomic.write_json(broker.paths.spec, broker.study.model_copy(update={"trials": 1}))
     end(broker, ask(broker))
     assert broker.ask(watch()) is None
@@ -86,7 +86,7 @@ def test_a_target_that_was_changed_holds_for_workers_that_began_before(broker: T
     assert broker.ask(watch()) is None
 
 
-def test_a_trial_that_nobody_trains_is_given_back_with_its_values(broker: TrialBroker) -> None:
+def test_an_abandoned_trial_is_given_back_with_its_values(broker: TrialBroker) -> None:
     first = ask(broker)
     gone(first)
     again = ask(broker)
@@ -96,30 +96,32 @@ def test_a_trial_that_nobody_trains_is_given_back_with_its_values(broker: TrialB
     assert [trial.number for trial in counted(broker.trials())] == [again.number]
 
 
-def test_who_was_asleep_sees_that_its_trial_is_gone(broker: TrialBroker) -> None:
+def test_a_worker_that_slept_notices_that_it_lost_its_trial(broker: TrialBroker) -> None:
     first = ask(broker)
     gone(first)
     ask(broker)
     with pytest.raises(SupersededError):
         broker.tell(first, DONE)
     for write in (
-        lambda: broker.note_runs(first, ["0" * 12]),
-        lambda: broker.note_bound(first, "parameters", 1.0),
-        lambda: broker.note_epochs(first, {1: 50.0}),
+        lambda: broker.record_runs(first, ["0" * 12]),
+        lambda: broker.record_bound(first, "parameters", 1.0),
+        lambda: broker.record_epochs(first, {1: 50.0}),
     ):
         with pytest.raises(SupersededError):
             write()
     assert states(broker)[0] == "interrupted"
 
 
-def test_one_killed_between_being_given_a_trial_and_its_lease_loses_nothing(broker: TrialBroker) -> None:
+def test_a_worker_killed_between_a_trial_and_its_lease_loses_nothing(broker: TrialBroker) -> None:
     broker.optuna.ask()
     assert states(broker) == ["running"]
     assert ask(broker).values == {"effect": 0.0, "noise": 1.0}
     assert states(broker) == ["interrupted", "running"]
 
 
-def test_one_killed_while_giving_back_has_it_done_once(broker: TrialBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_killed_while_giving_back_a_trial_has_it_given_back_once(
+    broker: TrialBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gone(ask(broker))
     enqueue = broker.optuna.enqueue_trial
 
@@ -135,7 +137,7 @@ def test_one_killed_while_giving_back_has_it_done_once(broker: TrialBroker, monk
     assert states(broker) == ["interrupted", "running"]
 
 
-def test_one_killed_while_telling_is_gone_on_with(broker: TrialBroker) -> None:
+def test_the_trial_of_a_worker_killed_while_telling_is_continued(broker: TrialBroker) -> None:
     first = ask(broker)
     first.trial.set_user_attr("seconds", 3.0)
     gone(first)
@@ -143,7 +145,9 @@ def test_one_killed_while_telling_is_gone_on_with(broker: TrialBroker) -> None:
     assert [trial.number for trial in counted(broker.trials())] == [again.number]
 
 
-def test_a_trial_that_ends_while_it_is_given_back_stays_ended(broker: TrialBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_that_finishes_while_it_is_given_back_keeps_its_outcome(
+    broker: TrialBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = ask(broker)
     liveness = broker._liveness
 
@@ -158,7 +162,7 @@ def test_a_trial_that_ends_while_it_is_given_back_stays_ended(broker: TrialBroke
 
 
 @pytest.mark.parametrize("given_back", [False, True])
-def test_one_that_slept_while_it_gave_out_a_trial_takes_nothing_from_the_target(
+def test_a_worker_that_slept_while_asking_does_not_change_the_target(
     broker: TrialBroker, monkeypatch: pytest.MonkeyPatch, given_back: bool
 ) -> None:
     take = leases.take
@@ -183,7 +187,7 @@ def test_one_that_slept_while_it_gave_out_a_trial_takes_nothing_from_the_target(
     assert len(counted(broker.trials())) == 1
 
 
-def test_a_search_that_was_begun_anew_takes_nothing_from_workers_of_the_old_one(store: Store, tmp_path: Path) -> None:
+def test_a_replaced_search_accepts_nothing_from_workers_of_the_old_one(store: Store, tmp_path: Path) -> None:
     space = "{space: {effect: {range: [-3, 3]}}, pruner: median, trials: 3"
     old = begun(store, toy_search(tmp_path, f"{space}}}"))
     asleep = ask(old)
@@ -194,19 +198,19 @@ def test_a_search_that_was_begun_anew_takes_nothing_from_workers_of_the_old_one(
     before = new.trials()
     for write in (
         lambda: old.tell(asleep, DONE),
-        lambda: old.note_runs(asleep, ["0" * 12]),
-        lambda: old.note_bound(asleep, "parameters", 1.0),
-        lambda: old.note_epochs(asleep, {1: 50.0}),
+        lambda: old.record_runs(asleep, ["0" * 12]),
+        lambda: old.record_bound(asleep, "parameters", 1.0),
+        lambda: old.record_epochs(asleep, {1: 50.0}),
         lambda: old.retry(watch(), before[0]),
         lambda: old.prepare(watch()),
         lambda: old.ask(watch()),
     ):
-        with pytest.raises(StoreError, match="toys: was begun anew"):
+        with pytest.raises(StoreError, match="toys: was replaced"):
             write()
     assert new.trials() == before
 
 
-def test_an_address_that_holds_none_of_the_trials_is_refused(store: Store, tmp_path: Path) -> None:
+def test_a_storage_without_the_searchs_trials_is_refused(store: Store, tmp_path: Path) -> None:
     study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 3}}"))
     paths = store.paths.study(study.name)
     right, wrong = (f"sqlite:///{tmp_path}/{name}.db" for name in ("right", "wrong"))
@@ -218,7 +222,7 @@ def test_an_address_that_holds_none_of_the_trials_is_refused(store: Store, tmp_p
     for _ in range(2):
         with (
             closing(TrialBroker(paths, study, wrong)) as broker,
-            pytest.raises(InputError, match=r"wrong\.db holds none of its trials"),
+            pytest.raises(InputError, match=r"wrong\.db has none of its trials"),
         ):
             broker.prepare(watch())
     with closing(TrialBroker(paths, study, right)) as broker:
@@ -234,22 +238,22 @@ def test_a_search_in_a_database_gets_no_journal_beside_it(store: Store, tmp_path
         worker(store, study)
     assert not paths.journal.exists()
     other = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 1}}", name="others"))
-    with pytest.raises(InputError, match=r"others: its trials are in .*journal\.log; allowed: --storage journal"):
+    with pytest.raises(InputError, match=r"others: its trials are in .*journal\.log; use --storage journal"):
         worker(store, other.study, f"sqlite:///{tmp_path}/trials.db")
 
 
-def test_endings_are_kept(store: Store, tmp_path: Path) -> None:
+def test_outcomes_are_stored(store: Store, tmp_path: Path) -> None:
     broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 5, pruner: median}}"))
-    for ending in (
+    for outcome in (
         DONE,
-        Ending("pruned", reason="after epoch 2", seconds=2.0, epochs=2),
-        Ending("diverged", reason="loss is nan"),
-        Ending("infeasible", reason="9 parameters"),
-        Ending("failed", reason="bug", digest="d"),
+        TrialOutcome("pruned", reason="after epoch 2", seconds=2.0, epochs=2),
+        TrialOutcome("diverged", reason="loss is nan"),
+        TrialOutcome("infeasible", reason="9 parameters"),
+        TrialOutcome("failed", reason="bug", digest="d"),
     ):
         taken = ask(broker)
-        broker.note_epochs(taken, {1: 40.0, 2: 45.0})
-        end(broker, taken, ending)
+        broker.record_epochs(taken, {1: 40.0, 2: 45.0})
+        end(broker, taken, outcome)
     assert states(broker) == ["completed", "pruned", "diverged", "infeasible", "failed"]
     completed, pruned, _, _, failed = broker.trials()
     assert completed.objectives == {"score": 50.0}
@@ -260,8 +264,8 @@ def test_endings_are_kept(store: Store, tmp_path: Path) -> None:
     assert broker.ask(watch()) is None
 
 
-def test_a_failed_trial_is_tried_again_once(broker: TrialBroker) -> None:
-    end(broker, ask(broker), Ending("failed", reason="bug", digest="d"))
+def test_a_failed_trial_is_retried_once(broker: TrialBroker) -> None:
+    end(broker, ask(broker), TrialOutcome("failed", reason="bug", digest="d"))
     failed = broker.trials()[0]
     broker.retry(watch(), failed)
     broker.retry(watch(), failed)
@@ -272,7 +276,7 @@ def test_a_failed_trial_is_tried_again_once(broker: TrialBroker) -> None:
 def test_three_failures_at_the_same_place_end_a_search(store: Store, tmp_path: Path) -> None:
     broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 9}}"))
     for _ in range(3):
-        end(broker, ask(broker), Ending("failed", reason="bug", digest="d"))
+        end(broker, ask(broker), TrialOutcome("failed", reason="bug", digest="d"))
     assert broker.ask(watch()) is None
 
 
@@ -280,16 +284,16 @@ def test_a_spent_budget_ends_a_search_and_a_run_of_two_trials_counts_once(store:
     broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 9, budget: 1h}}"))
     for _ in range(2):
         taken = ask(broker)
-        broker.note_runs(taken, ["0" * 12])
-        end(broker, taken, Ending("completed", (50.0,), seconds=2000.0))
-    end(broker, ask(broker), Ending("pruned", seconds=1500.0))
+        broker.record_runs(taken, ["0" * 12])
+        end(broker, taken, TrialOutcome("completed", (50.0,), seconds=2000.0))
+    end(broker, ask(broker), TrialOutcome("pruned", seconds=1500.0))
     taken = ask(broker)
-    end(broker, taken, Ending("pruned", seconds=100.0))
+    end(broker, taken, TrialOutcome("pruned", seconds=100.0))
     assert broker.ask(watch()) is None
     assert len(broker.trials()) == 4
 
 
-def test_a_torn_line_at_the_end_of_the_journal_is_no_event(broker: TrialBroker) -> None:
+def test_a_torn_line_at_the_end_of_the_journal_is_ignored(broker: TrialBroker) -> None:
     ask(broker)
     whole = broker.paths.journal.read_bytes()
     broker.paths.journal.write_bytes(whole + b'{"op_code": 4, "wor')
@@ -299,7 +303,7 @@ def test_a_torn_line_at_the_end_of_the_journal_is_no_event(broker: TrialBroker) 
     assert states(TrialBroker(broker.paths, broker.study)) == ["running", "running"]
 
 
-def test_a_lock_whose_holder_is_dead_holds_nobody_up(broker: TrialBroker) -> None:
+def test_the_lock_of_a_dead_holder_is_broken_immediately(broker: TrialBroker) -> None:
     from harness.search.journal import Lock
 
     child = os.fork()
@@ -312,14 +316,14 @@ def test_a_lock_whose_holder_is_dead_holds_nobody_up(broker: TrialBroker) -> Non
     assert not broker.paths.journal.with_name("journal.log.lock").is_symlink()
 
 
-def test_who_only_looks_makes_nothing(store: Store, tmp_path: Path) -> None:
+def test_reading_trials_creates_no_files(store: Store, tmp_path: Path) -> None:
     study = toy_search(tmp_path, f"{{space: {SPACE}}}")
     paths = store.paths.study(study.name)
-    assert look(paths, study) is None
+    assert read_trials(paths, study) is None
     assert not paths.folder.exists()
     broker = begun(store, study)
     end(broker, ask(broker))
-    seen = look(paths, study)
+    seen = read_trials(paths, study)
     assert seen == broker.trials()
     assert isinstance(seen[0], Trial)
 
@@ -339,11 +343,11 @@ def test_samplers_and_pruners_keep_to_the_space(store: Store, tmp_path: Path, sa
     search = f"{{space: {SAMPLERS[sampler]}, sampler: {sampler}, pruner: {pruner}, trials: {count}}}"
     broker = begun(store, toy_search(tmp_path, search))
     while (taken := broker.ask(watch())) is not None:
-        broker.note_epochs(taken, {1: 50.0 + taken.number, 2: 50.0})
-        broker.prunes(taken)
-        broker.note_bound(taken, "parameters", 0.5 if taken.number % 3 == 0 else -0.5)
+        broker.record_epochs(taken, {1: 50.0 + taken.number, 2: 50.0})
+        broker.should_prune(taken)
+        broker.record_bound(taken, "parameters", 0.5 if taken.number % 3 == 0 else -0.5)
         infeasible = taken.number % 3 == 0
-        end(broker, taken, Ending("infeasible") if infeasible else Ending("completed", (50.0 + taken.number,)))
+        end(broker, taken, TrialOutcome("infeasible") if infeasible else TrialOutcome("completed", (50.0 + taken.number,)))
     assert len(broker.trials()) == count
     for trial in broker.trials():
         active = [item.name for item in broker.study.space if item.is_active(trial.values)]
@@ -357,16 +361,16 @@ def test_several_objectives(store: Store, tmp_path: Path, sampler: str, count: i
     broker = begun(store, toy_search(tmp_path, search))
     while (taken := broker.ask(watch())) is not None:
         if taken.number % 4 == 3:
-            broker.note_bound(taken, "parameters", 1.0)
-            end(broker, taken, Ending("infeasible"))
+            broker.record_bound(taken, "parameters", 1.0)
+            end(broker, taken, TrialOutcome("infeasible"))
         else:
-            end(broker, taken, Ending("completed", (50.0 + taken.number, float(taken.values["steps"]))))
+            end(broker, taken, TrialOutcome("completed", (50.0 + taken.number, float(taken.values["steps"]))))
     assert len(counted(broker.trials())) == count
     assert broker.trials()[0].objectives.keys() == {"score", "parameters"}
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_a_stop_in_between_changes_no_proposal(tmp_path: Path, sampler: str) -> None:
+def test_a_restart_does_not_change_the_proposals(tmp_path: Path, sampler: str) -> None:
     study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: {sampler}, trials: 14}}")
     proposed = []
     for stops in (False, True):
@@ -376,7 +380,7 @@ def test_a_stop_in_between_changes_no_proposal(tmp_path: Path, sampler: str) -> 
             if stops and taken.number in {2, 5, 13}:
                 gone(taken)
             else:
-                end(broker, taken, Ending("completed", (50.0 + taken.values["effect"],)))  # type: ignore[operator]
+                end(broker, taken, TrialOutcome("completed", (50.0 + taken.values["effect"],)))  # type: ignore[operator]
         proposed.append([trial.values for trial in counted(broker.trials())])
     assert len(proposed[0]) == 14
     assert proposed[0] == proposed[1]
@@ -389,10 +393,10 @@ def test_nothing_is_pruned_before_prune_after(store: Store, tmp_path: Path, prun
     while (taken := broker.ask(watch())) is not None:
         pruned = False
         for epoch in range(1, 10):
-            broker.note_epochs(taken, {epoch: 50.0 - taken.number})
-            if pruned := broker.prunes(taken):
+            broker.record_epochs(taken, {epoch: 50.0 - taken.number})
+            if pruned := broker.should_prune(taken):
                 left.append(epoch)
                 break
-        end(broker, taken, Ending("pruned") if pruned else Ending("completed", (50.0 - taken.number,)))
+        end(broker, taken, TrialOutcome("pruned") if pruned else TrialOutcome("completed", (50.0 - taken.number,)))
     assert left
     assert min(left) >= 5

@@ -14,11 +14,11 @@ from harness.common.stopping import Stop
 from harness.errors import InputError, PlanChanged
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
-from harness.execution.stages import begin, following
+from harness.execution.stages import next_plan, save_resolved_plan
 from harness.experiment.file import Confirm
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
-from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, begin_confirmation, earlier, top_plan
+from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, archived_plans, begin_confirmation, top_plan
 from harness.search.trials import Trial
 from harness.store import atomic
 from harness.store.records import Store
@@ -46,7 +46,7 @@ def finish(store: Store, plan: Plan, best: str | None = None) -> None:
             ended(store, plan, run.id, LEAK, 99.0 if run.variant == best else 60.0)
 
 
-def test_a_later_confirmation_uses_fresh_seeds_and_says_which_it_is() -> None:
+def test_a_later_confirmation_uses_fresh_seeds_and_is_numbered() -> None:
     study = study_of()
     trials = trials_of(study)
     first = top_plan(study, trials)
@@ -61,7 +61,7 @@ def test_a_later_confirmation_uses_fresh_seeds_and_says_which_it_is() -> None:
     assert "confirmation" not in first.question
 
 
-def test_it_is_refused_where_no_fresh_seeds_are_left() -> None:
+def test_a_confirmation_without_fresh_seeds_is_refused() -> None:
     study = study_of()
     first = top_plan(study, trials_of(study))
     assert first is not None
@@ -70,7 +70,7 @@ def test_it_is_refused_where_no_fresh_seeds_are_left() -> None:
         top_plan(study, trials_of(study), [first.model_copy(update={"runs": (*first.runs, last)})])
 
 
-def test_a_search_that_went_on_confirms_others_on_fresh_seeds(store: Store) -> None:
+def test_a_continued_search_confirms_other_trials_on_fresh_seeds(store: Store) -> None:
     study = study_of()
     trials = keep(store, study)
     old = confirm(store, study, trials)
@@ -80,19 +80,19 @@ def test_a_search_that_went_on_confirms_others_on_fresh_seeds(store: Store) -> N
     anew = begin_confirmation(store, study, others)
     assert anew is not None
     assert not {run.seed for run in anew.runs} & {run.seed for run in best.runs}
-    assert [plan.name for plan in earlier(store, study)] == [stage_name(study.name, "top")]
+    assert [plan.name for plan in archived_plans(store, study)] == [stage_name(study.name, "top")]
     assert begin_confirmation(store, study, others) == anew
     for run in anew.runs:
         ended(store, anew, run.id, LEAK, 80.0 + run.seed % 4)
-    final = following(anew, store.records([run.id for run in anew.runs]))
+    final = next_plan(anew, store.records([run.id for run in anew.runs]))
     assert final is not None
-    begun = begin(store, final)
+    begun = save_resolved_plan(store, final)
     assert begun.name == old.name
     assert not {run.seed for run in begun.runs} & {run.seed for run in old.runs}
-    assert begin(store, final) == begun
+    assert save_resolved_plan(store, final) == begun
 
 
-def test_workers_that_meet_there_begin_one_confirmation(store: Store) -> None:
+def test_workers_that_finish_together_start_one_confirmation(store: Store) -> None:
     study = study_of()
     trials = keep(store, study)
     best = confirm(store, study, trials, final=False)
@@ -100,7 +100,7 @@ def test_workers_that_meet_there_begin_one_confirmation(store: Store) -> None:
     with ThreadPoolExecutor(4) as pool:
         plans = list(pool.map(lambda _: begin_confirmation(store, study, others), range(4)))
     assert all(plan is not None and plan == plans[0] for plan in plans)
-    assert earlier(store, study) == [best]
+    assert archived_plans(store, study) == [best]
     assert store.load_plan(stage_name(study.name, "top")) == plans[0]
 
 
@@ -112,10 +112,10 @@ def test_another_winner_on_the_same_seeds_is_still_refused(store: Store) -> None
     asked = top_plan(study, others)
     assert asked is not None
     with pytest.raises(PlanChanged):
-        begin(store, asked)
+        save_resolved_plan(store, asked)
 
 
-def test_another_number_of_seeds_confirms_anew_on_fresh_ones(store: Store) -> None:
+def test_another_number_of_seeds_starts_a_new_confirmation_on_fresh_ones(store: Store) -> None:
     study = study_of(confirm=Confirm(top=3, seeds=3))
     trials = keep(store, study)
     old = confirm(store, study, trials)
@@ -126,30 +126,30 @@ def test_another_number_of_seeds_confirms_anew_on_fresh_ones(store: Store) -> No
     other = next(label for label in reversed(top.variants) if old.chosen and label != old.chosen.variants["winner"])
     for run in top.runs:
         ended(store, top, run.id, LEAK, 99.0 if run.variant == other else 60.0)
-    final = following(top, store.records([run.id for run in top.runs]))
+    final = next_plan(top, store.records([run.id for run in top.runs]))
     assert final is not None
-    begun = begin(store, final)
+    begun = save_resolved_plan(store, final)
     assert begun.chosen is not None
     assert begun.chosen.variants == {"winner": other}
     assert not {run.seed for run in begun.runs} & {run.seed for run in old.runs}
     assert begin_confirmation(store, more, trials) == top
 
 
-def test_a_plan_that_was_made_longer_in_an_older_folder_is_gone_on_with(store: Store) -> None:
+def test_an_extended_plan_in_an_older_folder_is_resumed(store: Store) -> None:
     study = study_of(confirm=Confirm(top=3, seeds=3))
     trials = keep(store, study)
     confirm(store, study, trials)
     more = asked_anew(store, study, 5)
     asked = top_plan(more, trials)
     assert asked is not None
-    longer = begin(store, asked)
+    longer = save_resolved_plan(store, asked)
     assert longer.looks == (3,)
     finish(store, longer)
     assert begin_confirmation(store, more, trials) == longer
-    assert earlier(store, more) == []
+    assert archived_plans(store, more) == []
 
 
-def test_another_number_of_seeds_costs_nothing_before_a_run_has_begun(store: Store) -> None:
+def test_another_number_of_seeds_before_any_run_needs_no_fresh_ones(store: Store) -> None:
     study = study_of(confirm=Confirm(top=3, seeds=3))
     trials = keep(store, study)
     begin_confirmation(store, study, trials)
@@ -158,7 +158,7 @@ def test_another_number_of_seeds_costs_nothing_before_a_run_has_begun(store: Sto
     assert {run.seed for run in top.runs} == set(range(TOP_SEED, TOP_SEED + 6))
 
 
-def test_workers_that_began_with_other_seeds_confirm_what_is_asked_for_now(store: Store) -> None:
+def test_workers_that_started_with_other_seeds_use_the_stored_number(store: Store) -> None:
     before = study_of(confirm=Confirm(top=3, seeds=3))
     trials = keep(store, before)
     old = begun(store, before, trials)
@@ -166,21 +166,21 @@ def test_workers_that_began_with_other_seeds_confirm_what_is_asked_for_now(store
     top = begun(store, before, trials)
     assert {run.seed for run in top.runs} == set(range(TOP_SEED + 3, TOP_SEED + 9))
     assert [begun(store, study, trials) for study in (now, before, now, before)] == [top] * 4
-    assert earlier(store, now) == [old]
+    assert archived_plans(store, now) == [old]
 
 
-def test_a_confirmation_that_was_replaced_leads_to_nothing(store: Store) -> None:
+def test_a_replaced_confirmation_has_no_next_plan(store: Store) -> None:
     study = study_of(confirm=Confirm(top=3, seeds=3))
     trials = keep(store, study)
     old = begun(store, study, trials)
     late = PlanWorker(store, old, WorkerOptions(track="none"), Stop())
     top = begun(store, asked_anew(store, study, 6), trials)
     finish(store, top)
-    final = PlanWorker(store, top, WorkerOptions(track="none"), Stop()).following()
+    final = PlanWorker(store, top, WorkerOptions(track="none"), Stop()).next_plan()
     assert final is not None
     finish(store, old, best=next(reversed(old.variants)))
-    with pytest.raises(PlanChanged, match=r"hunt\.top: was planned anew meanwhile"):
-        late.following()
+    with pytest.raises(PlanChanged, match=r"hunt\.top: was replaced by a new plan meanwhile"):
+        late.next_plan()
     assert store.load_plan(stage_name(study.name, "final")) == final
 
 
@@ -200,7 +200,7 @@ def test_another_winner_after_a_retry_is_confirmed_on_fresh_seeds(store: Store) 
     anew = begin_confirmation(store, study, trials)
     assert anew is not None
     assert not {run.seed for run in anew.runs} & {run.seed for run in top.runs}
-    assert earlier(store, study) == [top]
+    assert archived_plans(store, study) == [top]
 
 
 def test_two_seeds_are_refused_with_the_reason(tmp_path: Path) -> None:

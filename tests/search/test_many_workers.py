@@ -55,7 +55,7 @@ def check(broker: TrialBroker, target: int) -> set[str]:
 
 
 @pytest.mark.parametrize(("count", "target"), [(3, 12), pytest.param(8, 200, marks=pytest.mark.slow)])
-def test_workers_that_begin_at_once_end_with_exactly_the_target(
+def test_workers_that_start_together_meet_the_target_exactly(
     store: Store, tmp_path: Path, url: str | None, count: int, target: int
 ) -> None:
     study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: {target}}}"))

@@ -11,7 +11,7 @@ from searching import SPACE, begun, toy_search, watch
 
 from harness.errors import PlanChanged, StoreError
 from harness.experiment.study import Study
-from harness.search.reconcile import in_training, prepare, settle
+from harness.search.reconcile import in_training, prepare, resolve_study
 from harness.store.records import Store
 
 SEARCH = f"{{space: {SPACE}, trials: 4}}"
@@ -70,7 +70,7 @@ def test_both_ends_of_a_changed_range_are_shown(store: Store, study: Study, tmp_
 
 
 @pytest.mark.parametrize("more", ["trials: 40", "trials: 2", "budget: 2h", "confirm: {top: 2}", "first: [{effect: 1}]"])
-def test_the_target_and_what_comes_after_may_change(store: Store, study: Study, tmp_path: Path, more: str) -> None:
+def test_the_target_and_the_confirmation_may_change(store: Store, study: Study, tmp_path: Path, more: str) -> None:
     text = f"{{space: {SPACE}, {more}}}"
     asked = toy_search(tmp_path, text).model_copy(update={"created": "2027-01-01T00:00:00+00:00"})
     later = prepare(store, asked)
@@ -80,10 +80,10 @@ def test_the_target_and_what_comes_after_may_change(store: Store, study: Study, 
     assert later.first == study.first  # it was queued when the study was made
 
 
-def test_replan_puts_the_study_away_with_its_trials(store: Store, study: Study, tmp_path: Path) -> None:
+def test_replan_archives_the_study_with_its_trials(store: Store, study: Study, tmp_path: Path) -> None:
     (store.paths.study("toys").folder / "journal.log").write_text("trials\n")
     asked = toy_search(tmp_path, f"{{space: {SPACE}, objectives: loss}}")
-    assert settle(store, asked, replan=True) == (asked, True)
+    assert resolve_study(store, asked, replan=True) == (asked, True)
     assert store.load_study("toys") == study  # settling writes nothing
     assert prepare(store, asked, replan=True) == store.load_study("toys") == asked
     old = store.paths.earlier_study("toys", 1)
@@ -95,7 +95,7 @@ def test_replan_puts_the_study_away_with_its_trials(store: Store, study: Study, 
     assert store.study_names() == ["toys"]
 
 
-def test_a_study_whose_trials_are_being_trained_is_not_put_away(store: Store, tmp_path: Path) -> None:
+def test_a_study_with_trials_in_training_is_not_archived(store: Store, tmp_path: Path) -> None:
     broker = begun(store, toy_search(tmp_path, SEARCH))
     taken = broker.ask(watch())
     assert taken is not None
@@ -118,7 +118,7 @@ def test_a_trial_of_another_machine_counts_as_trained_until_its_lease_is_old(sto
     assert in_training(broker.paths, watch()) is None
 
 
-def test_of_several_first_starts_one_makes_the_study(store: Store, tmp_path: Path) -> None:
+def test_of_several_first_starts_one_creates_the_study(store: Store, tmp_path: Path) -> None:
     asked = [toy_search(tmp_path, SEARCH).model_copy(update={"created": f"2026-01-0{day}"}) for day in range(1, 5)]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda one: prepare(store, one), asked))
@@ -126,14 +126,16 @@ def test_of_several_first_starts_one_makes_the_study(store: Store, tmp_path: Pat
     assert store.load_study("toys") in found
 
 
-def test_nothing_is_put_away_where_nothing_is(store: Store, tmp_path: Path) -> None:
+def test_without_a_stored_study_nothing_is_archived(store: Store, tmp_path: Path) -> None:
     asked = toy_search(tmp_path, SEARCH)
     assert prepare(store, asked, replan=True) == asked
     assert not store.paths.earlier_study("toys", 1).exists()
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"schema": 1}', "[]"])
-def test_a_damaged_file_is_told_and_the_other_searches_are_read(store: Store, study: Study, tmp_path: Path, text: str) -> None:
+def test_a_damaged_file_is_reported_and_the_other_searches_are_read(
+    store: Store, study: Study, tmp_path: Path, text: str
+) -> None:
     other = prepare(store, toy_search(tmp_path, SEARCH, name="others"))
     path = store.paths.study(study.name).spec
     path.write_text(text)

@@ -22,7 +22,7 @@ from harness.errors import StoreError
 from harness.execution.worker_loop import FAILURES_ALLOWED
 from harness.experiment.plan import Plan, stage_name
 from harness.search.broker import TrialBroker
-from harness.search.confirmation_plans import earlier
+from harness.search.confirmation_plans import archived_plans
 from harness.search.trials import Trial, counted
 from harness.store import atomic
 from harness.store.records import Store
@@ -35,7 +35,7 @@ def searched(store: Store, folder: Path, search: str, config: str = "{}") -> lis
     return broker.trials()
 
 
-def test_what_is_over_a_bound_is_never_trained(store: Store, tmp_path: Path) -> None:
+def test_a_trial_that_violates_a_bound_is_never_trained(store: Store, tmp_path: Path) -> None:
     search = "{space: {steps: {range: [1, 9]}}, constraints: {parameters: {at_most: 4}}, sampler: random, trials: 8}"
     trials = searched(store, tmp_path, search)
     for trial in trials:
@@ -109,7 +109,7 @@ def test_another_winner_after_a_retry_is_confirmed_at_once(
     results = ["--results", str(store.paths.root), "--track", "none"]
     main, words = (command.main, [spec]) if by == "worker" else (sweep.main, [str(tmp_path / "toys.yaml"), *results])
     assert main([*words, "--retry", "diverged"]) == 0
-    assert len(earlier(store, study)) == 1
+    assert len(archived_plans(store, study)) == 1
     final = store.load_plan(stage_name(study.name, "final"))
     assert final is not None
     assert not {run.seed for run in final.runs} & {run.seed for run in old.runs}
@@ -139,7 +139,7 @@ def test_a_shared_folder_that_is_briefly_unavailable_stops_no_worker(
     assert worker(store, study, poll_s=0.001).work() == 0
     assert [trial.state for trial in counted(broker.trials())] == ["completed"] * 3
     assert len(list(store.paths.runs.glob("*/result.json"))) == 3
-    assert capsys.readouterr().err.count("looking again") == 1
+    assert capsys.readouterr().err.count("trying again") == 1
 
 
 @pytest.mark.parametrize(("times", "number"), [(FAILURES_ALLOWED + 1, errno.ESTALE), (1, errno.EACCES)])
@@ -166,6 +166,6 @@ def test_an_objective_that_nothing_measures_ends_the_search_and_no_retry_is_advi
     assert [trial.reason for trial in trials] == ["output: the runs measured no score_fluctuation"] * 3
     assert not any(trial.retriable for trial in trials)
     said = capsys.readouterr().err
-    assert "every trial so far failed in the same way" in said
+    assert "all trials so far failed with the same error" in said
     assert "aim at another metric" in said
     assert "--retry" not in said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import InputError, StoreError
-from harness.search.storage import address, shown, talking
+from harness.search.storage import storage_url, using_storage, without_credentials
 
 SECRET = {
     "postgresql://me:secret@host/trials": "postgresql://…@host/trials",
@@ -17,15 +17,17 @@ SECRET = {
 
 
 @pytest.mark.parametrize("url", SECRET)
-def test_an_error_shows_the_address_without_its_password(url: str) -> None:
+def test_an_error_shows_the_url_without_its_password(url: str) -> None:
     from sqlalchemy.exc import OperationalError
 
-    assert address(url) == url
-    assert shown(url) == SECRET[url]
+    assert storage_url(url) == url
+    assert without_credentials(url) == SECRET[url]
     driver = url.replace("postgresql:", "postgresql+psycopg:").replace("postgres:", "postgresql+psycopg:")
-    with pytest.raises(StoreError) as caught, talking(url):
+    with pytest.raises(StoreError) as caught, using_storage(url):
         raise OperationalError("connect", None, Exception(f"no answer from {driver}, that is {url}"))
-    assert str(caught.value) == f"--storage: {shown(url)} cannot be used: " + str(caught.value).partition("used: ")[2]
+    assert (
+        str(caught.value) == f"--storage: {without_credentials(url)} cannot be used: " + str(caught.value).partition("used: ")[2]
+    )
     assert "sec" not in str(caught.value)
     assert "ret" not in str(caught.value)
 
@@ -38,20 +40,20 @@ def test_an_error_shows_the_address_without_its_password(url: str) -> None:
         "postgresql://me:x@host:secret/db",
     ],
 )
-def test_a_password_that_would_be_taken_for_the_host_is_refused_unseen(url: str) -> None:
+def test_a_password_that_would_be_parsed_as_the_host_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(InputError, match="with @ in a user or a password written as %40") as caught:
-        address(url)
+        storage_url(url)
     assert "sec" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file:trials?mode=memory&uri=true"])
 def test_a_database_in_memory_is_refused(url: str) -> None:
-    with pytest.raises(InputError, match="a database in memory is each worker's own; allowed: sqlite:///file"):
-        address(url)
+    with pytest.raises(InputError, match="workers cannot share a database in memory; use sqlite:///file"):
+        storage_url(url)
 
 
 def test_the_option_comes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_STORAGE", "sqlite:///trials.db")
-    assert address(None) == "sqlite:///trials.db"
-    assert address("sqlite:////others.db") == "sqlite:////others.db"
-    assert address("journal") is None
+    assert storage_url(None) == "sqlite:///trials.db"
+    assert storage_url("sqlite:////others.db") == "sqlite:////others.db"
+    assert storage_url("journal") is None

@@ -87,7 +87,7 @@ class Submitter:
         command = ("harness.submit", "toys.yaml", "--site", "site.yaml", "--workers", str(workers), "--json", *words)
         return dict(json.loads(self.harness(*command)))
 
-    def refused(self, *words: str, workers: int = WORKERS) -> str:
+    def refusal(self, *words: str, workers: int = WORKERS) -> str:
         """What a submission says that ends with exit code 2."""
         return self.harness("harness.submit", "toys.yaml", "--site", "site.yaml", "--workers", str(workers), *words, code=2)
 

@@ -95,7 +95,7 @@ def assert_all_is_well(submitter: Submitter, job: str, report: str, expected: Ma
 
 def gpus(logs: str) -> list[tuple[str, str]]:
     """Node and GPU of every start of a worker."""
-    return re.findall(r"Z (\w+): worker begins, .* GPU (\S+)$", logs, re.MULTILINE)
+    return re.findall(r"Z (\w+): worker started, .* GPU (\S+)$", logs, re.MULTILINE)
 
 
 def test_a_plan_survives_requeues_preemption_warnings_and_a_dead_node(
@@ -152,7 +152,7 @@ def test_a_plan_survives_requeues_preemption_warnings_and_a_dead_node(
     assert sum(len(origin.restarts) for origin in origins) >= 3  # went on where they were
 
 
-def test_nobody_may_submit_too(unprivileged: Submitter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unprivileged_user_can_submit(unprivileged: Submitter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, expected = reference(tmp_path, monkeypatch, QUICKER)
     document = unprivileged.submit()
     (job,), report = document["jobs"], document["report"]

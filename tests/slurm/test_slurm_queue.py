@@ -22,7 +22,7 @@ def stand_in(folder: Path, name: str, script: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", str(folder), prepend=":")
 
 
-def test_tasks_are_read_in_the_order_of_their_ids() -> None:
+def test_tasks_are_sorted_by_id() -> None:
     text = printed(
         ("4712", "PENDING", "Dependency", "", "0", "0"),
         ("4711_10", "PENDING", "Resources", "", "2", "0"),
@@ -37,31 +37,29 @@ def test_tasks_are_read_in_the_order_of_their_ids() -> None:
     ]
 
 
-def test_what_is_still_to_be_cancelled_is_named_once() -> None:
+def test_each_job_that_can_be_cancelled_is_listed_once() -> None:
     tasks = (Task("1_0", "COMPLETED"), Task("2_0", "RUNNING"), Task("2_1", "PENDING"), Task("3", "PENDING"))
     assert Queue(tasks).live == ["2", "3"]
 
 
-def test_accounts_are_read_where_they_are_kept_and_add_what_the_queue_forgot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_accounting_adds_the_tasks_that_left_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = "4711_0|COMPLETED|0:0|gpu07\\n4711_1|CANCELLED by 1000|0:15|gpu08\\n4711_2|FAILED|2:0|None assigned\\n"
     stand_in(tmp_path, "sacct", f"printf '{lines}'", monkeypatch)
-    assert queue.forgotten(["4711"], [Task("4711_0", "COMPLETED")]) == [
+    assert queue.from_accounting(["4711"], [Task("4711_0", "COMPLETED")]) == [
         Task("4711_1", "CANCELLED", None, "gpu08"),
         Task("4711_2", "FAILED", None, None, exit_code=2),
     ]
     stand_in(tmp_path, "sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1", monkeypatch)
-    assert queue.forgotten(["4711"], []) == []
+    assert queue.from_accounting(["4711"], []) == []
 
 
-def test_a_queue_that_has_forgotten_a_job_is_empty_and_one_that_is_away_is_an_error(
+def test_an_expired_job_gives_no_tasks_and_an_unavailable_queue_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(tmp_path, "squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1", monkeypatch)
     assert queue.queued(["4711"]) == []
     stand_in(tmp_path, "squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1", monkeypatch)
-    with pytest.raises(ClusterError, match="Unable to contact slurm controller; `scontrol ping` tells"):
+    with pytest.raises(ClusterError, match="Unable to contact slurm controller; check the cluster with `scontrol ping`"):
         queue.queued(["4711"])
 
 
@@ -80,20 +78,20 @@ def test_a_queue_that_has_forgotten_a_job_is_empty_and_one_that_is_away_is_an_er
         ("sbatch: unrecognized option '--no-such'", "see the options behind --"),
     ],
 )
-def test_a_refusal_keeps_its_words_and_says_what_to_do(words: str, advice: str) -> None:
-    said = cluster.refused(Answer(1, "", words))
+def test_a_refusal_contains_the_message_and_what_to_do(words: str, advice: str) -> None:
+    said = cluster.refusal(Answer(1, "", words))
     assert said.startswith(words)
     assert advice in said.splitlines()[-1]
 
 
-def test_a_refusal_nobody_knows_stands_alone() -> None:
-    assert cluster.refused(Answer(1, "", "sbatch: error: the moon is full")) == "sbatch: error: the moon is full"
-    assert cluster.refused(Answer(9, "", "")) == "sbatch ended with code 9 and said nothing"
+def test_an_unknown_refusal_is_shown_without_advice() -> None:
+    assert cluster.refusal(Answer(1, "", "sbatch: error: the moon is full")) == "sbatch: error: the moon is full"
+    assert cluster.refusal(Answer(9, "", "")) == "sbatch failed with exit code 9 without a message"
 
 
-def test_inside_a_job_its_own_variables_are_not_passed_to_another() -> None:
+def test_the_variables_of_a_surrounding_job_are_not_passed_on() -> None:
     given = {"SLURM_MEM_PER_CPU": "1", "SLURM_JOB_ID": "7", "SLURM_CONF": "/x", "HOME": "/me", "SBATCH_ACCOUNT": "a"}
-    assert cluster.surroundings(given) == {"SLURM_CONF": "/x", "HOME": "/me", "SBATCH_ACCOUNT": "a"}
+    assert cluster.environment_outside_job(given) == {"SLURM_CONF": "/x", "HOME": "/me", "SBATCH_ACCOUNT": "a"}
 
 
 def test_the_cluster_behind_an_id_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

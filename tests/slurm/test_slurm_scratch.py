@@ -30,7 +30,7 @@ def copies(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
-def test_what_training_reads_is_copied_with_its_times(cache: Path, tmp_path: Path) -> None:
+def test_files_read_by_training_are_copied_with_their_times(cache: Path, tmp_path: Path) -> None:
     assert scratch.stage(cache, tmp_path / "near") == tmp_path / "near"
     wanted = {name: kept for name, kept in copies(cache).items() if name in ("decoded/a.npy", "decoded/a.json")}
     assert copies(tmp_path / "near") == wanted
@@ -51,7 +51,7 @@ def test_many_tasks_at_once_copy_each_file_once(cache: Path, tmp_path: Path) -> 
     assert (tmp_path / "near/decoded/a.npy").stat().st_ino == inode
 
 
-def test_what_is_new_or_torn_is_copied_again(cache: Path, tmp_path: Path) -> None:
+def test_new_and_torn_files_are_copied_again(cache: Path, tmp_path: Path) -> None:
     scratch.stage(cache, tmp_path / "near")
     (tmp_path / "near/decoded/a.npy").write_bytes(b"torn")
     (cache / "decoded/b.json").write_bytes(b"new")
@@ -61,7 +61,7 @@ def test_what_is_new_or_torn_is_copied_again(cache: Path, tmp_path: Path) -> Non
     assert near["decoded/b.json"][0] == b"new"
 
 
-def test_decoded_images_are_used_from_the_copy_without_being_made_again(tmp_path: Path) -> None:
+def test_decoded_images_are_used_from_the_copy_without_decoding_again(tmp_path: Path) -> None:
     import numpy as np
 
     def images() -> Source:
@@ -76,9 +76,7 @@ def test_decoded_images_are_used_from_the_copy_without_being_made_again(tmp_path
     assert again.pixels[1].max() == 1
 
 
-def test_a_disk_that_cannot_be_used_leaves_the_cache_in_use(
-    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_usable_disk_the_cache_itself_is_used(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert scratch.main([str(cache), str(tmp_path / "file/near")]) == 2
     out, err = capsys.readouterr()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from harness.errors import InputError
 from harness.execution.options import WorkerOptions
 from harness.slurm import scripts
-from harness.slurm.scripts import Array, cut
+from harness.slurm.scripts import Array, split_arrays
 from harness.slurm.site import ReportJob, Site, read_site
 
 ROOT = TESTS.parent
@@ -29,13 +29,13 @@ def example() -> Site:
     return read_site(ROOT / "slurm/sites/example.yaml")
 
 
-def test_the_workers_script_of_the_example_is_the_one_that_was_looked_at() -> None:
+def test_the_workers_script_of_the_example_is_the_golden_one() -> None:
     """Made again by REGENERATE=1 python -m pytest tests/slurm."""
     text = scripts.worker_script(example(), "activations", LOG, CODE)
     assert text == golden("worker.sbatch", text)
 
 
-def test_the_reports_script_asks_for_no_gpu() -> None:
+def test_the_reports_script_requests_no_gpu() -> None:
     text = scripts.report_script(example(), "activations", LOG, CODE)
     assert "#SBATCH --partition=cpu\n" in text
     assert "gres" not in text
@@ -44,7 +44,7 @@ def test_the_reports_script_asks_for_no_gpu() -> None:
 
 @pytest.mark.needs("shellcheck")
 @pytest.mark.parametrize("name", ["local", "example", "nyu-greene"])
-def test_shellcheck_has_nothing_to_say(name: str, tmp_path: Path) -> None:
+def test_shellcheck_finds_nothing(name: str, tmp_path: Path) -> None:
     site = read_site(ROOT / f"slurm/sites/{name}.yaml")
     for kind, text in (
         ("worker", scripts.worker_script(site, "a", LOG, CODE)),
@@ -60,12 +60,12 @@ def test_shellcheck_has_nothing_to_say(name: str, tmp_path: Path) -> None:
             assert done.returncode == 0, done.stdout
 
 
-def test_the_package_has_the_scripts_that_stand_in_slurm() -> None:
+def test_the_package_contains_the_scripts_of_the_slurm_folder() -> None:
     for name in ("worker.sbatch", "report.sbatch"):
         assert (scripts.TEMPLATES / name).read_bytes() == (ROOT / "slurm" / name).read_bytes()
 
 
-def test_words_with_blanks_and_quotes_stay_one() -> None:
+def test_arguments_with_spaces_and_quotes_are_not_split() -> None:
     site = Site(accelerator="cpu", time="1h", activate="source 'my venv/bin/activate'\nexport A=1", python="python3.12")
     text = scripts.worker_script(site, "a", Path("/my results/100%"), (Path("/my code"),))
     assert "#SBATCH '--output=/my results/100%%/%A_%a.log'\n" in text
@@ -79,9 +79,9 @@ def test_without_an_environment_of_its_own_the_python_that_submits_is_used() -> 
     assert "python=python\n" in scripts.worker_script(Site(accelerator="cpu", time="1h", activate="x"), "a", LOG, CODE)
 
 
-def test_a_container_that_makes_no_shell_script_is_refused() -> None:
+def test_a_container_that_gives_an_invalid_script_is_refused() -> None:
     script = scripts.worker_script(Site(accelerator="cpu", time="1h", container="singularity exec ("), "a", LOG, CODE)
-    with pytest.raises(InputError, match="make no shell script; mend them"):
+    with pytest.raises(InputError, match="give an invalid shell script"):
         scripts.check(script)
 
 
@@ -91,23 +91,25 @@ def test_a_worker_stops_before_the_limit_and_gets_the_sites_options() -> None:
     assert scripts.worker_options(site, track="none") == options
 
 
-def test_arrays_are_cut_by_their_largest_index_and_share_the_throttle() -> None:
-    assert cut(8, 1001) == [Array(8)]
-    assert cut(8, 8) == [Array(8)]
-    assert cut(9, 4, throttle=7) == [Array(3), Array(3, 2), Array(3, 2)]
-    assert cut(2, 1) == cut(2, 0) == [Array(1, plain=True)] * 2
+def test_arrays_are_split_by_their_largest_index_and_share_the_throttle() -> None:
+    assert split_arrays(8, 1001) == [Array(8)]
+    assert split_arrays(8, 8) == [Array(8)]
+    assert split_arrays(9, 4, throttle=7) == [Array(3), Array(3, 2), Array(3, 2)]
+    assert split_arrays(2, 1) == split_arrays(2, 0) == [Array(1, plain=True)] * 2
     assert [array.option for array in (Array(8, 3), Array(1), Array(1, plain=True))] == [["--array=0-7%3"], ["--array=0"], []]
 
 
 def test_a_throttle_below_the_number_of_jobs_is_refused() -> None:
-    with pytest.raises(InputError, match="MaxArraySize 1 makes 5 jobs of 5; allowed: --workers 2, or a throttle from 5 on"):
-        cut(5, 1, throttle=2)
+    with pytest.raises(
+        InputError, match="MaxArraySize 1 splits 5 workers into 5 jobs; use --workers 2, or a throttle of at least 5"
+    ):
+        split_arrays(5, 1, throttle=2)
 
 
 @given(st.integers(1, 5000), st.integers(0, 1500), st.one_of(st.none(), st.integers(1, 5000)))
 def test_no_worker_is_lost_and_no_index_too_large(workers: int, largest: int, throttle: int | None) -> None:
     try:
-        arrays = cut(workers, largest, throttle)
+        arrays = split_arrays(workers, largest, throttle)
     except InputError:
         assert throttle is not None
         return
@@ -154,7 +156,7 @@ def job(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize(("signal", "told"), [("USR1", ["start", "USR1", "requeue 7"]), ("TERM", ["start", "TERM"])])
-def test_a_warning_is_passed_on_and_only_the_time_limits_brings_the_job_back(job, signal: str, told: list[str]) -> None:  # type: ignore[no-untyped-def]
+def test_signals_are_forwarded_and_only_the_time_limit_requeues_the_job(job, signal: str, told: list[str]) -> None:  # type: ignore[no-untyped-def]
     process = job(ANSWER="wait")
     while not job.log.exists():
         assert process.poll() is None
@@ -164,17 +166,17 @@ def test_a_warning_is_passed_on_and_only_the_time_limits_brings_the_job_back(job
     assert job.log.read_text().splitlines() == told
 
 
-def test_a_task_brings_back_itself_and_not_its_array(job) -> None:  # type: ignore[no-untyped-def]
+def test_a_task_requeues_itself_and_not_its_array(job) -> None:  # type: ignore[no-untyped-def]
     assert job(CODE="75", SLURM_ARRAY_JOB_ID="7", SLURM_ARRAY_TASK_ID="3").wait(10) == 75
     assert job.log.read_text().splitlines() == ["start", "requeue 7_3"]
 
 
-def test_a_worker_that_dies_is_started_again(job) -> None:  # type: ignore[no-untyped-def]
+def test_a_worker_that_dies_is_restarted(job) -> None:  # type: ignore[no-untyped-def]
     assert job(ANSWER="die").wait(10) == 0
     assert job.log.read_text().splitlines() == ["start"] * 3
 
 
 @pytest.mark.parametrize(("worker", "exits"), [("0", 0), ("2", 2), ("75", 75), ("3", 1), ("1", 2), ("127", 2)])
-def test_the_jobs_exit_code_tells_a_failed_run_from_a_worker_that_cannot_start(job, worker: str, exits: int) -> None:  # type: ignore[no-untyped-def]
+def test_the_exit_code_distinguishes_a_failed_run_from_a_worker_that_cannot_start(job, worker: str, exits: int) -> None:  # type: ignore[no-untyped-def]
     assert job(CODE=worker).wait(10) == exits
     assert job.log.read_text().splitlines() == ["start", *(["requeue 7"] if exits == 75 else [])]

@@ -13,7 +13,7 @@ from harness.slurm.site import Site, clock, read_site
 SHIPPED = sorted((TESTS.parent / "slurm" / "sites").glob("*.yaml"))
 
 
-def refused(tmp_path: Path, text: str) -> str:
+def refusal(tmp_path: Path, text: str) -> str:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as refusal:
@@ -26,7 +26,7 @@ def test_a_site_that_ships_can_be_read(path: Path) -> None:
     assert read_site(path).margin_s == 300
 
 
-def test_three_sites_ship_and_say_what_to_fill_in() -> None:
+def test_three_sites_are_shipped_and_say_what_to_fill_in() -> None:
     assert [path.stem for path in SHIPPED] == ["example", "local", "nyu-greene"]
     assert read_site(SHIPPED[1]).accelerator == "cpu"
     greene = read_site(SHIPPED[2])
@@ -36,15 +36,15 @@ def test_three_sites_ship_and_say_what_to_fill_in() -> None:
         assert "<--" in path.read_text()
 
 
-def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
-    said = refused(tmp_path, "accelerator: gpu\npartiton: short\ntime: 04:00:00\ncpus: 0\nsbatch: [exclusive]\n")
+def test_every_mistake_is_reported_with_its_line(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "accelerator: gpu\npartiton: short\ntime: 04:00:00\ncpus: 0\nsbatch: [exclusive]\n")
     assert said.splitlines() == [
         "/mine.yaml:1:14: accelerator: invalid value 'gpu'; did you mean cpu? choose from: cpu, cuda",
         "/mine.yaml:2:1: partiton: unknown key; did you mean partition?",
         "/mine.yaml:3:7: time: invalid duration '04:00:00'; expected 90s, 10m, 3h50m, 1d or a number of seconds",
         "/mine.yaml:4:7: cpus: 0 is out of range; expected an integer from 1 or null",
-        "/mine.yaml:5:10: sbatch[0]: sbatch has no option 'exclusive'; allowed: one option a line, "
-        "such as --exclusive or --mail-type=END",
+        "/mine.yaml:5:10: sbatch[0]: 'exclusive' does not start with - or has several lines; allowed: one option per entry, "
+        "such as --exclusive",
         "5 problems; nothing was started",
     ]
 
@@ -55,16 +55,16 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         ("accelerator: cpu", "time: missing; allowed: text"),
         (
             "accelerator: cuda\ntime: 4h",
-            "accelerator cuda, but no GPU is asked for; allowed: with gres: gpu:1, or with --gpus=1 under sbatch",
+            "accelerator: cuda, but no GPU is requested; add gres: gpu:1, or --gpus=1 under sbatch",
         ),
-        ("accelerator: cpu\ntime: 6m\nmargin: 4m", "margin 4m leaves too little of time 6m; allowed: at most half of it"),
-        ("accelerator: cpu\ntime: 3d\nmargin: 20h", "margin 20h is more than SLURM can warn before the end"),
-        ("accelerator: cpu\ntime: 0s", "'0s' is too short; allowed: from 1s on"),
+        ("accelerator: cpu\ntime: 6m\nmargin: 4m", "margin 4m is too long for time 6m; must be at most half of it"),
+        ("accelerator: cpu\ntime: 3d\nmargin: 20h", "margin 20h is longer than SLURM's limit for --signal"),
+        ("accelerator: cpu\ntime: 0s", "'0s' is too short; must be at least 1s"),
         (
             "accelerator: cpu\ntime: 1h\npartition: 'a b'",
-            "partition: 'a b' is not one word; allowed: text without spaces and quotes",
+            "partition: 'a b' contains spaces or quotes, or is empty; allowed: one word without quotes",
         ),
-        ("accelerator: cpu\ntime: 1h\nscratch: /tmp/$(id)", "is no folder; allowed: a path without spaces or quotes"),
+        ("accelerator: cpu\ntime: 1h\nscratch: /tmp/$(id)", "is not a valid folder; allowed: a path without spaces, quotes"),
         ("accelerator: cpu\ntime: 1h\nreport: {gpus: 1}", "report.gpus: unknown key"),
         (
             "accelerator: cpu\ntime: 1h\nworker: [--keeep, weights]",
@@ -88,8 +88,8 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_work_is_refused(tmp_path: Path, lines: str, words: str) -> None:
-    assert words in refused(tmp_path, lines)
+def test_contradictory_settings_are_refused(tmp_path: Path, lines: str, words: str) -> None:
+    assert words in refusal(tmp_path, lines)
 
 
 def test_options_of_the_worker_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_options_of_the_worker_are_taken_as_they_are(tmp_path: Path) -> None:
     assert read_site(tmp_path / "mine.yaml").worker == ("--keep", "weights", "--checkpoint-every=5m")
 
 
-def test_a_gpu_may_be_asked_for_in_sbatchs_own_way() -> None:
+def test_a_gpu_may_be_requested_by_an_sbatch_option() -> None:
     assert Site(accelerator="cuda", time="4h", sbatch=("--gpus=1",)).gres is None
 
 

@@ -58,7 +58,7 @@ def state(submitter: Submitter, job: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_workers_beyond_the_longest_array_come_in_further_ones(tmp_path: Path) -> None:
+def test_more_workers_than_one_array_holds_get_several(tmp_path: Path) -> None:
     with login_node(tmp_path, SMALL, max_array_size=2) as submitter:
         document = submitter.submit(workers=5)
         assert list(document["jobs"].values()) == [2, 2, 1]
@@ -69,7 +69,7 @@ def test_workers_beyond_the_longest_array_come_in_further_ones(tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_where_arrays_are_no_use_workers_are_jobs_of_their_own(tmp_path: Path) -> None:
+def test_without_arrays_each_worker_is_a_job(tmp_path: Path) -> None:
     with login_node(tmp_path, SMALL, max_array_size=1) as submitter:
         document = submitter.submit(workers=2)
         assert list(document["jobs"].values()) == [1, 1]
@@ -97,11 +97,11 @@ def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(newcomer: Cal
     submitter = newcomer(EXPERIMENT)
     document = submitter.submit()
     (job,), report = document["jobs"], document["report"]
-    submitter.wait(lambda: submitter.logs().count(": begins") == 4, "not all train")
+    submitter.wait(lambda: submitter.logs().count(": started") == 4, "not all train")
     submitter.cluster.run("scancel", job)
     submitter.wait(lambda: state(submitter, report) == ["COMPLETED"], "no report")
     assert state(submitter, job) == ["CANCELLED"] * 4
-    assert "asked by slurm" in submitter.logs()
+    assert "stopped by slurm" in submitter.logs()
     states = {run["state"] for run in submitter.status()["runs"]}
     assert states == {"pending", "interrupted"}
     again = submitter.submit()
@@ -111,7 +111,7 @@ def test_a_cancelled_job_stays_cancelled_and_its_report_is_written(newcomer: Cal
 
 
 @pytest.mark.slow
-def test_a_worker_that_stops_by_itself_queues_again_until_all_is_trained(newcomer: Callable[..., Submitter]) -> None:
+def test_a_worker_that_stops_is_requeued_until_everything_is_trained(newcomer: Callable[..., Submitter]) -> None:
     site = SITE.replace("worker: [", "worker: [--stop-after, 2s, ")
     longer = SMALL.replace("epochs: 2", "epochs: 3").replace("sleep: 0.01", "sleep: 0.03")
     submitter = newcomer(longer, site)
@@ -143,7 +143,7 @@ def test_workers_share_a_search_until_its_target_and_confirm_it(newcomer: Callab
     document = submitter.submit(workers=3)
     (job,) = document["jobs"]
     assert (document["due"], document["later"], document["jobs"][job]) == (9, 12, 3)
-    submitter.wait(lambda: submitter.logs().count(": begins") >= 3, "not all train")
+    submitter.wait(lambda: submitter.logs().count(": started") >= 3, "not all train")
     submitter.cluster.run("scancel", "--signal=USR1", "--batch", f"{job}_2")  # the last: its job id is the array's too
 
     def seen_training() -> bool:  # between two trials it has none
@@ -161,22 +161,22 @@ def test_workers_share_a_search_until_its_target_and_confirm_it(newcomer: Callab
     assert submitter.submit()["due"] == 0
 
 
-def test_what_sbatch_refuses_is_told_in_its_words_with_what_to_do(somebody: Submitter) -> None:
+def test_a_refusal_of_sbatch_is_shown_with_what_to_do(somebody: Submitter) -> None:
     (somebody.home / "site.yaml").write_text(SITE.replace("partition: low", "partition: nope"))
-    said = somebody.refused()
+    said = somebody.refusal()
     assert "Invalid partition name specified" in said
     assert said.rstrip().endswith("nothing was submitted")
     assert not list(somebody.results.glob("submissions/toys/*"))
     (somebody.home / "site.yaml").write_text(SITE.replace("gpu:1", "gpu:9"))
-    assert "Requested node configuration is not available" in somebody.refused()
+    assert "Requested node configuration is not available" in somebody.refusal()
     assert not somebody.cluster.run("squeue", "-h")
 
 
-def test_a_refused_report_takes_the_workers_back(somebody: Submitter) -> None:
+def test_a_refused_report_cancels_the_workers(somebody: Submitter) -> None:
     (somebody.home / "site.yaml").write_text(SITE + "report: {partition: nope}\n")
-    said = somebody.refused("--", "--hold")
+    said = somebody.refusal("--", "--hold")
     assert "Invalid partition name specified" in said
-    found = re.search(r"job (\d+), taken before that, is cancelled again; nothing is left", said)
+    found = re.search(r"cancelled the jobs submitted before that: (\d+)", said)
     assert found
     assert set(state(somebody, found[1])) == {"CANCELLED"}
     assert json.loads((somebody.results / "submissions/toys/1/submission.json").read_text())["cancelled"]
@@ -188,18 +188,18 @@ def test_without_sbatch_nothing_is_written(somebody: Submitter) -> None:
 
 
 @pytest.mark.slow
-def test_a_cluster_that_does_not_answer_is_told(tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_respond_is_reported(tmp_path: Path) -> None:
     with login_node(tmp_path, SMALL) as submitter:
         document = submitter.submit("--", "--hold")
         submitter.cluster.run("scancel", *document["jobs"], document["report"])
         for pid in submitter.cluster.processes():
             os.kill(pid, 9)
-        said = submitter.refused()
-        assert "`scontrol ping` tells whether it is up" in said
+        said = submitter.refusal()
+        assert "check it with `scontrol ping`" in said
         assert submitter.status()["queue"] is None  # where the runs stand is told all the same
 
 
-def test_a_results_folder_that_a_node_lacks_is_told_by_the_job_and_by_status(somebody: Submitter) -> None:
+def test_a_results_folder_that_a_node_lacks_is_reported_by_the_job_and_by_status(somebody: Submitter) -> None:
     lost = somebody.cluster.run("sbatch", "--parsable", str(ROOT / "slurm/worker.sbatch"), "/no/plans/x.json")
     somebody.wait(lambda: state(somebody, lost) == ["FAILED"], "did not fail")
     assert [task.exit_code for task in somebody.tasks(lost)] == [2]
@@ -211,7 +211,7 @@ def test_a_results_folder_that_a_node_lacks_is_told_by_the_job_and_by_status(som
     somebody.wait(lambda: state(somebody, document["report"]) != ["PENDING"], "still there")
     shutil.move(somebody.home / "elsewhere", somebody.results)
     shown = somebody.harness("harness.status", "toys")
-    assert "JobLaunchFailure: could not start on the node; is the results folder there, at the same path?" in shown
+    assert "JobLaunchFailure: could not start on the node; check that it has the results folder at the same path" in shown
 
 
 def test_the_code_of_a_submission_is_what_is_trained(somebody: Submitter) -> None:
@@ -250,7 +250,7 @@ print("loss", loss(float(words["rate"]), int(words["seed"])))
 """
 
 
-def test_a_program_imports_what_lies_beside_it_and_is_refused_once_that_has_changed(newcomer: Callable[..., Submitter]) -> None:
+def test_a_program_imports_modules_beside_it_and_is_refused_once_they_have_changed(newcomer: Callable[..., Submitter]) -> None:
     somebody = newcomer(COMMAND)
     (somebody.home / "train.py").write_text(PROGRAM)
     (somebody.home / "formula.py").write_text("def loss(rate, seed):\n    return rate + seed / 10\n")

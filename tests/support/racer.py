@@ -13,7 +13,7 @@ from harness.analysis.look_levels import levels_for
 from harness.common.stopping import Stop
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
-from harness.execution.schedule import judged
+from harness.execution.schedule import judge_records
 from harness.worker import open_plan
 
 QUICK = WorkerOptions(threads=1, poll_s=0.001)
@@ -26,7 +26,7 @@ def race(path: Path) -> dict[str, object]:
     levels = levels_for(store, plan.looks)
     while True:
         records = store.records(run.id for run in plan.runs)
-        found = judged(plan, records, levels)
+        found = judge_records(plan, records, levels)
         asked = [run.id for run in plan.runs if run.seed < found.horizon]
         if all(records[run_id].ended for run_id in asked):  # of the last look, another may still train the last one
             break

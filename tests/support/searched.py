@@ -12,7 +12,7 @@ from examples import write_run
 from pydantic import BaseModel, ConfigDict
 from toy_task import Toy
 
-from harness.execution.stages import following
+from harness.execution.stages import next_plan
 from harness.experiment.file import Confirm
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study, config_of, spec_of, task_of
@@ -218,7 +218,7 @@ def confirm(store: Store, study: Study, trials: Sequence[Trial], gain: float = 0
     for run in top.runs:
         value = by_label[run.variant].objectives[study.metric] - 0.3 + 0.05 * (run.seed % 4)
         ended(store, top, run.id, LEAK, round(value, 4))
-    plan = following(top, store.records([run.id for run in top.runs]))
+    plan = next_plan(top, store.records([run.id for run in top.runs]))
     if plan is None or not final:
         return top
     store.save_plan(plan)

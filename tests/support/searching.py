@@ -69,7 +69,7 @@ def workers(store: Store, study: Study, count: int, url: str | None = None, *mor
     environment = {**os.environ, "PYTHONPATH": paths, "HARNESS_STORAGE": url or "", "OMP_NUM_THREADS": "1"}
     spec = str(store.paths.study(study.name).spec)
     quick = WorkerOptions(one_stage=True, track="none", poll_s=0.02, beat_s=0.2, stale_s=stale_s)
-    command = [sys.executable, "-m", "harness.worker", spec, *quick.words(), *more]
+    command = [sys.executable, "-m", "harness.worker", spec, *quick.arguments(), *more]
 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)

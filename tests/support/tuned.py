@@ -10,7 +10,7 @@ import yaml
 from examples import toy_rows, write_run
 from reported import write_origin
 
-from harness.execution.stages import following
+from harness.execution.stages import next_plan
 from harness.experiment import load_experiment
 from harness.experiment.plan import Plan, make_plan
 from harness.store.records import Store
@@ -53,7 +53,7 @@ def tuned(
     for run in tuning.runs[:ended]:
         rows = toy_rows(value(own[run.variant], tuning.selection.settings[run.variant]) + 0.1 * (run.seed % 2))
         write_run(store, tuning, run, rows, state="completed")
-    plan = following(tuning, store.records([run.id for run in tuning.runs]))
+    plan = next_plan(tuning, store.records([run.id for run in tuning.runs]))
     if plan is not None:
         store.save_plan(plan)
         for run in plan.runs:

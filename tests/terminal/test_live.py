@@ -10,8 +10,8 @@ from examples import REHEARSAL, golden, images_plan, write_log
 from rich.console import Console
 from screened import CLAIM, METRIC, colours, completed, some_records, terminal, text
 
-from harness.execution.schedule import Course
-from harness.execution.schedule import standing as count
+from harness.execution.schedule import Schedule
+from harness.execution.schedule import count_states as count
 from harness.experiment.plan import Plan
 from harness.store.records import Record, Store
 from harness.terminal import dry_run, status
@@ -34,8 +34,8 @@ def test_the_live_view_is_golden(store: Store) -> None:
 def test_the_live_view_shows_the_seeds_up_to_the_current_look(store: Store) -> None:
     plan = images_plan(looks=(3, 5, 10), seeds=10, claims=(CLAIM,))
     console = Console(file=io.StringIO(), width=100)
-    course = Course(plan)
-    rows = PlanRows(plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", course=course)
+    schedule = Schedule(plan)
+    rows = PlanRows(plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", schedule=schedule)
     view = Live(rows, console, lambda: 0.0)
 
     def finished(seeds: int) -> dict[str, Record]:

@@ -40,8 +40,8 @@ def test_running_tasks_show_their_run_and_waiting_ones_are_grouped() -> None:
         "4711_1          running   relu seed 1   gpu08",
         "4711_2 to 299   pending   ·             ·       Resources",
         "4712            pending   report        ·       Dependency",
-        "Resources: next, once resources are free",
-        "Dependency: waits for the workers to end",
+        "Resources: starts as soon as resources are free",
+        "Dependency: waits for the workers to finish",
         "stop: scancel 4711 4712",
     ]
 

@@ -16,7 +16,7 @@ from screened import CLAIM, colours, some_records, text
 
 from harness.analysis.power import Power, Spread, evaluate
 from harness.analysis.verdicts import judgement
-from harness.execution.schedule import standing as count
+from harness.execution.schedule import count_states as count
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.reporting import phrases

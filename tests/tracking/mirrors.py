@@ -21,7 +21,7 @@ from harness.experiment.plan import Plan
 from harness.store.lease import Holder, Lease, Timing, Watch
 from harness.store.records import Store, read_rows, write_rows
 from harness.tracking.client import Limits, UnreachableError
-from harness.tracking.page import Ending, Page
+from harness.tracking.page import FinalUpdate, Page
 from harness.tracking.session import MirrorProcess, end_session
 
 QUICK = Limits(poll_s=0.05, confirm_after_s=(0.0, 0.2, 0.5, 1.0))
@@ -90,13 +90,13 @@ class ToyRun:
     def __init__(self, client: ToyClient, run_id: str, online: bool) -> None:
         self.client, self.path, self.online = client, run_id, online
         self.url = f"https://wandb.test/{run_id}"
-        self.rows_there = client.rows.setdefault(run_id, 0)
+        self.rows_stored = client.rows.setdefault(run_id, 0)
 
     def log(self, row: Mapping[str, Any]) -> None:
         assert row
         self.client.rows[self.path] += 0 if self.path in self.client.short else 1
 
-    def finish(self, ending: Ending) -> None:
+    def finish(self, ending: FinalUpdate) -> None:
         self.client.states[self.path] = ending.summary["state"]
 
     def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:
@@ -125,7 +125,7 @@ class ToyClient:
 
     def open(self, page: Page, online: bool, hardware: object) -> ToyRun:
         if page.id in self.closed:
-            raise UnreachableError("no answer within 12 s")
+            raise UnreachableError("no response within 12 s")
         self.opened.append(page.id)
         self.states[page.id] = "running"
         self.hardware[page.id] = hardware

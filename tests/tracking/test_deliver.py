@@ -12,7 +12,7 @@ from mirrors import ToyClient, train
 from harness.experiment.plan import Plan
 from harness.store.records import Store
 from harness.tracking import delivery
-from harness.tracking.deliver import deliver, survey
+from harness.tracking.deliver import deliver, list_deliveries
 
 KINDS = ("weights", "predictions")
 
@@ -27,7 +27,7 @@ def plan(store: Store, toy_plan: PlanMaker) -> Plan:
 
 def told(store: Store, client: ToyClient, plan: Plan, uploads: Iterable[str] = ()) -> list[dict[str, Any]]:
     """What becomes of each run of the plan that waits."""
-    waiting = survey(store, [run.id for run in plan.runs], tuple(uploads))
+    waiting = list_deliveries(store, [run.id for run in plan.runs], tuple(uploads))
     parcels = [(parcel.run_id, parcel.uploads) for parcel in waiting if parcel.state == "waiting"]
     return list(deliver(store, client, parcels))  # type: ignore[arg-type]  # a toy
 
@@ -40,14 +40,14 @@ def test_a_run_whose_upload_fails_is_not_delivered_and_what_was_uploaded_is_not_
     first = plan.runs[0].id
     assert found[0]["error"] == f"predictions: no space for predictions-{first}"
     assert client.uploads == [f"weights-{run.id}" for run in plan.runs]
-    assert {parcel.state: parcel.uploads for parcel in survey(store, [first], KINDS)} == {"waiting": ("predictions",)}
+    assert {parcel.state: parcel.uploads for parcel in list_deliveries(store, [first], KINDS)} == {"waiting": ("predictions",)}
     client.refuses = set()
     assert all(each["delivered"] for each in told(store, client, plan, KINDS))
     assert sorted(client.uploads) == sorted(f"{kind}-{run.id}" for run in plan.runs for kind in KINDS)
-    assert [parcel.state for parcel in survey(store, [first], KINDS)] == ["delivered"]
+    assert [parcel.state for parcel in list_deliveries(store, [first], KINDS)] == ["delivered"]
 
 
-def test_a_failing_upload_keeps_no_other_kind_from_arriving(store: Store, plan: Plan) -> None:
+def test_a_failing_upload_does_not_stop_the_other_kinds(store: Store, plan: Plan) -> None:
     client = ToyClient()
     client.refuses = {"weights"}
     told(store, client, plan, KINDS)
@@ -63,18 +63,18 @@ def test_a_file_that_cannot_be_read_is_not_delivered(store: Store, plan: Plan) -
     assert found[0]["error"].startswith(f"weights: {weights}: cannot be read")
 
 
-def test_what_a_run_does_not_have_is_told_and_what_was_uploaded_before_is_not(store: Store, toy_plan: PlanMaker) -> None:
+def test_missing_uploads_are_reported_unless_uploaded_before(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan({"base": {}, "bad": {"fail_at": 2}})
     train(store, plan)
     run_id, bad = (run.id for run in plan.runs)
-    parcels = survey(store, [run_id, bad], KINDS)
+    parcels = list_deliveries(store, [run_id, bad], KINDS)
     assert [parcel.lacking for parcel in parcels] == [("weights",), ()]
     known = delivery.Delivery(uploaded={"weights": "0" * 64})
     delivery.save(store.paths, run_id, known)
-    assert survey(store, [run_id], KINDS)[0].lacking == ()
+    assert list_deliveries(store, [run_id], KINDS)[0].lacking == ()
 
 
-def test_a_run_that_its_own_files_or_its_rows_keep_from_arriving_stops_no_other(store: Store, plan: Plan) -> None:
+def test_a_run_that_cannot_be_delivered_does_not_stop_the_others(store: Store, plan: Plan) -> None:
     one, two, three, four = (run.id for run in plan.runs)
     store.paths.run(one).metrics.write_text("torn\n")
     store.paths.run(two).spec.unlink()
@@ -87,7 +87,7 @@ def test_a_run_that_its_own_files_or_its_rows_keep_from_arriving_stops_no_other(
     assert found[three]["error"] == "W&B has fewer rows than were sent"
 
 
-def test_a_damaged_result_is_told_where_its_run_is_delivered(store: Store, plan: Plan) -> None:
+def test_a_damaged_result_is_reported_when_its_run_is_delivered(store: Store, plan: Plan) -> None:
     store.paths.run(plan.runs[0].id).result.write_text("torn")
     found = told(store, ToyClient(), plan)
     assert [each["delivered"] for each in found] == [False, True, True, True]

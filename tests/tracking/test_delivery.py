@@ -9,7 +9,7 @@ from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows
-from harness.tracking.delivery import Delivery, arrived, link, load, outdated, row_digest, row_digests, save
+from harness.tracking.delivery import Delivery, is_delivered, link, load, outdated, row_digest, row_digests, save
 
 
 def test_an_epoch_trained_again_counts_as_the_same_whatever_time_it_took() -> None:
@@ -18,7 +18,7 @@ def test_an_epoch_trained_again_counts_as_the_same_whatever_time_it_took() -> No
     assert row_digest({"loss": float("nan")}) == row_digest({"loss": float("nan")})
 
 
-def test_what_was_sent_is_outdated_when_the_first_epoch_is_another() -> None:
+def test_sent_rows_are_outdated_when_the_first_epoch_differs() -> None:
     assert not outdated(["a", "b"], ["a"])
     assert not outdated(["a", "b"], ["a", "c"])
     assert outdated(["a", "b"], ["c", "b"])
@@ -26,20 +26,20 @@ def test_what_was_sent_is_outdated_when_the_first_epoch_is_another() -> None:
     assert not outdated([], ["a"])
 
 
-def test_a_run_has_arrived_when_its_rows_and_its_ending_have(store: Store, toy_plan: PlanMaker) -> None:
+def test_a_run_is_delivered_when_its_rows_and_its_result_are(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan()
     train(store, plan)
     paths = store.paths.run(plan.runs[0].id)
     rows = row_digests(read_rows(paths.metrics))
-    assert not arrived(None, paths)
-    assert not arrived(Delivery(rows=rows, confirmed=len(rows)), paths)
-    assert arrived(Delivery(rows=rows, confirmed=len(rows), ending=atomic.digest(paths.result)), paths)
+    assert not is_delivered(None, paths)
+    assert not is_delivered(Delivery(rows=rows, confirmed=len(rows)), paths)
+    assert is_delivered(Delivery(rows=rows, confirmed=len(rows), ending=atomic.digest(paths.result)), paths)
     paths.result.unlink()
-    assert arrived(Delivery(rows=rows, confirmed=len(rows)), paths)
-    assert not arrived(Delivery(rows=rows, confirmed=len(rows) - 1), paths)
+    assert is_delivered(Delivery(rows=rows, confirmed=len(rows)), paths)
+    assert not is_delivered(Delivery(rows=rows, confirmed=len(rows) - 1), paths)
 
 
-def test_a_damaged_memory_is_an_empty_one(store: Store) -> None:
+def test_a_damaged_delivery_file_counts_as_empty(store: Store) -> None:
     run_id = "0" * 12
     assert load(store.paths, run_id) is None
     save(store.paths, run_id, Delivery(url="https://wandb.ai/x"))
@@ -48,7 +48,7 @@ def test_a_damaged_memory_is_an_empty_one(store: Store) -> None:
     assert load(store.paths, run_id) == Delivery()
 
 
-def test_the_pages_address_is_written_under_the_runs_lease(store: Store, toy_plan: PlanMaker) -> None:
+def test_the_pages_url_is_written_under_the_runs_lease(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan()
     train(store, plan)
     run_id = plan.runs[0].id

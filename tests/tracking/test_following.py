@@ -12,7 +12,7 @@ import pytest
 from conftest import PlanMaker
 from mirrors import OTHER, ToyClient, ended, in_training, train, unended
 
-from harness.execution.retry import renew
+from harness.execution.retry import reset_runs
 from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
@@ -53,7 +53,7 @@ def toy_mirror(store: Store, plan: Plan, client: ToyClient) -> Mirror:
     return Mirror(store, session(plan), Uploader(store, client, print), here)  # type: ignore[arg-type]  # a toy
 
 
-def test_many_runs_are_looked_at_in_turn_and_only_what_changed_is_told(store: Store, toy_plan: PlanMaker) -> None:
+def test_many_runs_are_polled_in_turn_and_only_changed_ones_are_reported(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=50)
     store.save_plan(plan)
     ids = [run.id for run in plan.runs]
@@ -84,15 +84,15 @@ def test_a_run_is_shown_from_its_start_to_its_end(store: Store, plan: Plan, mirr
     run_id = plan.runs[0].id
     rows = unended(store, run_id, 1)
     with in_training(store, run_id):
-        mirror.look()
+        mirror.poll()
         assert (client.states[run_id], client.rows[run_id], mirror.training) == ("running", 1, True)
         ended(store, run_id, rows)
-        mirror.look()
+        mirror.poll()
         assert (client.states[run_id], client.rows[run_id]) == ("running", 3)
-    mirror.look()
+    mirror.poll()
     assert (client.states[run_id], client.rows[run_id], mirror.training) == ("completed", 3, False)
     assert sorted(client.opened) == sorted(run.id for run in plan.runs)  # the others had ended before
-    mirror.look()
+    mirror.poll()
     assert mirror.finish()
     assert len(client.opened) == 3
 
@@ -103,22 +103,22 @@ def child(pid: int) -> Holder:
     return Holder.model_validate({**dict(Holder.here()), "pid": pid, "process_start": start, "parent": os.getpid()})
 
 
-def test_a_run_whose_worker_was_killed_is_shown_as_interrupted_and_goes_on(
+def test_a_run_whose_worker_was_killed_is_shown_as_interrupted_and_resumes(
     store: Store, plan: Plan, mirror: Mirror, client: ToyClient
 ) -> None:
     run_id = plan.runs[0].id
     rows = unended(store, run_id, 2)
     with subprocess.Popen(["sleep", "60"]) as worker:
         in_training(store, run_id, child(worker.pid))
-        mirror.look()
+        mirror.poll()
         assert client.states[run_id] == "running"
         worker.kill()
-    mirror.look()
+    mirror.poll()
     assert (client.states[run_id], client.rows[run_id]) == ("interrupted", 2)
     with in_training(store, run_id):
-        mirror.look()
+        mirror.poll()
         ended(store, run_id, rows)
-    mirror.look()
+    mirror.poll()
     assert (client.states[run_id], client.rows[run_id], client.opened.count(run_id)) == ("completed", 3, 2)
 
 
@@ -128,22 +128,22 @@ def another_command() -> Holder:
 
 
 @pytest.mark.parametrize("by", [lambda: OTHER, another_command], ids=["machine", "command"])
-def test_a_run_that_others_train_is_theirs(
+def test_a_run_that_another_command_trains_is_left_to_it(
     store: Store, plan: Plan, mirror: Mirror, client: ToyClient, by: Callable[[], Holder]
 ) -> None:
     run_id = plan.runs[0].id
     rows = unended(store, run_id, 1)
     with in_training(store, run_id, by()):
-        mirror.look()
+        mirror.poll()
         ended(store, run_id, rows)
     mirror.finish()
     assert run_id not in client.opened
 
 
-def test_a_result_that_is_set_aside_begins_nothing(store: Store, toy_plan: PlanMaker, client: ToyClient) -> None:
+def test_setting_a_result_aside_opens_no_run(store: Store, toy_plan: PlanMaker, client: ToyClient) -> None:
     plan = toy_plan({"bad": {"fail_at": 3}})
     train(store, plan)
-    renew(store, plan, Watch(Timing(), Holder.here()), frozenset({"failed"}), "9999")
+    reset_runs(store, plan, Watch(Timing(), Holder.here()), frozenset({"failed"}), "9999")
     toy_mirror(store, plan, client).finish()
     assert store.result(plan.runs[0].id) is None
     assert not client.opened
@@ -157,7 +157,7 @@ def test_the_gpus_shown_are_those_of_the_worker(store: Store, plan: Plan, mirror
     atomic.write_json(path, Provenance.model_validate({**dict(origin), "accelerator": "cuda"}))
     with subprocess.Popen(["sleep", "60"], env={**os.environ, "CUDA_VISIBLE_DEVICES": "1,0"}) as worker:
         with in_training(store, run_id, child(worker.pid)):
-            mirror.look()
+            mirror.poll()
         worker.kill()
     mirror.finish()
     assert client.hardware[run_id] == Hardware(worker.pid, (1, 0))
@@ -182,9 +182,9 @@ def test_a_run_that_another_process_delivers_is_left_to_it_until_it_ends(
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "True\n"
-        mirror.look()
+        mirror.poll()
         assert client.opened == rest
         other.kill()
-    mirror.look()
+    mirror.poll()
     assert client.opened == [*rest, first]
     assert client.rows == dict.fromkeys([*rest, first], 3)

@@ -35,7 +35,7 @@ def test_a_netrc_counts_for_the_host_it_names(tmp_path: Path) -> None:
     assert chosen(tmp_path).kind == "offline"
 
 
-def test_the_key_is_no_part_of_what_is_said(tmp_path: Path) -> None:
+def test_the_key_is_not_part_of_any_message(tmp_path: Path) -> None:
     assert KEY["WANDB_API_KEY"] not in str((chosen(tmp_path, **KEY), read_login(KEY, tmp_path)))
 
 
@@ -46,7 +46,7 @@ def test_wandbs_own_mode_is_obeyed(tmp_path: Path, mode: str) -> None:
     assert chosen(tmp_path, **KEY, WANDB_MODE="disabled").kind == "none"
 
 
-def test_settings_files_say_where_the_environment_does_not(tmp_path: Path) -> None:
+def test_settings_files_apply_where_the_environment_does_not(tmp_path: Path) -> None:
     settings = tmp_path / ".config" / "wandb" / "settings"
     settings.parent.mkdir(parents=True)
     settings.write_text("[default]\nbase_url = https://wandb.example.org\nproject = mine\nmode = offline\n")
@@ -57,7 +57,7 @@ def test_settings_files_say_where_the_environment_does_not(tmp_path: Path) -> No
     assert read_login({}, tmp_path).project == "ablation-harness"
 
 
-def test_none_is_none_and_a_missing_wandb_is_none_with_its_reason(tmp_path: Path) -> None:
+def test_a_missing_wandb_gives_none_with_the_reason(tmp_path: Path) -> None:
     assert chosen(tmp_path, mode="none", **KEY).kind == "none"
     assert chosen(tmp_path, installed=False, **KEY) == Choice("none", "wandb is not installed")
 
@@ -66,19 +66,19 @@ def test_none_is_none_and_a_missing_wandb_is_none_with_its_reason(tmp_path: Path
     ("installed", "environment", "says"),
     [(False, KEY, "wandb is not installed"), (True, {}, "not logged in"), (True, {**KEY, "WANDB_MODE": "disabled"}, "disabled")],
 )
-def test_what_is_forced_and_cannot_be_is_an_error(
+def test_forcing_wandb_where_it_is_impossible_is_an_error(
     tmp_path: Path, installed: bool, environment: dict[str, str], says: str
 ) -> None:
-    with pytest.raises(InputError, match=f"--track wandb: .*{says}.*allowed: "):
+    with pytest.raises(InputError, match=f"--track wandb: .*{says}; "):
         choose("wandb", environment, tmp_path, installed)
 
 
-def test_another_word_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_mode_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--track: 'wand'"):
         chosen(tmp_path, mode="wand")
 
 
-def test_a_folder_that_wandb_left_is_no_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_named_wandb_does_not_count_as_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "wandb").mkdir()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "wandb", raising=False)

@@ -108,7 +108,7 @@ def test_the_epoch_is_the_x_axis(shown: Shown) -> None:
 
 
 @pytest.mark.parametrize(("variant", "state", "code"), [("base", "completed", 0), ("bad", "failed", 1), ("lost", "diverged", 1)])
-def test_endings_are_shown(shown: Shown, variant: str, state: str, code: int) -> None:
+def test_results_are_shown(shown: Shown, variant: str, state: str, code: int) -> None:
     served = shown.server.runs[shown.id(variant)]
     assert (served.complete, served.exit_code, served.summary["state"]) == (True, code, state)
     assert served.told["tags"] == ["evidence"] + ([] if code == 0 else [state])
@@ -118,15 +118,15 @@ def test_endings_are_shown(shown: Shown, variant: str, state: str, code: int) ->
         assert served.summary[name] == (result.model_extra or {})[name]  # a loss that is no number is the word nan
 
 
-def test_links_go_both_ways_and_what_arrived_is_remembered(shown: Shown) -> None:
+def test_links_go_both_ways_and_deliveries_are_recorded(shown: Shown) -> None:
     for run in shown.plan.runs:
         paths = shown.store.paths.run(run.id)
         url = f"{shown.server.url}/{ENTITY}/{PROJECT}/runs/{run.id}"
         assert atomic.read_json(paths.provenance, Provenance).url == url
-        assert delivery.arrived(delivery.load(shown.store.paths, run.id), paths)
+        assert delivery.is_delivered(delivery.load(shown.store.paths, run.id), paths)
 
 
-def test_nothing_lies_in_the_current_folder(shown: Shown) -> None:
+def test_nothing_is_written_to_the_current_folder(shown: Shown) -> None:
     assert [path.name for path in shown.folder.iterdir()] == [".git"]
     assert list(shown.store.paths.wandb.glob("run-*"))
 
@@ -181,7 +181,7 @@ def kill(started: MirrorProcess) -> None:
 
 
 @pytest.mark.parametrize("how", ["held open", "closed"])
-def test_a_task_that_keeps_or_closes_the_pipe_keeps_no_mirror_waiting(store: Store, toy_plan: PlanMaker, how: str) -> None:
+def test_a_mirror_stops_although_a_task_keeps_or_closes_the_pipe(store: Store, toy_plan: PlanMaker, how: str) -> None:
     plan = toy_plan()
     train(store, plan)
     with mirror(store, plan, "offline") as started:
@@ -214,7 +214,7 @@ os._exit(0)
 """
 
 
-def test_a_mirror_whose_workers_were_killed_ends_although_its_pipe_is_held_open(store: Store, toy_plan: PlanMaker) -> None:
+def test_a_mirror_whose_workers_were_killed_stops_although_its_pipe_is_held_open(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan()
     train(store, plan)
     run_id = plan.runs[0].id
@@ -256,7 +256,7 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.slow)])  # W&B sends rows every 15 s
-def test_an_interrupted_run_goes_on_as_the_same_run_without_gap_or_repetition(
+def test_an_interrupted_run_resumes_as_the_same_run_without_gap_or_repetition(
     store: Store, toy_plan: PlanMaker, killed: bool
 ) -> None:
     plan = toy_plan({"base": {"epochs": 6}})
@@ -284,7 +284,7 @@ def test_an_interrupted_run_goes_on_as_the_same_run_without_gap_or_repetition(
         assert served.summary["state"] == "completed"
 
 
-def test_a_run_trained_anew_with_other_values_gets_a_page_of_its_own(store: Store, toy_plan: PlanMaker) -> None:
+def test_a_run_trained_again_with_other_values_gets_its_own_page(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan({"base": {"epochs": 5}})
     train(store, plan)
     run_id = plan.runs[0].id
@@ -297,13 +297,11 @@ def test_a_run_trained_anew_with_other_values_gets_a_page_of_its_own(store: Stor
         show(store, plan, environment=server.environment())
         assert [(row["epoch"], row["score"]) for row in server.runs[f"{run_id}-2"].rows()] == [(1, 1.0), (2, 1.0), (3, 1.0)]
         assert len(server.runs[run_id].rows()) == 5
-        assert delivery.arrived(delivery.load(store.paths, run_id), store.paths.run(run_id))
+        assert delivery.is_delivered(delivery.load(store.paths, run_id), store.paths.run(run_id))
 
 
 @pytest.mark.parametrize("trouble", [401, 403, 429, 500, "reset", "hang"])
-def test_a_server_with_trouble_at_the_start_leaves_whole_offline_files(
-    store: Store, toy_plan: PlanMaker, trouble: int | str
-) -> None:
+def test_a_server_error_at_the_start_leaves_complete_offline_files(store: Store, toy_plan: PlanMaker, trouble: int | str) -> None:
     plan = toy_plan(seeds=2)
     train(store, plan)
     with Server() as server:
@@ -311,7 +309,7 @@ def test_a_server_with_trouble_at_the_start_leaves_whole_offline_files(
         show(store, plan, environment=server.environment(), init_s=2.0)
         assert not server.runs
         # The second run did not ask the server again.
-        assert "going on offline" in (log := (store.paths.wandb / "mirror.log").read_text())
+        assert "continuing offline" in (log := (store.paths.wandb / "mirror.log").read_text())
         assert plan.runs[0].id in log
         assert plan.runs[1].id not in log
     for run in plan.runs:
@@ -319,7 +317,7 @@ def test_a_server_with_trouble_at_the_start_leaves_whole_offline_files(
 
 
 @pytest.mark.parametrize("trouble", [401, 429, 500, "reset", "hang"])
-def test_a_server_with_trouble_in_the_middle_is_not_believed_to_have_it_all(
+def test_after_a_server_error_the_rows_are_not_counted_as_delivered(
     store: Store, toy_plan: PlanMaker, trouble: int | str
 ) -> None:
     plan = toy_plan({"base": {"epochs": 6}})
@@ -336,13 +334,13 @@ def test_a_server_with_trouble_in_the_middle_is_not_believed_to_have_it_all(
                 ended(store, run_id, rows)
         assert process is not None
         assert process.returncode is not None
-        assert not delivery.arrived(delivery.load(store.paths, run_id), store.paths.run(run_id))
+        assert not delivery.is_delivered(delivery.load(store.paths, run_id), store.paths.run(run_id))
         server.trouble = None
         show(store, plan, environment=server.environment())
         assert [row["epoch"] for row in server.runs[run_id].rows()] == [1, 2, 3, 4, 5, 6]
 
 
-def test_trouble_with_one_run_takes_the_open_ones_to_disk_whole(store: Store, toy_plan: PlanMaker) -> None:
+def test_an_error_with_one_run_writes_the_open_ones_to_disk_completely(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan({"base": {"epochs": 4}}, seeds=2)
     train(store, plan)
     first, second = (run.id for run in plan.runs)

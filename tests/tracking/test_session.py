@@ -16,7 +16,7 @@ from wandb_server import Server
 
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK
 from harness.store.records import Store
-from harness.tracking.deliver import mirrored_runs, survey
+from harness.tracking.deliver import list_deliveries, mirrored_runs
 from harness.tracking.session import MirrorProcess, end_session
 
 EXPERIMENT = """
@@ -47,7 +47,7 @@ def test_the_workers_of_a_command_share_one_mirror(tmp_path: Path, store: Store)
 
 
 @pytest.mark.parametrize("kind", ["online", "offline"])
-def test_a_killed_worker_loses_no_row_and_its_successor_no_step(
+def test_a_killed_worker_and_its_successor_lose_no_row(
     store: Store, toy_plan: PlanMaker, start_worker: Callable[..., subprocess.Popen[str]], kind: str
 ) -> None:
     plan = toy_plan({"base": {"epochs": 30, "steps": 2, "sleep": 0.04}})
@@ -72,14 +72,14 @@ def test_a_killed_worker_loses_no_row_and_its_successor_no_step(
         assert [[row["score"] for row in each] for each in shown] == [[row["score"] for row in measured(store, run_id)]]
 
 
-def test_nothing_due_starts_no_mirror(store: Store, toy_plan: PlanMaker) -> None:
+def test_without_remaining_runs_no_mirror_is_started(store: Store, toy_plan: PlanMaker) -> None:
     path = store.save_plan(toy_plan({"base": {"epochs": 1}}))
     assert harness("worker", str(path), "--track", "none", environment={}, cwd=TESTS).returncode == EXIT_OK
     assert harness("worker", str(path), environment={"WANDB_MODE": "offline"}, cwd=TESTS).returncode == EXIT_OK
     assert not store.paths.wandb.exists()
 
 
-def test_what_is_forced_and_cannot_be_ends_the_command_before_anything_is_trained(
+def test_forcing_wandb_where_it_is_impossible_stops_the_command_before_training(
     store: Store, toy_plan: PlanMaker, tmp_path: Path
 ) -> None:
     path = store.save_plan(toy_plan())
@@ -90,7 +90,7 @@ def test_what_is_forced_and_cannot_be_ends_the_command_before_anything_is_traine
     assert not store.paths.run(store.load_plan("toys").runs[0].id).folder.exists()  # type: ignore[union-attr]
 
 
-def test_that_nothing_is_mirrored_is_said_once_and_only_when_it_was_not_asked_for(store: Store) -> None:
+def test_missing_mirroring_is_printed_once_unless_it_was_disabled(store: Store) -> None:
     said: list[str] = []
     os.environ["WANDB_MODE"] = "disabled"
     for mode in ("auto", "none"):
@@ -117,7 +117,7 @@ def test_runs_whose_mirror_is_gone_are_known_to_sync(store: Store, toy_plan: Pla
         end_session(started.process)  # before it has seen any run
         train(store, plan)
     assert mirrored_runs(store) == sorted(run.id for run in plan.runs)
-    assert {parcel.state for parcel in survey(store, mirrored_runs(store))} == {"waiting"}
+    assert {parcel.state for parcel in list_deliveries(store, mirrored_runs(store))} == {"waiting"}
 
 
 def test_a_mirror_that_has_finished_leaves_no_session(store: Store, toy_plan: PlanMaker) -> None:
@@ -148,7 +148,7 @@ def test_two_commands_at_once_show_each_run_once(tmp_path: Path, store: Store) -
 
 
 @pytest.mark.slow
-def test_a_killed_command_loses_no_row_and_goes_on_as_the_same_runs(tmp_path: Path, store: Store) -> None:
+def test_a_killed_command_loses_no_row_and_resumes_the_same_runs(tmp_path: Path, store: Store) -> None:
     experiment = EXPERIMENT.replace("epochs: 2", "epochs: 20, steps: 2, sleep: 0.04").replace("seeds: 3", "seeds: 1")
     (tmp_path / "toys.yaml").write_text(experiment)
     os.environ["WANDB_MODE"] = "offline"

@@ -50,7 +50,7 @@ def test_offline_runs_are_uploaded_once(store: Store, plan: Plan) -> None:
         assert len(server.calls) == calls
 
 
-def test_uploads_are_sent_once_and_only_when_asked_for(store: Store, plan: Plan) -> None:
+def test_uploads_are_sent_once_and_only_on_request(store: Store, plan: Plan) -> None:
     report = store.paths.report(plan.name)
     report.mkdir(parents=True)
     (report / "index.html").write_text("<p>verdicts</p>")
@@ -65,7 +65,7 @@ def test_uploads_are_sent_once_and_only_when_asked_for(store: Store, plan: Plan)
         assert not server.artifacts
 
 
-def test_a_dry_run_tells_what_waits_and_needs_no_login(store: Store, plan: Plan) -> None:
+def test_a_dry_run_shows_what_is_waiting_and_needs_no_login(store: Store, plan: Plan) -> None:
     code, out, _ = sync(store, "--dry-run", "--json")
     document = json.loads(out)
     assert code == EXIT_OK
@@ -170,5 +170,5 @@ def test_a_report_that_holds_a_secret_is_not_uploaded(store: Store, plan: Plan) 
         words = (plan.name, "--upload", "report")
         code, out, err = sync(store, *words, **server.environment(), HF_TOKEN="hf_0123456789")
         assert (code, server.artifacts) == (EXIT_RUNS_FAILED, {})
-    assert "index.html holds the value of HF_TOKEN" in out
+    assert "index.html contains the value of the environment variable HF_TOKEN" in out
     assert "hf_0123456789" not in out + err

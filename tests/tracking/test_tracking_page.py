@@ -11,7 +11,7 @@ from harness.experiment.plan import Plan, Selection
 from harness.experiment.run_id import Spec
 from harness.store.records import Result
 from harness.store.trialruns import Membership
-from harness.tracking.page import LONGEST_TAG, ending, page, secrets_in, without_secrets
+from harness.tracking.page import LONGEST_TAG, final_update, page, secrets_in, without_secrets
 
 FOLDER = Path("/results/runs/0")
 
@@ -24,7 +24,7 @@ def spec(**config: Any) -> Spec:
     return Spec(task="toy", version="1", config=config, seed=3, data="toys:1")
 
 
-def test_the_first_plan_that_asked_gives_the_group_and_the_others_are_tags(toy_plan: PlanMaker) -> None:
+def test_the_first_plan_gives_the_group_and_the_others_are_tags(toy_plan: PlanMaker) -> None:
     plan = toy_plan({"tall": {"effect": 1.0}}, seeds=4)
     later = renamed(plan, "later", "2026-02-01T00:00:00+00:00")
     first = renamed(plan, "first", "2026-01-01T00:00:00+00:00")
@@ -33,7 +33,7 @@ def test_the_first_plan_that_asked_gives_the_group_and_the_others_are_tags(toy_p
     assert shown.config["harness"]["plans"] == ["first", "later"]
 
 
-def test_what_only_rehearsals_asked_for_is_tagged_so(toy_plan: PlanMaker) -> None:
+def test_runs_of_rehearsals_only_are_tagged_rehearsal(toy_plan: PlanMaker) -> None:
     plan = renamed(toy_plan(), "toys@smoke", "2026-01-01T00:00:00+00:00", profile="smoke")
     shown = page(plan.runs[0].id, spec(), [plan], None, FOLDER)
     assert (shown.group, shown.tags) == ("toys@smoke", ("rehearsal",))
@@ -45,7 +45,7 @@ def test_a_trials_run_is_named_after_its_search(toy_plan: PlanMaker) -> None:
     assert shown.config["harness"]["trials"] == ["search 12", "wider 3"]
 
 
-def test_runs_by_which_a_setting_is_chosen_are_no_evidence(toy_plan: PlanMaker) -> None:
+def test_runs_that_select_a_setting_are_not_tagged_evidence(toy_plan: PlanMaker) -> None:
     plan = toy_plan()
     fields = {"metric": "score", "goal": "maximize", "groups": {"base": ("base",)}, "seeds": 1}
     then = renamed(plan, "toys", plan.created, runs=())
@@ -58,7 +58,7 @@ def test_runs_by_which_a_setting_is_chosen_are_no_evidence(toy_plan: PlanMaker) 
     assert page(plan.runs[0].id, spec(), [top, plan], None, FOLDER).tags[-1] == "evidence"
 
 
-def test_a_configuration_keeps_its_blocks_and_wins_over_ours(toy_plan: PlanMaker) -> None:
+def test_a_configuration_stays_nested_and_overrides_our_keys(toy_plan: PlanMaker) -> None:
     shown = page("0" * 12, spec(model={"activation": "relu"}, seed="mine"), [toy_plan()], None, FOLDER)
     assert shown.config["model"] == {"activation": "relu"}
     assert shown.config["seed"] == "mine"
@@ -66,25 +66,25 @@ def test_a_configuration_keeps_its_blocks_and_wins_over_ours(toy_plan: PlanMaker
     assert (shown.name, shown.tags) == ("000000000000 · 3", ("without plan",))
 
 
-def test_no_tag_is_longer_than_wandb_takes(toy_plan: PlanMaker) -> None:
+def test_no_tag_is_longer_than_wandb_allows(toy_plan: PlanMaker) -> None:
     plan = toy_plan()
     long = renamed(plan, "n" * 100, "2027-01-01T00:00:00+00:00")
     tags = page(plan.runs[0].id, spec(), [plan, long], None, FOLDER).tags
     assert len(tags[0]) == LONGEST_TAG
 
 
-def test_endings_are_shown_as_what_they_are() -> None:
-    completed = ending(Result.model_validate({"state": "completed", "score": 50.0, "loss": "nan", "checksums": {"a": "b"}}))
+def test_each_state_is_shown_with_its_exit_code() -> None:
+    completed = final_update(Result.model_validate({"state": "completed", "score": 50.0, "loss": "nan", "checksums": {"a": "b"}}))
     assert completed.exit_code == 0
     assert completed.tags == ()
     assert set(completed.summary) == {"state", "score", "loss"}
     assert completed.summary["loss"] == "nan"
-    failed = ending(Result.model_validate({"state": "failed", "reason": "bug", "error": "it broke"}))
+    failed = final_update(Result.model_validate({"state": "failed", "reason": "bug", "error": "it broke"}))
     assert (failed.exit_code, failed.tags, failed.summary["error"]) == (1, ("failed",), "it broke")
-    assert ending(None).tags == ("interrupted",)
+    assert final_update(None).tags == ("interrupted",)
 
 
-def test_secrets_are_masked_wherever_they_stand() -> None:
+def test_secrets_are_masked_at_any_depth() -> None:
     environment = {
         "HF_TOKEN": "hf_0123456789",
         "DB_PASS": "open sesame",

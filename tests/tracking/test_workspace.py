@@ -46,7 +46,7 @@ def test_variants_are_compared_by_curves_bars_cost_and_their_settings(toy_plan: 
     assert plain["group"] == "toys"
 
 
-def test_factors_have_a_bar_chart_each_and_several_show_what_matters(toy_plan: PlanMaker) -> None:
+def test_factors_have_a_bar_chart_each_and_several_show_their_importance(toy_plan: PlanMaker) -> None:
     plain = made(crossed(toy_plan(VARIANTS), "optimizer.lr", "dropout"))
     bars = [panel["by"] for panel in plain["sections"][2]["panels"]]
     assert bars == ["harness.factors.optimizer_lr", "harness.factors.dropout"]
@@ -64,7 +64,7 @@ def test_a_dry_run_prints_workspaces_with_verdicts_and_needs_no_login(store: Sto
     assert "| inconclusive | better improves on base |" in text  # toys of one seed differ by no chance at all
 
 
-def test_every_kind_of_panel_is_made(toy_plan: PlanMaker) -> None:
+def test_every_kind_of_panel_is_created(toy_plan: PlanMaker) -> None:
     workspaces = pytest.importorskip("wandb_workspaces.workspaces", reason="the extra `workspace` is not installed")
     view = workspaces.Workspace(entity="team", project="toys", name="toys")
     plain = made(crossed(toy_plan(VARIANTS), "lr", "dropout"))
@@ -82,7 +82,7 @@ def test_every_kind_of_panel_is_made(toy_plan: PlanMaker) -> None:
 
 
 @pytest.mark.slow
-def test_a_workspace_is_made_once_and_then_changed(store: Store, toy_plan: PlanMaker) -> None:
+def test_a_workspace_is_created_once_and_then_updated(store: Store, toy_plan: PlanMaker) -> None:
     pytest.importorskip("wandb_workspaces", reason="the extra `workspace` is not installed")
     train(store, toy_plan(VARIANTS, seeds=3, claims=[CLAIM]))
     words = ("sync", "toys", "--workspace", "--results", str(store.paths.root))

@@ -12,7 +12,7 @@ from harness.analysis.look_levels import levels_for
 from harness.analysis.new_images import Pair, new_images
 from harness.analysis.verdicts import Judgement, Table, Verdict, judgement, table
 from harness.errors import StoreError
-from harness.execution.schedule import Counts, asked, standing
+from harness.execution.schedule import Counts, count_states, requested
 from harness.experiment.claims import ComparisonClaim, ContrastClaim
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.reporting.pages.flags import flags
@@ -103,7 +103,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
     records = store.records([run.id for run in plan.runs])
     runs = runs_frame(plan, records)
     levels = levels_for(store, plan.looks)
-    wanted = asked(plan, records, levels)
+    wanted = requested(plan, records, levels)
     found = judgement(plan, runs, levels)
     tables = {metric: table(plan, runs, metric, levels) for metric in (first, *_compared(found.verdicts, first))}
     pairs, seeds = _pairs(plan, found.verdicts, tables[first]) if predictions else [], tables[first].seeds
@@ -117,7 +117,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
         metrics=metrics,
         records=records,
         requested=wanted,
-        counts=standing(plan, records, runs=wanted),
+        counts=count_states(plan, records, runs=wanted),
         runs=runs,
         judgement=found,
         levels=_levels(plan, levels),

@@ -11,16 +11,16 @@ from typing import Literal
 
 from harness.common.nested import flatten
 from harness.errors import InputError
-from harness.execution.stages import choices, following
+from harness.execution.stages import choices, next_plan
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.space import values_of
 from harness.experiment.study import Study, config_of, task_of
 from harness.reporting.figures import ConfirmationResults, SearchSubject, SeedValues
 from harness.reporting.pages.importance import importances
 from harness.reporting.pages.report_data import ReportData, gather
-from harness.search.broker import look
+from harness.search.broker import read_trials
 from harness.search.confirmation_plans import BASE, WINNER, label_of
-from harness.search.storage import VARIABLE, address, elsewhere
+from harness.search.storage import VARIABLE, storage_url, uses_database
 from harness.search.trials import Trial, counted
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, Task, result_metrics
@@ -57,7 +57,7 @@ class SearchReportData:
     @cached_property
     def finished(self) -> int:
         """The number of counted trials that have finished."""
-        return sum(trial.over for trial in self.counted)
+        return sum(trial.finished for trial in self.counted)
 
     @cached_property
     def seconds(self) -> float:
@@ -114,13 +114,13 @@ def gather_search(store: Store, study: Study) -> SearchReportData:
 
     Raises StoreError for damaged files, InputError if its task cannot be loaded or the address of its database is unknown.
     """
-    task, paths, url = task_of(study), store.paths.study(study.name), address(None)
-    if elsewhere(paths) and url is None:
+    task, paths, url = task_of(study), store.paths.study(study.name), storage_url(None)
+    if uses_database(paths) and url is None:
         raise InputError(
             f"{study.name}: its trials are in a database; set its address in ${VARIABLE}, such as "
             f"{VARIABLE}=postgresql://user:password@host/database harness report {study.name}"
         )
-    trials = tuple(look(paths, study, url) or ())
+    trials = tuple(read_trials(paths, study, url) or ())
     top, records, confirmed, stage, final = _confirmation(store, study, task, trials)
     return SearchReportData(
         store=store,
@@ -161,7 +161,7 @@ def _confirmation(
     if not chosen:
         return top, records, ConfirmationResults(fresh), "top", None
     winner = own[chosen[0].label].number
-    if following(top, records) is None:
+    if next_plan(top, records) is None:
         return top, records, ConfirmationResults(fresh, winner), "base", None
     plan = store.load_plan(stage_name(study.name, "final"))
     if plan is None or plan.chosen is None or dict(plan.chosen.variants) != {WINNER: chosen[0].label}:

@@ -12,7 +12,7 @@ from harness.reporting.pages.search_data import SearchReportData
 from harness.reporting.pages.summary import Headline, device_word, hours
 from harness.reporting.phrases.trials import aims, allowed, condition, edges, measured, tally
 from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED
-from harness.search.trials import NEVER_MEASURED, Trial, stuck
+from harness.search.trials import NEVER_MEASURED, Trial, common_failure
 
 OPTIMISTIC = "search values are optimistic"
 NOTHING_BETTER = "The best trial is the base itself: no trial beats it."
@@ -59,7 +59,7 @@ def banner(report: SearchReportData) -> list[str]:
     if report.finished < study.trials:
         why = "BUDGET SPENT: " if report.budget_spent else ""
         lines.append(f"{why}{report.finished:,d} OF {study.trials:,d} TRIALS FINISHED")
-    if example := stuck(report.trials):
+    if example := common_failure(report.trials):
         advice = "after fixing the cause: --retry failed" if example.retriable else NEVER_MEASURED
         lines.append(f"HELD: every trial failed in the same way ({example.reason}); {advice}")
     if report.stage != "base" and (report.final is None or not report.final.complete):

@@ -356,7 +356,7 @@ def test_pruning_ends_the_program(store, tmp_path):
             job(plan, planned_run, task_of(plan)),
             store.paths.run(planned_run.id),
             lease,
-            AttemptOptions(enough=lambda rows: len(rows) >= 3),
+            AttemptOptions(should_prune=lambda rows: len(rows) >= 3),
         )
     assert not alive(pids(tmp_path)[0])
     assert len(rows_of(store, plan)) == 3
