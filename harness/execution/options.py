@@ -101,7 +101,7 @@ def check_variants(only: Sequence[str], labels: Sequence[str]) -> None:
 
 class _Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"worker options: {message}; see `harness worker --help`")
+        raise InputError(f"{message}; see `harness worker --help`")
 
 
 def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def test_every_problem_is_reported_with_its_option() -> None:
 
 @pytest.mark.parametrize("words", [["--keeep", "weights"], ["weights"], ["--help"], ["--keep"], ["--check", "5m"]])
 def test_an_unknown_option_is_refused(words: list[str]) -> None:
-    with pytest.raises(InputError, match="worker options: "):
+    with pytest.raises(InputError, match="see `harness worker --help`"):
         WorkerOptions.read(words)
 
 

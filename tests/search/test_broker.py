@@ -234,7 +234,7 @@ def test_a_search_in_a_database_gets_no_journal_beside_it(store: Store, tmp_path
     study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 1}}"))
     paths = store.paths.study(study.name)
     TrialBroker(paths, study, f"sqlite:///{tmp_path}/trials.db").close()
-    with pytest.raises(InputError, match="toys: its trials are in a database; name it with"):
+    with pytest.raises(InputError, match="toys: its trials are in a database; set its URL with"):
         worker(store, study)
     assert not paths.journal.exists()
     other = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, trials: 1}}", name="others"))

@@ -81,7 +81,7 @@ def test_without_a_usable_disk_the_cache_itself_is_used(cache: Path, tmp_path: P
     assert scratch.main([str(cache), str(tmp_path / "file/near")]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert f"{cache} is used itself" in err
+    assert f"using {cache} directly" in err
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")

@@ -68,15 +68,15 @@ def test_every_mistake_is_reported_with_its_line(tmp_path: Path) -> None:
         ("accelerator: cpu\ntime: 1h\nreport: {gpus: 1}", "report.gpus: unknown key"),
         (
             "accelerator: cpu\ntime: 1h\nworker: [--keeep, weights]",
-            "/mine.yaml:3:9: worker: options of a worker: unrecognized arguments: --keeep",
+            "/mine.yaml:3:9: worker: unrecognized arguments: --keeep",
         ),
         (
             "accelerator: cpu\ntime: 1h\nworker: [weights]",
-            "/mine.yaml:3:9: worker: options of a worker: unrecognized arguments: weights",
+            "/mine.yaml:3:9: worker: unrecognized arguments: weights",
         ),
         (
             "accelerator: cpu\ntime: 1h\nworker: [--help]",
-            "/mine.yaml:3:9: worker: options of a worker: unrecognized arguments: --help",
+            "/mine.yaml:3:9: worker: unrecognized arguments: --help",
         ),
         (
             "accelerator: cpu\ntime: 1h\nworker: [--keep, weight]",
