@@ -92,7 +92,7 @@ def new(
     from harness.experiment import load_experiment, scaffold
     from harness.experiment.plan import make_plan
     from harness.tasks.command import template
-    from harness.tasks.command.inputs import NOTHING
+    from harness.tasks.command.inputs import NO_INPUTS
     from harness.tasks.command.sources import program_files
     from harness.terminal.shell import say, show
 
@@ -138,7 +138,7 @@ def new(
         path.unlink()
         raise InputError(f"{error}\nin {path}, which was not written:\n{text}") from error
     show(str(path))
-    if set(plan.data.values()) == {NOTHING}:
+    if set(plan.data.values()) == {NO_INPUTS}:
         say(f"the command names no file in {directory}: list the files that the result depends on with --input")
     if "seed" not in placeholders:
         say("the command has no {seed}: the program must read $HARNESS_SEED")

@@ -110,10 +110,10 @@ def _show_plan(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
 
 def _requested(store: Store, names: Sequence[str]) -> tuple[list[Plan | Study], list[HarnessError]]:
     """The named plans and searches; without names all, except plans whose results only choose what to compare."""
-    from harness.reporting.pages import reported
+    from harness.reporting.pages import find
 
     if names:
-        return [reported(store, name) for name in dict.fromkeys(names)], []
+        return [find(store, name) for name in dict.fromkeys(names)], []
     plans, damaged = store.load_plans()
     studies, broken = store.load_studies()
     return [*studies, *(plan for plan in plans if plan.selection is None)], [*damaged, *broken]

@@ -166,7 +166,7 @@ def ids(work: Assignment, taken: Submission, copy: Snapshot, results: Path) -> l
     from harness.reporting import phrases
 
     commit = f"commit {copy.code.commit[:7]}{', with changes' if copy.code.dirty else ''}" if copy.code.commit else "not in git"
-    where = phrases.elsewhere(results)
+    where = phrases.results_option(results)
     read = [f"  program   runs in {work.program}, which is not copied: workers stop if its inputs change"] if work.program else []
     return [
         f"  code      {copy.folder}, {commit}: later changes have no effect on these jobs",

@@ -97,7 +97,7 @@ def test_the_goal_of_a_metric_is_guessed_from_its_name_or_required():
     assert read_metric("test_accuracy").goal == "maximize"
     with pytest.raises(InputError, match="which way is better\\? allowed: sharpness:minimize or sharpness:maximize"):
         read_metric("sharpness")
-    with pytest.raises(InputError, match="'up' is no goal"):
+    with pytest.raises(InputError, match="invalid goal 'up'"):
         read_metric("loss:up")
     with pytest.raises(InputError, match="\\{value\\} has to stand once"):
         read_metric("loss=loss")

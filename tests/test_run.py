@@ -133,7 +133,7 @@ def test_the_verdict_is_printed_and_the_next_dry_run_shows_the_power(toys: Path,
     assert "1  better improves on base    SUPPORTED    better by " in capsys.readouterr().out
     assert main([str(toys), "--dry-run"]) == 0
     shown = capsys.readouterr().out
-    assert ", known from toys, 3 pairs)" in " ".join(shown.split())
+    assert ", estimated from toys, 3 pairs)" in " ".join(shown.split())
     assert "0 runs to train" in shown
 
 
@@ -200,7 +200,7 @@ def test_bad_input_is_one_message_and_exit_code_2(toys: Path, capsys: pytest.Cap
         (["--device", "tpu"], "--device: 'tpu'"),
         (["--retry", "all"], "--retry: 'all'"),
         (["--keep", "all"], "--keep: 'all'"),
-        (["--idle", "soon"], "--idle: 'soon' is no duration"),
+        (["--idle", "soon"], "--idle: invalid duration 'soon'"),
         (["--track", "nowhere"], "--track: 'nowhere'"),
         (["--only", "bettr", "--dry-run"], "--only: no variant 'bettr'; did you mean better?"),
         (["--seeds", "1"], "--seeds: 1 is below the 2"),

@@ -261,7 +261,7 @@ def test_a_changed_space_is_refused_with_the_difference(unconfirmed: Path, capsy
         (("--storage", "mysql://host/db"), "--storage: 'mysql' is no storage for trials; allowed: journal, postgresql://"),
         (("--storage", "sqlite:////no/such/folder/x.db"), "--storage: sqlite:////no/such/folder/x.db cannot be used"),
         (("--retry", "pruned"), "--retry: 'pruned'"),
-        (("--idle", "soon"), "--idle: 'soon' is no duration"),
+        (("--idle", "soon"), "--idle: invalid duration 'soon'"),
         (("--keep", "all"), "--keep: 'all'"),
     ],
 )

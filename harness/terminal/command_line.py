@@ -157,7 +157,7 @@ def explain(error: TyperException) -> str:
         value, is_choice, words = complaint.partition(" is not one of ")
         if is_choice:
             choices = words.replace("'", "")
-            return f"invalid value for {option}: {value}; choose from {choices}"
+            return f"invalid value for {option}: {value}; choose from: {choices}"
         if isinstance(error.__cause__, ValueError) and hasattr(error.__cause__, "errors"):  # pydantic's
             value = repr(error.__cause__.errors()[0]["input"])
         return f"invalid value for {option}: {value}; {complaint.replace('Input should be', 'must be')}"

@@ -101,7 +101,7 @@ def marked(facts: str, plan: Plan | Study) -> Text:
 def dry_run(preview: Preview) -> RenderableType:
     """What `run` would do: for a tuned experiment the tuning stage, then the evidence."""
     plan, follows = preview.follows.plan if preview.follows else preview.plan, preview.follows
-    lines: list[RenderableType] = [*heading(plan), marked(" · ".join(phrases.setting(plan)), plan), Text()]
+    lines: list[RenderableType] = [*heading(plan), marked(" · ".join(phrases.shared_settings(plan)), plan), Text()]
     if follows is None:
         lines += [_variants(preview), Text(), *_notes(preview)]
     else:
@@ -123,7 +123,7 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
     if power is not None:
         notes.append(("power", phrases.power(power), ""))
         if power.out_of_reach:
-            notes.append(("WARNING", phrases.out_of_reach(power), WARNING))
+            notes.append(("WARNING", phrases.underpowered(power), WARNING))
     if preview.command is not None:
         notes.append(("command", preview.command, ""))
     notes += [("WARNING", remark, WARNING) for remark in preview.remarks]

@@ -71,7 +71,7 @@ def dry_run(preview: SearchPreview) -> RenderableType:
     width = max(len(key) for key, _ in (*notes, *warnings))
     return Group(
         heading(study),
-        marked(" · ".join(phrases.setting(study)), study),
+        marked(" · ".join(phrases.shared_settings(study)), study),
         Text(),
         space(study),
         Text(),

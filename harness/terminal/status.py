@@ -134,7 +134,7 @@ def one_plan(status: PlanStatus, records: Mapping[str, Record], paths: Paths, qu
         command = f"retry: {phrases.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"
         lines += [Text(), styled(printable(command))]
     report = paths.report(plan.name) / "index.html"
-    writing = shlex.join(["harness", "report", plan.name, *phrases.elsewhere(paths.root)])
+    writing = shlex.join(["harness", "report", plan.name, *phrases.results_option(paths.root)])
     if plan.selection is None or report.is_file():
         lines += [
             Text(),

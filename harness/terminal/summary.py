@@ -40,7 +40,7 @@ def plan_results(
 ) -> RenderableType:
     """The table with its legend, one line per claim, and the path of the report. `metrics`: all that claims may use."""
     lines: list[RenderableType] = [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
-    legend = [phrases.reading(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
+    legend = [phrases.table_note(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
     lines += [Sentence(line) for line in legend if line]
     marker = phrases.rehearsal(plan)
     lines += [Sentence(marker, WARNING)] if marker else []
@@ -77,7 +77,7 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
     for place, verdict in enumerate(judgement.verdicts, 1):
         warning = "" if verdict.registered else phrases.CHANGED.removeprefix("CLAIMS ")
         result = _result(plan, records, judgement, verdict, metrics)
-        claim = phrases.asserted(verdict.claim, named=verdict.claim.metric != first)
+        claim = phrases.short_claim(verdict.claim, named=verdict.claim.metric != first)
         entries.append(_ClaimLine(str(place), claim, verdict.verdict.upper(), result, warning))
         if len(verdict.rows) > 1:
             parts = [(row, phrases.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
@@ -95,7 +95,7 @@ def expected(plan: Plan, records: Mapping[str, Record]) -> RenderableType:
     several = len({claim.metric for claim in plan.claims}) > 1
     return _ClaimLines(
         tuple(
-            _ClaimLine(str(place), phrases.asserted(claim, named=several), "WAITING", waiting(plan, records))
+            _ClaimLine(str(place), phrases.short_claim(claim, named=several), "WAITING", waiting(plan, records))
             for place, claim in enumerate(plan.claims, 1)
         )
     )

@@ -79,7 +79,7 @@ Examples:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["fence", "--colour", "green"], "invalid value for --colour: 'green'; choose from red, blue"),
+        (["fence", "--colour", "green"], "invalid value for --colour: 'green'; choose from: red, blue"),
         (["fence", "--coats", "0"], "invalid value for --coats: '0'; must be greater than or equal to 1"),
         (["fence", "--coats", "many"], "invalid value for --coats: 'many'; must be a valid integer"),
         (["fence", "--coloru", "red"], "no such option: --coloru; did you mean --colour?"),
@@ -104,7 +104,7 @@ def test_hidden_options_are_not_listed() -> None:
 def test_an_error_prints_its_problems_to_stderr_and_returns_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     problems = [
         Problem(Position("mine.yaml", 9, 6), "variants.c.modl", "unknown key; did you mean model?"),
-        Problem(Position("mine.yaml", 7, 6), "variants.b.model.stem_width", "3.7 is no whole number; allowed: an integer from 1"),
+        Problem(Position("mine.yaml", 7, 6), "variants.b.model.stem_width", "invalid value 3.7; expected an integer from 1"),
     ]
 
     def fails() -> None:
@@ -114,7 +114,7 @@ def test_an_error_prints_its_problems_to_stderr_and_returns_its_exit_code(capsys
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "mine.yaml:7:6: variants.b.model.stem_width: 3.7 is no whole number; allowed: an integer from 1",
+        "mine.yaml:7:6: variants.b.model.stem_width: invalid value 3.7; expected an integer from 1",
         "mine.yaml:9:6: variants.c.modl: unknown key; did you mean model?",
         "2 problems; nothing was started",
     ]

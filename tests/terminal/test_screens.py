@@ -59,12 +59,12 @@ def test_the_dry_run_of_a_plan_with_looks_counts_the_runs_of_the_current_look() 
     assert "up to 34 more at later looks" in " ".join(" ".join(lines).split())
 
 
-def test_the_dry_run_warns_where_the_margin_is_out_of_reach() -> None:
+def test_the_dry_run_warns_of_an_underpowered_design() -> None:
     plan = images_plan(claims=(CLAIM,))
     power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 1, Spread(0.2)))
     renderable = dry_run_screen.dry_run(preview(plan, power=power))
-    assert "WARNING   the margin is out of reach: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would" in text(renderable)
-    assert any(style == "bold magenta" and "out of reach" in words for words, style in colours(renderable))
+    assert "WARNING   underpowered for the margin: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would" in text(renderable)
+    assert any(style == "bold magenta" and "underpowered" in words for words, style in colours(renderable))
 
 
 def test_the_dry_run_of_a_plan_without_a_profile_has_no_rehearsal_mark() -> None:

@@ -129,7 +129,7 @@ def test_rows_without_a_claim_are_exploratory_and_have_no_p() -> None:
 
 def test_without_claims_all_rows_are_exploratory() -> None:
     text = " ".join(shown(activations_plan(claims=()), ACTIVATIONS).split())
-    assert "exploratory: no claim is about these differences" in text
+    assert "exploratory: these differences were not claimed" in text
     assert "SUPPORTED" not in text
 
 

@@ -213,7 +213,7 @@ def test_foreign_files_and_those_left_behind_are_notes(ended: RunPaths) -> None:
     assert told(ended) == {}
     notes = told(ended, harmless=True)
     assert notes["notes.txt"] == "is none of the harness's files; it is passed over"
-    assert "whose writer is gone" in notes[".metrics.jsonl.1.0123456789abcdef.tmp"]
+    assert "whose writer was removed" in notes[".metrics.jsonl.1.0123456789abcdef.tmp"]
 
 
 def test_a_file_in_the_making_of_a_live_worker_is_none_left_behind(unfinished: RunPaths) -> None:
