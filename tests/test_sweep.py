@@ -234,10 +234,10 @@ def test_a_base_outside_the_space_is_reported(toys: Path, capsys: pytest.Capture
 
 def test_run_and_sweep_refer_to_each_other(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["toys.yaml"]) == 2
-    assert capsys.readouterr().err == "toys.yaml: is a search; start it with: harness sweep toys.yaml\n"
+    assert capsys.readouterr().err == "toys.yaml: this experiment is a search; start it with: harness sweep toys.yaml\n"
     (toys.parent / "plain.yaml").write_text("question: Does it walk?\ntask: toy_task:TOY\nseeds: 2\n")
     assert sweep("plain.yaml") == 2
-    assert capsys.readouterr().err == "plain.yaml: has no search; start it with: harness run plain.yaml\n"
+    assert capsys.readouterr().err == "plain.yaml: this experiment has no search; start it with: harness run plain.yaml\n"
 
 
 def test_a_changed_space_is_refused_with_the_difference(unconfirmed: Path, capsys: pytest.CaptureFixture[str]) -> None:
