@@ -15,7 +15,7 @@ from harness.tasks.protocol import Metric
 if TYPE_CHECKING:
     from harness.analysis.statistics import Levels
 
-LIKELY = 0.8  # the share of repetitions in which a design is to find what matters
+TARGET_POWER = 0.8  # the share of repetitions in which a design is to find what matters
 ASSUMED_SD = 0.20  # percentage points, where nothing is known
 LEAST_FREEDOM = 2  # degrees of freedom of a standard deviation that is worth telling: three pairs
 ROUNDING = 1e-9  # of the largest difference: what varies less does not vary
@@ -37,8 +37,8 @@ class Power:
     """What one comparison of two variants can find, two-sided at `alpha`, without correction for others.
 
     `power` is the probability that a true difference of `margin` is found, `detectable` the difference that is found with
-    probability `LIKELY`, `mean_seeds` the seeds that several looks take on average where the difference is the margin, `needed`
-    the seeds of a fixed design that finds the margin with probability `LIKELY`. None: without a margin, or where the spread is
+    probability `TARGET_POWER`, `mean_seeds` the seeds that several looks take on average where the difference is the margin, `needed`
+    the seeds of a fixed design that finds the margin with probability `TARGET_POWER`. None: without a margin, or where the spread is
     unknown. `comparisons` are all that are claimed, for which p values are corrected later.
     """
 
@@ -55,7 +55,7 @@ class Power:
     needed: int | None = None
 
     @property
-    def out_of_reach(self) -> bool:
+    def underpowered(self) -> bool:
         """Whether the margin is missed more often than found."""
         return self.power is not None and self.power < 0.5
 
@@ -87,20 +87,20 @@ def evaluate(asked: Power, levels: Levels | None = None) -> Power:
     if asked.spread is None or looks[-1] < FEWEST_SEEDS:
         return asked
     sd = asked.spread.sd
-    needed = None if margin is None else statistics.seeds_needed(sd, margin, alpha, LIKELY)[0]
+    needed = None if margin is None else statistics.seeds_needed(sd, margin, alpha, TARGET_POWER)[0]
     if len(looks) == 1:
         found = None if margin is None else statistics.power(looks[0], margin, sd, alpha)
-        return replace(asked, power=found, detectable=statistics.detectable(looks[0], sd, alpha, LIKELY), needed=needed)
+        return replace(asked, power=found, detectable=statistics.detectable(looks[0], sd, alpha, TARGET_POWER), needed=needed)
 
     def simulated(difference: float) -> statistics.SequentialPower:
         return statistics.sequential_power(looks, difference, sd, alpha, levels)
 
-    low, high = 0.0, statistics.detectable(looks[-1], sd, alpha, LIKELY)
-    while simulated(high).power < LIKELY:
+    low, high = 0.0, statistics.detectable(looks[-1], sd, alpha, TARGET_POWER)
+    while simulated(high).power < TARGET_POWER:
         low, high = high, 2 * high
     while high - low > 1e-3 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if simulated(middle).power < LIKELY else (low, middle)
+        low, high = (middle, high) if simulated(middle).power < TARGET_POWER else (low, middle)
     if margin is None:
         return replace(asked, detectable=high)
     found_at = simulated(margin)

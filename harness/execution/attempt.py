@@ -98,8 +98,8 @@ class _Attempt:
         if self.rows or self.paths.metrics.exists():
             # Before anything can end the run: rows after the checkpoint, or torn ones, are no part of a result.
             write_rows(self.paths.metrics, self.rows, self.lease)
-        self._describe_origin(afresh=saved is None and not self.lease.worn_out)
-        if self.lease.worn_out:
+        self._describe_origin(afresh=saved is None and not self.lease.too_many_deaths)
+        if self.lease.too_many_deaths:
             return self._end(self._failed(failures.KILLED))
         try:
             training = self.training = self._started(saved)

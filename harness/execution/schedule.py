@@ -118,7 +118,7 @@ def judged(plan: Plan, records: Records, levels: Levels | None = None) -> Judgem
 
 def stuck(plan: Plan, records: Records) -> Record | None:
     """A failure that stands for all: every run that ended, three or more, failed with the same traceback. None otherwise."""
-    ended = [records[run.id] for run in plan.runs if records[run.id].ended]
+    ended = [records[run.id] for run in plan.runs if records[run.id].finished]
     places = {record.traceback_digest for record in ended}
     if len(ended) < ALIKE or len(places) != 1 or None in places:
         return None
@@ -148,7 +148,7 @@ def in_stages(plan: Plan) -> bool:
 
 def _whole_look(plan: Plan, records: Records) -> int:
     """The largest look all of whose runs have ended; 0: none."""
-    open_seed = min((run.seed for run in plan.runs if not records[run.id].ended), default=plan.after(plan.looks[-1]))
+    open_seed = min((run.seed for run in plan.runs if not records[run.id].finished), default=plan.after(plan.looks[-1]))
     return max((look for look in plan.looks if plan.after(look) <= open_seed), default=0)
 
 

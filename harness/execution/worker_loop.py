@@ -45,7 +45,7 @@ class RetryBudget:
     def allows(self, error: StoreError) -> bool:
         """Whether to try again, which is said once; not after too many failures in a row, or where waiting changes nothing."""
         self._failures += 1
-        if self._failures > FAILURES_ALLOWED or not atomic.passes(error):
+        if self._failures > FAILURES_ALLOWED or not atomic.is_transient(error):
             return False
         if self._failures == 1:
             say(f"{error}; looking again")

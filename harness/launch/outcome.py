@@ -167,14 +167,14 @@ def exit_code(workers: int, *, left: bool, failed: bool) -> int:
 
 def finished(records: Mapping[str, Record]) -> int:
     """How many runs have."""
-    return sum(record.ended for record in records.values())
+    return sum(record.finished for record in records.values())
 
 
 def lacking(plan: Plan, records: Mapping[str, Record]) -> str:
     """Of a plan that chooses, which runs keep it from choosing: `2 of 6 runs are still to train`; empty: none."""
 
     states = [records[run.id].state for run in plan.runs]
-    left, failed = sum(not records[run.id].ended for run in plan.runs), states.count("failed")
+    left, failed = sum(not records[run.id].finished for run in plan.runs), states.count("failed")
     parts = [f"{left} of {phrases.plural(len(plan.runs), 'run')} still to train"] if left else []
     parts += [f"{phrases.plural(failed, 'run')} failed and must be tried again"] if failed else []
     return ", ".join(parts)

@@ -78,7 +78,7 @@ def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bo
         levels = levels_for(store, plan.looks) if in_stages(plan) else None
         records = _renewed(store, plan, retry)
         wanted = asked(plan, records, levels)
-        waiting = [run for run in wanted if not records[run.id].ended]
+        waiting = [run for run in wanted if not records[run.id].finished]
         if stuck(plan, records) is not None:
             waiting = []  # a worker would train nothing of it
         then = None if waiting else following(plan, records)
@@ -134,7 +134,7 @@ def _search(  # noqa: PLR0917 - as above
         final = store.load_plan(stage_name(study.name, "final"))
         later = (study.confirm.top + 2) * study.confirm.seeds
         if final is not None:  # the last stage is planned: what of it is not ended
-            later = sum(not record.ended for record in _renewed(store, final, retry).values())
+            later = sum(not record.finished for record in _renewed(store, final, retry).values())
     took = [trial.seconds for trial in trials if trial.over and trial.seconds]
     return Assignment(
         name=study.name,

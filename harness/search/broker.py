@@ -242,7 +242,7 @@ class TrialBroker:
 @contextmanager
 def alone(paths: StudyPaths, watch: Watch) -> Iterator[Lease]:
     """No other worker gives out trials of the study, begins its confirmation, or puts it away meanwhile. Raises StoreError."""
-    while (own := leases.take(paths.desk, watch)) is None:
+    while (own := leases.take(paths.sampler_lease, watch)) is None:
         time.sleep(POLL_S)
     with own:
         yield own

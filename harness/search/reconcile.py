@@ -8,7 +8,7 @@ from harness.experiment.study import Study
 from harness.search.broker import alone
 from harness.store import atomic
 from harness.store import lease as leases
-from harness.store.lease import Holder, Seen, SupersededError, Timing, Watch
+from harness.store.lease import Holder, LeaseState, SupersededError, Timing, Watch
 from harness.store.paths import StudyPaths
 from harness.store.records import Store
 
@@ -51,7 +51,7 @@ def settle(store: Store, asked: Study, replan: bool = False) -> tuple[Study, boo
     return reconcile_study(stored, asked), False
 
 
-def in_training(paths: StudyPaths, watch: Watch) -> tuple[str, Seen] | None:
+def in_training(paths: StudyPaths, watch: Watch) -> tuple[str, LeaseState] | None:
     """A trial, by its number, that somebody trains, and who that is; None where nobody trains any."""
     for folder in sorted(paths.trials.glob("*")):
         seen = leases.newest(folder)

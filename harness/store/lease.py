@@ -89,7 +89,7 @@ class LeaseClaim(BaseModel):
 
 
 @dataclass(frozen=True)
-class Seen:
+class LeaseState:
     """A lease as it was read: `claim` None: unreadable; `age_s` compares file system and reader, to show only."""
 
     folder: Path
@@ -117,7 +117,7 @@ class Watch:
         self._clock = clock
         self._moved: dict[Path, tuple[int, int, float, bool]] = {}  # folder -> number, beat, since when, seen moving
 
-    def liveness(self, seen: Seen) -> Liveness:
+    def liveness(self, seen: LeaseState) -> Liveness:
         """Whether the holder of `seen` lives; looking again later tells more."""
         if seen.released or (seen.claim is not None and seen.claim.holder.is_dead_here(self.here)):
             return Liveness.GONE
@@ -131,7 +131,7 @@ class Watch:
         nearby = seen.claim is not None and seen.claim.holder.machine == self.here.machine
         return Liveness.ALIVE if moving or nearby else Liveness.UNKNOWN
 
-    def seems_gone(self, seen: Seen) -> bool:
+    def seems_gone(self, seen: LeaseState) -> bool:
         """`liveness` at a single look, which cannot see a counter stand still: then the file's age decides."""
         found = self.liveness(seen)
         return found is Liveness.GONE or (found is Liveness.UNKNOWN and seen.age_s > self.timing.stale_s)
@@ -152,7 +152,7 @@ class Lease:
         self._thread = threading.Thread(target=self._keep_beating, name=f"lease of {folder.name}", daemon=True)
 
     @property
-    def worn_out(self) -> bool:
+    def too_many_deaths(self) -> bool:
         """Whether so many holders in a row died at the same checkpoint that another try is no use."""
         return self.claim.deaths >= DEATHS_ALLOWED
 
@@ -234,7 +234,7 @@ def take(folder: Path, watch: Watch, checkpoint: str | None = None) -> Lease | N
     return Lease(folder, bid.number, claim, watch.timing, inode)
 
 
-def newest(folder: Path) -> Seen | None:
+def newest(folder: Path) -> LeaseState | None:
     """The lease that holds, as it reads now; None without one. Raises StoreError."""
     number = highest(folder)
     if number == 0:
@@ -253,7 +253,7 @@ def newest(folder: Path) -> Seen | None:
         claim = LeaseClaim.model_validate_json(body)
     except ValidationError:
         claim = None
-    return Seen(folder, number, int(match[1]) if match else -1, bool(match and match[2] == b"free"), claim, age_s)
+    return LeaseState(folder, number, int(match[1]) if match else -1, bool(match and match[2] == b"free"), claim, age_s)
 
 
 def highest(folder: Path) -> int:
@@ -271,7 +271,7 @@ def _numbers(folder: Path) -> list[int]:
     return [int(match[1]) for match in map(LEASE.fullmatch, names) if match]
 
 
-def _deaths(before: Seen | None, checkpoint: str | None) -> int:
+def _deaths(before: LeaseState | None, checkpoint: str | None) -> int:
     if before is None or before.released or before.claim is None:
         return 0
     return before.claim.deaths + 1 if before.claim.checkpoint == checkpoint else 1

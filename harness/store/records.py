@@ -114,7 +114,7 @@ class Store(Catalog):
     def take(self, run_id: str, watch: Watch) -> Lease | None:
         """The right to train the run, or None when another worker has it."""
         paths = self.paths.run(run_id)
-        return lease.take(paths.folder, watch, checkpoint.mark(paths.checkpoint))
+        return lease.take(paths.folder, watch, checkpoint.stamp(paths.checkpoint))
 
     def set_aside(self, run_id: str, held: Lease, keep_checkpoint: bool) -> None:
         """Make an ended run pending again; its result stays as `result.<n>.json`. Raises StoreError, SupersededError.
@@ -205,7 +205,7 @@ def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
         return Record(run_id, "pending")
     epoch = _count_rows(paths.metrics)
     if seen.released:
-        begun = epoch > 0 or checkpoint.mark(paths.checkpoint) is not None
+        begun = epoch > 0 or checkpoint.stamp(paths.checkpoint) is not None
         return Record(run_id, "interrupted" if begun else "pending", epoch=epoch)
     observer = watch or Watch(Timing(), Holder.here())
     found = observer.liveness(seen)

@@ -122,8 +122,8 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
         notes.append(("looks", preview.levels, ""))
     if power is not None:
         notes.append(("power", phrases.power(power), ""))
-        if power.out_of_reach:
-            notes.append(("WARNING", phrases.out_of_reach(power), WARNING))
+        if power.underpowered:
+            notes.append(("WARNING", phrases.underpowered(power), WARNING))
     if preview.command is not None:
         notes.append(("command", preview.command, ""))
     notes += [("WARNING", remark, WARNING) for remark in preview.remarks]

@@ -72,13 +72,13 @@ class PlanRows:
         """A line for each run that has finished, and one where the looks go on."""
         before, self.records = self.records, state
         asked_before, self.asked = self.asked, self.course.asked(state)
-        ended = sum((before or state)[run.id].ended for run in self.asked)
+        ended = sum((before or state)[run.id].finished for run in self.asked)
         if not before:
             self.trained_before = trained(self.plan, state)
             return [News([styled(f"{ended} of {len(self.asked)} done already")])] if ended else []
         news = []
         for run in self.asked:
-            if not before[run.id].ended and state[run.id].ended:
+            if not before[run.id].finished and state[run.id].finished:
                 ended += 1
                 news.append(self._finished(ended, run, state[run.id]))
         if len(self.asked) > len(asked_before):
@@ -105,7 +105,7 @@ class PlanRows:
 
     def footer(self, elapsed: float, stops: bool) -> list[str]:
         """How far it is, how fast, and how long it takes still."""
-        done = f"{sum(self.records[run.id].ended for run in self.asked if run.id in self.records)} of {len(self.asked)} done"
+        done = f"{sum(self.records[run.id].finished for run in self.asked if run.id in self.records)} of {len(self.asked)} done"
         if stops:
             return [f"{done} · {STOPPING}"]
         all_trained, here = trained(self.plan, self.records), trained(self.plan, self.records, self.asked)
@@ -130,7 +130,7 @@ def trained(plan: Plan, records: Records, runs: Sequence[PlannedRun] = ()) -> fl
         record = records.get(run.id)
         length = phrases.epochs(plan.variants[run.variant])
         if record is not None:
-            total += 1.0 if record.ended else min(record.epoch / length, 1.0) if length else 0.0
+            total += 1.0 if record.finished else min(record.epoch / length, 1.0) if length else 0.0
     return total
 
 

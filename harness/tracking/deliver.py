@@ -72,7 +72,7 @@ def _parcel(store: Store, run_id: str, uploads: Collection[str]) -> Parcel | Non
         return None
     paths, known = store.paths.run(run_id), delivery.load(store.paths, run_id)
     sent = known.uploaded if known else {}
-    asked = {kind: file for kind, file in _files(paths).items() if kind in uploads and record.ended}
+    asked = {kind: file for kind, file in _files(paths).items() if kind in uploads and record.finished}
     missing = tuple(kind for kind, file in asked.items() if file.exists() and sent.get(kind) != atomic.digest(file))
     lacking = tuple(kind for kind, file in asked.items() if not file.exists() and kind not in sent)
     state: Literal["delivered", "waiting", "training"] = "waiting"

@@ -39,7 +39,7 @@ def test_nothing_is_said_of_a_spread_that_is_unknown_or_of_one_seed() -> None:
     unknown = evaluate(Power("loss", "", (5,), 0.05, 0.1, 1, None))
     assert (unknown.power, unknown.detectable, unknown.needed) == (None, None, None)
     assert design((1,)).detectable is None
-    assert not design((1,)).out_of_reach
+    assert not design((1,)).underpowered
 
 
 def test_differences_are_paired_by_seed_and_pooled_about_their_own_means() -> None:

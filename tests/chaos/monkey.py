@@ -190,7 +190,7 @@ class Monkey:
     def _has_ended(self, plan: Plan) -> bool:
         records = self.store.records(run.id for run in plan.runs)
         course = self.courses.setdefault(plan.name, Course(plan))
-        return all(records[run.id].ended for run in course.asked(records))
+        return all(records[run.id].finished for run in course.asked(records))
 
     def kill_worker(self) -> None:
         """Paused ones are spared: they shall wake up and find their run taken."""

@@ -202,13 +202,13 @@ def deaths_of_the_fourth(folder, checkpoints):
 def test_three_deaths_at_the_same_checkpoint_wear_a_run_out(tmp_path):
     taken = deaths_of_the_fourth(tmp_path, [None, None, None, None])
     assert taken.claim.deaths == 3
-    assert taken.worn_out
+    assert taken.too_many_deaths
 
 
 def test_a_new_checkpoint_starts_the_count_again(tmp_path):
     taken = deaths_of_the_fourth(tmp_path, [None, None, None, "one"])
     assert taken.claim.deaths == 1
-    assert not taken.worn_out
+    assert not taken.too_many_deaths
 
 
 def test_of_many_processes_at_once_exactly_one_gets_each_lease(tmp_path):

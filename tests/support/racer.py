@@ -28,7 +28,7 @@ def race(path: Path) -> dict[str, object]:
         records = store.records(run.id for run in plan.runs)
         found = judged(plan, records, levels)
         asked = [run.id for run in plan.runs if run.seed < found.horizon]
-        if all(records[run_id].ended for run_id in asked):  # of the last look, another may still train the last one
+        if all(records[run_id].finished for run_id in asked):  # of the last look, another may still train the last one
             break
     return {"code": code, "asked": asked, "verdicts": [(one.verdict, one.decided_at) for one in found.verdicts]}
 

@@ -24,7 +24,7 @@ from harness.experiment.study import Study, make_study
 from harness.search.broker import TrialBroker
 from harness.search.reconcile import prepare
 from harness.search.worker import SearchWorker
-from harness.store.lease import DEATHS_ALLOWED, Holder, Seen, Timing, Watch, newest
+from harness.store.lease import DEATHS_ALLOWED, Holder, LeaseState, Timing, Watch, newest
 from harness.store.records import Store
 
 SPACE = "{effect: {range: [-3, 3]}, noise: {range: [0.5, 2], log: true}}"
@@ -125,7 +125,7 @@ def kill(store: Store, study: Study, refill: Crew, times: int, chance: random.Ra
     return killed
 
 
-def held_by(store: Store, study: Study, pid: int) -> list[Seen]:
+def held_by(store: Store, study: Study, pid: int) -> list[LeaseState]:
     """The leases of trials and of runs that a process of this machine has or was the last to have."""
     trials = store.paths.study(study.name).trials
     found = [newest(folder) for root in (store.paths.runs, trials) if root.is_dir() for folder in root.iterdir()]

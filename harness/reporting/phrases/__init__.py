@@ -35,7 +35,7 @@ from harness.reporting.phrases.plans import (
     setting_words,
     stage,
 )
-from harness.reporting.phrases.power import out_of_reach, power
+from harness.reporting.phrases.power import underpowered, power
 from harness.reporting.phrases.verdicts import (
     AGAINST,
     confidence,
@@ -81,7 +81,7 @@ __all__ = [
     "needed",
     "notes",
     "number",
-    "out_of_reach",
+    "underpowered",
     "outcome",
     "p_of",
     "p_value",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.analysis.power import LIKELY, Power, Spread
+from harness.analysis.power import TARGET_POWER, Power, Spread
 from harness.reporting.phrases.numbers import difference_unit, figure, label, listed, plural
 
 
@@ -15,16 +15,16 @@ def power(found: Power) -> str:
         average = "" if found.mean_seeds is None else f" with {found.mean_seeds:.1f} seeds on average"
         finds.append(f"{_margin(found)} {share(found.power)} of the time{average}")
     if found.detectable is not None:
-        finds.append(f"{amount(found.detectable, found)} {share(LIKELY)}")
+        finds.append(f"{amount(found.detectable, found)} {share(TARGET_POWER)}")
     if not finds:
         return f"none: {_seeds(found)} cannot be compared"
     of = "" if found.unit == "%" else f" in {label(found.metric)}"
     return f"{_seeds(found)} {_verb(found)} {', '.join(finds)}{of} ({_known(found.spread, found)})"
 
 
-def out_of_reach(found: Power) -> str:
+def underpowered(found: Power) -> str:
     """What a margin that is missed more often than found would need."""
-    more = "" if found.needed is None else f"; {plural(found.needed, 'seed')} would find it {share(LIKELY)} of the time"
+    more = "" if found.needed is None else f"; {plural(found.needed, 'seed')} would find it {share(TARGET_POWER)} of the time"
     finds = f"{_seeds(found)} {_verb(found)} {_margin(found)} {share(found.power or 0.0)} of the time"
     return f"the margin is out of reach: {finds}{more}"
 

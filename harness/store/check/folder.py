@@ -14,7 +14,7 @@ from harness.store.check.finding import FileFinding, entries, foreign, left_behi
 from harness.store.check.run import check_run
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
 from harness.store.records import Store
-from harness.store.trialruns import memberships
+from harness.store.trial_runs import memberships
 from harness.tasks.protocol import identity, parse_config
 
 KNOWN = frozenset({"README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published"})

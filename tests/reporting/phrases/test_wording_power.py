@@ -48,8 +48,8 @@ def test_looks_are_named_with_the_seeds_they_take_on_average() -> None:
 
 def test_a_margin_out_of_reach_is_told_with_the_seeds_it_takes() -> None:
     given = design((3,))
-    assert given.out_of_reach
-    assert phrases.out_of_reach(given) == (
+    assert given.underpowered
+    assert phrases.underpowered(given) == (
         "the margin is out of reach: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would find it 80 % of the time"
     )
-    assert not design().out_of_reach
+    assert not design().underpowered

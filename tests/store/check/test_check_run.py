@@ -78,7 +78,7 @@ def test_an_unfinished_run_is_whole_with_more_rows_than_its_checkpoint(unfinishe
 def test_whatever_way_a_run_ended_it_is_whole(store: Store, toy_plan: PlanMaker, config: dict[str, int]) -> None:
     plan = toy_plan({"base": config})
     worker.main([str(store.save_plan(plan))])
-    assert store.record(plan.runs[0].id).ended
+    assert store.record(plan.runs[0].id).finished
     assert check_run(store.paths.run(plan.runs[0].id)) == []
 
 
