@@ -248,7 +248,7 @@ class _Attempt:
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
         program, options, host = self.job.task.code_folder, self.options, self.lease.claim.holder.host
-        here = provenance.observe(options.device, options.threads, options.command, host, also=source, program=program)
+        here = provenance.observe(options.device, options.threads, options.command, host, module=source, program=program)
         try:
             first = atomic.read_json(self.paths.provenance, provenance.Provenance)
         except FileNotFoundError:

@@ -35,7 +35,7 @@ TRANSIENT = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)  # a shared folder is tem
 ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and start again, finished runs and checkpoints are kept",
     errno.EDQUOT: "your quota is used up; free some space and start again, finished runs and checkpoints are kept",
-    errno.EACCES: "permission denied; change the permissions, or choose another folder with --results",
+    errno.EACCES: "this user has no access; change the permissions, or choose another folder with --results",
     errno.EPERM: "not permitted; change the permissions, or choose another folder with --results",
     errno.EROFS: "the file system is read-only; choose another folder with --results",
     errno.ENOTDIR: "a parent in the path is a file; move it, or choose another folder with --results",

@@ -1,8 +1,8 @@
 """Training state <-> the bytes of `checkpoint.pt`, with a checksum.
 
 The file is what torch.save writes, so torch.load(path, weights_only=True) reads it too (zip readers allow what follows the
-archive), or JSON if the state holds plain values only, so that tasks without torch do not need it; then `sha256:` and the digest of
-everything before. Content and checksum are one file, renamed into place once, so they always match.
+archive), or JSON if the state holds plain values only, so that tasks without torch do not need it; then `sha256:` and the digest
+of everything before. Content and checksum are one file, renamed into place once, so they always match.
 """
 
 from __future__ import annotations

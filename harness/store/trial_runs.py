@@ -1,4 +1,4 @@
-"""Which runs belong to which trial. Files, so that readers do not need the storage of the trials (perhaps a database elsewhere)."""
+"""Which runs belong to which trial: files, as the storage of the trials may be a database that readers cannot reach."""
 
 from __future__ import annotations
 

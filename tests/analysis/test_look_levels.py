@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.look_levels import described, levels_for
+from harness.analysis.look_levels import describe_levels, levels_for
 from harness.analysis.statistics import Levels, calibrate, sequential, shipped
 from harness.store.records import Store
 
@@ -25,13 +25,13 @@ def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_single_look_needs_no_levels(store: Store) -> None:
     assert levels_for(store, (5,)) is None
-    assert described(None, (5,)) is None
+    assert describe_levels(None, (5,)) is None
 
 
 def test_a_schedule_that_ships_is_neither_simulated_nor_described(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     levels = levels_for(store, (3, 5, 8, 12, 20))
     assert levels == shipped((3, 5, 8, 12, 20))
-    assert described(levels, (3, 5, 8, 12, 20)) is None
+    assert describe_levels(levels, (3, 5, 8, 12, 20)) is None
     assert capsys.readouterr().err == ""
     assert not (store.paths.cache / "levels").exists()
 
@@ -39,7 +39,7 @@ def test_a_schedule_that_ships_is_neither_simulated_nor_described(store: Store, 
 def test_another_schedule_is_simulated_once_which_is_told_and_kept(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     first = levels_for(store, LOOKS)
     said = capsys.readouterr().err
-    assert "simulating the levels of looks at 4, 6 seeds, once for this results folder (20,000 draws)" in said
+    assert "simulating the significance levels of looks at 4, 6 seeds, once for this results folder (20,000 draws)" in said
     assert f"kept in {store.paths.cache / 'levels' / '4-6.json'}" in said
     assert levels_for(store, LOOKS) == first
     assert capsys.readouterr().err == ""
@@ -50,7 +50,7 @@ def test_who_judges_without_a_results_folder_comes_to_the_same_levels(store: Sto
 
 
 def test_what_was_simulated_is_described_with_its_draws(store: Store) -> None:
-    line = described(levels_for(store, LOOKS), LOOKS)
+    line = describe_levels(levels_for(store, LOOKS), LOOKS)
     assert line is not None
     assert line.startswith("levels of 4, 6 simulated with 20,000 draws: .03")
     assert line.endswith(" at alpha .05")
@@ -85,7 +85,7 @@ def test_levels_that_cannot_be_kept_are_used_all_the_same(store: Store) -> None:
     levels = levels_for(store, LOOKS, told.append)
     assert levels is not None
     assert levels.looks == LOOKS
-    assert told[-1].startswith("the levels are not kept: ")
+    assert told[-1].startswith("the levels cannot be cached: ")
 
 
 def test_a_long_schedule_has_a_short_file_name(store: Store) -> None:

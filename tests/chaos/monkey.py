@@ -35,7 +35,7 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 STALE_S = 1.0
 QUICK = ("--poll-s=0.05", "--beat-s=0.1", f"--stale-s={STALE_S}", "--checkpoint-every=0.05s", "--idle=60s")
 NAMESPACES = ("--pid", "--fork", "--kill-child", "--mount-proc", "--uts")
-DISK_FULL = "the disk is full; make room and start again"
+DISK_FULL = "the disk is full; free some space and start again"
 
 
 def machine_of(pid: int) -> str:

@@ -61,7 +61,7 @@ def test_short_writes_are_continued(tmp_path):
 def test_a_full_disk_leaves_the_old_file_and_no_temporary(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    with pytest.raises(StoreError, match="the disk is full; make room"):
+    with pytest.raises(StoreError, match="the disk is full; free some space"):
         atomic.write_bytes(path, b"new", write=full_disk)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -154,5 +154,5 @@ def test_a_file_that_was_replaced_while_it_was_read_is_read_once_more(tmp_path, 
     if found:
         assert atomic.read_json(path, Note).text == "there"
     else:
-        with pytest.raises(StoreError, match="does not answer"):
+        with pytest.raises(StoreError, match="does not respond"):
             atomic.read_json(path, Note)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from harness.errors import StoreError
 from harness.experiment.plan import Plan
 from harness.store import frame_cache
-from harness.store.frame_cache import SEAL, look
+from harness.store.frame_cache import SEAL, load_tables
 from harness.store.frames import load_curves, load_runs
 from harness.store.records import Store, encode, read_rows, write_rows
 
@@ -224,7 +224,7 @@ def test_a_cache_that_cannot_be_written_is_done_without_and_said_once(
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert str(store.paths.frames.parent) in said[0]
-    assert "going on without" in said[0]
+    assert "continuing without the cache" in said[0]
 
 
 def test_two_processes_may_build_it_at_once(store: Store, toys: Plan) -> None:
@@ -322,7 +322,7 @@ def test_any_rows_that_can_be_written_are_read_alike(runs: Sequence[Sequence[dic
         for run_id, rows in zip(ids, runs, strict=True):
             store.paths.run(run_id).folder.mkdir()
             write_rows(store.paths.run(run_id).metrics, rows)
-        shelf = look(store, ids)
+        shelf = load_tables(store, ids)
         assert shelf.column("rows") == [len(rows) for rows in runs]
         read = shelf.epochs.to_pylist()
     names = shelf.epochs.column_names

@@ -127,7 +127,7 @@ def test_an_ending_set_aside_makes_the_run_pending_and_is_kept(store):
     write_rows(paths.metrics, [{"epoch": 1}])
     paths.provenance.write_text("{}")
     with store.take(RUN, Watch(Timing(), Holder.here())) as held:
-        store.set_aside(RUN, held, keep_checkpoint=False)
+        store.archive_result(RUN, held, keep_checkpoint=False)
     assert store.record(RUN).state == "pending"
     assert json.loads(paths.earlier_result(1).read_text())["error"] == "ValueError: x"
     assert (paths.provenance.exists(), paths.earlier_provenance(1).read_text()) == (False, "{}")
@@ -138,7 +138,7 @@ def test_what_a_run_goes_on_from_keeps_its_origin(store):
     paths = store.paths.run(RUN)
     paths.provenance.write_text("{}")
     with store.take(RUN, Watch(Timing(), Holder.here())) as held:
-        store.set_aside(RUN, held, keep_checkpoint=True)
+        store.archive_result(RUN, held, keep_checkpoint=True)
     assert paths.provenance.exists()
 
 
@@ -159,7 +159,7 @@ def test_there_are_no_rows_without_a_file(tmp_path):
 def test_a_torn_row_is_told_with_its_line(tmp_path, torn):
     path = tmp_path / "metrics.jsonl"
     path.write_text(torn)
-    with pytest.raises(StoreError, match=r"metrics.jsonl:2: .* is no JSON object"):
+    with pytest.raises(StoreError, match=r"metrics.jsonl:2: invalid JSON object"):
         read_rows(path)
 
 

@@ -35,7 +35,7 @@ from harness.reporting.phrases.plans import (
     setting_words,
     stage,
 )
-from harness.reporting.phrases.power import underpowered, power
+from harness.reporting.phrases.power import power, underpowered
 from harness.reporting.phrases.verdicts import (
     AGAINST,
     confidence,
@@ -81,7 +81,6 @@ __all__ = [
     "needed",
     "notes",
     "number",
-    "underpowered",
     "outcome",
     "p_of",
     "p_value",
@@ -99,4 +98,5 @@ __all__ = [
     "spread",
     "stage",
     "statement",
+    "underpowered",
 ]

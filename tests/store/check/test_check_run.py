@@ -61,7 +61,7 @@ def vouch(paths: RunPaths, path: Path) -> None:
     paths.result.write_text(json.dumps(result))
 
 
-def told(paths: RunPaths, harmless: bool = False) -> dict[str, str]:
+def findings(paths: RunPaths, harmless: bool = False) -> dict[str, str]:
     """Name of a file -> what is wrong with it (or, `harmless`, what is noted)."""
     return {found.path.name: found.what for found in check_run(paths) if found.harmless == harmless}
 
@@ -109,48 +109,48 @@ def test_a_number_of_the_result_that_does_not_follow_from_the_rows_is_told(ended
     result = json.loads(ended.result.read_text())
     assert result[name] is not None
     ended.result.write_text(json.dumps({**result, name: result[name] + 1}))
-    assert told(ended)["result.json"].startswith(f"disagrees with metrics.jsonl: {name} ")
+    assert findings(ended)["result.json"].startswith(f"disagrees with metrics.jsonl: {name} ")
     ended.result.write_text(json.dumps({f"{key}_" if key == name else key: value for key, value in result.items()}))
     expected = "no fluctuation" if name == "score_fluctuation" else f"{name} None for"
-    assert expected in told(ended)["result.json"]
+    assert expected in findings(ended)["result.json"]
 
 
 @pytest.mark.parametrize("name", ["provenance.json", "result.json", "spec.json"])
 def test_a_torn_file_is_told(ended: RunPaths, name: str) -> None:
     path = ended.folder / name
     path.write_bytes(path.read_bytes()[:-10])
-    assert "damaged (" in told(ended)[name]
+    assert "damaged (" in findings(ended)[name]
 
 
 @pytest.mark.parametrize("name", ["spec.json", "provenance.json", "metrics.jsonl", "predictions.npz"])
 def test_a_missing_file_is_told(ended: RunPaths, name: str) -> None:
     (ended.folder / name).unlink()
-    assert list(told(ended)) == [name]
-    assert "is missing" in told(ended)[name]
+    assert list(findings(ended)) == [name]
+    assert "is missing" in findings(ended)[name]
 
 
 def test_a_missing_line_is_told_with_its_number(ended: RunPaths) -> None:
     without_line(ended.metrics, 3)
-    assert told(ended) == {"metrics.jsonl": "line 3 should hold epoch 3, but holds 4"}
+    assert findings(ended) == {"metrics.jsonl": "line 3 should hold epoch 3, but holds 4"}
 
 
 def test_a_missing_last_line_is_told_by_the_checksum_and_without_it_by_the_result(ended: RunPaths) -> None:
     without_line(ended.metrics, 8)
-    assert "its checksum is not the one in result.json" in told(ended)["metrics.jsonl"]
+    assert "its checksum does not match result.json" in findings(ended)["metrics.jsonl"]
     vouch(ended, ended.metrics)
-    assert "epoch 8 for 7" in told(ended)["result.json"]
+    assert "epoch 8 for 7" in findings(ended)["result.json"]
 
 
 def test_a_line_that_is_no_json_is_told_with_its_number(ended: RunPaths) -> None:
     ended.metrics.write_text(ended.metrics.read_text() + "half a li")
-    assert told(ended)["metrics.jsonl"].startswith("line 9: 'half a li' is no JSON object")
+    assert findings(ended)["metrics.jsonl"].startswith("line 9: invalid JSON object 'half a li'")
 
 
 def test_a_truncated_npz_is_told_even_where_no_checksum_is(ended: RunPaths) -> None:
     ended.predictions.write_bytes(ended.predictions.read_bytes()[:60])
-    assert "checksum" in told(ended)["predictions.npz"]
+    assert "checksum" in findings(ended)["predictions.npz"]
     vouch(ended, ended.predictions)
-    assert told(ended)["predictions.npz"].startswith("cannot be opened: ")
+    assert findings(ended)["predictions.npz"].startswith("cannot be opened: ")
 
 
 @pytest.mark.parametrize(
@@ -167,14 +167,14 @@ def test_arrays_that_no_run_leaves_behind_are_told(ended: RunPaths, arrays: dict
     np.savez(buffer, allow_pickle=True, **arrays)  # type: ignore[arg-type]
     ended.predictions.write_bytes(buffer.getvalue())
     vouch(ended, ended.predictions)
-    assert told(ended)["predictions.npz"].startswith(what)
+    assert findings(ended)["predictions.npz"].startswith(what)
 
 
 def test_a_renamed_folder_is_told_with_its_own_name(ended: RunPaths) -> None:
     moved = RunPaths(ended.folder.rename(ended.folder.with_name("0" * 12)))
     (found,) = check_run(moved)
     assert (found.path, found.what) == (moved.folder, f"holds the run {ended.folder.name}")
-    assert found.advice == f"name the folder {ended.folder.name} again"
+    assert found.advice == f"rename the folder to {ended.folder.name}"
 
 
 def test_a_damaged_checkpoint_of_an_unfinished_run_is_told_with_what_will_happen(unfinished: RunPaths) -> None:
@@ -189,13 +189,13 @@ def test_fewer_rows_than_the_checkpoint_has_are_told(unfinished: RunPaths) -> No
     assert check_run(unfinished) == []
     without_line(unfinished.metrics, 7)
     (found,) = check_run(unfinished)
-    assert found.what == "has 6 of the 7 epochs that were over when the checkpoint was written"
-    assert "written anew from the checkpoint" in found.advice
+    assert found.what == "has 6 of the 7 epochs in the checkpoint"
+    assert "rewritten from the checkpoint" in found.advice
 
 
 def test_a_row_that_is_not_the_checkpoints_is_told(unfinished: RunPaths) -> None:
     unfinished.metrics.write_text(unfinished.metrics.read_text().replace('"step": 8,', '"step": 9,'))
-    assert told(unfinished) == {"metrics.jsonl": "epoch 2 is not the one inside the checkpoint"}
+    assert findings(unfinished) == {"metrics.jsonl": "epoch 2 differs from the checkpoint"}
 
 
 @pytest.mark.parametrize(
@@ -210,10 +210,10 @@ def test_a_folder_in_a_files_place_is_told(ended: RunPaths, name: str) -> None:
 def test_foreign_files_and_those_left_behind_are_notes(ended: RunPaths) -> None:
     (ended.folder / "notes.txt").write_text("mine")
     (ended.folder / ".metrics.jsonl.1.0123456789abcdef.tmp").write_text("half")
-    assert told(ended) == {}
-    notes = told(ended, harmless=True)
-    assert notes["notes.txt"] == "is none of the harness's files; it is passed over"
-    assert "whose writer is gone" in notes[".metrics.jsonl.1.0123456789abcdef.tmp"]
+    assert findings(ended) == {}
+    notes = findings(ended, harmless=True)
+    assert notes["notes.txt"] == "is not a file of the harness; it is ignored"
+    assert "leftover temporary file" in notes[".metrics.jsonl.1.0123456789abcdef.tmp"]
 
 
 def test_a_file_in_the_making_of_a_live_worker_is_none_left_behind(unfinished: RunPaths) -> None:
@@ -222,20 +222,20 @@ def test_a_file_in_the_making_of_a_live_worker_is_none_left_behind(unfinished: R
     lease.write_text(lease.read_text().replace("free", "held", 1))
     assert check_run(unfinished) == []
     os.utime(lease, (time.time() - 10_000,) * 2)
-    assert len(told(unfinished, harmless=True)) == 1
+    assert len(findings(unfinished, harmless=True)) == 1
 
 
 def test_a_lease_that_cannot_be_read_is_a_note(unfinished: RunPaths) -> None:
     unfinished.lease(1).write_text("torn")
-    assert told(unfinished) == {}
-    assert "cannot be read; a worker takes the run over after 120 s" in told(unfinished, harmless=True)["lease.1"]
+    assert findings(unfinished) == {}
+    assert "cannot be read; a worker takes the run over after 120 s" in findings(unfinished, harmless=True)["lease.1"]
 
 
 def test_an_ending_set_aside_is_read_too(ended: RunPaths) -> None:
     shutil.copy(ended.result, ended.earlier_result(1))
     assert check_run(ended) == []
     ended.earlier_result(1).write_text("{")
-    assert "damaged" in told(ended)["result.1.json"]
+    assert "damaged" in findings(ended)["result.1.json"]
 
 
 def test_checking_changes_nothing(ended: RunPaths) -> None:
