@@ -81,10 +81,10 @@ def power_of(store: Store, plan: Plan, metrics: Mapping[str, Metric], levels: Le
 def evaluate(design: Power, levels: Levels | None = None) -> Power:
     """Compute the results of `Power` from its looks, alpha, margin and spread; not with fewer than 3 seeds. Pure."""
     from harness.analysis import statistics
-    from harness.analysis.statistics.power import FEWEST_SEEDS
+    from harness.analysis.statistics.power import MIN_SEEDS
 
     looks, margin, alpha = design.looks, design.margin, design.alpha
-    if design.spread is None or looks[-1] < FEWEST_SEEDS:
+    if design.spread is None or looks[-1] < MIN_SEEDS:
         return design
     sd = design.spread.sd
     needed = None if margin is None else statistics.seeds_needed(sd, margin, alpha, TARGET_POWER)[0]

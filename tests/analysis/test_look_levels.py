@@ -19,8 +19,8 @@ LOOKS = (4, 6)
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequential, "MOST_SIMULATED", 40_000)
-    monkeypatch.setattr(sequential, "LEAST_DRAWS", 20_000)
+    monkeypatch.setattr(sequential, "MAX_SIMULATED", 40_000)
+    monkeypatch.setattr(sequential, "MIN_DRAWS", 20_000)
 
 
 def test_a_single_look_needs_no_levels(store: Store) -> None:
@@ -40,7 +40,7 @@ def test_another_schedule_is_simulated_once_which_is_told_and_kept(store: Store,
     first = levels_for(store, LOOKS)
     said = capsys.readouterr().err
     assert "simulating the significance levels of looks at 4, 6 seeds, once for this results folder (20,000 draws)" in said
-    assert f"kept in {store.paths.cache / 'levels' / '4-6.json'}" in said
+    assert f"cached in {store.paths.cache / 'levels' / '4-6.json'}" in said
     assert levels_for(store, LOOKS) == first
     assert capsys.readouterr().err == ""
 

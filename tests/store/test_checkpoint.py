@@ -59,7 +59,7 @@ def test_code_in_a_checkpoint_is_not_run():
 def test_a_checkpoint_that_cannot_be_looked_at_is_told(tmp_path):
     (tmp_path / "run").write_text("a file where the folder should be")
     assert checkpoint.stamp(tmp_path / "checkpoint.pt") is None
-    with pytest.raises(StoreError, match=r"checkpoint.pt: cannot be read: Not a directory: a part of the path is a file"):
+    with pytest.raises(StoreError, match=r"checkpoint.pt: cannot be read: Not a directory: a parent in the path is a file"):
         checkpoint.stamp(tmp_path / "run" / "checkpoint.pt")
 
 

@@ -284,7 +284,7 @@ def test_a_damaged_file_of_a_run_that_goes_on_hides_no_other(store: Store, toys:
 def test_metrics_that_a_run_did_not_end_with_are_refused(store: Store, toys: Plan) -> None:
     run = toys.runs[0]
     write_run(store, toys, run, toy_rows(1.0), state="completed", checksums={"metrics.jsonl": "0" * 64})
-    with pytest.raises(StoreError, match="copy the run's whole folder"):
+    with pytest.raises(StoreError, match="copy the complete folder"):
         curves(store)
 
 

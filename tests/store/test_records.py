@@ -28,7 +28,7 @@ def test_a_plan_of_a_newer_version_is_refused_in_words(store, toy_plan):
 
 def test_a_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "results").write_text("")
-    with pytest.raises(StoreError, match="is a file; name a folder"):
+    with pytest.raises(StoreError, match="is a file; choose a folder"):
         Store.open(tmp_path / "results")
 
 

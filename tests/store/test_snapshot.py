@@ -145,7 +145,7 @@ def test_without_git_the_package_alone_is_kept(project: Path) -> None:
 
 
 def test_data_among_the_code_are_refused_by_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "MOST_BYTES", 1000)
+    monkeypatch.setattr(snapshot, "MAX_BYTES", 1000)
     (project / "images.bin").write_bytes(bytes(2000))
     with pytest.raises(InputError, match=r"Largest: .*images\.bin .*; move data elsewhere, or name them in \.gitignore"):
         take(project)

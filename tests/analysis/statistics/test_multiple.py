@@ -51,7 +51,7 @@ def test_what_cannot_be_tested_counts_and_stays_unknown() -> None:
 
 
 def test_what_is_no_p_value_is_named() -> None:
-    with pytest.raises(ValueError, match=r"these do not: \[1.5\]"):
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\], got \[1.5\]"):
         holm([0.5, 1.5])
-    with pytest.raises(ValueError, match=r"not of shape \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"got shape \(1, 2\)"):
         holm([[0.5, 0.5]])

@@ -111,7 +111,7 @@ def test_a_number_of_the_result_that_does_not_follow_from_the_rows_is_told(ended
     ended.result.write_text(json.dumps({**result, name: result[name] + 1}))
     assert findings(ended)["result.json"].startswith(f"disagrees with metrics.jsonl: {name} ")
     ended.result.write_text(json.dumps({f"{key}_" if key == name else key: value for key, value in result.items()}))
-    expected = "no fluctuation" if name == "score_fluctuation" else f"{name} None for"
+    expected = "no fluctuation" if name == "score_fluctuation" else f"{name} None instead of"
     assert expected in findings(ended)["result.json"]
 
 
@@ -138,7 +138,7 @@ def test_a_missing_last_line_is_told_by_the_checksum_and_without_it_by_the_resul
     without_line(ended.metrics, 8)
     assert "its checksum does not match result.json" in findings(ended)["metrics.jsonl"]
     vouch(ended, ended.metrics)
-    assert "epoch 8 for 7" in findings(ended)["result.json"]
+    assert "epoch 8 instead of 7" in findings(ended)["result.json"]
 
 
 def test_a_line_that_is_no_json_is_told_with_its_number(ended: RunPaths) -> None:
@@ -157,7 +157,7 @@ def test_a_truncated_npz_is_told_even_where_no_checksum_is(ended: RunPaths) -> N
     ("arrays", "what"),
     [
         ({"probabilities": np.full((4, 2), np.nan, dtype=np.float16)}, "probabilities has values that are not finite"),
-        ({"probabilities": np.zeros((4, 2)), "labels": np.zeros(3)}, "its arrays are of 4 and 3 images"),
+        ({"probabilities": np.zeros((4, 2)), "labels": np.zeros(3)}, "its arrays have 4 and 3 images"),
         ({"labels": np.zeros(0)}, "labels is empty (shape (0,))"),
         ({"labels": np.array([{}], dtype=object)}, "cannot be opened: ValueError: Object arrays cannot be loaded"),
     ],
@@ -228,7 +228,7 @@ def test_a_file_in_the_making_of_a_live_worker_is_none_left_behind(unfinished: R
 def test_a_lease_that_cannot_be_read_is_a_note(unfinished: RunPaths) -> None:
     unfinished.lease(1).write_text("torn")
     assert findings(unfinished) == {}
-    assert "cannot be read; a worker takes the run over after 120 s" in findings(unfinished, harmless=True)["lease.1"]
+    assert "cannot be read; a worker takes over the run after 120 s" in findings(unfinished, harmless=True)["lease.1"]
 
 
 def test_an_ending_set_aside_is_read_too(ended: RunPaths) -> None:
