@@ -36,7 +36,7 @@ def test_a_schedule_that_ships_is_neither_simulated_nor_described(store: Store, 
     assert not (store.paths.cache / "levels").exists()
 
 
-def test_another_schedule_is_simulated_once_which_is_told_and_kept(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_schedule_is_simulated_once_announced_and_cached(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     first = levels_for(store, LOOKS)
     said = capsys.readouterr().err
     assert "simulating the significance levels of looks at 4, 6 seeds, once for this results folder (20,000 draws)" in said
@@ -49,7 +49,7 @@ def test_who_judges_without_a_results_folder_comes_to_the_same_levels(store: Sto
     assert levels_for(store, LOOKS) == calibrate(LOOKS)
 
 
-def test_what_was_simulated_is_described_with_its_draws(store: Store) -> None:
+def test_simulated_levels_are_described_with_their_draws(store: Store) -> None:
     line = describe_levels(levels_for(store, LOOKS), LOOKS)
     assert line is not None
     assert line.startswith("levels of 4, 6 simulated with 20,000 draws: .03")
@@ -71,7 +71,7 @@ def test_of_several_who_simulate_at_once_all_use_the_same(store: Store, monkeypa
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"looks": [4, 7], "draws": 1, "c": {"0.1": 0.1, "0.2": 0.2}}', b"\xff"])
-def test_a_damaged_file_is_made_again(store: Store, damage: bytes) -> None:
+def test_a_damaged_file_is_rebuilt(store: Store, damage: bytes) -> None:
     levels = levels_for(store, LOOKS)
     path = store.paths.levels(LOOKS)
     path.write_bytes(damage)

@@ -35,7 +35,7 @@ def test_looks_find_nearly_what_all_their_seeds_would_and_take_fewer() -> None:
     assert isclose(looks.detectable or 0, 0.25, abs_tol=0.02)
 
 
-def test_nothing_is_said_of_a_spread_that_is_unknown_or_of_one_seed() -> None:
+def test_an_unknown_spread_or_one_seed_gives_no_power() -> None:
     unknown = evaluate(Power("loss", "", (5,), 0.05, 0.1, 1, None))
     assert (unknown.power, unknown.detectable, unknown.needed) == (None, None, None)
     assert design((1,)).detectable is None

@@ -56,7 +56,7 @@ def test_code_in_a_checkpoint_is_not_run():
         unpack(payload + checkpoint.MARK + hashlib.sha256(payload).hexdigest().encode())
 
 
-def test_a_checkpoint_that_cannot_be_looked_at_is_told(tmp_path):
+def test_a_checkpoint_that_cannot_be_accessed_is_an_error(tmp_path):
     (tmp_path / "run").write_text("a file where the folder should be")
     assert checkpoint.stamp(tmp_path / "checkpoint.pt") is None
     with pytest.raises(StoreError, match=r"checkpoint.pt: cannot be read: Not a directory: a parent in the path is a file"):

@@ -47,7 +47,7 @@ def test_a_released_lease_is_taken_at_once_with_the_next_number(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["lease.2"]
 
 
-def test_a_counter_that_stands_still_for_the_stale_time_frees_the_lease(tmp_path):
+def test_a_counter_that_does_not_change_for_the_stale_time_frees_the_lease(tmp_path):
     clock = Clock()
     watch = watch_of(elsewhere("b"), clock)
     assert take(tmp_path, watch_of(elsewhere("a"))) is not None
@@ -94,7 +94,7 @@ def test_a_dead_process_of_this_machine_frees_its_lease_at_once(tmp_path):
     assert take(tmp_path, watch_of()).number == 2
 
 
-def test_a_process_id_used_again_is_told_by_its_start(tmp_path):
+def test_a_reused_process_id_is_recognised_by_its_start_time(tmp_path):
     here = Holder.here()
     before = Holder.model_validate({**dict(here), "process_start": "1"})
     assert before.is_dead_here(here)
@@ -126,7 +126,7 @@ def test_a_zombie_is_dead():
         child.wait()
 
 
-def test_a_superseded_holder_is_told_before_it_writes(tmp_path):
+def test_a_superseded_holder_cannot_write(tmp_path):
     clock = Clock()
     watch = watch_of(elsewhere("b"), clock)
     paused = take(tmp_path, watch_of(elsewhere("a")))
@@ -162,7 +162,7 @@ def test_a_holder_whose_folder_was_put_away_leaves_the_new_ones_lease_alone(tmp_
     assert (seen.number, seen.beat, seen.released) == (1, 0, False)
 
 
-def test_a_folder_that_is_away_just_after_taking_is_told_as_such(tmp_path, monkeypatch):
+def test_a_folder_that_disappears_just_after_taking_is_a_store_error(tmp_path, monkeypatch):
     stat = Path.stat
 
     def away(path, **options):

@@ -68,7 +68,7 @@ def test_without_git_the_package_itself_is_digested(tmp_path):
     assert read(tmp_path).digest != before.digest
 
 
-def test_an_installed_package_is_no_part_of_the_repository_around_it(repository):
+def test_an_installed_package_is_not_part_of_the_repository_around_it(repository):
     installed = repository.parent / "ignored"
     installed.mkdir()
     (repository.parent / ".gitignore").write_text("ignored/\n")
@@ -90,7 +90,7 @@ def test_a_programs_folder_has_a_commit_and_a_digest_of_its_own(repository):
     assert after.digest != before.digest
 
 
-def test_a_file_that_cannot_be_read_is_no_part_of_a_programs_code(tmp_path, monkeypatch):
+def test_an_unreadable_file_is_not_part_of_a_programs_code(tmp_path, monkeypatch):
     (tmp_path / "a.py").write_text("a = 1\n")
     before, read_bytes = provenance.program_code(tmp_path), Path.read_bytes
     (tmp_path / "b.py").write_text("b = 1\n")

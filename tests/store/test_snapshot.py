@@ -95,7 +95,7 @@ def test_runs_from_the_copy_carry_the_digest_and_commit_of_the_original(project:
     assert provenance.code(made.folder / "project/harness").digest != made.code.digest
 
 
-def test_copies_in_a_repository_that_does_not_ignore_them_are_no_new_code(project: Path) -> None:
+def test_copies_inside_the_repository_do_not_count_as_its_code(project: Path) -> None:
     before = take(project, results="out").code
     assert take(project, results="out").code == before
 
@@ -147,12 +147,12 @@ def test_without_git_the_package_alone_is_kept(project: Path) -> None:
 def test_data_among_the_code_are_refused_by_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot, "MAX_BYTES", 1000)
     (project / "images.bin").write_bytes(bytes(2000))
-    with pytest.raises(InputError, match=r"Largest: .*images\.bin .*; move data elsewhere, or name them in \.gitignore"):
+    with pytest.raises(InputError, match=r"; move data elsewhere, or add them to \.gitignore \(largest: .*images\.bin "):
         take(project)
     assert [path.name for path in (project / "results/code").iterdir()] == [".gitignore"]
 
 
-def test_what_is_kept_of_this_project_works_by_itself(tmp_path: Path) -> None:
+def test_a_snapshot_of_this_project_works_by_itself(tmp_path: Path) -> None:
     provenance.code.cache_clear()
     made = snapshot.snapshot(Paths(tmp_path / "results"))
     script = "import harness.slurm.scripts as s, harness.tasks.cifar_resnet.image_folder; print(s.__file__); s.TEMPLATES.joinpath('worker.sbatch').read_text()"

@@ -93,7 +93,7 @@ def test_a_difference_without_spread_is_certain_or_nothing(shift: float, t: floa
     assert of.ci95 == pytest.approx((shift, shift))
 
 
-def test_a_spread_that_is_rounding_is_none() -> None:
+def test_a_spread_from_rounding_counts_as_none() -> None:
     better, worse = [1.1, 2.2, 0.3], [0.9, 2.0, 0.1]
     assert np.std(np.subtract(better, worse)) > 0
     assert paired(better, worse, None).sd == 0

@@ -178,7 +178,7 @@ def test_evidence_grows_with_seeds_and_has_its_limits() -> None:
     assert e_value(np.array(X)) == pytest.approx(e_value(-np.array(X)))
 
 
-def test_what_cannot_be_is_named() -> None:
+def test_invalid_arguments_are_named() -> None:
     with pytest.raises(ValueError, match=r"invalid look 4; choose from: 3, 5, 8, 12, 20"):
         sequential_level(4, LOOKS, 0.05)
     with pytest.raises(ValueError, match="invalid looks 4; choose from:"):

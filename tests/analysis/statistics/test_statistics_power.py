@@ -38,7 +38,7 @@ def test_statsmodels_agrees(n: int, effect: float, alpha: float) -> None:
 
 
 @given(st.integers(2, 60), st.floats(0.01, 3), st.floats(0.001, 0.2), st.floats(0.3, 0.99))
-def test_what_can_be_detected_is_found_so_often(n: int, sd: float, alpha: float, wanted: float) -> None:
+def test_the_detectable_difference_has_the_given_power(n: int, sd: float, alpha: float, wanted: float) -> None:
     assert power(n, detectable(n, sd, alpha, wanted), sd, alpha) == pytest.approx(wanted, abs=1e-6)
 
 

@@ -38,18 +38,18 @@ def edit(path: Path, **fields: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
 
 
-def test_a_store_as_workers_leave_it_is_whole(store: Store, plan: Plan) -> None:
+def test_a_store_written_by_workers_has_no_findings(store: Store, plan: Plan) -> None:
     runs, plans, found = check_store(store)
     assert sorted(runs) == sorted(run.id for run in plan.runs)
     assert plans == [plan]
     assert found == []
 
 
-def test_an_empty_store_is_whole(store: Store) -> None:
+def test_an_empty_store_has_no_findings(store: Store) -> None:
     assert check_store(store) == ([], [], [])
 
 
-def test_nothing_that_the_harness_has_a_name_for_is_foreign(store: Store) -> None:
+def test_all_paths_of_the_harness_are_known(store: Store) -> None:
     samples: dict[str, Any] = {"name": "toys", "run_id": "0123456789ab", "number": 1, "looks": (3, 5)}
     named = [getattr(store.paths, name) for name, member in vars(Paths).items() if isinstance(member, property)]
     for _, method in inspect.getmembers(store.paths, inspect.ismethod):
@@ -62,7 +62,7 @@ def test_nothing_that_the_harness_has_a_name_for_is_foreign(store: Store) -> Non
     assert check_store(store) == ([], [], [])
 
 
-def test_a_changed_configuration_seed_or_fingerprint_of_a_plan_is_told(store: Store, plan: Plan) -> None:
+def test_a_changed_configuration_seed_or_fingerprint_of_a_plan_is_reported(store: Store, plan: Plan) -> None:
     path = store.paths.plan(plan.name)
     where = path.relative_to(store.paths.root)
     whole = path.read_text()
@@ -92,7 +92,7 @@ def test_a_changed_configuration_seed_or_fingerprint_of_a_plan_is_told(store: St
         ({"schema": 2, "new": 1}, "written by a newer version"),
     ],
 )
-def test_a_plan_that_cannot_be_is_told(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
+def test_an_inconsistent_plan_is_reported(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
     edit(store.paths.plan(plan.name), **fields)
     (found,) = [each for each in check_store(store)[2] if not each.harmless]
     assert what in found.what
@@ -107,14 +107,14 @@ def test_a_plan_that_cannot_be_is_told(store: Store, plan: Plan, fields: dict[st
         ({"margin": 7.0}, "its claims, looks, margin, alpha or baseline differ from those registered first"),
     ],
 )
-def test_what_this_code_cannot_judge_about_a_plan_is_a_note(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
+def test_a_plan_that_this_code_cannot_check_gives_a_note(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
     path = store.paths.plan(plan.name)
     edit(path, **fields)
     assert findings(store) == {}
     assert what in findings(store, harmless=True)[path.relative_to(store.paths.root)]
 
 
-def test_a_run_whose_look_is_not_that_of_its_seed_is_told(store: Store, plan: Plan) -> None:
+def test_a_run_whose_look_is_not_that_of_its_seed_is_reported(store: Store, plan: Plan) -> None:
     path = store.paths.plan(plan.name)
     edit(path, runs=[{**run, "look": None} for run in json.loads(path.read_text())["runs"]])
     assert (
@@ -132,7 +132,7 @@ def test_runs_of_no_plan_are_notes_and_those_of_a_replaced_plan_are_not(store: S
 
 
 @pytest.mark.usefixtures("plan")
-def test_foreign_files_are_notes_wherever_they_lie(store: Store) -> None:
+def test_other_files_give_notes_everywhere(store: Store) -> None:
     names = ["notes.txt", "runs/notes.txt", "plans/notes.txt", "plans/.toys.json.0.0123456789abcdef.tmp"]
     for name in names:
         (store.paths.root / name).write_text("mine")
