@@ -26,7 +26,7 @@ from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, encode, read_rows, write_rows
 from harness.store.run_summary import numbers, summary
-from harness.tasks.protocol import Task, Training, TrainingFailed, with_defaults
+from harness.tasks.protocol import Task, Training, TrainingFailed, with_optional_members
 
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # of the time goes into checkpoints once the first has shown what one costs
@@ -121,7 +121,7 @@ class _Attempt:
             atomic.make_folder(self.paths.files)
         job = self.job
         started = job.task.start_in(job.config, job.spec.seed, self.options.device, self.paths.files)
-        training: Training = with_defaults(started, Training)
+        training: Training = with_optional_members(started, Training)
         if saved is not None:
             try:
                 training.load_state_dict({"rows": self.rows} if self.keeps_files else saved["training"])

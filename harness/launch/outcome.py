@@ -78,7 +78,7 @@ class PlanOutcome(Outcome):
             return []
         judged, table = _judged(self, results)
         metrics = result_metrics(plans.task_of(plan))
-        return [Text(), summary.ending(plan, records, table, judged, metrics, report=str(self.report))]
+        return [Text(), summary.plan_results(plan, records, table, judged, metrics, report=str(self.report))]
 
     def document(self, results: Path) -> dict[str, Any]:
         """The same for programs; of a plan that only chooses, where its runs stand and what they have chosen."""
@@ -127,7 +127,7 @@ class SearchOutcome(Outcome):
         study, trials, of_plan = self.study, self.trials, self.confirmation
         again = confirmed(Store.open(results, create=False), study) if of_plan is not None else None
         table = choices.confirmed(study, trials, again.plan, again.records, again.winner) if again is not None else None
-        found = search_summary.ending(
+        found = search_summary.search_results(
             study, trials, result_metrics(studies.task_of(study)), table, again.winner if again is not None else None
         )
         evidence = of_plan.tables(results) if of_plan is not None else []

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.errors import StoreError
-from harness.experiment.plan import CONFIRMATION, Asked, Plan, stage_name
+from harness.experiment.plan import CONFIRMATION, Plan, PlanBase, stage_name
 from harness.experiment.study import Study
 from harness.store import atomic
 from harness.store.paths import NAME, Paths
 
-AskedT = TypeVar("AskedT", bound=Asked)
+PlanBaseT = TypeVar("PlanBaseT", bound=PlanBase)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Catalog:
             raise atomic.unusable(folder, "be archived", error) from error
 
 
-def _load(path: Path, model: type[AskedT]) -> AskedT | None:
+def _load(path: Path, model: type[PlanBaseT]) -> PlanBaseT | None:
     try:
         return atomic.read_json(path, model)
     except FileNotFoundError:
@@ -107,9 +107,9 @@ def _named(names: Iterable[str]) -> list[str]:
 
 
 def _load_each(
-    names: Iterable[str], load: Callable[[str], AskedT | None], path_of: Callable[[str], Path], holds: str
-) -> tuple[list[AskedT], list[StoreError]]:
-    """`holds`: the end of the error message for a file whose content has another name, with {0} for that name."""
+    names: Iterable[str], load: Callable[[str], PlanBaseT | None], path_of: Callable[[str], Path], holds: str
+) -> tuple[list[PlanBaseT], list[StoreError]]:
+    """`holds`: what a file of another name is said to hold, with {0} for the name."""
     found, errors = [], []
     for name in names:
         try:

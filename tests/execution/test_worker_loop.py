@@ -82,7 +82,7 @@ def test_a_worker_that_is_to_wait_stays_although_others_live(store: Store) -> No
 
 def test_a_worker_that_is_asked_to_stop_takes_nothing_more(store: Store) -> None:
     worker = Errands(store, [None])
-    worker.stop.ask()
+    worker.stop.request()
     worker.work()
     assert worker.done == 0
 

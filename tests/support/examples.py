@@ -14,7 +14,7 @@ from harness.tasks.protocol import Metric
 
 ACCURACY = {"test_accuracy": Metric("%", "maximize", cases="test_images"), "train_loss": Metric("nats", "minimize")}
 QUESTION = "Does LeakyReLU train a better network than ReLU?"
-REHEARSAL = "REHEARSAL: profile smoke, no evidence"  # shown for plans with that profile
+REHEARSAL = "REHEARSAL: profile smoke, not evidence"  # what is shown of plans of that profile
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 

@@ -1,4 +1,4 @@
-"""What a design can find -> words."""
+"""Statistical power of a design, as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.reporting.phrases.numbers import difference_unit, figure, label, li
 def power(found: Power) -> str:
     """`5 seeds find 0.25 pp 56 % of the time, 0.34 pp 80 % (sd of differences 0.20, assumed)`."""
     if found.spread is None:
-        return "unknown: no earlier runs show how much differences vary"
+        return "unknown: no earlier runs from which to estimate the spread of differences"
     finds = []
     if found.margin is not None and found.power is not None:
         average = "" if found.mean_seeds is None else f" with {found.mean_seeds:.1f} seeds on average"
@@ -23,10 +23,10 @@ def power(found: Power) -> str:
 
 
 def underpowered(found: Power) -> str:
-    """What a margin that is missed more often than found would need."""
-    more = "" if found.needed is None else f"; {plural(found.needed, 'seed')} would find it {share(TARGET_POWER)} of the time"
+    """The power at the margin, and the seeds that reach 80 %."""
+    more = "" if found.needed is None else f"; {plural(found.needed, 'seed')} would find it {share(LIKELY)} of the time"
     finds = f"{_seeds(found)} {_verb(found)} {_margin(found)} {share(found.power or 0.0)} of the time"
-    return f"the margin is out of reach: {finds}{more}"
+    return f"underpowered for the margin: {finds}{more}"
 
 
 def amount(difference: float, found: Power) -> str:
@@ -55,6 +55,6 @@ def _verb(found: Power) -> str:
 
 def _known(spread: Spread, found: Power) -> str:
     sd = f"{spread.sd:.2f}" if found.unit == "%" else f"{spread.sd:.3g}"
-    known = f"known from {listed(spread.plans)}, {plural(spread.pairs, 'pair')}" if spread.plans else "assumed"
+    known = f"estimated from {listed(spread.plans)}, {plural(spread.pairs, 'pair')}" if spread.plans else "assumed"
     corrected = f"; before correction for {found.comparisons} comparisons" if found.comparisons > 1 else ""
     return f"sd of differences {sd}, {known}{corrected}"

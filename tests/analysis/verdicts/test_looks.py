@@ -166,9 +166,9 @@ def test_a_claimed_difference_stays_claimed_when_seeds_are_added_beyond_the_last
     assert (found.seeds, found.rows[1].pairs) == (8, 8)
     assert [row.claimed for row in found.rows] == [False, True, False]
     assert np.isnan(found.rows[1].p)
-    assert phrases.reading(plan, found, "%") == (
-        "3 seeds added after the last look, which these intervals do not allow for; verdicts and their p are of the first 5;"
-        " paired by seed; ± is sd over seeds; under 0.25 pp declared not to matter; exploratory: c"
+    assert phrases.table_note(plan, found, "%") == (
+        "3 seeds added after the last look; the intervals do not account for that; verdicts and their p values use the first 5;"
+        " paired by seed; ± is sd over seeds; margin 0.25 pp, the smallest that matters; exploratory: c"
     )
 
 
