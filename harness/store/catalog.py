@@ -109,7 +109,7 @@ def _named(names: Iterable[str]) -> list[str]:
 def _load_each(
     names: Iterable[str], load: Callable[[str], PlanBaseT | None], path_of: Callable[[str], Path], holds: str
 ) -> tuple[list[PlanBaseT], list[StoreError]]:
-    """`holds`: what a file of another name is said to hold, with {0} for the name."""
+    """`holds`: the end of the error message for a file whose content has another name, with {0} for that name."""
     found, errors = [], []
     for name in names:
         try:

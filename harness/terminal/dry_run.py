@@ -122,7 +122,7 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
         notes.append(("looks", preview.levels, ""))
     if power is not None:
         notes.append(("power", phrases.power(power), ""))
-        if power.out_of_reach:
+        if power.underpowered:
             notes.append(("WARNING", phrases.underpowered(power), WARNING))
     if preview.command is not None:
         notes.append(("command", preview.command, ""))

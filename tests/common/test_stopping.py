@@ -19,7 +19,7 @@ def test_durations_are_read_in_seconds(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "soon", "-5", "-5m", "10 m", "m", "1w", "nan", "inf", "50m3h"])
 def test_what_is_no_duration_is_refused_with_what_is_allowed(text):
-    with pytest.raises(InputError, match="invalid duration .*; expected 90s, 10m"):
+    with pytest.raises(InputError, match=r"invalid duration .*; expected 90s, 10m"):
         duration(text)
 
 

@@ -24,7 +24,7 @@ def power(found: Power) -> str:
 
 def underpowered(found: Power) -> str:
     """The power at the margin, and the seeds that reach 80 %."""
-    more = "" if found.needed is None else f"; {plural(found.needed, 'seed')} would find it {share(LIKELY)} of the time"
+    more = "" if found.needed is None else f"; {plural(found.needed, 'seed')} would find it {share(TARGET_POWER)} of the time"
     finds = f"{_seeds(found)} {_verb(found)} {_margin(found)} {share(found.power or 0.0)} of the time"
     return f"underpowered for the margin: {finds}{more}"
 

@@ -210,10 +210,10 @@ def test_a_folder_in_place_of_a_file_is_reported(ended: RunPaths, name: str) -> 
 def test_other_files_and_leftovers_give_notes(ended: RunPaths) -> None:
     (ended.folder / "notes.txt").write_text("mine")
     (ended.folder / ".metrics.jsonl.1.0123456789abcdef.tmp").write_text("half")
-    assert told(ended) == {}
-    notes = told(ended, harmless=True)
-    assert notes["notes.txt"] == "is none of the harness's files; it is passed over"
-    assert "whose writer was removed" in notes[".metrics.jsonl.1.0123456789abcdef.tmp"]
+    assert findings(ended) == {}
+    notes = findings(ended, harmless=True)
+    assert notes["notes.txt"] == "is not a file of the harness; it is ignored"
+    assert "leftover temporary file" in notes[".metrics.jsonl.1.0123456789abcdef.tmp"]
 
 
 def test_a_temporary_file_of_a_live_worker_is_not_a_leftover(unfinished: RunPaths) -> None:
