@@ -113,11 +113,11 @@ def _load_each(
     found, errors = [], []
     for name in names:
         try:
-            asked = load(name)
-            if asked is not None and asked.name != name:
-                raise StoreError(f"{path_of(name)}: holds {holds.format(asked.name)}, or move it elsewhere")
+            loaded = load(name)
+            if loaded is not None and loaded.name != name:
+                raise StoreError(f"{path_of(name)}: holds {holds.format(loaded.name)}, or move it elsewhere")
         except StoreError as error:
             errors.append(error)
         else:
-            found += [asked] if asked is not None else []
+            found += [loaded] if loaded is not None else []
     return found, errors

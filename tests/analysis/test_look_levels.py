@@ -1,4 +1,4 @@
-"""Levels of a schedule of looks: what ships is used, anything else is simulated once and kept for all."""
+"""Levels of a schedule of looks: shipped ones are used, others are simulated once and cached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals for new images: what predictions they take, and when there are none."""
+"""Intervals for new images: which predictions they need, and when there are none."""
 
 from __future__ import annotations
 

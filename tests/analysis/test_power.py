@@ -1,4 +1,4 @@
-"""Power: what a plan's seeds can find, and where the spread of differences is known from."""
+"""Power: which differences the seeds of a plan can detect, and where the spread is taken from."""
 
 from __future__ import annotations
 

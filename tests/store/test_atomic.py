@@ -20,7 +20,7 @@ class Note(BaseModel):
 
 @dataclass
 class LaterHolder:
-    """A fence that is taken over when it is checked for the first time: what a paused writer meets."""
+    """A fence that was taken over before its first check, as for a paused writer."""
 
     folder: os.PathLike
     number: int = 3
@@ -38,7 +38,7 @@ class Fence:
     number: int
 
     def check(self):
-        """Nobody else is there."""
+        """No other holder."""
 
 
 def full_disk(_descriptor, _data):

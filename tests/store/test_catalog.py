@@ -1,4 +1,4 @@
-"""The plans and searches of a results folder: saved, listed, loaded, archived; foreign and misnamed files hide no others."""
+"""Plans and searches of a results folder: saved, listed, loaded, archived; other and misnamed files hide none of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache of frames: what is read anew and what is not, and that nothing that happens to the cache changes a number."""
+"""The cache of frames: only changed runs are read again, and a damaged cache never changes a number."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FEW = 10
 
 @pytest.fixture
 def toys(store: Store, toy_plan: PlanMaker, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """16 runs, enough here to be kept: the last but one diverged, the last is under way, the rest completed."""
+    """16 runs, enough here to be cached: the last but one diverged, the last is unfinished, the others completed."""
     monkeypatch.setattr(frame_cache, "WORTHWHILE", FEW)
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=8)
     store.save_plan(plan)
@@ -48,7 +48,7 @@ def toys(store: Store, toy_plan: PlanMaker, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The runs whose own files were read, as they are read."""
+    """Records the runs whose files are read."""
     found: list[str] = []
     records = Store.records
 
@@ -62,7 +62,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def expected_curves(store: Store, plan: Plan) -> pd.DataFrame:
-    """What `load_curves` without a name returns, made row by row."""
+    """The result of `load_curves` without a name, built row by row."""
     records = store.records(run.id for run in plan.runs)
     rows = [
         {"id": run.id, "seed": run.seed, "state": records[run.id].state, **row}

@@ -14,7 +14,7 @@ TIMING = Timing(beat_s=0.01, stale_s=120.0)
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that is advanced by hand."""
 
     def __init__(self):
         self.now = 1000.0
@@ -192,7 +192,7 @@ def test_a_damaged_lease_counts_as_held_until_it_is_stale(tmp_path):
 
 
 def deaths_of_the_fourth(folder, checkpoints):
-    """The deaths that the last taker sees when each earlier one died with its lease, given the checkpoint found by each."""
+    """The number of deaths seen by the last taker after each earlier one died, given the checkpoint that each found."""
     for number, checkpoint in enumerate(checkpoints):
         dead = Holder.model_validate({**dict(Holder.here()), "process_start": str(number)})
         taken = take(folder, watch_of(dead), checkpoint)

@@ -133,7 +133,7 @@ def test_the_processor_has_a_name():
 
 
 def driver(folder, *models):
-    """What the driver shows of a machine with such GPUs."""
+    """The files of the driver on a machine with these GPUs."""
     for number, model in enumerate(models):
         (folder / f"0000:0{number}:00.0").mkdir(parents=True)
         (folder / f"0000:0{number}:00.0/information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 42\n")
@@ -141,7 +141,7 @@ def driver(folder, *models):
 
 
 def using(monkeypatch, name):
-    """As if torch were loaded and used the GPU `name`; None: as if it were loaded and used none."""
+    """Simulate that torch is loaded and uses the GPU `name` (None: no GPU)."""
     cuda = SimpleNamespace(is_initialized=lambda: name is not None, get_device_name=lambda: name)
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
 

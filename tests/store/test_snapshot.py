@@ -1,4 +1,4 @@
-"""The kept code: what git knows and what it does not yet, importable, once a version, with the digest of the original."""
+"""Snapshots of the code: tracked and untracked files, importable, one copy per version, with the digest of the original."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small repository that has the package `harness`; snapshots are made of it."""
+    """A small repository with a package `harness`, of which snapshots are made."""
     package = tmp_path / "project" / "harness"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")

@@ -1,4 +1,4 @@
-"""Doses: best in a range, possible optima, declines and bends, on tables worked by hand."""
+"""Doses: best in a range, possible optima, declines and bends, on tables calculated by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paired differences: numbers worked by hand, statsmodels as a second opinion, and what is not defined."""
+"""Paired differences: values calculated by hand, comparison with statsmodels, and undefined values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts of every kind of claim, on values whose answer was worked out beforehand."""
+"""Verdicts of every kind of claim, on values with known answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans that do not fit their runs are told, and what belongs to none of them is noted."""
+"""Inconsistent plans are reported, and files and runs that belong to nothing give notes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each kind of damage to a run's folder is told: which file, what is wrong, what to do."""
+"""Each kind of damage to the files of a run is reported: which file, the problem, and what to do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PlanMaker = Callable[..., Plan]
 
 @pytest.fixture
 def ended(store: Store, toy_plan: PlanMaker) -> RunPaths:
-    """A run that a worker trained to its end, weights kept."""
+    """A finished run with its checkpoint."""
     plan = toy_plan({"base": {"epochs": 8}})
     assert worker.main([str(store.save_plan(plan)), "--keep", "weights"]) == 0
     return store.paths.run(plan.runs[0].id)
@@ -34,7 +34,7 @@ def ended(store: Store, toy_plan: PlanMaker) -> RunPaths:
 
 @pytest.fixture
 def unfinished(ended: RunPaths) -> RunPaths:
-    """The same before its end: seven epochs in the checkpoint, eight rows."""
+    """The same run unfinished: seven epochs in the checkpoint, eight rows."""
     state = checkpoint.unpack(ended.checkpoint.read_bytes())
     ended.checkpoint.write_bytes(checkpoint.pack({**state, "rows": state["rows"][:7]}))
     ended.result.unlink()
@@ -55,14 +55,14 @@ def without_line(path: Path, number: int) -> None:
 
 
 def vouch(paths: RunPaths, path: Path) -> None:
-    """Make result.json hold the checksum that `path` has now."""
+    """Update the checksum of `path` in result.json."""
     result = json.loads(paths.result.read_text())
     result["checksums"][path.name] = digest(path)
     paths.result.write_text(json.dumps(result))
 
 
 def findings(paths: RunPaths, harmless: bool = False) -> dict[str, str]:
-    """Name of a file -> what is wrong with it (or, `harmless`, what is noted)."""
+    """Name of a file -> problem (or note, if `harmless`)."""
     return {found.path.name: found.what for found in check_run(paths) if found.harmless == harmless}
 
 
