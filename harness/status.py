@@ -177,7 +177,7 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
 def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     from harness.experiment.run_id import Spec
     from harness.store.atomic import read_json
-    from harness.store.trialruns import memberships
+    from harness.store.trial_runs import memberships
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
     from harness.tracking import delivery
@@ -233,7 +233,7 @@ def task_metrics(store: Store, plans: Sequence[Plan], run_id: str) -> Mapping[st
     from harness.errors import HarnessError
     from harness.experiment.plan import task_of
     from harness.experiment.study import task_of as searched
-    from harness.store.trialruns import memberships
+    from harness.store.trial_runs import memberships
     from harness.tasks.protocol import result_metrics
 
     try:

@@ -119,7 +119,7 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
     from harness.store.frames import plan_name, stored_plan
     from harness.store.paths import RUN_ID_START
     from harness.store.records import find_run
-    from harness.store.trialruns import memberships
+    from harness.store.trial_runs import memberships
     from harness.tracking.deliver import mirrored_runs
 
     if not names:

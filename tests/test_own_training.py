@@ -17,7 +17,7 @@ from programs import WALK, experiment
 from harness import report, run, status, verify, worker
 from harness.experiment import load_experiment
 from harness.experiment.plan import make_plan, task_of
-from harness.store.provenance import Provenance, Start
+from harness.store.provenance import Provenance, Restart
 from harness.store.records import Store, read_rows
 from harness.tasks.protocol import parse_config
 from harness.testing import check_task
@@ -213,7 +213,7 @@ def test_what_a_program_resumed_by_itself_is_flagged(tmp_path, monkeypatch, caps
     run.main([str(path), "--track", "none"])
     file = next(Path("results/runs").glob("*/provenance.json"))
     origin = Provenance.model_validate_json(file.read_text())
-    start = Start(at=origin.started, host=origin.host, device=origin.device, code=origin.code, epoch=2, resumed=True)
+    start = Restart(at=origin.started, host=origin.host, device=origin.device, code=origin.code, epoch=2, resumed=True)
     file.write_text(Provenance.model_validate({**dict(origin), "restarts": (start,)}).model_dump_json(by_alias=True))
     capsys.readouterr()
     assert status.main(["walk"]) == status.main([file.parent.name]) == 0

@@ -177,7 +177,7 @@ def test_damaged_plans_are_reported_beside_the_others(
     out, err = capsys.readouterr()
     assert out.count(toys.name) == 1
     assert [line.split(": ")[0] for line in err.splitlines()] == paths
-    assert f"{paths[-1]}: holds the plan 'toys'; name it toys.json, or move it elsewhere" in err
+    assert f"{paths[-1]}: holds the plan 'toys'; rename it to toys.json, or move it elsewhere" in err
 
 
 def test_a_damaged_result_hides_only_its_own_plans(

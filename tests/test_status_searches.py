@@ -17,7 +17,7 @@ from harness.search.broker import TrialBroker
 from harness.search.reconcile import prepare
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
-from harness.store.trialruns import Membership, memberships
+from harness.store.trial_runs import Membership, memberships
 
 SEARCH = """
 question: How far does a toy walk?

@@ -117,7 +117,10 @@ def test_an_unwritable_run_is_reported_and_nothing_is_lost(toy_plan: PlanMaker, 
         folder.chmod(0o555)
         with without_rights(root):
             assert worker.main([path]) == 2
-        assert f"{folder}/lease.1: cannot be written: Permission denied: no permission; change it" in capsys.readouterr().err
+        assert (
+            f"{folder}/lease.1: cannot be written: Permission denied: this user has no access; change the permissions"
+            in capsys.readouterr().err
+        )
         folder.chmod(0o755)
         with without_rights(root):
             assert worker.main([path]) == 0

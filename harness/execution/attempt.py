@@ -98,8 +98,8 @@ class _Attempt:
         if self.rows or self.paths.metrics.exists():
             # First of all: rows after the checkpoint, or half-written ones, must not become part of a result.
             write_rows(self.paths.metrics, self.rows, self.lease)
-        self._record_provenance(from_scratch=saved is None and not self.lease.worn_out)
-        if self.lease.worn_out:
+        self._record_provenance(from_scratch=saved is None and not self.lease.too_many_deaths)
+        if self.lease.too_many_deaths:
             return self._publish(self._failed(failures.KILLED))
         try:
             training = self.training = self._start(saved)
@@ -250,7 +250,7 @@ class _Attempt:
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
         program, options, host = self.job.task.code_folder, self.options, self.lease.claim.holder.host
-        here = provenance.observe(options.device, options.threads, options.command, host, also=source, program=program)
+        here = provenance.observe(options.device, options.threads, options.command, host, module=source, program=program)
         try:
             first = atomic.read_json(self.paths.provenance, provenance.Provenance)
         except FileNotFoundError:

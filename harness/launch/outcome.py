@@ -171,13 +171,13 @@ def exit_code(workers: int, *, left: bool, failed: bool) -> int:
 
 def finished(records: Mapping[str, Record]) -> int:
     """Number of finished runs."""
-    return sum(record.ended for record in records.values())
+    return sum(record.finished for record in records.values())
 
 
 def missing_runs(plan: Plan, records: Mapping[str, Record]) -> str:
     """Why a plan cannot select yet, such as `2 of 6 runs still to train`; empty: it can."""
     states = [records[run.id].state for run in plan.runs]
-    left, failed = sum(not records[run.id].ended for run in plan.runs), states.count("failed")
+    left, failed = sum(not records[run.id].finished for run in plan.runs), states.count("failed")
     parts = [f"{left} of {phrases.plural(len(plan.runs), 'run')} still to train"] if left else []
     parts += [f"{phrases.plural(failed, 'run')} failed and must be retried"] if failed else []
     return ", ".join(parts)

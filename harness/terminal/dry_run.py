@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.analysis.look_levels import described, levels_for
+from harness.analysis.look_levels import describe_levels, levels_for
 from harness.analysis.power import Power, power_of
 from harness.execution.schedule import requested as requested_runs
 from harness.execution.stages import next_plan, resolve_plan
@@ -56,7 +56,7 @@ def preview(store: Store, plan: Plan) -> Preview:
         requested=requested_runs(plan, records, levels),
         parameters={label: found["parameters"] for label, found in facts.items() if "parameters" in found},
         power=power_of(store, plan, metrics, levels),
-        levels=described(levels, plan.looks, plan.alpha),
+        levels=describe_levels(levels, plan.looks, plan.alpha),
         command=_command(store, plan),
         remarks=tuple(remarks(plan.program, plan.data.values())) if plan.program else (),
         follows=_following(store, plan, records),
@@ -122,7 +122,7 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
         notes.append(("looks", preview.levels, ""))
     if power is not None:
         notes.append(("power", phrases.power(power), ""))
-        if power.out_of_reach:
+        if power.underpowered:
             notes.append(("WARNING", phrases.underpowered(power), WARNING))
     if preview.command is not None:
         notes.append(("command", preview.command, ""))

@@ -69,13 +69,13 @@ class PlanRows:
         """A line for each finished run, and one when training continues to the next look."""
         before, self.records = self.records, state
         requested_before, self.requested = self.requested, self.schedule.requested(state)
-        finished = sum((before or state)[run.id].ended for run in self.requested)
+        finished = sum((before or state)[run.id].finished for run in self.requested)
         if not before:
             self.trained_before = trained(self.plan, state)
             return [Event([styled(f"{finished} of {len(self.requested)} done already")])] if finished else []
         events = []
         for run in self.requested:
-            if not before[run.id].ended and state[run.id].ended:
+            if not before[run.id].finished and state[run.id].finished:
                 finished += 1
                 events.append(self._finished(finished, run, state[run.id]))
         if len(self.requested) > len(requested_before):
@@ -101,9 +101,8 @@ class PlanRows:
 
     def footer(self, elapsed: float, stop_requested: bool) -> list[str]:
         """Progress, speed and time left."""
-        done = (
-            f"{sum(self.records[run.id].ended for run in self.requested if run.id in self.records)} of {len(self.requested)} done"
-        )
+        finished = sum(self.records[run.id].finished for run in self.requested if run.id in self.records)
+        done = f"{finished} of {len(self.requested)} done"
         if stop_requested:
             return [f"{done} · {STOPPING}"]
         all_trained, here = trained(self.plan, self.records), trained(self.plan, self.records, self.requested)
@@ -128,7 +127,7 @@ def trained(plan: Plan, records: Records, runs: Sequence[PlannedRun] = ()) -> fl
         record = records.get(run.id)
         length = phrases.epochs(plan.variants[run.variant])
         if record is not None:
-            total += 1.0 if record.ended else min(record.epoch / length, 1.0) if length else 0.0
+            total += 1.0 if record.finished else min(record.epoch / length, 1.0) if length else 0.0
     return total
 
 

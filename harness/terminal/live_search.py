@@ -121,7 +121,9 @@ class SearchRows:
         """Running trials, each with the run that is being trained; None before the first one."""
         running = [trial for trial in self.trials if trial.state == "running"][:MOST_RUNNING]
         records = [self.store.records(trial.runs).values() for trial in running]
-        return [(trial, next((one for one in own if not one.ended), None)) for trial, own in zip(running, records, strict=True)]
+        return [
+            (trial, next((one for one in own if not one.finished), None)) for trial, own in zip(running, records, strict=True)
+        ]
 
     def _where(self, trial: Trial, record: Record | None) -> str:
         if record is None:

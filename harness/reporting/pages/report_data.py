@@ -85,7 +85,7 @@ class ReportData:
     @property
     def finished(self) -> int:
         """The number of finished requested runs."""
-        return sum(self.records[run.id].ended for run in self.requested)
+        return sum(self.records[run.id].finished for run in self.requested)
 
     @property
     def complete(self) -> bool:
@@ -174,7 +174,7 @@ def _origins(store: Store, runs: Iterable[PlannedRun], records: Mapping[str, Rec
         try:
             found[run.id] = read_json(store.paths.run(run.id).provenance, Provenance)
         except FileNotFoundError:
-            damaged += [run.id] if records[run.id].ended else []  # others have not started
+            damaged += [run.id] if records[run.id].finished else []  # others have not started
         except StoreError:
             damaged.append(run.id)
     return found, damaged
@@ -185,7 +185,7 @@ def _cost(plan: Plan, runs: Iterable[PlannedRun], records: Mapping[str, Record],
     by_variant = dict.fromkeys(plan.variants, 0.0)
     for run in runs:
         seconds = records[run.id].seconds or 0.0
-        if records[run.id].ended:
+        if records[run.id].finished:
             device = origins[run.id].device if run.id in origins else "unknown"
             by_device[device] = by_device.get(device, 0.0) + seconds
             by_variant[run.variant] += seconds

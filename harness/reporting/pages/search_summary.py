@@ -34,7 +34,7 @@ def headline(report: SearchReportData) -> Headline:
         ids = tuple(run_id for fresh in confirmed.top.values() for run_id in fresh.runs)
         return Headline("nothing better", NOTHING_BETTER, ids)
     if report.stage == "top" and report.top is not None:
-        ended = sum(record.ended for record in report.records.values())
+        ended = sum(record.finished for record in report.records.values())
         count = phrases.plural(len(report.top.variants), "trial")
         progress = f"the best {count} are trained on fresh seeds, {ended:,d} of {len(report.top.runs):,d} runs are in"
         return Headline("waiting", f"Not confirmed yet: {progress}; {found}.", best.runs)

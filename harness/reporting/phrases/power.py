@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.analysis.power import LIKELY, Power, Spread
+from harness.analysis.power import TARGET_POWER, Power, Spread
 from harness.reporting.phrases.numbers import difference_unit, figure, label, listed, plural
 
 
@@ -15,7 +15,7 @@ def power(found: Power) -> str:
         average = "" if found.mean_seeds is None else f" with {found.mean_seeds:.1f} seeds on average"
         finds.append(f"{_margin(found)} {share(found.power)} of the time{average}")
     if found.detectable is not None:
-        finds.append(f"{amount(found.detectable, found)} {share(LIKELY)}")
+        finds.append(f"{amount(found.detectable, found)} {share(TARGET_POWER)}")
     if not finds:
         return f"none: {_seeds(found)} cannot be compared"
     of = "" if found.unit == "%" else f" in {label(found.metric)}"
@@ -24,7 +24,7 @@ def power(found: Power) -> str:
 
 def underpowered(found: Power) -> str:
     """The power at the margin, and the seeds that reach 80 %."""
-    more = "" if found.needed is None else f"; {plural(found.needed, 'seed')} would find it {share(LIKELY)} of the time"
+    more = "" if found.needed is None else f"; {plural(found.needed, 'seed')} would find it {share(TARGET_POWER)} of the time"
     finds = f"{_seeds(found)} {_verb(found)} {_margin(found)} {share(found.power or 0.0)} of the time"
     return f"underpowered for the margin: {finds}{more}"
 

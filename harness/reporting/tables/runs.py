@@ -35,7 +35,7 @@ def run_table(report: ReportData) -> DisplayTable:
     runs, variants, files, pages = [], [], [], []
     for run, record, origin in zip(requested, records, origins, strict=True):
         folder = f"../../runs/{run.id}/"
-        existing = _files(report.results / "runs" / run.id) if origin or record.ended else ()
+        existing = _files(report.results / "runs" / run.id) if origin or record.finished else ()
         url = origin.url if origin and origin.url and PAGE.fullmatch(origin.url) else ""
         runs.append(Cell(links=(Link(run.id, folder if existing else "", code=True),), anchor=f"run-{run.id}"))
         variants.append(Cell(run.variant, anchor=f"runs-{order[run.variant]}" if run.id == first[run.variant] else ""))

@@ -48,8 +48,8 @@ def test_looks_are_named_with_the_seeds_they_take_on_average() -> None:
 
 def test_an_underpowered_margin_shows_the_seeds_it_needs() -> None:
     given = design((3,))
-    assert given.out_of_reach
+    assert given.underpowered
     assert phrases.underpowered(given) == (
         "underpowered for the margin: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would find it 80 % of the time"
     )
-    assert not design().out_of_reach
+    assert not design().underpowered
