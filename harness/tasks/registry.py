@@ -43,7 +43,9 @@ def find_task(name: str, folder: str | None = None) -> Task:
         task = getattr(_module(module_name, folder), attribute)
         task.Config()  # every field has a default
     except Exception as error:  # imports and constructors may raise anything
-        raise InputError(f"task {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
+        moved = isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("harness.")
+        advice = "; import it from the package itself, such as: from harness import Metric, Task, Training" if moved else ""
+        raise InputError(f"task {name!r} cannot be loaded: {type(error).__name__}: {error}{advice}") from error
     missing = [member for member in REQUIRED_MEMBERS if not hasattr(task, member)]
     if missing:
         raise InputError(f"invalid task {name!r}: missing {', '.join(missing)}")
