@@ -71,7 +71,10 @@ def test_an_expired_job_gives_no_tasks_and_an_unavailable_queue_is_an_error(
         ("Batch job submission failed: Invalid qos specification", "set `qos`"),
         ("Batch job submission failed: Invalid job array specification", "use fewer --workers"),
         ("Batch job submission failed: Job violates accounting/QOS policy (QOSMaxSubmitJobPerUserLimit)", "use fewer --workers"),
-        ("Batch job submission failed: Requested node configuration is not available", "no node of the partition has these resources"),
+        (
+            "Batch job submission failed: Requested node configuration is not available",
+            "no node of the partition has these resources",
+        ),
         ("sbatch: error: Memory specification can not be satisfied", "no node of the partition has these resources"),
         ("Batch job submission failed: Requested time limit is invalid (missing or exceeds some limit)", "set `time`"),
         ("sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)", "`scontrol ping`"),
