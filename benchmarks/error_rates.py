@@ -1,10 +1,10 @@
-"""Common ways to say "it is better" -> how often each errs when nothing is; and what looks cost and save.
+"""Error rates of common ways to claim "it is better" when there is no difference, and costs and savings of interim looks.
 
     python benchmarks/error_rates.py
 
 Differences are drawn from a normal distribution; percentages of simulated experiments, whose standard errors,
 sqrt(r (1 - r) / n) for a rate r of n draws, are below 0.8 points. The methods named "harness" are the tests of
-harness.analysis.statistics, one at a time; the others are what people do by hand. Whole verdicts, with claims, looks and
+harness.analysis.statistics, one at a time; the others are common practice. Whole verdicts, with claims, looks and
 corrections together, are simulated in tests/analysis/verdicts/test_judged_errors.py.
 """
 
@@ -29,14 +29,14 @@ Floats = NDArray[np.float64]
 
 
 def t_values(x: Floats) -> Floats:
-    """The one-sample t of each row."""
+    """One-sample t of each row."""
     mean, sd = x.mean(axis=1), x.std(axis=1, ddof=1)
     found: Floats = mean / (sd / np.sqrt(x.shape[1]))
     return found
 
 
 def p_values(x: Floats) -> Floats:
-    """Two-sided p values of each row, the paired t test's."""
+    """Two-sided p value of the paired t test, for each row."""
     found: Floats = 2 * stats.t.sf(np.abs(t_values(x)), x.shape[1] - 1)
     return found
 
@@ -57,7 +57,7 @@ def bca_bootstrap(n: int, generator: np.random.Generator) -> float:
 
 def _outside(x: Floats, generator: np.random.Generator, method: str) -> float:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # BCa warns where all resamples are equal; its interval is not a number there
+        warnings.simplefilter("ignore")  # BCa warns if all resamples are equal, and gives NaN
         interval = stats.bootstrap(
             (x,), np.mean, axis=1, n_resamples=RESAMPLES, method=method, rng=generator, batch=200
         ).confidence_interval
@@ -76,14 +76,14 @@ def unpaired_bootstrap(n: int, generator: np.random.Generator) -> float:
 
 
 def bars_apart(n: int, generator: np.random.Generator) -> float:
-    """Mean ± sd of one lies wholly above that of the other."""
+    """Whether mean ± sd of one is completely above that of the other."""
     one, other = generator.standard_normal((2, DRAWS, n))
     gap = np.abs(one.mean(axis=1) - other.mean(axis=1))
     return float(np.mean(gap > one.std(axis=1, ddof=1) + other.std(axis=1, ddof=1)))
 
 
 def until_significant(generator: np.random.Generator) -> float:
-    """Seeds from 3 to 20 are added one by one until p < .05."""
+    """Add seeds from 3 to 20 one by one until p < .05."""
     x = generator.standard_normal((DRAWS, 20))
     rejected = np.zeros(DRAWS, dtype=bool)
     for n in range(3, 21):
@@ -92,7 +92,7 @@ def until_significant(generator: np.random.Generator) -> float:
 
 
 def any_of(variants: int, generator: np.random.Generator, *, corrected: bool) -> float:
-    """Any of several variants differs from the one baseline, 5 seeds."""
+    """Whether any of several variants differs from one baseline, 5 seeds."""
     base = generator.standard_normal((DRAWS // 2, 5))
     p = np.stack([p_values(generator.standard_normal(base.shape) - base) for _ in range(variants)], axis=1)
     p = np.stack([holm(row) for row in p]) if corrected else p
@@ -100,7 +100,7 @@ def any_of(variants: int, generator: np.random.Generator, *, corrected: bool) ->
 
 
 def looks_at(effect: float, sd: float, generator: np.random.Generator) -> dict[str, float]:
-    """With looks: how often the null is rejected, the seeds used on average, and the mean effect where it was."""
+    """With looks: rejection rate, mean number of seeds, and mean effect of the rejections."""
     x = effect + sd * generator.standard_normal((DRAWS, LOOKS[-1]))
     stopped = np.zeros(DRAWS, dtype=int)
     seen = np.zeros(DRAWS)

@@ -1,11 +1,11 @@
-"""A rehearsal with `harness run`, and the same training bare -> what the harness takes around training.
+"""Overhead of the harness: a rehearsal with `harness run`, and the same training without it.
 
     python benchmarks/harness_overhead.py [--device cpu|cuda]
 
 The smoke network on the shipped miniature, two variants and three seeds, with one worker. The task is cifar_resnet itself, which
-writes down when it was asked for what (timed_task.py): what the harness takes is the time in between, to the millisecond, where
-two whole runs differ by more than that from noise alone. They are compared as well, in turns: a run through `attempt`, with its
-folder, lease, rows and predictions, and the same training bare.
+records when it is called (timed_task.py): the overhead is the time in between, to the millisecond, while two complete runs differ
+by more than that from noise alone. Complete runs are compared too, alternately: through `attempt`, with folder, lease, rows and
+predictions, and without.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def rows(figures: Mapping[str, Any]) -> list[str]:
-    """The figures as rows of the table in docs/performance.md, which a test holds to the file."""
+    """The rows of the table in docs/performance.md, which a test compares."""
     share = figures["attempt"]["speed_as_a_share_of_bare"]
     return [
         f"| around training, of all time from the first run's start to the last one's | {100 * figures['share_of_time']:.2f} % |",
@@ -87,7 +87,7 @@ def rows(figures: Mapping[str, Any]) -> list[str]:
 
 
 def commanded(experiment: Path, folder: Path, device: str) -> dict[str, float]:
-    """`harness run` on a new results folder; the decoded images' cache is shared, so the second call finds it warm."""
+    """`harness run` on a new results folder; the cache of decoded images is shared, so it is warm in the second call."""
     folder.mkdir()
     events = folder / "events.jsonl"
     environment = {
@@ -103,7 +103,7 @@ def commanded(experiment: Path, folder: Path, device: str) -> dict[str, float]:
 
 
 def measured(events: Sequence[Mapping[str, Any]], began: float, ended: float) -> dict[str, float]:
-    """Figures of a command that ran from `began` to `ended`, from its task's events in order.
+    """Figures of a command that ran from `began` to `ended`, from the ordered events of its task.
 
     The share is of the time from the first run's start to the last one's: what went neither into `start` nor `advance`, and what
     answering took when the task asked, after each step, whether to stop. The gaps lie between a run's last epoch and the next
@@ -132,7 +132,7 @@ def measured(events: Sequence[Mapping[str, Any]], began: float, ended: float) ->
 
 
 def in_turns(experiment: Path, folder: Path, device: Accelerator) -> dict[str, Any]:
-    """A run through `attempt`, then the same training bare, again and again; speeds as runs a second, and their ratio."""
+    """Alternate a run through `attempt` and the same training without it; runs per second of both, and their ratio."""
     os.environ["TIMED_TASK_EVENTS"] = os.devnull
     os.environ["HARNESS_CACHE"] = str(folder / "cache")
     use_threads(cpus())
@@ -142,7 +142,7 @@ def in_turns(experiment: Path, folder: Path, device: Accelerator) -> dict[str, A
     for turn in range(TURNS + 1):
         plan = make_plan(loaded, accelerator=device, seeds=TURNS + 1)
         seconds = attempted(store, plan, turn, device), trained(plan, turn, device)
-        if turn > 0:  # the first one imports and allocates
+        if turn > 0:  # the first one includes imports and allocations
             through.append(1 / seconds[0])
             bare.append(1 / seconds[1])
     return {
@@ -154,7 +154,7 @@ def in_turns(experiment: Path, folder: Path, device: Accelerator) -> dict[str, A
 
 
 def attempted(store: Store, plan: Plan, turn: int, device: Accelerator) -> float:
-    """Seconds of one run as a worker does it."""
+    """Seconds of one run as in a worker."""
     run = plan.runs[turn]
     started = time.perf_counter()
     lease = store.take(run.id, Watch(Timing(), Holder.here()))
@@ -166,7 +166,7 @@ def attempted(store: Store, plan: Plan, turn: int, device: Accelerator) -> float
 
 
 def trained(plan: Plan, turn: int, device: Accelerator) -> float:
-    """Seconds of the same run, bare."""
+    """Seconds of the same run without the harness."""
     wanted = job(plan, plan.runs[turn], timed())
     started = time.perf_counter()
     training = wanted.task.start(wanted.config, wanted.spec.seed, device)

@@ -1,4 +1,4 @@
-"""`python -m harness.run --help` -> how long it takes, and whether torch was imported.
+"""Time of `python -m harness.run --help`, and whether it imports torch.
 
 python benchmarks/help_time.py
 """
@@ -19,7 +19,7 @@ MODULES = "import sys; from harness.run import main; main(['--help']); print(' '
 
 
 def seconds(command: list[str]) -> list[float]:
-    """Wall seconds of each of REPEATS runs of `command`, after one that fills the disk's cache."""
+    """Wall seconds of each of REPEATS runs of `command`, after one to warm up the disk cache."""
     subprocess.run(command, check=True, capture_output=True)
     taken = []
     for _ in range(REPEATS):

@@ -1,10 +1,10 @@
-"""A folder -> a results folder of 10,000 finished runs x 400 epochs, with plausible numbers that nothing was trained for.
+"""Create a results folder of 10,000 finished runs x 400 epochs with plausible, invented numbers.
 
     python benchmarks/make_store.py FOLDER [--plans 10] [--seeds 100] [--epochs 400]
 
-A plan has ten variants; the plans share no run. Files are written directly, once, without flushing each to the disk: plans, and
+A plan has ten variants; the plans share no run. Files are written directly, once, without fsync: plans, and
 for each run spec.json, provenance.json, metrics.jsonl (numbers with all their digits), result.json and its released lease. One
-run in a hundred diverged, with a "nan" in its last line. There are no predictions (200 KB each), which nothing here reads.
+run in a hundred diverged, with a "nan" in its last line. There are no predictions (200 KB each): no benchmark reads them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ question: How long does it take to read 10,000 finished runs?
 seeds: {seeds}
 """
 VARIANTS = "factors: {model.dropout: [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45]}\n"
-STEPS = 390  # an epoch
+STEPS = 390  # per epoch
 SAMPLES = 128 * STEPS
 LINE = (
     '{{"epoch": {epoch}, "step": {step}, "learning_rate": {rate!r}, "train_loss": %r, "train_accuracy": {train}, '
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def make_store(folder: Path, plans: int = 10, seeds: int = 100, epochs: int = 400, variants: str = VARIANTS) -> None:
-    """Make the results folder `folder` of `plans` x 10 variants x `seeds` runs; with `variants` empty, of one variant."""
+    """Create the results folder `folder` of `plans` x 10 variants x `seeds` runs; with `variants` empty, of one variant."""
     store = Store.open(folder)
     template = lines(epochs)
     generator = np.random.default_rng(0)
@@ -82,7 +82,7 @@ def planned(number: int, seeds: int, epochs: int, variants: str) -> Plan:
 
 
 def lines(epochs: int) -> list[str]:
-    """metrics.jsonl with holes for train_loss, test_loss, test_accuracy, seconds and samples_per_second, line by line."""
+    """metrics.jsonl with placeholders for train_loss, test_loss, test_accuracy, seconds and samples_per_second, line by line."""
     rates = 0.025 * (1 + np.cos(np.pi * np.arange(epochs) / epochs))
     return [
         LINE.format(
@@ -96,7 +96,7 @@ def lines(epochs: int) -> list[str]:
 
 
 def write_run(store: Store, plan: Plan, run: PlannedRun, template: list[str], generator: np.random.Generator) -> None:
-    """Write one run's files. Its accuracy falls with the place of its variant and scatters by 0.2 points around that."""
+    """Write one run's files. Its accuracy decreases with the index of its variant, with an sd of 0.2 points."""
     epochs = len(template)
     fall = np.exp(-np.arange(1, epochs + 1) / (epochs / 6))
     noise = generator.normal(size=(4, epochs))

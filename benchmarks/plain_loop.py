@@ -1,4 +1,4 @@
-"""A configuration -> the training loop that one writes for it without this project: what throughput.py compares with.
+"""A plain PyTorch training loop, the reference of throughput.py.
 
 Fair, as its author would write it: torchvision's transforms image by image, a DataLoader with workers that stay, pinned memory
 where there is a GPU, cuDNN's own search for kernels, fp32, losses summed on the device. The recipe is the source's.
@@ -96,7 +96,7 @@ class Lookahead:
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
-    """Pixels [n, size, size, 3] and labels, each picture through PIL and `transform`, as torchvision's own data sets do it."""
+    """Pixels [n, size, size, 3] and labels, each image through PIL and `transform`, as in the data sets of torchvision."""
 
     def __init__(self, images: Images, transform: Any) -> None:
         self.pixels: NDArray[np.uint8] = np.ascontiguousarray(images.pixels.numpy().transpose(0, 2, 3, 1))
@@ -155,13 +155,13 @@ class PlainLoop:
         self.total = torch.zeros((), device=self.device)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches without end, epoch after epoch."""
+        """Endless batches, epoch after epoch."""
         while True:
             yield from self.train_loader
             self.schedule.step()
 
     def train(self, steps: int) -> float:
-        """Seconds of so many steps, to the end of what the device was given."""
+        """Seconds of training steps, including synchronisation."""
         started = time.perf_counter()
         self.network.train()
         for _ in range(steps):
@@ -176,7 +176,7 @@ class PlainLoop:
 
     @torch.no_grad()
     def evaluate(self) -> float:
-        """Seconds of loss and right answers on all test images."""
+        """Seconds of evaluating all test images."""
         started = time.perf_counter()
         self.network.eval()
         loss, right = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
@@ -188,7 +188,7 @@ class PlainLoop:
         return self._since(started)
 
     def peak_memory(self) -> int:
-        """Bytes: the most allocated on the GPU, or resident on the CPU, with what the loader's workers hold of their own."""
+        """Peak bytes: allocated on the GPU, or resident on the CPU including private memory of the loader workers."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated()
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -201,13 +201,13 @@ class PlainLoop:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that `pid`'s main thread started (Linux)."""
-    with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123 - no file, but a view of the kernel
+    """The child processes of the main thread of `pid` (Linux)."""
+    with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123 - not a regular file
         return [int(child) for child in file.read().split()]
 
 
 def private_bytes(pid: int) -> int:
-    """Memory that is this process's alone."""
+    """Private memory of the process."""
     with open(f"/proc/{pid}/smaps_rollup") as file:  # noqa: PTH123
         fields = dict(line.split(":", 1) for line in file.readlines()[1:])
     return sum(int(fields[name].split()[0]) * 1024 for name in ("Private_Clean", "Private_Dirty"))

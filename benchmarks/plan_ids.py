@@ -1,9 +1,9 @@
-"""An experiment of 10,000 runs (10 variants x 1,000 seeds) -> how long its reading and its planning take.
+"""Time to read and plan an experiment of 10,000 runs (10 variants x 1,000 seeds).
 
     python benchmarks/plan_ids.py
 
-Each is repeated and the median and the best are kept; the first reading, which builds pydantic's models, stands for itself.
-The data's fingerprint is CIFAR-10's, a constant: no data are read.
+Each is repeated for median and best; the first reading, which builds the pydantic models, is reported separately.
+The data fingerprint is a constant, that of CIFAR-10: no data are read.
 """
 
 from __future__ import annotations

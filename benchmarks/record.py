@@ -1,4 +1,4 @@
-"""A benchmark's figures -> benchmarks/results/<name>[_<part>].json, with the machine they were measured on."""
+"""Figures of a benchmark -> benchmarks/results/<name>[_<part>].json, with the machine they were measured on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("pydantic", "typer", "rich", "pandas", "pyarrow")
 
 
 def machine(packages: Sequence[str] = PACKAGES) -> dict[str, str | int]:
-    """What the figures depend on: processor, usable cores, Python, system, the libraries that are imported."""
+    """The environment: processor, usable cores, Python, system, the libraries that are imported."""
     return {
         "processor": device_name("cpu"),
         "cores": len(os.sched_getaffinity(0)),
@@ -28,9 +28,9 @@ def machine(packages: Sequence[str] = PACKAGES) -> dict[str, str | int]:
 
 
 def write(name: str, figures: Mapping[str, object], part: str = "", about: Mapping[str, str | int] | None = None) -> None:
-    """Print the figures, and write them over the last ones of this name. A script that measures several things names the `part`.
+    """Print the figures, and write them to the file of this name (and `part`, for scripts with several), replacing earlier ones.
 
-    `about` stands for the machine where more than `machine()` knows of matters.
+    `about` replaces `machine()` if other properties matter.
     """
     document = {
         "benchmark": name,

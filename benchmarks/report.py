@@ -1,10 +1,10 @@
-"""A results folder of 10,000 finished runs x 400 epochs -> how long `harness report` takes, for one plan and for one of ten.
+"""Time of `harness report` with 10,000 finished runs x 400 epochs in one plan, or in ten plans.
 
     python benchmarks/report.py [FOLDER]
 
-Makes the results folders `one` (a plan of 10,000 runs) and `ten` (ten plans of 1,000) in FOLDER (default: a temporary one,
-removed at the end; 2.6 GB) unless they are there already. A figure is the whole command, its start included, with the frames
-cached; cold is the first one, which reads every file and writes the cache.
+Creates the results folders `one` (a plan of 10,000 runs) and `ten` (ten plans of 1,000) in FOLDER (default: a temporary one,
+removed at the end; 2.6 GB) unless they exist. A figure is the complete command, including its start, with the frames
+cached; cold is the first call, which reads every file and writes the cache.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def measure(folder: Path) -> None:
-    """Time the report of a plan in each of the folders, made if they are missing."""
+    """Time the report of a plan in each of the folders, created if missing."""
     figures: dict[str, object] = {}
     for name, size in STORES.items():
         root = folder / name
@@ -57,7 +57,7 @@ def measure(folder: Path) -> None:
 
 
 def report(root: Path) -> tuple[float, float]:
-    """Seconds of `harness report scale_1`: on the clock, and of the processor."""
+    """Seconds of `harness report scale_1`: wall time and CPU time."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, "-m", "harness.report", PLAN, "--results", str(root)], check=True, capture_output=True)
     seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,4 +1,4 @@
-"""A network and a machine -> the most samples a second that its arithmetic and its memory allow."""
+"""Roofline model: the upper limit of samples per second of a network on a machine."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ REPEATS = 10
 
 @dataclass(frozen=True)
 class Machine:
-    """Measured: floating-point operations a second, of a large matrix product or a large convolution, whichever is faster (on
-    some processors the libraries for the two differ twofold); bytes a second of a large copy, read and written."""
+    """Measured: floating-point operations per second of a large matrix product or a large convolution, whichever is faster (on
+    some processors the libraries for the two differ twofold); bytes per second of a large copy, read and written."""
 
     flops: float
     bandwidth: float
@@ -29,13 +29,13 @@ class Machine:
 
 @dataclass(frozen=True)
 class Work:
-    """What one training sample costs at least: operations, and numbers moved."""
+    """Lower bound per training sample: operations, and numbers moved."""
 
     flops: float
     elements: float
 
     def ceiling(self, machine: Machine, element_bytes: int) -> float:
-        """Samples a second, were arithmetic and memory each used to the full, and at the same time."""
+        """Samples per second with arithmetic and memory both fully used at the same time."""
         return 1 / max(self.flops / machine.flops, self.elements * element_bytes / machine.bandwidth)
 
 

@@ -1,4 +1,4 @@
-"""A results folder of 10,000 finished runs x 400 epochs -> how long its frames and `harness status` take.
+"""Time of data frames and `harness status` with 10,000 finished runs x 400 epochs.
 
     python benchmarks/scale.py [FOLDER]
     python benchmarks/scale.py --growth
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def measure(root: Path) -> None:
-    """Time everything on the results folder `root`, made if it is missing."""
+    """Time everything on the results folder `root`, created if missing."""
     figures: dict[str, object] = {}
     if not root.exists():
         started = time.perf_counter()
@@ -78,7 +78,7 @@ def measure(root: Path) -> None:
     paths = Paths(root)
     files = [path for path in paths.runs.rglob("*") if path.is_file()]
     figures |= {"runs": len(list(paths.runs.iterdir())), "bytes_of_runs": sum(path.stat().st_size for path in files)}
-    load(CALLS["runs_of_all"], root)  # every file has been read once
+    load(CALLS["runs_of_all"], root)  # warm up: reads every file once
     shutil.rmtree(paths.frames.parent)
     seconds, rows, peak = load(CALLS["curves_of_all"], root)
     figures |= {"cold_seconds": round(seconds, 1), "cold_peak_memory_bytes": peak, "epochs": rows}
@@ -93,7 +93,7 @@ def measure(root: Path) -> None:
 
 
 def load(call: str, root: Path) -> tuple[float, int, int]:
-    """Seconds, rows and peak memory (bytes) of one call in a process of its own."""
+    """Seconds, rows and peak memory (bytes) of one call in a new process."""
     command = [sys.executable, "-c", LOAD.format(call=call), str(root)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds, rows, peak = done.stdout.split()
@@ -108,12 +108,12 @@ def status(root: Path) -> float:
 
 
 def grow() -> None:
-    """Time everything at every size; what a run more costs, and how steeply that grows."""
+    """Time everything at every size; the cost of one more run, and its growth."""
     found: dict[str, dict[int, float]] = {}
     for runs, (variants, seeds) in SIZES.items():
         with tempfile.TemporaryDirectory() as folder:
             for name, call in calls(Path(folder), variants, seeds).items():
-                call()  # caches are written, files are in memory
+                call()  # warm up
                 times = []
                 for _ in range(GROWTH_REPEATS):
                     started = time.perf_counter()
@@ -127,7 +127,7 @@ def grow() -> None:
 
 
 def calls(folder: Path, variants: str, seeds: int) -> dict[str, Callable[[], object]]:
-    """What is timed on a results folder of one finished plan, made in `folder`."""
+    """The timed calls on a results folder of one finished plan, created in `folder`."""
     results, experiment = folder / "results", folder / "scale_1.yaml"
     make_store(results, plans=1, seeds=seeds, variants=variants)
     experiment.write_text(EXPERIMENT.format(weight_decay=1e-4, epochs=400, seeds=seeds, variants=variants))
@@ -138,7 +138,7 @@ def calls(folder: Path, variants: str, seeds: int) -> dict[str, Callable[[], obj
 
         def call() -> None:
             done = subprocess.run(whole, check=False, capture_output=True, text=True, cwd=folder)
-            if done.returncode not in (EXIT_OK, EXIT_RUNS_FAILED):  # one made-up run in a hundred diverged, which a worker tells
+            if done.returncode not in (EXIT_OK, EXIT_RUNS_FAILED):  # one run in a hundred diverged
                 raise RuntimeError(f"{' '.join(whole)}: {done.stderr}")
 
         return call
@@ -171,7 +171,7 @@ def growth(seconds: Mapping[int, float]) -> dict[str, object]:
 
 
 def rows(figures: Mapping[str, Any]) -> list[str]:
-    """The growth as rows of the table in docs/performance.md, which a test holds to the file."""
+    """The rows of the table in docs/performance.md, which a test compares."""
     found = []
     for name, numbers in figures.items():
         if isinstance(numbers, Mapping):

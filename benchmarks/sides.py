@@ -1,4 +1,4 @@
-"""Two programs that do the same work -> how fast each does it, in turns: while one works the other is stopped.
+"""Compare the speed of two programs in turns: while one works, the other is stopped.
 
 Each side is a process of its own, so settings of one (the allocator's, a library's) do not reach the other; stopped by a signal
 to its whole process group, a loader's workers included, it takes nothing from the side whose turn it is. What disturbs the
@@ -19,7 +19,7 @@ from typing import Any
 
 
 class Side:
-    """A process that answers one JSON line with another; stopped whenever it is not asked. A context manager."""
+    """A process that answers JSON lines, stopped (SIGSTOP) between requests. A context manager."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self.command = command
@@ -44,7 +44,7 @@ class Side:
             self.process.communicate()
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """Its answer. Raises RuntimeError when it died."""
+        """Send a request and return the answer. Raises RuntimeError if the process died."""
         return ask_together([self], **request)[0]
 
     def _send(self, request: Mapping[str, Any]) -> None:
@@ -63,7 +63,7 @@ class Side:
 
 
 def ask_together(sides: Sequence[Side], **request: Any) -> list[dict[str, Any]]:
-    """The answers of all, which work at the same time. Raises RuntimeError when one died."""
+    """The answers of all sides, working at the same time. Raises RuntimeError if one died."""
     for side in sides:
         side._send(request)
     answers = [side._read() for side in sides]
@@ -73,7 +73,7 @@ def ask_together(sides: Sequence[Side], **request: Any) -> list[dict[str, Any]]:
 
 
 def answer(make: Callable[[], Callable[[Mapping[str, Any]], dict[str, Any]]]) -> None:
-    """Be a side: `make` prepares, what it returns answers requests until there are none. What else is printed goes to stderr."""
+    """The main function of a side: the result of `make` answers requests until stdin ends. Other output goes to stderr."""
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     respond = make()
@@ -83,7 +83,7 @@ def answer(make: Callable[[], Callable[[Mapping[str, Any]], dict[str, Any]]]) ->
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-    """How many times as fast as theirs ours is, from the rates of turns taken by ours, theirs, ours, theirs ...
+    """The ratio of our speed to theirs, from the rates of alternating turns: ours, theirs, ours, theirs ...
 
     Each of our turns is compared with the mean of their turns before and after it, the first, which has none before it, with the
     one after it alone: a machine that slows down steadily favours neither, the first turn aside. Median, lowest and highest.

@@ -1,4 +1,4 @@
-"""The plain loop and the harness -> samples a second of each, in turns on one machine, and how many times as fast.
+"""Samples per second of the plain loop and of the harness, in turns on one machine, and their ratio.
 
     python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images cifar10|FOLDER] [--breakdown]
     python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images cifar10|FOLDER] --together 2
@@ -36,7 +36,7 @@ NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
     "smoke": {"stem_width": 16, "widths": (16, 32, 64), "depths": (1, 1, 1)},
 }
-# Seconds are long enough for noise to average out, short enough for both sides to meet the same noise.
+# Long enough to average out noise, short enough for both sides to meet the same noise.
 STEPS = {("cpu", "smoke"): 15, ("cpu", "paper"): 2, ("cuda", "smoke"): 390, ("cuda", "paper"): 390}
 TURNS = 7
 
@@ -58,7 +58,7 @@ def main() -> None:
         return
     if arguments.device == "cuda" and not arguments.images:
         parser.error("--device cuda needs --images: the miniature's epochs of 15 steps end before anything can be timed there")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that no side stays behind, stopped
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that no stopped process remains
     if arguments.together:
         together(arguments)
     else:
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def configured(network: str, device: str, images: str | None) -> Config:
-    """The source's recipe; 400 epochs, so that nothing ends while it is timed."""
+    """The source's recipe; 400 epochs, so that training does not finish while it is timed."""
     data = {"dataset": "cifar10"} if images == "cifar10" else {"dataset": "image_folder", "root": images}
     data = data if images else {"dataset": "cifar10_mini"}
     precision = "bf16" if device == "cuda" else "fp32"
@@ -119,7 +119,7 @@ def about(device: str) -> dict[str, str | int]:
 
 
 def side_command(arguments: argparse.Namespace) -> list[str]:
-    """What starts a side; its name is still to come."""
+    """The command that starts a side, without its name."""
     command = [sys.executable, __file__, "--network", arguments.network, "--device", arguments.device]
     command += ["--loader-workers", str(arguments.loader_workers)]
     return [*command, *(["--images", arguments.images] if arguments.images else []), "--side"]
@@ -135,10 +135,10 @@ def against_plain(name: str, arguments: argparse.Namespace, config: Config) -> d
         first = {each: side.ask(do="train", steps=1)["seconds"] for each, side in sides.items()}
         for turn in range(arguments.turns + 1):
             for each, side in sides.items():
-                # With the first step, so that a turn ends where its steps make an epoch: no loader works while it is evaluated.
+                # Including the first step, so that a turn ends with an epoch: no loader works during evaluation.
                 seconds = side.ask(do="train", steps=steps - (turn == 0))["seconds"]
                 answered = side.ask(do="evaluate")
-                if turn > 0:  # the first fills caches and allocators
+                if turn > 0:  # the first one warms up
                     trained[each].append(steps * config.training.batch_size / seconds)
                     evaluated[each].append(answered["images"] / answered["seconds"])
             print(f"{name}, turn {turn} of {arguments.turns}: {time.strftime('%X')}", file=sys.stderr)
@@ -157,7 +157,7 @@ def against_plain(name: str, arguments: argparse.Namespace, config: Config) -> d
 
 
 def together(arguments: argparse.Namespace) -> None:
-    """Turns of N harness processes at once, and of one alone; samples a second of all, and the ratio with its spread."""
+    """Turns of N harness processes at once, and of one alone; samples per second of all, and the ratio with its spread."""
     steps, count, device = STEPS[arguments.device, arguments.network], arguments.together, arguments.device
     samples = steps * configured(arguments.network, device, arguments.images).training.batch_size
     environment = VERSIONS[HARNESS].environment
@@ -190,7 +190,7 @@ def together(arguments: argparse.Namespace) -> None:
 
 
 def rows(figures: Mapping[str, Any]) -> list[str]:
-    """The figures as rows of the tables in docs/performance.md, which a test holds to the files."""
+    """The rows of the tables in docs/performance.md, which a test compares."""
     name = f"{figures['network']}, {figures['device']}"
     if "processes" in figures:
         speeds = [figures["samples_per_second_of_one_alone"], figures["samples_per_second_of_all"]]
@@ -216,7 +216,7 @@ def spread(ratio: Mapping[str, float]) -> str:
 
 
 def shown(speed: float) -> str:
-    """Samples a second, three digits."""
+    """Samples per second, three digits."""
     return f"{speed:.1f}" if speed < 100 else f"{speed:,.0f}"
 
 

@@ -1,4 +1,4 @@
-"""The task cifar_resnet, which also writes down when it was asked for what: `task: timed_task:TIMED` in an experiment.
+"""The task cifar_resnet, which also records when it is called: `task: timed_task:TIMED` in an experiment.
 
 Each event is a line of JSON in the file that $TIMED_TASK_EVENTS names: what happened, when it began and when it ended (seconds
 since 1970, so that several processes' times can be compared).
@@ -23,7 +23,7 @@ EVENTS = "TIMED_TASK_EVENTS"
 
 @contextmanager
 def event(name: str) -> Iterator[dict[str, float]]:
-    """Writes down what the block took, and what it told."""
+    """Record the duration of the block, and its details."""
     told: dict[str, float] = {}
     began = time.time()
     yield told
@@ -52,7 +52,7 @@ class TimedTraining:
         return self.training.finished
 
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
-        asking = 0.0  # seconds; the harness may write rows meanwhile
+        asking = 0.0  # seconds in stop queries, in which the harness may write rows
 
         def asked() -> bool:
             nonlocal asking

@@ -1,4 +1,4 @@
-"""Kinds of trouble with W&B's server -> what training paid for its mirror, and whether everything arrived in the end.
+"""Cost of the W&B mirror for training when the server fails, and whether everything is uploaded in the end.
 
     python benchmarks/tracking.py
 
@@ -25,7 +25,7 @@ from record import write
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "tracking")]
 
-from conftest import toy_plans  # noqa: E402 - found by the line above
+from conftest import toy_plans  # noqa: E402 - needs the path above
 from wandb_server import Server  # noqa: E402
 
 from harness.common.stopping import Stop  # noqa: E402
@@ -35,7 +35,7 @@ from harness.store.records import Store  # noqa: E402
 
 RUNS, EPOCHS, EPOCH_S = 4, 60, 0.08
 MIDDLE_S = 8.0
-# Name -> how the server answers, and from when on [s]. None: it works.
+# Name -> how the server fails, and from when on [s]. None: it works.
 TROUBLES: Mapping[str, tuple[int | str | None, float]] = {
     "not tracked": (None, 0),
     "offline": (None, 0),
@@ -54,7 +54,7 @@ TROUBLES: Mapping[str, tuple[int | str | None, float]] = {
 
 
 def measure(name: str, trouble: int | str | None, after_s: float) -> dict[str, Any]:
-    """Train under this trouble, then mend the server and deliver."""
+    """Train with this failure, then repair the server and upload."""
     plan = toy_plans.__wrapped__()({"base": {"epochs": EPOCHS, "steps": 4, "sleep": EPOCH_S / 4}}, seeds=RUNS)
     with tempfile.TemporaryDirectory() as folder, Server() as server:
         os.environ |= {**server.environment(), "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}

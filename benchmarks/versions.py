@@ -1,4 +1,4 @@
-"""A version by name -> a side of throughput.py: the plain loop, the harness, and what lies between the two."""
+"""The sides of throughput.py: the plain loop, the harness, and versions in between."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OF_WORKERS = {"GOMP_SPINCOUNT": "10000"}  # as harness.execution.process sets it
 
 
 class Loop(Protocol):
-    """What is timed: seconds of so many training steps, and of all test images."""
+    """A timed training loop: seconds of training steps, and of evaluating all test images."""
 
     def train(self, steps: int) -> float: ...
 
@@ -34,7 +34,7 @@ class Loop(Protocol):
 
 @dataclass(frozen=True)
 class Version:
-    """`make` a loop from configuration, device and number of loader workers; `devices` that it is of interest on.
+    """`make` a loop from configuration, device and number of loader workers; `devices` on which it is relevant.
 
     `environment`: what is set when its process starts.
     """
@@ -45,7 +45,7 @@ class Version:
 
 
 class Batched(PlainLoop):
-    """The plain loop with the images on the device, and augmented there a batch at a time."""
+    """The plain loop with the images on the device, and augmented there batch by batch."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Batched(PlainLoop):
 
 
 class Harness:
-    """The harness, as its workers use it: `start`, and `advance` with a question after each step whether to stop."""
+    """The harness, as its workers use it: `start`, and `advance` with a stop query after each step."""
 
     def __init__(self, config: Config, device: str, how: Execution | None = None, precision: str | None = None) -> None:
         if precision is not None:
@@ -115,7 +115,7 @@ class Harness:
         while left:
             done = self.run.inside.step if self.run.inside else 0
             if done == self.run.steps_per_epoch:
-                self.run.advance(lambda: False)  # evaluates; that is timed for itself
+                self.run.advance(lambda: False)  # evaluates, which is timed separately
                 done = 0
             turn = min(left, self.run.steps_per_epoch - done)
             answers = iter([False] * (turn - 1) + [True])

@@ -55,9 +55,9 @@ __all__ = [
     "write_report",
 ]
 
-# What an author of a task needs.
+# For authors of tasks.
 _TASK = ("Accelerator", "Location", "Metric", "Neutral", "Number", "Part", "Task", "Training", "TrainingFailed", "cache_folder")
-_HOMES = {
+_MODULES = {
     "load_experiment": "harness.experiment",
     "make_plan": "harness.experiment.plan",
     "run_experiment": "harness.run",
@@ -75,6 +75,6 @@ def __getattr__(name: str) -> Any:
     """The public names, imported on first use so that `import harness` stays light."""
     if name == "statistics":
         return importlib.import_module("harness.analysis.statistics")
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The `harness` command: a group of commands, each a module of its own that is imported when it is named."""
+"""The `harness` command: a group of commands, each in its own module, imported when it is called."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ COMMANDS: Mapping[str, str] = {
     "new": "write a first experiment file for a training script",
     "doctor": "check whether this machine is ready",
     "verify": "check the results folder for damage, or train a run again",
-    "sync": "upload runs to Weights & Biases that are not there yet",
+    "sync": "upload runs that are missing in Weights & Biases",
     "worker": "train a plan's runs or a search's trials",
 }
 
 
 class Commands(TyperGroup):
-    """The commands, in the order of COMMANDS."""
+    """The commands in the order of COMMANDS."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         """The names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002
-        """The command of that name, imported now."""
+        """The command, imported now; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
         command = command_line.command(getattr(importlib.import_module(f"harness.{cmd_name}"), cmd_name))
@@ -47,11 +47,11 @@ class Commands(TyperGroup):
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The command of the first word. Raises InputError when there is none of that name."""
+        """The command named by the first argument. Raises InputError for an unknown name."""
         if args[0] not in COMMANDS and not ctx.resilient_parsing:
             from harness.common.validation import suggestion
 
-            raise InputError(f"no such command: {args[0]!r}; {suggestion(args[0], COMMANDS)}")
+            raise InputError(f"invalid command {args[0]!r}; {suggestion(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
@@ -60,9 +60,9 @@ class Commands(TyperGroup):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def show_version(asked: bool) -> None:
-    """Print the version and end the command."""
-    if asked:
+def show_version(requested: bool) -> None:
+    """Print the version and exit."""
+    if requested:
         print(f"harness {importlib.metadata.version('ablation-harness')}")
         raise typer.Exit
 
@@ -80,7 +80,7 @@ app = typer.Typer(
 def harness(
     ctx: typer.Context,
     version: Annotated[  # noqa: ARG001 - its callback shows it
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="show the version and exit")
     ] = False,
 ) -> None:
     """Run ablation experiments: claims are registered before training, and each ends in a verdict.
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     code = command_line.run(typer.main.get_command(app), arguments, "harness")
     if "--install-completion" in arguments:
-        completion.mend_zsh(Path.home())
+        completion.complete_at_first_tab(Path.home())
     return code
 
 

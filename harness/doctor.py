@@ -1,4 +1,4 @@
-"""This machine -> what is ready, what to know and what is broken, each with what to do about it."""
+"""`harness doctor`: checks this machine; each finding says what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NO_DISK_BYTES = 2 * 10**8
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: `problem` means that runs cannot work, `note` that something optional is missing or worth knowing."""
+    """One line: a `problem` keeps runs from training, a `note` is optional or only information."""
 
     name: str
     state: Literal["ok", "note", "problem"]
@@ -63,25 +63,24 @@ def doctor(
       2   a problem that would keep runs from training, or bad usage
     """
     from harness.terminal import shell
-    from harness.terminal.tables import printable, styled
+    from harness.terminal.tables import Note
 
-    # Where the results are, there is the cache that the data are looked for in.
+    # The data cache lies in the results folder.
     os.environ.setdefault("HARNESS_CACHE", str((results / "cache").absolute()))
     findings = [check() for check in checks(results, os.environ)]
     broken = any(finding.state == "problem" for finding in findings)
     if as_json:
         shell.show_json({"ready": not broken, "findings": [asdict(finding) for finding in findings]})
     else:
-        width = max(len(finding.name) for finding in findings)
-        for finding in findings:
-            shell.show(styled(f"{finding.state:<7}  {finding.name:<{width}}  {printable(finding.what)}"))
-            if finding.advice:
-                shell.show(styled(f"{' ' * (11 + width)}{printable(finding.advice)}"))
+        keys = [f"{finding.state:<7}   {finding.name}" for finding in findings]
+        width = max(map(len, keys))
+        for key, finding in zip(keys, findings, strict=True):
+            shell.show(Note(key, finding.what, width), *([Note("", finding.advice, width)] if finding.advice else []))
     raise typer.Exit(EXIT_BAD_INPUT if broken else EXIT_OK)
 
 
 def checks(results: Path, environment: Mapping[str, str]) -> list[Callable[[], Finding]]:
-    """Every check, in the order it is shown."""
+    """Every check, in the order of output."""
     from harness.tracking.login import home_folder
 
     return [
@@ -105,12 +104,12 @@ def python() -> Finding:
     if sys.version_info < OLDEST_PYTHON:
         return Finding("python", "problem", what, f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
     if platform.system() != "Linux":
-        return Finding("python", "problem", what, "use Linux: workers tell processes apart by what its kernel says of them")
+        return Finding("python", "problem", what, "use Linux: workers identify processes through its /proc")
     return Finding("python", "ok", what)
 
 
 def packages() -> Finding:
-    """What is installed, in which version."""
+    """The installed versions of the required packages."""
     versions = {name: _version(name) for name in PACKAGES}
     missing = [name for name, version in versions.items() if version is None]
     what = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
@@ -122,12 +121,12 @@ def packages() -> Finding:
 
 
 def torch() -> Finding:
-    """Whether torch imports and adds."""
+    """Whether torch can be imported and adds correctly."""
     try:
         module = importlib.import_module("torch")
         if module.ones(2).sum().item() != 2:
             return Finding("torch", "problem", f"{module.__version__}: 1 + 1 is not 2", "install torch again")
-    except Exception as error:  # whatever keeps torch from working here is what this line reports
+    except Exception as error:  # any error here is what this line reports
         return Finding(
             "torch", "problem", f"does not work: {_one_line(error)}", "install torch again: python -m pip install torch"
         )
@@ -135,44 +134,44 @@ def torch() -> Finding:
 
 
 def torchvision() -> Finding:
-    """Whether torchvision imports, with its own operators or without."""
+    """Whether torchvision can be imported, with or without its operators."""
     try:
         vision = importlib.import_module("harness.tasks.cifar_resnet.vision").import_torchvision()
     except Exception as error:  # as for torch
-        advice = "install the torchvision that belongs to this torch: python -m pip install torchvision"
-        return Finding("torchvision", "problem", f"does not import: {_one_line(error)}", advice)
+        advice = "install the torchvision that matches this torch: python -m pip install torchvision"
+        return Finding("torchvision", "problem", f"cannot be imported: {_one_line(error)}", advice)
     return Finding("torchvision", "ok", f"{vision.__version__}")
 
 
 def accelerators() -> Finding:
-    """The GPUs that torch can use, and whether there are some that it cannot."""
+    """The GPUs that torch can use, or those that it cannot."""
     from harness.execution.devices import visible_gpus
 
     try:
         cuda: Any = importlib.import_module("torch").cuda
         names = [cuda.get_device_name(index) for index in range(cuda.device_count())] if cuda.is_available() else []
     except Exception as error:  # as for torch
-        return Finding("accelerators", "problem", f"torch cannot say: {_one_line(error)}", "see the line about torch")
+        return Finding("accelerators", "problem", f"torch cannot list them: {_one_line(error)}", "see the line about torch")
     if names:
         return Finding("accelerators", "ok", f"{len(names)} CUDA: {', '.join(names)}")
     if visible_gpus():
-        advice = "install a torch built for CUDA whose version fits the driver (nvidia-smi shows it)"
-        return Finding("accelerators", "note", f"{visible_gpus()} NVIDIA GPU here, but this torch cannot use it", advice)
-    return Finding("accelerators", "note", "none; runs train on the CPU", "the small profile (--profile smoke) is made for that")
+        advice = "install a torch built for the CUDA version that nvidia-smi shows"
+        return Finding("accelerators", "note", f"{visible_gpus()} NVIDIA GPU found, but this torch cannot use it", advice)
+    return Finding("accelerators", "note", "none; runs train on the CPU", "start with a small profile: --profile smoke")
 
 
 def threads(environment: Mapping[str, str]) -> Finding:
-    """How many CPU threads a worker has to share."""
+    """The CPU threads that workers share."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = environment.get("OMP_NUM_THREADS")
-    what = f"{usable} usable here"
+    what = f"{usable} usable"
     if limit is not None and limit.isdigit() and int(limit) < usable:
         return Finding("threads", "note", f"{what}, OMP_NUM_THREADS allows {limit}", "unset OMP_NUM_THREADS to use all")
     return Finding("threads", "ok", what)
 
 
 def small_images() -> Finding:
-    """Whether the images that come with the package can be read."""
+    """Whether the images shipped with the package can be read."""
     try:
         config = importlib.import_module("harness.tasks.cifar_resnet.config")
         data = importlib.import_module("harness.tasks.cifar_resnet.data").load(config.Data(dataset="cifar10_mini"))
@@ -185,7 +184,7 @@ def small_images() -> Finding:
 
 
 def images(folder: Path) -> Finding:
-    """Whether the full data set lies where it is looked for."""
+    """Whether the full data set is in `folder`."""
     found = [name for name in ("cifar-10-batches-py", "cifar-10-python.tar.gz") if (folder / name).exists()]
     if found:
         return Finding("cifar10", "ok", f"{folder / found[0]}")
@@ -194,11 +193,11 @@ def images(folder: Path) -> Finding:
 
 
 def disk(results: Path) -> Finding:
-    """Whether the results folder can be written, and how much fits."""
+    """Whether the results folder is writable, and its free space."""
     place = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.exists())
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        what = "is no folder" if not place.is_dir() else "cannot be written"
-        return Finding("results", "problem", f"{place} {what}", "name another folder with --results")
+        what = "is not a folder" if not place.is_dir() else "is not writable"
+        return Finding("results", "problem", f"{place} {what}", "set another folder with --results")
     free = shutil.disk_usage(place).free
     what = f"{results}: {free / 1e9:,.1f} GB free"
     if free < LITTLE_DISK_BYTES:
@@ -206,24 +205,24 @@ def disk(results: Path) -> Finding:
             "results",
             "problem" if free < NO_DISK_BYTES else "note",
             what,
-            "free some space, or name another folder with --results",
+            "free some space or set another folder with --results",
         )
     return Finding("results", "ok", what)
 
 
 def wandb(environment: Mapping[str, str], home: Path) -> Finding:
-    """Where runs would be mirrored. Shows no part of a key and asks no server."""
+    """Whether runs would be mirrored to W&B. Shows no part of a key and contacts no server."""
     from harness.tracking.login import choose
 
     version = _version("wandb")
     choice = choose("auto", environment, home, installed=version is not None)
     if version is None:
-        return Finding("W&B", "note", "not installed; results stay local", "to mirror them: python -m pip install wandb")
+        return Finding("W&B", "note", "not installed; results stay local", "to mirror runs: python -m pip install wandb")
     if choice.kind == "online":
         return Finding("W&B", "ok", f"{version}, {choice.why}")
     if choice.kind == "none":
         return Finding("W&B", "note", f"{version}, {choice.why}; results stay local")
-    return Finding("W&B", "note", f"{version}, {choice.why}; runs are kept for later", "after `wandb login`: harness sync")
+    return Finding("W&B", "note", f"{version}, {choice.why}; runs can be uploaded later", "after `wandb login`: harness sync")
 
 
 def slurm(path: str) -> Finding:

@@ -1,12 +1,12 @@
-"""The error tree: what may go wrong, what it prints, and which exit code it ends with.
+"""The exceptions, and the exit codes of commands.
 
-HarnessError                    a message for people; `exit_code` is what a command returns
-├── InputError                  2   the YAML, a flag or a name: one or more `Problem`s, all found at once
-├── DataError                   2   a data set that is missing, truncated or not what the plan names
-├── StoreError                  2   a results folder that cannot be read or written, or a file in it that is damaged
-├── PlanChanged                 2   the plan on disk and the one asked for differ; says how
-├── DeviceError                 2   an accelerator or precision that this machine lacks
-└── Interrupted                75   stopped on request; start it again and it goes on
+HarnessError                    a message for users; `exit_code` is what a command returns
+├── InputError                  2   invalid YAML, option or name: every `Problem` found
+├── DataError                   2   a data set is missing, truncated or not the planned one
+├── StoreError                  2   a results folder cannot be read or written, or a file in it is damaged
+├── PlanChanged                 2   the plan on disk differs from the requested one; lists the differences
+├── DeviceError                 2   this machine lacks the accelerator or precision
+└── Interrupted                75   stopped on request; the same command resumes
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ EXIT_OK = 0
 EXIT_RUNS_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 75
-# What a worker says to whoever started it in the place of 1, with which Python itself ends when it cannot start.
+# Between a worker and its parent, instead of 1: Python itself exits with 1 when it cannot start.
 EXIT_WORKER_RUNS_FAILED = 3
-SEVERITY = (EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED, EXIT_BAD_INPUT)  # the gravest last
+SEVERITY = (EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED, EXIT_BAD_INPUT)  # most severe last
 
 
 @dataclass(frozen=True, order=True)
 class Position:
-    """A place in a text: file (as the user named it) with line and column from 1; line 0 for a command-line value."""
+    """File (as the user named it), line and column from 1; line 0: a command-line value."""
 
     file: str
     line: int = 0
@@ -37,7 +37,7 @@ class Position:
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong with the input: where, at which path, what, and what is allowed."""
+    """One error in the input: position, configuration path, and a message with the fix."""
 
     at: Position
     path: str
@@ -48,13 +48,13 @@ class Problem:
 
 
 class HarnessError(Exception):
-    """A message for people. Commands print it without a traceback and return `exit_code`."""
+    """A message for users. Commands print it without a traceback and return `exit_code`."""
 
     exit_code = EXIT_BAD_INPUT
 
 
 class InputError(HarnessError):
-    """Bad input: every problem found, in the order of the file."""
+    """Invalid input: every problem found, in the order of the file."""
 
     def __init__(self, problems: Iterable[Problem] | str) -> None:
         if isinstance(problems, str):
@@ -73,18 +73,18 @@ class DataError(HarnessError):
 
 
 class StoreError(HarnessError):
-    """The results folder cannot be used as it is; names the file and what to do."""
+    """The results folder cannot be used; names the file and the fix."""
 
 
 class PlanChanged(HarnessError):
-    """The plan on disk was made from something else; shows the difference and the way on."""
+    """The plan on disk differs from the requested one; lists the differences and the fix."""
 
 
 class DeviceError(HarnessError):
-    """The accelerator or precision that was asked for is not there."""
+    """The requested accelerator or precision is not available."""
 
 
 class Interrupted(HarnessError):
-    """Stopped on request with everything kept."""
+    """Stopped on request; all progress is saved."""
 
     exit_code = EXIT_INTERRUPTED

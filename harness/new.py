@@ -1,4 +1,4 @@
-"""Flags -> a first experiment file for a training script."""
+"""`harness new`: writes a first experiment file for a training script."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def new(
         str,
         typer.Option(
             metavar="LINE",
-            help="the command line, with {seed}; {knobs} is appended if it lacks one of the knobs",
+            help="the command line, with {seed}; {knobs} is appended if a parameter of --knob is missing",
             rich_help_panel=PROGRAM,
         ),
     ],
@@ -54,7 +54,9 @@ def new(
     directory: Annotated[Path, typer.Option(metavar="FOLDER", help="where the command runs", rich_help_panel=PROGRAM)] = Path(),
     resume: Annotated[
         str | None,
-        typer.Option(metavar="ARGUMENTS", help="arguments that make it resume from {run_dir}", rich_help_panel=PROGRAM),
+        typer.Option(
+            metavar="ARGUMENTS", help="arguments with which the program resumes from {run_dir}", rich_help_panel=PROGRAM
+        ),
     ] = None,
     question: Annotated[
         str | None, typer.Option(metavar="TEXT", help="the question of the experiment", rich_help_panel=EXPERIMENT)
@@ -76,7 +78,7 @@ def new(
         "experiments"
     ),
 ) -> None:
-    """Write a first experiment file for any training script. Then show its plan with harness run NAME --dry-run.
+    """Write a first experiment file for any training script. Show its plan with: harness run NAME --dry-run.
 
     Examples:
       harness new fit --command "python train.py --seed={seed}" \\
@@ -90,24 +92,24 @@ def new(
     from harness.experiment import load_experiment, scaffold
     from harness.experiment.plan import make_plan
     from harness.tasks.command import template
-    from harness.tasks.command.inputs import NOTHING
+    from harness.tasks.command.inputs import NO_INPUTS
     from harness.tasks.command.sources import program_files
     from harness.terminal.shell import say, show
 
     path = into / f"{name}.yaml"
     if path.exists():
-        raise InputError(f"{path}: is there already; allowed: another name, or remove it first")
+        raise InputError(f"{path}: already exists; choose another NAME or remove the file")
     metrics = [scaffold.read_metric(text) for text in metric or ()]
     if not metrics:
         raise InputError(
-            "--metric: missing; allowed: one or more, such as --metric 'val_loss=val loss {value}', or --metric val_loss"
+            "missing option --metric; give one or more, such as --metric 'val_loss=val loss {value}' or --metric val_loss"
         )
     knobs = [scaffold.read_knob(text) for text in knob or ()]
-    named = template.placeholders(command)
-    if "knobs" not in named and any(each.name not in named for each in knobs):
+    placeholders = template.placeholders(command)
+    if "knobs" not in placeholders and any(each.name not in placeholders for each in knobs):
         command = f"{command} {template.ALL_KNOBS}"
     if broken := [text for text in (command, question, resume, *(claim or ())) if text and not text.isprintable()]:
-        raise InputError(f"{broken[0]!r}: has characters that cannot be printed; allowed: text on one line")
+        raise InputError(f"{broken[0]!r}: contains unprintable characters; must be text on one line")
     try:
         found = program_files([word for word in template.words_of(command) if not template.placeholders(word)], directory)
     except ValueError as error:
@@ -134,13 +136,13 @@ def new(
         plan = make_plan(load_experiment(path))
     except HarnessError as error:
         path.unlink()
-        raise InputError(f"{error}\nin what would have been {path}, which was not written:\n{text}") from error
+        raise InputError(f"{error}\nin {path}, which was not written:\n{text}") from error
     show(str(path))
-    if set(plan.data.values()) == {NOTHING}:
-        say(f"no word of the command is a file in {directory}: name what the result depends on with --input")
-    if "seed" not in named:
-        say("the command has no {seed}: the program has to read $HARNESS_SEED")
-    say(f"look at it, then: harness run {path} --dry-run")
+    if set(plan.data.values()) == {NO_INPUTS}:
+        say(f"the command names no file in {directory}: list the files that the result depends on with --input")
+    if "seed" not in placeholders:
+        say("the command has no {seed}: the program must read $HARNESS_SEED")
+    say(f"check the file, then: harness run {path} --dry-run")
 
 
 main = main_of(new)

@@ -1,4 +1,4 @@
-"""Names of plans and searches -> their reports and the scoreboard on disk, and what came of each on the terminal."""
+"""`harness report`: writes the reports of plans and searches and the scoreboard, and prints their results."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from harness.common import cli_options
 from harness.terminal.command_line import main_of
-from harness.terminal.completion import completer, plans
+from harness.terminal.completion import names_argument
 
 if TYPE_CHECKING:
     from harness.errors import HarnessError
@@ -23,12 +21,7 @@ if TYPE_CHECKING:
 
 def report(
     names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            help="plans and searches, by NAME, NAME@PROFILE or the path of the YAML file; default: all",
-            autocompletion=completer(plans),
-        ),
+        list[str] | None, names_argument("plans and searches, by NAME, NAME@PROFILE or the path of the YAML file; default: all")
     ] = None,
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
@@ -43,7 +36,6 @@ def report(
       0   every report is written
       2   bad input or usage, or a report that could not be written
     """
-    # Reading names and --help need none of this.
     from harness.errors import HarnessError
     from harness.experiment.study import Study
     from harness.reporting.pages import SearchReportData, gather, gather_search, scoreboard, write
@@ -51,71 +43,77 @@ def report(
     from harness.terminal import shell
 
     store = Store.open(results, create=False)
-    asked, errors = _asked(store, names or ())
+    requested, errors = _requested(store, names or ())
     written: list[dict[str, Any]] = []
     rows: list[scoreboard.PlanRow | scoreboard.SearchRow] = []
-    compared: dict[str, ReportData] = {}  # what the report of a search has written already: its winner's comparison
-    for one in sorted(asked, key=lambda one: not isinstance(one, Study)):
+    compared: dict[str, ReportData] = {}  # written with the report of a search: the comparison of its winner with the base
+    for one in sorted(requested, key=lambda one: not isinstance(one, Study)):
         try:
             report = gather_search(store, one) if isinstance(one, Study) else compared.get(one.name) or gather(store, one)
             path = str(report.folder / "index.html" if one.name in compared else write(report))
             rows += scoreboard.rows_of(report)
         except HarnessError as error:
-            # The others have a report all the same.
-            errors.append(error)
+            errors.append(error)  # the other reports are written
             continue
         if isinstance(report, SearchReportData):
             compared |= {report.final.plan.name: report.final} if report.final else {}
-            written.append(_search_told(report, path, as_json))
+            written.append(_show_search(report, path, as_json))
         else:
-            written.append(_told(report, path, as_json))
-    if asked or errors:
+            written.append(_show_plan(report, path, as_json))
+    if requested or errors:
         scoreboard.write(store, rows)
     if as_json:
         shell.show_json({"reports": written})
-    elif not asked and not errors:
-        shell.say(f"no plan in {store.paths.plans} yet; make one with: harness run experiments/NAME.yaml")
+    elif not requested and not errors:
+        shell.say(f"no plans in {store.paths.plans}; make one with: harness run experiments/NAME.yaml")
     shell.end_with(errors)
 
 
-def _search_told(search: SearchReportData, path: str, as_json: bool) -> dict[str, Any]:
-    """What `--json` says of a search; without it what came of it is shown."""
+def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str, Any]:
+    """The `--json` document of a search; without `as_json` its results are printed."""
     from rich.text import Text
 
     from harness.execution.stages import choices
     from harness.reporting.pages.search_summary import headline
     from harness.terminal import json_output, search_dry_run, shell
     from harness.terminal.choices import confirmed, winner_of
-    from harness.terminal.search_summary import ending
+    from harness.terminal.search_summary import search_results
 
-    said, study, top = headline(search), search.study, search.top
+    verdict, study, top = headline(search), search.study, search.top
     if not as_json:
         winner = winner_of(choices(top, search.records)) if top else None
         table = confirmed(study, search.trials, top, search.records, winner) if top else None
-        lines = [Text(), Text(f"  {said.word.upper()}  {said.sentence}"), Text(), Text(f"report  {path}"), Text()]
-        shell.show(search_dry_run.heading(study), ending(study, search.trials, search.metrics, table, winner), *lines)
-    return {**json_output.search_values(study, search.trials), "standing": said.word, "sentence": said.sentence, "report": path}
+        lines = [Text(), Text(f"  {verdict.word.upper()}  {verdict.sentence}"), Text(), Text(f"report  {path}"), Text()]
+        shell.show(search_dry_run.heading(study), search_results(study, search.trials, search.metrics, table, winner), *lines)
+    return {
+        **json_output.search_values(study, search.trials),
+        "standing": verdict.word,
+        "sentence": verdict.sentence,
+        "report": path,
+    }
 
 
-def _told(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
-    """What `--json` says of a plan; without it what came of it is shown."""
+def _show_plan(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
+    """The `--json` document of a plan; without `as_json` its results are printed."""
     from rich.text import Text
 
     from harness.terminal import dry_run, json_output, shell
-    from harness.terminal.summary import ending
+    from harness.terminal.summary import plan_results
 
     plan, table, judged, metrics = report.plan, report.table, report.judgement, report.metrics
     if not as_json:
-        shell.show(*dry_run.heading(plan), Text(), ending(plan, report.records, table, judged, metrics, report=path), Text())
+        shell.show(
+            *dry_run.heading(plan), Text(), plan_results(plan, report.records, table, judged, metrics, report=path), Text()
+        )
     return json_output.summary(plan, report.records, table, judged, metrics, path)
 
 
-def _asked(store: Store, names: Sequence[str]) -> tuple[list[Plan | Study], list[HarnessError]]:
-    """What is to have a report: what `names` say, else everything, but for plans whose results only choose what is compared."""
-    from harness.reporting.pages import reported
+def _requested(store: Store, names: Sequence[str]) -> tuple[list[Plan | Study], list[HarnessError]]:
+    """The named plans and searches; without names all, except plans whose results only choose what to compare."""
+    from harness.reporting.pages import find
 
     if names:
-        return [reported(store, name) for name in dict.fromkeys(names)], []
+        return [find(store, name) for name in dict.fromkeys(names)], []
     plans, damaged = store.load_plans()
     studies, broken = store.load_studies()
     return [*studies, *(plan for plan in plans if plan.selection is None)], [*damaged, *broken]

@@ -1,4 +1,4 @@
-"""An experiment -> plan, trained runs, report: the main command."""
+"""`harness run`: plans an experiment, trains its runs and writes the report."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 def plan_experiment(
     store: Store, experiment: Experiment, device: choices.Device = "auto", seeds: int | None = None, replan: bool = False
 ) -> tuple[Plan, bool]:
-    """The plan to go on with, and whether it takes the place of another one of its name, which is then to be archived.
+    """The plan to train, and whether it replaces a plan on disk of the same name, which must then be archived.
 
-    A plan of which nothing has begun is made anew. Raises PlanChanged when runs of another plan have begun and `replan` is
-    false, InputError, DataError, DeviceError.
+    A plan without started runs is simply replaced. Raises PlanChanged when the plan on disk differs, has started runs and
+    `replan` is false; InputError, DataError, DeviceError.
     """
     from harness.execution.devices import resolve_device
     from harness.execution.stages import resolve_plan
     from harness.experiment.plan import make_plan
 
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    asked = make_plan(experiment, resolve_device(device), seeds, created)
-    return resolve_plan(store, asked, replan)
+    requested = make_plan(experiment, resolve_device(device), seeds, created)
+    return resolve_plan(store, requested, replan)
 
 
 def run_experiment(
@@ -49,11 +49,11 @@ def run_experiment(
     workers: int = 1,
     options: WorkerOptions | None = None,
 ) -> PlanOutcome:
-    """Plan, train the remaining runs in child workers, show progress on stderr, write the report.
+    """Plan, train the remaining runs in worker processes, show progress on stderr, write the report.
 
-    A plan whose claims are decided before its last look is complete. A tuned experiment trains its tuning first.
-    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
-    Raises HarnessError for bad input and for a results folder that cannot be used; a run that fails is part of the outcome.
+    A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
+    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their current step and keeps everything; a second one
+    stops at once. Raises HarnessError for bad input and for an unusable results folder; failed runs are part of the outcome.
     """
     from harness.execution.options import WorkerOptions
     from harness.launch.plan_supervisor import supervise_plan
@@ -89,7 +89,7 @@ def run(
     as_json: cli_options.AsJson = False,
     worker_option: cli_options.WorkerOptions = None,
 ) -> None:
-    """Plan an experiment, train the remaining runs and write the report. To continue after a stop, give the same command again.
+    """Plan an experiment, train the remaining runs and write the report. The same command continues after a stop.
 
     Examples:
       harness run leakyrelu_vs_relu --dry-run
@@ -110,7 +110,7 @@ def run(
 
     loaded = load_experiment(experiment, profile, settings or ())
     if loaded.search is not None:
-        raise InputError(f"{loaded.path}: is a search; start it with: harness sweep {experiment}")
+        raise InputError(f"{loaded.path}: this experiment is a search; start it with: harness sweep {experiment}")
     options = WorkerOptions.read(
         worker_option or (), only=only, retry=retry, stop_after=stop_after, idle=idle, keep=keep, track=track
     )
@@ -118,11 +118,11 @@ def run(
     if dry_run:
         store = Store.open(results, create=False, must_exist=False)
         plan, _ = plan_experiment(store, loaded, device, seeds, replan)
-        ahead = dry_run_screen.preview(store, plan)
+        preview = dry_run_screen.preview(store, plan)
         if as_json:
-            shell.show_json(json_output.dry_run(ahead))
+            shell.show_json(json_output.dry_run(preview))
         else:
-            shell.show(dry_run_screen.dry_run(ahead))
+            shell.show(dry_run_screen.dry_run(preview))
         return
     outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, workers=workers, options=options)
     outcome.show(results, as_json)

@@ -1,4 +1,4 @@
-"""Names and run ids -> where they stand: all plans and searches, one of them, one run, or how two runs differ."""
+"""`harness status`: shows the progress of plans and searches, one run, or the difference between two runs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from harness.common import cli_options
 from harness.terminal.command_line import main_of
-from harness.terminal.completion import completer, plans
+from harness.terminal.completion import names_argument
 
 if TYPE_CHECKING:
     from harness.errors import HarnessError
@@ -25,12 +23,7 @@ if TYPE_CHECKING:
 
 def status(
     names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            help="a plan or a search, a run id (6 or more digits), or two run ids; default: all plans and searches",
-            autocompletion=completer(plans),
-        ),
+        list[str] | None, names_argument("a plan or a search, a run id (6 or more digits), or two run ids; default: all")
     ] = None,
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
@@ -62,45 +55,45 @@ def status(
     elif not names:
         _show_all(store, as_json)
     else:
-        raise InputError(f"{' '.join(names)}: too many; allowed: one plan or search, one run id, two run ids, or nothing for all")
+        raise InputError(f"too many names: {' '.join(names)}; give one plan or search, one run id, two run ids, or none for all")
 
 
 def _show_all(store: Store, as_json: bool) -> None:
     from harness.errors import StoreError
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
-    from harness.terminal.overview import ordered, stand, stand_search
+    from harness.terminal.overview import ordered, read_plan_status, read_search_status
     from harness.terminal.search_status import document, row
 
     plans, damaged = store.load_plans()
     studies, unreadable = store.load_studies()
     errors: list[HarnessError] = [*damaged, *unreadable]
     records: dict[str, Record] = {}
-    standings = []
+    statuses = []
     for plan in plans:
         try:
-            # Plans share runs.
+            # Plans may share runs.
             records.update(store.records(run.id for run in plan.runs if run.id not in records))
         except StoreError as error:
             errors.append(error)
             continue
-        stands, complaints = stand(store, plan, {run.id: records[run.id] for run in plan.runs})
-        standings.append(stands)
+        status, complaints = read_plan_status(store, plan, {run.id: records[run.id] for run in plan.runs})
+        statuses.append(status)
         errors += complaints
-    searches = [stand_search(store, study) for study in studies]
+    searches = [read_search_status(store, study) for study in studies]
     if as_json:
-        told = {"plans": [json_output.plan_standing(one) for one in standings]}
-        shell.show_json({**told, "searches": [document(one) for one in searches]})
-    elif standings or searches:
-        rows = [*map(status_screen.row, standings), *map(row, searches)]
+        document_of_plans = {"plans": [json_output.plan_status(one) for one in statuses]}
+        shell.show_json({**document_of_plans, "searches": [document(one) for one in searches]})
+    elif statuses or searches:
+        rows = [*map(status_screen.row, statuses), *map(row, searches)]
         shell.show(status_screen.overview(ordered(rows)))
     elif not errors:
-        shell.say(f"no plan in {store.paths.plans} yet; make one with: harness run experiments/NAME.yaml")
+        shell.say(f"no plans in {store.paths.plans}; make one with: harness run experiments/NAME.yaml")
     shell.end_with(errors)
 
 
 def _show_one(store: Store, name: str, as_json: bool) -> None:
-    """A search, else a plan; of a tuned experiment whose evidence is not planned yet, its tuning."""
+    """A search, else a plan; for a tuned experiment without its final plan, the plan of the tuning stage."""
     from harness.experiment.plan import stage_name
     from harness.store.frames import stored_plan
 
@@ -121,40 +114,40 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
     from harness.terminal import json_output, shell
     from harness.terminal import queue as jobs
     from harness.terminal.choices import confirmed as table
-    from harness.terminal.overview import stand, stand_search
+    from harness.terminal.overview import read_plan_status, read_search_status
     from harness.terminal.search_status import document, one_search, row
     from harness.terminal.status import overview
     from harness.terminal.status import row as row_of_plan
 
-    stands = stand_search(store, study)
+    status = read_search_status(store, study)
     stages = store.confirmation(study)
     errors: list[HarnessError] = []
-    standings = []
+    statuses = []
     for plan in stages:
-        found, complaints = stand(store, plan, store.records([run.id for run in plan.runs]))
-        standings.append(found)
+        found, complaints = read_plan_status(store, plan, store.records([run.id for run in plan.runs]))
+        statuses.append(found)
         errors += complaints
-    again = confirmed(store, study)
-    queue, damaged, untold = submitted(store.paths, study.name)
-    trained = {**stands.records, **store.records(run.id for plan in stages for run in plan.runs)}
+    confirmation = confirmed(store, study)
+    queue, damaged, queue_error = submitted(store.paths, study.name)
+    trained = {**status.records, **store.records(run.id for plan in stages for run in plan.runs)}
     if as_json:
-        told = {"confirmation": [json_output.plan_standing(one) for one in standings]}
-        shell.show_json({**document(stands), **told, "queue": jobs.document(queue, trained)})
+        stages_of = {"confirmation": [json_output.plan_status(one) for one in statuses]}
+        shell.show_json({**document(status), **stages_of, "queue": jobs.document(queue, trained)})
     else:
         shown = None
-        if again is not None and stands.trials is not None:
+        if confirmation is not None and status.trials is not None:
             try:
-                shown = table(study, stands.trials, again.plan, again.records, again.winner)
+                shown = table(study, status.trials, confirmation.plan, confirmation.records, confirmation.winner)
             except InputError as error:
                 errors.append(error)
-        rows = overview([row(stands), *map(row_of_plan, standings)])
-        shell.show(one_search(stands, rows, store.paths, shown))
+        rows = overview([row(status), *map(row_of_plan, statuses)])
+        shell.show(one_search(status, rows, store.paths, shown))
         if queue is not None:
-            names_of = {run: f"trial {trial.number}" for trial in stands.trials or () for run in trial.runs}
+            names_of = {run: f"trial {trial.number}" for trial in status.trials or () for run in trial.runs}
             names_of |= {run.id: f"{run.variant} seed {run.seed}" for plan in stages for run in plan.runs}
             shell.show("", *jobs.table(queue, trained, names_of))
-    if untold is not None:
-        shell.say(untold)
+    if queue_error is not None:
+        shell.say(queue_error)
     shell.end_with([*errors, *damaged])
 
 
@@ -162,29 +155,29 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
     from harness.slurm.job_status import submitted
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
-    from harness.terminal.overview import stand
+    from harness.terminal.overview import read_plan_status
     from harness.terminal.queue import document
 
     records = store.records([run.id for run in plan.runs])
-    stands, errors = stand(store, plan, records)
-    queue, damaged, untold = submitted(store.paths, plan.family)
+    status, errors = read_plan_status(store, plan, records)
+    queue, damaged, queue_error = submitted(store.paths, plan.family)
     if plan.program is not None:
-        begun = [run.id for run in plan.runs if records[run.id].state != "pending"]
-        stands = replace(stands, resumed=sum(resumed(store, run_id) for run_id in begun))
+        started = [run.id for run in plan.runs if records[run.id].state != "pending"]
+        status = replace(status, resumed=sum(resumed(store, run_id) for run_id in started))
     if as_json:
         jobs = document(queue, records)
-        shell.show_json({**json_output.plan_standing(stands), "runs": json_output.plan_runs(plan, records), "queue": jobs})
+        shell.show_json({**json_output.plan_status(status), "runs": json_output.plan_runs(plan, records), "queue": jobs})
     else:
-        shell.show(status_screen.one_plan(stands, records, store.paths, queue))
-    if untold is not None:
-        shell.say(untold)
+        shell.show(status_screen.one_plan(status, records, store.paths, queue))
+    if queue_error is not None:
+        shell.say(queue_error)
     shell.end_with([*errors, *damaged])
 
 
 def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     from harness.experiment.run_id import Spec
     from harness.store.atomic import read_json
-    from harness.store.trialruns import memberships
+    from harness.store.trial_runs import memberships
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
     from harness.tracking import delivery
@@ -206,7 +199,7 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     evidence = any(plan.name in plans and plan.selection is None for plan in loaded)
     record = store.record(run_id)
     if chosen_by and not evidence:
-        record = replace(record, metrics=unseen(record.metrics, metrics_of(store, loaded, run_id)))
+        record = replace(record, metrics=without_test_metrics(record.metrics, task_metrics(store, loaded, run_id)))
     known = (record, spec, plans, store.paths.run(run_id), mirrored.url if mirrored else None, trials)
     by_program = spec.program is not None and resumed(store, run_id)
     if as_json:
@@ -217,7 +210,7 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
 
 
 def resumed(store: Store, run_id: str) -> bool:
-    """Whether a program went on with the run by itself; of a run whose provenance is missing or damaged that is not known."""
+    """Whether the program resumed the run by itself; False when the provenance is missing or damaged."""
     from harness.errors import StoreError
     from harness.store.atomic import read_json
     from harness.store.provenance import Provenance
@@ -228,19 +221,19 @@ def resumed(store: Store, run_id: str) -> bool:
         return False
 
 
-def unseen(metrics: Mapping[str, float], known: Mapping[str, Metric] | None) -> dict[str, float]:
-    """The metrics without those of the test split: of a run by which something is chosen, nobody is to look at them."""
-    if known is None:  # then nothing tells which they are
+def without_test_metrics(metrics: Mapping[str, float], known: Mapping[str, Metric] | None) -> dict[str, float]:
+    """The metrics not measured on the test split. Runs used for a choice must not reveal test metrics."""
+    if known is None:
         return {}
     return {name: value for name, value in metrics.items() if name not in known or known[name].split != "test"}
 
 
-def metrics_of(store: Store, plans: Sequence[Plan], run_id: str) -> Mapping[str, Metric] | None:
-    """What the task of a run that something is chosen by measures; None where that cannot be told here."""
+def task_metrics(store: Store, plans: Sequence[Plan], run_id: str) -> Mapping[str, Metric] | None:
+    """The metrics of a run's task; None when the task cannot be loaded here."""
     from harness.errors import HarnessError
     from harness.experiment.plan import task_of
     from harness.experiment.study import task_of as searched
-    from harness.store.trialruns import memberships
+    from harness.store.trial_runs import memberships
     from harness.tasks.protocol import result_metrics
 
     try:

@@ -1,4 +1,4 @@
-"""An experiment and a site -> jobs in a cluster's queue: arrays of workers, then one job that writes the report."""
+"""`harness submit`: queues an experiment on a SLURM cluster as arrays of workers and one job that writes the report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.store.snapshot import Snapshot
 
 LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay")
-OURS = ("--array", "--wrap", "--parsable", "--dependency", "--test-only", "--wait", "--help")
+RESERVED = ("--array", "--wrap", "--parsable", "--dependency", "--test-only", "--wait", "--help")
 
 
 def submit(
@@ -62,8 +62,8 @@ def submit(
     ] = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Submit an experiment or a search to a SLURM cluster: arrays of workers that queue again until every run has finished,
-    then a job that writes the report.
+    """Submit an experiment or a search to a SLURM cluster: arrays of workers that are requeued until every run has
+    finished, then a job that writes the report.
 
     Examples:
       harness submit leakyrelu_vs_relu --site slurm/sites/example.yaml --dry-run
@@ -93,17 +93,17 @@ def submit(
     except cluster.ClusterError:
         if not dry_run:
             raise
-        assumed, largest = True, cluster.DEFAULT_ARRAY_SIZE  # a dry run shows what a cluster would be given, also without one
+        assumed, largest = True, cluster.DEFAULT_ARRAY_SIZE  # a dry run needs no cluster
     store = Store.open(results, create=not dry_run, must_exist=False)
     work = assign(store, loaded, chosen.accelerator, seeds, trials, replan, retry or (), save=not dry_run)
     if work.remaining + work.later == 0:
-        failed = f"; {work.failed} failed, --retry failed trains them again" if work.failed else ""
-        shell.say(f"{work.name}: nothing is left to train{failed}; see: harness status {work.name}")
+        failed = f"; {work.failed} failed; --retry failed repeats them" if work.failed else ""
+        shell.say(f"{work.name}: no runs left to train{failed}; see: harness status {work.name}")
         if as_json:
             shell.show_json({"name": work.name, "due": 0, "jobs": {}, "report": None})
         return
     arrays = split_arrays(min(workers, work.remaining + work.later), largest, chosen.throttle)
-    # Tasks that are requeued begin anew: of what is to be retried, what failed since then stands.
+    # Requeued tasks get this time too: runs that failed after it are not retried again.
     options = worker_options(chosen, track=track, retry=retry, retry_before=now() if retry else None)
     if dry_run:
         code = [store.paths.code / "DIGEST" / "project"]
@@ -127,22 +127,24 @@ def submit(
 
 
 def check(sbatch: Sequence[str], results: Path) -> None:
-    """Raises InputError for options that change what is submitted, and for a results folder that PYTHONPATH cannot hold."""
+    """Raises InputError for sbatch options that `submit` sets itself and for a results folder that PYTHONPATH cannot hold."""
     from harness.errors import InputError
 
     if sbatch and not sbatch[0].startswith("-"):
-        raise InputError(f"{sbatch[0]!r}: one experiment at a time; options of sbatch stand behind --, such as: -- -x gpu07")
-    for word in sbatch:
-        if word.partition("=")[0] in OURS or re.match(r"-[adWh]", word):
-            raise InputError(f"{word}: `harness submit` sets it itself; allowed behind --: other options of sbatch")
-    if os.pathsep in str(results.absolute()):  # else Python would look for the kept code elsewhere, and import another
         raise InputError(
-            f"--results: {results.absolute()} has a {os.pathsep!r}, which parts the folders of PYTHONPATH; allowed: without"
+            f"unexpected argument {sbatch[0]!r}; give one experiment, and sbatch options after --, such as: -- -x gpu07"
+        )
+    for word in sbatch:
+        if word.partition("=")[0] in RESERVED or re.match(r"-[adWh]", word):
+            raise InputError(f"{word}: is set by harness submit; remove it")
+    if os.pathsep in str(results.absolute()):  # Python would split the path and import other code
+        raise InputError(
+            f"--results: {results.absolute()} contains {os.pathsep!r}, which separates folders in PYTHONPATH; use another folder"
         )
 
 
 def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
-    """What is to be trained, how long that takes, and by whom."""
+    """The runs, their cost and the workers."""
     from harness.reporting import phrases
 
     hours = ""
@@ -150,28 +152,24 @@ def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
         hours = f": {work.device_hours:,.1f} device hours" if work.device_hours >= 0.1 else ": under 0.1 device hours"
     count = len(jobs.arrays)
     limit = "" if site.throttle is None else f", {site.throttle} at once"
-    cutting = f" in {count} jobs, as the cluster's arrays are short" if count > 1 else ""
+    cutting = f" in {count} jobs (limit of the cluster's arrays)" if count > 1 else ""
     return [
         f"{work.name}   {work.question}",
-        f"  runs      {work.cost}{hours}{f'; up to {work.later:,} more may follow' if work.later else ''}",
+        f"  runs      {work.cost}{hours}{f'; up to {work.later:,} more at later looks' if work.later else ''}",
         f"  workers   {phrases.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {site.time} each; "
-        f"{site.margin} before that it writes a checkpoint and queues again",
+        f"{site.margin} before that a checkpoint is written and the task requeued",
     ]
 
 
 def ids(work: Assignment, taken: Submission, copy: Snapshot, results: Path) -> list[str]:
-    """What the cluster made of it, and how to go on."""
+    """The submitted code and jobs, and the commands to watch and stop them."""
     from harness.reporting import phrases
 
-    commit = f"commit {copy.code.commit[:7]}{', with changes' if copy.code.dirty else ''}" if copy.code.commit else "of no commit"
-    where = phrases.elsewhere(results)
-    read = (
-        [f"  program   is read in {work.program}: no copy; once its inputs change, workers refuse to go on"]
-        if work.program
-        else []
-    )
+    commit = f"commit {copy.code.commit[:7]}{', with changes' if copy.code.dirty else ''}" if copy.code.commit else "not in git"
+    where = phrases.results_option(results)
+    read = [f"  program   runs in {work.program}, which is not copied: workers stop if its inputs change"] if work.program else []
     return [
-        f"  code      {copy.folder}, {commit}: what you change from now on is not trained",
+        f"  code      {copy.folder}, {commit}: later changes have no effect on these jobs",
         *read,
         f"  jobs      {', '.join(taken.jobs)}, then the report {taken.report}",
         f"  see       {shlex.join(['harness', 'status', taken.name, *where])}",
@@ -180,10 +178,10 @@ def ids(work: Assignment, taken: Submission, copy: Snapshot, results: Path) -> l
 
 
 def preview(work: Assignment, jobs: Jobs, site: Site, assumed: int | None) -> list[str]:
-    """What a dry run shows: the sbatch lines, and the scripts as they would lie in their folder."""
+    """A dry run: the sbatch lines and the scripts."""
     lines = [*summary(work, jobs, site), ""]
     if assumed is not None:
-        lines += [f"no cluster answers here: arrays are cut as for MaxArraySize {assumed}", ""]
+        lines += [f"no SLURM on this machine: arrays are cut for MaxArraySize {assumed}", ""]
     lines += [*jobs.lines(), ""]
     for path, text in ((jobs.worker_path, jobs.worker), (jobs.report_path, jobs.report)):
         lines += [f"==> {path} <==", text]
@@ -191,9 +189,9 @@ def preview(work: Assignment, jobs: Jobs, site: Site, assumed: int | None) -> li
 
 
 def document(work: Assignment, jobs: Jobs, taken: Submission | None = None) -> dict[str, Any]:
-    """What `--json` prints; without ids for a dry run, with the scripts instead."""
+    """The `--json` document; a dry run has the scripts instead of job ids."""
     ids = list(taken.jobs) if taken else ()
-    known = {
+    common = {
         "name": work.name,
         "target": str(work.target),
         "due": work.remaining,
@@ -205,11 +203,11 @@ def document(work: Assignment, jobs: Jobs, taken: Submission | None = None) -> d
         "report": taken.report if taken else None,
     }
     scripts = {} if taken else {"scripts": {"worker.sbatch": jobs.worker, "report.sbatch": jobs.report}}
-    return {**known, **({"folder": str(jobs.folder), "code": taken.code} if taken else scripts)}
+    return {**common, **({"folder": str(jobs.folder), "code": taken.code} if taken else scripts)}
 
 
 def queued_before(paths: Paths, name: str) -> str | None:
-    """A remark where earlier jobs of the same name have not ended."""
+    """A warning when earlier jobs of the same name are still queued or running."""
     from harness.slurm.job_status import submitted
 
     queue, _, _ = submitted(paths, name)
@@ -219,7 +217,7 @@ def queued_before(paths: Paths, name: str) -> str | None:
 
 
 def unshared(results: Path) -> str | None:
-    """A hint where the results lie on a disk that may be this machine's own."""
+    """A warning when the results folder seems to be on a local disk."""
     path = results.resolve()
     kinds = {}
     for line in Path("/proc/mounts").read_text().splitlines():
@@ -228,7 +226,7 @@ def unshared(results: Path) -> str | None:
     kind = next((kinds[folder] for folder in (path, *path.parents) if folder in kinds), "")
     if kind not in LOCAL_DISKS:
         return None
-    return f"{results} lies on a disk of this machine ({kind}): workers on nodes that lack it at the same path find nothing"
+    return f"{results} is on a local disk ({kind}): every node must see it at the same path"
 
 
 main = main_of(submit)

@@ -1,4 +1,4 @@
-"""An experiment with a search -> its trials, the best of them confirmed on fresh seeds, and a verdict."""
+"""`harness sweep`: runs the trials of a search, confirms the best on fresh seeds and compares the winner with the base."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def study_of(experiment: Experiment, device: choices.Device = "auto", trials: int | None = None) -> Study:
-    """The search of an experiment on a device, with `trials` in place of the declared target. Raises InputError, DataError."""
+    """The search of an experiment; `trials` replaces the declared target. Raises InputError, DataError, DeviceError."""
     from harness.execution.devices import resolve_device
     from harness.experiment.study import make_study
 
@@ -43,11 +43,11 @@ def run_search(
     workers: int = 1,
     options: WorkerOptions | None = None,
 ) -> SearchOutcome:
-    """Search with child workers up to the target, show progress on stderr, then confirm the best trials and write the reports.
+    """Run trials in worker processes up to the target, show progress on stderr, confirm the best trials, write the reports.
 
-    `storage`: see `harness.search.storage.storage_url`. Started again, it goes on where it was; with a higher `trials` further.
-    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their step with everything kept, a second one at once.
-    Raises HarnessError for bad input, for a changed search and for a storage or a results folder that cannot be used.
+    `storage`: see `harness.search.storage.address`. A second call resumes the search; a higher `trials` extends it.
+    Signals are handled as by `run_experiment`. Raises HarnessError for bad input, a changed search, and an unusable storage or
+    results folder.
     """
     from harness.execution.options import WorkerOptions
     from harness.launch.search_supervisor import supervise_search
@@ -57,11 +57,11 @@ def run_search(
 
     options = options or WorkerOptions()
     options.check()
-    asked, url = study_of(experiment, device, trials), storage_url(storage)
+    requested, url = study_of(experiment, device, trials), storage_url(storage)
     store = Store.open(Path(results))
     if not replan:
-        refuse_other_storage(store.paths.study(asked.name), url)
-    return supervise_search(store, prepare(store, asked, replan), options, workers, url=url, replan=replan)
+        refuse_other_storage(store.paths.study(requested.name), url)
+    return supervise_search(store, prepare(store, requested, replan), options, workers, url=url, replan=replan)
 
 
 def sweep(
@@ -74,7 +74,7 @@ def sweep(
         list[choices.Retry] | None,
         typer.Option(
             metavar="failed|diverged",
-            help="failed: try failed trials again; diverged: only runs of the confirmation; repeatable",
+            help="failed: repeat failed trials; diverged: only runs of the confirmation; repeatable",
             rich_help_panel=cli_options.WHAT,
         ),
     ] = None,
@@ -99,8 +99,8 @@ def sweep(
     as_json: cli_options.AsJson = False,
     worker_option: cli_options.WorkerOptions = None,
 ) -> None:
-    """Search with Optuna, confirm the best trials on fresh seeds and compare the winner with the base. To continue after a
-    stop, or with more trials, give the command again.
+    """Search with Optuna, confirm the best trials on fresh seeds and compare the winner with the base. The same command
+    continues after a stop; more --trials extend a search.
 
     Examples:
       harness sweep search --dry-run
@@ -117,7 +117,7 @@ def sweep(
 
     loaded = load_experiment(experiment, profile, settings or ())
     if loaded.search is None:
-        raise InputError(f"{loaded.path}: has no search; start it with: harness run {experiment}")
+        raise InputError(f"{loaded.path}: this experiment has no search; start it with: harness run {experiment}")
     options = WorkerOptions.read(worker_option or (), retry=retry, stop_after=stop_after, idle=idle, keep=keep, track=track)
     options.check()
     if dry_run:
@@ -145,15 +145,15 @@ def _preview(  # noqa: PLR0917 - the command's options
     from harness.terminal import search_dry_run, shell
 
     store = Store.open(results, create=False, must_exist=False)
-    asked, url = study_of(experiment, device, trials), storage_url(storage)
+    requested, url = study_of(experiment, device, trials), storage_url(storage)
     if not replan:
-        refuse_other_storage(store.paths.study(asked.name), url)
-    study, replaces = resolve_study(store, asked, replan)
-    known = search_dry_run.preview(store, study, url, new=replaces)
+        refuse_other_storage(store.paths.study(requested.name), url)
+    study, replaces = resolve_study(store, requested, replan)
+    preview = search_dry_run.preview(store, study, url, restart=replaces)
     if as_json:
-        shell.show_json(search_dry_run.document(known))
+        shell.show_json(search_dry_run.document(preview))
     else:
-        shell.show(search_dry_run.dry_run(known))
+        shell.show(search_dry_run.dry_run(preview))
 
 
 main = main_of(sweep)

@@ -1,4 +1,4 @@
-"""Runs that have not arrived at Weights & Biases -> delivered, within a time limit."""
+"""`harness sync`: uploads runs that are missing in Weights & Biases, within a time limit."""
 
 from __future__ import annotations
 
@@ -20,26 +20,21 @@ import typer
 
 from harness.common import choices, cli_options
 from harness.terminal.command_line import main_of
-from harness.terminal.completion import completer, plans
+from harness.terminal.completion import completer, names_argument
 
 if TYPE_CHECKING:
     from harness.experiment.plan import Plan
     from harness.store.records import Store
     from harness.tracking.deliver import RunDelivery
 
-# Why a run that completed has nothing of a kind to upload.
-LACKING: Mapping[str, str] = {"weights": "trained without --keep weights", "predictions": "its task gave none"}
+# Why a completed run lacks a kind of upload.
+REASONS: Mapping[str, str] = {"weights": "trained without --keep weights", "predictions": "its task returned none"}
 
 
 def sync(
     *,
     names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            help="plans, searches or run ids; default: every run that was trained to be mirrored",
-            autocompletion=completer(plans),
-        ),
+        list[str] | None, names_argument("plans, searches or run ids; default: every run trained with tracking on")
     ] = None,
     upload: Annotated[
         list[str] | None,
@@ -83,10 +78,12 @@ def sync(
     store = Store.open(results, create=False)
     run_ids, plans = chosen(store, names or [])
     parcels = list_deliveries(store, run_ids, uploads)
-    asked = [plan for plan in plans if "report" in uploads]
-    reports = [plan.name for plan in asked if store.paths.report(plan.name).is_dir()]
-    lacking = [f"{parcel.run_id}: no {kind} ({LACKING[kind]})" for parcel in parcels for kind in parcel.lacking]
-    lacking += [f"report {plan.name}: none yet" for plan in asked if plan.selection is None and plan.name not in reports]
+    reported = [plan for plan in plans if "report" in uploads]
+    reports = [plan.name for plan in reported if store.paths.report(plan.name).is_dir()]
+    lacking = [f"{parcel.run_id}: no {kind} ({REASONS[kind]})" for parcel in parcels for kind in parcel.lacking]
+    lacking += [
+        f"report {plan.name}: not written yet" for plan in reported if plan.selection is None and plan.name not in reports
+    ]
     document: dict[str, Any] = {"runs": [asdict(parcel) for parcel in parcels], "reports": reports, "lacking": lacking}
     if workspace:
         document["workspaces"] = [layout_of(store, plan) for plan in plans]
@@ -97,34 +94,32 @@ def sync(
         return
     refuse_unless_online()
     if workspace and not installed():
-        raise InputError("--workspace: needs wandb-workspaces; allowed: after python -m pip install wandb-workspaces")
+        raise InputError("--workspace: wandb-workspaces is not installed; install it: python -m pip install wandb-workspaces")
     waiting = [(parcel.run_id, parcel.uploads) for parcel in parcels if parcel.state == "waiting"]
     wanted = {"runs": waiting, "reports": reports, "workspaces": document.get("workspaces", [])}
     if not any(wanted.values()) and not as_json:
-        shell.show(f"{'all that exists' if lacking else 'everything'} is uploaded: {_counted(parcels)}")
-    told, in_time = _delivered(store, wanted, seconds, quiet=as_json) if any(wanted.values()) else ([], True)
-    well = in_time and all(each["delivered"] for each in told)
-    document |= {"delivered": told, "complete": well}
+        shell.show(f"{'all existing data' if lacking else 'everything'} is uploaded: {_counted(parcels)}")
+    uploaded, in_time = _delivered(store, wanted, seconds, quiet=as_json) if any(wanted.values()) else ([], True)
+    complete = in_time and all(each["delivered"] for each in uploaded)
+    document |= {"delivered": uploaded, "complete": complete}
     if as_json:
         shell.show_json(document)
     if not in_time:
-        shell.say("not all was delivered in time; what arrived is remembered: the same command goes on")
+        shell.say("stopped at --timeout; the same command continues with what is left")
         raise typer.Exit(EXIT_INTERRUPTED)
-    if not well:
+    if not complete:
         raise typer.Exit(EXIT_RUNS_FAILED)
 
 
 def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
-    """The run ids that `names` stand for, and the plans; none named: every run that was to be mirrored, and every plan.
+    """The run ids and the plans that `names` select; without names, every run trained with tracking on and every plan.
 
-    A search stands for the runs of its trials and of the plans that confirm them.
-
-    Raises InputError for a name that is neither, StoreError.
+    A search selects the runs of its trials and of its confirmation. Raises InputError for an unknown name, StoreError.
     """
     from harness.store.frames import plan_name, stored_plan
     from harness.store.paths import RUN_ID_START
     from harness.store.records import find_run
-    from harness.store.trialruns import memberships
+    from harness.store.trial_runs import memberships
     from harness.tracking.deliver import mirrored_runs
 
     if not names:
@@ -148,20 +143,20 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
 
 
 def refuse_unless_online() -> None:
-    """Raises InputError saying what W&B lacks to take anything."""
+    """Raises InputError when runs cannot be uploaded, with the reason."""
     from harness.errors import InputError
     from harness.tracking.login import choose, home_folder
 
     choice = choose("auto", os.environ, home_folder())
     if choice.kind != "online":
-        advice = "allowed: with WANDB_MODE=online, after `wandb login` or with WANDB_API_KEY"
+        advice = "run `wandb login` or set WANDB_API_KEY, with WANDB_MODE=online or unset"
         raise InputError(f"harness sync: {choice.why}; {advice}")
 
 
 def _delivered(
     store: Store, wanted: Mapping[str, Sequence[Any]], seconds: float, quiet: bool
 ) -> tuple[list[dict[str, Any]], bool]:
-    """What came of each delivery, and whether all were tried in time. wandb has no time limit of its own, so a child does it."""
+    """The result of each upload, and whether all were tried in time. A child process uploads: wandb has no time limit."""
     from harness.common import python_command
     from harness.store import atomic
     from harness.terminal import shell
@@ -170,7 +165,7 @@ def _delivered(
     command = [*python_command.command("harness.tracking.deliver"), str(store.paths.root), str(seconds)]
     log = store.paths.wandb / "sync.log"
     atomic.make_folder(log.parent)
-    told: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     in_time, until = True, time.monotonic() + seconds
     try:
         errors = log.open("ab")
@@ -186,13 +181,13 @@ def _delivered(
         child.stdin.close()
         for several in _lines(child.stdout.fileno(), 0.2):
             for line in several:
-                told.append(json.loads(line))
+                results.append(json.loads(line))
                 if not quiet:
-                    shell.show(_outcome(told[-1]))
+                    shell.show(_outcome(results[-1]))
             if time.monotonic() >= until:
                 in_time = False
                 break
-        with suppress(subprocess.TimeoutExpired):  # wandb tidying up; what it did is told
+        with suppress(subprocess.TimeoutExpired):  # wandb is cleaning up; its results have arrived
             child.wait(5 if in_time else 0)
     except KeyboardInterrupt:
         in_time = False
@@ -200,16 +195,16 @@ def _delivered(
         end_session(child)
         child.stdout.close()
     if child.returncode not in (0, -signal.SIGKILL):
-        shell.say(f"delivering ended with code {child.returncode}; see {log}")
-    left = sum(map(len, wanted.values())) - len(told)
+        shell.say(f"the upload process exited with code {child.returncode}; see {log}")
+    left = sum(map(len, wanted.values())) - len(results)
     if left and in_time:
-        told.append({"left": left, "delivered": False})
-        shell.say(f"{left} more were not tried")
-    return told, in_time
+        results.append({"left": left, "delivered": False})
+        shell.say(f"{left} more uploads were not tried")
+    return results, in_time
 
 
 def _lines(descriptor: int, every_s: float) -> Iterator[list[str]]:
-    """What came in, at the latest every `every_s` seconds; ends with the pipe."""
+    """The lines that arrived, at least every `every_s` seconds (maybe none), until the pipe closes."""
     rest = b""
     while True:
         ready, _, _ = select.select([descriptor], [], [], every_s)
@@ -224,20 +219,20 @@ def _lines(descriptor: int, every_s: float) -> Iterator[list[str]]:
 
 
 def _refuse_two(log: IO[bytes], path: Path) -> None:
-    """Lock the log for as long as the child has it, which a command that was killed may leave behind. Raises InputError."""
+    """Lock the log until the child closes it; the child may outlive a killed command. Raises InputError when it is locked."""
     from harness.errors import InputError
 
     try:
         fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise InputError(f"{path}: another `harness sync` delivers from this folder now; allowed: when it has ended") from error
-    except OSError:  # a file system without locks: two at once send the same rows to the same places
+        raise InputError(f"{path}: another `harness sync` is uploading from this folder; wait until it has finished") from error
+    except OSError:  # a file system without locks: two uploads at once send the same rows
         return
 
 
-def _outcome(told: dict[str, Any]) -> str:
-    what = told.get("run") or next(f"{kind} {told[kind]}" for kind in ("report", "workspace") if kind in told)
-    return f"{what}  delivered  {told['url'] or ''}" if told["delivered"] else f"{what}  not delivered: {told['error']}"
+def _outcome(result: dict[str, Any]) -> str:
+    what = result.get("run") or next(f"{kind} {result[kind]}" for kind in ("report", "workspace") if kind in result)
+    return f"{what}  uploaded  {result['url'] or ''}" if result["delivered"] else f"{what}  not uploaded: {result['error']}"
 
 
 def _show(document: dict[str, Any], parcels: Sequence[RunDelivery], as_json: bool) -> None:
@@ -256,12 +251,12 @@ def _show(document: dict[str, Any], parcels: Sequence[RunDelivery], as_json: boo
 
 
 def _counted(parcels: Sequence[RunDelivery]) -> str:
-    counts = {state: sum(parcel.state == state for parcel in parcels) for state in ("delivered", "waiting", "training")}
-    return ", ".join(f"{count} {state}" for state, count in counts.items())
+    states = [parcel.state for parcel in parcels]
+    return f"{states.count('delivered')} uploaded, {states.count('waiting')} waiting, {states.count('training')} training"
 
 
 def layout_of(store: Store, plan: Plan) -> dict[str, Any]:
-    """The workspace of `plan`, with its verdicts so far."""
+    """The layout of a plan's workspace, with its verdicts so far."""
     from harness.experiment.plan import task_of
     from harness.reporting.pages import gather
     from harness.reporting.pages.markdown import verdicts

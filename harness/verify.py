@@ -1,4 +1,4 @@
-"""Run ids, or none -> whether their files are whole; with --retrain, whether a run trained again gives the same bits."""
+"""`harness verify`: checks the results folder for damage; with --retrain, compares a repeated run bit by bit."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def verify(
         typer.Argument(metavar="RUN", help="run ids (6 or more digits); default: every run, plan and search"),
     ] = None,
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="train the runs again in a temporary folder and compare the bits")
+        bool, typer.Option("--retrain", help="repeat the runs in a temporary folder and compare the bits")
     ] = False,
     device: Annotated[
-        choices.Device, typer.Option(metavar="auto|cpu|cuda", help="for --retrain; auto: the device of the first time")
+        choices.Device, typer.Option(metavar="auto|cpu|cuda", help="device for --retrain; auto: that of the original run")
     ] = "auto",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
@@ -38,7 +38,7 @@ def verify(
 
     Exit codes:
       0   nothing is wrong
-      1   a file is damaged or inconsistent, or a run trained again gave other bits
+      1   a file is damaged or inconsistent, or a repeated run gave other bits
       2   bad input or usage
       75  interrupted
     """
@@ -50,38 +50,38 @@ def verify(
     from harness.terminal import shell, verified
 
     if device != "auto" and not retrain:
-        raise InputError("--device: says where to train again; allowed: with --retrain")
+        raise InputError("--device: has no effect without --retrain; add --retrain")
     if retrain and not ids:
-        raise InputError("--retrain: trains runs again, so name them; harness status PLAN --json lists run ids")
+        raise InputError("--retrain: no run ids given; harness status PLAN --json lists them")
     store = Store.open(results, create=False)
     if ids:
         chosen, plans = list(dict.fromkeys(find_folder(store, start) for start in ids)), 0
         found = [each for run_id in chosen for each in check_run(RunPaths(store.paths.runs / run_id))]
-        looked_at = ", ".join(chosen)
+        checked = ", ".join(chosen)
     else:
         chosen, loaded, found = check_store(store)
         plans = len(loaded)
         searches = len(store.study_names())
         kinds = [(len(chosen), "run"), (plans, "plan"), *([(searches, "search")] if searches else [])]
         *others, last = (f"{count} {kind}{('es' if kind == 'search' else 's') * (count != 1)}" for count, kind in kinds)
-        looked_at = f"{', '.join(others)} and {last}"
+        checked = f"{', '.join(others)} and {last}"
     wrong = any(not each.harmless for each in found)
     if not as_json:
-        shell.show(verified.findings(looked_at, found))
+        shell.show(verified.findings(checked, found))
     if retrain and wrong:
-        shell.say("nothing was trained: first see to what is wrong")
-    repeated: list[Repetition] = []
+        shell.say("nothing was trained: fix the problems above first")
+    repetitions: list[Repetition] = []
     for run_id in chosen if retrain and not wrong else ():
-        repeated.append(_repeated(store, run_id, device))
+        repetitions.append(_repeat(store, run_id, device))
         if not as_json:
-            shell.show(verified.repetition(repeated[-1]))
+            shell.show(verified.repetition(repetitions[-1]))
     if as_json:
-        shell.show_json(verified.document(len(chosen), plans, found, repeated))
-    if wrong or not all(each.passed for each in repeated):
+        shell.show_json(verified.document(len(chosen), plans, found, repetitions))
+    if wrong or not all(each.passed for each in repetitions):
         raise typer.Exit(EXIT_RUNS_FAILED)
 
 
-def _repeated(store: Store, run_id: str, device: choices.Device) -> Repetition:
+def _repeat(store: Store, run_id: str, device: choices.Device) -> Repetition:
     from harness.common.stopping import Stop
     from harness.errors import Interrupted
     from harness.execution.retrain import repeat
@@ -91,26 +91,26 @@ def _repeated(store: Store, run_id: str, device: choices.Device) -> Repetition:
     stop.on_signals()
     seconds = store.record(run_id).seconds
     shell.say(
-        f"{run_id}: training again in a temporary folder{'' if seconds is None else f'; the first time took {seconds:.0f} s'}"
+        f"{run_id}: repeating the run in a temporary folder{'' if seconds is None else f'; the original took {seconds:.0f} s'}"
     )
     try:
         return repeat(store, run_id, device, stop)
     except (Interrupted, KeyboardInterrupt) as stopped:
-        raise Interrupted(f"{run_id}: stopped; nothing of it is kept") from stopped
+        raise Interrupted(f"{run_id}: stopped; the repetition was discarded") from stopped
 
 
 def find_folder(store: Store, start: str) -> str:
-    """The run on disk whose id starts with `start`, however damaged. Raises InputError when none or several do."""
+    """The id of the run folder whose name starts with `start`. Raises InputError when none or several do."""
     from harness.errors import InputError
     from harness.store.paths import RUN_ID_START
 
     if not RUN_ID_START.fullmatch(start):
-        raise InputError(f"{start!r} is no run id; allowed: 6 to 12 of the digits 0-9 a-f")
+        raise InputError(f"invalid run id {start!r}; must be 6 to 12 of the digits 0-9 a-f")
     found = sorted(path.name for path in store.paths.runs.glob(f"{start}*") if RUN_ID_START.fullmatch(path.name))
     if len(found) == 1:
         return found[0]
     if found:
-        raise InputError(f"run {start!r} is not the only one; allowed: {', '.join(found[:10])}")
+        raise InputError(f"ambiguous run id {start!r}; choose from: {', '.join(found[:10])}")
     raise InputError(f"no run {start!r} in {store.paths.runs}; harness status PLAN --json lists run ids")
 
 

@@ -1,6 +1,6 @@
-"""A plan or a search -> the process that trains it, and the plans that its results lead to: `harness worker`.
+"""`harness worker`: trains a plan or a search, then the stages that follow from its results, in one process.
 
-Warm: imports, data and compiled code are paid once, by the first run.
+Imports, data and compiled code are loaded once, for the first run.
 """
 
 from __future__ import annotations
@@ -39,27 +39,26 @@ from harness.terminal.command_line import main_of
 
 
 def open_work(path: Path) -> tuple[Store, Plan | Study]:
-    """The store and the plan or study of a file in it. Raises InputError, StoreError."""
+    """The store and the plan or study of a file in the results folder. Raises InputError, StoreError."""
     if path.name != "search.json" or path.absolute().parent.parent.name != "studies":
         return open_plan(path)
     store = Store.open(path.absolute().parent.parent.parent)
     study = store.load_study(path.absolute().parent.name)
     if study is None:
-        raise InputError(f"{path}: no such search; `harness sweep experiments/<name>.yaml` makes it")
+        raise InputError(f"{path}: search not found; make it with: harness sweep experiments/NAME.yaml")
     return store, study
 
 
 def open_plan(path: Path) -> tuple[Store, Plan]:
-    """The store and the plan of `<results>/plans/<name>.json`. Raises InputError, StoreError."""
+    """The store and the plan of `RESULTS/plans/NAME.json`. Raises InputError, StoreError."""
     if path.suffix != ".json" or path.absolute().parent.name != "plans":
-        allowed = "results/plans/<name>.json, which `harness run` writes, or results/studies/<name>/search.json"
-        raise InputError(f"{path}: is no plan; allowed: {allowed}")
+        raise InputError(f"{path}: not a plan; must be results/plans/NAME.json or results/studies/NAME/search.json")
     if not path.exists():
-        raise InputError(f"{path}: no such plan; `harness run experiments/<name>.yaml` makes it")
+        raise InputError(f"{path}: plan not found; make it with: harness run experiments/NAME.yaml")
     store = Store.open(path.parent.parent)
     plan = store.load_plan(path.stem)
     if plan is None:
-        raise StoreError(f"{path}: was removed just now; plan again")
+        raise StoreError(f"{path}: was removed; make it again with: harness run experiments/NAME.yaml")
     return store, plan
 
 
@@ -100,10 +99,10 @@ def worker(
         ),
     ] = None,
     options_json: Annotated[
-        list[str] | None, typer.Option(hidden=True, help="a WorkerOptions, from the process that starts this one")
+        list[str] | None, typer.Option(hidden=True, help="WorkerOptions as JSON, from the parent process")
     ] = None,
 ) -> None:
-    """Train the remaining runs of a plan, or a search's trials. Several workers may share them; harness run starts its own.
+    """Train the remaining runs of a plan, or a search's trials. Several workers may share the work; harness run starts its own.
 
     Examples:
       harness worker results/plans/leakyrelu_vs_relu.json
@@ -116,18 +115,11 @@ def worker(
       75  interrupted; the same command continues
     """
     began = time.monotonic()
-    said = {name: value for text in options_json or () for name, value in json.loads(text).items()}
-    typed: dict[str, object] = {
-        "device": device,
-        "retry": retry,
-        "keep": keep,
-        "idle": idle,
-        "stop_after": stop_after,
-        "only": only,
-    }
-    typed |= {"threads": threads, "track": track, "checkpoint_every": checkpoint_every}
-    options = WorkerOptions.read(**(said | {name: value for name, value in typed.items() if value}))
-    # A worker in its place, or a task that is requeued, begins anew: what failed since then stands.
+    passed = {name: value for text in options_json or () for name, value in json.loads(text).items()}
+    typed: dict[str, object] = {"device": device, "retry": retry, "keep": keep, "idle": idle, "stop_after": stop_after}
+    typed |= {"only": only, "threads": threads, "track": track, "checkpoint_every": checkpoint_every}
+    options = WorkerOptions.read(**(passed | {name: value for name, value in typed.items() if value}))
+    # A replacement worker or a requeued task gets this time too: runs that failed after it are not retried again.
     options = options.replaced(retry_before=options.retry_before or now())
     stop = Stop(options.stop_after)
     stop.on_signals()
@@ -136,38 +128,38 @@ def worker(
     try:
         code = _work(*open_work(plan), options, stop)
     except AcceleratorUnusableError:
-        # A fresh accelerator context in the same process.
+        # A new program in the same process gets a new accelerator context.
         words = [str(plan), *options.after(time.monotonic() - began).arguments()]
         os.execv(sys.executable, [*python_command.command("harness.worker"), *words])
     raise typer.Exit(options.runs_failed_code if code == EXIT_RUNS_FAILED else code)
 
 
 def _work(store: Store, work: Plan | Study | None, options: WorkerOptions, stop: Stop) -> int:
-    """Train a plan or a study and, unless told otherwise, the plans that its results lead to; the exit code."""
+    """Train a plan or a study and, without `one_stage`, the stages that follow from its results; the exit code."""
     code, study = EXIT_OK, work if isinstance(work, Study) else None
     refused: Plan | Study | None = None
     while work is not None:
-        at_work: Worker
+        active: Worker
         if isinstance(work, Study):
-            at_work = SearchWorker(store, work, options, stop, url=storage_url(None))
+            active = SearchWorker(store, work, options, stop, url=storage_url(None))
         else:
-            at_work = PlanWorker(store, work, options, stop)
+            active = PlanWorker(store, work, options, stop)
         try:
-            code = at_work.work()
-            work = None if options.one_stage else at_work.next_plan()
+            code = active.work()
+            work = None if options.one_stage else active.next_plan()
             if work is not None and stop():
-                return EXIT_INTERRUPTED  # what was asked for is not done, although nothing of this stage is left
+                return EXIT_INTERRUPTED  # this stage is complete, the work is not
         except PlanChanged:
-            # Runs tried again have made another trial the winner, or another worker has seen that before: the search says what is
-            # to be confirmed now. What it says twice is not tried for ever.
+            # Retried runs have made another trial the winner, perhaps in another worker: the search gives the plan to confirm
+            # now. The same plan refused twice is an error.
             if study is None or work == refused:
                 raise
             work, refused = study, work
         except KeyboardInterrupt:
-            say("stopped at once; the last checkpoint is kept, start again to go on")
+            say("stopped at once; the same command continues from the last checkpoint")
             return EXIT_INTERRUPTED
         finally:
-            at_work.close()
+            active.close()
     return code
 
 

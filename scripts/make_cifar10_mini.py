@@ -1,4 +1,4 @@
-"""An image folder of CIFAR-10 (or a tar of one) -> cifar10_mini.tar: 200 training and 50 test images a class.
+"""Create cifar10_mini.tar (200 training and 50 test images per class) from an image folder of CIFAR-10, or its tar.
 
     python scripts/make_cifar10_mini.py FOLDER_OR_TAR harness/training/cifar10_mini.tar
 
@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 from harness.tasks.cifar_resnet.cache_file import replacing
 from harness.tasks.cifar_resnet.image_folder import list_images, read_images
 
-IMAGES_A_CLASS = {"train": 200, "test": 50}
+IMAGES_PER_CLASS = {"train": 200, "test": 50}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,17 +42,17 @@ def write_mini(source: Path, out: Path) -> None:
     contents = {file: data for _, file, data in read_images(source, listing) if file in wanted}
     with replacing(out) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name in sorted(contents):
-            member = tarfile.TarInfo(name)  # its owner, group and time are 0
+            member = tarfile.TarInfo(name)  # owner, group and time are 0
             member.size, member.mode = len(contents[name]), 0o644
             tar.addfile(member, io.BytesIO(contents[name]))
 
 
 def spread(files: tuple[str, ...]) -> list[str]:
-    """So many files of each class as IMAGES_A_CLASS says, at even distances; all where there are fewer."""
+    """IMAGES_PER_CLASS evenly spaced files of each class; all if there are fewer."""
     chosen = []
     for (split, _), group in groupby(files, key=lambda file: file.split("/")[:2]):
         of_class = list(group)
-        count = min(IMAGES_A_CLASS[split], len(of_class))
+        count = min(IMAGES_PER_CLASS[split], len(of_class))
         chosen += [of_class[i * len(of_class) // count] for i in range(count)]
     return chosen
 

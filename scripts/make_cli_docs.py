@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/cli.md from the commands themselves: .venv/bin/python scripts/make_cli_docs.py."""
+"""Generate docs/cli.md from the commands: .venv/bin/python scripts/make_cli_docs.py."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ and the plans and searches in the results folder.
 
 
 def page() -> str:
-    """The page's text."""
+    """The text of the page."""
     rows = [f"| [`harness {name}`](#harness-{name}) | {what} |\n" for name, what in COMMANDS.items()]
     return START + "".join(rows) + "".join(map(chapter, COMMANDS))
 
 
 def chapter(name: str) -> str:
-    """What the page says of a command."""
+    """The section of a command."""
     made = command(getattr(importlib.import_module(f"harness.{name}"), name))
     context = made.make_context(f"harness {name}", [], resilient_parsing=True, **SETTINGS)
     usage = " ".join(context.get_usage().split()).removeprefix("Usage: ")
@@ -55,7 +55,7 @@ def chapter(name: str) -> str:
 
 
 def cell(text: str) -> str:
-    """A description in a table of Markdown."""
+    """A description as a cell of a Markdown table."""
     return text.replace("|", r"\|").replace("{", "`{").replace("}", "}`")
 
 

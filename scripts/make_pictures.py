@@ -1,4 +1,4 @@
-"""Make the README's picture and its result from one report, so that they cannot disagree.
+"""Generate the picture and the result block of the README from one report, so that they agree.
 
     make demo && python scripts/make_pictures.py [RESULTS]
 
@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 
 ROOT = Path(__file__).parent.parent
 PLAN = "leakyrelu_vs_relu@smoke"
-CHUNK = "result"  # keyword of the PNG's text chunk
+CHUNK = "result"  # keyword of the text chunk in the PNG
 SIZE = (1280, 800)  # pixels
 RESULT = re.compile(r"(?<=ends with\n\n```text\n).*?(?=```)", re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""What tests of several modules share: a results folder, plans of the toy task, child workers."""
+"""Shared fixtures: a results folder, plans of the toy task, child workers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.experiment.run_id import run_id
 from harness.store.records import Store
 from harness.tasks.protocol import identity
 
-# A busy machine makes no test fail: how long an example takes is not what is tested.
+# No deadline: a busy machine must not make tests fail.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
@@ -31,7 +31,7 @@ PlanMaker = Callable[..., Plan]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tests marked `needs` are skipped where none of their programs is there; with HARNESS_REQUIRE_ALL=1 that is a failure.
+    """Skip tests marked `needs` if none of their programs exists; with HARNESS_REQUIRE_ALL=1 they fail.
 
     A program is a name, or a path outside of PATH, which may hold stars.
     """
@@ -44,7 +44,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Names the tests whose marker was not true: a line each, no failure, as how long a test takes depends on the machine's load."""
+    """List tests that lack the marker `slow`. Not a failure, as durations depend on the load of the machine."""
     reports = [report for state in ("passed", "failed") for report in terminalreporter.stats.get(state, ())]
     if lines := mismarked([(report.nodeid, report.duration, "slow" in report.keywords) for report in reports]):
         terminalreporter.section(f"more than {SLOW_S:g} s and not marked slow")
@@ -60,11 +60,11 @@ def mismarked(durations: Sequence[tuple[str, float, bool]]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _environment_stays() -> Iterator[None]:
-    """Opening a store and setting threads write to the environment; the next test finds it as it was, and W&B out of the way."""
+    """Restore the environment, which opening a store and setting threads change, and disable W&B."""
     before = dict(os.environ)
-    # A mirror process for every worker of every test would test nothing more; tests/tracking asks for it.
+    # No mirror process for every worker of every test; tests/tracking enables it.
     os.environ["WANDB_MODE"] = "disabled"
-    os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; what is no terminal has our own width
+    os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; output that is not a terminal has a fixed width
     yield
     os.environ.clear()
     os.environ.update(before)
@@ -132,7 +132,7 @@ def toy_plans() -> PlanMaker:
 
 @pytest.fixture
 def start_worker() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts `python -m harness.worker` on a plan's file, with quick timing; what still runs at the end of the test is killed."""
+    """Starts `python -m harness.worker` on a plan's file, with quick timing; processes that still run at the end of the test are killed."""
     started: list[subprocess.Popen[str]] = []
 
     def start(plan: Path, *options: str, **popen: Any) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""`harness doctor`: each finding on a machine made for it, no secret shown, and the exit code."""
+"""`harness doctor`: its findings, exit codes, and that keys are never shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.doctor import Finding
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
 
-def test_wandb_is_found_by_key_file_or_not_at_all(tmp_path: Path) -> None:
+def test_wandb_login_is_found_by_key_or_netrc_file(tmp_path: Path) -> None:
     assert doctor.wandb({}, tmp_path).state == "note"
     assert doctor.wandb({"WANDB_API_KEY": KEY}, tmp_path).state == "ok"
     assert doctor.wandb({"WANDB_API_KEY": KEY, "WANDB_MODE": "offline"}, tmp_path).state == "note"
@@ -23,7 +23,7 @@ def test_wandb_is_found_by_key_file_or_not_at_all(tmp_path: Path) -> None:
     assert doctor.wandb({"NETRC": str(tmp_path / "elsewhere")}, tmp_path).state == "note"
 
 
-def test_no_part_of_a_key_is_shown(tmp_path: Path) -> None:
+def test_the_wandb_key_is_never_shown(tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text(f"machine api.wandb.ai login user password {KEY}")
     for environment in ({}, {"WANDB_API_KEY": KEY}):
         assert KEY[:6] not in repr(doctor.wandb(environment, tmp_path))
@@ -36,7 +36,7 @@ def test_a_results_folder_that_is_a_file_is_a_problem(tmp_path: Path) -> None:
     assert "GB free" in doctor.disk(tmp_path / "new/results").what
 
 
-def test_the_full_data_set_is_looked_for_where_runs_look(tmp_path: Path) -> None:
+def test_the_full_data_set_is_found_in_the_cache(tmp_path: Path) -> None:
     missing = doctor.images(tmp_path)
     assert missing.state == "note"
     assert "cifar-10-python.tar.gz" in (missing.advice or "")
@@ -52,10 +52,10 @@ def test_sbatch_is_looked_for_on_the_path(tmp_path: Path) -> None:
     assert doctor.slurm(str(tmp_path)) == Finding("SLURM", "ok", str(sbatch))
 
 
-def test_fewer_threads_than_cores_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_threads_than_cores_give_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
     assert doctor.threads({"OMP_NUM_THREADS": "1"}).state == "note"
-    assert doctor.threads({"OMP_NUM_THREADS": "4"}) == Finding("threads", "ok", "4 usable here")
+    assert doctor.threads({"OMP_NUM_THREADS": "4"}) == Finding("threads", "ok", "4 usable")
     assert doctor.threads({"OMP_NUM_THREADS": "4,2"}).state == "ok"
 
 
@@ -69,23 +69,21 @@ def test_a_system_that_cannot_train_is_a_problem(monkeypatch: pytest.MonkeyPatch
     assert doctor.python().state == "problem"
 
 
-def test_the_exit_code_says_whether_something_is_broken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_problem_gives_exit_code_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     good, bad = Finding("one", "note", "missing", "get it"), Finding("other", "problem", "broken [x]", "mend it")
     monkeypatch.setattr(doctor, "checks", lambda *_: [lambda: good])
     assert doctor.main(["--results", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.splitlines() == ["note     one  missing", "              get it"]
+    assert capsys.readouterr().out.splitlines() == ["  note      one   missing", "                  get it"]
     monkeypatch.setattr(doctor, "checks", lambda *_: [lambda: good, lambda: bad])
     assert doctor.main(["--results", str(tmp_path)]) == 2
-    assert "problem  other  broken [x]" in capsys.readouterr().out
+    assert "problem   other   broken [x]" in capsys.readouterr().out
     assert doctor.main(["--json", "--results", str(tmp_path)]) == 2
     document = json.loads(capsys.readouterr().out)
     assert document["ready"] is False
     assert document["findings"][0] == {"name": "one", "state": "note", "what": "missing", "advice": "get it"}
 
 
-def test_this_machine_gets_a_line_a_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_check_gives_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.main(["--json", "--results", str(tmp_path / "results")]) == 0
     findings = json.loads(capsys.readouterr().out)["findings"]
     assert [finding["name"] for finding in findings][:6] == [

@@ -90,7 +90,7 @@ def parsed(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text())
 
 
-def test_every_module_has_a_place_and_every_place_a_module() -> None:
+def test_the_layers_list_exactly_the_modules() -> None:
     assert {place(module) for module in MODULES} == {name for places in LAYERS for name in places}
 
 
@@ -102,19 +102,19 @@ def test_a_module_imports_only_from_earlier_layers(module: str) -> None:
     assert not wrong, f"{module} imports {', '.join(wrong)}; LAYERS lets it import from lines before its own"
 
 
-def test_there_is_no_circle_of_imports() -> None:
+def test_imports_have_no_cycle() -> None:
     graph = {module: {name for name in imported(parsed(module)) if name in MODULES and name != "harness"} for module in MODULES}
     order = list(TopologicalSorter(graph).static_order())
     assert order.index("harness.errors") < order.index("harness.run")
 
 
-def test_nothing_imports_the_task_but_by_its_string() -> None:
+def test_the_task_is_imported_only_by_its_name() -> None:
     users = [module for module in MODULES if not in_task(module) and any(in_task(name) for name in imported(parsed(module)))]
     assert users == []
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_torch_is_imported_in_the_task_alone(module: str) -> None:
+def test_only_the_task_imports_torch(module: str) -> None:
     found = {name.split(".")[0] for name in imported(parsed(module))} & set(TORCH)
     assert not found or in_task(module)
 
@@ -140,7 +140,7 @@ def test_planning_a_configuration_needs_no_torch() -> None:
         assert not {name.split(".")[0] for name in at_once} & set(TORCH), module
 
 
-def test_cifar_is_named_in_its_task_alone() -> None:
+def test_only_its_task_mentions_cifar() -> None:
     for path in MODULES.values():
         where, text = path.relative_to(HARNESS).as_posix(), path.read_text()
         if where.startswith("tasks/cifar_resnet/"):

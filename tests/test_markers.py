@@ -7,7 +7,7 @@ import re
 from conftest import SLOW_S, TESTS, mismarked
 
 
-def test_the_quick_and_the_slow_part_of_the_checks_leave_out_no_test() -> None:
+def test_quick_and_slow_checks_together_run_every_test() -> None:
     script = (TESTS.parent / "scripts" / "check").read_text()
     assert set(re.findall(r'run_tests "([^"]+)"', script)) == {"slow", "not slow"}
     assert set(re.findall(r'-m "\$1 and ([^"]+)"', script)) == {"alone", "not alone"}

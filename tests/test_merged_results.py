@@ -1,4 +1,4 @@
-"""Results folders of two machines, copied together with `cp -rn`: one folder, in which nothing is lost and nothing is trained twice."""
+"""Results folders of two machines, merged with `cp -rn`: nothing is lost and nothing is trained twice."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_union_is_one_results_folder(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.usefixtures("machines")
-def test_of_a_plan_on_both_the_shorter_may_stay_and_extending_it_trains_nothing() -> None:
+def test_extending_the_shorter_of_two_plans_trains_nothing() -> None:
     copy_together("there", "here")
     before = results("here")
     assert main(["toys.yaml", "--results", "here", "--seeds", "3"]) == 0

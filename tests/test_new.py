@@ -50,18 +50,18 @@ def test_claims_from_flags_lead_to_a_verdict_without_an_edit(tmp_path, capsys):
         ["--metric", r"loss=loss (?P<value>\d+)'s \{", "--knob", "name=a: b", "--knob", "empty=-"],
     ],
 )
-def test_whatever_the_flags_the_file_loads(tmp_path, options):
+def test_every_combination_of_options_gives_a_valid_file(tmp_path, options):
     code, file = made(tmp_path, *options)
     assert code == 0
     assert run.main(["walk", "--dry-run"]) == 0
     assert next(iter(file["task"]["metrics"])) == "loss"
 
 
-def test_nothing_is_overwritten(tmp_path, capsys):
+def test_an_existing_file_is_not_overwritten(tmp_path, capsys):
     made(tmp_path, "--metric", LOSS)
     before = (tmp_path / "experiments" / "walk.yaml").read_text()
     assert made(tmp_path, "--metric", "loss")[0] == 2
-    assert "experiments/walk.yaml: is there already; allowed: another name, or remove it first" in capsys.readouterr().err
+    assert "experiments/walk.yaml: already exists; choose another NAME or remove the file" in capsys.readouterr().err
     assert (tmp_path / "experiments" / "walk.yaml").read_text() == before
 
 
@@ -74,13 +74,13 @@ def test_a_draft_that_does_not_load_is_not_written_and_says_why(tmp_path, capsys
     assert "task.inputs: data: no file or folder" in capsys.readouterr().err
 
 
-def test_what_is_missing_is_said(tmp_path, capsys):
+def test_missing_inputs_and_seed_are_reported(tmp_path, capsys):
     assert made(tmp_path)[0] == 2
-    assert "--metric: missing" in capsys.readouterr().err
+    assert "missing option --metric" in capsys.readouterr().err
     assert made(tmp_path, "--metric", LOSS, command="sh run.sh")[0] == 0
     said = capsys.readouterr().err
-    assert "no word of the command is a file in .: name what the result depends on with --input" in said
-    assert "the command has no {seed}: the program has to read $HARNESS_SEED" in said
+    assert "the command names no file in .: list the files that the result depends on with --input" in said
+    assert "the command has no {seed}: the program must read $HARNESS_SEED" in said
 
 
 def test_modules_that_the_script_imports_are_inputs_too(tmp_path):
@@ -92,18 +92,18 @@ def test_modules_that_the_script_imports_are_inputs_too(tmp_path):
     assert made(tmp_path, "--metric", LOSS)[1]["task"]["inputs"] == ["train.py", "model.py", "data", "layers.py"]
 
 
-def test_a_metrics_goal_is_guessed_from_its_name_or_asked_for():
+def test_the_goal_of_a_metric_is_guessed_from_its_name_or_required():
     assert read_metric("val_loss").goal == "minimize"
     assert read_metric("test_accuracy").goal == "maximize"
     with pytest.raises(InputError, match="which way is better\\? allowed: sharpness:minimize or sharpness:maximize"):
         read_metric("sharpness")
-    with pytest.raises(InputError, match="'up' is no goal"):
+    with pytest.raises(InputError, match="invalid goal 'up'"):
         read_metric("loss:up")
     with pytest.raises(InputError, match="\\{value\\} has to stand once"):
         read_metric("loss=loss")
 
 
-def test_what_is_printed_becomes_a_pattern():
+def test_printed_text_becomes_a_pattern():
     assert read_metric("loss=[{step}] ... val loss: {value} (best)").pattern == (
         r"\[(?P<step>\d+)\] .*? val loss: (?P<value>[-+.\w]+) \(best\)"
     )

@@ -1,4 +1,4 @@
-"""A results folder that an earlier version wrote (tests/fixtures/old_results): today's code reads it, judges the same and goes on."""
+"""A results folder that an earlier version wrote (tests/fixtures/old_results): the current code reads it, gives the same verdicts and resumes it."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def recorded(name: str) -> Any:
     return document((OLD / "verdicts" / f"{name}.json").read_text())
 
 
-def test_every_file_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_file_is_undamaged(capsys: pytest.CaptureFixture[str]) -> None:
     assert verify.main(["--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["runs"], found["plans"], found["problems"], found["notes"]) == (60, 9, [], [])
 
 
-def test_runs_and_trials_have_the_states_they_had(capsys: pytest.CaptureFixture[str]) -> None:
+def test_states_of_runs_and_trials_are_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     assert status.main(["--json"]) == 0
     shown, states = document(capsys.readouterr().out), document((OLD / "states.json").read_text())
     assert {plan["name"]: plan["counts"] for plan in shown["plans"]} == states["plans"]
@@ -69,14 +69,14 @@ def test_runs_and_trials_have_the_states_they_had(capsys: pytest.CaptureFixture[
     ]
 
 
-def test_reports_are_written_anew_with_the_verdicts_that_were_recorded() -> None:
+def test_rewritten_reports_have_the_recorded_verdicts() -> None:
     assert report.main([]) == 0
     assert {name: verdicts(name) for name in JUDGED} == {name: recorded(name) for name in JUDGED}
     assert Path("results/reports/search/index.html").is_file()
 
 
 @pytest.mark.parametrize("name", [*FINISHED, "interrupted", "troubles"])
-def test_the_experiments_give_the_run_ids_they_gave(name: str) -> None:
+def test_run_ids_are_unchanged(name: str) -> None:
     first = make_plan(load_experiment(f"{name}.yaml"), "cpu")
     assert [each.id for each in first.runs] == [each.id for each in stored(first.name).runs]
 
@@ -88,7 +88,7 @@ def stored(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", FINISHED)
-def test_the_same_command_trains_nothing_and_says_the_same(name: str) -> None:
+def test_the_same_command_trains_nothing_and_prints_the_same(name: str) -> None:
     before = runs_on_disk()
     assert run.main([f"{name}.yaml", "--device", "cpu"]) == 0
     assert runs_on_disk() == before
@@ -102,7 +102,7 @@ def test_a_finished_search_trains_nothing_and_its_winner_is_confirmed_as_before(
     assert verdicts("search.final") == recorded("search.final")
 
 
-def test_failed_and_diverged_runs_are_trained_again_only_when_asked() -> None:
+def test_failed_and_diverged_runs_are_retried_only_on_request() -> None:
     before = runs_on_disk()
     assert run.main(["troubles.yaml", "--device", "cpu"]) == 1
     assert runs_on_disk() == before
@@ -111,7 +111,7 @@ def test_failed_and_diverged_runs_are_trained_again_only_when_asked() -> None:
     assert changed == {each.id for each in stored("troubles").runs if each.variant in ("broken", "wild")}
 
 
-def test_the_interrupted_run_goes_on_from_its_checkpoint_to_the_bits_of_one_in_one_go() -> None:
+def test_the_interrupted_run_resumes_with_the_bits_of_an_uninterrupted_one() -> None:
     store, (each,) = Store.open(Path("results")), stored("interrupted").runs
     assert store.paths.run(each.id).checkpoint.is_file()
     assert run.main(["interrupted.yaml", "--device", "cpu"]) == 0

@@ -1,4 +1,4 @@
-"""Somebody's own training code through every command: Python beside the YAML, and programs."""
+"""Custom training code through every command: Python tasks beside the YAML, and programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from programs import WALK, experiment
 from harness import report, run, status, verify, worker
 from harness.experiment import load_experiment
 from harness.experiment.plan import make_plan, task_of
-from harness.store.provenance import Provenance, Start
+from harness.store.provenance import Provenance, Restart
 from harness.store.records import Store, read_rows
 from harness.tasks.protocol import parse_config
 from harness.testing import check_task
@@ -100,7 +100,7 @@ def test_a_module_beside_the_yaml_is_found_by_workers_in_other_folders(tmp_path,
     assert {record.state for record in store.records(run.id for run in plan.runs).values()} == {"completed"}
 
 
-def test_where_the_module_lies_is_no_part_of_the_id(tmp_path):
+def test_the_folder_of_the_module_is_not_part_of_the_id(tmp_path):
     first, second = (make_plan(load_experiment(beside(tmp_path / name))) for name in ("one", "two"))
     assert [run.id for run in first.runs] == [run.id for run in second.runs]
 
@@ -138,7 +138,7 @@ def test_a_package_in_the_current_folder_is_found_too(tmp_path, monkeypatch):
     assert make_plan(load_experiment(path)).folder == str(tmp_path)
 
 
-def test_mistakes_in_the_yaml_of_a_task_of_ones_own_are_told_with_their_line(tmp_path, capsys):
+def test_errors_in_the_settings_of_a_custom_task_name_their_line(tmp_path, capsys):
     path = beside(tmp_path / "mine")
     path.write_text(path.read_text().replace("effect", "efect"))
     assert run.main([str(path), "--dry-run"]) == 2
@@ -200,7 +200,7 @@ def test_a_changed_program_is_refused_with_the_difference(tmp_path, monkeypatch,
     assert "variant 'base': data: train.py " in error
 
 
-def test_a_seed_that_changes_nothing_is_the_last_word_of_run(tmp_path, monkeypatch, capsys):
+def test_run_warns_at_the_end_about_a_seed_without_effect(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     path = experiment(tmp_path, WALK, seeds=3, command="{python} train.py {knobs}", **COMPARED)
     assert run.main([str(path), "--track", "none"]) == 2
@@ -213,7 +213,7 @@ def test_what_a_program_resumed_by_itself_is_flagged(tmp_path, monkeypatch, caps
     run.main([str(path), "--track", "none"])
     file = next(Path("results/runs").glob("*/provenance.json"))
     origin = Provenance.model_validate_json(file.read_text())
-    start = Start(at=origin.started, host=origin.host, device=origin.device, code=origin.code, epoch=2, resumed=True)
+    start = Restart(at=origin.started, host=origin.host, device=origin.device, code=origin.code, epoch=2, resumed=True)
     file.write_text(Provenance.model_validate({**dict(origin), "restarts": (start,)}).model_dump_json(by_alias=True))
     capsys.readouterr()
     assert status.main(["walk"]) == status.main([file.parent.name]) == 0
@@ -233,7 +233,7 @@ def test_the_programs_own_code_is_in_the_provenance(tmp_path, monkeypatch):
     assert digests[0] != digests[1]
 
 
-def test_a_killed_command_leaves_no_program_behind_and_the_next_one_goes_on(tmp_path):
+def test_a_killed_command_leaves_no_program_behind_and_the_next_one_resumes(tmp_path):
     slow = WALK.replace("print(", "time.sleep(0.2); open('pid', 'w').write(str(__import__('os').getpid())); print(", 1)
     path = experiment(tmp_path, slow, knobs={"epochs": 300})
     command = [sys.executable, "-m", "harness.run", path.name, "--track", "none"]

@@ -144,7 +144,7 @@ ALL_COMMANDS = [(page, command) for page in map(named, PAGES) for command in dic
 
 
 @pytest.mark.parametrize(("page", "command"), ALL_COMMANDS)
-def test_a_command_that_is_shown_can_be_given(page: str, command: str) -> None:
+def test_commands_in_the_docs_are_valid(page: str, command: str) -> None:
     words = shlex.split(command.replace("python -m harness.", "harness "))
     if words[0] == "harness":
         assert words[1] in (*COMMANDS, "COMMAND", "--version", "--install-completion"), f"{page}: {command}"
@@ -158,7 +158,7 @@ def test_a_command_that_is_shown_can_be_given(page: str, command: str) -> None:
         assert (ROOT / script).is_file(), f"{page}: {command}"
 
 
-def test_the_two_commands_stand_at_the_top_of_the_readme() -> None:
+def test_the_two_commands_are_at_the_top_of_the_readme() -> None:
     assert [line.split("  ")[0] for line in blocks("README.md")[0][1].splitlines()] == ["make demo", "make test"]
 
 
@@ -166,7 +166,7 @@ def test_the_readme_names_every_command() -> None:
     assert not [command for command in COMMANDS if f"| `harness {command}" not in text_of("README.md")]
 
 
-def test_the_page_of_the_command_line_is_the_commands_own() -> None:
+def test_the_command_line_page_is_up_to_date() -> None:
     page = runpy.run_path(str(ROOT / "scripts" / "make_cli_docs.py"))["page"]()
     assert text_of("docs/cli.md") == page, "write it anew: .venv/bin/python scripts/make_cli_docs.py"
     for command in COMMANDS:
@@ -214,7 +214,7 @@ def test_every_field_of_the_files_is_documented() -> None:
 # Files
 
 
-def test_the_readmes_picture_shows_the_result_that_stands_beside_it() -> None:
+def test_the_readmes_picture_and_text_show_the_same_result() -> None:
     (result,) = [text for language, text in blocks("README.md") if language == "text"]
     with Image.open(ROOT / "docs" / "report_wide.png") as picture:
         assert picture.info["result"] == result, "make both again: make demo && python scripts/make_pictures.py"

@@ -1,4 +1,4 @@
-"""The experiments that come with the project: each is whole, loads, and makes a plan or a search on every accelerator, with every
+"""The experiments that come with the project: each is complete, loads, and makes a plan or a search on every accelerator, with every
 profile; what is chosen by results is chosen on images that are held out."""
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def shipped(name: str, profile: str | None = None) -> Experiment:
     return load_experiment(FOLDER / f"{name}.yaml", profile)
 
 
-def test_the_registry_is_what_it_says_it_is() -> None:
+def test_the_registry_lists_exactly_the_experiments() -> None:
     assert {path.stem for path in FOLDER.glob("*.y*ml")} == SHIPPED | SEARCHES
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED | SEARCHES))
-def test_an_experiment_says_what_it_asks_of_which_sentence_and_what_it_claims(name: str) -> None:
+def test_an_experiment_states_its_question_source_and_claims(name: str) -> None:
     experiment = shipped(name)
     assert experiment.question.endswith("?")
     assert experiment.source is not None

@@ -1,4 +1,4 @@
-"""`harness report`: writes reports of finished and unfinished plans, and prints their tables."""
+"""`harness report`: reports of finished and unfinished plans, and the printed tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.store.records import Store
 PlanMaker = Callable[..., Plan]
 
 
-def test_no_name_means_every_plan(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_names_every_plan_is_reported(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = toy_plan({"base": {}, "better": {"effect": 2.0}}), toy_plan(name="tigers")
     for plan in (first, second):
         store.save_plan(plan)
@@ -30,7 +30,7 @@ def test_no_name_means_every_plan(store: Store, toy_plan: PlanMaker, capsys: pyt
         assert f"report  {path}" in shown
 
 
-def test_json_has_a_summary_a_plan(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_one_summary_per_plan(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
     store.save_plan(toy_plan())
     assert report.main(["toys", "--json", "--results", str(store.paths.root)]) == 0
     (summary,) = json.loads(capsys.readouterr().out)["reports"]
@@ -44,7 +44,7 @@ def test_a_name_without_a_plan_writes_nothing(store: Store, toy_plan: PlanMaker,
     assert not store.paths.reports.exists()
 
 
-def test_damaged_plans_and_runs_keep_no_other_plan_from_its_report(
+def test_damaged_plans_and_runs_do_not_prevent_other_reports(
     store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lost = toy_plan({"lost": {"effect": 3.0}}, name="lost")
@@ -60,6 +60,6 @@ def test_damaged_plans_and_runs_keep_no_other_plan_from_its_report(
     assert [line.split(": ")[0] for line in err.splitlines()] == [str(store.paths.plan("broken")), str(result)]
 
 
-def test_an_empty_store_says_how_to_begin(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_store_names_the_first_command(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.main(["--results", str(store.paths.root)]) == 0
     assert "harness run" in capsys.readouterr().err

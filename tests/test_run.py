@@ -1,4 +1,4 @@
-"""The main command on the toy task, with real child workers."""
+"""`harness run` on the toy task, with real worker processes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_an_experiment_is_planned_trained_and_reported(toys: Path, capsys: pytes
     assert [result["state"] for result in results(toys.parent)] == ["completed"] * 4
 
 
-def test_a_folder_that_is_away_while_runs_are_shown_stops_nobody(toys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_folder_does_not_stop_the_progress_view(toys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     away, poll, records = [False], Workers.poll, Store.records
 
     def polled(workers: Workers) -> bool:
@@ -86,7 +86,7 @@ def test_a_folder_that_is_away_while_runs_are_shown_stops_nobody(toys: Path, mon
     assert [result["state"] for result in results(toys.parent)] == ["completed"] * 4
 
 
-def test_a_second_run_trains_nothing_and_says_the_same(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_run_trains_nothing_and_prints_the_same(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(toys), "--workers", "2"]) == 0
     first, before = capsys.readouterr(), results(toys.parent)
     report = (toys.parent / "results/reports/toys/report.md").read_bytes()
@@ -98,7 +98,7 @@ def test_a_second_run_trains_nothing_and_says_the_same(toys: Path, capsys: pytes
     assert (toys.parent / "results/reports/toys/report.md").read_bytes() == report
 
 
-def test_more_seeds_train_only_what_is_new(toys: Path) -> None:
+def test_more_seeds_train_only_new_runs(toys: Path) -> None:
     assert main([str(toys)]) == 0
     before = {path: path.stat().st_mtime_ns for path in toys.parent.glob("results/runs/*/result.json")}
     assert main([str(toys), "--seeds", "3"]) == 0
@@ -111,7 +111,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(toys: Path, capsys: pytest.
     shown = capsys.readouterr().out
     assert "claim 1   better improves on base" in shown
     assert "power     unknown" in shown
-    assert "nothing started" in shown
+    assert "nothing was started" in shown
     assert main([str(toys), "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert len({run["id"] for run in plan["runs"]}) == 4
@@ -127,24 +127,24 @@ def test_json_is_one_document_on_stdout(toys: Path, capsys: pytest.CaptureFixtur
     assert (verdict["verdict"], verdict["notes"], verdict["p"]) == ("inconclusive", ["fewer than 3 seeds"], None)
 
 
-def test_the_end_tells_the_verdict_and_the_next_dry_run_the_power(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verdict_is_printed_and_the_next_dry_run_shows_the_power(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     toys.write_text(EXPERIMENT.replace("seeds: 2", "seeds: 3").replace("{effect: 2.0}", "{effect: 9.0, noise: 1.5}"))
     assert main([str(toys)]) == 0
     assert "1  better improves on base    SUPPORTED    better by " in capsys.readouterr().out
     assert main([str(toys), "--dry-run"]) == 0
     shown = capsys.readouterr().out
-    assert ", known from toys, 3 pairs)" in " ".join(shown.split())
+    assert ", estimated from toys, 3 pairs)" in " ".join(shown.split())
     assert "0 runs to train" in shown
 
 
-def test_only_one_variant_is_trained_where_asked(toys: Path) -> None:
+def test_only_trains_one_variant(toys: Path) -> None:
     assert main([str(toys), "--only", "better"]) == 0
     assert len(results(toys.parent)) == 2
     assert main([str(toys), "--only", "bettr"]) == 2
 
 
 @pytest.mark.parametrize(("profile", "state"), [("broken", "failed"), ("wild", "diverged")])
-def test_runs_that_go_wrong_leave_the_others_alone_and_the_exit_code_tells(
+def test_failing_runs_do_not_affect_the_others_and_give_exit_code_1(
     toys: Path, capsys: pytest.CaptureFixture[str], profile: str, state: str
 ) -> None:
     assert main([str(toys), "--profile", profile]) == 1
@@ -162,7 +162,7 @@ def test_a_changed_experiment_is_refused_and_replanned_on_request(toys: Path) ->
     assert list(toys.parent.glob("results/plans/replaced/toys*.json"))
 
 
-def test_claims_changed_after_runs_are_told_and_do_not_replace_those_registered(
+def test_claims_changed_after_runs_are_reported_but_do_not_replace_the_registered_ones(
     toys: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(toys)]) == 0
@@ -175,7 +175,7 @@ def test_claims_changed_after_runs_are_told_and_do_not_replace_those_registered(
     assert CHANGED in (toys.parent / "results/reports/toys/report.md").read_text()
 
 
-def test_a_plan_of_which_nothing_has_begun_is_made_anew(toys: Path) -> None:
+def test_a_plan_without_started_runs_is_replaced(toys: Path) -> None:
     assert main([str(toys), "--set", "data=missing"]) == 2
     plan = next(iter(toys.parent.glob("results/plans/*.json")))
     assert json.loads(plan.read_text())["margin"] == 1
@@ -200,7 +200,7 @@ def test_bad_input_is_one_message_and_exit_code_2(toys: Path, capsys: pytest.Cap
         (["--device", "tpu"], "--device: 'tpu'"),
         (["--retry", "all"], "--retry: 'all'"),
         (["--keep", "all"], "--keep: 'all'"),
-        (["--idle", "soon"], "--idle: 'soon' is no duration"),
+        (["--idle", "soon"], "--idle: invalid duration 'soon'"),
         (["--track", "nowhere"], "--track: 'nowhere'"),
         (["--only", "bettr", "--dry-run"], "--only: no variant 'bettr'; did you mean better?"),
         (["--seeds", "1"], "--seeds: 1 is below the 2"),
@@ -214,9 +214,7 @@ def test_a_wrong_option_names_its_value_and_what_is_allowed(
     assert not list(toys.parent.glob("results/plans/*"))
 
 
-def test_missing_data_end_the_command_with_their_message_and_no_failed_run(
-    toys: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_data_stops_the_command_without_a_failed_run(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(toys), "--set", "data=missing"]) == 2
     assert MISSING in capsys.readouterr().err
     assert not results(toys.parent)
@@ -229,7 +227,7 @@ def test_a_results_folder_that_is_a_file_is_refused(toys: Path, capsys: pytest.C
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_a_report_that_cannot_be_written_ends_no_training_and_is_told_in_a_line(
+def test_a_report_error_is_one_line_and_does_not_stop_training(
     toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_report, "EVERY_S", 0.0)
@@ -244,7 +242,7 @@ def test_a_report_that_cannot_be_written_ends_no_training_and_is_told_in_a_line(
     assert "Traceback" not in told
 
 
-def test_workers_that_cannot_start_are_told_with_the_end_of_their_log(
+def test_workers_that_cannot_start_show_the_end_of_their_log(
     toys: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (toys.parent / "sitecustomize.py").write_text("import sys\nsys.modules['pydantic'] = None\n")
@@ -259,7 +257,7 @@ def test_workers_that_cannot_start_are_told_with_the_end_of_their_log(
 
 
 @pytest.mark.slow
-def test_interrupted_it_keeps_everything_and_the_same_command_goes_on(toys: Path) -> None:
+def test_after_an_interruption_the_same_command_continues(toys: Path) -> None:
     command = [sys.executable, "-m", "harness.run", str(toys), "--profile", "slow"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
@@ -276,9 +274,7 @@ def test_interrupted_it_keeps_everything_and_the_same_command_goes_on(toys: Path
     assert sum(len(restarts) for restarts in restarted) >= 1
 
 
-def test_what_other_workers_train_is_left_to_them_and_the_exit_code_says_that_it_is_not_done(
-    toys: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_runs_of_other_workers_are_left_to_them_with_exit_code_75(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store.open(toys.parent / "results")
     run = make_plan(load_experiment(toys), "cpu").runs[0]
     lease = store.take(run.id, Watch(Timing(), Holder.here()))

@@ -1,4 +1,4 @@
-"""`harness run` of an experiment that tunes its variants first, on the toy task, with real child workers."""
+"""`harness run` of an experiment that tunes its variants first, on the toy task, with real worker processes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_variants_are_tuned_and_then_compared(tuned: Path, capsys: pytest.Captur
     assert {key for run in document["chosen"]["runs"] for key in run["metrics"]} == {"score"}  # nothing but what is chosen by
 
 
-def test_a_tuning_that_was_replaced_meanwhile_leads_to_nothing(
+def test_a_tuning_stage_replaced_meanwhile_has_no_next_stage(
     tuned: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan, poll = tuned.parent / "results/plans/tuned.tuning.json", Workers.poll
@@ -85,7 +85,7 @@ def test_a_dry_run_shows_the_tuning_and_then_the_evidence(tuned: Path, capsys: p
     assert (document["evidence"]["name"], len(document["evidence"]["runs"])) == ("tuned", 4)
 
 
-def test_a_tuning_that_cannot_end_says_what_is_missing_and_the_way_on(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_incomplete_tuning_stage_shows_what_is_missing(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([tuned.name, "--profile", "broken"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -94,7 +94,7 @@ def test_a_tuning_that_cannot_end_says_what_is_missing_and_the_way_on(tuned: Pat
     assert main([tuned.name, "--profile", "broken", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["choices"] == []
     assert status.main(["tuned@broken"]) == 0
-    assert "again: harness run tuned.yaml --profile broken --device cpu --retry failed" in capsys.readouterr().out
+    assert "retry: harness run tuned.yaml --profile broken --device cpu --retry failed" in capsys.readouterr().out
 
 
 TASK = """
@@ -116,7 +116,7 @@ TASK = Interrupting()
 """
 
 
-def test_ctrl_c_in_the_last_step_of_a_tuning_begins_no_evidence(tuned: Path) -> None:
+def test_ctrl_c_in_the_last_step_of_tuning_does_not_start_the_evidence(tuned: Path) -> None:
     (tuned.parent / "mine.py").write_text(TASK)
     tuned.write_text(EXPERIMENT.replace("toy_task:TOY", "mine:TASK"))
     stopped = subprocess.run([sys.executable, "-m", "harness.run", tuned.name], capture_output=True, text=True, check=False)
@@ -124,7 +124,7 @@ def test_ctrl_c_in_the_last_step_of_a_tuning_begins_no_evidence(tuned: Path) -> 
     assert len(list(Path("results/runs").glob("*/result.json"))) == len(list(Path("results/runs").glob("*"))) == 8
 
 
-def test_an_interrupted_tuning_goes_on(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupted_tuning_stage_resumes(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([tuned.name, "--stop-after", "0s"]) == 75
     err = capsys.readouterr().err
     assert "tuned.tuning: 8 of 8 runs still to train; the evidence needs them" in err

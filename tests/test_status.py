@@ -1,4 +1,4 @@
-"""`harness status`: all plans, one plan, one run, the difference of two, and what it refuses."""
+"""`harness status`: all plans, one plan, one run, the difference of two, and refused arguments."""
 
 from __future__ import annotations
 
@@ -41,12 +41,14 @@ def test_all_plans_are_a_table(store: Store, toys: Plan, toy_plan: PlanMaker, ca
     assert lines[2] == ["untouched", "0/1", "·", "1", "·", "·", "·"]
 
 
-def test_one_plan_shows_what_failed_and_how_to_go_on(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_plan_shows_its_failures_and_the_command_to_retry(
+    store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(store, "experiments/toys.yaml") == 0
     shown = capsys.readouterr().out
     assert "failed   better seed 0" in shown
     where = f"--results {store.paths.root}"
-    assert f"again: harness run experiments/toys.yaml --device cpu {where} --retry failed" in shown
+    assert f"retry: harness run experiments/toys.yaml --device cpu {where} --retry failed" in shown
     assert f"write it with: harness report toys {where}" in shown
     assert toys.question in shown
 
@@ -64,7 +66,7 @@ def claimed(store: Store, toy_plan: PlanMaker, scores: Mapping[str, Sequence[flo
     return plan
 
 
-def test_verdicts_are_counted_for_all_plans_and_told_for_one(
+def test_verdicts_are_counted_for_all_plans_and_listed_for_one(
     store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     claimed(store, toy_plan, {"base": [50.0, 51.0, 52.0], "better": [52.0, 53.1, 53.9]})
@@ -80,10 +82,10 @@ def test_verdicts_are_counted_for_all_plans_and_told_for_one(
 def test_before_the_first_look_a_claim_waits(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
     claimed(store, toy_plan, {"base": [50.0, 51.0], "better": [52.0]})
     assert run(store, "toys") == 0
-    assert "WAITING      judged at 3 seeds: 3 of 6 runs in" in capsys.readouterr().out
+    assert "WAITING      judged at 3 seeds: 3 of 6 runs finished" in capsys.readouterr().out
 
 
-def test_a_plan_that_was_decided_before_its_last_look_waits_for_nothing(
+def test_a_plan_decided_before_its_last_look_is_complete(
     store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=10, looks=(3, 5, 10), claims=(BETTER,))
@@ -95,9 +97,7 @@ def test_a_plan_that_was_decided_before_its_last_look_waits_for_nothing(
     assert capsys.readouterr().out.splitlines()[1].split()[:7] == ["toys", "6/6", "·", "·", "·", "1", "supported"]
 
 
-def test_where_runs_stand_is_told_without_their_task(
-    store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_states_of_runs_need_no_task(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
     plan = claimed(store, toy_plan, {"base": [50.0, 51.0, 52.0], "better": [52.0, 53.1, 53.9]})
     store.save_plan(changed(plan, task="no_such_module:TASK"))
     assert run(store) == 2
@@ -112,8 +112,8 @@ def test_one_run_shows_its_record_its_configuration_and_its_files(
     run_id = toys.runs[0].id
     assert run(store, run_id[:6]) == 0
     shown = capsys.readouterr().out
-    assert f"run       {run_id}" in shown
-    assert "plans     toys" in shown
+    assert f"run        {run_id}" in shown
+    assert "plans      toys" in shown
     assert "effect       0.0" in shown
     assert str(store.paths.run(run_id).metrics) in shown
 
@@ -124,7 +124,7 @@ def test_two_runs_show_how_they_differ(store: Store, toys: Plan, capsys: pytest.
     assert [line.split() for line in lines[1:]] == [["effect", "0.0", "2.0"]]
 
 
-def test_json_is_one_document_a_form(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_document_per_form(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = (planned.id for planned in toys.runs)
     documents = []
     for names in ((), ("toys",), (first,), (first, second)):
@@ -141,19 +141,19 @@ def test_json_is_one_document_a_form(store: Store, toys: Plan, capsys: pytest.Ca
     [
         (["tois"], "did you mean toys"),
         (["abcdef012345"], "no run 'abcdef012345'"),
-        (["toys", "tigers"], "allowed: one plan or search, one run id, two run ids"),
+        (["toys", "tigers"], "give one plan or search, one run id, two run ids"),
         (["../toys"], "no plan"),
     ],
 )
 @pytest.mark.usefixtures("toys")
-def test_what_is_not_there_is_refused(store: Store, names: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_names_are_refused(store: Store, names: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store, *names) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert message in err
 
 
-def test_a_start_that_several_runs_share_is_refused(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_ambiguous_run_id_is_refused(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     twin = toys.runs[0].model_copy(update={"id": toys.runs[0].id[:11] + ("0" if toys.runs[0].id[11] != "0" else "1")})
     write_run(store, toys, twin, [])
     assert run(store, toys.runs[0].id[:8]) == 2
@@ -161,7 +161,7 @@ def test_a_start_that_several_runs_share_is_refused(store: Store, toys: Plan, ca
 
 
 def damage(store: Store) -> list[str]:
-    """Plans that cannot be read, and what is said of each."""
+    """Plans that cannot be read, and what is printed for each."""
     files = {"broken": "{", "foreign": '{"name": "mine"}', "toys copy": store.paths.plan("toys").read_text()}
     for name, text in files.items():
         store.paths.plan(name).write_text(text)
@@ -169,7 +169,7 @@ def damage(store: Store) -> list[str]:
 
 
 @pytest.mark.parametrize("names", [(), ("--json",)])
-def test_damaged_plans_are_told_and_hide_no_other(
+def test_damaged_plans_are_reported_beside_the_others(
     store: Store, toys: Plan, names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = damage(store)
@@ -177,7 +177,7 @@ def test_damaged_plans_are_told_and_hide_no_other(
     out, err = capsys.readouterr()
     assert out.count(toys.name) == 1
     assert [line.split(": ")[0] for line in err.splitlines()] == paths
-    assert f"{paths[-1]}: holds the plan 'toys'; name it toys.json, or move it elsewhere" in err
+    assert f"{paths[-1]}: holds the plan 'toys'; rename it to toys.json, or move it elsewhere" in err
 
 
 def test_a_damaged_result_hides_only_its_own_plans(
@@ -196,11 +196,11 @@ def test_one_run_is_shown_beside_a_damaged_plan(store: Store, toys: Plan, capsys
     (first, *_) = damage(store)
     assert run(store, toys.runs[0].id) == 2
     out, err = capsys.readouterr()
-    assert "plans     toys" in out
+    assert "plans      toys" in out
     assert first in err
 
 
-def test_an_empty_store_says_how_to_begin(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_store_names_the_first_command(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store) == 0
     out, err = capsys.readouterr()
     assert out == ""

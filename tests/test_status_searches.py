@@ -1,4 +1,4 @@
-"""`harness status` of searches and of the stages of an experiment, and what other commands know of their runs."""
+"""`harness status` of searches and of the stages of an experiment, and other commands on their runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.search.broker import TrialBroker
 from harness.search.reconcile import prepare
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.records import Store
-from harness.store.trialruns import Membership, memberships
+from harness.store.trial_runs import Membership, memberships
 
 SEARCH = """
 question: How far does a toy walk?
@@ -46,7 +46,7 @@ def shown(capsys: pytest.CaptureFixture[str], searched: Path, *words: str) -> st
     return capsys.readouterr().out
 
 
-def test_a_search_and_its_stages_stand_together(searched: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_and_its_stages_are_adjacent_rows(searched: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [line.split() for line in shown(capsys, searched).splitlines()[1:]]
     assert [row[:2] for row in rows] == [["toys", "2/2"], ["toys.top", "3/3"], ["toys.final", "6/6"]]
     assert rows[0][5] == "best"
@@ -71,10 +71,10 @@ def test_a_run_names_the_trials_it_is_part_of(searched: Path, capsys: pytest.Cap
     assert f"searches   toys trial {of_trials[run_id][0].number}" in shown(capsys, searched, run_id)
 
 
-def test_verify_and_sync_know_the_runs_of_trials(searched: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_and_sync_include_the_runs_of_trials(searched: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify.main(["--results", str(searched)]) == 0
     out = capsys.readouterr().out
-    assert "1 search: whole" in out
+    assert "1 search: no problems found" in out
     assert "note" not in out
     assert sync.main(["toys", "--dry-run", "--results", str(searched)]) == 0
     out = capsys.readouterr().out
@@ -105,11 +105,11 @@ def test_a_trial_whose_worker_is_gone_is_interrupted(tmp_path: Path, capsys: pyt
         pass  # released, and never told of
     with held.lease:
         told = shown(capsys, store.paths.root, "toys")
-    assert "running       trial 0   begins" in told
-    assert "interrupted   trial 1   begins   goes on when it is run again" in told
+    assert "running       trial 0   starting" in told
+    assert "interrupted   trial 1   starting   resumes when started again" in told
 
 
-def test_tuning_stands_before_its_evidence_and_is_found_by_the_experiments_name(
+def test_tuning_is_listed_before_its_evidence_and_found_by_the_experiments_name(
     store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evidence, tuning = toy_plan(name="toys"), toy_plan({"base, steps=3": {"steps": 3}}, name="toys.tuning")

@@ -1,4 +1,4 @@
-"""Results folders that are not as this version left them: told in words, with exit code 2 where nothing can be done, and left whole."""
+"""Results folders changed by other versions or programs: reported, with exit code 2 where needed, and left unchanged."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_plan_from_a_newer_version_is_named_and_left_as_it_is(
     assert every_file(store.paths.root) == before
 
 
-def test_foreign_files_are_passed_over(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
+def test_foreign_files_are_skipped(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
     plan = toy_plan()
     paths = store.paths.run(plan.runs[0].id)
     foreign = [store.paths.root / "notes.txt", store.paths.runs / "notes.txt", store.paths.runs / "old run" / "result.json"]
@@ -106,9 +106,7 @@ def without_rights(folder: Path) -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_a_run_that_may_not_be_written_is_named_and_nothing_is_lost(
-    toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unwritable_run_is_reported_and_nothing_is_lost(toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
     # Not in pytest's own folder: the user whom permissions bind may not enter that.
     root = Path(tempfile.mkdtemp())
     try:
@@ -119,7 +117,10 @@ def test_a_run_that_may_not_be_written_is_named_and_nothing_is_lost(
         folder.chmod(0o555)
         with without_rights(root):
             assert worker.main([path]) == 2
-        assert f"{folder}/lease.1: cannot be written: Permission denied: no permission; change it" in capsys.readouterr().err
+        assert (
+            f"{folder}/lease.1: cannot be written: Permission denied: this user has no access; change the permissions"
+            in capsys.readouterr().err
+        )
         folder.chmod(0o755)
         with without_rights(root):
             assert worker.main([path]) == 0

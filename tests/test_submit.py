@@ -1,4 +1,4 @@
-"""`harness submit` without a cluster: the dry run, what it refuses, and what it has nothing to do about."""
+"""`harness submit` without a cluster: the dry run, refused arguments, and complete plans."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def given(*words: str) -> int:
     return submit.main(["toys.yaml", "--site", "site.yaml", *words])
 
 
-def told(document: Mapping[str, Any]) -> WorkerOptions:
-    """What the workers of the first array are told."""
+def worker_options(document: Mapping[str, Any]) -> WorkerOptions:
+    """The options of the workers of the first array."""
     return WorkerOptions.read(**json.loads(shlex.split(document["sbatch"][0])[-1]))
 
 
@@ -53,7 +53,7 @@ def test_a_dry_run_shows_every_sbatch_and_script_and_writes_nothing(here: Path, 
     assert given("--workers", "4", "--dry-run", "--", "--exclude=gpu07") == 0
     shown = capsys.readouterr().out
     assert shown.startswith("toys   Which toy is quick?\n  runs      6 runs to train, 18 epochs\n")
-    assert "no cluster answers here: arrays are cut as for MaxArraySize 1001" in shown
+    assert "no SLURM on this machine: arrays are cut for MaxArraySize 1001" in shown
     folder = here / "results/submissions/toys/NUMBER"
     first = f"sbatch --parsable --array=0-3%2 --exclude=gpu07 {folder}/worker.sbatch {here}/results/plans/toys.json "
     assert first in shown
@@ -67,7 +67,7 @@ def test_the_plan_is_for_the_sites_accelerator_whatever_this_machine_has(here: P
     assert given("--dry-run", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["due"], document["workers"], document["jobs"], document["report"]) == (6, 1, {}, None)
-    assert told(document).device == "cuda"
+    assert worker_options(document).device == "cuda"
     assert document["scripts"]["worker.sbatch"].startswith("#!/usr/bin/env bash\n")
     store = Store.open(here / "results")
     work = assign(store, load_experiment("toys.yaml"), "cuda")
@@ -77,7 +77,7 @@ def test_the_plan_is_for_the_sites_accelerator_whatever_this_machine_has(here: P
 
 
 @pytest.mark.usefixtures("here")
-def test_more_workers_than_runs_are_not_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_more_workers_than_runs_are_requested(capsys: pytest.CaptureFixture[str]) -> None:
     assert given("--workers", "50", "--dry-run", "--json") == 0
     assert json.loads(capsys.readouterr().out)["workers"] == 6
 
@@ -92,20 +92,20 @@ def ended(here: Path, state: str) -> None:
         write_run(store, plan, run, toy_rows(50.0), state=state, train_seconds=3600.0, **how)
 
 
-def test_where_all_is_trained_nothing_is_submitted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_complete_plan_submits_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(here, "completed")
     assert given("--dry-run") == 0
-    assert "toys: nothing is left to train; see: harness status toys" in capsys.readouterr().err
+    assert "toys: no runs left to train; see: harness status toys" in capsys.readouterr().err
 
 
 def test_failed_runs_are_submitted_again_on_request_and_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(here, "failed")
     assert given("--dry-run") == 0
-    assert "nothing is left to train; 6 failed, --retry failed trains them again" in capsys.readouterr().err
+    assert "no runs left to train; 6 failed; --retry failed repeats them" in capsys.readouterr().err
     assert given("--dry-run", "--json", "--retry", "failed") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["due"] == 6
-    options = told(document)
+    options = worker_options(document)
     assert options.retry == ("failed",)
     assert options.retry_before.startswith("20")
 
@@ -131,21 +131,19 @@ tune: {space: {noise: [0.5, 1.0]}, seeds: 2}
 """
 
 
-def test_a_searchs_workers_are_given_the_search_and_go_on_to_its_confirmation(
-    here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_workers_of_a_search_continue_with_its_confirmation(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "toys.yaml").write_text(SEARCH)
     assert given("--workers", "50", "--dry-run", "--json", "--trials", "8") == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["due"], document["later"], document["workers"]) == (8, 12, 20)
     assert f"{here}/results/studies/toys/search.json " in document["sbatch"][0]
-    assert told(document).device == "cuda"
+    assert worker_options(document).device == "cuda"
     assert document["sbatch"][1].endswith(f"report.sbatch toys {here}/results")
     assert given("--seeds", "4", "--dry-run") == 2
     assert "--seeds: not valid for a search; use --trials" in capsys.readouterr().err
 
 
-def test_a_tuned_experiments_workers_are_given_its_tuning_and_the_report_is_of_the_evidence(
+def test_workers_of_a_tuned_experiment_start_with_its_tuning_and_the_report_is_of_the_evidence(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "toys.yaml").write_text(TUNED)
@@ -153,7 +151,7 @@ def test_a_tuned_experiments_workers_are_given_its_tuning_and_the_report_is_of_t
     document = json.loads(capsys.readouterr().out)
     assert (document["name"], document["due"], document["later"]) == ("toys", 8, 8)
     assert f"{here}/results/plans/toys.tuning.json " in document["sbatch"][0]
-    assert told(document).device == "cuda"
+    assert worker_options(document).device == "cuda"
 
 
 PROGRAM = """
@@ -176,7 +174,7 @@ def test_a_program_and_a_task_beside_its_experiment_may_be_searched(here: Path, 
     assert json.loads(capsys.readouterr().out)["due"] == 6
 
 
-def test_once_tuned_the_evidence_is_due(here: Path) -> None:
+def test_after_tuning_the_evidence_is_submitted(here: Path) -> None:
     (here / "toys.yaml").write_text(TUNED)
     store = Store.open(here / "results")
     plan = make_plan(load_experiment("toys.yaml"), "cuda")
@@ -186,7 +184,7 @@ def test_once_tuned_the_evidence_is_due(here: Path) -> None:
     assert (work.remaining, work.later, work.target.name) == (8, 0, "toys.tuning.json")
 
 
-def test_device_hours_follow_from_runs_that_have_ended(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_device_hours_follow_from_finished_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(here, "completed")
     assert given("--dry-run", "--seeds", "5") == 0
     assert "4 runs to train, 12 epochs, about 4:00:00 on 1 worker (measured here: 1:00:00 a run): 4.0 device hours" in (
@@ -195,37 +193,35 @@ def test_device_hours_follow_from_runs_that_have_ended(here: Path, capsys: pytes
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["other.yaml"], "'other.yaml': one experiment at a time; options of sbatch stand behind --"),
-        (["--", "--array=0-3"], "--array=0-3: `harness submit` sets it itself"),
-        (["--", "-a0-3"], "-a0-3: `harness submit` sets it itself"),
-        (["--", "--dependency", "afterok:7"], "--dependency: `harness submit` sets it itself"),
+        (["other.yaml"], "unexpected argument 'other.yaml'; give one experiment, and sbatch options after --"),
+        (["--", "--array=0-3"], "--array=0-3: is set by harness submit"),
+        (["--", "-a0-3"], "-a0-3: is set by harness submit"),
+        (["--", "--dependency", "afterok:7"], "--dependency: is set by harness submit"),
         (["--track", "mlflow"], "--track: 'mlflow'"),
         (["--retry", "pending"], "--retry: 'pending'"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+def test_bad_arguments_are_refused(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
     assert given(*words) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (here / "results").exists()
 
 
-def test_results_that_python_could_not_import_the_kept_code_from_are_refused(
-    capsys: pytest.CaptureFixture[str], here: Path
-) -> None:
+def test_a_results_folder_that_pythonpath_cannot_hold_is_refused(capsys: pytest.CaptureFixture[str], here: Path) -> None:
     assert given("--results", "a:b") == 2
-    assert f"--results: {here}/a:b has a ':'" in capsys.readouterr().err
+    assert f"--results: {here}/a:b contains ':'" in capsys.readouterr().err
     assert not (here / "a:b").exists()
 
 
-def test_without_slurm_on_the_path_that_is_said_and_nothing_is_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_slurm_on_the_path_nothing_is_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert given() == 2
     assert capsys.readouterr().err.startswith("no scontrol on PATH: this machine cannot submit; run this on a login node")
     assert not (here / "results").exists()
 
 
-def test_a_results_folder_on_this_machines_own_disk_is_remarked(here: Path) -> None:
-    said = submit.unshared(here / "results")
-    assert said is None or "lies on a disk of this machine" in said
+def test_a_results_folder_on_a_local_disk_gives_a_warning(here: Path) -> None:
+    warning = submit.unshared(here / "results")
+    assert warning is None or "is on a local disk" in warning
     assert submit.unshared(Path("/proc")) is None

@@ -1,4 +1,4 @@
-"""`harness sweep` on the toy task, with real child workers: to the verdict, stopped, killed, raised, and what it refuses."""
+"""`harness sweep` on the toy task, with real worker processes: complete, stopped, killed and extended searches, and refused arguments."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def workers_of(parent: int) -> list[int]:
 
 
 @pytest.mark.slow
-def test_a_search_ends_in_a_verdict_and_again_trains_nothing(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_gives_a_verdict_and_a_second_call_trains_nothing(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("toys.yaml", "--workers", "2") == 0
     out, err = capsys.readouterr()
     assert "[1/6] trial 0  completed  50.27 points  effect=0, noise=1  0:00  561b25a46a59  best so far" in err
@@ -131,7 +131,7 @@ def test_a_target_may_be_raised(unconfirmed: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.slow
-def test_better_trials_found_later_are_confirmed_anew(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_better_trials_found_later_are_confirmed_again(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("toys.yaml", "--trials", "2") == 0
     capsys.readouterr()
     assert sweep("toys.yaml", "--trials", "10", "--json") == 0
@@ -146,7 +146,7 @@ def test_better_trials_found_later_are_confirmed_anew(toys: Path, capsys: pytest
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(toys: Path, begun: Any) -> None:
+def test_after_ctrl_c_the_same_command_continues(toys: Path, begun: Any) -> None:
     words = ("toys.yaml", "--profile", "slow", "--workers", "2")
     process = begun(*words)
     wait_for(lambda: len(list(toys.parent.glob("results/runs/*/metrics.jsonl"))) >= 3)
@@ -191,7 +191,7 @@ def _alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def test_failed_trials_are_told_and_tried_again_on_request(unconfirmed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_trials_are_reported_and_retried_on_request(unconfirmed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("toys.yaml", "--profile", "broken", "--trials", "2")
     assert sweep(*words) == 1
     out, err = capsys.readouterr()
@@ -202,12 +202,12 @@ def test_failed_trials_are_told_and_tried_again_on_request(unconfirmed: Path, ca
     assert status.main(["toys@broken"]) == 0
     shown = capsys.readouterr().out
     assert "failed   trial 0" in shown
-    assert "again: harness sweep toys.yaml --profile broken --device cpu --retry failed" in shown
+    assert "retry: harness sweep toys.yaml --profile broken --device cpu --retry failed" in shown
     assert sweep(*words, "--retry", "failed") == 1
     assert [trial.number for trial in tried(unconfirmed.parent, "toys@broken")] == [2, 3]
 
 
-def test_workers_that_cannot_start_are_told_with_the_end_of_their_log(
+def test_workers_that_cannot_start_show_the_end_of_their_log(
     toys: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (toys.parent / "sitecustomize.py").write_text("import sys\nsys.modules['pydantic'] = None\n")
@@ -226,18 +226,18 @@ def test_the_dry_run_shows_the_search_and_starts_nothing(toys: Path, capsys: pyt
     assert not (toys.parent / "results").exists()
 
 
-def test_a_base_outside_of_the_space_is_told(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_base_outside_the_space_is_reported(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     toys.write_text(toys.read_text().replace("[-3, 3]", "[1, 3]"))
     assert sweep("toys.yaml", "--dry-run") == 0
-    assert "first       the base lies outside of the space: only the confirmation runs it" in capsys.readouterr().out
+    assert "first       the base is outside the space and runs only in the confirmation" in capsys.readouterr().out
 
 
-def test_run_and_sweep_point_at_each_other(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_and_sweep_refer_to_each_other(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["toys.yaml"]) == 2
-    assert capsys.readouterr().err == "toys.yaml: is a search; start it with: harness sweep toys.yaml\n"
+    assert capsys.readouterr().err == "toys.yaml: this experiment is a search; start it with: harness sweep toys.yaml\n"
     (toys.parent / "plain.yaml").write_text("question: Does it walk?\ntask: toy_task:TOY\nseeds: 2\n")
     assert sweep("plain.yaml") == 2
-    assert capsys.readouterr().err == "plain.yaml: has no search; start it with: harness run plain.yaml\n"
+    assert capsys.readouterr().err == "plain.yaml: this experiment has no search; start it with: harness run plain.yaml\n"
 
 
 def test_a_changed_space_is_refused_with_the_difference(unconfirmed: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,7 +261,7 @@ def test_a_changed_space_is_refused_with_the_difference(unconfirmed: Path, capsy
         (("--storage", "mysql://host/db"), "--storage: unsupported storage 'mysql'; choose from: journal, postgresql://"),
         (("--storage", "sqlite:////no/such/folder/x.db"), "--storage: sqlite:////no/such/folder/x.db cannot be used"),
         (("--retry", "pruned"), "--retry: 'pruned'"),
-        (("--idle", "soon"), "--idle: 'soon' is no duration"),
+        (("--idle", "soon"), "--idle: invalid duration 'soon'"),
         (("--keep", "all"), "--keep: 'all'"),
     ],
 )
@@ -274,7 +274,7 @@ def test_bad_input_gives_one_clear_message(
     assert "Traceback" not in err
 
 
-def test_a_storage_without_its_driver_is_told_without_the_password(
+def test_a_missing_storage_driver_is_reported_without_the_password(
     toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
@@ -305,7 +305,7 @@ def test_trials_in_a_database_are_found_by_the_environment_alone(
     assert "2 of 3 done already" in capsys.readouterr().err
 
 
-def test_trials_in_the_journal_are_not_begun_again_in_a_database(
+def test_trials_in_the_journal_are_not_repeated_in_a_database(
     unconfirmed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert sweep(unconfirmed.name, "--trials", "1") == 0
@@ -316,7 +316,7 @@ def test_trials_in_the_journal_are_not_begun_again_in_a_database(
     assert sweep("toys.yaml", "--trials", "2", "--storage", "journal") == 0
 
 
-def test_a_server_that_is_not_there_is_told_without_the_password(
+def test_an_unreachable_server_is_reported_without_the_password(
     toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("psycopg")

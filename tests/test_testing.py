@@ -1,4 +1,4 @@
-"""The contract suite finds each way in which a task may break the protocol."""
+"""The contract suite detects each violation of the task protocol."""
 
 import itertools
 import math
@@ -84,44 +84,44 @@ def test_a_task_that_keeps_the_contract_passes():
     assert check_task(Toy(), SMALL) == ()
 
 
-def test_what_is_allowed_but_worth_knowing_is_remarked():
+def test_allowed_but_notable_choices_give_remarks():
     never_asks = trains(advance=lambda self, _stop: Walk.advance(self, lambda: False))
-    assert check_task(never_asks, SMALL) == ("advance never asks should_stop: a run is stopped between epochs only",)
+    assert check_task(never_asks, SMALL) == ("advance never calls should_stop: runs can be stopped between epochs only",)
     assert check_task(Toy(), Config(epochs=1))[0].startswith("one epoch:")
 
 
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        (type("Empty", (), {})(), "the task has no Config, version, metrics, resolve, fingerprint, describe, start"),
-        (toy(version=1), "version is 1; allowed: a text"),
+        (type("Empty", (), {})(), "the task lacks Config, version, metrics, resolve, fingerprint, describe, start"),
+        (toy(version=1), "invalid version 1; expected a string"),
         (toy(metrics={}), "metrics is empty"),
-        (toy(Config=dict), "Config is no pydantic model"),
-        (toy(Config=Loose), "Config takes keys that it does not know"),
-        (toy(Config=Changing), "Config can be changed after it was checked"),
+        (toy(Config=dict), "Config is not a pydantic model"),
+        (toy(Config=Loose), "Config accepts unknown keys"),
+        (toy(Config=Changing), "Config is mutable"),
         (toy(Config=Needy), "every field needs a default that is valid"),
         (toy(fingerprint=lambda _self, _config: str(next(ticks))), "fingerprint changes between two calls"),
-        (toy(fingerprint=lambda _self, _config: None), "fingerprint gives None"),
+        (toy(fingerprint=lambda _self, _config: None), "invalid fingerprint None"),
         (toy(describe=lambda _self, _config: {"parameters": "many"}), "describe gives 'many' for parameters"),
-        (toy(resolve=lambda _self, config, _device: Config(epochs=config.epochs + 1)), "resolve changes what it has resolved"),
+        (toy(resolve=lambda _self, config, _device: Config(epochs=config.epochs + 1)), "resolve changes a resolved configuration"),
         (toy(metrics={**Toy.metrics, "auc": Metric("", "maximize")}), "auc is declared, and no row has it"),
         (trains(advance=row_with(score=None)), "score is declared, and no row has it"),
         (trains(advance=row_with(loss=math.nan)), "loss is nan in row 1: the run would end as diverged"),
         (trains(advance=row_with(loss="low")), "row 1 has 'low' for loss; allowed: a number, or None"),
-        (trains(advance=row_with(epoch=0)), "row 1 has the epoch 0; allowed: epochs count from 1"),
+        (trains(advance=row_with(epoch=0)), "row 1 has epoch 0; count epochs from 1"),
         (trains(finished=True), "the training ended without a row"),
-        (trains(advance=lambda _self, _stop: None), "advance returned None although should_stop said no"),
-        (trains(advance=lambda self, stop: {k: v for k, v in (Walk.advance(self, stop) or {}).items() if k != "seconds"}), "row 1 has no seconds"),
+        (trains(advance=lambda _self, _stop: None), "advance returned None although should_stop returned False"),
+        (trains(advance=lambda self, stop: {k: v for k, v in (Walk.advance(self, stop) or {}).items() if k != "seconds"}), "row 1 lacks seconds"),
         (trains(advance=lambda self, stop: row_with(score=random.random())(self, stop)), "trained twice with the same seed, score differs from row 1 on"),  # noqa: PLW0108 - a fresh number each time
-        (toy(start=lambda _self, config, *_: Walk(config, 0)), "seeds 0 and 1 give identical rows: the seed changes nothing"),
+        (toy(start=lambda _self, config, *_: Walk(config, 0)), "seeds 0 and 1 give identical rows: the seed has no effect"),
         (trains(predictions=lambda _self: {"p": [random.random()]}), "trained twice with the same seed, the predictions p differ"),
-        (trains(load_state_dict=forgetful), "stopped after epoch 1 and gone on with, score differs from row 2 on"),
-        (trains(load_state_dict=forgets_its_place), "stopped inside an epoch (at question 1 of should_stop) and gone on with, "),
-        (trains(advance=starts_again), "stopped inside an epoch (at question 1 of should_stop) and gone on with"),
+        (trains(load_state_dict=forgetful), "stopped after epoch 1 and resumed, score differs from row 2 on"),
+        (trains(load_state_dict=forgets_its_place), "stopped inside an epoch (at call 1 of should_stop) and resumed, "),
+        (trains(advance=starts_again), "stopped inside an epoch (at call 1 of should_stop) and resumed"),
         (trains(state_dict=lambda self: {**Walk.state_dict(self), "draw": random.Random(0)}), "state_dict()['draw'] is a random.Random; allowed: dicts"),
     ],
 )  # fmt: skip
-def test_a_broken_rule_is_told_in_one_sentence(task, message):
+def test_a_broken_rule_is_one_sentence(task, message):
     config = SMALL if getattr(task, "Config", None) is Config else None
     with pytest.raises(AssertionError) as broken:
         check_task(task, config)
@@ -129,7 +129,7 @@ def test_a_broken_rule_is_told_in_one_sentence(task, message):
     assert "\n" not in str(broken.value) or "default" in message
 
 
-def test_a_number_that_makes_no_id_is_told():
+def test_a_number_that_makes_no_id_is_reported():
     with pytest.raises(AssertionError, match=r"does not survive JSON|makes no run id"):
         check_task(toy(Config=Infinite, resolve=lambda _self, config, _device: config))
 

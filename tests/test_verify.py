@@ -1,4 +1,4 @@
-"""`harness verify`: what it checks, what it says, its exit codes, and what it refuses."""
+"""`harness verify`: checks, messages, exit codes and refused arguments."""
 
 from __future__ import annotations
 
@@ -40,45 +40,47 @@ def run(store: Store, *arguments: str) -> int:
 
 
 @pytest.mark.usefixtures("toys")
-def test_a_whole_store_is_said_to_be_whole(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_undamaged_store_has_no_problems(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "2 runs and 1 plan: whole"
+    assert capsys.readouterr().out.splitlines()[0] == "2 runs and 1 plan: no problems found"
 
 
-def test_a_problem_is_told_with_its_file_and_what_to_do(store: Store, damaged: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_problem_is_shown_with_its_file_and_advice(store: Store, damaged: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2 runs and 1 plan: 1 problem"
-    assert lines[1].startswith(f"wrong  {store.paths.run(damaged.runs[1].id).metrics}: is not what it was when the run ended")
+    assert lines[1].startswith(f"error  {store.paths.run(damaged.runs[1].id).metrics}: is not what it was when the run ended")
     assert lines[2].strip() == "restore it from a copy, or remove the run's folder to train it again"
 
 
 def test_named_runs_alone_are_checked(store: Store, damaged: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = (run.id for run in damaged.runs)
     assert run(store, first[:7], first) == 0
-    assert capsys.readouterr().out == f"{first}: whole\n"
+    assert capsys.readouterr().out == f"{first}: no problems found\n"
     assert run(store, first, second) == 1
     assert f"{first}, {second}: 1 problem" in capsys.readouterr().out
 
 
-def test_many_notes_are_cut_short_and_change_no_exit_code(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_notes_are_shortened_and_leave_the_exit_code_at_0(
+    store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(25):
         (store.paths.run(toys.runs[0].id).folder / f"notes-{number}.txt").write_text("mine")
     assert run(store, toys.runs[0].id) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith(": whole")
-    assert (len(lines), lines[-1]) == (22, "note   and 5 more; --json has them all")
+    assert lines[0].endswith(": no problems found")
+    assert (len(lines), lines[-1]) == (22, "note   and 5 more; --json lists all")
 
 
-def test_a_run_trained_again_is_said_to_have_the_same_bits(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_repeated_run_has_the_same_bits(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store, toys.runs[0].id, "--retrain") == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[1].startswith(f"{toys.runs[0].id}  same bits: 3 epochs on ")
     assert "(cpu, 1 thread)" in out
-    assert "training again in a temporary folder" in err
+    assert "repeating the run in a temporary folder" in err
 
 
-def test_other_bits_are_told_and_the_exit_code_is_1(
+def test_other_bits_are_shown_and_the_exit_code_is_1(
     store: Store, toys: Plan, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     advance = toy_task.Walk.advance
@@ -96,7 +98,7 @@ def test_other_bits_are_told_and_the_exit_code_is_1(
     assert "code, packages, machine and threads are the same" in shown
 
 
-def test_stopped_by_a_signal_it_ends_with_75_and_leaves_nothing(
+def test_a_signal_gives_exit_code_75_and_leaves_no_files(
     store: Store, toys: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     advance = toy_task.Walk.advance
@@ -108,11 +110,11 @@ def test_stopped_by_a_signal_it_ends_with_75_and_leaves_nothing(
     monkeypatch.setattr(toy_task.Walk, "advance", signalled)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert run(store, toys.runs[0].id, "--retrain") == 75
-    assert f"{toys.runs[0].id}: stopped; nothing of it is kept" in capsys.readouterr().err
+    assert f"{toys.runs[0].id}: stopped; the repetition was discarded" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == [store.paths.root.name]
 
 
-def test_what_is_damaged_is_not_trained_again(store: Store, damaged: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_runs_are_not_repeated(store: Store, damaged: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store, damaged.runs[1].id, "--retrain") == 1
     out, err = capsys.readouterr()
     assert "bits" not in out
@@ -135,9 +137,9 @@ def test_json_is_one_document(store: Store, damaged: Plan, capsys: pytest.Captur
     ("arguments", "message"),
     [
         (["abcdef012345"], "no run 'abcdef012345'"),
-        (["toys"], "'toys' is no run id; allowed: 6 to 12 of the digits 0-9 a-f"),
-        (["--retrain"], "--retrain: trains runs again, so name them"),
-        (["--device", "cpu"], "--device: says where to train again"),
+        (["toys"], "invalid run id 'toys'; must be 6 to 12 of the digits 0-9 a-f"),
+        (["--retrain"], "--retrain: no run ids given"),
+        (["--device", "cpu"], "--device: has no effect without --retrain"),
         (["abcdef", "--retrain", "--device", "tpu"], "--device: 'tpu'"),
     ],
 )
@@ -149,7 +151,7 @@ def test_bad_input_is_refused(store: Store, arguments: list[str], message: str, 
     assert message in err
 
 
-def test_a_start_that_several_runs_share_is_refused(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_ambiguous_run_id_is_refused(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     twin = toys.runs[0].id[:11] + ("0" if toys.runs[0].id[11] != "0" else "1")
     store.paths.run(twin).folder.mkdir()
     assert run(store, toys.runs[0].id[:8]) == 2

@@ -61,7 +61,7 @@ def wait_until(condition, process):
         time.sleep(0.01)
 
 
-def test_a_plan_is_trained_to_its_end(store, toy_plan):
+def test_a_plan_is_trained_completely(store, toy_plan):
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
     assert worker.main([str(store.save_plan(plan))]) == 0
     assert states(store, plan) == ["completed"] * 4
@@ -85,20 +85,20 @@ def test_a_run_of_two_plans_is_trained_once(store, toy_plan):
     assert states(store, second) == ["completed", "completed"]
 
 
-def test_a_run_that_fails_leaves_the_others_alone_and_the_exit_code_tells(store, toy_plan):
+def test_a_failing_run_does_not_affect_the_others_and_gives_exit_code_1(store, toy_plan):
     plan = toy_plan({"base": {}, "broken": {"fail_at": 2}, "wild": {"diverge_at": 1}}, seeds=2)
     assert worker.main([str(store.save_plan(plan))]) == 1
     assert states(store, plan) == ["completed", "failed", "diverged"] * 2
 
 
-def test_three_failures_alike_spare_the_rest(store, toy_plan, capsys):
+def test_three_identical_failures_stop_the_plan(store, toy_plan, capsys):
     plan = toy_plan({"broken": {"fail_at": 1}}, seeds=6)
     assert worker.main([str(store.save_plan(plan))]) == 1
     assert states(store, plan) == ["failed"] * 3 + ["pending"] * 3
     assert "all runs so far failed with the same error (ValueError: the toy broke)" in capsys.readouterr().err
 
 
-def test_failed_runs_are_tried_again_on_request_only_and_once(store, toy_plan):
+def test_failed_runs_are_retried_once_and_only_on_request(store, toy_plan):
     plan = toy_plan({"base": {}, "broken": {"fail_at": 2}})
     path = str(store.save_plan(plan))
     assert worker.main([path]) == 1
@@ -109,7 +109,7 @@ def test_failed_runs_are_tried_again_on_request_only_and_once(store, toy_plan):
     assert len(list(failed.folder.glob("result.*.json"))) == 1
 
 
-def test_what_ended_after_a_retry_was_asked_for_is_left_alone(store, toy_plan):
+def test_runs_that_fail_after_the_retry_request_are_not_retried(store, toy_plan):
     plan = toy_plan({"broken": {"fail_at": 2}})
     worker.main([str(store.save_plan(plan))])
     watch = Watch(Timing(), Holder.here())
@@ -119,7 +119,7 @@ def test_what_ended_after_a_retry_was_asked_for_is_left_alone(store, toy_plan):
 
 
 @pytest.mark.parametrize(("options", "code"), [((), 75), (("--options-json", '{"one_stage": true}'), 0)])
-def test_a_stop_in_the_last_step_of_a_tuning_leaves_the_evidence_to_the_next_start(store, tmp_path, monkeypatch, options, code):
+def test_a_stop_in_the_last_step_of_tuning_leaves_the_evidence_to_the_next_start(store, tmp_path, monkeypatch, options, code):
     tuning = tuning_plan(tmp_path)
     path, ends, whole = str(store.save_plan(tuning)), count(1), toy_task.Walk.predictions
 
@@ -141,14 +141,14 @@ def test_only_the_named_variants_are_trained(store, toy_plan):
     assert states(store, plan) == ["pending", "completed"]
 
 
-def test_the_weights_stay_on_request(store, toy_plan):
+def test_weights_are_kept_on_request(store, toy_plan):
     plan = toy_plan()
     assert worker.main([str(store.save_plan(plan)), "--keep", "weights"]) == 0
     assert store.paths.run(plan.runs[0].id).checkpoint.exists()
 
 
 @pytest.mark.parametrize(("options", "device"), [([], "cuda"), (["--device", "cpu"], "cpu")])
-def test_a_worker_trains_on_what_was_planned_for_unless_told_otherwise(store, toy_plan, options, device):
+def test_a_worker_trains_on_the_planned_device_by_default(store, toy_plan, options, device):
     plan = toy_plan().model_copy(update={"accelerator": "cuda"})
     assert worker.main([str(store.save_plan(plan)), *options]) == 0
     assert json.loads(store.paths.run(plan.runs[0].id).provenance.read_text())["accelerator"] == device
@@ -160,31 +160,31 @@ def test_a_worker_trains_on_what_was_planned_for_unless_told_otherwise(store, to
         (["--device", "tpu"], "--device: 'tpu'"),
         (["--retry", "completed"], "--retry: 'completed'"),
         (["--keep", "everything"], "--keep: 'everything'"),
-        (["--idle", "soon"], "'soon' is no duration"),
-        (["--only", "worse"], "--only: no variant 'worse'; allowed: base"),
+        (["--idle", "soon"], "invalid duration 'soon'"),
+        (["--only", "worse"], "--only: no variant 'worse'; choose from: base"),
         (["--track", "paper"], "--track: 'paper'"),
         (["--threads", "0"], "--threads: '0'"),
         (["--nonsense"], "no such option: --nonsense"),
     ],
 )
-def test_bad_options_are_told_in_words_with_exit_code_2(store, toy_plan, capsys, options, message):
+def test_bad_options_are_refused_with_exit_code_2(store, toy_plan, capsys, options, message):
     plan = toy_plan()
     assert worker.main([str(store.save_plan(plan)), *options]) == 2
     assert message in capsys.readouterr().err
     assert states(store, plan) == ["pending"]
 
 
-def test_a_missing_plan_is_told_with_what_makes_one(store, capsys):
+def test_a_missing_plan_names_the_command_that_makes_it(store, capsys):
     assert worker.main([str(store.paths.plans / "none.json")]) == 2
-    assert "no such plan; `harness run experiments/<name>.yaml` makes it" in capsys.readouterr().err
+    assert "plan not found; make it with: harness run experiments/NAME.yaml" in capsys.readouterr().err
 
 
-def test_a_file_elsewhere_is_no_plan(tmp_path, capsys):
+def test_a_file_in_another_folder_is_not_a_plan(tmp_path, capsys):
     assert worker.main([str(tmp_path / "toys.json")]) == 2
-    assert "is no plan; allowed: results/plans/<name>.json" in capsys.readouterr().err
+    assert "not a plan; must be results/plans/NAME.json" in capsys.readouterr().err
 
 
-def test_a_plan_that_the_code_outgrew_is_refused(store, toy_plan, capsys):
+def test_a_plan_that_no_longer_matches_its_run_ids_is_refused(store, toy_plan, capsys):
     plan = toy_plan()
     path = store.save_plan(plan)
     path.write_text(path.read_text().replace('"noise": 1.0', '"noise": 2.0'))
@@ -200,14 +200,14 @@ def test_a_plan_for_another_version_of_the_task_is_refused(store, toy_plan, caps
     assert "planned for version 0 of toy_task:TOY, but this is version 1" in capsys.readouterr().err
 
 
-def test_missing_data_stop_the_worker_with_exit_code_2_and_no_result(store, toy_plan, capsys):
+def test_missing_data_stops_the_worker_with_exit_code_2_and_without_a_result(store, toy_plan, capsys):
     plan = toy_plan({"base": {"data": "missing"}})
     assert worker.main([str(store.save_plan(plan))]) == 2
     assert MISSING in capsys.readouterr().err
     assert states(store, plan) == ["pending"]
 
 
-def test_a_message_that_finds_no_room_leaves_the_exit_code_as_it_is(store, toy_plan):
+def test_a_message_that_cannot_be_written_does_not_change_the_exit_code(store, toy_plan):
     path = store.save_plan(toy_plan({"base": {"data": "missing"}}))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
@@ -215,7 +215,7 @@ def test_a_message_that_finds_no_room_leaves_the_exit_code_as_it_is(store, toy_p
         assert subprocess.run(command, env=environment, stderr=full, check=False).returncode == 2
 
 
-def test_an_error_of_the_harness_itself_is_shown_and_is_no_failed_run(store, toy_plan, monkeypatch, capsys):
+def test_an_internal_error_is_shown_and_does_not_fail_the_run(store, toy_plan, monkeypatch, capsys):
     def broken(_):
         raise ZeroDivisionError("nobody thought of this")
 
@@ -235,7 +235,7 @@ def test_stopping_after_a_time_keeps_everything_and_exits_75(store, toy_plan, tm
     assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
 
 
-def test_a_worker_in_the_place_of_another_has_the_time_that_is_left_and_retries_nothing_twice(store, toy_plan, monkeypatch):
+def test_a_replacement_worker_gets_the_remaining_time_and_retries_nothing_twice(store, toy_plan, monkeypatch):
     def spoiled(_):
         time.sleep(0.01)
         raise AcceleratorUnusableError("CUDA error: device-side assert triggered")
@@ -255,14 +255,14 @@ def test_a_worker_in_the_place_of_another_has_the_time_that_is_left_and_retries_
     assert began <= options[0].retry_before == options[1].retry_before == options[2].retry_before <= now()
 
 
-def test_a_worker_says_that_a_run_failed_in_the_code_that_it_was_given(store, toy_plan):
+def test_a_worker_exits_with_the_given_code_when_a_run_failed(store, toy_plan):
     path = str(store.save_plan(toy_plan({"broken": {"fail_at": 1}})))
     assert worker.main([path]) == 1
     assert worker.main([path, "--options-json", '{"runs_failed_code": 3}']) == 3
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
-def test_a_signal_ends_the_worker_with_75_and_a_checkpoint(store, toy_plan, start_worker, name):
+def test_a_signal_stops_the_worker_with_75_and_a_checkpoint(store, toy_plan, start_worker, name):
     plan = toy_plan({"base": {"sleep": 0.02, "steps": 1000, "epochs": 1}})
     path = store.save_plan(plan)
     paths = store.paths.run(plan.runs[0].id)
@@ -274,7 +274,7 @@ def test_a_signal_ends_the_worker_with_75_and_a_checkpoint(store, toy_plan, star
     assert store.record(plan.runs[0].id).state == "interrupted"
 
 
-def test_a_second_interrupt_ends_the_worker_at_once_and_frees_the_run(store, toy_plan, start_worker):
+def test_a_second_interrupt_stops_the_worker_at_once_and_frees_the_run(store, toy_plan, start_worker):
     plan = toy_plan({"base": {"sleep": 60.0}})
     process = start_worker(store.save_plan(plan))
     wait_until(
@@ -288,7 +288,7 @@ def test_a_second_interrupt_ends_the_worker_at_once_and_frees_the_run(store, toy
     assert store.record(plan.runs[0].id).state == "pending"
 
 
-def test_a_killed_workers_run_goes_on_with_the_same_bits(store, toy_plan, tmp_path, start_worker):
+def test_a_killed_workers_run_resumes_with_the_same_bits(store, toy_plan, tmp_path, start_worker):
     plan = toy_plan({"base": {"sleep": 0.005, "steps": 20, "epochs": 5}})
     path = store.save_plan(plan)
     first = store.paths.run(plan.runs[0].id)
@@ -315,7 +315,7 @@ def test_two_workers_share_a_plan_and_train_each_run_once(store, toy_plan, tmp_p
     assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
 
 
-def test_a_run_that_kills_its_process_three_times_fails_and_the_rest_go_on(store, toy_plan, start_worker):
+def test_a_run_that_kills_its_process_three_times_fails_and_the_others_continue(store, toy_plan, start_worker):
     plan = toy_plan({"deadly": {"die_at": 2}, "base": {}})
     path = store.save_plan(plan)
     for _ in range(3):
@@ -342,7 +342,7 @@ def test_a_paused_worker_that_lost_its_run_leaves_the_winners_files_alone(store,
     assert bits(store, plan) == uninterrupted(store, plan, tmp_path)
 
 
-def test_a_worker_waits_for_a_run_elsewhere_and_takes_it_over_when_its_counter_stands_still(store, toy_plan):
+def test_a_worker_takes_over_a_run_without_heartbeats(store, toy_plan):
     plan = toy_plan()
     gone = Holder(host="gpu07", machine="another", pid=1, process_start="1")
     assert store.take(plan.runs[0].id, Watch(Timing(), gone)) is not None
@@ -365,7 +365,7 @@ def failing(monkeypatch, times, number):
 
 
 @pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT])
-def test_a_shared_folder_that_is_unavailable_for_a_while_does_not_stop_a_worker(store, toy_plan, monkeypatch, capsys, number):
+def test_a_shared_folder_that_is_briefly_unavailable_stops_no_worker(store, toy_plan, monkeypatch, capsys, number):
     plan = toy_plan()
     failing(monkeypatch, FAILURES_ALLOWED, number)
     assert PlanWorker(store, plan, WorkerOptions(poll_s=0.001), Stop()).work() == 0
@@ -374,14 +374,14 @@ def test_a_shared_folder_that_is_unavailable_for_a_while_does_not_stop_a_worker(
 
 
 @pytest.mark.parametrize(("times", "number"), [(FAILURES_ALLOWED + 1, errno.EIO), (1, errno.EACCES)])
-def test_a_shared_folder_that_remains_unavailable_stops_it(store, toy_plan, monkeypatch, times, number):
+def test_a_shared_folder_that_stays_unavailable_stops_the_worker(store, toy_plan, monkeypatch, times, number):
     failing(monkeypatch, times, number)
     with pytest.raises(StoreError, match=r"lease.1: cannot be read"):
         PlanWorker(store, toy_plan(), WorkerOptions(poll_s=0.001), Stop()).work()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-def test_a_full_disk_stops_the_worker_in_words_and_the_run_goes_on_later(toy_plan, tmp_path, capsys):
+def test_a_full_disk_stops_the_worker_with_a_message_and_the_run_resumes_later(toy_plan, tmp_path, capsys):
     full = tmp_path / "full"
     full.mkdir()
     if subprocess.run(

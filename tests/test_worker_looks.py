@@ -1,4 +1,4 @@
-"""Workers at the ends of looks: how far they train, and that any number of them come to one outcome."""
+"""Workers at the ends of looks: which runs they train, and that any number of workers reaches the same result."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_second_start_after_an_early_stop_trains_nothing(store: Store, looks_p
     assert {file: file.stat().st_mtime_ns for file in store.paths.runs.rglob("*")} == before
 
 
-def test_a_failed_run_holds_its_look_and_a_retry_goes_on(
+def test_a_failed_run_holds_its_look_until_it_is_retried(
     store: Store, looks_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = looks_plan(1.5, looks=(3, 5, 10))
@@ -129,14 +129,14 @@ def test_a_failed_run_holds_its_look_and_a_retry_goes_on(
     assert said(plan, records_of(store, plan)) == [("supported", 5)]
 
 
-def test_a_variant_that_diverges_holds_no_look(store: Store, toy_plan: PlanMaker) -> None:
+def test_a_diverged_variant_does_not_hold_a_look(store: Store, toy_plan: PlanMaker) -> None:
     variants = {"base": QUICK, "better": {**QUICK, "effect": 1.5, "noise": 1.5}, "wild": {**QUICK, "diverge_at": 1}}
     plan = toy_plan(variants, looks=(3, 5, 10), claims=[claim()])
     assert worker.main([str(store.save_plan(plan))]) == 1
     assert trained(store) == {run.id for run in plan.runs if run.seed < 5}
 
 
-def test_more_seeds_than_the_looks_have_are_trained_and_leave_the_verdict_as_it_was(store: Store, toy_plan: PlanMaker) -> None:
+def test_seeds_after_the_last_look_do_not_change_the_verdict(store: Store, toy_plan: PlanMaker) -> None:
     variants = {"base": QUICK, "better": {**QUICK, "effect": 3.5, "noise": 1.5}}
     plan = toy_plan(variants, looks=(3, 5, 10), claims=[claim()])
     assert worker.main([str(store.save_plan(plan))]) == 0
@@ -147,7 +147,7 @@ def test_more_seeds_than_the_looks_have_are_trained_and_leave_the_verdict_as_it_
     assert said(longer, records_of(store, longer)) == said(plan, records_of(store, plan)) == [("supported", 3)]
 
 
-def test_an_idle_worker_waits_for_the_end_of_a_look_and_goes_on(
+def test_an_idle_worker_waits_for_the_end_of_a_look_and_continues(
     store: Store, looks_plan: PlanMaker, start_worker: Starter
 ) -> None:
     plan = looks_plan(1.5, looks=(3, 5, 10))
@@ -161,7 +161,7 @@ def test_an_idle_worker_waits_for_the_end_of_a_look_and_goes_on(
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_an_idle_worker_leaves_when_nothing_more_can_come(
+def test_an_idle_worker_exits_when_no_runs_can_follow(
     store: Store, looks_plan: PlanMaker, start_worker: Starter, held: bool
 ) -> None:
     plan = looks_plan(0.0, looks=(3, 5) if held else (5,))
@@ -233,7 +233,7 @@ def racers() -> Iterator[Racers]:
     made.stop()
 
 
-def test_two_workers_racing_at_the_ends_of_looks_come_to_one_outcome(
+def test_two_workers_racing_at_the_ends_of_looks_reach_the_same_result(
     racers: Racers, looks_plan: PlanMaker, quick_disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     looks = (3, 4, 5)
@@ -275,7 +275,7 @@ claims: [{improves: better}]
 
 
 @pytest.mark.slow
-def test_a_plan_that_its_looks_ended_is_complete(
+def test_a_plan_stopped_by_a_look_is_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))

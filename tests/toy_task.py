@@ -18,18 +18,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness import Accelerator, DataError, Metric, Number, Task, Training
 
-MISSING = "no toys in the box; put some in"  # what is said where `data: missing`
+MISSING = "no toys in the box; put some in"  # the message for `data: missing`
 
 
 class Config(BaseModel):
-    """What the toy does: it walks `steps` noisy steps an epoch towards a score of 50 + `effect`; the rest lets it go wrong."""
+    """A walk of `steps` noisy steps per epoch to a score of 50 + `effect`; other fields cause failures."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     effect: float = 0.0  # points
     noise: float = Field(1.0, ge=0)  # points
     epochs: int = Field(3, ge=0)
     steps: int = Field(4, ge=1)
-    sleep: float = Field(0.0, ge=0)  # seconds a step
+    sleep: float = Field(0.0, ge=0)  # seconds per step
     precision: Literal["auto", "exact"] = "exact"
     data: Literal["there", "missing"] = "there"
     fail_at: int | None = None  # the epoch, from 1, that raises `failure`
@@ -40,12 +40,12 @@ class Config(BaseModel):
 
 
 class Walk(Training):
-    """One toy run. All its randomness comes from (seed, epoch), so that it goes on anywhere with the same bits."""
+    """One toy run. All its randomness comes from (seed, epoch), so that it resumes anywhere with the same bits."""
 
     def __init__(self, config: Config, seed: int) -> None:
         self.config = config
         self.seed = seed
-        self.epoch = 0  # epochs ended
+        self.epoch = 0  # finished epochs
         self.step = 0  # within the epoch
         self.score = 0.0
         self.total = 0.0
@@ -54,11 +54,11 @@ class Walk(Training):
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch has been walked."""
+        """Whether the last epoch has finished."""
         return self.epoch >= self.config.epochs
 
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
-        """Walk to the end of the epoch."""
+        """Train to the end of the epoch."""
         began = time.perf_counter()
         self._go_wrong()
         while self.step < self.config.steps:
@@ -96,13 +96,13 @@ class Walk(Training):
             }[self.config.failure]
 
     def state_dict(self) -> dict[str, Any]:
-        """The place, and the generator's state."""
+        """The position, and the state of the generator."""
         version, numbers, spare = self.generator.getstate()
         place = {"epoch": self.epoch, "step": self.step, "score": self.score, "total": self.total, "seconds": self.seconds}
         return {**place, "generator": [version, list(numbers), spare]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from there."""
+        """Resume."""
         self.epoch, self.step = state["epoch"], state["step"]
         self.score, self.total, self.seconds = state["score"], state["total"], state["seconds"]
         version, numbers, spare = state["generator"]
@@ -126,15 +126,15 @@ class Toy(Task):
         return Config.model_validate({**dict(config), "precision": "exact"})
 
     def fingerprint(self, config: Config) -> str:  # noqa: ARG002 - the protocol's signature
-        """There are no data."""
+        """No data."""
         return "toys:1"
 
     def describe(self, config: Config) -> Mapping[str, Number]:
-        """One weight a step."""
+        """One weight per step."""
         return {"parameters": config.steps}
 
     def start(self, config: Config, seed: int, device: str) -> Walk:  # noqa: ARG002 - the protocol's signature
-        """A fresh walk."""
+        """Start a run."""
         if config.data == "missing":
             raise DataError(MISSING)
         if config.prints:

@@ -1,6 +1,6 @@
-"""Store and a schedule of looks -> the levels of its looks: those that ship, else simulated once and kept in the store's cache.
+"""The levels of a schedule of looks: shipped ones, or simulated once and cached in the results folder.
 
-All who judge by a results folder read what is there, so that they judge alike: of several who simulate at once, one is kept.
+All processes that judge a results folder read the same file; if several simulate at once, the first one written is used.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from harness.analysis.statistics import Levels
 
 
-class _Kept(BaseModel):
-    """A file of the cache: what `Levels.as_dict` gives."""
+class _CachedLevels(BaseModel):
+    """A cached file: `Levels.as_dict`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     looks: tuple[int, ...]
@@ -30,11 +30,11 @@ class _Kept(BaseModel):
     c: dict[str, float]
 
 
-def levels_for(store: Store, looks: Sequence[int], tell: Callable[[str], None] | None = None) -> Levels | None:
-    """The levels of the looks; None for a single look, which needs none.
+def levels_for(store: Store, looks: Sequence[int], notify: Callable[[str], None] | None = None) -> Levels | None:
+    """The levels of the looks; None for a single look.
 
-    Simulating takes about ten seconds, which is told by `tell` (default: a line on stderr). A file in the cache that is damaged
-    is made again; where the cache cannot be written, the levels are used all the same, and that is told.
+    A simulation takes about ten seconds; `notify` (default: a line on stderr) announces it. A damaged cache file is replaced; a
+    cache that cannot be written is reported to `notify`, and the levels are used without it.
     """
     if len(looks) == 1:
         return None
@@ -43,25 +43,25 @@ def levels_for(store: Store, looks: Sequence[int], tell: Callable[[str], None] |
     if (levels := shipped(looks)) is not None:
         return levels
     path = store.paths.levels(looks)
-    if (kept := _kept(path, looks)) is not None:
-        return kept
-    tell = tell or _to_stderr
+    if (cached := _read_cached(path, looks)) is not None:
+        return cached
+    notify = notify or _to_stderr
     draws = default_draws(looks)
     schedule = ", ".join(map(str, looks))
-    tell(f"simulating the levels of looks at {schedule} seeds, once for this results folder ({draws:,} draws)")
+    notify(f"simulating the significance levels of looks at {schedule} seeds, once for this results folder ({draws:,} draws)")
     began = time.monotonic()
     levels = calibrate(looks, draws)
     try:
-        _keep(path, levels)
+        _write_cached(path, levels)
     except StoreError as error:
-        tell(f"the levels are not kept: {error}")
+        notify(f"the levels cannot be cached: {error}")
         return levels
-    tell(f"simulated in {time.monotonic() - began:.0f} s; kept in {path}")
-    return _kept(path, looks) or levels
+    notify(f"simulated in {time.monotonic() - began:.0f} s; cached in {path}")
+    return _read_cached(path, looks) or levels
 
 
-def described(levels: Levels | None, looks: Sequence[int], alpha: float = 0.05) -> str | None:
-    """A line that tells simulated levels from those that ship, for which it is None (as for a single look)."""
+def describe_levels(levels: Levels | None, looks: Sequence[int], alpha: float = 0.05) -> str | None:
+    """A line about simulated levels; None for shipped ones and for a single look."""
     if levels is None or len(looks) == 1:
         return None
     from harness.analysis.statistics import shipped
@@ -72,22 +72,22 @@ def described(levels: Levels | None, looks: Sequence[int], alpha: float = 0.05) 
     return f"levels of {', '.join(map(str, looks))} simulated with {levels.draws:,} draws: {at}"
 
 
-def _kept(path: Path, looks: Sequence[int]) -> Levels | None:
-    """What the cache holds; None if that is nothing, or no levels of these looks."""
+def _read_cached(path: Path, looks: Sequence[int]) -> Levels | None:
+    """The cached levels; None if the file is missing, damaged or of other looks."""
     from harness.analysis.statistics import Levels
 
     try:
-        levels = Levels.from_dict(atomic.read_json(path, _Kept).model_dump())
+        levels = Levels.from_dict(atomic.read_json(path, _CachedLevels).model_dump())
     except (FileNotFoundError, StoreError, ValueError):
         return None
     return levels if levels.looks == tuple(looks) else None
 
 
-def _keep(path: Path, levels: Levels) -> None:
-    """The first one stays, unless it is damaged."""
+def _write_cached(path: Path, levels: Levels) -> None:
+    """Write the file unless a valid one exists."""
     atomic.make_folder(path.parent)
     data = atomic.to_json(levels.as_dict())
-    if not atomic.publish(path, data) and _kept(path, levels.looks) is None:
+    if not atomic.publish(path, data) and _read_cached(path, levels.looks) is None:
         atomic.write_bytes(path, data)
 
 

@@ -1,7 +1,7 @@
-"""Predictions of runs -> which test images each got right -> intervals for new seeds and new images.
+"""Stored predictions -> confidence intervals that generalise to new seeds and new test images.
 
-The interval over seeds holds for this test set alone; beside it stands what can be said of other images. It takes the arrays
-`probabilities` [image, class] and `labels` [image] of every pair's runs, and a metric that is the share of images got right.
+An interval over seeds holds for this test set only. These intervals need the arrays `probabilities` [image, class] and `labels`
+[image] of both runs of each pair, and a metric that is the percentage of correctly classified images.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from harness.tasks.protocol import Metric
 if TYPE_CHECKING:
     from harness.analysis.statistics import Crossed
 
-Pair = tuple[str, str]  # a variant, and what it is compared with
+Pair = tuple[str, str]  # a variant and its reference
 
-LARGEST = 256 * 2**20  # bytes of predictions.npz that are read for a report: a thousand runs on ten thousand images
-NAMED = 6  # ids of runs that are told of, where more lack something
-NEAR = 0.5  # percentage points: rounded to float16, two classes may tie, but in few images
+MAX_BYTES = 256 * 2**20  # of all predictions.npz read for a report: about a thousand runs on ten thousand images
+MAX_NAMED = 6  # run ids listed in a message
+TOLERANCE = 0.5  # percentage points: rounding to float16 makes classes tie on a few images
 
 
 @dataclass(frozen=True)
 class Images:
-    """Intervals [percentage points] by pair; and why there are none of other pairs, in words, empty where nothing is missing."""
+    """Intervals [percentage points] by pair; `missing` says reason other pairs have none (empty if all have one)."""
 
     intervals: Mapping[Pair, Crossed]
     missing: str = ""
 
 
 @dataclass(frozen=True)
-class _Answers:
-    """A run's answers: the labels, as bytes, and [image] whether it got them right."""
+class _Correct:
+    """The labels as bytes, and [image] whether the prediction of a run is correct."""
 
     labels: bytes
     right: Any
@@ -45,10 +45,10 @@ class _Answers:
 def new_images(
     store: Store, plan: Plan, records: Mapping[str, Record], pairs: Iterable[Pair], *, metric: str, kind: Metric, seeds: int
 ) -> Images:
-    """Intervals for new seeds and new images of `pairs`, over those of the first `seeds` seeds of which both runs completed.
+    """Intervals for new seeds and images of `pairs`, over those of the first `seeds` seeds whose two runs completed.
 
-    None with fewer than 2 such seeds, nor where predictions of any of them are missing, damaged, or not what `metric` (which is
-    of the kind `kind`) was measured on.
+    A pair has no interval with fewer than 2 such seeds, or if any predictions are missing, damaged or inconsistent with the
+    recorded `metric` (described by `kind`).
     """
     if kind.unit != "%" or kind.cases is None:
         return Images({})
@@ -60,34 +60,36 @@ def new_images(
             shared[variant, over] = [(completed[variant, seed], completed[over, seed]) for seed in both]
     needed = dict.fromkeys(run_id for ids in shared.values() for pair in ids for run_id in pair)
     files = {run_id: store.paths.run(run_id).predictions for run_id in needed}
-    if (size := sum(file.stat().st_size for file in files.values() if file.is_file())) > LARGEST:
-        return Images({}, f"predictions of {len(needed):,d} runs, {size / 2**20:,.0f} MiB, are more than a report reads")
+    if (size := sum(file.stat().st_size for file in files.values() if file.is_file())) > MAX_BYTES:
+        return Images(
+            {}, f"predictions of {len(needed):,d} runs, {size / 2**20:,.0f} MiB, exceed the limit of {MAX_BYTES / 2**20:,.0f} MiB"
+        )
     correct = {run_id: _correct(file, records[run_id].metrics.get(metric)) for run_id, file in files.items()}
-    known = {run_id: answers for run_id, answers in correct.items() if answers is not None}
-    why = ""
+    known = {run_id: correct_images for run_id, correct_images in correct.items() if correct_images is not None}
+    reason = ""
     if len(known) < len(correct):
         lacking = [run_id for run_id in correct if run_id not in known]
-        more = f" and {len(lacking) - NAMED:,d} more" if len(lacking) > NAMED else ""
-        why = f"predictions missing, damaged or of something else: {', '.join(lacking[:NAMED])}{more}"
-    elif len({answers.labels for answers in known.values()}) > 1:
-        why = "predictions of different images"
+        more = f" and {len(lacking) - MAX_NAMED:,d} more" if len(lacking) > MAX_NAMED else ""
+        reason = f"predictions are missing, damaged or inconsistent with the metric: {', '.join(lacking[:MAX_NAMED])}{more}"
+    elif len({correct_images.labels for correct_images in known.values()}) > 1:
+        reason = "the predictions are for different images"
     intervals = {pair: found for pair, ids in shared.items() if (found := _crossed(ids, known)) is not None}
-    return Images(intervals, why)
+    return Images(intervals, reason)
 
 
-def _correct(file: Path, value: float | None) -> _Answers | None:
-    """The answers that `file` holds; None where it does not tell, or tells of something else than `value` [%]."""
+def _correct(file: Path, value: float | None) -> _Correct | None:
+    """Which images are correct according to `file`; None if it is unreadable or disagrees with `value` [%]."""
     try:
         arrays = load_arrays(file)
         found = arrays["probabilities"].argmax(axis=1) == arrays["labels"]
         share = 100.0 * float(found.mean())
-    except Exception:  # whatever a reader raises on content it does not know; the caller says which runs, `harness verify` why
+    except Exception:  # readers raise many types; `harness verify` shows the cause
         return None
-    return _Answers(arrays["labels"].tobytes(), found) if value is not None and abs(share - value) <= NEAR else None
+    return _Correct(arrays["labels"].tobytes(), found) if value is not None and abs(share - value) <= TOLERANCE else None
 
 
-def _crossed(ids: Iterable[Pair], known: Mapping[str, _Answers]) -> Crossed | None:
-    """The interval over these pairs of runs; None where answers of one are not known, or they are of different images."""
+def _crossed(ids: Iterable[Pair], known: Mapping[str, _Correct]) -> Crossed | None:
+    """The interval over pairs of runs; None if predictions are missing or for different images."""
     import numpy as np
 
     from harness.analysis.statistics import crossed

@@ -1,4 +1,4 @@
-"""A plan and earlier runs -> what its design can find: how often its seeds find a difference that matters."""
+"""Statistical power of a plan, from the spread seen in earlier runs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from harness.tasks.protocol import Metric
 if TYPE_CHECKING:
     from harness.analysis.statistics import Levels
 
-LIKELY = 0.8  # the share of repetitions in which a design is to find what matters
-ASSUMED_SD = 0.20  # percentage points, where nothing is known
-LEAST_FREEDOM = 2  # degrees of freedom of a standard deviation that is worth telling: three pairs
-ROUNDING = 1e-9  # of the largest difference: what varies less does not vary
+TARGET_POWER = 0.8  # the usual target
+ASSUMED_SD = 0.20  # percentage points, without earlier runs
+MIN_DEGREES_OF_FREEDOM = 2  # to report a standard deviation: three pairs
+ROUNDING = 1e-9  # relative to the largest difference: less variation counts as none
 
-Groups = list[list[float]]  # differences by seed, a list a pair of variants
+Groups = list[list[float]]  # differences by seed, one list per pair of variants
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The standard deviation of differences between seeds, and where it is known from: `pairs` of `plans`; none: assumed."""
+    """The standard deviation of paired differences, from `pairs` pairs of `plans`; 0 pairs: assumed."""
 
     sd: float
     pairs: int = 0
@@ -34,12 +34,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class Power:
-    """What one comparison of two variants can find, two-sided at `alpha`, without correction for others.
+    """The power of one comparison of two variants, two-sided at `alpha`, uncorrected for multiple comparisons.
 
-    `power` is the probability that a true difference of `margin` is found, `detectable` the difference that is found with
-    probability `LIKELY`, `mean_seeds` the seeds that several looks take on average where the difference is the margin, `needed`
-    the seeds of a fixed design that finds the margin with probability `LIKELY`. None: without a margin, or where the spread is
-    unknown. `comparisons` are all that are claimed, for which p values are corrected later.
+    `power` is the probability of detecting a true difference of `margin`, `detectable` the difference with power `TARGET_POWER`,
+    `mean_seeds` the expected number of seeds with several looks if the difference is the margin, `needed` the seeds of a fixed
+    design with power `TARGET_POWER` for the margin. None: no margin, or the spread is unknown. `comparisons` counts all claimed
+    comparisons, for which the p values are corrected later.
     """
 
     metric: str
@@ -55,15 +55,15 @@ class Power:
     needed: int | None = None
 
     @property
-    def out_of_reach(self) -> bool:
-        """Whether the margin is missed more often than found."""
+    def underpowered(self) -> bool:
+        """Whether a difference of the margin is missed more often than detected."""
         return self.power is not None and self.power < 0.5
 
 
 def power_of(store: Store, plan: Plan, metrics: Mapping[str, Metric], levels: Levels | None = None) -> Power | None:
-    """The power of a plan's design; None where there is nothing to compare. Raises StoreError for damaged files of runs.
+    """The power of a plan; None if there is nothing to compare. Raises StoreError for damaged files of runs.
 
-    It is about the metric of the first comparison that is claimed, else the task's first, and the least margin claimed for it.
+    For the metric of the first claimed comparison (default: the first of the task) and the smallest margin claimed for it.
     """
     if len(plan.variants) == 1:
         return None
@@ -78,39 +78,39 @@ def power_of(store: Store, plan: Plan, metrics: Mapping[str, Metric], levels: Le
     return evaluate(Power(metric, metrics[metric].unit, plan.looks, plan.alpha, margin or None, count, known), levels)
 
 
-def evaluate(asked: Power, levels: Levels | None = None) -> Power:
-    """The numbers of `Power` from its looks, alpha, margin and spread. Pure. Fewer than 3 seeds find nothing."""
+def evaluate(design: Power, levels: Levels | None = None) -> Power:
+    """Compute the results of `Power` from its looks, alpha, margin and spread; not with fewer than 3 seeds. Pure."""
     from harness.analysis import statistics
-    from harness.analysis.statistics.power import FEWEST_SEEDS
+    from harness.analysis.statistics.power import MIN_SEEDS
 
-    looks, margin, alpha = asked.looks, asked.margin, asked.alpha
-    if asked.spread is None or looks[-1] < FEWEST_SEEDS:
-        return asked
-    sd = asked.spread.sd
-    needed = None if margin is None else statistics.seeds_needed(sd, margin, alpha, LIKELY)[0]
+    looks, margin, alpha = design.looks, design.margin, design.alpha
+    if design.spread is None or looks[-1] < MIN_SEEDS:
+        return design
+    sd = design.spread.sd
+    needed = None if margin is None else statistics.seeds_needed(sd, margin, alpha, TARGET_POWER)[0]
     if len(looks) == 1:
         found = None if margin is None else statistics.power(looks[0], margin, sd, alpha)
-        return replace(asked, power=found, detectable=statistics.detectable(looks[0], sd, alpha, LIKELY), needed=needed)
+        return replace(design, power=found, detectable=statistics.detectable(looks[0], sd, alpha, TARGET_POWER), needed=needed)
 
     def simulated(difference: float) -> statistics.SequentialPower:
         return statistics.sequential_power(looks, difference, sd, alpha, levels)
 
-    low, high = 0.0, statistics.detectable(looks[-1], sd, alpha, LIKELY)
-    while simulated(high).power < LIKELY:
+    low, high = 0.0, statistics.detectable(looks[-1], sd, alpha, TARGET_POWER)
+    while simulated(high).power < TARGET_POWER:
         low, high = high, 2 * high
     while high - low > 1e-3 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if simulated(middle).power < LIKELY else (low, middle)
+        low, high = (middle, high) if simulated(middle).power < TARGET_POWER else (low, middle)
     if margin is None:
-        return replace(asked, detectable=high)
+        return replace(design, detectable=high)
     found_at = simulated(margin)
-    return replace(asked, power=found_at.power, detectable=high, mean_seeds=found_at.mean_seeds, needed=needed)
+    return replace(design, power=found_at.power, detectable=high, mean_seeds=found_at.mean_seeds, needed=needed)
 
 
 def spread(store: Store, plan: Plan, metric: str) -> Spread | None:
-    """The spread of differences that earlier runs show: this plan's own, else those of plans that share its baseline's runs.
+    """The spread of differences in earlier runs: of this plan, else of plans that share the runs of its baseline.
 
-    None where there are not three pairs. Raises StoreError for damaged files of runs; plans that cannot be read are passed over.
+    None with fewer than three pairs. Raises StoreError for damaged files of runs; unreadable plans are ignored.
     """
     own = pooled(differences(plan, store.records(run.id for run in plan.runs), plan.over, metric), (plan.name,))
     if own is not None:
@@ -131,7 +131,7 @@ def spread(store: Store, plan: Plan, metric: str) -> Spread | None:
 
 
 def differences(plan: Plan, records: Mapping[str, Record], over: Mapping[str, str], metric: str) -> Groups:
-    """Variant minus what it is compared with, seed by seed, of the completed runs: a list a variant."""
+    """Variant minus its reference, seed by seed, of the completed runs: one list per variant."""
     values: dict[str, dict[int, float]] = {label: {} for label in plan.variants}
     for run in plan.runs:
         value = records[run.id].metrics.get(metric) if records[run.id].state == "completed" else None
@@ -142,15 +142,15 @@ def differences(plan: Plan, records: Mapping[str, Record], over: Mapping[str, st
 
 
 def pooled(groups: Groups, plans: tuple[str, ...]) -> Spread | None:
-    """One standard deviation of all groups, each about its own mean: sqrt(sum of squares / sum of (n - 1)).
+    """The pooled standard deviation, each group about its own mean: sqrt(sum of squares / sum of (n - 1)).
 
-    None with fewer than `LEAST_FREEDOM` degrees of freedom, and where nothing varies.
+    None with fewer than `MIN_DEGREES_OF_FREEDOM`, or without variation.
     """
     counted = [group for group in groups if len(group) > 1]
-    freedom = sum(len(group) - 1 for group in counted)
+    df = sum(len(group) - 1 for group in counted)
     squares = sum((value - sum(group) / len(group)) ** 2 for group in counted for value in group)
-    if freedom < LEAST_FREEDOM:
+    if df < MIN_DEGREES_OF_FREEDOM:
         return None
-    sd = sqrt(squares / freedom)
+    sd = sqrt(squares / df)
     largest = max(abs(value) for group in counted for value in group)
     return Spread(sd, sum(map(len, counted)), plans) if sd > ROUNDING * largest else None

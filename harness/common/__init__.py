@@ -1,1 +1,1 @@
-"""What everything else builds on and that knows nothing of experiments: positions in YAML files, validation, signals, options."""
+"""Helpers that know nothing of experiments: YAML with positions, validation, signals, command-line options."""

@@ -1,4 +1,4 @@
-"""The words that an option, or the argument of the same name in Python, chooses from; and how another word is refused."""
+"""The choices of command-line options and of the Python arguments of the same names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Upload = Literal["weights", "predictions", "report"]
 
 
 class Retry(StrEnum):
-    """The results of runs that may be trained again. An enum, as typer takes no list of Literal."""
+    """Results of runs that may be trained again. An enum, because typer does not accept a list of Literal."""
 
     FAILED = "failed"
     DIVERGED = "diverged"
@@ -25,4 +25,4 @@ def check_choice(option: str, value: str, choices: Iterable[str]) -> None:
     """Raises InputError when `value` is not among `choices`."""
     words = list(choices)
     if value not in words:
-        raise InputError(f"invalid value for {option}: {value!r}; choose from {', '.join(words)}")
+        raise InputError(f"invalid value for {option}: {value!r}; choose from: {', '.join(words)}")

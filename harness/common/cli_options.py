@@ -1,4 +1,4 @@
-"""The options that several commands have, with their help: types for the parameters of a command."""
+"""Command-line options that several commands share, as annotated types."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from harness.common import choices
 
-# The groups of options in a command's help.
+# Option groups in --help.
 WHAT = "What to train"
 HOW = "How to train"
 RESULTS = "Results"
@@ -21,7 +21,8 @@ Settings = Annotated[
     ),
 ]
 Seeds = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="number of seeds, more than the file declares", rich_help_panel=WHAT)
+    int | None,
+    typer.Option(min=1, metavar="N", help="number of seeds; at least as many as the file declares", rich_help_panel=WHAT),
 ]
 Trials = Annotated[
     int | None,
@@ -32,7 +33,7 @@ Replan = Annotated[
 ]
 Retry = Annotated[
     list[choices.Retry] | None,
-    typer.Option(metavar="failed|diverged", help="train runs with this result again; repeatable", rich_help_panel=WHAT),
+    typer.Option(metavar="failed|diverged", help="retrain runs with this result; repeatable", rich_help_panel=WHAT),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done and start nothing")]
 Workers = Annotated[int, typer.Option(min=1, max=256, metavar="N", help="number of worker processes", rich_help_panel=HOW)]
@@ -42,13 +43,15 @@ Device = Annotated[
 ]
 StopAfter = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="after this time, such as 3h50m, write checkpoints and exit with 75", rich_help_panel=HOW),
+    typer.Option(
+        metavar="TIME", help="after this time, such as 3h50m, write checkpoints and exit with code 75", rich_help_panel=HOW
+    ),
 ]
 Idle = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="how long to wait for runs that other workers train; default: 10m at the end of a look, else 0s",
+        help="how long to wait for runs that other workers are training; default: 10m at the end of a look, else 0s",
         rich_help_panel=HOW,
     ),
 ]

@@ -1,4 +1,4 @@
-"""Nested configurations -> dotted paths, and how two differ."""
+"""Nested configuration -> dotted paths; the difference of two configurations."""
 
 from __future__ import annotations
 

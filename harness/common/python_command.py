@@ -1,4 +1,4 @@
-"""A module of the harness -> the command that runs it in a process of its own, which imports from where this one does."""
+"""The command that runs a module of the harness in another process with the same imports."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sys
 
 
 def command(module: str) -> list[str]:
-    """`python -m module`; with -P, which keeps the current folder out of sys.path, where this process was started with it.
+    """`python -m module`, with -P (the current folder is not on sys.path) if this process was started with it.
 
-    An option, unlike the variable PYTHONSAFEPATH, does not reach the programs that are trained: a script imports what lies
-    beside it.
+    Unlike the variable PYTHONSAFEPATH, the option is not inherited by training programs, which may import modules beside their
+    script.
     """
     return [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-m", module]

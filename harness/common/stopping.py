@@ -1,4 +1,4 @@
-"""Signals, the parent's end and the clock -> whether to stop."""
+"""When to stop: on signals, when the parent process ends, or after a time limit. And the parser of durations."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ from types import FrameType
 
 from harness.errors import InputError
 
-LOOK_S = 0.2  # how late `wait` may notice
+POLL_S = 0.2  # longest delay until `wait` notices a stop request
 DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 class Stop:
-    """Whether to stop: asked for by a signal, by the parent's end, or by the clock. A second SIGINT stops at once.
+    """Call it to learn whether to stop. A second SIGINT raises KeyboardInterrupt.
 
-    A plain attribute says so, no threading.Event: a signal's handler runs in the middle of whatever the main thread does, and in
-    the middle of Event.wait it would wait for ever for the lock that this very thread holds.
+    A plain attribute, not a threading.Event: a signal handler that interrupts Event.wait in the main thread would deadlock on the
+    lock that this thread holds.
     """
 
     def __init__(self, after_s: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._asked = False
+        self._requested = False
         self._clock = clock
         self._deadline = math.inf if after_s is None else clock() + after_s
 
     def __call__(self) -> bool:
-        return self._asked or self._clock() >= self._deadline
+        return self._requested or self._clock() >= self._deadline
 
-    def ask(self) -> None:
-        """Stop at the next step."""
-        self._asked = True
+    def request(self) -> None:
+        """Request a stop."""
+        self._requested = True
 
     def wait(self, seconds: float) -> None:
-        """Return after `seconds`, or sooner when asked to stop."""
+        """Return after `seconds`, or sooner on a stop request."""
         end = time.monotonic() + seconds
         while not self() and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, LOOK_S, max(0.0, self._deadline - self._clock())))
+            time.sleep(min(left, POLL_S, max(0.0, self._deadline - self._clock())))
 
     def on_signals(self) -> None:
-        """Ask on SIGINT, SIGTERM, SIGUSR1, SIGUSR2: batch systems warn with any of them, libraries take one or another away."""
+        """Stop on SIGINT, SIGTERM, SIGUSR1, SIGUSR2: batch systems warn with any of them."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, self._signalled)
 
     def with_parent(self) -> None:
-        """Ask when standard input ends: the parent holds its other end, so even a killed parent is noticed."""
+        """Stop when standard input ends: the parent holds its other end, so that a killed parent is noticed too."""
         threading.Thread(target=self._await_end_of_input, name="parent", daemon=True).start()
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self._asked:
+        if number == signal.SIGINT and self._requested:
             raise KeyboardInterrupt
-        self._asked = True
+        self._requested = True
 
     def _await_end_of_input(self) -> None:
         while os.read(0, 4096):
             pass
-        self._asked = True
+        self._requested = True
 
 
 def duration(text: str) -> float:
@@ -72,5 +72,5 @@ def duration(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < math.inf:
-        raise InputError(f"{text!r} is no duration; allowed: 90s, 10m, 3h50m, 1d or a number of seconds")
+        raise InputError(f"invalid duration {text!r}; expected 90s, 10m, 3h50m, 1d or a number of seconds")
     return seconds

@@ -1,6 +1,6 @@
-"""Nodes + pydantic model -> the model's value, or every problem with its line, column and what is allowed.
+"""Validates YAML nodes against a pydantic model; each problem has line and column.
 
-What is allowed is read off the model's JSON schema, so a message cannot disagree with the model.
+The allowed values in messages come from the model's JSON schema, so messages cannot disagree with the model.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ MOST_CHOICES = 30
 
 
 def validate(model: type[M], node: Node) -> tuple[M | None, list[Problem]]:
-    """The validated value, or None and the problems. One problem a place: a union's several complaints become one."""
+    """The validated value, or None and the problems, at most one for each place."""
     value = plain(node)
     try:
         return model.model_validate(value), []
     except ValidationError as error:
         shape = shape_of(model)
         found = [_problem(details, node, value, shape) for details in error.errors(include_url=False)]
-        # A union's other members, and a list with too few valid entries, complain above the place that is really wrong.
+        # Other members of a union, and lists with too few valid entries, report problems above the actual one.
         above = {tuple(parts[:length]) for parts, _ in found for length in range(len(parts))}
         kept = [problem for parts, problem in found if tuple(parts) not in above]
         return None, list({(problem.at, problem.path): problem for problem in reversed(kept)}.values())[::-1]
 
 
 class Shape:
-    """What a model allows at each path of a value."""
+    """The JSON schema of a model: what is allowed at each path of a value."""
 
     def __init__(self, schema: Schema) -> None:
         self.root = schema
@@ -70,7 +70,7 @@ class Shape:
         return [key for option in self.options(schema) for key in option.get("properties", {})]
 
     def allowed(self, schema: Schema) -> str:
-        """What `schema` allows, in words."""
+        """The values that `schema` allows, in words."""
         return " or ".join(dict.fromkeys(self._words(option) for option in self.options(schema)))
 
     def anywhere(self, path: Iterable[str]) -> list[Schema]:
@@ -156,14 +156,16 @@ def shape_of(model: type[BaseModel]) -> Shape:
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:
-    """`did you mean x?` when a choice is near, else `allowed: …`."""
+    """`did you mean x?` if a choice is similar, else `choose from: …`."""
     choices = list(choices)
+    if not choices:
+        return "there are none"
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}?"
     shown = [f"'{choice}'" if "," in choice else choice for choice in choices[:MOST_CHOICES]]
     more = f" and {len(choices) - MOST_CHOICES} more" if len(choices) > MOST_CHOICES else ""
-    return f"allowed: {', '.join(shown) or 'nothing'}{more}"
+    return f"choose from: {', '.join(shown)}{more}"
 
 
 def show(value: Any) -> str:
@@ -171,7 +173,7 @@ def show(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Mapping):
-        return "a mapping"
+        return "{…}" if value else "{}"
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     text = f"[{text[1:-1].rstrip(',')}]" if isinstance(value, tuple) else text
     return text if len(text) <= 60 else f"{text[:57]}..."
@@ -189,7 +191,7 @@ def _problem(details: ErrorDetails, root: Node, value: Any, shape: Shape) -> tup
             node = node.value[part]
             at, path = node.at, node.path
         else:
-            continue  # a union's tag or type, no part of the data
+            continue  # the tag or type of a union: not part of the data
         parts.append(part)
     wrong = plain(node)
     match details["type"]:
@@ -199,7 +201,7 @@ def _problem(details: ErrorDetails, root: Node, value: Any, shape: Shape) -> tup
         case "missing":
             key = str(details["loc"][-1])
             schema = shape.at([*parts, key], value)
-            what = f"missing; allowed: {shape.allowed(schema) if schema else 'a value'}"
+            what = f"missing; {_expected(shape.options(schema), shape.allowed(schema)) if schema else 'expected a value'}"
             return [*parts, key], Problem(node.at, join(path, key), what)
         case "value_error" | "assertion_error":
             return parts, Problem(node.at, path, str(details["ctx"]["error"]))
@@ -207,7 +209,8 @@ def _problem(details: ErrorDetails, root: Node, value: Any, shape: Shape) -> tup
             return parts, _tag_problem(node, shape.tags(parts) or ("name", {}))
     schema = shape.at(parts, value) or {}
     options = shape.options(schema)
-    what = f"{show(wrong)} {_complaint(wrong, options)}; {_allowed(wrong, options, shape.allowed(schema))}"
+    what = f"{show(wrong)} is out of range" if _is_out_of_range(wrong, options) else f"invalid value {show(wrong)}"
+    what += f"; {_close(wrong, options)}{_expected(options, shape.allowed(schema))}"
     return parts, Problem(node.at, path, what)
 
 
@@ -215,25 +218,25 @@ def _tag_problem(node: Node, tags: tuple[str, Mapping[str, frozenset[str]]]) -> 
     key, choices = tags
     tag = node.get(key)
     if tag is None:
-        return Problem(node.at, join(node.path, key), f"missing; allowed: {', '.join(choices)}")
-    return Problem(tag.at, tag.path, f"{show(plain(tag))} is no choice; {suggestion(str(tag.value), choices)}")
+        return Problem(node.at, join(node.path, key), f"missing; choose from: {', '.join(choices)}")
+    return Problem(tag.at, tag.path, f"invalid value {show(plain(tag))}; {suggestion(str(tag.value), choices)}")
 
 
-def _complaint(value: Any, options: list[Schema]) -> str:
-    kinds = {option.get("type") for option in options if "enum" not in option and "const" not in option}
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        fitting = {"integer": "is no whole number", "number": "is no number", "boolean": "is neither true nor false"}
-        words = [words for kind, words in fitting.items() if kind in kinds]
-        return words[0] if len(words) == 1 else "does not fit" if kinds else "is no choice"
-    if "integer" in kinds and isinstance(value, float):
-        return "is no whole number"
-    return "is out of range" if kinds & {"integer", "number"} else "does not fit" if kinds else "is no choice"
+def _is_out_of_range(value: Any, options: list[Schema]) -> bool:
+    kinds = {option.get("type") for option in options}
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and bool(kinds & {"integer", "number"}) and not ("integer" in kinds and isinstance(value, float))
 
 
-def _allowed(value: Any, options: list[Schema], words: str) -> str:
+def _expected(options: list[Schema], allowed: str) -> str:
+    choices = all("enum" in option or "const" in option for option in options)
+    return f"choose from: {allowed}" if choices else f"expected {allowed}"
+
+
+def _close(value: Any, options: list[Schema]) -> str:
     choices = [str(choice) for option in options for choice in option.get("enum", [])]
     close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6) if isinstance(value, str) else []
-    return f"did you mean {close[0]}? allowed: {words}" if close else f"allowed: {words}"
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def _below(value: Any, part: str | int) -> Any:

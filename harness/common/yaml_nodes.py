@@ -1,8 +1,7 @@
-"""YAML text -> values that remember their file, line, column and path.
+"""YAML -> values with their file, line, column and path.
 
 Scalars follow the YAML 1.2 core schema (`1e-3` is a number; `off`, `1_000`, `1:30` are text; `010` is ten). Repeated keys, tags,
-merge keys and several documents are refused, aliases cannot explode, and whatever bytes come in, the answer is a `Node` or an
-`InputError`.
+merge keys and several documents are errors, the expansion of aliases is limited, and any bytes give a `Node` or an `InputError`.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from harness.errors import InputError, Position, Problem
 
 MAX_BYTES = 256 * 1024  # an experiment is a few KiB; PyYAML reads about 150 KiB a second
 MAX_DEPTH = 40
-MAX_NODES = 20_000  # after aliases are written out
+MAX_NODES = 20_000  # with aliases expanded
 
 Scalar = str | int | float | bool | None
 
@@ -46,18 +45,18 @@ class Node:
 
     @property
     def entries(self) -> Mapping[str, Entry]:
-        """The entries of a mapping; none for anything else."""
+        """The entries of a mapping; empty for anything else."""
         return self.value if isinstance(self.value, Mapping) else {}
 
     def get(self, key: str) -> Node | None:
-        """The value under `key`, None where this is no mapping or has no such key."""
+        """The value under `key`; None if this is not a mapping or lacks the key."""
         entry = self.entries.get(key)
         return entry.node if entry else None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A mapping's entry: where its key stands, and its value."""
+    """An entry of a mapping: the position of its key, and its value."""
 
     key_at: Position
     node: Node
@@ -67,10 +66,10 @@ def read_file(path: Path) -> Node:
     """The YAML document in a file. Raises InputError when it cannot be read or is not valid."""
     try:
         if not path.is_file():
-            raise InputError([Problem(Position(str(path)), "", "no such file")])
+            raise InputError([Problem(Position(str(path)), "", "file not found")])
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError, RuntimeError) as error:  # no name for a file; links in a circle
+    except (OSError, ValueError, RuntimeError) as error:  # invalid file name; circular links
         what = error.strerror if isinstance(error, OSError) else error
         raise InputError([Problem(Position(str(path)), "", f"cannot be read: {what}")]) from error
     return read_bytes(content, str(path))
@@ -79,13 +78,13 @@ def read_file(path: Path) -> Node:
 def read_bytes(content: bytes, file: str) -> Node:
     """The YAML document in UTF-8 bytes; `file` is what messages call it. Raises InputError."""
     if len(content) > MAX_BYTES:
-        message = f"larger than {MAX_BYTES // 1024} KiB; allowed: an experiment file, not data"
+        message = f"larger than {MAX_BYTES // 1024} KiB; expected an experiment file, not data"
         raise InputError([Problem(Position(file), "", message)])
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         at = _position_in(content[: error.start].decode("utf-8", "replace"), file)
-        raise InputError([Problem(at, "", f"byte 0x{content[error.start]:02x} is not UTF-8; allowed: UTF-8 text")]) from error
+        raise InputError([Problem(at, "", f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8")]) from error
     return read_text(text, file)
 
 
@@ -103,7 +102,7 @@ def read_text(text: str, file: str) -> Node:
         at = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file)
         what = " ".join(part for part in (error.context, error.problem) if part)
         raise InputError([*builder.problems, Problem(at, "", f"not valid YAML: {what}")]) from error
-    # PyYAML lets chr() and int() raise on wild escapes and directives.
+    # chr() and int() in PyYAML raise these on invalid escapes and directives.
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise InputError([*builder.problems, Problem(Position(file), "", f"not valid YAML: {error}")]) from error
     if builder.problems:
@@ -129,7 +128,7 @@ def plain(node: Node) -> Any:
 
 
 def from_plain(value: Any, at: Position, path: str = "") -> Node:
-    """A node for values that come from no text (a configuration's defaults)."""
+    """A node for values that were not read from a file (defaults of a configuration)."""
     if isinstance(value, Mapping):
         entries = {key: Entry(at, from_plain(item, at, join(path, key))) for key, item in value.items()}
         return Node(entries, at, path)
@@ -139,7 +138,7 @@ def from_plain(value: Any, at: Position, path: str = "") -> Node:
 
 
 def join(path: str, key: str) -> str:
-    """`path.key`, with keys that would garble a message shown escaped."""
+    """`path.key`, with unprintable keys escaped."""
     shown = key if key.isprintable() else ascii(key)
     return f"{path}.{shown}" if path else shown
 
@@ -160,7 +159,7 @@ class _Builder:
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._stop(event, "", "a second document; allowed: one document a file")
+                    self._stop(event, "", "a second document; use one document per file")
                 node = self._node(next(events), events, "", 0)
             elif isinstance(event, StreamEndEvent):
                 break
@@ -175,7 +174,7 @@ class _Builder:
         assert isinstance(event, CollectionStartEvent | ScalarEvent)  # YAML's grammar: nothing else starts a value
         if event.tag is not None:
             self._problem(
-                event, path, f"tag {event.tag!r} is not supported; allowed: plain values (quote text that looks like a number)"
+                event, path, f"tag {event.tag!r} is not supported; use a plain value (quote text that looks like a number)"
             )
         if isinstance(event, MappingStartEvent):
             node = self._mapping(event, events, path, depth)
@@ -195,17 +194,17 @@ class _Builder:
         entries: dict[str, Entry] = {}
         while not isinstance(following := next(events), MappingEndEvent):
             if not isinstance(following, ScalarEvent) or following.tag is not None:
-                self._stop(following, path, "a key that is no plain text; allowed: text keys")
+                self._stop(following, path, "invalid key; expected text")
             key, key_at = _paired(following.value) or "", self._at(following)
             key_path = join(path, key)
             node = self._node(next(events), events, key_path, depth + 1)
             if key in entries:
                 first = entries[key].key_at
-                self._problem(following, key_path, f"repeated key, first at line {first.line}; allowed: each key once")
+                self._problem(following, key_path, f"repeated key, first at line {first.line}; use each key once")
             elif key == "<<" and following.style is None:
-                self._problem(following, key_path, "merge keys are not supported; allowed: extends, or the keys themselves")
+                self._problem(following, key_path, "merge keys are not supported; use extends, or repeat the keys")
             elif not key:
-                self._problem(following, key_path, f"{following.value!a} is no key; allowed: text")
+                self._problem(following, key_path, f"invalid key {following.value!a}; expected text")
             else:
                 entries[key] = Entry(key_at, node)
         return Node(entries, self._at(event), path)
@@ -213,14 +212,14 @@ class _Builder:
     def _alias(self, event: AliasEvent, path: str) -> Node:
         target = self.anchors.get(event.anchor or "")
         if target is None:
-            self._stop(event, path, f"alias *{event.anchor} has no anchor before it")
+            self._stop(event, path, f"alias *{event.anchor} has no anchor above it")
         self._count(_size(target), event, path)
         return _relocated(target, path)
 
     def _scalar(self, event: ScalarEvent, path: str) -> Scalar:
         text = _paired(event.value)
         if text is None:
-            self._problem(event, path, f"{event.value!a} holds half a surrogate pair; allowed: Unicode text")
+            self._problem(event, path, f"{event.value!a} contains half a surrogate pair; expected Unicode text")
             return None
         if event.style is not None:
             return text
@@ -228,7 +227,7 @@ class _Builder:
             if pattern.fullmatch(text):
                 value = read(text)
                 if value is _TOO_LARGE:
-                    self._problem(event, path, f"{text[:40]} is too large; allowed: 64-bit numbers")
+                    self._problem(event, path, f"{text[:40]} is too large; expected a 64-bit number")
                     return None
                 return value
         return text
@@ -236,9 +235,7 @@ class _Builder:
     def _count(self, nodes: int, event: Event, path: str) -> None:
         self.count += nodes
         if self.count > MAX_NODES:
-            self._stop(
-                event, path, f"more than {MAX_NODES:,} values (aliases written out); allowed: an experiment file, not data"
-            )
+            self._stop(event, path, f"more than {MAX_NODES:,} values (aliases expanded); expected an experiment file, not data")
 
     def _problem(self, event: Event, path: str, message: str) -> None:
         self.problems.append(Problem(self._at(event), path, message))
@@ -278,7 +275,7 @@ _CORE = (
 
 
 def _paired(text: str) -> str | None:
-    """`text` with surrogate pairs, as JSON escapes them, joined to their characters; None for half a pair."""
+    """`text` with surrogate pairs (from JSON escapes) joined to characters; None for half a pair."""
     try:
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:

@@ -26,7 +26,7 @@ from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, encode, read_rows, write_rows
 from harness.store.run_summary import numbers, summary
-from harness.tasks.protocol import Task, Training, TrainingFailed, with_defaults
+from harness.tasks.protocol import Task, Training, TrainingFailed, with_optional_members
 
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # share of the time spent on checkpoints, once the first one was timed
@@ -98,8 +98,8 @@ class _Attempt:
         if self.rows or self.paths.metrics.exists():
             # First of all: rows after the checkpoint, or half-written ones, must not become part of a result.
             write_rows(self.paths.metrics, self.rows, self.lease)
-        self._record_provenance(from_scratch=saved is None and not self.lease.worn_out)
-        if self.lease.worn_out:
+        self._record_provenance(from_scratch=saved is None and not self.lease.too_many_deaths)
+        if self.lease.too_many_deaths:
             return self._publish(self._failed(failures.KILLED))
         try:
             training = self.training = self._start(saved)
@@ -121,7 +121,7 @@ class _Attempt:
             atomic.make_folder(self.paths.files)
         job = self.job
         started = job.task.start_in(job.config, job.spec.seed, self.options.device, self.paths.files)
-        training: Training = with_defaults(started, Training)
+        training: Training = with_optional_members(started, Training)
         if saved is not None:
             try:
                 training.load_state_dict({"rows": self.rows} if self.keeps_files else saved["training"])
@@ -250,7 +250,7 @@ class _Attempt:
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
         program, options, host = self.job.task.code_folder, self.options, self.lease.claim.holder.host
-        here = provenance.observe(options.device, options.threads, options.command, host, also=source, program=program)
+        here = provenance.observe(options.device, options.threads, options.command, host, module=source, program=program)
         try:
             first = atomic.read_json(self.paths.provenance, provenance.Provenance)
         except FileNotFoundError:

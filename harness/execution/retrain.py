@@ -27,7 +27,7 @@ from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import RunPaths
 from harness.store.provenance import UNKNOWN_GPU, Code, Provenance
 from harness.store.records import Result, Store, decode, read_rows
-from harness.store.trialruns import memberships
+from harness.store.trial_runs import memberships
 from harness.tasks.protocol import Accelerator, location_paths
 
 LOG_LINES = 15

@@ -32,7 +32,7 @@ def reset_run(store: Store, run_id: str, watch: Watch, retry: Collection[str], b
         result = store.result(run_id)  # another worker may have reset it meanwhile
         if result is None or not _to_retry(result, retry, before):
             return False
-        store.set_aside(run_id, lease, keep_checkpoint=result.reason in failures.MACHINE_REASONS)
+        store.archive_result(run_id, lease, keep_checkpoint=result.reason in failures.MACHINE_REASONS)
     return True
 
 

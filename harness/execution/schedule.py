@@ -115,7 +115,7 @@ def judge_records(plan: Plan, records: Records, levels: Levels | None = None) ->
 
 def common_failure(plan: Plan, records: Records) -> Record | None:
     """An example if three or more runs have finished and all failed with the same traceback, else None."""
-    ended = [records[run.id] for run in plan.runs if records[run.id].ended]
+    ended = [records[run.id] for run in plan.runs if records[run.id].finished]
     places = {record.traceback_digest for record in ended}
     if len(ended) < MIN_IDENTICAL_FAILURES or len(places) != 1 or None in places:
         return None
@@ -147,7 +147,7 @@ def has_interim_looks(plan: Plan) -> bool:
 
 def _finished_look(plan: Plan, records: Records) -> int:
     """The largest look of which all runs have finished; 0: none."""
-    open_seed = min((run.seed for run in plan.runs if not records[run.id].ended), default=plan.after(plan.looks[-1]))
+    open_seed = min((run.seed for run in plan.runs if not records[run.id].finished), default=plan.after(plan.looks[-1]))
     return max((look for look in plan.looks if plan.after(look) <= open_seed), default=0)
 
 

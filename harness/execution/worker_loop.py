@@ -45,7 +45,7 @@ class RetryBudget:
     def allows(self, error: StoreError) -> bool:
         """Whether to try again, printed once; false after too many consecutive failures or if the error is permanent."""
         self._failures += 1
-        if self._failures > FAILURES_ALLOWED or not atomic.passes(error):
+        if self._failures > FAILURES_ALLOWED or not atomic.is_transient(error):
             return False
         if self._failures == 1:
             say(f"{error}; trying again")

@@ -1,4 +1,4 @@
-"""An experiment file -> Experiment: composition, designs, validation."""
+"""Experiment files, plans and studies: composition, designs, validation, run ids."""
 
 from harness.experiment.load import load_experiment
 from harness.experiment.model import Experiment, Variant

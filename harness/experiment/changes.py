@@ -1,4 +1,4 @@
-"""A plan or a search on disk, the one asked for now -> the one to go on with, or what has changed. Pure."""
+"""Reconciles a requested plan or study with the stored one of the same name, or lists the differences. Pure."""
 
 from __future__ import annotations
 
@@ -10,112 +10,109 @@ from harness.common.nested import config_difference
 from harness.errors import PlanChanged
 from harness.experiment import plan as plans
 from harness.experiment import study as studies
-from harness.experiment.plan import Asked, Plan, PlannedRun, Registration
+from harness.experiment.plan import Plan, PlanBase, PlannedRun, Registration
 from harness.experiment.study import Study
 from harness.tasks.protocol import location_paths
 
-# Beside its base and its space, what decides which trials there are: a search that has begun keeps it.
+# With the base and the space these decide the trials: they cannot change once a search has started.
 FIXED = ("data", "seeds", "objectives", "constraints", "sampler", "pruner", "prune_after")
 
 
-def reconcile(stored: Plan, asked: Plan) -> Plan:
-    """The plan to go on with when runs of one of the same name exist: that one, longer where more seeds are asked for.
+def reconcile(stored: Plan, requested: Plan) -> Plan:
+    """The stored plan, extended if more seeds are requested.
 
-    Changed variants, configuration, data or accelerator raise PlanChanged with the difference. What was registered (claims,
-    looks, margin, alpha, baseline) stays; `amended` says what the file has now, where that differs. Runs beyond the registered
-    last look carry no look.
+    Changed variants, configuration, data or accelerator raise PlanChanged with the differences. The registration (claims, looks,
+    margin, alpha, baseline) stays; `amended` is the current one of the file, if it differs. Runs beyond the registered last look
+    have look None.
     """
-    if lines := _plan_differences(stored, asked):
-        raise _changed(f"{asked.name} was planned differently on {_day(stored)}:", lines, "experiment", "plan")
+    if lines := _plan_differences(stored, requested):
+        raise _changed(f"{requested.name} differs from the plan of {_day(stored)}:", lines, "experiment", "plan")
     known = {run.id for run in stored.runs}
-    extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in asked.runs if run.id not in known]
-    # What follows has its own registration.
+    extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in requested.runs if run.id not in known]
+    # The next stage has its own registration.
     taken = ("question", "source", "variants", "file", "program", "folder", "selection", "chosen")
-    current = {name: getattr(asked, name) for name in taken}
-    # A file that names its factors only now may claim something of them; equal labels have equal levels.
+    current = {name: getattr(requested, name) for name in taken}
+    # Factors that were added to the file later may be used in claims; equal labels have equal levels.
     design = {
-        "factors": {**asked.factors, **stored.factors},
-        "levels": {label: {**asked.levels[label], **own} for label, own in stored.levels.items()},
+        "factors": {**requested.factors, **stored.factors},
+        "levels": {label: {**requested.levels[label], **own} for label, own in stored.levels.items()},
     }
-    now = registration(asked)
+    now = registration(requested)
     amended = None if now.claims_digest == stored.claims_digest else now
     return Plan.model_validate({**dict(stored), **current, **design, "runs": (*stored.runs, *extra), "amended": amended})
 
 
 def registration(plan: Plan) -> Registration:
-    """What the plan has registered."""
+    """The claims of a plan and how they are judged."""
     return Registration(**{name: getattr(plan, name) for name in Registration.model_fields})
 
 
-def reconcile_study(stored: Study, asked: Study) -> Study:
-    """The search to go on with when one of the same name exists: that one, with the new target and words.
-
-    Changes of what decides the trials raise PlanChanged with the difference.
-    """
-    if lines := _study_differences(stored, asked):
-        raise _changed(f"{asked.name} was searched differently from {_day(stored)} on:", lines, "search", "study")
-    return Study.model_validate({**dict(asked), "created": stored.created, "first": stored.first})
+def reconcile_study(stored: Study, requested: Study) -> Study:
+    """The stored study with the new target and texts. Changes that affect trials raise PlanChanged with the differences."""
+    if lines := _study_differences(stored, requested):
+        raise _changed(f"{requested.name} differs from the search started on {_day(stored)}:", lines, "search", "study")
+    return Study.model_validate({**dict(requested), "created": stored.created, "first": stored.first})
 
 
 def _changed(how: str, lines: list[str], what: str, archived: str) -> PlanChanged:
-    told = "\n".join(f"  {line}" for line in lines)
+    differences = "\n".join(f"  {line}" for line in lines)
     return PlanChanged(
-        f"{how}\n{told}\n"
-        f"allowed: undo the change, give the {what} another name, or --replan (archives the old {archived}; its runs stay)"
+        f"{how}\n{differences}\n"
+        f"undo the change, rename the {what}, or use --replan (archives the old {archived}; its runs are kept)"
     )
 
 
-def _day(stored: Asked) -> str:
+def _day(stored: PlanBase) -> str:
     return stored.created[:10] or "an earlier day"
 
 
-def _shared_differences(stored: Asked, asked: Asked) -> list[str]:
-    """Those of what plans and searches have alike: the task, the program, the accelerator."""
+def _shared_differences(stored: PlanBase, requested: PlanBase) -> list[str]:
+    """Differences of what plans and studies share: task, program, accelerator."""
     lines = [
         f"{name}: {old} -> {new}"
         for name, old, new in (
-            ("task", f"{stored.task} {stored.task_version}", f"{asked.task} {asked.task_version}"),
-            ("accelerator", stored.accelerator, asked.accelerator),
+            ("task", f"{stored.task} {stored.task_version}", f"{requested.task} {requested.task_version}"),
+            ("accelerator", stored.accelerator, requested.accelerator),
         )
         if old != new
     ]
-    if stored.program is not None and asked.program is not None:
-        lines += _config_differences("task.", stored.program.definition, asked.program.definition)
+    if stored.program is not None and requested.program is not None:
+        lines += _config_differences("task.", stored.program.definition, requested.program.definition)
     return lines
 
 
 def _config_differences(
-    above: str, stored: Mapping[str, Any], asked: Mapping[str, Any], apart_from: frozenset[str] = frozenset()
+    above: str, stored: Mapping[str, Any], requested: Mapping[str, Any], apart_from: frozenset[str] = frozenset()
 ) -> list[str]:
-    changed = config_difference(stored, asked)
+    changed = config_difference(stored, requested)
     return [
         f"{above}{path}: {json.dumps(old)} -> {json.dumps(new)}" for path, (old, new) in changed.items() if path not in apart_from
     ]
 
 
-def _plan_differences(stored: Plan, asked: Plan) -> list[str]:
-    lines = _shared_differences(stored, asked)
-    lines += [f"variant {label!r} is gone" for label in stored.variants if label not in asked.variants]
-    lines += [f"variant {label!r} is new" for label in asked.variants if label not in stored.variants]
+def _plan_differences(stored: Plan, requested: Plan) -> list[str]:
+    lines = _shared_differences(stored, requested)
+    lines += [f"variant {label!r} was removed" for label in stored.variants if label not in requested.variants]
+    lines += [f"variant {label!r} was added" for label in requested.variants if label not in stored.variants]
     first_ids = {run.variant: run.id for run in stored.runs if run.seed < stored.after(1)}
-    locations = location_paths(plans.task_of(asked).Config)
-    for run in asked.runs:
+    locations = location_paths(plans.task_of(requested).Config)
+    for run in requested.runs:
         label = run.variant
-        if run.seed >= asked.after(1) or first_ids.get(label, run.id) == run.id:
+        if run.seed >= requested.after(1) or first_ids.get(label, run.id) == run.id:
             continue
-        lines += _config_differences(f"variant {label!r}: ", stored.variants[label], asked.variants[label], locations)
-        if stored.data[label] != asked.data[label]:
-            lines.append(f"variant {label!r}: data: {stored.data[label]} -> {asked.data[label]}")
-    # Differences that are none by value, or that only the task knows of, still make other runs.
-    changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in asked.runs if run.seed < asked.after(1))
-    return lines or (["the runs would get other ids"] if changed_ids else [])
+        lines += _config_differences(f"variant {label!r}: ", stored.variants[label], requested.variants[label], locations)
+        if stored.data[label] != requested.data[label]:
+            lines.append(f"variant {label!r}: data: {stored.data[label]} -> {requested.data[label]}")
+    # A change of the id that no value shows, such as one of the version.
+    changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in requested.runs if run.seed < requested.after(1))
+    return lines or (["the run ids changed"] if changed_ids else [])
 
 
-def _study_differences(stored: Study, asked: Study) -> list[str]:
-    old, new = stored.model_dump(mode="json"), asked.model_dump(mode="json")
-    lines = _shared_differences(stored, asked)
+def _study_differences(stored: Study, requested: Study) -> list[str]:
+    old, new = stored.model_dump(mode="json"), requested.model_dump(mode="json")
+    lines = _shared_differences(stored, requested)
     lines += [f"{name}: {json.dumps(old[name])} -> {json.dumps(new[name])}" for name in FIXED if old[name] != new[name]]
-    lines += _config_differences("config.", stored.base, asked.base, location_paths(studies.task_of(asked).Config))
+    lines += _config_differences("config.", stored.base, requested.base, location_paths(studies.task_of(requested).Config))
     before = {one["name"]: one for one in old["space"]}
     after = {one["name"]: one for one in new["space"]}
     for name in dict.fromkeys([*before, *after]):
@@ -126,5 +123,5 @@ def _study_differences(stored: Study, asked: Study) -> list[str]:
 
 def _shown(parameter: dict[str, object] | None) -> str:
     if parameter is None:
-        return "not there"
+        return "absent"
     return json.dumps({key: value for key, value in parameter.items() if key != "name" and value not in (None, False, {})})

@@ -1,4 +1,4 @@
-"""A file, a profile and --set -> the keys in force and the layers of configuration, with their positions.
+"""Merges an experiment file, the files it extends, a profile and --set into top-level keys and layers of configuration.
 
 The file inherits task, config and profiles along `extends`. Configuration is applied in this order: the bases' `config`
 (outermost first), the file's, the profile's in the same order, then --set.
@@ -36,7 +36,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Composed:
-    """The keys in force (without config, profiles and extends), the layers of configuration, and what is wrong so far."""
+    """The effective keys (without config, profiles and extends), the layers of configuration, and the problems so far."""
 
     root: Node
     fields: Mapping[str, Entry]
@@ -47,7 +47,7 @@ class Composed:
 
 
 def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Composed:
-    """Raises InputError when a file is not YAML at all; other problems are collected."""
+    """Raises InputError if a file is not valid YAML; other problems are collected."""
     problems: list[Problem] = []
     chain = _chain(path, problems)
     chain = [_without_nulls(node) for node in chain]
@@ -57,7 +57,7 @@ def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Compose
     for name in names:
         if not PROFILE_NAME.fullmatch(name):
             where = next(node.entries[name] for node in profiles if node and name in node.entries)
-            problems.append(Problem(where.key_at, where.node.path, "no name for a profile; allowed: letters, digits, _ and -"))
+            problems.append(Problem(where.key_at, where.node.path, "invalid profile name; use letters, digits, _ and -"))
     chosen: list[Node] = []
     if profile is not None:
         chosen = [found for node in profiles if node and (found := node.get(profile))]
@@ -68,25 +68,25 @@ def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Compose
     if inherited:
         fields["task"] = inherited[-1]
     if any("search" in node.entries for node in (child, *chosen)):
-        # The base's profile is how its experiments are rehearsed; a search takes no seeds or claims from it.
+        # Profiles of an extended file may set seeds and claims, which a search does not take.
         chosen = [node if node.at.file == child.at.file else _without(node, NOT_BESIDE_SEARCH) for node in chosen]
     for node in chosen:
-        said = _without_nulls(node).entries
-        if any(key in said for key in DESIGN_KEYS):
+        own = _without_nulls(node).entries
+        if any(key in own for key in DESIGN_KEYS):
             fields = {key: entry for key, entry in fields.items() if key not in (*DESIGN_KEYS, "design")}
         # What a profile sets to null or an empty list is taken from the file.
         before = fields
         fields = {key: entry for key, entry in fields.items() if key not in node.entries}
-        fields.update({key: entry for key, entry in said.items() if key != "config"})
-        if "search" in said and "search" in before:  # a rehearsal searches the same space with fewer trials
-            fields["search"] = _laid_over(before["search"], said["search"])
+        fields.update({key: entry for key, entry in own.items() if key != "config"})
+        if "search" in own and "search" in before:  # a rehearsal searches the same space with fewer trials
+            fields["search"] = _merged(before["search"], own["search"])
     layers = [config for node in (*chain, *chosen) if (config := node.get("config")) and config.entries]
     overrides = _overrides(settings, problems)
     return Composed(child, fields, tuple(layers), overrides, tuple(names), tuple(problems))
 
 
 def _without_nulls(node: Node) -> Node:
-    """A file or profile without the keys that are null or an empty list: they say as much as keys that are not there."""
+    """A file or profile without keys that are null or an empty list, which count as absent."""
     kept = {key: entry for key, entry in node.entries.items() if entry.node.value is not None and entry.node.value != ()}
     return Node(kept, node.at, node.path)
 
@@ -96,35 +96,35 @@ def _without(node: Node, keys: Sequence[str]) -> Node:
     return Node({key: entry for key, entry in node.entries.items() if key not in keys}, node.at, node.path)
 
 
-def _laid_over(below: Entry, above: Entry) -> Entry:
-    """A mapping's entries with another's in their place."""
+def _merged(below: Entry, above: Entry) -> Entry:
+    """`below` updated with the entries of `above`."""
     return Entry(above.key_at, Node({**below.node.entries, **above.node.entries}, above.node.at, below.node.path))
 
 
 def _chain(path: Path, problems: list[Problem]) -> list[Node]:
-    """The file and all it extends, outermost first."""
+    """The file and all files that it extends, outermost first."""
     chain: list[Node] = []
     seen: list[Path] = []
     following: Path | None = path
-    asked: Node | None = None
+    extends: Node | None = None
     while following is not None:
-        if asked is not None and is_file(following) and following.resolve() in seen:
+        if extends is not None and is_file(following) and following.resolve() in seen:
             cycle = " -> ".join(item.name for item in [*seen, following])
-            problems.append(Problem(asked.at, "extends", f"a cycle: {cycle}; allowed: a file that does not lead back here"))
+            problems.append(Problem(extends.at, "extends", f"cycle: {cycle}; extend another file"))
             break
-        if asked is not None and not is_file(following):
-            problems.append(Problem(asked.at, "extends", f"no file {following}; allowed: a path relative to this file"))
+        if extends is not None and not is_file(following):
+            problems.append(Problem(extends.at, "extends", f"file not found: {following}; use a path relative to this file"))
             break
         node = read_file(following)
         seen.append(following.resolve())
         if not isinstance(node.value, Mapping):
             raise InputError(
-                [*problems, Problem(node.at, "", "no experiment; allowed: a mapping with question, config, variants, …")]
+                [*problems, Problem(node.at, "", "not an experiment; expected a mapping with question, config, variants, …")]
             )
         problems.extend(validate(ExperimentFile, node)[1])
         chain.insert(0, node)
-        asked = node.get("extends")
-        following = following.parent / asked.value if asked is not None and isinstance(asked.value, str) else None
+        extends = node.get("extends")
+        following = following.parent / extends.value if extends is not None and isinstance(extends.value, str) else None
     return chain
 
 
@@ -134,7 +134,7 @@ def _overrides(settings: Sequence[str], problems: list[Problem]) -> tuple[Overri
         key, equals, text = setting.partition("=")
         key, at = key.strip(), Position(f"--set {setting}")
         if not equals or not key:
-            problems.append(Problem(at, "", "no setting; allowed: path=value, such as training.epochs=2"))
+            problems.append(Problem(at, "", "invalid setting; expected path=value, such as training.epochs=2"))
             continue
         try:
             node = read_value(text, at.file, key)
@@ -142,13 +142,13 @@ def _overrides(settings: Sequence[str], problems: list[Problem]) -> tuple[Overri
             problems.extend(error.problems)
             continue
         if key in found:
-            problems.append(Problem(at, key, "set twice; allowed: each path once"))
+            problems.append(Problem(at, key, "set twice; use each path once"))
         found[key] = Override(key, node)
     return tuple(found.values())
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file; no for names that no file system takes, and for links that go round in circles."""
+    """Whether the file exists; False for invalid names and circular links."""
     try:
         return path.is_file()
     except (OSError, ValueError, RuntimeError):
@@ -156,7 +156,7 @@ def is_file(path: Path) -> bool:
 
 
 class ConfigTree:
-    """A task's configuration as a tree of nodes: its defaults, and laying changes over a tree."""
+    """A task's configuration as a tree of nodes: defaults, changes, validation."""
 
     def __init__(self, model: type[BaseModel]) -> None:
         self.model = model
@@ -168,10 +168,10 @@ class ConfigTree:
         return validate(self.model, tree)
 
     def assign(self, tree: Node, changes: Iterable[tuple[str, Entry]]) -> Node:
-        """`tree` with changes laid over it.
+        """`tree` with changes applied.
 
-        A dotted key sets a leaf, a mapping replaces its block. Setting the key that tags a union (`schedule.name`) drops the keys
-        the new one lacks, whatever the order in the file: blocks come first, then tags, then leaves.
+        A dotted key sets a leaf, a mapping replaces its block. Setting the tag of a union (`schedule.name`) drops the keys that
+        the new type lacks. The order in the file does not matter: blocks are applied first, then tags, then leaves.
         """
         keyed = [(tuple(key.split(".")), entry) for key, entry in changes]
         for path, entry in sorted(keyed, key=self._rank):
@@ -184,7 +184,7 @@ class ConfigTree:
         return not isinstance(entry.node.value, Mapping), tags is None or path[-1] != tags[0], len(path)
 
     def _set(self, tree: Node, path: tuple[str, ...], entry: Entry, depth: int = 0) -> Node:
-        """`tree`, the block at path[:depth], with the rest of the path set; every block on the way points at the change."""
+        """`tree`, the block at path[:depth], with the rest of the path set; the blocks above get the position of the change."""
         head, rest = path[depth], path[depth + 1 :]
         entries = dict(tree.entries)
         if rest:
@@ -199,7 +199,7 @@ class ConfigTree:
         return Node(entries, entry.node.at, _block_path(entry.node.path, path[depth:]))
 
     def _with_tag(self, node: Node, path: tuple[str, ...]) -> Node:
-        """A block that replaces a tagged union keeps the default tag where it names none."""
+        """A block that replaces a tagged union gets the default tag if it has none."""
         tags = self.shape.tags(path)
         if tags is None or not isinstance(node.value, Mapping) or tags[0] in node.value:
             return node
@@ -213,5 +213,5 @@ class ConfigTree:
 
 
 def _block_path(path: str, rest: tuple[str, ...]) -> str:
-    """`path` without the dotted `rest` at its end: where the block above it is written."""
+    """`path` without the dotted `rest` at its end."""
     return path.removesuffix("." + ".".join(rest)) if path != ".".join(rest) else ""

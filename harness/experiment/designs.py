@@ -1,6 +1,6 @@
-"""variants | factors | components -> the drafts of all variants: a label and what it changes. Pure.
+"""variants | factors | components -> drafts of variants: a label and changes of the configuration. Pure.
 
-A draft's changes are configuration entries as they stand in the file, so that what is wrong with them is reported there.
+The changes keep their positions in the file, for error messages.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ Changes = tuple[tuple[str, Entry], ...]
 
 @dataclass(frozen=True)
 class Level:
-    """One level of a factor: its label within the factor, what it changes, its number where it is one."""
+    """One level of a factor: its label, its changes, and its value if it is a number."""
 
     label: str
     changes: Changes
     number: float | None = None
-    is_base: bool = False  # it leaves the base configuration as it is
+    is_base: bool = False  # equals the base configuration
 
 
 @dataclass(frozen=True)
 class FactorDraft:
-    """A factor under the short name that labels and claims use."""
+    """A factor under its short name, as in labels and claims."""
 
     name: str
     levels: tuple[Level, ...]
@@ -49,7 +49,7 @@ def changes_of(patch: Node | None) -> Changes:
 
 
 def from_variants(variants: Node | None, file: Node) -> list[Draft]:
-    """One draft a named variant; none named: the base alone, as `base`."""
+    """One draft for each variant; without variants the base alone, labelled `base`."""
     if variants is None:
         return [Draft("base", (), file)]
     return [Draft(label, changes_of(entry.node), entry.node) for label, entry in variants.entries.items()]
@@ -68,12 +68,12 @@ def grid(factors: Sequence[FactorDraft]) -> list[Draft]:
 
 
 def zipped(factors: Sequence[FactorDraft]) -> list[Draft]:
-    """The first levels together, the second ones together, …; all factors have as many levels."""
+    """The first levels together, the second levels together, …; factors have equally many levels."""
     return [_of_levels(list(zip(factors, row, strict=True))) for row in zip(*(factor.levels for factor in factors), strict=True)]
 
 
 def one_at_a_time(factors: Sequence[FactorDraft]) -> list[Draft]:
-    """The base levels together, then each other level alone against them."""
+    """The base levels together, then each other level alone."""
     base = [(factor, next(level for level in factor.levels if level.is_base)) for factor in factors]
     drafts = [_of_levels(base)]
     for index, factor in enumerate(factors):
@@ -119,7 +119,7 @@ COMPONENT_DESIGNS: Mapping[str, Callable[[Mapping[str, Entry]], list[Draft]]] = 
 
 
 def compared_with(label: str, labels: Sequence[str]) -> str:
-    """What a variant of a components design is compared with by default; the label itself where there is nothing."""
+    """The default reference of a variant in a components design; the label itself if there is none."""
     if label.startswith("without "):
         return "full"
     return "bare" if label != "bare" and "bare" in labels else label

@@ -1,4 +1,4 @@
-"""The design in the file -> drafts and factors, with the design's own problems."""
+"""Reads the design of an experiment file into drafts of variants and factors."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.ASCII)
 def draft_variants(
     composed: Composed, space: ConfigTree, tree: Node, base: BaseModel | None, problems: list[Problem]
 ) -> tuple[list[Draft], list[Factor]]:
-    """The variants' drafts and the factors of a composed file; adds what is wrong with the design to `problems`."""
+    """The variants' drafts and the factors of a composed file; appends to `problems`."""
     fields = composed.fields
     present = [key for key in DESIGN_KEYS if key in fields and fields[key].node.entries]
     if len(present) > 1:
         at = fields[present[1]].key_at
-        problems.append(Problem(at, present[1], f"beside {present[0]}; allowed: one of {', '.join(DESIGN_KEYS)}"))
+        problems.append(Problem(at, present[1], f"{present[1]} beside {present[0]}; use one of {', '.join(DESIGN_KEYS)}"))
         return [], []
     kind = present[0] if present else "variants"
     design = fields.get("design")
     chosen = design.node.value if design and isinstance(design.node.value, str) else None
     if kind == "variants":
         if design is not None:
-            message = "variants take no design; allowed: design beside factors or components"
+            message = "variants take no design; remove it, or use factors or components"
             problems.append(Problem(design.key_at, "design", message))
         return designs.from_variants(fields["variants"].node if present else None, composed.root), []
     section = fields[kind].node
@@ -49,7 +49,7 @@ def draft_variants(
         reader.factor(name, key, entry) for name, (key, entry) in zip(_names(section), section.entries.items(), strict=True)
     ]
     if twins := [draft for draft in drafts if [other.name for other in drafts].count(draft.name) > 1]:
-        message = f"claims would call it {twins[-1].name!r}, as another factor; allowed: another name"
+        message = f"two factors have the short name {twins[-1].name!r}; rename one"
         problems.append(Problem(twins[-1].at.at, twins[-1].at.path, message))
         return [], []
     factors = [Factor(draft.name, {level.label: level.number for level in draft.levels}) for draft in drafts]
@@ -59,14 +59,14 @@ def draft_variants(
 
 
 def _overlap(drafts: Sequence[FactorDraft], problems: list[Problem]) -> bool:
-    """Whether two factors set the same path, or one a part of what another sets: then a level's label could lie."""
+    """Whether two factors set the same path, or one sets part of a block that another sets; labels of levels would be wrong."""
     before: dict[str, str] = {}
     found = False
     for draft in drafts:
         own = dict.fromkeys(key for level in draft.levels for key, _ in level.changes)
         for key in own:
             if rival := overlapping(key, list(before)):
-                message = f"sets {key}, and {before[rival]} sets {rival}; allowed: factors that set different paths"
+                message = f"sets {key}, and {before[rival]} sets {rival}; use different paths"
                 problems.append(Problem(draft.at.at, draft.at.path, message))
                 found = True
                 break
@@ -82,11 +82,11 @@ def _components(section: Node, chosen: str | None, design: Entry | None, problem
     allowed = ", ".join(designs.COMPONENT_DESIGNS)
     if chosen is None or chosen not in designs.COMPONENT_DESIGNS:
         at = design.node if design else section
-        what = f"{chosen!r} is no design for components" if design else "missing"
-        problems.append(Problem(at.at, "design", f"{what}; allowed: {allowed}"))
+        what = f"invalid design {chosen!r} for components" if design else "missing"
+        problems.append(Problem(at.at, "design", f"{what}; choose from: {allowed}"))
         return []
     if chosen == "both" and len(section.entries) < 3:
-        message = f"both needs three components, there are {len(section.entries)}; allowed: leave_one_out or add_one_in"
+        message = f"both needs at least 3 components, not {len(section.entries)}; use leave_one_out or add_one_in"
         problems.append(Problem((design.node if design else section).at, "design", message))
         return []
     return designs.COMPONENT_DESIGNS[chosen](section.entries)
@@ -100,30 +100,30 @@ def _combined(
         chosen = "grid"
     if chosen is None or chosen not in designs.FACTOR_DESIGNS:
         at = design.node if design else section
-        what = f"{chosen!r} is no design for factors" if design else f"missing, there are {len(drafts)} factors"
-        problems.append(Problem(at.at, "design", f"{what}; allowed: {allowed}"))
+        what = f"invalid design {chosen!r} for factors" if design else f"missing for {len(drafts)} factors"
+        problems.append(Problem(at.at, "design", f"{what}; choose from: {allowed}"))
         return []
     lengths = {draft.name: len(draft.levels) for draft in drafts}
     if chosen == "zip" and len(set(lengths.values())) > 1:
         counts = ", ".join(f"{name} has {count}" for name, count in lengths.items())
-        problems.append(Problem(section.at, section.path, f"zip needs factors with as many levels each; {counts}"))
+        problems.append(Problem(section.at, section.path, f"zip needs equally many levels in each factor; {counts}"))
         return []
     if chosen == "one_at_a_time":
         lacking = [draft for draft in drafts if not any(level.is_base for level in draft.levels)]
         for draft in lacking:
-            message = f"one_at_a_time needs the base value among the levels; add what config says of {draft.name}"
+            message = f"one_at_a_time needs the base value among the levels; add the value of {draft.name} in config"
             problems.append(Problem(draft.at.at, draft.at.path, message))
         if lacking:
             return []
     if chosen == "grid" and math.prod(lengths.values()) > MAX_VARIANTS:
-        message = f"a grid of {math.prod(lengths.values()):,} variants; allowed: up to {MAX_VARIANTS}"
+        message = f"a grid of {math.prod(lengths.values()):,} variants; use at most {MAX_VARIANTS}"
         problems.append(Problem(section.at, section.path, message))
         return []
     return designs.FACTOR_DESIGNS[chosen](drafts)
 
 
 class _Factors:
-    """Factor entries -> drafts. A level's label comes from its validated value."""
+    """Reads factors. A level's label comes from its validated value."""
 
     def __init__(self, space: ConfigTree, tree: Node, base: BaseModel | None, problems: list[Problem]) -> None:
         self.space, self.tree, self.base, self.problems = space, tree, base, problems
@@ -132,7 +132,7 @@ class _Factors:
         node = entry.node
         if isinstance(node.value, Mapping):
             if not node.value:
-                self.problems.append(Problem(node.at, node.path, "no levels; allowed: a list of values, or named levels"))
+                self.problems.append(Problem(node.at, node.path, "no levels; expected a list of values, or named levels"))
             return FactorDraft(name, tuple(self._named(label, level) for label, level in node.value.items()), node)
         if not isinstance(node.value, tuple):
             return FactorDraft(name, (), node)  # reported with the file's structure
@@ -141,12 +141,12 @@ class _Factors:
             self.problems.append(Problem(entry.key_at, node.path, f"unknown configuration path; {suggestion(key, known)}"))
             return FactorDraft(name, (), node)
         if not node.value:
-            self.problems.append(Problem(node.at, node.path, "no levels; allowed: a list of values, or named levels"))
+            self.problems.append(Problem(node.at, node.path, "no levels; expected a list of values, or named levels"))
         levels = [self._level(key, item) for item in node.value]
         seen: dict[str, Node] = {}
         for level, item in zip(levels, node.value, strict=True):
             if level is not None and level.label in seen:
-                self.problems.append(Problem(item.at, item.path, f"{level.label} twice; allowed: each level once"))
+                self.problems.append(Problem(item.at, item.path, f"{level.label} twice; use each level once"))
             elif level is not None:
                 seen[level.label] = item
         return FactorDraft(name, tuple(level for level in levels if level is not None), node)
@@ -155,7 +155,7 @@ class _Factors:
         if isinstance(item.value, tuple | Mapping):
             what = "a list" if isinstance(item.value, tuple) else "a mapping"
             example = "{width: {half: {model.widths: [32, 64, 128]}}}"
-            self.problems.append(Problem(item.at, item.path, f"{what} as a level; allowed: named levels, such as {example}"))
+            self.problems.append(Problem(item.at, item.path, f"{what} as a level; use named levels, such as {example}"))
             return None
         changes = ((key, Entry(item.at, item)),)
         config, problems = self.space.validated(self.space.assign(self.tree, changes))

@@ -1,4 +1,4 @@
-"""What an experiment file may hold at its top level: pydantic models, from which harness/schema.json is made too."""
+"""Pydantic models of the top level of an experiment file; harness/schema.json is generated from them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Looks(_Strict):
     @classmethod
     def _increasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if any(later <= earlier for earlier, later in itertools.pairwise(value)):
-            raise ValueError(f"{list(value)} does not increase; allowed: increasing numbers of seeds, such as [3, 5, 8, 12, 20]")
+            raise ValueError(f"{list(value)} is not increasing; expected increasing numbers of seeds, such as [3, 5, 8, 12, 20]")
         return value
 
 
 class Tune(_Strict):
-    """Each variant gets its best setting first, by validation, on seeds of its own."""
+    """First choose the best setting of each variant, by validation metric, on separate seeds."""
 
     space: dict[str, Annotated[tuple[Level, ...], Field(min_length=2)]] = Field(min_length=1)
     seeds: TrialSeeds = 1
@@ -52,45 +52,45 @@ class Tune(_Strict):
 
 
 class Parameter(_Strict):
-    """What a search may vary: numbers in a range, or one of several choices."""
+    """A parameter of a search: numbers in a range, or one of several choices."""
 
     range: tuple[Real, Real] | None = Field(None, description="least and largest value")
-    log: bool = Field(False, description="by factors rather than by differences")
-    int: bool = Field(False, description="whole numbers only; by itself where the path takes nothing else")
-    step: Annotated[float, Field(gt=0)] | None = Field(None, description="between neighbouring values of a range")
+    log: bool = Field(False, description="sample on a logarithmic scale")
+    int: bool = Field(False, description="integers only; automatic if the path takes only integers")
+    step: Annotated[float, Field(gt=0)] | None = Field(None, description="step between the values of a range")
     choice: Annotated[tuple[Level, ...], Field(min_length=2)] | dict[str, Patch] | None = Field(
         None, description="values, or named configuration keys"
     )
-    path: Text | None = Field(None, description="what a range or a list of values sets; default: the parameter's own name")
+    path: Text | None = Field(None, description="the configuration path to set; default: the name of the parameter")
     when: dict[str, Level | tuple[Level, ...]] | None = Field(
-        None, min_length=1, description="only where an earlier choice has this value, or one of these"
+        None, min_length=1, description="active only if an earlier choice has this value, or one of these"
     )
 
 
 class Limit(_Strict):
-    """A bound on a number that is known before training."""
+    """A bound on a metric that is known before training."""
 
     at_most: float | None = None
     at_least: float | None = None
 
 
 class Confirm(_Strict):
-    """The best trials again on fresh seeds, then the winner against the base on fresh seeds again."""
+    """Reruns the best trials on new seeds, then compares the winner with the base on further new seeds."""
 
     top: Annotated[int, Field(ge=1, le=50)] = 5
-    seeds: Annotated[int, Field(ge=3, le=500)] = Field(5, description="from 3 on: fewer never give a verdict")
+    seeds: Annotated[int, Field(ge=3, le=500)] = Field(5, description="at least 3: fewer never give a verdict")
     against: Literal["base"] = "base"
 
     @field_validator("seeds", mode="before")
     @classmethod
     def _enough(cls, value: Any) -> Any:
         if value in (1, 2):
-            raise ValueError("too few for a verdict, which takes 3 pairs; allowed: a number from 3 to 500")
+            raise ValueError("{value} is too few for a verdict; expected an integer from 3 to 500")
         return value
 
 
 class Search(_Strict):
-    """An Optuna study: what is searched, for what, and how the winner is confirmed."""
+    """An Optuna study: space, objectives, and the confirmation of the winner."""
 
     space: dict[str, Parameter] | None = Field(None, min_length=1)
     objectives: Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=4)] | None = Field(
@@ -102,9 +102,9 @@ class Search(_Strict):
     prune_after: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="the first epoch at which a trial may be pruned; default: 1"
     )
-    trials: Annotated[int, Field(ge=1, le=100_000)] | None = Field(None, description="a target total; default: 100")
-    seeds: TrialSeeds | None = Field(None, description="runs a trial, whose mean counts; default: 1")
-    budget: Text | None = Field(None, description="device time after which no trial begins, such as 20h")
+    trials: Annotated[int, Field(ge=1, le=100_000)] | None = Field(None, description="total number of trials; default: 100")
+    seeds: TrialSeeds | None = Field(None, description="runs per trial, averaged; default: 1")
+    budget: Text | None = Field(None, description="total training time after which no trial starts, such as 20h")
     first: tuple[Patch, ...] | None = Field(None, description="configurations to try first, after the base")
     confirm: Confirm | None = None
 
@@ -112,12 +112,12 @@ class Search(_Strict):
     @classmethod
     def _no_grid(cls, value: Any) -> Any:
         if value == "grid":
-            raise ValueError("a grid is no search: its cells would get lost with their trials; allowed: factors: instead, or tpe")
+            raise ValueError("invalid sampler 'grid', which would lose cells with their trials; use factors: instead, or tpe")
         return value
 
 
 class Profile(_Strict):
-    """A partial file: what it names takes the place of the file's; its config is laid over the file's."""
+    """A partial file: its keys replace those of the file; its config is merged over the file's."""
 
     config: dict[str, Any] | None = None
     variants: dict[str, Patch] | None = Field(None, min_length=1)
@@ -126,9 +126,7 @@ class Profile(_Strict):
     design: Design | None = None
     baseline: Text | None = None
     seeds: SeedCount | Looks | None = Field(None, description="a number of seeds, or looks")
-    margin: float | None = Field(
-        None, gt=0, description="a difference below this was declared not to matter, in the metric's unit"
-    )
+    margin: float | None = Field(None, gt=0, description="the smallest difference that matters, in the metric's unit")
     alpha: float | None = Field(None, gt=0, lt=0.5)
     claims: tuple[Any, ...] | None = None
     tune: Tune | None = None
@@ -139,7 +137,7 @@ class ExperimentFile(Profile):
     """One experiment: a question, a design, seeds, claims."""
 
     question: Text | None = None
-    source: Text | None = Field(None, description="the sentence that is put to the test, quoted")
+    source: Text | None = Field(None, description="quotation of the statement to test")
     task: Text | Program | None = Field(None, description="default: cifar_resnet; package.module:Object; or a program")
     extends: Text | None = Field(None, description="a file whose task, config and profiles are inherited; relative to this one")
     profiles: Mapping[str, Profile] | None = None

@@ -1,4 +1,4 @@
-"""A path, a name or `name@profile` -> the Experiment that the file holds."""
+"""Loads an experiment by path, name or `name@profile`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load_experiment(
     """
     path, profile = find_experiment(target, profile, folder)
     if not STEM.fullmatch(path.stem):
-        message = f"file name {path.stem!r} makes no plan name; allowed: letters, digits, _ and -, at most 60"
+        message = f"invalid file name {path.stem!r} for a plan; use at most 60 letters, digits, _ and -"
         raise InputError([Problem(Position(str(path)), "", message)])
     composed = compose(path, profile, settings)
     reader = Reader(composed, path)
@@ -35,12 +35,12 @@ def load_experiment(
 
 
 def find_experiment(target: str | Path, profile: str | None, folder: Path = Path("experiments")) -> tuple[Path, str | None]:
-    """The file and profile that a path, a name or `name@profile` means. Raises InputError naming the choices."""
+    """The file and the profile. Raises InputError with the choices."""
     text = str(target)
     if not text.endswith((".yaml", ".yml")) and "@" in text:
         text, _, named = text.rpartition("@")
         if profile is not None and named != profile:
-            raise InputError(f"{target}: two profiles, {named!r} and --profile {profile!r}; allowed: one")
+            raise InputError(f"{target}: two profiles, {named!r} and --profile {profile!r}; use one")
         profile = named
     path = Path(text)
     if path.suffix in (".yaml", ".yml") and is_file(path):
@@ -49,5 +49,5 @@ def find_experiment(target: str | Path, profile: str | None, folder: Path = Path
     if path.name == text and is_file(candidate):
         return candidate, profile
     names = sorted(item.stem for item in folder.glob("*.yaml"))
-    where = f"in {folder}/" if names else f"(no {folder}/*.yaml here: run this in the project's folder, or give a path)"
+    where = f"in {folder}/" if names else f"(no {folder}/*.yaml here: change to the project's folder, or give a path)"
     raise InputError(f"no experiment {text!r}; {suggestion(path.stem, names)} {where}")

@@ -1,4 +1,4 @@
-"""What a person asked, as frozen values: an experiment and its variants."""
+"""A validated experiment and its variants, as frozen values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a person asked, checked. Reading it again gives an equal value."""
+    """A validated experiment file. Reading it again gives an equal value."""
 
     path: Path
     stem: str
@@ -40,15 +40,15 @@ class Experiment:
     variants: tuple[Variant, ...]
     factors: tuple[Factor, ...]
     baseline: str
-    over: Mapping[str, str]  # label -> what it is compared with unless a claim says otherwise
+    over: Mapping[str, str]  # label -> default reference of comparisons
     looks: tuple[int, ...]
     margin: float | None
     alpha: float
     claims: tuple[Claim, ...]
     tuning: Tuning | None
     search: Search | None
-    program: Program | None = None  # where the task is a command
-    folder: str | None = None  # of the task's module, where it lies beside the file
+    program: Program | None = None  # if the task is a command
+    folder: str | None = None  # of the task's module, if it is beside the file
 
     @property
     def name(self) -> str:

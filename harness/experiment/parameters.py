@@ -1,4 +1,4 @@
-"""The `space:` of a search -> its parameters, each checked as the configurations it makes."""
+"""Reads the `space:` of a search. Each parameter is checked by validating the configurations that it gives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.experiment import file
 from harness.experiment.claims import level_label
 from harness.experiment.compose import ConfigTree
 from harness.experiment.space import Categorical, Condition, Range
-from harness.experiment.tuning import check_same_held_out, overlapping
+from harness.experiment.tuning import check_held_out_unchanged, overlapping
 
 Changes = tuple[tuple[str, Entry], ...]
 
@@ -25,24 +25,24 @@ class Parameters:
     def __init__(self, tree: ConfigTree, base_tree: Node, problems: list[Problem]) -> None:
         self.tree, self.base_tree, self.problems = tree, base_tree, problems
         self.known = [".".join(path) for path in tree.shape.leaves()]
-        self.contexts: dict[str, dict[str, Changes]] = {}  # choice -> option -> all it sets and what it needs to be there
+        self.contexts: dict[str, dict[str, Changes]] = {}  # choice -> option -> its changes and those it depends on
         self.found: list[Range | Categorical] = []
 
     def read(self, space: Node, section: Mapping[str, file.Parameter]) -> list[Range | Categorical]:
-        """The parameters that are right."""
+        """The valid parameters."""
         for name, parameter in section.items():
             entry = space.entries[name]
-            made = self._parameter(name, parameter, entry)
-            if made is not None:
-                self.problems.extend(check_same_held_out(_paths(made), self.known, entry))
-                self._apart(made, entry)
-                self.found.append(made)
+            new = self._parameter(name, parameter, entry)
+            if new is not None:
+                self.problems.extend(check_held_out_unchanged(_paths(new), self.known, entry))
+                self._check_disjoint(new, entry)
+                self.found.append(new)
         return self.found
 
     def _parameter(self, name: str, parameter: file.Parameter, entry: Entry) -> Range | Categorical | None:
         node = entry.node
         if (parameter.range is None) == (parameter.choice is None):
-            self._wrong(node, "needs range or choice, one of them; allowed: {range: [0.01, 0.1]} or {choice: [relu, gelu]}")
+            self._problem(node, "needs either range or choice, such as {range: [0.01, 0.1]} or {choice: [relu, gelu]}")
             return None
         conditions = self._conditions(node)
         if conditions is None:
@@ -50,7 +50,7 @@ class Parameters:
         when, context = conditions
         if isinstance(parameter.choice, Mapping):
             if parameter.path:
-                self._wrong(node, "path beside named options; allowed: options that name what they set")
+                self._problem(node, "path beside named options; remove it: each option names its own paths")
                 return None
             return self._choice(name, node, when, context, name)
         path = parameter.path or name
@@ -65,7 +65,7 @@ class Parameters:
     def _choice(self, name: str, node: Node, when: Condition, context: Changes, path: str) -> Categorical | None:
         misplaced = [key for key in ("log", "int", "step") if key in node.entries]
         if misplaced:
-            self._wrong(node, f"{misplaced[0]} beside choice; allowed: {misplaced[0]} beside range")
+            self._problem(node, f"{misplaced[0]} beside choice; remove it, or use range")
             return None
         listed = node.entries["choice"].node
         options: dict[str, Changes] = {}
@@ -74,7 +74,7 @@ class Parameters:
         elif isinstance(listed.value, tuple):
             options = {level_label(plain(item)): ((path, Entry(item.at, item)),) for item in listed.value}
         if len(options) < 2:
-            self._wrong(listed, "fewer than two different options; allowed: two or more")
+            self._problem(listed, "fewer than two different options; use two or more")
             return None
         for label, own in options.items():
             self._check((*context, *own), own[0][1].node.path if len(own) == 1 else listed.path)
@@ -88,81 +88,81 @@ class Parameters:
         whole = all(float(value).is_integer() for value in (low, high, parameter.step or 1.0))
         wrong = None
         if low >= high:
-            wrong = f"[{low}, {high}] is no range; allowed: the least value first, then the largest"
+            wrong = f"invalid range [{low}, {high}]; expected the smaller value first"
         elif parameter.log and low <= 0:
-            wrong = f"{low} with log; allowed: a least value above 0"
+            wrong = f"log with a range from {low}; use a lower end above 0"
         elif parameter.log and parameter.step is not None:
-            wrong = "log and step; allowed: one of them"
+            wrong = "log and step; use one of them"
         elif parameter.int and not whole:
-            wrong = f"[{low}, {high}] with int; allowed: whole numbers"
+            wrong = f"int with the range [{low}, {high}]; use integers"
         elif parameter.step is not None and (last := _last_step(low, high, parameter.step)) != high:
-            ends = f"{high:g} is no number of steps of {parameter.step:g} from {low:g}"
-            wrong = f"{ends}; allowed: a largest value that is, such as {last:g}"
+            ends = f"{high:g} cannot be reached in steps of {parameter.step:g} from {low:g}"
+            wrong = f"{ends}; use an upper end such as {last:g}"
         if wrong:
-            self._wrong(listed, wrong)
+            self._problem(listed, wrong)
             return None
-        # A path that takes 16 but not 16.5 is one of whole numbers.
-        integer = parameter.int or (whole and self._takes_whole_only(path, low, high, context))
+        # A path that accepts 16 but not 16.5 takes integers.
+        integer = parameter.int or (whole and self._accepts_integers_only(path, low, high, context))
         for item, value in zip(listed.value if isinstance(listed.value, tuple) else (), (low, high), strict=True):
             end = from_plain(int(value) if integer else float(value), item.at, item.path)
             self._check((*context, (path, Entry(item.at, end))), item.path)
         return Range(name=path, path=path, low=low, high=high, log=parameter.log, integer=integer, step=parameter.step)
 
     def _conditions(self, node: Node) -> tuple[Condition, Changes] | None:
-        """`when` as labels, and the changes under which the parameter is there."""
+        """`when` as labels, and changes that make the parameter active."""
         choices = {item.name: item for item in self.found if isinstance(item, Categorical)}
         section = node.get("when")
         when: dict[str, tuple[str, ...]] = {}
         context: Changes = ()
         for name, entry in section.entries.items() if section else ():
             if name not in choices:
-                allowed = suggestion(name, choices) if choices else "allowed: a choice that stands above in the space"
-                self.problems.append(Problem(entry.key_at, entry.node.path, f"no choice above; {allowed}"))
+                allowed = suggestion(name, choices) if choices else "move it below the choice"
+                self.problems.append(Problem(entry.key_at, entry.node.path, f"no choice {name!r} above; {allowed}"))
                 return None
             value, options = plain(entry.node), choices[name].options
             labels = tuple(level_label(item) for item in (value if isinstance(value, tuple) else (value,)))
             if unknown := next((label for label in labels if label not in options), None):
-                self._wrong(entry.node, f"{unknown!r} is no option of {name}; {suggestion(unknown, options)}")
+                self._problem(entry.node, f"{name} has no option {unknown!r}; {suggestion(unknown, options)}")
                 return None
             when[name] = labels
             context += self.contexts[name][labels[0]]
         return when, context
 
-    def _apart(self, made: Range | Categorical, entry: Entry) -> None:
-        """Two parameters that may be there together set different paths."""
+    def _check_disjoint(self, new: Range | Categorical, entry: Entry) -> None:
+        """Parameters that may be active together must set different paths."""
         for other in self.found:
-            exclusive = any(not set(made.when[name]) & set(other.when[name]) for name in made.when.keys() & other.when.keys())
+            exclusive = any(not set(new.when[name]) & set(other.when[name]) for name in new.when.keys() & other.when.keys())
             theirs = _paths(other)
-            shared = next((path for path in _paths(made) if overlapping(path, theirs)), None)
-            # What belongs to an option that sets the block around it comes after that block.
-            inside = other.name in made.when and all(path not in theirs for path in _paths(made))
+            shared = next((path for path in _paths(new) if overlapping(path, theirs)), None)
+            # A parameter of an option that sets the enclosing block is applied after that block.
+            inside = other.name in new.when and all(path not in theirs for path in _paths(new))
             if shared and not exclusive and not inside:
-                message = f"sets {shared}, as {other.name} does; allowed: parameters that set different paths, or when:"
+                message = f"sets {shared}, as does {other.name}; use different paths, or when:"
                 self.problems.append(Problem(entry.key_at, entry.node.path, message))
 
     def _check(self, changes: Changes, path: str) -> None:
         _, wrong = self.tree.validated(self.tree.assign(self.base_tree, changes))
         self.problems.extend(found for found in wrong if found.path.startswith(path) and found not in self.problems)
 
-    def _takes(self, path: str, value: Any, context: Changes) -> bool:
+    def _accepts(self, path: str, value: Any, context: Changes) -> bool:
         at = Position("search")
         tried = Entry(at, from_plain(value, at, "search"))
         _, wrong = self.tree.validated(self.tree.assign(self.base_tree, [*context, (path, tried)]))
         return not any(found.path.startswith("search") for found in wrong)
 
-    def _takes_whole_only(self, path: str, low: float, high: float, context: Changes) -> bool:
-        # At either end, as the other one may be out of the path's own range.
+    def _accepts_integers_only(self, path: str, low: float, high: float, context: Changes) -> bool:
+        # Try both ends: one may be out of the path's own range.
         return any(
-            self._takes(path, int(end), context) and not self._takes(path, end + inwards, context)
+            self._accepts(path, int(end), context) and not self._accepts(path, end + inwards, context)
             for end, inwards in ((low, 0.5), (high, -0.5))
         )
 
-    def _wrong(self, node: Node, message: str) -> None:
+    def _problem(self, node: Node, message: str) -> None:
         self.problems.append(Problem(node.at, node.path, message))
 
 
 def _last_step(low: float, high: float, step: float) -> float:
-    """The last of the steps from `low` that `high` holds, one at least; of the numbers as written, as 0.1 is none in binary."""
+    """The last step from `low` up to `high`, at least one; in exact decimals, because binary floats cannot represent 0.1."""
     first, last, each = (Fraction(str(value)) for value in (low, high, step))
     return float(first + max((last - first) // each, 1) * each)
 

@@ -1,4 +1,4 @@
-"""Experiment -> Plan. Pure: no files, no clock, no torch."""
+"""Experiment -> Plan. Pure: no files, clock or torch."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from harness.tasks.protocol import Accelerator, Task, identity
 from harness.tasks.registry import find_task
 
 SCHEMA = 1
-TUNING_SEED = 1000  # the first seed of tuning and searches: none that evidence uses
+TUNING_SEED = 1000  # first seed of tuning and searches; evidence uses lower ones
 
-# The stages of one experiment, in their order: `tuning` chooses each variant's setting, `evidence` compares the variants; of a
-# search, `top` runs the best trials again, and `final` compares the winner with the base.
+# In order: `tuning` chooses the setting of each variant, `evidence` compares the variants; after a search, `top` reruns the best
+# trials and `final` compares the winner with the base.
 Stage = Literal["tuning", "evidence", "top", "final"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 CONFIRMATION: tuple[Stage, ...] = ("top", "final")
@@ -40,7 +40,7 @@ class PlannedRun(BaseModel):
 
 
 class Chosen(BaseModel):
-    """By what plan's results the configurations of some variants were chosen."""
+    """The plan whose results chose the configurations of some variants."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     plan: str
@@ -48,7 +48,7 @@ class Chosen(BaseModel):
 
 
 class Registration(BaseModel):
-    """What is claimed and how it is judged. A plan keeps the first one that runs were trained under."""
+    """The claims and how they are judged. A plan keeps the registration under which its first runs were trained."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     baseline: str  # label of a variant
@@ -59,25 +59,25 @@ class Registration(BaseModel):
     claims_digest: str
 
 
-class Asked(BaseModel):
-    """What was asked, of a plan and of a search alike."""
+class PlanBase(BaseModel):
+    """The fields that plans and studies share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: int = Field(SCHEMA, alias="schema")
     name: str  # stem, stem@profile, each with +<6 hex> for --set
     experiment: str  # the file's stem
     profile: str | None = None
-    overrides: tuple[str, ...] = ()  # the --set values that made the name
+    overrides: tuple[str, ...] = ()  # the --set values in the name
     question: str
     source: str | None = None
     task: str
     task_version: str
-    program: Program | None = None  # what a command runs
-    folder: str | None = None  # where the task's module lies, beside the YAML
+    program: Program | None = None  # if the task is a command
+    folder: str | None = None  # of the task's module, if it is beside the YAML
     accelerator: Accelerator
     margin: float | None = None
     alpha: float = 0.05
-    file: str = ""  # the experiment file as it was named
+    file: str = ""  # path of the experiment file, as given
     created: str = ""  # ISO 8601, UTC
 
     @property
@@ -87,12 +87,12 @@ class Asked(BaseModel):
 
     @property
     def rehearsal(self) -> bool:
-        """Made with a profile or --set: no evidence."""
+        """Made with a profile or --set: not evidence."""
         return self.profile is not None or bool(self.overrides)
 
 
-def asked(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
-    """The fields of `Asked` for an experiment on an accelerator."""
+def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
+    """The fields of `PlanBase` for an experiment."""
     same = ("name", "profile", "overrides", "question", "source", "program", "folder", "margin", "alpha")
     return {
         **{field: getattr(experiment, field) for field in same},
@@ -106,17 +106,17 @@ def asked(experiment: Experiment, accelerator: Accelerator, created: str) -> dic
 
 
 def stage_name(family: str, stage: Stage) -> str:
-    """What the plan of a stage is called: evidence as its experiment."""
+    """The name of a stage's plan; the evidence has the name of the experiment."""
     return family if stage == "evidence" else f"{family}.{stage}"
 
 
 def _stage_by_name(values: dict[str, Any]) -> Stage:
-    """The stage of a plan that was written down before plans said it: its name ends with it."""
+    """The stage of a plan from before plans had this field, from its name."""
     others = (stage for stage in STAGES if stage != "evidence")
     return next((stage for stage in others if values.get("name", "").endswith(f".{stage}")), "evidence")
 
 
-class Plan(Asked):
+class Plan(PlanBase):
     """The frozen list of all runs up to the last look: what results/plans/<name>.json holds."""
 
     stage: Stage = Field(default_factory=_stage_by_name)
@@ -124,15 +124,15 @@ class Plan(Asked):
     looks: tuple[int, ...]  # numbers of seeds, increasing; a fixed n is one look
     variants: Mapping[str, Mapping[str, Any]]  # label -> full configuration, in the order of the file
     data: Mapping[str, str]  # label -> data fingerprint
-    factors: Mapping[str, Mapping[str, float | None]] = {}  # name -> level's label -> its number, where it is one
+    factors: Mapping[str, Mapping[str, float | None]] = {}  # name -> level's label -> its number, or None
     levels: Mapping[str, Mapping[str, str]]  # label of a variant -> factor -> level's label
-    over: Mapping[str, str]  # label of a variant -> what it is compared with unless a claim says otherwise
+    over: Mapping[str, str]  # label of a variant -> default reference of comparisons
     runs: tuple[PlannedRun, ...]  # seed by seed, in each seed variant by variant
     claims: tuple[Claim, ...] = ()
     claims_digest: str
-    amended: Registration | None = None  # what the file says now, where that is not what was registered
-    chosen: Chosen | None = None  # by what its variants were tuned or found
-    selection: Selection | None = None  # what its results are for, where they are no evidence but choose what is compared
+    amended: Registration | None = None  # the file's current registration, if it differs
+    chosen: Chosen | None = None  # the plan that tuned or found its variants
+    selection: Selection | None = None  # what its results choose; None: they are evidence
 
     @property
     def family(self) -> str:
@@ -140,27 +140,29 @@ class Plan(Asked):
 
     @property
     def confirms(self) -> bool:
-        """Whether it runs again what a search has found."""
+        """Whether it reruns results of a search."""
         return self.stage in CONFIRMATION
 
     def after(self, seeds: int) -> int:
-        """The seed after the plan's first `seeds` ones; they count from 0 unless it belongs to a search or a tuning."""
+        """The seed after the first `seeds` seeds of the plan, which start at 0 unless it belongs to a search or a tuning."""
         return self.runs[0].seed + seeds
 
     def with_runs(self, configs: Mapping[str, BaseModel], seeds: range) -> Plan:
         """The plan with a run of each variant for each seed. `configs`: the variants' configurations as the task's models.
 
-        Raises InputError where two variants are the same, or a configuration makes no id.
+        Raises InputError if two variants are the same, or a configuration contains NaN or infinity.
         """
         ids: dict[str, list[str]] = {}
         twins: dict[str, str] = {}
         for label, config in configs.items():
             try:
                 ids[label] = run_ids(self.task, self.task_version, identity(config), seeds, self.data[label])
-            except ValueError as error:  # a task whose model lets infinity or NaN in
-                raise InputError(f"a configuration holds a number that makes no run id: {error}") from error
+            except ValueError as error:  # the task's model allows infinity or NaN
+                raise InputError(
+                    f"a configuration contains a number that is not valid in a run id: {error}; use finite numbers"
+                ) from error
             if (other := twins.setdefault(ids[label][0], label)) != label:
-                raise InputError(f"{label!r} is the same as {other!r}, data included; allowed: variants that differ")
+                raise InputError(f"{label!r} is the same as {other!r}, data included; remove or change one")
         looks = {place: look for look in reversed(self.looks) for place in range(look)}
         runs = tuple(
             PlannedRun(id=ids[label][place], variant=label, seed=seed, look=looks.get(place))
@@ -171,28 +173,28 @@ class Plan(Asked):
 
 
 class Selection(BaseModel):
-    """What a plan's results choose: of each group of its variants the best goes on into the plan `then`, on seeds of that one.
+    """What the results of a plan choose: the best variant of each group goes into the plan `then`, with seeds of that plan.
 
-    The best is the one with the best mean of `metric` over the plan's seeds; one of which a run diverged is none.
+    The best has the best mean of `metric` over the plan's seeds; variants with a diverged run are excluded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     metric: str
     goal: Literal["minimize", "maximize"]
     groups: Mapping[str, tuple[str, ...]]  # variant of `then` -> variants of this plan
-    settings: Mapping[str, Mapping[str, Any]]  # variant of this plan -> what was tried there: dotted path -> value
+    settings: Mapping[str, Mapping[str, Any]]  # variant of this plan -> its setting: dotted path -> value
     first_seed: int = 0  # of `then`
     seeds: int  # of `then`
-    then: Plan  # without its runs; the groups' variants have the configurations they were declared with
+    then: Plan  # without its runs; the groups' variants have their declared configurations
 
 
 def task_of(plan: Plan) -> Task:
-    """What the plan trains. Raises InputError where it cannot be loaded."""
+    """The task of the plan. Raises InputError if it cannot be loaded."""
     return task_from(plan.task, plan.program, plan.folder, *dict.fromkeys(plan.data.values()))
 
 
 def task_from(name: str, program: Program | None, folder: str | None, *data: str) -> Task:
-    """The task that a plan or a search has kept; a program is started with inputs as in the fingerprints `data` only."""
+    """A task as plans and studies store it; a program requires inputs with one of the fingerprints `data`."""
     return find_task(name, folder) if program is None else command_task(program, *data)
 
 
@@ -203,13 +205,13 @@ def make_plan(
     created: str = "",
     fingerprint: Callable[[BaseModel], str] | None = None,
 ) -> Plan:
-    """The plan of an experiment on an accelerator; of a tuned one the plan of its tuning, whose `selection` says what follows.
+    """The plan of an experiment; if it is tuned, the plan of the tuning, whose `selection` contains the next plan.
 
-    `seeds` may raise the declared number; runs beyond the last look carry no look. `fingerprint` identifies the data of a
+    `seeds` may raise the declared number; runs beyond the last look have look None. `fingerprint` identifies the data of a
     configuration (default: the task's own, which reads the disk). Raises InputError, DataError.
     """
     if experiment.search is not None:
-        raise InputError(f"{experiment.path}: is a search; start it with: harness sweep {experiment.path}")
+        raise InputError(f"{experiment.path} is a search; start it with: harness sweep {experiment.path}")
     count = _count(experiment, seeds)
     task, read = experiment.task, cache(fingerprint or experiment.task.fingerprint)
     configs = {variant.label: task.resolve(variant.config, accelerator) for variant in experiment.variants}
@@ -226,16 +228,14 @@ def make_plan(
 
 
 def _count(experiment: Experiment, seeds: int | None) -> int:
-    """How many seeds to plan."""
+    """The number of seeds to plan."""
     last = experiment.looks[-1]
     count = last if seeds is None else seeds
     if count < last:
-        allowed = f"{last} or more (fewer would be another experiment: use a profile)"
-        raise InputError(
-            [Problem(Position("--seeds"), "", f"{count} is below the {last} that {experiment.path} declares; allowed: {allowed}")]
-        )
+        allowed = f"must be at least {last} (for fewer, which is another experiment, use a profile)"
+        raise InputError([Problem(Position("--seeds"), "", f"{count} is less than in {experiment.path}; {allowed}")])
     if count > MAX_SEEDS:
-        raise InputError([Problem(Position("--seeds"), "", f"{count} is out of range; allowed: up to {MAX_SEEDS}")])
+        raise InputError([Problem(Position("--seeds"), "", f"{count} is out of range; must be at most {MAX_SEEDS}")])
     return count
 
 
@@ -250,7 +250,7 @@ def _outline(
         "baseline": experiment.baseline,
     }
     return Plan(
-        **asked(experiment, accelerator, created),
+        **shared_fields(experiment, accelerator, created),
         baseline=experiment.baseline,
         looks=experiment.looks,
         variants={label: config.model_dump(mode="json") for label, config in configs.items()},
@@ -265,7 +265,7 @@ def _outline(
 
 
 def _tuning(tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data: Mapping[str, str], count: int) -> Plan:
-    """The plan of the tuning, without its runs: no claims, seeds of its own, and of each variant the best setting goes on."""
+    """The plan of the tuning, without its runs: no claims, its own seeds; it selects the best setting of each variant."""
     first = next(iter(tried))
     groups = {label: tuple(one.label for one in tuning.candidates if one.variant == label) for label in evidence.variants}
     own = {

@@ -1,4 +1,4 @@
-"""Composed keys -> Experiment: every variant's full, validated configuration, and the claims about them."""
+"""Composed keys -> Experiment: the validated configuration of every variant, and the claims."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEFAULT_TASK = "cifar_resnet"
 
 
 class Reader:
-    """Composed keys -> Experiment; collects problems and goes on as far as it makes sense."""
+    """Composed keys -> Experiment; collects problems and continues as far as possible."""
 
     def __init__(self, composed: Composed, path: Path) -> None:
         self.composed, self.path = composed, path
@@ -44,7 +44,7 @@ class Reader:
         space = ConfigTree(task.Config)
         tree, base = self._base(space)
         drafts, factors = draft_variants(self.composed, space, tree, base, self.problems)
-        self._settings_are_free(drafts)
+        self._check_overrides(drafts)
         variants = self._variants(space, tree, drafts)
         search, tuning = self._search(space, tree, task), self._tuning(space, tree, drafts, task)
         labels = [draft.label for draft in drafts]
@@ -57,17 +57,19 @@ class Reader:
         read = self._claims(claims.node, setting) if claims and labels else []
         question = self._text("question")
         if "question" not in self.composed.fields:
-            self.problems.append(Problem(self.composed.root.at, "question", "missing; allowed: what the experiment asks"))
+            self.problems.append(
+                Problem(self.composed.root.at, "question", "missing; expected the question that the experiment answers")
+            )
         if "claims" not in self.composed.fields and len(looks) > 1:
             at = self.composed.fields["seeds"].node
-            self.problems.append(Problem(at.at, at.path, "looks without claims; allowed: a number of seeds, or claims to judge"))
+            self.problems.append(Problem(at.at, at.path, "looks without claims; use a number of seeds, or add claims"))
         if self.problems or question is None or baseline is None:
             return None
         return Experiment(
             path=self.path,
             stem=self.path.stem,
             profile=profile,
-            overrides=_identifying(self.composed.overrides, task),
+            overrides=_rehearsal_overrides(self.composed.overrides, task),
             question=question,
             source=self._text("source"),
             task_name=task_name,
@@ -100,17 +102,17 @@ class Reader:
             return None
         for key in NOT_BESIDE_SEARCH:
             if beside := self.composed.fields.get(key):
-                message = "beside search; allowed: question, source, task, config, margin, alpha and profiles"
+                message = f"{key} beside search; only question, source, task, config, margin, alpha and profiles are allowed"
                 self.problems.append(Problem(beside.key_at, key, message))
         search, problems = read_search(entry.node, space, tree, task)
         self.problems.extend(problems)
         if search is not None and search.confirm is not None and "margin" not in self.composed.fields:
-            message = "needs the file's margin, by which the winner is judged; allowed: margin: a difference that does not matter"
+            message = "needs a margin to judge the winner; add margin: the smallest difference that matters"
             self.problems.append(Problem(entry.node.entries["confirm"].key_at, "search.confirm", message))
         return search
 
     def _task(self) -> tuple[str, Task, Program | None, str | None] | None:
-        """The task's name, itself, its program where it is one, and the folder of its module where it is beside the file."""
+        """The task's name, the task, its program if it is a command, and the folder of its module if that is beside the file."""
         entry = self.composed.fields.get("task")
         if entry is not None and isinstance(entry.node.value, Mapping):
             program, problems = read_program(entry.node)
@@ -135,29 +137,29 @@ class Reader:
         for override in unknown:
             message = f"unknown configuration path; {suggestion(override.path, known)}"
             self.problems.append(Problem(override.node.at, override.path, message))
-        # All at once, so that their order on the command line means nothing.
+        # All at once, so that their order does not matter.
         tree = space.assign(tree, [(item.path, item.entry) for item in self.composed.overrides if item not in unknown])
         base, problems = space.validated(tree)
         self.problems.extend(problems)
         return tree, base
 
-    def _settings_are_free(self, drafts: Sequence[designs.Draft]) -> None:
+    def _check_overrides(self, drafts: Sequence[designs.Draft]) -> None:
         taken = [key for draft in drafts for key, _ in draft.changes]
         tune = self.composed.fields.get("tune")
         space = tune.node.get("space") if tune else None
         for override in self.composed.overrides:
             if rival := overlapping(override.path, taken):
-                message = f"the variants set {rival} themselves; allowed: a path that they leave alone"
+                message = f"the variants set {rival}; use a path that they do not set"
                 self.problems.append(Problem(override.node.at, override.path, message))
             elif rival := overlapping(override.path, list(space.entries) if space else []):
-                message = f"tune sets {rival} itself; allowed: a path that it leaves alone"
+                message = f"tune sets {rival}; use a path that it does not set"
                 self.problems.append(Problem(override.node.at, override.path, message))
 
     def _variants(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft]) -> list[Variant]:
         variants: list[Variant] = []
         if len(drafts) > MAX_VARIANTS:
             root = self.composed.root
-            self.problems.append(Problem(root.at, "variants", f"{len(drafts):,} of them; allowed: up to {MAX_VARIANTS}"))
+            self.problems.append(Problem(root.at, "variants", f"{len(drafts):,} variants; use at most {MAX_VARIANTS}"))
             return variants
         known = {(problem.path.removeprefix("config."), problem.message) for problem in self.problems}
         same: dict[str, str] = {}
@@ -166,18 +168,18 @@ class Reader:
             config, problems = space.validated(space.assign(tree, draft.changes))
             self.problems.extend(p for p in problems if p not in self.problems and (p.path, p.message) not in known)
             if not re.fullmatch(LABEL, draft.label) or draft.label == ALL:
-                words = f"another name than {ALL}, which claims use for every variant" if draft.label == ALL else LABEL_WORDS
-                self.problems.append(Problem(draft.at.at, draft.at.path, f"{draft.label!r} is no label; allowed: {words}"))
+                words = "another name: claims use it for every variant" if draft.label == ALL else LABEL_WORDS
+                self.problems.append(Problem(draft.at.at, draft.at.path, f"invalid label {draft.label!r}; use {words}"))
             if config is None:
                 continue
-            # With where their data lie: two folders may hold different images, which the plan finds out.
+            # Including locations: two folders may contain different images, which the plan checks.
             other = same.setdefault(json.dumps([identity(config), places(config)], sort_keys=True), draft.label)
             twin = labels.setdefault(draft.label.lower(), draft.label)
             if other != draft.label:
-                message = f"{draft.label!r} is the same as {other!r}; allowed: variants that differ"
+                message = f"{draft.label!r} is the same as {other!r}; remove or change one"
                 self.problems.append(Problem(draft.at.at, draft.at.path, message))
             elif twin != draft.label:
-                message = f"{draft.label!r} and {twin!r} differ only in case; allowed: labels that are distinct file names"
+                message = f"{draft.label!r} and {twin!r} differ only in case; rename one"
                 self.problems.append(Problem(draft.at.at, draft.at.path, message))
             variants.append(Variant(draft.label, config, draft.levels))
         return variants
@@ -188,7 +190,7 @@ class Reader:
         entry = self.composed.fields.get("baseline")
         if "components" in self.composed.fields:
             if entry is not None:
-                message = "components take no baseline; allowed: claims with over:"
+                message = "components take no baseline; remove it, and use over: in claims"
                 self.problems.append(Problem(entry.key_at, "baseline", message))
             return labels[0]
         if entry is not None:
@@ -201,9 +203,9 @@ class Reader:
         if same or len(labels) == 1:
             return same[0] if same else labels[0]
         if base is None or len(variants) < len(labels):
-            return None  # one of those that are wrong may have been meant
+            return None  # one of the invalid variants may be the base
         add = f"add the base value to the levels of {', '.join(f.name for f in factors)}, or " if factors else ""
-        message = f"missing, and no variant is the base configuration; allowed: {add}baseline: one of {', '.join(labels)}"
+        message = f"missing, and no variant is the base configuration; {add}set baseline to one of {', '.join(labels)}"
         self.problems.append(Problem(self.composed.root.at, "baseline", message))
         return None
 
@@ -218,7 +220,7 @@ class Reader:
             claim, problems = read_claim(item, setting)
             self.problems.extend(problems)
             if claim is not None and claim in claims:
-                self.problems.append(Problem(item.at, item.path, "the same claim twice; allowed: each once"))
+                self.problems.append(Problem(item.at, item.path, "the same claim twice; remove one"))
             elif claim is not None:
                 claims.append(claim)
         return claims
@@ -226,10 +228,10 @@ class Reader:
     def _looks(self) -> tuple[int, ...]:
         entry = self.composed.fields.get("seeds")
         if entry is None and "search" in self.composed.fields:
-            return (1,)  # a search's own numbers of seeds are in its section
+            return (1,)  # the search has its own numbers of seeds
         if entry is None:
             at = self.composed.root.at
-            message = "missing; allowed: a number of seeds, or looks: an increasing list of such numbers"
+            message = "missing; expected a number of seeds, or looks: an increasing list of numbers"
             self.problems.append(Problem(at, "seeds", message))
             return ()
         looks = plain(entry.node.get("looks") or entry.node)
@@ -245,8 +247,8 @@ class Reader:
         return float(value) if isinstance(value, int | float) else None
 
 
-def _identifying(overrides: Sequence[Override], task: Task) -> tuple[str, ...]:
-    """The overrides that make a rehearsal: all but those of locations."""
+def _rehearsal_overrides(overrides: Sequence[Override], task: Task) -> tuple[str, ...]:
+    """The overrides that make the plan a rehearsal: all except locations."""
     locations = location_paths(task.Config)
     kept = [override for override in overrides if override.path not in locations]
     return tuple(sorted(f"{override.path}={json.dumps(plain(override.node))}" for override in kept))

@@ -1,4 +1,4 @@
-"""What makes a run's id: its specification, hashed. Pure."""
+"""Run ids: hashes of specifications. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 
 class Spec(BaseModel):
-    """spec.json: what made the run id."""
+    """spec.json: the input of the run id."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: Literal[1] = Field(1, alias="schema")
@@ -20,7 +20,7 @@ class Spec(BaseModel):
     config: Mapping[str, Any]
     seed: int
     data: str
-    program: Mapping[str, Any] | None = None  # of a command: what makes its version
+    program: Mapping[str, Any] | None = None  # definition, if the task is a command
 
     @model_serializer(mode="wrap")
     def _without_a_program_that_is_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -29,7 +29,7 @@ class Spec(BaseModel):
 
 
 def run_id(task: str, version: str, config: Mapping[str, Any], seed: int, data: str) -> str:
-    """The first 12 hex digits of SHA-256 over canonical JSON of what decides a run's bits.
+    """The first 12 hex digits of SHA-256 over canonical JSON.
 
     `config` is the full configuration as `harness.tasks.protocol.identity` gives it, `data` the data's fingerprint.
     """
@@ -37,7 +37,7 @@ def run_id(task: str, version: str, config: Mapping[str, Any], seed: int, data: 
 
 
 def run_ids(task: str, version: str, config: Mapping[str, Any], seeds: Iterable[int], data: str) -> list[str]:
-    """Ids of one configuration under many seeds; it is written out and hashed once up to the seed."""
+    """Ids of one configuration with several seeds; the part before the seed is hashed once."""
     before = f'{{"config":{canonical_json(config)},"data":{canonical_json(data)},"seed":'
     after = f',"task":{canonical_json(task)},"version":{canonical_json(version)}}}'
     start = hashlib.sha256(before.encode())
@@ -50,5 +50,5 @@ def run_ids(task: str, version: str, config: Mapping[str, Any], seeds: Iterable[
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys, no spaces, shortest floats; NaN and infinity are refused."""
+    """JSON with sorted keys, no spaces, shortest floats; raises ValueError for NaN and infinity."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

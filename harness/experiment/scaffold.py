@@ -1,4 +1,4 @@
-"""What is known of a script -> the text of a first experiment file, with comments for who goes on with it."""
+"""Writes the text of a first experiment file for a training script, with comments that explain how to extend it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from harness.experiment.claims import level_label
 from harness.tasks.command import template
 from harness.tasks.command.model import Scalar
 
-LESS_IS_BETTER = re.compile(
+LOWER_IS_BETTER = re.compile(
     r"loss|error|err$|perplexity|ppl|mse|mae|rmse|nll|distance|regret|seconds|time|latency|fid$", re.IGNORECASE
 )
-MORE_IS_BETTER = re.compile(r"acc|f1|auc|score|reward|return|bleu|rouge|precision|recall|r2|iou|map$|ssim|psnr", re.IGNORECASE)
-SPLITS = {"val": "validation", "test": "test", "train": "train"}  # how names begin -> the cases
+HIGHER_IS_BETTER = re.compile(r"acc|f1|auc|score|reward|return|bleu|rouge|precision|recall|r2|iou|map$|ssim|psnr", re.IGNORECASE)
+SPLITS = {"val": "validation", "test": "test", "train": "train"}  # prefix of a metric's name -> split
 NUMBER = r"[-+.\w]+"
 PLAIN = re.compile(r"[A-Za-z][\w./-]*")
-WORDS_OF_YAML = ("true", "false", "null")
+YAML_KEYWORDS = ("true", "false", "null")
 
 
 @dataclass(frozen=True)
 class MetricDraft:
-    """One metric, its pattern a regular expression; none: it comes in JSON lines."""
+    """A metric. `pattern`: a regular expression; None: read from JSON lines."""
 
     name: str
     goal: str
@@ -36,7 +36,7 @@ class MetricDraft:
 
 @dataclass(frozen=True)
 class KnobDraft:
-    """One knob; more than one level makes it a factor, the first is the default."""
+    """A parameter; with several levels it is a factor, whose first level is the default."""
 
     name: str
     levels: tuple[Scalar, ...]
@@ -44,7 +44,7 @@ class KnobDraft:
 
 @dataclass(frozen=True)
 class Draft:
-    """Everything that the file says."""
+    """The content of the file."""
 
     name: str
     command: str
@@ -60,28 +60,27 @@ class Draft:
 
 
 def read_metric(text: str) -> MetricDraft:
-    """`NAME[:GOAL[:UNIT]][=TEXT]`: TEXT as it is printed, with {value}, perhaps {step}, and `...` for what stands between.
+    """`NAME[:GOAL[:UNIT]][=TEXT]`: TEXT as printed, with {value}, optionally {step}, and `...` for anything in between.
 
-    A TEXT with (?P<value>…) is a regular expression already. The goal is guessed from the name where it is not given. Raises
-    InputError.
+    A TEXT with (?P<value>…) is a regular expression. A missing goal is guessed from the name. Raises InputError.
     """
     head, equals, line = text.partition("=")
     name, _, rest = head.strip().partition(":")
     goal, _, unit = rest.partition(":")
     if not goal:
-        guesses = [word for word, known in (("minimize", LESS_IS_BETTER), ("maximize", MORE_IS_BETTER)) if known.search(name)]
+        guesses = [word for word, known in (("minimize", LOWER_IS_BETTER), ("maximize", HIGHER_IS_BETTER)) if known.search(name)]
         if len(guesses) != 1:
-            raise InputError(f"--metric {text!r}: which way is better? allowed: {name}:minimize or {name}:maximize")
+            raise InputError(f"--metric {text!r}: unknown goal; use {name}:minimize or {name}:maximize")
         goal = guesses[0]
     if goal not in ("minimize", "maximize"):
-        raise InputError(f"--metric {text!r}: {goal!r} is no goal; allowed: minimize, maximize")
+        raise InputError(f"--metric {text!r}: invalid goal {goal!r}; choose from: minimize, maximize")
     if not equals:
         return MetricDraft(name, goal, unit)
     if "(?P<value>" in line:
         return MetricDraft(name, goal, unit, line)
     if line.count("{value}") != 1 or line.count("{step}") > 1:
         example = f"{name}=epoch {{step}}: ... {name.replace('_', ' ')} {{value}}"
-        raise InputError(f"--metric {text!r}: {{value}} has to stand once where the number is printed; such as {example!r}")
+        raise InputError(f"--metric {text!r}: needs {{value}} once, in place of the number; such as {example!r}")
     parts = {r"\{value\}": f"(?P<value>{NUMBER})", r"\{step\}": r"(?P<step>\d+)", r"\.\.\.": ".*?"}
     pattern = re.escape(line)
     for escaped, group in parts.items():
@@ -93,7 +92,7 @@ def read_knob(text: str) -> KnobDraft:
     """`NAME=VALUE`, or `NAME=VALUE,VALUE,…`: a factor whose first level is the default. Raises InputError."""
     name, equals, values = text.partition("=")
     if not equals or not values:
-        raise InputError(f"--knob {text!r}: has no value; allowed: NAME=VALUE, or NAME=VALUE,VALUE for levels to compare")
+        raise InputError(f"--knob {text!r}: has no value; expected NAME=VALUE, or NAME=VALUE,VALUE for levels to compare")
     levels = [_value(value) for value in values.split(",")]
     if any(isinstance(level, float) for level in levels) and all(type(level) in (int, float) for level in levels):
         levels = [float(level) for level in levels]
@@ -101,7 +100,7 @@ def read_knob(text: str) -> KnobDraft:
 
 
 def _value(text: str) -> Scalar:
-    """A number or a boolean as YAML reads it, anything else as text."""
+    """A number or boolean as in YAML, else text."""
     try:
         value = plain(read_value(text, "", ""))
     except InputError:
@@ -110,37 +109,35 @@ def _value(text: str) -> Scalar:
 
 
 def relative(directory: Path, folder: Path) -> str:
-    """`directory` as a file in `folder` names it."""
+    """`directory` relative to `folder`."""
     return os.path.relpath(directory.resolve(), folder.resolve())
 
 
 def text_of(draft: Draft) -> str:
-    """The file."""
+    """The YAML text."""
     factors = [knob for knob in draft.knobs if len(knob.levels) > 1]
     lines = [
         f"question: {_text(draft.question or _question(factors, draft.name))}",
         "task:",
         f"  command: {_text(draft.command)}   # no shell: each word is one argument",
-        "  # {seed}, {run_dir} (a folder of the run's own), {device} and {knobs} (--name=value for each knob) are filled in",
+        "  # {seed}, {run_dir} (a folder for each run), {device} and {knobs} (--name=value for each knob) are filled in",
     ]
     if "seed" not in template.placeholders(draft.command):
-        lines.append("  # there is no {seed} in it: the program has to read its seed from $HARNESS_SEED")
+        lines.append("  # without {seed}: the program must read its seed from $HARNESS_SEED")
     if draft.resume is None:
-        lines.append(
-            "  # resume: --resume   # arguments with which it goes on from {run_dir}; without: a killed run starts afresh"
-        )
+        lines.append("  # resume: --resume   # arguments to resume from {run_dir}; without them a killed run starts again")
     else:
-        lines.append(f"  resume: {_text(draft.resume)}   # added when {{run_dir}} holds an earlier attempt")
-        lines.append("  # checkpoint: '*.pt'   # what {run_dir} has to hold for that; without: any file")
+        lines.append(f"  resume: {_text(draft.resume)}   # added if {{run_dir}} contains an earlier attempt")
+        lines.append("  # checkpoint: '*.pt'   # which file in {run_dir} this needs; default: any file")
     lines += [f"  directory: {_text(draft.directory)}   # where it runs, relative to this file"]
     if draft.knobs:
         lines.append(
-            "  knobs:   # the default tells the type (0.0 is a number, 0 a whole one); {default: 0.1, from: 0, to: 1} limits it"
+            "  knobs:   # the default gives the type (0.0 is a float, 0 an integer); {default: 0.1, from: 0, to: 1} limits it"
         )
         lines += [f"    {knob.name}: {_scalar(knob.levels[0])}" for knob in draft.knobs]
     else:
-        lines.append("  # knobs: {learning_rate: 0.001}   # settings, with their defaults")
-    lines.append("  metrics:   # the first is what claims are about; a pattern is searched in each line that is printed")
+        lines.append("  # knobs: {learning_rate: 0.001}   # parameters, with their defaults")
+    lines.append("  metrics:   # the first is the default of claims; a pattern is searched in each line of the output")
     for metric in draft.metrics:
         unit = f", unit: {_text(metric.unit)}" if metric.unit else ""
         split = next((f", split: {name}" for start, name in SPLITS.items() if metric.name.startswith(start)), "")
@@ -149,7 +146,7 @@ def text_of(draft: Draft) -> str:
     if any(metric.pattern is None for metric in draft.metrics):
         lines.append('    # without a pattern: the program appends lines such as {"step": 1, "loss": 0.5} to $HARNESS_METRICS')
     inputs = ", ".join(map(_text, draft.inputs))
-    lines.append(f"  inputs: [{inputs}]   # files and folders whose content decides the result: add the data it reads")
+    lines.append(f"  inputs: [{inputs}]   # files and folders whose content affects the result: add the training data")
     lines += _design(draft, factors)
     return "\n".join(lines) + "\n"
 
@@ -162,11 +159,11 @@ def _design(draft: Draft, factors: Sequence[KnobDraft]) -> Iterator[str]:
         if len(factors) > 1:
             yield "design: one_at_a_time   # each level alone against the baseline; or grid: every combination"
     else:
-        yield "# variants: {small: {}, large: {learning_rate: 0.01}}   # what is compared: knobs that differ"
+        yield "# variants: {small: {}, large: {learning_rate: 0.01}}   # what is compared: different knobs"
         yield "# baseline: small"
-    yield f"seeds: {draft.seeds}   # every variant is trained with each; comparisons are paired by seed"
+    yield f"seeds: {draft.seeds}   # every variant is trained with each seed; comparisons are paired by seed"
     unit = draft.metrics[0].unit or f"the unit of {draft.metrics[0].name}"
-    about = f"a smaller difference would not matter to you, in {unit}"
+    about = f"the smallest difference that matters, in {unit}"
     yield f"margin: {draft.margin:g}   # {about}" if draft.margin is not None else f"# margin: 0.1   # {about}"
     if draft.claims:
         yield "claims:   # what you expect, registered before the runs"
@@ -190,8 +187,8 @@ def _scalar(value: Scalar) -> str:
 
 
 def _text(value: str) -> str:
-    """Text as YAML reads it back, in quotes where it needs any."""
-    return value if PLAIN.fullmatch(value) and value.lower() not in WORDS_OF_YAML else _quoted(value)
+    """A YAML scalar, quoted if necessary."""
+    return value if PLAIN.fullmatch(value) and value.lower() not in YAML_KEYWORDS else _quoted(value)
 
 
 def _quoted(value: str) -> str:

@@ -1,6 +1,6 @@
-"""The models -> harness/schema.json, by which editors complete and check experiment files.
+"""Writes harness/schema.json, with which editors complete and check experiment files: `python -m harness.experiment.schema`.
 
-`python -m harness.experiment.schema` writes it; a test holds it current.
+A test checks that the file is current.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def experiment_schema() -> dict[str, Any]:
 
 
 def _configuration(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Blocks by name and every dotted path below them; each dotted path allows what any of its unions' members allow."""
+    """Blocks by name and every dotted path below them; a dotted path allows the values of all members of its unions."""
     shape = shape_of(find_task("cifar_resnet").Config)
     properties: dict[str, Any] = dict(config["properties"])
     for path in shape.leaves():

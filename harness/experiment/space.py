@@ -1,4 +1,4 @@
-"""A search's parameters: values -> the configuration they make. Pure; what a study keeps on disk of its space."""
+"""The parameters of a search, as stored in a study: values <-> configurations. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.experiment.compose import ConfigTree
 
 Value = int | float | str
 Values = Mapping[str, Value]
-Condition = Mapping[str, tuple[str, ...]]  # earlier choice -> its options under which a parameter is there
+Condition = Mapping[str, tuple[str, ...]]  # earlier choice -> its options for which a parameter is active
 
 
 class _Parameter(BaseModel):
@@ -24,12 +24,12 @@ class _Parameter(BaseModel):
     when: Condition = {}
 
     def is_active(self, values: Values) -> bool:
-        """Whether the parameter is there beside `values` of the earlier ones."""
+        """Whether the parameter is active, given `values` of the earlier ones."""
         return all(values.get(name) in options for name, options in self.when.items())
 
 
 class Range(_Parameter):
-    """Numbers from `low` to `high`, both included; `log`: by factors; `step`: between neighbours."""
+    """Numbers from `low` to `high`, both included; `log`: logarithmic; `step`: between values."""
 
     kind: Literal["range"] = "range"
     path: str
@@ -40,11 +40,11 @@ class Range(_Parameter):
     step: float | None = None
 
     def changes(self, value: Value) -> dict[str, Any]:
-        """Dotted path -> value, as `value` of this parameter sets it."""
+        """Dotted path -> value, for `value` of this parameter."""
         return {self.path: int(value) if self.integer else float(value)}
 
     def value_in(self, config: Mapping[str, Any]) -> Value | None:
-        """The value that `config` (dotted path -> value) has of this parameter; None where it has none in the range."""
+        """The parameter's value in `config` (dotted path -> value); None if it is outside the range."""
         value = config.get(self.path)
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             return None
@@ -66,7 +66,7 @@ class Categorical(_Parameter):
         return dict(self.options[str(value)])
 
     def value_in(self, config: Mapping[str, Any]) -> Value | None:
-        """As `Range.value_in`; of several options that fit, the one that says most."""
+        """As `Range.value_in`; of several matching options, the one with the most keys."""
         flat = {label: flatten(changes) for label, changes in self.options.items()}
         fitting = [label for label, own in flat.items() if all(path in config and config[path] == own[path] for path in own)]
         return max(fitting, key=lambda label: len(flat[label]), default=None)
@@ -76,12 +76,12 @@ Parameter = Annotated[Range | Categorical, Field(discriminator="kind")]
 
 
 def active(parameters: Iterable[Range | Categorical], values: Values) -> list[Range | Categorical]:
-    """The parameters that are there under `values`, in order."""
+    """The parameters that are active for `values`, in order."""
     return [parameter for parameter in parameters if parameter.is_active(values)]
 
 
 def changes(parameters: Sequence[Range | Categorical], values: Values) -> dict[str, Any]:
-    """Dotted path -> value: what `values` set. Every active parameter has a value."""
+    """Dotted path -> value. Every active parameter has a value."""
     found: dict[str, Any] = {}
     for parameter in active(parameters, values):
         found |= parameter.changes(values[parameter.name])
@@ -89,7 +89,7 @@ def changes(parameters: Sequence[Range | Categorical], values: Values) -> dict[s
 
 
 def configure(model: type[BaseModel], base: Mapping[str, Any], changed: Mapping[str, Any]) -> BaseModel:
-    """The configuration `base` with dotted paths `changed`. Raises InputError where the model refuses them together."""
+    """The configuration `base` with dotted paths `changed`. Raises InputError if that is invalid."""
     at = Position("search")
     tree = ConfigTree(model)
     laid = tree.assign(from_plain(base, at), [(path, Entry(at, from_plain(value, at, path))) for path, value in changed.items()])
@@ -100,7 +100,7 @@ def configure(model: type[BaseModel], base: Mapping[str, Any], changed: Mapping[
 
 
 def values_of(parameters: Iterable[Range | Categorical], config: Mapping[str, Any]) -> dict[str, Value] | None:
-    """The values under which the parameters make `config` (dotted path -> value); None where it lies outside of them."""
+    """The parameters' values that give `config` (dotted path -> value); None if it is outside the space."""
     values: dict[str, Value] = {}
     for parameter in parameters:
         if parameter.is_active(values):
@@ -112,5 +112,5 @@ def values_of(parameters: Iterable[Range | Categorical], config: Mapping[str, An
 
 
 def shown(value: Any) -> str:
-    """A parameter's value as people read it: four significant digits."""
+    """A parameter's value as text, with four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else level_label(value)

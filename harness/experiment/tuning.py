@@ -1,4 +1,4 @@
-"""`tune:` -> every variant under every setting of the space, checked as the configuration it makes."""
+"""Reads the `tune:` section: every variant with every setting of the space, validated."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from harness.experiment.compose import ConfigTree
 from harness.experiment.designs import Draft, short_names
 from harness.tasks.protocol import Metric, Task, result_metrics, selection_metric
 
-HELD_OUT = "data.validation_size"  # tuning and searches see a validation split, never test
+HELD_OUT = "data.validation_size"  # tuning and searches use a validation split, never test
 MAX_CANDIDATES = 5000
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A variant under one setting."""
+    """A variant with one setting."""
 
     label: str
     variant: str
@@ -37,7 +37,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What each variant is tuned over before it is compared: all get the same settings and seeds."""
+    """The tuning of the variants: all get the same settings and seeds."""
 
     metric: str
     goal: str
@@ -49,74 +49,74 @@ class Tuning:
 def read_tuning(
     tune: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draft], task: Task
 ) -> tuple[Tuning | None, list[Problem]]:
-    """The tuning of the variants `drafts`, or None and what is wrong with it."""
+    """The tuning of the variants `drafts`, or None and the problems."""
     section, _ = validate(file.Tune, tune)
     space = tune.get("space")
     if section is None or space is None:
         return None, []  # reported with the file's structure
     problems = _paths(space, tree, base_tree, drafts)
     problems.extend(check_held_out(tune, tree, base_tree, "tuning"))
-    problems.extend(_differently_held_out(tree, base_tree, drafts))
+    problems.extend(_check_equal_held_out(tree, base_tree, drafts))
     metrics = result_metrics(task)
     metric = section.metric or selection_metric(task)
     if metric is None:
-        problems.append(Problem(tune.at, tune.path, "metric missing, and the task has no validation metric; allowed: metric:"))
+        problems.append(Problem(tune.at, tune.path, "metric missing, and the task has no validation metric; add metric:"))
     elif section.metric is not None:
-        problems.extend(check_seen(metric, metrics, tune.entries["metric"].node))
+        problems.extend(check_selectable(metric, metrics, tune.entries["metric"].node))
     count = len(drafts) * math.prod(len(values) for values in section.space.values())
     if count > MAX_CANDIDATES:
-        message = f"{count:,} settings to try over all variants; allowed: up to {MAX_CANDIDATES:,}"
+        message = f"{count:,} settings over all variants; use at most {MAX_CANDIDATES:,}"
         problems.append(Problem(space.at, space.path, message))
     if problems or metric is None:
         return None, problems
-    candidates = [found for draft in drafts for found in _of_one(draft, space, tree, base_tree, problems)]
+    candidates = [found for draft in drafts for found in _candidates(draft, space, tree, base_tree, problems)]
     if problems:
         return None, problems
     return Tuning(metric, metrics[metric].goal, section.seeds, section.space, tuple(candidates)), []
 
 
 def check_held_out(section: Node, tree: ConfigTree, base_tree: Node, what: str) -> list[Problem]:
-    """A problem where the task can hold out a validation split and does not."""
+    """A problem if the task can hold out a validation split and does not."""
     known = [".".join(path) for path in tree.shape.leaves()]
     if HELD_OUT in known and not plain(base_tree).get("data", {}).get("validation_size"):
-        message = f"{what} needs {HELD_OUT} above 0; allowed: a number of training images to hold out"
+        message = f"{what} needs {HELD_OUT} above 0; set it to the number of training images to hold out"
         return [Problem(section.at, section.path, message)]
     return []
 
 
-def check_same_held_out(paths: Sequence[str], known: Sequence[str], entry: Entry) -> list[Problem]:
-    """A problem where a parameter sets how many images are held out: what is compared is measured on the same ones."""
+def check_held_out_unchanged(paths: Sequence[str], known: Sequence[str], entry: Entry) -> list[Problem]:
+    """A problem if a parameter sets the number of held-out images: compared trials must use the same images."""
     if HELD_OUT not in known or overlapping(HELD_OUT, paths) is None:
         return []
-    message = f"sets {HELD_OUT}, and what is compared is measured on the same images; allowed: to set it in config"
+    message = f"sets {HELD_OUT}, but all compared settings must use the same images; set it in config"
     return [Problem(entry.key_at, entry.node.path, message)]
 
 
-def check_seen(name: str, metrics: Mapping[str, Metric], at: Node) -> list[Problem]:
-    """Problems of a metric to choose by: there is none, or it is measured on cases that no choice may see."""
+def check_selectable(name: str, metrics: Mapping[str, Metric], at: Node) -> list[Problem]:
+    """Problems of a metric that chooses settings: it does not exist, or is not measured on the validation split."""
     allowed = [other for other, metric in metrics.items() if metric.split in ("validation", None)]
     if name not in metrics:
         return [Problem(at.at, at.path, f"no metric {name!r}; {suggestion(name, allowed)}")]
     if name not in allowed:
         seen = metrics[name].split
-        message = f"{name} is measured on the {seen} split, by which nothing may be chosen; allowed: {', '.join(allowed)}"
+        message = f"{name} is measured on the {seen} split, which must not choose settings; choose from: {', '.join(allowed)}"
         return [Problem(at.at, at.path, message)]
     return []
 
 
 def overlapping(path: str, others: Sequence[str]) -> str | None:
-    """The first of `others` that sets `path`, a part of it, or a block around it; None where none does."""
+    """The first of `others` that sets `path`, a part of it, or a block that contains it; else None."""
     return next((other for other in others if f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")), None)
 
 
-def _differently_held_out(tree: ConfigTree, base_tree: Node, drafts: Sequence[Draft]) -> list[Problem]:
-    """Variants that hold out another number of images than the base: their metrics could not be compared, nor tuned by."""
+def _check_equal_held_out(tree: ConfigTree, base_tree: Node, drafts: Sequence[Draft]) -> list[Problem]:
+    """Problems of variants that hold out another number of images than the base: their metrics would not be comparable."""
     problems = []
     own = _held_out(tree, base_tree)
     for draft in drafts:
         size = _held_out(tree, tree.assign(base_tree, draft.changes))
         if own is not None and size is not None and size != own:
-            message = f"variant {draft.label!r} has {HELD_OUT} {size}; allowed: {own}, as in config, for all that are tuned"
+            message = f"variant {draft.label!r} has {HELD_OUT} {size}; use {own}, as in config, for all tuned variants"
             problems.append(Problem(draft.at.at, draft.at.path, message))
     return problems
 
@@ -135,7 +135,7 @@ def _paths(space: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draf
         if path not in known:
             problems.append(Problem(entry.key_at, entry.node.path, f"unknown configuration path; {suggestion(path, known)}"))
             continue
-        problems.extend(check_same_held_out([path], known, entry))
+        problems.extend(check_held_out_unchanged([path], known, entry))
         if rival := overlapping(path, taken):
             message = f"the variants set {rival} themselves; allowed: a path that they leave alone"
             problems.append(Problem(entry.key_at, entry.node.path, message))
@@ -145,12 +145,12 @@ def _paths(space: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draf
             problems.extend(problem for problem in wrong if problem.path.startswith(level.path))
             label = level_label(plain(level))
             if label in seen:
-                problems.append(Problem(level.at, level.path, f"{label} twice; allowed: each value once"))
+                problems.append(Problem(level.at, level.path, f"{label} twice; use each value once"))
             seen.add(label)
     return problems
 
 
-def _of_one(draft: Draft, space: Node, tree: ConfigTree, base_tree: Node, problems: list[Problem]) -> list[Candidate]:
+def _candidates(draft: Draft, space: Node, tree: ConfigTree, base_tree: Node, problems: list[Problem]) -> list[Candidate]:
     """One variant under every combination of values, the last path fastest."""
     names = short_names(list(space.entries))
     lists = [entry.node.value if isinstance(entry.node.value, tuple) else () for entry in space.entries.values()]
@@ -166,6 +166,6 @@ def _of_one(draft: Draft, space: Node, tree: ConfigTree, base_tree: Node, proble
         label = f"{draft.label}, {setting}"
         if not re.fullmatch(file.LABEL, label):
             words = f"{file.LABEL_WORDS}, the setting included"
-            problems.append(Problem(space.at, space.path, f"{label!r} is no label; allowed: {words}"))
+            problems.append(Problem(space.at, space.path, f"invalid label {label!r}; use {words}"))
         found.append(Candidate(label, draft.label, {path: plain(entry.node) for path, entry in changes}, config))
     return found

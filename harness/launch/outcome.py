@@ -78,7 +78,7 @@ class PlanOutcome(Outcome):
             return []
         judged, table = _judged(self, results)
         metrics = result_metrics(plans.task_of(plan))
-        return [Text(), summary.ending(plan, records, table, judged, metrics, report=str(self.report))]
+        return [Text(), summary.plan_results(plan, records, table, judged, metrics, report=str(self.report))]
 
     def document(self, results: Path) -> dict[str, Any]:
         """For --json; of a plan that only selects: its runs' states and the selection."""
@@ -127,7 +127,7 @@ class SearchOutcome(Outcome):
         study, trials, confirmation = self.study, self.trials, self.confirmation
         again = confirmed(Store.open(results, create=False), study) if confirmation is not None else None
         table = choices.confirmed(study, trials, again.plan, again.records, again.winner) if again is not None else None
-        found = search_summary.ending(
+        found = search_summary.search_results(
             study, trials, result_metrics(studies.task_of(study)), table, again.winner if again is not None else None
         )
         evidence = confirmation.tables(results) if confirmation is not None else []
@@ -171,13 +171,13 @@ def exit_code(workers: int, *, left: bool, failed: bool) -> int:
 
 def finished(records: Mapping[str, Record]) -> int:
     """Number of finished runs."""
-    return sum(record.ended for record in records.values())
+    return sum(record.finished for record in records.values())
 
 
 def missing_runs(plan: Plan, records: Mapping[str, Record]) -> str:
     """Why a plan cannot select yet, such as `2 of 6 runs still to train`; empty: it can."""
     states = [records[run.id].state for run in plan.runs]
-    left, failed = sum(not records[run.id].ended for run in plan.runs), states.count("failed")
+    left, failed = sum(not records[run.id].finished for run in plan.runs), states.count("failed")
     parts = [f"{left} of {phrases.plural(len(plan.runs), 'run')} still to train"] if left else []
     parts += [f"{phrases.plural(failed, 'run')} failed and must be retried"] if failed else []
     return ", ".join(parts)

@@ -77,7 +77,7 @@ def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bo
         levels = levels_for(store, plan.looks) if has_interim_looks(plan) else None
         records = _renewed(store, plan, retry)
         wanted = requested(plan, records, levels)
-        waiting = [run for run in wanted if not records[run.id].ended]
+        waiting = [run for run in wanted if not records[run.id].finished]
         if common_failure(plan, records) is not None:
             waiting = []  # a worker would train none of them
         then = None if waiting else next_plan(plan, records)
@@ -133,7 +133,7 @@ def _search(  # noqa: PLR0917 - as above
         final = store.load_plan(stage_name(study.name, "final"))
         later = (study.confirm.top + 2) * study.confirm.seeds
         if final is not None:  # the last stage is planned: its unfinished runs
-            later = sum(not record.ended for record in _renewed(store, final, retry).values())
+            later = sum(not record.finished for record in _renewed(store, final, retry).values())
     took = [trial.seconds for trial in trials if trial.finished and trial.seconds]
     return Assignment(
         name=study.name,

@@ -238,7 +238,7 @@ class TrialBroker:
 @contextmanager
 def exclusive(paths: StudyPaths, watch: Watch) -> Iterator[Lease]:
     """Lock the study: no other process gives out trials, starts the confirmation or archives it. Raises StoreError."""
-    while (own := leases.take(paths.desk, watch)) is None:
+    while (own := leases.take(paths.sampler_lease, watch)) is None:
         time.sleep(POLL_S)
     with own:
         yield own

@@ -8,7 +8,7 @@ from harness.experiment.study import Study
 from harness.search.broker import exclusive
 from harness.store import atomic
 from harness.store import lease as leases
-from harness.store.lease import Holder, Seen, SupersededError, Timing, Watch
+from harness.store.lease import Holder, LeaseState, SupersededError, Timing, Watch
 from harness.store.paths import StudyPaths
 from harness.store.records import Store
 
@@ -51,7 +51,7 @@ def resolve_study(store: Store, requested: Study, replan: bool = False) -> tuple
     return reconcile_study(stored, requested), False
 
 
-def in_training(paths: StudyPaths, watch: Watch) -> tuple[str, Seen] | None:
+def in_training(paths: StudyPaths, watch: Watch) -> tuple[str, LeaseState] | None:
     """The number of a trial in training, and its lease; None: no trial is in training."""
     for folder in sorted(paths.trials.glob("*")):
         seen = leases.newest(folder)

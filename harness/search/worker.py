@@ -26,7 +26,7 @@ from harness.search.confirmation_plans import begin_confirmation
 from harness.search.trials import NEVER_MEASURED, UNMEASURED, common_failure, counted
 from harness.store.lease import Holder, Liveness, SupersededError
 from harness.store.records import Result, Store, decode, read_rows
-from harness.store.trialruns import write_trial_runs
+from harness.store.trial_runs import write_trial_runs
 
 Specs = Sequence[tuple[str, Spec]]  # (run id, spec)
 

@@ -1,1 +1,1 @@
-"""The results folder: plain files that survive; `records.Store` is the way in."""
+"""The results folder on disk; start with `records.Store`."""

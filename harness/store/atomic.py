@@ -1,9 +1,9 @@
-"""Bytes -> files that are there whole or not at all.
+"""Write files atomically: readers see the complete old or the complete new file.
 
 A file is written under a unique temporary name in its own folder, flushed to the disk, and renamed (or linked). A `Fence` makes
 that safe against a writer that was paused and replaced meanwhile: its temporary file carries the number of its lease and is
 checked *after* it exists and *before* it is renamed. The new holder first takes the lease, then deletes lower-numbered temporary
-files. So whichever way the two interleave, a late rename has lost its file.
+files. So the late rename of a replaced writer always fails: its temporary file is gone.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ Writer = Callable[[int, memoryview], int]
 
 TEMPORARY = re.compile(r"\..+\.(\d+)\.[0-9a-f]{16}\.tmp")
 
-REPLACED = (errno.ENOENT, errno.ESTALE)  # of a file that another machine removed or replaced; over NFS also while it is read
-PASSING = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)  # of a shared folder that is away for a while
+REPLACED = (errno.ENOENT, errno.ESTALE)  # another machine removed or replaced the file; ESTALE: over NFS, while it was read
+TRANSIENT = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)  # a shared folder is temporarily unavailable
 
 ADVICE = {
-    errno.ENOSPC: "the disk is full; make room and start again, finished runs and checkpoints are kept",
-    errno.EDQUOT: "your quota is used up; make room and start again, finished runs and checkpoints are kept",
-    errno.EACCES: "no permission; change it, or choose another folder with --results",
+    errno.ENOSPC: "the disk is full; free some space and start again, finished runs and checkpoints are kept",
+    errno.EDQUOT: "your quota is used up; free some space and start again, finished runs and checkpoints are kept",
+    errno.EACCES: "this user has no access; change the permissions, or choose another folder with --results",
     errno.EPERM: "not permitted; change the permissions, or choose another folder with --results",
     errno.EROFS: "the file system is read-only; choose another folder with --results",
-    errno.ENOTDIR: "a part of the path is a file; move it away, or choose another folder with --results",
-    **dict.fromkeys(PASSING, "the disk or the shared folder does not answer; finished runs and checkpoints are kept"),
+    errno.ENOTDIR: "a parent in the path is a file; move it, or choose another folder with --results",
+    **dict.fromkeys(TRANSIENT, "the disk or the shared folder does not respond; finished runs and checkpoints are kept"),
 }
 
 
 class Fence(Protocol):
-    """The right to write, for as long as nobody else has taken it."""
+    """The right to write until another holder takes over."""
 
     @property
     def number(self) -> int:
-        """Grows with every holder; temporary files carry it."""
+        """Increases with every holder; part of the names of temporary files."""
 
     def check(self) -> None:
-        """Raises when a later holder exists."""
+        """Raise an error if a later holder exists."""
 
 
 def write_bytes(path: Path, data: bytes | memoryview, fence: Fence | None = None, write: Writer = os.write) -> None:
-    """Replace `path` by a file that holds `data`. Raises StoreError, or what `fence.check` raises; leaves no temporary file."""
-    with _temporary(path, data, fence, write) as made:
-        made.replace(path)
+    """Replace `path` by a file that holds `data`. Raises StoreError and what `fence.check` raises; leaves no temporary file."""
+    with _temporary(path, data, fence, write) as temporary:
+        temporary.replace(path)
         _flush_folder(path.parent)
 
 
@@ -67,18 +67,18 @@ def write_text(path: Path, text: str, fence: Fence | None = None) -> None:
 
 
 def write_json(path: Path, value: BaseModel | Any, fence: Fence | None = None) -> None:
-    """`write_bytes` of a model or plain values, indented. NaN is refused: JSON has none."""
+    """`write_bytes` of a model or plain values as indented JSON. Raises ValueError for NaN and infinity."""
     write_bytes(path, to_json(value), fence)
 
 
 def publish(path: Path, data: bytes, fence: Fence | None = None) -> bool:
-    """Make `path` hold `data` unless it exists: of many writers one gets True (link(2) is atomic, on NFS too)."""
-    with _temporary(path, data, fence, os.write) as made:
+    """Create `path` with `data` unless it exists. Exactly one of many writers gets True (link(2) is atomic, on NFS too)."""
+    with _temporary(path, data, fence, os.write) as temporary:
         try:
-            os.link(made, path)
+            os.link(temporary, path)
         except FileExistsError:
-            # A lost reply over NFS makes the client link twice; then the file that is there is ours.
-            return made.stat().st_nlink == 2
+            # If a reply is lost, the NFS client links twice: then the existing file is ours.
+            return temporary.stat().st_nlink == 2
         _flush_folder(path.parent)
         return True
 
@@ -90,7 +90,7 @@ def to_json(value: BaseModel | Any) -> bytes:
 
 
 def read_json(path: Path, model: type[ModelT]) -> ModelT:
-    """The model that `path` holds. FileNotFoundError without one; StoreError when damaged or from a newer version."""
+    """Read and validate `path`. Raises FileNotFoundError; StoreError if it is damaged or from a newer version."""
     try:
         data = _read(path)
     except FileNotFoundError:
@@ -101,7 +101,7 @@ def read_json(path: Path, model: type[ModelT]) -> ModelT:
 
 
 def parse_json(data: bytes, path: Path, model: type[ModelT]) -> ModelT:
-    """The model that `data`, read from `path`, holds. Raises StoreError."""
+    """Validate `data`, which was read from `path`. Raises StoreError."""
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
@@ -112,7 +112,7 @@ def parse_json(data: bytes, path: Path, model: type[ModelT]) -> ModelT:
             ) from error
         first = error.errors(include_url=False)[0]
         what = ".".join(str(part) for part in first["loc"]) + ": " + first["msg"]
-        advice = "restore it from a copy, or move it away to have it made again"
+        advice = "restore it from a copy, or move it elsewhere so that it is created again"
         raise StoreError(f"{path}: damaged ({what.removeprefix(': ')}); {advice}") from error
 
 
@@ -126,15 +126,15 @@ def digest(path: Path) -> str:
 
 
 def make_folder(path: Path) -> None:
-    """`path` exists as a folder afterwards. Raises StoreError."""
+    """Create the folder `path` if it is missing. Raises StoreError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unusable(path, "be made", error) from error
+        raise unusable(path, "be created", error) from error
 
 
 def remove(path: Path) -> None:
-    """`path` is gone afterwards. Raises StoreError."""
+    """Delete `path` if it exists. Raises StoreError."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -142,7 +142,7 @@ def remove(path: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """`folder` and all in it are gone afterwards. Raises StoreError."""
+    """Delete `folder` and its contents if it exists. Raises StoreError."""
     try:
         shutil.rmtree(folder)
     except FileNotFoundError:
@@ -152,7 +152,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def remove_temporaries(folder: Path, below: int) -> None:
-    """Delete what writers with a fence number under `below` were making in `folder`. Raises StoreError."""
+    """Delete the temporary files in `folder` of writers with a fence number below `below`. Raises StoreError."""
     try:
         names = [entry.name for entry in folder.iterdir()]
     except OSError as error:
@@ -163,40 +163,40 @@ def remove_temporaries(folder: Path, below: int) -> None:
             remove(folder / name)
 
 
-def passes(error: StoreError) -> bool:
-    """Whether what went wrong may be well again in a moment."""
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno in PASSING
+def is_transient(error: StoreError) -> bool:
+    """Whether retrying may succeed."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in TRANSIENT
 
 
 def unusable(path: Path, what: str, error: OSError) -> StoreError:
-    """`error` in words: which file, what failed, what to do."""
-    advice = ADVICE.get(error.errno or 0, "see to it and start again, finished runs and checkpoints are kept")
+    """`error` as a StoreError: which file, what failed, what to do."""
+    advice = ADVICE.get(error.errno or 0, "fix the cause and start again, finished runs and checkpoints are kept")
     return StoreError(f"{path}: cannot {what}: {os.strerror(error.errno) if error.errno else error}: {advice}")
 
 
 @contextmanager
 def _temporary(path: Path, data: bytes | memoryview, fence: Fence | None, write: Writer) -> Iterator[Path]:
-    made = path.with_name(f".{path.name}.{fence.number if fence else 0}.{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".{path.name}.{fence.number if fence else 0}.{secrets.token_hex(8)}.tmp")
     try:
         try:
-            _write_whole(made, data, write)
+            _write_whole(temporary, data, write)
             if fence is not None:
                 fence.check()
-            yield made
+            yield temporary
         finally:
-            made.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         if fence is not None:
-            fence.check()  # a temporary file that a later holder removed is no trouble of the disk
+            fence.check()  # a later holder removed the temporary file: not a disk error
         raise unusable(path, "be written", error) from error
 
 
 def _write_whole(path: Path, data: bytes | memoryview, write: Writer) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[write(descriptor, rest) :]
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[write(descriptor, remaining) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -208,7 +208,7 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         if error.errno != errno.ESTALE:
             raise
-    return path.read_bytes()  # another machine replaced it while it was read: opened again, it is the new one
+    return path.read_bytes()  # another machine replaced the file while it was read: open the new one
 
 
 def _flush_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The plans and searches of a results folder, a JSON file each: loaded, listed, saved and archived in the same way."""
+"""Load, list, save and archive the plans and searches of a results folder (one JSON file each)."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.errors import StoreError
-from harness.experiment.plan import CONFIRMATION, Asked, Plan, stage_name
+from harness.experiment.plan import CONFIRMATION, Plan, PlanBase, stage_name
 from harness.experiment.study import Study
 from harness.store import atomic
 from harness.store.paths import NAME, Paths
 
-AskedT = TypeVar("AskedT", bound=Asked)
+PlanBaseT = TypeVar("PlanBaseT", bound=PlanBase)
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """What was asked for in the folder at `paths`. Foreign files are passed over."""
+    """The plans and searches in the results folder `paths`. Other files are ignored."""
 
     paths: Paths
 
     def load_plan(self, name: str) -> Plan | None:
-        """The plan `name`, or None. Raises StoreError when it is damaged or from a newer version."""
+        """The plan `name`, or None. Raises StoreError if its file is damaged or from a newer version."""
         return _load(self.paths.plan(name), Plan)
 
     def load_study(self, name: str) -> Study | None:
-        """The search `name`, or None. Raises StoreError when its file is damaged or from a newer version."""
+        """The search `name`, or None. Raises StoreError if its file is damaged or from a newer version."""
         return _load(self.paths.study(name).spec, Study)
 
     def plan_names(self) -> list[str]:
@@ -39,34 +39,34 @@ class Catalog:
         return _named(path.parent.name for path in self.paths.studies.glob("*/search.json"))
 
     def load_plans(self) -> tuple[list[Plan], list[StoreError]]:
-        """Every plan that can be read, by name; and what is wrong with each other file that should be one."""
-        return _load_each(self.plan_names(), self.load_plan, self.paths.plan, "the plan {0!r}; name it {0}.json")
+        """Every readable plan, sorted by name, and an error for each unreadable one."""
+        return _load_each(self.plan_names(), self.load_plan, self.paths.plan, "the plan {0!r}; rename it to {0}.json")
 
     def load_studies(self) -> tuple[list[Study], list[StoreError]]:
-        """Every search that can be read, by name; and what is wrong with each other file that should be one."""
+        """Every readable search, sorted by name, and an error for each unreadable one."""
         return _load_each(
             self.study_names(),
             self.load_study,
             lambda name: self.paths.study(name).spec,
-            "the search {0!r}; name its folder {0}",
+            "the search {0!r}; rename its folder to {0}",
         )
 
     def confirmation(self, study: Study) -> list[Plan]:
-        """The plans that confirm what the search has found, in their order, as far as they have begun. Raises StoreError."""
+        """The existing plans that confirm the results of the search, in order. Raises StoreError."""
         plans = (self.load_plan(stage_name(study.name, stage)) for stage in CONFIRMATION)
         return [plan for plan in plans if plan is not None]
 
     def save_plan(self, plan: Plan) -> Path:
-        """Write `plan`, over one of its name. Returns its path; raises StoreError."""
+        """Write `plan`, replacing an earlier one of this name. Returns its path; raises StoreError."""
         path = self.paths.plan(plan.name)
         atomic.make_folder(path.parent)
         atomic.write_json(path, plan)
         return path
 
     def archive_plan(self, name: str) -> Path | None:
-        """Move the plan `name` to plans/replaced/; its runs stay. Returns where it is; raises StoreError.
+        """Move the plan `name` to plans/replaced/; its runs stay. Returns the new path; raises StoreError.
 
-        None where there is no such plan: another worker that comes to the same end has just archived it.
+        None if there is no such plan: another worker may have archived it just before.
         """
         path, number = self.paths.plan(name), 1
         atomic.make_folder(self.paths.earlier_plan(name, number).parent)
@@ -81,9 +81,9 @@ class Catalog:
         return self.paths.earlier_plan(name, number)
 
     def archive_study(self, name: str) -> Path:
-        """Move the search `name`, its trials included, to studies/replaced/; its runs stay. Returns where it is.
+        """Move the search `name` and its trials to studies/replaced/; its runs stay. Returns the new path.
 
-        Nobody else may write to it meanwhile. Raises StoreError.
+        No other process may write to it meanwhile. Raises StoreError.
         """
         folder, number = self.paths.study(name).folder, 1
         while (target := self.paths.earlier_study(name, number)).exists():
@@ -95,7 +95,7 @@ class Catalog:
             raise atomic.unusable(folder, "be archived", error) from error
 
 
-def _load(path: Path, model: type[AskedT]) -> AskedT | None:
+def _load(path: Path, model: type[PlanBaseT]) -> PlanBaseT | None:
     try:
         return atomic.read_json(path, model)
     except FileNotFoundError:
@@ -107,17 +107,17 @@ def _named(names: Iterable[str]) -> list[str]:
 
 
 def _load_each(
-    names: Iterable[str], load: Callable[[str], AskedT | None], path_of: Callable[[str], Path], holds: str
-) -> tuple[list[AskedT], list[StoreError]]:
-    """`holds`: what a file of another name is said to hold, with {0} for the name."""
+    names: Iterable[str], load: Callable[[str], PlanBaseT | None], path_of: Callable[[str], Path], holds: str
+) -> tuple[list[PlanBaseT], list[StoreError]]:
+    """`holds`: the end of the error message for a file whose content has another name, with {0} for that name."""
     found, errors = [], []
     for name in names:
         try:
-            asked = load(name)
-            if asked is not None and asked.name != name:
-                raise StoreError(f"{path_of(name)}: holds {holds.format(asked.name)}, or move it elsewhere")
+            loaded = load(name)
+            if loaded is not None and loaded.name != name:
+                raise StoreError(f"{path_of(name)}: holds {holds.format(loaded.name)}, or move it elsewhere")
         except StoreError as error:
             errors.append(error)
         else:
-            found += [asked] if asked is not None else []
+            found += [loaded] if loaded is not None else []
     return found, errors

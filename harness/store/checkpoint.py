@@ -1,8 +1,8 @@
-"""State of a training <-> checksummed bytes of `checkpoint.pt`.
+"""Training state <-> the bytes of `checkpoint.pt`, with a checksum.
 
 The file is what torch.save writes, so torch.load(path, weights_only=True) reads it too (zip readers allow what follows the
-archive), or JSON where the state is plain values only, so that tasks without torch need none; then `sha256:` and the digest of
-all before it. One file, renamed into place once, holds both: content and checksum cannot be of different age.
+archive), or JSON if the state holds plain values only, so that tasks without torch do not need it; then `sha256:` and the digest
+of everything before. Content and checksum are one file, renamed into place once, so they always match.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from harness.store import atomic
 
 MARK = b"sha256:"
 TRAILER = len(MARK) + 64
-CODEC = "harness.tasks.cifar_resnet.checkpoint"  # imports torch: by string, and only when a state holds tensors
+CODEC = "harness.tasks.cifar_resnet.checkpoint"  # imports torch: named by a string, imported only for states that hold tensors
 
 
 class DamagedError(Exception):
-    """A checkpoint whose checksum is wrong, or that cannot be read in spite of it."""
+    """The checksum does not match, or the content cannot be read."""
 
 
 def pack(state: Mapping[str, Any]) -> bytes:
-    """`state` (dicts, lists, tensors, numbers, strings) with its checksum."""
+    """Serialize `state` (dicts, lists, tensors, numbers, strings) and append the checksum."""
     payload = json.dumps(state).encode() if _is_plain(state) else cast(bytes, importlib.import_module(CODEC).dumps(state))
     return payload + MARK + hashlib.sha256(payload).hexdigest().encode()
 
 
 def unpack(data: bytes) -> dict[str, Any]:
-    """What `pack` was given; tensors on the CPU. Raises DamagedError."""
+    """The inverse of `pack`; tensors are on the CPU. Raises DamagedError."""
     payload, trailer = data[:-TRAILER], data[-TRAILER:]
     if trailer != MARK + hashlib.sha256(payload).hexdigest().encode():
         raise DamagedError("its checksum does not match")
     try:
         return cast(dict[str, Any], json.loads(payload) if payload[:1] == b"{" else importlib.import_module(CODEC).loads(payload))
-    except Exception as error:  # whatever a reader raises on content it does not know
+    except Exception as error:  # readers raise many types for unexpected content
         raise DamagedError(f"{type(error).__name__}: {error}") from error
 
 
-def mark(path: Path) -> str | None:
-    """Tells one checkpoint from the next without reading it; None when there is none. Raises StoreError."""
+def stamp(path: Path) -> str | None:
+    """A string that changes with every checkpoint (size and time); None without one. Raises StoreError."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -54,7 +54,7 @@ def mark(path: Path) -> str | None:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether JSON gives `value` back as it is: tuples, tensors and keys that are no strings would not come back."""
+    """Whether `value` survives JSON unchanged, unlike tuples, tensors and keys that are not strings."""
     if type(value) is dict:
         return all(type(key) is str and _is_plain(item) for key, item in value.items())
     if type(value) is list:

@@ -1,10 +1,9 @@
-"""Runs' files -> Arrow tables, those of ended runs kept in the cache, so that ten thousand are read in under a second.
+"""The files of runs -> Arrow tables, cached for finished runs, so that ten thousand runs are read in under a second.
 
-What is read of a run that has ended is kept with a stamp of the files it came from, and read again when the stamp differs: a run
-that is new or has changed is read anew, the others are not. Runs that have not ended are always read. The cache is one file with
-a checksum at its end, replaced whole; one that is garbled, cut short or written by another version is made again, one that cannot
-be written is done without. Reading metrics.jsonl is what takes long: 100 runs x 400 epochs in about 0.1 s, and a gigabyte of it,
-10,000 runs, in about ten seconds (docs/performance.md).
+The tables of a finished run are cached with a stamp of its files, and read again only if the stamp differs. Unfinished runs are
+always read. The cache is one file with a checksum at its end, replaced atomically; a damaged one, or one of another version, is
+rebuilt, and without write permission the cache is not used. Reading metrics.jsonl takes most of the time: 100 runs x 400 epochs
+in about 0.1 s, 10,000 runs (a gigabyte) in about ten seconds (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -30,22 +29,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _RUN = RunPaths(Path())
-METRIC = "metric."  # stands before a result's metrics among the columns of `runs`
+METRIC = "metric."  # prefix of the metrics of a result among the columns of `runs`
 BATCH = 200  # runs whose metrics.jsonl are parsed at once: some 20 MB
-WORTHWHILE = 100  # so many runs to read anew, or a twentieth of those kept, make it worthwhile to write the cache
-ABANDONED_S = 3600.0  # a temporary file of this age belongs to a writer that died
+WORTHWHILE = 100  # the cache is written after reading more runs than this, and more than a twentieth of those cached
+ABANDONED_S = 3600.0  # a temporary file older than this was left by a killed process
 SEAL = "harness frames 1, crc32 {:08x}\n"
-RESULT, *_ = FILES = [path.name for path in (_RUN.result, _RUN.metrics, _RUN.spec)]  # what the tables are made of
+RESULT, *_ = FILES = [path.name for path in (_RUN.result, _RUN.metrics, _RUN.spec)]  # the files that the tables are made from
 UNQUOTED = ((b'"nan"', b"NaN"), (b'"inf"', b"Infinity"), (b'"-inf"', b"-Infinity"))
 
 
 @dataclass(frozen=True)
-class Shelf:
+class RunTables:
     """Runs as tables.
 
-    `runs`: a row a run with id, stamp (null: not to be kept), task and seed (null: no spec.json, or a damaged one), state,
-    reason, rows (how many of `epochs` are its own), and each number of its result under `METRIC` + name.
-    `epochs`: the runs' rows of metrics.jsonl, one run after the other in the order of `runs`; numbers, null where not measured.
+    `runs`: one row per run with id, stamp (null: not to be cached), task and seed (null: spec.json is missing or damaged), state,
+    reason, rows (its number of rows in `epochs`), and each number of its result under `METRIC` + name.
+    `epochs`: the rows of metrics.jsonl, run after run in the order of `runs`; numbers, null where not measured.
     """
 
     runs: pa.Table
@@ -55,8 +54,8 @@ class Shelf:
         """A column of `runs`."""
         return list(self.runs[name].to_pylist())
 
-    def take(self, places: Sequence[int]) -> Shelf:
-        """The runs at `places`, in that order. Neighbours that stay so are not copied."""
+    def take(self, places: Sequence[int]) -> RunTables:
+        """The runs at the row numbers `places`, in that order. Consecutive rows are not copied."""
         import numpy as np
         import pyarrow as pa
 
@@ -68,29 +67,29 @@ class Shelf:
                 start = spans.pop()[0]
             spans.append((start, end))
         slices = [self.epochs.slice(start, end - start) for start, end in spans]
-        return Shelf(self.runs.take(pa.array(places, pa.int64())), pa.concat_tables(slices or [self.epochs.slice(0, 0)]))
+        return RunTables(self.runs.take(pa.array(places, pa.int64())), pa.concat_tables(slices or [self.epochs.slice(0, 0)]))
 
 
-def look(store: Store, run_ids: Sequence[str]) -> Shelf:
-    """The runs `run_ids` in that order, each as its files are now. Raises StoreError for files that cannot be read."""
-    # Stamped before they are read: what changes in between has another stamp next time.
+def load_tables(store: Store, run_ids: Sequence[str]) -> RunTables:
+    """The current state of the runs `run_ids`, in that order. Raises StoreError for unreadable files."""
+    # Stamps are taken before reading: a file that changes in between has another stamp next time.
     stamps = {run_id: _stamp(f"{store.paths.runs}/{run_id}") for run_id in run_ids}
-    kept = _read(store.paths.frames)
-    known = list(zip(kept.column("id"), kept.column("stamp"), strict=True)) if kept else []
+    cached = _read(store.paths.frames)
+    known = list(zip(cached.column("id"), cached.column("stamp"), strict=True)) if cached else []
     current = {run_id: place for place, (run_id, stamp) in enumerate(known) if stamps.get(run_id) == stamp}
-    anew = [run_id for run_id in stamps if run_id not in current]
-    fresh = _gather(store, {run_id: stamps[run_id] for run_id in anew})
-    shelf = _join(kept, fresh) if kept else fresh
-    places = current | {run_id: len(known) + place for place, run_id in enumerate(anew)}
+    changed = [run_id for run_id in stamps if run_id not in current]
+    fresh = _gather(store, {run_id: stamps[run_id] for run_id in changed})
+    tables = _join(cached, fresh) if cached else fresh
+    places = current | {run_id: len(known) + place for place, run_id in enumerate(changed)}
     if sum(stamp is not None for stamp in fresh.column("stamp")) > max(WORTHWHILE, len(known) // 20):
-        _keep(store, shelf, {run_id: place for place, (run_id, _) in enumerate(known) if run_id not in stamps} | places)
-    return shelf.take([places[run_id] for run_id in run_ids])
+        _write(store, tables, {run_id: place for place, (run_id, _) in enumerate(known) if run_id not in stamps} | places)
+    return tables.take([places[run_id] for run_id in run_ids])
 
 
 def table(rows: Sequence[Mapping[str, Any]], first: Sequence[str], numbers: Sequence[str] = ()) -> pa.Table:
-    """Rows -> table of the columns `first` as they are, then `numbers` and all others, in which what is no number becomes null.
+    """Rows -> table with the columns `first` unchanged, then `numbers` and all others, where non-numbers become null.
 
-    Columns that are named here are there even without rows.
+    Columns named in `first` and `numbers` exist even without rows.
     """
     import pyarrow as pa
 
@@ -108,14 +107,14 @@ def _number(value: Any) -> float | None:
 
 
 def _stamp(folder: str) -> str | None:
-    """What changes with the files of the run in `folder`; None for a run that has not ended.
+    """A string that changes with the files of the run in `folder`; None for an unfinished run.
 
-    Times are those of the last change to the file itself (ctime), which copying and unpacking tools cannot set back.
+    It has the times of the last change (ctime), which tools for copying and unpacking cannot reset.
     """
     parts = []
     for name in FILES:
         try:
-            # Path.stat takes twice as long, and this is done 30,000 times.
+            # Path.stat takes twice as long, and this is called 30,000 times.
             status = os.stat(f"{folder}/{name}")  # noqa: PTH116
             parts.append(f"{status.st_ctime_ns}:{status.st_size}:{status.st_ino}")
         except OSError:
@@ -125,19 +124,19 @@ def _stamp(folder: str) -> str | None:
     return ",".join(parts)
 
 
-def _gather(store: Store, stamps: Mapping[str, str | None]) -> Shelf:
-    """Read runs from their own files."""
+def _gather(store: Store, stamps: Mapping[str, str | None]) -> RunTables:
+    """Read the files of runs."""
     records = store.records(stamps)
     epochs, counts = _epochs([(store.paths.run(run_id), record) for run_id, record in records.items()])
     rows = []
     for (run_id, record), count in zip(records.items(), counts, strict=True):
-        if record.ended:
-            _check(store, run_id)
+        if record.finished:
+            _check_metrics(store, run_id)
         spec = _spec(store.paths.run(run_id).spec)
         rows.append(
             {
                 "id": run_id,
-                "stamp": stamps[run_id] if record.ended else None,
+                "stamp": stamps[run_id] if record.finished else None,
                 "task": spec.task if spec else None,
                 "seed": spec.seed if spec else None,
                 "state": record.state,
@@ -147,24 +146,24 @@ def _gather(store: Store, stamps: Mapping[str, str | None]) -> Shelf:
             }
         )
     runs = table(rows, ["id", "stamp", "task", "seed", "state", "reason", "rows"])
-    return Shelf(_typed(runs), epochs)
+    return RunTables(_typed(runs), epochs)
 
 
-def _check(store: Store, run_id: str) -> None:
-    """Raises StoreError when metrics.jsonl is not the one that the run ended with, as after copying parts of one run together."""
+def _check_metrics(store: Store, run_id: str) -> None:
+    """Raise StoreError if metrics.jsonl does not match result.json, as after merging the files of two copies of a run."""
     paths, result = store.paths.run(run_id), store.result(run_id)
     wanted = result.checksums.get(paths.metrics.name) if result else None
     if wanted is None or (paths.metrics.exists() and atomic.digest(paths.metrics) == wanted):
         return
-    if store.result(run_id) == result:  # else its ending was set aside for a retry just now
+    if store.result(run_id) == result:  # otherwise the result was archived for a retry just now
         raise StoreError(
-            f"{paths.metrics}: is not the file that {paths.result.name} was written with; "
-            "copy the run's whole folder from where it ended, or remove it to train the run again"
+            f"{paths.metrics}: does not match the checksum in {paths.result.name}; "
+            "copy the complete folder of the run from where it was trained, or remove it to train the run again"
         )
 
 
 def _typed(runs: pa.Table) -> pa.Table:
-    """`runs` with the types that its own columns have where there are no values to tell, too."""
+    """`runs` with fixed types for its own columns, which Arrow cannot infer from nulls."""
     import pyarrow as pa
 
     types = dict.fromkeys(("id", "stamp", "task", "state", "reason"), pa.string()) | dict.fromkeys(("seed", "rows"), pa.int64())
@@ -172,7 +171,7 @@ def _typed(runs: pa.Table) -> pa.Table:
 
 
 def _spec(path: Path) -> Spec | None:
-    """Whose seed and task are not asked for needs no spec.json; who asks reads it again and says what is wrong."""
+    """None if unreadable: callers that need task and seed read the file again and report the error."""
     try:
         return atomic.read_json(path, Spec)
     except (FileNotFoundError, StoreError):
@@ -180,7 +179,7 @@ def _spec(path: Path) -> Spec | None:
 
 
 def _epochs(runs: Sequence[tuple[RunPaths, Record]]) -> tuple[pa.Table, list[int]]:
-    """All rows of the runs' metrics.jsonl, and how many each has."""
+    """All rows of metrics.jsonl of the runs, and the number of rows of each."""
     import pyarrow as pa
 
     tables, counts = [table([], [], ["epoch"])], []
@@ -200,10 +199,10 @@ def _epochs(runs: Sequence[tuple[RunPaths, Record]]) -> tuple[pa.Table, list[int
 
 
 def _plain_text(path: Path) -> bytes | None:
-    """The file, empty where there is none, if each of its lines begins and ends an object; None otherwise.
+    """The content (empty without a file) if each line starts with { and ends with }; None otherwise.
 
-    Such lines hold at least an object each: if Arrow finds as many objects as there are lines, its rows are the file's lines.
-    Non-finite numbers are written as Arrow reads them.
+    Each such line holds at least one object: if Arrow finds as many objects as lines, its rows are the lines.
+    Non-finite numbers are replaced by the spelling that Arrow reads.
     """
     try:
         text = path.read_bytes()
@@ -220,7 +219,7 @@ def _plain_text(path: Path) -> bytes | None:
 
 
 def _parsed(text: bytes) -> pa.Table | None:
-    """Lines of JSON -> table; None when there is anything but numbers and null, or damage: then each file is read for itself."""
+    """Lines of JSON -> table; None if they are damaged or hold anything but numbers and null: then files are read one by one."""
     import pyarrow as pa
     from pyarrow import json, types
 
@@ -232,32 +231,32 @@ def _parsed(text: bytes) -> pa.Table | None:
     return found if all(any(kind(each) for kind in kinds) for each in found.schema.types) else None
 
 
-def _join(first: Shelf, second: Shelf) -> Shelf:
+def _join(first: RunTables, second: RunTables) -> RunTables:
     import pyarrow as pa
 
     pairs = ((first.runs, second.runs), (first.epochs, second.epochs))
-    return Shelf(*(pa.concat_tables(pair, promote_options="permissive") for pair in pairs))
+    return RunTables(*(pa.concat_tables(pair, promote_options="permissive") for pair in pairs))
 
 
-def _keep(store: Store, shelf: Shelf, places: Mapping[str, int]) -> None:
-    """Write the ended runs of `places` whose folder is still there to the cache, by id."""
-    stamps, there = shelf.column("stamp"), {path.name for path in store.paths.runs.iterdir()}
-    shelf = shelf.take([places[run_id] for run_id in sorted(there & set(places)) if stamps[places[run_id]] is not None])
+def _write(store: Store, tables: RunTables, places: Mapping[str, int]) -> None:
+    """Cache the finished runs of `places` that still exist, sorted by id."""
+    stamps, existing = tables.column("stamp"), {path.name for path in store.paths.runs.iterdir()}
+    tables = tables.take([places[run_id] for run_id in sorted(existing & set(places)) if stamps[places[run_id]] is not None])
     path = store.paths.frames
     try:
         atomic.make_folder(path.parent)
         _remove_abandoned(path.parent)
-        atomic.write_bytes(path, _packed(shelf))
+        atomic.write_bytes(path, _packed(tables))
     except (StoreError, OSError) as error:
-        _say_once(f"{error}; going on without this cache: runs are read anew each time")
+        _say_once(f"{error}; continuing without the cache, so every run is read each time")
 
 
-def _packed(shelf: Shelf) -> memoryview:
+def _packed(tables: RunTables) -> memoryview:
     """The cache file: two tables as Arrow streams, then the seal."""
     import pyarrow as pa
 
     sink = BytesIO()
-    for each in (shelf.runs, shelf.epochs):
+    for each in (tables.runs, tables.epochs):
         with pa.ipc.new_stream(sink, each.schema) as stream:
             stream.write_table(each.combine_chunks())
     seal = SEAL.format(zlib.crc32(sink.getbuffer()))
@@ -265,10 +264,10 @@ def _packed(shelf: Shelf) -> memoryview:
     return sink.getbuffer()
 
 
-def _read(path: Path) -> Shelf | None:
-    """What the cache holds; None without one that is whole.
+def _read(path: Path) -> RunTables | None:
+    """The cached tables; None if the file is missing or damaged.
 
-    It is read into memory, not mapped: a mapped file that another machine replaces on a shared disk kills its readers.
+    It is read into memory, not mapped: if another machine replaces a mapped file on a shared disk, its readers are killed.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -284,9 +283,9 @@ def _read(path: Path) -> Shelf | None:
     source = pa.BufferReader(body)
     try:
         runs, epochs = (pa.ipc.open_stream(source).read_all() for _ in range(2))
-    except pa.ArrowException:  # from a version of Arrow that this one does not understand
+    except pa.ArrowException:  # written by an incompatible version of Arrow
         return None
-    return Shelf(runs, epochs) if (pc.sum(runs["rows"]).as_py() or 0) == epochs.num_rows else None
+    return RunTables(runs, epochs) if (pc.sum(runs["rows"]).as_py() or 0) == epochs.num_rows else None
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -1,10 +1,11 @@
-"""A run's folder -> who may train it now.
+"""Leases: at most one worker at a time may train a run.
 
-A lease is a numbered file `lease.<n>` made by link(2), so that of many takers one gets it; the highest number holds, and taking
-over is creating n + 1. Its first line is a heartbeat counter of fixed width, rewritten in place (so that it needs no room on a
-full disk and never brings back a file that somebody removed); its second line says who holds. A lease is free when it was
-released, when its holder is a dead process of this machine, or when its counter stood still for `stale_s` on the observer's own
-monotonic clock: no two clocks are ever compared. A holder checks before every write and leaves when there is a higher number.
+A lease is a numbered file `lease.<n>` created by link(2), so that exactly one of several takers succeeds; the highest number is
+valid, and taking over means creating n + 1. Its first line is a heartbeat counter of fixed width, rewritten in place (which
+needs no space on a full disk and never recreates a removed file); its second line describes the holder. A lease is free when it
+was released, when its holder is a dead process of this machine, or when its counter has not changed for `stale_s` on the
+monotonic clock of the observer: clocks of two machines are never compared. A holder checks before every write and stops if there
+is a higher number.
 """
 
 from __future__ import annotations
@@ -33,24 +34,24 @@ DEATHS_ALLOWED = 3
 
 @dataclass(frozen=True)
 class Timing:
-    """How often a holder beats and after how long without a beat it counts as gone, in seconds."""
+    """Interval between heartbeats, and time without one after which a holder counts as gone, in seconds."""
 
     beat_s: float = 15.0
     stale_s: float = 120.0
 
 
 class SupersededError(Exception):
-    """A later holder has the run: nothing may be written any more."""
+    """A later holder has taken over the run: stop writing."""
 
 
 class Holder(BaseModel):
-    """Who trains: a process on a machine. `machine` tells kernels and containers apart where host names do not."""
+    """The process that trains. `machine` also distinguishes kernels and containers that share a host name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     host: str
-    machine: str  # boot id and process-id namespace: within one, process ids can be compared
+    machine: str  # boot id and PID namespace: process ids are comparable within one
     pid: int
-    process_start: str  # clock ticks since boot: tells a process from a later one with its id
+    process_start: str  # clock ticks since boot: distinguishes it from a later process with the same id
     job: str | None = None  # array id and number of restarts, under SLURM
     parent: int | None = None  # the process that started it, such as `harness run`
 
@@ -70,17 +71,17 @@ class Holder(BaseModel):
         )
 
     def is_dead_here(self, here: Holder) -> bool:
-        """Whether `here`'s machine knows that this process ended. False when it lives, or cannot be seen from here."""
+        """Whether this process certainly does not run any more, as observed from `here`. False on another machine."""
         if self.machine != here.machine:
             return False
         state, start = _process(self.pid)
         if state == "":
-            return not _answers(self.pid)
+            return not _exists(self.pid)
         return state in ("Z", "X") or start != self.process_start
 
 
 class LeaseClaim(BaseModel):
-    """The second line of a lease: the holder, and how often holders died in a row at the same checkpoint."""
+    """The second line of a lease: the holder, and how many holders in a row died at the same checkpoint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     holder: Holder
@@ -89,8 +90,8 @@ class LeaseClaim(BaseModel):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A lease as it was read: `claim` None: unreadable; `age_s` compares file system and reader, to show only."""
+class LeaseState:
+    """A lease as read from disk. `claim` is None if unreadable; `age_s` mixes two clocks: for display only."""
 
     folder: Path
     number: int
@@ -101,75 +102,75 @@ class Seen:
 
 
 class Liveness(Enum):
-    """What an observer knows of a holder."""
+    """What an observer knows about a holder."""
 
     ALIVE = "alive"
-    UNKNOWN = "unknown"  # not watched for long enough
+    UNKNOWN = "unknown"  # not observed for long enough
     GONE = "gone"
 
 
 class Watch:
-    """One observer's view of other holders: when it last saw each counter move."""
+    """The observations of one process: when it last saw the counter of each lease change."""
 
     def __init__(self, timing: Timing, here: Holder, clock: Callable[[], float] = time.monotonic) -> None:
         self.timing = timing
         self.here = here
         self._clock = clock
-        self._moved: dict[Path, tuple[int, int, float, bool]] = {}  # folder -> number, beat, since when, seen moving
+        self._moved: dict[Path, tuple[int, int, float, bool]] = {}  # folder -> number, beat, since when, has changed
 
-    def liveness(self, seen: Seen) -> Liveness:
-        """Whether the holder of `seen` lives; looking again later tells more."""
-        if seen.released or (seen.claim is not None and seen.claim.holder.is_dead_here(self.here)):
+    def liveness(self, observed: LeaseState) -> Liveness:
+        """Whether the holder is alive; repeated calls make UNKNOWN certain."""
+        if observed.released or (observed.claim is not None and observed.claim.holder.is_dead_here(self.here)):
             return Liveness.GONE
         now = self._clock()
-        number, beat, since, moving = self._moved.get(seen.folder, (0, 0, now, False))
-        if (number, beat) != (seen.number, seen.beat):
-            since, moving = now, number == seen.number
-            self._moved[seen.folder] = (seen.number, seen.beat, since, moving)
+        number, beat, since, moving = self._moved.get(observed.folder, (0, 0, now, False))
+        if (number, beat) != (observed.number, observed.beat):
+            since, moving = now, number == observed.number
+            self._moved[observed.folder] = (observed.number, observed.beat, since, moving)
         if now - since >= self.timing.stale_s:
             return Liveness.GONE
-        nearby = seen.claim is not None and seen.claim.holder.machine == self.here.machine
+        nearby = observed.claim is not None and observed.claim.holder.machine == self.here.machine
         return Liveness.ALIVE if moving or nearby else Liveness.UNKNOWN
 
-    def seems_gone(self, seen: Seen) -> bool:
-        """`liveness` at a single look, which cannot see a counter stand still: then the file's age decides."""
-        found = self.liveness(seen)
-        return found is Liveness.GONE or (found is Liveness.UNKNOWN and seen.age_s > self.timing.stale_s)
+    def seems_gone(self, observed: LeaseState) -> bool:
+        """`liveness` from a single observation: if that is UNKNOWN, the age of the file decides."""
+        found = self.liveness(observed)
+        return found is Liveness.GONE or (found is Liveness.UNKNOWN and observed.age_s > self.timing.stale_s)
 
 
 class Lease:
-    """A lease that this process holds; a context manager that beats while it is open and releases at its end."""
+    """A lease held by this process: a context manager that sends heartbeats until it releases the lease on exit."""
 
     def __init__(self, folder: Path, number: int, claim: LeaseClaim, timing: Timing, inode: int) -> None:
         self.folder = folder
         self.number = number
         self._inode = inode
         self.claim = claim
-        self.lost = False  # seen by the heartbeat: ask it in loops, `check` before writing
+        self.lost = False  # set by the heartbeat: for loops; call `check` before writing
         self._timing = timing
         self._beat = 0
-        self._ended = threading.Event()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_beating, name=f"lease of {folder.name}", daemon=True)
 
     @property
-    def worn_out(self) -> bool:
-        """Whether so many holders in a row died at the same checkpoint that another try is no use."""
+    def too_many_deaths(self) -> bool:
+        """Whether `DEATHS_ALLOWED` holders in a row died at the same checkpoint, so that the run should fail."""
         return self.claim.deaths >= DEATHS_ALLOWED
 
     def check(self) -> None:
-        """Raises SupersededError when there is a later holder; StoreError when that cannot be told."""
+        """Raise SupersededError if there is a later holder, StoreError if the folder cannot be read."""
         if highest(self.folder) != self.number:
             self.lost = True
             raise SupersededError(f"{self.folder.name}: lease {self.number} was taken over")
 
     def beat(self, word: str = "held") -> None:
-        """Count on, so that observers see life. Raises FileNotFoundError where the file is gone, or another one has its name."""
+        """Increase the counter. Raises FileNotFoundError if the file was removed or replaced by another of its name."""
         self._beat += 1
         path = self.folder / f"lease.{self.number}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            if os.fstat(descriptor).st_ino != self._inode:  # the folder was put away, and there is a new one
-                raise FileNotFoundError(errno.ENOENT, "is somebody else's", str(path))
+            if os.fstat(descriptor).st_ino != self._inode:  # the folder was moved, and there is a new one
+                raise FileNotFoundError(errno.ENOENT, "belongs to another process", str(path))
             os.pwrite(descriptor, _head(self._beat, word), 0)
         finally:
             os.close(descriptor)
@@ -179,42 +180,42 @@ class Lease:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._ended.set()
+        self._stop.set()
         self._thread.join()
         try:
             self.beat("free")
         except FileNotFoundError:
-            self.lost = True  # taken over, and our file is gone: nothing to release
+            self.lost = True  # taken over and removed: nothing to release
         except OSError as problem:
             raise atomic.unusable(self.folder / f"lease.{self.number}", "be released", problem) from problem
 
     def _keep_beating(self) -> None:
-        while not self._ended.wait(self._timing.beat_s):
+        while not self._stop.wait(self._timing.beat_s):
             try:
                 self.beat()
                 self.lost = highest(self.folder) != self.number
             except FileNotFoundError:
                 self.lost = True
             except (OSError, StoreError):
-                continue  # a storage that is away for a while; if it stays away others take over, and `check` tells
+                continue  # storage is temporarily unavailable; if others take over, `check` raises
             if self.lost:
                 return
 
 
 def take(folder: Path, watch: Watch, checkpoint: str | None = None) -> Lease | None:
-    """The lease of the run in `folder`, or None when somebody else has it. `checkpoint` identifies the one that is there.
+    """Take the lease of the run in `folder`; None if another process holds it. `checkpoint`: its present `checkpoint.stamp`.
 
-    Takes over from a holder that is gone, and removes what it was writing. Raises StoreError.
+    Takes over from a holder that is gone and deletes its temporary files. Raises StoreError.
     """
     atomic.make_folder(folder)
     before = newest(folder)
     if before is not None and watch.liveness(before) is not Liveness.GONE:
         return None
-    bid = _Bid(folder, before.number + 1 if before else 1)
-    path = folder / f"lease.{bid.number}"
+    pending = _PendingLease(folder, before.number + 1 if before else 1)
+    path = folder / f"lease.{pending.number}"
     claim = LeaseClaim(holder=watch.here, deaths=_deaths(before, checkpoint), checkpoint=checkpoint)
     try:
-        if not atomic.publish(path, _head(0, "held") + claim.model_dump_json().encode() + b"\n", bid):
+        if not atomic.publish(path, _head(0, "held") + claim.model_dump_json().encode() + b"\n", pending):
             return None
     except SupersededError:
         return None
@@ -224,18 +225,18 @@ def take(folder: Path, watch: Watch, checkpoint: str | None = None) -> Lease | N
         if error.errno in atomic.REPLACED:
             return None
         raise atomic.unusable(path, "be read", error) from error
-    if highest(folder) != bid.number:
+    if highest(folder) != pending.number:
         return None
-    # Only lower numbers go: the highest is never removed, so numbers never start again.
+    # Remove lower numbers only: the highest always exists, so numbers never restart.
     for number in _numbers(folder):
-        if number < bid.number:
+        if number < pending.number:
             atomic.remove(folder / f"lease.{number}")
-    atomic.remove_temporaries(folder, below=bid.number)
-    return Lease(folder, bid.number, claim, watch.timing, inode)
+    atomic.remove_temporaries(folder, below=pending.number)
+    return Lease(folder, pending.number, claim, watch.timing, inode)
 
 
-def newest(folder: Path) -> Seen | None:
-    """The lease that holds, as it reads now; None without one. Raises StoreError."""
+def newest(folder: Path) -> LeaseState | None:
+    """The valid lease; None without one. Raises StoreError."""
     number = highest(folder)
     if number == 0:
         return None
@@ -245,7 +246,7 @@ def newest(folder: Path) -> Seen | None:
         age_s = max(0.0, time.time() - path.stat().st_mtime)
     except OSError as error:
         if error.errno in atomic.REPLACED:
-            return newest(folder)  # taken over and removed between the two looks
+            return newest(folder)  # taken over and removed in between
         raise atomic.unusable(path, "be read", error) from error
     head, _, body = data.partition(b"\n")
     match = HEAD.fullmatch(head + b"\n")
@@ -253,11 +254,11 @@ def newest(folder: Path) -> Seen | None:
         claim = LeaseClaim.model_validate_json(body)
     except ValidationError:
         claim = None
-    return Seen(folder, number, int(match[1]) if match else -1, bool(match and match[2] == b"free"), claim, age_s)
+    return LeaseState(folder, number, int(match[1]) if match else -1, bool(match and match[2] == b"free"), claim, age_s)
 
 
 def highest(folder: Path) -> int:
-    """The number of the lease that holds; 0 without one. Raises StoreError."""
+    """The number of the valid lease; 0 without one. Raises StoreError."""
     return max(_numbers(folder), default=0)
 
 
@@ -271,7 +272,7 @@ def _numbers(folder: Path) -> list[int]:
     return [int(match[1]) for match in map(LEASE.fullmatch, names) if match]
 
 
-def _deaths(before: Seen | None, checkpoint: str | None) -> int:
+def _deaths(before: LeaseState | None, checkpoint: str | None) -> int:
     if before is None or before.released or before.claim is None:
         return 0
     return before.claim.deaths + 1 if before.claim.checkpoint == checkpoint else 1
@@ -282,17 +283,17 @@ def _head(beat: int, word: str) -> bytes:
 
 
 def _process(pid: int) -> tuple[str, str]:
-    """State letter and start time of a process of this machine; two empty strings when there is none."""
+    """State letter and start time of a process of this machine; two empty strings if it does not exist."""
     try:
-        # The name, in parentheses, may itself hold spaces and parentheses.
+        # The name, in parentheses, may contain spaces and parentheses.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return "", ""
     return fields[0], fields[19]
 
 
-def _answers(pid: int) -> bool:
-    """Whether a process takes signals; /proc may be mounted so that it hides those of other users (hidepid)."""
+def _exists(pid: int) -> bool:
+    """Whether the process exists, also where /proc hides processes of other users (hidepid)."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -303,12 +304,12 @@ def _answers(pid: int) -> bool:
 
 
 @dataclass(frozen=True)
-class _Bid:
-    """A lease about to be taken: its number keeps the winner's cleaning away from the losers' temporary files."""
+class _PendingLease:
+    """The fence of a lease that is being taken: losers keep their temporary files while the winner cleans up."""
 
     folder: Path
     number: int
 
     def check(self) -> None:
         if highest(self.folder) >= self.number:
-            raise SupersededError(f"{self.folder.name}: lease {self.number} went to somebody else")
+            raise SupersededError(f"{self.folder.name}: lease {self.number} was taken by another process")

@@ -1,4 +1,4 @@
-"""This code and machine -> provenance.json. Holds no environment variables, no remotes' addresses: nothing that may be secret."""
+"""provenance.json: code, packages, machine and command. Without environment variables and remote URLs, which may be secret."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import harness
 
-MARKER = "harness-code.json"  # in a copy of the code
-UNKNOWN_GPU = "cuda"  # what a GPU is called whose name could not be told
+MARKER = "harness-code.json"  # in a snapshot of the code
+UNKNOWN_GPU = "cuda"  # device name of a GPU whose model could not be determined
 PACKAGES = ("ablation-harness", "torch", "torchvision", "numpy", "pydantic")
 
 
@@ -32,8 +32,8 @@ class Code(BaseModel):
     digest: str
 
 
-class Copied(BaseModel):
-    """harness-code.json, beside a copy of the code: where it came from. `root` is the folder in it that paths are told from."""
+class SnapshotMarker(BaseModel):
+    """harness-code.json in a snapshot: where the code came from. `root` is the folder that paths are relative to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     commit: str | None
@@ -41,8 +41,8 @@ class Copied(BaseModel):
     root: str
 
 
-class Start(BaseModel):
-    """One more start of a run, after an interruption."""
+class Restart(BaseModel):
+    """A restart of a run after an interruption."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     at: str  # ISO 8601, UTC
@@ -50,34 +50,34 @@ class Start(BaseModel):
     device: str
     code: Code
     program: Code | None = None
-    epoch: int  # rows it went on from
-    resumed: bool = False  # by a program from its own files: not bit-exact
+    epoch: int  # number of rows it resumed from
+    resumed: bool = False  # a program resumed from its own files: not bit-exact
 
 
 class Provenance(BaseModel):
-    """provenance.json: what made the numbers. The facts of the start at the first epoch; `restarts` has those that went on."""
+    """provenance.json: what produced the results. The facts of the first start; `restarts` has the later ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: Literal[1] = Field(1, alias="schema")
     code: Code
-    program: Code | None = None  # the code that the task trained with, where that is not its own
+    program: Code | None = None  # the code that the task trained with, if it is not its own
     packages: dict[str, str]
     python: str
     platform: str
     host: str
     accelerator: str | None = None  # cpu or cuda; None in files from before it was recorded
-    device: str  # the processor's or accelerator's own name
-    threads: int | None  # of the first start, used by later ones too; None: the libraries' own choice
+    device: str  # model of the processor or accelerator
+    threads: int | None  # of the first start, kept by later ones; None: the default of the libraries
     command: tuple[str, ...]
     started: str  # ISO 8601, UTC
     ended: str | None = None
-    restarts: tuple[Start, ...] = ()
-    choices: dict[str, bool] = {}  # how the task carried out its training, where that can be done in several ways
-    url: str | None = None  # of the run's page in W&B, once it has ended
+    restarts: tuple[Restart, ...] = ()
+    choices: dict[str, bool] = {}  # implementations that the task chose, such as compiled kernels
+    url: str | None = None  # of the page of the run in W&B, once it has finished
 
     @property
     def resumed(self) -> bool:
-        """Whether the program went on from its own files since it last began: then the bits may be others than in one go."""
+        """Whether the program last resumed from its own files: then its results may differ from those of an uninterrupted run."""
         return bool(self.restarts) and self.restarts[-1].resumed
 
 
@@ -87,12 +87,12 @@ def observe(
     command: Sequence[str],
     host: str,
     *,
-    also: Path | None = None,
+    module: Path | None = None,
     program: Path | None = None,
 ) -> Provenance:
-    """The facts of a run that starts now. `also` is a module outside the package, as a task's, `program` a program's folder."""
+    """The facts of a run that starts now. `module` is a task module outside the package, `program` the folder of a program."""
     return Provenance(
-        code=code(Path(harness.__file__).parent, also),
+        code=code(Path(harness.__file__).parent, module),
         program=None if program is None else program_code(program),
         packages=dict(_packages()),
         python=platform.python_version(),
@@ -106,15 +106,15 @@ def observe(
     )
 
 
-def restarted(first: Provenance, again: Provenance, epoch: int, resumed: bool = False) -> Provenance:
-    """`first` with one more start, of which `again` was observed."""
-    same = {field: getattr(again, field) for field in ("host", "device", "code", "program")}
-    start = Start(at=again.started, **same, epoch=epoch, resumed=resumed)
+def restarted(first: Provenance, latest: Provenance, epoch: int, resumed: bool = False) -> Provenance:
+    """`first` with one more restart, of which `latest` was observed."""
+    same = {field: getattr(latest, field) for field in ("host", "device", "code", "program")}
+    start = Restart(at=latest.started, **same, epoch=epoch, resumed=resumed)
     return Provenance.model_validate({**dict(first), "ended": None, "restarts": (*first.restarts, start)})
 
 
 def finished(provenance: Provenance, choices: Mapping[str, bool] | None = None) -> Provenance:
-    """`provenance` of a run that ends now. A GPU that could not be told from the machine's others at its start now can."""
+    """`provenance` of a run that finishes now, with the GPU model if it could not be determined at the start."""
     known = {**dict(provenance), "ended": now(), "choices": dict(choices or {})}
     if provenance.device == UNKNOWN_GPU and not provenance.restarts:
         known["device"] = device_name("cuda")
@@ -127,27 +127,25 @@ def now() -> str:
 
 
 @lru_cache
-def code(package: Path, also: Path | None = None) -> Code:
-    """The code in `package`'s git repository, or in `package` alone where there is none; and the module `also` with its own.
+def code(package: Path, module: Path | None = None) -> Code:
+    """The code in the git repository of `package` (without one, in `package` alone), and of the module `module`.
 
-    In a copy that `snapshot` made it is what it was in the original, where that has not been changed since.
-    Read once a process: what is imported does not change with the files.
+    An unchanged snapshot gives the same as its original. Cached: imported code does not change with the files.
     """
-    copied = next((folder for folder in package.resolve().parents if (folder / MARKER).is_file()), None)
-    if copied is not None:
-        return _copied(copied, Copied.model_validate_json((copied / MARKER).read_bytes()), also)
+    snapshot = next((folder for folder in package.resolve().parents if (folder / MARKER).is_file()), None)
+    if snapshot is not None:
+        return _snapshot_code(snapshot, SnapshotMarker.model_validate_json((snapshot / MARKER).read_bytes()), module)
     top, files = sources(package, "*.py")
     commit = _git(top, "rev-parse", "--verify", "-q", "HEAD") if top else None
     changed = _git(top, "status", "--porcelain", "--", "*.py") if top else None
     dirty = None if changed is None else bool(changed)
-    return Code(commit=commit, dirty=dirty, digest=_digest(top or package.resolve(), _with(files, also)))
+    return Code(commit=commit, dirty=dirty, digest=_digest(top or package.resolve(), _with(files, module)))
 
 
 def program_code(folder: Path) -> Code:
-    """The Python files below a program's `folder` that its git repository has; without one, those that lie in it.
+    """The Python files below the `folder` of a program that git tracks; without git, those directly in it.
 
-    Untracked ones may be what runs have written; those that the program imports are its inputs. Read whenever it is asked for: a
-    program starts anew with each run.
+    Untracked files may be output of runs. Not cached: each run starts the program latest.
     """
     listed = _git(folder, "ls-files", "-z", "--", "*.py")
     if not listed:
@@ -159,9 +157,9 @@ def program_code(folder: Path) -> Code:
 
 
 def sources(package: Path, pattern: str = "*") -> tuple[Path | None, list[Path]]:
-    """The root of the git repository that `package` is part of, and its files, untracked ones included but not ignored ones.
+    """The root of the git repository of `package`, and its files, including untracked but not ignored ones.
 
-    Without one, or where `package` merely lies inside it (installed, say): None, and the files of `package`. Sorted, resolved.
+    Without one, or if git ignores `package` (such as an installed one): None, and the files of `package`. Sorted, resolved.
     """
     top = _git(package, "rev-parse", "--show-toplevel")
     names = _git(Path(top), "ls-files", "-z", "-co", "--exclude-standard", "--", pattern) if top else None
@@ -172,28 +170,28 @@ def sources(package: Path, pattern: str = "*") -> tuple[Path | None, list[Path]]
     return Path(top).resolve(), files
 
 
-def _copied(folder: Path, marker: Copied, also: Path | None) -> Code:
+def _snapshot_code(folder: Path, marker: SnapshotMarker, module: Path | None) -> Code:
     root = folder / marker.root
     files = sorted(path.resolve() for path in root.rglob("*.py") if "__pycache__" not in path.parts)
-    return Code(commit=marker.commit, dirty=marker.dirty, digest=_digest(root.resolve(), _with(files, also)))
+    return Code(commit=marker.commit, dirty=marker.dirty, digest=_digest(root.resolve(), _with(files, module)))
 
 
-def _with(files: list[Path], also: Path | None) -> list[Path]:
-    return files if also is None or also.resolve() in files else [*files, *beside(also.resolve())]
+def _with(files: list[Path], module: Path | None) -> list[Path]:
+    return files if module is None or module.resolve() in files else [*files, *module_files(module.resolve())]
 
 
 def _digest(root: Path, files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
         name = path.relative_to(root) if path.is_relative_to(root) else path.name
-        with suppress(OSError):  # what this user cannot read, no program started here can use
+        with suppress(OSError):  # a file that this user cannot read is not used by any program started here
             if path.is_file():  # deleted files are still listed
                 digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
-def beside(module: Path) -> list[Path]:
-    """The Python files that a module may use as its own: those of its package, or those that lie beside it. Sorted."""
+def module_files(module: Path) -> list[Path]:
+    """The Python files of the package of `module`, or those in its folder if it is not in a package. Sorted."""
     top = module.parent
     if not (top / "__init__.py").is_file():
         return sorted({module, *top.glob("*.py")})
@@ -203,10 +201,10 @@ def beside(module: Path) -> list[Path]:
 
 
 def device_name(device: str, gpus: Path = Path("/proc/driver/nvidia/gpus")) -> str:
-    """The name of the processor, or of the accelerator that this process uses; `cuda` where that cannot be told (yet).
+    """The model of the processor, or of the accelerator that this process uses; `cuda` if it is not known (yet).
 
-    The driver (`gpus`) shows all that the machine has, whichever of them are visible here: where they are not of one kind, only
-    torch knows which is used, once it is loaded and has begun to.
+    The driver (`gpus`) lists all GPUs of the machine, not only the visible ones: if they are of several models, only torch can
+    tell which one is used, after CUDA was initialized.
     """
     if device == "cuda":
         models = {_field(path, "Model") for path in gpus.glob("*/information")}
@@ -220,7 +218,7 @@ def device_name(device: str, gpus: Path = Path("/proc/driver/nvidia/gpus")) -> s
 def _field(path: Path, name: str) -> str | None:
     try:
         lines = path.read_text().splitlines()
-    except OSError:  # no such file on this kind of machine: the caller has a plainer name
+    except OSError:  # no such file on this kind of machine: the caller has a default
         return None
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)
 
@@ -232,16 +230,16 @@ def _packages() -> dict[str, str]:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            continue  # run from a source tree, or a task that needs less
+            continue  # not installed: a source tree, or a task that does not need it
     return versions
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints, or None: no git, no repository, or one that belongs to somebody else."""
+    """The output of git, or None: no git, no repository, or one of another user."""
     try:
-        # Without the lock that would get in the way of a person's own git meanwhile.
+        # Without optional locks, which could block git commands of the user.
         command = ["git", "--no-optional-locks", *arguments]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+        process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip("\n") if done.returncode == 0 else None
+    return process.stdout.strip("\n") if process.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""A results folder -> records of its runs: where each stands; with the plans and searches that ask for them."""
+"""The results folder: the state and result of each run, besides plans and searches."""
 
 from __future__ import annotations
 
@@ -19,69 +19,69 @@ from harness.store.catalog import Catalog
 from harness.store.lease import Holder, Lease, Liveness, Timing, Watch
 from harness.store.paths import Paths, RunPaths
 
-End = Literal["completed", "diverged", "failed"]
+FinalState = Literal["completed", "diverged", "failed"]
 State = Literal["pending", "running", "interrupted", "completed", "diverged", "failed"]
 Reason = Literal["oom", "bug", "data", "disk", "killed", "exit", "timeout", "output"]
 Value = int | float | str | bool | None
 
 
 class Result(BaseModel):
-    """result.json: how a run ended. Metrics stand beside the fields; a non-finite one is the string nan, inf or -inf."""
+    """result.json. Metrics are additional fields; a non-finite one is the string nan, inf or -inf."""
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
     schema_version: Literal[1] = Field(1, alias="schema")
-    state: End
+    state: FinalState
     reason: Reason | None = None
     error: str | None = None
-    traceback_digest: str | None = None  # equal for failures at the same place of the code
+    traceback_digest: str | None = None  # equal for failures at the same place in the code
     ended: str | None = None  # ISO 8601, UTC
-    checksums: Mapping[str, str] = {}  # file name -> SHA-256, of the files that were whole when the run ended
+    checksums: Mapping[str, str] = {}  # file name -> SHA-256 of the files when the run finished
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The numbers beside the fields; what was not measured is left out."""
+        """Name -> number, without those that were not measured."""
         numbers = {name: decode(value) for name, value in (self.model_extra or {}).items()}
         return {name: value for name, value in numbers.items() if isinstance(value, int | float)}
 
 
 @dataclass(frozen=True)
 class Record:
-    """Where one run stands. `state` says which fields mean something."""
+    """The state of a run. Comments name the states in which a field is set."""
 
     id: str
     state: State
     reason: str | None = None  # failed
     error: str | None = None  # failed, diverged: one line
-    epoch: int = 0  # rows so far
-    metrics: Mapping[str, float] = field(default_factory=dict)  # ended
-    seconds: float | None = None  # ended: time spent training
-    ended_at: str | None = None  # ended: ISO 8601, UTC
+    epoch: int = 0  # rows in metrics.jsonl
+    metrics: Mapping[str, float] = field(default_factory=dict)  # finished
+    seconds: float | None = None  # finished: time spent training
+    ended_at: str | None = None  # finished: ISO 8601, UTC
     traceback_digest: str | None = None  # failed
-    host: str | None = None  # running, and interrupted without a release: where, which process, under which SLURM job
+    host: str | None = None  # running, or interrupted without releasing the lease: host, process, SLURM job
     pid: int | None = None
     job: str | None = None
     beat_age_s: float | None = None
-    known_alive: bool = False  # running: this observer saw it live, rather than not yet long enough to tell
+    known_alive: bool = False  # running: observed alive, rather than not yet known
 
     @property
-    def ended(self) -> bool:
-        """Whether there is a result."""
+    def finished(self) -> bool:
+        """Whether the run has a result."""
         return self.state in ("completed", "diverged", "failed")
 
 
 @dataclass(frozen=True)
 class Store(Catalog):
-    """A results folder: its plans and searches, and its runs, which are written by `attempt`, under a lease."""
+    """A results folder: its plans and searches, and its runs, which `execution.attempt` writes under a lease."""
 
     @classmethod
     def open(cls, root: Path, create: bool = True, must_exist: bool = True) -> Store:
-        """The store at `root`. Raises StoreError: no folder (unless one is made or need not be there), not writable.
+        """The store at `root`. Raises StoreError if it is missing (unless `create` or not `must_exist`) or not writable.
 
-        Tasks keep what can be rebuilt in its cache, in child processes too, unless $HARNESS_CACHE names another place.
+        Sets $HARNESS_CACHE, if unset, to its cache folder for tasks, also in child processes.
         """
         paths = Paths(Path(root))
         if root.exists() and not root.is_dir():
-            raise StoreError(f"{root}: is a file; name a folder with --results")
+            raise StoreError(f"{root}: is a file; choose a folder with --results")
         if create:
             for folder in (paths.plans, paths.runs, paths.cache):
                 atomic.make_folder(folder)
@@ -90,36 +90,36 @@ class Store(Catalog):
                         f"{folder}: cannot be written; change its permissions, or choose another folder with --results"
                     )
         elif must_exist and not root.exists():
-            raise StoreError(f"{root}: no such results folder; run an experiment first, or name another folder with --results")
+            raise StoreError(f"{root}: no such results folder; run an experiment first, or choose another folder with --results")
         os.environ.setdefault("HARNESS_CACHE", str(paths.cache.absolute()))
         return cls(paths)
 
     def record(self, run_id: str, watch: Watch | None = None) -> Record:
-        """Where the run stands. With `watch`, other holders are judged by what that observer saw; else by their files' age."""
+        """The state of the run. Whether a holder is alive is judged by `watch`, without it by the age of its lease."""
         paths = self.paths.run(run_id)
         result = self.result(run_id)
-        return _ended(run_id, result) if result else _unfinished(run_id, paths, watch)
+        return _finished(run_id, result) if result else _unfinished(run_id, paths, watch)
 
     def records(self, run_ids: Iterable[str], watch: Watch | None = None) -> dict[str, Record]:
-        """`record` of each, in their order."""
+        """`record` of each, in this order."""
         return {run_id: self.record(run_id, watch) for run_id in run_ids}
 
     def result(self, run_id: str) -> Result | None:
-        """How the run ended, or None. Raises StoreError when that is damaged or from a newer version."""
+        """The result of the run, or None. Raises StoreError if it is damaged or from a newer version."""
         try:
             return atomic.read_json(self.paths.run(run_id).result, Result)
         except FileNotFoundError:
             return None
 
     def take(self, run_id: str, watch: Watch) -> Lease | None:
-        """The right to train the run, or None when another worker has it."""
+        """Take the lease of the run; None if another worker holds it."""
         paths = self.paths.run(run_id)
-        return lease.take(paths.folder, watch, checkpoint.mark(paths.checkpoint))
+        return lease.take(paths.folder, watch, checkpoint.stamp(paths.checkpoint))
 
-    def set_aside(self, run_id: str, held: Lease, keep_checkpoint: bool) -> None:
-        """Make an ended run pending again; its result stays as `result.<n>.json`. Raises StoreError, SupersededError.
+    def archive_result(self, run_id: str, held: Lease, keep_checkpoint: bool) -> None:
+        """Make a finished run pending again; its result stays as `result.<n>.json`. Raises StoreError, SupersededError.
 
-        Without its checkpoint nothing of it enters the next result: then its provenance.json goes with the result.
+        If the checkpoint is deleted, the retry starts from the beginning: then provenance.json is archived as well.
         """
         paths = self.paths.run(run_id)
         held.check()
@@ -130,13 +130,13 @@ class Store(Catalog):
                 atomic.remove_folder(paths.files)
                 if paths.provenance.exists():
                     paths.provenance.replace(paths.earlier_provenance(held.number))
-            paths.result.replace(paths.earlier_result(held.number))  # last: killed before it, the run is still to be set aside
+            paths.result.replace(paths.earlier_result(held.number))  # last: if killed before, the run still counts as finished
         except OSError as error:
-            raise atomic.unusable(paths.result, "be set aside", error) from error
+            raise atomic.unusable(paths.result, "be archived", error) from error
 
 
 def encode(value: Any) -> Value:
-    """A number as JSON can hold it: non-finite ones become strings, numpy's and torch's plain numbers."""
+    """A number for JSON: non-finite ones become strings, those of numpy and torch Python numbers."""
     if value is None or isinstance(value, str | bool):
         return value
     number = value.item() if hasattr(value, "item") else value
@@ -146,18 +146,18 @@ def encode(value: Any) -> Value:
 
 
 def decode(value: Any) -> Any:
-    """The number that `encode` was given."""
+    """The inverse of `encode`."""
     return float(value) if value in ("nan", "inf", "-inf") else value
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], fence: Fence | None = None) -> None:
-    """Replace metrics.jsonl by `rows`. Raises StoreError, and what `fence` raises."""
+    """Replace metrics.jsonl by `rows`. Raises StoreError and what `fence.check` raises."""
     lines = (json.dumps({name: encode(value) for name, value in row.items()}, allow_nan=False) + "\n" for row in rows)
     atomic.write_text(path, "".join(lines), fence)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of metrics.jsonl, non-finite numbers as floats; none without a file. StoreError names a damaged line."""
+    """The rows of metrics.jsonl, non-finite numbers as floats; none without a file. Raises StoreError with the damaged line."""
     advice = "restore it from a copy, or remove the run's folder to train it again"
     try:
         lines = path.read_text().splitlines()
@@ -170,21 +170,21 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         try:
             rows.append({name: decode(value) for name, value in json.loads(line).items()})
         except (ValueError, AttributeError) as error:
-            raise StoreError(f"{path}:{number}: {line[:40]!r} is no JSON object; {advice}") from error
+            raise StoreError(f"{path}:{number}: invalid JSON object {line[:40]!r}; {advice}") from error
     return rows
 
 
 def rows_so_far(paths: RunPaths, record: Record) -> list[dict[str, Any]]:
-    """`read_rows` of the run. A damaged file counts as none until the run has ended: going on from the checkpoint mends it."""
+    """`read_rows`, but empty for a damaged file of an unfinished run: resuming from the checkpoint rewrites it."""
     try:
         return read_rows(paths.metrics)
     except StoreError:
-        if record.ended:
+        if record.finished:
             raise
         return []
 
 
-def _ended(run_id: str, result: Result) -> Record:
+def _finished(run_id: str, result: Result) -> Record:
     metrics = result.metrics
     return Record(
         id=run_id,
@@ -200,17 +200,17 @@ def _ended(run_id: str, result: Result) -> Record:
 
 
 def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
-    seen = lease.newest(paths.folder)
-    if seen is None:
+    observed = lease.newest(paths.folder)
+    if observed is None:
         return Record(run_id, "pending")
     epoch = _count_rows(paths.metrics)
-    if seen.released:
-        begun = epoch > 0 or checkpoint.mark(paths.checkpoint) is not None
+    if observed.released:
+        begun = epoch > 0 or checkpoint.stamp(paths.checkpoint) is not None
         return Record(run_id, "interrupted" if begun else "pending", epoch=epoch)
     observer = watch or Watch(Timing(), Holder.here())
-    found = observer.liveness(seen)
-    gone = observer.seems_gone(seen) if watch is None else found is Liveness.GONE  # a look's guess is good enough to show
-    holder = seen.claim.holder if seen.claim else None
+    found = observer.liveness(observed)
+    gone = observer.seems_gone(observed) if watch is None else found is Liveness.GONE  # for display, a guess is enough
+    holder = observed.claim.holder if observed.claim else None
     return Record(
         id=run_id,
         state="interrupted" if gone else "running",
@@ -218,7 +218,7 @@ def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
         host=holder.host if holder else None,
         pid=holder.pid if holder else None,
         job=holder.job if holder else None,
-        beat_age_s=seen.age_s,
+        beat_age_s=observed.age_s,
         known_alive=found is Liveness.ALIVE,
     )
 
@@ -232,14 +232,12 @@ def _count_rows(path: Path) -> int:
         raise atomic.unusable(path, "be read", error) from error
 
 
-def find_run(store: Store, start: str) -> str:
-    """The run on disk whose id starts with `start`. Raises InputError when none or several do."""
-    folders = store.paths.runs.glob(f"{start}*/spec.json")
+def find_run(store: Store, prefix: str) -> str:
+    """The run on disk whose id starts with `prefix`. Raises InputError if none or several do."""
+    folders = store.paths.runs.glob(f"{prefix}*/spec.json")
     found = sorted(spec.parent.name for spec in folders)
     if len(found) == 1:
         return found[0]
     if found:
-        raise InputError(f"run {start!r} is not the only one; allowed: {', '.join(found[:10])}")
-    raise InputError(
-        f"no run {start!r} in {store.paths.runs}; it has not begun, or is elsewhere (harness status PLAN --json lists run ids)"
-    )
+        raise InputError(f"ambiguous run id {prefix!r}; choose from: {', '.join(found[:10])}")
+    raise InputError(f"no run {prefix!r} in {store.paths.runs}; list run ids with: harness status PLAN --json")

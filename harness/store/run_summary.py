@@ -1,4 +1,4 @@
-"""A run's rows -> what its result says of them all."""
+"""The rows of a run -> the summary figures in its result."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, TypeGuard
 
 
 def summary(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any]:
-    """What result.json adds of `rows` (non-finite numbers as strings): times, speed, memory, and `metric`'s fluctuation.
+    """Time, speed, memory and the fluctuation of `metric` over `rows` (non-finite numbers as strings), for result.json.
 
     `train_seconds` [s] is the sum over epochs; `samples_per_second` the mean weighted by time; `peak_memory_bytes` the highest;
     `<metric>_fluctuation` (the metric's unit) the standard deviation (n - 1) of its change from epoch to epoch over the last
-    quarter of the epochs. None where there is too little to tell.
+    quarter of the epochs. None if there are too few values.
     """
     timed = [
         (row["samples_per_second"], row["seconds"])
@@ -34,7 +34,7 @@ def summary(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any]:
 
 
 def numbers(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
-    """The column `name`, where it is there and finite."""
+    """The finite values of the column `name`."""
     return [row[name] for row in rows if _is_number(row.get(name))]
 
 

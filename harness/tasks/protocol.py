@@ -1,6 +1,6 @@
-"""The task protocol: what the harness asks of anything that can be trained.
+"""The task protocol: the interface between the harness and training code.
 
-Planner, store, workers, tracking, verdicts and report know a task through this module only.
+Planner, store, workers, tracking, verdicts and report use tasks through this module only.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Accelerator = Literal["cpu", "cuda"]
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric reads: its unit and which direction is better.
+    """A metric: its unit and which direction is better.
 
-    Its smallest step is `resolution`, or for a percentage 100 over the number of cases that results hold under the name `cases`
-    (test images); neither: unknown. `exact`: it has no spread by nature (parameters), is known before training, and is compared
-    without a test. `split`: the cases it is measured on; searches and tuning choose by validation and never see test. None: it
-    does not matter, as for a time.
+    Its smallest step is `resolution`, or for a percentage 100 over the number of cases, which results contain under the name
+    `cases` (test images); without either it is unknown. `exact`: deterministic and known before training (parameters); compared
+    without a test. `split`: the cases it is measured on, None if that does not apply (times); searches and tuning choose by
+    validation metrics and never use test metrics.
     """
 
     unit: str
@@ -40,31 +40,31 @@ class Metric:
 
 @dataclass(frozen=True)
 class Location:
-    """Marks a configuration field that says only where things lie (`data.root`): it is no part of a run's identity."""
+    """Marks a configuration field that is only a path (`data.root`): not part of a run's identity."""
 
 
 @dataclass(frozen=True)
 class Neutral:
-    """Marks a field added after results existed: while it holds `value` (the old behaviour) it is left out of the identity."""
+    """Marks a field added after results existed: with `value` (the old behaviour) it is left out of the identity."""
 
     value: Any
 
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a network as one case flows through it. A part's own `parts` run one after the other, but for those `beside`."""
+    """A part of a network. Its own `parts` run in sequence, except those that are `beside`."""
 
     name: str
     does: str
-    shape: tuple[int, ...]  # of what it puts out for one case, channels first
+    shape: tuple[int, ...]  # of its output for one case, channels first
     parameters: int
     multiply_adds: int
-    beside: bool = False  # takes what the first of its neighbours takes, and is added to what the last one gives
+    beside: bool = False  # has the input of the first of its siblings; added to the output of the last
     parts: tuple[Part, ...] = ()
 
 
 class TrainingFailed(Exception):
-    """A training that knows why it failed: in one word, and in one line. `place` is equal for failures at the same place."""
+    """A training failed for a known reason. `place` is equal for failures at the same place in the code."""
 
     def __init__(
         self, reason: Literal["exit", "timeout", "output", "oom", "disk", "killed"], message: str, place: str = ""
@@ -75,7 +75,7 @@ class TrainingFailed(Exception):
 
 
 class Training(Protocol):
-    """One run in memory. What is not abstract has a default, and may be left out."""
+    """One run in memory. Members that are not abstract are optional."""
 
     @property
     @abstractmethod
@@ -84,21 +84,21 @@ class Training(Protocol):
 
     @abstractmethod
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
-        """Train to the end of the current epoch and return its row; None when `should_stop` ended it in between.
+        """Train to the end of the current epoch and return its row; None if `should_stop` interrupted it.
 
         The row has at least `epoch` (from 1), `step` (cumulative) and `seconds`, and the declared metrics that the configuration
-        measures; None stands for "not measured this time", a non-finite value of a declared metric ends the run as diverged.
-        After None, `state_dict` holds the place inside the epoch, and `advance` called again on the same object goes on from it:
-        that is how a checkpoint is taken inside an epoch.
+        measures. None means "not measured this time"; a non-finite value of a declared metric ends the run as diverged. After an
+        interruption `state_dict` includes the position in the epoch, and the next `advance` on the same object continues there:
+        so checkpoints are written inside epochs.
         """
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on with the same bits: plain dicts, lists, tensors, numbers, strings."""
+        """Everything needed to resume with the same bits: plain dicts, lists, tensors, numbers, strings."""
 
     @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Resume from what `state_dict` returned."""
 
     @abstractmethod
     def predictions(self) -> Mapping[str, Any] | None:
@@ -106,27 +106,27 @@ class Training(Protocol):
 
     @property
     def choices(self) -> Mapping[str, bool] | None:
-        """In which of several ways it is carried out, which may round differently, by name; resumed, it keeps to its own."""
+        """Choices of the implementation that affect rounding, by name (such as compiled); a resumed run keeps them."""
         return None
 
     def last_words(self) -> Sequence[Mapping[str, Number | None]]:
-        """Of a run that resumes from files of its own: end it; the rows that came until then, which those files know of.
+        """For runs that resume from their own files: end the run and return the rows until then, which those files include.
 
-        Called on a stop, where the run goes on later, before it is saved and closed.
+        Called when a run is interrupted, before it is saved and closed.
         """
         return ()
 
     def close(self) -> None:
-        """Let go of what it holds, such as a process. Called once when it ends or is left, however that comes."""
+        """Release resources, such as a process. Called once, however the run ends."""
         return
 
 
 class Task(Protocol):
-    """Something that can be trained under a configuration and a seed. What is not abstract has a default, and may be left out.
+    """Training code for a configuration and a seed. Members that are not abstract are optional.
 
     `Config` is the pydantic model of the configuration: frozen, extra="forbid", every field with a default. `version` is part of
-    every run id; it changes only when old bits are no longer comparable. `metrics` is what a row and a result measure; the first
-    is the default of claims.
+    every run id; change it only if old results are no longer comparable. `metrics` are those of rows and results; the first is
+    the default of claims.
     """
 
     Config: type[BaseModel]
@@ -135,64 +135,64 @@ class Task(Protocol):
 
     @abstractmethod
     def resolve(self, config: Any, accelerator: Accelerator) -> BaseModel:
-        """The configuration with every `auto` replaced by what it means on `accelerator`; called before ids are made."""
+        """The configuration with every `auto` replaced for `accelerator`; called before run ids are computed."""
 
     @abstractmethod
     def fingerprint(self, config: Any) -> str:
-        """Identifies the data without decoding it. Raises DataError where the data are missing."""
+        """Identifies the data without decoding it. Raises DataError if the data is missing."""
 
     @abstractmethod
     def describe(self, config: Any) -> Mapping[str, Number]:
-        """Facts of the configuration, such as `parameters`; may take seconds (imports, a network on the meta device)."""
+        """Properties of the configuration, such as `parameters`; may take seconds (imports, a network on the meta device)."""
 
     @abstractmethod
     def start(self, config: Any, seed: int, device: str) -> Training:
         """A fresh run. `device` is `cpu` or `cuda`. Raises DataError, DeviceError."""
 
-    def outline(self, config: Any) -> Sequence[Part]:  # noqa: ARG002 - there is nothing to tell
-        """The network's parts in the order of the flow, the input first, for reports to draw. Raises DataError: data missing."""
+    def outline(self, config: Any) -> Sequence[Part]:  # noqa: ARG002 - unused by default
+        """The network's parts in order, the input first, for diagrams in reports. Raises DataError if the data is missing."""
         return ()
 
     @property
     def has_outline(self) -> bool:
-        """Whether the task tells what a configuration's network is made of."""
+        """Whether the task implements `outline`."""
         return type(self).outline is not Task.outline
 
-    def start_in(self, config: Any, seed: int, device: str, folder: Path) -> Training:  # noqa: ARG002 - it keeps none
-        """`start`, with the folder for files of the run's own; it is there, and empty unless the run goes on.
+    def start_in(self, config: Any, seed: int, device: str, folder: Path) -> Training:  # noqa: ARG002 - unused by default
+        """`start` with a folder for the run's own files, which exists and is empty unless the run resumes.
 
-        A task that has this method goes on from these files, not bit by bit unless it sees to that itself: the training's
-        `load_state_dict` gets `{"rows": …}`, all rows that are known, as its own files may be ahead of what `state_dict` said
-        last. Rows that it will give again it takes out of that list; none may be missing that its files are ahead of: see
+        A task with this method resumes from these files, and is itself responsible for equal bits: `load_state_dict` gets
+        `{"rows": …}`, all recorded rows, because the files may be newer than the last `state_dict`. It must remove the rows that
+        the training will return again from that list; rows that the files include must not be missing, see
         `Training.last_words`.
         """
         return self.start(config, seed, device)
 
     @property
     def keeps_files(self) -> bool:
-        """Whether runs keep files of their own, from which they go on in place of a state."""
+        """Whether runs resume from their own files instead of a state dict."""
         return type(self).start_in is not Task.start_in
 
     @property
     def resumes(self) -> bool:
-        """Whether a run ever goes on; else each start is afresh, and no checkpoint is kept."""
+        """Whether runs can be resumed; if not, each start is from the beginning and no checkpoint is kept."""
         return True
 
-    def goes_on(self, folder: Path) -> bool:  # noqa: ARG002 - it keeps no files
-        """Whether a run started in this folder would go on from what is in it."""
+    def goes_on(self, folder: Path) -> bool:  # noqa: ARG002 - unused by default
+        """Whether a run started in this folder would resume from its content."""
         return False
 
     @property
     def code_folder(self) -> Path | None:
-        """Where the code lies that it trains with, if that is not its own module's."""
+        """The folder of the training code, if that is not the folder of the task's module."""
         return None
 
 
-MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")  # what no task may leave out
+REQUIRED_MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")  # required of every task
 
 
-def with_defaults(found: Any, base: type) -> Any:
-    """`found`, a task or a training, whose class gets the defaults of `base` that it lacks: it need not be derived from it."""
+def with_optional_members(found: Any, base: type) -> Any:
+    """`found`, a task or training, with missing optional members added to its class, which need not derive from `base`."""
     for name, default in vars(base).items():
         optional = not name.startswith("_") and not getattr(default, "__isabstractmethod__", False)
         if optional and not hasattr(found, name):
@@ -200,7 +200,7 @@ def with_defaults(found: Any, base: type) -> Any:
     return found
 
 
-# Numbers that result.json adds to a task's own metrics; claims and figures may use them too.
+# Metrics that result.json adds to those of the task.
 RESULT_METRICS: Mapping[str, Metric] = {
     "parameters": Metric("", "minimize", exact=True),
     "train_seconds": Metric("s", "minimize"),
@@ -210,14 +210,14 @@ RESULT_METRICS: Mapping[str, Metric] = {
 
 
 def result_metrics(task: Task) -> dict[str, Metric]:
-    """Every metric a claim may name: the task's own (the first is the default), its fluctuation, and `RESULT_METRICS`."""
+    """All metrics for claims: the task's (the first is the default), the fluctuation of the first, and `RESULT_METRICS`."""
     first, metric = next(iter(task.metrics.items()))
     fluctuation = {f"{first}_fluctuation": Metric(metric.unit, "minimize", split=metric.split)}
     return {**task.metrics, **fluctuation, **RESULT_METRICS}
 
 
 def selection_metric(task: Task) -> str | None:
-    """By what searches and tuning choose unless they say otherwise: the first metric of a validation split, else of no split."""
+    """The default objective of searches and tuning: the first metric of the validation split, else of no split."""
     for split in ("validation", None):
         if found := next((name for name, metric in task.metrics.items() if metric.split == split), None):
             return found
@@ -225,12 +225,12 @@ def selection_metric(task: Task) -> str | None:
 
 
 def parse_config(task: Task, values: Mapping[str, Any]) -> BaseModel:
-    """A configuration read back from JSON (a plan, a spec), validated; lists stand for tuples there."""
+    """A configuration read back from JSON (a plan, a spec), validated; JSON lists become tuples."""
     return task.Config.model_validate_json(json.dumps(values))
 
 
 def identity(config: BaseModel) -> dict[str, Any]:
-    """The configuration as it enters a run id: JSON values, defaults written out, without locations and neutral keys."""
+    """The configuration as hashed into run ids: JSON values with defaults, without locations and neutral values."""
     dumped = config.model_dump(mode="json")
     found = {}
     for name, info in type(config).model_fields.items():
@@ -254,7 +254,7 @@ def places(config: BaseModel) -> dict[str, Any]:
 
 
 def _unsigned_zeros(value: Any) -> Any:
-    """JSON values with 0.0 for -0.0: they are equal, and so must their texts be."""
+    """JSON values with 0.0 for -0.0, which is equal and must have the same hash."""
     if isinstance(value, float):
         return value + 0.0
     if isinstance(value, list):
@@ -278,5 +278,5 @@ def _is_location(info: FieldInfo) -> bool:
 
 
 def cache_folder() -> Path:
-    """Where tasks keep what can be rebuilt (decoded data, fingerprints): `$HARNESS_CACHE`, else `results/cache`."""
+    """Folder for data that can be rebuilt (decoded data, fingerprints): `$HARNESS_CACHE`, else `results/cache`."""
     return Path(os.environ.get("HARNESS_CACHE", "results/cache"))

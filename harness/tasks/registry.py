@@ -1,4 +1,4 @@
-"""A task's name -> the task: one of those that are shipped, or one in a module of the user's own."""
+"""Finds tasks by name: built-in tasks, and tasks in the user's modules."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from types import ModuleType
 
 from harness.errors import InputError
-from harness.tasks.protocol import MEMBERS, Task, with_defaults
+from harness.tasks.protocol import REQUIRED_MEMBERS, Task, with_optional_members
 
 TASKS: Mapping[str, str] = {"cifar_resnet": "harness.tasks.cifar_resnet.task:CIFAR_RESNET"}
 
 
 def module_folder(name: str, folder: Path) -> str | None:
-    """`folder`, absolute, where the module of `package.module:Object` lies in it; else None."""
+    """`folder` as an absolute path if it contains the module of `package.module:Object`; else None."""
     module, colon, _ = name.partition(":")
     parts, here = module.split("."), folder.resolve()
     if not colon or parts[0] in ("", "harness"):
@@ -26,62 +26,62 @@ def module_folder(name: str, folder: Path) -> str | None:
 
 
 def find_task(name: str, folder: str | None = None) -> Task:
-    """The task called `name`: a key of TASKS, or `package.module:Object` of a module that Python finds, in `folder` first.
+    """The task `name`: a key of TASKS, or `package.module:Object`, searched in `folder` first.
 
-    Raises InputError when there is no such task, naming the choices.
+    Raises InputError if there is no such task.
     """
     target = TASKS.get(name, name)
     module_name, _, attribute = target.partition(":")
     if not attribute:
         raise InputError(
-            f"no task {name!r}; allowed: {', '.join(TASKS)}, package.module:Object, or a mapping with the command of a program"
+            f"unknown task {name!r}; use {', '.join(TASKS)}, package.module:Object, or a mapping with the command of a program"
         )
-    folder = _kept(name, folder)
-    if folder is not None and (folder, name) in _FOUND:
-        return _FOUND[folder, name]
+    folder = _import_folder(name, folder)
+    if folder is not None and (folder, name) in _LOADED:
+        return _LOADED[folder, name]
     try:
         task = getattr(_module(module_name, folder), attribute)
         task.Config()  # every field has a default
-    except Exception as error:  # a module may raise anything while it is imported, a model while it is made
+    except Exception as error:  # imports and constructors may raise anything
         raise InputError(f"task {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
-    lacking = [member for member in MEMBERS if not hasattr(task, member)]
-    if lacking:
-        raise InputError(f"task {name!r} is no task: it has no {', '.join(lacking)}")
+    missing = [member for member in REQUIRED_MEMBERS if not hasattr(task, member)]
+    if missing:
+        raise InputError(f"invalid task {name!r}: missing {', '.join(missing)}")
     try:
-        found: Task = with_defaults(task, Task)
+        found: Task = with_optional_members(task, Task)
     except TypeError as error:
-        raise InputError(f"task {name!r} is no task: {error}; make it an object of a class of its own") from error
+        raise InputError(f"invalid task {name!r}: {error}; make it an instance of your own class") from error
     if folder is not None:
-        _FOUND[folder, name] = found
+        _LOADED[folder, name] = found
     return found
 
 
-# Tasks of modules beside experiment files, by (folder, name); and these folders. Two of them may each have a module `task`.
-_FOUND: dict[tuple[str, str], Task] = {}
+# Tasks of modules beside experiment files, by (folder, name); and their folders, which may contain modules of the same name.
+_LOADED: dict[tuple[str, str], Task] = {}
 _FOLDERS: list[str] = []
 
 
-def _kept(name: str, folder: str | None) -> str | None:
-    """Where the module that lies in `folder` is imported from: its copy, if one of the folders in $HARNESS_CODE has one."""
-    kept = [place for place in os.environ.get("HARNESS_CODE", "").split(os.pathsep) if place]
-    return next(filter(None, (module_folder(name, Path(place)) for place in kept)), folder) if folder is not None else None
+def _import_folder(name: str, folder: str | None) -> str | None:
+    """The folder to import a module of `folder` from: a folder in $HARNESS_CODE that contains a copy, else `folder`."""
+    copies = [place for place in os.environ.get("HARNESS_CODE", "").split(os.pathsep) if place]
+    return next(filter(None, (module_folder(name, Path(place)) for place in copies)), folder) if folder is not None else None
 
 
 def _module(name: str, folder: str | None) -> ModuleType:
-    """The module called `name`; with `folder` the one that lies there, and what it imports is looked for there first."""
+    """The module `name`; with `folder` the one there, with that folder first on sys.path."""
     if folder is None:
         return importlib.import_module(name)
     for other in {*_FOLDERS} - {folder}:
-        for known, module in list(sys.modules.items()):
+        for loaded, module in list(sys.modules.items()):
             lies_there = Path(getattr(module, "__file__", None) or "/").is_relative_to(other)
-            if lies_there and module_folder(f"{known}:", Path(folder)) is not None:
-                del sys.modules[known]
+            if lies_there and module_folder(f"{loaded}:", Path(folder)) is not None:
+                del sys.modules[loaded]
     _FOLDERS.append(folder)
     if folder in sys.path:
         sys.path.remove(folder)
-    sys.path.insert(0, folder)  # as Python does for a script
+    sys.path.insert(0, folder)  # as for a script
     importlib.invalidate_caches()
     module = importlib.import_module(name)
     if not Path(module.__file__ or "/").is_relative_to(folder):
-        raise ImportError(f"Python has another module of that name ({module.__file__}); rename the one in {folder}")
+        raise ImportError(f"another module has this name ({module.__file__}); rename the one in {folder}")
     return module

@@ -1,4 +1,4 @@
-"""What tuning has chosen for each variant, and what fresh seeds say of the best trials of a search."""
+"""The settings chosen by tuning, and a search's best trials on fresh seeds."""
 
 from __future__ import annotations
 
@@ -25,24 +25,23 @@ from harness.terminal.tables import Sentence, TerminalTable
 
 
 def chosen(plan: Plan, found: Sequence[ChosenVariant]) -> RenderableType:
-    """What tuning has chosen: a row a variant, and what lies at the edge of what was tried."""
+    """One row per variant: the chosen setting, and whether it is at the edge of the range."""
     assert plan.selection is not None
     name = plan.selection.metric
     metric = result_metrics(task_of(plan))[name]
     means = [mean for choice in found if (mean := choice.means[choice.label]) is not None]
     places = phrases.decimals(means, metric)
     unit = "" if metric.unit == "%" else metric.unit
-    columns = [Column("variant", holds="labels"), Column("setting", holds="labels"), Column(phrases.axis(name, unit), "right")]
-    columns += [Column("edge")]
+    columns = [Column("variant", holds="labels"), Column("setting", holds="labels")]
+    columns += [Column(phrases.axis(name, unit), "right"), Column("edge")]
     rows = []
     for choice in found:
         mean = choice.means[choice.label]
         value = phrases.NOTHING if mean is None else phrases.number(mean, places)
         rows.append([choice.variant, settings(choice.settings), value, "at the edge" if choice.at_edge else phrases.NOTHING])
     seeds = phrases.plural(phrases.seeds(plan), "seed")
-    lines = [
-        f"each variant's best of {len(next(iter(plan.selection.groups.values())))} settings, by the mean of {seeds} of its own"
-    ]
+    count = len(next(iter(plan.selection.groups.values())))
+    lines = [f"best of {count} settings per variant, by the mean of {seeds} used only for tuning"]
     return Group(
         Text(), TerminalTable.of_rows(columns, rows), *(Sentence(line) for line in [*lines, *tuned_edges(plan, found)]), Text()
     )
@@ -58,7 +57,7 @@ def settings(values: Mapping[str, Any]) -> str:
 def confirmed(
     study: Study, trials: Sequence[Trial], top: Plan, records: Mapping[str, Record], winner: str | None
 ) -> TerminalTable:
-    """A search's best trials: what the search saw, and what fresh seeds say; a star marks the `winner`."""
+    """A search's best trials: the searched value and the mean on fresh seeds; a star marks the `winner`."""
     metric = result_metrics(task_of(top))[study.metric]
     searched = {label_of(trial): trial for trial in trials}
     rows = []
@@ -86,5 +85,5 @@ def confirmed(
 
 
 def winner_of(found: Sequence[ChosenVariant]) -> str | None:
-    """The label of the trial that fresh seeds chose."""
+    """The label of the best trial on fresh seeds; None before it is known."""
     return next((choice.label for choice in found if choice.variant == WINNER), None)

@@ -1,6 +1,6 @@
-"""A function with typed parameters -> a command: its help, its errors of usage, its exit code.
+"""Turns functions with typed parameters into commands: help, usage errors, exit codes.
 
-A command's docstring holds a paragraph on what it does, then the sections `Examples:` and `Exit codes:`, printed as they are.
+A command's docstring has a paragraph on what it does, then the sections `Examples:` and `Exit codes:`, printed verbatim.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class Runnable(Protocol):
-    """A command, or the group of all commands, as typer makes it."""
+    """A typer command or group."""
 
     def main(self, args: Sequence[str] | None, prog_name: str, *, standalone_mode: bool) -> Any:
-        """Parse and run; None or an exit code."""
+        """Parse and run; returns an exit code or None."""
 
 
 class Main(Protocol):
     """The `main` of a command's module."""
 
     def __call__(self, argv: Sequence[str] | None = None) -> int:
-        """Run the command with the words `argv`, or those of the process; its exit code."""
+        """Run the command with `argv` (default: sys.argv); returns the exit code."""
 
 
 class Command(TyperCommand):
-    """A command whose help lists its options in groups, those of `rich_help_panel`."""
+    """A command whose help groups options by their `rich_help_panel`."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """`[OPTIONS] EXPERIMENT`, and the arguments as in their description."""
+        """`[OPTIONS]` and the arguments."""
         arguments = [parameter for parameter in self.get_params(ctx) if isinstance(parameter, TyperArgument)]
-        return ["[OPTIONS]", *(described(parameter)[0] for parameter in arguments)]
+        return ["[OPTIONS]", *(parameter_help(parameter)[0] for parameter in arguments)]
 
     def get_help_option(self, ctx: Any) -> Any:
         """-h and --help."""
@@ -54,7 +54,7 @@ class Command(TyperCommand):
         return option
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write every group of arguments and options, their descriptions below each other."""
+        """Write the groups of arguments and options with aligned descriptions."""
         groups = grouped(self.get_params(ctx))
         lengths = [len(name) for rows in groups.values() for name, _ in rows]
         width = max(length for length in lengths if length <= LONGEST_NAME)
@@ -63,23 +63,23 @@ class Command(TyperCommand):
                 formatter.write_dl([(name.ljust(width), text) for name, text in rows], col_max=width)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
-        """Write the docstring's sections as they are."""
+        """Write the sections of the docstring verbatim."""
         formatter.write(f"\n{self.epilog}\n")
 
 
 def grouped(parameters: Iterable[Any]) -> dict[str, list[tuple[str, str]]]:
-    """Group -> name and description of each of its parameters; the arguments first, the options without a group last."""
+    """Group -> (name, description) of its parameters; arguments first, options without a group last."""
     groups: dict[str, list[tuple[str, str]]] = {"Arguments": []}
     for parameter in parameters:
         if not parameter.hidden:
             group = "Arguments" if isinstance(parameter, TyperArgument) else parameter.rich_help_panel or "Options"
-            groups.setdefault(group, []).append(described(parameter))
+            groups.setdefault(group, []).append(parameter_help(parameter))
     groups["Options"] = groups.pop("Options")
     return {group: rows for group, rows in groups.items() if rows}
 
 
-def described(parameter: Any) -> tuple[str, str]:
-    """How a parameter is given, and what it means, with its default and its range."""
+def parameter_help(parameter: Any) -> tuple[str, str]:
+    """A parameter's name with its metavar, and its help with default and range."""
     names, metavar, facts = ", ".join(sorted(parameter.opts, key=len)), parameter.metavar, []
     if parameter.required:
         facts.append("required")
@@ -94,7 +94,7 @@ def described(parameter: Any) -> tuple[str, str]:
 
 
 def command(function: Callable[..., None]) -> TyperCommand:
-    """The command that parses words into the parameters of `function`, and calls it."""
+    """The command that parses arguments into the parameters of `function` and calls it."""
     description, _, sections = (inspect.getdoc(function) or "").partition("\n\n")
     app = typer.Typer(
         add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=dict(SETTINGS)
@@ -115,24 +115,24 @@ def main_of(function: Callable[..., None]) -> Main:
 
 
 def run(runnable: Runnable, argv: Sequence[str] | None, name: str) -> int:
-    """Run a command, or the group of all; its exit code.
+    """Run a command or group; returns the exit code.
 
-    An error of usage, a HarnessError, and output that cannot be written are reported on stderr, without a traceback.
+    Usage errors, HarnessErrors and output that cannot be written are reported on stderr without a traceback.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal without `·` shows a question mark in its place.
+            # An encoding without `·` gets a question mark.
             stream.reconfigure(errors="replace")
     try:
         try:
             code = runnable.main(None if argv is None else list(argv), name, standalone_mode=False)
         finally:
-            sys.stdout.flush()  # at exit it would be too late to report an error
+            sys.stdout.flush()  # at exit an error could not be reported any more
     except HarnessError as error:
         say(str(error))
         return error.exit_code
     except BrokenPipeError:
-        _drop_output()  # whoever read it has closed it (`harness status | head`)
+        _drop_output()  # the reader has closed the pipe (`harness status | head`)
         return EXIT_OK
     except OSError as error:
         _drop_output()
@@ -143,21 +143,21 @@ def run(runnable: Runnable, argv: Sequence[str] | None, name: str) -> int:
     except TyperException as error:
         say(explain(error))
         return EXIT_BAD_INPUT
-    except Exception:  # Python's own exit code would be 1, which says that a run failed
+    except Exception:  # Python would exit with 1, which means that a run failed
         say(traceback.format_exc().rstrip())
         return EXIT_BAD_INPUT
     return code or EXIT_OK
 
 
 def explain(error: TyperException) -> str:
-    """An error of usage in a line: which option or argument, the value, and what is allowed."""
+    """A usage error on one line: the option or argument, the value, and what is allowed."""
     if isinstance(error, typer.BadParameter) and error.param is not None and error.message:
         option = error.param.opts[0] if isinstance(error.param, TyperOption) else error.param.metavar
         complaint = error.message.removeprefix("Value error, ").rstrip(".")
         value, is_choice, words = complaint.partition(" is not one of ")
         if is_choice:
             choices = words.replace("'", "")
-            return f"invalid value for {option}: {value}; choose from {choices}"
+            return f"invalid value for {option}: {value}; choose from: {choices}"
         if isinstance(error.__cause__, ValueError) and hasattr(error.__cause__, "errors"):  # pydantic's
             value = repr(error.__cause__.errors()[0]["input"])
         return f"invalid value for {option}: {value}; {complaint.replace('Input should be', 'must be')}"
@@ -170,5 +170,5 @@ def explain(error: TyperException) -> str:
 
 
 def _drop_output() -> None:
-    """Nothing of what is still in the buffer may be written at exit: that would fail once more."""
+    """Discard buffered output: writing it at exit would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,27 +1,27 @@
-"""The arguments that name experiments, profiles, plans, searches and variants, completed by the shell from what is on disk.
+"""Arguments with shell completion: names of experiments, profiles, variants, plans and searches, read from disk.
 
-A name that cannot be found out (a damaged file, no results folder) is not offered; completing never fails.
+Completion never fails: where a file is damaged or the results folder is missing, nothing is offered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from harness.common.cli_options import WHAT
 from harness.errors import HarnessError
 
-# The last line of typer's function for zsh, which only defines itself when zsh loads it at the first TAB.
+# zsh loads typer's function at the first TAB, which only defines it; this last line also calls it.
 COMPLETE_AT_ONCE = '[[ $zsh_eval_context[-1] == loadautofunc ]] && _harness_completion "$@"'
 
 Completer = Callable[[typer.Context, str], list[str]]
 
 
 def completer(names: Callable[[typer.Context], Iterable[str]]) -> Completer:
-    """What a shell is offered for an argument: those of `names` that start with what is typed."""
+    """A completion function that offers the `names` that start with the typed text."""
 
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         try:
@@ -38,7 +38,7 @@ def experiments(_: typer.Context) -> Iterable[str]:
 
 
 def profiles(ctx: typer.Context) -> Iterable[str]:
-    """The profiles of the experiment that is named, those that it inherits included."""
+    """The profiles of the given experiment, inherited ones included."""
     from harness.experiment.compose import compose
     from harness.experiment.load import find_experiment
 
@@ -47,14 +47,14 @@ def profiles(ctx: typer.Context) -> Iterable[str]:
 
 
 def variants(ctx: typer.Context) -> Iterable[str]:
-    """The variants of the experiment that is named."""
+    """The variants of the given experiment."""
     from harness.experiment import load_experiment
 
     return [variant.label for variant in load_experiment(_experiment(ctx)).variants]
 
 
 def _experiment(ctx: typer.Context) -> str:
-    """The experiment that is named; behind an option whose value is being completed it is not parsed yet."""
+    """The experiment on the command line; not parsed yet while the value of an option is completed."""
     return str(ctx.params.get("experiment") or next(iter(ctx.args), ""))
 
 
@@ -64,6 +64,11 @@ def plans(ctx: typer.Context) -> Iterable[str]:
 
     store = Store.open(Path(ctx.params.get("results") or "results"), create=False)
     return {*store.plan_names(), *store.study_names()}
+
+
+def names_argument(text: str) -> Any:
+    """The argument of plans, searches and run ids, with `text` as its help."""
+    return typer.Argument(metavar="NAME", help=text, autocompletion=completer(plans))
 
 
 Experiment = Annotated[
@@ -78,7 +83,7 @@ Profile = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="a profile of the file, such as smoke, for a rehearsal",
+        help="a profile of the file, such as smoke; makes a rehearsal",
         autocompletion=completer(profiles),
         rich_help_panel=WHAT,
     ),
@@ -94,8 +99,8 @@ Only = Annotated[
 ]
 
 
-def mend_zsh(home: Path) -> None:
-    """After --install-completion: let zsh complete at the first TAB, too."""
+def complete_at_first_tab(home: Path) -> None:
+    """After --install-completion: make zsh complete at the first TAB."""
     path = home / ".zfunc" / "_harness"
     if path.is_file() and COMPLETE_AT_ONCE not in (text := path.read_text()):
         path.write_text(f"{text}\n{COMPLETE_AT_ONCE}\n")

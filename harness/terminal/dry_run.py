@@ -1,4 +1,4 @@
-"""What is known of a plan before it starts: gathered, and as the screen of a dry run."""
+"""The dry run of a plan: its data and its screen."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.analysis.look_levels import described, levels_for
+from harness.analysis.look_levels import describe_levels, levels_for
 from harness.analysis.power import Power, power_of
-from harness.execution.schedule import requested as asked_of
+from harness.execution.schedule import requested as requested_runs
 from harness.execution.stages import next_plan, resolve_plan
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.study import Study
@@ -26,24 +26,24 @@ from harness.terminal.tables import INDENT, WARNING, Note, Sentence, TerminalTab
 
 @dataclass(frozen=True)
 class Preview:
-    """A plan, where its runs stand, and what its design can find."""
+    """A plan, the states of its runs, and its statistical power."""
 
     plan: Plan
-    metrics: Mapping[str, Metric]  # all that a claim may name
+    metrics: Mapping[str, Metric]  # all that claims may use
     records: Mapping[str, Record]
-    asked: Sequence[PlannedRun]  # the runs that its looks ask for so far
-    parameters: Mapping[str, float]  # by variant; empty where the task counts none
+    requested: Sequence[PlannedRun]  # up to the current look
+    parameters: Mapping[str, float]  # by variant; empty if the task reports none
     power: Power | None
-    levels: str | None  # of the looks, where they were simulated
-    command: str | None = None  # of the first run, where a program is trained
-    remarks: tuple[str, ...] = ()  # on the program
-    follows: Preview | None = None  # of the plan that this one's results lead to; before they do, at the declared settings
+    levels: str | None  # of the looks, if simulated
+    command: str | None = None  # of the first run, if the task is a program
+    remarks: tuple[str, ...] = ()  # warnings about the program
+    follows: Preview | None = None  # of the next stage; at the declared settings until this stage has chosen
 
 
 def preview(store: Store, plan: Plan) -> Preview:
-    """Look ahead; at a plan that chooses, together with the one that follows.
+    """The preview of a plan and of the stage that follows from its results.
 
-    Levels of looks that do not ship are simulated and kept. Raises StoreError, InputError, DataError.
+    Levels of looks that are not shipped are simulated and cached. Raises StoreError, InputError, DataError.
     """
     task = task_of(plan)
     metrics, levels = result_metrics(task), levels_for(store, plan.looks)
@@ -53,10 +53,10 @@ def preview(store: Store, plan: Plan) -> Preview:
         plan=plan,
         metrics=metrics,
         records=records,
-        asked=asked_of(plan, records, levels),
+        requested=requested_runs(plan, records, levels),
         parameters={label: found["parameters"] for label, found in facts.items() if "parameters" in found},
         power=power_of(store, plan, metrics, levels),
-        levels=described(levels, plan.looks, plan.alpha),
+        levels=describe_levels(levels, plan.looks, plan.alpha),
         command=_command(store, plan),
         remarks=tuple(remarks(plan.program, plan.data.values())) if plan.program else (),
         follows=_following(store, plan, records),
@@ -74,34 +74,34 @@ def _command(store: Store, plan: Plan) -> str | None:
 def _following(store: Store, plan: Plan, records: Mapping[str, Record]) -> Preview | None:
     if plan.selection is None:
         return None
-    asked = next_plan(plan, records)
-    if asked is not None:
-        return preview(store, resolve_plan(store, asked)[0])
+    chosen = next_plan(plan, records)
+    if chosen is not None:
+        return preview(store, resolve_plan(store, chosen)[0])
     selection, task = plan.selection, task_of(plan)
     configs = {label: parse_config(task, config) for label, config in selection.then.variants.items()}
     declared = selection.then.with_runs(configs, range(selection.first_seed, selection.first_seed + selection.seeds))
-    ahead = preview(store, declared)
-    # Which runs these will be is not known yet.
+    expected = preview(store, declared)
+    # The actual runs depend on the choice: no state is known.
     pending = {run.id: Record(run.id, "pending") for run in declared.runs}
-    return replace(ahead, records=pending, asked=asked_of(declared, pending))
+    return replace(expected, records=pending, requested=requested_runs(declared, pending))
 
 
 def heading(plan: Plan) -> list[Text]:
-    """The plan's name and its question; then whether its file claims something else by now."""
+    """The plan's name and question; a warning if the claims in the file have changed."""
     question = styled(f"{plan.name}   {printable(plan.question)}")
     return [question] if plan.amended is None else [question, styled((phrases.CHANGED, WARNING))]
 
 
 def marked(facts: str, plan: Plan | Study) -> Text:
-    """A line of facts; of a rehearsal, with that at its end."""
+    """A line of facts, with the rehearsal mark at its end."""
     marker = phrases.rehearsal(plan)
     return styled(printable(facts), " · ", (printable(marker), WARNING)) if marker else styled(printable(facts))
 
 
 def dry_run(preview: Preview) -> RenderableType:
-    """What `run` would do; of a tuned experiment first the tuning, then the evidence."""
+    """What `run` would do: for a tuned experiment the tuning stage, then the evidence."""
     plan, follows = preview.follows.plan if preview.follows else preview.plan, preview.follows
-    lines: list[RenderableType] = [*heading(plan), marked(" · ".join(phrases.setting(plan)), plan), Text()]
+    lines: list[RenderableType] = [*heading(plan), marked(" · ".join(phrases.shared_settings(plan)), plan), Text()]
     if follows is None:
         lines += [_variants(preview), Text(), *_notes(preview)]
     else:
@@ -111,19 +111,19 @@ def dry_run(preview: Preview) -> RenderableType:
         settings = "at the chosen settings" if plan.chosen else "at each variant's best setting"
         measured = list(preview.records.values())
         lines += [Text(), Sentence(f"evidence, 2 of 2: {settings}"), _variants(follows), Text(), *_notes(follows, measured)]
-    return Group(*lines, styled(f"{' ' * INDENT}nothing started; --json lists run ids"))
+    return Group(*lines, styled(f"{' ' * INDENT}nothing was started; --json lists run ids"))
 
 
 def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[RenderableType]:
-    """Claims, looks, power and cost; `measured`: other runs that show how long one takes."""
+    """Claims, looks, power and cost; `measured`: see `cost`."""
     power = preview.power
     notes = [(f"claim {place}", phrases.claim(claim, preview.metrics), "") for place, claim in enumerate(preview.plan.claims, 1)]
     if preview.levels is not None:
         notes.append(("looks", preview.levels, ""))
     if power is not None:
         notes.append(("power", phrases.power(power), ""))
-        if power.out_of_reach:
-            notes.append(("WARNING", phrases.out_of_reach(power), WARNING))
+        if power.underpowered:
+            notes.append(("WARNING", phrases.underpowered(power), WARNING))
     if preview.command is not None:
         notes.append(("command", preview.command, ""))
     notes += [("WARNING", remark, WARNING) for remark in preview.remarks]
@@ -133,7 +133,7 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
 
 
 def _tuned(preview: Preview) -> TerminalTable:
-    """A row a variant that is tuned: its settings, and where their runs stand."""
+    """One row per tuned variant: the number of settings and the progress of their runs."""
     plan, records = preview.plan, preview.records
     assert plan.selection is not None
     columns = [
@@ -149,12 +149,12 @@ def _tuned(preview: Preview) -> TerminalTable:
 
 
 def cost(preview: Preview, measured: Sequence[Record] = ()) -> str:
-    """The runs that are left, their epochs where configurations say how many, and the time they take where runs have shown it.
+    """The remaining runs, with epochs if the configurations state them and the time if it was measured.
 
-    `measured`: other runs that show it where the plan's own do not.
+    `measured`: other runs to estimate the time from, if none of the plan's own has completed.
     """
     plan, records = preview.plan, preview.records
-    waiting = [run for run in preview.asked if records[run.id].state in ("pending", "interrupted")]
+    waiting = [run for run in preview.requested if records[run.id].state in ("pending", "interrupted")]
     parts = [f"{phrases.plural(len(waiting), 'run')} to train"]
     lengths = [phrases.epochs(plan.variants[run.variant]) for run in waiting]
     known = [length for length in lengths if length is not None]
@@ -167,14 +167,14 @@ def cost(preview: Preview, measured: Sequence[Record] = ()) -> str:
     if took and waiting:
         mean = sum(took) / len(took)
         parts.append(f"about {phrases.clock(mean * len(waiting))} on 1 worker (measured here: {phrases.clock(mean)} a run)")
-    if waiting and len(preview.asked) < len(plan.runs):
-        parts.append(f"up to {len(plan.runs) - len(preview.asked)} more at later looks")
+    if waiting and len(preview.requested) < len(plan.runs):
+        parts.append(f"up to {len(plan.runs) - len(preview.requested)} more at later looks")
     return ", ".join(parts)
 
 
 def _variants(preview: Preview) -> TerminalTable:
     plan, records, parameters = preview.plan, preview.records, preview.parameters
-    states = {label: [records[run.id].state for run in preview.asked if run.variant == label] for label in plan.variants}
+    states = {label: [records[run.id].state for run in preview.requested if run.variant == label] for label in plan.variants}
     failed = any(state == "failed" for found in states.values() for state in found)
     columns = [Column("variant", holds="labels"), *([Column("parameters", "right")] if parameters else [])]
     columns += [Column(name, "right") for name in ("seeds", "done", *(["failed"] if failed else []), "to do")]
@@ -189,5 +189,5 @@ def _variants(preview: Preview) -> TerminalTable:
 
 
 def starred(label: str, plan: Plan) -> str:
-    """A variant's label, with a star for the baseline where there is something to compare."""
+    """A variant's label, with a star for the baseline of a comparison."""
     return f"{label} *" if label == plan.baseline and len(plan.variants) > 1 and plan.selection is None else label

@@ -1,4 +1,4 @@
-"""Plans, runs, searches and trials -> the documents of `--json`: plain values, stable keys, one document a command."""
+"""The documents of `--json` for plans, runs, searches and trials: plain values, stable keys."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from harness.terminal.dry_run import Preview
 from harness.terminal.status import PlanStatus, files_of, spec_difference
 
 
-def plan_standing(standing: PlanStatus, now: datetime | None = None) -> dict[str, Any]:
-    """A plan's name, counts and verdicts (null before the first look). `now` is the clock, UTC by default."""
+def plan_status(status: PlanStatus, now: datetime | None = None) -> dict[str, Any]:
+    """A plan's name, counts and verdicts (null before the first look). `now`: UTC, default: the clock."""
     now = now or datetime.now(UTC)
-    updated = None if standing.updated is None else (now - timedelta(seconds=standing.updated)).isoformat(timespec="seconds")
+    updated = None if status.updated is None else (now - timedelta(seconds=status.updated)).isoformat(timespec="seconds")
     return {
-        "name": standing.plan.name,
-        "rehearsal": standing.plan.rehearsal,
-        "counts": asdict(standing.counts),
-        "verdicts": None if standing.judgement is None else judged(standing.judgement, standing.metrics)["verdicts"],
-        "claims_changed": standing.plan.amended is not None,
-        "resumed": standing.resumed,
+        "name": status.plan.name,
+        "rehearsal": status.plan.rehearsal,
+        "counts": asdict(status.counts),
+        "verdicts": None if status.judgement is None else judged(status.judgement, status.metrics)["verdicts"],
+        "claims_changed": status.plan.amended is not None,
+        "resumed": status.resumed,
         "updated": updated,
     }
 
 
 def plan_runs(plan: Plan, records: Mapping[str, Record]) -> list[dict[str, Any]]:
-    """Every planned run with what became of it; where the plan's results choose, of its metrics only the one they choose by."""
+    """Every planned run with its result; a plan whose results choose shows only the metric it chooses by."""
     chooses_by = plan.selection.metric if plan.selection else None
     found = []
     for run in plan.runs:
-        told = run_outcome(records[run.id])
+        outcome = run_outcome(records[run.id])
         if chooses_by is not None:
-            told["metrics"] = {name: value for name, value in told["metrics"].items() if name == chooses_by}
-        found.append({"variant": run.variant, "seed": run.seed, "look": run.look, **told})
+            outcome["metrics"] = {name: value for name, value in outcome["metrics"].items() if name == chooses_by}
+        found.append({"variant": run.variant, "seed": run.seed, "look": run.look, **outcome})
     return found
 
 
 def choosing(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
-    """A plan whose results choose: every run, and of each group what was chosen; no choice before every run has ended."""
+    """A plan whose results choose: every run, and the choice of each group once all runs have finished."""
     assert plan.selection is not None
     return {
         "name": plan.name,
@@ -64,7 +64,7 @@ def choosing(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
 
 
 def run_outcome(record: Record) -> dict[str, Any]:
-    """A run's record."""
+    """A run's state and result."""
     keys = ("id", "state", "reason", "error", "epoch", "ended_at", "seconds")
     return {
         **{key: getattr(record, key) for key in keys},
@@ -72,7 +72,7 @@ def run_outcome(record: Record) -> dict[str, Any]:
     }
 
 
-def run_details(  # noqa: PLR0917 - what is known of a run, each of it named
+def run_details(  # noqa: PLR0917 - one argument per kind of information
     record: Record,
     spec: Spec,
     plans: list[str],
@@ -82,9 +82,7 @@ def run_details(  # noqa: PLR0917 - what is known of a run, each of it named
     *,
     resumed: bool = False,
 ) -> dict[str, Any]:
-    """One run with its spec, its plans, the trials it is part of, its files, the URL of its page in W&B, and whether a program
-    resumed it by itself.
-    """
+    """One run: its result, spec, plans, trials, files and W&B `url`; `resumed`: its program resumed it by itself."""
     return {
         **run_outcome(record),
         "spec": spec.model_dump(mode="json", by_alias=True),
@@ -97,22 +95,22 @@ def run_details(  # noqa: PLR0917 - what is known of a run, each of it named
 
 
 def run_difference(first: tuple[str, Spec], second: tuple[str, Spec]) -> dict[str, Any]:
-    """Two runs -> the keys whose values differ."""
+    """The parts of two run ids that differ."""
     pairs = spec_difference(first[1], second[1])
     return {"runs": [first[0], second[0]], "differences": {key: list(values) for key, values in pairs.items()}}
 
 
 def dry_run(preview: Preview) -> dict[str, Any]:
-    """What `run --dry-run --json` prints: the plan as it would be stored, its power, and where each run stands.
+    """The plan as it would be stored, its power, and the state of each run; a tuned experiment adds its `evidence` plan.
 
-    `asked` counts the runs that its looks ask for so far. Of a tuned experiment: its tuning, with the `evidence` likewise.
+    `asked` counts the runs up to the current look.
     """
     if preview.follows is not None:
-        return {**_ahead(preview), "evidence": _ahead(preview.follows)}
-    return _ahead(preview)
+        return {**_plan_preview(preview), "evidence": _plan_preview(preview.follows)}
+    return _plan_preview(preview)
 
 
-def _ahead(preview: Preview) -> dict[str, Any]:
+def _plan_preview(preview: Preview) -> dict[str, Any]:
     document = preview.plan.model_dump(mode="json", by_alias=True, exclude={"runs"})
     power = None if preview.power is None else asdict(preview.power)
     return {
@@ -121,12 +119,12 @@ def _ahead(preview: Preview) -> dict[str, Any]:
         "power": power,
         "levels": preview.levels,
         "remarks": list(preview.remarks),
-        "asked": len(preview.asked),
+        "asked": len(preview.requested),
         "runs": plan_runs(preview.plan, preview.records),
     }
 
 
-def summary(  # noqa: PLR0917 - what a plan came to, each of it named
+def summary(  # noqa: PLR0917 - one argument per kind of result
     plan: Plan,
     records: Mapping[str, Record],
     table: Table,
@@ -134,7 +132,7 @@ def summary(  # noqa: PLR0917 - what a plan came to, each of it named
     metrics: Mapping[str, Metric],
     report: str | None,
 ) -> dict[str, Any]:
-    """What `run --json` and `report --json` print of a plan: table and verdicts, every run, and where the report is."""
+    """A plan's results for `run` and `report`: table, verdicts, runs and the path of the report."""
     return {
         "name": plan.name,
         "question": plan.question,
@@ -151,12 +149,12 @@ def summary(  # noqa: PLR0917 - what a plan came to, each of it named
 
 
 def row_values(row: Row) -> dict[str, Any]:
-    """A variant's row as JSON: what there is none of is null."""
+    """A variant's row; missing values are null."""
     return {key: plain(value) for key, value in asdict(row).items()}
 
 
 def trial_values(trial: Trial) -> dict[str, Any]:
-    """A trial as JSON: what there is none of is null."""
+    """A trial; missing values are null."""
     values = asdict(trial)
     return {
         **values,
@@ -167,7 +165,7 @@ def trial_values(trial: Trial) -> dict[str, Any]:
 
 
 def search_values(study: Study, trials: Sequence[Trial]) -> dict[str, Any]:
-    """A search with its counts and every trial, the best ones by number first."""
+    """A search: counts, the numbers of the best trials, and all trials."""
     best = ranked(study, trials)
     own = counted(trials)
     return {

@@ -1,10 +1,10 @@
-"""Progress while runs or trials train: a table on a terminal that it fits, a line for each result elsewhere.
+"""Progress of a plan or search: a live table on a terminal that has room for it, otherwise one line per result.
 
 with progress(rows, console) as view:
-    view.update(state)      every half second or so: the records of a plan's runs, or a search's trials
-    view.stopping()         once somebody has asked to stop
+    view.update(state)      about twice a second: the records of a plan's runs, or a search's trials
+    view.stopping()         when a stop was requested
 
-What is shown of a plan is in `live_plan`, of a search in `live_search`.
+`live_plan` and `live_search` provide the rows.
 """
 
 from __future__ import annotations
@@ -28,52 +28,52 @@ from harness.terminal.shell import console as make_console
 from harness.terminal.tables import INDENT, TerminalTable, printable, styled
 
 LOG_LINES = 5
-STOPPING = "stopping: finishing the step, writing checkpoints"
+STOPPING = "stopping: finishing the current step, writing checkpoints"
 State = TypeVar("State")
 State_contra = TypeVar("State_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
-class News:
-    """Lines that tell what has changed; `urgent` ones stand above a table that shows the rest."""
+class Event:
+    """Lines about a change; a live table prints only `urgent` ones above it."""
 
     lines: Iterable[Text]
     urgent: bool = True
 
 
 class Rows(Protocol[State_contra]):
-    """What a view shows: the runs of a plan, or the trials of a search."""
+    """The content of a view: the runs of a plan, or the trials of a search."""
 
     def introduction(self) -> list[Text]:
-        """The lines above everything."""
+        """The lines at the top."""
 
-    def update(self, state: State_contra) -> list[News]:
-        """Take note of where things stand, and tell what has changed; the first call only learns it."""
+    def update(self, state: State_contra) -> list[Event]:
+        """Store the state and return the changes since the last call; the first call sets the starting point."""
 
     def table(self) -> TerminalTable:
-        """The table, as of the last update."""
+        """The table as of the last update."""
 
-    def footer(self, elapsed: float, stops: bool) -> list[str]:
-        """How far it is after `elapsed` seconds, how fast, and how long it takes still; or that it `stops`."""
+    def footer(self, elapsed: float, stop_requested: bool) -> list[str]:
+        """Progress, speed and time left after `elapsed` seconds, or that a stop was requested."""
 
     def fits(self, console: Console) -> bool:
-        """Whether the console has room for the whole view, whatever becomes of the rows."""
+        """Whether the console has room for the view, whatever the results."""
 
 
 def progress(rows: Rows[State], console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> Progress[State]:
-    """The view that fits the terminal behind `console` (stderr by default); `clock` returns seconds."""
+    """The view for `console` (default: stderr); `clock` returns seconds."""
     console = console or make_console(sys.stderr)
     view = Live if console.is_terminal and rows.fits(console) else Progress
     return view(rows, console, clock)
 
 
 class Progress(Generic[State]):
-    """Plain lines; a failure with its reason, its log and the log's last lines."""
+    """Plain lines; a failure shows its reason, the path of its log and the log's last lines."""
 
     def __init__(self, rows: Rows[State], console: Console, clock: Callable[[], float]) -> None:
         self.rows, self.console, self.clock = rows, console, clock
         self.began = clock()
-        self.stops = False
+        self.stop_requested = False
 
     def __enter__(self) -> Self:
         self._print(*self.rows.introduction())
@@ -83,20 +83,20 @@ class Progress(Generic[State]):
         return None
 
     def update(self, state: State) -> None:
-        """Show what has changed since the last call."""
-        for news in self.rows.update(state):
-            self._tell(news)
+        """Show the changes since the last call."""
+        for event in self.rows.update(state):
+            self._print_event(event)
 
     def stopping(self) -> None:
-        """Say, once, that the workers have been asked to stop."""
-        if not self.stops:
-            self.stops = True
-            self._tell_stopping()
+        """Say, once, that the workers are stopping."""
+        if not self.stop_requested:
+            self.stop_requested = True
+            self._print_stopping()
 
-    def _tell(self, news: News) -> None:
-        self._print(*news.lines)
+    def _print_event(self, event: Event) -> None:
+        self._print(*event.lines)
 
-    def _tell_stopping(self) -> None:
+    def _print_stopping(self) -> None:
         self._print(styled(STOPPING))
 
     def _print(self, *lines: RenderableType) -> None:
@@ -105,7 +105,7 @@ class Progress(Generic[State]):
 
 
 class Live(Progress[State]):
-    """A table that fills in; urgent news are also told in full, above it."""
+    """A table that is updated in place; urgent events are also printed above it."""
 
     def __enter__(self) -> Self:
         self.live = RichLive(console=self.console, auto_refresh=False, get_renderable=self.frame, vertical_overflow="ellipsis")
@@ -120,26 +120,26 @@ class Live(Progress[State]):
         self.live.refresh()
 
     def frame(self) -> RenderableType:
-        """The whole view, as of the last update."""
+        """The whole view as of the last update."""
         above, below = self.rows.introduction(), [styled(" " * INDENT, line) for line in self.footer()]
         for line in (*above, *below):
-            line.overflow = "ellipsis"  # a line that ran on would move the table
+            line.overflow = "ellipsis"  # a wrapped line would move the table
         return Group(*above, Text(), self.rows.table(), Text(), *below)
 
     def footer(self) -> list[str]:
         """The lines below the table."""
-        return self.rows.footer(self.clock() - self.began, self.stops)
+        return self.rows.footer(self.clock() - self.began, self.stop_requested)
 
-    def _tell(self, news: News) -> None:
-        if news.urgent:
-            super()._tell(news)
+    def _print_event(self, event: Event) -> None:
+        if event.urgent:
+            super()._print_event(event)
 
-    def _tell_stopping(self) -> None:
+    def _print_stopping(self) -> None:
         self.live.refresh()
 
 
 def pace(paths: Paths, records: Iterable[Record], elapsed: float, left: float | None) -> str:
-    """How fast the runs of these records are, how long it took, and how long it takes still [s]."""
+    """The speed of the running records, the time `elapsed` and the time `left`, both in seconds."""
     rows = [row[-1] for record in records if record.state == "running" and (row := rows_so_far(paths.run(record.id), record))]
     speeds = [speed for row in rows if isinstance(speed := row.get("samples_per_second"), int | float)]
     parts = [f"{phrases.count(sum(speeds))} samples/s"] if speeds else []
@@ -149,7 +149,7 @@ def pace(paths: Paths, records: Iterable[Record], elapsed: float, left: float | 
 
 
 def last_lines(log: Path) -> list[Text]:
-    """The log's last lines, indented; none where there is no log."""
+    """The log's last lines, indented; empty without a log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 8192))

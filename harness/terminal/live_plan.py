@@ -1,4 +1,4 @@
-"""The runs of a plan while they train: a row a variant, a column a seed, or a line for each run that has finished."""
+"""The progress of a plan: one row per variant and one column per seed, or one line per finished run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.store.records import Record
 from harness.tasks.protocol import Metric
 from harness.terminal import live
 from harness.terminal.dry_run import heading, marked, starred
-from harness.terminal.live import STOPPING, News, Progress, last_lines, pace
+from harness.terminal.live import STOPPING, Event, Progress, last_lines, pace
 from harness.terminal.status import epoch_of
 from harness.terminal.tables import STYLES, TerminalTable, printable, styled
 
@@ -41,16 +41,13 @@ def progress(
     schedule: Schedule | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress[Records]:
-    """The view that fits the terminal behind `console` (stderr by default) and the size of the plan.
-
-    `name` and `metric` are what the cells show; `schedule` says how far the looks go; `clock` returns seconds.
-    """
+    """The view for `console` (default: stderr). Cells show the metric `name`; `schedule` limits the runs to the current look."""
     rows = PlanRows(plan, name, metric, paths, workers=workers, device=device, schedule=schedule)
     return live.progress(rows, console, clock)
 
 
 class PlanRows:
-    """Where the runs of a plan stand, and how far its looks go."""
+    """The runs of a plan up to its current look."""
 
     def __init__(
         self, plan: Plan, name: str, metric: Metric, paths: Paths, *, workers: int, device: str, schedule: Schedule | None = None
@@ -58,64 +55,64 @@ class PlanRows:
         self.plan, self.name, self.metric, self.paths = plan, name, metric, paths
         self.workers, self.device, self.schedule = workers, device, schedule or Schedule(plan)
         self.records: Records = {}
-        self.asked: Sequence[PlannedRun] = plan.runs  # by the looks so far
+        self.requested: Sequence[PlannedRun] = plan.runs  # up to the current look
         self.trained_before = 0.0
 
     def introduction(self) -> list[Text]:
-        """The question; the runs, workers, device and whether this is a rehearsal."""
+        """The question; runs, workers, device and the rehearsal mark."""
         up_to = "up to " if has_interim_looks(self.plan) else ""
         count = f"{up_to}{phrases.plural(len(self.plan.runs), 'run')} on {self.device}, {phrases.plural(self.workers, 'worker')}"
         stage = phrases.stage(self.plan)
         return [*heading(self.plan), marked(" · ".join(filter(None, [stage, count])), self.plan)]
 
-    def update(self, state: Records) -> list[News]:
-        """A line for each run that has finished, and one where the looks go on."""
+    def update(self, state: Records) -> list[Event]:
+        """A line for each finished run, and one when training continues to the next look."""
         before, self.records = self.records, state
-        asked_before, self.asked = self.asked, self.schedule.requested(state)
-        ended = sum((before or state)[run.id].ended for run in self.asked)
+        requested_before, self.requested = self.requested, self.schedule.requested(state)
+        finished = sum((before or state)[run.id].finished for run in self.requested)
         if not before:
             self.trained_before = trained(self.plan, state)
-            return [News([styled(f"{ended} of {len(self.asked)} done already")])] if ended else []
-        news = []
-        for run in self.asked:
-            if not before[run.id].ended and state[run.id].ended:
-                ended += 1
-                news.append(self._finished(ended, run, state[run.id]))
-        if len(self.asked) > len(asked_before):
-            seeds, more = (len({run.seed for run in runs}) for runs in (asked_before, self.asked))
-            news.append(News([styled(f"a claim is still open at {seeds} seeds: going on to {more}")]))
-        return news
+            return [Event([styled(f"{finished} of {len(self.requested)} done already")])] if finished else []
+        events = []
+        for run in self.requested:
+            if not before[run.id].finished and state[run.id].finished:
+                finished += 1
+                events.append(self._finished(finished, run, state[run.id]))
+        if len(self.requested) > len(requested_before):
+            seeds, more = (len({run.seed for run in runs}) for runs in (requested_before, self.requested))
+            events.append(Event([styled(f"a claim is still open at {seeds} seeds: continuing to {more}")]))
+        return events
 
-    def _finished(self, ended: int, run: PlannedRun, record: Record) -> News:
-        widest, log = max(map(len, self.plan.variants)), self.paths.run(run.id).log
-        place = printable(f"[{ended}/{len(self.asked)}] {run.variant:<{widest}}  seed {run.seed}  ")
+    def _finished(self, finished: int, run: PlannedRun, record: Record) -> Event:
+        widest, total, log = max(map(len, self.plan.variants)), len(self.requested), self.paths.run(run.id).log
+        place = printable(f"[{finished:>{len(str(total))}}/{total}] {run.variant:<{widest}}  seed {run.seed}  ")
         if record.state == "completed":
             value = f"{live_value(record.metrics.get(self.name), self.metric)} {self.metric.unit}".rstrip()
             took = "" if record.seconds is None else phrases.clock(record.seconds)
-            return News([styled(place, "  ".join(filter(None, ["completed", value, took, record.id])))], urgent=False)
-        # The lines of a failure stand above a person's next command: the word, why, when, and where to look.
+            return Event([styled(place, "  ".join(filter(None, ["completed", value, took, record.id])))], urgent=False)
         word = STATES[record.state]
         reason = f" {record.reason}" if record.reason and record.state == "failed" else ""
         line = styled(place, (word, STYLES[word]), printable(f"{reason} at epoch {record.epoch}  {log}"))
-        return News([line, *(last_lines(log) if record.state == "failed" else [])])
+        return Event([line, *(last_lines(log) if record.state == "failed" else [])])
 
     def table(self) -> TerminalTable:
-        """A cell a run, with its value or where it stands."""
-        return run_cells(self.plan, self.records, self.name, self.metric, self.asked)
+        """One cell per run: its value, epoch or state."""
+        return run_cells(self.plan, self.records, self.name, self.metric, self.requested)
 
-    def footer(self, elapsed: float, stops: bool) -> list[str]:
-        """How far it is, how fast, and how long it takes still."""
-        done = f"{sum(self.records[run.id].ended for run in self.asked if run.id in self.records)} of {len(self.asked)} done"
-        if stops:
+    def footer(self, elapsed: float, stop_requested: bool) -> list[str]:
+        """Progress, speed and time left."""
+        finished = sum(self.records[run.id].finished for run in self.requested if run.id in self.records)
+        done = f"{finished} of {len(self.requested)} done"
+        if stop_requested:
             return [f"{done} · {STOPPING}"]
-        all_trained, here = trained(self.plan, self.records), trained(self.plan, self.records, self.asked)
+        all_trained, here = trained(self.plan, self.records), trained(self.plan, self.records, self.requested)
         left = None
-        if all_trained > self.trained_before and here < len(self.asked):
-            left = (len(self.asked) - here) * elapsed / (all_trained - self.trained_before)
+        if all_trained > self.trained_before and here < len(self.requested):
+            left = (len(self.requested) - here) * elapsed / (all_trained - self.trained_before)
         return [f"{done} · {pace(self.paths, self.records.values(), elapsed, left)}"]
 
     def fits(self, console: Console) -> bool:
-        """Whether the plan is small enough to watch, and the console has room for all of it, whatever becomes of the runs."""
+        """Whether the plan is small enough for a table and the console has room for it, whatever the results."""
         if len(self.plan.variants) > MOST_VARIANTS or phrases.seeds(self.plan) > MOST_SEEDS:
             return False
         widest = {run.id: Record(run.id, "diverged") for run in self.plan.runs}
@@ -124,19 +121,19 @@ class PlanRows:
 
 
 def trained(plan: Plan, records: Records, runs: Sequence[PlannedRun] = ()) -> float:
-    """How many runs (of `runs`; by default of the plan's) have been trained, parts of runs included."""
+    """The number of trained runs among `runs` (default: all of the plan), counting fractions of runs."""
     total = 0.0
     for run in runs or plan.runs:
         record = records.get(run.id)
         length = phrases.epochs(plan.variants[run.variant])
         if record is not None:
-            total += 1.0 if record.ended else min(record.epoch / length, 1.0) if length else 0.0
+            total += 1.0 if record.finished else min(record.epoch / length, 1.0) if length else 0.0
     return total
 
 
-def run_cells(plan: Plan, records: Records, name: str, metric: Metric, asked: Sequence[PlannedRun] = ()) -> TerminalTable:
-    """A row a variant, a column a seed of the runs `asked` for (by default all), each cell its value or where it stands."""
-    seeds = list(dict.fromkeys(run.seed for run in asked or plan.runs))
+def run_cells(plan: Plan, records: Records, name: str, metric: Metric, requested: Sequence[PlannedRun] = ()) -> TerminalTable:
+    """One row per variant, one column per seed of `requested` (default: all runs); cells show the value, epoch or state."""
+    seeds = list(dict.fromkeys(run.seed for run in requested or plan.runs))
     by_place = {(run.variant, run.seed): run for run in plan.runs}
     columns = [Column(phrases.label(name), holds="labels"), *(Column(f"seed {seed}", "right", "states") for seed in seeds)]
     rows = []
@@ -148,7 +145,7 @@ def run_cells(plan: Plan, records: Records, name: str, metric: Metric, asked: Se
 
 
 def _cell(record: Record | None, length: int | None, name: str, metric: Metric) -> str:
-    """What a run has come to, in a few characters."""
+    """A run's value, epoch or state."""
     if record is None or record.state == "pending":
         return phrases.NOTHING
     if record.state == "running":
@@ -159,7 +156,7 @@ def _cell(record: Record | None, length: int | None, name: str, metric: Metric) 
 
 
 def live_value(value: Any, metric: Metric) -> str:
-    """A number while runs train: one decimal of a percentage, four figures of all else."""
+    """A number in a progress line: percentages with one decimal, others with four significant digits."""
     if not isinstance(value, int | float):
         return phrases.NOTHING
     return phrases.number(value, 1 if metric.unit == "%" else phrases.decimals([value], metric))

@@ -1,6 +1,6 @@
-"""The trials of a search while they train: the best and those that are running, or a line for each that has finished.
+"""The progress of a search: its best and running trials, or one line per finished trial.
 
-Only what the search may see is shown: its objectives, never a metric of the test split.
+Only objectives are shown, never a metric of the test split.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric
 from harness.terminal import live
 from harness.terminal.dry_run import marked
-from harness.terminal.live import STOPPING, News, Progress, last_lines, pace
+from harness.terminal.live import STOPPING, Event, Progress, last_lines, pace
 from harness.terminal.search_dry_run import heading
 from harness.terminal.status import epoch_of
 from harness.terminal.tables import STYLES, TerminalTable, printable, styled
 
 BEST, MOST_RUNNING = 5, 8
-LOUD = {"failed": "FAILED", "diverged": "DIVERGED"}
+URGENT = {"failed": "FAILED", "diverged": "DIVERGED"}
 
 
 def progress(
@@ -39,65 +39,65 @@ def progress(
     console: Console | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress[Sequence[Trial]]:
-    """The view that fits the terminal behind `console` (stderr by default); `clock` returns seconds."""
+    """The view for `console` (default: stderr); `clock` returns seconds."""
     return live.progress(SearchRows(study, metrics, store, workers=workers), console, clock)
 
 
 class SearchRows:
-    """Where the trials of a search stand."""
+    """The trials of a search."""
 
     def __init__(self, study: Study, metrics: Mapping[str, Metric], store: Store, *, workers: int) -> None:
         self.study, self.metrics, self.store, self.workers = study, metrics, store, workers
         self.trials: Sequence[Trial] = ()
-        self.told: set[int] | None = None  # trials whose end was told, or that had ended before; None: nothing is known yet
+        self.reported: set[int] | None = None  # finished trials already shown; None before the first update
 
     def introduction(self) -> list[Text]:
-        """The question; the trials, workers, device and whether this is a rehearsal; the objective."""
+        """The question; trials, workers, device and the rehearsal mark; the objective."""
         study = self.study
         what = f"{phrases.plural(study.trials, 'trial')}, {words.each(study)}, on {study.accelerator}"
         facts = f"{what}, {phrases.plural(self.workers, 'worker')}"
         return [heading(study), marked(facts, study), styled(printable(words.aims(study)))]
 
-    def update(self, state: Sequence[Trial]) -> list[News]:
-        """A line for each trial that is over."""
+    def update(self, state: Sequence[Trial]) -> list[Event]:
+        """A line for each finished trial."""
         self.trials = state
-        if self.told is None:
-            self.told = {trial.number for trial in state if trial.finished}
-            return [News([styled(f"{ended} of {self.study.trials} done already")])] if (ended := self.ended()) else []
-        news = []
+        if self.reported is None:
+            self.reported = {trial.number for trial in state if trial.finished}
+            return [Event([styled(f"{done} of {self.study.trials} done already")])] if (done := self.finished()) else []
+        events = []
         for trial in sorted(state, key=lambda trial: (trial.ended or "", trial.number)):
-            if trial.finished and trial.number not in self.told:
-                self.told.add(trial.number)
-                news.append(self._finished(trial))
-        return news
+            if trial.finished and trial.number not in self.reported:
+                self.reported.add(trial.number)
+                events.append(self._finished(trial))
+        return events
 
-    def ended(self) -> int:
-        """How many trials of the target are over."""
+    def finished(self) -> int:
+        """The number of finished trials that count towards the target."""
         return sum(trial.finished for trial in counted(self.trials))
 
-    def _finished(self, trial: Trial) -> News:
+    def _finished(self, trial: Trial) -> Event:
         name = f"trial {trial.number}"
         if trial.state == "interrupted":
-            return News([styled(f"{name}  interrupted; its values are tried again")])
-        told = self.told or set()
-        known = sum(each.finished and each.number in told for each in counted(self.trials))
-        place = printable(f"[{known}/{self.study.trials}] {name:<{len(f'trial {self.study.trials}')}}  ")
+            return Event([styled(f"{name}  interrupted; its values will be tried again")])
+        reported, total = self.reported or set(), self.study.trials
+        done = sum(each.finished and each.number in reported for each in counted(self.trials))
+        place = printable(f"[{done:>{len(str(total))}}/{total}] {name:<{len(f'trial {total}')}}  ")
         setting, took = words.values(self.study, trial.values), phrases.clock(trial.seconds)
         first, reason = trial.runs[0] if trial.runs else "", f" {trial.reason}" if trial.reason else ""
         if trial.state == "completed":
-            said = f"completed  {words.objectives(self.study, trial, self.metrics)}"
-            so_far = [each for each in self.trials if each.number in told]
+            text = f"completed  {words.objectives(self.study, trial, self.metrics)}"
+            so_far = [each for each in self.trials if each.number in reported]
             best = "best so far" if ranked(self.study, so_far)[:1] == [trial] else ""
-            return News([styled(place, "  ".join(filter(None, [said, setting, took, first, best])))], urgent=False)
+            return Event([styled(place, "  ".join(filter(None, [text, setting, took, first, best])))], urgent=False)
         if trial.state == "pruned":
-            said = "  ".join(filter(None, [f"pruned{reason}", setting, took, first]))
-            return News([styled(place, printable(said))], urgent=False)
+            text = "  ".join(filter(None, [f"pruned{reason}", setting, took, first]))
+            return Event([styled(place, printable(text))], urgent=False)
         log = self.store.paths.run(self._lost_run(trial)).log if trial.runs else None
-        word = LOUD.get(trial.state, trial.state)
-        said = "  ".join(filter(None, [reason, setting, "" if log is None else str(log)]))
-        line = styled(place, (word, STYLES.get(word, "")), printable(said))
+        word = URGENT.get(trial.state, trial.state)
+        text = "  ".join(filter(None, [reason, setting, "" if log is None else str(log)]))
+        line = styled(place, (word, STYLES.get(word, "")), printable(text))
         lines = last_lines(log) if log is not None and trial.state == "failed" else []
-        return News([line, *lines], urgent=trial.state in LOUD)
+        return Event([line, *lines], urgent=trial.state in URGENT)
 
     def _lost_run(self, trial: Trial) -> str:
         """The trial's run that failed or diverged."""
@@ -105,7 +105,7 @@ class SearchRows:
         return next((run for run in trial.runs if records[run].state in ("failed", "diverged")), trial.runs[0])
 
     def table(self) -> TerminalTable:
-        """The best trials, and below them those that are running with where they stand."""
+        """The best trials, then the running ones with their epoch."""
         rows = []
         for trial in ranked(self.study, self.trials)[:BEST]:
             value = words.objectives(self.study, trial, self.metrics)
@@ -118,35 +118,37 @@ class SearchRows:
         )
 
     def _running(self) -> list[tuple[Trial, Record | None]]:
-        """Trials that are running, each with the run of it that is trained now; None before there is one."""
+        """Running trials, each with the run that is being trained; None before the first one."""
         running = [trial for trial in self.trials if trial.state == "running"][:MOST_RUNNING]
         records = [self.store.records(trial.runs).values() for trial in running]
-        return [(trial, next((one for one in own if not one.ended), None)) for trial, own in zip(running, records, strict=True)]
+        return [
+            (trial, next((one for one in own if not one.finished), None)) for trial, own in zip(running, records, strict=True)
+        ]
 
     def _where(self, trial: Trial, record: Record | None) -> str:
         if record is None:
-            return "begins"
+            return "starting"
         seed = f"seed {trial.runs.index(record.id) + 1}/{len(trial.runs)} " if len(trial.runs) > 1 else ""
         return f"{seed}{epoch_of(record.epoch, phrases.epochs(self.study.base))}"
 
-    def footer(self, elapsed: float, stops: bool) -> list[str]:
-        """How far it is and the best so far; how fast, and how long it takes still."""
+    def footer(self, elapsed: float, stop_requested: bool) -> list[str]:
+        """Progress and the best trial; speed and time left."""
         own, best = counted(self.trials), ranked(self.study, self.trials)
-        parts = [f"{self.ended()} of {self.study.trials} done", words.tally(own)]
+        parts = [f"{self.finished()} of {self.study.trials} done", words.tally(own)]
         if best and len(self.study.objectives) == 1:
             value = words.measured(best[0].objectives[self.study.metric], self.metrics.get(self.study.metric))
             parts.append(f"best {value} (trial {best[0].number})")
         elif best:
             parts.append(f"{phrases.plural(len(best), 'trial')} on the front")
-        standing = " · ".join(filter(None, parts))
-        if stops:
-            return [standing, STOPPING]
+        summary = " · ".join(filter(None, parts))
+        if stop_requested:
+            return [summary, STOPPING]
         took = [trial.seconds for trial in own if trial.finished and trial.seconds]
-        missing = self.study.trials - self.ended()
-        left = fmean(took) * missing / self.workers if took and missing > 0 else None
+        remaining = self.study.trials - self.finished()
+        left = fmean(took) * remaining / self.workers if took and remaining > 0 else None
         records = [record for _, record in self._running() if record is not None]
-        return [standing, pace(self.store.paths, records, elapsed, left)]
+        return [summary, pace(self.store.paths, records, elapsed, left)]
 
     def fits(self, console: Console) -> bool:
-        """Whether the console is high enough."""
+        """Whether the console has enough lines."""
         return console.height >= BEST + MOST_RUNNING + 9

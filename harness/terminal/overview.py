@@ -1,4 +1,4 @@
-"""Where every plan and search stands now, in the order in which people look at them."""
+"""Collects the status of plans and searches from disk, the most recently active first."""
 
 from __future__ import annotations
 
@@ -22,54 +22,51 @@ from harness.terminal.search_status import SearchStatus
 from harness.terminal.status import PlanStatus
 
 if TYPE_CHECKING:
-    from harness.errors import HarnessError
     from harness.experiment.plan import Plan
     from harness.experiment.study import Study
     from harness.search.trials import Trial
     from harness.store.records import Record, Store
-    from harness.terminal.search_status import SearchStatus
-    from harness.terminal.status import PlanStatus, StatusRow
+    from harness.terminal.status import StatusRow
 
-# In the order of the table: stages of plans, and the search that comes before its confirmation.
+# Stages in the order of the table.
 STAGES = ("tuning", "search", "evidence", "top", "final")
 
 
-def stand(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[PlanStatus, list[HarnessError]]:
-    """A plan's counts and verdicts, and when a file of its runs last changed; and why there are no verdicts, if that is an error.
+def read_plan_status(store: Store, plan: Plan, records: dict[str, Record]) -> tuple[PlanStatus, list[HarnessError]]:
+    """A plan's counts and verdicts, and the errors that prevented verdicts.
 
-    Judging takes pandas and some milliseconds, and is left out where there is nothing to judge: without claims, and before the
-    first look.
+    Without claims, and before the first look, nothing is judged, which saves importing pandas.
     """
-
-    # Files are renamed into a run's folder, which marks the folder's own time.
+    # Renaming files into a run's folder updates the folder's mtime.
     folders = (store.paths.run(run.id).folder for run in plan.runs if records[run.id].state != "pending")
     changed = max((folder.stat().st_mtime for folder in folders if folder.is_dir()), default=None)
     updated = None if changed is None else max(0.0, time.time() - changed)
     claimed = plan.claims or (plan.amended is not None and plan.amended.claims)
-    if not claimed or not all(records[run.id].ended for run in plan.runs if run.seed < plan.after(plan.looks[0])):
+    if not claimed or not all(records[run.id].finished for run in plan.runs if run.seed < plan.after(plan.looks[0])):
         return PlanStatus(plan, count_states(plan, records), updated), []
     try:
         metrics = result_metrics(task_of(plan))
-    except InputError as error:  # where the runs stand can be told without the task
+    except InputError as error:  # counts need no task
         return PlanStatus(plan, count_states(plan, records, runs=plan.runs), updated), [error]
     judgement = judge_records(plan, records, levels_for(store, plan.looks))
-    asked = tuple(run for run in plan.runs if run.seed < plan.after(judgement.horizon)) if has_interim_looks(plan) else plan.runs
-    return PlanStatus(plan, count_states(plan, records, runs=asked), updated, judgement, metrics), []
+    requested = plan.runs
+    if has_interim_looks(plan):
+        requested = tuple(run for run in plan.runs if run.seed < plan.after(judgement.horizon))
+    return PlanStatus(plan, count_states(plan, records, runs=requested), updated, judgement, metrics), []
 
 
-def stand_search(store: Store, study: Study) -> SearchStatus:
-    """A search's trials, where they can be read from here, with the runs of those that are under way or failed.
+def read_search_status(store: Store, study: Study) -> SearchStatus:
+    """A search's trials, if readable here, with the records of running, interrupted and failed ones.
 
-    A trial that nobody trains any more, as far as one look tells, is an interrupted one.
+    A running trial without a live lease is shown as interrupted.
     """
-
     paths = store.paths.study(study.name)
-    # Files are renamed and linked into a trial's folder, which marks the folder's own time.
+    # Renaming and linking files into a trial's folder updates the folder's mtime.
     changed = [path.stat().st_mtime for path in (paths.journal, *paths.trials.glob("*")) if path.exists()]
     updated = max(0.0, time.time() - max(changed)) if changed else None
     try:
         metrics = result_metrics(task_of_study(study))
-    except InputError:  # where trials stand can be told without the task
+    except InputError:  # counts need no task
         metrics = {}
     try:
         found = read_trials(paths, study, storage_url(None))
@@ -77,21 +74,21 @@ def stand_search(store: Store, study: Study) -> SearchStatus:
         return SearchStatus(study, None, updated, metrics, why=str(error))
     if found is None and uses_database(paths):
         return SearchStatus(study, None, updated, metrics, why=f"its trials are in a database: set ${VARIABLE}")
-    trials = [_as_seen(store, study, trial) for trial in found or ()]
+    trials = [_interrupted_if_abandoned(store, study, trial) for trial in found or ()]
     shown = [run for trial in trials if trial.state in ("running", "interrupted", "failed") for run in trial.runs]
     return SearchStatus(study, trials, updated, metrics, store.records(shown))
 
 
-def _as_seen(store: Store, study: Study, trial: Trial) -> Trial:
+def _interrupted_if_abandoned(store: Store, study: Study, trial: Trial) -> Trial:
     if trial.state != "running":
         return trial
-    seen = lease.newest(store.paths.study(study.name).trial(trial.number))
-    gone = seen is None or Watch(Timing(), Holder.here()).seems_gone(seen)
+    newest = lease.newest(store.paths.study(study.name).trial(trial.number))
+    gone = newest is None or Watch(Timing(), Holder.here()).seems_gone(newest)
     return replace(trial, state="interrupted") if gone else trial
 
 
 def ordered(rows: Sequence[StatusRow]) -> list[StatusRow]:
-    """What is worked on now stands first; the stages of one experiment stand together, in their order."""
+    """The most recently updated experiment first; the stages of an experiment together, in their order."""
     latest: dict[str, float] = {}
     for row in rows:
         updated = math.inf if row.updated is None else row.updated

@@ -1,4 +1,4 @@
-"""The tasks in the queue of a cluster and the runs that they train, on a terminal and as JSON."""
+"""A cluster's tasks and the runs that they train, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from harness.terminal.tables import TerminalTable, printable, styled
 
 
 def table(queue: Queue, records: Mapping[str, Record], labels: Mapping[str, str]) -> list[RenderableType]:
-    """A cluster's tasks: each with the run it trains, why it waits, how it ended; then how to stop them, or that none is left.
+    """One row per task with its run, state and reason; then the command to stop them, or that none is left.
 
-    `labels`: what runs are called, by id.
+    `labels`: run id -> displayed name.
     """
     training = trained_by(records)
     rows = []
-    for alike in _alike(queue.tasks):
-        task = alike[0]
+    for group in _grouped(queue.tasks):
+        task = group[0]
         run = training.get(task.id)
         what = labels.get(run or "", NOTHING) if task.state == "RUNNING" else NOTHING
         what = "report" if task.job in queue.reports else what
         times = "" if not task.requeued else "requeued once" if task.requeued == 1 else f"requeued {task.requeued} times"
-        cancelled = task.state == "CANCELLED"  # how it left, and what it waited for before, is of no interest any more
+        cancelled = task.state == "CANCELLED"  # exit code and reason are irrelevant then
         code = f"exit code {task.exit_code}" if task.exit_code and not cancelled else ""
-        names = task.id if len(alike) == 1 else f"{task.id} to {alike[-1].id.partition('_')[2]}"
+        names = task.id if len(group) == 1 else f"{task.id} to {group[-1].id.partition('_')[2]}"
         more = ", ".join(filter(None, [times, code, None if cancelled else task.reason]))
         rows.append([names, task.state.lower(), what, task.node or NOTHING, more])
     columns = [Column("task"), Column("state"), Column("trains", holds="labels"), Column("node"), Column("more", holds="remarks")]
@@ -39,11 +39,11 @@ def table(queue: Queue, records: Mapping[str, Record], labels: Mapping[str, str]
     found += [styled(f"{reason}: {WHY[reason]}") for reason in reasons if reason is not None]
     if queue.live:
         return [*found, styled(f"stop: scancel {' '.join(queue.live)}")]
-    return [*found, styled(printable(f"the queue has nothing of it any more; logs: {', '.join(queue.logs)}"))]
+    return [*found, styled(printable(f"no jobs left in the queue; logs: {', '.join(queue.logs)}"))]
 
 
 def document(queue: Queue | None, records: Mapping[str, Record]) -> dict[str, Any] | None:
-    """The same as JSON, each task with the id of the run it trains; null where nothing was submitted."""
+    """The JSON document, each task with the id of its run; None if nothing was submitted."""
     if queue is None:
         return None
     training = trained_by(records)
@@ -58,8 +58,8 @@ def document(queue: Queue | None, records: Mapping[str, Record]) -> dict[str, An
     return {"tasks": tasks, "live": queue.live, "logs": list(queue.logs)}
 
 
-def _alike(tasks: Sequence[Task]) -> list[list[Task]]:
-    """Neighbouring tasks of an array that wait or have ended in the same way, together: there may be hundreds."""
+def _grouped(tasks: Sequence[Task]) -> list[list[Task]]:
+    """Adjacent tasks of an array in the same state, grouped: there may be hundreds."""
     found: list[list[Task]] = []
     for task in tasks:
         before = found[-1][-1] if found else None
@@ -72,5 +72,5 @@ def _alike(tasks: Sequence[Task]) -> list[list[Task]]:
 
 
 def trained_by(records: Mapping[str, Record]) -> dict[str, str]:
-    """A cluster's job or array task -> the run that it trains now."""
+    """Id of a job or array task -> the run that it is training."""
     return {record.job.partition(",")[0]: record.id for record in records.values() if record.state == "running" and record.job}

@@ -1,4 +1,4 @@
-"""What is known of a search before it starts: gathered, and as the screen of a dry run."""
+"""The dry run of a search: its data and its screen."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ from harness.terminal.tables import INDENT, WARNING, Note, TerminalTable, printa
 
 @dataclass(frozen=True)
 class SearchPreview:
-    """A search, and what it has tried so far."""
+    """A search and its trials so far."""
 
     study: Study
     metrics: Mapping[str, Metric]
-    trials: Sequence[Trial]  # so far
-    parameters: float | None  # of the base; None where the task counts none
-    remarks: tuple[str, ...] = ()  # on the program
+    trials: Sequence[Trial]
+    parameters: float | None  # of the base; None if the task reports none
+    remarks: tuple[str, ...] = ()  # warnings about the program
 
     @property
-    def begun(self) -> list[Trial]:
+    def started(self) -> list[Trial]:
         """The trials that count towards the target."""
         return counted(self.trials)
 
     @property
     def left(self) -> int:
-        """Trials still to begin."""
-        return max(0, self.study.trials - len(self.begun))
+        """The number of trials still to start."""
+        return max(0, self.study.trials - len(self.started))
 
 
-def preview(store: Store, study: Study, url: str | None, new: bool = False) -> SearchPreview:
-    """Look ahead; writes nothing. `new`: the search would be begun anew. Raises StoreError, InputError, DataError."""
+def preview(store: Store, study: Study, url: str | None, restart: bool = False) -> SearchPreview:
+    """The preview of a search; `restart` ignores the trials on disk. Raises StoreError, InputError, DataError."""
     task, paths = task_of(study), store.paths.study(study.name)
-    trials = (read_trials(paths, study, url) if paths.spec.exists() and not new else None) or []
+    trials = (read_trials(paths, study, url) if paths.spec.exists() and not restart else None) or []
     facts = task.describe(base_of(study, task))
-    told = tuple(remarks(study.program, [study.data])) if study.program else ()
-    return SearchPreview(study, result_metrics(task), trials, facts.get("parameters"), told)
+    warnings = tuple(remarks(study.program, [study.data])) if study.program else ()
+    return SearchPreview(study, result_metrics(task), trials, facts.get("parameters"), warnings)
 
 
 def dry_run(preview: SearchPreview) -> RenderableType:
@@ -71,13 +71,13 @@ def dry_run(preview: SearchPreview) -> RenderableType:
     width = max(len(key) for key, _ in (*notes, *warnings))
     return Group(
         heading(study),
-        marked(" · ".join(phrases.setting(study)), study),
+        marked(" · ".join(phrases.shared_settings(study)), study),
         Text(),
         space(study),
         Text(),
         *(Note(key, text, width) for key, text in notes),
         *(Note(key, text, width, WARNING) for key, text in warnings),
-        styled(f"{' ' * INDENT}nothing started; --json prints the search"),
+        styled(f"{' ' * INDENT}nothing was started; --json prints the search"),
     )
 
 
@@ -87,7 +87,7 @@ def heading(study: Study) -> Text:
 
 
 def space(study: Study) -> TerminalTable:
-    """A row a parameter: what it may be, and what it is in the base."""
+    """One row per parameter: its range and its value in the base."""
     base, short = flatten(study.base), words.names(study)
     conditional = any(parameter.when for parameter in study.space)
     columns = [Column("parameter", holds="labels"), Column("values", holds="labels"), Column("base")]
@@ -102,7 +102,7 @@ def space(study: Study) -> TerminalTable:
 
 
 def document(preview: SearchPreview) -> dict[str, Any]:
-    """What `sweep --dry-run --json` prints: the search as it would be stored, and its trials so far."""
+    """The `--json` document: the search as it would be stored, and its trials so far."""
     return {
         **preview.study.model_dump(mode="json", by_alias=True),
         "parameters": preview.parameters,
@@ -119,8 +119,8 @@ def _methods(study: Study) -> str:
 def _target(preview: SearchPreview) -> str:
     study = preview.study
     parts = [f"{phrases.plural(study.trials, 'trial')}, {words.each(study)}"]
-    parts += [f"{len(preview.begun)} begun"] if preview.begun else []
-    parts += [f"none begins after {phrases.clock(study.budget_s)} of training"] if study.budget_s is not None else []
+    parts += [f"{len(preview.started)} started"] if preview.started else []
+    parts += [f"no new ones after {phrases.clock(study.budget_s)} of training"] if study.budget_s is not None else []
     return "; ".join(parts)
 
 
@@ -129,18 +129,18 @@ def _first(study: Study) -> str:
     settings = [
         f"the base ({words.values(study, own)})" if dict(each) == own else words.values(study, each) for each in study.first
     ]
-    outside = [] if own is not None else ["the base lies outside of the space: only the confirmation runs it"]
+    outside = [] if own is not None else ["the base is outside the space and runs only in the confirmation"]
     return "; ".join([*settings, *outside])
 
 
 def cost(preview: SearchPreview) -> str:
-    """The runs that are left at most, their epochs where the base says how many, and their time where trials have shown it."""
+    """The remaining runs (at most), with epochs if the base states them and the time if it was measured."""
     study = preview.study
     runs = preview.left * study.seeds
     parts = [f"{'up to ' if study.pruner != 'none' else ''}{phrases.plural(runs, 'run')} to train"]
     length = phrases.epochs(study.base)
     parts += [phrases.plural(runs * length, "epoch")] if length is not None else []
-    took = [trial.seconds for trial in preview.begun if trial.finished and trial.seconds]
+    took = [trial.seconds for trial in preview.started if trial.finished and trial.seconds]
     if took and runs:
         mean = fmean(took)
         parts.append(f"about {phrases.clock(mean * preview.left)} on 1 worker (measured here: {phrases.clock(mean)} a trial)")
@@ -148,9 +148,9 @@ def cost(preview: SearchPreview) -> str:
 
 
 def confirmation(study: Study) -> str:
-    """What follows the trials."""
+    """The runs that follow the trials."""
     if study.confirm is None:
-        return "none: what is found is no evidence"
+        return "none: the result is no evidence"
     top, seeds = study.confirm.top, study.confirm.seeds
     best = f"the best {phrases.plural(top, 'trial')}" if top > 1 else "the best trial"
     runs = phrases.plural((top + 2) * seeds, "run")

@@ -1,4 +1,4 @@
-"""Where a search and its trials stand: a row of the table of all, and the search by itself."""
+"""The status of a search: its row in the overview, and its own screen."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from harness.store.records import Record
 from harness.tasks.protocol import Metric
 from harness.terminal.json_output import search_values
 from harness.terminal.search_dry_run import heading
-from harness.terminal.status import StatusRow, epoch_of, holder
+from harness.terminal.status import RESUMES, StatusRow, holder, place_cells
 from harness.terminal.tables import WARNING, TerminalTable, printable, styled
 
 
 @dataclass(frozen=True)
 class SearchStatus:
-    """A search; its trials (None: they cannot be read here, and `why`); the seconds since a file of it changed; its metrics.
+    """A search and its trials (None: not readable here, for the reason `why`).
 
-    `records`: where the runs of the trials that are under way or failed stand, by run id.
+    `updated`: seconds since one of its files changed; `records`: the runs of running, interrupted and failed trials.
     """
 
     study: Study
@@ -44,53 +44,53 @@ class SearchStatus:
         return counted(self.trials or ())
 
     def number(self, *states: str) -> int:
-        """How many of them are in one of these states."""
+        """The number of these trials in one of the states."""
         return sum(trial.state in states for trial in self.own)
 
     @property
-    def over(self) -> int:
-        """How many of them are over."""
+    def finished(self) -> int:
+        """The number of finished ones."""
         return sum(trial.finished for trial in self.own)
 
 
-def row(standing: SearchStatus) -> StatusRow:
-    """A search's line in the table of all plans and searches: its trials, and the best so far in place of verdicts."""
-    study = standing.study
-    if standing.trials is None:
-        return StatusRow(study.family, "search", study.name, f"?/{study.trials}", 0, 0, 0, 0, standing.why, standing.updated)
-    waiting = max(0, study.trials - len(standing.own))
-    numbers = (standing.number("running"), waiting, standing.number("failed"), standing.number("diverged"))
-    done = f"{standing.over}/{study.trials}"
-    return StatusRow(study.family, "search", study.name, done, *numbers, best(standing), standing.updated)
+def row(status: SearchStatus) -> StatusRow:
+    """A search's row in the overview: counts of trials, and the best so far instead of verdicts."""
+    study = status.study
+    if status.trials is None:
+        return StatusRow(study.family, "search", study.name, f"?/{study.trials}", 0, 0, 0, 0, status.why, status.updated)
+    waiting = max(0, study.trials - len(status.own))
+    numbers = (status.number("running"), waiting, status.number("failed"), status.number("diverged"))
+    done = f"{status.finished}/{study.trials}"
+    return StatusRow(study.family, "search", study.name, done, *numbers, best(status), status.updated)
 
 
-def best(standing: SearchStatus) -> str:
-    """The best so far, where a plan's row has its verdicts: `best 84.20 % (trial 7)`."""
-    if standing.trials is None:
-        return standing.why
-    found = ranked(standing.study, standing.trials)
+def best(status: SearchStatus) -> str:
+    """The best trial so far: `best 84.20 % (trial 7)`."""
+    if status.trials is None:
+        return status.why
+    found = ranked(status.study, status.trials)
     if not found:
         return phrases.NOTHING
-    if len(standing.study.objectives) > 1:
+    if len(status.study.objectives) > 1:
         return f"{phrases.plural(len(found), 'trial')} on the front"
-    value = found[0].objectives[standing.study.metric]
-    return f"best {words.measured(value, standing.metrics.get(standing.study.metric))} (trial {found[0].number})"
+    value = found[0].objectives[status.study.metric]
+    return f"best {words.measured(value, status.metrics.get(status.study.metric))} (trial {found[0].number})"
 
 
-def one_search(standing: SearchStatus, table: RenderableType, paths: Paths, confirmation: TerminalTable | None) -> RenderableType:
-    """One search: its line in `table`, how trials ended, the best, every trial that is under way or failed, and what to do."""
-    study = standing.study
+def one_search(status: SearchStatus, table: RenderableType, paths: Paths, confirmation: TerminalTable | None) -> RenderableType:
+    """One search: its `table`, the counts, the best trials, those running, interrupted or failed, and the command to retry."""
+    study = status.study
     lines: list[RenderableType] = [heading(study)]
     marker = phrases.rehearsal(study)
     lines += [styled((printable(marker), WARNING))] if marker else []
     lines += [Text(), table]
-    if standing.trials is None:
+    if status.trials is None:
         return Group(*lines)
-    if tally := words.tally(standing.own):
+    if tally := words.tally(status.own):
         lines += [Text(), styled(f"trials   {tally}")]
-    if standing.metrics and ranked(study, standing.trials):
-        lines += [Text(), TerminalTable(best_trials(study, standing.trials, standing.metrics))]
-    if rows := [_row(standing, trial, paths) for state in ("running", "interrupted", "failed") for trial in _in(standing, state)]:
+    if status.metrics and ranked(study, status.trials):
+        lines += [Text(), TerminalTable(best_trials(study, status.trials, status.metrics))]
+    if rows := [_row(status, trial, paths) for state in ("running", "interrupted", "failed") for trial in _in(status, state)]:
         columns = [
             Column("state", holds="states"),
             Column("trial"),
@@ -99,8 +99,8 @@ def one_search(standing: SearchStatus, table: RenderableType, paths: Paths, conf
             Column("setting", holds="labels"),
         ]
         lines += [Text(), TerminalTable.of_rows(columns, rows, indent=0)]
-    if any(trial.retriable for trial in _in(standing, "failed")):
-        lines += [Text(), styled(printable(f"again: {phrases.command(study, paths.root)} --retry failed"))]
+    if any(trial.retriable for trial in _in(status, "failed")):
+        lines += [Text(), styled(printable(f"retry: {phrases.command(study, paths.root)} --retry failed"))]
     if confirmation is not None:
         lines += [Text(), confirmation]
     report = paths.report(study.name) / "index.html"
@@ -108,14 +108,14 @@ def one_search(standing: SearchStatus, table: RenderableType, paths: Paths, conf
     return Group(*lines)
 
 
-def document(standing: SearchStatus) -> dict[str, Any]:
-    """A search as JSON; `trials` is null where they cannot be read here."""
-    told = search_values(standing.study, standing.trials or ())
-    under_way = {trial.number: _record(standing, trial) for trial in _in(standing, "running")}
+def document(status: SearchStatus) -> dict[str, Any]:
+    """The `--json` document; `trials` is null if they cannot be read here."""
+    values = search_values(status.study, status.trials or ())
+    running = {trial.number: _record(status, trial) for trial in _in(status, "running")}
     return {
-        **told,
-        "trials": None if standing.trials is None else told["trials"],
-        "why": standing.why or None,
+        **values,
+        "trials": None if status.trials is None else values["trials"],
+        "why": status.why or None,
         "running": [
             {
                 "trial": number,
@@ -124,36 +124,31 @@ def document(standing: SearchStatus) -> dict[str, Any]:
                 "holder": holder(record) if record else None,
                 "beat_age_s": record.beat_age_s if record else None,
             }
-            for number, record in under_way.items()
+            for number, record in running.items()
         ],
     }
 
 
-def _in(standing: SearchStatus, state: str) -> list[Trial]:
-    """Its trials in a state; of the interrupted ones those that nobody goes on with yet."""
-    trials = standing.trials or ()
-    followed = {trial.follows for trial in trials}
-    return [trial for trial in trials if trial.state == state and trial.number not in followed]
+def _in(status: SearchStatus, state: str) -> list[Trial]:
+    """Its trials in a state, without interrupted ones that a later trial resumes."""
+    trials = status.trials or ()
+    resumed = {trial.follows for trial in trials}
+    return [trial for trial in trials if trial.state == state and trial.number not in resumed]
 
 
-def _record(standing: SearchStatus, trial: Trial) -> Record | None:
-    """Where the run of the trial stands that is under way, or that failed; None before there is one."""
-    found = [standing.records[run] for run in trial.runs if run in standing.records]
+def _record(status: SearchStatus, trial: Trial) -> Record | None:
+    """The trial's running, interrupted or failed run; None before the first one."""
+    found = [status.records[run] for run in trial.runs if run in status.records]
     wanted = [record for record in found if record.state in ("running", "interrupted", "failed")]
     return wanted[0] if wanted else None
 
 
-def _row(standing: SearchStatus, trial: Trial, paths: Paths) -> list[str]:
-    record = _record(standing, trial)
-    length = phrases.epochs(standing.study.base)
-    place = epoch_of(record.epoch, length) if record else "begins"
-    more = ""
-    if trial.state == "failed":
-        place = f"{record.reason} at {place}" if record and record.reason else (trial.reason or "failed")
-        more = str(paths.run(record.id).log) if record else ""
-    elif trial.state == "interrupted":
-        more = "goes on when it is run again"
-    elif record is not None:
-        beat = "" if record.beat_age_s is None else f"beat {phrases.ago(record.beat_age_s)}"
-        more = "   ".join(filter(None, [holder(record), beat]))
-    return [trial.state, f"trial {trial.number}", place, more, words.values(standing.study, trial.values)]
+def _row(status: SearchStatus, trial: Trial, paths: Paths) -> list[str]:
+    record = _record(status, trial)
+    if record is not None:
+        cells = place_cells(trial.state, record, phrases.epochs(status.study.base), paths.run(record.id).log)
+    elif trial.state == "failed":
+        cells = [trial.reason or "failed", ""]
+    else:
+        cells = ["starting", RESUMES if trial.state == "interrupted" else ""]
+    return [trial.state, f"trial {trial.number}", *cells, words.values(status.study, trial.values)]

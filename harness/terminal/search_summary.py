@@ -1,4 +1,4 @@
-"""What came of a search: its best trials, and how the confirmation went."""
+"""The results of a search: its best trials and their confirmation."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from harness.tasks.protocol import Metric
 from harness.terminal.tables import WARNING, Sentence, TerminalTable
 
 
-def ending(
+def search_results(
     study: Study,
     trials: Sequence[Trial],
     metrics: Mapping[str, Metric],
     confirmation: TerminalTable | None = None,
     winner: str | None = None,
 ) -> RenderableType:
-    """The best trials, how all ended, the table of the confirmation, once it began, and what lies at the edge of its range.
+    """The best trials, the counts, the table of the `confirmation`, and parameters at the edge of their range.
 
-    `winner`: the label of the trial that fresh seeds chose; before that the best one's setting is looked at.
+    The edges are those of the `winner` (the label of a trial), or of the best trial before the confirmation.
     """
     own, best = counted(trials), ranked(study, trials)
     lines: list[RenderableType] = [Text(), TerminalTable(best_trials(study, trials, metrics))] if best else []
     tally = words.tally(own)
-    lines.append(Sentence(f"{phrases.plural(len(own), 'trial')}: {tally}" if tally else "no trial has ended"))
+    lines.append(Sentence(f"{phrases.plural(len(own), 'trial')}: {tally}" if tally else "no trial has finished"))
     if marker := phrases.rehearsal(study):
         lines.append(Sentence(marker, WARNING))
     if confirmation is not None:
         lines += [Text(), confirmation]
-        lines.append(Sentence("searched: the best of many noisy values, so too good; confirmed: mean ± sd on fresh seeds"))
+        lines.append(Sentence("searched: the best of many noisy values, biased upwards; confirmed: mean ± sd on fresh seeds"))
     if best:
         chosen = next((trial for trial in best if label_of(trial) == winner), best[0])
         if at_edge := words.edges(study, chosen.values):
             lines.append(Sentence(words.edge(label_of(chosen), at_edge)))
     if study.confirm is None and best:
-        lines.append(Sentence("not confirmed on fresh seeds (no confirm:), so no evidence"))
+        lines.append(Sentence("not confirmed on fresh seeds (no confirm: in the file): no evidence"))
     return Group(*lines)

@@ -1,4 +1,4 @@
-"""Where plans and runs stand: the table of all plans, one plan, one run, and how runs differ."""
+"""The status of plans and runs: the overview, one plan, one run, and the difference between two runs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ from harness.terminal.queue import table
 from harness.terminal.summary import claims, expected
 from harness.terminal.tables import INDENT, WARNING, TerminalTable, printable, styled
 
+RESUMES = "resumes when started again"
 ORDER = ("supported", "equivalent", "refuted", "inconclusive")
 
 
 @dataclass(frozen=True)
 class PlanStatus:
-    """A plan, how many of its runs are in each state, the seconds since one of its files changed (None: nothing trained), what
-    its claims came to (None: it has none, or none is judged yet), and the metrics that those may name.
+    """A plan with the number of runs in each state.
+
+    `updated`: seconds since one of its files changed (None: nothing trained); `judgement`: None before the first look or
+    without claims; `metrics`: all that claims may use.
     """
 
     plan: Plan
@@ -44,12 +47,12 @@ class PlanStatus:
     updated: float | None
     judgement: Judgement | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
-    resumed: int = 0  # runs with which a program went on by itself
+    resumed: int = 0  # runs that the program resumed by itself
 
 
 @dataclass(frozen=True)
 class StatusRow:
-    """A line of the table of all plans and searches: a `stage` of the experiment called `family`."""
+    """A row of the overview: one `stage` of the experiment `family`."""
 
     family: str
     stage: str
@@ -59,27 +62,27 @@ class StatusRow:
     waiting: int
     failed: int
     diverged: int
-    came_to: str  # a plan's verdicts, a search's best
+    result: str  # a plan's verdicts, a search's best
     updated: float | None
 
 
-def row(standing: PlanStatus) -> StatusRow:
-    """A plan's line."""
-    counts, waiting = standing.counts, standing.counts.pending + standing.counts.interrupted
+def row(status: PlanStatus) -> StatusRow:
+    """A plan's row in the overview."""
+    counts, waiting = status.counts, status.counts.pending + status.counts.interrupted
     done = f"{counts.done}/{counts.total}"
-    plan, numbers = standing.plan, (counts.running, waiting, counts.failed, counts.diverged)
-    return StatusRow(plan.family, plan.stage, plan.name, done, *numbers, verdicts(standing), standing.updated)
+    plan, numbers = status.plan, (counts.running, waiting, counts.failed, counts.diverged)
+    return StatusRow(plan.family, plan.stage, plan.name, done, *numbers, verdicts(status), status.updated)
 
 
 def overview(rows: Sequence[StatusRow]) -> RenderableType:
-    """All plans and searches, a line each."""
+    """All plans and searches, one row each."""
     diverged = any(row.diverged for row in rows)
     headings = ["done", "running", "waiting", "failed", *(["diverged"] if diverged else [])]
     cells = []
     for row in rows:
         numbers = [row.running, row.waiting, row.failed, *([row.diverged] if diverged else [])]
         updated = NOTHING if row.updated is None else phrases.ago(row.updated)
-        cells.append([row.name, row.done, *(dotted(number) for number in numbers), row.came_to, updated])
+        cells.append([row.name, row.done, *(dotted(number) for number in numbers), row.result, updated])
     numbers_of = [Column(name, "right") for name in headings]
     return TerminalTable.of_rows(
         [Column("experiment", holds="labels"), *numbers_of, Column("verdicts", holds="remarks"), Column("updated")],
@@ -88,32 +91,29 @@ def overview(rows: Sequence[StatusRow]) -> RenderableType:
     )
 
 
-def verdicts(standing: PlanStatus) -> str:
-    """How many claims came out how: `1 supported, 1 refuted`; a dot where none is decided or judged yet."""
-    judged = standing.judgement.verdicts if standing.judgement else ()
+def verdicts(status: PlanStatus) -> str:
+    """Counts of verdicts: `1 supported, 1 refuted`; a dot before the first decision."""
+    judged = status.judgement.verdicts if status.judgement else ()
     words = [verdict.verdict for verdict in judged if not verdict.open or verdict.verdict not in ("inconclusive", "waiting")]
-    counted = ["claims changed"] if standing.plan.amended is not None else []
+    counted = ["claims changed"] if status.plan.amended is not None else []
     counted += [f"{words.count(word)} {word}" for word in ORDER if word in words]
     return ", ".join(counted) or NOTHING
 
 
-def one_plan(standing: PlanStatus, records: Mapping[str, Record], paths: Paths, queue: Queue | None = None) -> RenderableType:
-    """One plan: counts and claims, then every run that is running, interrupted, diverged or failed, and what to do about it.
-
-    `queue`: what a cluster was given for it.
-    """
-    plan = standing.plan
+def one_plan(status: PlanStatus, records: Mapping[str, Record], paths: Paths, queue: Queue | None = None) -> RenderableType:
+    """One plan: counts, claims, every running, interrupted, diverged or failed run, its jobs, and the command to retry."""
+    plan = status.plan
     lines: list[RenderableType] = [*heading(plan)]
     stage, marker = phrases.stage(plan), phrases.rehearsal(plan)
     lines += [styled(stage)] if stage else []
     lines += [styled((printable(marker), WARNING))] if marker else []
-    lines += [Text(), overview([row(standing)])]
-    if standing.judgement is not None:
-        lines += [Text(), claims(plan, records, standing.judgement, standing.metrics)]
+    lines += [Text(), overview([row(status)])]
+    if status.judgement is not None:
+        lines += [Text(), claims(plan, records, status.judgement, status.metrics)]
     elif plan.claims:
         lines += [Text(), expected(plan, records)]
-    if standing.resumed:
-        flag = f"{phrases.plural(standing.resumed, 'run')} {phrases.RESUMED} (by the program itself)"
+    if status.resumed:
+        flag = f"{phrases.plural(status.resumed, 'run')} {phrases.RESUMED} (by the program itself)"
         lines += [Text(), styled((flag, WARNING))]
     if plan.stage == "tuning" and (found := choices(plan, records)):
         lines.append(chosen(plan, found))
@@ -121,38 +121,41 @@ def one_plan(standing: PlanStatus, records: Mapping[str, Record], paths: Paths, 
     for state in ("running", "interrupted", "diverged", "failed"):
         for run in plan.runs:
             if records[run.id].state == state:
-                length = phrases.epochs(plan.variants[run.variant])
-                rows.append([state, f"{run.variant} seed {run.seed}", *_where(records[run.id], length, paths.run(run.id))])
+                cells = place_cells(state, records[run.id], phrases.epochs(plan.variants[run.variant]), paths.run(run.id).log)
+                rows.append([state, f"{run.variant} seed {run.seed}", *cells])
     if rows:
         columns = [Column("state", holds="states"), Column("run", holds="labels"), Column("where"), Column("more")]
         lines += [Text(), TerminalTable.of_rows(columns, rows, indent=0)]
     if queue is not None:
         labels = {run.id: f"{run.variant} seed {run.seed}" for run in plan.runs}
         lines += [Text(), *table(queue, records, labels)]
-    retry = [state for state in ("failed", "diverged") if getattr(standing.counts, state)]
+    retry = [state for state in ("failed", "diverged") if getattr(status.counts, state)]
     if retry:
-        again = f"again: {phrases.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"
-        lines += [Text(), styled(printable(again))]
+        command = f"retry: {phrases.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"
+        lines += [Text(), styled(printable(command))]
     report = paths.report(plan.name) / "index.html"
-    writing = shlex.join(["harness", "report", plan.name, *phrases.elsewhere(paths.root)])
+    writing = shlex.join(["harness", "report", plan.name, *phrases.results_option(paths.root)])
     if plan.selection is None or report.is_file():
-        lines += [Text(), styled(f"report  {report}" if report.is_file() else f"report  none yet; write it with: {writing}")]
+        lines += [
+            Text(),
+            styled(f"report  {report}" if report.is_file() else f"report  not written yet; write it with: {writing}"),
+        ]
     return Group(*lines)
 
 
-def _where(record: Record, length: int | None, paths: RunPaths) -> list[str]:
-    """A run's place, and what helps a person to find or understand it."""
+def place_cells(state: str, record: Record, length: int | None, log: Path) -> list[str]:
+    """The columns `where` and `more` of a run of `length` epochs, or of a trial in `state` that trains this run."""
     place = epoch_of(record.epoch, length)
-    if record.state == "running":
-        beat = "" if record.beat_age_s is None else f"beat {phrases.ago(record.beat_age_s)}"
+    if state == "running":
+        beat = "" if record.beat_age_s is None else f"heartbeat {phrases.ago(record.beat_age_s)}"
         return [place, "   ".join(filter(None, [holder(record), beat]))]
-    if record.state == "interrupted":
-        return [place, "goes on when it is run again"]
-    return [f"{record.reason} at {place}" if record.reason else place, str(paths.log)]
+    if state == "interrupted":
+        return [place, RESUMES]
+    return [f"{record.reason} at {place}" if record.reason else place, str(log)]
 
 
 def holder(record: Record) -> str:
-    """Who trains a run: host, process, and the cluster's job where there is one."""
+    """The worker that trains a run: host, process id, and cluster job if any."""
     return " ".join(filter(None, [f"{record.host}:{record.pid}", record.job and f"job {record.job}"]))
 
 
@@ -161,11 +164,11 @@ def epoch_of(epoch: int, length: int | None) -> str:
 
 
 def dotted(number: int) -> str:
-    """A count of which zero is the good news: a dot."""
+    """A count, with a dot for zero."""
     return str(number) if number else NOTHING
 
 
-def one_run(  # noqa: PLR0917 - what is known of a run, each of it named
+def one_run(  # noqa: PLR0917 - one argument per kind of information
     record: Record,
     spec: Spec,
     plans: Sequence[str],
@@ -175,9 +178,7 @@ def one_run(  # noqa: PLR0917 - what is known of a run, each of it named
     *,
     resumed: bool = False,
 ) -> RenderableType:
-    """One run: its record, its files and its whole configuration; the `trials` it is part of, `url` of its page in W&B; whether a
-    program resumed it by itself.
-    """
+    """One run: its result, plans, trials, W&B `url`, configuration and files; `resumed`: its program resumed it by itself."""
     facts = {
         "run": record.id,
         "state": " ".join(filter(None, [record.state, record.reason])),
@@ -189,7 +190,7 @@ def one_run(  # noqa: PLR0917 - what is known of a run, each of it named
         "searches": ", ".join(trials) or None,
         "epochs": record.epoch,
         "trained": None if record.seconds is None else phrases.clock(record.seconds),
-        "ended": record.ended_at,
+        "finished": record.ended_at,
         "trust": phrases.RESUMED if resumed else None,
         "trained by": holder(record) if record.state == "running" else None,
         "W&B": url,
@@ -208,12 +209,12 @@ def one_run(  # noqa: PLR0917 - what is known of a run, each of it named
 
 
 def files_of(paths: RunPaths) -> list[Path]:
-    """A run's files that are there."""
+    """The existing files of a run."""
     return sorted(file for file in paths.folder.iterdir() if file.is_file()) if paths.folder.is_dir() else []
 
 
 def two_runs(first: tuple[str, Spec], second: tuple[str, Spec]) -> RenderableType:
-    """How the specs of two runs differ: a row a key."""
+    """The difference between the specs of two runs, one row per key."""
     rows = [[key, plain(one), plain(other)] for key, (one, other) in spec_difference(first[1], second[1]).items()]
     if not rows:
         return styled(f"{first[0]} and {second[0]} are the same run" if first[0] == second[0] else "no difference")
@@ -232,7 +233,7 @@ def _identity(spec: Spec) -> dict[str, Any]:
 
 
 def plain(value: Any) -> str:
-    """A value as YAML would show it on one line."""
+    """A value as YAML on one line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return f"[{', '.join(map(plain, value))}]" if isinstance(value, list | tuple) else str(value)

@@ -1,4 +1,4 @@
-"""What came of a plan, at the end of `run` and of `report`: the table of its variants and a line a claim."""
+"""The results of a plan, printed by `run` and `report`: the table of variants and the verdicts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from harness.store.records import Record
 from harness.tasks.protocol import Metric
 from harness.terminal.tables import GAP, INDENT, WARNING, Sentence, TerminalTable, printable, styled
 
-# One word, one style; the word itself says what it means.
-LEAST_ROOM = 12  # cells of a column of text; narrower it would be one of letters
+LEAST_ROOM = 12  # minimum width of a column of text
 STYLES = {
     "SUPPORTED": "bold green",
     "REFUTED": "bold red",
@@ -30,7 +29,7 @@ STYLES = {
 }
 
 
-def ending(
+def plan_results(
     plan: Plan,
     records: Mapping[str, Record],
     table: Table,
@@ -39,19 +38,19 @@ def ending(
     *,
     report: str | None = None,
 ) -> RenderableType:
-    """The table with how to read it, a line a claim, and where the report is. `metrics` are all that a claim may name."""
+    """The table with its legend, one line per claim, and the path of the report. `metrics`: all that claims may use."""
     lines: list[RenderableType] = [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
-    said = [phrases.reading(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
-    lines += [Sentence(line) for line in said if line]
+    legend = [phrases.table_note(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
+    lines += [Sentence(line) for line in legend if line]
     marker = phrases.rehearsal(plan)
-    lines += [styled(" " * INDENT, (printable(marker), WARNING))] if marker else []
+    lines += [Sentence(marker, WARNING)] if marker else []
     if judgement.verdicts:
         lines += [Text(), claims(plan, records, judgement, metrics)]
     return Group(*lines, *([Text(), styled(f"report  {report}")] if report else []))
 
 
 def correlation(table: Table) -> str | None:
-    """What pairing by seed was worth; None where nothing is compared, or with fewer than 3 seeds."""
+    """The effect of pairing by seed on the intervals; None without comparisons or with fewer than 3 seeds."""
     found = pairings(table)
     if not found:
         return None
@@ -64,7 +63,7 @@ def correlation(table: Table) -> str | None:
 
 
 def stopped(plan: Plan, judgement: Judgement) -> str | None:
-    """At which look training stopped, where it was not the last; None else."""
+    """The look at which training stopped early; None otherwise."""
     last = plan.looks[-1]
     if not judgement.finished or judgement.look >= last or phrases.seeds(plan) > last:
         return None
@@ -72,14 +71,14 @@ def stopped(plan: Plan, judgement: Judgement) -> str | None:
 
 
 def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metrics: Mapping[str, Metric]) -> RenderableType:
-    """A line a claim: its number, the claim, the verdict and what it says; below a list's, a line a variant."""
+    """One line per claim: number, claim, verdict and result; claims about several variants add one line per variant."""
     first = next(iter(metrics))
     entries = []
     for place, verdict in enumerate(judgement.verdicts, 1):
         warning = "" if verdict.registered else phrases.CHANGED.removeprefix("CLAIMS ")
-        said = _said(plan, records, judgement, verdict, metrics)
-        claim = phrases.asserted(verdict.claim, named=verdict.claim.metric != first)
-        entries.append(_ClaimLine(str(place), claim, verdict.verdict.upper(), said, warning))
+        result = _result(plan, records, judgement, verdict, metrics)
+        claim = phrases.short_claim(verdict.claim, named=verdict.claim.metric != first)
+        entries.append(_ClaimLine(str(place), claim, verdict.verdict.upper(), result, warning))
         if len(verdict.rows) > 1:
             parts = [(row, phrases.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
             entries += [_ClaimLine("", f"  {row.subject}", row.verdict.upper(), part) for row, part in parts]
@@ -92,63 +91,63 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
 
 
 def expected(plan: Plan, records: Mapping[str, Record]) -> RenderableType:
-    """A line a claim before the first look."""
+    """One line per claim before the first look."""
     several = len({claim.metric for claim in plan.claims}) > 1
     return _ClaimLines(
         tuple(
-            _ClaimLine(str(place), phrases.asserted(claim, named=several), "WAITING", waiting(plan, records))
+            _ClaimLine(str(place), phrases.short_claim(claim, named=several), "WAITING", waiting(plan, records))
             for place, claim in enumerate(plan.claims, 1)
         )
     )
 
 
-def _said(
+def _result(
     plan: Plan, records: Mapping[str, Record], judgement: Judgement, verdict: Verdict, metrics: Mapping[str, Metric]
 ) -> str:
-    """What follows the verdict's word."""
+    """The text after the verdict."""
     if verdict.verdict == "waiting":
         return waiting(plan, records)
     following = next((look for look in plan.looks if look > judgement.look), None)
-    said = phrases.outcome(verdict, metrics, None if judgement.finished else following)
+    result = phrases.outcome(verdict, metrics, None if judgement.finished else following)
     if verdict.verdict == "inconclusive" and verdict.open and not judgement.finished:
-        return f"so far {said}"
+        return f"so far {result}"
     early = verdict.decided_at is not None and verdict.decided_at < judgement.look
-    return f"{said}, decided at {phrases.plural(verdict.decided_at or 0, 'seed')}" if early else said
+    return f"{result}, decided at {phrases.plural(verdict.decided_at or 0, 'seed')}" if early else result
 
 
 def waiting(plan: Plan, records: Mapping[str, Record]) -> str:
-    """When the first verdict comes: `first look at 3 seeds: 4 of 6 runs in`."""
+    """When the first verdict comes: `first look at 3 seeds: 4 of 6 runs finished`."""
     first = plan.looks[0]
-    ended = [records[run.id].ended for run in plan.runs if run.seed < plan.after(first)]
+    finished = [records[run.id].finished for run in plan.runs if run.seed < plan.after(first)]
     what = "first look" if len(plan.looks) > 1 else "judged"
-    return f"{what} at {phrases.plural(first, 'seed')}: {sum(ended)} of {len(ended)} runs in"
+    return f"{what} at {phrases.plural(first, 'seed')}: {sum(finished)} of {len(finished)} runs finished"
 
 
 @dataclass(frozen=True)
 class _ClaimLine:
-    """A claim, or a variant of a list: the cells of its line, and a warning behind them."""
+    """The cells of a claim, or of one of its variants, and a warning after them."""
 
     number: str
     claim: str
     word: str
-    said: str
+    result: str
     warning: str = ""
 
 
 @dataclass(frozen=True)
 class _ClaimLines:
-    """Claims in columns, each text going on below its beginning; on a narrow terminal the verdict stands below its claim."""
+    """Claims in columns of wrapped text; on a narrow terminal the verdict is below its claim."""
 
     entries: tuple[_ClaimLine, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         number = INDENT + max(len(entry.number) for entry in self.entries) + 2
         word = max(10, *(len(entry.word) for entry in self.entries)) + GAP
-        claim, said = self._widths(options.max_width - number - word - GAP - 1)
+        claim, result = self._widths(options.max_width - number - word - GAP - 1)
         for entry in self.entries:
             start = f"{' ' * INDENT}{entry.number}".ljust(number)
             asserted = wrapped(entry.claim, claim or options.max_width - number, console)
-            outcome = wrapped(entry.said, said, console)
+            outcome = wrapped(entry.result, result, console)
             if not claim:
                 for line in asserted:
                     yield styled(start, line)
@@ -165,18 +164,18 @@ class _ClaimLines:
                 start = " " * number
 
     def _widths(self, room: int) -> tuple[int, int]:
-        """Cells for the claims and for what is said of them, of `room` for both; 0 for claims that get lines of their own."""
+        """The widths of claims and results within `room`; 0 for claims on lines of their own."""
         if room < 3 * LEAST_ROOM:
             return 0, max(room, LEAST_ROOM)
         claim = max(cell_len(printable(entry.claim)) for entry in self.entries)
         warning = max(len(entry.warning) + GAP if entry.warning else 0 for entry in self.entries)
-        said = max(cell_len(printable(entry.said)) for entry in self.entries) + warning
-        claim = min(claim, max(room - said, room - 2 * LEAST_ROOM, LEAST_ROOM))
+        result = max(cell_len(printable(entry.result)) for entry in self.entries) + warning
+        claim = min(claim, max(room - result, room - 2 * LEAST_ROOM, LEAST_ROOM))
         return claim, room - claim - warning
 
 
 def wrapped(text: str, width: int, console: Console) -> list[str]:
-    """`text` in lines of `width` cells; what it began with stays in front of every line."""
+    """`text` in lines of `width` cells, each with the indentation of `text`."""
     indent = " " * (len(text) - len(text.lstrip()))
     lines = Text(printable(text.lstrip())).wrap(console, max(width - len(indent), 1), overflow="fold")
     return [indent + line.plain.rstrip() for line in lines]

@@ -1,4 +1,4 @@
-"""Tables, notes and sentences on a terminal: as wide as it is."""
+"""Tables, notes and sentences that adapt to the width of the terminal."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ from harness.reporting.tables.model import Cell, Column, DisplayTable
 
 GAP = 3
 INDENT = 2
-LABEL_WIDTH = 12  # labels are not cut further to keep other columns
-# One word, one style; the word itself says what it means.
+LABEL_WIDTH = 12  # minimum width of labels
 STYLES = {"FAILED": "bold red", "failed": "red", "DIVERGED": "bold yellow", "diverged": "yellow"}
 WARNING = "bold magenta"
-PERCENT = ("%", "pp")  # units of numbers that are known for percentages by their name
+PERCENT = ("%", "pp")  # units that are left out of headings
 STARRED = frozenset({"baseline", "winner"})
 
 
 @dataclass(frozen=True)
 class TerminalTable:
-    """A table that shortens labels, then loses columns from the right, never lines, where the terminal is narrow."""
+    """A table that on a narrow terminal shortens labels, then drops columns from the right."""
 
     table: DisplayTable
     indent: int = INDENT
 
     @classmethod
     def of_rows(cls, columns: Sequence[Column], rows: Sequence[Sequence[str]], indent: int = INDENT) -> TerminalTable:
-        """The table with these rows of plain text."""
+        """A table of plain text."""
         return cls(DisplayTable.of_rows(columns, rows), indent)
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
@@ -41,11 +40,11 @@ class TerminalTable:
             yield styled(*parts)
 
     def lines(self, width: int) -> list[str]:
-        """The table as lines of at most `width` cells; the first column always stays, cut where it must be."""
+        """The table as lines of at most `width` cells; the first column is kept, truncated if necessary."""
         return ["".join(text for text, _ in parts) for parts in self._parts(width)]
 
     def fits(self, width: int) -> bool:
-        """Whether every column is shown on a terminal of `width` cells."""
+        """Whether every column fits into `width` cells."""
         return len(self._widths(self._texts(), width)) == len(self._shown.columns)
 
     @cached_property
@@ -66,21 +65,21 @@ class TerminalTable:
         return fitting(widths, least, width - self.indent)
 
     def _parts(self, width: int) -> list[list[tuple[str, str]]]:
-        """Each line's pieces of text with their styles."""
+        """The pieces of each line with their styles."""
         texts, columns = self._texts(), self._shown.columns
         widths = self._widths(texts, width)
         for place, size in enumerate(widths):
             if columns[place].holds == "labels":
                 for row, label in zip(texts[1:], phrases.shorten([row[place] for row in texts[1:]], size), strict=True):
                     row[place] = label
-        # The mark says that the terminal, not the harness, left something out.
+        # The ellipsis marks dropped columns.
         mark = " " * GAP + "…" if len(widths) < len(columns) else ""
         lines = []
         for row in texts:
             parts = [(" " * self.indent, "")]
             for place, (column, size) in enumerate(zip(columns, widths, strict=False)):
                 style = STYLES.get(row[place], "") if column.holds == "states" else ""
-                align = "left" if column.holds == "intervals" else column.align  # so that opening brackets stand in line
+                align = "left" if column.holds == "intervals" else column.align  # aligns the opening brackets
                 parts += [(" " * GAP if place else "", ""), (place_cell(row[place], size, align), style)]
             parts.append((mark, ""))
             while parts and not parts[-1][0].strip():
@@ -90,13 +89,13 @@ class TerminalTable:
 
 
 def _mark(cell: Cell) -> str:
-    """A star for the baseline and the winner; other notes have no room."""
+    """A star for the baseline and the winner."""
     return " *" if STARRED.intersection(cell.notes) else ""
 
 
 @dataclass(frozen=True)
 class Note:
-    """A text behind its key; what one line cannot hold goes on below its beginning."""
+    """A key and its text, wrapped with a hanging indent."""
 
     key: str
     text: str
@@ -105,7 +104,6 @@ class Note:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         start = f"{' ' * INDENT}{self.key:<{self.width}}{' ' * GAP}"
-        # Narrower than one label the text would be a column of letters.
         room = max(options.max_width - cell_len(start), LABEL_WIDTH)
         for line in Text(printable(self.text)).wrap(console, room, overflow="fold", no_wrap=False):
             yield styled((start + line.plain.rstrip(), self.style))
@@ -114,7 +112,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Sentence:
-    """An indented text that is wrapped where the terminal ends."""
+    """An indented, wrapped text."""
 
     text: str
     style: str = ""
@@ -126,9 +124,9 @@ class Sentence:
 
 
 def fitting(widths: Sequence[int], least: Sequence[int], width: int) -> list[int]:
-    """The widths of as many columns from the left as fit into `width` cells; where not all do, with the mark for the lost ones.
+    """The widths of as many columns from the left as fit into `width` cells, with room for the ellipsis if some do not fit.
 
-    The widest ones first give way, down to `least`, before any column is lost.
+    The widest columns shrink first, down to `least`, before a column is dropped.
     """
     for shown in range(len(widths), 0, -1):
         room = width - GAP * (shown - 1) - (GAP + 1 if shown < len(widths) else 0)
@@ -141,7 +139,7 @@ def fitting(widths: Sequence[int], least: Sequence[int], width: int) -> list[int
 
 
 def place_cell(text: str, width: int, align: Literal["left", "right"]) -> str:
-    """`text` in exactly `width` cells: filled up, or cut with an ellipsis."""
+    """`text` in exactly `width` cells: padded, or truncated with an ellipsis."""
     if cell_len(text) > width:
         cut = Text(text)
         cut.truncate(width, overflow="ellipsis")
@@ -151,10 +149,10 @@ def place_cell(text: str, width: int, align: Literal["left", "right"]) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` on one line, without the control characters that could move a terminal's cursor."""
+    """`text` on one line, without control characters, which could move the cursor."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def styled(*parts: str | tuple[str, str]) -> Text:
-    """A line of texts, some with a style; never wrapped, so that a copied path stays whole."""
+    """A line of texts, some with a style; never wrapped, so that paths can be copied."""
     return Text.assemble(*parts, no_wrap=True, overflow="ignore")

@@ -72,7 +72,7 @@ def _run_delivery(store: Store, run_id: str, uploads: Collection[str]) -> RunDel
         return None
     paths, known = store.paths.run(run_id), delivery.load(store.paths, run_id)
     sent = known.uploaded if known else {}
-    requested = {kind: file for kind, file in _files(paths).items() if kind in uploads and record.ended}
+    requested = {kind: file for kind, file in _files(paths).items() if kind in uploads and record.finished}
     missing = tuple(kind for kind, file in requested.items() if file.exists() and sent.get(kind) != atomic.digest(file))
     lacking = tuple(kind for kind, file in requested.items() if not file.exists() and kind not in sent)
     state: Literal["delivered", "waiting", "training"] = "waiting"

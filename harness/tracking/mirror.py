@@ -23,7 +23,7 @@ from harness.store import atomic, lease
 from harness.store.lease import Holder
 from harness.store.provenance import now
 from harness.store.records import Store
-from harness.store.trialruns import trial_runs
+from harness.store.trial_runs import trial_runs
 from harness.tracking import delivery
 from harness.tracking.client import Client, Hardware, Limits
 from harness.tracking.page import without_secrets

@@ -13,7 +13,7 @@ from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.store.provenance import Provenance
 from harness.store.records import Result
-from harness.store.trialruns import Membership
+from harness.store.trial_runs import Membership
 
 LONGEST_TAG = 64  # characters; W&B refuses longer ones
 LONGEST_NAME = 128

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.common import python_command
 from harness.store import atomic
-from harness.store.lease import Holder, Seen
+from harness.store.lease import Holder, LeaseState
 from harness.store.paths import Paths
 from harness.tracking.client import Limits
 from harness.tracking.login import choose, home_folder
@@ -34,7 +34,7 @@ class Session(BaseModel):
     target: str  # the plan's or the search's file, relative to the results folder
     starter: Holder
 
-    def worker(self, seen: Seen | None) -> Holder | None:
+    def worker(self, seen: LeaseState | None) -> Holder | None:
         """The process of this command that holds the lease or held it last; None: it belongs to another command."""
         holder = seen.claim.holder if seen is not None and seen.claim is not None else None
         if holder is None or holder.machine != self.starter.machine or self.starter.pid not in (holder.pid, holder.parent):

@@ -21,7 +21,7 @@ from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import Paths
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows
-from harness.store.trialruns import memberships
+from harness.store.trial_runs import memberships
 from harness.tracking import delivery
 from harness.tracking.client import Client, Hardware, OpenRun, UnreachableError
 from harness.tracking.delivery import Delivery

@@ -1,4 +1,4 @@
-"""Levels of a schedule of looks: what ships is used, anything else is simulated once and kept for all."""
+"""Levels of a schedule of looks: shipped ones are used, others are simulated once and cached."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.look_levels import described, levels_for
+from harness.analysis.look_levels import describe_levels, levels_for
 from harness.analysis.statistics import Levels, calibrate, sequential, shipped
 from harness.store.records import Store
 
@@ -19,28 +19,28 @@ LOOKS = (4, 6)
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequential, "MOST_SIMULATED", 40_000)
-    monkeypatch.setattr(sequential, "LEAST_DRAWS", 20_000)
+    monkeypatch.setattr(sequential, "MAX_SIMULATED", 40_000)
+    monkeypatch.setattr(sequential, "MIN_DRAWS", 20_000)
 
 
 def test_a_single_look_needs_no_levels(store: Store) -> None:
     assert levels_for(store, (5,)) is None
-    assert described(None, (5,)) is None
+    assert describe_levels(None, (5,)) is None
 
 
 def test_a_schedule_that_ships_is_neither_simulated_nor_described(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     levels = levels_for(store, (3, 5, 8, 12, 20))
     assert levels == shipped((3, 5, 8, 12, 20))
-    assert described(levels, (3, 5, 8, 12, 20)) is None
+    assert describe_levels(levels, (3, 5, 8, 12, 20)) is None
     assert capsys.readouterr().err == ""
     assert not (store.paths.cache / "levels").exists()
 
 
-def test_another_schedule_is_simulated_once_which_is_told_and_kept(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_schedule_is_simulated_once_announced_and_cached(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     first = levels_for(store, LOOKS)
     said = capsys.readouterr().err
-    assert "simulating the levels of looks at 4, 6 seeds, once for this results folder (20,000 draws)" in said
-    assert f"kept in {store.paths.cache / 'levels' / '4-6.json'}" in said
+    assert "simulating the significance levels of looks at 4, 6 seeds, once for this results folder (20,000 draws)" in said
+    assert f"cached in {store.paths.cache / 'levels' / '4-6.json'}" in said
     assert levels_for(store, LOOKS) == first
     assert capsys.readouterr().err == ""
 
@@ -49,8 +49,8 @@ def test_who_judges_without_a_results_folder_comes_to_the_same_levels(store: Sto
     assert levels_for(store, LOOKS) == calibrate(LOOKS)
 
 
-def test_what_was_simulated_is_described_with_its_draws(store: Store) -> None:
-    line = described(levels_for(store, LOOKS), LOOKS)
+def test_simulated_levels_are_described_with_their_draws(store: Store) -> None:
+    line = describe_levels(levels_for(store, LOOKS), LOOKS)
     assert line is not None
     assert line.startswith("levels of 4, 6 simulated with 20,000 draws: .03")
     assert line.endswith(" at alpha .05")
@@ -71,7 +71,7 @@ def test_of_several_who_simulate_at_once_all_use_the_same(store: Store, monkeypa
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"looks": [4, 7], "draws": 1, "c": {"0.1": 0.1, "0.2": 0.2}}', b"\xff"])
-def test_a_damaged_file_is_made_again(store: Store, damage: bytes) -> None:
+def test_a_damaged_file_is_rebuilt(store: Store, damage: bytes) -> None:
     levels = levels_for(store, LOOKS)
     path = store.paths.levels(LOOKS)
     path.write_bytes(damage)
@@ -85,7 +85,7 @@ def test_levels_that_cannot_be_kept_are_used_all_the_same(store: Store) -> None:
     levels = levels_for(store, LOOKS, told.append)
     assert levels is not None
     assert levels.looks == LOOKS
-    assert told[-1].startswith("the levels are not kept: ")
+    assert told[-1].startswith("the levels cannot be cached: ")
 
 
 def test_a_long_schedule_has_a_short_file_name(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Intervals for new images: what predictions they take, and when there are none."""
+"""Intervals for new images: which predictions they need, and when there are none."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_runs_of_different_images_give_no_interval(store: Store, plan: Plan) -> 
     write_predictions(store, plan.runs[0].id, np.eye(10)[LABELS[:20]], np.where(np.arange(20) < 15, LABELS[:20], 11))
     found = intervals(store, plan)
     assert found.intervals == {}
-    assert found.missing == "predictions of different images"
+    assert found.missing == "the predictions are for different images"
 
 
 def test_a_metric_that_counts_no_images_has_no_interval(store: Store, plan: Plan) -> None:
@@ -97,7 +97,7 @@ def test_a_metric_that_counts_no_images_has_no_interval(store: Store, plan: Plan
 
 
 def test_predictions_too_large_for_a_report_are_not_read(store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(new_images_module, "LARGEST", 100)
+    monkeypatch.setattr(new_images_module, "MAX_BYTES", 100)
     found = intervals(store, plan)
     assert found.intervals == {}
     assert found.missing.startswith("predictions of 6 runs, ")

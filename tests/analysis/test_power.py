@@ -1,4 +1,4 @@
-"""Power: what a plan's seeds can find, and where the spread of differences is known from."""
+"""Power: which differences the seeds of a plan can detect, and where the spread is taken from."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def test_looks_find_nearly_what_all_their_seeds_would_and_take_fewer() -> None:
     assert isclose(looks.detectable or 0, 0.25, abs_tol=0.02)
 
 
-def test_nothing_is_said_of_a_spread_that_is_unknown_or_of_one_seed() -> None:
+def test_an_unknown_spread_or_one_seed_gives_no_power() -> None:
     unknown = evaluate(Power("loss", "", (5,), 0.05, 0.1, 1, None))
     assert (unknown.power, unknown.detectable, unknown.needed) == (None, None, None)
     assert design((1,)).detectable is None
-    assert not design((1,)).out_of_reach
+    assert not design((1,)).underpowered
 
 
 def test_differences_are_paired_by_seed_and_pooled_about_their_own_means() -> None:

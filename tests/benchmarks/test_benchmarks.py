@@ -1,4 +1,4 @@
-"""What the benchmarks compute from what they measure, and that the two sides of the speed comparison train the same network."""
+"""Calculations of the benchmarks, and whether both sides of the speed comparison train the same network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMOKE = {"stem_width": 16, "widths": (16, 32, 64), "depths": (1, 1, 1)}
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Imports a script of benchmarks/ by name."""
+    """Import a script of benchmarks/."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     return importlib.import_module
 
@@ -55,7 +55,7 @@ def test_the_spread_of_ratios_is_the_lowest_and_the_highest(script: Any) -> None
     assert found == {"median": 3, "lowest": 1, "highest": 4}
 
 
-def test_a_side_answers_is_stopped_in_between_and_killed_at_the_end(script: Any, tmp_path: Path) -> None:
+def test_a_side_answers_is_paused_in_between_and_killed_at_the_end(script: Any, tmp_path: Path) -> None:
     sides = script("sides")
     program = tmp_path / "echo.py"
     program.write_text(
@@ -72,7 +72,7 @@ def test_a_side_answers_is_stopped_in_between_and_killed_at_the_end(script: Any,
     assert side.process.returncode == -9
 
 
-def test_a_side_that_dies_is_told_of(script: Any) -> None:
+def test_a_side_that_dies_is_reported(script: Any) -> None:
     sides = script("sides")
     with (
         pytest.raises(RuntimeError, match="ended with code 3"),
@@ -127,8 +127,8 @@ def test_both_sides_look_ahead_alike(script: Any) -> None:
 # Overhead and growth
 
 
-def test_what_lies_between_a_tasks_own_work_is_the_harness(script: Any) -> None:
-    """Two runs: 1 s of start and 9 s of training each, of which 1 s went into asking whether to stop, 2 s in between."""
+def test_time_outside_of_the_task_is_overhead(script: Any) -> None:
+    """Two runs: 1 s of start and 9 s of training each, including 1 s of stop queries, with 2 s in between."""
 
     def event(name: str, began: float, ended: float, **told: float) -> dict[str, Any]:
         return {"event": name, "began": began, "ended": ended, **told}
@@ -156,9 +156,9 @@ def test_growth_finds_the_power_of_what_runs_add(script: Any, power: int) -> Non
     assert found["power"] == pytest.approx(power, abs=0.02)
 
 
-def test_growth_tells_what_a_run_more_costs(script: Any) -> None:
+def test_growth_gives_the_cost_of_one_more_run(script: Any) -> None:
     assert script("scale").growth({1: 1.0, 100: 1.5, 1_100: 3.5})["microseconds_a_run"] == 2000
 
 
-def test_growth_of_next_to_nothing_is_not_given_a_power(script: Any) -> None:
+def test_negligible_growth_has_no_exponent(script: Any) -> None:
     assert script("scale").growth({1: 2.0, 100: 2.01, 10_000: 2.1})["power"] is None

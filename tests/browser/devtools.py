@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through the DevTools protocol over two pipes: pages, what they log, keys, screenshots."""
+"""A headless Chromium, controlled with the DevTools protocol over two pipes: pages, console messages, keys, screenshots."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = (
     "--headless=new",
-    "--no-sandbox",  # containers seldom let a browser have its own
+    "--no-sandbox",  # containers rarely permit the sandbox
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
@@ -28,17 +28,17 @@ KEYS = {"Tab": 9, "Enter": 13, " ": 32}
 
 
 def found() -> str | None:
-    """The browser's path, or None."""
+    """The path of the browser, or None."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 class Browser:
-    """One page. `with Browser(path) as browser:`; what the page complains of gathers in `complaints`, what it asks for in `asked`."""
+    """One page. `with Browser(path) as browser:`; `complaints` collects errors and warnings, `requested` the requested addresses."""
 
     def __init__(self, executable: str) -> None:
         self.executable = executable
         self.complaints: list[str] = []
-        self.asked: list[str] = []  # addresses
+        self.requested: list[str] = []  # addresses
         self.loaded: list[str] = []  # ids of the documents that have loaded
         self._number = 0
         self._session: str | None = None
@@ -74,7 +74,7 @@ class Browser:
         self._profile.cleanup()
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """The answer to a command; what happens meanwhile is noted."""
+        """Send a command and return its answer; events meanwhile are recorded."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -91,15 +91,15 @@ class Browser:
     def open(
         self, page: Path, size: tuple[int, int] = (1280, 800), dark: bool = False, script: bool = True, anchor: str = ""
     ) -> None:
-        """Show a file in a window of `size` pixels."""
+        """Open a file in a window of `size` pixels."""
         self.complaints.clear()
-        self.asked.clear()
+        self.requested.clear()
         width, height = size
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
         self.send("Emulation.setScriptExecutionDisabled", value=not script)
-        self._load("about:blank")  # the same page with another anchor would not load again
+        self._load("about:blank")  # otherwise the same page with another anchor would not be reloaded
         self._load(page.absolute().as_uri() + anchor)
 
     def _load(self, address: str) -> None:
@@ -108,13 +108,13 @@ class Browser:
             self._message()
 
     def wait_for_another_load(self) -> None:
-        """Until the page has loaded once more."""
+        """Wait until the page has reloaded."""
         before = len(self.loaded)
         while len(self.loaded) == before:
             self._message()
 
     def value(self, expression: str) -> Any:
-        """What a JavaScript expression gives on the page; a promise is waited for."""
+        """The value of a JavaScript expression on the page; promises are awaited."""
         answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
@@ -128,7 +128,7 @@ class Browser:
         self.send("Input.dispatchKeyEvent", type="keyUp", **code)
 
     def screenshot(self, path: Path, whole: bool = True) -> None:
-        """A PNG of the page, or of what its window shows."""
+        """A PNG of the page, or of the visible part."""
         picture = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(picture["data"]))
 
@@ -150,7 +150,7 @@ class Browser:
             case "Page.lifecycleEvent" if said["name"] == "load":
                 self.loaded.append(said["loaderId"])
             case "Network.requestWillBeSent":
-                self.asked.append(said["request"]["url"])
+                self.requested.append(said["request"]["url"])
             case "Log.entryAdded":
                 self.complaints.append(said["entry"]["text"])
             case "Runtime.exceptionThrown":
@@ -160,6 +160,6 @@ class Browser:
 
 
 def links(browser: Browser) -> Sequence[str]:
-    """The addresses that the page links to."""
+    """The targets of all links of the page."""
     found: Sequence[str] = browser.value("[...document.links].map((link) => link.href)")
     return found

@@ -1,4 +1,4 @@
-"""The report and the scoreboard in a real browser: nothing is complained of or fetched, keys, narrow screens, contrast, refreshing."""
+"""Report and scoreboard in a browser: no errors, no requests, keyboard, narrow screens, contrast, refreshing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.needs(*NAMES)
 PAGES = ("activations/index.html", "going/index.html", "hunt/index.html", "tuned/index.html", "index.html")
 WIDE, NARROW = (1280, 800), (375, 800)
 
-# The least contrast of any text with what is behind it, by WCAG 2's formula, and the text that has it.
+# The lowest contrast of any text with its background (WCAG 2), and that text.
 CONTRAST = """(() => {
   const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const light = (colour) => parts(colour).slice(0, 3).map((part) => part / 255)
@@ -44,7 +44,7 @@ CONTRAST = """(() => {
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of reports of a finished plan and of one that goes on."""
+    """The reports of a finished and an unfinished plan."""
     store = Store.open(tmp_path_factory.mktemp("browser") / "results")
     claims = [comparison("improves", "leaky_relu"), comparison("improves", "gelu", "no_batchnorm")]
     planned(store, ACTIVATIONS, claims, source="LeakyReLU improved training.", parameters=dict.fromkeys(ACTIVATIONS, 4903082))
@@ -67,12 +67,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_complains_of_nothing_and_fetches_nothing(
-    browser: Browser, reports: Path, name: str, size: tuple[int, int]
-) -> None:
+def test_a_page_has_no_errors_and_sends_no_requests(browser: Browser, reports: Path, name: str, size: tuple[int, int]) -> None:
     browser.open(reports / name, size)
     assert browser.complaints == []
-    assert [address for address in browser.asked if not address.startswith("data:")] == [(reports / name).as_uri()]
+    assert [address for address in browser.requested if not address.startswith("data:")] == [(reports / name).as_uri()]
     assert browser.value("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
 
 
@@ -121,7 +119,7 @@ def test_every_link_of_a_page_leads_to_a_file_or_a_place_in_it(browser: Browser,
     assert name == "index.html" or browser.value(lost) == []
 
 
-def test_keys_reach_what_can_be_used_and_it_shows(browser: Browser, reports: Path) -> None:
+def test_controls_get_a_visible_focus_by_keyboard(browser: Browser, reports: Path) -> None:
     browser.open(reports / PAGES[0])
     reached = []
     for _ in range(40):
@@ -170,14 +168,14 @@ def test_a_link_to_a_run_unfolds_the_table_it_is_in(browser: Browser, reports: P
     assert browser.value("document.querySelector('[data-keep=runs]').open") is True
 
 
-def test_without_scripts_everything_is_there(browser: Browser, reports: Path) -> None:
+def test_without_scripts_all_content_is_visible(browser: Browser, reports: Path) -> None:
     browser.open(reports / PAGES[0], script=False)
-    # What is asked of the page here is DevTools' own doing; the page's script has not run.
+    # DevTools can query the page although its script does not run.
     assert browser.value("document.querySelectorAll('button').length") == 0
     assert browser.value("document.querySelectorAll('#runs tbody tr').length") == 20
 
 
-def test_an_unfinished_page_comes_again_as_it_was_left(browser: Browser, reports: Path, tmp_path: Path) -> None:
+def test_an_unfinished_page_reloads_with_its_state(browser: Browser, reports: Path, tmp_path: Path) -> None:
     page = tmp_path / "index.html"
     text = (reports / PAGES[1]).read_text()
     page.write_text(text.replace('data-refresh="30"', 'data-refresh="1.5"'))

@@ -1,4 +1,4 @@
-"""A plan and a seed -> an attack on those who train it: kills, pauses, signals, torn files, a full disk.
+"""Fault injection while plans are trained: kills, pauses, signals, truncated files, a full disk.
 
 Machines that share the folder are namespaces of their own for process ids and host names: neither sees the other's processes, so
 a dead holder there is found by its heartbeat only, as over a network; killing a namespace's first process is a power cut.
@@ -35,11 +35,11 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 STALE_S = 1.0
 QUICK = ("--poll-s=0.05", "--beat-s=0.1", f"--stale-s={STALE_S}", "--checkpoint-every=0.05s", "--idle=60s")
 NAMESPACES = ("--pid", "--fork", "--kill-child", "--mount-proc", "--uts")
-DISK_FULL = "the disk is full; make room and start again"
+DISK_FULL = "the disk is full; free some space and start again"
 
 
 def machine_of(pid: int) -> str:
-    """Tells machines apart; empty for a process that just ended."""
+    """An identifier of the (simulated) machine of a process; empty if it just exited."""
     try:
         return str(Path(f"/proc/{pid}/ns/pid").readlink())
     except (FileNotFoundError, ProcessLookupError):
@@ -47,7 +47,7 @@ def machine_of(pid: int) -> str:
 
 
 def other_machine() -> list[str] | None:
-    """The command that runs another on a machine of its own; None where the system allows no namespaces."""
+    """The command prefix for a separate (simulated) machine; None if namespaces are not permitted."""
     script = 'echo "$0" > /proc/sys/kernel/hostname && exec "$@"'
     for user in ((), ("--user", "--map-root-user")):
         command = ["unshare", *user, *NAMESPACES, "sh", "-c", script, "node-b"]
@@ -59,7 +59,7 @@ def other_machine() -> list[str] | None:
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path | None]:
-    """A file system of `size` at `folder`; None where this user may mount none."""
+    """A file system of `size` at `folder`; None without permission to mount."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
@@ -72,7 +72,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path | None]:
 
 
 class Machine:
-    """Runs `command` again whenever it has ended; remembers the exit codes and the words."""
+    """Restarts `command` whenever it has exited; records exit codes and output."""
 
     def __init__(self, command: Sequence[str], log: Path, prefix: Sequence[str] = ()) -> None:
         self.command, self.prefix, self.log = command, prefix, log
@@ -93,7 +93,7 @@ class Machine:
             )
 
     def ended(self) -> bool:
-        """Whether it does not run; its end is noted."""
+        """Whether it does not run; records its exit."""
         if self.process is None:
             return True
         code = self.process.poll()
@@ -105,12 +105,12 @@ class Machine:
         return True
 
     def keep_going(self) -> None:
-        """Give the command again when it has ended."""
+        """Restart the command if it has exited."""
         if self.ended():
             self.start()
 
     def finish(self, seconds: float = 120.0) -> int | None:
-        """Wait for the end of what runs; its exit code, None when nothing ran."""
+        """Wait for the command; its exit code, None if it did not run."""
         if self.process is None:
             return None
         code = self.process.wait(seconds)
@@ -119,7 +119,7 @@ class Machine:
 
 
 class Monkey:
-    """Attacks those who train in `folder` (a results folder) by what `seed` draws."""
+    """Attacks the processes that train in the results folder `folder`, at random with `seed`."""
 
     def __init__(self, folder: Path, machines: Sequence[Machine], seed: int, disk: Path | None) -> None:
         self.store = Store.open(folder)
@@ -128,14 +128,14 @@ class Monkey:
         self.killed: set[int] = set()
         self.schedules: dict[str, Schedule] = {}  # of each plan
         self.did: Counter[str] = Counter()
-        self.paused: dict[int, float] = {}  # process -> when it goes on
+        self.paused: dict[int, float] = {}  # process -> when it continues
         self.results: dict[Path, bytes] = {}  # as they were when first seen
         weights = {
             self.kill_worker: 24,
             self.kill_parent: 3,
             self.pause: 3,
-            self.ask_worker: 2,
-            self.ask_parent: 1,
+            self.signal_worker: 2,
+            self.signal_parent: 1,
             self.power_cut: 2,
         }
         if disk is not None:
@@ -144,11 +144,11 @@ class Monkey:
 
     @property
     def kills(self) -> int:
-        """How many processes it killed."""
+        """The number of killed processes."""
         return len(self.killed)
 
     def attack(self, kills: int) -> None:
-        """Until so many processes were killed or the last run has ended; then everybody is left in peace."""
+        """Attack until enough processes were killed or the last run has finished."""
         try:
             while self.kills < kills and not self.all_ended():
                 for machine in self.machines:
@@ -163,11 +163,11 @@ class Monkey:
         finally:
             self._wake(float("inf"))
 
-    def peace(self) -> int:
-        """Let what runs come to its end, and the command be given once more; its exit code."""
+    def finish_training(self) -> int:
+        """Wait for running commands, then run the command once more; its exit code."""
         for machine in self.machines:
             machine.finish()
-        # A run whose workers died three times in a row without progress has failed, by design.
+        # By design, a run fails after its workers died three times in a row without progress.
         self.machines[0].command = [*self.machines[0].command, "--retry", "failed"]
         self.machines[0].start()
         code = self.machines[0].finish()
@@ -176,52 +176,52 @@ class Monkey:
         return code
 
     def stop(self) -> None:
-        """Kill what is left of an attack that failed."""
-        for pid in self._everybody():
+        """Kill the remaining processes of a failed attack."""
+        for pid in self._all_processes():
             self._signal(pid, signal.SIGKILL)
         for machine in self.machines:
             machine.finish()
 
     def all_ended(self) -> bool:
-        """Whether every run that the looks ask for has a result."""
+        """Whether every run that the looks require has a result."""
         plans = [plan for name in self.store.plan_names() if (plan := self.store.load_plan(name)) is not None]
         return bool(plans) and all(self._has_ended(plan) for plan in plans)
 
     def _has_ended(self, plan: Plan) -> bool:
         records = self.store.records(run.id for run in plan.runs)
         schedule = self.schedules.setdefault(plan.name, Schedule(plan))
-        return all(records[run.id].ended for run in schedule.requested(records))
+        return all(records[run.id].finished for run in schedule.requested(records))
 
     def kill_worker(self) -> None:
-        """Paused ones are spared: they shall wake up and find their run taken."""
+        """Kill a worker that is not paused: paused ones should wake up and find their run taken over."""
         if workers := [pid for pid in self._processes("harness.worker") if pid not in self.paused]:
             self._kill(self.random.choice(workers))
 
     def kill_parent(self) -> None:
-        """Its workers notice, and leave; the command is given again while they do."""
+        """Kill the parent of workers: they exit, while the command is restarted."""
         if parents := self._processes("harness.run"):
             self._kill(self.random.choice(parents))
 
     def pause(self) -> None:
-        """For less or more than a lease lasts."""
+        """Pause a worker for shorter or longer than the timeout of a lease."""
         if workers := self._processes("harness.worker"):
             pid = self.random.choice(workers)
             self._signal(pid, signal.SIGSTOP)
             self.paused[pid] = time.monotonic() + self.random.uniform(0.5, 2.5) * STALE_S
 
-    def ask_worker(self) -> None:
-        """It leaves, and is not replaced."""
+    def signal_worker(self) -> None:
+        """Send a worker a stop signal: it exits and is not replaced."""
         if workers := self._processes("harness.worker"):
             self._signal(self.random.choice(workers), self.random.choice(STOPS))
 
-    def ask_parent(self) -> None:
-        """It passes that on, and is started again."""
+    def signal_parent(self) -> None:
+        """Send the parent a stop signal: it forwards the signal, and is restarted."""
         if parents := self._processes("harness.run"):
             self._signal(self.random.choice(parents), self.random.choice(STOPS))
 
     def power_cut(self) -> None:
-        """All processes of one machine die at once; where it was the only one, what was being written is torn."""
-        places = {pid: machine_of(pid) for pid in self._everybody()}
+        """Kill all processes of one machine at once; if it is the only machine, also truncate files being written."""
+        places = {pid: machine_of(pid) for pid in self._all_processes()}
         if not places:
             return
         place = self.random.choice(sorted(set(places.values())))
@@ -229,7 +229,7 @@ class Monkey:
             if where == place:
                 self._kill(pid)
         if len(self.machines) == 1:
-            while survivors := self._everybody():  # started while we looked
+            while survivors := self._all_processes():  # started meanwhile
                 for pid in survivors:
                     self._kill(pid)
                 time.sleep(0.01)
@@ -238,7 +238,7 @@ class Monkey:
                     self._tear(run)
 
     def fill_the_disk(self) -> None:
-        """To the last byte, for a while."""
+        """Fill the disk completely for a while."""
         assert self.disk is not None
         ballast = self.disk / "ballast"
         try:
@@ -260,13 +260,13 @@ class Monkey:
 
     def _kill(self, pid: int) -> None:
         if self._signal(pid, signal.SIGKILL):
-            self.killed.add(pid)  # once, however long its dying takes
+            self.killed.add(pid)  # count it once, however long it takes to exit
 
     def _signal(self, pid: int, number: signal.Signals) -> bool:
         try:
             os.kill(pid, number)
         except ProcessLookupError:
-            return False  # it ended by itself just now
+            return False  # it exited by itself just now
         self.did[number.name] += 1
         return True
 
@@ -276,11 +276,11 @@ class Monkey:
                 self._signal(pid, signal.SIGCONT)
                 del self.paused[pid]
 
-    def _everybody(self) -> list[int]:
+    def _all_processes(self) -> list[int]:
         return [*self._processes("harness.run"), *self._processes("harness.worker")]
 
     def _processes(self, module: str) -> list[int]:
-        """Those of `module` that work on this folder, by their command lines; the dead have none."""
+        """The processes of `module` that work on this folder, found by their command lines (zombies have none)."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():

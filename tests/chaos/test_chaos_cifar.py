@@ -1,4 +1,4 @@
-"""A network under attack: killed inside epochs, it comes to the same bits as one that nobody disturbed."""
+"""A network killed within epochs gives the same bits as an undisturbed one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def networks(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reference(networks: Path, tmp_path: Path) -> dict[str, Any]:
-    """The bits of each run when nothing happens to it, with one thread."""
+    """The bits of each undisturbed run, with one thread."""
     threads = torch.get_num_threads()
     store = Store.open(tmp_path / "reference")
     plan = make_plan(load_experiment(networks), "cpu")
@@ -51,7 +51,7 @@ def reference(networks: Path, tmp_path: Path) -> dict[str, Any]:
 
 
 def place(store: Store, run_id: str) -> tuple[int, int] | None:
-    """Epochs and steps in the run's checkpoint."""
+    """Epochs and steps in the checkpoint of the run."""
     try:
         training = checkpoint.unpack(store.paths.run(run_id).checkpoint.read_bytes())["training"]
     except FileNotFoundError:
@@ -83,14 +83,14 @@ def test_networks_killed_inside_epochs_come_to_the_same_bits(networks: Path, ref
         machine.start()
         while monkey.kills < KILLS and not monkey.all_ended():
             before = {run_id: place(monkey.store, run_id) for run_id in reference}
-            # Deaths before any progress would, three in a row, be the run's failure.
+            # Three deaths in a row without progress would make the run fail.
             while all(place(monkey.store, run_id) in (None, at) for run_id, at in before.items()) and not monkey.all_ended():
                 machine.keep_going()
                 time.sleep(0.01)
             time.sleep(delay.uniform(0.0, 0.1))
             monkey.kill_parent() if monkey.kills == 1 else monkey.kill_worker()
             places |= {place(monkey.store, run_id) for run_id in reference}
-        assert monkey.peace() == 0
+        assert monkey.finish_training() == 0
     finally:
         monkey.stop()
     assert monkey.kills >= 3

@@ -1,4 +1,4 @@
-"""The toy task under attack. `HARNESS_CHAOS_KILLS=1000 python -m pytest tests/chaos/test_chaos_toy.py` is the long form."""
+"""The toy task with injected faults. `HARNESS_CHAOS_KILLS=1000 python -m pytest tests/chaos/test_chaos_toy.py` is the long form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from harness.store.provenance import Provenance
 from harness.store.records import Store
 
 KILLS = int(os.environ.get("HARNESS_CHAOS_KILLS", "40"))
-A_SIEGE = 100  # kills on one results folder
+KILLS_PER_FOLDER = 100  # kills on one results folder
 KILLED = (-9, 137, 1)  # unshare has codes of its own
 ASKED = (130, *(-number for number in STOPS))
 EXPERIMENT = """
@@ -49,7 +49,7 @@ def toys(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reference(toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The bits of each run when nothing happens to it. Here the toy need not be slow enough to be caught at work."""
+    """The bits of each undisturbed run, trained without delays."""
     store = Store.open(tmp_path / "reference")
     plan = make_plan(load_experiment(toys), "cpu")
     with monkeypatch.context() as patch:
@@ -62,7 +62,7 @@ def reference(toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> di
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path | None]:
-    """A disk small enough to be filled."""
+    """A small disk."""
     with small_disk(tmp_path / "disk", "4m") as folder:
         yield folder
 
@@ -72,22 +72,22 @@ def command(toys: Path, folder: Path, workers: int) -> list[str]:
     return [sys.executable, "-m", "harness.run", str(toys), "--results", str(folder), "--workers", str(workers), *options]
 
 
-def assert_honest(code: int, text: str) -> None:
-    """Whether a command may end so after what the monkey did to it."""
+def assert_valid_exit(code: int, text: str) -> None:
+    """Check that the exit code and output of a command are valid after the attack."""
     if code in ASKED:
-        return  # before it had started workers, or when it wrote the report: as every program does
-    assert "Traceback" not in text or "KeyboardInterrupt" in text  # Python may swallow one while it imports, and say so
-    # Beside a full disk: a worker that dies three times in a row before any takes a run is given up.
+        return  # killed by a signal before it started workers or while it wrote the report
+    assert "Traceback" not in text or "KeyboardInterrupt" in text  # Python may print one that it ignores while importing
+    # Besides a full disk: workers are not restarted after three early deaths in a row.
     excused = DISK_FULL in text or "ended with code -" in text
     assert code in (0, 75, *KILLED) or (code == 2 and excused), (code, text)
 
 
-def besiege(monkey: Monkey, kills: int, reference: dict[str, Any]) -> None:
-    """Attack, let everybody finish, and look at what is there: all runs, once, with the bits of the reference."""
+def attack_and_check(monkey: Monkey, kills: int, reference: dict[str, Any]) -> None:
+    """Attack, wait for all processes, and check that every run was trained once, with the bits of the reference."""
     store = monkey.store
     try:
         monkey.attack(kills)
-        code = monkey.peace()
+        code = monkey.finish_training()
     finally:
         monkey.stop()
     said = "\n".join(text for machine in monkey.machines for _, text in machine.ends)
@@ -104,18 +104,18 @@ def besiege(monkey: Monkey, kills: int, reference: dict[str, Any]) -> None:
         assert not strange
     for machine in monkey.machines:
         for code, text in machine.ends:
-            assert_honest(code, text)
+            assert_valid_exit(code, text)
 
 
 @pytest.mark.slow
-def test_no_run_is_lost_whatever_is_killed(
+def test_no_run_is_lost_when_anything_is_killed(
     toys: Path, reference: dict[str, Any], disk: Path | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kills, seed = 0, 0
     while kills < KILLS:
         folder = (disk or tmp_path) / f"results-{seed}"
         monkey = Monkey(folder, [Machine(command(toys, folder, workers=3), tmp_path / f"{seed}.log")], seed, disk)
-        besiege(monkey, min(A_SIEGE, KILLS - kills), reference)
+        attack_and_check(monkey, min(KILLS_PER_FOLDER, KILLS - kills), reference)
         kills, seed = kills + monkey.kills, seed + 1
         report(capsys, kills, monkey)
         assert status.main(["--results", str(folder), "--json"]) == 0
@@ -127,7 +127,7 @@ def test_no_run_is_lost_whatever_is_killed(
 def test_two_machines_share_a_folder_and_either_may_die(
     toys: Path, reference: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They cannot see each other's processes: the dead of the other machine are found by their heartbeats."""
+    """They cannot see each other's processes: dead holders on the other machine are found by their heartbeats."""
     elsewhere = other_machine()
     if elsewhere is None:
         pytest.skip("this user may not make namespaces, which stand for machines")
@@ -141,19 +141,19 @@ def test_two_machines_share_a_folder_and_either_may_die(
         there.start()
         while hosts(monkey.store) != {"node-b", socket.gethostname()}:
             assert not monkey.all_ended(), "one machine trained all"
-        besiege(monkey, min(A_SIEGE, KILLS // 4 - kills), reference)
+        attack_and_check(monkey, min(KILLS_PER_FOLDER, KILLS // 4 - kills), reference)
         kills, seed = kills + monkey.kills, seed + 1
         report(capsys, kills, monkey)
 
 
 def hosts(store: Store) -> set[str]:
-    """Where the runs were started, and started again."""
+    """The machines on which the runs were started and restarted."""
     origins = [read_json(path, Provenance) for path in store.paths.runs.glob("*/provenance.json")]
     return {start.host for origin in origins for start in (origin, *origin.restarts)}
 
 
 def report(capsys: pytest.CaptureFixture[str], kills: int, monkey: Monkey) -> None:
-    """Tell how far the long form is."""
+    """Print the progress of the long form."""
     if KILLS > 100:
         codes = Counter(code for machine in monkey.machines for code, _ in machine.ends)
         with capsys.disabled():

@@ -13,7 +13,7 @@ from harness.execution.devices import resolve_device
 
 def test_a_word_that_is_no_choice_is_refused_with_the_choices() -> None:
     check_choice("--retry", "failed", Retry)
-    with pytest.raises(InputError, match=r"^invalid value for --retry: 'completed'; choose from failed, diverged$"):
+    with pytest.raises(InputError, match=r"^invalid value for --retry: 'completed'; choose from: failed, diverged$"):
         check_choice("--retry", "completed", Retry)
 
 

@@ -159,7 +159,7 @@ def test_the_provenance_omits_a_start_of_which_nothing_is_left(store, monkeypatc
 def test_a_failure_retried_from_the_beginning_has_the_provenance_of_the_retry(store):
     run(store, job(fail_at=2), AttemptOptions(threads=3))
     with store.take(RUN, Watch(Timing(), Holder.here())) as lease:
-        store.set_aside(RUN, lease, keep_checkpoint=False)
+        store.archive_result(RUN, lease, keep_checkpoint=False)
     run(store, job(), AttemptOptions(threads=1))
     paths = store.paths.run(RUN)
     origin = json.loads(paths.provenance.read_text())

@@ -18,7 +18,7 @@ from harness.errors import DeviceError, InputError, Interrupted
 from harness.execution.retrain import TrainedRun, compare, compare_origins, repeat
 from harness.experiment.plan import Plan, PlannedRun
 from harness.experiment.run_id import run_id
-from harness.store.provenance import Code, Provenance, Start, restarted
+from harness.store.provenance import Code, Provenance, Restart, restarted
 from harness.store.records import Result, Store
 from harness.tasks.protocol import identity
 from harness.tasks.registry import find_task
@@ -112,7 +112,7 @@ def test_the_provenances_show_what_may_explain_a_difference() -> None:
         "threads": ("2", "4"),
     }
     mixed = restarted(PROVENANCE, other, 2)
-    assert isinstance(mixed.restarts[0], Start)
+    assert isinstance(mixed.restarts[0], Restart)
     assert compare_origins(mixed, PROVENANCE) == {"restarts": ("1 with other code or on another device", "none")}
 
 

@@ -82,7 +82,7 @@ def test_a_worker_with_an_idle_time_waits_although_others_are_alive(store: Store
 
 def test_a_worker_that_was_asked_to_stop_takes_no_more_work(store: Store) -> None:
     worker = Errands(store, [None])
-    worker.stop.ask()
+    worker.stop.request()
     worker.work()
     assert worker.done == 0
 

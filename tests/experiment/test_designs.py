@@ -59,7 +59,7 @@ def test_zip_pairs_levels_and_wants_as_many_of_each(tmp_path: Path) -> None:
     text = "factors: {optimizer.lr: [0.05, 0.1], schedule.name: [cosine, step]}\ndesign: zip\n"
     assert labels(tmp_path, text) == ["lr=0.05, schedule=cosine", "lr=0.1, schedule=step"]
     uneven = "factors: {optimizer.lr: [0.05, 0.1, 0.2], schedule.name: [cosine, step]}\ndesign: zip\n"
-    assert "zip needs factors with as many levels each; lr has 3, schedule has 2" in problems(tmp_path, uneven)
+    assert "zip needs equally many levels in each factor; lr has 3, schedule has 2" in problems(tmp_path, uneven)
 
 
 def test_one_at_a_time_changes_one_factor_and_names_all(tmp_path: Path) -> None:
@@ -109,20 +109,20 @@ def test_components_claims_compare_with_full_or_bare(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("variants: {a: {}}\nfactors: {model.dropout: [0, 0.2]}\n", "factors: beside variants; allowed: one of"),
-        ("factors: {optimizer.lr: [0.05, 0.1], model.dropout: [0, 0.2]}\n", "design: missing, there are 2 factors"),
+        ("variants: {a: {}}\nfactors: {model.dropout: [0, 0.2]}\n", "factors: factors beside variants; use one of"),
+        ("factors: {optimizer.lr: [0.05, 0.1], model.dropout: [0, 0.2]}\n", "design: missing for 2 factors"),
         (
             "factors: {model.dropout: [0, 0.2]}\ndesign: both\n",
-            "'both' is no design for factors; allowed: grid, zip, one_at_a_time",
+            "invalid design 'both' for factors; choose from: grid, zip, one_at_a_time",
         ),
         ("variants: {a: {}}\ndesign: grid\n", "variants take no design"),
-        (COMPONENTS, "design: missing; allowed: leave_one_out, add_one_in, both"),
+        (COMPONENTS, "design: missing; choose from: leave_one_out, add_one_in, both"),
         (COMPONENTS + "design: both\nbaseline: full\n", "components take no baseline"),
         (
             "components: {flip: {augment.flip: false}, crop: {augment.crop_padding: 0}}\ndesign: both\n",
-            "both needs three components, there are 2",
+            "both needs at least 3 components, not 2",
         ),
-        ("factors: {model.widths: [[1, 2, 3], [2, 3, 4]]}\n", "a list as a level; allowed: named levels"),
+        ("factors: {model.widths: [[1, 2, 3], [2, 3, 4]]}\n", "a list as a level; use named levels"),
         (
             "factors: {model.dropuot: [0, 0.2]}\n",
             "factors.model.dropuot: unknown configuration path; did you mean model.dropout?",
@@ -130,32 +130,32 @@ def test_components_claims_compare_with_full_or_bare(tmp_path: Path) -> None:
         ("factors: {model.dropout: [0.2, 0.20]}\n", "factors.model.dropout[1]: 0.2 twice"),
         ("factors: {model.dropout: []}\n", "no levels"),
         ("factors: {w: {}}\n", "no levels"),
-        ("variants: {all: {}}\n", "'all' is no label; allowed: another name than all"),
-        ("variants: {}\n", "variants: a mapping does not fit; allowed: a mapping of 1 or more"),
-        ("variants: {a: {}, b: {model.dropout: 0.1}}\nbaseline: [a]\n", "baseline: ['a'] does not fit; allowed: text"),
+        ("variants: {all: {}}\n", "invalid label 'all'; use another name"),
+        ("variants: {}\n", "variants: invalid value {}; expected a mapping of 1 or more"),
+        ("variants: {a: {}, b: {model.dropout: 0.1}}\nbaseline: [a]\n", "baseline: invalid value ['a']; expected text"),
         (
             "factors: {model.dropout: [0.1, 0.2], d: {x: {model.dropout: 0.3}, y: {}}}\ndesign: zip\n",
-            "sets model.dropout, and dropout sets model.dropout; allowed: factors that set different paths",
+            "sets model.dropout, and dropout sets model.dropout; use different paths",
         ),
         (
             "factors: {schedule: {x: {model.dropout: 0.3}, y: {}}, schedule.name: [cosine, linear]}\ndesign: grid\n",
-            "factors.schedule.name: claims would call it 'schedule', as another factor; allowed: another name",
+            "factors.schedule.name: two factors have the short name 'schedule'; rename one",
         ),
         (
             f"factors: {{model.stem_width: {list(range(1, 31))}, training.epochs: {list(range(1, 31))}}}\ndesign: grid\n",
-            "a grid of 900 variants; allowed: up to 500",
+            "a grid of 900 variants; use at most 500",
         ),
         (
             f"variants: {{{', '.join(f'v{i}: {{training.epochs: {i + 1}}}' for i in range(501))}}}\n",
-            "variants: 501 of them; allowed: up to 500",
+            "variants: 501 variants; use at most 500",
         ),
         ("factors: {model.dropout: [0.2, 5]}\n", "x.yaml:3:32: factors.model.dropout[1]: 5 is out of range"),
-        ("variants: {a: {}, b: {model.dropout: 0.2}}\n", "'b' is the same as 'a'; allowed: variants that differ"),
+        ("variants: {a: {}, b: {model.dropout: 0.2}}\n", "'b' is the same as 'a'; remove or change one"),
         ("variants: {a: {}, A: {model.dropout: 0.1}}\n", "'A' and 'a' differ only in case"),
-        ("variants: {../up: {}}\n", "'../up' is no label; allowed: letters, digits and ' _.,=+-'"),
-        ("variants: {.hidden: {}}\n", "'.hidden' is no label"),
-        (f"variants: {{{'x' * 81}: {{}}}}\n", "is no label"),
-        ("variants: {a: {}, b: {model.dropout: 0.1}}\nbaseline: c\n", "baseline: no variant 'c'; allowed: a, b"),
+        ("variants: {../up: {}}\n", "invalid label '../up'; use letters, digits and ' _.,=+-'"),
+        ("variants: {.hidden: {}}\n", "invalid label '.hidden'"),
+        (f"variants: {{{'x' * 81}: {{}}}}\n", "invalid label"),
+        ("variants: {a: {}, b: {model.dropout: 0.1}}\nbaseline: c\n", "baseline: no variant 'c'; choose from: a, b"),
     ],
 )
 def test_a_wrong_design_says_what_is_allowed(tmp_path: Path, text: str, what: str) -> None:

@@ -13,44 +13,44 @@ from harness.experiment.searching import Search
 
 WRONG = {
     "{space: {efect: {range: [-3, 3]}}}": "did you mean effect",
-    "{space: {effect: {range: [3, -3]}}}": "[3.0, -3.0] is no range",
-    "{space: {noise: {range: [0, 2], log: true}}}": "0.0 with log; allowed: a least value above 0",
-    "{space: {noise: {range: [-1, 2]}}}": "-1.0 is out of range; allowed: a number from 0",
-    "{space: {failure: {choice: [bug]}}}": "search.space.failure.choice: ['bug']",
-    "{space: {effect: {range: [0, 1], when: {failure: bug}}, failure: {choice: [bug, oom]}}}": "stands above in the space",
+    "{space: {effect: {range: [3, -3]}}}": "invalid range [3.0, -3.0]",
+    "{space: {noise: {range: [0, 2], log: true}}}": "log with a range from 0.0; use a lower end above 0",
+    "{space: {noise: {range: [-1, 2]}}}": "-1.0 is out of range; expected a number from 0",
+    "{space: {failure: {choice: [bug]}}}": "search.space.failure.choice: invalid value ['bug']",
+    "{space: {effect: {range: [0, 1], when: {failure: bug}}, failure: {choice: [bug, oom]}}}": "move it below the choice",
     f"{{space: {SPACE}, sampler: grid}}": "grid",
     f"{{space: {SPACE}, objectives: scor}}": "no metric 'scor'",
-    f"{{space: {SPACE}, objectives: [score, loss], sampler: cmaes}}": "cmaes takes one objective",
-    f"{{space: {SPACE}, first: [{{effect: 9}}]}}": "lies outside of the space",
+    f"{{space: {SPACE}, objectives: [score, loss], sampler: cmaes}}": "cmaes supports one objective",
+    f"{{space: {SPACE}, first: [{{effect: 9}}]}}": "lies outside the space",
     f"{{space: {SPACE}, objectives: parameters, pruner: median}}": "parameters is not measured each epoch",
-    f"{{space: {SPACE}, prune_after: 3}}": "nothing is pruned",
+    f"{{space: {SPACE}, prune_after: 3}}": "prune_after without a pruner",
     f"{{space: {SPACE}, constraints: {{score: {{at_most: 1}}}}}}": "search.constraints.score: is not known before training; allowed: "
     "parameters",
-    f"{{space: {SPACE}, constraints: {{parameters: {{}}}}}}": "needs at_most or at_least",
-    f"{{space: {SPACE}, constraints: {{parameters: {{at_most: 0}}}}}}": "a bound of 0 or less",
-    f"{{space: {SPACE}, objectives: [score, score]}}": "an objective twice; allowed: each once",
-    f"{{space: {SPACE}, objectives: [score, loss], pruner: median}}": "median compares one objective; allowed for several: none",
+    f"{{space: {SPACE}, constraints: {{parameters: {{}}}}}}": "needs either at_most or at_least",
+    f"{{space: {SPACE}, constraints: {{parameters: {{at_most: 0}}}}}}": "the bound must be above 0",
+    f"{{space: {SPACE}, objectives: [score, score]}}": "an objective twice; remove one",
+    f"{{space: {SPACE}, objectives: [score, loss], pruner: median}}": "median supports one objective; for several use none",
     f"{{space: {SPACE}, budget: soon}}": "search.budget: ",
     f"{{space: {SPACE}, trials: 0}}": "search.trials: 0 is out of range",
-    f"{{space: {SPACE}, sampler: cmaes, constraints: {{parameters: {{at_most: 9}}}}}}": "cmaes takes no constraints; "
+    f"{{space: {SPACE}, sampler: cmaes, constraints: {{parameters: {{at_most: 9}}}}}}": "cmaes does not support constraints; "
     "allowed: tpe, which learns from them",
-    "{space: {effect: {range: [0, 0.5], step: 0.2}}}": "search.space.effect.range: 0.5 is no number of steps of 0.2 from 0; "
-    "allowed: a largest value that is, such as 0.4",
+    "{space: {effect: {range: [0, 0.5], step: 0.2}}}": "search.space.effect.range: 0.5 cannot be reached in steps of 0.2 from 0; "
+    "use an upper end such as 0.4",
     "{space: {steps: {range: [2, 9], step: 8}}}": "such as 10",
-    "{space: {failure: {choice: [bug, oom]}}, sampler: cmaes}": "cmaes searches ranges only",
-    "{space: {steps: {range: [1.5, 9]}}}": "search.space.steps.range[0]: 1.5",
+    "{space: {failure: {choice: [bug, oom]}}, sampler: cmaes}": "cmaes supports ranges only",
+    "{space: {steps: {range: [1.5, 9]}}}": "search.space.steps.range[0]: invalid value 1.5",
     "{space: {steps: {range: [0, 9]}}}": "search.space.steps.range[0]: 0 is out of range",
-    "{space: {effect: {range: [0.5, 2], int: true}}}": "[0.5, 2.0] with int; allowed: whole numbers",
-    "{space: {effect: {range: [1, 9], log: true, step: 2}}}": "log and step; allowed: one of them",
-    "{space: {effect: {}}}": "needs range or choice",
-    "{space: {failure: {choice: [bug, oom], log: true}}}": "log beside choice; allowed: log beside range",
+    "{space: {effect: {range: [0.5, 2], int: true}}}": "int with the range [0.5, 2.0]; use integers",
+    "{space: {effect: {range: [1, 9], log: true, step: 2}}}": "log and step; use one of them",
+    "{space: {effect: {}}}": "needs either range or choice",
+    "{space: {failure: {choice: [bug, oom], log: true}}}": "log beside choice; remove it",
     "{space: {failure: {choice: [bug, bug]}}}": "fewer than two different options",
     "{space: {failure: {choice: [bug, rain]}}}": "'rain'",
-    "{space: {a: {path: effect, range: [0, 1]}, b: {path: effect, range: [1, 2]}}}": "sets effect, as a does",
-    "{space: {failure: {choice: [bug, oom]}, effect: {range: [0, 1], when: {failure: bugg}}}}": "'bugg' is no option of failure; "
+    "{space: {a: {path: effect, range: [0, 1]}, b: {path: effect, range: [1, 2]}}}": "sets effect, as does a",
+    "{space: {failure: {choice: [bug, oom]}, effect: {range: [0, 1], when: {failure: bugg}}}}": "failure has no option 'bugg'; "
     "did you mean bug?",
     "{space: {failure: {choice: [bug, oom]}, effect: {range: [0, 1], when: {failur: bug}}}}": "did you mean failure?",
-    f"{{space: {SPACE}, first: [{{steps: 9}}]}}": "search.first[0]: lies outside of the space",
+    f"{{space: {SPACE}, first: [{{steps: 9}}]}}": "search.first[0]: lies outside the space",
     f"{{space: {SPACE}, first: [{{effect: 1, efect: 2}}]}}": "efect",
     "{trials: 3}": "space: missing",
 }
@@ -62,13 +62,13 @@ def test_it_is_refused_with_the_reason(tmp_path: Path, search: str) -> None:
         toy_search(tmp_path, search)
     assert "toys.yaml:5" in str(caught.value)
     assert WRONG[search] in str(caught.value)
-    assert "allowed" in str(caught.value) or "did you mean" in str(caught.value)
+    assert "; " in str(caught.value) or "did you mean" in str(caught.value)
 
 
 def test_nothing_is_searched_for_by_test_images(tmp_path: Path) -> None:
     config = "{data.validation_size: 5000}"
     said = _refused(tmp_path, "{space: {optimizer.lr: {range: [0.01, 0.1]}}, objectives: test_accuracy}", f"config: {config}")
-    assert "test_accuracy is measured on the test split, by which nothing may be chosen; allowed: validation_accuracy" in said
+    assert "test_accuracy is measured on the test split, which must not choose settings; choose from: validation_accuracy" in said
 
 
 def test_a_task_that_can_hold_images_out_must(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_task_that_can_hold_images_out_must(tmp_path: Path) -> None:
 def test_a_search_stands_alone(tmp_path: Path, key: str, value: str) -> None:
     with pytest.raises(InputError) as caught:
         toy_search(tmp_path, f"{{space: {SPACE}}}", after=f"{key}: {value}\n")
-    assert f"toys.yaml:6:1: {key}: beside search; allowed: question, source, task" in str(caught.value)
+    assert f"toys.yaml:6:1: {key}: {key} beside search; only question, source, task" in str(caught.value)
 
 
 def test_a_path_that_takes_whole_numbers_only_is_searched_in_them(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_an_option_that_sets_nothing_is_the_base_alone(tmp_path: Path) -> None:
 )
 def test_all_trials_are_measured_on_the_same_images(tmp_path: Path, space: str) -> None:
     said = _refused(tmp_path, f"{{space: {space}}}", "config: {data.validation_size: 5000}")
-    assert "sets data.validation_size, and what is compared is measured on the same images; allowed: to set it in config" in said
+    assert "sets data.validation_size, but all compared settings must use the same images; set it in config" in said
     assert "1 problem" in said
 
 

@@ -173,7 +173,7 @@ def test_a_worker_that_slept_while_asking_does_not_change_the_target(
         if folder == broker.paths.trial(0) and not slept:
             slept.append(1)
             # Somebody else had the broker meanwhile, and may have given the trial back already.
-            for one in (broker.paths.desk, *([folder] if given_back else [])):
+            for one in (broker.paths.sampler_lease, *([folder] if given_back else [])):
                 number = leases.highest(one)
                 (one / f"lease.{number + 1}").write_bytes(b"000000000001 free\n{}\n")
                 (one / f"lease.{number}").unlink()

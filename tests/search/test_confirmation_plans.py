@@ -42,7 +42,7 @@ def begun(store: Store, study: Study, trials: Sequence[Trial]) -> Plan:
 def finish(store: Store, plan: Plan, best: str | None = None) -> None:
     """Its other runs end, too."""
     for run in plan.runs:
-        if not store.record(run.id).ended:
+        if not store.record(run.id).finished:
             ended(store, plan, run.id, LEAK, 99.0 if run.variant == best else 60.0)
 
 

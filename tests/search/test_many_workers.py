@@ -18,7 +18,7 @@ from harness.experiment.study import Study
 from harness.search.broker import TrialBroker
 from harness.search.reconcile import prepare
 from harness.search.trials import counted
-from harness.store.provenance import Provenance, Start
+from harness.store.provenance import Provenance, Restart
 from harness.store.records import Store
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ def _with_checkpoint(store: Store) -> list[str]:
     return [path.parent.name for path in store.paths.runs.glob("*/checkpoint.pt")]
 
 
-def _restarts(store: Store, run: str) -> Sequence[Start]:
+def _restarts(store: Store, run: str) -> Sequence[Restart]:
     return Provenance.model_validate_json(store.paths.run(run).provenance.read_text()).restarts
 
 

@@ -130,7 +130,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, name: str, times: int, number: int)
 
 
 @pytest.mark.parametrize("away", [("ask", FAILURES_ALLOWED), ("note_epochs", 1), ("tell", 1), ("others", FAILURES_ALLOWED)])
-def test_a_shared_folder_that_is_unavailable_for_a_while_does_not_stop_a_worker(
+def test_a_shared_folder_that_is_briefly_unavailable_stops_no_worker(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], away: tuple[str, int]
 ) -> None:
     study = toy_search(tmp_path, f"{{space: {SPACE}, pruner: median, trials: 3}}")
@@ -143,7 +143,7 @@ def test_a_shared_folder_that_is_unavailable_for_a_while_does_not_stop_a_worker(
 
 
 @pytest.mark.parametrize(("times", "number"), [(FAILURES_ALLOWED + 1, errno.ESTALE), (1, errno.EACCES)])
-def test_a_shared_folder_that_remains_unavailable_stops_it(
+def test_a_shared_folder_that_stays_unavailable_stops_the_worker(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, number: int
 ) -> None:
     study = toy_search(tmp_path, f"{{space: {SPACE}, trials: 3}}")

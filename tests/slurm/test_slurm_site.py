@@ -39,10 +39,10 @@ def test_three_sites_are_shipped_and_say_what_to_fill_in() -> None:
 def test_every_mistake_is_reported_with_its_line(tmp_path: Path) -> None:
     said = refusal(tmp_path, "accelerator: gpu\npartiton: short\ntime: 04:00:00\ncpus: 0\nsbatch: [exclusive]\n")
     assert said.splitlines() == [
-        "/mine.yaml:1:14: accelerator: 'gpu' is no choice; did you mean cpu? allowed: cpu, cuda",
+        "/mine.yaml:1:14: accelerator: invalid value 'gpu'; did you mean cpu? choose from: cpu, cuda",
         "/mine.yaml:2:1: partiton: unknown key; did you mean partition?",
-        "/mine.yaml:3:7: time: '04:00:00' is no duration; allowed: 90s, 10m, 3h50m, 1d or a number of seconds",
-        "/mine.yaml:4:7: cpus: 0 is out of range; allowed: an integer from 1 or null",
+        "/mine.yaml:3:7: time: invalid duration '04:00:00'; expected 90s, 10m, 3h50m, 1d or a number of seconds",
+        "/mine.yaml:4:7: cpus: 0 is out of range; expected an integer from 1 or null",
         "/mine.yaml:5:10: sbatch[0]: 'exclusive' does not start with - or has several lines; allowed: one option per entry, "
         "such as --exclusive",
         "5 problems; nothing was started",
@@ -80,11 +80,11 @@ def test_every_mistake_is_reported_with_its_line(tmp_path: Path) -> None:
         ),
         (
             "accelerator: cpu\ntime: 1h\nworker: [--keep, weight]",
-            "worker: invalid value for --keep: 'weight'; choose from weights",
+            "worker: invalid value for --keep: 'weight'; choose from: weights",
         ),
         (
             "accelerator: cpu\ntime: 1h\nworker: [--idle=soon]",
-            "worker: invalid value for --idle: 'soon' is no duration; allowed: 90s",
+            "worker: invalid value for --idle: invalid duration 'soon'; expected 90s",
         ),
     ],
 )

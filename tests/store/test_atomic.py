@@ -20,7 +20,7 @@ class Note(BaseModel):
 
 @dataclass
 class LaterHolder:
-    """A fence that is taken over when it is checked for the first time: what a paused writer meets."""
+    """A fence that was taken over before its first check, as for a paused writer."""
 
     folder: os.PathLike
     number: int = 3
@@ -38,14 +38,14 @@ class Fence:
     number: int
 
     def check(self):
-        """Nobody else is there."""
+        """No other holder."""
 
 
 def full_disk(_descriptor, _data):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_a_file_is_replaced_whole_and_nothing_stays_beside_it(tmp_path):
+def test_a_file_is_replaced_atomically_without_leftovers(tmp_path):
     path = tmp_path / "a.txt"
     atomic.write_text(path, "long before")
     atomic.write_text(path, "after")
@@ -61,14 +61,14 @@ def test_short_writes_are_continued(tmp_path):
 def test_a_full_disk_leaves_the_old_file_and_no_temporary(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    with pytest.raises(StoreError, match="the disk is full; make room"):
+    with pytest.raises(StoreError, match="the disk is full; free some space"):
         atomic.write_bytes(path, b"new", write=full_disk)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-def test_a_file_system_that_is_really_full_is_told_in_words(tmp_path):
+def test_a_full_file_system_gives_an_error_with_advice(tmp_path):
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True, check=False)
     if mounted.returncode != 0:
         pytest.skip(f"no tmpfs here: {mounted.stderr.decode()}")
@@ -107,25 +107,25 @@ def test_only_temporaries_of_earlier_holders_are_removed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".checkpoint.pt.3.0123456789abcdef.tmp", ".unlike.tmp"]
 
 
-def test_temporaries_in_a_folder_that_cannot_be_read_are_told(tmp_path):
+def test_temporaries_in_a_folder_that_cannot_be_read_are_reported(tmp_path):
     (tmp_path / "run").touch()
     with pytest.raises(StoreError, match=r"run: cannot be read: Not a directory"):
         atomic.remove_temporaries(tmp_path / "run", below=3)
 
 
-def test_a_missing_folder_is_told_with_the_path(tmp_path):
+def test_a_missing_folder_is_reported_with_the_path(tmp_path):
     with pytest.raises(StoreError, match=r"nowhere/a: cannot be written: No such file"):
         atomic.write_text(tmp_path / "nowhere" / "a", "text", Fence(1))
 
 
-def test_nan_is_refused_rather_than_written_as_no_json(tmp_path):
+def test_nan_is_rejected_rather_than_written_as_invalid_json(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         atomic.write_json(tmp_path / "a", {"x": float("nan")})
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b'{"schema": 1, "te', b"[]", b'{"schema": 1}', b"\xff\xfe"])
-def test_damaged_json_is_told_with_its_path_and_what_to_do(tmp_path, content):
+def test_damaged_json_gives_an_error_with_path_and_advice(tmp_path, content):
     path = tmp_path / "note.json"
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"note.json: damaged .*restore it from a copy"):
@@ -154,5 +154,5 @@ def test_a_file_that_was_replaced_while_it_was_read_is_read_once_more(tmp_path, 
     if found:
         assert atomic.read_json(path, Note).text == "there"
     else:
-        with pytest.raises(StoreError, match="does not answer"):
+        with pytest.raises(StoreError, match="does not respond"):
             atomic.read_json(path, Note)

@@ -1,4 +1,4 @@
-"""The plans and searches of a results folder: saved, listed, loaded, archived; foreign and misnamed files hide no others."""
+"""Plans and searches of a results folder: saved, listed, loaded, archived; other and misnamed files hide none of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_an_archived_plan_makes_room_and_is_kept(store: Store, toy_plan: PlanMak
     assert store.archive_plan("toys") is None  # another worker was faster
 
 
-def test_foreign_files_among_the_plans_are_passed_over(store: Store, toy_plan: PlanMaker) -> None:
+def test_other_files_among_the_plans_are_ignored(store: Store, toy_plan: PlanMaker) -> None:
     store.save_plan(toy_plan())
     (store.paths.plans / "notes.txt").write_text("hello")
     (store.paths.plans / ".toys.json.0.0123456789abcdef.tmp").write_text("{")
@@ -49,7 +49,7 @@ def test_an_archived_search_makes_room_and_is_kept_with_its_trials(store: Store,
     assert store.study_names() == []
 
 
-def test_a_plan_or_search_under_the_name_of_another_is_told_and_hides_no_other(
+def test_a_plan_or_search_with_the_name_of_another_is_reported_and_hides_no_other(
     store: Store, toy_plan: PlanMaker, tmp_path: Path
 ) -> None:
     plan, study = toy_plan(), prepare(store, toy_search(tmp_path, f"{{space: {SPACE}}}"))

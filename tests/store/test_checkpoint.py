@@ -56,11 +56,11 @@ def test_code_in_a_checkpoint_is_not_run():
         unpack(payload + checkpoint.MARK + hashlib.sha256(payload).hexdigest().encode())
 
 
-def test_a_checkpoint_that_cannot_be_looked_at_is_told(tmp_path):
+def test_a_checkpoint_that_cannot_be_accessed_is_an_error(tmp_path):
     (tmp_path / "run").write_text("a file where the folder should be")
-    assert checkpoint.mark(tmp_path / "checkpoint.pt") is None
-    with pytest.raises(StoreError, match=r"checkpoint.pt: cannot be read: Not a directory: a part of the path is a file"):
-        checkpoint.mark(tmp_path / "run" / "checkpoint.pt")
+    assert checkpoint.stamp(tmp_path / "checkpoint.pt") is None
+    with pytest.raises(StoreError, match=r"checkpoint.pt: cannot be read: Not a directory: a parent in the path is a file"):
+        checkpoint.stamp(tmp_path / "run" / "checkpoint.pt")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The cache of frames: what is read anew and what is not, and that nothing that happens to the cache changes a number."""
+"""The cache of frames: only changed runs are read again, and a damaged cache never changes a number."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from harness.errors import StoreError
 from harness.experiment.plan import Plan
 from harness.store import frame_cache
-from harness.store.frame_cache import SEAL, look
+from harness.store.frame_cache import SEAL, load_tables
 from harness.store.frames import load_curves, load_runs
 from harness.store.records import Store, encode, read_rows, write_rows
 
@@ -33,7 +33,7 @@ FEW = 10
 
 @pytest.fixture
 def toys(store: Store, toy_plan: PlanMaker, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """16 runs, enough here to be kept: the last but one diverged, the last is under way, the rest completed."""
+    """16 runs, enough here to be cached: the last but one diverged, the last is unfinished, the others completed."""
     monkeypatch.setattr(frame_cache, "WORTHWHILE", FEW)
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=8)
     store.save_plan(plan)
@@ -48,7 +48,7 @@ def toys(store: Store, toy_plan: PlanMaker, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The runs whose own files were read, as they are read."""
+    """Records the runs whose files are read."""
     found: list[str] = []
     records = Store.records
 
@@ -62,7 +62,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def expected_curves(store: Store, plan: Plan) -> pd.DataFrame:
-    """What `load_curves` without a name returns, made row by row."""
+    """The result of `load_curves` without a name, built row by row."""
     records = store.records(run.id for run in plan.runs)
     rows = [
         {"id": run.id, "seed": run.seed, "state": records[run.id].state, **row}
@@ -91,7 +91,7 @@ def test_frames_from_the_cache_are_those_of_the_files(store: Store, toys: Plan) 
     same(named.drop(columns="variant").sort_values(["id", "epoch"], ignore_index=True), expected)
 
 
-def test_what_runs_came_to_is_the_same_from_the_cache(store: Store, toys: Plan) -> None:
+def test_cached_runs_equal_those_read_from_files(store: Store, toys: Plan) -> None:
     first, again = load_runs(results=store.paths.root), load_runs(results=store.paths.root)
     same(first, again)
     assert list(first["id"]) == sorted(run.id for run in toys.runs)
@@ -109,7 +109,7 @@ def test_of_a_kept_store_only_runs_that_go_on_are_read(store: Store, toys: Plan,
     assert read == [toys.runs[-1].id]
 
 
-def test_a_changed_run_is_read_anew_and_the_others_are_kept(store: Store, toys: Plan, read: list[str]) -> None:
+def test_only_a_changed_run_is_read_again(store: Store, toys: Plan, read: list[str]) -> None:
     curves(store)
     read.clear()
     metrics = store.paths.run(toys.runs[0].id).metrics
@@ -145,7 +145,7 @@ def test_a_run_that_ends_is_new_and_one_that_is_removed_is_gone(store: Store, to
     assert set(again.loc[again["id"] == toys.runs[-1].id, "state"]) == {"completed"}
 
 
-def test_a_run_whose_ending_was_set_aside_is_no_longer_ended(store: Store, toys: Plan) -> None:
+def test_a_run_whose_result_was_archived_is_no_longer_finished(store: Store, toys: Plan) -> None:
     curves(store)
     paths = store.paths.run(toys.runs[0].id)
     paths.result.replace(paths.earlier_result(1))
@@ -198,7 +198,7 @@ GARBLED: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("garble", GARBLED.values(), ids=GARBLED.keys())
-def test_a_garbled_cache_is_made_again(store: Store, toys: Plan, garble: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_cache_is_rebuilt(store: Store, toys: Plan, garble: Callable[[bytes], bytes]) -> None:
     curves(store)
     whole = store.paths.frames.read_bytes()
     store.paths.frames.write_bytes(garble(whole))
@@ -215,16 +215,14 @@ def test_a_cache_copied_from_another_folder_is_not_believed(store: Store, toys: 
     same(curves(copy), expected_curves(copy, toys))
 
 
-def test_a_cache_that_cannot_be_written_is_done_without_and_said_once(
-    store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cache_that_cannot_be_written_is_reported_once(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     store.paths.frames.parent.write_text("a file where the folder should be")
     for _ in range(2):
         same(curves(store), expected_curves(store, toys))
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert str(store.paths.frames.parent) in said[0]
-    assert "going on without" in said[0]
+    assert "continuing without the cache" in said[0]
 
 
 def test_two_processes_may_build_it_at_once(store: Store, toys: Plan) -> None:
@@ -248,7 +246,7 @@ def test_two_processes_may_build_it_at_once(store: Store, toys: Plan) -> None:
 
 
 @pytest.mark.usefixtures("toys")
-def test_what_dead_writers_left_is_removed_and_what_live_ones_write_is_not(store: Store) -> None:
+def test_old_temporary_files_are_removed_and_recent_ones_are_not(store: Store) -> None:
     folder = store.paths.frames.parent
     folder.mkdir(parents=True)
     dead, live = (folder / f".{store.paths.frames.name}.0.{digit * 16}.tmp" for digit in "ab")
@@ -276,7 +274,7 @@ def test_a_damaged_line_is_named_among_many_files(store: Store, toys: Plan, text
         curves(store)
 
 
-def test_a_damaged_file_of_a_run_that_goes_on_hides_no_other(store: Store, toys: Plan) -> None:
+def test_a_damaged_file_of_an_unfinished_run_hides_no_other(store: Store, toys: Plan) -> None:
     store.paths.run(toys.runs[-1].id).metrics.write_bytes(b'{"epoch": 1}\n\x80')
     assert curves(store)["id"].nunique() == len(toys.runs) - 1
 
@@ -284,7 +282,7 @@ def test_a_damaged_file_of_a_run_that_goes_on_hides_no_other(store: Store, toys:
 def test_metrics_that_a_run_did_not_end_with_are_refused(store: Store, toys: Plan) -> None:
     run = toys.runs[0]
     write_run(store, toys, run, toy_rows(1.0), state="completed", checksums={"metrics.jsonl": "0" * 64})
-    with pytest.raises(StoreError, match="copy the run's whole folder"):
+    with pytest.raises(StoreError, match="copy the complete folder"):
         curves(store)
 
 
@@ -295,7 +293,7 @@ def test_a_missing_newline_at_the_end_loses_no_row(store: Store, toys: Plan) -> 
 
 
 @pytest.mark.parametrize("value", ["warm", "2026-01-01", [1], {"a": 1}])
-def test_what_is_no_number_is_missing(store: Store, toys: Plan, value: Any) -> None:
+def test_values_that_are_not_numbers_are_missing(store: Store, toys: Plan, value: Any) -> None:
     metrics = store.paths.run(toys.runs[0].id).metrics
     metrics.write_text("".join(json.dumps({**row, "note": value}) + "\n" for row in toy_rows(60.0)))
     read = curves(store)
@@ -322,7 +320,7 @@ def test_any_rows_that_can_be_written_are_read_alike(runs: Sequence[Sequence[dic
         for run_id, rows in zip(ids, runs, strict=True):
             store.paths.run(run_id).folder.mkdir()
             write_rows(store.paths.run(run_id).metrics, rows)
-        shelf = look(store, ids)
+        shelf = load_tables(store, ids)
         assert shelf.column("rows") == [len(rows) for rows in runs]
         read = shelf.epochs.to_pylist()
     names = shelf.epochs.column_names

@@ -60,7 +60,7 @@ def test_curves_have_a_row_a_run_and_epoch(store: Store, toys: Plan) -> None:
     assert list(curves.loc[curves["id"] == toys.runs[1].id, "score"]) == [50.0, 51.0, 52.0]
 
 
-def test_without_a_name_every_run_on_disk_is_there_and_no_variant(store: Store, toys: Plan) -> None:
+def test_without_a_name_every_run_on_disk_is_loaded_without_variants(store: Store, toys: Plan) -> None:
     (store.paths.runs / "a foreign folder").mkdir()
     frame, curves = load_runs(results=store.paths.root), load_curves(results=store.paths.root)
     assert set(frame["id"]) == {run.id for run in toys.runs[:3]}

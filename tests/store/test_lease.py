@@ -14,7 +14,7 @@ TIMING = Timing(beat_s=0.01, stale_s=120.0)
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that is advanced by hand."""
 
     def __init__(self):
         self.now = 1000.0
@@ -47,7 +47,7 @@ def test_a_released_lease_is_taken_at_once_with_the_next_number(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["lease.2"]
 
 
-def test_a_counter_that_stands_still_for_the_stale_time_frees_the_lease(tmp_path):
+def test_a_counter_that_does_not_change_for_the_stale_time_frees_the_lease(tmp_path):
     clock = Clock()
     watch = watch_of(elsewhere("b"), clock)
     assert take(tmp_path, watch_of(elsewhere("a"))) is not None
@@ -94,7 +94,7 @@ def test_a_dead_process_of_this_machine_frees_its_lease_at_once(tmp_path):
     assert take(tmp_path, watch_of()).number == 2
 
 
-def test_a_process_id_used_again_is_told_by_its_start(tmp_path):
+def test_a_reused_process_id_is_recognised_by_its_start_time(tmp_path):
     here = Holder.here()
     before = Holder.model_validate({**dict(here), "process_start": "1"})
     assert before.is_dead_here(here)
@@ -126,7 +126,7 @@ def test_a_zombie_is_dead():
         child.wait()
 
 
-def test_a_superseded_holder_is_told_before_it_writes(tmp_path):
+def test_a_superseded_holder_cannot_write(tmp_path):
     clock = Clock()
     watch = watch_of(elsewhere("b"), clock)
     paused = take(tmp_path, watch_of(elsewhere("a")))
@@ -162,7 +162,7 @@ def test_a_holder_whose_folder_was_put_away_leaves_the_new_ones_lease_alone(tmp_
     assert (seen.number, seen.beat, seen.released) == (1, 0, False)
 
 
-def test_a_folder_that_is_away_just_after_taking_is_told_as_such(tmp_path, monkeypatch):
+def test_a_folder_that_disappears_just_after_taking_is_a_store_error(tmp_path, monkeypatch):
     stat = Path.stat
 
     def away(path, **options):
@@ -192,7 +192,7 @@ def test_a_damaged_lease_counts_as_held_until_it_is_stale(tmp_path):
 
 
 def deaths_of_the_fourth(folder, checkpoints):
-    """The deaths that the last taker sees when each earlier one died with its lease, given the checkpoint found by each."""
+    """The number of deaths seen by the last taker after each earlier one died, given the checkpoint that each found."""
     for number, checkpoint in enumerate(checkpoints):
         dead = Holder.model_validate({**dict(Holder.here()), "process_start": str(number)})
         taken = take(folder, watch_of(dead), checkpoint)
@@ -202,13 +202,13 @@ def deaths_of_the_fourth(folder, checkpoints):
 def test_three_deaths_at_the_same_checkpoint_wear_a_run_out(tmp_path):
     taken = deaths_of_the_fourth(tmp_path, [None, None, None, None])
     assert taken.claim.deaths == 3
-    assert taken.worn_out
+    assert taken.too_many_deaths
 
 
 def test_a_new_checkpoint_starts_the_count_again(tmp_path):
     taken = deaths_of_the_fourth(tmp_path, [None, None, None, "one"])
     assert taken.claim.deaths == 1
-    assert not taken.worn_out
+    assert not taken.too_many_deaths
 
 
 def test_of_many_processes_at_once_exactly_one_gets_each_lease(tmp_path):

@@ -68,7 +68,7 @@ def test_without_git_the_package_itself_is_digested(tmp_path):
     assert read(tmp_path).digest != before.digest
 
 
-def test_an_installed_package_is_no_part_of_the_repository_around_it(repository):
+def test_an_installed_package_is_not_part_of_the_repository_around_it(repository):
     installed = repository.parent / "ignored"
     installed.mkdir()
     (repository.parent / ".gitignore").write_text("ignored/\n")
@@ -90,7 +90,7 @@ def test_a_programs_folder_has_a_commit_and_a_digest_of_its_own(repository):
     assert after.digest != before.digest
 
 
-def test_a_file_that_cannot_be_read_is_no_part_of_a_programs_code(tmp_path, monkeypatch):
+def test_an_unreadable_file_is_not_part_of_a_programs_code(tmp_path, monkeypatch):
     (tmp_path / "a.py").write_text("a = 1\n")
     before, read_bytes = provenance.program_code(tmp_path), Path.read_bytes
     (tmp_path / "b.py").write_text("b = 1\n")
@@ -133,7 +133,7 @@ def test_the_processor_has_a_name():
 
 
 def driver(folder, *models):
-    """What the driver shows of a machine with such GPUs."""
+    """The files of the driver on a machine with these GPUs."""
     for number, model in enumerate(models):
         (folder / f"0000:0{number}:00.0").mkdir(parents=True)
         (folder / f"0000:0{number}:00.0/information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 42\n")
@@ -141,7 +141,7 @@ def driver(folder, *models):
 
 
 def using(monkeypatch, name):
-    """As if torch were loaded and used the GPU `name`; None: as if it were loaded and used none."""
+    """Simulate that torch is loaded and uses the GPU `name` (None: no GPU)."""
     cuda = SimpleNamespace(is_initialized=lambda: name is not None, get_device_name=lambda: name)
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
 

@@ -28,7 +28,7 @@ def test_a_plan_of_a_newer_version_is_refused_in_words(store, toy_plan):
 
 def test_a_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "results").write_text("")
-    with pytest.raises(StoreError, match="is a file; name a folder"):
+    with pytest.raises(StoreError, match="is a file; choose a folder"):
         Store.open(tmp_path / "results")
 
 
@@ -66,7 +66,7 @@ def test_a_failed_record_says_why(store):
     assert (record.state, record.reason, record.error) == ("failed", "oom", "MemoryError: no room")
 
 
-def test_a_damaged_result_is_told_rather_than_trained_over(store):
+def test_a_damaged_result_is_an_error_rather_than_retrained(store):
     publish(store, state="completed")
     store.paths.run(RUN).result.write_text('{"schema": 1, "state"')
     with pytest.raises(StoreError, match=r"result.json: damaged"):
@@ -84,7 +84,7 @@ def test_a_held_run_is_running_with_its_holder_and_epoch(store):
 
 
 @pytest.mark.parametrize("name", ["lease.1", "metrics.jsonl"])
-def test_a_file_replaced_while_it_is_read_is_no_error(store, monkeypatch, name):
+def test_a_file_replaced_while_it_is_read_is_not_an_error(store, monkeypatch, name):
     stale, whole = iter([True]), Path.read_bytes
 
     def read_bytes(path):
@@ -121,24 +121,24 @@ def test_a_lease_of_a_machine_that_is_gone_is_interrupted_by_its_age(store):
     assert (record.state, record.host) == ("interrupted", "gpu07")
 
 
-def test_an_ending_set_aside_makes_the_run_pending_and_is_kept(store):
+def test_archiving_a_result_makes_the_run_pending_and_keeps_the_file(store):
     publish(store, state="failed", reason="bug", error="ValueError: x")
     paths = store.paths.run(RUN)
     write_rows(paths.metrics, [{"epoch": 1}])
     paths.provenance.write_text("{}")
     with store.take(RUN, Watch(Timing(), Holder.here())) as held:
-        store.set_aside(RUN, held, keep_checkpoint=False)
+        store.archive_result(RUN, held, keep_checkpoint=False)
     assert store.record(RUN).state == "pending"
     assert json.loads(paths.earlier_result(1).read_text())["error"] == "ValueError: x"
     assert (paths.provenance.exists(), paths.earlier_provenance(1).read_text()) == (False, "{}")
 
 
-def test_what_a_run_goes_on_from_keeps_its_origin(store):
+def test_a_retry_from_the_checkpoint_keeps_its_provenance(store):
     publish(store, state="failed", reason="oom", error="MemoryError: x")
     paths = store.paths.run(RUN)
     paths.provenance.write_text("{}")
     with store.take(RUN, Watch(Timing(), Holder.here())) as held:
-        store.set_aside(RUN, held, keep_checkpoint=True)
+        store.archive_result(RUN, held, keep_checkpoint=True)
     assert paths.provenance.exists()
 
 
@@ -156,14 +156,14 @@ def test_there_are_no_rows_without_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("torn", ['{"epoch": 1}\n{"epo', '{"epoch": 1}\n7\n', '{"epoch": 1}\n\n'])
-def test_a_torn_row_is_told_with_its_line(tmp_path, torn):
+def test_a_torn_row_is_reported_with_its_line(tmp_path, torn):
     path = tmp_path / "metrics.jsonl"
     path.write_text(torn)
-    with pytest.raises(StoreError, match=r"metrics.jsonl:2: .* is no JSON object"):
+    with pytest.raises(StoreError, match=r"metrics.jsonl:2: invalid JSON object"):
         read_rows(path)
 
 
-def test_a_torn_row_of_a_run_that_goes_on_hides_no_other_run(store):
+def test_a_truncated_row_of_an_unfinished_run_hides_no_other_run(store):
     paths = store.paths.run(RUN)
     paths.folder.mkdir(parents=True)
     paths.metrics.write_bytes(b'{"epoch": 1}\n\x80\x00')

@@ -1,4 +1,4 @@
-"""The kept code: what git knows and what it does not yet, importable, once a version, with the digest of the original."""
+"""Snapshots of the code: tracked and untracked files, importable, one copy per version, with the digest of the original."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small repository that has the package `harness`; snapshots are made of it."""
+    """A small repository with a package `harness`, of which snapshots are made."""
     package = tmp_path / "project" / "harness"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
@@ -95,7 +95,7 @@ def test_runs_from_the_copy_carry_the_digest_and_commit_of_the_original(project:
     assert provenance.code(made.folder / "project/harness").digest != made.code.digest
 
 
-def test_copies_in_a_repository_that_does_not_ignore_them_are_no_new_code(project: Path) -> None:
+def test_copies_inside_the_repository_do_not_count_as_its_code(project: Path) -> None:
     before = take(project, results="out").code
     assert take(project, results="out").code == before
 
@@ -145,14 +145,14 @@ def test_without_git_the_package_alone_is_kept(project: Path) -> None:
 
 
 def test_data_among_the_code_are_refused_by_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "MOST_BYTES", 1000)
+    monkeypatch.setattr(snapshot, "MAX_BYTES", 1000)
     (project / "images.bin").write_bytes(bytes(2000))
-    with pytest.raises(InputError, match=r"Largest: .*images\.bin .*; move data elsewhere, or name them in \.gitignore"):
+    with pytest.raises(InputError, match=r"; move data elsewhere, or add them to \.gitignore \(largest: .*images\.bin "):
         take(project)
     assert [path.name for path in (project / "results/code").iterdir()] == [".gitignore"]
 
 
-def test_what_is_kept_of_this_project_works_by_itself(tmp_path: Path) -> None:
+def test_a_snapshot_of_this_project_works_by_itself(tmp_path: Path) -> None:
     provenance.code.cache_clear()
     made = snapshot.snapshot(Paths(tmp_path / "results"))
     script = "import harness.slurm.scripts as s, harness.tasks.cifar_resnet.image_folder; print(s.__file__); s.TEMPLATES.joinpath('worker.sbatch').read_text()"

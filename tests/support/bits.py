@@ -1,4 +1,4 @@
-"""What no interruption may change of runs: their rows, results and predictions, without timings."""
+"""The parts of runs that interruptions must not change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TIMINGS = {"seconds", "train_seconds", "samples_per_second", "peak_memory_bytes"
 
 
 def bits(store: Store, run_ids: Sequence[str]) -> dict[str, Any]:
-    """Rows, result and predictions of each run, without timings: what no interruption may change."""
+    """Rows, result and predictions of each run, without timings."""
     found = {}
     for run_id in run_ids:
         paths = store.paths.run(run_id)

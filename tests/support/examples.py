@@ -1,4 +1,4 @@
-"""Plans, claims and results with chosen values, and golden files: for tests of what people see, without training anything."""
+"""Plans, claims and results with chosen values, and golden files: for tests of output, without training."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from harness.tasks.protocol import Metric
 
 ACCURACY = {"test_accuracy": Metric("%", "maximize", cases="test_images"), "train_loss": Metric("nats", "minimize")}
 QUESTION = "Does LeakyReLU train a better network than ReLU?"
-REHEARSAL = "REHEARSAL: profile smoke, no evidence"  # what is shown of plans of that profile
+REHEARSAL = "REHEARSAL: profile smoke, not evidence"  # what is shown of plans of that profile
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def golden(name: str, text: str) -> str:
-    """The text of tests/golden/`name`; `REGENERATE=1 pytest` writes `text` there first. Look at the change before it is kept."""
+    """The text of tests/golden/`name`; `REGENERATE=1 pytest` writes `text` there first. Review the diff before committing."""
     path = GOLDEN / name
     if os.environ.get("REGENERATE") == "1":
         path.write_text(text)
@@ -27,7 +27,7 @@ def golden(name: str, text: str) -> str:
 
 
 def images_plan(variants: Sequence[str] = ("relu", "leaky_relu"), seeds: int = 3, **fields: Any) -> Plan:
-    """A plan like the image task's; run ids tell variant and seed: a00000000001 is the first variant's seed 1."""
+    """A plan like one of the image task. Run ids encode variant and seed: a00000000001 is seed 1 of the first variant."""
     labels = "abcdef0123456789"
     config = {"data": {"dataset": "cifar10_mini"}, "training": {"epochs": 4, "precision": "fp32"}}
     values = {
@@ -57,7 +57,7 @@ def images_plan(variants: Sequence[str] = ("relu", "leaky_relu"), seeds: int = 3
 
 
 def image_records(plan: Plan, values: Mapping[str, Sequence[float | str]], metric: str = "test_accuracy") -> dict[str, Record]:
-    """Records of such a plan: label -> a value a seed, or the state of a run without one; seeds that are left out are pending."""
+    """Records of such a plan from label -> one value or state per seed; missing seeds are pending."""
 
     def record(run: PlannedRun) -> Record:
         known = values[run.variant]
@@ -71,13 +71,13 @@ def image_records(plan: Plan, values: Mapping[str, Sequence[float | str]], metri
 
 
 def comparison(variants: str | Sequence[str], over: str = "base", **fields: Any) -> dict[str, Any]:
-    """A claim as plans hold it, by default that `variants` improve; a list is one joint claim."""
+    """A claim of a plan, by default that `variants` improve; a list is one joint claim."""
     labels = [variants] if isinstance(variants, str) else list(variants)
     claim = {"kind": "improves", "metric": "test_accuracy", "variants": labels, "over": [over] * len(labels), "margin": 0.25}
     return {**claim, **fields}
 
 
-# Four variants, five seeds, and three claims, with every number worked out: supported, equivalent, refuted.
+# Four variants, five seeds, and three claims, calculated by hand: supported, equivalent, refuted.
 ACTIVATIONS: Mapping[str, Sequence[float]] = {
     "base": (93.12, 92.87, 93.25, 93.01, 92.95),
     "leaky_relu": (93.41, 93.30, 93.49, 93.44, 93.20),
@@ -87,25 +87,25 @@ ACTIVATIONS: Mapping[str, Sequence[float]] = {
 
 
 def activations_plan(variants: Sequence[str] = tuple(ACTIVATIONS), seeds: int = 5, **fields: Any) -> Plan:
-    """A plan of evidence over those variants, which claims that each improves on the first."""
+    """A plan of these variants, which claims that each improves on the first."""
     own = {"name": "activations", "experiment": "activations", "profile": None, "margin": 0.25}
     claims = tuple(comparison(label) for label in variants[1:])
     return images_plan(variants, seeds, **{**own, "claims": claims, **fields})
 
 
 def changed(plan: Plan, **fields: Any) -> Plan:
-    """The plan with other fields."""
+    """The plan with changed fields."""
     return Plan.model_validate({**dict(plan), **fields})
 
 
 def amended(plan: Plan, **fields: Any) -> Plan:
-    """The plan after its file was given another registration: its own, with `fields`."""
+    """The plan after its file was changed to register `fields`."""
     own = {name: getattr(plan, name) for name in ("baseline", "looks", "margin", "alpha", "claims")}
     return changed(plan, amended=Registration.model_validate({**own, "claims_digest": "1" * 64, **fields}))
 
 
 def write_run(store: Store, plan: Plan, run: PlannedRun, rows: Sequence[Mapping[str, Any]], **result: Any) -> None:
-    """Write a run's spec and rows; with `state=...` its result too, whose metrics are the last row's and what is given."""
+    """Write the spec and rows of a run; with `state=...` also its result, with the metrics of the last row and those given."""
     paths = store.paths.run(run.id)
     paths.folder.mkdir(parents=True, exist_ok=True)
     spec = {
@@ -125,7 +125,7 @@ def write_run(store: Store, plan: Plan, run: PlannedRun, rows: Sequence[Mapping[
 
 
 def write_log(store: Store, run: PlannedRun, text: str) -> Path:
-    """Write a run's log."""
+    """Write the log of a run."""
     path = store.paths.run(run.id).log
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -133,7 +133,7 @@ def write_log(store: Store, run: PlannedRun, text: str) -> Path:
 
 
 def toy_rows(score: float, epochs: int = 3) -> list[dict[str, Any]]:
-    """A toy's epochs that climb to `score`."""
+    """Epochs of the toy task that rise to `score`."""
     return [
         {"epoch": epoch, "step": 4 * epoch, "score": score - epochs + epoch, "loss": 1.0 / epoch}
         for epoch in range(1, epochs + 1)

@@ -1,4 +1,4 @@
-"""HTML -> what a browser makes of it, as far as tests ask: tags, attributes, text by tag."""
+"""HTML -> a tree of elements with attributes and text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VOID = {"meta", "img", "br", "link", "input"}
 
 @dataclass
 class Element:
-    """A tag with all that is inside."""
+    """An element with its content."""
 
     tag: str
     attributes: dict[str, str]
@@ -18,18 +18,18 @@ class Element:
 
     @property
     def text(self) -> str:
-        """Its text, white space as it is."""
+        """The text, with white space unchanged."""
         if self.tag == "br":
             return "\n"
         return "".join(child if isinstance(child, str) else child.text for child in self.children)
 
     @property
     def words(self) -> str:
-        """Its text as it reads."""
+        """The text, with white space collapsed."""
         return " ".join(self.text.split())
 
     def all(self, tag: str = "", **attributes: str) -> list[Element]:
-        """The elements inside of that tag and with these attributes; `class_` must be among the classes."""
+        """The descendants with this tag and these attributes; `class_` must be one of the classes."""
         wanted = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
         found = []
         for child in self.children:
@@ -40,13 +40,13 @@ class Element:
         return found
 
     def one(self, tag: str = "", **attributes: str) -> Element:
-        """The only such element."""
+        """The only matching descendant."""
         (found,) = self.all(tag, **attributes)
         return found
 
     @property
     def tags(self) -> list[str]:
-        """Every tag inside, in order."""
+        """The tags of all descendants, in order."""
         return [element.tag for element in self.all()]
 
     def _has(self, wanted: dict[str, str]) -> bool:
@@ -76,7 +76,7 @@ class _Reader(HTMLParser):
 
 
 def parsed(page: str) -> Element:
-    """The page; every tag that opens must close, in its turn."""
+    """Parse a page; fails if tags are not closed in order."""
     reader = _Reader()
     reader.feed(page)
     reader.close()

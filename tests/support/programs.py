@@ -1,4 +1,4 @@
-"""Experiments whose task is a small script: written, planned and trained as by `harness run`."""
+"""Experiments that train a small script as a command task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.experiment import load_experiment
 from harness.experiment.plan import Plan, make_plan
 from harness.store.records import Record, Store
 
-# Walks towards a value that its rate decides; a seed moves it. Prints a line an epoch.
+# A random walk to a value that depends on rate and seed. Prints one line per epoch.
 WALK = """
 import argparse, random, sys, time
 parser = argparse.ArgumentParser()
@@ -31,7 +31,7 @@ LOSS = {"goal": "minimize", "unit": "nats", "pattern": r"epoch (?P<step>\d+): lo
 
 
 def experiment(folder: Path, script: str, *, seeds: int = 1, name: str = "walk", **fields: Any) -> Path:
-    """Write `train.py` and an experiment of it; `fields` are those of `task:`, or of the file where that has them."""
+    """Write `train.py` and an experiment of it; `fields` are added to `task:`, or to the top level if they belong there."""
     (folder / "train.py").write_text(textwrap.dedent(script))
     own = ("factors", "variants", "claims", "margin", "config", "design", "profiles", "baseline")
     task = {"command": "{python} train.py --seed={seed} {knobs}", "metrics": {"loss": LOSS}}
@@ -48,11 +48,11 @@ def planned(folder: Path, script: str, **fields: Any) -> Plan:
 
 
 def trained(store: Store, plan: Plan, *options: str) -> list[Record]:
-    """The records of the plan's runs after a worker has trained it in this process."""
+    """Train the plan with a worker in this process; the records of its runs."""
     worker.main([str(store.save_plan(plan)), *options])
     return list(store.records(run.id for run in plan.runs).values())
 
 
 def log_of(store: Store, plan: Plan, index: int = 0) -> str:
-    """What stands in a run's log."""
+    """The log of a run."""
     return store.paths.run(plan.runs[index].id).log.read_text(errors="backslashreplace")

@@ -20,17 +20,17 @@ QUICK = WorkerOptions(threads=1, poll_s=0.001)
 
 
 def race(path: Path) -> dict[str, object]:
-    """Train the plan with whoever else does; the exit code, the runs that were asked for, and the verdicts."""
+    """Train the plan, together with other processes; exit code, requested runs and verdicts."""
     store, plan = open_plan(path)
     code = PlanWorker(store, plan, QUICK, Stop()).work()
     levels = levels_for(store, plan.looks)
     while True:
         records = store.records(run.id for run in plan.runs)
         found = judge_records(plan, records, levels)
-        asked = [run.id for run in plan.runs if run.seed < found.horizon]
-        if all(records[run_id].ended for run_id in asked):  # of the last look, another may still train the last one
+        requested = [run.id for run in plan.runs if run.seed < found.horizon]
+        if all(records[run_id].finished for run_id in requested):  # of the last look, another may still train the last one
             break
-    return {"code": code, "asked": asked, "verdicts": [(one.verdict, one.decided_at) for one in found.verdicts]}
+    return {"code": code, "asked": requested, "verdicts": [(one.verdict, one.decided_at) for one in found.verdicts]}
 
 
 if __name__ == "__main__":

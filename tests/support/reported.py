@@ -27,13 +27,13 @@ def planned(
     seeds: int | None = None,
     **fields: Any,
 ) -> Plan:
-    """A saved plan whose runs ended with these test accuracies by variant and seed.
+    """A saved plan whose runs finished with these test accuracies by variant and seed.
 
     A word instead of a number is the run's state; runs without either have not begun. `parameters` is a number a variant.
     """
     plan = plan_of(tuple(values), claims, looks, seeds)
     name = fields.get("name", "activations")
-    # Run ids of their own, so that a store can hold several of these plans.
+    # Distinct run ids, so that a store can hold several of these plans.
     salted = [{**dict(run), "id": sha256(f"{name}/{run.id}".encode()).hexdigest()[:12]} for run in plan.runs]
     plan = changed(plan, **{"name": name, "experiment": name.partition("@")[0], "runs": salted, **fields})
     store.save_plan(plan)
@@ -45,7 +45,7 @@ def planned(
 
 
 def write(store: Store, plan: Plan, run_id: str, value: float | str, parameters: int | None = None) -> None:
-    """Write a run that ended with `value`, or in the state that it names."""
+    """Write a run that finished with `value`, or in the state `value`."""
     run = next(run for run in plan.runs if run.id == run_id)
     last = 40.0 if isinstance(value, str) else value
     more = {} if parameters is None else {"parameters": parameters}
@@ -70,7 +70,7 @@ def write(store: Store, plan: Plan, run_id: str, value: float | str, parameters:
 
 
 def write_origin(store: Store, run_id: str) -> None:
-    """Write what a run was trained by and on, the same for all."""
+    """Write the provenance of a run, the same for all."""
     origin = Provenance(
         code=Code(commit="0123456789abcdef0123456789abcdef01234567", dirty=False, digest="d" * 64),
         packages={"torch": "2.13.0"},

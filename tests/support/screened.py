@@ -1,4 +1,4 @@
-"""Plans in every state and what a terminal shows of them."""
+"""Plans in every state, and their output on a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
 
 
 def text(*renderables: RenderableType, width: int = 100) -> str:
-    """What a terminal of `width` shows, without colours."""
+    """The output on a terminal of `width`, without colours."""
     out = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False)
     for renderable in renderables:
         out.print(renderable)
@@ -30,7 +30,7 @@ def completed(run_id: str, accuracy: float) -> Record:
 
 
 def some_records(plan: Plan) -> dict[str, Record]:
-    """Two seeds in every state: the first variant's ended, the second's under way."""
+    """Two seeds in every state: those of the first variant finished, those of the second unfinished."""
     values = {
         "a00000000000": completed("a00000000000", 41.234),
         "b00000000000": completed("b00000000000", 42.0),
@@ -42,7 +42,7 @@ def some_records(plan: Plan) -> dict[str, Record]:
 
 
 def colours(renderable: RenderableType) -> list[tuple[str, str]]:
-    """Every coloured piece of what is shown, with its style."""
+    """Every coloured part of the output, with its style."""
     segments = Console(width=100, color_system="truecolor").render(renderable)
     return [(segment.text, str(segment.style)) for segment in segments if segment.style]
 

@@ -24,11 +24,11 @@ from harness.store.records import Store, write_rows
 from harness.tasks.protocol import Metric
 
 EPOCHS_EACH = 9
-LEAK = 77.7731  # the test accuracy of every run that only chooses: no report of a search shows it
+LEAK = 77.7731  # the test accuracy of every run of a trial: no report of a search may show it
 
 
 class Config(BaseModel):
-    """What the searches here vary."""
+    """The searched parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     lr: float = 0.05
@@ -39,7 +39,7 @@ class Config(BaseModel):
 
 
 class Split(Toy):
-    """A task with a validation and a test split, of which nothing is trained here."""
+    """A task with a validation and a test split; it cannot train."""
 
     Config = Config  # type: ignore[assignment]  # as other tasks have other configurations
     metrics: Mapping[str, Metric] = {
@@ -49,7 +49,7 @@ class Split(Toy):
     }
 
     def resolve(self, config: Any, accelerator: Any) -> Any:  # noqa: ARG002 - the protocol's signature
-        """Nothing is left open."""
+        """Nothing to resolve."""
         return config
 
 
@@ -90,7 +90,7 @@ def study_of(**fields: Any) -> Study:
 
 
 def accuracy(values: Mapping[str, Any]) -> float:
-    """What a setting trains to: best at a learning rate of 0.2, better with width, with a little luck."""
+    """The accuracy of a configuration: best at a learning rate of 0.2, better with width, plus noise."""
     off = math.log10(float(values["lr"]) / 0.2)
     luck = math.sin(1000.0 * float(values["lr"]) + float(values["width"]))
     return round(90.0 - 4.0 * off**2 + 0.02 * float(values["width"]) + 0.4 * luck, 6)
@@ -131,7 +131,7 @@ def trials_of(study: Study, count: int = 31) -> list[Trial]:
 
 
 def trial_of(study: Study, number: int, values: Mapping[str, Any]) -> Trial:
-    """A trial that completed, or was pruned where its number is a fifth one."""
+    """A completed trial; every fifth is pruned."""
     config = config_of(study, task_of(study), values)
     pruned = number % 5 == 4
     value = accuracy(values)
@@ -156,7 +156,7 @@ def _objectives(study: Study, values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def keep(store: Store, study: Study, trials: Sequence[Trial] | None = None) -> list[Trial]:
-    """Write the study and its trials, as a search would have left them."""
+    """Write the study and its trials like a finished search."""
     import optuna
 
     found = trials_of(study) if trials is None else list(trials)
@@ -199,7 +199,7 @@ def keep(store: Store, study: Study, trials: Sequence[Trial] | None = None) -> l
 
 
 def _write_trial(store: Store, run_id: str, trial: Trial) -> None:
-    """A run of a trial, with a test accuracy that nobody is to see."""
+    """A run of a trial, with the test accuracy `LEAK`."""
     paths = store.paths.run(run_id)
     paths.folder.mkdir(parents=True, exist_ok=True)
     value = trial.objectives.get("validation_accuracy", 50.0)
@@ -229,7 +229,7 @@ def confirm(store: Store, study: Study, trials: Sequence[Trial], gain: float = 0
 
 
 def ended(store: Store, plan: Plan, run_id: str, test: float, validation: float) -> None:
-    """Write a run that completed."""
+    """Write a completed run."""
     run = next(run for run in plan.runs if run.id == run_id)
     row = {"epoch": 1, "step": 1, "test_accuracy": test, "validation_accuracy": validation, "train_loss": 1.0}
     write_run(store, plan, run, [row], state="completed")

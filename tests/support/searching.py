@@ -1,4 +1,4 @@
-"""Searches of the toy task, processes that work on them, and a PostgreSQL server of the test's own."""
+"""Searches of the toy task, processes that work on them, and a PostgreSQL server for a test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from harness.experiment.study import Study, make_study
 from harness.search.broker import TrialBroker
 from harness.search.reconcile import prepare
 from harness.search.worker import SearchWorker
-from harness.store.lease import DEATHS_ALLOWED, Holder, Seen, Timing, Watch, newest
+from harness.store.lease import DEATHS_ALLOWED, Holder, LeaseState, Timing, Watch, newest
 from harness.store.records import Store
 
 SPACE = "{effect: {range: [-3, 3]}, noise: {range: [0.5, 2], log: true}}"
@@ -38,7 +38,7 @@ def toy_search(folder: Path, search: str, config: str = "{}", name: str = "toys"
 
 
 def begun(store: Store, study: Study, url: str | None = None) -> TrialBroker:
-    """The study written down and its first trials queued, as `harness sweep` does before there are workers."""
+    """Save the study and queue its first trials, as `harness sweep` does before it starts workers."""
     study = prepare(store, study)
     broker = TrialBroker(store.paths.study(study.name), study, url)
     broker.prepare(watch())
@@ -46,7 +46,7 @@ def begun(store: Store, study: Study, url: str | None = None) -> TrialBroker:
 
 
 def watch(timing: Timing | None = None, pid: int | None = None) -> Watch:
-    """An observer; `pid` of another process than this."""
+    """An observer; `pid` pretends to be another process."""
     here = Holder.here()
     return Watch(timing or Timing(0.1, 1.0), here if pid is None else here.model_copy(update={"pid": pid}))
 
@@ -92,7 +92,7 @@ def workers(store: Store, study: Study, count: int, url: str | None = None, *mor
 
 
 def finish(refill: Crew) -> None:
-    """Wait until every worker has ended well."""
+    """Wait until every worker has exited successfully."""
     until = time.monotonic() + 240
     while any(process.poll() != 0 for process in refill()):
         assert time.monotonic() < until, "the search does not end"
@@ -100,7 +100,7 @@ def finish(refill: Crew) -> None:
 
 
 def kill(store: Store, study: Study, refill: Crew, times: int, chance: random.Random) -> int:
-    """Kill a worker `times` times at random moments of its work, or until the search ends; how often it was done.
+    """Kill a worker `times` times at random moments of its work, or until the search ends; returns the number of kills.
 
     A run whose holder died three times in a row at one checkpoint is given up, as it should be: those in whose hands that would
     happen are spared.
@@ -113,7 +113,7 @@ def kill(store: Store, study: Study, refill: Crew, times: int, chance: random.Ra
             continue
         victim = chance.choice(working)
         victim.send_signal(signal.SIGSTOP)
-        # What it holds does not change from here on; that it ended, if so, is left for `poll` to see.
+        # Stopped, it cannot take or release leases; `poll` notices if it has exited.
         os.waitid(os.P_PID, victim.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         held = held_by(store, study, victim.pid)
         if held and all(one.claim.deaths < DEATHS_ALLOWED - 1 for one in held if one.claim is not None):
@@ -125,15 +125,15 @@ def kill(store: Store, study: Study, refill: Crew, times: int, chance: random.Ra
     return killed
 
 
-def held_by(store: Store, study: Study, pid: int) -> list[Seen]:
-    """The leases of trials and of runs that a process of this machine has or was the last to have."""
+def held_by(store: Store, study: Study, pid: int) -> list[LeaseState]:
+    """The leases of trials and runs whose last holder is the process `pid` of this machine."""
     trials = store.paths.study(study.name).trials
     found = [newest(folder) for root in (store.paths.runs, trials) if root.is_dir() for folder in root.iterdir()]
     return [one for one in found if one is not None and one.claim is not None and one.claim.holder.pid == pid]
 
 
 def outcomes(store: Store, runs: set[str]) -> Mapping[str, Any]:
-    """Of each run, what does not depend on when and where it was trained."""
+    """The parts of each run that do not depend on when and where it was trained."""
     found = {}
     for run in sorted(runs):
         result = store.result(run)
@@ -144,11 +144,11 @@ def outcomes(store: Store, runs: set[str]) -> Mapping[str, Any]:
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
-    """A server of the test's own, on a socket in a folder of its own; its address."""
+    """Start a server on a socket in a temporary folder; its address."""
     binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     if found := shutil.which("postgres"):
         binaries = Path(found).resolve().parent
-    # As root it refuses to run; the socket's path must be short.
+    # The server refuses to run as root; the path of the socket must be short.
     home = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
     user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
     if user:

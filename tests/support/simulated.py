@@ -44,7 +44,7 @@ def plan_of(
 
 
 def frame(plan: Plan, values: Mapping[str, Sequence[float | str]], metric: str = "test_accuracy", **columns: Any) -> pd.DataFrame:
-    """The plan's runs with a variant's values by seed. A word instead of a number is the run's state; missing ones are pending."""
+    """The runs of the plan with values by variant and seed. A string instead of a number is the state; missing runs are pending."""
     rows = []
     for run in plan.runs:
         own = values.get(run.variant, ())

@@ -38,7 +38,7 @@ def tuning_plan(folder: Path, **fields: Any) -> Plan:
 
 
 def score(variant: str, settings: Mapping[str, Any]) -> float:
-    """Best at 4 steps; of quiet at the most."""
+    """Best at 4 steps; for the variant `quiet` at the most steps."""
     steps = settings.get("steps", 4)
     return 50.0 + (steps / 8 if variant == "quiet" else -abs(steps - 4) / 8) + settings.get("effect", 0.0)
 

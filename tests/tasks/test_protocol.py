@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 import harness
 from harness import Metric, Task, Training
 from harness.errors import InputError
-from harness.tasks.protocol import MEMBERS, with_defaults
+from harness.tasks.protocol import REQUIRED_MEMBERS, with_optional_members
 from harness.tasks.registry import find_task
 
 
@@ -78,7 +78,7 @@ def fresh(kind: type) -> type:
 
 
 def test_a_task_without_a_base_class_gets_the_defaults_that_it_lacks():
-    task = with_defaults(fresh(Plain)(), Task)
+    task = with_optional_members(fresh(Plain)(), Task)
     assert not hasattr(Plain, "keeps_files")
     assert (task.keeps_files, task.resumes, task.goes_on(Path("there")), task.code_folder) == (False, True, False, None)
     assert not task.has_outline
@@ -87,7 +87,7 @@ def test_a_task_without_a_base_class_gets_the_defaults_that_it_lacks():
 
 
 def test_what_such_a_task_has_itself_stays():
-    task = with_defaults(fresh(WithFiles)(), Task)
+    task = with_optional_members(fresh(WithFiles)(), Task)
     assert (task.keeps_files, task.resumes, task.goes_on(Path("there"))) == (True, False, True)
     assert task.code_folder == Path("elsewhere")
     assert task.has_outline
@@ -96,26 +96,26 @@ def test_what_such_a_task_has_itself_stays():
 
 
 def test_a_training_without_a_base_class_gets_the_defaults_that_it_lacks_and_keeps_the_rest():
-    training = with_defaults(fresh(Bare)(), Training)
+    training = with_optional_members(fresh(Bare)(), Training)
     assert training.last_words() == ()
     assert training.choices == {"compiled": True}
     training.close()
     assert training.closed
-    other = with_defaults(type("Other", (), {})(), Training)
+    other = with_optional_members(type("Other", (), {})(), Training)
     assert (other.choices, other.close()) == (None, None)
 
 
 def test_defaults_do_not_reach_from_a_class_into_what_is_derived_from_it():
     base = fresh(Plain)
-    with_defaults(base(), Task)
+    with_optional_members(base(), Task)
     derived = type("Derived", (base,), {"start_in": WithFiles.start_in})
-    assert with_defaults(derived(), Task).keeps_files
-    assert not with_defaults(base(), Task).keeps_files
+    assert with_optional_members(derived(), Task).keeps_files
+    assert not with_optional_members(base(), Task).keeps_files
 
 
 @pytest.mark.parametrize("missing", ["resolve", "fingerprint", "describe", "start"])
 def test_a_derived_task_needs_every_method_that_has_no_default(missing: str):
-    methods = {name: vars(Plain)[name] for name in MEMBERS if name != missing}
+    methods = {name: vars(Plain)[name] for name in REQUIRED_MEMBERS if name != missing}
     with pytest.raises(TypeError, match=missing):
         type("Half", (Task,), methods)()
     assert type("Whole", (Task,), {**methods, missing: vars(Plain)[missing]})().resumes
@@ -123,9 +123,9 @@ def test_a_derived_task_needs_every_method_that_has_no_default(missing: str):
 
 def test_a_task_that_no_default_can_be_given_to_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     text = "from types import SimpleNamespace\nTASK = SimpleNamespace(Config=dict, "
-    (tmp_path / "no_class.py").write_text(text + ", ".join(f"{name}=None" for name in MEMBERS[1:]) + ")\n")
+    (tmp_path / "no_class.py").write_text(text + ", ".join(f"{name}=None" for name in REQUIRED_MEMBERS[1:]) + ")\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(InputError, match=r"task 'no_class:TASK' is no task: .*; make it an object of a class of its own"):
+    with pytest.raises(InputError, match=r"invalid task 'no_class:TASK': .*; make it an instance of your own class"):
         find_task("no_class:TASK")
 
 

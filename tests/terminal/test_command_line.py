@@ -1,4 +1,4 @@
-"""A command's help, its errors of usage, its exit code."""
+"""The help, usage errors and exit codes of a command."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def paint(
     print(thing, others, colour, coats, dry, secret)
 
 
-def test_a_command_gets_its_words_and_returns_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_gets_its_arguments_and_returns_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert main_of(paint)(["fence", "--colour", "blue", "gate"]) == 0
     assert capsys.readouterr().out == "fence ['gate'] blue 1 False None\n"
 
@@ -79,7 +79,7 @@ Examples:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["fence", "--colour", "green"], "invalid value for --colour: 'green'; choose from red, blue"),
+        (["fence", "--colour", "green"], "invalid value for --colour: 'green'; choose from: red, blue"),
         (["fence", "--coats", "0"], "invalid value for --coats: '0'; must be greater than or equal to 1"),
         (["fence", "--coats", "many"], "invalid value for --coats: 'many'; must be a valid integer"),
         (["fence", "--coloru", "red"], "no such option: --coloru; did you mean --colour?"),
@@ -96,7 +96,7 @@ def test_bad_usage_is_one_line_and_exit_code_2(words: list[str], says: str, caps
     assert line.startswith(says)
 
 
-def test_hidden_options_are_in_no_group() -> None:
+def test_hidden_options_are_not_listed() -> None:
     names = [name for rows in grouped(command(paint).params).values() for name, _ in rows]
     assert names == ["THING", "[OTHER...]", "--colour red|blue", "--coats N", "--dry"]
 
@@ -104,7 +104,7 @@ def test_hidden_options_are_in_no_group() -> None:
 def test_an_error_prints_its_problems_to_stderr_and_returns_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     problems = [
         Problem(Position("mine.yaml", 9, 6), "variants.c.modl", "unknown key; did you mean model?"),
-        Problem(Position("mine.yaml", 7, 6), "variants.b.model.stem_width", "3.7 is no whole number; allowed: an integer from 1"),
+        Problem(Position("mine.yaml", 7, 6), "variants.b.model.stem_width", "invalid value 3.7; expected an integer from 1"),
     ]
 
     def fails() -> None:
@@ -114,13 +114,13 @@ def test_an_error_prints_its_problems_to_stderr_and_returns_its_exit_code(capsys
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "mine.yaml:7:6: variants.b.model.stem_width: 3.7 is no whole number; allowed: an integer from 1",
+        "mine.yaml:7:6: variants.b.model.stem_width: invalid value 3.7; expected an integer from 1",
         "mine.yaml:9:6: variants.c.modl: unknown key; did you mean model?",
         "2 problems; nothing was started",
     ]
 
 
-def test_a_terminal_that_lacks_a_character_gets_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_characters_missing_in_the_encoding_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
 
@@ -133,9 +133,7 @@ def test_a_terminal_that_lacks_a_character_gets_another(monkeypatch: pytest.Monk
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_output_that_cannot_be_written_is_told_in_a_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_output_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def shows() -> None:
         shell.show_json({"runs": 6})
 

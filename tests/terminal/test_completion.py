@@ -1,4 +1,4 @@
-"""Completion by the shell: what is offered, and that a real bash and a real zsh complete after --install-completion."""
+"""Shell completion: the offered words, and a real bash and zsh after --install-completion."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_plans_of_the_results_folder_are_offered(offered: Offered, store: Store,
 @pytest.mark.parametrize(
     "words", [("run", "nowhere", "--only", ""), ("run", "--profile", ""), ("status", "--results", "nowhere", "")]
 )
-def test_nothing_is_offered_and_nothing_said_where_there_is_nothing(offered: Offered, words: tuple[str, ...]) -> None:
+def test_without_files_completion_offers_and_prints_nothing(offered: Offered, words: tuple[str, ...]) -> None:
     assert offered(*words) == []
 
 

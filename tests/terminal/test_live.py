@@ -1,4 +1,4 @@
-"""Progress while runs train: the table that fills in on a terminal, the plain lines elsewhere."""
+"""Progress of a plan: the live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_the_live_view_is_golden(store: Store) -> None:
     assert shown == golden("live.txt", shown)
 
 
-def test_the_live_view_shows_the_seeds_that_the_looks_ask_for_so_far(store: Store) -> None:
+def test_the_live_view_shows_the_seeds_up_to_the_current_look(store: Store) -> None:
     plan = images_plan(looks=(3, 5, 10), seeds=10, claims=(CLAIM,))
     console = Console(file=io.StringIO(), width=100)
     schedule = Schedule(plan)
     rows = PlanRows(plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu", schedule=schedule)
     view = Live(rows, console, lambda: 0.0)
 
-    def ended(seeds: int) -> dict[str, Record]:
+    def finished(seeds: int) -> dict[str, Record]:
         values = {
             run.id: completed(run.id, 40.0 + 7 * (-1) ** run.seed * (run.variant == "relu"))
             for run in plan.runs
@@ -47,17 +47,17 @@ def test_the_live_view_shows_the_seeds_that_the_looks_ask_for_so_far(store: Stor
         return {run.id: values.get(run.id, Record(run.id, "pending")) for run in plan.runs}
 
     with view:
-        view.update(ended(2))
+        view.update(finished(2))
         shown = text(view.frame())
         assert "up to 20 runs on cpu, 2 workers" in shown
         assert "seed 2" in shown
         assert "seed 3" not in shown
         assert "4 of 6 done" in shown
-        view.update(ended(3))
+        view.update(finished(3))
         shown = text(view.frame())
         assert "seed 4" in shown
         assert "6 of 10 done" in shown
-    assert "a claim is still open at 3 seeds: going on to 5" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert "a claim is still open at 3 seeds: continuing to 5" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
 
 
 def test_a_terminal_gets_a_live_table_and_a_pipe_plain_lines(store: Store) -> None:
@@ -78,7 +78,7 @@ def plain_view(plan: Plan, store: Store) -> tuple[Progress[Mapping[str, Record]]
     return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console), out
 
 
-def test_a_pipe_gets_one_line_an_ending(store: Store) -> None:
+def test_a_pipe_gets_one_line_per_result(store: Store) -> None:
     plan = images_plan()
     before = {run.id: Record(run.id, "pending") for run in plan.runs}
     view, out = plain_view(plan, store)
@@ -95,7 +95,7 @@ def test_a_pipe_gets_one_line_an_ending(store: Store) -> None:
     assert lines[2:] == ["1 of 6 done already", "[2/6] leaky_relu  seed 0  completed  42.0 %  0:24  b00000000000"]
 
 
-def test_a_failure_is_told_with_the_logs_last_lines_and_its_path_in_one_piece(store: Store) -> None:
+def test_a_failure_shows_its_unwrapped_log_path_and_last_log_lines(store: Store) -> None:
     plan = images_plan()
     before = {run.id: Record(run.id, "pending") for run in plan.runs}
     failed = Record("a00000000000", "failed", reason="oom", epoch=3)
@@ -108,7 +108,7 @@ def test_a_failure_is_told_with_the_logs_last_lines_and_its_path_in_one_piece(st
     assert lines[1:] == ["    line 5", "    line 6", "    line 7", "    line 8", "     [2Jout of [bold]memory"]
 
 
-def test_the_live_view_tells_failures_above_its_table_and_leaves_the_table_standing(store: Store) -> None:
+def test_the_live_view_prints_failures_above_its_table(store: Store) -> None:
     plan = images_plan()
     out = io.StringIO()
     console = Console(file=out, width=100, force_terminal=True, color_system=None)
@@ -120,7 +120,7 @@ def test_the_live_view_tells_failures_above_its_table_and_leaves_the_table_stand
     assert "3 of 6 done" in shown.splitlines()[-2]
 
 
-def test_states_are_coloured_and_the_same_words_of_a_person_are_not(store: Store) -> None:
+def test_states_are_coloured_but_not_the_same_words_in_user_texts(store: Store) -> None:
     plan = images_plan(variants=("failed", "FAILED oom"), question="Why has REHEARSAL failed and DIVERGED?", profile=None)
     assert [colours(line) for line in dry_run.heading(plan)] == [[]]
     records = some_records(plan)
@@ -131,9 +131,7 @@ def test_states_are_coloured_and_the_same_words_of_a_person_are_not(store: Store
 
 
 @pytest.mark.parametrize(("width", "height", "live"), [(100, 8, True), (100, 7, False), (48, 8, True), (47, 8, False)])
-def test_a_table_that_does_not_fit_the_terminal_gives_way_to_plain_lines(
-    store: Store, width: int, height: int, live: bool
-) -> None:
+def test_a_table_that_does_not_fit_is_replaced_by_plain_lines(store: Store, width: int, height: int, live: bool) -> None:
     console = terminal(width, height)
     view = progress(images_plan(), "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
     assert isinstance(view, Live) is live
@@ -148,7 +146,7 @@ def test_the_live_view_marks_what_a_narrow_terminal_cuts_off(store: Store) -> No
     assert max(map(len, lines)) <= 40
 
 
-def test_the_live_view_says_that_it_stops_and_no_more_that_it_may(store: Store) -> None:
+def test_the_live_view_shows_a_requested_stop_instead_of_the_hint(store: Store) -> None:
     console = terminal(100, 25)
     plan = images_plan()
     with progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console) as view:
@@ -157,14 +155,14 @@ def test_the_live_view_says_that_it_stops_and_no_more_that_it_may(store: Store) 
         assert view.footer()[0].endswith("Ctrl-C keeps everything")
         view.stopping()
         view.stopping()
-        assert view.footer() == ["3 of 6 done · stopping: finishing the step, writing checkpoints"]
+        assert view.footer() == ["3 of 6 done · stopping: finishing the current step, writing checkpoints"]
     assert isinstance(console.file, io.StringIO)
-    assert "stopping: finishing the step" in console.file.getvalue()
+    assert "stopping: finishing the current step" in console.file.getvalue()
 
 
-def test_plain_lines_say_once_that_the_workers_stop(store: Store) -> None:
+def test_plain_lines_announce_a_stop_once(store: Store) -> None:
     view, out = plain_view(images_plan(), store)
     with view:
         view.stopping()
         view.stopping()
-    assert out.getvalue().splitlines()[2:] == ["stopping: finishing the step, writing checkpoints"]
+    assert out.getvalue().splitlines()[2:] == ["stopping: finishing the current step, writing checkpoints"]

@@ -1,4 +1,4 @@
-"""The queue's table: which task trains which run, why others wait, how to stop; and many alike on one line."""
+"""The table of a cluster's tasks: their runs, the reasons to wait, the command to stop, and grouped tasks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def shown(tasks: tuple[Task, ...]) -> list[str]:
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def test_each_running_task_is_shown_with_its_run_and_those_that_wait_alike_together() -> None:
+def test_running_tasks_show_their_run_and_waiting_ones_are_grouped() -> None:
     assert shown(TASKS) == [
         "task            state     trains        node    more",
         "4711_0          running   relu seed 0   gpu07   requeued once",
@@ -46,17 +46,17 @@ def test_each_running_task_is_shown_with_its_run_and_those_that_wait_alike_toget
     ]
 
 
-def test_of_what_was_cancelled_nothing_is_explained() -> None:
+def test_cancelled_tasks_show_no_reason() -> None:
     tasks = (Task("4711_0", "CANCELLED", node="gpu07", exit_code=75), Task("4712", "CANCELLED", "Dependency"))
     assert shown(tasks) == [
         "task     state       trains   node    more",
         "4711_0   cancelled   ·        gpu07",
         "4712     cancelled   report   ·",
-        "the queue has nothing of it any more; logs: results/submissions/a/1",
+        "no jobs left in the queue; logs: results/submissions/a/1",
     ]
 
 
-def test_what_has_ended_shows_how_and_where_its_logs_are() -> None:
+def test_finished_tasks_show_their_state_and_logs() -> None:
     tasks = (
         Task("4711_0", "COMPLETED", node="gpu07", requeued=2),
         Task("4711_1", "FAILED", "NonZeroExitCode", "gpu08", exit_code=2),
@@ -64,11 +64,11 @@ def test_what_has_ended_shows_how_and_where_its_logs_are() -> None:
     assert shown(tasks)[1:] == [
         "4711_0   completed   ·        gpu07   requeued 2 times",
         "4711_1   failed      ·        gpu08   exit code 2, NonZeroExitCode",
-        "the queue has nothing of it any more; logs: results/submissions/a/1",
+        "no jobs left in the queue; logs: results/submissions/a/1",
     ]
 
 
-def test_programs_get_every_task_with_its_runs_id() -> None:
+def test_the_document_has_every_task_with_its_run_id() -> None:
     document = queue.document(Queue(TASKS, frozenset({"4712"})), RECORDS)
     assert document is not None
     assert [task["run"] for task in document["tasks"][:3]] == [ONE, TWO, None]

@@ -1,4 +1,4 @@
-"""The screens: golden ones for each kind, narrow terminals, pipes, and text that must do no harm.
+"""Golden screens, narrow terminals, pipes, and texts with control characters.
 
 After a wanted change: REGENERATE=1 python -m pytest tests/terminal, then look at the difference in tests/golden.
 """
@@ -38,7 +38,7 @@ NUMBERS = (
 
 def preview(plan: Plan, **fields: Any) -> Preview:
     """What a dry run knows of the plan while its runs are in `some_records`."""
-    known = {"asked": plan.runs, "parameters": {}, "power": None, "levels": None, **fields}
+    known = {"requested": plan.runs, "parameters": {}, "power": None, "levels": None, **fields}
     return Preview(plan, ACCURACY, some_records(plan), **known)
 
 
@@ -50,24 +50,24 @@ def test_the_dry_run_is_golden() -> None:
     assert shown == golden("dry_run.txt", shown)
 
 
-def test_the_dry_run_of_a_plan_with_looks_counts_what_they_ask_for() -> None:
+def test_the_dry_run_of_a_plan_with_looks_counts_the_runs_of_the_current_look() -> None:
     plan = images_plan(seeds=20, looks=(3, 5, 20))
-    asked = [run for run in plan.runs if run.seed < 3]
-    lines = text(dry_run_screen.dry_run(preview(plan, asked=asked, levels="levels simulated"))).splitlines()
+    requested = [run for run in plan.runs if run.seed < 3]
+    lines = text(dry_run_screen.dry_run(preview(plan, requested=requested, levels="levels simulated"))).splitlines()
     assert lines[4].split() == ["relu", "*", "20", "1", "1", "1"]
     assert [line.strip() for line in lines if line.startswith("  looks")] == ["looks   levels simulated"]
     assert "up to 34 more at later looks" in " ".join(" ".join(lines).split())
 
 
-def test_the_dry_run_warns_where_the_margin_is_out_of_reach() -> None:
+def test_the_dry_run_warns_of_an_underpowered_design() -> None:
     plan = images_plan(claims=(CLAIM,))
     power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 1, Spread(0.2)))
     renderable = dry_run_screen.dry_run(preview(plan, power=power))
-    assert "WARNING   the margin is out of reach: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would" in text(renderable)
-    assert any(style == "bold magenta" and "out of reach" in words for words, style in colours(renderable))
+    assert "WARNING   underpowered for the margin: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would" in text(renderable)
+    assert any(style == "bold magenta" and "underpowered" in words for words, style in colours(renderable))
 
 
-def test_the_dry_run_of_a_plan_without_a_profile_says_nothing_of_rehearsals() -> None:
+def test_the_dry_run_of_a_plan_without_a_profile_has_no_rehearsal_mark() -> None:
     plan = images_plan(name="leakyrelu_vs_relu", profile=None)
     shown = text(dry_run_screen.dry_run(preview(plan)))
     assert "REHEARSAL" not in shown
@@ -99,14 +99,14 @@ def test_one_plans_status_is_golden(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert shown == golden("one_plan.txt", shown)
 
 
-def test_a_configuration_that_names_no_epochs_shows_the_epoch_alone() -> None:
+def test_without_a_number_of_epochs_only_the_epoch_is_shown() -> None:
     grid = TerminalTable.of_rows([Column("x")], [])
     assert grid.lines(80) == ["  x"]
     assert phrases.epochs({"training": {}}) is None
     assert status.epoch_of(3, None) == "epoch 3"
 
 
-def test_narrow_terminals_lose_columns_from_the_right_and_say_so() -> None:
+def test_narrow_terminals_drop_columns_from_the_right_with_an_ellipsis() -> None:
     columns = [Column("variant"), Column("n", "right"), Column("test accuracy (%)", "right"), Column("difference (pp)", "right")]
     grid = TerminalTable.of_rows(columns, [["leaky_relu", "5", "93.37 ± 0.12", "+0.33"]])
     assert grid.lines(80)[0].endswith("difference (pp)")
@@ -128,7 +128,7 @@ def test_a_question_with_brackets_and_escapes_is_shown_as_it_is() -> None:
     assert text(*dry_run_screen.heading(plan)).strip() == "leakyrelu_vs_relu@smoke   [red]Is it?[/red]  [31m:smile:"
 
 
-def test_two_runs_differ_by_what_made_their_ids() -> None:
+def test_two_runs_differ_in_parts_of_their_ids() -> None:
     config = {"model": {"activation": "relu"}, "optimizer": {"lookahead": {"k": 5}}}
     one = Spec(schema=1, task="t", version="1", config=config, seed=0, data="d")
     other = Spec(schema=1, task="t", version="1", config={**config, "optimizer": {"lookahead": None}}, seed=1, data="d")
@@ -167,7 +167,7 @@ def test_long_labels_are_cut_in_the_middle_before_numbers_are_lost() -> None:
     assert max(map(len, grid.lines(100))) == 100
 
 
-def test_a_long_claim_goes_on_under_its_own_beginning() -> None:
+def test_a_long_claim_is_wrapped_with_a_hanging_indent() -> None:
     labels = [f"variant_{place}" for place in range(12)]
     plan = images_plan(claims=({**CLAIM, "kind": "no_gain", "variants": labels, "over": ["relu"] * 12},))
     lines = text(dry_run_screen.dry_run(preview(plan)), width=80).splitlines()
@@ -177,7 +177,7 @@ def test_a_long_claim_goes_on_under_its_own_beginning() -> None:
     assert "gain nothing over relu" in " ".join(line.strip() for line in lines)
 
 
-def test_claims_changed_after_runs_are_told_in_every_heading() -> None:
+def test_changed_claims_are_in_every_heading() -> None:
     plan = images_plan()
     assert len(dry_run_screen.heading(plan)) == 1
     shown = text(*dry_run_screen.heading(amended(plan, claims=(CLAIM,))))

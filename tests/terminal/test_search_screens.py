@@ -1,4 +1,4 @@
-"""What a terminal shows of a search while it runs, at its end, and where it stands."""
+"""The screens of a search: progress, results, status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.terminal import search_dry_run
 from harness.terminal.live import Live, Progress
 from harness.terminal.live_search import SearchRows, progress
 from harness.terminal.search_status import SearchStatus, row
-from harness.terminal.search_summary import ending
+from harness.terminal.search_summary import search_results
 
 METRICS = result_metrics(TOY)
 STUDY = Study.model_validate(
@@ -82,7 +82,7 @@ def test_the_live_view_of_a_search_is_golden(store: Store) -> None:
     assert shown == golden("search_live.txt", shown)
 
 
-def test_where_there_is_no_terminal_every_ending_is_a_line(store: Store) -> None:
+def test_without_a_terminal_every_result_is_a_line(store: Store) -> None:
     out = io.StringIO()
     view = progress(STUDY, METRICS, store, workers=1, console=Console(file=out, width=100, highlight=False), clock=lambda: 0.0)
     assert type(view) is Progress
@@ -95,16 +95,16 @@ def test_where_there_is_no_terminal_every_ending_is_a_line(store: Store) -> None
     lines = out.getvalue().splitlines()
     assert lines[3:5] == [
         "1 of 10 done already",
-        "[2/10] trial 1   pruned after epoch 1  effect=-1, mood=calm  0:20  000000000001",
+        "[ 2/10] trial 1   pruned after epoch 1  effect=-1, mood=calm  0:20  000000000001",
     ]
-    assert lines[5] == "trial 2  interrupted; its values are tried again"
-    assert lines[6] == "[3/10] trial 3   completed  51.50 points  effect=1, mood=calm  1:00  000000000003  best so far"
-    assert lines[7].startswith("[4/10] trial 4   FAILED bug: ValueError: the toy broke  effect=2, mood=calm  ")
-    assert lines[8] == "[5/10] trial 5   infeasible 7 parameters, over the bound of 6  effect=3, mood=calm"
-    assert lines[9:] == ["stopping: finishing the step, writing checkpoints"]
+    assert lines[5] == "trial 2  interrupted; its values will be tried again"
+    assert lines[6] == "[ 3/10] trial 3   completed  51.50 points  effect=1, mood=calm  1:00  000000000003  best so far"
+    assert lines[7].startswith("[ 4/10] trial 4   FAILED bug: ValueError: the toy broke  effect=2, mood=calm  ")
+    assert lines[8] == "[ 5/10] trial 5   infeasible 7 parameters, over the bound of 6  effect=3, mood=calm"
+    assert lines[9:] == ["stopping: finishing the current step, writing checkpoints"]
 
 
-def test_a_terminal_that_is_high_enough_gets_a_table(store: Store) -> None:
+def test_a_terminal_with_enough_lines_gets_a_table(store: Store) -> None:
     assert isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 40)), Live)
     assert not isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 10)), Live)
 
@@ -114,9 +114,9 @@ def test_the_dry_run_names_conditions_constraints_and_choices() -> None:
     assert shown == golden("search_ahead.txt", shown)
 
 
-def test_the_ending_shows_the_best_and_flags_what_lies_at_an_edge() -> None:
+def test_the_results_show_the_best_trials_and_parameters_at_an_edge() -> None:
     last = trial(9, "completed", 53.0, values={"walk.effect": 2.99, "mood": "wild", "steps": 8})
-    shown = text(ending(STUDY, [*TRIALS, last], METRICS))
+    shown = text(search_results(STUDY, [*TRIALS, last], METRICS))
     assert shown.index("trial 9") < shown.index("trial 3") < shown.index("trial 0")
     assert "7 trials: 3 completed, 1 pruned, 1 infeasible, 1 failed" in shown
     assert "trial 9: effect=2.99 and steps=8 lie at the edges of what was tried; better ones may lie beyond" in shown
@@ -127,15 +127,15 @@ def test_several_objectives_show_their_front() -> None:
     study = Study.model_validate({**dict(STUDY), "objectives": {"score": "maximize", "parameters": "minimize"}, "pruner": "none"})
     points = [(50.0, 4.0), (51.0, 6.0), (49.0, 8.0)]
     trials = [trial(place, "completed", objectives={"score": a, "parameters": b}) for place, (a, b) in enumerate(points)]
-    shown = text(ending(study, trials, METRICS))
+    shown = text(search_results(study, trials, METRICS))
     assert "Pareto front   score (points)   parameters   epochs" in shown
     assert "trial 2" not in shown
-    assert row(SearchStatus(study, trials, 1.0, METRICS)).came_to == "2 trials on the front"
+    assert row(SearchStatus(study, trials, 1.0, METRICS)).result == "2 trials on the front"
 
 
-def test_a_row_tells_trials_where_a_plan_tells_runs() -> None:
+def test_a_row_of_a_search_counts_trials() -> None:
     found = row(SearchStatus(STUDY, TRIALS, 12.0, METRICS))
     assert (found.done, found.running, found.waiting, found.failed) == ("5/10", 1, 4, 1)
-    assert found.came_to == "best 51.50 points (trial 3)"
+    assert found.result == "best 51.50 points (trial 3)"
     unknown = row(SearchStatus(STUDY, None, None, why="its trials are in a database: set $HARNESS_STORAGE"))
-    assert (unknown.done, unknown.came_to) == ("?/10", "its trials are in a database: set $HARNESS_STORAGE")
+    assert (unknown.done, unknown.result) == ("?/10", "its trials are in a database: set $HARNESS_STORAGE")

@@ -1,4 +1,4 @@
-"""The end of a run: the golden screen, a line for each kind of verdict, and what it says at looks, failures and changes.
+"""The results of a plan: the golden screen, each kind of verdict, looks, failures and changed claims.
 
 After a wanted change: REGENERATE=1 python -m pytest tests/terminal, then look at the difference in tests/golden.
 """
@@ -21,7 +21,7 @@ from harness.store.frames import runs_frame
 from harness.tasks.protocol import result_metrics
 from harness.tasks.registry import find_task
 from harness.terminal import json_output
-from harness.terminal.summary import claims, correlation, ending, expected
+from harness.terminal.summary import claims, correlation, expected, plan_results
 
 REPORT = "results/reports/activations/index.html"
 LOOKS = (3, 5, 8, 12, 20)
@@ -43,7 +43,7 @@ def shown(plan: Plan, values: Values, width: int = 100, metric: str = "test_accu
     runs = runs_frame(plan, records)
     out = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False)
     judged, rows = judgement(plan, runs), table(plan, runs, metric)
-    out.print(ending(plan, records, rows, judged, metrics, report=REPORT), soft_wrap=True)
+    out.print(plan_results(plan, records, rows, judged, metrics, report=REPORT), soft_wrap=True)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
 
@@ -58,9 +58,9 @@ def looking(seeds: int = 20, **fields: Any) -> Plan:
     return activations_plan(("base", "leaky_relu"), seeds, looks=LOOKS, **fields)
 
 
-def test_the_end_is_golden() -> None:
+def test_the_results_are_golden() -> None:
     text = shown(activations_plan(), ACTIVATIONS)
-    assert text == golden("ending.txt", text)
+    assert text == golden("plan_results.txt", text)
 
 
 def test_a_narrow_terminal_wraps_sentences_and_keeps_every_verdict() -> None:
@@ -75,21 +75,21 @@ def test_a_very_narrow_terminal_puts_the_verdict_below_its_claim() -> None:
     assert lines[place + 1].split() == ["SUPPORTED", "better", "by", "0.33", "pp"]
 
 
-def test_an_inconclusive_claim_says_what_would_settle_it() -> None:
+def test_an_inconclusive_claim_shows_the_seeds_needed() -> None:
     text = shown(activations_plan(("base", "leaky_relu"), 3), first(3), width=140)
     assert line(text, "1") == (
         "1 leaky_relu improves on base INCONCLUSIVE +0.29 [-0.11, +0.69]; 6 to 17 fresh seeds would settle it"
     )
 
 
-def test_before_the_first_look_it_says_how_much_is_in_and_no_difference() -> None:
+def test_before_the_first_look_progress_but_no_difference_is_shown() -> None:
     text = shown(looking(), first(2))
-    assert line(text, "1") == "1 leaky_relu improves on base WAITING first look at 3 seeds: 4 of 6 runs in"
+    assert line(text, "1") == "1 leaky_relu improves on base WAITING first look at 3 seeds: 4 of 6 runs finished"
     assert "difference" not in text.splitlines()[0]
-    assert "judged at 5 seeds: 4 of 10 runs in" in shown(activations_plan(("base", "leaky_relu")), first(2))
+    assert "judged at 5 seeds: 4 of 10 runs finished" in shown(activations_plan(("base", "leaky_relu")), first(2))
 
 
-def test_between_looks_it_says_so_far_and_when_the_next_one_comes() -> None:
+def test_between_looks_the_result_so_far_and_the_next_look_are_shown() -> None:
     text = shown(looking(), first(4))
     assert line(text, "1").endswith("INCONCLUSIVE so far +0.29 [-1.19, +1.77]; next look at 5 seeds")
     assert "the first 3 of 20 seeds; " in text
@@ -97,18 +97,18 @@ def test_between_looks_it_says_so_far_and_when_the_next_one_comes() -> None:
     assert "intervals hold at every look, 95 % together" in " ".join(text.split())
 
 
-def test_an_early_stop_is_named_with_what_it_does_to_effects() -> None:
+def test_an_early_stop_warns_of_inflated_effects() -> None:
     text = shown(looking(), first(5))
     assert line(text, "1").endswith("SUPPORTED better by 0.30 pp")
     assert "stopped at 5 of 20 seeds; effects at an early stop are inflated" in text
 
 
-def test_a_claim_keeps_what_it_said_when_it_was_decided() -> None:
+def test_a_claim_keeps_the_verdict_of_its_deciding_look() -> None:
     text = shown(looking(), first(8))
     assert line(text, "1").endswith("SUPPORTED better by 0.30 pp, decided at 5 seeds")
 
 
-def test_a_failed_run_that_holds_a_look_is_named_with_the_way_on() -> None:
+def test_a_failed_run_that_holds_a_look_is_shown_with_advice() -> None:
     text = shown(looking(), {"base": BASE[:5], "leaky_relu": [*EIGHT["leaky_relu"][:4], "failed"]})
     assert "held by failed runs: leaky_relu seed 4; after fixing the cause: --retry failed" in text
 
@@ -120,20 +120,20 @@ def test_a_claim_made_after_runs_is_flagged_on_its_line() -> None:
     assert text.count("CHANGED AFTER RUNS") == 1
 
 
-def test_rows_that_nothing_is_claimed_of_are_exploratory_and_have_no_p() -> None:
+def test_rows_without_a_claim_are_exploratory_and_have_no_p() -> None:
     text = shown(activations_plan(claims=(comparison("leaky_relu"),)), ACTIVATIONS)
     assert "exploratory: gelu, no_batchnorm" in " ".join(text.split())
     assert line(text, "gelu").endswith("[-0.10, +0.14]")
     assert line(text, "leaky_relu").endswith(".002")
 
 
-def test_without_claims_all_of_it_is_exploratory() -> None:
+def test_without_claims_all_rows_are_exploratory() -> None:
     text = " ".join(shown(activations_plan(claims=()), ACTIVATIONS).split())
-    assert "exploratory: no claim is about these differences" in text
+    assert "exploratory: these differences were not claimed" in text
     assert "SUPPORTED" not in text
 
 
-def test_a_list_has_a_line_a_variant_below_it() -> None:
+def test_a_claim_about_several_variants_has_one_line_per_variant() -> None:
     plan = activations_plan(claims=(comparison(["leaky_relu", "gelu", "no_batchnorm"]),))
     text = shown(plan, ACTIVATIONS, width=140)
     assert line(text, "1").endswith("improve on base REFUTED 1 supported, 1 equivalent, 1 refuted")
@@ -154,25 +154,25 @@ def test_a_loss_is_shown_as_measured_with_the_word_for_its_direction() -> None:
     assert line(text, "1") == "1 leaky_relu improves on relu (train loss) SUPPORTED better by 0.0200 nats"
 
 
-def test_a_rehearsal_says_so_at_its_end() -> None:
+def test_a_rehearsal_is_marked_in_its_results() -> None:
     text = shown(images_plan(claims=()), {"relu": [41.2, 40.1, 40.9], "leaky_relu": [42.0, 41.5, 41.2]})
     assert REHEARSAL in text
 
 
-def test_pairing_that_helped_and_pairing_that_did_not_are_both_told() -> None:
+def test_the_effect_of_pairing_is_shown_whether_it_helped_or_not() -> None:
     plan = activations_plan(("base", "leaky_relu"))
 
-    def told(values: Values) -> str | None:
+    def shown_correlation(values: Values) -> str | None:
         return correlation(table(plan, runs_frame(plan, image_records(plan, values))))
 
     # By hand: standard deviations .15, .12 and .095, quantiles 2.776 and 2.306, so that 1 - 2.776 * .0950 / (2.306 * .1893) = 40 %.
-    assert told(ACTIVATIONS) == "seed correlation 0.77: pairing by seed made the interval 40 % narrower"
+    assert shown_correlation(ACTIVATIONS) == "seed correlation 0.77: pairing by seed made the interval 40 % narrower"
     opposed = {"base": ACTIVATIONS["base"], "leaky_relu": [186.5 - value for value in ACTIVATIONS["base"]]}
-    assert told(opposed) == "seed correlation -1.00: pairing by seed made the interval 70 % wider"
-    assert told({label: values[:2] for label, values in ACTIVATIONS.items()}) is None
+    assert shown_correlation(opposed) == "seed correlation -1.00: pairing by seed made the interval 70 % wider"
+    assert shown_correlation({label: values[:2] for label, values in ACTIVATIONS.items()}) is None
 
 
-def test_a_verdicts_word_is_coloured_and_nothing_else_of_a_person_is() -> None:
+def test_verdicts_are_coloured_but_not_user_texts() -> None:
     plan = activations_plan()
     records = image_records(plan, ACTIVATIONS)
     metrics = result_metrics(find_task(plan.task))
@@ -183,17 +183,17 @@ def test_a_verdicts_word_is_coloured_and_nothing_else_of_a_person_is() -> None:
     assert coloured == [("SUPPORTED", "bold green"), ("EQUIVALENT", "bold cyan"), ("REFUTED", "bold red")]
 
 
-def test_claims_that_wait_are_told_without_judging() -> None:
+def test_waiting_claims_are_shown_without_judging() -> None:
     plan = activations_plan(claims=(comparison("gelu"), comparison("gelu", metric="train_loss")))
     out = Console(file=io.StringIO(), width=120)
     out.print(expected(plan, image_records(plan, dict.fromkeys(ACTIVATIONS, ()))))
     assert isinstance(out.file, io.StringIO)
     lines = [" ".join(each.split()) for each in out.file.getvalue().splitlines()]
-    assert lines[1] == "2 gelu improves on base (train loss) WAITING judged at 5 seeds: 0 of 20 runs in"
+    assert lines[1] == "2 gelu improves on base (train loss) WAITING judged at 5 seeds: 0 of 20 runs finished"
 
 
 @pytest.mark.parametrize("values", [ACTIVATIONS, {**ACTIVATIONS, "gelu": ("diverged",) * 5}, dict.fromkeys(ACTIVATIONS, ())])
-def test_the_document_of_an_end_is_json_without_nan(values: Values) -> None:
+def test_the_document_of_the_results_is_json_without_nan(values: Values) -> None:
     plan = activations_plan()
     records = image_records(plan, values)
     runs = runs_frame(plan, records)

@@ -18,7 +18,7 @@ from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Store
-from harness.store.trialruns import write_trial_runs
+from harness.store.trial_runs import write_trial_runs
 from harness.tracking.client import Hardware
 from harness.tracking.mirror import Mirror, Runs
 from harness.tracking.session import Session

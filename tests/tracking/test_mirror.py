@@ -20,7 +20,7 @@ from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows, write_rows
-from harness.store.trialruns import write_trial_runs
+from harness.store.trial_runs import write_trial_runs
 from harness.tracking import delivery
 from harness.tracking.client import Limits
 from harness.tracking.session import MirrorProcess, end_session

@@ -1,4 +1,4 @@
-"""harness sync: what has not arrived is delivered, once, within its time limit."""
+"""harness sync: uploads what is missing, once, within its time limit."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def sync(store: Store, *words: str, **environment: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_what_was_trained_offline_is_delivered_once(store: Store, plan: Plan) -> None:
+def test_offline_runs_are_uploaded_once(store: Store, plan: Plan) -> None:
     show(store, plan, kind="offline")
     with Server() as server:
         code, out, _ = sync(store, **server.environment())
-        assert (code, out.count("delivered")) == (EXIT_OK, 2)
+        assert (code, out.count("uploaded  ")) == (EXIT_OK, 2)
         for run in plan.runs:
             assert [row["epoch"] for row in server.runs[run.id].rows()] == [row["epoch"] for row in measured(store, run.id)]
             assert read_json(store.paths.run(run.id).provenance, Provenance).url is not None
@@ -46,7 +46,7 @@ def test_what_was_trained_offline_is_delivered_once(store: Store, plan: Plan) ->
             assert file.with_name(file.name + ".synced").exists()  # what W&B's own sync goes by
         calls = len(server.calls)
         code, out, _ = sync(store, **server.environment())
-        assert (code, out) == (EXIT_OK, "everything is uploaded: 2 delivered, 0 waiting, 0 training\n")
+        assert (code, out) == (EXIT_OK, "everything is uploaded: 2 uploaded, 0 waiting, 0 training\n")
         assert len(server.calls) == calls
 
 
@@ -73,7 +73,7 @@ def test_a_dry_run_shows_what_is_waiting_and_needs_no_login(store: Store, plan: 
     assert {run["rows"] for run in document["runs"]} == {3}
 
 
-def test_a_run_that_was_not_mirrored_is_delivered_when_named(store: Store, toy_plan: PlanMaker) -> None:
+def test_untracked_runs_are_uploaded_when_named(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan({"secret": {"effect": 3.0}})
     train(store, plan)
     assert json.loads(sync(store, "--dry-run", "--json")[1])["runs"] == []
@@ -86,25 +86,25 @@ def test_without_a_login_nothing_is_tried(store: Store, plan: Plan, tmp_path: Pa
     assert code == EXIT_BAD_INPUT
     assert "not logged in to api.wandb.ai" in err
     code, _, err = sync(store, WANDB_MODE="offline")
-    assert (code, "allowed: with WANDB_MODE=online" in err) == (EXIT_BAD_INPUT, True)
+    assert (code, "with WANDB_MODE=online or unset" in err) == (EXIT_BAD_INPUT, True)
 
 
-def test_a_server_that_refuses_is_reported_and_the_rest_is_left_for_later(store: Store, toy_plan: PlanMaker) -> None:
+def test_a_refusing_server_is_reported_and_the_rest_waits(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan(seeds=3)
     train(store, plan)
     with Server() as server:
         server.trouble = 401
         code, out, err = sync(store, plan.name, **server.environment())
-        assert (code, out.count("not delivered")) == (EXIT_RUNS_FAILED, 2)
-        assert f"{plan.runs[0].id}  not delivered" in out
-        assert "1 more were not tried" in err
+        assert (code, out.count("not uploaded")) == (EXIT_RUNS_FAILED, 2)
+        assert f"{plan.runs[0].id}  not uploaded" in out
+        assert "1 more uploads were not tried" in err
         assert KEY not in out + err
         server.trouble = None
         assert sync(store, plan.name, **server.environment())[0] == EXIT_OK
         assert len(server.runs) == 3
 
 
-def test_an_upload_that_fails_is_reported_and_reports_are_still_delivered(store: Store, plan: Plan) -> None:
+def test_a_failed_upload_is_reported_and_the_others_continue(store: Store, plan: Plan) -> None:
     report = store.paths.report(plan.name)
     report.mkdir(parents=True)
     (report / "index.html").write_text("<p>verdicts</p>")
@@ -113,19 +113,19 @@ def test_an_upload_that_fails_is_reported_and_reports_are_still_delivered(store:
         weights.unlink()
         weights.mkdir()  # what cannot be uploaded as a file
         code, out, _ = sync(store, plan.name, "--upload", "weights,report", **server.environment())
-        assert (code, f"{plan.runs[0].id}  not delivered: weights: " in out) == (EXIT_RUNS_FAILED, True)
-        assert f"report {plan.name}  delivered" in out
+        assert (code, f"{plan.runs[0].id}  not uploaded: weights: " in out) == (EXIT_RUNS_FAILED, True)
+        assert f"report {plan.name}  uploaded" in out
 
 
-def test_requested_uploads_that_do_not_exist_are_reported(store: Store, toy_plan: PlanMaker) -> None:
+def test_missing_uploads_are_reported(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan()
     train(store, plan)
     with Server() as server:
         for _ in range(2):
             code, out, err = sync(store, plan.name, "--upload", "weights,report", **server.environment())
             assert (code, "everything" in out) == (EXIT_OK, False)
-            assert err == f"{plan.runs[0].id}: no weights (trained without --keep weights)\nreport {plan.name}: none yet\n"
-    assert out == "all that exists is uploaded: 1 delivered, 0 waiting, 0 training\n"
+            assert err == f"{plan.runs[0].id}: no weights (trained without --keep weights)\nreport {plan.name}: not written yet\n"
+    assert out == "all existing data is uploaded: 1 uploaded, 0 waiting, 0 training\n"
 
 
 def test_a_server_that_hangs_takes_no_more_than_the_time_given(store: Store, plan: Plan) -> None:
@@ -133,14 +133,14 @@ def test_a_server_that_hangs_takes_no_more_than_the_time_given(store: Store, pla
         server.trouble = "hang"
         code, _, err = sync(store, plan.name, "--timeout", "2s", **server.environment())
         assert code == EXIT_INTERRUPTED
-        assert "the same command goes on" in err
+        assert "the same command continues" in err
 
 
-@pytest.mark.parametrize(("words", "says"), [(("--upload", "socks"), "--upload: 'socks'"), (("nowhere",), "nowhere")])
-def test_invalid_arguments_are_refused(store: Store, words: tuple[str, ...], says: str) -> None:
+@pytest.mark.parametrize(("words", "message"), [(("--upload", "socks"), "--upload: 'socks'"), (("nowhere",), "nowhere")])
+def test_bad_words_are_refused(store: Store, words: tuple[str, ...], message: str) -> None:
     code, _, err = sync(store, *words)
     assert code == EXIT_BAD_INPUT
-    assert says in err
+    assert message in err
 
 
 @pytest.mark.usefixtures("plan")
@@ -149,7 +149,7 @@ def test_one_sync_at_a_time(store: Store) -> None:
         fcntl.flock(log, fcntl.LOCK_EX)
         code, _, err = sync(store, **server.environment())
         assert (code, server.calls) == (EXIT_BAD_INPUT, [])
-    assert "another `harness sync` delivers from this folder now" in err
+    assert "another `harness sync` is uploading from this folder" in err
 
 
 def test_the_page_of_a_run_is_shown_by_status(store: Store, plan: Plan) -> None:

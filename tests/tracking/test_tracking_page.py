@@ -10,7 +10,7 @@ from conftest import PlanMaker
 from harness.experiment.plan import Plan, Selection
 from harness.experiment.run_id import Spec
 from harness.store.records import Result
-from harness.store.trialruns import Membership
+from harness.store.trial_runs import Membership
 from harness.tracking.page import LONGEST_TAG, final_update, page, secrets_in, without_secrets
 
 FOLDER = Path("/results/runs/0")

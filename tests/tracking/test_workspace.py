@@ -60,7 +60,7 @@ def test_a_dry_run_prints_workspaces_with_verdicts_and_needs_no_login(store: Sto
     assert done.returncode == EXIT_OK, done.stderr
     (plain,) = json.loads(done.stdout)["workspaces"]
     text = plain["sections"][0]["panels"][0]["text"]
-    assert text.startswith("| verdict | claim | what came of it |")
+    assert text.startswith("| verdict | claim | result |")
     assert "| inconclusive | better improves on base |" in text  # toys of one seed differ by no chance at all
 
 

@@ -1,6 +1,6 @@
-"""Arrays of values over seeds -> what they say: differences, intervals, error rates that hold at 3 to 20 seeds.
+"""Tests and confidence intervals for arrays of values over seeds, with error rates that hold at 3 to 20 seeds.
 
-Pure functions of numpy arrays; results are plain numbers, arrays and frozen dataclasses. Percentages give percentage points.
+Pure functions of numpy arrays; results are numbers, arrays and frozen dataclasses. Percentages give percentage points.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Values over seeds and doses -> which dose may be the best, and how the response bends.
+"""Tests about numeric factors (doses): which dose is the best, and how the response changes with the dose.
 
-Values are [seed, dose], doses in increasing order, more is better, paired by seed. They are trusted to be finite.
+Values are [seed, dose], doses increase, higher is better, paired by seed. Values must be finite (not checked).
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from harness.analysis.statistics.sample import Floats, Interval, Summary, fracti
 
 @dataclass(frozen=True)
 class Decline:
-    """A fall over doses. NaN: not defined."""
+    """A decline over doses. NaN: not defined."""
 
     slope: float  # unit of the values per unit of dose; positive = decline
     t: float
     p: float  # one-sided, P(T >= t): small when there is a decline
-    rises: Floats  # [dose - 1]: Holm-adjusted one-sided p that each dose is better than the one before it
-    sd: float  # of the seeds' slopes, ddof 1
+    rises: Floats  # [dose - 1]: Holm-adjusted one-sided p that a dose is better than the previous one
+    sd: float  # of the slopes over seeds, ddof 1
     ci: Interval  # of the slope, at 1 - alpha
 
 
 @dataclass(frozen=True)
 class ProportionalGain:
-    """How much steeper the response is up to a dose than beyond it. NaN: not defined."""
+    """How much steeper the response is below a dose than above it. NaN: not defined."""
 
     mean: float  # slope before minus slope beyond, unit of the values per unit of dose
     p: float  # one-sided, P(T >= t): small when the response flattens
     t: float
-    sd: float  # of the seeds' values, ddof 1
+    sd: float  # over seeds, ddof 1
     ci: Interval  # at 1 - level
 
 
@@ -42,25 +42,25 @@ def best_in_range(values: ArrayLike, in_range: ArrayLike, margin: float) -> floa
 
     min(1, |R| * min over i in R of max over j outside R of P(T >= (mean(i - j) + δ) / se(i - j))): intersection-union over the
     doses outside, Bonferroni over those inside. `in_range` is a mask [dose]. NaN if no dose in R can be tested. Raises ValueError
-    when the shapes do not fit, the margin is negative, or the range holds no dose or all of them.
+    for shapes that do not match, a negative margin, or a range with no dose or all doses.
     """
     array, mask = table(values, "values"), np.asarray(in_range, dtype=bool)
     if mask.shape != array.shape[1:]:
         raise ValueError(f"in_range has shape {mask.shape} where values of shape {array.shape} need {array.shape[1:]}")
     if not mask.any() or mask.all():
-        raise ValueError(f"in_range must hold some of the {mask.size} doses, not {'all' if mask.any() else 'none'} of them")
+        raise ValueError(f"in_range must select some of the {mask.size} doses, not {'all' if mask.any() else 'none'}")
     if margin < 0:
-        raise ValueError(f"margin must not be negative, it is {margin!r}")
+        raise ValueError(f"margin must not be negative, got {margin!r}")
     worst = _differences(array[:, mask], array[:, ~mask]).p_above(-margin).max(axis=1)
     testable = worst[~np.isnan(worst)]
     return float(min(1.0, mask.sum() * testable.min())) if testable.size else np.nan
 
 
 def possible_optima(values: ArrayLike, alpha: float) -> NDArray[np.bool_]:
-    """Mask [dose] of those that may be the best: not beaten by any other, one-sided paired t at alpha / (K - 1) for K doses.
+    """Mask [dose] of possible best doses: no other is significantly better, one-sided paired t at alpha / (K - 1) for K doses.
 
-    Holds the best dose with probability 1 - alpha (Bonferroni over its K - 1 rivals); never empty for alpha up to 1/2, as the
-    dose with the highest mean is beaten by none. Too few seeds: every dose. Raises ValueError for another shape.
+    Contains the best dose with probability 1 - alpha (Bonferroni over K - 1 others); never empty for alpha up to 1/2. With too
+    few seeds it contains every dose. Raises ValueError for another shape.
     """
     array = table(values, "values")
     doses = array.shape[1]
@@ -69,27 +69,27 @@ def possible_optima(values: ArrayLike, alpha: float) -> NDArray[np.bool_]:
 
 
 def declines_beyond(values: ArrayLike, doses: ArrayLike, alpha: float) -> Decline:
-    """Per-seed least-squares slope over the doses [dose] at and beyond a knee, turned so that a decline is positive.
+    """Test of the per-seed least-squares slope over the doses [dose], which start at the knee; a decline is positive.
 
-    slope_i = -Σ_d (x_d - x̄) y_id / Σ_d (x_d - x̄)², one-sided t over seeds; its interval at 1 - alpha. `rises` has its own Holm
-    family: the one-sided paired t of each dose against the one before it. Raises ValueError when the shapes do not fit, the
-    doses do not increase, or there are fewer than two.
+    slope_i = -Σ_d (x_d - x̄) y_id / Σ_d (x_d - x̄)², one-sided t over seeds; its interval at 1 - alpha. `rises` is a Holm family
+    of its own: the one-sided paired t test of each dose against the previous one. Raises ValueError for shapes that do not match,
+    doses that do not increase, or fewer than two.
     """
     array, at = _with_doses(values, doses)
     if at.ndim != 1:
-        raise ValueError(f"doses must be [dose], not of shape {at.shape}")
+        raise ValueError(f"doses must have axes [dose], got shape {at.shape}")
     if len(at) < 2:
-        raise ValueError(f"a decline needs two doses or more, values have shape {array.shape}")
+        raise ValueError(f"a decline needs at least two doses, values have shape {array.shape}")
     of = summary(-_slopes(array, at), scale=_largest(array) / float(np.ptp(at)))
     rises = holm(summary(np.diff(array, axis=1), scale=_largest(array)).p_above())
     return Decline(float(of.mean), float(of.t()), float(of.p_above()), rises, float(of.sd), of.interval(fraction(alpha, "alpha")))
 
 
 def no_proportional_gain(values: ArrayLike, doses: ArrayLike, beyond: ArrayLike, level: float = 0.05) -> ProportionalGain:
-    """Per seed, the least-squares slope over doses <= x minus that over doses >= x; x = `beyond` is on both sides; t over seeds.
+    """t test of the per-seed least-squares slope over doses <= x minus that over doses >= x, with x = `beyond` on both sides.
 
-    Doses are [dose], or [seed, dose] where they differ by seed (a gain per parameter); then x may be [seed] too. Raises
-    ValueError when the shapes do not fit, the doses do not increase, or a side has fewer than two.
+    Doses are [dose], or [seed, dose] if they differ by seed (such as parameter counts); then x may be [seed] too. Raises
+    ValueError for shapes that do not match, doses that do not increase, or fewer than two on a side.
     """
     array, at = _with_doses(values, doses)
     at = np.broadcast_to(at, array.shape)
@@ -117,7 +117,7 @@ def _with_doses(values: ArrayLike, doses: ArrayLike) -> tuple[Floats, Floats]:
     if at.shape not in (array.shape[1:], array.shape):
         raise ValueError(f"doses have shape {at.shape} where values of shape {array.shape} need {array.shape[1:]}")
     if not np.all(np.diff(at, axis=-1) > 0):
-        raise ValueError(f"doses must increase, they are {at.tolist()}")
+        raise ValueError(f"doses must increase, got {at.tolist()}")
     return array, at
 
 
@@ -128,8 +128,8 @@ def _slopes(values: Floats, doses: Floats) -> Floats:
 
 
 def _bend(values: Floats, doses: Floats, knee: float) -> float:
-    """Slope up to the knee minus slope from it on, of one seed's values [dose]."""
+    """Slope up to the knee minus slope beyond it, for the values [dose] of one seed."""
     before, after = doses <= knee, doses >= knee
     if before.sum() < 2 or after.sum() < 2:
-        raise ValueError(f"two doses or more are needed on each side of {knee:g}, there are {doses.tolist()}")
+        raise ValueError(f"at least two doses are needed on each side of {knee:g}, got {doses.tolist()}")
     return float(_slopes(values[before], doses[before]) - _slopes(values[after], doses[after]))

@@ -1,4 +1,4 @@
-"""Which test images each seed got right -> an interval for new seeds and new images."""
+"""Confidence interval for new seeds and new test images."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def crossed(differences: ArrayLike) -> Crossed:
     se² = V / (n m); df = max(n - 1, (MS_s + MS_e - MS_r)² / (MS_s²/(n-1) + MS_e²/(m-1) + MS_r²/((n-1)(m-1)))), by Satterthwaite
     (1946). Wider than the interval over seeds alone, whose scope is this test set.
 
-    All but the mean is NaN with fewer than 2 seeds or images. Raises ValueError for another shape or no value at all. Values are
-    trusted to be finite.
+    All but the mean is NaN with fewer than 2 seeds or images. Raises ValueError for another shape or an empty array. Values must
+    be finite (not checked).
     """
     values = table(differences, "differences", "[seed, image]")
     n, m = values.shape
     if values.size == 0:
-        raise ValueError(f"differences must hold seeds and images, not be of shape {values.shape}")
+        raise ValueError(f"differences must not be empty, got shape {values.shape}")
     mean = float(values.mean())
     if n < 2 or m < 2:
         return Crossed(mean, np.nan, np.nan, (np.nan, np.nan))

@@ -1,4 +1,4 @@
-"""A variant's and a baseline's values, seed by seed -> the difference, its tests and intervals."""
+"""Paired differences of a variant and a baseline over seeds: tests, intervals, effect size."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Paired:
     ci: Interval  # at 1 - level
     ci95: Interval
     ci90: Interval
-    g_z: float  # mean / sd, corrected for the bias of small n
-    rho: float  # correlation of the two over seeds: what pairing gains
-    p_tost: float  # that the true difference lies within ±margin
-    p_nogain: float  # that it lies below +margin
+    g_z: float  # effect size mean / sd, with small-sample correction
+    rho: float  # correlation over seeds
+    p_tost: float  # small when the true difference lies within ±margin
+    p_nogain: float  # small when it lies below +margin
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """One sample against a number, in the unit of the values. NaN: not defined."""
+    """One sample compared with a number, in the unit of the values. NaN: not defined."""
 
     n: int
     mean: float
@@ -47,21 +47,21 @@ class Threshold:
 def paired(
     variant: ArrayLike, baseline: ArrayLike, margin: float | None, alpha: float = 0.05, level: float | None = None
 ) -> Paired:
-    """Paired t test, equivalence (two one-sided tests) and non-superiority of values [seed], oriented so that more is better.
+    """Paired t test, equivalence (two one-sided tests) and non-superiority of values [seed], oriented so that higher is better.
 
     With ν = n - 1 and δ = `margin`: t = mean / se; p_tost = max(P(T_ν >= (mean + δ)/se), P(T_ν <= (mean - δ)/se)) (Schuirmann
     1987); p_nogain = P(T_ν <= (mean - δ)/se); g_z = mean/sd * Γ(ν/2) / (sqrt(ν/2) Γ((ν-1)/2)) (Hedges 1981). `ci` is the t
     interval at 1 - `level`, by default at 1 - `alpha`.
 
-    No margin: p_tost and p_nogain are NaN. Fewer than 2 seeds: all but n and mean are. No spread: t is ±inf and p 0, or both
-    NaN where the mean is 0 too. Raises ValueError when the shapes differ or the margin is negative. Values are trusted to be
-    finite.
+    Without a margin p_tost and p_nogain are NaN; with fewer than 2 seeds all but n and mean. Without spread t is ±inf and p 0, or
+    both NaN if the mean is 0 too. Raises ValueError for different shapes or a negative margin. Values must be finite (not
+    checked).
     """
     left, right = vector(variant, "variant"), vector(baseline, "baseline")
     if left.shape != right.shape:
-        raise ValueError(f"variant has shape {left.shape} and baseline {right.shape}; a pair of values a seed is needed")
+        raise ValueError(f"variant has shape {left.shape} and baseline {right.shape}; they must be equal")
     if margin is not None and margin < 0:
-        raise ValueError(f"margin must not be negative, it is {margin!r}")
+        raise ValueError(f"margin must not be negative, got {margin!r}")
     of = summary(left - right, scale=float(max(np.abs(left).max(initial=0.0), np.abs(right).max(initial=0.0))))
     return Paired(
         n=of.n,
@@ -81,9 +81,9 @@ def paired(
 
 
 def threshold(values: ArrayLike, bound: float, level: float = 0.05) -> Threshold:
-    """One-sample t test of values [seed] against `bound`, both one-sided ways, with the t interval at 1 - `level`.
+    """Both one-sided one-sample t tests of values [seed] against `bound`, with the t interval at 1 - `level`.
 
-    Undefined and spreadless values as in `paired`. Raises ValueError when the shape is another. Values are trusted to be finite.
+    Too few seeds and no spread as in `paired`. Raises ValueError for another shape. Values must be finite (not checked).
     """
     of = summary(vector(values, "values"))
     return Threshold(
@@ -99,7 +99,7 @@ def threshold(values: ArrayLike, bound: float, level: float = 0.05) -> Threshold
 
 
 def _effect_size(of: Summary) -> float:
-    # At two seeds the correction has a pole: nothing is left of the estimate.
+    # With two seeds the correction factor is 0.
     if of.n < 3:
         return np.nan
     df = of.n - 1

@@ -1,6 +1,6 @@
-"""Spread of differences and a margin -> how many seeds are needed, and what a number of seeds can find.
+"""Power of paired t tests and equivalence tests, and the number of seeds that they need.
 
-sd is that of the paired differences, in the unit of the margin. Plan on the margin, never on the effect that was observed.
+sd is that of the paired differences, in the unit of the margin. Plan with the margin, never with an observed effect.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from scipy.special import chdtri, gammaln, nctdtr, ndtr, stdtrit
 
 from harness.analysis.statistics.sample import Floats, fraction
 
-# Where more seeds than this would be needed, this is the answer.
-MOST_SEEDS = 10_000
-FEWEST_SEEDS = 3
+# Upper limit of the answers.
+MAX_SEEDS = 10_000
+MIN_SEEDS = 3
 
 
 def power(n: int, difference: float, sd: float, alpha: float = 0.05) -> float:
-    """How often a two-sided paired t test with n seeds rejects at `alpha` when the true difference is `difference`.
+    """The power of a two-sided paired t test with n seeds at `alpha` if the true difference is `difference`.
 
     1 - F(t) + F(-t) with F the noncentral t distribution, n - 1 degrees of freedom, noncentrality |difference| sqrt(n) / sd, and
     t = t_{1 - alpha/2, n - 1}. Raises ValueError for n < 2 or a negative sd.
@@ -31,9 +31,9 @@ def power(n: int, difference: float, sd: float, alpha: float = 0.05) -> float:
 
 
 def detectable(n: int, sd: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The difference that n seeds find with probability `power`: where the function `power` reaches it, to 1e-6.
+    """The difference that n seeds detect with probability `power`, to 1e-6.
 
-    Raises ValueError as `power` does, and when `power` does not exceed `alpha`.
+    Raises ValueError like the function `power`, and if `power` does not exceed `alpha`.
     """
     _check(n, sd, alpha)
     _check_power(power, alpha)
@@ -47,19 +47,19 @@ def detectable(n: int, sd: float, alpha: float = 0.05, power: float = 0.8) -> fl
 
 
 def seeds_needed(sd: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> tuple[int, int]:
-    """(n for the t test, n for equivalence): the fewest seeds, 3 at least and `MOST_SEEDS` at most, that reach `power`.
+    """(n for the t test, n for equivalence): the fewest seeds, from 3 to `MAX_SEEDS`, that reach `power`.
 
-    The t test is to find a true difference of the size of the margin; equivalence (two one-sided tests at `alpha`) is to be
-    shown when the true difference is 0. Raises ValueError for a margin that is not positive.
+    For the t test the true difference is the margin; for equivalence (two one-sided tests at `alpha`) it is 0. Raises ValueError
+    for a margin that is not positive.
     """
     for_t_test = _seeds_of_t_test(sd, margin, alpha, power)
-    return for_t_test, FEWEST_SEEDS if sd == 0 else _fewest(lambda n: _power_of_equivalence(n, margin / sd, alpha) >= power)
+    return for_t_test, MIN_SEEDS if sd == 0 else _fewest(lambda n: _power_of_equivalence(n, margin / sd, alpha) >= power)
 
 
 def seeds_range(sd: float, n: int, margin: float, alpha: float = 0.05, power: float = 0.8) -> tuple[int, int]:
-    """Seeds that the t test needs if the true sd is the one seen in n seeds, and if it is its upper 80 % limit.
+    """Seeds that the t test needs if the true sd is that of n seeds, and if it is its upper 80 % confidence limit.
 
-    The limit is sd * sqrt(ν / χ²_{.2, ν}), ν = n - 1: so few seeds say little about the spread. Raises as `seeds_needed` does.
+    The limit is sd * sqrt(ν / χ²_{.2, ν}), ν = n - 1. Raises ValueError like `seeds_needed`.
     """
     _check(n, sd, alpha)
     limit = sd * float(np.sqrt((n - 1) / chdtri(n - 1, 0.8)))
@@ -67,17 +67,17 @@ def seeds_range(sd: float, n: int, margin: float, alpha: float = 0.05, power: fl
 
 
 def _seeds_of_t_test(sd: float, margin: float, alpha: float, power: float) -> int:
-    _check(FEWEST_SEEDS, sd, alpha)
+    _check(MIN_SEEDS, sd, alpha)
     _check_power(power, alpha)
     if not margin > 0:
-        raise ValueError(f"margin must be positive to plan on it, it is {margin!r}")
-    return FEWEST_SEEDS if sd == 0 else _fewest(lambda n: _power(n, margin / sd * np.sqrt(n), alpha) >= power)
+        raise ValueError(f"margin must be positive, got {margin!r}")
+    return MIN_SEEDS if sd == 0 else _fewest(lambda n: _power(n, margin / sd * np.sqrt(n), alpha) >= power)
 
 
 def _power(n: int, noncentrality: float, alpha: float) -> float:
     critical = stdtrit(n - 1, 1 - alpha / 2)
     found = 1 - nctdtr(n - 1, noncentrality, critical)
-    # The wrong sign: F(-t) is at most Φ(-5) < 3e-7 beyond a noncentrality of 5, where scipy's value may be NaN.
+    # Rejection with the wrong sign: below Φ(-5) < 3e-7 beyond a noncentrality of 5, where scipy may give NaN.
     wrong = nctdtr(n - 1, noncentrality, -critical) if noncentrality < 5 else 0.0
     return float(found + wrong)
 
@@ -85,7 +85,7 @@ def _power(n: int, noncentrality: float, alpha: float) -> float:
 def _power_of_equivalence(n: int, margin: float, alpha: float) -> float:
     """P(|mean| + t se < margin) at a true difference of 0 and sd 1: E over s of 2 Φ(margin sqrt(n) - t s) - 1, where positive.
 
-    s is the sample's sd, ν s² ~ χ²_ν; Gauss-Legendre over ten of its standard errors around 1.
+    s is the sample sd, ν s² ~ χ²_ν; Gauss-Legendre over ten of its standard errors around 1.
     """
     df = n - 1
     critical = stdtrit(df, 1 - alpha)
@@ -106,25 +106,25 @@ def _quadrature() -> tuple[Floats, Floats]:
     return np.polynomial.legendre.leggauss(64)
 
 
-def _fewest(enough: Callable[[int], bool]) -> int:
-    """The least n from FEWEST_SEEDS to MOST_SEEDS with `enough(n)`, which stays true once it is; MOST_SEEDS if there is none."""
-    low, high = FEWEST_SEEDS, FEWEST_SEEDS
-    while high < MOST_SEEDS and not enough(high):
-        low, high = high + 1, min(2 * high, MOST_SEEDS)
+def _fewest(reached: Callable[[int], bool]) -> int:
+    """The least n from MIN_SEEDS to MAX_SEEDS with `reached(n)`, which is monotonic; MAX_SEEDS if none."""
+    low, high = MIN_SEEDS, MIN_SEEDS
+    while high < MAX_SEEDS and not reached(high):
+        low, high = high + 1, min(2 * high, MAX_SEEDS)
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+        low, high = (low, middle) if reached(middle) else (middle + 1, high)
     return low
 
 
 def _check(n: int, sd: float, alpha: float) -> None:
     if n < 2:
-        raise ValueError(f"a paired test needs 2 seeds or more, not {n}")
+        raise ValueError(f"a paired test needs at least 2 seeds, got {n}")
     if not 0 <= sd < np.inf:
-        raise ValueError(f"sd must be a number and not negative, it is {sd!r}")
+        raise ValueError(f"sd must be finite and not negative, got {sd!r}")
     fraction(alpha, "alpha")
 
 
 def _check_power(power: float, alpha: float) -> None:
     if not alpha < power < 1:
-        raise ValueError(f"power must lie between alpha = {alpha!r} and 1, not {power!r}")
+        raise ValueError(f"power must lie between alpha = {alpha!r} and 1, got {power!r}")

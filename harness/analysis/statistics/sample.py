@@ -1,6 +1,6 @@
-"""Values over seeds -> mean, spread and the t statistics that every test here is made of.
+"""Mean, standard deviation and t statistics over seeds, shared by all tests.
 
-Values are trusted to be finite: who calls drops runs that gave no number. What is not defined is NaN, and nothing warns.
+Values must be finite (not checked): callers drop runs without a value. Undefined results are NaN, without warnings.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from scipy.special import stdtr, stdtrit
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
-# Relative to the values themselves, what is smaller came from rounding: 93.3 - 93.1 and 93.2 - 93.0 differ by 1e-14.
+# Relative to the values; smaller differences are rounding errors: 93.3 - 93.1 and 93.2 - 93.0 differ by 1e-14.
 ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Of values [seed, ...]: the number of seeds, and arrays [...] of mean, sd (ddof 1) and se = sd / sqrt(n)."""
+    """The number of seeds of values [seed, ...], and arrays [...] of mean, sd (ddof 1) and se = sd / sqrt(n)."""
 
     n: int
     mean: Floats
@@ -28,7 +28,7 @@ class Summary:
     se: Floats
 
     def t(self, bound: float = 0.0) -> Floats:
-        """(mean - bound) / se: infinite where there is no spread, NaN where there is no distance from the bound either."""
+        """(mean - bound) / se: infinite without spread, NaN if the mean also equals the bound."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray((self.mean - bound) / self.se)
 
@@ -47,7 +47,7 @@ class Summary:
 
 
 def summary(values: Floats, scale: float | None = None) -> Summary:
-    """Of values [seed, ...], over seeds. A mean or sd that is rounding next to `scale` (the largest |value|) counts as 0."""
+    """Summary of values [seed, ...]. A mean or sd that is rounding error relative to `scale` (the largest |value|) is 0."""
     n = len(values)
     undefined = np.full(values.shape[1:], np.nan)
     least = ROUNDING * (np.abs(values).max(initial=0.0) if scale is None else scale)
@@ -62,25 +62,25 @@ def upper_tail(t: Floats, df: int) -> Floats:
 
 
 def vector(values: ArrayLike, name: str) -> Floats:
-    """`values` as an array [seed]. Raises ValueError with the shape if it has another."""
+    """`values` as an array [seed]. Raises ValueError for another shape."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
-        raise ValueError(f"{name} must be [seed], not of shape {array.shape}")
+        raise ValueError(f"{name} must have axes [seed], got shape {array.shape}")
     return array
 
 
 def table(values: ArrayLike, name: str, axes: str = "[seed, dose]") -> Floats:
-    """`values` as an array with two axes. Raises ValueError with the shape if it has another."""
+    """`values` as an array with two axes. Raises ValueError for another shape."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2:
-        raise ValueError(f"{name} must be {axes}, not of shape {array.shape}")
+        raise ValueError(f"{name} must have axes {axes}, got shape {array.shape}")
     return array
 
 
 def fraction(value: float, name: str) -> float:
     """`value` if it lies between 0 and 1. Raises ValueError otherwise."""
     if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, not {value!r}")
+        raise ValueError(f"{name} must lie between 0 and 1, got {value!r}")
     return value
 
 

@@ -1,8 +1,8 @@
-"""A schedule of looks -> the level at each, p values that hold at any of them, and what looking early saves.
+"""Group-sequential tests: the level of each interim look, p values valid at any look, and the expected number of seeds.
 
-A look tests the paired t of the seeds so far, two-sided, at level α_n = c(α) n / N, N the last look. c is such that under the
-null hypothesis any look rejects with probability α, from a simulation of independent normal differences. Levels for four
-schedules ship in levels.json (8 million draws each); others are simulated when they are first needed.
+A look is a two-sided paired t test of the seeds so far at level α_n = c(α) n / N, with N the last look. c is chosen so that under
+the null hypothesis the probability that any look rejects is α, by simulating independent normal differences. levels.json has
+four schedules (8 million draws each); others are simulated when first needed.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from scipy.special import stdtrit
 
 from harness.analysis.statistics.sample import Floats, fraction, summary, upper_tail, vector
 
-# The table's, so that every schedule has the same entries.
+# Every schedule has the same entries.
 ALPHAS = (
     *(0.001, 0.0025, 0.005, 0.00625, 0.0083333, 0.01, 0.0125, 0.0166667, 0.02, 0.025),
     *(0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5),
 )
 SHIPPED_DRAWS = 8_000_000
-MOST_DRAWS, LEAST_DRAWS = 8_000_000, 1_000_000
-MOST_SIMULATED = 48_000_000  # draws times looks: about ten seconds of one processor
+MAX_DRAWS, MIN_DRAWS = 8_000_000, 1_000_000
+MAX_SIMULATED = 48_000_000  # draws times looks: about ten seconds of one processor
 CHUNK = 250_000
 
 
 @dataclass(frozen=True)
 class Levels:
-    """The function c(α) of one schedule: c at each of `alphas` to four figures, from `draws` simulated experiments (0: exact)."""
+    """The function c(α) of one schedule: c at each of `alphas` to four digits, from `draws` simulated experiments (0: exact)."""
 
     looks: tuple[int, ...]
     alphas: tuple[float, ...]
@@ -45,7 +45,9 @@ class Levels:
         _check_looks(self.looks)
         for name, values in (("alphas", self.alphas), ("constants", self.constants)):
             if len(values) != len(self.alphas) or len(values) < 2 or not np.all(np.diff([0, *values, 1]) > 0):
-                raise ValueError(f"{name} must be two or more that increase between 0 and 1, one an alpha, they are {values}")
+                raise ValueError(
+                    f"{name} must be at least two, increase between 0 and 1, and have one value per alpha; got {values}"
+                )
 
     def c(self, alpha: float) -> float:
         """c(α): log-log interpolation, linear to (0, 0) below the first entry and to (1, 1) above the last."""
@@ -56,22 +58,22 @@ class Levels:
         return _interpolated(c, self.constants, self.alphas)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values that JSON keeps: looks, draws, and c by α."""
+        """Values for JSON: looks, draws, and c by α."""
         table = {repr(alpha): c for alpha, c in zip(self.alphas, self.constants, strict=True)}
         return {"looks": list(self.looks), "draws": self.draws, "c": table}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Levels:
-        """What `as_dict` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        """The inverse of `as_dict`. Raises KeyError, TypeError or ValueError for invalid values."""
         return _levels(values["looks"], values["c"], int(values["draws"]))
 
 
 @dataclass(frozen=True)
 class SequentialPower:
-    """What a schedule of looks finds and costs at one true difference."""
+    """Power and cost of a schedule of looks at one true difference."""
 
-    power: float  # fraction of experiments that reject at some look
-    mean_seeds: float  # when each stops at its first rejection
+    power: float  # fraction of experiments that reject at any look
+    mean_seeds: float  # if each stops at its first rejection
 
 
 def shipped(looks: Sequence[int]) -> Levels | None:
@@ -86,8 +88,8 @@ def shipped(looks: Sequence[int]) -> Levels | None:
 
 
 def default_draws(looks: Sequence[int]) -> int:
-    """How many experiments to simulate for a schedule: the same wherever it is done, so that all judge by the same levels."""
-    return max(LEAST_DRAWS, min(MOST_DRAWS, MOST_SIMULATED // len(looks)))
+    """How many experiments to simulate: fixed by the schedule, so that every machine gets the same levels."""
+    return max(MIN_DRAWS, min(MAX_DRAWS, MAX_SIMULATED // len(looks)))
 
 
 def calibrate(looks: Sequence[int], draws: int | None = None, seed: int = 0) -> Levels:
@@ -100,33 +102,33 @@ def calibrate(looks: Sequence[int], draws: int | None = None, seed: int = 0) -> 
     _check_looks(looks)
     draws = default_draws(looks) if draws is None else draws
     if draws * ALPHAS[0] < 10:
-        raise ValueError(f"draws must be {10 / ALPHAS[0]:,.0f} or more, not {draws}")
+        raise ValueError(f"draws must be at least {10 / ALPHAS[0]:,.0f}, got {draws}")
     generator = np.random.default_rng(seed)
     sizes = [min(CHUNK, draws - start) for start in range(0, draws, CHUNK)]
-    least = np.concatenate([_least_scaled_p(looks, size, generator) for size in sizes])
+    least = np.concatenate([_min_scaled_p(looks, size, generator) for size in sizes])
     return _levels(looks, dict(zip(map(repr, ALPHAS), np.quantile(least, ALPHAS), strict=True)), draws)
 
 
 def sequential_level(n: int, looks: Sequence[int], alpha: float, levels: Levels | None = None) -> float:
     """α_n = c(α) n / N: the level of the test at look n; the interval there is the t interval at 1 - α_n.
 
-    `levels` default to those shipped, else they are simulated once a process. Raises ValueError if n is no look.
+    `levels` default to the shipped ones, else they are simulated once per process. Raises ValueError if n is not a look.
     """
     table = _levels_of(looks, levels)
     if n not in looks:
-        raise ValueError(f"{n} is no look; the looks are {', '.join(map(str, looks))}")
+        raise ValueError(f"invalid look {n}; choose from: {', '.join(map(str, looks))}")
     return table.c(fraction(alpha, "alpha")) * n / looks[-1]
 
 
 def sequential_p(p: Mapping[int, float], looks: Sequence[int], levels: Levels | None = None) -> float:
     """A p value valid at any look, from the two-sided p values {n: p_n} of the looks so far: the α at which c(α) = min p_n N / n.
 
-    Below α exactly when some look rejects at its level. For a one-sided p, halve what the doubled p values give. A look whose p
-    is NaN rejects nothing; NaN if there is no other. Levels and errors as in `sequential_level`.
+    It is below α exactly if a look rejects at its level. For a one-sided p, pass doubled p values and halve the result. A look
+    with p NaN does not reject; NaN if all are. Levels and errors as in `sequential_level`.
     """
     table = _levels_of(looks, levels)
-    if strangers := sorted(set(p) - set(looks)):
-        raise ValueError(f"no looks: {', '.join(map(str, strangers))}; the looks are {', '.join(map(str, looks))}")
+    if unknown := sorted(set(p) - set(looks)):
+        raise ValueError(f"invalid looks {', '.join(map(str, unknown))}; choose from: {', '.join(map(str, looks))}")
     scaled = [value * looks[-1] / n for n, value in p.items() if not np.isnan(value)]
     return table.alpha(min(scaled)) if scaled else np.nan
 
@@ -147,7 +149,7 @@ def sequential_power(
     positive; levels and errors as in `sequential_level`.
     """
     if not 0 < sd < np.inf:
-        raise ValueError(f"sd must be positive, it is {sd!r}")
+        raise ValueError(f"sd must be positive, got {sd!r}")
     table = _levels_of(looks, levels)
     c = table.c(fraction(alpha, "alpha"))
     seeds = np.full(draws, looks[-1])
@@ -161,20 +163,20 @@ def sequential_power(
 
 
 def e_value(differences: ArrayLike, g: float = 10) -> float:
-    """Evidence of differences [seed] against a mean of 0, valid whenever one looks, scheduled or not: rejects at E >= 1 / α.
+    """Evidence of differences [seed] against a mean of 0, valid at any number of seeds: rejects at E >= 1 / α.
 
     E = (1 + n g)^(-1/2) [(1 + t²/ν) / (1 + t² / (ν (1 + n g)))]^(n/2), ν = n - 1: the Bayes factor of a normal prior with
-    variance g on the standardised mean (Gönen et al. 2005), a test martingale under the null. 1 for fewer than 2 seeds, NaN when
-    every difference is 0. Raises ValueError for another shape or g <= 0. Values are trusted to be finite.
+    variance g on the standardised mean (Gönen et al. 2005), a test martingale under the null. 1 for fewer than 2 seeds, NaN if
+    every difference is 0. Raises ValueError for another shape or g <= 0. Values must be finite (not checked).
     """
     values = vector(differences, "differences")
     if not g > 0:
-        raise ValueError(f"g must be positive, it is {g!r}")
+        raise ValueError(f"g must be positive, got {g!r}")
     n = len(values)
     if n < 2:
         return 1.0
     of = summary(values)
-    # t²/ν = between / within: written this way no spread is no special case.
+    # t²/ν = between / within: this form also covers differences without spread.
     between, within = n * float(of.mean) ** 2, (n - 1) * float(of.sd) ** 2
     if between + within == 0:
         return np.nan
@@ -184,7 +186,7 @@ def e_value(differences: ArrayLike, g: float = 10) -> float:
 
 
 def _t_at_looks(looks: Sequence[int], effect: float, draws: int, generator: np.random.Generator) -> list[Floats]:
-    """t [draw] at each look, of normal values with mean `effect` and sd 1. Costs two draws a look, however far apart they are."""
+    """t [draw] at each look, of normal values with mean `effect` and sd 1. Two draws per look, however many seeds apart."""
     count, mean, squares = 0, np.zeros(draws), np.zeros(draws)
     found = []
     for n in looks:
@@ -200,7 +202,7 @@ def _t_at_looks(looks: Sequence[int], effect: float, draws: int, generator: np.r
     return found
 
 
-def _least_scaled_p(looks: Sequence[int], draws: int, generator: np.random.Generator) -> Floats:
+def _min_scaled_p(looks: Sequence[int], draws: int, generator: np.random.Generator) -> Floats:
     least = np.full(draws, np.inf)
     for n, t in zip(looks, _t_at_looks(looks, 0.0, draws, generator), strict=True):
         np.minimum(least, 2 * upper_tail(np.abs(t), n - 1) * looks[-1] / n, out=least)
@@ -219,7 +221,7 @@ def _levels_of(looks: Sequence[int], levels: Levels | None) -> Levels:
     if levels is None:
         return _default_levels(tuple(looks))
     if levels.looks != tuple(looks):
-        raise ValueError(f"the levels are for looks at {levels.looks}, not at {tuple(looks)}")
+        raise ValueError(f"the levels are for looks at {levels.looks}, not for {tuple(looks)}")
     return levels
 
 
@@ -235,7 +237,7 @@ def _shipped_tables() -> dict[str, dict[str, float]]:
 
 
 def _levels(looks: Sequence[int], table: Mapping[str, float], draws: int) -> Levels:
-    # Four figures are more than the simulation tells, and what a reader of the table computes with.
+    # Four digits are within the sampling error, and match the documented tables.
     constants = tuple(float(f"{c:.4g}") for c in table.values())
     return Levels(tuple(looks), tuple(map(float, table)), constants, draws)
 
@@ -243,4 +245,4 @@ def _levels(looks: Sequence[int], table: Mapping[str, float], draws: int) -> Lev
 def _check_looks(looks: Sequence[int]) -> None:
     least = 1 if len(looks) == 1 else 2  # one look may be any number of seeds: its level is alpha
     if not looks or looks[0] < least or any(later <= earlier for earlier, later in pairwise(looks)):
-        raise ValueError(f"looks must increase from 2 seeds or more, they are {list(looks)}")
+        raise ValueError(f"looks must increase and start at 2 seeds or more, got {list(looks)}")

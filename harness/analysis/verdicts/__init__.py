@@ -1,4 +1,4 @@
-"""Claims and a frame of runs -> verdicts: `judge`; what it is given (`terms`), and what comes of it (`model`)."""
+"""Judge claims from a data frame of runs: `judge`, its input (`terms`) and its results (`model`)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["Estimate", "Judgement", "Row", "Table", "Terms", "Verdict", "Word", 
 
 
 def judge(experiment: Experiment | Plan, runs: pd.DataFrame, levels: Levels | None = None) -> tuple[Verdict, ...]:
-    """One verdict a claim, in their order; see `judgement`."""
+    """One verdict per claim, in order; see `judgement`."""
     return judgement(experiment, runs, levels).verdicts
 
 
 def judgement(experiment: Experiment | Plan, runs: pd.DataFrame, levels: Levels | None = None) -> Judgement:
-    """Where the looks stand, and a verdict a claim. Pure.
+    """The state of the looks and one verdict per claim. Pure.
 
-    `runs` has a row a run with variant, seed, state (completed, diverged, failed; anything else has not ended) and a column a
-    metric, in the metric's unit; with a column id, verdicts name their runs. `levels` are the levels of the schedule of looks;
-    None: those that ship, else simulated here.
+    `runs` has one row per run with variant, seed, state (completed, diverged, failed; others are unfinished) and one column per
+    metric, in its unit; with a column id, verdicts list their runs. `levels` are the levels of the schedule of looks;
+    None: the shipped ones, else simulated here.
     """
     from harness.analysis.verdicts.looks import Looks
 
@@ -35,9 +35,9 @@ def judgement(experiment: Experiment | Plan, runs: pd.DataFrame, levels: Levels 
 
 
 def table(experiment: Experiment | Plan, runs: pd.DataFrame, metric: str | None = None, levels: Levels | None = None) -> Table:
-    """A row a variant: n, mean and sd, and the difference from what it is compared with at the look in force. Pure.
+    """One row per variant: n, mean and sd, and the difference from its reference at the current look. Pure.
 
-    `runs` and `levels` as in `judgement`; `metric` defaults to the task's first. A row that no claim is about has no p value.
+    `runs` and `levels` as in `judgement`; `metric` defaults to the first of the task. A row without a claim has no p value.
     """
     from harness.analysis.verdicts.looks import Looks
     from harness.analysis.verdicts.tables import tabulate

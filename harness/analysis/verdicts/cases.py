@@ -1,7 +1,7 @@
-"""A claim -> its case: the tests that it needs, and what they say of it at a look.
+"""Cases: the tests of a claim, evaluated at each look.
 
-Every case adds its p values to the series as looks come in (`observe`); the families of all cases are corrected together; then
-`rows` gives the claim's estimates and `word` what they say together.
+At each look every case adds its p values to the series (`observe`), the families of all cases are corrected together, and then
+`rows` gives the estimates of the claim and `word` its verdict.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.values import Difference, Values, equal
 from harness.experiment.claims import Claim, ComparisonClaim, ContrastClaim
 
-LEAST_SEEDS = 3
+MIN_SEEDS = 3
 
-# What a comparison asks: a direction, that there is no difference, or a bound on it; and whether more is claimed, or less.
+# What a comparison tests (a direction, equivalence, or a bound), and the sign of the claimed difference.
 Rule = Literal["direction", "equivalence", "bound"]
 RULES: Mapping[str, tuple[Rule, int]] = {
     "improves": ("direction", 1),
@@ -40,7 +40,7 @@ RULES: Mapping[str, tuple[Rule, int]] = {
 
 @dataclass(frozen=True)
 class Families:
-    """Adjusted p values at a look, by test: differences, equivalences, and all else with the tests of its contrary."""
+    """Adjusted p values at a look, by test: differences, equivalences, other tests, and the opposites of the other tests."""
 
     differences: Mapping[Difference, float]
     equivalences: Mapping[tuple[Difference, float], float]
@@ -49,8 +49,8 @@ class Families:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A look: its seeds, the level of its intervals, and alpha of the whole."""
+class Look:
+    """A look: its number of seeds, the level of its intervals, and the overall alpha."""
 
     n: int
     level: float
@@ -58,7 +58,7 @@ class Stage:
 
 
 class Case(ABC):
-    """One claim before the runs."""
+    """The tests of one claim."""
 
     def __init__(self, claim: Claim, values: Values, series: Series) -> None:
         self.claim, self.values, self.series = claim, values, series
@@ -71,43 +71,43 @@ class Case(ABC):
 
     @property
     def compared(self) -> tuple[Difference, ...]:
-        """The differences that it is about, tested or not."""
+        """The differences in the claim, tested or not."""
         return ()
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """Its members of the family of differences."""
+        """The tests that belong to the family of differences."""
         return () if self.exact else self.compared
 
     @property
     def equivalences(self) -> tuple[tuple[Difference, float], ...]:
-        """Its members of the family of equivalences: with their margins."""
+        """The tests that belong to the family of equivalences, with their margins."""
         return ()
 
     @property
     def others(self) -> bool:
-        """Whether it is a member of the family of all else."""
+        """Whether its test belongs to the family of other tests."""
         return False
 
     @abstractmethod
-    def observe(self, stage: Stage) -> None:
-        """Take in what a look brings."""
+    def observe(self, look: Look) -> None:
+        """Compute the tests at a look and add their p values to the series."""
 
     @abstractmethod
-    def rows(self, stage: Stage, families: Families) -> list[Estimate]:
-        """The estimates at the look observed last."""
+    def rows(self, look: Look, families: Families) -> list[Estimate]:
+        """The estimates at the last observed look."""
 
     def word(self, rows: Sequence[Estimate]) -> Word:
-        """What the rows say together."""
+        """The verdict from all rows."""
         return rows[0].verdict
 
     def optima(self) -> tuple[str, ...]:
-        """Levels that may be the best, where that is the question."""
+        """Levels that may be the best, for claims about the best level."""
         return ()
 
 
 class ComparisonCase(Case):
-    """Variants against others, or a contrast of several."""
+    """Comparisons of variants, or a contrast."""
 
     claim: ComparisonClaim | ContrastClaim
 
@@ -128,7 +128,7 @@ class ComparisonCase(Case):
         self._means: dict[tuple[Difference, int], float] = {}
 
     def _weights(self, claim: ContrastClaim) -> tuple[tuple[str, float], ...]:
-        """Weights by variant: a label that stands for several shares its weight out."""
+        """Weights by variant: the weight of a label that means several variants is divided among them."""
         total: dict[str, float] = {}
         for label, weight in claim.weights.items():
             for variant, share in equal(self.values.variants(label, claim.where)):
@@ -147,52 +147,52 @@ class ComparisonCase(Case):
     def equivalences(self) -> tuple[tuple[Difference, float], ...]:
         return () if self.exact or self.rule == "bound" else tuple((each, self.claim.margin) for each in self.compared)
 
-    def observe(self, stage: Stage) -> None:
+    def observe(self, look: Look) -> None:
         for difference in self.compared:
-            one, other = self.values.sides(difference, stage.n)
+            one, other = self.values.sides(difference, look.n)
             both = ~np.isnan(one - other)
-            found = statistics.paired(one[both], other[both], self.claim.margin, self.values.terms.alpha, stage.level)
-            self._seen[difference], self._means[difference, stage.n] = found, found.mean
-            if self._why_not(difference, stage.n):
+            found = statistics.paired(one[both], other[both], self.claim.margin, self.values.terms.alpha, look.level)
+            self._seen[difference], self._means[difference, look.n] = found, found.mean
+            if self._untestable(difference, look.n):
                 continue
-            mirrored = statistics.paired(-one, -other, self.claim.margin, self.values.terms.alpha, stage.level)
+            mirrored = statistics.paired(-one, -other, self.claim.margin, self.values.terms.alpha, look.level)
             bound = found if self.direction > 0 else mirrored
-            self.series.add(("difference", difference), stage.n, found.p)
-            self.series.add(("equivalence", difference, self.claim.margin), stage.n, found.p_tost)
-            self.series.add(self._bound(difference), stage.n, bound.p_nogain)
+            self.series.add(("difference", difference), look.n, found.p)
+            self.series.add(("equivalence", difference, self.claim.margin), look.n, found.p_tost)
+            self.series.add(self._bound(difference), look.n, bound.p_nogain)
 
     def _bound(self, difference: Difference) -> Hashable:
         return ("bound", difference, self.claim.margin, self.direction)
 
-    def _why_not(self, difference: Difference, n: int) -> tuple[str, ...]:
-        """Why there is no test of it; empty where there is one."""
-        troubles = self.values.troubles(difference.variants, difference.metric, n, difference.failed_counts_as)
-        if troubles:
-            return troubles
+    def _untestable(self, difference: Difference, n: int) -> tuple[str, ...]:
+        """Why the difference cannot be tested; empty if it can."""
+        missing = self.values.missing(difference.variants, difference.metric, n, difference.failed_counts_as)
+        if missing:
+            return missing
         if self.exact:
             return ()
-        if n < LEAST_SEEDS:
+        if n < MIN_SEEDS:
             return (model.FEW,)
         sd = self._seen[difference].sd
         return (model.DEGENERATE,) if sd == 0 or sd < self.values.least_spread(difference.metric) else ()
 
-    def rows(self, stage: Stage, families: Families) -> list[Estimate]:
-        return [self._row(difference, stage, families) for difference in self.compared]
+    def rows(self, look: Look, families: Families) -> list[Estimate]:
+        return [self._row(difference, look, families) for difference in self.compared]
 
-    def _row(self, difference: Difference, stage: Stage, families: Families) -> Estimate:
-        found, why_not = self._seen[difference], self._why_not(difference, stage.n)
+    def _row(self, difference: Difference, look: Look, families: Families) -> Estimate:
+        found, untestable = self._seen[difference], self._untestable(difference, look.n)
         p = q = raw = nan
         verdict: Word = "inconclusive"
-        notes, needed = why_not, None
-        if not why_not and self.exact:
+        notes, needed = untestable, None
+        if not untestable and self.exact:
             verdict = self._by_value(found.mean)
-        elif not why_not:
+        elif not untestable:
             raw = self.series.two_sided(("difference", difference))
             p = families.differences[difference]
             bound = self.series.one_sided(self._bound(difference))
             q = bound if self.rule == "bound" else families.equivalences[difference, self.claim.margin]
-            verdict, notes = self._decide(difference, p, q, stage.alpha)
-            needed = self._seeds_needed(found, stage) if verdict == "inconclusive" else None
+            verdict, notes = self._decide(difference, p, q, look.alpha)
+            needed = self._seeds_needed(found, look) if verdict == "inconclusive" else None
         return Estimate(
             subject=difference.subject,
             over=difference.over,
@@ -202,7 +202,7 @@ class ComparisonCase(Case):
             mean=found.mean,
             sd=found.sd,
             interval=None if self.exact or isnan(found.sd) else found.ci,
-            level=stage.level,
+            level=look.level,
             p=raw,
             p_adjusted=p,
             p_equivalence=q,
@@ -214,8 +214,8 @@ class ComparisonCase(Case):
     def _decide(self, difference: Difference, p: float, q: float, alpha: float) -> tuple[Word, tuple[str, ...]]:
         """The verdict and its notes.
 
-        As the other tests of a family come to their end its correction eases, and the p value of an earlier look may decide:
-        but only what the seeds seen by now still say.
+        When other tests of the family finish, the correction becomes weaker, and the p value of an earlier look may decide: but
+        only if the current seeds agree with it.
         """
         found, margin = self._seen[difference], self.claim.margin
         then = self._means[difference, self.series.strongest(("difference", difference))]
@@ -238,7 +238,7 @@ class ComparisonCase(Case):
         return "inconclusive", (model.NO_GAIN if self.direction > 0 else model.NO_LOSS,) if limited else ()
 
     def _by_value(self, mean: float) -> Word:
-        """Of a metric without spread: the difference is what it is."""
+        """The verdict for a metric without spread, from the difference alone."""
         margin, claimed = self.claim.margin, self.direction * mean
         if self.rule == "bound":
             return "supported" if claimed < margin else "refuted"
@@ -246,15 +246,15 @@ class ComparisonCase(Case):
             return "supported" if abs(mean) < margin else "refuted"
         return "equivalent" if abs(mean) < margin else "supported" if claimed > 0 else "refuted"
 
-    def _seeds_needed(self, found: statistics.Paired, stage: Stage) -> tuple[int, int]:
-        low, high = statistics.seeds_range(found.sd, found.n, self.claim.margin, stage.alpha)
+    def _seeds_needed(self, found: statistics.Paired, look: Look) -> tuple[int, int]:
+        low, high = statistics.seeds_range(found.sd, found.n, self.claim.margin, look.alpha)
         looks = self.values.terms.looks
         if len(looks) == 1:
             return low, high
-        return tuple(min((look for look in looks if look >= seeds and look > stage.n), default=seeds) for seeds in (low, high))  # type: ignore[return-value]  # two in, two out
+        return tuple(min((n for n in looks if n >= seeds and n > look.n), default=seeds) for seeds in (low, high))  # type: ignore[return-value]  # a tuple of two
 
     def word(self, rows: Sequence[Estimate]) -> Word:
-        # Of a bound on several this is an intersection-union test: none needs a correction, as every one has to pass.
+        # Bounds on several variants are an intersection-union test: all must pass, so none needs a correction.
         words = {row.verdict for row in rows}
         if len(words) == 1 and (len(rows) == 1 or words != {"equivalent"}):
             return words.pop()

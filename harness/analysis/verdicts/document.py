@@ -1,4 +1,4 @@
-"""Verdicts -> plain values: what verdicts.json and `--json` hold of a plan's claims."""
+"""Verdicts -> JSON values for verdicts.json and `--json`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NUMBERS = ("n", "mean", "sd", "interval", "level", "p", "p_adjusted", "p_equival
 
 
 def judged(judgement: Judgement, metrics: Mapping[str, Metric]) -> dict[str, Any]:
-    """Where the looks stand, the failed runs that hold the next one, and under `verdicts` an object a claim."""
+    """The state of the looks, the failed runs that block the next one, and one object per claim under `verdicts`."""
     return {
         "look": judgement.look,
         "finished": judgement.finished,
@@ -25,11 +25,11 @@ def judged(judgement: Judgement, metrics: Mapping[str, Metric]) -> dict[str, Any
 
 
 def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
-    """The verdict as JSON values; what is not defined is null.
+    """The verdict as JSON values; undefined numbers are null.
 
-    Differences are as measured: variant minus what it is compared with, best inside a range minus best outside, slope up to a
-    dose minus slope beyond; a decline is how fast it gets worse, whichever way that is. A list has no numbers of its own: its
-    `rows` have, an object a variant; a claim with one row, or that waits, has no `rows`.
+    Differences are as measured: variant minus reference, best inside a range minus best outside, slope up to a dose minus slope
+    beyond; a decline is the speed of getting worse. A claim about several variants has its numbers in `rows`, one object per
+    variant; other claims have no `rows`.
     """
     claim = verdict.claim
     several = len(verdict.rows) > 1
@@ -62,14 +62,14 @@ def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
 
 
 def numbers(row: Estimate) -> dict[str, Any]:
-    """An estimate's numbers as JSON values."""
+    """The numbers of an estimate as JSON values."""
     return {name: plain(getattr(row, name)) for name in NUMBERS}
 
 
 def as_measured(row: Estimate, claim: Claim, metrics: Mapping[str, Metric]) -> Estimate:
-    """An estimate whose difference is turned back: one side minus the other, whichever way is better.
+    """The estimate with its difference not oriented: one side minus the other.
 
-    That of a threshold is a value, which never was turned, and that of a decline says how fast it gets worse.
+    Thresholds were never oriented, and a decline is the speed of getting worse.
     """
     if isinstance(claim, DeclineClaim | ThresholdClaim) or metrics[claim.metric].goal == "maximize":
         return row
@@ -78,7 +78,7 @@ def as_measured(row: Estimate, claim: Claim, metrics: Mapping[str, Metric]) -> E
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it: null for a number that is not defined, a list for a pair."""
+    """The JSON value: None for a non-finite number, a list for a tuple."""
     if isinstance(value, tuple):
         return list(map(plain, value))
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,7 +1,7 @@
-"""Terms and a frame of runs -> where the looks stand, and a verdict a claim.
+"""Replay the looks of a plan and judge its claims at each.
 
-Looks are gone through in their order, as they came to be: a verdict freezes at the first look that decides it. So everyone who
-sees the same ended runs says the same, whenever and wherever they look.
+Looks are replayed in order, and a verdict is frozen at the first look that decides it. So the verdicts depend on the finished
+runs only, not on when or where they are computed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.analysis import statistics
 from harness.analysis.verdicts import model
-from harness.analysis.verdicts.cases import Case, ComparisonCase, Families, Stage
+from harness.analysis.verdicts.cases import Case, ComparisonCase, Families, Look
 from harness.analysis.verdicts.doses import DeclineCase, ProportionCase, RangeCase, ThresholdCase
 from harness.analysis.verdicts.model import Estimate, Judgement, Verdict, Word
 from harness.analysis.verdicts.series import Series, adjusted
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class _Docket:
-    """A case and what the looks so far made of it."""
+class _ClaimState:
+    """A claim and its verdict after the looks so far."""
 
     case: Case
     registered: bool
     rows: list[Estimate] = field(default_factory=list)
-    frozen: list[bool] = field(default_factory=list)  # a row that was decided
+    frozen: list[bool] = field(default_factory=list)  # whether a row is decided
     word: Word = "waiting"
     decided_at: int | None = None
     optima: tuple[str, ...] = ()
 
     @property
     def closed(self) -> bool:
-        """Whether no further look can change it: decided, or undecidable as runs diverged."""
+        """Whether no later look can change it: decided, or undecidable because runs diverged."""
         return self.decided_at is not None
 
-    def take(self, stage: Stage, families: Families) -> None:
-        """One more look."""
-        fresh = self.case.rows(stage, families)
+    def take(self, look: Look, families: Families) -> None:
+        """Update with one more look."""
+        fresh = self.case.rows(look, families)
         if not self.rows:
             self.rows, self.frozen = fresh, [False] * len(fresh)
         for place, row in enumerate(fresh):
             old = self.rows[place]
             if self.frozen[place] or self.closed:
-                # Sign and interval stay; evidence against the other claims of the family may come later, and of its own too.
+                # Sign and interval are frozen; p values may still decrease with later looks.
                 self.rows[place] = replace(
                     old,
                     p=_least(old.p, row.p),
@@ -66,20 +66,20 @@ class _Docket:
         self.optima = self.case.optima()
         self.frozen = [row.verdict != "inconclusive" or _undecidable(row) for row in self.rows]
         if self.word != "inconclusive" or all(self.frozen):
-            self.decided_at = stage.n
+            self.decided_at = look.n
 
 
 class Looks:
-    """The looks of one plan, gone through."""
+    """The replayed looks of one plan."""
 
     def __init__(self, terms: Terms, runs: pd.DataFrame, levels: statistics.Levels | None = None) -> None:
         self.terms = terms
         self.values = Values(terms, runs)
         self.series = Series(terms.looks, levels)
         claims = [(claim, True) for claim in terms.claims] + [(claim, False) for claim in terms.amended]
-        self.dockets = [_Docket(make_case(claim, self.values, self.series), registered) for claim, registered in claims]
-        self.stage: Stage | None = None  # the look in force
-        self.families: Families | None = None  # of the registered claims, at the look in force
+        self.states = [_ClaimState(make_case(claim, self.values, self.series), registered) for claim, registered in claims]
+        self.current: Look | None = None  # the current look
+        self.families: Families | None = None  # of the registered claims, at the current look
         self.holding: tuple[tuple[str, int], ...] = ()
         self.stopped_at: int | None = None  # the look at which every registered claim was decided
         self.horizon = terms.looks[0]
@@ -88,32 +88,32 @@ class Looks:
                 break
 
     def _advance(self, n: int) -> bool:
-        """Take in the look with `n` seeds; False: it is not in yet, or is held."""
+        """Evaluate the look with `n` seeds; False if it is incomplete or blocked by failed runs."""
         last = n == self.terms.looks[-1]
         if self.stopped_at is None:
             self.horizon = n
         if self.values.complete < n:
             return False
         failed = self.values.failed(n)
-        staged = len(self.terms.looks) > 1
-        if failed and staged and not all(claim.failed_counts_as is not None for claim in self.terms.claims):
+        sequential = len(self.terms.looks) > 1
+        if failed and sequential and not all(claim.failed_counts_as is not None for claim in self.terms.claims):
             self.holding = failed if self.stopped_at is None else ()
             return False
-        self.stage = Stage(n, self.series.level(n, self.terms.alpha), self.terms.alpha)
-        for docket in self.dockets:
-            docket.case.observe(self.stage)
-        own = [docket for docket in self.dockets if docket.registered]
+        self.current = Look(n, self.series.level(n, self.terms.alpha), self.terms.alpha)
+        for state in self.states:
+            state.case.observe(self.current)
+        own = [state for state in self.states if state.registered]
         self.families = self._families(own)
-        everyone = self._families(self.dockets) if len(own) < len(self.dockets) else self.families
-        for docket in self.dockets:
-            docket.take(self.stage, self.families if docket.registered else everyone)
-        if self.stopped_at is None and (last or (own and all(docket.closed for docket in own))):
+        all_families = self._families(self.states) if len(own) < len(self.states) else self.families
+        for state in self.states:
+            state.take(self.current, self.families if state.registered else all_families)
+        if self.stopped_at is None and (last or (own and all(state.closed for state in own))):
             self.stopped_at = n
         return True
 
-    def _families(self, dockets: Sequence[_Docket]) -> Families:
-        """Adjusted p values of the dockets' tests, after the looks so far."""
-        cases = [docket.case for docket in dockets]
+    def _families(self, states: Sequence[_ClaimState]) -> Families:
+        """Adjusted p values of these claims after the looks so far."""
+        cases = [state.case for state in states]
         differences = {key: self.series.two_sided(("difference", key)) for case in cases for key in case.differences}
         equivalences = {key: self.series.one_sided(("equivalence", *key)) for case in cases for key in case.equivalences}
         singles = [case for case in cases if case.others]
@@ -126,40 +126,40 @@ class Looks:
 
     @property
     def registered(self) -> tuple[Difference, ...]:
-        """The differences that registered claims are about, tested or not."""
-        return tuple(each for docket in self.dockets if docket.registered for each in docket.case.compared)
+        """The differences of registered claims, tested or not."""
+        return tuple(each for state in self.states if state.registered for each in state.case.compared)
 
     def judgement(self) -> Judgement:
-        """Where the looks stand, and a verdict a claim."""
+        """The state of the looks and one verdict per claim."""
         return Judgement(
-            look=self.stage.n if self.stage else 0,
+            look=self.current.n if self.current else 0,
             horizon=self.horizon,
             finished=self.stopped_at is not None,
             holding=self.holding,
-            verdicts=tuple(map(self._verdict, self.dockets)),
+            verdicts=tuple(map(self._verdict, self.states)),
         )
 
-    def _verdict(self, docket: _Docket) -> Verdict:
-        decided = docket.decided_at if docket.word != "inconclusive" else None
-        seeds = docket.decided_at or (self.stage.n if self.stage else 0)
-        notes = [note for row in docket.rows for note in row.notes]
-        if decided is not None and decided < self.terms.looks[-1] and not docket.case.exact:
+    def _verdict(self, state: _ClaimState) -> Verdict:
+        decided = state.decided_at if state.word != "inconclusive" else None
+        seeds = state.decided_at or (self.current.n if self.current else 0)
+        notes = [note for row in state.rows for note in row.notes]
+        if decided is not None and decided < self.terms.looks[-1] and not state.case.exact:
             notes.append(model.EARLY)
         return Verdict(
-            claim=docket.case.claim,
-            registered=docket.registered,
-            verdict=docket.word,
+            claim=state.case.claim,
+            registered=state.registered,
+            verdict=state.word,
             notes=tuple(dict.fromkeys(notes)),
-            rows=tuple(docket.rows),
+            rows=tuple(state.rows),
             decided_at=decided,
-            open=not docket.closed and self.stopped_at is None,
-            run_ids=self.values.run_ids(docket.case.variants, seeds),
-            optima=docket.optima,
-            e_value=self._e_value(docket.case),
+            open=not state.closed and self.stopped_at is None,
+            run_ids=self.values.run_ids(state.case.variants, seeds),
+            optima=state.optima,
+            e_value=self._e_value(state.case),
         )
 
     def _e_value(self, case: Case) -> float | None:
-        """Of one comparison over all seeds, where some were added beyond the last look and all have ended."""
+        """For a single comparison: over all seeds, if some lie beyond the last look and all have finished."""
         n = self.values.seeds
         if n <= self.terms.looks[-1] or self.values.complete < n or len(case.differences) != 1:
             return None
@@ -168,7 +168,7 @@ class Looks:
         return float(statistics.e_value(values)) if len(values) == n and values.std() > 0 else None
 
 
-# A claim's kind -> how it is judged.
+# Kind of claim -> how it is judged.
 CASES: Mapping[str, type[Case]] = {
     **dict.fromkeys(COMPARISONS, ComparisonCase),
     "contrast": ComparisonCase,
@@ -181,12 +181,12 @@ CASES: Mapping[str, type[Case]] = {
 
 
 def make_case(claim: Claim, values: Values, series: Series) -> Case:
-    """The case of a claim, by its kind."""
+    """Create the case of a claim."""
     return CASES[claim.kind](claim, values, series)
 
 
 def _undecidable(row: Estimate) -> bool:
-    """Whether no further seed can help: a divergence stays, and a run that ended without the metric will never have it."""
+    """Whether more seeds cannot help: a run that diverged or lacks the metric stays so."""
     return any(note.startswith(("diverged", "not measured")) for note in row.notes)
 
 

@@ -1,7 +1,7 @@
-"""What judging gives: estimates, verdicts, where the looks stand, and the table of variants.
+"""The results of judging: estimates, verdicts, the state of the looks, and the table of variants.
 
-Differences in estimates are oriented: positive is better, so a loss or a time is negated. `as_measured` turns them back.
-NaN stands for what is not defined: a p value where the seed had no effect, a margin that nobody declared.
+Differences in estimates are oriented: positive is better, so losses and times are negated; `as_measured` undoes this. NaN: not
+defined, such as a p value when the seed has no effect.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import Literal
 
 from harness.experiment.claims import Claim
 
-# `waiting`: no look is in force yet, so that nothing is shown.
+# `waiting`: before the first look no estimate is shown.
 Word = Literal["supported", "refuted", "equivalent", "inconclusive", "waiting"]
 Interval = tuple[float, float]
 
-# Notes; those on runs without a value are `failed: b seed 3`, `diverged: …`, `not measured: …`; those that end or begin with a
-# space go on: `improves from 0.5 to 0.6`, `parameters does not increase with width`.
+# Notes. Runs without a value give `failed: b seed 3`, `diverged: …`, `not measured: …`; constants that end or begin with a space
+# are parts of a note: `improves from 0.5 to 0.6`, `parameters does not increase with width`.
 NEGLIGIBLE = "detectable but negligible"
 EXCEEDS = "exceeds the margin"
 NO_GAIN = "no practical gain"
 NO_LOSS = "no practical loss"
-DEGENERATE = "degenerate"  # the seed had no effect
+DEGENERATE = "degenerate"  # the seed has no effect
 FEW = "fewer than 3 seeds"
 RISES = "improves from "
 NO_DOSE = " does not increase with "
@@ -30,17 +30,16 @@ EARLY = "early stop"  # decided before the last look: the effect is overestimate
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number that a claim is about, with its test.
+    """An estimate for a claim, with its test.
 
-    `mean`, `sd` (of the seeds' values, ddof 1) and `interval` (t, at 1 - `level`) are in the metric's unit: an oriented
-    difference, or of a threshold the variant's own value; a dose claim has the number that its test is about. `p` is valid
-    at any look; `p_adjusted` is corrected for the other claims of its family; `p_equivalence` too (of no_gain and no_loss:
-    that of the bound, uncorrected; NaN where no margin is tested). `p_contrary` is the same as `p_adjusted` of what refutes a
-    claim about a dose or a number: the other side, the other slope; NaN where no such test is. `rho` is the correlation of the
-    two sides over seeds.
+    `mean`, `sd` (over seeds, ddof 1) and `interval` (t, at 1 - `level`) are in the unit of the metric: an oriented difference, or
+    the value of the variant (threshold), or the tested statistic (dose claims). `p` is valid at any look; `p_adjusted` is
+    corrected for the other claims of its family; so is `p_equivalence` (no_gain, no_loss: p of the bound, uncorrected; NaN
+    without a margin). `p_contrary` is the adjusted p of the opposite of a threshold or dose claim, which refutes it; NaN without
+    such a test. `rho` is the correlation of the two sides over seeds.
     """
 
-    subject: str  # label of a variant; of a contrast or a dose claim, what it is about
+    subject: str  # label of a variant; the contrast; the factor of a dose claim
     over: str | None
     verdict: Word
     notes: tuple[str, ...]
@@ -54,43 +53,43 @@ class Estimate:
     p_equivalence: float
     p_contrary: float
     rho: float
-    seeds_needed: tuple[int, int] | None  # inconclusive: so many seeds would settle it, from the sd seen to its upper limit
+    seeds_needed: tuple[int, int] | None  # if inconclusive: seeds needed with the observed sd, and with its upper limit
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a claim. `rows` has an estimate for each variant of a list, else one; none while it waits."""
+    """The verdict on a claim. `rows` has one estimate per variant of a list, else one; none while waiting."""
 
     claim: Claim
-    registered: bool  # False: the file claims it since runs were seen
+    registered: bool  # False: added to the file after runs had finished
     verdict: Word
     notes: tuple[str, ...]
     rows: tuple[Estimate, ...]
-    decided_at: int | None  # the look [seeds] at which it froze; None: not decided
-    open: bool  # whether further looks may still decide it
+    decided_at: int | None  # the look [seeds] that decided it; None: not decided
+    open: bool  # whether later looks may decide it
     run_ids: tuple[str, ...]
     optima: tuple[str, ...] = ()  # best_in_range: levels that may be the best
-    e_value: float | None = None  # of all seeds, where the plan has some beyond the last look: evidence at 1 / alpha and above
+    e_value: float | None = None  # over all seeds, if some lie beyond the last look: evidence if at least 1 / alpha
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Where the looks stand. Seeds below `horizon` are to be trained; runs in `holding` failed and hold the next look."""
+    """The state of the looks. Seeds below `horizon` should be trained; failed runs in `holding` block the next look."""
 
-    look: int  # in force [seeds]; 0: none yet
+    look: int  # the current look [seeds]; 0: none yet
     horizon: int
-    finished: bool  # the last look, or every claim decided
+    finished: bool  # the last look was reached or every claim is decided
     holding: tuple[tuple[str, int], ...]  # (variant, seed)
     verdicts: tuple[Verdict, ...]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A variant in the table. Floats are in the metric's unit, NaN where there is none.
+    """A variant in the table. Floats are in the unit of the metric, NaN where not defined.
 
     `mean` and `sd` (ddof 1) are over `n` runs; `difference` (variant minus `over`, not oriented) with its interval over `pairs`
-    seeds; `p` is adjusted within its family, NaN where none is or the look of the verdicts is another. Where no claim is about
-    this row (`claimed`), it is exploratory.
+    seeds; `p` is adjusted within its family, NaN without a test or if the table is not at the look of the verdicts. A row that
+    is not `claimed` is exploratory.
     """
 
     variant: str
@@ -108,7 +107,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A row a variant, in the plan's order, over the first `seeds` seeds; 0: too early to show a difference."""
+    """One row per variant, in the order of the plan, over the first `seeds` seeds; 0: no differences before the first look."""
 
     metric: str
     seeds: int

@@ -1,4 +1,4 @@
-"""Looks -> the table of variants: means, and differences from what each is compared with."""
+"""The table of variants: means, and differences from their references."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from harness.analysis.verdicts.model import Row, Table
 
 
 def tabulate(looks: Looks, metric: str | None = None) -> Table:
-    """The table at the look in force; while there is none, every completed run counts towards its mean and nothing is compared.
+    """The table at the current look. Before the first look it has means over all completed runs and no differences.
 
-    A plan that was extended beyond its last look is compared over all its seeds once they have ended, at alpha.
+    A plan extended beyond its last look is compared over all its seeds, at alpha, once they have finished.
     """
     terms, values = looks.terms, looks.values
     metric = metric or next(iter(terms.metrics))
-    seeds, level = (looks.stage.n, looks.stage.level) if looks.stage else (0, terms.alpha)
+    seeds, level = (looks.current.n, looks.current.level) if looks.current else (0, terms.alpha)
     if seeds == terms.looks[-1] and values.complete == values.seeds > seeds:
         seeds, level = values.seeds, terms.alpha
     return Table(metric, seeds, level, tuple(_row(looks, label, metric, seeds, level) for label in terms.labels))
@@ -36,13 +36,13 @@ def _row(looks: Looks, label: str, metric: str, seeds: int, level: float) -> Row
     one, other = values.sides(difference, seeds)
     both = ~np.isnan(one - other)
     found = statistics.paired(sign * one[both], sign * other[both], None, level=level)
-    # P values are of the look in force: seeds that were added beyond the last one are no look.
-    family = looks.families.differences if looks.families and looks.stage and seeds == looks.stage.n else {}
+    # P values belong to looks; seeds added beyond the last look have none.
+    family = looks.families.differences if looks.families and looks.current and seeds == looks.current.n else {}
     tested = {(each.plus, each.minus, each.metric): p for each, p in family.items()}
     claimed = {(each.plus, each.minus, each.metric) for each in looks.registered}
     key = (difference.plus, difference.minus, metric)
-    # What varies less than the metric can show has no interval.
-    told = not looks.terms.metrics[metric].exact and found.sd > values.least_spread(metric)
+    # No interval if the spread is below the resolution of the metric.
+    has_interval = not looks.terms.metrics[metric].exact and found.sd > values.least_spread(metric)
     return Row(
         variant=label,
         over=over,
@@ -51,7 +51,7 @@ def _row(looks: Looks, label: str, metric: str, seeds: int, level: float) -> Row
         sd=sd,
         pairs=found.n,
         difference=found.mean,
-        interval=found.ci if told else None,
+        interval=found.ci if has_interval else None,
         p=tested.get(key, nan),
         claimed=key in claimed,
         rho=found.rho,

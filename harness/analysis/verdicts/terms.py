@@ -1,4 +1,4 @@
-"""An experiment or its plan -> the terms on which it is judged."""
+"""What verdicts need to know of an experiment or plan."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from harness.tasks.protocol import Metric, result_metrics
 
 @dataclass(frozen=True)
 class Terms:
-    """What was registered, and the design that claims refer to.
+    """The registered claims, and the design that they refer to.
 
-    `amended` are claims that the file makes since runs were seen: judged too, but never counted when training may stop.
+    `amended` are claims added to the file after runs had finished: they are judged, but do not decide when training stops.
     """
 
     labels: tuple[str, ...]
     baseline: str
-    over: Mapping[str, str]  # label -> what it is compared with unless a claim says otherwise
+    over: Mapping[str, str]  # label -> its reference, unless a claim has another
     looks: tuple[int, ...]
     alpha: float
     claims: tuple[Claim, ...]
@@ -35,7 +35,7 @@ class Terms:
 
 
 def terms(experiment: Experiment | Plan) -> Terms:
-    """The terms. A plan is judged by what it registered first. Raises InputError when a plan's task cannot be loaded."""
+    """The terms of an experiment or plan. Raises InputError if the task of a plan cannot be loaded."""
     if isinstance(experiment, Plan):
         amended = experiment.amended.claims if experiment.amended else ()
         return Terms(

@@ -1,4 +1,4 @@
-"""Terms and a frame of runs -> arrays by seed, and what is wrong with them."""
+"""Arrays over seeds from a data frame of runs, and which values are missing."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-ENDED = ("completed", "diverged", "failed")
+FINISHED = ("completed", "diverged", "failed")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What a comparison is about: the weighted sum of `plus` minus that of `minus`, seed by seed, of a metric.
+    """The weighted sum of `plus` minus that of `minus`, seed by seed, of a metric.
 
-    Equal ones are one test, however many claims ask for it.
+    Equal differences are one test, also when several claims contain it.
     """
 
     subject: str
@@ -36,7 +36,7 @@ class Difference:
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """Every variant in it."""
+        """All variants in the difference."""
         return tuple(dict.fromkeys(variant for variant, _ in (*self.plus, *self.minus)))
 
 
@@ -49,8 +49,8 @@ class Values:
         self.order = sorted(map(int, set(own["seed"])))
         self.seeds = len(self.order)
         self.states = self._wide("state")
-        waiting = np.flatnonzero(~self.states.isin(ENDED).to_numpy().all(axis=1))
-        self.complete = int(waiting[0]) if len(waiting) else self.seeds  # seeds from 0 on whose runs have all ended
+        waiting = np.flatnonzero(~self.states.isin(FINISHED).to_numpy().all(axis=1))
+        self.complete = int(waiting[0]) if len(waiting) else self.seeds  # number of leading seeds whose runs have all finished
         self._metrics: dict[str, pd.DataFrame] = {}
 
     def _wide(self, column: str) -> pd.DataFrame:
@@ -64,7 +64,7 @@ class Values:
         return self._metrics[name]
 
     def column(self, label: str, metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
-        """The metric of a variant [seed], of the first `n`; NaN where it failed, diverged, has not ended or was not measured."""
+        """The metric of a variant [seed], of the first `n`; NaN if it failed, diverged, is unfinished or was not measured."""
         found = self._metric(metric)[label].iloc[:n]
         if failed_counts_as is not None:
             found = found.mask(self.states[label].iloc[:n].isin(["failed", "diverged"]), failed_counts_as)
@@ -78,16 +78,16 @@ class Values:
         return total
 
     def sides(self, difference: Difference, n: int) -> tuple[Floats, Floats]:
-        """Both sides [seed], of the first `n`, oriented: more is better."""
+        """Both sides [seed], of the first `n`, oriented: higher is better."""
         sign = self.sign(difference.metric)
         args = (difference.metric, n, difference.failed_counts_as)
         return sign * self.mean(difference.plus, *args), sign * self.mean(difference.minus, *args)
 
     def sign(self, metric: str) -> int:
-        """1 where more is better, -1 where less is."""
+        """1 if higher is better, else -1."""
         return -1 if self.terms.metrics[metric].goal == "minimize" else 1
 
-    def troubles(self, labels: Sequence[str], metric: str, n: int, failed_counts_as: float | None) -> tuple[str, ...]:
+    def missing(self, labels: Sequence[str], metric: str, n: int, failed_counts_as: float | None) -> tuple[str, ...]:
         """The runs [seed], of the first `n` without a value, each as `diverged: b seed 3`."""
         found = []
         for label in labels:
@@ -103,9 +103,9 @@ class Values:
         return tuple((self.terms.labels[column], self.order[place]) for place, column in zip(places, columns, strict=True))
 
     def least_spread(self, metric: str) -> float:
-        """Below this standard deviation of differences, the seed had no effect that the metric could show.
+        """Standard deviation of differences below which the metric cannot resolve an effect of the seed.
 
-        A metric of steps r cannot show a spread below r / sqrt(6), the deviation of a difference of two roundings.
+        For a metric with resolution r it is r / sqrt(6), the standard deviation of a difference of two rounding errors.
         """
         known = self.terms.metrics[metric]
         step = known.resolution or 0.0
@@ -114,39 +114,41 @@ class Values:
         return step / np.sqrt(6.0) if np.isfinite(step) else 0.0
 
     def run_ids(self, labels: Sequence[str], n: int) -> tuple[str, ...]:
-        """The ids of the variants' runs of the first `n` seeds, where the frame has them."""
+        """The ids of the runs of the variants with the first `n` seeds, if the frame has ids."""
         if "id" not in self.runs:
             return ()
         chosen = self.runs[self.runs["variant"].isin(labels) & self.runs["seed"].isin(self.order[:n])]
         return tuple(map(str, chosen["id"]))
 
     def doses(self, claim: DoseClaim) -> Mapping[str, tuple[str, ...]]:
-        """A dose claim's levels, by increasing dose -> the variants that have it."""
+        """Levels of a dose claim, by increasing dose -> their variants."""
         levels = self.terms.factors[claim.factor]
         found = {}
         for level, _ in sorted(levels.items(), key=lambda item: (item[1] is None, item[1])):
-            asked = {**claim.where, claim.factor: level}
-            having = tuple(label for label, own in self.terms.levels.items() if within(own, asked))
-            if len(having) > 1 and not is_grid(self.terms.levels):
-                # One factor at a time: only the variants that differ from the baseline in this factor alone tell its doses apart.
+            where = {**claim.where, claim.factor: level}
+            members_of_level = tuple(label for label, own in self.terms.levels.items() if within(own, where))
+            if len(members_of_level) > 1 and not is_grid(self.terms.levels):
+                # One factor at a time: use only variants that differ from the baseline in this factor alone.
                 base = {name: own for name, own in self.terms.levels[self.terms.baseline].items() if name != claim.factor}
-                having = tuple(label for label in having if within(self.terms.levels[label], base)) or having
-            if having:
-                found[level] = having
+                members_of_level = (
+                    tuple(label for label in members_of_level if within(self.terms.levels[label], base)) or members_of_level
+                )
+            if members_of_level:
+                found[level] = members_of_level
         return found
 
     def variants(self, label: str, where: Mapping[str, str]) -> tuple[str, ...]:
-        """The variants that a label means in a slice."""
+        """The variants that a label refers to in a slice."""
         return members(label, self.terms.levels, where)
 
     def difference(
         self, label: str, over: str, metric: str, where: Mapping[str, str] | None = None, failed_counts_as: float | None = None
     ) -> Difference:
-        """The comparison of two labels, either of which may stand for several variants of a grid."""
+        """The comparison of two labels, each of which may refer to several variants of a grid."""
         plus, minus = (self.variants(side, where or {}) for side in (label, over))
         return Difference(label, over, equal(plus), equal(minus), metric, failed_counts_as)
 
 
 def equal(labels: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """The mean over variants, as weights."""
+    """Equal weights: the mean over variants."""
     return tuple((label, 1.0 / len(labels)) for label in labels)

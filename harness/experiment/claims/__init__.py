@@ -1,4 +1,4 @@
-"""Claims: what a person may write (`kinds`), how it is read and checked (`reader`), and what comes of it (`model`)."""
+"""Claims: the YAML models (`kinds`), reading and checking (`reader`), and the checked models of plans (`model`)."""
 
 from harness.experiment.claims.kinds import ALL, KINDS, Level
 from harness.experiment.claims.model import (

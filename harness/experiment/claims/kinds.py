@@ -1,4 +1,4 @@
-"""What a person may write under `claims:`: one pydantic model a kind."""
+"""Pydantic models of `claims:` in the YAML, one for each kind."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Level = str | int | float | bool | None
 
 
-class Written(BaseModel):
-    """What every claim may say beside its kind key."""
+class ClaimInput(BaseModel):
+    """The fields that every claim may have beside its kind key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     metric: Label | None = Field(None, description="default: the task's first metric")
@@ -23,18 +23,18 @@ class Written(BaseModel):
     failed_counts_as: Finite | None = Field(None, description="the metric's value for a failed or diverged run")
 
 
-class Comparison(Written):
+class Comparison(ClaimInput):
     over: Label | None = Field(None, description="default: the baseline")
-    margin: float | None = Field(None, gt=0, description="a difference below this does not matter; default: the file's")
+    margin: float | None = Field(None, gt=0, description="the smallest difference that matters; default: the file's")
 
 
 def _comparison(kind: str) -> type[Comparison]:
-    """The comparison whose variants stand under the key `kind`."""
+    """The model of a comparison, with its variants under the key `kind`."""
     variants: Any = {kind: (Label | Annotated[tuple[Label, ...], Field(min_length=1)], ...)}
     return create_model(kind.title().replace("_", ""), __base__=Comparison, **variants)
 
 
-class Contrast(Written):
+class Contrast(ClaimInput):
     contrast: Annotated[Mapping[Label, Finite], Field(min_length=2, description="variant -> weight; the weights sum to 0")]
     sign: Literal["positive", "negative", "negligible"] = Field(alias="is")
     margin: float | None = Field(None, gt=0)
@@ -43,11 +43,11 @@ class Contrast(Written):
     @classmethod
     def _weights_sum_to_zero(cls, value: Mapping[str, float]) -> Mapping[str, float]:
         if abs(sum(value.values())) > 1e-9 or not any(value.values()):
-            raise ValueError(f"the weights sum to {sum(value.values()):g}; allowed: weights, not all 0, that sum to 0")
+            raise ValueError(f"the weights sum to {sum(value.values()):g}; expected weights, not all 0, that sum to 0")
         return value
 
 
-class BestInRange(Written):
+class BestInRange(ClaimInput):
     best_in_range: tuple[Finite, Finite]
     factor: Label | None = None
     margin: float | None = Field(None, ge=0)
@@ -56,32 +56,32 @@ class BestInRange(Written):
     @classmethod
     def _least_first(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[0] > value[1]:
-            raise ValueError(f"[{value[0]:g}, {value[1]:g}] is out of order; allowed: the least first")
+            raise ValueError(f"[{value[0]:g}, {value[1]:g}] is out of order; put the smaller value first")
         return value
 
 
-class DeclinesBeyond(Written):
+class DeclinesBeyond(ClaimInput):
     declines_beyond: Finite
     factor: Label | None = None
 
 
-class NoProportionalGain(Written):
+class NoProportionalGain(ClaimInput):
     no_proportional_gain: Finite
     factor: Label | None = None
     dose: Label | None = Field(
-        None, description="a result's number to take as the dose, such as parameters; default: the factor's levels"
+        None, description="a metric of results that is the dose, such as parameters; default: the factor's levels"
     )
 
 
-class AtLeast(Written):
+class AtLeast(ClaimInput):
     at_least: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
 
 
-class AtMost(Written):
+class AtMost(ClaimInput):
     at_most: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
 
 
-KINDS: Mapping[str, type[Written]] = {
+KINDS: Mapping[str, type[ClaimInput]] = {
     **{kind: _comparison(kind) for kind in COMPARISONS},
     "best_in_range": BestInRange,
     "declines_beyond": DeclinesBeyond,
@@ -90,4 +90,4 @@ KINDS: Mapping[str, type[Written]] = {
     "at_most": AtMost,
     "contrast": Contrast,
 }
-ALL = "all"  # stands for every variant but the one compared with; no variant may be called so
+ALL = "all"  # every variant except the reference; not allowed as a variant's name

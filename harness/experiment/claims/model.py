@@ -1,7 +1,7 @@
-"""A checked claim: a union of frozen models told apart by `kind`, every default written out; what a plan keeps, and its digest.
+"""Checked claims as plans store them, discriminated by `kind`, with all defaults filled in; and their digest.
 
-In a grid, a label may name some of the factors only (`schedule=cosine`): it stands for the mean over the variants that have
-those levels, seed by seed. `members` says which variants a label means.
+In a grid, a label may name only some of the factors (`schedule=cosine`): it means the mean over the variants with those levels,
+seed by seed. `members` gives the variants of a label.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COMPARISONS: tuple[str, ...] = get_args(ComparisonKind)
 
 
 class _Claim(BaseModel):
-    """What every claim has. `where` is a slice of the design: factor -> level's label."""
+    """`where` is a slice of the design: factor -> level's label."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     metric: str
@@ -31,7 +31,7 @@ class _Claim(BaseModel):
 
 
 class ComparisonClaim(_Claim):
-    """Variants against what each is compared with; of several, one joint verdict."""
+    """Each variant against its reference in `over`; several variants get one joint verdict."""
 
     kind: ComparisonKind
     variants: tuple[str, ...]
@@ -66,7 +66,7 @@ class DeclineClaim(_Claim):
 
 
 class ProportionClaim(_Claim):
-    """The gain for each unit of dose is smaller from `beyond` on. `dose`: a result's number in place of the factor's levels."""
+    """The gain per unit of dose is smaller from `beyond` on. `dose`: a metric of results that replaces the factor's levels."""
 
     kind: Literal["no_proportional_gain"] = "no_proportional_gain"
     factor: str
@@ -90,7 +90,7 @@ Claim = Annotated[
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor as claims see it: level label -> its number (None for a level that is no number)."""
+    """A factor: level label -> its number (None for a level that is not a number)."""
 
     name: str
     levels: Mapping[str, float | None]
@@ -98,10 +98,10 @@ class Factor:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a claim may refer to: the design's labels and levels, the metrics, the file's margin."""
+    """What claims may refer to: labels, levels, metrics, the margin of the file."""
 
     labels: Sequence[str]
-    over: Mapping[str, str]  # label -> the default it is compared with
+    over: Mapping[str, str]  # label -> default reference
     factors: Sequence[Factor]
     levels: Mapping[str, Mapping[str, str]]  # label -> factor -> level's label
     metrics: Mapping[str, Metric]
@@ -109,7 +109,7 @@ class Setting:
 
 
 def as_dict(claim: Claim) -> dict[str, Any]:
-    """JSON values; what is at its default is left out, so that a field added later leaves old digests alone."""
+    """JSON values without defaults, so that new fields do not change old digests."""
     fields = type(claim).model_fields
     dumped = claim.model_dump(mode="json")
     return {name: value for name, value in dumped.items() if name == "kind" or value != fields[name].default}
@@ -124,9 +124,9 @@ def digest(claims: Sequence[Claim], registered: Mapping[str, Any]) -> str:
 
 
 def members(label: str, levels: Mapping[str, Mapping[str, str]], where: Mapping[str, str]) -> tuple[str, ...]:
-    """The variants that `label` means in the slice `where`: itself, or in a grid all that have the levels it names.
+    """The variants of `label` in the slice `where`: itself, or in a grid all with the levels that it names.
 
-    `levels` is label -> factor -> level's label, of every variant. Empty: there is no such variant.
+    `levels` is label -> factor -> level's label, of every variant. Empty if no variant matches.
     """
     if label in levels:
         return (label,) if within(levels[label], where) else ()
@@ -135,14 +135,14 @@ def members(label: str, levels: Mapping[str, Mapping[str, str]], where: Mapping[
 
 
 def named_levels(label: str, levels: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
-    """Factor -> level that a label names, in whatever order; empty where it is no such label, or could be read in two ways."""
+    """Factor -> level that a label names, in any order; empty if it is not such a label or is ambiguous."""
     factors = {factor: dict.fromkeys(own[factor] for own in levels.values()) for factor in next(iter(levels.values()), {})}
     found = _readings(label, factors)
     return {factor: found[0][factor] for factor in factors if factor in found[0]} if len(found) == 1 else {}
 
 
 def _readings(label: str, factors: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
-    """Every way to read a label as levels of the factors: the text of a level may hold `=` and `, ` itself."""
+    """All readings of a label as levels of factors: the text of a level may contain `=` and `, `."""
     found: list[dict[str, str]] = []
     for factor, own in factors.items():
         others = {name: levels for name, levels in factors.items() if name != factor}
@@ -160,9 +160,9 @@ def level_names(levels: Mapping[str, str]) -> str:
     return ", ".join(f"{factor}={level}" for factor, level in levels.items())
 
 
-def within(levels: Mapping[str, str], asked: Mapping[str, str]) -> bool:
-    """Whether a variant has all the levels that are asked for."""
-    return all(levels.get(factor) == level for factor, level in asked.items())
+def within(levels: Mapping[str, str], required: Mapping[str, str]) -> bool:
+    """Whether a variant has all the required levels."""
+    return all(levels.get(factor) == level for factor, level in required.items())
 
 
 def is_grid(levels: Mapping[str, Mapping[str, str]]) -> bool:

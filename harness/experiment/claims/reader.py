@@ -1,6 +1,6 @@
-"""A claim's nodes -> a `Claim`, checked against the design; positions of what is wrong are kept.
+"""Reads a claim and checks it against the design.
 
-A claim in the YAML has one kind key (`improves: leaky_relu`); its siblings qualify it.
+A claim in the YAML has one kind key (`improves: leaky_relu`); its other keys qualify it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.common.validation import suggestion, validate
 from harness.common.yaml_nodes import Node
 from harness.errors import Problem
 from harness.experiment.claims import kinds
-from harness.experiment.claims.kinds import ALL, KINDS, Level, Written
+from harness.experiment.claims.kinds import ALL, KINDS, ClaimInput, Level
 from harness.experiment.claims.model import (
     Claim,
     Factor,
@@ -34,62 +34,62 @@ def read_claim(node: Node, setting: Setting) -> tuple[Claim | None, list[Problem
     """One claim's node -> a Claim, or None and every problem with it."""
     kinds = [key for key in node.entries if key in KINDS]
     if not node.entries:
-        return None, [Problem(node.at, node.path, f"no claim; allowed: a mapping with one of {', '.join(KINDS)}")]
+        return None, [Problem(node.at, node.path, f"not a claim; expected a mapping with one of {', '.join(KINDS)}")]
     if len(kinds) != 1:
         if kinds:
-            what = f"two kinds, {kinds[0]} and {kinds[1]}; allowed: one a claim"
+            what = f"two kinds, {kinds[0]} and {kinds[1]}; use one in each claim"
         else:
             other = next(iter(node.entries))
             what = f"no kind of claim; {suggestion(other, KINDS)}"
         return None, [Problem(node.at, node.path, what)]
     kind = kinds[0]
-    written, problems = validate(KINDS[kind], node)
-    if written is None:
+    given, problems = validate(KINDS[kind], node)
+    if given is None:
         return None, problems
     reader = _Reader(kind, node, setting)
-    return reader.claim(written), reader.problems
+    return reader.claim(given), reader.problems
 
 
 class _Reader:
-    """One claim against its setting; collects problems."""
+    """Checks one claim; collects problems."""
 
     def __init__(self, kind: str, node: Node, setting: Setting) -> None:
         self.kind, self.node, self.setting = kind, node, setting
         self.problems: list[Problem] = []
 
-    def claim(self, written: Written) -> Claim | None:
-        """The claim, or None where something about it is wrong."""
-        metric, where = self._metric(written), self._where(written.where or {})
-        fields = {"kind": self.kind, "metric": metric, "where": where, "failed_counts_as": written.failed_counts_as}
-        fields |= self._own(written, where)
-        if "margin" in type(written).model_fields:
-            fields["margin"] = self._margin(written, metric)
+    def claim(self, given: ClaimInput) -> Claim | None:
+        """The claim, or None if there are problems."""
+        metric, where = self._metric(given), self._where(given.where or {})
+        fields = {"kind": self.kind, "metric": metric, "where": where, "failed_counts_as": given.failed_counts_as}
+        fields |= self._own(given, where)
+        if "margin" in type(given).model_fields:
+            fields["margin"] = self._margin(given, metric)
         return None if self.problems else CLAIM.validate_python(fields)
 
-    def _own(self, written: Written, where: Mapping[str, str]) -> dict[str, Any]:
-        """The fields that claims of this kind have beside the common ones and the margin."""
-        match written:
+    def _own(self, given: ClaimInput, where: Mapping[str, str]) -> dict[str, Any]:
+        """The fields specific to this kind, except the margin."""
+        match given:
             case kinds.Comparison():
-                variants, over = self._compared(getattr(written, self.kind), written.over, where)
+                variants, over = self._compared(getattr(given, self.kind), given.over, where)
                 return {"variants": variants, "over": over}
             case kinds.Contrast(contrast=weights):
-                self._each_once(weights, where)
-                self._all_known(weights, where)
-                return {"weights": {self._label(label): weight for label, weight in weights.items()}, "sign": written.sign}
+                self._check_distinct(weights, where)
+                self._check_labels(weights, where)
+                return {"weights": {self._label(label): weight for label, weight in weights.items()}, "sign": given.sign}
             case kinds.AtLeast(at_least=bound) | kinds.AtMost(at_most=bound):
-                self._all_known(bound, where)
+                self._check_labels(bound, where)
                 ((label, value),) = bound.items()
                 return {"variant": self._label(label), "value": value}
             case kinds.BestInRange(best_in_range=inside):
-                return {"factor": self._factor(written.factor, where, partial(_range_wrong, inside)), "inside": inside}
+                return {"factor": self._factor(given.factor, where, partial(_range_wrong, inside)), "inside": inside}
             case kinds.DeclinesBeyond(declines_beyond=beyond):
-                return {"factor": self._factor(written.factor, where, partial(_decline_wrong, beyond)), "beyond": beyond}
+                return {"factor": self._factor(given.factor, where, partial(_decline_wrong, beyond)), "beyond": beyond}
             case kinds.NoProportionalGain(no_proportional_gain=beyond, dose=dose):
                 if dose is not None and dose not in self.setting.metrics:
                     self._problem("dose", f"no metric {dose!r}; {suggestion(dose, self.setting.metrics)}")
-                factor = self._factor(written.factor, where, partial(_proportion_wrong, beyond))
+                factor = self._factor(given.factor, where, partial(_proportion_wrong, beyond))
                 return {"factor": factor, "beyond": beyond, "dose": dose}
-        raise AssertionError(written)
+        raise AssertionError(given)
 
     def _problem(self, key: str, message: str, below: str | int | None = None) -> None:
         node = self._child(key, below) if below is not None else self.node.get(key)
@@ -105,98 +105,98 @@ class _Reader:
         return node.get(str(below)) or node
 
     def _label(self, label: str) -> str:
-        """A label as the design writes it: in a grid, the levels may be named in any order."""
+        """A label with its levels in the order of the design."""
         return label if label in self.setting.levels else level_names(named_levels(label, self.setting.levels)) or label
 
-    def _known(self, label: str, node: Node, where: Mapping[str, str]) -> None:
+    def _check_label(self, label: str, node: Node, where: Mapping[str, str]) -> None:
         levels = self.setting.levels
         if members(label, levels, where):
             return
         if members(label, levels, {}):
-            message = f"{label!r} is not among the variants where {_slice(where)}; allowed: one that is, or another where:"
+            message = f"{label!r} is not among the variants where {_slice(where)}; use one of these, or change where:"
         elif (named := named_levels(label, levels)) and len(named) < len(self.setting.factors):
             meant = [name for name, own in levels.items() if within(own, named)]
-            message = f"{label!r} names some of the factors, which means their mean in a grid only; {suggestion('', meant)}"
+            message = f"{label!r} names some of the factors, which is possible in a grid only; {suggestion('', meant)}"
         else:
             levels_alone = [f"{factor.name}={level}" for factor in self.setting.factors for level in factor.levels]
             choices = [*self.setting.labels, *(levels_alone if is_grid(levels) else ())]
             message = f"no variant {label!r}; {suggestion(label, choices)}"
         self.problems.append(Problem(node.at, node.path, message))
 
-    def _all_known(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
+    def _check_labels(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
         for label in labels:
-            self._known(label, self._child(self.kind, label), where)
+            self._check_label(label, self._child(self.kind, label), where)
 
-    def _each_once(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
-        """In a grid, two labels may mean the same variants."""
+    def _check_distinct(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
+        """Two labels in a grid may mean the same variants."""
         meant = [members(label, self.setting.levels, where) or label for label in labels]
         if len(set(meant)) < len(meant):
-            self._problem(self.kind, "names a variant twice; allowed: each once")
+            self._problem(self.kind, "names a variant twice; remove one")
 
     def _compared(
         self, subject: str | tuple[str, ...], over: str | None, where: Mapping[str, str]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         levels = self.setting.levels
         if over is not None:
-            self._known(over, self.node.get("over") or self.node, where)
+            self._check_label(over, self.node.get("over") or self.node, where)
             over = self._label(over)
         if subject == ALL:
             slice_ = [label for label in self.setting.labels if within(levels[label], where)]
             labels = tuple(label for label in slice_ if label not in members(over or self.setting.over[label], levels, {}))
             if not labels:
                 among = f" among those where {_slice(where)}" if where else ""
-                what = f"there is no other variant to compare{among}; allowed: an experiment with two variants or more"
-                self._problem(self.kind, f"{what}{', or another where:' if where else ''}")
+                what = f"no other variant to compare{among}; add variants"
+                self._problem(self.kind, f"{what}{', or change where:' if where else ''}")
         else:
             labels = (subject,) if isinstance(subject, str) else subject
             for index, label in enumerate(labels):
-                self._known(label, self._child(self.kind, index), where)
-            self._each_once(labels, where)
+                self._check_label(label, self._child(self.kind, index), where)
+            self._check_distinct(labels, where)
             labels = tuple(map(self._label, labels))
         against = tuple(over or self._default_over(label) for label in labels)
         for label, reference in zip(labels, against, strict=True):
             meant, other = members(label, levels, where), members(reference, levels, where)
             if meant and meant == other:
                 same = "itself" if label == reference else f"{reference!r}, which is the same here"
-                self._problem(self.kind, f"{label!r} compared with {same}; allowed: another variant, or another over:")
+                self._problem(self.kind, f"{label!r} compared with {same}; change the variant, or over:")
             elif over is None and where and not other and members(reference, levels, {}):
-                self._problem(self.kind, f"the baseline {reference!r} is outside where:; allowed: over: a variant inside it")
+                self._problem(self.kind, f"the baseline {reference!r} is outside where:; set over: to a variant inside it")
                 break
         return labels, against
 
     def _default_over(self, label: str) -> str:
-        """The baseline; of a label that names some factors of a grid, the baseline's levels of those."""
+        """The baseline; for a label that names some factors of a grid, the baseline's levels of these factors."""
         over, levels = self.setting.over, self.setting.levels
         if label in over:
             return over[label]
         baseline = levels.get(next(iter(over.values()), ""), {})
         return level_names({factor: baseline[factor] for factor in named_levels(label, levels) if factor in baseline})
 
-    def _metric(self, written: Written) -> str:
-        metric = written.metric or next(iter(self.setting.metrics))
+    def _metric(self, given: ClaimInput) -> str:
+        metric = given.metric or next(iter(self.setting.metrics))
         if metric not in self.setting.metrics:
             self._problem("metric", f"no metric {metric!r}; {suggestion(metric, self.setting.metrics)}")
         return metric
 
-    def _margin(self, written: Written, metric: str) -> float | None:
-        margin: float | None = getattr(written, "margin", None)
+    def _margin(self, given: ClaimInput, metric: str) -> float | None:
+        margin: float | None = getattr(given, "margin", None)
         if margin is None and metric == next(iter(self.setting.metrics)):
             margin = self.setting.margin
         if margin is None:
             unit = self.setting.metrics[metric].unit if metric in self.setting.metrics else ""
-            what = f"a difference{f' in {unit}' if unit else ''} below which it does not matter"
-            self.problems.append(Problem(self.node.at, self.node.path, f"needs a margin for {metric}; allowed: margin: {what}"))
+            what = f"the smallest difference that matters{f', in {unit}' if unit else ''}"
+            self.problems.append(Problem(self.node.at, self.node.path, f"needs a margin for {metric}; add margin: {what}"))
         return margin
 
     def _factor(self, name: str | None, where: Mapping[str, str], wrong: Callable[[Sequence[float]], str]) -> str | None:
-        """The factor that a claim is about, whose numbers in the slice have nothing `wrong`; None where there is none."""
+        """The name of the claim's factor, checked with `wrong` on its numbers in the slice; None if there is no such factor."""
         factor = self._named(name)
         if factor is None:
             return None
         if factor.name in where:
-            self._problem("where", f"{factor.name} is what the claim is about; allowed: the other factors", factor.name)
+            self._problem("where", f"{factor.name} is the factor of the claim; use other factors", factor.name)
         elif any(value is None for value in factor.levels.values()):
-            self._problem(self.kind, f"needs a factor of numbers; the levels of {factor.name} are {', '.join(factor.levels)}")
+            self._problem(self.kind, f"needs a numeric factor; the levels of {factor.name} are {', '.join(factor.levels)}")
         else:
             present = {own[factor.name] for own in self.setting.levels.values() if within(own, where)}
             doses = {level: value for level, value in factor.levels.items() if level in present and value is not None}
@@ -211,9 +211,9 @@ class _Reader:
         if name is None and len(factors) == 1:
             return next(iter(factors.values()))
         if not factors:
-            self._problem(self.kind, "needs a factor; allowed: an experiment with factors:")
+            self._problem(self.kind, "needs a factor; use factors: in the experiment")
         elif name is None:
-            self._problem(self.kind, f"needs factor:, there are {len(factors)}; allowed: {', '.join(factors)}")
+            self._problem(self.kind, f"needs factor:, because there are {len(factors)}; choose from: {', '.join(factors)}")
         elif name not in factors:
             self._problem("factor", f"no factor {name!r}; {suggestion(name, factors)}")
         return factors.get(name or "")
@@ -228,20 +228,20 @@ class _Reader:
             labels = factors[name].levels
             text = level_label(level)
             if text not in labels:
-                self._problem("where", f"no level {text!r} of {name}; allowed: {', '.join(labels)}", name)
+                self._problem("where", f"{name} has no level {text!r}; choose from: {', '.join(labels)}", name)
                 continue
             found[name] = text
         return found
 
 
-# A dose claim and the factor's numbers -> what is wrong with them, in words that end before the levels; empty: nothing.
+# The problem of a dose claim, as text to which the levels are appended; empty: no problem.
 
 
 def _range_wrong(inside: tuple[float, float], doses: Sequence[float]) -> str:
     count = sum(inside[0] <= dose <= inside[1] for dose in doses)
     if 0 < count < len(doses):
         return ""
-    return f"{'every' if count else 'no'} level lies in the range; allowed: a range with some of the levels"
+    return f"{'every' if count else 'no'} level is in the range; use a range that contains some of the levels"
 
 
 def _decline_wrong(beyond: float, doses: Sequence[float]) -> str:
@@ -251,9 +251,9 @@ def _decline_wrong(beyond: float, doses: Sequence[float]) -> str:
 
 def _proportion_wrong(beyond: float, doses: Sequence[float]) -> str:
     if beyond not in doses:
-        return f"{beyond:g} is no level; allowed:"
+        return f"{beyond:g} is not a level; choose from:"
     few = sum(dose <= beyond for dose in doses) < 2 or sum(dose >= beyond for dose in doses) < 2
-    return f"needs two levels up to {beyond:g} and two from it on; the levels are" if few else ""
+    return f"needs two levels up to {beyond:g} and two from there on; the levels are" if few else ""
 
 
 def _slice(where: Mapping[str, str]) -> str:
@@ -261,7 +261,7 @@ def _slice(where: Mapping[str, str]) -> str:
 
 
 def level_label(value: Level) -> str:
-    """A level as labels show it: floats without a trailing `.0`, YAML's words for null and booleans."""
+    """A level as in labels: floats without a trailing `.0`, YAML's words for null and booleans."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

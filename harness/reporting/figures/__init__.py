@@ -1,8 +1,7 @@
-"""Tables -> figures. `main_figure` picks by a plan's design; `style` holds what all share, `sheet` what some do."""
+"""Figures of plans and searches. `main_figure` chooses by the plan's design."""
 
 from harness.reporting.figures.choice import design, main_figure
-from harness.reporting.figures.cost import cost, differ, sizes
-from harness.reporting.figures.course import alike, course
+from harness.reporting.figures.cost import cost, sizes
 from harness.reporting.figures.curves import curves
 from harness.reporting.figures.dose import dose
 from harness.reporting.figures.forest import forest
@@ -10,29 +9,27 @@ from harness.reporting.figures.front import pareto
 from harness.reporting.figures.grid import grid
 from harness.reporting.figures.history import history
 from harness.reporting.figures.importance import importance
+from harness.reporting.figures.layout import text_figure
 from harness.reporting.figures.network import network
 from harness.reporting.figures.pair import pair
 from harness.reporting.figures.parallel import parallel
-from harness.reporting.figures.searched import Confirmed, Fresh, SearchSubject
-from harness.reporting.figures.sheet import words
+from harness.reporting.figures.search_subject import ConfirmationResults, SearchSubject, SeedValues
+from harness.reporting.figures.single import related_metrics, single_variant
 from harness.reporting.figures.slices import slices
 from harness.reporting.figures.style import save
 from harness.reporting.figures.subject import Subject
-from harness.reporting.figures.tuning import Setting, Tuned, tuning
+from harness.reporting.figures.tuning import Setting, TuningCurves, tuning
 
 __all__ = [
-    "Confirmed",
-    "Fresh",
+    "ConfirmationResults",
     "SearchSubject",
+    "SeedValues",
     "Setting",
     "Subject",
-    "Tuned",
-    "alike",
+    "TuningCurves",
     "cost",
-    "course",
     "curves",
     "design",
-    "differ",
     "dose",
     "forest",
     "grid",
@@ -43,9 +40,11 @@ __all__ = [
     "pair",
     "parallel",
     "pareto",
+    "related_metrics",
     "save",
+    "single_variant",
     "sizes",
     "slices",
+    "text_figure",
     "tuning",
-    "words",
 ]

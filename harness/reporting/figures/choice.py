@@ -1,4 +1,4 @@
-"""A plan's design -> the figure that shows its main result."""
+"""Chooses the main figure by the plan's design."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.experiment.claims import is_grid
 from harness.experiment.plan import Plan
-from harness.reporting.figures.course import course
 from harness.reporting.figures.dose import dose
 from harness.reporting.figures.forest import forest
 from harness.reporting.figures.grid import grid
 from harness.reporting.figures.pair import pair
+from harness.reporting.figures.single import single_variant
 from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FIGURES: Mapping[Design, Callable[[Subject], Figure]] = {"pair": pair, "dose": d
 
 
 def design(plan: Plan) -> Design:
-    """How the variants relate: one alone, two, doses of one factor, two factors crossed, or any others."""
+    """One variant, two, doses of one factor, two crossed factors, or anything else (forest)."""
     if len(plan.variants) == 1:
         return "one"
     if len(plan.variants) == 2:
@@ -36,9 +36,6 @@ def design(plan: Plan) -> Design:
 
 
 def main_figure(subject: Subject, epochs: pd.DataFrame) -> Figure:
-    """The figure of the plan's design.
-
-    `epochs` (`load_curves`) are for one variant alone, which is compared with nothing but what is claimed of it.
-    """
+    """The figure of the plan's design; `epochs` (`load_curves`) are drawn for a single variant."""
     kind = design(subject.plan)
-    return course(subject, epochs, subject.table.metric) if kind == "one" else FIGURES[kind](subject)
+    return single_variant(subject, epochs, subject.table.metric) if kind == "one" else FIGURES[kind](subject)

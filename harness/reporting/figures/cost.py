@@ -1,14 +1,13 @@
-"""Variants of different size -> the metric against the number of parameters, with intervals."""
+"""The metric against the number of parameters, with intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.reporting import phrases
 from harness.reporting.figures.curves import legend
-from harness.reporting.figures.sheet import empty, make_room, sheet, words
-from harness.reporting.figures.style import drawing, looks
+from harness.reporting.figures.layout import add_space_below, empty_figure, new_figure, text_figure
+from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
@@ -17,43 +16,40 @@ if TYPE_CHECKING:
 
 HEIGHT = 3.4
 SIZE = "parameters"
-SPAN = 0.12  # of the axis's logarithmic range, beyond the smallest and largest
+SPAN = 0.12  # share of the logarithmic range beyond the smallest and largest
 
 
 def sizes(runs: pd.DataFrame) -> dict[str, float]:
-    """Variant -> its number of parameters, of those that have one."""
+    """Variant -> number of parameters, where known."""
     if SIZE not in runs:
         return {}
     known = runs.dropna(subset=[SIZE])
     return {str(variant): float(own[SIZE].iloc[0]) for variant, own in known.groupby("variant", sort=False)}
 
 
-def differ(found: Mapping[str, float]) -> bool:
-    """Whether there is anything to draw: parameters that differ."""
-    return len(set(found.values())) > 1
-
-
 def cost(subject: Subject) -> Figure:
-    """Means with t intervals once a look is in force; before, a dot a seed. Logarithmic in the parameters."""
+    """Means with t intervals from the first look on, before it a dot per seed; logarithmic in the parameters."""
     from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
-    found, styles = sizes(subject.runs), looks(subject.variants)
+    found, styles = sizes(subject.runs), line_styles(subject.variants)
     key = f"mean with {subject.level} over seeds; {subject.basis}" if subject.compared else f"dots: seeds; {subject.basis}"
     with drawing():
         drawn = [variant for variant in subject.variants if variant in found and subject.values[variant].notna().any()]
         if not drawn:
-            return empty(subject)
+            return empty_figure(subject)
         if min(found[variant] for variant in drawn) <= 0:
-            return words("a network without parameters has no place on this axis", phrases.rehearsal(subject.plan))
-        figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan))
+            return text_figure(
+                "a network without parameters cannot be shown on a logarithmic axis", phrases.rehearsal(subject.plan)
+            )
+        figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan))
         for variant in drawn:
-            own, look, x = subject.values[variant].dropna(), styles[variant], found[variant]
+            own, line, x = subject.values[variant].dropna(), styles[variant], found[variant]
             if subject.compared:
-                axis.plot([x], [own.mean()], look.marker, color=look.colour, markersize=7, zorder=4)
+                axis.plot([x], [own.mean()], line.marker, color=line.colour, markersize=7, zorder=4)
                 if (interval := subject.interval(own)) is not None:
-                    axis.plot([x] * 2, interval, color=look.colour, linewidth=2.0, zorder=3)
+                    axis.plot([x] * 2, interval, color=line.colour, linewidth=2.0, zorder=3)
             else:
-                axis.plot([x] * len(own), own, look.marker, color=look.colour, markersize=5, alpha=0.8, markeredgewidth=0)
+                axis.plot([x] * len(own), own, line.marker, color=line.colour, markersize=5, alpha=0.8, markeredgewidth=0)
         axis.set_xscale("log")
         low, high = (bound(found[variant] for variant in drawn) for bound in (min, max))
         edge = (high / low) ** SPAN if high > low else 1.05
@@ -64,8 +60,8 @@ def cost(subject: Subject) -> Figure:
         if high / low < 20:
             axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
         axis.xaxis.set_major_formatter(EngFormatter(sep=" "))
-        # Labels beside the panel would need lines to their points, across those of others.
-        make_room(figure, legend(figure, {variant: styles[variant] for variant in drawn}, key, lines=False))
+        # A legend: labels beside the panel would need crossing lines.
+        add_space_below(figure, legend(figure, {variant: styles[variant] for variant in drawn}, key, lines=False))
         axis.set_xlabel("parameters, log scale")
         axis.set_ylabel(subject.axis)
     return figure

@@ -1,4 +1,4 @@
-"""Frame of epochs -> learning curves: a metric and the training loss by epoch, thin lines for seeds, bold ones for means."""
+"""Learning curves of all variants: thin lines for seeds, bold ones for means."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 
 from harness.reporting import phrases
-from harness.reporting.figures.style import Look, drawing, looks
+from harness.reporting.figures.style import LineStyle, drawing, line_styles
 from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
@@ -21,39 +21,39 @@ PANEL_WIDTH = 4.2
 HEIGHT = 3.6  # without the legend
 GAP = 0.08  # around the legend
 
-# The sizes beside a legend's label, in ems.
+# Legend spacing, in ems.
 LEGEND = {"handlelength": 3.6, "handletextpad": 0.8, "columnspacing": 1.8}
 MOST_COLUMNS = 6
 
-FEW_EPOCHS = 12  # so many points or fewer are each marked
-MARKS = 8  # on a longer line
+FEW_EPOCHS = 12  # up to this many points are each marked
+MARKS = 8  # markers on a longer line
 
-# What a reader can still tell apart; a plan may have hundreds of variants, and hundreds of seeds.
+# The most that a reader can tell apart; a plan may have hundreds of variants and seeds.
 MOST_VARIANTS = 36
-MOST_LINES = 240  # thin ones, in a panel
-MANY_POINTS = 12_000  # in a panel: from here on thin lines are an image inside the SVG, which else has megabytes of them
+MOST_LINES = 240  # thin lines in a panel
+MANY_POINTS = 12_000  # in a panel: from here on thin lines are rasterized, which keeps the SVG small
 
 
 def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequence[str], note: str | None = None) -> Figure:
-    """A panel a metric, unsmoothed.
+    """A panel per metric, unsmoothed.
 
-    `epochs` has a row a run and epoch with variant, seed, state, epoch and a column a metric (`load_curves`); `metrics` gives
-    the panels; `variants` are all of the plan in its order, which decides their colours; `note` stands above the panels. Runs
-    that failed or diverged end in a cross and are in no mean; the mean of the others stops where the first of them does. Of very
-    many variants and seeds the first are drawn, which the legend says; means are over all seeds.
+    `epochs`: a row per run and epoch with variant, seed, state, epoch and a column per metric (`load_curves`); `metrics`: the
+    panels; `variants`: all of the plan in order, which decides their colours; `note`: above the panels. Failed and diverged runs
+    end in a cross and are excluded from means; the mean stops where the first of the other runs does. Of very many variants and
+    seeds only the first are drawn, which the legend says; means are over all seeds.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    # Of millions of rows, words are compared and gathered as numbers.
+    # Categories: comparing strings in millions of rows is slow.
     epochs = epochs.astype({"variant": "category", "state": "category"})
     present = set(epochs["variant"].unique())
-    every = {variant: look for variant, look in looks(variants).items() if variant in present}
+    every = {variant: line for variant, line in line_styles(variants).items() if variant in present}
     styles = dict(list(every.items())[:MOST_VARIANTS])
     if len(every) > len(styles):
         epochs = epochs[epochs["variant"].isin(list(styles))]
-    said = [key(epochs, thin(epochs, len(styles)))]
-    said += [f"the first {MOST_VARIANTS} of {len(every)} variants"] if len(every) > MOST_VARIANTS else []
+    wording = [key(epochs, thin(epochs, len(styles)))]
+    wording += [f"the first {MOST_VARIANTS} of {len(every)} variants"] if len(every) > MOST_VARIANTS else []
     width = PANEL_WIDTH * max(len(metrics), 1)
     with drawing():
         figure = Figure(figsize=(width, HEIGHT))
@@ -62,7 +62,7 @@ def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequen
             panel(axis, epochs, name, metric, styles)
         if note:
             figure.suptitle(note, fontsize=9, x=0.012, ha="left", fontweight="bold", wrap=True)
-        below = legend(figure, styles, "; ".join(filter(None, said)) or None) if styles else 0.0
+        below = legend(figure, styles, "; ".join(filter(None, wording)) or None) if styles else 0.0
         height = HEIGHT + below
         figure.set_size_inches(width, height)
         room = (0.005, below / height, 0.985, 0.985 - below / height)
@@ -70,8 +70,8 @@ def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequen
     return figure
 
 
-def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: Mapping[str, Look]) -> None:
-    """One metric by epoch. Says so where there is nothing to draw."""
+def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: Mapping[str, LineStyle]) -> None:
+    """One metric by epoch, or a text why there is nothing to draw."""
     import numpy as np
     from matplotlib.ticker import MaxNLocator
 
@@ -80,7 +80,7 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
         finite = np.isfinite(epochs[name].to_numpy(dtype=float, na_value=np.nan))
         values = epochs.loc[finite, ["variant", "seed", "state", "epoch", name]]
     if values.empty:
-        reason = "no epoch has ended yet" if epochs.empty else f"no {phrases.label(name)} measured"
+        reason = "no epoch has finished yet" if epochs.empty else f"no {phrases.label(name)} measured"
         axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color="#666666")
         axis.set(xticks=[], yticks=[])
     else:
@@ -88,9 +88,9 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
         drawn = dict(list(values.groupby("variant", sort=False, observed=True)))
         seeds = thin(values, len(styles))
         crowd = len(values) > MANY_POINTS
-        for place, (variant, look) in enumerate(styles.items()):
+        for place, (variant, line) in enumerate(styles.items()):
             if variant in drawn:
-                seeds_and_mean(axis, drawn[variant], name, look, shift=place / len(styles), long=long, thin=seeds, crowd=crowd)
+                seeds_and_mean(axis, drawn[variant], name, line, shift=place / len(styles), long=long, thin=seeds, crowd=crowd)
         first, last = values["epoch"].min(), values["epoch"].max()
         edge = 0.5 if first == last else 0.03 * (last - first)
         axis.set_xlim(first - edge, last + edge)
@@ -100,16 +100,16 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
 
 
 def thin(epochs: pd.DataFrame, variants: int) -> int:
-    """How many seeds of each variant have a thin line."""
+    """The number of thin lines per variant."""
     return min(int(epochs["seed"].nunique()), max(MOST_LINES // max(variants, 1), 1))
 
 
 def seeds_and_mean(
-    axis: Axes, own: pd.DataFrame, name: str, look: Look, *, shift: float, long: bool, crowd: bool, thin: int = MOST_LINES
+    axis: Axes, own: pd.DataFrame, name: str, line: LineStyle, *, shift: float, long: bool, crowd: bool, thin: int = MOST_LINES
 ) -> None:
     """A variant's first `thin` seeds, and the mean of all.
 
-    `shift` (0 to 1) keeps the marks of several lines apart; of a `crowd` the thin lines are an image.
+    `shift` (0 to 1) keeps the marks of several lines apart; a `crowd` of thin lines is rasterized.
     """
     from matplotlib.collections import LineCollection
 
@@ -118,27 +118,27 @@ def seeds_and_mean(
         shown = own[own["seed"].isin(sorted(own["seed"].unique())[:thin])].sort_values(["seed", "epoch"])
         lines = [seed[["epoch", name]].to_numpy(dtype=float) for _, seed in shown.groupby("seed")]
         width, alpha = (0.5, 0.3) if long else (0.7, 0.45)
-        axis.add_collection(LineCollection(lines, linewidths=width, alpha=alpha, colors=look.colour, zorder=2, rasterized=crowd))
+        axis.add_collection(LineCollection(lines, linewidths=width, alpha=alpha, colors=line.colour, zorder=2, rasterized=crowd))
         axis.autoscale_view()
     ends = own[broken].groupby("seed").tail(1)
-    axis.plot(ends["epoch"], ends[name], linestyle="", marker="x", markersize=6, color=look.colour, zorder=4)
+    axis.plot(ends["epoch"], ends[name], linestyle="", marker="x", markersize=6, color=line.colour, zorder=4)
     whole = own[~broken]
     every = whole.groupby("epoch")[name].agg(["mean", "size"])
     means = every.loc[every["size"] == whole["seed"].nunique(), "mean"]
     if means.empty:
         return
-    # A line of few points hides between its ends; on a long one some marks tell it from others in grey.
+    # Short lines are marked at every point; long ones at a few, to tell them apart in grey.
     step = max(len(means) // MARKS, 1) if long else 1
-    marks: dict[str, Any] = {"marker": look.marker, "markersize": 4.5, "markeredgewidth": 0.0}
-    bold: dict[str, Any] = {"linewidth": 1.2 if long else 1.9, "linestyle": look.dashes, "color": look.colour, "zorder": 3}
+    marks: dict[str, Any] = {"marker": line.marker, "markersize": 4.5, "markeredgewidth": 0.0}
+    bold: dict[str, Any] = {"linewidth": 1.2 if long else 1.9, "linestyle": line.dashes, "color": line.colour, "zorder": 3}
     axis.plot(means.index, means.to_numpy(), markevery=(int(shift * step), step), **marks, **bold)
 
 
 def key(epochs: pd.DataFrame, thin: int) -> str | None:
-    """What the kinds of lines mean, as far as there are several; `thin` seeds of each variant have a line."""
+    """The meaning of the line kinds; `thin` is the number of thin lines per variant."""
     if epochs.empty:
         return None
-    runs = epochs.loc[epochs["epoch"] == epochs["epoch"].min(), ["variant", "seed", "state"]]  # their first rows: fewer
+    runs = epochs.loc[epochs["epoch"] == epochs["epoch"].min(), ["variant", "seed", "state"]]  # a row per run
     broken = runs["state"].isin(["failed", "diverged"])
     most = runs[~broken].groupby("variant", observed=True)["seed"].nunique().max()
     seeds = "each seed" if thin >= runs["seed"].nunique() else f"the first {thin} seeds" if thin > 1 else "the first seed"
@@ -146,8 +146,8 @@ def key(epochs: pd.DataFrame, thin: int) -> str | None:
     return "; ".join([*meanings, *(["cross: failed or diverged"] if broken.any() else [])]) or None
 
 
-def legend(figure: Figure, styles: Mapping[str, Look], title: str | None, lines: bool = True) -> float:
-    """Below the panels, never over the data: an entry a variant, of its mark and line. Returns the inches it takes in height."""
+def legend(figure: Figure, styles: Mapping[str, LineStyle], title: str | None, lines: bool = True) -> float:
+    """A legend below the panels with an entry per variant. Returns its height in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.font_manager import FontProperties
     from matplotlib.lines import Line2D
@@ -165,7 +165,7 @@ def legend(figure: Figure, styles: Mapping[str, Look], title: str | None, lines:
     beside = {name: size * em for name, size in LEGEND.items()}
     labels, columns = legend_layout(list(styles), width, sum(beside.values()), beside["columnspacing"], measure)
     style: dict[str, Any] = {"linewidth": 1.7 if lines else 0.0, "markersize": 4.5 if lines else 6.5}
-    handles = [Line2D([], [], color=look.colour, linestyle=look.dashes, marker=look.marker, **style) for look in styles.values()]
+    handles = [Line2D([], [], color=line.colour, linestyle=line.dashes, marker=line.marker, **style) for line in styles.values()]
     if title and measure(title) > width:
         title = title.replace("; ", "\n")
     shape = {"ncols": columns, "labelspacing": 0.35, "borderpad": 0.0, "borderaxespad": 0.5, **LEGEND}
@@ -176,14 +176,13 @@ def legend(figure: Figure, styles: Mapping[str, Look], title: str | None, lines:
 def legend_layout(
     labels: Sequence[str], width: float, beside: float, gap: float, measure: Callable[[str], float]
 ) -> tuple[list[str], int]:
-    """The labels as they can be shown, and in how many columns, `width` inches wide in all.
+    """(labels, columns) that fit into `width` inches; labels too wide for a column are shortened.
 
-    A column needs `beside` inches besides its widest label, `gap` of which the last one spares; `measure` gives a text's
-    inches. Labels too wide for a column of their own are shortened.
+    A column needs `beside` inches besides its widest label; `gap` is the part between columns. `measure`: text -> inches.
     """
     room, shown = width + gap - beside, list(labels)
     length = max(map(cell_len, labels))
-    while (widest := max(map(measure, shown))) > room and length > phrases.LEAST_LABEL:
-        length = max(phrases.LEAST_LABEL, min(length - 1, int(length * room / widest)))
+    while (widest := max(map(measure, shown))) > room and length > phrases.MIN_LABEL:
+        length = max(phrases.MIN_LABEL, min(length - 1, int(length * room / widest)))
         shown = phrases.shorten(labels, length)
     return shown, max(1, min(len(labels), MOST_COLUMNS, int((width + gap) / (beside + widest))))

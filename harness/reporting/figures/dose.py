@@ -1,4 +1,4 @@
-"""A factor of numbers -> dose response: values by seed, means with intervals, and what is claimed about the doses."""
+"""Dose response of a numeric factor: values by seed, means with intervals, claims about the doses."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.experiment.claims import DeclineClaim, ProportionClaim, RangeClaim
 from harness.reporting import phrases
+from harness.reporting.figures.layout import BAND, INK, PALE, empty_figure, new_figure
 from harness.reporting.figures.scale import Scale, scale
-from harness.reporting.figures.sheet import BAND, INK, PALE, empty, sheet
 from harness.reporting.figures.style import COLOURS, drawing
 from harness.reporting.figures.subject import Subject
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 HEIGHT = 3.4
 EDGE = 0.06  # of the axis, beyond the first and last level
-MANY_SEEDS = 100  # from here on they are an image inside the SVG
-HEADROOM = 0.16  # of the values' range, for what is claimed
+MANY_SEEDS = 100  # from here on they are rasterized
+HEADROOM = 0.16  # share of the values' range, for the claims
 
 
 def dose(subject: Subject) -> Figure:
-    """The metric by dose. Filled means may be the best dose (`best_in_range` says which); without such a claim all are filled."""
+    """The metric by dose. Filled means may be the best dose (by `best_in_range`); without such a claim all are filled."""
     ((factor, numbers),) = subject.plan.factors.items()
     optima = {level for verdict in subject.verdicts for level in verdict.optima if _is_about(verdict.claim, subject)}
     ranked = bool(optima) and subject.compared
     key = ["thin lines: seeds" if subject.compared else "dots: seeds"]
     key += [f"mean with {subject.level}" if len(subject.values) > 1 else "mean"] if subject.compared else []
-    key += ["filled: may be the best, open: is not" if ranked else ""]
+    key += ["filled: may be the best; open: is not" if ranked else ""]
     key += [subject.basis]
     if subject.values.empty:
-        return empty(subject)
+        return empty_figure(subject)
     with drawing():
-        figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan), "; ".join(filter(None, key)))
+        figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan), "; ".join(filter(None, key)))
         _doses(axis, subject, factor, scale(numbers), optima if ranked else set(numbers))
     return figure
 
@@ -49,7 +49,7 @@ def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set
     variant_of = {own[factor]: variant for variant, own in subject.plan.levels.items()}
     columns = [variant_of[level] for level in places.levels]
     values = subject.values[columns]
-    # A line's slope is a difference: before a look there are dots alone.
+    # A line's slope shows a difference: before the first look only dots are drawn.
     seeds = [np.column_stack([places.places, own])[~np.isnan(own)] for own in values.to_numpy()]
     faint: dict[str, Any] = {"color": PALE, "zorder": 2, "rasterized": len(seeds) > MANY_SEEDS}
     size: dict[str, Any] = {"alpha": 0.45, "markersize": 5} if subject.compared else {"alpha": 0.7, "markersize": 9}
@@ -73,12 +73,12 @@ def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set
     axis.set_ylim(low, high + HEADROOM * (high - low))
     _claimed(axis, subject, factor, places)
     ticks(axis, places)
-    axis.set_xlabel(f"{phrases.label(factor)}{places.words}")
+    axis.set_xlabel(f"{phrases.label(factor)}{places.suffix}")
     axis.set_ylabel(subject.axis)
 
 
 def ticks(axis: Axes, places: Scale, letters: float = 90) -> None:
-    """A tick a level, turned where the levels stand too close for their words; `letters` fill the axis."""
+    """A tick per level, rotated where labels would overlap; `letters` fill the axis."""
     gaps = [high - low for low, high in zip(places.places, places.places[1:], strict=False)]
     shown = phrases.shorten(places.levels, 24)
     close = bool(gaps) and max(map(len, shown)) + 1 > min(gaps) * letters
@@ -88,7 +88,7 @@ def ticks(axis: Axes, places: Scale, letters: float = 90) -> None:
 
 
 def _claimed(axis: Axes, subject: Subject, factor: str, places: Scale) -> None:
-    """What is claimed about the doses: above the values, a line of words each."""
+    """Claims about the doses, a line of text each above the values."""
     style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": INK, "va": "top"}
     height = 0.985
     for verdict in subject.verdicts:

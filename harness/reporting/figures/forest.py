@@ -1,4 +1,4 @@
-"""Many variants -> a forest: each one's difference from what it is compared with, sorted, with interval and margin."""
+"""Forest plot: each variant's difference, sorted, with interval and margin."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.verdicts import Row
 from harness.reporting import phrases
-from harness.reporting.figures.sheet import BAND, INK, MARGIN, PALE, better, bounds, empty, sheet, signed
-from harness.reporting.figures.style import drawing, looks
+from harness.reporting.figures.layout import BAND, INK, PALE, better_hint, bounds, empty_figure, new_figure, signed
+from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ ROW = 0.25
 FRAME = 0.8
 LEAST = 2.0
 
-MOST_ROWS = 60  # beyond, the variants of the largest differences stand for all
+MOST_ROWS = 60  # beyond, only the largest differences are shown
 WIDE, NARROW = 40, 20  # letters of a label, in one panel and in each of two
 
 
 def forest(subject: Subject) -> Figure:
-    """A row a variant; a panel for each variant that others are compared with (`full` and `bare` of components).
+    """A row per variant; a panel for each variant that others are compared with (`full` and `bare` of components).
 
-    Filled marks: a claim is about the row; open ones: exploratory. While no look is in force: values by seed, no difference.
+    Filled marks: claimed; open ones: exploratory. Before the first look: values by seed, no differences.
     """
     if subject.values.empty:
-        return empty(subject)
+        return empty_figure(subject)
     if not subject.compared:
         return _values(subject)
     groups = groups_of(subject)
@@ -41,13 +41,13 @@ def forest(subject: Subject) -> Figure:
     rows = [row for own in panels.values() for row in own]
     key = ["mean difference, paired by seed", subject.level, subject.basis]
     if not all(row.claimed for row in rows):
-        key.append("filled: claimed; open: exploratory, no claim is about it")
+        key.append("filled: claimed; open: exploratory")
     if subject.margin is not None:
-        key.append(f"shaded: under {subject.margin_words[1:]}, {MARGIN}")
+        key.append(f"shaded: margin {subject.margin_words}")
     if cut > MOST_ROWS:
         key.append(f"the {MOST_ROWS} outermost of {cut} rows")
     with drawing():
-        figure, axes = sheet(height, phrases.rehearsal(subject.plan), "; ".join(key), ratios=[1.0] * len(panels))
+        figure, axes = new_figure(height, phrases.rehearsal(subject.plan), "; ".join(key), ratios=[1.0] * len(panels))
         for axis, (over, own) in zip(axes, panels.items(), strict=True):
             _panel(axis, subject, over, own, NARROW if len(panels) > 1 else WIDE)
             axis.set_ylim(max(map(len, panels.values())) - 0.4, -0.6)
@@ -55,7 +55,7 @@ def forest(subject: Subject) -> Figure:
 
 
 def groups_of(subject: Subject) -> dict[str, list[Row]]:
-    """What is compared with -> the rows compared with it, best first; rows without a difference at the end."""
+    """Reference variant -> the rows compared with it, best first; rows without a difference last."""
     sign = 1 if subject.metric.goal == "maximize" else -1
     groups: dict[str, list[Row]] = {}
     for row in subject.table.rows:
@@ -67,7 +67,7 @@ def groups_of(subject: Subject) -> dict[str, list[Row]]:
 
 
 def extreme(rows: Sequence[Row]) -> list[Row]:
-    """The rows, or the best and the worst of them where they are too many."""
+    """The rows, or the best and the worst if there are too many."""
     half = MOST_ROWS // 2
     return list(rows) if len(rows) <= MOST_ROWS else [*rows[:half], *rows[-half:]]
 
@@ -75,22 +75,22 @@ def extreme(rows: Sequence[Row]) -> list[Row]:
 def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    styles = looks(subject.variants)
+    styles = line_styles(subject.variants)
     axis.axvline(0, color=INK, linewidth=1.0, zorder=2)
     reach = [0.0]
     if subject.margin is not None:
         axis.axvspan(-subject.margin, subject.margin, color=BAND, zorder=0, linewidth=0)
         reach += [-subject.margin, subject.margin]
     for place, row in enumerate(rows):
-        look = styles[row.variant]
+        line = styles[row.variant]
         words = "no pair of values"
         if not math.isnan(row.difference):
             words = signed(row.difference, subject.places)
-            fill = look.colour if row.claimed else "white"
-            axis.plot([row.difference], [place], look.marker, color=look.colour, markerfacecolor=fill, markersize=6.5, zorder=4)
+            fill = line.colour if row.claimed else "white"
+            axis.plot([row.difference], [place], line.marker, color=line.colour, markerfacecolor=fill, markersize=6.5, zorder=4)
             reach.append(row.difference)
         if row.interval is not None:
-            axis.plot(row.interval, [place] * 2, color=look.colour, linewidth=2.2 if row.claimed else 1.2, zorder=3)
+            axis.plot(row.interval, [place] * 2, color=line.colour, linewidth=2.2 if row.claimed else 1.2, zorder=3)
             words += f"  {bounds(row.interval, subject.places)}"
             reach += row.interval
         fewer = f"  n = {row.pairs}" if row.pairs < subject.table.seeds else ""
@@ -101,27 +101,29 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
     edge = 0.05 * (max(reach) - min(reach) or 1.0)
     axis.set_xlim(min(reach) - edge, max(reach) + edge)
     unit = f" ({subject.unit})" if subject.unit else ""
-    axis.set_xlabel(f"difference from {phrases.shorten([over], width)[0]}{unit}, {better(subject.metric.goal, upward=False)}")
+    axis.set_xlabel(
+        f"difference from {phrases.shorten([over], width)[0]}{unit}, {better_hint(subject.metric.goal, upward=False)}"
+    )
 
 
 def _say(axis: Axes, edge: float, row: int, words: str, colour: str = INK) -> None:
-    """Words in a row, right of an edge of the panel: 0 the left one, 1 the right one."""
+    """Text in a row, right of an edge of the panel: 0 left, 1 right."""
     style: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8, "color": colour}
     axis.annotate(words, (edge, row), (5, 0), axis.get_yaxis_transform(), **style)
 
 
 def _values(subject: Subject) -> Figure:
-    """Values by seed, a row a variant in the plan's order."""
-    shown, styles = subject.variants[:MOST_ROWS], looks(subject.variants)
-    key = [f"dots: seeds; {subject.basis}", subject.before.replace("\n", " ")]
+    """Values by seed, a row per variant in plan order."""
+    shown, styles = subject.variants[:MOST_ROWS], line_styles(subject.variants)
+    key = [f"dots: seeds; {subject.basis}", subject.no_difference.replace("\n", " ")]
     if len(shown) < len(subject.variants):
         key.append(f"the first {MOST_ROWS} of {len(subject.variants)} variants")
     with drawing():
         height = max(FRAME + ROW * len(shown), LEAST)
-        figure, (axis,) = sheet(height, phrases.rehearsal(subject.plan), "; ".join(key))
+        figure, (axis,) = new_figure(height, phrases.rehearsal(subject.plan), "; ".join(key))
         for place, variant in enumerate(shown):
-            own, look = subject.values[variant].dropna(), styles[variant]
-            axis.plot(own, [place] * len(own), look.marker, color=look.colour, markersize=5.5, alpha=0.8, markeredgewidth=0)
+            own, line = subject.values[variant].dropna(), styles[variant]
+            axis.plot(own, [place] * len(own), line.marker, color=line.colour, markersize=5.5, alpha=0.8, markeredgewidth=0)
             if own.empty:
                 _say(axis, 0, place, "no value yet", PALE)
         axis.set_yticks(range(len(shown)), phrases.shorten(shown, WIDE))

@@ -1,11 +1,11 @@
-"""A search for several objectives -> its Pareto front: the trials that no other beats in everything."""
+"""The Pareto front of a search with several objectives."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.reporting.figures.searched import SearchSubject, panels
-from harness.reporting.figures.sheet import INK, PALE, better
+from harness.reporting.figures.layout import INK, PALE, better_hint
+from harness.reporting.figures.search_subject import SearchSubject, panels
 from harness.reporting.figures.style import COLOURS, drawing
 from harness.search.trials import Trial, front
 
@@ -13,21 +13,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAMED = 12  # trials of a front whose numbers are written beside them
+NAMED = 12  # fronts up to this size have trial numbers
 
 
 def pareto(subject: SearchSubject) -> Figure:
-    """The first objective against each other one: the front filled and joined (of two objectives), the other trials pale."""
+    """The first objective against each other one: front filled (joined for two objectives), dominated trials pale."""
     first, *others = subject.study.objectives
     members = front(subject.study, subject.completed)
     named = ", with the number of the trial" if len(members) <= NAMED else ""
     with drawing():
-        figure, axes = panels(
-            len(others), subject.note, f"filled: on the front{named}; pale: another trial is no worse in all and better in one"
-        )
+        figure, axes = panels(len(others), subject.note, f"filled: on the front{named}; pale: dominated by another trial")
         for axis, other in zip(axes, others, strict=True):
             _panel(axis, subject, (other, first), members, joined=len(others) == 1)
-        axes[0].set_ylabel(f"{subject.axis(first)}, {better(subject.goal, upward=True)}")
+        axes[0].set_ylabel(f"{subject.axis(first)}, {better_hint(subject.goal, upward=True)}")
         if len(others) == 1:
             figure.set_figheight(figure.get_figheight() + 0.7)
     return figure
@@ -49,4 +47,4 @@ def _panel(axis: Axes, subject: SearchSubject, names: tuple[str, str], members: 
     axis.xaxis.set_major_locator(MaxNLocator(nbins=5))
     if max((abs(x) for x, *_ in own), default=0.0) >= 10_000:
         axis.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    axis.set_xlabel(f"{subject.axis(across)}, {better(subject.study.objectives[across], upward=False)}")
+    axis.set_xlabel(f"{subject.axis(across)}, {better_hint(subject.study.objectives[across], upward=False)}")

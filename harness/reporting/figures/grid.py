@@ -1,4 +1,4 @@
-"""Two crossed factors -> a line a level of the second one over the levels of the first, with intervals."""
+"""Two crossed factors: a line per level of the second over the levels of the first, with intervals."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from harness.reporting import phrases
 from harness.reporting.figures.dose import ticks
+from harness.reporting.figures.layout import SideLabel, empty_figure, new_figure, side_labels
 from harness.reporting.figures.scale import scale
-from harness.reporting.figures.sheet import Tag, empty, sheet, tags
-from harness.reporting.figures.style import drawing, looks
+from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEIGHT = 3.5
-APART = 0.02  # between the lines, of the axis: intervals stand side by side
+APART = 0.02  # share of the axis between lines, so that intervals do not overlap
 
 
 def grid(subject: Subject) -> Figure:
@@ -27,12 +27,12 @@ def grid(subject: Subject) -> Figure:
     variant_of = {(own[first], own[second]): variant for variant, own in subject.plan.levels.items()}
     names = [f"{phrases.label(second)}={level}" for level in others]
     if subject.values.empty:
-        return empty(subject)
+        return empty_figure(subject)
     with drawing():
-        figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan), key)
+        figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan), key)
         labels = []
         shown = phrases.shorten(names, 30)
-        for index, (level, look) in enumerate(zip(others, looks(names).values(), strict=True)):
+        for index, (level, line) in enumerate(zip(others, line_styles(names).values(), strict=True)):
             shift = (index - (len(others) - 1) / 2) * min(APART, 0.4 / len(others) / max(len(levels), 1))
             columns = [variant_of[each, level] for each in places.levels]
             values = subject.values[columns]
@@ -40,7 +40,7 @@ def grid(subject: Subject) -> Figure:
             faint: dict[str, Any] = {"markersize": 3, "alpha": 0.4, "markeredgewidth": 0, "zorder": 2}
             for place, variant in zip(x, columns, strict=True):
                 own = values[variant].dropna()
-                axis.plot([place] * len(own), own, look.marker, color=look.colour, **faint)
+                axis.plot([place] * len(own), own, line.marker, color=line.colour, **faint)
             means = values.mean()
             ending = means.dropna()
             if ending.empty:
@@ -49,9 +49,9 @@ def grid(subject: Subject) -> Figure:
                 axis.plot(
                     x,
                     means.to_numpy(),
-                    look.marker,
-                    color=look.colour,
-                    linestyle=look.dashes,
+                    line.marker,
+                    color=line.colour,
+                    linestyle=line.dashes,
                     linewidth=1.7,
                     markersize=6,
                     zorder=4,
@@ -59,15 +59,15 @@ def grid(subject: Subject) -> Figure:
                 for place, variant in zip(x, columns, strict=True):
                     interval = subject.interval(values[variant])
                     if interval is not None:
-                        axis.plot([place] * 2, interval, color=look.colour, linewidth=1.5, zorder=3)
+                        axis.plot([place] * 2, interval, color=line.colour, linewidth=1.5, zorder=3)
             last = columns.index(str(ending.index[-1]))
-            # Before a look no mean is shown, nor by where a line ends.
+            # Before the first look no mean is shown, not even by the position of a label.
             height = ending.iloc[-1] if subject.compared else values.iloc[:, last].max()
-            labels.append(Tag(x[last], float(height), shown[index], look.colour))
+            labels.append(SideLabel(x[last], float(height), shown[index], line.colour))
         axis.set_xlim(-0.06, 1.06)
         axis.set_ylim(axis.get_ylim())
-        tags(axis, labels)
+        side_labels(axis, labels)
         ticks(axis, places, letters=70)
-        axis.set_xlabel(f"{phrases.label(first)}{places.words}")
+        axis.set_xlabel(f"{phrases.label(first)}{places.suffix}")
         axis.set_ylabel(subject.axis)
     return figure

@@ -1,4 +1,4 @@
-"""A search -> its main figure: best so far beside what the best trials came to on fresh seeds."""
+"""Main figure of a search: optimization history, and the best trials on fresh seeds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.reporting import phrases
-from harness.reporting.figures.searched import Fresh, SearchSubject
-from harness.reporting.figures.sheet import INK, PALE, Tag, better, say, sheet, tags
+from harness.reporting.figures.layout import INK, PALE, SideLabel, better_hint, new_figure, show_text, side_labels
+from harness.reporting.figures.search_subject import SearchSubject, SeedValues
 from harness.reporting.figures.style import COLOURS, drawing
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HEIGHT = 3.4
 DOT, LINE, WINNER, BASE = COLOURS[0], "#222222", COLOURS[4], COLOURS[3]
-# Trials without a value of their own: mark, colour.
+# Trials without a value: (marker, colour).
 OTHERS: Mapping[str, tuple[str, str]] = {
     "pruned": ("v", "#888888"),
     "failed": ("x", COLOURS[4]),
@@ -26,20 +26,20 @@ OTHERS: Mapping[str, tuple[str, str]] = {
     "interrupted": ("+", "#999999"),
     "running": (".", "#999999"),
 }
-FENCE = 3.0  # interquartile ranges below the lower quartile, from where on a value is at the edge: one outlier hides no detail
+FENCE = 3.0  # interquartile ranges beyond the quartile; farther outliers are drawn at the edge
 
 
 def history(subject: SearchSubject) -> Figure:
-    """Left, every trial in its order with the best so far; right, search value -> value on fresh seeds of the best."""
+    """Left, every trial with the best so far; right, the best trials' values in the search and on fresh seeds."""
     with drawing():
-        figure, (left, right) = sheet(HEIGHT, subject.note, _key(subject), ratios=(1.45, 1.0))
+        figure, (left, right) = new_figure(HEIGHT, subject.note, _key(subject), ratios=(1.45, 1.0))
         if not subject.trials:
-            say(left, "no trial has begun yet")
+            show_text(left, "no trial has started yet")
         else:
-            _course(left, subject)
+            _trials(left, subject)
         words = _unconfirmed(subject)
         if words:
-            say(right, words)
+            show_text(right, words)
         else:
             _slopes(right, subject)
     return figure
@@ -51,24 +51,24 @@ def _key(subject: SearchSubject) -> str:
     shown = {
         "pruned": "triangles: pruned, at their last value",
         "infeasible": "bars: infeasible",
-        "interrupted": "plus: interrupted, another trial went on",
+        "interrupted": "plus: interrupted, continued by another trial",
     }
     marks += [words for state, words in shown.items() if state in there]
     lost = [state for state in ("failed", "diverged") if state in there]
     marks += [f"crosses: {' or '.join(lost)}"] if lost else []
-    marks += ["at the edge: no value, or far worse than the others"] if there - {"completed", "waiting"} else []
+    marks += ["at the edge: no value, or far worse than the rest"] if there - {"completed", "waiting"} else []
     marks += ["right: means over seeds, small dots are seeds"] if not _unconfirmed(subject) else []
     return "; ".join(marks)
 
 
-def _course(axis: Axes, subject: SearchSubject) -> None:
+def _trials(axis: Axes, subject: SearchSubject) -> None:
     from matplotlib.ticker import MaxNLocator
 
     up = subject.goal == "maximize"
     done = [(trial.number, subject.value(trial)) for trial in subject.completed]
     low, high = _limits([value for _, value in done], up)
     edge = low if up else high
-    held = min if up else max  # what is worse than the edge
+    held = min if up else max
 
     def inside(value: float) -> float:
         return edge if held(value, edge) == value else value
@@ -98,7 +98,7 @@ def _course(axis: Axes, subject: SearchSubject) -> None:
     axis.set_xlim(-0.02 * max(end, 10) - 0.3, 1.02 * max(end, 10))
     axis.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], integer=True))
     axis.set_xlabel("trial")
-    axis.set_ylabel(f"{subject.axis()}, {better(subject.goal, upward=True)}")
+    axis.set_ylabel(f"{subject.axis()}, {better_hint(subject.goal, upward=True)}")
 
 
 def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
@@ -106,7 +106,7 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
 
 
 def _limits(values: Sequence[float], up: bool) -> tuple[float, float]:
-    """Of what is drawn: all values, but for those that are far worse than most."""
+    """(low, high) of the axis: all values except far outliers on the worse side."""
     from numpy import quantile
 
     if not values:
@@ -120,10 +120,10 @@ def _limits(values: Sequence[float], up: bool) -> tuple[float, float]:
 
 
 def _unconfirmed(subject: SearchSubject) -> str:
-    """Why there is nothing to draw on the right; empty where there is."""
+    """Why the right panel is empty; empty text if it is not."""
     if any(fresh.values for fresh in subject.confirmed.top.values()):
         return ""
-    advice = "a search's best value is the\nlargest of many noisy ones:\nit is too good"
+    advice = "a search's best value is the\nbest of many noisy ones\nand therefore optimistic"
     first = "this search has no confirm:" if subject.study.confirm is None else "not confirmed yet:"
     return f"{first}\n{advice}"
 
@@ -133,10 +133,10 @@ def _slopes(axis: Axes, subject: SearchSubject) -> None:
     labels = []
     ends = [fresh.mean for fresh in confirmed.final.values() if fresh.values]
     last = 2 if ends else 1
-    base = (math.nan if subject.base is None else _searched(subject, subject.base), confirmed.final.get("base", Fresh()))
+    base = (math.nan if subject.base is None else _searched(subject, subject.base), confirmed.final.get("base", SeedValues()))
     for number, fresh in confirmed.top.items():
         won = number == confirmed.winner
-        own = confirmed.final.get("winner", Fresh()) if won else Fresh()
+        own = confirmed.final.get("winner", SeedValues()) if won else SeedValues()
         values = [subject.value(by_number[number]), fresh.mean, own.mean]
         colour = WINNER if won else PALE
         style: dict[str, Any] = {"color": colour, "linewidth": 2.0 if won else 1.0, "zorder": 4 if won else 2}
@@ -146,12 +146,12 @@ def _slopes(axis: Axes, subject: SearchSubject) -> None:
         if fresh.values:
             shown, at = (own.mean, 2.0) if own.values else (fresh.mean, 1.0)
             words = f"trial {number}" + (" is the base" if number == subject.base else "") + (", winner" if won else "")
-            labels.append(Tag(at, shown, words, colour))
+            labels.append(SideLabel(at, shown, words, colour))
     searched, final = base
     if final.values:
         axis.plot([0, 2], [searched, final.mean], "s--", color=BASE, markersize=5, linewidth=1.2, zorder=3)
         axis.plot([2] * len(final.values), final.values, ".", color=BASE, markersize=4, alpha=0.45, zorder=1)
-        labels.append(Tag(2.0, final.mean, "base", BASE))
+        labels.append(SideLabel(2.0, final.mean, "base", BASE))
     seeds = subject.study.confirm.seeds if subject.study.confirm else 0
     names = ["search", f"{seeds} fresh seeds", f"{seeds} more"]
     axis.set_xticks(range(last + 1), names[: last + 1])
@@ -159,7 +159,7 @@ def _slopes(axis: Axes, subject: SearchSubject) -> None:
     axis.margins(y=0.08)
     axis.set_ylim(axis.get_ylim())
     axis.grid(visible=False, axis="x")
-    tags(axis, labels)
+    side_labels(axis, labels)
 
 
 def _searched(subject: SearchSubject, number: int) -> float:

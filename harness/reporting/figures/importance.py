@@ -1,4 +1,4 @@
-"""A search -> how much each parameter matters among its best trials, by PED-ANOVA."""
+"""Parameter importance (PED-ANOVA) of a search."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.reporting import phrases
-from harness.reporting.figures.searched import NAME, SearchSubject
-from harness.reporting.figures.sheet import INK, sheet
+from harness.reporting.figures.layout import INK, new_figure
+from harness.reporting.figures.search_subject import NAME, SearchSubject
 from harness.reporting.figures.style import COLOURS, drawing
 
 if TYPE_CHECKING:
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROW, FRAME = 0.27, 0.75  # inches
-MOST = 20  # parameters, of the largest
+MOST = 20  # parameters shown
 
 
 def importance(subject: SearchSubject) -> Figure:
-    """A row a parameter, a dot at its share; a panel an objective. `subject.importances` has at least one."""
+    """A row per parameter, a panel per objective. `subject.importances` must not be empty."""
     panels = {name: _largest(shares) for name, shares in subject.importances.items()}
     height = FRAME + ROW * max(len(shares) for shares in panels.values())
     with drawing():
-        figure, axes = sheet(height, subject.note, ratios=[1.0] * len(panels))
+        figure, axes = new_figure(height, subject.note, ratios=[1.0] * len(panels))
         for axis, (name, shares) in zip(axes, panels.items(), strict=True):
             _panel(axis, shares)
             title = phrases.label(name) if len(panels) > 1 else ""

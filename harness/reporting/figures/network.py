@@ -1,4 +1,4 @@
-"""A network's parts -> its drawing: what flows through, what each part holds and costs, and its blocks from inside."""
+"""Drawing of a network: its parts with output shape and cost, and its blocks in detail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from harness.reporting import phrases
-from harness.reporting.figures.sheet import BAND, INK, PALE, WIDTH, sheet
+from harness.reporting.figures.layout import BAND, INK, PALE, WIDTH, new_figure
 from harness.reporting.figures.style import COLOURS, drawing
 from harness.tasks.protocol import Part
 
@@ -18,22 +18,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Inches; the panel is drawn to scale, its origin at the lower left.
-LEFT = 1.02  # for what the lines below the boxes are called
+LEFT = 1.02  # for the names of the lines below the boxes
 TALL, SHORT = 1.15, 0.42  # boxes: the widest image, and the smallest
 FLOOR = 0.95  # below the boxes, for the lines of numbers
-BLOCK = 1.5  # for the blocks from inside
-LETTERS = 17  # of the small words above a column, an inch
+BLOCK = 1.5  # for the blocks in detail
+LETTERS = 17  # of small text above a column, per inch
 SHARE = 0.62  # of a column that its box takes
-MOST_SLABS = 12  # blocks of a stage that are drawn one by one
+MOST_SLABS = 12  # blocks of a stage that are drawn
 
 FILL, LIGHT = COLOURS[0], "#DCEBF5"
 
 
 def network(parts: Sequence[Part], note: str | None = None) -> Figure:
-    """Boxes as high as their images, with output, parameters and multiply-adds of one case; below, each kind of block.
-
-    Every number is a `Part`'s own.
-    """
+    """Boxes as high as their images, with output, parameters and multiply-adds of one case; below, each kind of block."""
     kinds = list(blocks(parts))
     floor = BLOCK if kinds else 0.0
     height = floor + FLOOR + TALL + 0.65
@@ -41,7 +38,7 @@ def network(parts: Sequence[Part], note: str | None = None) -> Figure:
     cost = f"{amount(sum(part.multiply_adds for part in parts))} multiply-adds an image, forward"
     does = dict.fromkeys(block.does for _, block in kinds)
     with drawing():
-        figure, (axis,) = sheet(height, note, "; ".join([total, cost, *does]))
+        figure, (axis,) = new_figure(height, note, "; ".join([total, cost, *does]))
         axis.set(xlim=(0, WIDTH), ylim=(0, height))
         axis.set_axis_off()
         _flow(axis, parts, floor)
@@ -52,7 +49,7 @@ def network(parts: Sequence[Part], note: str | None = None) -> Figure:
 
 
 def blocks(parts: Sequence[Part]) -> Iterator[tuple[Part, Part]]:
-    """(stage, block) of the last block whose shortcut changes the shape, and of the last one whose shortcut does not."""
+    """(stage, block): the last block whose shortcut changes the shape, and the last whose shortcut does not."""
     found: dict[bool, tuple[Part, Part]] = {}
     for stage in parts:
         for block in stage.parts:
@@ -116,7 +113,7 @@ def _flow(axis: Axes, parts: Sequence[Part], floor: float) -> None:
 
 
 def _block(axis: Axes, title: str, block: Part, across: tuple[float, float]) -> None:
-    """One block from left to right: its parts in turn, what runs beside them as an arc, and the sum."""
+    """One block from left to right: its parts, the shortcut as an arc, and the sum."""
     from matplotlib.patches import Circle, Rectangle
 
     chain = [part for part in block.parts if not part.beside]

@@ -1,12 +1,23 @@
-"""Two variants -> their values joined by seed, and beside them the difference with its interval and margin."""
+"""Two variants: values joined by seed, and the paired difference with interval and margin."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from harness.reporting import phrases
-from harness.reporting.figures.sheet import BAND, INK, MARGIN, PALE, better, bounds, empty, fold, say, sheet, signed
-from harness.reporting.figures.style import drawing, looks
+from harness.reporting.figures.layout import (
+    BAND,
+    INK,
+    PALE,
+    better_hint,
+    bounds,
+    empty_figure,
+    new_figure,
+    show_text,
+    signed,
+    wrap_label,
+)
+from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
@@ -14,45 +25,45 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEIGHT = 3.3
-GOLDEN = 0.618  # its multiples, whole parts taken away, never fall close together: dots of one height stand side by side
-LABEL = 28  # letters of both names on one line of the axis
-MEAN = 0.95  # where the mean stands beside the seeds' differences
+GOLDEN = 0.618  # golden ratio: its multiples modulo 1 spread dots of one height evenly
+LABEL = 28  # letters of both names on one line
+MEAN = 0.95  # x of the mean
 
 
 def pair(subject: Subject) -> Figure:
-    """Left, values by seed in the metric's unit, with mean and sd; right, the differences of the look in force."""
+    """Left, values by seed with mean and sd; right, the differences at the current look."""
     base = subject.plan.baseline
     (other,) = (variant for variant in subject.variants if variant != base)
     marks = ["joined dots: one seed" if subject.compared else "dots: seeds"]
     marks += ["short lines: means, with ± sd over seeds"] if subject.compared and len(subject.values) > 1 else []
     key = "; ".join([*marks, subject.basis])
     if subject.values.empty:
-        return empty(subject)
+        return empty_figure(subject)
     with drawing():
-        figure, (left, right) = sheet(HEIGHT, phrases.rehearsal(subject.plan), key, ratios=(1.15, 1.0))
+        figure, (left, right) = new_figure(HEIGHT, phrases.rehearsal(subject.plan), key, ratios=(1.15, 1.0))
         _values(left, subject, (base, other))
         if subject.compared and subject.rows[other].pairs:
             _difference(right, subject, base, other)
         else:
-            say(right, "no seed has a value of both" if subject.compared else subject.before)
+            show_text(right, "no seed has a value for both" if subject.compared else subject.no_difference)
     return figure
 
 
 def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
-    values, styles = subject.values, looks(subject.variants)
+    values, styles = subject.values, line_styles(subject.variants)
     both = values.dropna(subset=list(variants))
-    if subject.compared:  # a line's slope is a difference
+    if subject.compared:  # a line's slope shows a difference
         axis.plot([0, 1], both[list(variants)].to_numpy().T, color=PALE, linewidth=0.8, alpha=0.55, zorder=2)
     labels = []
     for place, variant in enumerate(variants):
-        own, look = values[variant].dropna(), styles[variant]
+        own, line = values[variant].dropna(), styles[variant]
         axis.plot(
-            [place] * len(own), own, look.marker, color=look.colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6
+            [place] * len(own), own, line.marker, color=line.colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6
         )
-        words = fold(variant, 20)
+        words = wrap_label(variant, 20)
         if subject.compared and len(own) > 1:
             side = -0.16 if place == 0 else 0.16
-            axis.plot([place + side - 0.08, place + side + 0.08], [own.mean()] * 2, color=look.colour, linewidth=2.4, zorder=3)
+            axis.plot([place + side - 0.08, place + side + 0.08], [own.mean()] * 2, color=line.colour, linewidth=2.4, zorder=3)
         if subject.compared:
             words += f"\n{phrases.spread(float(own.mean()), float(own.std(ddof=1)), subject.places)}"
         labels.append(words)
@@ -71,7 +82,7 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
     reach = [0.0, *by_seed, *(row.interval or ())]
     if subject.margin is not None:
         axis.axhspan(-subject.margin, subject.margin, color=BAND, zorder=0, linewidth=0)
-        words = f"{subject.margin_words}\n{MARGIN}"
+        words = f"{subject.margin_words}\nmargin"
         axis.annotate(
             words, (1, 0), (6, 0), axis.get_yaxis_transform(), textcoords="offset points", va="center", fontsize=7.5, color=PALE
         )
@@ -91,4 +102,4 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
     axis.grid(visible=False, axis="x")
     one, less = phrases.shorten([other, base], 24)
     names = f"{one} minus {less}" if len(one) + len(less) < LABEL else f"{one}\nminus {less}"
-    axis.set_ylabel(f"{names}\n({', '.join(filter(None, [subject.unit, better(subject.metric.goal, upward=True)]))})")
+    axis.set_ylabel(f"{names}\n({', '.join(filter(None, [subject.unit, better_hint(subject.metric.goal, upward=True)]))})")

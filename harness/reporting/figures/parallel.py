@@ -1,4 +1,4 @@
-"""A search -> parallel coordinates: a line a trial through the values of its parameters to its objective."""
+"""Parallel coordinates of a search: a line per trial through its parameters to its objective."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.experiment.space import Categorical, Range, shown
 from harness.reporting import phrases
-from harness.reporting.figures.searched import SearchSubject, position, shades
-from harness.reporting.figures.sheet import INK, fold, sheet
+from harness.reporting.figures.layout import INK, new_figure, wrap_label
+from harness.reporting.figures.search_subject import SearchSubject, position, shades
 from harness.reporting.figures.style import drawing
 from harness.search.trials import Trial
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 HEIGHT = 3.6
 MOST = 9  # parameters
-MOST_TRIALS = 500  # lines; beyond, the best of them
-LETTERS = 96  # of the names of all axes side by side
+MOST_TRIALS = 500  # lines; beyond, only the best
+LETTERS = 96  # of all axis names side by side
 
 
 def parallel(subject: SearchSubject) -> Figure:
-    """Completed trials, dark for the best; a gap where a trial has no such parameter. The last axis is the objective."""
+    """Completed trials, dark for the best; a gap where a parameter is inactive. The last axis is the objective."""
     sign = -1.0 if subject.goal == "maximize" else 1.0
     trials = sorted(subject.completed, key=lambda trial: (sign * subject.value(trial), trial.number))[:MOST_TRIALS]
     shares = next(iter(subject.importances.values()), {})
@@ -33,9 +33,9 @@ def parallel(subject: SearchSubject) -> Figure:
     key += [f"the best {MOST_TRIALS} of {len(subject.completed)} trials"] if len(trials) < len(subject.completed) else []
     whole = len(subject.study.space)
     key += [f"the {MOST} most important of {whole} parameters"] if len(space) < whole else []
-    key += ["a gap: the trial has no such parameter"] if any(parameter.when for parameter in space) else []
+    key += ["a gap: the parameter is inactive in the trial"] if any(parameter.when for parameter in space) else []
     with drawing():
-        figure, (axis,) = sheet(HEIGHT, subject.note, "; ".join(key))
+        figure, (axis,) = new_figure(HEIGHT, subject.note, "; ".join(key))
         _lines(axis, subject, space, trials)
         _scales(axis, subject, space, trials)
     return figure
@@ -55,12 +55,12 @@ def _lines(axis: Axes, subject: SearchSubject, space: list[Range | Categorical],
         style: dict[str, Any] = {"linewidth": 0.9, "color": colours[rank], "alpha": 0.6}
         if first:
             style = {"linewidth": 2.2, "color": INK, "alpha": 1.0}
-        # A value between two gaps would else be drawn as nothing.
+        # The markers show a value between two gaps, which has no line.
         axis.plot(range(len(places)), places, "o-", markersize=3.4 if first else 2, zorder=1000 - rank, **style)
 
 
 def _scales(axis: Axes, subject: SearchSubject, space: list[Range | Categorical], trials: list[Trial]) -> None:
-    """A vertical line a parameter, with its ends or its options written beside it, and its name below."""
+    """A vertical line per parameter with its ends or options, and its name below."""
     values, count = [subject.value(trial) for trial in trials], len(space) + 1
     marks = []
     for parameter in space:
@@ -79,7 +79,7 @@ def _scales(axis: Axes, subject: SearchSubject, space: list[Range | Categorical]
             _say(axis, place, height, words, beside=place < len(space) and isinstance(space[place], Categorical))
     width = max(LETTERS // count, 8)
     names = [f"{parameter.name}{' (log)' if isinstance(parameter, Range) and parameter.log else ''}" for parameter in space]
-    axis.set_xticks(range(count), [fold(name, width) for name in (*names, subject.axis())], fontsize=8)
+    axis.set_xticks(range(count), [wrap_label(name, width) for name in (*names, subject.axis())], fontsize=8)
     axis.set_yticks([])
     axis.set_xlim(-0.08, count - 0.92)
     axis.set_ylim(-0.1, 1.1)
@@ -90,7 +90,7 @@ def _scales(axis: Axes, subject: SearchSubject, space: list[Range | Categorical]
 
 
 def _say(axis: Axes, place: int, height: float, words: str, beside: bool) -> None:
-    """A mark of a scale: of options beside their place, of ends above and below the line."""
+    """A label of a scale: options beside their position, ends above and below the line."""
     box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
     style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7.5, "color": INK, "va": "center", "bbox": box}
     if beside:

@@ -1,4 +1,4 @@
-"""A factor's levels -> their places on an axis: to scale where that can be read, else evenly."""
+"""Positions of a factor's levels on an axis: to scale if readable, else evenly spaced."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-UNEVEN = 6.0  # the widest gap in narrowest ones, from which on a scale squeezes levels together
+UNEVEN = 6.0  # ratio of widest to narrowest gap beyond which a scale is not readable
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Levels by increasing number, and where they stand. `numbers` is empty where some level is none: then they are even."""
+    """Levels by increasing number with their positions. `numbers` is empty if some level is not a number: spacing is even."""
 
     kind: Literal["linear", "log", "even"]
     levels: tuple[str, ...]
@@ -21,7 +21,7 @@ class Scale:
     places: tuple[float, ...]  # 0 to 1
 
     def place(self, number: float) -> float:
-        """Where a number stands; between levels in proportion, beyond them at the end."""
+        """The position of a number, interpolated between levels and clipped beyond them."""
         import numpy as np
 
         return float(np.interp(self._straight(number), [self._straight(each) for each in self.numbers], self.places))
@@ -32,15 +32,15 @@ class Scale:
         return math.log(number) if number > 0 else -math.inf
 
     @property
-    def words(self) -> str:
-        """What the axis's label adds."""
+    def suffix(self) -> str:
+        """Suffix of the axis label."""
         return {"linear": "", "log": ", log scale", "even": ", levels evenly spaced" if self.numbers else ""}[self.kind]
 
 
 def scale(factor: Mapping[str, float | None]) -> Scale:
-    """Linear or logarithmic, whichever spaces the levels more evenly; evenly where both squeeze some together.
+    """Linear or logarithmic, whichever spaces the levels more evenly; even spacing if neither is readable.
 
-    `factor` is level's label -> its number. Levels of which one is no number stand evenly in the file's order.
+    `factor`: level -> number. If some level is not a number, spacing is even in the file's order.
     """
     numbers = [number for number in factor.values() if number is not None]
     if len(numbers) < len(factor) or len(factor) < 2:
@@ -56,16 +56,16 @@ def scale(factor: Mapping[str, float | None]) -> Scale:
 
 
 def unevenness(numbers: Sequence[float]) -> float:
-    """The widest gap over the narrowest; infinite where two numbers are the same."""
+    """Widest gap over narrowest; infinite if two numbers are equal."""
     gaps = [high - low for low, high in pairwise(numbers)]
     return max(gaps) / min(gaps) if min(gaps) > 0 else math.inf
 
 
 def even(count: int) -> tuple[float, ...]:
-    """Places from 0 to 1; one level stands in the middle."""
+    """Even positions from 0 to 1; a single one is at 0.5."""
     return tuple(index / (count - 1) for index in range(count)) if count > 1 else (0.5,) * count
 
 
 def spread(numbers: Sequence[float]) -> tuple[float, ...]:
-    """Numbers, increasing, onto 0 to 1."""
+    """Increasing numbers scaled to 0 to 1."""
     return tuple((number - numbers[0]) / (numbers[-1] - numbers[0]) for number in numbers)

@@ -1,4 +1,4 @@
-"""A search -> the objective against each parameter, one at a time."""
+"""Slice plot of a search: the objective against each parameter."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.experiment.space import Categorical, Range
 from harness.reporting import phrases
-from harness.reporting.figures.searched import NAME, SearchSubject, logarithmic, panels, shades
-from harness.reporting.figures.sheet import INK, fold
+from harness.reporting.figures.layout import INK, wrap_label
+from harness.reporting.figures.search_subject import NAME, SearchSubject, logarithmic, panels, shades
 from harness.reporting.figures.style import drawing
 from harness.search.trials import Trial
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST = 12  # panels
-MANY_OPTIONS = 4  # whose names no longer stand side by side
+MANY_OPTIONS = 4  # more options have rotated labels
 EDGE = 0.04  # of a range, beyond its ends
 
 
 def slices(subject: SearchSubject) -> Figure:
-    """A dot a completed trial, dark for later ones; the best in a ring. Ranges with log have a logarithmic axis."""
+    """A dot per completed trial, dark for later ones; the best in a ring. Ranges with log have a logarithmic axis."""
     shares = next(iter(subject.importances.values()), {})
     order = sorted(subject.study.space, key=lambda parameter: -shares.get(parameter.name, 0.0))
     shown = order[:MOST]
@@ -63,7 +63,7 @@ def _panel(axis: Axes, subject: SearchSubject, parameter: Range | Categorical, t
         axis.plot([place], [subject.value(best)], "o", markersize=9, markerfacecolor="none", color=INK, zorder=4)
     if isinstance(parameter, Categorical):
         width = 12 if len(options) <= MANY_OPTIONS else 16
-        names = [fold(option, width) for option in phrases.shorten(options, 2 * width - 4)]
+        names = [wrap_label(option, width) for option in phrases.shorten(options, 2 * width - 4)]
         slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if len(options) > MANY_OPTIONS else {}
         axis.set_xticks(range(len(options)), names, fontsize=8, **slant)
         axis.set_xlim(-0.5, len(options) - 0.5)

@@ -1,4 +1,4 @@
-"""What all figures share: a variant's colour and line, fonts that embed, and files that are the same bits each time."""
+"""The style of all figures: colours and lines of variants, embeddable fonts, reproducible files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PIXELS_PER_INCH = 150
-# Okabe and Ito's colours that a thin line on white can bear, and darker ones; neighbours differ in luminance, so in grey too.
+# Okabe and Ito's colours with enough contrast on white, and darker ones; neighbours also differ in grey.
 COLOURS = ("#0173B2", "#DE8F05", "#029E73", "#6A3D9A", "#D55E00", "#56B4E9", "#8C4A1E", "#222222")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">")
@@ -38,18 +38,18 @@ STYLE: dict[Any, Any] = {
     "text.color": "#222222",
     "xtick.color": "#444444",
     "ytick.color": "#444444",
-    # TrueType in PDF and text in SVG as outlines: the figure looks the same without the font.
+    # TrueType in PDF, text as outlines in SVG: the figure looks the same without the font.
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
-    # Names of clip paths come from this, not from chance.
+    # Makes the names of clip paths reproducible.
     "svg.hashsalt": "harness",
-    # A label may hold a dollar sign; it is no formula.
+    # A dollar sign in a label does not start a formula.
     "text.parse_math": False,
 }
 
 
 @dataclass(frozen=True)
-class Look:
+class LineStyle:
     """How a variant is drawn, in every figure of its plan."""
 
     colour: str
@@ -57,10 +57,10 @@ class Look:
     marker: str
 
 
-def looks(variants: Sequence[str]) -> dict[str, Look]:
-    """Variant -> its look, by its position in the plan: colours first, then the line changes too."""
+def line_styles(variants: Sequence[str]) -> dict[str, LineStyle]:
+    """Variant -> line style by position in the plan: colours change first, then dashes."""
     return {
-        variant: Look(
+        variant: LineStyle(
             COLOURS[place % len(COLOURS)], DASHES[(place + place // len(COLOURS)) % len(DASHES)], MARKERS[place % len(MARKERS)]
         )
         for place, variant in enumerate(variants)
@@ -69,7 +69,7 @@ def looks(variants: Sequence[str]) -> dict[str, Look]:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw inside this block: our style, without changing what a notebook has set."""
+    """Draw in the harness's style inside this block; a notebook's settings stay unchanged."""
     import matplotlib as mpl
     import seaborn as sns
 
@@ -79,13 +79,12 @@ def drawing() -> Iterator[None]:
 
 @contextmanager
 def _laid_out(figure: Figure) -> Iterator[None]:
-    """Panels stay where the layout puts them, in whole ten-thousandths.
+    """Fixes panels at their positions, rounded to 1e-4.
 
-    The layout's solver adds in an order that changes from call to call, and an SVG's clip paths are named after all digits of
-    where they lie.
+    The layout solver's order of summation varies from call to call, and SVG clip paths are named by hashes of all digits.
     """
     engine, dpi = figure.get_layout_engine(), figure.dpi
-    figure.dpi = PIXELS_PER_INCH  # letters are a little wider on a coarser grid
+    figure.dpi = PIXELS_PER_INCH  # text is slightly wider on a coarser grid
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axis in figure.axes:
@@ -98,7 +97,7 @@ def _laid_out(figure: Figure) -> Iterator[None]:
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write `name`.png and `name`.svg into `folder`: the same bits for the same figure and versions.
+    """Write `name`.png and `name`.svg into `folder`: reproducible bit for bit.
 
     Raises StoreError where they cannot be written.
     """

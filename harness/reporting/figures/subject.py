@@ -1,4 +1,4 @@
-"""Plan, runs, table -> what a figure is about: a metric of the plan's variants, seed by seed."""
+"""The data of a plan's figures: a metric of its variants, by seed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ LOST = ("failed", "diverged")
 
 @dataclass(frozen=True)
 class Subject:
-    """The metric of `table` in a plan's runs (`load_runs`). A difference is shown once a look is in force, never before."""
+    """The metric of `table` in a plan's runs (`load_runs`). Differences are shown from the first look on, never before."""
 
     plan: Plan
-    runs: pd.DataFrame  # a row a run that is asked for: variant, seed, state, a column a metric
+    runs: pd.DataFrame  # a row per requested run: variant, seed, state, a column per metric
     table: Table
     metrics: Mapping[str, Metric]
     verdicts: Sequence[Verdict] = ()
 
     @property
     def metric(self) -> Metric:
-        """How the metric reads."""
+        """The metric of the table."""
         return self.metrics[self.table.metric]
 
     @property
@@ -50,7 +50,7 @@ class Subject:
 
     @property
     def compared(self) -> bool:
-        """Whether a look is in force."""
+        """Whether a look has been reached."""
         return self.table.seeds > 0
 
     @cached_property
@@ -60,7 +60,7 @@ class Subject:
 
     @cached_property
     def values(self) -> pd.DataFrame:
-        """[seed, variant], of completed runs: over the seeds of the look in force, else over all. NaN: no value."""
+        """[seed, variant] of completed runs: of the current look's seeds, else of all. NaN: no value."""
         import numpy as np
 
         own = self.runs[self.runs["state"] == "completed"]
@@ -73,10 +73,10 @@ class Subject:
 
     @cached_property
     def margin(self) -> float | None:
-        """The difference of this metric that was declared not to matter."""
+        """The margin for this metric: the smallest difference that matters."""
         if not self.plan.claims and self.table.metric != next(iter(self.metrics)):
             return None  # the file's own margin is for the first metric
-        return phrases.declared(self.plan, self.table.metric)
+        return phrases.declared_margin(self.plan, self.table.metric)
 
     @property
     def margin_words(self) -> str:
@@ -90,11 +90,11 @@ class Subject:
 
     @cached_property
     def places(self) -> int:
-        """Decimals of what is written into the figure."""
+        """Decimals of numbers in the figure."""
         return phrases.decimals([row.mean for row in self.table.rows], self.metric)
 
     def interval(self, values: pd.Series) -> tuple[float, float] | None:
-        """The t interval of a variant's mean, at the table's level; None with fewer than 2 values or where nothing is random."""
+        """The t interval of a variant's mean, at the table's level; None with fewer than 2 values or for an exact metric."""
         from harness.analysis.statistics.sample import summary
 
         own = values.dropna().to_numpy()
@@ -106,17 +106,17 @@ class Subject:
         return phrases.confidence(self.table.level)
 
     @property
-    def before(self) -> str:
-        """What stands in the place of differences while no look is in force."""
-        return f"no difference is shown before\n{phrases.plural(min(self.plan.looks), 'seed')} of every variant ended"
+    def no_difference(self) -> str:
+        """Shown instead of differences before the first look."""
+        return f"no difference is shown until\n{phrases.plural(min(self.plan.looks), 'seed')} of every variant have finished"
 
     @property
     def basis(self) -> str:
-        """What is in the figure: how many seeds, and which runs gave no value."""
+        """The number of seeds in the figure, and the runs without a value."""
         planned = self.runs["seed"].nunique()
         if not self.compared:
-            ended = int((self.runs["state"] == "completed").sum())
-            basis = f"{ended} of {phrases.plural(len(self.runs), 'run')} completed"
+            completed = int((self.runs["state"] == "completed").sum())
+            basis = f"{completed} of {phrases.plural(len(self.runs), 'run')} completed"
         elif self.table.seeds < planned:
             basis = f"the first {self.table.seeds} of {planned} seeds"
         else:
@@ -128,8 +128,8 @@ class Subject:
         return f"{basis}, without {lost}" if self.compared else f"{basis}, {lost}"
 
     @property
-    def nothing(self) -> str:
-        """Why there is no value at all."""
+    def no_values(self) -> str:
+        """Why there are no values."""
         states = self.runs["state"]
         if (states == "completed").any():
             return f"no {self.name} measured"

@@ -1,4 +1,4 @@
-"""The report of a plan or a search on disk: index.html, the same in other formats, and figures/."""
+"""The report of a plan or a search: index.html, other formats, and figures/."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from pathlib import Path
 
 from harness.experiment.study import Study
 from harness.reporting.pages.report_data import ReportData, gather
-from harness.reporting.pages.resolve import reported
+from harness.reporting.pages.resolve import find
 from harness.reporting.pages.search_data import SearchReportData, gather_search
 from harness.reporting.pages.write import write
 from harness.store.records import Store
 
-__all__ = ["ReportData", "SearchReportData", "gather", "gather_search", "reported", "write", "write_report"]
+__all__ = ["ReportData", "SearchReportData", "find", "gather", "gather_search", "write", "write_report"]
 
 
 def write_report(name: str, results: str | Path = "results") -> Path:
-    """Write every format of the report of the plan or the search `name`, and the scoreboard; the path of the one to open first.
+    """Write all formats of the report of the plan or search `name`, and the scoreboard; returns the path of index.html.
 
-    The same files in give the same bits out. Raises InputError for a name that is not there or a stage that has no report,
-    StoreError where files cannot be read or written.
+    Reproducible bit for bit. Raises InputError for an unknown name or a stage without a report, StoreError if files cannot be
+    read or written.
     """
     from harness.reporting.pages import scoreboard
 
     store = Store.open(Path(results), create=False)
-    asked = reported(store, name)
-    report = gather_search(store, asked) if isinstance(asked, Study) else gather(store, asked)
+    found = find(store, name)
+    report = gather_search(store, found) if isinstance(found, Study) else gather(store, found)
     path = write(report)
     scoreboard.write(store, scoreboard.rows_of(report))
     return path

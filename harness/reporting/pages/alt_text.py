@@ -1,4 +1,4 @@
-"""The alternative text of the main figure, for those who do not see it, and its caption."""
+"""Alternative text and caption of the main figure."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import math
 from harness.analysis.verdicts import Row
 from harness.experiment.claims import ThresholdClaim
 from harness.reporting import phrases
-from harness.reporting.figures import Subject, alike, design
+from harness.reporting.figures import Subject, design, related_metrics
 
-INTERVALS = "Intervals are of each mean; as variants share their seeds, differences are known better than these suggest."
+INTERVALS = "Intervals are of each mean; as variants share their seeds, paired differences are more precise than these suggest."
 
 
 def alt_text(subject: Subject) -> tuple[str, str]:
-    """(alt, caption) of the main figure of a design: a sentence with its main numbers, and how the figure is to be read."""
+    """(alt, caption) of the main figure: a sentence with its main numbers, and how to read the figure."""
     name = f"{subject.name[:1].upper()}{subject.name[1:]}"
     kind = design(subject.plan)
     if kind == "one":
-        whole, parts = subject.table.metric.partition("_")[2], alike(subject.table.metric, subject.metrics)
+        whole, parts = subject.table.metric.partition("_")[2], related_metrics(subject.table.metric, subject.metrics)
         of = [each.partition("_")[0] for each in parts if _measured(subject, each)]
         several = f"{phrases.label(whole).capitalize()} ({phrases.listed(of)})" if len(of) > 1 else name
         dashed = "; dashed: what is claimed" if any(isinstance(each.claim, ThresholdClaim) for each in subject.verdicts) else ""
         return f"{name} by epoch{_reached(subject)}.", f"{several} by epoch, unsmoothed{dashed}."
     if subject.values.empty:
-        text = f"Nothing to draw: {subject.nothing}."
+        text = f"Nothing to draw: {subject.no_values}."
         return text, text
     if not subject.compared:
-        when = f"no difference is shown before {phrases.plural(min(subject.plan.looks), 'seed')} of every variant ended"
+        when = f"no difference is shown until {phrases.plural(min(subject.plan.looks), 'seed')} of every variant have finished"
         return f"{name} by seed of {len(subject.variants)} variants.", f"{name} by seed; {when}."
     if kind == "dose":
         (factor,) = subject.plan.factors
@@ -39,7 +39,7 @@ def alt_text(subject: Subject) -> tuple[str, str]:
         return f"Mean {subject.name} by {first}, a line for each {second}: {_means(subject)}.", f"{INTERVALS}{_later(subject)}"
     rows = [row for row in subject.table.rows if row.over is not None and not math.isnan(row.difference)]
     if not rows:
-        return f"{name} by seed; no seed has a value of both sides.", f"{name} by seed."
+        return f"{name} by seed; no seed has a value for both variants.", f"{name} by seed."
     if kind == "pair":
         caption = "Left, each seed's two values; right, their differences, on an axis of their own."
         return f"{name}, {_difference(subject, rows[0])}.", f"{caption}{_later(subject)}"
@@ -55,21 +55,23 @@ def _measured(subject: Subject, metric: str) -> bool:
 
 
 def _later(subject: Subject) -> str:
-    """Says so where verdicts are of fewer seeds than are drawn: they fell at an earlier look, or seeds were added since."""
-    if later := phrases.added(subject.plan, subject.table):
+    """A note if verdicts use fewer seeds than are drawn: decided at an earlier look, or seeds added since."""
+    if later := phrases.added_seeds(subject.plan, subject.table):
         return f" {later[0].upper()}{later[1:]}."
     looks = sorted({verdict.decided_at for verdict in subject.verdicts if verdict.decided_at} - {subject.table.seeds})
     earlier = [str(look) for look in looks if look < subject.table.seeds]
     if not earlier:
         return ""
-    return f" Drawn from {subject.table.seeds} seeds; what was decided at {phrases.listed(earlier)} keeps its numbers from there."
+    return (
+        f" Drawn from {subject.table.seeds} seeds; claims decided at {phrases.listed(earlier)} keep their numbers from that look."
+    )
 
 
 def _reached(subject: Subject) -> str:
-    """The mean over seeds at the end."""
+    """The final mean over seeds."""
     row = subject.table.rows[0]
     if math.isnan(row.mean):
-        return f"; {subject.nothing}"
+        return f"; {subject.no_values}"
     return f", ending at {phrases.spread(row.mean, row.sd, subject.places)} {subject.metric.unit}".rstrip()
 
 

@@ -1,4 +1,4 @@
-"""The files of a report for spreadsheets and programs: runs.csv, verdicts.json and trials.csv."""
+"""Machine-readable files of a report: runs.csv, trials.csv and verdicts.json."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from harness.analysis.verdicts.document import judged
 from harness.reporting.pages.report_data import ReportData
 from harness.reporting.pages.search_data import SearchReportData
 
-# A text that begins with one of these is a formula to a spreadsheet.
+# Spreadsheets read text that begins with one of these as a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def runs_csv(report: ReportData) -> str:
-    """A row a planned run, in the plan's order.
+    """A row per planned run, in plan order: identity, state, all numbers of its result, device and code of its first start.
 
-    Beside what names the run and how it ended stand all numbers of its result in the metrics' units (of a run that failed or
-    diverged, what it measured last), then the device and the code of its first start. What is not known is empty.
+    Numbers are in the metrics' units; for a failed or diverged run, the last measured. Unknown values are empty.
     """
     measured = dict.fromkeys(name for run in report.plan.runs for name in report.records[run.id].metrics)
     numbers = [name for name in report.metrics if name in measured]
@@ -35,10 +34,9 @@ def runs_csv(report: ReportData) -> str:
 
 
 def trials_csv(report: SearchReportData) -> str:
-    """A row a trial, in their order.
+    """A row per trial, in order: number, state, objectives (if completed), parameters, cost, run ids separated by spaces.
 
-    Between how a trial ended and what it cost stand its objectives, of a completed one, and its parameters. What there is none
-    of is empty; runs are their ids with spaces between.
+    Missing values are empty.
     """
     objectives, parameters = list(report.study.objectives), [parameter.name for parameter in report.study.space]
     rows = []
@@ -58,12 +56,12 @@ def _csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def csv_cell(value: Any) -> Any:
-    """Numbers as they are; a text that a spreadsheet would take for a formula with an apostrophe in front."""
+    """Escapes text that a spreadsheet would read as a formula with a leading apostrophe."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def verdicts(report: ReportData) -> dict[str, Any]:
-    """JSON values: the plan, its looks, and under `verdicts` one object a claim (`harness.analysis.verdicts.document`)."""
+    """JSON values: the plan, its looks, and under `verdicts` one object per claim (`harness.analysis.verdicts.document`)."""
     plan = report.plan
     return {
         "schema": 1,

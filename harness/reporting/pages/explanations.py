@@ -1,4 +1,4 @@
-"""Why a verdict is as it is: the rule that was applied and the numbers that it was applied to, a sentence each."""
+"""Explains a verdict: the rule and the numbers it was applied to, a sentence each."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from harness.tasks.protocol import Metric
 
 
 def reasons(verdict: Verdict, plan: Plan, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
-    """The rule, at which look it was applied, and what it met; then the verdict's notes."""
+    """The rule, its p values, the look; then the verdict's notes."""
     if not verdict.rows:
         first = phrases.plural(min(plan.looks), "seed")
-        return (f"The first look is at {first} of every variant; until then nothing is compared.", *phrases.notes(verdict))
+        return (f"The first look is at {first} of every variant; before it nothing is compared.", *phrases.notes(verdict))
     metric = metrics[verdict.claim.metric]
-    said = [rule(verdict, plan, metric)]
+    wording = [rule(verdict, plan, metric)]
     if len(verdict.rows) == 1:
-        said += met(verdict.rows[0], verdict, plan, metric)
-    said.append(look(verdict, plan))
-    return (*filter(None, said), *phrases.notes(verdict))
+        wording += p_values(verdict.rows[0], verdict, plan, metric)
+    wording.append(decided_look(verdict, plan))
+    return (*filter(None, wording), *phrases.notes(verdict))
 
 
 def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
-    """When a claim of this kind is supported, and when it is refuted."""
+    """When a claim of this kind is supported and when refuted."""
     claim, alpha = verdict.claim, f"{plan.alpha:g}"
     margin = f"{getattr(claim, 'margin', 0.0):g} {phrases.difference_unit(metric.unit)}".rstrip()
     if metric.exact:
-        return f"The values of {phrases.label(claim.metric)} do not vary with the seed: they are compared as they are."
+        return (
+            f"The values of {phrases.label(claim.metric)} do not vary with the seed: they are compared directly, without a test."
+        )
     match claim:
         case ComparisonClaim(kind="improves" | "worsens") | ContrastClaim(sign="positive" | "negative"):
             text = (
                 f"Equivalent when a difference of {margin} or more is ruled out at {alpha}; else supported when p is below"
-                f" {alpha} and the difference has the claimed direction, refuted when it has the other."
+                f" {alpha} and the difference has the claimed direction, refuted when it has the opposite one."
             )
         case ComparisonClaim(kind="no_gain" | "no_loss"):
             change = "gain" if claim.kind == "no_gain" else "loss"
@@ -61,19 +63,19 @@ def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
         case ProportionClaim():
             text = (
                 f"Supported when the gain for each unit is smaller beyond that level than up to it, with p below {alpha};"
-                " refuted when it is as clearly larger."
+                " refuted when it is larger with the same certainty."
             )
         case ThresholdClaim():
             text = (
                 f"Supported when the mean is on the claimed side of the number with p below {alpha};"
-                " refuted when it is as clearly on the other."
+                " refuted when it is on the other side with the same certainty."
             )
     if isinstance(claim, ComparisonClaim) and len(claim.variants) > 1:
         text += " A list is supported when all of it is, and refuted when any of it is."
     return text
 
 
-def met(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str]:
+def p_values(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str]:
     """The p values that the rule was applied to."""
     found = []
     if not math.isnan(row.p_equivalence) and not metric.exact:
@@ -84,20 +86,20 @@ def met(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str
         found.append(f"{'difference p' if paired else 'p'} {phrases.p_value(row.p_adjusted)}")
         if row.p_adjusted != row.p:
             found.append(f"{phrases.p_value(row.p)} before Holm's correction for the other claims")
-    name, p = phrases.p_of(row, plan.alpha)
+    name, p = phrases.deciding_p(row, plan.alpha)
     if name == phrases.AGAINST:
-        found.append(f"p of the contrary {phrases.p_value(p)}")
+        found.append(f"p of the opposite claim {phrases.p_value(p)}")
     if not found:
         return []
     return [f"Here: {'; '.join(found)}; alpha {plan.alpha:g}."]
 
 
-def look(verdict: Verdict, plan: Plan) -> str:
-    """At which look the verdict was made, where there are several."""
+def decided_look(verdict: Verdict, plan: Plan) -> str:
+    """The look of the verdict; empty for a plan with one look."""
     if len(plan.looks) == 1:
         return ""
     if verdict.decided_at is not None:
-        said = "Decided"
+        wording = "Decided"
     else:
-        said = "Open until a later look" if verdict.open else "Still undecided at the last look that was judged"
-    return f"{said}; looks were planned at {', '.join(map(str, plan.looks))} seeds, and p values are valid at any of them."
+        wording = "Open until a later look" if verdict.open else "Still undecided at the last look that was judged"
+    return f"{wording}; looks were planned at {', '.join(map(str, plan.looks))} seeds, and p values are valid at any of them."

@@ -1,4 +1,4 @@
-"""What a reader must know before trusting a comparison: how its runs were trained and how they ended."""
+"""Warnings to read before trusting a comparison: lost runs, mixed code and devices."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from harness.reporting import phrases
 from harness.store.provenance import UNKNOWN_GPU, Provenance
 from harness.store.records import Record
 
-SHOWN = 3  # of the values that differ, the most frequent
+SHOWN = 3  # most frequent of the differing values
 PRECISION = "precision"
 
 
 def flags(
     plan: Plan,
-    asked: Sequence[PlannedRun],
+    requested: Sequence[PlannedRun],
     records: Mapping[str, Record],
     origins: Mapping[str, Provenance],
     judgement: Judgement,
     *,
     damaged: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Sentences, what weighs most first; empty where there is nothing to say.
+    """Sentences, the most important first.
 
-    `origins` has the runs that were started, `damaged` the ids of those whose provenance.json is lost or cannot be read.
+    `origins`: provenance of started runs by id; `damaged`: ids whose provenance.json is missing or unreadable.
     """
-    mixed = _mixtures(plan, list(origins.values()))
-    return (*_endings(asked, records, judgement), *mixed, *_unknown(damaged), *_notes(judgement))
+    mixed = _mixed_origins(plan, list(origins.values()))
+    return (*_lost_runs(requested, records, judgement), *mixed, *_unknown(damaged), *_notes(judgement))
 
 
 def _unknown(damaged: Sequence[str]) -> Iterator[str]:
     if damaged:
         which = ", ".join([*damaged[:SHOWN], *(["…"] if len(damaged) > SHOWN else [])])
         runs = phrases.plural(len(damaged), "run")
-        yield f"A damaged or missing provenance.json hides which code and device made {runs}: {which}."
+        yield f"A damaged or missing provenance.json hides the code and device of {runs}: {which}."
 
 
-def _endings(asked: Sequence[PlannedRun], records: Mapping[str, Record], judgement: Judgement) -> Iterator[str]:
+def _lost_runs(requested: Sequence[PlannedRun], records: Mapping[str, Record], judgement: Judgement) -> Iterator[str]:
     for state in ("failed", "diverged"):
-        lost = [run for run in asked if records[run.id].state == state]
+        lost = [run for run in requested if records[run.id].state == state]
         if lost:
             which = _first([f"{run.variant} seed {run.seed}" for run in lost])
-            yield f"{len(lost):,d} of {phrases.plural(len(asked), 'run')} {state}: {which}."
+            yield f"{len(lost):,d} of {phrases.plural(len(requested), 'run')} {state}: {which}."
     if judgement.holding:
-        yield "A failed run holds the next look: no further seed is trained until it is tried again."
+        yield "A failed run holds the next look: no further seed is trained until it is retried."
 
 
-def _mixtures(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
+def _mixed_origins(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
     codes = [[origin.code, *(start.code for start in origin.restarts)] for origin in origins]
     names = [[origin.device, *(start.device for start in origin.restarts)] for origin in origins]
     devices = [[name for name in own if name != UNKNOWN_GPU] for own in names]
@@ -72,21 +72,21 @@ def _mixtures(plan: Plan, origins: Sequence[Provenance]) -> Iterator[str]:
     for package in sorted({name for origin in origins for name in origin.packages}):
         yield from _mixed(f"versions of {package}", ([origin.packages.get(package, "none")] for origin in origins))
     yield from _mixed("versions of Python", ([origin.python] for origin in origins))
-    threads = (["any number of threads" if origin.threads is None else str(origin.threads)] for origin in origins)
+    threads = (["no thread limit" if origin.threads is None else str(origin.threads)] for origin in origins)
     yield from _mixed("numbers of threads", threads)
     dirty = [own for own in zip(codes, programs, strict=True) if any(code.dirty for code in chain(*own))]
     if dirty:
         yield f"{phrases.plural(len(dirty), 'run')} trained by code that differs from its commit."
-    by_programs = [origin for origin in origins if origin.resumed]
-    if by_programs:
-        yield f"{phrases.plural(len(by_programs), 'run')} resumed by the program itself: {phrases.RESUMED}."
+    by_program = [origin for origin in origins if origin.resumed]
+    if by_program:
+        yield f"{phrases.plural(len(by_program), 'run')} resumed by the program itself: {phrases.RESUMED}."
     resumed = [origin for origin in origins if origin.restarts and not origin.resumed]
     if resumed:
-        yield f"{phrases.plural(len(resumed), 'run')} went on after an interruption."
+        yield f"{phrases.plural(len(resumed), 'run')} resumed after an interruption."
 
 
 def _mixed(what: str, values: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Says that runs differ in something, of which each may have had several."""
+    """A sentence if runs differ in `what`; each run may have several values."""
     counts = Counter(value for own in values for value in dict.fromkeys(own))
     if len(counts) > 1:
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -96,9 +96,9 @@ def _mixed(what: str, values: Iterable[Sequence[str]]) -> Iterator[str]:
 def _notes(judgement: Judgement) -> Iterator[str]:
     verdicts = judgement.verdicts
     if any(DEGENERATE in (*verdict.notes, *(note for row in verdict.rows for note in row.notes)) for verdict in verdicts):
-        yield "The seed had next to no effect on some comparison: it has no test."
+        yield "The seed had almost no effect on a comparison, which therefore has no test."
     if any(EARLY in verdict.notes for verdict in verdicts):
-        yield "Some verdict fell before the last look: effects at an early stop are inflated."
+        yield "A verdict was reached before the last look: effects at an early stop are inflated."
 
 
 def _first(texts: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""How much each parameter of a search matters, by PED-ANOVA: in which values the best trials differ from the others."""
+"""Parameter importance of a search by PED-ANOVA."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from harness.search.trials import Trial
 if TYPE_CHECKING:
     import optuna
 
-LEAST = 20  # completed trials: the best tenth of fewer is one or none
+LEAST = 20  # completed trials: a tenth of fewer is at most one
 
 
 def importances(study: Study, trials: Sequence[Trial]) -> dict[str, dict[str, float]]:
-    """Objective -> parameter -> its share of 1, the largest first; empty with fewer than LEAST completed trials, or all alike.
+    """Objective -> parameter -> share of 1, largest first; empty with fewer than LEAST completed trials or all of one value.
 
     Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces" (2023), as
     Optuna computes it: the best tenth of the trials against all.
@@ -52,7 +52,7 @@ def _of(study: Study, trials: Sequence[Trial], objective: str, goal: Literal["mi
 
 
 def distribution(parameter: Range | Categorical) -> optuna.distributions.BaseDistribution:
-    """How Optuna calls the values of a parameter."""
+    """The Optuna distribution of a parameter."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(parameter, Categorical):

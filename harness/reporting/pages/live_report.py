@@ -1,4 +1,4 @@
-"""A report that is kept current while runs are trained."""
+"""Keeps a report current during training."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from harness.errors import HarnessError
 from harness.reporting.pages import write_report
 
 EVERY_S = 30.0
-SHARE = 20  # one part in so many of the time is spent on reports, at most
+SHARE = 20  # at most 1/SHARE of the time is spent on reports
 
 
 class LiveReport:
-    """The report of a plan that is being trained. Trouble with it is told by `tell`, and ends nothing."""
+    """The report of a plan in training. Errors are passed to `warn` and never stop training."""
 
-    def __init__(self, name: str, results: str | Path, ended: int, tell: Callable[[str], None]) -> None:
-        self.name, self.results, self.tell = name, results, tell
-        self.ended = ended  # runs, when it was last written
-        self.due = time.monotonic() + EVERY_S
+    def __init__(self, name: str, results: str | Path, finished: int, warn: Callable[[str], None]) -> None:
+        self.name, self.results, self.warn = name, results, warn
+        self.finished = finished  # runs at the last write
+        self.next_write = time.monotonic() + EVERY_S
 
-    def update(self, ended: int) -> None:
-        """Write it again if more runs have `ended` by now, and that is long enough ago."""
+    def update(self, finished: int) -> None:
+        """Rewrite the report if more runs have `finished` and the interval has passed."""
         began = time.monotonic()
-        if ended == self.ended or began < self.due:
+        if finished == self.finished or began < self.next_write:
             return
         try:
             write_report(self.name, self.results)
-        except Exception as error:  # whatever it is: a page is no reason to end a training of days
-            self.tell(f"the report is not up to date: {error if isinstance(error, HarnessError) else repr(error)}")
+        except Exception as error:  # a report must not stop training
+            self.warn(f"the report is not up to date: {error if isinstance(error, HarnessError) else repr(error)}")
         now = time.monotonic()
-        self.ended, self.due = ended, now + max(EVERY_S, SHARE * (now - began))
+        self.finished, self.next_write = finished, now + max(EVERY_S, SHARE * (now - began))

@@ -1,4 +1,4 @@
-"""A report as Markdown: a page that reads well as text and as what a Markdown viewer makes of it."""
+"""Renders a report as Markdown, readable as text too."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from harness.reporting.tables.trials import confirmation_table, trial_table
 from harness.reporting.tables.tuning import tuning_table
 from harness.reporting.tables.variants import run_links, trust_table, variant_tables
 
-# Every character that starts Markdown, HTML or a formula somewhere. An underscore inside a word starts nothing.
+# Characters that start Markdown, HTML or a formula; an underscore inside a word does not.
 SPECIAL = re.compile(r"[\\`*\[\]<>|~&#$!{}]|(?<![^\W_])_|_(?![^\W_])")
-# What starts a list, a heading's underline or a rule where it stands first; a signed or a decimal number does not.
+# What starts a list, an underlined heading or a rule at the start of a line; a signed or decimal number does not.
 LEADING = re.compile(r"^(\d*)([-+=.)])(?!\d)")
 RULES = {"left": ":--", "right": "--:"}
 
 
 class Markdown(str):
-    """Text that is Markdown already."""
+    """Escaped text."""
 
     __slots__ = ()
 
 
 def render(report: ReportData, pictures: Iterable[Picture]) -> str:
-    """The text of a plan's report; the same for the same data."""
+    """The report of a plan; deterministic."""
     plan, command = report.plan, phrases.command(report.plan, report.results)
     return _rendered(
         "report.md.j2",
         plan=plan,
         banner=summary.banner(report),
-        facts=[*phrases.setting(plan), phrases.plural(phrases.seeds(plan), "seed")],
+        facts=[*phrases.shared_settings(plan), phrases.plural(phrases.seeds(plan), "seed")],
         last=report.last,
         claims=[(claim, list(_lines(claim))) for claim in claim_results(report)],
         changed=phrases.CHANGED.capitalize(),
@@ -49,10 +49,10 @@ def render(report: ReportData, pictures: Iterable[Picture]) -> str:
         search=report.search,
         tuned=tuning_table(report.tuning) if report.tuning else None,
         flags=report.flags,
-        untroubled=summary.untroubled(report),
+        no_flags=summary.no_flags(report),
         trust=trust_table(report),
         trust_reading=" ".join(_trust_reading(report)),
-        standing=summary.standing(report),
+        run_counts=summary.run_counts(report),
         runs=run_table(report),
         commits=commits(report),
         command=command,
@@ -61,7 +61,7 @@ def render(report: ReportData, pictures: Iterable[Picture]) -> str:
 
 
 def render_search(report: SearchReportData, pictures: Iterable[Picture]) -> str:
-    """The text of a search's report; the same for the same data."""
+    """The report of a search; deterministic."""
     study, dashboard = report.study, search_summary.dashboard(report)
     yaml, command = best_configuration(report), phrases.command(study, report.results)
     return _rendered(
@@ -69,10 +69,10 @@ def render_search(report: SearchReportData, pictures: Iterable[Picture]) -> str:
         study=study,
         banner=search_summary.banner(report),
         headline=search_summary.headline(report),
-        facts=[*phrases.setting(study), *search_summary.facts(report)],
+        facts=[*phrases.shared_settings(study), *search_summary.facts(report)],
         pictures=list(pictures),
         confirmation=confirmation_table(report),
-        unimportant=search_summary.unimportant(report),
+        importance_missing=search_summary.importance_missing(report),
         edges=search_summary.edge_flags(report),
         yaml=yaml,
         counts=search_summary.counts(report),
@@ -87,7 +87,7 @@ def render_search(report: SearchReportData, pictures: Iterable[Picture]) -> str:
 
 
 def _rendered(template: str, **values: Any) -> str:
-    """The templates escape by `md` whatever is not `Markdown` already."""
+    """Templates escape with the filter `md`, except `Markdown`."""
     templates = environment()
     templates.filters["md"] = lambda text: text if isinstance(text, Markdown) else escape(text)
     templates.filters["table"] = table
@@ -95,22 +95,22 @@ def _rendered(template: str, **values: Any) -> str:
 
 
 def verdicts(report: ReportData) -> str:
-    """What came of each claim, as a Markdown table; with the warning that stands over a rehearsal."""
+    """The result of each claim as a Markdown table; below the warning of a rehearsal."""
     claimed = bool(report.judgement.verdicts)
-    text = table(verdict_table(report)) if claimed else "No claims were registered: what is shown is exploratory."
+    text = table(verdict_table(report)) if claimed else "No claims were registered: the results are exploratory."
     warning = phrases.rehearsal(report.plan)
     return f"{escape(warning)}\n\n{text}" if warning else text
 
 
 def _lines(claim: ClaimResult) -> Iterator[str]:
-    """What came of a claim, why, and from which runs."""
+    """A claim's result, its reasons and its runs."""
     if claim.facts:
         yield "; ".join(f"{fact.name} {fact.number.text}" for fact in claim.facts)
     else:
         yield claim.outcome.text
     for part in claim.parts:
-        said = f"{part.estimate.subject} {part.estimate.verdict}: {part.said}"
-        yield "; ".join([said, *(f"{fact.name} {fact.number.text}" for fact in part.facts)])
+        wording = f"{part.estimate.subject} {part.estimate.verdict}: {part.wording}"
+        yield "; ".join([wording, *(f"{fact.name} {fact.number.text}" for fact in part.facts)])
     yield from claim.reasons
     if claim.runs and claim.listed:
         groups = (f"{escape(group.variant)} {links(run_links(group.runs))}" for group in claim.groups)
@@ -129,7 +129,7 @@ def _trust_reading(report: ReportData) -> Iterator[str]:
 
 
 def table(table: DisplayTable) -> str:
-    """A table's lines: titles, the rule below each, and rows."""
+    """A Markdown table."""
     shown = table.shown_in("markdown")
     lines = [[escape(column.title) for column in shown.columns], [RULES[column.align] for column in shown.columns]]
     lines += [[_cell(column, cell) for column, cell in zip(shown.columns, row, strict=True)] for row in shown.rows]
@@ -144,7 +144,7 @@ def _cell(column: Column, cell: Cell) -> str:
 
 
 def links(found: Iterable[Link]) -> str:
-    """Links by their seed or text; what leads to a place on the HTML page is text here."""
+    """Links with their seed or text; anchors of the HTML page become plain text."""
     texts = []
     for link in found:
         text = escape(link.text if link.seed is None else link.seed)
@@ -153,12 +153,12 @@ def links(found: Iterable[Link]) -> str:
 
 
 def escape(text: object) -> str:
-    """`text` so that a Markdown viewer shows just it, on one line, in a table too."""
+    """Escaped `text` on one line, usable in a table."""
     line = " ".join(str(text).split())
     line = SPECIAL.sub(lambda match: f"\\{match.group()}", line)
     return LEADING.sub(r"\1\\\2", line)
 
 
 def _fence(text: str) -> str:
-    """More backticks than stand in a row anywhere in `text`."""
+    """A fence longer than any run of backticks in `text`."""
     return "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 3)

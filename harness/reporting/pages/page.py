@@ -1,4 +1,4 @@
-"""A report as HTML: one file that opens from disk, with figures, style and script inside."""
+"""Renders a report as one HTML file with figures, style and script inside."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from harness.store.atomic import unusable
 if TYPE_CHECKING:
     import jinja2
 
-# A figure of so many bytes goes in as lines, which stay sharp; above that (many thousand curves) as pixels.
+# Bytes up to which a figure is embedded as SVG; above (many thousand curves) as PNG.
 LARGEST_SVG = 400_000
 REFRESH_S = 30
-OPEN = 40  # trials that are shown without being asked for
+OPEN = 40  # up to this many trials are shown expanded
 
 
 @dataclass(frozen=True)
 class Image:
-    """A picture as the page holds it. `width` and `height` [pixels] keep its place while it is decoded."""
+    """An embedded picture. `width` and `height` [pixels] reserve its space while it is decoded."""
 
     section: str
     alt: str
@@ -50,7 +50,7 @@ class Image:
 
 
 def render(report: ReportData, pictures: Sequence[Picture]) -> str:
-    """The page of a plan; the same for the same data and figures. Raises StoreError for figures that cannot be read."""
+    """The page of a plan; deterministic. Raises StoreError for unreadable figures."""
     plan, tuning = report.plan, report.tuning
     claims = claim_results(report)
     return rendered(
@@ -76,12 +76,12 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         commits=commits(report),
         images=_images(report.folder, pictures, get_args(Section)),
         metric=phrases.axis(report.metric, report.metrics[report.metric].unit),
-        standing=summary.standing(report),
+        run_counts=summary.run_counts(report),
         flags=report.flags,
         related=any(row.over is not None for row in report.table.rows),
         imaged=bool(report.images),
         images_missing=summary.images_missing(report),
-        untroubled=summary.untroubled(report),
+        no_flags=summary.no_flags(report),
         cost=[(device, summary.hours(seconds)) for device, seconds in report.cost.by_device.items()],
         command=phrases.command(plan, report.results),
         registered=registered(plan),
@@ -105,7 +105,7 @@ def render_search(report: SearchReportData, pictures: Sequence[Picture]) -> str:
         confirmation=confirmation_table(report),
         trials=trial_table(report) if report.trials else None,
         images=_images(report.folder, pictures, search_pictures.SECTIONS),
-        unimportant=search_summary.unimportant(report),
+        importance_missing=search_summary.importance_missing(report),
         best=report.best,
         confirmed=report.confirmed.winner is not None,
         yaml=best_configuration(report),
@@ -122,7 +122,7 @@ def render_search(report: SearchReportData, pictures: Sequence[Picture]) -> str:
 
 
 def rendered(template: str, **values: Any) -> str:
-    """A page with its style and script, and the policy that allows just these: nothing else runs, nothing is fetched."""
+    """A page with style, script and a content security policy that allows only these."""
     from markupsafe import Markup
 
     templates = resources.files("harness.reporting.pages") / "templates"
@@ -133,10 +133,10 @@ def rendered(template: str, **values: Any) -> str:
 
 @cache
 def pages() -> jinja2.Environment:
-    """The templates of pages, with the words they need."""
+    """The template environment with its filters."""
     made = environment(html=True)
     made.filters["label"] = phrases.label
-    made.filters["tied"] = tied
+    made.filters["keep_units"] = keep_units
     made.globals["plural"] = phrases.plural
     return made
 
@@ -145,25 +145,25 @@ def _allowed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def tied(text: str) -> str:
-    """Numbers stay on the line of their unit."""
+def keep_units(text: str) -> str:
+    """No line break between a number and its unit."""
     return re.sub(r"(?<=\d) (?=(?:%|pp|nats)(?!\w))", "\N{NO-BREAK SPACE}", text)
 
 
 def _images(folder: Path, pictures: Sequence[Picture], sections: Sequence[str]) -> dict[str, list[Image]]:
-    """Section -> its pictures, as the page holds them."""
+    """Section -> embedded pictures."""
     images = [image(folder / FOLDER, picture) for picture in pictures]
     return {section: [each for each in images if each.section == section] for section in sections}
 
 
 def image(figures: Path, picture: Picture) -> Image:
-    """The picture inside a data URI."""
+    """The picture as a data URI."""
     try:
         pixels, lines = ((figures / f"{picture.name}.{suffix}").read_bytes() for suffix in ("png", "svg"))
     except OSError as error:
         raise unusable(figures / picture.name, "be read", error) from error
     kind, data, suffix = ("svg+xml", lines, "svg") if len(lines) <= LARGEST_SVG else ("png", pixels, "png")
-    # The header of a PNG holds its size at a fixed place; the SVG has the same proportions.
+    # A PNG's size is at a fixed offset; the SVG has the same proportions.
     width, height = struct.unpack(">II", pixels[16:24])
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     return Image(picture.section, picture.alt, picture.caption, source, width, height, f"figures/{picture.name}.{suffix}")

@@ -1,4 +1,4 @@
-"""The figures of a plan's report, each with the words that go with it; on disk as PNG and SVG."""
+"""The figures of a plan's report with alternative text and caption."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.tasks.protocol import Metric, parse_config
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# What the report shows beside the metric it is about, where the task measures it.
+# Shown beside the report's metric if the task measures it.
 BESIDE = "train_loss"
 RATE = "learning_rate"
 
@@ -31,16 +31,16 @@ Section = Literal["main", "claims", "tuning", "curves", "cost", "network"]
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure on disk: figures/`name`.png and figures/`name`.svg. Plain text, for every format to escape by its own rules."""
+    """A figure on disk: figures/`name`.png and figures/`name`.svg. Texts are unescaped."""
 
     name: str
-    section: str  # of the report that it belongs to: Section, or one of a search's; there is one `main`, and it comes first
-    alt: str  # a sentence that tells what is seen
+    section: str  # of the report: Section, or a search's; exactly one is `main`, the first
+    alt: str  # a sentence
     caption: str
 
 
 def save(drawn: Iterable[tuple[Picture, Figure]], report_folder: Path) -> list[Picture]:
-    """Write the figures into the folder of a report, in its order. Raises StoreError where they cannot be written."""
+    """Write the figures into a report's folder. Raises StoreError."""
     pictures = []
     for picture, figure in drawn:
         figures.save(figure, report_folder / FOLDER, picture.name)
@@ -48,13 +48,13 @@ def save(drawn: Iterable[tuple[Picture, Figure]], report_folder: Path) -> list[P
     return pictures
 
 
-def drawn(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
-    """Every picture that the plan's design asks for, with its figure."""
+def draw(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
+    """Every picture of the plan's design, with its figure."""
     subject = subject_of(report, report.metric)
     main = figures.main_figure(subject, report.epochs)
     yield Picture("main", "main", *alt_text(subject)), main
     if figures.design(report.plan) == "one":
-        yield from _of_one(report, subject)
+        yield from _single_variant(report, subject)
     else:
         for metric in report.tables:
             if metric != report.metric and not report.metrics[metric].exact:
@@ -64,16 +64,16 @@ def drawn(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
             yield _tuning(report.tuning)
         yield _curves(report)
     sizes = figures.sizes(report.runs)
-    if figures.differ(sizes):
+    if len(set(sizes.values())) > 1:
         alt = f"{phrases.label(report.metric)} of {len(sizes)} variants against their number of parameters."
-        caption = "What the parameters buy. " + (INTERVALS if subject.compared else f"{subject.name} by seed.")
+        caption = "Metric by number of parameters. " + (INTERVALS if subject.compared else f"{subject.name} by seed.")
         yield Picture("cost", "cost", _sentence(alt), _sentence(caption)), figures.cost(subject)
 
 
 def subject_of(report: ReportData, metric: str) -> figures.Subject:
-    """What the figures about `metric` are drawn from: the runs that are asked for so far, and those that its table is of."""
-    asked, table = {run.id for run in report.asked}, report.tables[metric]
-    runs = report.runs[report.runs["id"].isin(asked) | (report.runs["seed"] < report.plan.after(table.seeds))]
+    """The data of the figures about `metric`: the requested runs and those of its table."""
+    requested, table = {run.id for run in report.requested}, report.tables[metric]
+    runs = report.runs[report.runs["id"].isin(requested) | (report.runs["seed"] < report.plan.after(table.seeds))]
     return figures.Subject(report.plan, runs, table, report.metrics, report.judgement.verdicts)
 
 
@@ -87,7 +87,7 @@ def _curves(report: ReportData) -> tuple[Picture, Figure]:
 
 
 def _tuning(tuning: Tuning) -> tuple[Picture, Figure]:
-    """What every variant came to under every setting."""
+    """Tuning curves."""
     tuned = tuning.curves
     chosen = ", ".join(f"{variant} {tuning.words(variant)}" for variant in tuning.chosen)
     name = _sentence(phrases.label(tuned.name))
@@ -96,15 +96,15 @@ def _tuning(tuning: Tuning) -> tuple[Picture, Figure]:
     return Picture("tuning", "tuning", alt, caption), figures.tuning(tuned)
 
 
-def _of_one(report: ReportData, subject: figures.Subject) -> Iterator[tuple[Picture, Figure]]:
-    """What shows a single network's training beside the metric it is about: loss, learning rate, the network itself."""
+def _single_variant(report: ReportData, subject: figures.Subject) -> Iterator[tuple[Picture, Figure]]:
+    """Further figures of a single variant: loss, learning rate, the network."""
     loss = next((name for name in ("test_loss", BESIDE) if name in report.metrics), None)
     for name, measure in (("loss", loss), (RATE, RATE if RATE in report.epochs else None)):
         if measure is not None:
             alt = _sentence(f"{phrases.label(name)} by epoch.")
             yield (
                 Picture(name, "curves", alt, _sentence(f"{phrases.label(name)} by epoch, unsmoothed.")),
-                figures.course(subject, report.epochs, measure),
+                figures.single_variant(subject, report.epochs, measure),
             )
     task = task_of(report.plan)
     if task.has_outline:
@@ -112,12 +112,14 @@ def _of_one(report: ReportData, subject: figures.Subject) -> Iterator[tuple[Pict
         note = phrases.rehearsal(report.plan)
         try:
             figure = figures.network(task.outline(parse_config(task, config)), note)
-        except DataError as error:  # the last layer is as wide as the data have classes
-            figure = figures.words(f"The network cannot be drawn without its data.\n{error}", note)
+        except DataError as error:  # the width of the last layer depends on the data
+            figure = figures.text_figure(f"The network cannot be drawn without its data.\n{error}", note)
         except ValidationError:
-            figure = figures.words("The network cannot be drawn: this version of the task knows other configurations.", note)
+            figure = figures.text_figure(
+                "The network cannot be drawn: this version of the task does not accept the configuration.", note
+            )
         alt = "The network's parts in the order of the flow, each with its output, parameters and multiply-adds."
-        caption = "The network, counted from itself: boxes are as high as their images, dark bands are blocks."
+        caption = "Measured on the network itself: boxes are as high as their images, dark bands are blocks."
         yield Picture("network", "network", alt, caption), figure
 
 

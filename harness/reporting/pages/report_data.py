@@ -1,4 +1,4 @@
-"""Everything that the report of a plan tells, gathered once for all its formats."""
+"""The data of a plan's report, gathered once for all formats."""
 
 from __future__ import annotations
 
@@ -31,53 +31,50 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cost:
-    """Time spent training [s], of the ended runs that the plan asks for: failed ones too."""
+    """Training time [s] of the finished requested runs, including failed ones."""
 
-    by_device: Mapping[str, float]  # a device's own name -> seconds; most first
+    by_device: Mapping[str, float]  # device name -> seconds, largest first
     by_variant: Mapping[str, float]  # label -> seconds, in the plan's order
 
     @property
     def seconds(self) -> float:
-        """Of all."""
+        """The total."""
         return sum(self.by_variant.values())
 
 
 @dataclass(frozen=True)
 class ReportData:
-    """A plan and what has come of it so far."""
+    """A plan and its results so far."""
 
     store: Store
     plan: Plan
     metrics: Mapping[str, Metric]  # all that a result may hold; the first is the default of claims
     records: Mapping[str, Record]  # of every planned run
-    asked: tuple[PlannedRun, ...]  # what the looks ask for so far; `counts`, `cost`, `last` and `complete` are about these
+    requested: tuple[PlannedRun, ...]  # by the looks so far; `counts`, `cost`, `last` and `complete` are about these
     counts: Counts
     runs: pd.DataFrame  # frames.runs_frame
     judgement: Judgement
     levels: Mapping[int, float]  # look [seeds] -> the level of its tests; intervals there are at 1 - level
-    tables: Mapping[str, Table]  # by metric: the first one, then every other that a comparison is claimed of
+    tables: Mapping[str, Table]  # by metric: the first, then every other with a claimed comparison
     images: Mapping[Pair, Crossed]  # intervals for new seeds and new images too, of the first metric, in percentage points
-    images_missing: str  # why `images` lacks some, in words; empty where it lacks none
-    origins: Mapping[str, Provenance]  # by run id, of the asked runs that were started
-    flags: tuple[str, ...]  # what to know before trusting a comparison: sentences
+    images_missing: str  # why some of `images` are missing; empty if none is
+    origins: Mapping[str, Provenance]  # by run id, of the requested runs that were started
+    flags: tuple[str, ...]  # warnings, as sentences
     cost: Cost
-    tuning: Tuning | None  # what the variants were tuned over, where they were
-    search: str | None  # the search that chose the winner, where one did
-    last: str | None  # when the last run ended: ISO 8601, UTC
+    tuning: Tuning | None  # None if the variants were not tuned
+    search: str | None  # the search that chose the winner, if any
+    last: str | None  # when the last run finished: ISO 8601, UTC
     folder: Path  # of the report
-    results: Path  # the folder that holds all, as it was named
+    results: Path  # the results folder as given
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """What frames.curves_frame gives of the metrics and the learning rate.
-
-        Read when it is drawn, as the scoreboard draws nothing. Raises StoreError.
-        """
+        """Metrics and learning rate by epoch (frames.curves_frame), read lazily. Raises StoreError."""
         return curves_frame(self.store, self.plan, self.records, [*self.metrics, "learning_rate"])
 
     @property
     def metric(self) -> str:
-        """The name of the metric that the report is about."""
+        """The name of the report's metric."""
         return next(iter(self.metrics))
 
     @property
@@ -86,20 +83,20 @@ class ReportData:
         return self.tables[self.metric]
 
     @property
-    def ended(self) -> int:
-        """How many of the asked runs have ended."""
-        return sum(self.records[run.id].ended for run in self.asked)
+    def finished(self) -> int:
+        """The number of finished requested runs."""
+        return sum(self.records[run.id].finished for run in self.requested)
 
     @property
     def complete(self) -> bool:
-        """Whether nothing that the looks ask for is still to come."""
-        return self.ended == len(self.asked)
+        """Whether all requested runs have finished."""
+        return self.finished == len(self.requested)
 
 
 def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
-    """Read what there is of `plan`; without `predictions`, which take a while, there are no intervals for new images.
+    """Read the data of `plan`. `predictions`: also compute intervals for new images, which takes a while.
 
-    Raises StoreError for damaged files, InputError when the plan's task cannot be loaded.
+    Raises StoreError for damaged files, InputError if the task cannot be loaded.
     """
     metrics = result_metrics(task_of(plan))
     first = next(iter(metrics))
@@ -119,7 +116,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
         plan=plan,
         metrics=metrics,
         records=records,
-        asked=wanted,
+        requested=wanted,
         counts=count_states(plan, records, runs=wanted),
         runs=runs,
         judgement=found,
@@ -128,7 +125,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
         images=images.intervals,
         images_missing=images.missing,
         origins=origins,
-        flags=(*trust, *(tuning.flags if tuning else _untold(store, plan))),
+        flags=(*trust, *(tuning.flags if tuning else _missing_choice(store, plan))),
         cost=_cost(plan, wanted, records, origins),
         tuning=tuning,
         search=searched(store, plan),
@@ -138,11 +135,11 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
     )
 
 
-def _untold(store: Store, plan: Plan) -> tuple[str, ...]:
-    """Says so where a plan's configurations were chosen by runs that nothing is known of here."""
+def _missing_choice(store: Store, plan: Plan) -> tuple[str, ...]:
+    """A warning if the plan that chose the configurations is missing."""
     if plan.chosen is None or store.paths.plan(plan.chosen.plan).is_file():
         return ()
-    return (f"By which runs its configurations were chosen is not known here: the plan {plan.chosen.plan} is missing.",)
+    return (f"Which runs chose the configurations is unknown: the plan {plan.chosen.plan} is missing.",)
 
 
 def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:
@@ -153,14 +150,14 @@ def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:
 
 
 def _compared(verdicts: Iterable[Verdict], first: str) -> list[str]:
-    """The metrics that comparisons are claimed of, but for the first."""
+    """The metrics with claimed comparisons, except the first."""
     claims = [verdict.claim for verdict in verdicts]
     names = dict.fromkeys(claim.metric for claim in claims if isinstance(claim, ComparisonClaim | ContrastClaim))
     return [name for name in names if name != first]
 
 
 def _pairs(plan: Plan, verdicts: Iterable[Verdict], compared: Table) -> list[Pair]:
-    """The table's comparisons, and those claimed of two variants."""
+    """The table's comparisons, and the claimed ones of two variants."""
     pairs = dict.fromkeys((row.variant, row.over) for row in compared.rows if row.over is not None)
     for verdict in verdicts:
         claim = verdict.claim
@@ -171,13 +168,13 @@ def _pairs(plan: Plan, verdicts: Iterable[Verdict], compared: Table) -> list[Pai
 
 
 def _origins(store: Store, runs: Iterable[PlannedRun], records: Mapping[str, Record]) -> tuple[dict[str, Provenance], list[str]]:
-    """What is known of where runs come from, and the ids of those of which it is lost: their numbers stand all the same."""
+    """(provenance by run id, ids of runs whose provenance is lost)."""
     found, damaged = {}, []
     for run in runs:
         try:
             found[run.id] = read_json(store.paths.run(run.id).provenance, Provenance)
         except FileNotFoundError:
-            damaged += [run.id] if records[run.id].ended else []  # of others: not started yet
+            damaged += [run.id] if records[run.id].finished else []  # others have not started
         except StoreError:
             damaged.append(run.id)
     return found, damaged
@@ -188,7 +185,7 @@ def _cost(plan: Plan, runs: Iterable[PlannedRun], records: Mapping[str, Record],
     by_variant = dict.fromkeys(plan.variants, 0.0)
     for run in runs:
         seconds = records[run.id].seconds or 0.0
-        if records[run.id].ended:
+        if records[run.id].finished:
             device = origins[run.id].device if run.id in origins else "unknown"
             by_device[device] = by_device.get(device, 0.0) + seconds
             by_variant[run.variant] += seconds

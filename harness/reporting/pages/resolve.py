@@ -1,4 +1,4 @@
-"""Finds the plan or the search that a name means for a report; a stage that has no report is refused with what to do."""
+"""Finds the plan or search by name for a report; refuses stages that have no report."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from harness.store.frames import plan_name, stored_plan
 from harness.store.records import Store
 
 
-def reported(store: Store, name: str) -> Plan | Study:
-    """The plan or the search `name` is for: its name, or its experiment's path.
+def find(store: Store, name: str) -> Plan | Study:
+    """The plan or search by its name or its experiment's path.
 
-    Raises InputError, naming the choices, or how far a tuning is whose comparison has not begun; StoreError.
+    Raises InputError with the choices, or with the progress of an unfinished tuning; StoreError.
     """
     wanted, searches, plans = plan_name(name), store.study_names(), store.plan_names()
     study = store.load_study(wanted) if wanted in searches else None
@@ -24,32 +24,32 @@ def reported(store: Store, name: str) -> Plan | Study:
     if wanted in plans:
         plan = stored_plan(store, wanted)
         if plan.selection is not None:
-            raise InputError(_stage(store, plan))
+            raise InputError(_no_report(store, plan))
         return plan
     own = stage_name(wanted, "tuning")
     tuning = store.load_plan(own) if own in plans else None
     if tuning is not None:
-        raise InputError(_begun(store, wanted, tuning))
+        raise InputError(_tuning_progress(store, wanted, tuning))
     near = [other for other in searches if other.startswith((f"{wanted}@", f"{wanted}+"))]
     near = near or ([] if plans else searches[:20])
     if near or (close := difflib.get_close_matches(wanted, searches, n=3)):
         raise InputError(f"no plan or search {wanted!r} in {store.paths.root}; did you mean {' or '.join(near or close)}?")
-    return stored_plan(store, wanted)  # raises, naming the plans that there are
+    return stored_plan(store, wanted)  # raises InputError with the existing plans
 
 
-def _stage(store: Store, plan: Plan) -> str:
-    """Why a plan whose results choose has no report."""
+def _no_report(store: Store, plan: Plan) -> str:
+    """Why a tuning or confirmation plan has no report."""
     if plan.stage == "tuning" and plan.family not in store.plan_names():
-        return _begun(store, plan.family, plan)
-    return f"{plan.name}: its results choose what is compared, and are no evidence; allowed: harness report {plan.family}"
+        return _tuning_progress(store, plan.family, plan)
+    return f"{plan.name}: its results only choose what is compared and have no report; run: harness report {plan.family}"
 
 
-def _begun(store: Store, name: str, tuning: Plan) -> str:
-    """How far the tuning of an experiment is whose comparison has not begun."""
+def _tuning_progress(store: Store, name: str, tuning: Plan) -> str:
+    """The progress of a tuning whose comparison has not started."""
     states = [store.record(run.id).state for run in tuning.runs]
-    ended = sum(state in ("completed", "diverged") for state in states)
+    finished = sum(state in ("completed", "diverged") for state in states)
     failed = states.count("failed")
-    lost = f", {failed:,d} failed (again: --retry failed)" if failed else ""
-    runs = f"{ended:,d} of {phrases.plural(len(states), 'run')} in{lost}"
+    lost = f", {failed:,d} failed (retry: --retry failed)" if failed else ""
+    runs = f"{finished:,d} of {phrases.plural(len(states), 'run')} finished{lost}"
     command = phrases.command(tuning, store.paths.root)
-    return f"{name}: only its tuning has begun, {runs}; the report begins with the comparison, once all are: {command}"
+    return f"{name}: only its tuning has started, {runs}; its report starts with the comparison; finish the tuning: {command}"

@@ -1,4 +1,4 @@
-"""The scoreboard, results/reports/index.html: a row a claim, with a link to its report; rehearsals apart, searches below."""
+"""The scoreboard, results/reports/index.html: a row per claim; rehearsals and searches in tables of their own."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from harness.reporting.pages.summary import banner, device_word, hours
 from harness.store.atomic import make_folder, write_text
 from harness.store.records import Store
 
-# In this order the words are counted above the table.
+# Order of the counts above the table.
 WORDS = ("supported", "refuted", "equivalent", "inconclusive", "waiting")
 
-LONGEST = 120  # characters of a claim and of what came of it; the report has them in full
+LONGEST = 120  # characters of a claim and of its result; the report has them in full
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class ClaimLine:
 
 @dataclass(frozen=True)
 class PlanRow:
-    """What the scoreboard says of a plan."""
+    """A plan on the scoreboard."""
 
     name: str
     question: str
     rehearsal: bool
     complete: bool
     claims: tuple[ClaimLine, ...]
-    progress: str  # how many runs are in
+    progress: str  # finished/requested runs
     cost: str
     date: str  # of the last run
     warnings: tuple[str, ...]
@@ -58,7 +58,7 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class SearchRow:
-    """What the scoreboard says of a search. Its comparison has rows like any plan."""
+    """A search on the scoreboard. Its comparison has rows like any plan."""
 
     name: str
     question: str
@@ -66,24 +66,23 @@ class SearchRow:
     word: str
     sentence: str
     ids: tuple[str, ...]
-    progress: str  # how many trials are in
+    progress: str  # finished/planned trials
     cost: str
     date: str
     warnings: tuple[str, ...]
 
 
 def search_row(report: SearchReportData) -> SearchRow:
-    """The row of a search."""
-    said, study = search_summary.headline(report), report.study
+    wording, study = search_summary.headline(report), report.study
     warnings = search_summary.banner(report)
     return SearchRow(
         name=study.name,
         question=study.question,
         complete=report.complete,
-        word=said.word,
-        sentence=shorten(said.sentence, LONGEST, placeholder=" …"),
-        ids=said.run_ids,
-        progress=f"{report.over:,d}/{study.trials:,d}",
+        word=wording.word,
+        sentence=shorten(wording.sentence, LONGEST, placeholder=" …"),
+        ids=wording.run_ids,
+        progress=f"{report.finished:,d}/{study.trials:,d}",
         cost=hours(report.seconds, device_word(study)) if report.seconds else "",
         date=max((trial.ended for trial in report.trials if trial.ended), default="")[:10],
         warnings=tuple(line.partition(":")[0].capitalize() for line in warnings),
@@ -91,7 +90,6 @@ def search_row(report: SearchReportData) -> SearchRow:
 
 
 def plan_row(report: ReportData) -> PlanRow:
-    """A plan's rows."""
     plan, cost = report.plan, report.cost.seconds
     return PlanRow(
         name=plan.name,
@@ -111,7 +109,7 @@ def plan_row(report: ReportData) -> PlanRow:
             )
             for place, verdict in enumerate(report.judgement.verdicts, 1)
         ),
-        progress=f"{report.ended:,d}/{len(report.asked):,d}",
+        progress=f"{report.finished:,d}/{len(report.requested):,d}",
         cost=hours(cost, device_word(plan)) if cost else "",
         date=report.last[:10] if report.last else "",
         warnings=tuple(line.partition(":")[0].capitalize() for line in banner(report) if line != phrases.rehearsal(plan)),
@@ -120,16 +118,16 @@ def plan_row(report: ReportData) -> PlanRow:
 
 
 def rows_of(report: ReportData | SearchReportData) -> list[PlanRow | SearchRow]:
-    """The rows of a plan; of a search its own and those of its winner's comparison."""
+    """The row of a plan; for a search its own and that of its comparison."""
     if isinstance(report, SearchReportData):
         return [search_row(report), *([plan_row(report.final)] if report.final else [])]
     return [plan_row(report)]
 
 
 def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
-    """Write the scoreboard of every plan and search in the store; what has `known` rows is not read again. Raises StoreError.
+    """Write the scoreboard of every plan and search in the store; `known` rows are not read again. Raises StoreError.
 
-    Plans whose results only choose what is compared have no row. What cannot be read is named on the page.
+    Tuning and confirmation plans have no row. Errors are listed on the page.
     """
     given, given_searches = {}, {}
     for row in known:
@@ -139,44 +137,43 @@ def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
             given[row.name] = row
     plans, damaged = store.load_plans()
     studies, damaged_studies = store.load_studies()
-    troubles: list[HarnessError] = [*damaged, *damaged_studies]
+    errors: list[HarnessError] = [*damaged, *damaged_studies]
     plans = [plan for plan in plans if plan.selection is None]
     rows, search_rows = [], []
-    # What cannot be read is told on the page; the others have their rows all the same.
     for study in studies:
         try:
             search_rows.append(given_searches.get(study.name) or search_row(gather_search(store, study)))
         except HarnessError as error:
-            troubles.append(error)
+            errors.append(error)
     for plan in plans:
         try:
             rows.append(given.get(plan.name) or plan_row(gather(store, plan, predictions=False)))
         except HarnessError as error:
-            troubles.append(error)
+            errors.append(error)
     path = store.paths.reports / "index.html"
     make_folder(path.parent)
-    write_text(path, render(rows, [str(trouble) for trouble in troubles], linked(store, [*plans, *studies]), search_rows))
+    write_text(path, render(rows, [str(error) for error in errors], linked(store, [*plans, *studies]), search_rows))
     return path
 
 
 def linked(store: Store, plans: Iterable[Plan | Study]) -> frozenset[str]:
-    """The names of the plans and searches that have a report to link to."""
+    """The names of the plans and searches that have a report."""
     return frozenset(plan.name for plan in plans if (store.paths.report(plan.name) / "index.html").is_file())
 
 
-def render(rows: Sequence[PlanRow], troubles: Sequence[str], linked: frozenset[str], searches: Sequence[SearchRow] = ()) -> str:
-    """The page's text; the same for the same rows. `linked` are the plans and searches whose report exists."""
+def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str], searches: Sequence[SearchRow] = ()) -> str:
+    """The page; deterministic. `linked`: names of plans and searches with a report."""
     evidence = [each for each in rows if not each.rehearsal]
     words = Counter(line.word for each in evidence for line in each.claims)
     return rendered(
         "scoreboard.html.j2",
         sections=[
             ("evidence", "", evidence),
-            ("rehearsals", "Rehearsals: no evidence", [each for each in rows if each.rehearsal]),
+            ("rehearsals", "Rehearsals: not evidence", [each for each in rows if each.rehearsal]),
         ],
         tally=[(word, words[word]) for word in WORDS if words[word]],
         searches=searches,
-        troubles=troubles,
+        errors=errors,
         linked=linked,
         refresh=None if all([*(each.complete for each in rows), *(each.complete for each in searches)]) else REFRESH_S,
     )

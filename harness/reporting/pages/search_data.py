@@ -1,4 +1,4 @@
-"""Everything that the report of a search tells, gathered once for all its formats."""
+"""The data of a search's report, gathered once for all formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.execution.stages import choices, next_plan
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.space import values_of
 from harness.experiment.study import Study, config_of, task_of
-from harness.reporting.figures import Confirmed, Fresh, SearchSubject
+from harness.reporting.figures import ConfirmationResults, SearchSubject, SeedValues
 from harness.reporting.pages.importance import importances
 from harness.reporting.pages.report_data import ReportData, gather
 from harness.search.broker import read_trials
@@ -25,28 +25,29 @@ from harness.search.trials import Trial, counted
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, Task, result_metrics
 
-# none: the search confirms nothing; waiting: the best trials have not begun again; again: they have not all ended; base: the
-# best of them is the base itself; final: the winner is compared with the base; elsewhere: another search's plans have these names
-Stage = Literal["none", "waiting", "again", "base", "final", "elsewhere"]
+# Stage of confirmation. none: the search has no `confirm`; waiting: not started; top: the best trials are being trained on fresh
+# seeds; base: the winner is the base itself; final: the winner is compared with the base; conflict: another search's plans have
+# these names.
+Stage = Literal["none", "waiting", "top", "base", "final", "conflict"]
 
 
 @dataclass(frozen=True)
 class SearchReportData:
-    """A study and what has come of it so far."""
+    """A study and its results so far."""
 
     store: Store
     study: Study
     task: Task
     metrics: Mapping[str, Metric]  # all that a result may hold
     trials: tuple[Trial, ...]
-    confirmed: Confirmed
+    confirmed: ConfirmationResults
     stage: Stage
-    top: Plan | None  # the best trials again
+    top: Plan | None  # the best trials on fresh seeds
     records: Mapping[str, Record]  # of its runs
     final: ReportData | None  # the winner against the base
-    kept: str  # where the trials are kept, in words
+    storage: str  # path of the journal, or the database
     folder: Path  # of the report
-    results: Path  # the folder that holds all, as it was named
+    results: Path  # the results folder as given
 
     @cached_property
     def counted(self) -> tuple[Trial, ...]:
@@ -54,34 +55,34 @@ class SearchReportData:
         return tuple(counted(self.trials))
 
     @cached_property
-    def over(self) -> int:
-        """How many of those have ended."""
+    def finished(self) -> int:
+        """The number of counted trials that have finished."""
         return sum(trial.finished for trial in self.counted)
 
     @cached_property
     def seconds(self) -> float:
-        """Spent training trials."""
-        return _once(self.counted, lambda trial: trial.seconds)
+        """Training time of the counted trials [s]."""
+        return _sum_distinct(self.counted, lambda trial: trial.seconds)
 
     @property
-    def spent(self) -> bool:
-        """Whether the budget is, so that no further trial begins."""
+    def budget_spent(self) -> bool:
+        """Whether the budget is spent: no further trial starts."""
         return self.study.budget_s is not None and self.seconds >= self.study.budget_s
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is still to come: trials, nor their confirmation."""
-        settled = self.stage in ("none", "base", "elsewhere") or (self.final is not None and self.final.complete)
-        return (self.over >= self.study.trials or (self.spent and self.over == len(self.counted))) and settled
+        """Whether all trials and their confirmation have finished."""
+        settled = self.stage in ("none", "base", "conflict") or (self.final is not None and self.final.complete)
+        return (self.finished >= self.study.trials or (self.budget_spent and self.finished == len(self.counted))) and settled
 
     @cached_property
     def importances(self) -> Mapping[str, Mapping[str, float]]:
-        """Objective -> parameter -> share; empty where it cannot be told. Computed when it is shown."""
+        """Objective -> parameter -> share; empty if it cannot be computed."""
         return importances(self.study, self.trials)
 
     @cached_property
     def subject(self) -> SearchSubject:
-        """What the figures are about."""
+        """The data of the figures."""
         return SearchSubject(self.study, self.trials, self.metrics, self.confirmed, self._base)
 
     @property
@@ -92,16 +93,16 @@ class SearchReportData:
 
     @cached_property
     def _base(self) -> int | None:
-        """The trial that is the base itself."""
+        """The trial with the base's own configuration."""
         own = values_of(self.study.space, flatten(self.study.base))
         done = (trial for trial in self.trials if trial.state == "completed")
         return next((trial.number for trial in done if own is not None and dict(trial.values) == own), None)
 
     @cached_property
     def epochs(self) -> tuple[int, int]:
-        """Epochs trained by all trials, and what they would have been without pruning: as many as completed trials took."""
+        """(epochs trained by all trials, epochs without pruning, estimated by the mean of completed trials)."""
         done = [trial.epochs for trial in self.trials if trial.state == "completed"]
-        trained = round(_once(self.trials, lambda trial: trial.epochs))
+        trained = round(_sum_distinct(self.trials, lambda trial: trial.epochs))
         if not done:
             return trained, trained
         whole = sum(done) / len(done)
@@ -109,15 +110,14 @@ class SearchReportData:
 
 
 def gather_search(store: Store, study: Study) -> SearchReportData:
-    """Read what there is of `study`.
+    """Read the data of `study`.
 
-    Raises StoreError for damaged files, InputError when its task cannot be loaded, or its trials are in a database whose address
-    is not known.
+    Raises StoreError for damaged files, InputError if its task cannot be loaded or the address of its database is unknown.
     """
     task, paths, url = task_of(study), store.paths.study(study.name), storage_url(None)
     if uses_database(paths) and url is None:
         raise InputError(
-            f"{study.name}: its trials are in a database; allowed: its address in ${VARIABLE}, such as "
+            f"{study.name}: its trials are in a database; set its address in ${VARIABLE}, such as "
             f"{VARIABLE}=postgresql://user:password@host/database harness report {study.name}"
         )
     trials = tuple(read_trials(paths, study, url) or ())
@@ -133,7 +133,7 @@ def gather_search(store: Store, study: Study) -> SearchReportData:
         top=top,
         records=records,
         final=final,
-        kept=str(paths.journal) if paths.journal.exists() or url is None else f"the database of ${VARIABLE}",
+        storage=str(paths.journal) if paths.journal.exists() or url is None else f"the database of ${VARIABLE}",
         folder=store.paths.report(study.name),
         results=store.paths.root,
     )
@@ -141,9 +141,9 @@ def gather_search(store: Store, study: Study) -> SearchReportData:
 
 def _confirmation(
     store: Store, study: Study, task: Task, trials: tuple[Trial, ...]
-) -> tuple[Plan | None, Mapping[str, Record], Confirmed, Stage, ReportData | None]:
-    """The best trials' plan with where its runs stand, what came of it, how far it is, and the winner's comparison."""
-    nothing = Confirmed()
+) -> tuple[Plan | None, Mapping[str, Record], ConfirmationResults, Stage, ReportData | None]:
+    """(top plan, its records, results on fresh seeds, stage, the comparison's report)."""
+    nothing = ConfirmationResults()
     if study.confirm is None:
         return None, {}, nothing, "none", None
     top = store.load_plan(stage_name(study.name, "top"))
@@ -154,25 +154,25 @@ def _confirmation(
     if own.keys() != top.variants.keys() or not all(
         _same(study, task, trial, top.variants[label]) for label, trial in own.items()
     ):
-        return None, {}, nothing, "elsewhere", None
+        return None, {}, nothing, "conflict", None
     records = store.records([run.id for run in top.runs])
-    again = {trial.number: _fresh(top, records, label, study.metric) for label, trial in own.items()}
+    fresh = {trial.number: _fresh(top, records, label, study.metric) for label, trial in own.items()}
     chosen = choices(top, records)
     if not chosen:
-        return top, records, Confirmed(again), "again", None
+        return top, records, ConfirmationResults(fresh), "top", None
     winner = own[chosen[0].label].number
     if next_plan(top, records) is None:
-        return top, records, Confirmed(again, winner), "base", None
+        return top, records, ConfirmationResults(fresh, winner), "base", None
     plan = store.load_plan(stage_name(study.name, "final"))
     if plan is None or plan.chosen is None or dict(plan.chosen.variants) != {WINNER: chosen[0].label}:
-        return top, records, Confirmed(again, winner), "again", None
+        return top, records, ConfirmationResults(fresh, winner), "top", None
     final = gather(store, plan)
     means = {label: _fresh(plan, final.records, label, study.metric) for label in (BASE, WINNER)}
-    return top, records, Confirmed(again, winner, means), "final", final
+    return top, records, ConfirmationResults(fresh, winner, means), "final", final
 
 
-def _once(trials: Iterable[Trial], measure: Callable[[Trial], float]) -> float:
-    """What trials took, summed; runs that several trials are made of were trained once."""
+def _sum_distinct(trials: Iterable[Trial], measure: Callable[[Trial], float]) -> float:
+    """The sum of `measure` over trials; runs that several trials share count once."""
     own: dict[object, float] = {}
     for trial in trials:
         runs = trial.runs or trial.number
@@ -184,12 +184,12 @@ def _same(study: Study, task: Task, trial: Trial, config: Mapping[str, object]) 
     return config_of(study, task, trial.values).model_dump(mode="json") == dict(config)
 
 
-def _fresh(plan: Plan, records: Mapping[str, Record], label: str, metric: str) -> Fresh:
-    """The completed runs of a variant, with the metric that the search was for."""
+def _fresh(plan: Plan, records: Mapping[str, Record], label: str, metric: str) -> SeedValues:
+    """The completed runs of a variant, with the search's metric."""
     found = []
     for run in plan.runs:
         record = records[run.id]
         value = record.metrics.get(metric, math.nan)
         if run.variant == label and record.state == "completed" and math.isfinite(value):
             found.append((value, run.id))
-    return Fresh(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))
+    return SeedValues(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))

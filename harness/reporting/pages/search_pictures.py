@@ -1,4 +1,4 @@
-"""The figures of a search's report, each with the words that go with it."""
+"""The figures of a search's report with alternative text and caption."""
 
 from __future__ import annotations
 
@@ -17,27 +17,25 @@ if TYPE_CHECKING:
 SECTIONS = ("main", "importance", "slices", "parallel", "pareto")
 
 
-def drawn(report: SearchReportData) -> Iterator[tuple[Picture, Figure]]:
-    """Every picture that there are trials for, with its figure."""
+def draw(report: SearchReportData) -> Iterator[tuple[Picture, Figure]]:
+    """Every picture, with its figure."""
     subject, study = replace(report.subject, importances=report.importances), report.study
     name = phrases.label(study.metric)
-    yield Picture("main", "main", _seen(report), _read(report)), figures.history(subject)
+    yield Picture("main", "main", _main_alt(report), _main_caption(report)), figures.history(subject)
     if subject.importances:
         parts = [
             f"{phrases.label(objective)}: {', '.join(f'{parameter} {share:.2f}' for parameter, share in shares.items())}"
             for objective, shares in subject.importances.items()
         ]
-        caption = "PED-ANOVA: how far the values of the best tenth of the completed trials stand out from those of all."
+        caption = "PED-ANOVA: how far the values of the best tenth of the completed trials differ from those of all."
         yield Picture("importance", "importance", f"Importance for {'; '.join(parts)}.", caption), figures.importance(subject)
     if not subject.completed:
         return
     alt = f"{_capital(name)} against each of {phrases.plural(len(study.space), 'parameter')}."
-    caption = (
-        "Each parameter alone; what the others were differs from dot to dot, and the sampler looked longer where it was good."
-    )
+    caption = "Each parameter alone; the others vary from dot to dot, and the sampler tried more values where results were good."
     yield Picture("slices", "slices", alt, caption), figures.slices(subject)
     alt = f"A line for each completed trial through its parameters to its {name}."
-    caption = f"Parameters from their least to their largest value, choices by option, and the {name} that came of them."
+    caption = f"Parameters from their least to their largest value, options in order, and the resulting {name}."
     yield Picture("parallel", "parallel", alt, caption), figures.parallel(subject)
     if len(study.objectives) > 1:
         members = phrases.listed([str(trial.number) for trial in front(study, subject.completed)])
@@ -45,28 +43,28 @@ def drawn(report: SearchReportData) -> Iterator[tuple[Picture, Figure]]:
         yield Picture("pareto", "pareto", f"Pareto front: trials {members}.", caption), figures.pareto(subject)
 
 
-def _seen(report: SearchReportData) -> str:
-    """The main figure's numbers in a sentence."""
+def _main_alt(report: SearchReportData) -> str:
+    """Alternative text of the main figure."""
     subject, confirmed = report.subject, report.confirmed
     best, places = subject.best, subject.places()
     if best is None:
         return "Nothing to draw: no trial has completed yet."
     text = f"Best so far by trial, ending at trial {best.number} with {phrases.number(subject.value(best), places)}"
     by_number = {trial.number: trial for trial in subject.completed}
-    again = []
+    fresh_means = []
     for number, fresh in confirmed.top.items():
         if fresh.values:
             searched = phrases.number(subject.value(by_number[number]), places)
-            again.append(f"trial {number} {searched}, then {phrases.number(fresh.mean, places)}")
-    return f"{text}; on fresh seeds {'; '.join(again)}." if again else f"{text}."
+            fresh_means.append(f"trial {number} {searched}, then {phrases.number(fresh.mean, places)}")
+    return f"{text}; on fresh seeds {'; '.join(fresh_means)}." if fresh_means else f"{text}."
 
 
-def _read(report: SearchReportData) -> str:
-    """How the main figure is to be read."""
+def _main_caption(report: SearchReportData) -> str:
+    """Caption of the main figure."""
     left = "Left, every trial and the best so far"
     if any(fresh.values for fresh in report.confirmed.top.values()):
-        return f"{left}; right, what the best trials came to again on fresh seeds: a value that was luck goes back."
-    return f"{left}. The best of many noisy values is too good: fresh seeds tell how far."
+        return f"{left}; right, the best trials on fresh seeds: a lucky value regresses to the mean."
+    return f"{left}. The best of many noisy values is optimistic: fresh seeds show by how much."
 
 
 def _capital(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The environment of templates: a name that a template lacks is an error, and its own lines leave no trace."""
+"""The jinja2 environment: undefined names are errors, block lines leave no blank lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def environment(*, html: bool = False, **marks: str) -> jinja2.Environment:
-    """Everything that goes into `html` is escaped by its rules; else by whoever hands it in. `marks` are those of jinja2."""
+    """`html` turns on autoescaping; other formats escape values themselves. `marks`: jinja2's delimiters."""
     import jinja2
 
     return jinja2.Environment(

@@ -1,4 +1,4 @@
-"""Text -> LaTeX that sets just this text: plain ASCII, for any engine and font encoding."""
+"""Text -> escaped LaTeX in plain ASCII, for any engine and font encoding."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ SPECIAL: Mapping[str, str] = {
     "σ": r"$\sigma$",
     "τ": r"$\tau$",
 }
-# Two of these would be drawn as one other sign.
+# Two of these would become a ligature.
 LIGATURE = re.compile(r"([-',])(?=\1)")
 # Combining accent -> the command that sets it on a letter.
 ACCENTS: Mapping[str, str] = {
@@ -78,13 +78,13 @@ DOTLESS: Mapping[str, str] = {"i": r"\i", "j": r"\j"}
 
 
 def escape(text: object) -> str:
-    """`text` so that LaTeX sets just it, on one line; a character that not every engine can set becomes its code, U+4E2D."""
+    """Escaped `text` on one line; a character that not every engine can set becomes its code point, U+4E2D."""
     line = " ".join("".join(character if character.isprintable() else " " for character in str(text)).split())
     return LIGATURE.sub(r"\1{}", "".join(map(_character, unicodedata.normalize("NFC", line))))
 
 
 def number(text: str) -> str:
-    """A formatted number or interval, whose minus is one."""
+    """A formatted number or interval with a minus sign."""
     return escape(text.replace("-", "−"))
 
 

@@ -1,4 +1,4 @@
-"""What the variants of a plan were tuned over, and what was chosen."""
+"""The tuning of a plan's variants, and the chosen settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.experiment.claims import level_label
 from harness.experiment.designs import short_names
 from harness.experiment.plan import Plan, PlannedRun, Selection
 from harness.reporting import phrases
-from harness.reporting.figures import Fresh, Setting, Tuned
+from harness.reporting.figures import SeedValues, Setting, TuningCurves
 from harness.reporting.phrases.trials import tuned_edges
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric
@@ -20,7 +20,7 @@ from harness.tasks.protocol import Metric
 
 @dataclass(frozen=True)
 class Tuning:
-    """What the variants of a plan were tuned over, and where those runs stand."""
+    """The tuning plan of an evidence plan, with the records of its runs."""
 
     evidence: Plan
     plan: Plan
@@ -30,17 +30,17 @@ class Tuning:
 
     @cached_property
     def chosen(self) -> Mapping[str, str]:
-        """Variant -> what it is called among the runs that tuned it."""
+        """Variant -> its chosen label in the tuning plan."""
         return self.evidence.chosen.variants if self.evidence.chosen else {}
 
     @cached_property
     def found(self) -> tuple[ChosenVariant, ...]:
-        """What the results choose, as far as that is what was chosen."""
+        """The choices by current results that agree with the chosen ones."""
         return tuple(choice for choice in choices(self.plan, self.records) if self.chosen.get(choice.variant) == choice.label)
 
     @cached_property
     def short(self) -> dict[str, str]:
-        """Path -> what it is called for short."""
+        """Path -> short name."""
         paths = list(next(iter(self.selection.settings.values())))
         return dict(zip(paths, short_names(paths), strict=True))
 
@@ -50,8 +50,8 @@ class Tuning:
         return ", ".join(f"{self.short[path]}={level_label(value)}" for path, value in settings.items())
 
     @cached_property
-    def curves(self) -> Tuned:
-        """What the figure is drawn from."""
+    def curves(self) -> TuningCurves:
+        """The data of the figure."""
         variants = {
             variant: tuple(
                 Setting(self.selection.settings[label], self.tried(label), chosen=label == self.chosen.get(variant))
@@ -59,19 +59,19 @@ class Tuning:
             )
             for variant, group in self.selection.groups.items()
         }
-        return Tuned(self.selection.metric, self.metric, tuple(self.short), variants, phrases.rehearsal(self.evidence))
+        return TuningCurves(self.selection.metric, self.metric, tuple(self.short), variants, phrases.rehearsal(self.evidence))
 
-    def tried(self, label: str) -> Fresh:
-        """What the completed runs under a setting came to."""
+    def tried(self, label: str) -> SeedValues:
+        """The completed runs of a setting."""
         found = []
         for run in self.runs(label):
             value = self.records[run.id].metrics.get(self.selection.metric, math.nan)
             if self.records[run.id].state == "completed" and math.isfinite(value):
                 found.append((value, run.id))
-        return Fresh(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))
+        return SeedValues(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))
 
     def runs(self, label: str) -> tuple[PlannedRun, ...]:
-        """The runs under a setting."""
+        """All runs of a setting."""
         return self._by_label[label]
 
     @cached_property
@@ -80,18 +80,20 @@ class Tuning:
 
     @cached_property
     def flags(self) -> tuple[str, ...]:
-        """What to know before trusting what was chosen: sentences."""
-        said = [f"{line}." for line in tuned_edges(self.plan, self.found)]
+        """Warnings about the choice, as sentences."""
+        wording = [f"{line}." for line in tuned_edges(self.plan, self.found)]
         lost = [run for run in self.plan.runs if self.records[run.id].state == "diverged"]
         if lost:
-            said.append(f"{phrases.plural(len(lost), 'run')} of the tuning diverged: such a setting is not chosen.")
+            wording.append(
+                f"{phrases.plural(len(lost), 'run')} of the tuning diverged; a setting with diverged runs is never chosen."
+            )
         if len(self.found) < len(self.chosen):
-            said.append(f"The runs of {self.plan.name} no longer lead to what was chosen: they were changed since.")
-        return tuple(said)
+            wording.append(f"The runs of {self.plan.name} no longer lead to the chosen settings: they have changed since.")
+        return tuple(wording)
 
     @property
     def seconds(self) -> float:
-        """Spent training what was tried."""
+        """Total training time [s]."""
         return sum(record.seconds or 0.0 for record in self.records.values())
 
     @property
@@ -101,7 +103,7 @@ class Tuning:
 
 
 def tuning_of(store: Store, plan: Plan, metrics: Mapping[str, Metric]) -> Tuning | None:
-    """What the variants of `plan` were tuned over; None where they were not. Raises StoreError."""
+    """The tuning of `plan`; None if it was not tuned. Raises StoreError."""
     if plan.chosen is None:
         return None
     own = store.load_plan(plan.chosen.plan)
@@ -112,5 +114,5 @@ def tuning_of(store: Store, plan: Plan, metrics: Mapping[str, Metric]) -> Tuning
 
 
 def searched(store: Store, plan: Plan) -> str | None:
-    """The search that chose the plan's winner; None where none did."""
+    """The search that chose the plan's winner, if any."""
     return plan.family if plan.stage == "final" and store.paths.study(plan.family).spec.is_file() else None

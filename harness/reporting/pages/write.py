@@ -1,4 +1,4 @@
-"""A report's files in its folder: the same in several formats, and the figures."""
+"""Writes a report's files: all formats, and the figures."""
 
 from __future__ import annotations
 
@@ -10,23 +10,20 @@ from harness.store.atomic import make_folder, to_json, write_text
 
 
 def write(report: ReportData | SearchReportData) -> Path:
-    """Write every format of a report, of a search's also that of its winner's comparison; the path of the one to open first.
-
-    Raises StoreError where files cannot be written.
-    """
-    # Jinja2 and matplotlib take a while to import; gathering alone needs neither.
+    """Write all formats of a report, for a search also its comparison's; returns index.html. Raises StoreError."""
+    # Jinja2 and matplotlib are slow to import and not needed for gathering.
     from harness.reporting.pages import data_files, latex, markdown, page, pictures, search_pictures
 
     make_folder(report.folder)
     if isinstance(report, SearchReportData):
-        drawn = pictures.save(search_pictures.drawn(report), report.folder)
+        drawn = pictures.save(search_pictures.draw(report), report.folder)
         texts = {
             "report.md": markdown.render_search(report, drawn),
             "trials.csv": data_files.trials_csv(report),
             "index.html": page.render_search(report, drawn),
         }
     else:
-        drawn = pictures.save(pictures.drawn(report), report.folder)
+        drawn = pictures.save(pictures.draw(report), report.folder)
         texts = {
             "report.md": markdown.render(report, drawn),
             "table.tex": latex.render(report),
@@ -37,5 +34,5 @@ def write(report: ReportData | SearchReportData) -> Path:
     for name, text in texts.items():
         write_text(report.folder / name, text)
     if isinstance(report, SearchReportData) and report.final is not None:
-        write(report.final)  # each of the two links to the other, so both are there
+        write(report.final)  # the two link to each other
     return report.folder / "index.html"

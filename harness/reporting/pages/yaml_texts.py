@@ -1,4 +1,4 @@
-"""What a report shows as YAML: a plan as it was registered, and the best configuration of a search."""
+"""YAML in reports: the registered plan, and the best configuration of a search."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.experiment.study import Study
 from harness.reporting.pages.search_data import SearchReportData
 from harness.search.trials import Trial
 
-SEEDS = 5  # where the search says nothing of seeds
+SEEDS = 5  # default without `confirm`
 
 
 def registered(plan: Plan) -> str:
-    """What was registered, as YAML: the plan's terms, the baseline's configuration, and what the other variants change of it."""
+    """The registered plan: its terms, the baseline's configuration, and the changes of the other variants."""
     import yaml
 
     base = plan.variants[plan.baseline]
@@ -42,18 +42,18 @@ def registered(plan: Plan) -> str:
 
 
 def best_configuration(report: SearchReportData) -> str:
-    """The winner's, once there is one, else that of the best trial so far; empty before there is one."""
+    """That of the winner, else of the best trial so far; empty without one."""
     best = report.best
     return configuration(report.study, best, report.confirmed.winner is not None) if best else ""
 
 
 def configuration(study: Study, trial: Trial, confirmed: bool) -> str:
-    """An experiment of its own that trains what the trial did; other files may extend it in their turn."""
+    """An experiment file that trains the trial's configuration."""
     import yaml
 
     file = Path(study.file).name or f"{study.experiment}.yaml"
-    said = "the winner on fresh seeds" if confirmed else "the best in the search, not confirmed"
-    lines = [f"# trial {trial.number} of the search {study.name}: {said}; to stand beside {file}"]
+    wording = "the winner on fresh seeds" if confirmed else "the best in the search, not confirmed"
+    lines = [f"# trial {trial.number} of the search {study.name}: {wording}; save it beside {file}"]
     if study.rehearsal:
         made = [f"--profile {study.profile}"] if study.profile else []
         made += [f"--set {override}" for override in study.overrides]
@@ -69,7 +69,7 @@ def configuration(study: Study, trial: Trial, confirmed: bool) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Mappings and sequences as the dicts and lists that YAML knows."""
+    """Mappings and sequences as dicts and lists, for yaml.safe_dump."""
     if isinstance(value, Mapping):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

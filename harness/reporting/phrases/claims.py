@@ -1,4 +1,4 @@
-"""A claim -> a sentence."""
+"""Claims as sentences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.experiment.claims import (
 from harness.reporting.phrases.numbers import figure, label, listed, margin
 from harness.tasks.protocol import Metric
 
-# A comparison's kind -> what is said of one variant, and of several.
+# Kind of comparison -> its verb for one variant, and for several.
 COMPARISONS: Mapping[str, tuple[str, str]] = {
     "improves": ("improves on", "improve on"),
     "worsens": ("is worse than", "are worse than"),
@@ -32,25 +32,25 @@ def claim(registered: Claim, metrics: Mapping[str, Metric]) -> str:
 
 
 def qualifiers(registered: Claim, metrics: Mapping[str, Metric]) -> list[str]:
-    """What qualifies a claim beside its metric: its slice, its margin, what a failed run counts as."""
+    """A claim's qualifiers beside its metric: slice, margin, the value of a failed run."""
     unit = metrics[registered.metric].unit if registered.metric in metrics else ""
-    said = [f"where {factor} is {level}" for factor, level in registered.where.items()]
+    wording = [f"where {factor} is {level}" for factor, level in registered.where.items()]
     if size := getattr(registered, "margin", None):
-        said.append(f"{margin(size, unit)} declared not to matter")
+        wording.append(margin(size, unit))
     if registered.failed_counts_as is not None:
-        said.append(f"a failed run counts as {figure(registered.failed_counts_as)}")
-    return said
+        wording.append(f"a failed run counts as {figure(registered.failed_counts_as)}")
+    return wording
 
 
-def asserted(registered: Claim, named: bool, *further: str) -> str:
-    """The claim in short, with its metric where that is to be `named`, its slice, and `further` words in the same brackets."""
-    said = [label(registered.metric)] if named else []
-    said += [*(f"{factor} {level}" for factor, level in registered.where.items()), *further]
-    return f"{statement(registered)} ({', '.join(said)})" if said else statement(registered)
+def short_claim(registered: Claim, named: bool, *further: str) -> str:
+    """The claim in short; in brackets its metric (if `named`), its slice and `further` words."""
+    wording = [label(registered.metric)] if named else []
+    wording += [*(f"{factor} {level}" for factor, level in registered.where.items()), *further]
+    return f"{statement(registered)} ({', '.join(wording)})" if wording else statement(registered)
 
 
 def statement(registered: Claim) -> str:
-    """The claim itself, without what qualifies it: `b improves on a`."""
+    """The claim without its qualifiers: `b improves on a`."""
     match registered:
         case ComparisonClaim():
             return comparison(registered)
@@ -67,7 +67,7 @@ def statement(registered: Claim) -> str:
 
 
 def comparison(registered: ComparisonClaim) -> str:
-    """The sentence of a comparison: variants that are compared with the same one share a verb."""
+    """The sentence of a comparison; variants compared with the same one share a verb."""
     one, several = COMPARISONS[registered.kind]
     groups: dict[str, list[str]] = {}
     for variant, over in zip(registered.variants, registered.over, strict=True):

@@ -1,4 +1,4 @@
-"""Plain values -> short words and numbers."""
+"""Numbers, durations and units as short text."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def plural(number: int, noun: str) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A length of time: 0:24, 12:05, 1:12:05."""
+    """A duration: 0:24, 12:05, 1:12:05."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def ago(seconds: float) -> str:
-    """How long something is back, in its largest unit: 12 s ago, 5 min ago, 2 h ago, 3 d ago."""
+    """An age in its largest unit: 12 s ago, 5 min ago, 2 h ago, 3 d ago."""
     seconds = max(0, int(seconds))
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
@@ -36,22 +36,22 @@ def ago(seconds: float) -> str:
 
 
 def label(metric: str) -> str:
-    """How a metric is called: test_accuracy -> test accuracy."""
+    """A metric's label: test_accuracy -> test accuracy."""
     return metric.replace("_", " ")
 
 
 def axis(metric: str, unit: str) -> str:
-    """A metric with its unit: test accuracy (%)."""
+    """An axis label: test accuracy (%)."""
     return f"{label(metric)} ({unit})" if unit else label(metric)
 
 
 def difference_unit(unit: str) -> str:
-    """The unit of a difference: percentages differ by percentage points."""
+    """The unit of differences: percentage points for percentages."""
     return "pp" if unit == "%" else unit
 
 
 def decimals(values: Iterable[float], metric: Metric) -> int:
-    """Decimals for a table's column: 2 for percentages, 0 for counts, else four figures of the largest value."""
+    """Decimals for a table column: 2 for percentages, 0 for counts, else four significant figures of the largest value."""
     if metric.unit == "%":
         return 2
     if metric.exact:
@@ -61,22 +61,22 @@ def decimals(values: Iterable[float], metric: Metric) -> int:
 
 
 def number(value: float, places: int) -> str:
-    """A value with thousands separators; a dot where there is none."""
+    """A value with thousands separators; NOTHING for NaN."""
     return NOTHING if math.isnan(value) else f"{value:,.{places}f}"
 
 
 def spread(mean: float, sd: float, places: int) -> str:
-    """`93.04 ± 0.15`; without the part behind ± where one value has no spread."""
+    """`93.04 ± 0.15`; without ± where `sd` is NaN."""
     return number(mean, places) if math.isnan(sd) else f"{number(mean, places)} ± {sd:,.{places}f}"
 
 
 def signed(value: float, places: int) -> str:
-    """A difference, always with its sign; empty where there is none."""
+    """A difference with its sign; empty for NaN."""
     return "" if math.isnan(value) else f"{value:+z,.{places}f}"
 
 
 def figure(value: float) -> str:
-    """A number as a person writes it: 32 for 32.0, 4,903,082."""
+    """Up to ten significant figures, no trailing zeros: 32 for 32.0, 4,903,082."""
     return f"{value:,.10g}"
 
 
@@ -86,5 +86,6 @@ def listed(words: Sequence[str], last: str = "and") -> str:
 
 
 def margin(size: float, unit: str) -> str:
-    """Differences that do not matter: under 0.25 pp."""
-    return f"under {size:g} {difference_unit(unit)}".rstrip()
+    """`margin 0.25 pp, the smallest that matters`."""
+    amount = f"{size:g} {difference_unit(unit)}".rstrip()
+    return f"margin {amount}, the smallest that matters"

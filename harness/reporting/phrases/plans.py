@@ -1,4 +1,4 @@
-"""A plan -> the words that screens, figures and reports share about it."""
+"""Text about plans and searches, shared by the terminal, figures and reports."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from harness.reporting.phrases.numbers import figure, margin, plural
 from harness.tasks.protocol import Metric
 
 CHANGED = "CLAIMS CHANGED AFTER RUNS"
-RESUMED = "resumed, not bit-exact"  # of runs with which a program went on from its own files
-NO_CLAIM = "exploratory: no claim is about these differences"
+RESUMED = "resumed, not bit-exact"  # of runs that a program resumed from its own files
+NO_CLAIM = "exploratory: these differences were not claimed"
 
 
 def epochs(config: Mapping[str, Any]) -> int | None:
-    """How many epochs a configuration asks for, where it says so as `training.epochs` or `epochs`."""
+    """The number of epochs in a configuration (`training.epochs` or `epochs`); None without one."""
     training = config.get("training")
     value = training.get("epochs") if isinstance(training, Mapping) else config.get("epochs")
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def setting(plan: Plan | Study) -> tuple[str, ...]:
-    """What every variant shares, in a few words: task, data set, epochs, precision, accelerator."""
+def shared_settings(plan: Plan | Study) -> tuple[str, ...]:
+    """What all variants share: task, data set, epochs, precision, accelerator."""
     configs = [plan.base] if isinstance(plan, Study) else list(plan.variants.values())
 
     def shared(block: str, key: str) -> Any:
@@ -43,7 +43,7 @@ def setting(plan: Plan | Study) -> tuple[str, ...]:
 
 
 def trained(plan: Plan | Study) -> str:
-    """What is trained: the task's name, or a program without its options."""
+    """The task's name, or the program without its options."""
     if plan.program is None:
         return plan.task
     words = plan.program.command.replace("{python}", "python").split()
@@ -51,16 +51,16 @@ def trained(plan: Plan | Study) -> str:
 
 
 def rehearsal(plan: Plan | Study) -> str | None:
-    """Why the results of a plan or a search are no evidence; None where they are."""
+    """Why the results of a plan or a search are not evidence; None if they are."""
     if not plan.rehearsal:
         return None
     reasons = [f"profile {plan.profile}"] if plan.profile else []
     reasons += [f"--set {override}" for override in plan.overrides]
-    return f"REHEARSAL: {', '.join(reasons)}, no evidence"
+    return f"REHEARSAL: {', '.join(reasons)}, not evidence"
 
 
 def stage(plan: Plan) -> str | None:
-    """Which stage of an experiment the plan is, and how large; None where there is only one."""
+    """The plan's stage and size; None for an experiment with a single stage."""
     if plan.stage == "evidence":
         return "evidence, 2 of 2" if plan.chosen is not None else None
     if plan.stage == "final":
@@ -79,7 +79,7 @@ def seeds(plan: Plan) -> int:
 
 
 def command(plan: Plan | Study, results: Path) -> str:
-    """The command that makes and trains this plan or search again in the folder `results`, quoted for a shell."""
+    """The shell command that reproduces the plan or search in the folder `results`."""
     searched = isinstance(plan, Study) or plan.confirms
     words = ["harness", "sweep" if searched else "run", plan.file or f"experiments/{plan.experiment}.yaml"]
     words += ["--profile", plan.profile] if plan.profile else []
@@ -87,23 +87,23 @@ def command(plan: Plan | Study, results: Path) -> str:
         words += ["--set", override]
     if isinstance(plan, Plan) and not searched:
         words += ["--seeds", str(seeds(plan))] if seeds(plan) > max(plan.looks) else []
-    return shlex.join([*words, "--device", plan.accelerator, *elsewhere(results)])
+    return shlex.join([*words, "--device", plan.accelerator, *results_option(results)])
 
 
-def elsewhere(results: Path) -> list[str]:
-    """The option that names the results folder, where it is not the default one."""
+def results_option(results: Path) -> list[str]:
+    """The --results option; empty for the default folder."""
     return [] if results == Path("results") else ["--results", str(results)]
 
 
-def reading(plan: Plan, table: Table, unit: str) -> str:
-    """How to read the table of a metric whose unit is `unit`, on one line."""
+def table_note(plan: Plan, table: Table, unit: str) -> str:
+    """The one-line note below the table of a metric whose unit is `unit`."""
     if len(plan.variants) == 1:
         return "± is sd over seeds"
     if not table.seeds:
         first = min((*plan.looks, seeds(plan)))
-        return f"± is sd over seeds; no difference before {plural(first, 'seed')} of every variant ended"
+        return f"± is sd over seeds; no difference is shown until {plural(first, 'seed')} of every variant have finished"
     parts = [f"the first {table.seeds} of {seeds(plan)} seeds"] if table.seeds < seeds(plan) else []
-    parts += [later] if (later := added(plan, table)) else []
+    parts += [later] if (later := added_seeds(plan, table)) else []
     compared = [row for row in table.rows if row.over is not None]
     others = [row for row in compared if row.over != plan.baseline]
     parts += [f"paired by seed{', ' if others else ''}{', '.join(f'{row.variant} with {row.over}' for row in others)}"]
@@ -114,40 +114,37 @@ def reading(plan: Plan, table: Table, unit: str) -> str:
         parts.append(f"intervals hold at every look, {100 * (1 - plan.alpha):.4g} % together")
     fewer = [f"{row.variant} {row.pairs}" for row in compared if row.pairs < table.seeds]
     parts += [f"fewer pairs, as runs failed or diverged: {', '.join(fewer)}"] if fewer else []
-    size = declared(plan, table.metric)
-    parts += [f"{margin(size, unit)} declared not to matter"] if size else []
+    size = declared_margin(plan, table.metric)
+    parts += [margin(size, unit)] if size else []
     if exploratory := [row.variant for row in compared if not row.claimed]:
         parts.append(f"exploratory: {', '.join(exploratory)}" if len(exploratory) < len(compared) else NO_CLAIM)
     return "; ".join(parts)
 
 
-def added(plan: Plan, table: Table) -> str:
-    """What seeds beyond the last look make of a table that has them; empty where it has none."""
+def added_seeds(plan: Plan, table: Table) -> str:
+    """A note on seeds beyond the last look; empty without any."""
     last = max(plan.looks)
     if table.seeds <= last:
         return ""
-    told = f"{plural(table.seeds - last, 'seed')} added after the last look, which these intervals do not allow for"
-    return f"{told}; verdicts and their p are of the first {last}" if plan.claims else told
+    note = f"{plural(table.seeds - last, 'seed')} added after the last look; the intervals do not account for that"
+    return f"{note}; verdicts and their p values use the first {last}" if plan.claims else note
 
 
-def declared(plan: Plan, metric: str) -> float | None:
-    """The difference of a metric that was declared not to matter: what the claims about it say, where they agree.
-
-    Without any claim it is the file's, which is for the first metric.
-    """
+def declared_margin(plan: Plan, metric: str) -> float | None:
+    """The margin of a metric if its claims agree on one; without any claim the file's, which is for the first metric."""
     claimed = {getattr(each, "margin", None) for each in plan.claims if each.metric == metric}
     sizes = (claimed if plan.claims else {plan.margin}) - {None, 0.0}
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def amended(plan: Plan, metrics: Mapping[str, Metric]) -> str | None:
-    """What the experiment's file says now, where runs were registered with something else."""
+def amendment(plan: Plan, metrics: Mapping[str, Metric]) -> str | None:
+    """What the experiment file contains now if it differs from what was registered."""
     now = plan.amended
     if now is None:
         return None
-    said = [f"{place}. {claim(each, metrics)}" for place, each in enumerate(now.claims, 1)] or ["no claims"]
-    said += [
-        f"{name} {setting_words(new)} (registered: {setting_words(old)})"
+    wording = [f"{place}. {claim(each, metrics)}" for place, each in enumerate(now.claims, 1)] or ["no claims"]
+    wording += [
+        f"{name} {setting_text(new)} (registered: {setting_text(old)})"
         for name, old, new in (
             ("looks", plan.looks, now.looks),
             ("margin", plan.margin, now.margin),
@@ -156,11 +153,11 @@ def amended(plan: Plan, metrics: Mapping[str, Metric]) -> str | None:
         )
         if old != new
     ]
-    return f"{CHANGED}: registered as below; the file now says: {'; '.join(said)}"
+    return f"{CHANGED}: registered as below; the file now has: {'; '.join(wording)}"
 
 
-def setting_words(value: Sequence[int] | str | float | None) -> str:
-    """A setting that claims are judged by, in words."""
+def setting_text(value: Sequence[int] | str | float | None) -> str:
+    """A setting that affects verdicts, as text."""
     if isinstance(value, str):
         return value
     if isinstance(value, Sequence):

@@ -1,4 +1,4 @@
-"""A search, its trials -> the words that screens and reports share about them."""
+"""Text about searches and trials, shared by the terminal and reports."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from harness.reporting.phrases.numbers import count, decimals, figure, label, li
 from harness.search.trials import Trial
 from harness.tasks.protocol import Metric
 
-EDGE = 0.02  # of a range: what lies so near its end lies at it
-ENDINGS = ("completed", "pruned", "diverged", "infeasible", "failed")
+EDGE = 0.02  # share of a range: a value this near to an end counts as at the edge
+FINISHED_STATES = ("completed", "pruned", "diverged", "infeasible", "failed")
 
 
 def names(study: Study) -> dict[str, str]:
-    """Parameter -> what it is called for short."""
+    """Parameter -> short name."""
     return dict(zip((own := [parameter.name for parameter in study.space]), short_names(own), strict=True))
 
 
@@ -30,14 +30,14 @@ def values(study: Study, chosen: Values) -> str:
 
 
 def measured(value: float, metric: Metric | None) -> str:
-    """One objective's value with its unit: `84.20 %`; `metric` None: nothing is known of it."""
+    """One objective's value with its unit: `84.20 %`; without a unit if `metric` is None."""
     if metric is None:
         return figure(float(f"{value:.4g}"))
     return f"{number(value, decimals([value], metric))} {metric.unit}".rstrip()
 
 
 def objectives(study: Study, trial: Trial, metrics: Mapping[str, Metric]) -> str:
-    """What a completed trial came to; of several objectives each but the first with its name."""
+    """The objective values of a completed trial; all but the first with their name."""
     parts = []
     for name, value in trial.objectives.items():
         metric = metrics.get(name)
@@ -64,13 +64,13 @@ def bound(parameter: Range, value: float) -> str:
 
 
 def condition(study: Study, parameter: Parameter) -> str:
-    """Where a parameter is there: `lookahead=on`; empty: everywhere."""
+    """When a parameter is active: `lookahead=on`; empty: always."""
     short = names(study)
     return ", ".join(f"{short.get(name, name)}={listed(list(options), 'or')}" for name, options in parameter.when.items())
 
 
 def aims(study: Study) -> str:
-    """What is searched for: `maximize validation accuracy; at most 5,000,000 parameters`."""
+    """Goals and constraints: `maximize validation accuracy; at most 5,000,000 parameters`."""
     wanted = listed([f"{goal} {label(name)}" for name, goal in study.objectives.items()])
     limits = [
         f"{word} {figure(bound)} {label(name)}"
@@ -82,7 +82,7 @@ def aims(study: Study) -> str:
 
 
 def edges(study: Study, chosen: Values) -> list[str]:
-    """The parts of a setting that lie at the end of their ranges: `lr=0.098`."""
+    """The values of a setting that lie at the end of their range: `lr=0.098`."""
     short = names(study)
     return [
         f"{short[parameter.name]}={shown(chosen[parameter.name])}"
@@ -109,18 +109,18 @@ def _at_edge(parameter: Range, value: Value) -> bool:
 
 
 def tally(trials: Sequence[Trial]) -> str:
-    """How trials ended: `8 completed, 3 pruned, 1 failed`."""
+    """Counts by state: `8 completed, 3 pruned, 1 failed`."""
     states = [trial.state for trial in trials]
-    return ", ".join(f"{count(states.count(state))} {state}" for state in ENDINGS if state in states)
+    return ", ".join(f"{count(states.count(state))} {state}" for state in FINISHED_STATES if state in states)
 
 
 def each(study: Study) -> str:
-    """What a trial is: `1 run each`."""
+    """The size of a trial: `1 run each`."""
     return f"{plural(study.seeds, 'run')} each"
 
 
 def tuned_edges(plan: Plan, choices: Sequence[ChosenVariant]) -> list[str]:
-    """A sentence a variant whose chosen setting lies at the edge of what was tried."""
+    """A sentence for each variant whose chosen setting lies at the edge of its range."""
     assert plan.selection is not None
     short = dict(zip((paths := list(next(iter(plan.selection.settings.values())))), short_names(paths), strict=True))
     at_edge = {choice.variant: [f"{short[path]}={shown(choice.settings[path])}" for path in choice.at_edge] for choice in choices}

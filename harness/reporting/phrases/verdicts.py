@@ -1,7 +1,6 @@
-"""A verdict -> words: what follows SUPPORTED on a line (`outcome`), a sentence (`headline`), and its notes as sentences.
+"""Verdicts as text: short (`outcome`), as a sentence (`headline`), and their notes as sentences.
 
-Estimates of differences are oriented (positive is better). Here they are turned back, so that a number reads as it was measured;
-`better` and `worse` say which way that is.
+Estimates are oriented (positive is better); text shows differences as measured, with `better` or `worse`.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from harness.experiment.claims import (
 from harness.reporting.phrases.numbers import decimals, difference_unit, figure, label, listed, plural, signed
 from harness.tasks.protocol import Metric
 
-# A note -> its sentence.
+# Note -> sentence.
 NOTES: Mapping[str, str] = {
-    model.NEGLIGIBLE: "There is a difference, but too small to matter.",
+    model.NEGLIGIBLE: "There is a difference, but it is smaller than the margin.",
     model.EXCEEDS: "The whole interval lies beyond the margin.",
     model.NO_GAIN: "A gain as large as the margin can be ruled out.",
     model.NO_LOSS: "A loss as large as the margin can be ruled out.",
-    model.DEGENERATE: "The seed had next to no effect, so that there is nothing to test with.",
-    model.FEW: "Fewer than 3 seeds: nothing can be said.",
+    model.DEGENERATE: "The seed had almost no effect, so no test is possible.",
+    model.FEW: "Fewer than 3 seeds: no test is possible.",
 }
 UNTESTED: Mapping[str, str] = {
     model.DEGENERATE: "no test: the seed had no effect",
@@ -42,7 +41,7 @@ LOST = ("failed: ", "diverged: ", "not measured: ")
 
 
 def p_value(p: float) -> str:
-    """`.003`, `<.001`, `1`; empty where there is none."""
+    """`.003`, `<.001`, `1`; empty for NaN."""
     if math.isnan(p):
         return ""
     if p < 0.001:
@@ -50,15 +49,15 @@ def p_value(p: float) -> str:
     return "1" if p >= 0.9995 else f"{p:.3f}"[1:]
 
 
-def p_of(row: Estimate, alpha: float) -> tuple[str, float]:
-    """The p value that a row's verdict goes by, and its name: of the contrary, where that is what refuted the claim."""
+def deciding_p(row: Estimate, alpha: float) -> tuple[str, float]:
+    """(name, p value) that decided the row's verdict: that of the opposite claim where it refuted the claim."""
     if row.verdict == "refuted" and row.p_contrary < alpha:
         return AGAINST, row.p_contrary
     return "p", row.p_adjusted
 
 
 def interval(bounds: Interval | None, places: int, sign: bool = True) -> str:
-    """`[+0.21, +0.45]`, of values instead of differences `[86.90, 87.30]`; empty where there is none."""
+    """`[+0.21, +0.45]`; of values instead of differences `[86.90, 87.30]`; empty without bounds."""
     if bounds is None or any(map(math.isnan, bounds)):
         return ""
     low, high = (signed(bound, places) if sign else f"{bound:,.{places}f}" for bound in bounds)
@@ -66,55 +65,55 @@ def interval(bounds: Interval | None, places: int, sign: bool = True) -> str:
 
 
 def confidence(level: float) -> str:
-    """How an interval at 1 - `level` is called: `95 % interval`, at an early look `99.34 % interval`."""
+    """The name of an interval at 1 - `level`: `95 % interval`, at an early look `99.34 % interval`."""
     return f"{100 * (1 - level):.4g} % interval"
 
 
 def outcome(verdict: Verdict, metrics: Mapping[str, Metric], next_look: int | None = None) -> str:
-    """What follows the verdict's word on a line: `better by 0.33 pp`; of a list, how many of its rows came out how.
+    """The result in short: `better by 0.33 pp`; for a list the number of rows by verdict.
 
-    `next_look` is the number of seeds of the look still to come, which takes the place of the seeds that would settle it.
+    `next_look`: seeds of the next look; shown instead of the number of seeds that would settle the claim.
     """
     if not verdict.rows:
         return "no look yet"
     if len(verdict.rows) == 1:
-        said = part(verdict, verdict.rows[0], metrics, settle=not verdict.open)
+        wording = part(verdict, verdict.rows[0], metrics, settle=not verdict.open)
     else:
         words = [row.verdict for row in verdict.rows]
-        said = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+        wording = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     if verdict.open and next_look is not None:
-        said += f"; next look at {plural(next_look, 'seed')}"
-    return said
+        wording += f"; next look at {plural(next_look, 'seed')}"
+    return wording
 
 
 def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle: bool = True) -> str:
-    """The words for one row of a verdict. `settle`: say how many seeds would settle what is inconclusive."""
-    said = _words(verdict, _Estimate(row, verdict.claim, metrics))
+    """The result of one row. `settle`: add how many seeds would settle an inconclusive one."""
+    wording = _words(verdict, _Estimate(row, verdict.claim, metrics))
     if settle and row.verdict == "inconclusive" and row.seeds_needed is not None:
-        said += f"; {needed(row.seeds_needed)} would settle it"
-    return said
+        wording += f"; {seeds_needed_text(row.seeds_needed)} would settle it"
+    return wording
 
 
 def _words(verdict: Verdict, estimate: _Estimate) -> str:
-    """What an estimate says of the claim, and why it may have no test."""
+    """The estimate as text, and why it has no test."""
     claim, row = verdict.claim, estimate.row
-    # The p value is that of the claim: it is not what refutes it.
+    # This is the p value of the claim, which does not refute it.
     shown = estimate.in_brackets(math.nan if row.verdict == "refuted" else row.p_adjusted)
     match claim:
         case RangeClaim():
-            said = _optima(verdict) + estimate.behind() + shown
+            wording = _optima(verdict) + estimate.behind() + shown
         case DeclineClaim() | ProportionClaim():
-            said = estimate.slope(claim) + shown
+            wording = estimate.slope(claim) + shown
         case ThresholdClaim():
-            said = estimate.against(claim)
+            wording = estimate.against(claim)
         case _ if row.verdict == "inconclusive" or isinstance(claim, ContrastClaim):
-            said = estimate.within() if _small(row, claim) else estimate.number()
+            wording = estimate.within() if _negligible(row, claim) else estimate.number()
         case ComparisonClaim(kind="no_gain" | "no_loss") if row.verdict == "supported":
             change = "gain" if claim.kind == "no_gain" else "loss"
-            said = f"{estimate.number()}, no {change} of {claim.margin:g} {estimate.unit}".rstrip()
+            wording = f"{estimate.number()}, no {change} of {claim.margin:g} {estimate.unit}".rstrip()
         case _:
-            said = estimate.within() if _small(row, claim) else estimate.by()
-    return "; ".join(filter(None, [said, *_why_not(row)]))
+            wording = estimate.within() if _negligible(row, claim) else estimate.by()
+    return "; ".join(filter(None, [wording, *_untested(row)]))
 
 
 def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
@@ -126,58 +125,62 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
         return f"{'; '.join(parts)}."
     (row,) = verdict.rows
     estimate = _Estimate(row, verdict.claim, metrics, bracketed=False)
-    said = [_words(verdict, estimate)]
+    wording = [_words(verdict, estimate)]
     if estimate.bounds is not None:
-        said.append(f"{confidence(row.level)} {estimate.range()}")
+        wording.append(f"{confidence(row.level)} {estimate.range()}")
     if row.n:
         paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
-        said.append(plural(row.n, "paired seed" if paired else "seed"))
-    sentence = ", ".join(said)
+        wording.append(plural(row.n, "paired seed" if paired else "seed"))
+    sentence = ", ".join(wording)
     if row.verdict == "inconclusive" and row.seeds_needed is not None:
-        sentence += f"; {needed(row.seeds_needed)} would settle it"
+        sentence += f"; {seeds_needed_text(row.seeds_needed)} would settle it"
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def notes(verdict: Verdict) -> tuple[str, ...]:
-    """Each note of a verdict and of its rows as a sentence, and what its registration and further seeds add."""
-    said = []
-    for note in together([*verdict.notes, *(note for row in verdict.rows for note in row.notes)]):
+    """The notes of a verdict and of its rows as sentences, then late registration and the e-value."""
+    wording = []
+    for note in merge_notes([*verdict.notes, *(note for row in verdict.rows for note in row.notes)]):
         if note == model.EARLY:
             at = "" if verdict.decided_at is None else f" at {plural(verdict.decided_at, 'seed')}"
-            said.append(f"Decided{at}, before the last look: effects at an early stop are inflated.")
+            wording.append(f"Decided{at}, before the last look: effects at an early stop are inflated.")
         elif note in NOTES:
-            said.append(NOTES[note])
+            wording.append(NOTES[note])
         else:
-            said.append(f"{note[0].upper()}{note[1:]}.")
+            wording.append(f"{note[0].upper()}{note[1:]}.")
     if not verdict.registered:
-        said.append("Claimed after runs were seen.")
+        wording.append("Claimed after the first runs had started.")
     if verdict.e_value is not None:
-        said.append(f"With the seeds beyond the last look the e-value is {verdict.e_value:.3g}; evidence begins at 1 / alpha.")
-    return tuple(said)
+        wording.append(
+            f"With the seeds beyond the last look the e-value is {verdict.e_value:.3g}; 1 / alpha or more counts as evidence."
+        )
+    return tuple(wording)
 
 
-def needed(seeds: tuple[int, int]) -> str:
+def seeds_needed_text(seeds: tuple[int, int]) -> str:
     """`6 to 17 fresh seeds`."""
     low, high = seeds
     return f"{plural(low, 'fresh seed')}" if low == high else f"{low:,d} to {high:,d} fresh seeds"
 
 
-def _small(row: Estimate, claim: Claim) -> bool:
-    """Whether the verdict is that a difference does not matter."""
-    asked = getattr(claim, "kind", "") == "equivalent" or getattr(claim, "sign", "") == "negligible"
-    return row.verdict == "equivalent" or (asked and row.verdict == "supported")
+def _negligible(row: Estimate, claim: Claim) -> bool:
+    """Whether the verdict is that the difference is within the margin."""
+    claimed = getattr(claim, "kind", "") == "equivalent" or getattr(claim, "sign", "") == "negligible"
+    return row.verdict == "equivalent" or (claimed and row.verdict == "supported")
 
 
-def _why_not(row: Estimate) -> list[str]:
-    """Why a row has no test, or what refutes it whatever its number, in a few words: guards, runs without a value, rises."""
-    telling = (
-        note for note in together(row.notes) if note in UNTESTED or note.startswith((*LOST, model.RISES)) or model.NO_DOSE in note
+def _untested(row: Estimate) -> list[str]:
+    """Short notes on why a row has no test or is refuted regardless of its estimate."""
+    relevant = (
+        note
+        for note in merge_notes(row.notes)
+        if note in UNTESTED or note.startswith((*LOST, model.RISES)) or model.NO_DOSE in note
     )
-    return [UNTESTED.get(note, note) for note in telling]
+    return [UNTESTED.get(note, note) for note in relevant]
 
 
-def together(found: Iterable[str]) -> list[str]:
-    """Notes, those of one variant's runs put together: `failed: b seed 0` and `failed: b seed 2` are `failed: b seeds 0, 2`."""
+def merge_notes(found: Iterable[str]) -> list[str]:
+    """Notes with those of one variant merged: `failed: b seed 0`, `failed: b seed 2` -> `failed: b seeds 0, 2`."""
     seeds: dict[str, list[str]] = {}
     for note in dict.fromkeys(found):
         start, between, seed = note.rpartition(" seed ") if note.startswith(LOST) else (note, "", "")
@@ -188,16 +191,16 @@ def together(found: Iterable[str]) -> list[str]:
 
 
 def _optima(verdict: Verdict) -> str:
-    """`0.1, 0.2 or 0.3 may be best`; empty where there is no test."""
+    """`0.1, 0.2 or 0.3 may be best`; empty without a test."""
     return f"{listed(verdict.optima, 'or')} may be best" if verdict.optima else ""
 
 
 class _Estimate:
-    """A row's numbers as they are shown: turned back, rounded alike, with their unit; their interval in brackets or left out."""
+    """A row's numbers for display: as measured, rounded alike, with unit; the interval in brackets or left out."""
 
     def __init__(self, row: Estimate, claim: Claim, metrics: Mapping[str, Metric], bracketed: bool = True) -> None:
         self.row, self.claim, self.margin = row, claim, getattr(claim, "margin", None)
-        # Of a slope for each parameter no digit would be left.
+        # The slope for a single parameter would round to 0.
         self.scale = 1e6 if getattr(claim, "dose", None) == "parameters" else 1.0
         metric = metrics[claim.metric]
         shown = as_measured(row, claim, metrics)
@@ -207,7 +210,7 @@ class _Estimate:
         self.bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
         self.places = decimals([row.mean, *(self.bounds or ())], metric)
         if metric.unit != "%" and not metric.exact:
-            self.places = max(self.places - 1, 0)  # three figures: a difference is known less well than what it is of
+            self.places = max(self.places - 1, 0)  # three significant figures: differences are less precise than values
         self.bracketed = bracketed
         self.brackets = interval(self.bounds, self.places, sign=not isinstance(claim, ThresholdClaim)) if bracketed else ""
 
@@ -230,7 +233,7 @@ class _Estimate:
         return f"{'better' if self.row.mean > 0 else 'worse'} by {self.size()}"
 
     def number(self) -> str:
-        """`+0.29 [-0.11, +0.69]`; of a metric of which less is better, that too. Empty without a value."""
+        """`+0.29 [-0.11, +0.69]`; says so if less is better. Empty without a value."""
         if math.isnan(self.mean):
             return ""
         behind = self.brackets if self.bracketed else self.unit
@@ -241,7 +244,7 @@ class _Estimate:
         return f"within ±{self.margin:g} {self.unit}".rstrip() + self.in_brackets(self.row.p_equivalence)
 
     def behind(self) -> str:
-        """`, by less than 0.25 pp`, where that is how a dose outside a range may be better than those in it."""
+        """`, by less than 0.25 pp`: by how much a dose outside the range may be better than those inside."""
         if self.row.verdict != "supported" or not self.row.mean < 0:
             return ""
         return f", by less than {self.margin:g} {self.unit}".rstrip()
@@ -272,5 +275,5 @@ class _Estimate:
         where = f"for each {dose} beyond {figure(claim.beyond)}"
         if isinstance(claim, DeclineClaim):
             return f"{'better' if self.mean < 0 else 'worse'} by {change} {where}"
-        said = f"{change} {'more' if self.mean < 0 else 'less'} {where} than up to it"
-        return f"{said} (less is better)" if self.less_is_better else said
+        wording = f"{change} {'more' if self.mean < 0 else 'less'} {where} than up to it"
+        return f"{wording} (less is better)" if self.less_is_better else wording

@@ -1,4 +1,4 @@
-"""The claims of a plan: what was claimed, what came of it, and the estimates behind it; each number with its runs."""
+"""Tables of a plan's claims, their verdicts and estimates; each number carries its run ids."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from harness.tasks.protocol import Metric
 if TYPE_CHECKING:
     from harness.reporting.pages.report_data import ReportData
 
-OUTCOME = 240  # characters of what is said of a claim: a long list of failed runs is cut short
-LISTED = 120  # runs that a claim lists; the table of runs has them all
+OUTCOME = 240  # characters of a claim's result: a long list of failed runs is cut
+LISTED = 120  # most runs that a claim lists; the table of runs has all
 
 
 @dataclass(frozen=True)
@@ -34,22 +34,22 @@ class Fact:
 
 @dataclass(frozen=True)
 class ClaimPart:
-    """What is said of one variant of a claim."""
+    """The result for one variant of a claim."""
 
     estimate: Estimate
-    said: str
+    wording: str
     facts: tuple[Fact, ...]
 
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim. `parts` has a variant each where it is about several, `facts` the numbers where it has one estimate."""
+    """A claim with its result: `facts` for a single estimate, `parts` for several variants."""
 
     verdict: Verdict
     statement: str
     qualifiers: str
-    headline: str  # what came of it, in a sentence
-    outcome: Cell  # the same in short
+    headline: str  # the result in a sentence
+    outcome: Cell  # the result in short
     facts: tuple[Fact, ...]
     parts: tuple[ClaimPart, ...]
     reasons: tuple[str, ...]
@@ -57,7 +57,7 @@ class ClaimResult:
 
     @property
     def word(self) -> str:
-        """The verdict's."""
+        """The verdict."""
         return self.verdict.verdict
 
     @property
@@ -67,17 +67,17 @@ class ClaimResult:
 
     @property
     def runs(self) -> int:
-        """How many it comes from."""
+        """Their number."""
         return sum(len(group.runs) for group in self.groups)
 
     @property
     def listed(self) -> bool:
-        """Whether they are few enough to be listed with the claim."""
+        """Whether the claim lists its runs."""
         return self.runs <= LISTED
 
     @property
     def part_table(self) -> DisplayTable:
-        """A row a variant, with a column for each fact that any of them has."""
+        """A row per variant, a column per fact."""
         columns = [
             Column("variant", cells=[Cell(part.estimate.subject) for part in self.parts]),
             Column("against", cells=[Cell(part.estimate.over or "") for part in self.parts]),
@@ -90,7 +90,7 @@ class ClaimResult:
 
 
 def claim_results(report: ReportData) -> list[ClaimResult]:
-    """One a verdict, in their order."""
+    """One per verdict, in order."""
     sources = Sources(report.plan, report.records)
     return [_result(report, sources, verdict) for verdict in report.judgement.verdicts]
 
@@ -101,13 +101,13 @@ def _result(report: ReportData, sources: Sources, verdict: Verdict) -> ClaimResu
     several = len(verdict.rows) > 1
     parts = [ClaimPart(row, phrases.part(verdict, row, metrics), own) for row, own in zip(verdict.rows, facts, strict=True)]
     next_look = next((planned for planned in report.plan.looks if planned > look), None) if verdict.open else None
-    said = phrases.outcome(verdict, metrics, next_look)
+    wording = phrases.outcome(verdict, metrics, next_look)
     return ClaimResult(
         verdict=verdict,
         statement=phrases.statement(claim),
         qualifiers="; ".join([phrases.label(claim.metric), *phrases.qualifiers(claim, metrics)]),
         headline=phrases.headline(verdict, metrics),
-        outcome=Cell(shorten(said, OUTCOME, placeholder=" …"), verdict.run_ids),
+        outcome=Cell(shorten(wording, OUTCOME, placeholder=" …"), verdict.run_ids),
         facts=facts[0] if len(facts) == 1 else (),
         parts=tuple(parts) if several else (),
         reasons=reasons(verdict, report.plan, metrics),
@@ -116,7 +116,7 @@ def _result(report: ReportData, sources: Sources, verdict: Verdict) -> ClaimResu
 
 
 def _facts(report: ReportData, sources: Sources, verdict: Verdict, row: Estimate) -> Iterator[Fact]:
-    """The estimate, its interval, its p value and its seeds, as far as there are any."""
+    """The estimate, its interval, p value and seeds, if available."""
     claim, metric = verdict.claim, report.metrics[verdict.claim.metric]
     ids = sources.of_row(verdict, row)
     shown = as_measured(row, claim, report.metrics)
@@ -125,21 +125,21 @@ def _facts(report: ReportData, sources: Sources, verdict: Verdict, row: Estimate
     mean, bounds = size * shown.mean, None if bounds is None else (size * bounds[0], size * bounds[1])
     places = phrases.decimals([mean, *(bounds or ())], Metric("", metric.goal) if "per" in unit.split() else metric)
     if "per" in unit.split() or (metric.unit != "%" and not metric.exact):
-        places = max(places - 1, 0)  # three figures, as in the words beside them
+        places = max(places - 1, 0)  # three significant figures, as in the text
     if not math.isnan(mean):
         plain = isinstance(claim, ThresholdClaim)
         text = phrases.number(mean, places) if plain else phrases.signed(mean, places)
         yield Fact(name, Cell(f"{text} {unit}".rstrip(), ids))
         if bounds is not None:
             yield Fact(phrases.confidence(row.level), Cell(phrases.interval(bounds, places, sign=not plain), ids))
-    name, p = phrases.p_of(row, report.plan.alpha)
+    name, p = phrases.deciding_p(row, report.plan.alpha)
     if not math.isnan(p):
         yield Fact(name, Cell(phrases.p_value(p), ids))
     yield Fact("seeds", Cell(f"{row.n:,d}", ids))
 
 
 def quantity(claim: Claim, metric: Metric) -> tuple[str, float, str]:
-    """What a claim's estimate is called, what it is multiplied by to be read easily, and its unit then."""
+    """(name, factor, unit) by which a claim's estimate is shown."""
     unit = phrases.difference_unit(metric.unit)
     match claim:
         case ThresholdClaim():
@@ -157,7 +157,7 @@ def quantity(claim: Claim, metric: Metric) -> tuple[str, float, str]:
 
 
 def claim_table(report: ReportData) -> DisplayTable:
-    """A row a claim with its estimate, and below one about several variants a row each."""
+    """A row per claim with its estimate; below a claim about several variants a row for each."""
     estimates = [estimate for verdict in report.judgement.verdicts for estimate in verdict.rows]
     levels = {estimate.level for estimate in estimates if estimate.interval is not None}
     alpha = report.plan.alpha
@@ -175,34 +175,34 @@ def claim_table(report: ReportData) -> DisplayTable:
     notes = ["p is Holm-adjusted within its family"]
     if len(report.plan.looks) > 1:
         notes[0] += " and valid at any look"
-    if any(phrases.p_of(estimate, alpha)[0] == phrases.AGAINST for estimate in estimates):
-        notes.append("of a refuted claim about a dose or a number, p is that of the contrary")
-    notes.append("equiv.: p of equivalence within the margin; of no gain and no loss, that of the bound")
+    if any(phrases.deciding_p(estimate, alpha)[0] == phrases.AGAINST for estimate in estimates):
+        notes.append("for a refuted claim about a dose or a number, p is that of the opposite claim")
+    notes.append("equiv.: p of the equivalence test (TOST); for no gain and no loss, of the non-inferiority test")
     notes += [f"each interval is a {phrases.confidence(*levels)}"] if len(levels) == 1 else []
-    notes += ["behind each interval is its own level, as claims were decided at different looks"] if len(levels) > 1 else []
+    notes += ["each interval is followed by its level, as claims were decided at different looks"] if len(levels) > 1 else []
     notes += [f"claims digest {report.plan.claims_digest}"]
     table = DisplayTable.of_rows(columns, rows)
-    return DisplayTable(table.columns, "Claims and what came of them", "; ".join(notes))
+    return DisplayTable(table.columns, "Claims and results", "; ".join(notes))
 
 
 def _asserted(report: ReportData, verdict: Verdict) -> str:
-    """The claim, with its metric where that is not the report's own, its slice, and whether it came after the runs."""
-    late = () if verdict.registered else ("claimed after runs were seen",)
-    return phrases.asserted(verdict.claim, verdict.claim.metric != report.metric, *late)
+    """The claim in short, with its metric if it differs from the report's, its slice, and whether it came after the runs."""
+    late = () if verdict.registered else ("claimed after the first runs had started",)
+    return phrases.short_claim(verdict.claim, verdict.claim.metric != report.metric, *late)
 
 
 def _numbers(facts: tuple[Fact, ...], estimate: Estimate | None, alpha: float, levels: set[float]) -> list[str]:
-    """The cells of one estimate: n, its value with its unit, interval, p, p of equivalence; empty where there is none."""
+    """The cells of one estimate: n, its value with its unit, interval, p, p of equivalence; empty without a value."""
     if estimate is None:
         return [""] * 5
     texts = [fact.number.text for fact in facts if fact.name not in ("p", phrases.AGAINST, "seeds")]
     value, interval = (*texts, "", "")[:2]
     interval += f" ({100 * (1 - estimate.level):.4g} %)" if interval and len(levels) > 1 else ""
-    p_values = (phrases.p_value(phrases.p_of(estimate, alpha)[1]), phrases.p_value(estimate.p_equivalence))
+    p_values = (phrases.p_value(phrases.deciding_p(estimate, alpha)[1]), phrases.p_value(estimate.p_equivalence))
     return [str(estimate.n), value, interval, *p_values]
 
 
 def verdict_table(report: ReportData) -> DisplayTable:
-    """A row a claim: the verdict and what came of it, in words."""
+    """A row per claim: verdict, claim, result."""
     rows = [[claim.word, claim.statement, claim.headline] for claim in claim_results(report)]
-    return DisplayTable.of_rows([Column("verdict"), Column("claim"), Column("what came of it")], rows)
+    return DisplayTable.of_rows([Column("verdict"), Column("claim"), Column("result")], rows)

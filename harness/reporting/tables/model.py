@@ -1,4 +1,4 @@
-"""A table as it is shown: columns of cells. The terminal, HTML, Markdown and LaTeX each render it, none adds to it."""
+"""The table model that the terminal, HTML, Markdown and LaTeX render: columns of cells."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ Format = Literal["terminal", "html", "markdown", "latex"]
 EVERYWHERE: tuple[Format, ...] = ("terminal", "html", "markdown", "latex")
 REPORTS: tuple[Format, ...] = ("html", "markdown")
 
-NAMED = 6  # ids that a number names when it is pointed at
+NAMED = 6  # ids in the tooltip of a number
 
 
 @dataclass(frozen=True)
 class Link:
-    """A link to a run's folder, a file of it or a web page. Without a `target` the text stands alone."""
+    """A link to a run's folder, one of its files or a web page; plain text without a `target`."""
 
     text: str
     target: str = ""  # relative to the report's folder, or an address on the web
-    seed: int | None = None  # of the run, where runs are listed by seed
+    seed: int | None = None  # of the run, in lists of runs by seed
     code: bool = False  # whether the text is an id
-    about: str = ""  # what it leads to, for readers who hear the links alone
+    about: str = ""  # aria-label: what the link leads to
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in one row of a column. A text that begins with a space belongs to the row above."""
+    """A table cell. Text that begins with a space belongs to the row above."""
 
     text: str = ""
     run_ids: tuple[str, ...] = ()  # the runs that a number comes from
-    value: float | None = None  # what the column is sorted by, where the text does not tell
-    notes: tuple[str, ...] = ()  # remarks behind the text, such as `baseline`
-    links: tuple[Link, ...] = ()  # in place of the text, where a format has links
-    anchor: str = ""  # what links within a page call it; of the first cell: the row
+    value: float | None = None  # sort key if the text is not one
+    notes: tuple[str, ...] = ()  # remarks after the text, such as `baseline`
+    links: tuple[Link, ...] = ()  # shown instead of the text in formats with links
+    anchor: str = ""  # HTML id of the cell; in the first column, of the row
 
     @property
     def title(self) -> str:
@@ -51,8 +51,8 @@ class Cell:
 class Column:
     """A column of a table.
 
-    `holds` says what its cells are, for a format to style or to shorten them: labels may be cut in their middle, remarks at their
-    end or be wrapped; states and verdicts are words with a style.
+    `holds`: kind of content, which decides how a format styles and shortens it: labels are cut in the middle, remarks at the end
+    or wrapped; states and verdicts are styled words.
     """
 
     header: str
@@ -60,8 +60,8 @@ class Column:
     holds: Literal["text", "labels", "remarks", "states", "verdicts", "intervals", "code"] = "text"
     unit: str = ""
     cells: Sequence[Cell] = ()
-    optional: bool = False  # left out where nothing stands in it
-    formats: tuple[Format, ...] = EVERYWHERE  # that show it
+    optional: bool = False  # left out if empty
+    formats: tuple[Format, ...] = EVERYWHERE
 
     @property
     def title(self) -> str:
@@ -71,11 +71,11 @@ class Column:
 
 @dataclass(frozen=True)
 class DisplayTable:
-    """A table for people: columns, what it is about, and how to read it."""
+    """Columns, a title, and a note on how to read them."""
 
     columns: Sequence[Column]
     title: str = ""
-    reading: str = ""
+    note: str = ""
 
     @classmethod
     def of_rows(cls, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> DisplayTable:
@@ -89,8 +89,8 @@ class DisplayTable:
         return list(zip(*(column.cells for column in self.columns), strict=True))
 
     def shown_in(self, form: Format) -> DisplayTable:
-        """The table as a format shows it: without columns that are not for it, and without optional ones that are empty."""
+        """The table without columns of other formats and without empty optional ones."""
         own = [column for column in self.columns if form in column.formats]
-        # A terminal shows no notes but marks, such as the star of the baseline.
+        # The terminal shows marks instead of notes, such as a star for the baseline.
         filled = [any(cell.text or cell.links or (cell.notes and form != "terminal") for cell in column.cells) for column in own]
         return replace(self, columns=[column for column, some in zip(own, filled, strict=True) if some or not column.optional])

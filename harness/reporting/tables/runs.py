@@ -1,4 +1,4 @@
-"""The runs that the looks of a plan ask for so far: a row each, with links to its folder, its files and its page in W&B."""
+"""Table of the runs required by the looks so far, with links to folder, files and W&B page."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ FILES = ("log.txt", "metrics.jsonl", "result.json", "provenance.json", "spec.jso
 def run_table(report: ReportData) -> DisplayTable:
     """By variant, then seed."""
     order = {label: place for place, label in enumerate(report.plan.variants)}
-    asked = sorted(report.asked, key=lambda run: (order[run.variant], run.seed))
-    records = [report.records[run.id] for run in asked]
-    origins = [report.origins.get(run.id) for run in asked]
-    # What a failed or diverged run measured last is no result.
+    requested = sorted(report.requested, key=lambda run: (order[run.variant], run.seed))
+    records = [report.records[run.id] for run in requested]
+    origins = [report.origins.get(run.id) for run in requested]
+    # The last measurement of a failed or diverged run is not a result.
     values = [record.metrics.get(report.metric, math.nan) if record.state == "completed" else math.nan for record in records]
     measured = [record.metrics.get(report.metric, math.nan) for record in records]
     places = phrases.decimals(measured, report.metrics[report.metric])
-    first = {run.variant: run.id for run in reversed(asked)}
+    first = {run.variant: run.id for run in reversed(requested)}
     runs, variants, files, pages = [], [], [], []
-    for run, record, origin in zip(asked, records, origins, strict=True):
+    for run, record, origin in zip(requested, records, origins, strict=True):
         folder = f"../../runs/{run.id}/"
-        there = _files(report.results / "runs" / run.id) if origin or record.ended else ()
+        existing = _files(report.results / "runs" / run.id) if origin or record.finished else ()
         url = origin.url if origin and origin.url and PAGE.fullmatch(origin.url) else ""
-        runs.append(Cell(links=(Link(run.id, folder if there else "", code=True),), anchor=f"run-{run.id}"))
+        runs.append(Cell(links=(Link(run.id, folder if existing else "", code=True),), anchor=f"run-{run.id}"))
         variants.append(Cell(run.variant, anchor=f"runs-{order[run.variant]}" if run.id == first[run.variant] else ""))
-        named = [Link(name.partition(".")[0], folder + name) for name in there]
+        named = [Link(name.partition(".")[0], folder + name) for name in existing]
         files.append(Cell(links=(*named, *([Link("W&B", url)] if url else []))))
         pages.append(Cell(links=(Link("page", url),) if url else ()))
     times = [record.seconds for record in records]
     columns = [
         Column("run", cells=runs),
         Column("variant", cells=variants),
-        Column("seed", "right", cells=[Cell(str(run.seed)) for run in asked]),
+        Column("seed", "right", cells=[Cell(str(run.seed)) for run in requested]),
         Column("state", cells=[Cell(" ".join(filter(None, [record.state, record.reason]))) for record in records]),
         Column("epochs", "right", cells=[Cell(str(record.epoch)) for record in records]),
         Column(
@@ -65,12 +65,12 @@ def run_table(report: ReportData) -> DisplayTable:
 
 
 def _files(folder: Path) -> tuple[str, ...]:
-    """What there is of FILES. One look at the folder: asking for each takes a second where there are ten thousand runs."""
+    """The existing FILES. One listdir: a stat for each takes a second for ten thousand runs."""
     try:
-        there = set(os.listdir(folder))  # noqa: PTH208 - names are enough
+        existing = set(os.listdir(folder))  # noqa: PTH208 - names are enough
     except FileNotFoundError:
-        return ()  # it was removed since it was read
-    return tuple(name for name in FILES if name in there)
+        return ()  # removed meanwhile
+    return tuple(name for name in FILES if name in existing)
 
 
 def commits(report: ReportData) -> list[str]:
@@ -79,5 +79,5 @@ def commits(report: ReportData) -> list[str]:
 
 
 def commit(code: Code) -> str:
-    """The beginning of the commit's name, with a plus where files differed from it; empty without one."""
+    """The abbreviated commit, with a plus if the working tree differed; empty without a commit."""
     return "" if code.commit is None else f"{code.commit[:10]}{'+' if code.dirty else ''}"

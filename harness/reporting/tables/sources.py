@@ -1,4 +1,4 @@
-"""Which runs a number of a plan's report comes from. Every number carries their ids."""
+"""The runs behind each number of a plan's report."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Group:
     """The runs of a variant."""
 
     variant: str
-    place: int  # of the variant in the plan: its rows in the table of runs begin at #runs-`place`
+    place: int  # of the variant in the plan; its rows in the table of runs start at #runs-`place`
     runs: tuple[PlannedRun, ...]
 
 
 class Sources:
-    """The runs of a plan, looked up by what was made of them."""
+    """Looks up the runs behind variants, pairs and estimates."""
 
     def __init__(self, plan: Plan, records: Mapping[str, Record]) -> None:
         self.plan, self.records = plan, records
@@ -41,12 +41,12 @@ class Sources:
         return found
 
     def of(self, variant: str, seeds: int = 0) -> tuple[str, ...]:
-        """The completed runs of a variant; of its first `seeds` seeds where that is not 0."""
+        """The completed runs of a variant; 0 `seeds` means all, else the first ones."""
         end = self.plan.after(seeds)
         return tuple(run_id for seed, run_id in self._completed[variant].items() if not seeds or seed < end)
 
     def pairs(self, variant: str, over: str, seeds: int) -> tuple[str, ...]:
-        """The completed runs of both variants whose seed the other one completed too."""
+        """The completed runs of both variants for seeds that both completed."""
         one, other, end = self._completed[variant], self._completed[over], self.plan.after(seeds)
         both = [seed for seed in one if seed in other and (not seeds or seed < end)]
         return tuple(found[seed] for found in (one, other) for seed in both)

@@ -1,4 +1,4 @@
-"""The trials of a search, its best ones, and what came of those on fresh seeds; each number with the runs it comes from."""
+"""Tables of a search's trials, of the best ones, and of their confirmation; each number carries its run ids."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from harness.search.trials import Trial, front, ranked
 from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
-    from harness.reporting.figures import Fresh
+    from harness.reporting.figures import SeedValues
     from harness.reporting.pages.search_data import SearchReportData
 
-REASON = 160  # characters of why a trial ended early
-BEST = 5  # trials that a terminal shows
+REASON = 160  # characters of a trial's reason
+BEST = 5  # trials in the terminal
 
 
 def trial_table(report: SearchReportData) -> DisplayTable:
-    """Every trial, in its order, with its objectives and parameters; empty where it has none."""
+    """A row per trial, with its objectives and parameters."""
     study, trials = report.study, report.trials
     follower = {trial.follows: trial.number for trial in trials if trial.follows is not None}
     if len(study.objectives) > 1:
@@ -57,15 +57,15 @@ def trial_table(report: SearchReportData) -> DisplayTable:
 
 
 def _reason(trial: Trial, follower: int | None) -> str:
-    said = [trial.reason or ""]
-    said += [f"goes on with trial {trial.follows}"] if trial.follows is not None else []
+    wording = [trial.reason or ""]
+    wording += [f"continues trial {trial.follows}"] if trial.follows is not None else []
     if follower is not None:
-        said.append(f"trial {follower} went on" if trial.state == "interrupted" else f"tried again as trial {follower}")
-    return shorten("; ".join(filter(None, said)), REASON, placeholder=" …")
+        wording.append(f"continued as trial {follower}" if trial.state == "interrupted" else f"retried as trial {follower}")
+    return shorten("; ".join(filter(None, wording)), REASON, placeholder=" …")
 
 
 def _objective(report: SearchReportData, trial: Trial | None, name: str) -> Cell:
-    """What a completed trial came to; nothing of another one."""
+    """An objective of a completed trial; empty for other states."""
     if trial is None or trial.state != "completed":
         return Cell()
     value = trial.objectives[name]
@@ -77,7 +77,7 @@ def _parameter(value: Value | None) -> Cell:
 
 
 def _runs(report: SearchReportData, ids: Sequence[str]) -> Cell:
-    """The runs, linked where they have a folder."""
+    """Run ids, linked if their folder exists."""
     there = [report.store.paths.run(run_id).folder.is_dir() for run_id in ids]
     return Cell(
         links=tuple(Link(one, f"../../runs/{one}/" if exists else "", code=True) for one, exists in zip(ids, there, strict=True))
@@ -85,15 +85,16 @@ def _runs(report: SearchReportData, ids: Sequence[str]) -> Cell:
 
 
 def confirmation_table(report: SearchReportData) -> DisplayTable | None:
-    """What ran again, the best in the search first, then the base: its value in the search, on fresh seeds, and in the comparison
-    with the base. None before that.
+    """The best trials, then the base: value in the search, on fresh seeds, and in the comparison with the base.
+
+    None before confirmation starts.
     """
     confirmed, by_number = report.confirmed, {trial.number: trial for trial in report.trials}
-    tried: list[tuple[str, Trial | None, Fresh | None, Fresh | None, bool]] = []
-    for number, again in confirmed.top.items():
+    tried: list[tuple[str, Trial | None, SeedValues | None, SeedValues | None, bool]] = []
+    for number, on_fresh in confirmed.top.items():
         won = number == confirmed.winner
         final = confirmed.final.get("winner") if won else None
-        tried.append((f"trial {number}", by_number[number], again, final, won))
+        tried.append((f"trial {number}", by_number[number], on_fresh, final, won))
     if "base" in confirmed.final:
         searched = by_number.get(-1 if report.subject.base is None else report.subject.base)
         tried.append(("base", searched, None, confirmed.final["base"], False))
@@ -103,7 +104,7 @@ def confirmation_table(report: SearchReportData) -> DisplayTable | None:
     for name, trial, fresh, compared, won in tried:
         link = Link(name, f"#trial-{trial.number}") if trial else Link(name)
         labels.append(Cell(name, notes=("winner",) if won else (), links=(link,)))
-        settings.append(Cell(values(report.study, trial.values) if trial and name != "base" else "as the file has it"))
+        settings.append(Cell(values(report.study, trial.values) if trial and name != "base" else "as in the file"))
         before.append(_objective(report, trial, report.study.metric))
         means.append(_mean(report, fresh))
         finals.append(_mean(report, compared))
@@ -116,11 +117,11 @@ def confirmation_table(report: SearchReportData) -> DisplayTable | None:
         Column("against the base", "right", cells=finals, optional=True),
         Column("runs", holds="remarks", cells=runs),
     ]
-    reading = f"{report.subject.axis(report.study.metric)}; ± is sd over seeds"
-    return DisplayTable(columns, "The best trials on fresh seeds", reading)
+    note = f"{report.subject.axis(report.study.metric)}; ± is sd over seeds"
+    return DisplayTable(columns, "The best trials on fresh seeds", note)
 
 
-def _mean(report: SearchReportData, fresh: Fresh | None) -> Cell:
+def _mean(report: SearchReportData, fresh: SeedValues | None) -> Cell:
     if fresh is None or not fresh.values:
         return Cell()
     sd = stdev(fresh.values) if len(fresh.values) > 1 else math.nan
@@ -128,7 +129,7 @@ def _mean(report: SearchReportData, fresh: Fresh | None) -> Cell:
 
 
 def best_trials(study: Study, trials: Sequence[Trial], metrics: Mapping[str, Metric]) -> DisplayTable:
-    """The best completed trials, a row each; of several objectives those that no other beats in all."""
+    """A row for each of the best completed trials; with several objectives, of the Pareto front."""
     best = ranked(study, trials)[:BEST]
     heading = "best trials" if len(study.objectives) == 1 else "Pareto front"
     columns = [Column(heading, holds="labels", cells=[Cell(f"trial {trial.number}") for trial in best])]

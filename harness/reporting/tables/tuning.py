@@ -1,4 +1,4 @@
-"""What the variants of a plan were tuned over: a row a setting, or only those that were chosen."""
+"""Table of the settings that a plan's variants were tuned over."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.reporting.tables.variants import run_links
 if TYPE_CHECKING:
     from harness.reporting.pages.tuning import Tuning
 
-EDGE = "best at the edge of its range: a wider one might do better"
+EDGE = "best at the edge of its range: a wider range may do better"
 
 
 def tuning_table(tuning: Tuning, *, chosen: bool = False) -> DisplayTable:
-    """Every setting of every variant, in the order they were declared; or the `chosen` setting of each variant."""
+    """A row per setting and variant in declared order; or only the `chosen` setting of each variant."""
     groups = {variant: (label,) for variant, label in tuning.chosen.items()} if chosen else tuning.selection.groups
     edges = {choice.label: choice.at_edge for choice in tuning.found}
     variants, settings, values, remarks, runs = [], [], [], [], []
@@ -27,14 +27,14 @@ def tuning_table(tuning: Tuning, *, chosen: bool = False) -> DisplayTable:
             tried, own = tuning.tried(label), tuning.selection.settings[label].values()
             sd = stdev(tried.values) if len(tried.values) > 1 else math.nan
             text = phrases.spread(tried.mean, sd, tuning.curves.places) if tried.values else ""
-            said = ["chosen"] if label == tuning.chosen.get(variant) and not chosen else []
+            wording = ["chosen"] if label == tuning.chosen.get(variant) and not chosen else []
             if edge := edges.get(label, ()):
                 where = f"{', '.join(tuning.short[path] for path in edge)}: " if len(tuning.short) > 1 else ""
-                said.append(f"{where}{EDGE}")
+                wording.append(f"{where}{EDGE}")
             variants.append(Cell(variant if place == 0 else ""))
             settings.append([Cell(level_label(value)) for value in own])
             values.append(Cell(text, tried.runs, tried.mean if tried.values else None))
-            remarks.append(Cell("; ".join(said)))
+            remarks.append(Cell("; ".join(wording)))
             runs.append(Cell(links=run_links(tuning.runs(label))))
     names = [
         Column(name, "right", cells=cells) for name, cells in zip(tuning.short.values(), zip(*settings, strict=True), strict=True)
@@ -47,5 +47,5 @@ def tuning_table(tuning: Tuning, *, chosen: bool = False) -> DisplayTable:
         Column("flag" if chosen else "chosen", cells=remarks),
         Column("runs by seed", holds="remarks", cells=runs),
     ]
-    reading = f"± is sd over {tuning.seeds}, which the comparison does not use"
-    return DisplayTable(columns, "Chosen settings" if chosen else "Every setting", reading)
+    note = f"± is sd over {tuning.seeds}, which the comparison does not use"
+    return DisplayTable(columns, "Chosen settings" if chosen else "Every setting", note)

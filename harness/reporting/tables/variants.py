@@ -1,4 +1,4 @@
-"""The variants of a plan by one metric, and how far their numbers vary: each number with the runs it comes from."""
+"""Tables of a plan's variants and of their spread; each number carries its run ids."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 
 def variant_tables(report: ReportData) -> list[DisplayTable]:
-    """One a metric that is compared; the first also tells what each variant cost, and its runs."""
+    """One table per compared metric; the first also has costs and runs."""
     tuning, first = report.tuning, report.metric
     settings = {label: tuning.words(label) for label in report.plan.variants} if tuning else {}
-    asked = {first: report.asked}
+    requested = {first: report.requested}
     return [
-        variant_table(report.plan, report.records, table, report.metrics[name], settings=settings, asked=asked.get(name, ()))
+        variant_table(
+            report.plan, report.records, table, report.metrics[name], settings=settings, requested=requested.get(name, ())
+        )
         for name, table in report.tables.items()
     ]
 
@@ -37,11 +39,11 @@ def variant_table(
     metric: Metric,
     *,
     settings: Mapping[str, str] | None = None,
-    asked: Sequence[PlannedRun] = (),
+    requested: Sequence[PlannedRun] = (),
 ) -> DisplayTable:
-    """A row a variant: n, mean ± sd, and from the first look on the difference with its interval and p.
+    """A row per variant: n, mean ± sd, and from the first look on the difference with its interval and p.
 
-    `settings`: what each variant was tuned to. Of the runs `asked` for, where they are given: parameters, time and failures.
+    `settings`: what each variant was tuned to. `requested` runs add parameters, time and failures.
     """
     rows, sources, variants = table.rows, Sources(plan, records), list(plan.variants)
     bounds = [bound for row in rows for bound in row.interval or ()]
@@ -68,15 +70,15 @@ def variant_table(
             Column(phrases.confidence(table.level), "right", holds="intervals", cells=intervals),
             Column("p", "right", cells=p_values, optional=True),
         ]
-    columns += _costs(table, records, own, asked) if asked else []
+    columns += _costs(table, records, own, requested) if requested else []
     targets = [(f"#runs-{variants.index(row.variant)}", f"runs of {row.variant}") for row in rows]
     listed = [Cell(links=(Link("list", target, about=about),)) for target, about in targets]
     columns.append(Column("runs", cells=listed, formats=("html",)))
-    if asked:
-        runs = [Cell(links=run_links([run for run in asked if run.variant == row.variant])) for row in rows]
+    if requested:
+        runs = [Cell(links=run_links([run for run in requested if run.variant == row.variant])) for row in rows]
         columns.append(Column("runs by seed", cells=runs, formats=("markdown",)))
     title = f"{phrases.label(table.metric).capitalize()} by variant"
-    return DisplayTable(columns, title, phrases.reading(plan, table, metric.unit))
+    return DisplayTable(columns, title, phrases.table_note(plan, table, metric.unit))
 
 
 def _notes(row: Row, plan: Plan) -> tuple[str, ...]:
@@ -86,9 +88,9 @@ def _notes(row: Row, plan: Plan) -> tuple[str, ...]:
 
 
 def _costs(
-    table: Table, records: Mapping[str, Record], own: Mapping[str, tuple[str, ...]], asked: Sequence[PlannedRun]
+    table: Table, records: Mapping[str, Record], own: Mapping[str, tuple[str, ...]], requested: Sequence[PlannedRun]
 ) -> list[Column]:
-    """Parameters, the mean time of a run, and the runs that came to nothing."""
+    """Parameters, mean time of a run, failed or diverged runs."""
     parameters, times, lost = [], [], []
     for row in table.rows:
         counts = {records[run_id].metrics.get("parameters") for run_id in own[row.variant]} - {None}
@@ -97,14 +99,14 @@ def _costs(
         seconds = [taken for run_id in own[row.variant] if (taken := records[run_id].seconds) is not None]
         mean = fmean(seconds) if seconds else None
         times.append(Cell("" if mean is None else phrases.clock(mean), own[row.variant], mean))
-        ids = tuple(run.id for run in asked if run.variant == row.variant and records[run.id].state in ("failed", "diverged"))
+        ids = tuple(run.id for run in requested if run.variant == row.variant and records[run.id].state in ("failed", "diverged"))
         lost.append(Cell(f"{len(ids):,d}" if ids else "", ids, len(ids)))
     named = {"parameters": parameters, "mean time": times, "failed or diverged": lost}
     return [Column(name, "right", cells=cells, optional=True, formats=REPORTS) for name, cells in named.items()]
 
 
 def trust_table(report: ReportData) -> DisplayTable | None:
-    """How far each variant's numbers vary, and with what; None before there is any spread."""
+    """Standard deviation, seed correlation and intervals by variant; None before any spread is known."""
     table, metric, sources = report.table, report.metrics[report.metric], Sources(report.plan, report.records)
     if all(math.isnan(row.sd) for row in table.rows):
         return None
@@ -137,5 +139,5 @@ def run_links(runs: Sequence[PlannedRun]) -> tuple[Link, ...]:
 
 
 def finite(value: float) -> float | None:
-    """The number that a column is sorted by."""
+    """The value as a sort key; None if not finite."""
     return value if math.isfinite(value) else None

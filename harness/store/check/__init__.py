@@ -1,1 +1,1 @@
-"""Whether a results folder is whole: `folder.check_store` looks at all of it, `run.check_run` at one run. Reads only."""
+"""Integrity checks of a results folder (`folder.check_store`) and of one run (`run.check_run`). Read-only."""

@@ -1,4 +1,4 @@
-"""A file and what is wrong with it -> FileFinding; the files of a folder."""
+"""Findings of the integrity checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.store import atomic
 
 @dataclass(frozen=True, order=True)
 class FileFinding:
-    """A file or folder, what about it, and what to do. A note (`harmless`) is worth knowing, but nothing is wrong."""
+    """A file or folder, the problem, and what to do. `harmless`: a note, not a problem."""
 
     path: Path
     what: str
@@ -20,25 +20,25 @@ class FileFinding:
     harmless: bool = False
 
 
-def told(path: Path, error: StoreError) -> FileFinding:
-    """An error of the store as a finding: its message is `path: what; what to do`, or `path:line: ...`."""
+def from_error(path: Path, error: StoreError) -> FileFinding:
+    """A StoreError, whose message is `path: what; what to do` or `path:line: ...`, as a finding."""
     text = re.sub(r"^:(\d+)", r"line \1", str(error).removeprefix(str(path))).removeprefix(": ")
     what, _, advice = text.partition("; ")
     return FileFinding(path, what, advice)
 
 
-def foreign(path: Path, why: str = "it is passed over") -> FileFinding:
-    """The note about a file that the harness did not write."""
-    return FileFinding(path, f"is none of the harness's files; {why}", harmless=True)
+def unknown_file(path: Path, why: str = "it is ignored") -> FileFinding:
+    """A note about a file that the harness did not write."""
+    return FileFinding(path, f"is not a file of the harness; {why}", harmless=True)
 
 
-def left_behind(path: Path) -> FileFinding:
-    """The note about a temporary file."""
-    return FileFinding(path, "is the half of a file whose writer is gone; it may be removed", harmless=True)
+def leftover(path: Path) -> FileFinding:
+    """A note about the temporary file of a killed process."""
+    return FileFinding(path, "is a leftover temporary file of a killed process; it may be removed", harmless=True)
 
 
 def entries(folder: Path) -> list[Path]:
-    """What lies in `folder`, sorted; nothing without one. Raises StoreError."""
+    """The sorted content of `folder`; empty if it does not exist. Raises StoreError."""
     try:
         return sorted(folder.iterdir())
     except FileNotFoundError:

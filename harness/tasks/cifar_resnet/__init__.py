@@ -1,1 +1,1 @@
-"""The task `cifar_resnet`: the only folder that imports torch."""
+"""The task `cifar_resnet`. No other package imports torch."""

@@ -1,4 +1,4 @@
-"""Tar -> the files in it, in one pass and in memory; nothing is extracted, what is unsafe or damaged is refused."""
+"""Reads tar files in one pass and in memory; nothing is extracted, unsafe or damaged archives raise DataError."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import IO, Any, BinaryIO, Protocol, cast
 from harness.errors import DataError
 
 LARGEST_FILE = 256 * 2**20  # bytes; no image is larger
-LARGEST_EXPANSION = 200  # images hardly compress: tars of tiny ones, mostly padding, reach 10
-EXPANSION_FROM = 64 * 2**20  # bytes; smaller archives cannot do harm
+LARGEST_EXPANSION = 200  # images hardly compress: tars of tiny images, mostly padding, reach 10
+EXPANSION_FROM = 64 * 2**20  # bytes; smaller archives are harmless
 CHUNK = 2**20
 BLOCK = 512  # of a tar
 
@@ -24,7 +24,7 @@ _DAMAGE = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError, Valu
 
 
 class Digest(Protocol):
-    """What hashlib's objects are."""
+    """A hash object of hashlib."""
 
     def update(self, data: bytes, /) -> object: ...
 
@@ -41,8 +41,8 @@ def read_tar(path: Path, digest: Digest) -> Iterator[ArchiveMember]:
     """Every file and folder of a tar (plain, gzip, xz or bzip2), in the archive's order.
 
     `digest` is fed the archive's own bytes and is complete once the iteration has ended.
-    Raises DataError when the archive cannot be read, is cut short or damaged, has links, devices or names that lead out of it,
-    or unpacks to an absurd size.
+    Raises DataError when the archive cannot be read, is cut short or damaged, contains links, devices or paths that leave it,
+    or expands too much.
     """
     try:
         raw = path.open("rb")
@@ -64,14 +64,14 @@ def read_tar(path: Path, digest: Digest) -> Iterator[ArchiveMember]:
             while packed.read(CHUNK):
                 pass
         except _DAMAGE as error:
-            raise DataError(f"{path}: no tar, or damaged or cut short, at {last}: {error}; fetch it again") from error
-        # tarfile takes a header it cannot read, and a missing end, for the end of the archive
+            raise DataError(f"{path}: not a tar file, damaged or truncated, at {last}: {error}; download it again") from error
+        # tarfile takes an unreadable header or a missing end for the end of the archive
         if content.written > end or content.count < end + BLOCK:
-            raise DataError(f"{path}: damaged or cut short after {last}; fetch it again")
+            raise DataError(f"{path}: damaged or truncated after {last}; download it again")
 
 
 class _Packed:
-    """The archive's own bytes on their way to the decompressor: hashed and counted."""
+    """The archive's bytes before decompression: hashed and counted."""
 
     def __init__(self, raw: BinaryIO, digest: Digest) -> None:
         self._raw, self._digest = raw, digest
@@ -85,7 +85,7 @@ class _Packed:
 
 
 class _Content:
-    """The tar's bytes: counted, with the place where the last one that is not zero was, and guarded against bombs."""
+    """The decompressed bytes: counted, with the position of the last non-zero byte, and limited in size."""
 
     def __init__(self, path: Path, unpacked: Any, packed: _Packed) -> None:
         self._path, self._unpacked, self._packed = path, unpacked, packed
@@ -99,7 +99,7 @@ class _Content:
         self.count += len(data)
         if self.count > max(EXPANSION_FROM, LARGEST_EXPANSION * self._packed.count):
             raise DataError(
-                f"{self._path}: unpacks to over {LARGEST_EXPANSION} times its size, as no images do; it is not read on"
+                f"{self._path}: expands to over {LARGEST_EXPANSION} times its size, which images do not; use another archive"
             )
         return data
 
@@ -120,11 +120,11 @@ def _decompressed(raw: BinaryIO, packed: _Packed) -> Any:
 def _safe_name(path: Path, member: tarfile.TarInfo) -> str:
     parts = [part for part in member.name.split("/") if part not in ("", ".")]
     if member.name.startswith("/") or ".." in parts:
-        raise DataError(f"{path}: member {member.name!r} leads out of the archive; such an archive is not read")
+        raise DataError(f"{path}: member {member.name!r} leaves the archive; use an archive with relative paths")
     if not (member.isreg() or member.isdir()) or member.issparse():
-        raise DataError(f"{path}: member {member.name!r} is a link, a device or sparse; only plain files and folders are read")
+        raise DataError(f"{path}: member {member.name!r} is a link, a device or sparse; use plain files and folders only")
     if member.size > LARGEST_FILE:
-        raise DataError(f"{path}: member {member.name!r} has {member.size:,} bytes; allowed: up to {LARGEST_FILE:,}")
+        raise DataError(f"{path}: member {member.name!r} has {member.size:,} bytes; must be at most {LARGEST_FILE:,}")
     return "/".join(parts)
 
 
@@ -134,5 +134,5 @@ def _data(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | 
         return None
     data = file.read()
     if len(data) != member.size:
-        raise DataError(f"{path}: cut short in {member.name!r}; fetch it again")
+        raise DataError(f"{path}: truncated in {member.name!r}; download it again")
     return data

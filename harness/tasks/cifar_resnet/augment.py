@@ -1,9 +1,9 @@
-"""uint8 images and random parameters -> augmented float images, each image with parameters of its own, whole batches at a time.
+"""uint8 images and random parameters -> augmented float images, in batches, with separate parameters for each image.
 
 The order is the source's: crop, flip, rotation, colour jitter, erasing, normalisation. Every operator equals torchvision's for
-the same parameters: crop, flip and rotation to the pixel, colours within 1e-6. Nothing here loops over images, waits for the
-device, or has a shape that depends on values: on CUDA it can be part of a graph. On one CPU thread a 32 x 32 image costs about
-40 microseconds, a chain of PIL transforms 540.
+the same parameters: crop, flip and rotation to the pixel, colours within 1e-6. Nothing here loops over images, synchronizes with
+the device, or has a shape that depends on values, so that it can be part of a CUDA graph. On one CPU thread a 32 x 32 image costs
+about 40 microseconds, a chain of PIL transforms 540.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import Tensor
 
 from harness.tasks.cifar_resnet import colour, config, geometry
 
-ERASING_TRIES = 10  # torchvision's: a rectangle that does not fit is drawn again, so often; then the image stays whole
+ERASING_TRIES = 10  # torchvision's: a rectangle that does not fit is redrawn up to this often; then nothing is erased
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What was drawn for each of n images; every tensor is [n], `order` [n, 4].
+    """Random parameters of n images; every tensor is [n], `order` [n, 4].
 
     `top`, `left`: the crop's corner in the padded image (int64, pixels). `flip`: bool. `angle`: degrees, counter-clockwise.
     `brightness`, `contrast`, `saturation`: factors, 1 changes nothing. `hue`: a share of the colour circle, 0 changes nothing.
@@ -47,7 +47,7 @@ class Parameters:
 def draw(settings: config.Augment, batch: int, size: int, generator: torch.Generator) -> Parameters:
     """Parameters for `batch` images of `size` x `size` pixels, on the generator's device, distributed as torchvision draws them.
 
-    As many numbers are drawn whatever is switched off, so two settings share the randomness of what they have in common.
+    The count of random numbers does not depend on the settings, so that variants share the randomness of common operations.
     """
     uniform = torch.rand(15 + 2 * ERASING_TRIES, batch, generator=generator, device=generator.device)
     top, left, flip, angle, brightness, contrast, saturation, hue, *order = uniform[:12]
@@ -79,7 +79,7 @@ def apply(
     """Images uint8 [n, 3, h, w] -> float32 [n, 3, h, w], augmented and normalised; `parameters` as drawn for these `settings`."""
     height, width = images.shape[2:]
     at = geometry.grid(height, width, images.device)
-    # Each step says where its output reads from, so they are asked from the last to the first, and pixels move only once.
+    # Each step maps output to input coordinates: they are composed from the last to the first, and pixels are read once.
     if settings.rotation_degrees:
         at = geometry.rotate(at, parameters.angle)
     if settings.flip:
@@ -148,5 +148,5 @@ def _integer(uniform: Tensor, count: Tensor | int) -> Tensor:
 
 
 def _channels(values: tuple[float, float, float], like: Tensor) -> Tensor:
-    """[1, 3, 1, 1], filled on the device: a tensor made from a list would be copied there, and waited for."""
+    """[1, 3, 1, 1], filled on the device: a tensor from a list would need a synchronizing copy."""
     return torch.cat([torch.full((1,), value, device=like.device) for value in values]).view(1, 3, 1, 1)

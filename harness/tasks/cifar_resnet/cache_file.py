@@ -1,4 +1,4 @@
-"""Bytes -> a file of the cache, whole or not at all."""
+"""Atomic writes of cache files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from harness.errors import DataError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that becomes `path` when the block ends well; until then, and on any error, `path` stays as it was.
+    """A file to write that replaces `path` if the block succeeds; on an error `path` is unchanged.
 
-    Any number of processes may do so at once: each writes under a name of its own, the last one renamed stays.
+    Safe with several processes: each has its own temporary name, and the last rename wins.
     Raises DataError when the cache cannot be written.
     """
     making = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise DataError(
             f"cannot write {path} in the cache: {error.strerror or error}; "
-            "make room there, or set HARNESS_CACHE to a folder that can be written"
+            "free disk space, or set HARNESS_CACHE to a writable folder"
         ) from error
 
 
@@ -46,7 +46,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What `path` holds; None when it is missing, unreadable or no JSON: a cache that is no use is made again."""
+    """What `path` holds; None if it is missing, unreadable or not JSON."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""State dict <-> bytes, with torch: what a state with tensors is stored as."""
+"""State dict <-> bytes, with torch."""
 
 from __future__ import annotations
 

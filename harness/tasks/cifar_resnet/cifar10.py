@@ -1,4 +1,4 @@
-"""CIFAR-10 as its authors publish it: a folder -> its arrays, through torchvision, which downloads and checks it."""
+"""Reads CIFAR-10 with torchvision, which downloads and checks it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read(root: Path, dataset: Any = None) -> Arrays:
     """The data set in `root`: its folder `cifar-10-batches-py`, or its archive, or after a download into it.
 
     `root` may also be that folder or archive itself. `dataset` is torchvision's CIFAR10 or a subclass with lists of its own.
-    Raises DataError when the data are not there whole and cannot be fetched.
+    Raises DataError if the data is incomplete and cannot be downloaded.
     """
     if dataset is None:
         from harness.tasks.cifar_resnet.vision import import_torchvision
@@ -46,15 +46,15 @@ def read(root: Path, dataset: Any = None) -> Arrays:
         root = root.parent
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _alone(root), warnings.catch_warnings():
+        with _locked(root), warnings.catch_warnings():
             # Python 3.12 and 3.13 warn of unpacking without a filter; torchvision compares its checksum before
             warnings.simplefilter("ignore", DeprecationWarning)
             train = dataset(root, train=True, download=True)
             test = dataset(root, train=False)
     except (OSError, RuntimeError, EOFError) as error:
         raise DataError(
-            f"CIFAR-10 is not whole in {root}, and fetching {dataset.url} failed: {error}; put {dataset.filename} there, "
-            "name the folder that has it (--set data.root=PATH), or use real images that need no download: "
+            f"CIFAR-10 is missing or incomplete in {root}, and downloading {dataset.url} failed: {error}; "
+            f"put {dataset.filename} there, give its folder (--set data.root=PATH), or use real images that need no download: "
             "--set data.dataset=cifar10_mini, or an image folder or tar: --set data.dataset=image_folder --set data.root=PATH"
         ) from error
     labels = np.asarray([*train.targets, *test.targets], dtype=np.int64)
@@ -62,8 +62,8 @@ def read(root: Path, dataset: Any = None) -> Arrays:
 
 
 @contextlib.contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """One process at a time downloads and unpacks; a folder that cannot be written needs no lock, as nothing is written."""
+def _locked(root: Path) -> Iterator[None]:
+    """A lock for downloading and unpacking; not needed for a read-only folder."""
     try:
         lock = (root / ".lock").open("w")
     except PermissionError:

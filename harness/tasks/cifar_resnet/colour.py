@@ -1,4 +1,4 @@
-"""Float images [n, 3, h, w] from 0 to 1 and a number an image -> images of other brightness, contrast, saturation and hue."""
+"""Brightness, contrast, saturation and hue of float images [n, 3, h, w] from 0 to 1, with separate parameters for each image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
-RED, GREEN, BLUE = 0.2989, 0.587, 0.114  # what each gives to grey
+RED, GREEN, BLUE = 0.2989, 0.587, 0.114  # weights of the grey value
 
 
 def adjust_hue(images: Tensor, shift: Tensor) -> Tensor:
@@ -45,9 +45,9 @@ def jitter(
 
     `brightness` [n] blends with black (0: black), `contrast` [n] with the mean of the image's own grey, `saturation` [n] with the
     image in grey; 1 leaves an image as it was. `hue` [n] is the shift of `adjust_hue`.
-    The first three are blends with something grey, so one blend serves whichever of them has its turn in an image. The hue, the
-    dear one, is computed once for all: an image's blends are made before or after it as its order says, and where it is not an
-    image's turn the blend's factor is 1, which changes nothing.
+    The first three are blends with a grey image, so one operation does whichever comes next in each image. The hue, which is
+    expensive, is computed once for all images; the blends come before or after it in each image's order, and have factor 1, which
+    changes nothing, where they do not apply.
     """
     one = torch.ones(len(images), device=images.device)
     factors = torch.stack([one if factor is None else factor for factor in (brightness, contrast, saturation)] + [one], dim=1)
@@ -55,24 +55,24 @@ def jitter(
     blends = not (brightness is None and contrast is None and saturation is None)
     if hue is None:
         for i in range(4 if blends else 0):
-            images = _turn(images, order[:, i], turn[:, i])
+            images = _blend(images, order[:, i], turn[:, i])
         return images
     after_hue = (order == HUE).cumsum(dim=1).bool()
     for i in range(3 if blends else 0):
-        images = _turn(images, order[:, i], turn[:, i].where(~after_hue[:, i], 1))
+        images = _blend(images, order[:, i], turn[:, i].where(~after_hue[:, i], 1))
     images = adjust_hue(images, hue)
     for i in range(1, 4 if blends else 0):
-        images = _turn(images, order[:, i], turn[:, i].where(after_hue[:, i], 1))
+        images = _blend(images, order[:, i], turn[:, i].where(after_hue[:, i], 1))
     return images
 
 
-def _turn(images: Tensor, operation: Tensor, factor: Tensor) -> Tensor:
-    """One blend, of each image with what its `operation` [n] blends with."""
+def _blend(images: Tensor, operation: Tensor, factor: Tensor) -> Tensor:
+    """One blend of each image, with the partner of its `operation` [n]."""
     grey = _grey(images)
     mean = grey.mean(dim=(2, 3), keepdim=True)
     rest = 1 - factor
-    other = grey.mul_(_each(rest * (operation == SATURATION))).add_(mean * _each(rest * (operation == CONTRAST)))
-    return images.mul(_each(factor)).add_(other).clamp_(0, 1)
+    other = grey.mul_(_per_image(rest * (operation == SATURATION))).add_(mean * _per_image(rest * (operation == CONTRAST)))
+    return images.mul(_per_image(factor)).add_(other).clamp_(0, 1)
 
 
 def _grey(images: Tensor) -> Tensor:
@@ -80,5 +80,5 @@ def _grey(images: Tensor) -> Tensor:
     return red.mul(RED).add_(green, alpha=GREEN).add_(blue, alpha=BLUE)[:, None]
 
 
-def _each(values: Tensor) -> Tensor:
+def _per_image(values: Tensor) -> Tensor:
     return values.view(-1, 1, 1, 1)

@@ -1,7 +1,7 @@
-"""The configuration of `cifar_resnet`: every knob with its default, range and unit. Imports no torch.
+"""The configuration of `cifar_resnet`: all parameters with default, range and unit. Does not import torch.
 
-The defaults are the source's recipe (its "ImprovedResNet" for CIFAR-10); what the source does not state is our choice and said so
-in `experiments/paper.yaml`.
+The defaults are the source's recipe (its "ImprovedResNet" for CIFAR-10); choices that the source does not state are listed in
+`experiments/paper.yaml`.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ class Data(Block):
     """Which images, and how many of them."""
 
     dataset: Literal["cifar10", "cifar10_mini", "image_folder"] = "cifar10"
-    root: Annotated[str | None, Location(), Field(description="folder or tar; null: the data set's own place")] = None
+    root: Annotated[str | None, Location(), Field(description="folder or tar; null: the default location of the data set")] = None
     image_size: int = Field(32, ge=8, le=512, description="pixels; images of another size are resized")
     validation_size: int = Field(0, ge=0, description="training images held out, stratified by class; 0: none")
-    train_limit: int | None = Field(None, ge=1, description="use only so many training images, class-balanced; null: all")
+    train_limit: int | None = Field(None, ge=1, description="number of training images to use, class-balanced; null: all")
 
     @model_validator(mode="after")
     def _a_folder_has_a_root(self) -> Data:
         if self.dataset == "image_folder" and self.root is None:
             raise ValueError(
-                "dataset image_folder needs data.root; allowed: a folder or tar with train/<class>/* and test/<class>/*"
+                "dataset image_folder needs data.root; set it to a folder or tar with train/<class>/* and test/<class>/*"
             )
         return self
 
@@ -57,7 +57,7 @@ class Erasing(Block):
     @classmethod
     def _least_first(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[0] > value[1]:
-            raise ValueError(f"[{value[0]}, {value[1]}] is out of order; allowed: the least first")
+            raise ValueError(f"[{value[0]}, {value[1]}] is out of order; put the smaller value first")
         return value
 
 
@@ -88,10 +88,10 @@ class Model(Block):
     @model_validator(mode="after")
     def _one_entry_a_stage(self) -> Model:
         if len(self.widths) != len(self.depths):
-            raise ValueError(f"widths has {len(self.widths)} stages, depths has {len(self.depths)}; allowed: as many of both")
+            raise ValueError(f"widths has {len(self.widths)} stages, depths has {len(self.depths)}; use equal lengths")
         if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.widths):
             raise ValueError(
-                f"dropout has {len(self.dropout)} rates for {len(self.widths)} stages; allowed: one rate, or one a stage"
+                f"dropout has {len(self.dropout)} rates for {len(self.widths)} stages; use one rate, or one for each stage"
             )
         return self
 
@@ -119,7 +119,7 @@ class Sgd(Block):
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Sgd:
         if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov needs momentum; allowed: momentum above 0")
+            raise ValueError("nesterov needs momentum; set momentum above 0")
         return self
 
 
@@ -134,7 +134,7 @@ class AdamW(Block):
 
 
 class Schedule(Block):
-    """Warm-up: the rate climbs linearly, step by step, over the first epochs; then the schedule runs over what is left."""
+    """Warm-up: the rate rises linearly, step by step, over the first epochs; the schedule covers the rest."""
 
     warmup_epochs: Epochs = 0
 
@@ -166,7 +166,7 @@ class Multistep(Schedule):
     @classmethod
     def _increasing(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if any(later <= earlier for earlier, later in pairwise(value)):
-            raise ValueError(f"{list(value)} does not increase; allowed: increasing shares from 0 to 1")
+            raise ValueError(f"{list(value)} is not increasing; expected increasing shares from 0 to 1")
         return value
 
 
@@ -177,13 +177,13 @@ class Exponential(Schedule):
 
 class OneCycle(Schedule):
     name: Literal["one_cycle"] = "one_cycle"
-    rising: float = Field(0.3, gt=0, lt=1, description="share of the steps in which the rate climbs from lr/25 to lr")
+    rising: float = Field(0.3, gt=0, lt=1, description="share of the steps in which the rate rises from lr/25 to lr")
 
 
 class WarmRestarts(Schedule):
     name: Literal["warm_restarts"] = "warm_restarts"
     first_cycle: float = Field(1 / 7, gt=0, le=1, description="length of the first cycle as a share of the schedule")
-    growth: int = Field(2, ge=1, description="each cycle is so many times as long as the one before")
+    growth: int = Field(2, ge=1, description="factor between the lengths of consecutive cycles")
 
 
 class Plateau(Schedule):
@@ -192,7 +192,7 @@ class Plateau(Schedule):
     factor: float = Field(0.1, gt=0, lt=1)
 
 
-class TrainingKnobs(Block):
+class TrainingSettings(Block):
     epochs: int = Field(400, ge=1, le=1_000_000)
     batch_size: int = Field(128, ge=1, le=65_536)
     label_smoothing: Probability = 0.1
@@ -211,13 +211,12 @@ class Config(Block):
     schedule: Cosine | Constant | Linear | Step | Multistep | Exponential | OneCycle | WarmRestarts | Plateau = Field(
         default=Cosine(), discriminator="name"
     )
-    training: TrainingKnobs = TrainingKnobs()
+    training: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> Config:
         if self.schedule.warmup_epochs >= self.training.epochs:
             raise ValueError(
-                f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves nothing of {self.training.epochs} epochs; "
-                "allowed: fewer"
+                f"schedule.warmup_epochs {self.schedule.warmup_epochs} must be less than training.epochs {self.training.epochs}"
             )
         return self

@@ -1,4 +1,4 @@
-"""The configuration's `data` -> facts for planning (torch-free, nothing decoded), and the images for training."""
+"""The data set: facts for planning (without torch or decoding), and images for training."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ MINI = "cifar10_mini.tar"
 
 @dataclass(frozen=True)
 class Facts:
-    """What planning knows of a data set. `fingerprint` goes into run ids; `train_count` are the images a run trains on, after
-    `validation_size` and `train_limit`."""
+    """`fingerprint` is part of run ids; `train_count` allows for `validation_size` and `train_limit`."""
 
     fingerprint: str
     classes: tuple[str, ...]
@@ -55,9 +54,9 @@ class DataSet:
 
 
 def facts(data: config.Data) -> Facts:
-    """Facts of the data set, without decoding it. CIFAR-10's are known constants: it may still have to be downloaded.
+    """Facts of the data set, without decoding it. CIFAR-10's are constants: it may not be downloaded yet.
 
-    Raises DataError when an image folder is missing or cannot be trained on, or the subsets asked for do not fit.
+    Raises DataError if an image folder is missing or invalid, or the requested subsets are too large.
     """
     if data.dataset == "cifar10":
         fingerprint, classes = f"cifar10:md5:{cifar10.MD5}", cifar10.CLASSES
@@ -68,11 +67,11 @@ def facts(data: config.Data) -> Facts:
 
 
 def load(data: config.Data) -> DataSet:
-    """The images, decoded, from the cache where they are there already (then mapped, in milliseconds).
+    """The images, decoded, from the cache if possible (mapped, in milliseconds).
 
     The validation split and `train_limit` are fixed, stratified by class, and do not depend on a run's seed. CIFAR-10 and its
     miniature are normalised by CIFAR-10's known statistics, an image folder by those of its whole train/.
-    Raises DataError as `facts` does, and when the data cannot be read, are not what the fingerprint says, or hold an image that
+    Raises DataError as `facts` does, and if the data cannot be read, does not match its fingerprint, or contains an image that
     cannot be decoded.
     """
     import torch
@@ -115,7 +114,7 @@ def load(data: config.Data) -> DataSet:
 
 @contextlib.contextmanager
 def _root(data: config.Data) -> Iterator[Path]:
-    """Where an image folder lies; the shipped miniature is one too."""
+    """The path of an image folder or of the built-in miniature."""
     if data.root is not None and data.dataset == "image_folder":
         yield Path(data.root).expanduser()
         return
@@ -129,21 +128,21 @@ def _listed_facts(data: config.Data, listing: Listing) -> Facts:
 
 
 def _train_count(data: config.Data, counts: Sequence[int]) -> int:
-    """How many images are left to train on, of `counts` a class. Raises DataError when a class would have none."""
+    """The number of training images, from `counts` per class. Raises DataError if a class would be empty."""
     if data.validation_size >= sum(counts):
-        raise DataError(f"data.validation_size {data.validation_size} of {sum(counts)} training images; allowed: fewer")
+        raise DataError(f"data.validation_size {data.validation_size} must be less than the {sum(counts)} training images")
     left = [count - share for count, share in zip(counts, quotas(counts, data.validation_size), strict=True)]
     if min(left) == 0:
-        raise DataError(f"data.validation_size {data.validation_size} leaves a class without training images; allowed: fewer")
+        raise DataError(
+            f"data.validation_size {data.validation_size} leaves a class without training images; use a smaller number"
+        )
     if data.train_limit is None:
         return sum(left)
     if not len(counts) <= data.train_limit <= sum(left):
-        allowed = f"{len(counts)} (one a class) to {sum(left)}"
-        raise DataError(
-            f"data.train_limit {data.train_limit} of {sum(left)} training images; allowed: {allowed}, or null for all"
-        )
+        allowed = f"{len(counts)} (one per class) to {sum(left)}"
+        raise DataError(f"data.train_limit {data.train_limit} is out of range; expected {allowed}, or null for all")
     if min(quotas(left, data.train_limit)) == 0:
-        raise DataError(f"data.train_limit {data.train_limit} leaves a class without training images; allowed: more")
+        raise DataError(f"data.train_limit {data.train_limit} leaves a class without training images; use a larger number")
     return data.train_limit
 
 

@@ -1,4 +1,4 @@
-"""Images -> one memory-mapped uint8 array of the cache, with labels and statistics; made again when damaged."""
+"""Cache of decoded images: one memory-mapped uint8 array with labels and statistics, rebuilt if damaged."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class Decoded:
 
 
 def decoded(folder: Path, identity: str, size: int, make: Callable[[], Source]) -> Decoded:
-    """The images called `identity` in `size`, from `folder`; made and put there when they are not, or are damaged.
+    """The images `identity` in `size` from the cache `folder`; created if they are missing or damaged.
 
-    A file that was touched since it was written is compared by its SHA-256; one that was not is taken by its size and time.
+    A cached file with another modification time is compared by its SHA-256, else by size and time only.
     Raises DataError when an image cannot be decoded or the cache cannot be written.
     """
     key = hashlib.sha256(f"{SCHEMA}/{size}/{identity}".encode()).hexdigest()[:16]
@@ -76,8 +76,10 @@ def decode_image(data: bytes, size: int, name: str) -> Pixels:
             if rgb.size != (size, size):
                 rgb = rgb.resize((size, size), Image.Resampling.LANCZOS)
             return np.asarray(rgb)
-    except Exception as error:  # Pillow's readers raise what their formats' parsers happen to raise
-        raise DataError(f"{name}: cannot be decoded as an image ({type(error).__name__}: {error}); mend or remove it") from error
+    except Exception as error:  # Pillow's parsers raise various exceptions
+        raise DataError(
+            f"{name}: cannot be decoded as an image ({type(error).__name__}: {error}); repair or remove it"
+        ) from error
 
 
 def resized(pixels: Pixels, size: int) -> Pixels:
@@ -92,7 +94,7 @@ def _grey(image: Image.Image) -> Image.Image:
 
 
 def _checked(array: Path, about: Path, identity: str) -> dict[str, Any] | None:
-    """The record of a cached array that is whole; None: there is none."""
+    """The record of a valid cached array, or None."""
     record = cache_file.read_json(about)
     if not isinstance(record, dict) or record.get("identity") != identity:
         return None
@@ -105,7 +107,7 @@ def _checked(array: Path, about: Path, identity: str) -> dict[str, Any] | None:
                 return None
             record["mtime_ns"] = status.st_mtime_ns
             cache_file.write_json(about, record)
-    except OSError:  # missing or unreadable: made again
+    except OSError:  # missing or unreadable: rebuilt
         return None
     return record
 
@@ -120,7 +122,7 @@ def _make(array: Path, about: Path, identity: str, size: int, source: Source) ->
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             for index, pixels in source.images():
-                # written, not mapped: a full disk is then an error, and not a signal that kills
+                # written, not mapped: a full disk then raises an error instead of SIGBUS
                 file.seek(start + index * length)
                 file.write(pixels.transpose(2, 0, 1).tobytes())
                 left.discard(index)

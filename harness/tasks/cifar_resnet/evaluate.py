@@ -1,4 +1,4 @@
-"""Network and images -> logits; logits and labels -> loss and accuracy."""
+"""Evaluation: images -> logits; logits and labels -> loss and accuracy."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Device and size of a run -> how its steps are carried out: kernel by kernel, compiled, as one CUDA graph. By rule, never timed.
+"""How training steps are executed: eagerly, compiled, or as a CUDA graph. Chosen by a fixed rule, never by timing.
 
-On a CPU eager steps are best: compiling takes half a minute, wins a tenth for the smoke network and nothing for the source's. On
+On a CPU steps are eager: compiling takes half a minute, gains 10 % for the smoke network and nothing for the source's. On
 CUDA a step of this network is some hundred small kernels, which a graph launches at once; compiling fuses normalisation,
 activation and addition, which move most of the bytes.
 """
@@ -20,10 +20,10 @@ from harness.tasks.cifar_resnet import augment
 from harness.tasks.cifar_resnet.model import Masks, Network
 from harness.tasks.protocol import cache_folder
 
-# Multiply-adds of a run's forward passes from which compiling is held to be worth half a minute: 27 epochs of the source's
+# Multiply-adds of a run's forward passes from which compiling is worth half a minute: 27 epochs of the source's
 # network. By arithmetic (fusion saves a quarter of the bytes that are moved), and not timed on a GPU yet.
 COMPILE_FROM = 10**15
-NETWORKS = 64  # that one process compiles, before it is told that something is wrong
+NETWORKS = 64  # most networks that one process compiles
 WARM_UP_STEPS = 3  # before recording: libraries choose and load their kernels, allocate their workspaces
 
 Forward = Callable[[Network, Tensor, Masks], Tensor]
@@ -50,10 +50,10 @@ def eager_forward(network: Network, images: Tensor, masks: Masks) -> Tensor:
 
 
 def compiled(deterministic: bool) -> tuple[Forward, Augmentation]:
-    """The network's forward pass (and with it the backward one) and `augment.apply`, compiled when they are first called.
+    """The network's forward pass (and with it the backward one) and `augment.apply`, compiled at their first call.
 
-    What was compiled is found again by networks of the same shape, in this process at once and in later ones from the cache
-    folder. With `deterministic` no kernel is chosen by timing.
+    Compiled code is reused for networks of the same shape, in later processes from the cache folder. With `deterministic` no
+    kernel is chosen by timing.
     """
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str((cache_folder() / "compiled").absolute()))
     options: dict[str, str | int | bool | Callable[..., object]] = {"deterministic": deterministic}
@@ -64,21 +64,21 @@ def compiled(deterministic: bool) -> tuple[Forward, Augmentation]:
 
 @contextmanager
 def compiling() -> Iterator[None]:
-    """While functions are compiled: room for all the networks that the runs of one worker may have, and full fp32 is meant."""
+    """During compilation: allow all networks of one worker's runs, and ignore the warning that fp32 does not use TF32."""
     with torch._dynamo.config.patch(recompile_limit=NETWORKS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "TensorFloat32 tensor cores")
         yield
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, in the words of whichever library noticed: which may pass: no reason to do without for good."""
+    """Whether memory ran out, which may be temporary. Libraries report it in different words."""
     text = f"{type(error).__name__}: {error}".lower().replace("outofmemory", "out of memory")
     return "out of memory" in text or "alloc_failed" in text
 
 
 @contextmanager
-def undone(tensors: Sequence[Tensor], generators: Sequence[torch.Generator]) -> Iterator[None]:
-    """A rehearsal: at the end, values and states are what they were. Tensors keep their places in memory."""
+def restoring(tensors: Sequence[Tensor], generators: Sequence[torch.Generator]) -> Iterator[None]:
+    """Restore tensors (in place) and states of generators at the end."""
     values, states = [tensor.detach().clone() for tensor in tensors], [generator.get_state() for generator in generators]
     try:
         yield
@@ -90,18 +90,18 @@ def undone(tensors: Sequence[Tensor], generators: Sequence[torch.Generator]) -> 
             generator.set_state(state)
 
 
-def copy_of(generator: torch.Generator) -> torch.Generator:
-    """Another generator in the same state, and part of no graph."""
+def copy_generator(generator: torch.Generator) -> torch.Generator:
+    """Another generator in the same state, not registered with a graph."""
     copy = torch.Generator(generator.device)
     copy.set_state(generator.get_state())
     return copy
 
 
-def recorded(compute: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
-    """`compute`, which reads and writes tensors that stay where they are, as a CUDA graph; calling it waits for nothing.
+def record_graph(compute: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
+    """`compute` as a CUDA graph; the call is asynchronous. `compute` must read and write tensors at fixed addresses.
 
-    It is carried out a few times first; see `undone`. Draws from `generators` are new at every call, and those that `compute`
-    itself would make. Raises what CUDA raises where it cannot be recorded; the generators are then of no use any more.
+    It is called a few times first, see `restoring`. `generators` give the same numbers as in eager calls. Raises CUDA's errors if
+    recording fails; then the generators can no longer be used.
     """
     current, side = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
     try:
@@ -111,12 +111,12 @@ def recorded(compute: Callable[[], None], generators: Sequence[torch.Generator])
                 for _ in range(WARM_UP_STEPS):
                     compute()
         finally:
-            current.wait_stream(side)  # a step that failed has begun: it is undone after it
+            current.wait_stream(side)  # also after a failed step, before its effects are undone
         graph = torch.cuda.CUDAGraph()
         for generator in generators:
             graph.register_generator_state(generator)
         with torch.cuda.graph(graph):
             compute()
     finally:
-        torch.cuda.set_stream(current)  # a recording that failed leaves its own stream behind
+        torch.cuda.set_stream(current)  # a failed recording does not reset the stream
     return graph.replay

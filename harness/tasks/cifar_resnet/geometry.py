@@ -1,7 +1,7 @@
-"""Where each pixel of an image comes from: crop, flip and rotation as maps of coordinates, and one reading at the end.
+"""Crop, flip and rotation as maps of coordinates, with one sampling at the end.
 
-A step such as `crop(at, ...)` tells, for the pixels of its output at the coordinates `at`, where in its input they lie. Chained
-from the last step to the first they give places in the stored image, from which `sample` reads each pixel once.
+A step such as `crop(at, ...)` maps the coordinates `at` of its output to those of its input. Composed from the last step to the
+first they give coordinates in the stored image, where `sample` reads each pixel once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Coordinates:
-    """A place for each output pixel: `rows`, `columns` (whole numbers as float32), and `inside`: false where it is to be zero.
+    """The source of each output pixel: `rows`, `columns` (whole numbers as float32), and `inside`: false where it is to be zero.
 
     All broadcast to [n, height, width]; `height`, `width` are those of the images, which all steps keep.
     """
@@ -47,7 +47,7 @@ def flip(at: Coordinates, mirrored: Tensor) -> Coordinates:
 def rotate(at: Coordinates, angle: Tensor) -> Coordinates:
     """Turned by `angle` [n] degrees counter-clockwise about the middle: the nearest pixel, zeros beyond the edge.
 
-    The arithmetic is torchvision's step by step (its coordinates run from -1 to 1): the nearest pixel may hang on the last bit.
+    The arithmetic is torchvision's step by step (its coordinates run from -1 to 1): the nearest pixel may depend on the last bit.
     """
     radians = angle.double() * (math.pi / 180)
     cosine, sine = radians.cos().float().view(-1, 1, 1), radians.sin().float().view(-1, 1, 1)
@@ -58,10 +58,10 @@ def rotate(at: Coordinates, angle: Tensor) -> Coordinates:
 
 
 def sample(images: Tensor, at: Coordinates) -> Tensor:
-    """The pixels of `images` [n, 3, h, w] (any type, any memory format) at these places, zero where they are not inside."""
+    """The pixels of `images` [n, 3, h, w] (any type, any memory format) at these coordinates, zero outside."""
     count, channels = images.shape[:2]
     pixels = at.height * at.width
-    # one more pixel, a zero, is where all that lies outside is read
+    # an extra zero pixel is read for all coordinates outside
     flat = torch.cat([images.reshape(count, channels, pixels), images.new_zeros(count, channels, 1)], dim=2)
     index = torch.where(at.inside, at.rows * at.width + at.columns, float(pixels)).long()
     index = index.expand(count, at.height, at.width).reshape(count, 1, pixels).expand(count, channels, pixels)

@@ -1,4 +1,4 @@
-"""A folder or tar of `train/<class>/*` and `test/<class>/*` -> its listing, its fingerprint, its files. Decodes nothing."""
+"""A folder or tar of `train/<class>/*` and `test/<class>/*` -> listing, fingerprint, file contents. Does not decode."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ HINT = f"give a folder, or a tar of it, with {EXPECTED} (--set data.root=PATH)"
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies in an image folder or tar.
+    """The content of an image folder or tar.
 
     `files` are paths `train/<class>/<name>`, then `test/<class>/<name>`, sorted; `classes` are sorted: the labels.
-    `fingerprint` is `sha256:<of the tar's bytes>` or `listing-sha256:<of a folder's paths and sizes>`; `stamp` is something that
-    also changes, on this machine, when a file of a folder is written anew with the same size. `top` is the tar's top folder: "",
+    `fingerprint` is `sha256:<of the tar's bytes>` or `listing-sha256:<of a folder's paths and sizes>`; `stamp`
+    also changes, on this machine, when a file of a folder is rewritten with the same size. `top` is the tar's top folder: "",
     or a name with a `/`.
     """
 
@@ -49,8 +49,8 @@ def class_of(file: str) -> str:
 def list_images(root: Path) -> Listing:
     """List a folder (some 60,000 files in half a second) or a tar (read once, then remembered by path, size and time).
 
-    Raises DataError when there is nothing at `root`, it is no such folder or tar, the classes of train/ and test/ differ, a class
-    is empty, or the tar is damaged or unsafe.
+    Raises DataError if `root` does not exist or is not such a folder or tar, the classes of train/ and test/ differ, a class is
+    empty, or the tar is damaged or unsafe.
     """
     try:
         if root.is_dir():
@@ -59,13 +59,13 @@ def list_images(root: Path) -> Listing:
             return _list_tar(root)
     except OSError as error:
         raise DataError(f"{root}: cannot be read: {error.strerror}") from error
-    raise DataError(f"no data at {root}: there is no such {'folder or file' if not root.exists() else 'kind of data'}; {HINT}")
+    raise DataError(f"no data at {root}: {'not found' if not root.exists() else 'not a folder or file'}; {HINT}")
 
 
 def read_images(root: Path, listing: Listing) -> Iterator[tuple[int, str, bytes]]:
-    """Every file of `listing` once, in the order that is fastest to read: its index in `listing.files`, its path, its bytes.
+    """Every file of `listing` once, in the fastest order: its index in `listing.files`, its path, its bytes.
 
-    Raises DataError when what is read is not what was listed.
+    Raises DataError if the content has changed since it was listed.
     """
     index = {file: i for i, file in enumerate(listing.files)}
     digest = hashlib.sha256()
@@ -85,7 +85,9 @@ def read_images(root: Path, listing: Listing) -> Iterator[tuple[int, str, bytes]
                 yield index[file], file, entry.data
         fingerprint = f"sha256:{digest.hexdigest()}"
     if fingerprint != listing.fingerprint:
-        raise DataError(f"{root}: changed while it was read ({fingerprint} instead of {listing.fingerprint}); start again")
+        raise DataError(
+            f"{root}: changed while it was read ({fingerprint} instead of {listing.fingerprint}); run the command again"
+        )
 
 
 def _list_folder(root: Path) -> Listing:
@@ -104,7 +106,7 @@ def _list_folder(root: Path) -> Listing:
                 if _hidden(name):
                     continue
                 if file.is_dir():
-                    raise DataError(f"{root / name}: a folder inside a class; allowed: {EXPECTED}")
+                    raise DataError(f"{root / name}: a folder inside a class; expected {EXPECTED}")
                 status = file.stat()
                 sizes[name], times[name] = status.st_size, status.st_mtime_ns
     files, classes = _arranged(root, sizes, folders)
@@ -141,7 +143,7 @@ def _read_listing(root: Path) -> dict[str, object]:
     folders: set[str] = set()
     for entry in read_tar(root, digest):
         if entry.name in names:
-            raise DataError(f"{root}: {entry.name!r} is in it twice; such an archive is not read")
+            raise DataError(f"{root}: {entry.name!r} is in it twice; create the archive again")
         (folders if entry.data is None else names).add(entry.name)
     top = _top_folder(names | folders)
     files = []
@@ -150,7 +152,7 @@ def _read_listing(root: Path) -> dict[str, object]:
         if depth < 2 or name.split("/")[0] not in SPLITS or _hidden(name):
             continue
         if depth > 2:
-            raise DataError(f"{root}: {name!r} lies in a folder inside a class; allowed: {EXPECTED}")
+            raise DataError(f"{root}: {name!r} lies in a folder inside a class; expected {EXPECTED}")
         files.append(name)
     class_folders = [name for name in (name.removeprefix(top) for name in folders) if name.count("/") == 1]
     arranged, _ = _arranged(root, files, [name for name in class_folders if name.split("/")[0] in SPLITS])
@@ -158,7 +160,7 @@ def _read_listing(root: Path) -> dict[str, object]:
 
 
 def _top_folder(names: Iterable[str]) -> str:
-    """The folder everything lies in, with its `/`; "" when train/ and test/ are at the top."""
+    """The common top folder, with its `/`; "" when train/ and test/ are at the top."""
     first = {name.split("/")[0] for name in names if not _hidden(name)}
     if len(first) == 1 and not first & set(SPLITS):
         return first.pop() + "/"
@@ -166,7 +168,7 @@ def _top_folder(names: Iterable[str]) -> str:
 
 
 def _arranged(root: Path, files: Iterable[str], folders: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Files in their order, and the classes; refuses what cannot be trained on."""
+    """Sorted files, and the classes. Raises DataError if they cannot be used for training."""
     found = {split: set[str]() for split in SPLITS}
     for name in (*files, *folders):
         split, label, *_ = name.split("/")
@@ -174,16 +176,16 @@ def _arranged(root: Path, files: Iterable[str], folders: Iterable[str]) -> tuple
             found[split].add(label)
     for split, labels in found.items():
         if not labels:
-            raise DataError(f"{root}: no {split}/<class>/* in it; {HINT}")
+            raise DataError(f"{root}: no {split}/<class>/* found; {HINT}")
     filled = {tuple(file.split("/")[:2]) for file in files}
     empty = sorted(f"{split}/{label}" for split, labels in found.items() for label in labels if (split, label) not in filled)
     for split, other in (SPLITS, SPLITS[::-1]):
         if missing := sorted(found[split] - found[other]):
             raise DataError(
-                f"{root}: classes differ: {', '.join(missing)} in {split}/, not in {other}/; allowed: the same in both"
+                f"{root}: classes differ: {', '.join(missing)} in {split}/, not in {other}/; use the same classes in both"
             )
     if empty:
-        raise DataError(f"{root}: no images in {', '.join(empty)}; allowed: at least one in each class of train/ and test/")
+        raise DataError(f"{root}: no images in {', '.join(empty)}; add at least one to each class of train/ and test/")
     ordered = sorted(files, key=lambda file: (SPLITS.index(file.split("/")[0]), *file.split("/")[1:]))
     return tuple(ordered), tuple(sorted(found["train"]))
 

@@ -1,7 +1,6 @@
-"""Network and seed -> initial weights, each from (seed, parameter name). Drawn on the CPU.
+"""Initial weights, each drawn from (seed, parameter name) on the CPU.
 
-A value depends on its own name and shape and on nothing else: variants that differ elsewhere start from the same values, and a
-layer more shifts nothing.
+A value depends only on its name and shape, so that variants share the initial values of all common parameters.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ def weights(network: nn.Module, seed: int) -> dict[str, Tensor]:
     """A whole state dict for `network` (which may lie on the meta device): every parameter and buffer, fp32, on the CPU.
 
     Convolutions: He's normal distribution, with two choices. The fan is fan_out, which keeps the size of the *gradients*
-    from layer to layer; that of the activations is batch norm's work whatever the fan. The gain is ReLU's for every
-    activation: variants that differ in the activation are to start from the same values.
+    from layer to layer; batch norm controls that of the activations. The gain is ReLU's for every
+    activation: variants with different activations start from the same values.
     Linear layer: uniform in +-1/sqrt(inputs), weights and biases, as torch does. Batch norm: weight 1, bias 0.
     """
     values: dict[str, Tensor] = {}

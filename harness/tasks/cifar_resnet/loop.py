@@ -1,4 +1,4 @@
-"""Configuration, seed, device and data -> a run that trains epoch by epoch and resumes to the same bits."""
+"""The training loop: epoch by epoch, resumable with identical bits."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from harness.tasks.protocol import Number, Training
 
 
 @dataclass
-class Pass:
-    """One way through the training images: what exists of an epoch until it is complete, beside what `Steps` hold."""
+class EpochState:
+    """The state of an unfinished epoch, beside that in `Steps`."""
 
     order: Tensor  # [n] int64, a permutation of the training images
     step: int = 0  # steps done
@@ -36,11 +36,11 @@ class Pass:
 class Run(Training):
     """One training of `cifar_resnet`.
 
-    Every epoch takes its order, augmentation and dropout from streams of its own, named (seed, purpose, epoch), so a checkpoint
-    between two epochs needs no generator, and one inside an epoch the states of two. On the CPU the same bits follow from a
-    state with the same number of threads, on CUDA with `training.deterministic`.
+    The order, augmentation and dropout of an epoch have their own random streams (seed, purpose, epoch), so a checkpoint between
+    epochs needs no generators, and one inside an epoch the states of two. Results are bit-identical on the CPU with the same
+    number of threads, on CUDA with `training.deterministic`.
 
-    `how` None: as `execution.choose` says. A run that is resumed goes on as it was carried out before.
+    `how` None: see `execution.choose`. A resumed run keeps its execution.
 
     Raises InputError when a batch is larger than the training set, DeviceError when the machine lacks device or precision.
     """
@@ -55,15 +55,15 @@ class Run(Training):
         if self.steps_per_epoch == 0:
             raise InputError(
                 f"training.batch_size {knobs.batch_size} is more than the {len(data.train.labels)} training images; "
-                f"allowed: at most {len(data.train.labels)}"
+                f"use at most {len(data.train.labels)}"
             )
         self.network = new_network(settings, len(data.classes), seed, self.device)
         self.optimizer = optim.make(settings.optimizer, self.network.parameters())
         how = execution.choose(self.device, self.multiply_adds) if how is None else how
         self.steps = Steps(settings, data, self.network, self.optimizer, how)
         self.epoch = 0  # epochs done
-        self.inside: Pass | None = None
-        self.watched = schedule.Watch()
+        self.inside: EpochState | None = None
+        self.watched = schedule.PlateauState()
         self.finite = True
         self.test_logits: Tensor | None = None
         if self.device.type == "cuda":
@@ -78,13 +78,13 @@ class Run(Training):
 
     @property
     def choices(self) -> Mapping[str, bool]:
-        """How its steps are carried out, by the names of `Execution`."""
+        """The execution of its steps, by the fields of `Execution`."""
         return asdict(self.steps.how)
 
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
-        """Train the rest of the epoch and evaluate; None when `should_stop`, asked after each step, said so.
+        """Train the rest of the epoch and evaluate; None if `should_stop`, called after each step, returned True.
 
-        Evaluation is not interrupted. A call does at least one step, or the evaluation that is left.
+        Evaluation is not interrupted. A call does at least one step or the evaluation.
         """
         with numerics(self.settings.training.deterministic):
             inside = self.inside = self.inside or self.begin()
@@ -102,10 +102,10 @@ class Run(Training):
             inside.seconds += self.seconds_since(started)
             return self.complete(inside)
 
-    def begin(self) -> Pass:
+    def begin(self) -> EpochState:
         self.steps.begin(self.seed, self.epoch)
         order = torch.randperm(len(self.data.train.labels), generator=stream(self.seed, "order", self.epoch))
-        return Pass(order.to(self.device))
+        return EpochState(order.to(self.device))
 
     def multiply_adds(self) -> int:
         """Of all forward passes of the training together."""
@@ -126,7 +126,7 @@ class Run(Training):
             drops=self.watched.drops,
         )
 
-    def complete(self, inside: Pass) -> dict[str, Number | None]:
+    def complete(self, inside: EpochState) -> dict[str, Number | None]:
         """Evaluate after the last step and close the epoch; returns its row."""
         started = time.perf_counter()
         knobs, data = self.settings.training, self.data
@@ -156,7 +156,7 @@ class Run(Training):
             "samples_per_second": self.steps_per_epoch * knobs.batch_size / inside.seconds,
             "peak_memory_bytes": peak_memory(self.device),
         }
-        self.watched = schedule.watch(self.settings.schedule, self.watched, self.epoch, watched_loss)
+        self.watched = schedule.update_plateau(self.settings.schedule, self.watched, self.epoch, watched_loss)
         self.finite = all(value is None or math.isfinite(value) for value in row.values())
         self.epoch = epoch
         self.inside = None
@@ -166,7 +166,7 @@ class Run(Training):
         return evaluate.score(evaluate.logits(self.network, images, self.data, self.steps.autocast), images.labels)
 
     def predictions(self) -> Mapping[str, Any]:
-        """`probabilities` [test image, class] float16 of the network as it is, and `labels` [test image] int64."""
+        """`probabilities` [test image, class] float16 of the current network, and `labels` [test image] int64."""
         if self.test_logits is None:
             with numerics(self.settings.training.deterministic):
                 self.test_logits = evaluate.logits(self.network, self.data.test, self.data, self.steps.autocast)
@@ -197,20 +197,20 @@ class Run(Training):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`, which is left as it is. The configuration, seed and data must be those it came from.
+        """Resume from `state`, which is not modified; configuration, seed and data must be the same.
 
-        Raises DeviceError for a state of another kind of device: its generators draw other numbers.
+        Raises DeviceError for a state of another device type, whose generators draw other numbers.
         """
-        device = state.get("device", self.device.type)  # checkpoints did not always tell
+        device = state.get("device", self.device.type)  # missing in old checkpoints
         if device != self.device.type:
-            message = f"the checkpoint is of a run on {device}, and this is {self.device.type}"
-            raise DeviceError(f"{message}; allowed: `harness worker --device {device}`")
+            message = f"the checkpoint is of a run on {device}, but this is {self.device.type}"
+            raise DeviceError(f"{message}; use `harness worker --device {device}`")
         self.epoch = state["epoch"]
         self.finite = state["finite"]
-        self.watched = schedule.Watch(**state["watched"])
+        self.watched = schedule.PlateauState(**state["watched"])
         self.network.load_state_dict(state["network"])
         optim.load(self.optimizer, state["optimizer"])
-        self.steps.forget(Execution(**state.get("how", {})))  # steps were eager before checkpoints told
+        self.steps.reset(Execution(**state.get("how", {})))  # missing in old checkpoints, which were eager
         self.test_logits = None
         self.inside = None
         if (inside := state["inside"]) is not None:
@@ -222,7 +222,7 @@ class Run(Training):
             self.steps.dropout.set_state(inside["dropout"])
 
     def seconds_since(self, started: float) -> float:
-        """Wall time since `started`, once the device has done what it was given."""
+        """Wall time since `started`, after synchronizing the device."""
         if self.device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter() - started

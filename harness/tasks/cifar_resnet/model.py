@@ -1,4 +1,4 @@
-"""Model configuration -> residual network, its dropout masks and its size.
+"""The residual network, its dropout masks and its size.
 
 The network is the source's: a 3x3 stem, stages of bottleneck or basic blocks, dropout after each stage, average pooling and a
 linear layer. Names of parameters are fixed by the position of a layer (`stages.0.1.conv2.weight`) and do not depend on the
@@ -25,8 +25,8 @@ Masks = Sequence[Tensor | None]
 class Activation(nn.Module):
     """The configured non-linearity.
 
-    It overwrites its input where autograd allows that: every input here is the output of a batch norm or of an addition, and
-    neither needs it again. prelu has one slope a layer.
+    It works in place if autograd allows that: every input is the output of a batch norm or an addition, which do not need it.
+    prelu has one slope a layer.
     """
 
     def __init__(self, model: config.Model) -> None:
@@ -68,7 +68,7 @@ class Stem(nn.Module):
 
 
 class Shortcut(nn.Module):
-    """The way around a block that changes the shape: 1x1 convolution and batch norm."""
+    """Shortcut of a block that changes the shape: 1x1 convolution and batch norm."""
 
     def __init__(self, channels: int, out: int, stride: int) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class Network(nn.Module):
         self.head = nn.Linear(outs[-1], classes)
 
     def forward(self, images: Tensor, masks: Masks = ()) -> Tensor:
-        """Logits. `masks` has one entry a stage (see `draw_masks`); none: no dropout, as in evaluation."""
+        """Logits. `masks` has one entry for each stage (see `draw_masks`); empty: no dropout, as in evaluation."""
         x = self.stem(images)
         for index, blocks in enumerate(self.stages):
             x = blocks(x)
@@ -155,7 +155,7 @@ def expansion(model: config.Model) -> int:
 
 
 def stage_channels(model: config.Model) -> tuple[int, ...]:
-    """Channels that each stage puts out."""
+    """Output channels of each stage."""
     return tuple(width * expansion(model) for width in model.widths)
 
 
@@ -165,14 +165,14 @@ def dropout_rates(model: config.Model) -> tuple[float, ...]:
 
 
 def build(model: config.Model, classes: int) -> Network:
-    """The network on torch's current default device, with whatever values torch's modules start with."""
+    """The network on torch's default device, with torch's initial values."""
     return Network(model, classes)
 
 
 def draw_masks(model: config.Model, batch: int, size: int, generator: torch.Generator, dtype: torch.dtype) -> Masks:
-    """Dropout masks for images of `size` pixels: one [batch, channels, s, s] a stage in channels_last order, None for rate 0.
+    """Dropout masks for images of `size` pixels: [batch, channels, s, s] for each stage, channels_last; None for rate 0.
 
-    Elements are 0 or 1 / (1 - rate), each drawn alone, as in `nn.Dropout`. They are drawn outside the network because
+    Elements are 0 or 1 / (1 - rate), drawn independently, as in `nn.Dropout`. They are drawn outside the network because
     `nn.Dropout` takes no generator, and from 16 random bits because `bernoulli_` with a generator is seven times as slow on a
     CPU: rates are met to 1 / 65536. In bf16 the factor is rounded, by at most 0.2 %.
     """

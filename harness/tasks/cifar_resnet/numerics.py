@@ -1,4 +1,4 @@
-"""Precision and determinism -> torch's switches, set while a run computes; and the machine's: device and memory."""
+"""torch's settings for precision and determinism, checks of the device, and the memory allocator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.errors import DeviceError
 def numerics(deterministic: bool) -> Iterator[None]:
     """Full fp32 where fp32 is computed (no TF32), and on CUDA kernels chosen by timing, or deterministic ones.
 
-    These are settings of the process: two runs that take turns in one process each see their own.
+    Settings of the process, restored at the end.
     """
     before = (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled())
     matmul_before = torch.get_float32_matmul_precision()
@@ -31,32 +31,32 @@ def numerics(deterministic: bool) -> Iterator[None]:
 
 
 def require(device: str, precision: str) -> torch.device:
-    """The device, checked. Raises DeviceError where this machine lacks it or its precision, or it cannot be used.
+    """The device. Raises DeviceError if this machine lacks it or the precision, or it cannot be used.
 
-    On CUDA it sees to it that runs can be deterministic: torch looks for that variable once, at the first matrix product of the
-    process. It costs a few MB and no time.
+    Sets the cuBLAS variable that deterministic runs need, because torch reads it only once, at the first matrix product; it costs
+    a few MB and no time.
     """
     if device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         if not torch.cuda.is_available():
             built = "" if torch.version.cuda else f" (torch {torch.__version__} is built without it)"
-            raise DeviceError(f"device cuda was asked for, but torch finds no CUDA device here{built}; allowed here: cpu")
+            raise DeviceError(f"torch finds no CUDA device here{built}; use cpu")
         if precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
             name = torch.cuda.get_device_name()
-            raise DeviceError(f"training.precision bf16 was asked for, but {name} has no bf16; allowed here: fp32")
+            raise DeviceError(f"training.precision bf16 is not supported by {name}; use fp32")
         try:
             torch.zeros((), device=device)
         except RuntimeError as error:  # busy, or broken
             raise DeviceError(f"device cuda cannot be used: {str(error).splitlines()[0]}") from error
     elif device != "cpu":
-        raise DeviceError(f"device {device!r} is unknown; allowed: cpu, cuda")
+        raise DeviceError(f"invalid device {device!r}; choose from: cpu, cuda")
     return torch.device(device)
 
 
 def keep_memory() -> None:
     """Let glibc keep freed memory for the next tensor instead of returning it to the system; for runs on the CPU.
 
-    Activations are tens of MB; by default each is mapped anew and the kernel zeroes it page by page, which takes half of the time
+    Activations are tens of MB; by default the kernel maps each anew and zeroes it page by page, which takes half of the time
     of a training step (batch 128, 2 cores: the smoke network goes from 420 to 860 samples/s). The price is memory: 10 % more
     for the smoke network, 45 % for the source's (3.6 -> 5.2 GB). Holds for the whole process.
     Other C libraries lack `mallopt` and stay as they are.

@@ -1,4 +1,4 @@
-"""Optimiser configuration and parameters -> optimiser, wrapped by Lookahead where configured."""
+"""Optimisers, with Lookahead if configured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.tasks.cifar_resnet import config
 
 
 class Lookahead:
-    """Any optimiser, and slow weights: every `k` steps slow += alpha * (fast - slow), and the fast weights restart there.
+    """An optimiser with slow weights: every `k` steps slow += alpha * (fast - slow), and the fast weights restart from them.
 
     Zhang et al. 2019. Only parameters take part: batch norm's running statistics and the inner optimiser's momentum stay as
     they are. Evaluation between two synchronisations sees the fast weights.
@@ -36,7 +36,7 @@ class Lookahead:
         self.count()
 
     def count(self) -> None:
-        """The fast weights have done a step: after the k-th they are brought together with the slow ones."""
+        """Count a step of the fast weights; synchronise after the k-th."""
         self.steps_since += 1
         if self.steps_since == self.k:
             self.synchronise()
@@ -68,8 +68,8 @@ def make(settings: config.Sgd | config.AdamW, parameters: Iterable[Tensor]) -> O
     """The configured optimiser over all `parameters`.
 
     Weight decay is applied to every parameter, batch norm and biases included, as the source's plain optimiser does. The
-    fused kernels are element-wise: the same bits whatever the number of threads. On CUDA the learning rate is a tensor there
-    (fp32): a recorded step reads it anew each time.
+    fused kernels are element-wise: the same bits whatever the number of threads. On CUDA the learning rate is a fp32
+    tensor, which a recorded step reads each time.
     """
     parameters = list(parameters)
     on_cuda = parameters[0].is_cuda
@@ -99,18 +99,18 @@ def make(settings: config.Sgd | config.AdamW, parameters: Iterable[Tensor]) -> O
 
 
 def fast(optimizer: Optimizer) -> torch.optim.Optimizer:
-    """The optimiser that does the steps."""
+    """The inner optimiser."""
     return optimizer.fast if isinstance(optimizer, Lookahead) else optimizer
 
 
-def look_ahead(optimizer: Optimizer) -> None:
-    """What follows a step of the fast weights: Lookahead's count, and nothing else."""
+def after_step(optimizer: Optimizer) -> None:
+    """Lookahead's part of a step."""
     if isinstance(optimizer, Lookahead):
         optimizer.count()
 
 
 def tensors(optimizer: Optimizer) -> list[Tensor]:
-    """What the fast optimiser remembers of each weight; none before its first step."""
+    """The state tensors of the inner optimiser; empty before its first step."""
     states = fast(optimizer).state.values()
     return [value for state in states for value in state.values() if isinstance(value, Tensor)]
 
@@ -126,7 +126,7 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
 def load(optimizer: Optimizer, state: dict[str, Any]) -> None:
     """`load_state_dict` on a copy: torch's optimisers would otherwise train on in the tensors of `state`.
 
-    A learning rate that is a tensor stays in its place.
+    Learning rates that are tensors keep their address.
     """
     rates = [group["lr"] for group in optimizer.param_groups]
     optimizer.load_state_dict(copy.deepcopy(state))

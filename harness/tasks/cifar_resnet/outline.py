@@ -1,7 +1,4 @@
-"""Model configuration -> what the network is made of: its parts as one image flows through, with shapes, sizes and cost.
-
-The numbers are the network's own: it is built on the meta device and run there once.
-"""
+"""The parts of the network with shapes, parameters and cost, measured by a forward pass on the meta device."""
 
 from __future__ import annotations
 
@@ -37,16 +34,16 @@ def outline(settings: config.Model, classes: int, size: int) -> tuple[Part, ...]
                 note(name)
         network(torch.empty(1, 3, size, size))
     cost = {name.partition(".")[2]: sum(counts.values()) // 2 for name, counts in counter.get_flop_counts().items()}
-    seen = _Seen(network, shapes, cost)
+    measured = _Measured(network, shapes, cost)
     rates = model.dropout_rates(settings)
-    stages = (seen.stage(index, settings, rates[index]) for index in range(len(settings.widths)))
+    stages = (measured.stage(index, settings, rates[index]) for index in range(len(settings.widths)))
     images = Part("images", "normalised", (3, size, size), 0, 0)
-    stem = seen.part("stem", "stem", f"3×3, batch norm, {settings.activation}")
-    return (images, stem, *stages, seen.part("head", "head", "mean over the image, linear"))
+    stem = measured.part("stem", "stem", f"3×3, batch norm, {settings.activation}")
+    return (images, stem, *stages, measured.part("head", "head", "mean over the image, linear"))
 
 
-class _Seen:
-    """The network after a forward pass: a module's name -> what it puts out and costs."""
+class _Measured:
+    """A network with the output shape and cost of each module, by name."""
 
     def __init__(self, network: model.Network, shapes: Mapping[str, Shape], cost: Mapping[str, int]) -> None:
         self.network, self.shapes, self.cost = network, shapes, cost
@@ -63,7 +60,7 @@ class _Seen:
         return self.part(module, f"stage {index + 1}", f"{len(blocks)} × {settings.block}{dropout}", blocks)
 
     def block(self, module: str, name: str, settings: config.Model) -> Part:
-        """Its convolutions in turn; a shortcut that changes the shape runs beside them."""
+        """Its convolutions, and the shortcut beside them if it changes the shape."""
         inside = self.network.get_submodule(module)
         parts = [
             self.part(f"{module}.{child}", child, convolution(layer))

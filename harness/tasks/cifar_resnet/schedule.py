@@ -1,7 +1,7 @@
-"""Schedule configuration, epoch and step -> learning rate. Pure functions of the place in the training; no torch.
+"""Schedule configuration, epoch and step -> learning rate. Pure functions; no torch.
 
-A schedule runs over the epochs after the warm-up, here called its length. All change the rate once an epoch, as the source does,
-but one_cycle and warm_restarts, which are defined step by step. Lengths inside a schedule are shares of it, so that a
+A schedule runs over the epochs after the warm-up, here called its length. All change the rate once per epoch, as the source does,
+except one_cycle and warm_restarts, which are defined step by step. Lengths inside a schedule are shares of it, so that a
 4-epoch rehearsal goes through the same phases as 400 epochs.
 """
 
@@ -31,33 +31,33 @@ PLATEAU_THRESHOLD = 1e-4  # an improvement is one by more than this share: torch
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What plateau remembers of the metric it watches: the best value, epochs without a better one, and drops so far."""
+class PlateauState:
+    """Plateau's state: the best value of the watched loss, epochs without improvement, and drops so far."""
 
     best: float = math.inf
     stale_epochs: int = 0
     drops: int = 0
 
 
-def watch(schedule: Schedule, seen: Watch, epoch: int, value: float) -> Watch:
-    """`seen` after `epoch` (from 0) ended with `value` of the watched loss; warm-up epochs and other schedules change nothing.
+def update_plateau(schedule: Schedule, state: PlateauState, epoch: int, value: float) -> PlateauState:
+    """The state after `epoch` (from 0) with `value` of the watched loss; unchanged in the warm-up and for other schedules.
 
     A value that is not a number counts as no improvement.
     """
     if not isinstance(schedule, config.Plateau) or epoch < schedule.warmup_epochs:
-        return seen
-    if value < seen.best * (1 - PLATEAU_THRESHOLD):
-        return Watch(value, 0, seen.drops)
-    if seen.stale_epochs + 1 > schedule.patience_epochs:
-        return Watch(seen.best, 0, seen.drops + 1)
-    return Watch(seen.best, seen.stale_epochs + 1, seen.drops)
+        return state
+    if value < state.best * (1 - PLATEAU_THRESHOLD):
+        return PlateauState(value, 0, state.drops)
+    if state.stale_epochs + 1 > schedule.patience_epochs:
+        return PlateauState(state.best, 0, state.drops + 1)
+    return PlateauState(state.best, state.stale_epochs + 1, state.drops)
 
 
 def rate(schedule: Schedule, lr: float, *, epochs: int, steps_per_epoch: int, epoch: int, step: int, drops: int = 0) -> float:
     """The learning rate of a step.
 
-    `lr` is the peak, `epoch` and `step` (within the epoch) count from 0, `drops` is plateau's `Watch.drops`. The warm-up
-    climbs linearly, step by step, to the rate the schedule itself starts with.
+    `lr` is the peak, `epoch` and `step` (within the epoch) count from 0, `drops` is plateau's `PlateauState.drops`. The warm-up
+    rises linearly, step by step, to the first rate of the schedule.
     """
     warmup_steps = schedule.warmup_epochs * steps_per_epoch
     done = epoch * steps_per_epoch + step

@@ -1,4 +1,4 @@
-"""Images to train on -> network and optimiser a step further, carried out as an `Execution` says."""
+"""Training steps, executed according to an `Execution`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MESSAGE_LENGTH = 300  # of an error's text; a compiler's can have pages
 
 
 class Steps:
-    """The steps of one run, and what every one of them reads and writes.
+    """The training steps of one run, and the tensors that they read and write.
 
-    That lies at places that never change: a CUDA graph knows its data by where they are. `how` is what was asked for until the
-    first step, from then on what could be done: a step that cannot be compiled or recorded here does without, and says so.
+    Tensors keep their addresses, as a CUDA graph requires. `how` is the requested execution until the first step, then the actual
+    one: if a step cannot be compiled or recorded here, it prints a message and falls back.
     """
 
     def __init__(
@@ -35,36 +35,36 @@ class Steps:
         self.dtype = torch.bfloat16 if settings.training.precision == "bf16" else torch.float32
         self.autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16)
         self.indices = torch.zeros(settings.training.batch_size, dtype=torch.int64, device=device)  # of the images to train on
-        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)  # of the epoch; adding to it waits for nothing
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)  # of the epoch; adding to it does not synchronize
         self.augment, self.dropout = torch.Generator(device), torch.Generator(device)
         self.forward: execution.Forward
         self.augmentation: execution.Augmentation
-        self._carry_out: Callable[[], None] | None = None
+        self._do_step: Callable[[], None] | None = None
 
     def begin(self, seed: int, epoch: int) -> None:
-        """Draw from the streams of this epoch, and count its loss from zero."""
+        """Seed the generators for this epoch and reset its loss."""
         self.augment.manual_seed(stream_seed(seed, "augment", epoch))
         self.dropout.manual_seed(stream_seed(seed, "dropout", epoch))
         self.loss_sum.zero_()
 
     def prepare(self) -> Callable[[], None]:
-        """Compile and record what is to be; done at once where it has been done. Returns what carries out a step."""
-        if self._carry_out is None:
-            self._carry_out = self._prepared()
+        """Compile and record if configured and not done yet. Returns the function that does a step."""
+        if self._do_step is None:
+            self._do_step = self._prepared()
             if self.indices.device.type == "cuda":
                 torch.cuda.synchronize()
-        return self._carry_out
+        return self._do_step
 
     def step(self, indices: Tensor, rate: float) -> None:
-        """Train on the images `indices` [batch] with this learning rate. On CUDA it is not waited for."""
-        carry_out = self.prepare()
+        """Train on the images `indices` [batch] with this learning rate. Asynchronous on CUDA."""
+        do_step = self.prepare()
         self.indices.copy_(indices)
         optim.set_rate(self.optimizer, rate)
-        carry_out()
-        optim.look_ahead(self.optimizer)
+        do_step()
+        optim.after_step(self.optimizer)
 
     def compute(self) -> None:
-        """The step itself, kernel by kernel: it waits for nothing, and keeps no new tensor."""
+        """The step itself, eagerly, without synchronizing or keeping new tensors."""
         settings, data = self.settings, self.data
         count, size = len(self.indices), settings.data.image_size
         parameters = augment.draw(settings.augment, count, size, self.augment)
@@ -81,50 +81,50 @@ class Steps:
         fast.zero_grad()
         self.loss_sum += loss.detach()
 
-    def forget(self, how: Execution) -> None:
-        """The optimiser's state has moved: the next step is prepared anew, and is carried out like `how`."""
-        self.how, self._carry_out = how, None
+    def reset(self, how: Execution) -> None:
+        """Prepare the next step again with `how`, after the optimiser's state was replaced."""
+        self.how, self._do_step = how, None
 
     def _prepared(self) -> Callable[[], None]:
         self.forward, self.augmentation = execution.eager_forward, augment.apply
         if self.how.compiled:
             try:
                 self.forward, self.augmentation = execution.compiled(self.settings.training.deterministic)
-                with execution.compiling(), self._rehearsal():
+                with execution.compiling(), self._trial_steps():
                     self.compute()
-            except Exception as error:  # whatever the compiler, or the compiler's compiler, happens to raise
+            except Exception as error:  # compilers raise various exceptions
                 if execution.out_of_memory(error):
                     raise
-                self._without("compiled", error)
+                self._report_fallback("compiled", error)
                 self.forward, self.augmentation = execution.eager_forward, augment.apply
                 self.how = replace(self.how, compiled=False)
         if self.how.graphed:
-            unused = execution.copy_of(self.augment), execution.copy_of(self.dropout)
+            unused = execution.copy_generator(self.augment), execution.copy_generator(self.dropout)
             try:
-                with self._rehearsal():
-                    return execution.recorded(self.compute, (self.augment, self.dropout))
-            except Exception as error:  # CUDA's own errors, and those of the libraries above it, have no common class
+                with self._trial_steps():
+                    return execution.record_graph(self.compute, (self.augment, self.dropout))
+            except Exception as error:  # errors of CUDA and its libraries have no common class
                 if execution.out_of_memory(error):
                     raise
-                self._without("recorded as a CUDA graph", error)
+                self._report_fallback("recorded as a CUDA graph", error)
                 self.augment, self.dropout = unused
                 self.how = replace(self.how, graphed=False)
         return self.compute
 
     @contextmanager
-    def _rehearsal(self) -> Iterator[None]:
-        """Steps in between leave no trace but this: the optimiser's state is there, all zeros, which is how it begins anyway."""
+    def _trial_steps(self) -> Iterator[None]:
+        """Undo the steps in the block. New optimiser state is set to zero, its initial value."""
         there = optim.tensors(self.optimizer)
         known = {id(tensor) for tensor in there}
         try:
-            with execution.undone([*self.network.state_dict().values(), self.loss_sum, *there], (self.augment, self.dropout)):
+            with execution.restoring([*self.network.state_dict().values(), self.loss_sum, *there], (self.augment, self.dropout)):
                 yield
         finally:
             for tensor in optim.tensors(self.optimizer):
                 if id(tensor) not in known:
                     tensor.zero_()
 
-    def _without(self, what: str, error: Exception) -> None:
+    def _report_fallback(self, what: str, error: Exception) -> None:
         self.optimizer.zero_grad()
         why = textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
-        print(f"the training step cannot be {what} here, and goes on without: {type(error).__name__}: {why}")
+        print(f"the training step cannot be {what} here and falls back: {type(error).__name__}: {why}")

@@ -1,4 +1,4 @@
-"""(seed, purpose, epoch) -> a random generator of its own."""
+"""(seed, purpose, epoch) -> random generator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def stream(seed: int, purpose: str, epoch: int = 0, device: str | torch.device =
     """A fresh generator for one purpose ("order", "augment", "dropout", ...) in one epoch of a run with `seed`.
 
     The seed derived is the same on every machine and in every version. The numbers drawn from it are torch's: equal on one
-    kind of device with one version of torch, different between CPU and CUDA. Streams do not touch one another: a purpose that
-    draws more, or a new purpose, shifts no other, so runs that differ in one part share the randomness of the rest.
+    kind of device with one version of torch, different between CPU and CUDA. Streams are independent: runs that differ in one
+    part share the randomness of the rest.
     """
     return torch.Generator(device).manual_seed(stream_seed(seed, purpose, epoch))

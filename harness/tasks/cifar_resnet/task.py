@@ -1,4 +1,4 @@
-"""The task `cifar_resnet`, as the harness sees it. Imports torch only when a run starts or a network is described."""
+"""The task `cifar_resnet`. Imports torch only when a run starts or a network is described."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CifarResnet(Task):
     def describe(self, settings: config.Config) -> Mapping[str, Number]:
         """`parameters`, `multiply_adds` of one image's forward pass, and the number of `test_images`.
 
-        Raises DataError where the data are missing.
+        Raises DataError if the data is missing.
         """
         from harness.tasks.cifar_resnet import data
 
@@ -56,14 +56,14 @@ class CifarResnet(Task):
         return {**sizes(settings.model, len(facts.classes), settings.data.image_size), "test_images": facts.test_count}
 
     def outline(self, settings: config.Config) -> Sequence[Part]:
-        """The network's parts; see `harness.tasks.cifar_resnet.outline`. Raises DataError where the data are missing."""
+        """The network's parts; see `harness.tasks.cifar_resnet.outline`. Raises DataError if the data is missing."""
         from harness.tasks.cifar_resnet import data
         from harness.tasks.cifar_resnet.outline import outline
 
         return outline(settings.model, len(data.facts(settings.data).classes), settings.data.image_size)
 
     def start(self, settings: config.Config, seed: int, device: str) -> Training:
-        """A fresh run. The data set on the device is kept for the next run that uses the same."""
+        """A fresh run. The data set stays on the device for the next run."""
         from harness.tasks.cifar_resnet.loop import Run
         from harness.tasks.cifar_resnet.numerics import require
 

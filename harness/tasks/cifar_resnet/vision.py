@@ -1,4 +1,4 @@
-"""torchvision, importable: with the operators it needs declared where its compiled part cannot be loaded.
+"""Imports torchvision even if its compiled operators cannot be loaded.
 
 torchvision's wheels carry operators compiled against one build of torch. Beside another build (a CPU torch, say) they do not
 load, and `import torchvision` fails on the missing `torchvision::nms`, although data sets and transforms use none of them.
@@ -22,7 +22,7 @@ _MISSING = {
 
 @functools.cache
 def import_torchvision() -> Any:
-    """The module `torchvision`. On a matching install nothing is declared and its own operators stay in charge."""
+    """The module `torchvision`. If its operators can be loaded, nothing is declared."""
     _operators()
     return importlib.import_module("torchvision")
 
@@ -45,7 +45,7 @@ def _compiled_part_loads() -> bool:
     for path in Path(spec.origin).parent.glob("_C*.so"):
         try:
             torch.ops.load_library(path)  # type: ignore[no-untyped-call]
-        except OSError:  # compiled for another torch: the very case this module is for
+        except OSError:  # compiled for another torch
             continue
         return True
     return False

@@ -1,1 +1,1 @@
-"""Any program as a task: what the YAML says of it, its command line, its process, and the rows read from its output."""
+"""Any program as a task: its definition in the YAML, command line, process, and the rows read from its output."""

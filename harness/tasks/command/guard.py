@@ -1,11 +1,11 @@
-"""A program that must not outlive its worker: started as a script, this runs it, and ends all it started.
+"""Runs a program that must not outlive its worker, and ends all processes that it started. Started as a script.
 
     python -I -S guard.py GRACE_S STATUS_FD SCRATCH PROGRAM ARGUMENT...
 
-Standard input is the worker's life line: when it ends, because the worker asks or because it was killed, the program's process
-group gets SIGTERM and after GRACE_S seconds SIGKILL, with every process that came from it. On STATUS_FD stands in the end
-`ended <code> <processes left behind>` (a code below zero is a signal), or `error <errno>` where it could not be started. SCRATCH
-is a folder to remove. Imports the standard library alone, so that it starts in milliseconds.
+When standard input ends, because the worker closes it or was killed, the program's process group gets SIGTERM and after GRACE_S
+seconds SIGKILL, with all its descendants. At the end `ended <code> <processes left behind>` is written to STATUS_FD (a negative
+code is a signal), or `error <errno>` if the program could not be started. SCRATCH is a folder to remove. Imports only the
+standard library, so that it starts in milliseconds.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-LINGER_S = 2.0  # for processes that are left when the program has ended: they may be about to end too
+LINGER_S = 2.0  # for processes that are still running when the program has ended
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -25,24 +25,24 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 def main() -> None:
     """Run the program; see above."""
     grace_s, status, scratch, command = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]
-    control(SET_CHILD_SUBREAPER, 1)  # what the program leaves behind becomes a child of this process
+    control(SET_CHILD_SUBREAPER, 1)  # orphans of the program become children of this process
     wake_reading, wake_writing = os.pipe()
     os.set_blocking(wake_reading, False)
     os.set_blocking(wake_writing, False)
     signal.set_wakeup_fd(wake_writing, warn_on_full_buffer=False)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, lambda *_: None)  # no SIG_IGN, which the program would inherit
+        signal.signal(number, lambda *_: None)  # not SIG_IGN, which the program would inherit
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=die_with_parent)  # noqa: PLW1509
     except OSError as error:
         os.write(status, f"error {error.errno}\n".encode())
         return
-    # The pipe of its output belongs to the program alone: its end is the end of what it prints.
+    # Only the program holds the output pipe, so that the pipe ends with it.
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     watched = [0, wake_reading]
-    deadline = None  # of the grace
+    deadline = None  # of the grace period
     while process.poll() is None:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         ready, _, _ = select.select(watched, [], [], left)
@@ -55,13 +55,13 @@ def main() -> None:
         elif deadline is not None and time.monotonic() >= deadline:
             break
     lingering_s = LINGER_S if deadline is None else max(0.0, deadline - time.monotonic())
-    left_behind = end_rest(process, lingering_s, wait_for_them=deadline is None)
+    left_behind = end_remaining(process, lingering_s, ended_by_itself=deadline is None)
     shutil.rmtree(scratch, ignore_errors=True)
     os.write(status, f"ended {process.returncode} {left_behind}\n".encode())
 
 
-def end_rest(process: "subprocess.Popen[bytes]", seconds: float, wait_for_them: bool) -> int:
-    """Give what still runs `seconds`, then kill it; returns how many processes had to be killed after their program's own end."""
+def end_remaining(process: "subprocess.Popen[bytes]", seconds: float, ended_by_itself: bool) -> int:
+    """Wait up to `seconds` for remaining processes, then kill them; the number killed after the program ended by itself."""
     until = time.monotonic() + seconds
     while (children() or process.poll() is None) and time.monotonic() < until:
         reap(process)
@@ -78,14 +78,14 @@ def end_rest(process: "subprocess.Popen[bytes]", seconds: float, wait_for_them: 
             try:
                 os.kill(pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
-                continue  # it ended just now, or is somebody else's
+                continue  # just ended, or of another user
             killed += 1
         time.sleep(0.005)
-    return killed if wait_for_them else 0
+    return killed if ended_by_itself else 0
 
 
 def reap(process: "subprocess.Popen[bytes]") -> None:
-    """Take note of children that have ended, but for the program itself, whose code is asked for elsewhere."""
+    """Reap children that have ended, except the program itself, whose exit code is read elsewhere."""
     process.poll()
     for pid in children():
         if pid != process.pid:
@@ -113,7 +113,7 @@ def children() -> "list[int]":
 
 
 def signal_group(group: int, number: int) -> None:
-    """Signal a process group that may be gone."""
+    """Signal a process group, which may have ended."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:
@@ -121,7 +121,7 @@ def signal_group(group: int, number: int) -> None:
 
 
 def drain(descriptor: int) -> None:
-    """Read what is there."""
+    """Empty a non-blocking pipe."""
     try:
         while os.read(descriptor, 4096):
             pass
@@ -130,12 +130,12 @@ def drain(descriptor: int) -> None:
 
 
 def die_with_parent() -> None:
-    """In the program, before it begins: the kernel kills it when this process is gone, whatever killed that."""
+    """Run in the program before exec: the kernel will kill it when this process ends."""
     control(SET_PDEATHSIG, signal.SIGKILL)
 
 
 def control(option: int, value: int) -> None:
-    """prctl(2), where there is one: elsewhere a guard that is killed leaves its program behind."""
+    """prctl(2), on Linux; elsewhere a killed guard leaves its program running."""
     if sys.platform == "linux":
         LIBC.prctl(option, value, 0, 0, 0)
 

@@ -1,4 +1,4 @@
-"""A program's inputs on the disk -> a text that changes with their content."""
+"""Fingerprints of a program's input files."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ from harness.tasks.command.sources import files_below, named_files, program_file
 from harness.tasks.protocol import cache_folder
 
 CHUNK = 1 << 20
-SETTLED_S = 2.0  # files that changed later than this ago may change again within the file system's resolution of time
-PART = re.compile(r"(.+?) ([0-9a-f]{16})(?:, |$)")  # an input of a fingerprint: its name, and its content's digest
-NOTHING = "no inputs"  # the fingerprint of a program without any
+SETTLED_S = 2.0  # files changed more recently may change again within the time resolution of the file system
+PART = re.compile(r"(.+?) ([0-9a-f]{16})(?:, |$)")  # an input in a fingerprint: name and digest
+NO_INPUTS = "no inputs"  # the fingerprint of a program without any
 
 
 def fingerprint(program: Program, values: Mapping[str, Scalar]) -> str:
     """Each input with 16 hex digits of the SHA-256 of its content: `train.py 0f…, data 3c…`; `values` are those of the knobs.
 
-    Of a folder the files' names count too. Where the program names no inputs, they are the files that its command names and what
-    these import; files that knobs name count always. Raises DataError where the directory or an input is missing or cannot be
-    read.
+    For folders, the names of files count too. Without declared inputs these are the files that the command names, and their
+    imports; files that knobs name are always included. Raises DataError if the directory or an input is missing or unreadable.
     """
     directory = Path(program.directory)
     if not directory.is_dir():
-        raise DataError(f"task.directory: no folder {directory}; allowed: a folder, relative to the experiment's file")
-    return ", ".join(f"{name} {_content(directory, name)}" for name in _names(program, directory, values)) or NOTHING
+        raise DataError(f"task.directory: folder not found: {directory}; use a folder, relative to the experiment file")
+    return ", ".join(f"{name} {_content(directory, name)}" for name in _names(program, directory, values)) or NO_INPUTS
 
 
 def changed(program: Program, planned: Sequence[str], found: str) -> list[str]:
-    """The inputs in `found` that had other content in the fingerprints that were `planned`; none where nothing was.
+    """The inputs in `found` whose content differs from the `planned` fingerprints; empty if there are none.
 
-    Also those that were not there: files that the program writes where its command names them. Files that knobs name may be new.
+    New inputs count as changed (files that the program writes and its command names), except files that knobs name.
     """
     known = {name: content for one in planned for name, content in PART.findall(one)}
     own = _own_names(program, Path(program.directory)) if planned else ()
@@ -48,13 +47,13 @@ def changed(program: Program, planned: Sequence[str], found: str) -> list[str]:
 
 
 def _own_names(program: Program, directory: Path) -> tuple[str, ...]:
-    """The inputs that the program has whatever its knobs are."""
+    """The inputs that do not depend on knobs."""
     words = [word for word in template.words_of(program.command) if not template.placeholders(word)]
     return program_files(words, directory) if program.inputs is None else tuple(program.inputs)
 
 
 def _names(program: Program, directory: Path, values: Mapping[str, Scalar]) -> tuple[str, ...]:
-    # What is not known yet is no path: a word with a seed or a run's own folder in it names no input.
+    # A word with a seed or the run folder in it is not an input.
     given = dict.fromkeys(knobs.RESERVED, "\0")
     words = template.arguments(program.command, {name: program.knob(name) for name in program.knobs}, values, given)
     if program.inputs is None:
@@ -71,19 +70,19 @@ def _content(directory: Path, name: str) -> str:
     try:
         files = sorted(files_below(path), key=lambda file: file.relative_to(path).as_posix()) if path.is_dir() else [path]
         if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
-            raise DataError(f"task.inputs: {name}: {path} is a pipe or a device; allowed: files and folders")
+            raise DataError(f"task.inputs: {name}: {path} is a pipe or a device; use files and folders")
         listing = [_stamp(file) for file in files]
         listed = hashlib.sha256(json.dumps([str(path.resolve()), *listing]).encode()).hexdigest()
         kept = cache_folder() / "inputs" / f"{listed}.txt"
-        with suppress(OSError):  # not there yet: read the files
+        with suppress(OSError):  # not cached
             return kept.read_text()
         found = _digest(path, files)
         if cache_folder().is_dir() and all(time.time_ns() - stamp[2] > SETTLED_S * 1e9 for stamp in listing):
             _keep(kept, found)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
-        what = f"no file or folder {path}" if missing else f"{path} cannot be read: {error.strerror or error}"
-        raise DataError(f"task.inputs: {name}: {what}; allowed: what lies below the program's directory") from error
+        what = f"not found: {path}" if missing else f"{path} cannot be read: {error.strerror or error}"
+        raise DataError(f"task.inputs: {name}: {what}; use paths relative to the program's directory") from error
     return found
 
 
@@ -105,7 +104,7 @@ def _digest(path: Path, files: Sequence[Path]) -> str:
 
 
 def _keep(kept: Path, found: str) -> None:
-    """Remember a digest: the next run need not read the files again. A folder that cannot be written costs time, nothing else."""
+    """Cache a digest, so that the next run need not read the files. Errors are ignored."""
     with suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
         made = kept.with_name(f".{kept.name}.{os.getpid()}")

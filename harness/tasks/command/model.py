@@ -1,6 +1,6 @@
-"""The `task:` mapping of an experiment file -> Program: what is known of somebody's training program.
+"""Pydantic models of the `task:` mapping in experiment files and plans: the definition of a training program.
 
-The models are those of the file and of the plan: a plan's program is the file's, its directory made absolute.
+In plans the directory is absolute.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.common.stopping import duration
 from harness.errors import InputError
 from harness.tasks.protocol import Metric
 
-TASK_NAME = "command"  # of every program, in plans and specs: the version tells them apart
+TASK_NAME = "command"  # of every program in plans and specs; versions distinguish programs
 Scalar = bool | int | float | str
 Text = Annotated[str, Field(min_length=1)]
 
@@ -28,7 +28,7 @@ class _Strict(BaseModel):
 
 
 class Knob(_Strict):
-    """One setting of the program, in the long form: its type is the default's."""
+    """One parameter of the program, in the long form; its type is that of the default."""
 
     default: Scalar
     least: float | None = Field(None, alias="from", description="the least value allowed")
@@ -36,8 +36,8 @@ class Knob(_Strict):
     choice: tuple[Scalar, ...] | None = Field(None, min_length=1, description="the values allowed")
     flag: Text | None = Field(
         None,
-        description="the option's spelling, default --name; of a boolean the word that stands there alone when it is true, "
-        "as --compile, or --compile/--no-compile",
+        description="the option's spelling, default --name; for a boolean the flag for true, "
+        "such as --compile, or --compile/--no-compile",
     )
 
     @field_validator("default", "choice")
@@ -50,16 +50,17 @@ class Knob(_Strict):
 
 
 class Measure(_Strict):
-    """One metric: how it reads, and the pattern that finds it in the output; none: it comes in JSON lines."""
+    """One metric. `pattern` finds it in the output; None: read from JSON lines."""
 
     goal: Literal["minimize", "maximize"]
     unit: str = ""
     pattern: Text | None = Field(
-        None, description="a regular expression with (?P<value>…) and perhaps (?P<step>…), searched in each line of the output"
+        None, description="a regular expression with (?P<value>…) and optionally (?P<step>…), searched in each line of the output"
     )
     resolution: float | None = Field(None, gt=0, description="its smallest step, in its unit")
     split: Literal["train", "validation", "test"] | None = Field(
-        None, description="the cases it is measured on: searches and tuning choose by validation, and never see test"
+        None,
+        description="the cases it is measured on: searches and tuning choose by validation metrics, and never use test metrics",
     )
 
     @field_validator("pattern")
@@ -70,39 +71,39 @@ class Measure(_Strict):
         try:
             groups = re.compile(pattern).groupindex
         except re.error as error:
-            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+            raise ValueError(f"invalid regular expression {pattern!r}: {error}") from error
         if "value" not in groups:
-            raise ValueError(f"{pattern!r} has no group for the number; allowed: a pattern with (?P<value>\\S+) in its place")
+            raise ValueError(f"{pattern!r} has no group for the number; use (?P<value>\\S+) in its place")
         if unknown := sorted(set(groups) - {"value", "step"}):
-            raise ValueError(f"{pattern!r} names the group {unknown[0]!r}; allowed: value and step")
+            raise ValueError(f"{pattern!r} has an unknown group {unknown[0]!r}; use value and step only")
         return pattern
 
     @property
     def metric(self) -> Metric:
-        """As the harness knows it."""
+        """The metric in the task protocol."""
         return Metric(self.unit, self.goal, self.resolution, split=self.split)
 
 
 class Program(_Strict):
-    """Any program that trains: needs at most that its seed is an argument, or read from $HARNESS_SEED."""
+    """A training program; it must read its seed from an argument or from $HARNESS_SEED."""
 
     command: Text = Field(description="the command line; no shell reads it; {seed}, {run_dir}, {knobs}, {NAME} of a knob")
     resume: Text | None = Field(
-        None, description="arguments added when {run_dir} holds an earlier attempt; none: it starts afresh"
+        None, description="arguments added if {run_dir} contains an earlier attempt; default: start from the beginning"
     )
     checkpoint: Text | None = Field(
-        None, description="what {run_dir} has to hold for that, such as '*.pt'; default: any file or folder"
+        None, description="which file in {run_dir} resuming needs, such as '*.pt'; default: any file or folder"
     )
     directory: Text = Field(".", description="where it runs; relative to this file")
-    knobs: dict[str, Scalar | Knob] = Field({}, description="its settings with their defaults, in short or as {default: …}")
+    knobs: dict[str, Scalar | Knob] = Field({}, description="its parameters with their defaults, as values or as {default: …}")
     metrics: dict[str, Measure] = Field(min_length=1, description="what it measures; the first is the default of claims")
     inputs: tuple[Text, ...] | None = Field(
         None,
-        description="files and folders whose content decides the result; relative to directory; default: files in the command",
+        description="files and folders whose content affects the result; relative to directory; default: files in the command",
     )
-    environment: dict[str, Scalar] = Field({}, description="variables added to its environment; no place for secrets")
+    environment: dict[str, Scalar] = Field({}, description="variables added to its environment; not for secrets")
     timeout: Annotated[float, Field(gt=0)] | Text | None = Field(
-        None, description="ended after so long, such as 2h30m or seconds; default: never"
+        None, description="time limit, such as 2h30m or a number of seconds; default: none"
     )
     identical_seeds: Literal["stop", "allow"] = Field(
         "stop", description="what to do when a variant's first two seeds give identical curves"
@@ -113,11 +114,11 @@ class Program(_Strict):
     def _is_in_the_run_dir(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts, allowed = PurePath(value).parts, "allowed: a name in {run_dir}, perhaps with *, such as '*.pt'"
+        parts, advice = PurePath(value).parts, "use a name in {run_dir}, such as '*.pt'"
         if not parts or PurePath(value).is_absolute() or ".." in parts:
-            raise ValueError(f"{value!r} leads out of {{run_dir}}; {allowed}")
+            raise ValueError(f"{value!r} leads out of {{run_dir}}; {advice}")
         if any("**" in part and part != "**" for part in parts):
-            raise ValueError(f"{value!r} has ** within a name; {allowed}")
+            raise ValueError(f"{value!r} has ** within a name; {advice}")
         return value
 
     @field_validator("timeout")
@@ -129,7 +130,7 @@ class Program(_Strict):
             except InputError as error:
                 raise ValueError(str(error)) from error
             if seconds <= 0:
-                raise ValueError(f"{value!r} leaves no time; allowed: 90s, 10m, 3h50m, 1d or a number of seconds")
+                raise ValueError(f"{value!r} must be above 0")
         return value
 
     @property
@@ -144,7 +145,7 @@ class Program(_Strict):
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What of the program makes run ids, beside its knobs' values and its inputs' content: how it is called, what is read."""
+        """The part of the program that run ids depend on, beside the values of knobs and the content of inputs."""
         measured = {name: {"goal": measure.goal, "pattern": measure.pattern} for name, measure in self.metrics.items()}
         found: dict[str, Any] = {
             "command": self.command,
@@ -161,6 +162,6 @@ class Program(_Strict):
 
 
 def definition_digest(definition: Mapping[str, Any]) -> str:
-    """What a definition gives as the task's version."""
+    """The task's version for a definition."""
     text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]

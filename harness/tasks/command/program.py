@@ -1,7 +1,6 @@
-"""A command -> a process in a session of its own, its output as it comes, and how it ended.
+"""Runs a program: its process, output and exit.
 
-Between it and the worker stands guard.py: it ends the program, with all that came from it, when the worker asks and when the
-worker dies, however suddenly.
+The program is a child of guard.py, which ends it with all its descendants when the worker requests it or is killed.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ METRICS = "metrics.jsonl"
 
 @dataclass(frozen=True)
 class Exit:
-    """How a program ended: `code` below zero is a signal; `left_behind` counts processes that it left running."""
+    """How a program ended. A negative `code` is a signal; `left_behind` counts processes that it left running."""
 
     code: int
     left_behind: int
 
 
 class RunningProgram:
-    """A program that runs; everything it prints has to be read, or it waits."""
+    """A running program. Its output must be read, or it blocks."""
 
     def __init__(
         self, arguments: Sequence[str], directory: Path, environment: Mapping[str, str], grace_s: float = GRACE_S
@@ -43,13 +42,13 @@ class RunningProgram:
         """Start it. $HARNESS_METRICS is added to its environment."""
         self.grace_s = grace_s
         self.exit: Exit | None = None
-        # On a local disk, as the program's appends are looked for many times a second.
+        # On a local disk, because it is read many times a second.
         self._scratch = Path(tempfile.mkdtemp(prefix="harness-program-"))
         self._metrics = (self._scratch / METRICS).open("w+b")
         self._output, writing = os.pipe()
         self._output_closed = False
-        self._status, telling = os.pipe()
-        guard = [sys.executable, "-I", "-S", str(GUARD), str(grace_s), str(telling), str(self._scratch)]
+        self._status, status_writing = os.pipe()
+        guard = [sys.executable, "-I", "-S", str(GUARD), str(grace_s), str(status_writing), str(self._scratch)]
         try:
             self._guard = subprocess.Popen(
                 [*guard, *arguments],
@@ -58,20 +57,20 @@ class RunningProgram:
                 stdin=subprocess.PIPE,
                 stdout=writing,
                 stderr=writing,
-                pass_fds=(telling,),
+                pass_fds=(status_writing,),
                 start_new_session=True,
             )
         except OSError as error:
-            self._forget()
-            raise TrainingFailed("exit", f"{arguments[0]}: could not be started: {error.strerror or error}") from error
+            self._release()
+            raise TrainingFailed("exit", f"{arguments[0]} could not be started: {error.strerror or error}") from error
         finally:
             os.close(writing)
-            os.close(telling)
+            os.close(status_writing)
 
     def read(self, wait_s: float) -> bytes | None:
-        """What it has printed since; empty where nothing came within `wait_s`, None when it has ended and all was read.
+        """New output; empty if there is none within `wait_s`, None if the program has ended and all output was read.
 
-        A program may close its output and go on, as `exec > own.log 2>&1` in a shell script does.
+        A program may close its output and continue, as with `exec > own.log 2>&1` in a shell script.
         """
         if not self._output_closed:
             ready, _, _ = select.select([self._output], [], [], wait_s)
@@ -84,31 +83,31 @@ class RunningProgram:
         return None if ended else b""
 
     def metrics(self) -> bytes:
-        """What it has appended to $HARNESS_METRICS since."""
+        """New content of $HARNESS_METRICS."""
         return self._metrics.read()
 
     def wait(self, wait_s: float) -> Exit:
-        """How it ended, once `read` has nothing more. Raises TrainingFailed where it could not be started, or none can tell."""
+        """The exit, after `read` has returned None. Raises TrainingFailed if it could not be started or the guard was killed."""
         if self.exit is None:
-            words = self._told(wait_s).split()
+            words = self._read_status(wait_s).split()
             if words[:1] == ["error"]:
                 raise TrainingFailed("exit", f"the program could not be started: {os.strerror(int(words[1]))}")
             if words[:1] != ["ended"]:
-                raise TrainingFailed("killed", "the process that watches over the program was killed, and the program with it")
+                raise TrainingFailed("killed", "the guard process of the program was killed, and the program with it")
             self.exit = Exit(int(words[1]), int(words[2]))
         return self.exit
 
     def end(self, take: Callable[[bytes, bytes], object]) -> None:
-        """Ask it to end, then make it; `take` gets what it prints and appends until then. Nothing of it is left afterwards."""
+        """Terminate it, then kill it; `take` gets the output and metrics until then. No process remains."""
         if self._guard.stdin is not None and not self._guard.stdin.closed:
-            self._guard.stdin.close()  # its life line
+            self._guard.stdin.close()  # tells the guard to end the program
         try:
             deadline = time.monotonic() + self.grace_s + 10.0
             while time.monotonic() < deadline and (data := self.read(0.1)) is not None:
                 take(data, self.metrics())
             take(b"", self.metrics())
             self._guard.wait(max(0.0, deadline - time.monotonic()))
-            with suppress(TrainingFailed):  # none can tell
+            with suppress(TrainingFailed):  # the guard was killed
                 self.wait(0.0)
         except subprocess.TimeoutExpired:
             print("the program could not be ended in time; its guard is killed", file=sys.stderr)
@@ -118,18 +117,18 @@ class RunningProgram:
                 with suppress(ProcessLookupError):
                     os.kill(self._guard.pid, signal.SIGKILL)
                 self._guard.wait()
-            self._forget()
+            self._release()
 
-    def _told(self, wait_s: float) -> str:
+    def _read_status(self, wait_s: float) -> str:
         ready, _, _ = select.select([self._status], [], [], wait_s)
         return os.read(self._status, 100).decode() if ready else ""
 
-    def _forget(self) -> None:
+    def _release(self) -> None:
         for descriptor in (self._output, self._status):
-            with suppress(OSError):  # closed before
+            with suppress(OSError):  # already closed
                 os.close(descriptor)
         self._metrics.close()
         for file in self._scratch.glob("*"):
             file.unlink(missing_ok=True)
-        with suppress(FileNotFoundError):  # the guard was quicker
+        with suppress(FileNotFoundError):  # removed by the guard
             self._scratch.rmdir()

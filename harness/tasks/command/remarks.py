@@ -1,36 +1,36 @@
-"""A program and its inputs' fingerprints -> what is allowed, and worth knowing before it is trained."""
+"""Warnings about a program before it is trained."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 
-from harness.tasks.command.inputs import NOTHING
+from harness.tasks.command.inputs import NO_INPUTS
 from harness.tasks.command.model import Program
 
 NUMBERS = ("1", "0.5", "0.1234", "12.345678")
-STRANGE = ("nan", "9.8e-05")  # as programs print what diverged, and what is small
+SPECIAL = ("nan", "9.8e-05")  # as programs print diverged and small values
 
 
 def remarks(program: Program, data: Iterable[str]) -> Iterator[str]:
-    """Sentences; `data` are the fingerprints of what is planned."""
-    if set(data) == {NOTHING}:
-        yield "nothing ties runs to the program's files: name inputs, or a changed program is served old results"
+    """Sentences; `data` are the planned fingerprints."""
+    if set(data) == {NO_INPUTS}:
+        yield "run ids do not depend on any file of the program: name inputs, or old results are reused after the program changed"
     for name, measure in program.metrics.items():
-        if measure.pattern is not None and (unseen := not_taken(measure.pattern)):
-            yield f"the pattern of {name} does not take {' or '.join(unseen)}; (?P<value>\\S+) takes every number"
+        if measure.pattern is not None and (unmatched := not_matched(measure.pattern)):
+            yield f"the pattern of {name} does not match {' or '.join(unmatched)}; (?P<value>\\S+) matches every number"
 
 
-def not_taken(pattern: str) -> tuple[str, ...]:
-    """Of `STRANGE` what the pattern's group for the value does not take where it takes an ordinary number."""
+def not_matched(pattern: str) -> tuple[str, ...]:
+    """The texts of `SPECIAL` that the pattern's value group does not match although it matches ordinary numbers."""
     group = _value_group(pattern)
     if group is None or not any(map(group.fullmatch, NUMBERS)):
         return ()
-    return tuple(text for text in STRANGE if not group.fullmatch(text))
+    return tuple(text for text in SPECIAL if not group.fullmatch(text))
 
 
 def _value_group(pattern: str) -> re.Pattern[str] | None:
-    """The expression inside (?P<value>…): up to the first closing parenthesis that leaves it whole. None: it needs the rest."""
+    """The expression inside (?P<value>…), up to the first parenthesis that makes it valid; None if there is none."""
     flags, inside = re.compile(pattern).flags, pattern.partition("(?P<value>")[2]
     for end in re.finditer(r"\)", inside):
         try:

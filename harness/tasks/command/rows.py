@@ -1,7 +1,7 @@
-"""What a program prints, and the JSON lines it appends -> rows: one a round of its metrics.
+"""A program's output and JSON lines -> rows of metrics.
 
-A row ends when it has every metric, when one of them comes again, when the step changes, or with the program; then the last row
-takes from earlier ones what it lacks, so that a result has the last value of every metric.
+A row is complete when it has every metric, a metric is repeated, the step changes, or the program ends. The last row takes
+missing metrics from earlier rows, so that a result has the last value of every metric.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 from harness.tasks.command.model import Measure
 from harness.tasks.protocol import Number, TrainingFailed
 
-LONGEST_LINE = 1 << 16  # bytes of a line that are looked at
-LINE_END = re.compile(rb"[\r\n]")  # progress bars go back to the start of their line
-# What rows, results and plans hold of the harness's own: no key of a JSON line takes its place, no metric has its name.
-OWN = frozenset(
+LONGEST_LINE = 1 << 16  # bytes of a line that are read
+LINE_END = re.compile(rb"[\r\n]")  # progress bars end with a carriage return
+# Keys of rows, results and plans: ignored in JSON lines, not allowed as names of metrics.
+RESERVED_KEYS = frozenset(
     {"epoch", "step", "seconds"}
     | {"schema", "state", "reason", "error", "traceback_digest", "ended", "checksums"}
     | {"id", "variant", "seed", "look", "task"}
@@ -28,7 +28,7 @@ OWN = frozenset(
 
 
 class Lines:
-    """Bytes as they come in -> whole lines. Of a line longer than `longest` bytes the rest is passed over."""
+    """Chunks of bytes -> complete lines, truncated to `longest` bytes."""
 
     def __init__(self, longest: int = LONGEST_LINE) -> None:
         self.longest = longest
@@ -41,17 +41,17 @@ class Lines:
         return [_decoded(line[: self.longest]) for line in whole if line]
 
     def end(self) -> list[str]:
-        """What stands behind the last line's end."""
+        """The rest after the last line end."""
         rest, self._rest = self._rest, b""
         return [_decoded(rest)] if rest else []
 
 
 class Rows:
-    """Collects metrics into rows; `take` gives those that are whole.
+    """Collects metrics into rows; `take` returns the complete ones.
 
-    `known` are the rows of an earlier attempt. A program that goes on from there repeats some steps perhaps: rows up to the last
-    known step are passed over, so the first new row has to tell its step. A last row that lacks a metric is taken out of `known`,
-    as a stop may have cut it in two: it is given out again before the first later one, with what the program tells of it by then.
+    `known` are the rows of an earlier attempt. A resumed program may repeat steps: rows up to the last known step are skipped, so
+    the first new row needs a step. If the last known row lacks a metric, because the stop may have split it, it is removed from
+    `known` and returned again before the first later row, with the metrics that the program has repeated.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Rows:
         self.patterns = {name: re.compile(measure.pattern) for name, measure in metrics.items() if measure.pattern}
         # Metric -> its last value.
         self.last: dict[str, float] = {name: row[name] for row in known for name in metrics if row.get(name) is not None}
-        self._goes_on = bool(known)  # until the first new row
+        self._resumed = bool(known)  # until the first new row
         steps = [row["step"] for row in known]
-        rising = steps == sorted(steps)  # else they begin anew in each epoch, and tell nothing
+        rising = steps == sorted(steps)  # else they restart in each epoch and cannot be used
         self._held = known[-1] if known and rising and any(known[-1].get(name) is None for name in metrics) else None
         self.count = len(known) - (self._held is not None)
         # None from the first new row on.
@@ -72,14 +72,14 @@ class Rows:
         self._row: dict[str, float] = {}
         self._extra: dict[str, Number] = {}
         self._row_step: int | None = None
-        self._whole: deque[dict[str, Any]] = deque()
+        self._complete: deque[dict[str, Any]] = deque()
 
     def begin(self) -> None:
         """The first row's time counts from now."""
         self._since = self._clock()
 
     def line(self, text: str) -> None:
-        """Search a line of output. Raises TrainingFailed where a pattern finds no number, and for a row that lacks its step."""
+        """Search a line of output. Raises TrainingFailed if a match is not a number or a row lacks its step."""
         for name, pattern in self.patterns.items():
             if match := pattern.search(text):
                 found = match.groupdict()
@@ -89,58 +89,58 @@ class Rows:
                 )
 
     def record(self, text: str) -> None:
-        """Take a JSON line: an object of numbers, `step` among them perhaps. Raises TrainingFailed."""
+        """Read a JSON line: an object of numbers, optionally with `step`. Raises TrainingFailed."""
         if not text.strip():
             return
         try:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise _unreadable(f"$HARNESS_METRICS has a line that is no JSON ({error}): {_shown(text)}") from error
+            raise _unreadable(f"$HARNESS_METRICS has a line that is not JSON ({error}): {_shown(text)}") from error
         if not isinstance(values, dict):
-            raise _unreadable(f"$HARNESS_METRICS has a line that is no JSON object: {_shown(text)}")
+            raise _unreadable(f"$HARNESS_METRICS has a line that is not a JSON object: {_shown(text)}")
         step = values.pop("step", None)
         if step is not None and (type(step) not in (int, float) or not math.isfinite(step) or step != int(step)):
-            raise _unreadable(f"$HARNESS_METRICS has the step {json.dumps(step)}, which is no whole number: {_shown(text)}")
+            raise _unreadable(f"$HARNESS_METRICS has the step {json.dumps(step)}, which is not an integer: {_shown(text)}")
         step = None if step is None else int(step)
         found = {
             name: _json_number(name, value, text) for name, value in values.items() if name in self.metrics and value is not None
         }
         if self._row and (self._is_another(step) or any(name in self._row for name in found)):
             self._close()
-        others = {name: value for name, value in values.items() if name not in self.metrics and name not in OWN}
+        others = {name: value for name, value in values.items() if name not in self.metrics and name not in RESERVED_KEYS}
         self._extra |= {name: value for name, value in others.items() if type(value) in (int, float) and abs(value) < 1e300}
         for name, value in found.items():
             self._add(name, value, step)
 
     def end(self) -> None:
-        """The program has ended well: the row that has begun is the last, and takes what it lacks from earlier ones."""
+        """The program has succeeded: complete the last row with metrics of earlier rows."""
         if self._row:
             self._row = {**self.last, **self._row}
             self._close()
         elif self._held is not None:
             held, self._held = self._held, None
-            self._give({**held, **{name: self.last.get(name) for name in self.metrics}}, held["step"])
+            self._emit({**held, **{name: self.last.get(name) for name in self.metrics}}, held["step"])
 
     def cut(self) -> None:
-        """The program is stopped: the row that has begun may be all there is of it, or be told again."""
-        if self._row and (self._row_step is not None or not self._goes_on):
+        """The program was stopped: the current row may be incomplete, and may be repeated later."""
+        if self._row and (self._row_step is not None or not self._resumed):
             self._close()
         if self._held is not None:
             held, self._held = self._held, None
-            self._give(held, held["step"])
+            self._emit(held, held["step"])
 
     def take(self) -> dict[str, Any] | None:
-        """The next whole row, with `epoch` (its number, from 1), `step`, `seconds`; a metric that it lacks is None."""
-        return self._whole.popleft() if self._whole else None
+        """The next complete row, with `epoch` (its number, from 1), `step`, `seconds`; missing metrics are None."""
+        return self._complete.popleft() if self._complete else None
 
     @property
     def waiting(self) -> bool:
         """Whether there is a row to take."""
-        return bool(self._whole)
+        return bool(self._complete)
 
     @property
     def missing(self) -> list[str]:
-        """The metrics that were never seen."""
+        """The metrics without any value."""
         return [name for name in self.metrics if name not in self.last and name not in self._row]
 
     def _add(self, name: str, value: float, step: int | None) -> None:
@@ -157,10 +157,10 @@ class Rows:
     def _close(self) -> None:
         row, extra, step = self._row, self._extra, self._row_step
         self._row, self._extra, self._row_step = {}, {}, None
-        if step is None and self._goes_on:
+        if step is None and self._resumed:
             raise _unreadable(
-                "the run goes on from its own files, and its first row has no step: it may be one that is known already;"
-                ' allowed: "step" in each JSON line, (?P<step>\\d+) in each pattern, or no resume'
+                "the run was resumed, but its first row has no step and may be a repeated one;"
+                ' add "step" to each JSON line, (?P<step>\\d+) to each pattern, or remove resume'
             )
         if step is not None and self._known_step is not None and step <= self._known_step:
             return
@@ -168,38 +168,38 @@ class Rows:
         if held is not None and step == held["step"]:
             row |= {name: held[name] for name in self.metrics if held.get(name) is not None}
         elif held is not None:
-            self._give(held, held["step"])
-        self._goes_on, self._known_step = False, None
+            self._emit(held, held["step"])
+        self._resumed, self._known_step = False, None
         self.last |= row
         now = self._clock()
         seconds, self._since = now - self._since, now
-        self._give({**{name: row.get(name) for name in self.metrics}, **extra, "seconds": seconds}, step)
+        self._emit({**{name: row.get(name) for name in self.metrics}, **extra, "seconds": seconds}, step)
 
-    def _give(self, row: Mapping[str, Any], step: int | None) -> None:
+    def _emit(self, row: Mapping[str, Any], step: int | None) -> None:
         self.count += 1
-        self._whole.append({**row, "epoch": self.count, "step": self.count if step is None else step})
+        self._complete.append({**row, "epoch": self.count, "step": self.count if step is None else step})
 
 
 def _number(name: str, value: str, line: str) -> float:
     try:
         return float(value)
     except ValueError as error:
-        raise _unreadable(f"the pattern of {name} found {value[:60]!r}, which is no number, in: {_shown(line)}") from error
+        raise _unreadable(f"the pattern of {name} found {value[:60]!r}, which is not a number, in: {_shown(line)}") from error
 
 
 def _whole_number(name: str, value: str, line: str) -> int:
     number = _number(f"{name} (its step)", value, line)
     if not math.isfinite(number) or number != int(number):
-        raise _unreadable(f"the pattern of {name} found the step {value[:60]!r}, which is no whole number, in: {_shown(line)}")
+        raise _unreadable(f"the pattern of {name} found the step {value[:60]!r}, which is not an integer, in: {_shown(line)}")
     return int(number)
 
 
 def _json_number(name: str, value: Any, line: str) -> float:
-    # Non-finite numbers are no JSON; those who write it say so in words.
+    # JSON has no non-finite numbers; they are written as strings.
     if value in ("nan", "inf", "-inf", "NaN", "Infinity", "-Infinity"):
         return float(value)
     if type(value) not in (int, float):
-        raise _unreadable(f"$HARNESS_METRICS has {json.dumps(value)[:60]} for {name}, which is no number: {_shown(line)}")
+        raise _unreadable(f"$HARNESS_METRICS has {json.dumps(value)[:60]} for {name}, which is not a number: {_shown(line)}")
     try:
         return float(value)
     except OverflowError as error:

@@ -1,7 +1,6 @@
-"""A command's words, the folder it runs in -> the program's files: those it names, and the Python modules they import.
+"""Finds the files of a program: those that its command names, and the Python modules that these import.
 
-Modules are looked up as Python does for a script: beside the script, then in the folder where it runs. What Python finds in other
-ways (PYTHONPATH, an installed package, importlib) is not found here.
+Modules are searched beside the script, then in the working directory; not on PYTHONPATH, in installed packages or via importlib.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path, PurePath
 
-# Written by tools beside the code, and no part of it.
-PASSED_OVER = frozenset({"__pycache__", ".git", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".DS_Store"})
+# Written by tools; not part of the code.
+IGNORED = frozenset({"__pycache__", ".git", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".DS_Store"})
 COMPILED = b"\x7fELF"
 
 Import = tuple[int, tuple[str, ...]]  # dots in front, names
 
 
 def program_files(words: Sequence[str], directory: Path) -> tuple[str, ...]:
-    """The files that `words` name, and what these import at whatever depth, each once; of a package the folder.
+    """The files that `words` name and all their imports, each once; for a package its folder.
 
-    Names are relative to `directory` where the files lie in it or are named so.
+    Names are relative to `directory` if the files are inside it.
     """
     found: dict[str, None] = {}
     for name in named_files(words, directory):
@@ -39,36 +38,36 @@ def program_files(words: Sequence[str], directory: Path) -> tuple[str, ...]:
 
 
 def named_files(words: Sequence[str], directory: Path) -> tuple[str, ...]:
-    """The words, and what stands in words behind a `=`, that are files, each once.
+    """The words, and parts of words after `=`, that are files, each once.
 
-    But for compiled programs on an absolute path, such as an interpreter: machines may have others of that name.
+    Excluded are compiled programs with an absolute path, such as interpreters, which differ between machines.
     """
     texts = (text for word in words for text in (word, word.partition("=")[2]) if text and not text.startswith("-"))
     return tuple(dict.fromkeys(text for text in texts if _is_file(directory / text) and not _is_installed(text)))
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """The regular files below a folder, through links to folders too, each folder once. Raises OSError."""
+    """The regular files below a folder, including linked folders, each folder once. Raises OSError."""
     seen: set[str] = set()
     for top, folders, names in os.walk(folder, followlinks=True, onerror=_raised):
         real = os.path.realpath(top)
-        folders[:] = sorted(name for name in folders if name not in PASSED_OVER) if real not in seen else []
+        folders[:] = sorted(name for name in folders if name not in IGNORED) if real not in seen else []
         if real in seen:
             continue
         seen.add(real)
         for name in names:
             file = Path(top) / name
-            if name not in PASSED_OVER and file.suffix != ".pyc" and file.is_file():
+            if name not in IGNORED and file.suffix != ".pyc" and file.is_file():
                 yield file
 
 
 def _follow(first: str, beside: Path, directory: Path, found: dict[str, None]) -> None:
-    """Add the file or package `first` and what it imports; `beside`: the folder that Python looks in first."""
+    """Add the file or package `first` and what it imports; `beside`: the folder that Python searches first."""
     waiting = [first]
     while waiting:
         name = waiting.pop(0)
         if not found.keys().isdisjoint((name, *map(str, PurePath(name).parents))):
-            continue  # with the package that it lies in, perhaps
+            continue  # itself, or its package
         found[name] = None
         path = directory / name
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
@@ -80,9 +79,9 @@ def _follow(first: str, beside: Path, directory: Path, found: dict[str, None]) -
 
 
 def _module(folder: Path, parts: Sequence[str]) -> Path | None:
-    """The file or the package that is imported first for `a.b.c`, looked for in `folder`; of a package every file counts.
+    """The file or package in `folder` that `a.b.c` imports first; a package includes all its files.
 
-    A folder without __init__.py is a package only as far as modules in it are named: it may hold anything.
+    In a folder without __init__.py only named modules count, because it may contain anything.
     """
     for part in parts:
         if _is_file(folder / part / "__init__.py"):
@@ -98,20 +97,20 @@ def _imports_of(file: Path) -> tuple[Import, ...]:
         return ()
     try:
         status = file.stat()
-    except OSError:  # gone since it was found
+    except OSError:  # removed meanwhile
         return ()
     return _imports(str(file), status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)
 def _imports(file: str, _size: int, _modified: int) -> tuple[Import, ...]:
-    """What a Python file imports; of `from a import b` both may be modules: a.b."""
+    """The imports of a Python file; `from a import b` gives a.b, because b may be a module."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the program's own text: it is not ours to judge
+            warnings.simplefilter("ignore")  # about the program's code
             tree = ast.parse(Path(file).read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
-        return ()  # what is no Python is no worse an input
+        return ()  # not valid Python: an input without imports
     found: list[Import] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -127,7 +126,7 @@ def _name(path: Path, directory: Path) -> str:
 
 
 def _is_file(path: Path) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113 - which is false, and raises nothing, for a text that can be no path
+    return os.path.isfile(path)  # noqa: PTH113 - False for invalid paths, where Path.is_file raises
 
 
 def _is_installed(text: str) -> bool:

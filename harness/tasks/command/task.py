@@ -1,4 +1,4 @@
-"""A program as a task: its knobs are the configuration, its inputs the data, its output the rows."""
+"""A program as a task: knobs are the configuration, inputs the data, the output gives the rows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from harness.tasks.protocol import Accelerator, Metric, Number, Task
 
 
 class CommandTask(Task):
-    """Trains whatever a command line starts."""
+    """Trains a program."""
 
     def __init__(self, definition: Definition, *planned: str) -> None:
-        """`planned` are fingerprints of the inputs that runs are trained with: what has other content since is refused."""
+        """`planned` are the fingerprints in the plan; runs with other inputs raise DataError."""
         self.definition = definition
         self.planned = planned
         self.knobs = {name: definition.knob(name) for name in definition.knobs}
@@ -32,40 +32,40 @@ class CommandTask(Task):
         self.metrics: Mapping[str, Metric] = {name: measure.metric for name, measure in definition.metrics.items()}
 
     def resolve(self, config: Knobs, accelerator: Accelerator) -> Knobs:  # noqa: ARG002 - the protocol's signature
-        """What is written is what the program gets."""
+        """Unchanged."""
         return config
 
     def fingerprint(self, config: Knobs) -> str:
-        """Of the content of its inputs. Raises DataError."""
+        """Names and digests of the inputs. Raises DataError."""
         return inputs.fingerprint(self.definition, self._values(config))
 
     def describe(self, config: Knobs) -> Mapping[str, Number]:  # noqa: ARG002 - the protocol's signature
-        """Nothing is known before it runs."""
+        """Empty: nothing is known before it runs."""
         return {}
 
     @property
     def resumes(self) -> bool:
-        """Whether the program says how it goes on."""
+        """Whether the definition has `resume`."""
         return self.definition.resume is not None
 
     @property
     def code_folder(self) -> Path:
-        """Where it runs."""
+        """The working directory of the program."""
         return Path(self.definition.directory)
 
     def goes_on(self, folder: Path) -> bool:
-        """Whether it says how, and an earlier attempt left there what it needs for that."""
+        """Whether the program can resume, and an earlier attempt left the required files."""
         return self.resumes and folder.is_dir() and any(folder.glob(self.definition.checkpoint or "*"))
 
     def start(self, config: Knobs, seed: int, device: str) -> CommandTraining:
-        """A run whose files nobody keeps."""
+        """A run in a temporary folder."""
         folder = tempfile.TemporaryDirectory(prefix="harness-run-")
         training = self.start_in(config, seed, device, Path(folder.name))
         training.scratch = folder
         return training
 
     def start_in(self, config: Knobs, seed: int, device: str, folder: Path) -> CommandTraining:
-        """A run with its folder. Raises DataError: inputs missing or not the planned ones; DeviceError: no such program here."""
+        """A run with its folder. Raises DataError if inputs are missing or changed, DeviceError if the program is not found."""
         if changed := inputs.changed(self.definition, self.planned, self.fingerprint(config)):
             raise DataError(f"the inputs have changed since the plan was made: {', '.join(changed)}; {CHANGED_ADVICE}")
         folder = folder.absolute()
@@ -75,7 +75,7 @@ class CommandTask(Task):
         return CommandTraining(self.definition, line, environment)
 
     def arguments(self, config: Knobs, seed: int, device: str, folder: Path) -> list[str]:
-        """The program and its arguments, with those of `resume` where it goes on."""
+        """The program and its arguments, with those of `resume` if it resumes."""
         values = self._values(config)
         given = {"seed": str(seed), "run_dir": str(folder), "python": sys.executable, "device": device}
         found = template.arguments(self.definition.command, self.knobs, values, given)
@@ -87,19 +87,17 @@ class CommandTask(Task):
         return {name: getattr(config, name) for name in self.knobs}
 
     def environment(self, seed: int, device: str, folder: Path) -> dict[str, str]:
-        """This process's, with what the definition adds and what the harness tells; a run planned for the CPU sees no GPU."""
+        """The environment of this process plus variables of the definition and the harness; no GPU is visible to CPU runs."""
         found = {**os.environ, "PYTHONUNBUFFERED": "1"}
         if device == "cpu":
             found["CUDA_VISIBLE_DEVICES"] = ""
         found |= {name: template.printed(value) for name, value in self.definition.environment.items()}
-        # Where no environment is active, `python` is the one that runs this.
+        # `python` is the interpreter of this process unless another environment is active.
         found["PATH"] = os.pathsep.join(filter(None, [found.get("PATH"), str(Path(sys.executable).parent)]))
         return {**found, "HARNESS_SEED": str(seed), "HARNESS_RUN_DIR": str(folder), "HARNESS_DEVICE": device}
 
 
-CHANGED_ADVICE = (
-    "plan again with --replan, or undo the change (inputs are what the program only reads; what it writes belongs in {run_dir})"
-)
+CHANGED_ADVICE = "use --replan, or undo the change (inputs must not be written by the program; it should write to {run_dir})"
 
 
 @lru_cache(maxsize=64)
@@ -108,15 +106,15 @@ def _task(definition: str, *planned: str) -> CommandTask:
 
 
 def command_task(definition: Definition, *planned: str) -> CommandTask:
-    """The task of a program, made once."""
+    """The task of a program, cached."""
     return _task(definition.model_dump_json(by_alias=True), *planned)
 
 
 def _require(program: str, directory: Path, path: str) -> None:
-    """Raises DeviceError where this machine cannot find the program: nothing is wrong with the run."""
+    """Raises DeviceError if the program is not found on this machine, which is not a failure of the run."""
     here = directory / program if os.sep in program else None
     if here is not None and here.is_file() and not os.access(here, os.X_OK):
-        raise DeviceError(f"command: {here} is not executable; allowed: chmod +x, or name its interpreter, as in: bash {program}")
+        raise DeviceError(f"command: {here} is not executable; use chmod +x, or name its interpreter, such as: bash {program}")
     if shutil.which(str(here) if here else program, path=path) is None:
         where = f"no such file: {here}" if here else "not found on this machine's PATH"
-        raise DeviceError(f"command: {program!r}: {where}; allowed: a program that is installed here, or a path from {directory}")
+        raise DeviceError(f"command: {program!r}: {where}; use an installed program, or a path relative to {directory}")

@@ -1,7 +1,4 @@
-"""A command line with placeholders, and values -> the program's arguments.
-
-There is no shell: a word stays one argument, whatever is put into it.
-"""
+"""Command line with placeholders and values -> arguments. No shell: each word stays one argument, whatever its value."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from collections.abc import Mapping
 
 from harness.tasks.command.model import Knob, Scalar
 
-# `{name}` is replaced, `{{name}}` is a literal `{name}`; other braces stand for themselves, as in JSON.
+# `{name}` is replaced, `{{name}}` is a literal `{name}`; other braces are literal, as in JSON.
 PLACEHOLDER = re.compile(r"\{\{([A-Za-z][\w-]*)\}\}|\{([A-Za-z][\w-]*)\}")
 ALL_KNOBS = "{knobs}"
 
@@ -27,7 +24,7 @@ def placeholders(line: str) -> list[str]:
 
 
 def arguments(line: str, knobs: Mapping[str, Knob], values: Mapping[str, Scalar], given: Mapping[str, str]) -> list[str]:
-    """The command's words with the knobs' `values` and what the harness has `given` ({seed} and the like) in their places.
+    """The command's words with the knobs' `values` and what the harness has `given` ({seed} and the like) filled in.
 
     `{knobs}` becomes an argument for each knob that the line does not name itself.
     """

@@ -1,4 +1,4 @@
-"""A program that runs -> its rows as they come, its log, and why it failed."""
+"""The training of a program: rows from its output, its log, and the reason for a failure."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from harness.tasks.command.program import Exit, RunningProgram
 from harness.tasks.command.rows import Lines, Rows
 from harness.tasks.protocol import Number, Training, TrainingFailed
 
-LOOK_S = 0.1  # how often a program that prints nothing is looked after
-LOG_LIMIT = 64 << 20  # bytes of output kept of one start
-TAIL = 4096  # bytes at the end of the output that an error may quote
+POLL_S = 0.1  # interval of checks while the program prints nothing
+LOG_LIMIT = 64 << 20  # bytes of output in the log of one start
+TAIL = 4096  # bytes at the end of the output, for error messages
 OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|MemoryError|bad_alloc", re.IGNORECASE)
 DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|Errno 28", re.IGNORECASE)
 PYTHONS_PLACE = re.compile(r'File "[^"]*?([^"/]+)", line (\d+)')
 CHANGING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12}|\d+")
-LAG_S = 1.0  # a signal to both, as at a machine's shutdown, may reach the program so much sooner than its worker
+LAG_S = 1.0  # at a shutdown, the program may get its signal this much sooner than the worker
 SIGNALS_FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
-# The codes of those signals, and as a shell that ran the program reports them.
+# Exit codes of these signals, also as reported by a shell.
 FROM_OUTSIDE = {code: number.name for number in SIGNALS_FROM_OUTSIDE for code in (-number, 128 + number)}
 
 
 class CommandTraining(Training):
-    """One run of a program. It starts with the first `advance`, and ends, whatever it is doing, with `close`."""
+    """One run of a program. It is started by the first `advance` and ended by `close`."""
 
     def __init__(self, definition: Definition, arguments: list[str], environment: Mapping[str, str]) -> None:
         self.definition, self.arguments, self.environment = definition, arguments, environment
         self.rows = Rows(definition.metrics)
-        self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed with this
+        self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed by `close`
         self._lines, self._records = Lines(), Lines()
         self._program: RunningProgram | None = None
-        self._ending: Exit | None = None
-        self._ended_at = 0.0
-        self._judged = False  # it ended well
+        self._exit: Exit | None = None
+        self._exited_at = 0.0
+        self._succeeded = False  # exit code 0 and all metrics present
         self._began = 0.0
         self._logged = 0
         self._tail = b""
@@ -50,47 +50,49 @@ class CommandTraining(Training):
 
     @property
     def finished(self) -> bool:
-        """Whether the program has ended well and all its rows are taken."""
-        return self._judged and not self.rows.waiting
+        """Whether the program has succeeded and all its rows were returned."""
+        return self._succeeded and not self.rows.waiting
 
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
-        """Read on until a row is whole. Raises TrainingFailed."""
+        """Read the output until a row is complete. Raises TrainingFailed."""
         program = self._program or self._start()
         while not self.rows.waiting and not self.finished:
-            if self._ending is not None:
-                if self._ended_with_the_worker(self._ending, should_stop):
+            if self._exit is not None:
+                if self._stopped_with_worker(self._exit, should_stop):
                     return None
-                self._judge(self._ending)
+                self._check_exit(self._exit)
                 continue
             limit = self.definition.timeout_s
             if limit is not None and time.monotonic() - self._began > limit:
-                raise TrainingFailed("timeout", f"ran longer than its timeout of {self._timeout()}{self._quoted()}", "timeout")
-            data = program.read(LOOK_S)
+                raise TrainingFailed(
+                    "timeout", f"ran longer than its timeout of {self._timeout()}{self._last_output()}", "timeout"
+                )
+            data = program.read(POLL_S)
             self._take(data or b"", program.metrics())
             if data is None:
-                self._ending, self._ended_at = program.wait(10.0), time.monotonic()
+                self._exit, self._exited_at = program.wait(10.0), time.monotonic()
             elif not self.rows.waiting and should_stop():
                 return None
         return self.rows.take()
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: the program's state is its own affair."""
+        """Empty: the program keeps its own state."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on after the rows that are known (`rows`); a last one that may be told again is taken out of them."""
+        """Resume after the recorded rows (`rows`); an incomplete last one is removed from the list."""
         self.rows = Rows(self.definition.metrics, state["rows"])
         del state["rows"][self.rows.count :]
 
     def predictions(self) -> None:
-        """None are known."""
+        """None: programs have no predictions."""
 
     def last_words(self) -> list[Mapping[str, Number | None]]:
-        """End the program; the rows that it told until then. Raises TrainingFailed: one that cannot be read."""
+        """End the program and return the rows until then. Raises TrainingFailed for unreadable output."""
         unreadable: list[TrainingFailed] = []
 
         def take(printed: bytes, appended: bytes) -> None:
-            try:  # it is to be ended in good order all the same
+            try:  # the program must still be ended properly
                 self._take(printed, appended)
             except TrainingFailed as error:
                 unreadable.append(error)
@@ -106,7 +108,7 @@ class CommandTraining(Training):
         return list(iter(self.rows.take, None))
 
     def close(self) -> None:
-        """End the program, with all that came from it."""
+        """End the program and all its descendants."""
         if self._program is not None:
             program, self._program = self._program, None
             program.end(lambda printed, _appended: self._keep(printed))
@@ -117,7 +119,7 @@ class CommandTraining(Training):
             _write(b"--- the end of the output:\n" + self._tail + end)
 
     def _start(self) -> RunningProgram:
-        # Whatever printed to the log before this, through Python's buffers, comes first.
+        # Flush Python's buffers first, to keep the order of the log.
         sys.stdout.flush()
         print(f"$ {shlex.join(self.arguments)}   (in {self.definition.directory})", flush=True)
         self._began = time.monotonic()
@@ -134,66 +136,68 @@ class CommandTraining(Training):
             self.rows.record(line)
 
     def _take_last_lines(self) -> None:
-        """After a good end: what stands behind the last line's end."""
+        """Read the rest after the last line end, once the program has succeeded."""
         for line in self._lines.end():
             self.rows.line(line)
         for line in self._records.end():
             self.rows.record(line)
 
     def _keep(self, printed: bytes) -> None:
-        """Write to the log, up to its limit; keep the end of it."""
+        """Write to the log, up to its limit; keep the end for messages."""
         self._tail = (self._tail + printed)[-TAIL:]
         room = LOG_LIMIT - self._logged
         if room > 0:
             _write(printed[:room])
             if len(printed) > room:
-                _write(f"\n--- more than {LOG_LIMIT >> 20} MiB of output: the rest is not kept, but for its end\n".encode())
+                _write(f"\n--- more than {LOG_LIMIT >> 20} MiB of output: the rest is omitted, except its end\n".encode())
         self._logged += len(printed)
 
-    def _ended_with_the_worker(self, ending: Exit, should_stop: Callable[[], bool]) -> bool:
-        """Whether the worker is to stop as well: then how the program ended tells nothing, and the run goes on later."""
-        until = self._ended_at + (LAG_S if ending.code in FROM_OUTSIDE else 0.0)
+    def _stopped_with_worker(self, exit_: Exit, should_stop: Callable[[], bool]) -> bool:
+        """Whether the worker stops as well: then the exit code is ignored, and the run is resumed later."""
+        until = self._exited_at + (LAG_S if exit_.code in FROM_OUTSIDE else 0.0)
         while not should_stop():
             if time.monotonic() >= until:
                 return False
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         return True
 
-    def _judge(self, ending: Exit) -> None:
-        """The program has ended by itself, and its rows were taken: whether that was well, and what is left to take."""
-        if ending.left_behind:
-            print(f"--- {ending.left_behind} processes that the program had left behind were ended", flush=True)
-        if ending.code != 0:
-            raise self._bad_exit(ending.code)
+    def _check_exit(self, exit_: Exit) -> None:
+        """Check the exit of a program that ended by itself, and read the remaining output. Raises TrainingFailed."""
+        if exit_.left_behind:
+            print(f"--- {exit_.left_behind} processes that the program left running were killed", flush=True)
+        if exit_.code != 0:
+            raise self._bad_exit(exit_.code)
         self._take_last_lines()
         self.rows.end()
         if missing := self.rows.missing:
-            raise TrainingFailed("output", self._never(missing[0]), f"output: {missing[0]}")
-        self._judged = True
+            raise TrainingFailed("output", self._missing_message(missing[0]), f"output: {missing[0]}")
+        self._succeeded = True
 
-    def _never(self, metric: str) -> str:
+    def _missing_message(self, metric: str) -> str:
         if self._silent:
-            return f"the program ended well (code 0) but printed nothing, so there is no {metric}"
+            return f"the program exited with code 0 but printed nothing, so {metric} is missing"
         pattern = self.definition.metrics[metric].pattern
         if pattern is None:
-            return f"no line of $HARNESS_METRICS had {metric} (metrics without a pattern are read from there){self._quoted()}"
-        return f"the pattern of {metric} never matched: {pattern!r}{self._quoted()}"
+            return (
+                f"no line of $HARNESS_METRICS had {metric} (metrics without a pattern are read from there){self._last_output()}"
+            )
+        return f"the pattern of {metric} never matched: {pattern!r}{self._last_output()}"
 
     def _bad_exit(self, code: int) -> TrainingFailed:
         tail = self._tail.decode(errors="backslashreplace")
         places = PYTHONS_PLACE.findall(tail)
         place = f"exit {code} {places[-1] if places else CHANGING.sub('#', self._last_line())}"
         if OUT_OF_MEMORY.search(self._last_line()):
-            return TrainingFailed("oom", f"exit code {code}{self._quoted()}", place)
+            return TrainingFailed("oom", f"exit code {code}{self._last_output()}", place)
         if DISK_FULL.search(self._last_line()):
-            return TrainingFailed("disk", f"exit code {code}{self._quoted()}", place)
+            return TrainingFailed("disk", f"exit code {code}{self._last_output()}", place)
         if code in FROM_OUTSIDE:
             how = FROM_OUTSIDE[code] if code < 0 else f"exit code {code}: {FROM_OUTSIDE[code]}"
             guess = ": short of memory?" if FROM_OUTSIDE[code] == "SIGKILL" else ""
-            return TrainingFailed("killed", f"the program was killed ({how}{guess}){self._quoted()}", place)
+            return TrainingFailed("killed", f"the program was killed ({how}{guess}){self._last_output()}", place)
         if code < 0:
-            return TrainingFailed("exit", f"the program was ended by {_signal(-code)}{self._quoted()}", place)
-        return TrainingFailed("exit", f"exit code {code}{self._quoted()}", place)
+            return TrainingFailed("exit", f"the program was ended by {_signal(-code)}{self._last_output()}", place)
+        return TrainingFailed("exit", f"exit code {code}{self._last_output()}", place)
 
     def _timeout(self) -> str:
         written = self.definition.timeout
@@ -203,7 +207,7 @@ class CommandTraining(Training):
         lines = [line for line in re.split(r"[\r\n]+", self._tail.decode(errors="backslashreplace")) if line.strip()]
         return lines[-1].strip() if lines else ""
 
-    def _quoted(self) -> str:
+    def _last_output(self) -> str:
         last = self._last_line()
         last = last if len(last) <= 200 else f"…{last[-199:]}"
         return f"; it last printed: {last if last.isprintable() else ascii(last)}" if last else "; it printed nothing"
@@ -217,6 +221,6 @@ def _signal(number: int) -> str:
 
 
 def _write(data: bytes) -> None:
-    """To standard output as the system knows it: while a run is trained, that is its log."""
+    """To file descriptor 1, which is the log of the run during training."""
     while data:
         data = data[os.write(1, data) :]

@@ -1,4 +1,4 @@
-"""Doses: best in a range, possible optima, declines and bends, on tables worked by hand."""
+"""Doses: best in a range, possible optima, declines and bends, on tables calculated by hand."""
 
 from __future__ import annotations
 
@@ -135,21 +135,21 @@ def test_one_seed_has_estimates_and_no_test() -> None:
 def test_shapes_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match=r"in_range has shape \(2,\) where values of shape \(4, 4\) need \(4,\)"):
         best_in_range(VALUES, [True, False], 0)
-    with pytest.raises(ValueError, match="some of the 4 doses, not all of them"):
+    with pytest.raises(ValueError, match="some of the 4 doses, not all"):
         best_in_range(VALUES, [True] * 4, 0)
-    with pytest.raises(ValueError, match="margin must not be negative, it is -1"):
+    with pytest.raises(ValueError, match="margin must not be negative, got -1"):
         best_in_range(VALUES, [True, False, False, False], -1)
-    with pytest.raises(ValueError, match=r"values must be \[seed, dose\], not of shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"values must have axes \[seed, dose\], got shape \(4,\)"):
         possible_optima(VALUES[:, 0], 0.05)
     with pytest.raises(ValueError, match=r"doses have shape \(3,\) where values of shape \(4, 4\) need \(4,\)"):
         declines_beyond(VALUES, [1, 2, 3], 0.05)
-    with pytest.raises(ValueError, match=r"doses must be \[dose\], not of shape \(4, 4\)"):
+    with pytest.raises(ValueError, match=r"doses must have axes \[dose\], got shape \(4, 4\)"):
         declines_beyond(VALUES, np.tile(DOSES, (4, 1)), 0.05)
     with pytest.raises(ValueError, match="doses must increase"):
         no_proportional_gain(VALUES, DOSES[::-1], 0.1)
-    with pytest.raises(ValueError, match=r"two doses or more, values have shape \(4, 1\)"):
+    with pytest.raises(ValueError, match=r"at least two doses, values have shape \(4, 1\)"):
         declines_beyond(VALUES[:, :1], [0.1], 0.05)
-    with pytest.raises(ValueError, match=r"on each side of 0.4, there are"):
+    with pytest.raises(ValueError, match=r"on each side of 0.4, got"):
         no_proportional_gain(VALUES, DOSES, 0.4)
     with pytest.raises(ValueError, match=r"beyond has shape \(2,\)"):
         no_proportional_gain(VALUES, DOSES, [0.1, 0.1])

@@ -45,13 +45,13 @@ def test_a_larger_family_makes_nothing_easier(p: list[float], another: float) ->
     assert np.all(holm([*p, another])[:-1] >= holm(p))
 
 
-def test_what_cannot_be_tested_counts_and_stays_unknown() -> None:
+def test_nan_counts_and_stays_nan() -> None:
     assert holm([0.01, np.nan, 0.02]) == pytest.approx([0.03, np.nan, 0.04], nan_ok=True)
     assert holm([]).shape == (0,)
 
 
-def test_what_is_no_p_value_is_named() -> None:
-    with pytest.raises(ValueError, match=r"these do not: \[1.5\]"):
+def test_an_invalid_p_value_is_named() -> None:
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\], got \[1.5\]"):
         holm([0.5, 1.5])
-    with pytest.raises(ValueError, match=r"not of shape \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"got shape \(1, 2\)"):
         holm([[0.5, 0.5]])

@@ -1,4 +1,4 @@
-"""Paired differences: numbers worked by hand, statsmodels as a second opinion, and what is not defined."""
+"""Paired differences: values calculated by hand, comparison with statsmodels, and undefined values."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_difference_without_spread_is_certain_or_nothing(shift: float, t: floa
     assert of.ci95 == pytest.approx((shift, shift))
 
 
-def test_a_spread_that_is_rounding_is_none() -> None:
+def test_a_spread_from_rounding_counts_as_none() -> None:
     better, worse = [1.1, 2.2, 0.3], [0.9, 2.0, 0.1]
     assert np.std(np.subtract(better, worse)) > 0
     assert paired(better, worse, None).sd == 0
@@ -144,11 +144,11 @@ def test_a_sample_is_held_against_a_number() -> None:
 def test_shapes_and_settings_that_cannot_be_are_named() -> None:
     with pytest.raises(ValueError, match=r"variant has shape \(3,\) and baseline \(2,\)"):
         paired([1, 2, 3], [1, 2], None)
-    with pytest.raises(ValueError, match=r"variant must be \[seed\], not of shape \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"variant must have axes \[seed\], got shape \(1, 2\)"):
         paired([[1, 2]], [[1, 2]], None)
-    with pytest.raises(ValueError, match=r"values must be \[seed\], not of shape \(\)"):
+    with pytest.raises(ValueError, match=r"values must have axes \[seed\], got shape \(\)"):
         threshold(1.0, 0)
-    with pytest.raises(ValueError, match="margin must not be negative, it is -1"):
+    with pytest.raises(ValueError, match="margin must not be negative, got -1"):
         paired([1, 2], [1, 2], -1)
-    with pytest.raises(ValueError, match="level must lie between 0 and 1, not 1"):
+    with pytest.raises(ValueError, match="level must lie between 0 and 1, got 1"):
         paired([1, 2], [1, 2], None, level=1)

@@ -178,22 +178,22 @@ def test_evidence_grows_with_seeds_and_has_its_limits() -> None:
     assert e_value(np.array(X)) == pytest.approx(e_value(-np.array(X)))
 
 
-def test_what_cannot_be_is_named() -> None:
-    with pytest.raises(ValueError, match=r"4 is no look; the looks are 3, 5, 8, 12, 20"):
+def test_invalid_arguments_are_named() -> None:
+    with pytest.raises(ValueError, match=r"invalid look 4; choose from: 3, 5, 8, 12, 20"):
         sequential_level(4, LOOKS, 0.05)
-    with pytest.raises(ValueError, match="no looks: 4; the looks are"):
+    with pytest.raises(ValueError, match="invalid looks 4; choose from:"):
         sequential_p({3: 0.1, 4: 0.1}, LOOKS)
-    with pytest.raises(ValueError, match=r"looks must increase from 2 seeds or more, they are \[5, 3\]"):
+    with pytest.raises(ValueError, match=r"looks must increase and start at 2 seeds or more, got \[5, 3\]"):
         shipped([5, 3])
     with pytest.raises(ValueError, match="looks must increase"):
         calibrate([])
-    with pytest.raises(ValueError, match=r"the levels are for looks at \(3, 5, 10\), not at \(3, 5\)"):
+    with pytest.raises(ValueError, match=r"the levels are for looks at \(3, 5, 10\), not for \(3, 5\)"):
         sequential_level(3, (3, 5), 0.05, shipped((3, 5, 10)))
-    with pytest.raises(ValueError, match="draws must be 10,000 or more, not 10"):
+    with pytest.raises(ValueError, match="draws must be at least 10,000, got 10"):
         calibrate((3, 5), draws=10)
-    with pytest.raises(ValueError, match="constants must be two or more that increase"):
+    with pytest.raises(ValueError, match="constants must be at least two, increase"):
         Levels((3, 5), (0.05, 0.1), (0.04, 0.03), 0)
-    with pytest.raises(ValueError, match="sd must be positive, it is 0"):
+    with pytest.raises(ValueError, match="sd must be positive, got 0"):
         sequential_power(LOOKS, 0.2, 0)
     with pytest.raises(ValueError, match="g must be positive"):
         e_value([1, 2], g=0)

@@ -59,7 +59,7 @@ def test_without_spread_the_interval_is_a_point() -> None:
 
 
 def test_other_shapes_are_named() -> None:
-    with pytest.raises(ValueError, match=r"differences must be \[seed, image\], not of shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"differences must have axes \[seed, image\], got shape \(3,\)"):
         crossed([1, 2, 3])
-    with pytest.raises(ValueError, match=r"not be of shape \(0, 5\)"):
+    with pytest.raises(ValueError, match=r"must not be empty, got shape \(0, 5\)"):
         crossed(np.zeros((0, 5)))

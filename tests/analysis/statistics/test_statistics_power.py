@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.power import TTestPower
 
 from harness.analysis.statistics import detectable, power, seeds_needed, seeds_range
-from harness.analysis.statistics.power import MOST_SEEDS
+from harness.analysis.statistics.power import MAX_SEEDS
 from harness.analysis.statistics.sample import summary
 
 
@@ -38,14 +38,14 @@ def test_statsmodels_agrees(n: int, effect: float, alpha: float) -> None:
 
 
 @given(st.integers(2, 60), st.floats(0.01, 3), st.floats(0.001, 0.2), st.floats(0.3, 0.99))
-def test_what_can_be_detected_is_found_so_often(n: int, sd: float, alpha: float, wanted: float) -> None:
+def test_the_detectable_difference_has_the_given_power(n: int, sd: float, alpha: float, wanted: float) -> None:
     assert power(n, detectable(n, sd, alpha, wanted), sd, alpha) == pytest.approx(wanted, abs=1e-6)
 
 
 @given(st.floats(0.05, 2), st.floats(0.05, 1))
 def test_the_seeds_needed_are_enough_and_one_fewer_is_not(sd: float, margin: float) -> None:
     n, _ = seeds_needed(sd, margin)
-    assert n == MOST_SEEDS or power(n, margin, sd) >= 0.8
+    assert n == MAX_SEEDS or power(n, margin, sd) >= 0.8
     assert n == 3 or power(n - 1, margin, sd) < 0.8
 
 
@@ -64,7 +64,7 @@ def test_the_seeds_for_equivalence_show_it_four_times_in_five(sd: float, margin:
 
 
 def test_the_search_ends() -> None:
-    assert seeds_needed(100, 0.01) == (MOST_SEEDS, MOST_SEEDS)
+    assert seeds_needed(100, 0.01) == (MAX_SEEDS, MAX_SEEDS)
     assert seeds_needed(0, 0.25) == (3, 3)
     assert seeds_needed(0.0001, 0.25) == (3, 3)
 
@@ -77,11 +77,11 @@ def test_no_spread_finds_every_difference() -> None:
 
 
 def test_settings_that_cannot_be_are_named() -> None:
-    with pytest.raises(ValueError, match="2 seeds or more, not 1"):
+    with pytest.raises(ValueError, match="at least 2 seeds, got 1"):
         power(1, 0.2, 0.2)
-    with pytest.raises(ValueError, match="sd must be a number and not negative, it is nan"):
+    with pytest.raises(ValueError, match="sd must be finite and not negative, got nan"):
         seeds_needed(float("nan"), 0.25)
-    with pytest.raises(ValueError, match="margin must be positive to plan on it, it is 0"):
+    with pytest.raises(ValueError, match="margin must be positive, got 0"):
         seeds_needed(0.2, 0)
-    with pytest.raises(ValueError, match=r"power must lie between alpha = 0.05 and 1, not 0.01"):
+    with pytest.raises(ValueError, match=r"power must lie between alpha = 0.05 and 1, got 0.01"):
         detectable(5, 0.2, power=0.01)

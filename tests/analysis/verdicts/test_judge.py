@@ -1,4 +1,4 @@
-"""Verdicts of every kind of claim, on values whose answer was worked out beforehand."""
+"""Verdicts of every kind of claim, on values with known answers."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def test_a_decline_is_refuted_by_a_rise_or_by_a_slope_the_other_way() -> None:
     assert doses(declines(0.5), flat).verdict == "inconclusive"
 
 
-def test_a_gain_out_of_proportion_is_told_from_one_in_proportion() -> None:
+def test_a_disproportionate_gain_is_distinguished_from_a_proportional_one() -> None:
     claim = ProportionClaim(metric="test_accuracy", factor="x", beyond=32.0)
     assert doses(claim, {16.0: 90.0, 32.0: 92.0, 48.0: 92.1, 64.0: 92.2}).verdict == "supported"
     assert doses(claim, {16.0: 90.0, 32.0: 90.1, 48.0: 92.0, 64.0: 94.0}).verdict == "refuted"
@@ -333,7 +333,7 @@ def test_a_difference_that_does_not_vary_has_no_interval() -> None:
     assert (found.rows[1].difference, found.rows[1].interval) == (0.0, None)
 
 
-def test_nothing_is_compared_before_all_runs_of_a_look_have_ended() -> None:
+def test_nothing_is_compared_before_all_runs_of_a_look_have_finished() -> None:
     plan = plan_of(("base", "b"), [comparison("improves", "b")], (5,))
     runs = frame(plan, {"base": BASE, "b": LEAKY[:4]})
     assert [verdict.verdict for verdict in judge(plan, runs)] == ["waiting"]

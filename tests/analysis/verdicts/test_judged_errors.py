@@ -54,7 +54,7 @@ def at_most_alpha(wrong: int, draws: int) -> bool:
 
 @pytest.mark.parametrize("draws", [100, pytest.param(400, marks=pytest.mark.slow)])  # each takes a hundredth of a second
 @pytest.mark.parametrize("truth", TRUTHS.values(), ids=TRUTHS)
-def test_words_are_wrong_in_no_more_than_alpha_of_the_plans(truth: Truth, draws: int) -> None:
+def test_verdicts_are_wrong_in_at_most_alpha_of_the_plans(truth: Truth, draws: int) -> None:
     generator = np.random.default_rng(2026)
     claims = [comparison("improves", label, margin=truth.margin) for label in truth.differences]
     plan = plan_of(("base", *truth.differences), claims, LOOKS)

@@ -73,7 +73,7 @@ def test_equivalence_stops_early_too() -> None:
     assert (early.finished, early.look, early.verdicts[0].verdict) == (True, 5, "equivalent")
 
 
-def test_training_goes_on_while_any_claim_is_open() -> None:
+def test_training_continues_while_any_claim_is_open() -> None:
     plan = plan_of(("base", "b", "c"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE)
     c = [0.9, -0.8, 0.7, -0.9, 0.8]
     found = judgement(plan, frame(plan, {"base": ZEROS[:5], "b": [1.0, 1.1, 0.9, 1.05, 0.95], "c": c}))
@@ -127,7 +127,7 @@ def test_a_list_under_a_bound_goes_on_while_one_that_did_not_diverge_may_refute_
     assert (third.finished, third.verdicts[0].verdict) == (True, "inconclusive")
 
 
-def test_an_earlier_look_decides_nothing_that_the_seeds_no_longer_say() -> None:
+def test_an_earlier_look_decides_nothing_that_the_current_seeds_contradict() -> None:
     plan = plan_of(("base", "b", "c"), [comparison("improves", label) for label in "bc"], SCHEDULE)
     # At 3 seeds b is nearly shown to be better; when c is decided at 12 its correction eases, but by then b is worse.
     b = [0.50, 0.55, 0.45, -0.1, -0.4, -0.9, -1.5, -1.2, -1.0, -1.3, 0.5, -0.7]
@@ -166,9 +166,9 @@ def test_a_claimed_difference_stays_claimed_when_seeds_are_added_beyond_the_last
     assert (found.seeds, found.rows[1].pairs) == (8, 8)
     assert [row.claimed for row in found.rows] == [False, True, False]
     assert np.isnan(found.rows[1].p)
-    assert phrases.reading(plan, found, "%") == (
-        "3 seeds added after the last look, which these intervals do not allow for; verdicts and their p are of the first 5;"
-        " paired by seed; ± is sd over seeds; under 0.25 pp declared not to matter; exploratory: c"
+    assert phrases.table_note(plan, found, "%") == (
+        "3 seeds added after the last look; the intervals do not account for that; verdicts and their p values use the first 5;"
+        " paired by seed; ± is sd over seeds; margin 0.25 pp, the smallest that matters; exploratory: c"
     )
 
 

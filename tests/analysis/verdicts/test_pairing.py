@@ -1,4 +1,4 @@
-"""What pairing by seed was worth, worked by hand."""
+"""The change of interval widths by pairing, calculated by hand."""
 
 from __future__ import annotations
 

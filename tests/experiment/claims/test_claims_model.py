@@ -193,16 +193,16 @@ def test_a_mean_is_compared_with_the_baselines_levels_or_with_what_is_named(
         ("improves: schedul=linear", "no variant 'schedul=linear'; did you mean schedule=linear?"),
         ("improves: lr=0.3", "no variant 'lr=0.3'; did you mean lr="),
         ("{improves: lr=0.2, over: lr=0.4, where: {lr: 0.4}}", "'lr=0.2' is not among the variants where lr is 0.4"),
-        ("{improves: lr=0.2, where: {lr: 0.2}}", "the baseline 'lr=0.1' is outside where:; allowed: over:"),
+        ("{improves: lr=0.2, where: {lr: 0.2}}", "the baseline 'lr=0.1' is outside where:; set over:"),
         ("{improves: all, where: {schedule: linear}}", "the baseline 'lr=0.1, schedule=cosine' is outside where:"),
         ("{improves: lr=0.2, over: lr=0.4, where: {lr: 0.2}}", "over: 'lr=0.4' is not among the variants where lr is 0.2"),
         (
             "{improves: lr=0.2, where: {schedule: quadratic}}",
-            "where.schedule: no level 'quadratic' of schedule; allowed: cosine, linear",
+            "where.schedule: schedule has no level 'quadratic'; choose from: cosine, linear",
         ),
         ("{at_least: {lr=0.2: 90}, where: {lr: 0.4}}", "at_least.lr=0.2: 'lr=0.2' is not among"),
         ("{contrast: {lr=0.2: 1, lr=0.4: -1}, is: positive, where: {lr: 0.2}}", "contrast.lr=0.4: 'lr=0.4' is not among"),
-        ("{declines_beyond: 0.1, factor: lr, where: {lr: 0.2}}", "where.lr: lr is what the claim is about"),
+        ("{declines_beyond: 0.1, factor: lr, where: {lr: 0.2}}", "where.lr: lr is the factor of the claim"),
     ],
 )
 def test_a_mean_of_nothing_or_of_the_same_is_refused(text: str, what: str) -> None:
@@ -230,7 +230,7 @@ def test_contrasts_and_thresholds_take_means_too() -> None:
 
 @pytest.mark.parametrize("text", ["improves: schedule=linear", "{at_least: {schedule=linear: 90}}"])
 def test_outside_a_grid_a_label_of_some_factors_is_told_which_variants_there_are(text: str) -> None:
-    words = "'schedule=linear' names some of the factors, which means their mean in a grid only; allowed: "
+    words = "'schedule=linear' names some of the factors, which is possible in a grid only; choose from: "
     assert refused(text, ARMS).endswith(f"{words}'lr=0.1, schedule=linear'")
     assert refused(text, PAIRS).endswith(f"{words}'lr=0.2, schedule=linear'")
 
@@ -244,8 +244,8 @@ def test_a_slice_leaves_out_the_levels_that_it_has_no_variant_of() -> None:
     assert isinstance(claimed("{declines_beyond: 0.2, factor: lr, where: {schedule: cosine}}", ARMS), DeclineClaim)
     told = refused("{declines_beyond: 0.2, factor: lr, where: {schedule: linear}}", ARMS)
     assert told.endswith("fewer than two levels from 0.2 on; the levels are 0.1 where schedule is linear")
-    assert "no level lies in the range" in refused("{best_in_range: [0.2, 0.3], factor: lr, where: {schedule: linear}}", ARMS)
-    assert "is no level" in refused("{no_proportional_gain: 0.2, factor: lr, where: {schedule: linear}}", ARMS)
+    assert "no level is in the range" in refused("{best_in_range: [0.2, 0.3], factor: lr, where: {schedule: linear}}", ARMS)
+    assert "is not a level" in refused("{no_proportional_gain: 0.2, factor: lr, where: {schedule: linear}}", ARMS)
 
 
 def test_an_empty_slice_is_refused() -> None:

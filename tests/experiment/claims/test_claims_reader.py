@@ -77,39 +77,39 @@ def test_every_kind_is_among_the_valid_examples() -> None:
     [
         ("improvs: a=1", "no kind of claim; did you mean improves?"),
         ("{improves: a=1, worsens: a=2}", "two kinds, improves and worsens"),
-        ("just text", "no claim; allowed: a mapping with one of improves"),
+        ("just text", "not a claim; expected a mapping with one of improves"),
         ("improves: a=9", "x.yaml:1:11: improves: no variant 'a=9'; did you mean a="),
         ("improves: [a=1, a=9]", "improves[1]: no variant 'a=9'"),
         ("improves: [a=1, a=1]", "names a variant twice"),
-        ("improves: []", "does not fit"),
+        ("improves: []", "invalid value"),
         ("improves: a=0", "'a=0' compared with itself"),
         ("{improves: a=1, over: b}", "over: no variant 'b'"),
         ("{improves: a=1, metric: tset_accuracy}", "no metric 'tset_accuracy'; did you mean test_accuracy?"),
         (
             "{improves: a=1, metric: train_loss}",
-            "needs a margin for train_loss; allowed: margin: a difference in nats below which",
+            "needs a margin for train_loss; add margin: the smallest difference that matters, in nats",
         ),
-        ("{improves: a=1, margin: 0}", "margin: 0 is out of range; allowed: a number above 0"),
+        ("{improves: a=1, margin: 0}", "margin: 0 is out of range; expected a number above 0"),
         ("{improves: a=1, overr: a=2}", "overr: unknown key; did you mean over?"),
         ("{improves: a=1, where: {b: 1}}", "where.b: no factor 'b'"),
-        ("{improves: a=1, where: {a: 0}}", "'a=1' is not among the variants where a is 0; allowed: one that is"),
-        ("{improves: a=1, where: {a: 1}}", "the baseline 'a=0' is outside where:; allowed: over: a variant inside it"),
+        ("{improves: a=1, where: {a: 0}}", "'a=1' is not among the variants where a is 0; use one of these"),
+        ("{improves: a=1, where: {a: 1}}", "the baseline 'a=0' is outside where:; set over: to a variant inside it"),
         ("{improves: all, where: {a: 0}}", "no other variant to compare among those where a is 0"),
-        ("{declines_beyond: 1, where: {a: 1}}", "where.a: a is what the claim is about; allowed: the other factors"),
-        ("{improves: a=1, where: {a: 9}}", "where.a: no level '9' of a; allowed: 0, 1, 2, 3"),
+        ("{declines_beyond: 1, where: {a: 1}}", "where.a: a is the factor of the claim; use other factors"),
+        ("{improves: a=1, where: {a: 9}}", "where.a: a has no level '9'; choose from: 0, 1, 2, 3"),
         ("best_in_range: [2, 1]", "is out of order"),
-        ("best_in_range: [7, 9]", "no level lies in the range"),
-        ("best_in_range: [0, 9]", "every level lies in the range"),
+        ("best_in_range: [7, 9]", "no level is in the range"),
+        ("best_in_range: [0, 9]", "every level is in the range"),
         ("declines_beyond: 3", "fewer than two levels from 3 on"),
-        ("no_proportional_gain: 1.5", "1.5 is no level; allowed: 0, 1, 2, 3"),
-        ("no_proportional_gain: 3", "needs two levels up to 3 and two from it on"),
+        ("no_proportional_gain: 1.5", "1.5 is not a level; choose from: 0, 1, 2, 3"),
+        ("no_proportional_gain: 3", "needs two levels up to 3 and two from there on"),
         ("{no_proportional_gain: 1, dose: weight}", "no metric 'weight'"),
         ("{declines_beyond: 1, factor: b}", "no factor 'b'"),
         ("{contrast: {a=1: 1, a=2: 1}, is: positive}", "the weights sum to 2"),
-        ("{contrast: {a=1: 1, a=2: -1}}", "is: missing; allowed: positive, negative, negligible"),
+        ("{contrast: {a=1: 1, a=2: -1}}", "is: missing; choose from: positive, negative, negligible"),
         ("{contrast: {a=1: 1, b: -1}, is: positive}", "contrast.b: no variant 'b'"),
         ("{at_least: {a=1: .nan}}", "is out of range"),
-        ("{at_least: {}}", "does not fit"),
+        ("{at_least: {}}", "invalid value"),
     ],
 )
 def test_a_wrong_claim_says_where_and_what_is_allowed(text: str, what: str) -> None:
@@ -117,11 +117,11 @@ def test_a_wrong_claim_says_where_and_what_is_allowed(text: str, what: str) -> N
 
 
 def test_doses_need_one_factor_of_numbers() -> None:
-    assert "needs a factor; allowed: an experiment with factors" in problem("declines_beyond: 1", replace(SETTING, factors=()))
+    assert "needs a factor; use factors:" in problem("declines_beyond: 1", replace(SETTING, factors=()))
     words = replace(SETTING, factors=(Factor("a", {"x": None, "1": 1.0}),))
-    assert "needs a factor of numbers" in problem("declines_beyond: 1", words)
+    assert "needs a numeric factor" in problem("declines_beyond: 1", words)
     two = replace(SETTING, factors=(*SETTING.factors, Factor("b", {"1": 1.0, "2": 2.0})))
-    assert "needs factor:, there are 2; allowed: a, b" in problem("declines_beyond: 1", two)
+    assert "needs factor:, because there are 2; choose from: a, b" in problem("declines_beyond: 1", two)
 
 
 def test_without_the_files_margin_a_claim_states_its_own() -> None:

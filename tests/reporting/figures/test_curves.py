@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from harness.reporting.figures import curves, save
 from harness.reporting.figures.curves import MOST_LINES, MOST_VARIANTS, legend_layout
-from harness.reporting.figures.style import COLOURS, looks
+from harness.reporting.figures.style import COLOURS, line_styles
 from harness.tasks.protocol import Metric
 
 VARIANTS = ("relu", "leaky_relu")
@@ -82,8 +82,8 @@ def test_a_variants_look_depends_on_its_place_in_the_plan_alone() -> None:
 
 
 def test_neighbours_differ_in_grey_too() -> None:
-    found = list(looks([f"v{place}" for place in range(len(COLOURS) * 2)]).values())
-    assert len({(look.colour, str(look.dashes)) for look in found}) == len(found)
+    found = list(line_styles([f"v{place}" for place in range(len(COLOURS) * 2)]).values())
+    assert len({(line.colour, str(line.dashes)) for line in found}) == len(found)
     for one, other in pairwise(found):
         assert (str(one.dashes), one.marker) != (str(other.dashes), other.marker)
 
@@ -112,7 +112,7 @@ def test_a_single_epoch_is_visible() -> None:
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
-        (epochs({}), "no epoch has ended yet"),
+        (epochs({}), "no epoch has finished yet"),
         (epochs({("relu", 0): 2}).assign(test_accuracy=math.nan), "no test accuracy measured"),
         (epochs({("relu", 0): 2}).assign(test_accuracy=math.inf), "no test accuracy measured"),
         (epochs({("relu", 0): 2}).drop(columns="test_accuracy"), "no test accuracy measured"),
@@ -162,7 +162,7 @@ LONG = tuple("W" * 40 + f"m{place}" + "b" * 40 for place in range(3))
 @pytest.mark.parametrize("variants", [tuple(f"v{place}" for place in range(13)), LONG])
 def test_the_whole_legend_lies_inside_the_figure(metrics: dict[str, Metric], variants: tuple[str, ...]) -> None:
     frame = epochs({(variant, seed): 2 for variant in variants for seed in range(2)}, broken=((variants[0], 1),))
-    figure = curves(frame, metrics, variants, note=f"REHEARSAL: {'--set training.epochs=2 ' * 4}, no evidence")
+    figure = curves(frame, metrics, variants, note=f"REHEARSAL: {'--set training.epochs=2 ' * 4}, not evidence")
     figure.canvas.draw()
     (legend,) = figure.legends
     entries = [text.get_text() for text in legend.get_texts()]

@@ -66,7 +66,7 @@ def test_no_words_lie_over_others(stages: int) -> None:
         Part(f"stage {place}", "20 × bottleneck, dropout 0.25", (1024, 8, 8), 13_746_816, 1_264_000_000, parts=BLOCKS)
         for place in range(stages)
     ]
-    assert overlapping(network([*PARTS[:2], *flow, PARTS[-1]], "REHEARSAL: no evidence")) == []
+    assert overlapping(network([*PARTS[:2], *flow, PARTS[-1]], "REHEARSAL: not evidence")) == []
 
 
 def test_a_network_without_blocks_is_its_flow_alone() -> None:

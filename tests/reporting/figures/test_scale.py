@@ -48,12 +48,12 @@ def test_words_keep_the_files_order_and_stand_evenly() -> None:
     found = scale({"none": None, "0.5": 0.5, "0.1": 0.1})
     assert found.levels == ("none", "0.5", "0.1")
     assert found.places == (0, 0.5, 1)
-    assert found.words == ""
+    assert found.suffix == ""
 
 
 def test_the_axis_says_how_it_is_spaced() -> None:
-    assert scale({"1": 1.0, "10": 10.0, "100": 100.0}).words == ", log scale"
-    assert scale({"0": 0.0, "1e-5": 1e-5, "1": 1.0}).words == ", levels evenly spaced"
+    assert scale({"1": 1.0, "10": 10.0, "100": 100.0}).suffix == ", log scale"
+    assert scale({"0": 0.0, "1e-5": 1e-5, "1": 1.0}).suffix == ", levels evenly spaced"
 
 
 def test_a_single_level_stands_in_the_middle() -> None:

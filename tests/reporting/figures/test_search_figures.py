@@ -14,8 +14,8 @@ from subjects import words
 
 from harness.experiment.study import Study
 from harness.reporting import figures
-from harness.reporting.figures import Confirmed, Fresh, SearchSubject
-from harness.reporting.figures.searched import position
+from harness.reporting.figures import ConfirmationResults, SearchSubject, SeedValues
+from harness.reporting.figures.search_subject import position
 from harness.search.trials import Trial
 from harness.tasks.protocol import Metric
 
@@ -23,10 +23,12 @@ METRICS = {"validation_accuracy": Metric("%", "maximize"), "parameters": Metric(
 DRAWN = (figures.history, figures.slices, figures.parallel)
 
 
-def subject(study: Study | None = None, trials: list[Trial] | None = None, confirmed: Confirmed | None = None) -> SearchSubject:
+def subject(
+    study: Study | None = None, trials: list[Trial] | None = None, confirmed: ConfirmationResults | None = None
+) -> SearchSubject:
     study = study or study_of()
     found = trials_of(study) if trials is None else trials
-    return SearchSubject(study, tuple(found), METRICS, confirmed or Confirmed(), base=0)
+    return SearchSubject(study, tuple(found), METRICS, confirmed or ConfirmationResults(), base=0)
 
 
 def steps(figure: Figure) -> list[float]:
@@ -68,9 +70,9 @@ def test_nothing_confirmed_is_said_in_words() -> None:
 
 
 def test_slopes_lead_from_the_search_to_fresh_seeds_and_mark_the_winner() -> None:
-    top = {20: Fresh((89.0, 89.2), ("a", "b")), 6: Fresh((88.0, 88.4), ("c", "d"))}
-    final = {"base": Fresh((88.0, 88.2), ("e", "f")), "winner": Fresh((89.1, 89.3), ("g", "h"))}
-    shown = subject(confirmed=Confirmed(top, 20, final))
+    top = {20: SeedValues((89.0, 89.2), ("a", "b")), 6: SeedValues((88.0, 88.4), ("c", "d"))}
+    final = {"base": SeedValues((88.0, 88.2), ("e", "f")), "winner": SeedValues((89.1, 89.3), ("g", "h"))}
+    shown = subject(confirmed=ConfirmationResults(top, 20, final))
     figure = figures.history(shown)
     said = words(figure)
     assert "trial 20, winner" in said
@@ -133,7 +135,7 @@ def test_any_number_of_trials_can_be_drawn(draw: Callable[[SearchSubject], Figur
 
 
 def test_no_trial_at_all_is_said() -> None:
-    assert "no trial has begun yet" in words(figures.history(subject(trials=[])))
+    assert "no trial has started yet" in words(figures.history(subject(trials=[])))
 
 
 @pytest.mark.parametrize("name", ["$x_{a}$ <b>", "p" * 90, "a.b.c\\n%"])

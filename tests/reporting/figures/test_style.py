@@ -10,7 +10,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from subjects import plan_of, subject_of
 
 from harness.reporting.figures import pair, save
-from harness.reporting.figures.style import COLOURS, MARKERS, looks
+from harness.reporting.figures.style import COLOURS, MARKERS, line_styles
 
 
 def luminance(colour: str) -> float:
@@ -42,5 +42,5 @@ def test_markers_are_all_different_and_none_is_a_star_or_a_cross() -> None:
 
 
 def test_sixteen_variants_all_look_different() -> None:
-    found = looks([f"v{place}" for place in range(16)]).values()
-    assert len({(look.colour, str(look.dashes), look.marker) for look in found}) == 16
+    found = line_styles([f"v{place}" for place in range(16)]).values()
+    assert len({(line.colour, str(line.dashes), line.marker) for line in found}) == 16

@@ -57,22 +57,22 @@ def test_the_p_values_it_met_follow_with_what_they_were_before_correction() -> N
 @pytest.mark.parametrize(("kind", "value"), [("at_most", 92.0), ("at_least", 94.0)])
 def test_what_refuted_a_claim_about_a_number_has_its_p_value(kind: str, value: float) -> None:
     claim = ThresholdClaim(kind=kind, metric="test_accuracy", variant="base", value=value)  # type: ignore[arg-type]
-    assert why(plan_of(("base",), [claim]), {"base": BASE})[1] == "Here: p 1; p of the contrary <.001; alpha 0.05."
+    assert why(plan_of(("base",), [claim]), {"base": BASE})[1] == "Here: p 1; p of the opposite claim <.001; alpha 0.05."
 
 
-def test_a_list_is_told_to_be_judged_as_a_whole() -> None:
+def test_a_list_is_shown_to_be_judged_as_a_whole() -> None:
     plan = plan_of(tuple(ACTIVATIONS), [comparison("improves", "leaky_relu", "gelu")])
     assert why(plan, ACTIVATIONS)[0].endswith("A list is supported when all of it is, and refuted when any of it is.")
 
 
 def test_a_verdict_before_the_last_look_says_at_which() -> None:
     plan = plan_of(tuple(PAIR), [comparison("improves", "leaky_relu")], looks=(3, 5, 8, 12, 20))
-    told = why(plan, PAIR)
-    assert told[-2].startswith("Decided; looks were planned at 3, 5, 8, 12, 20 seeds")
-    assert told[-1] == "Decided at 5 seeds, before the last look: effects at an early stop are inflated."
+    shown = why(plan, PAIR)
+    assert shown[-2].startswith("Decided; looks were planned at 3, 5, 8, 12, 20 seeds")
+    assert shown[-1] == "Decided at 5 seeds, before the last look: effects at an early stop are inflated."
 
 
 def test_before_the_first_look_nothing_is_compared() -> None:
     plan = plan_of(tuple(PAIR), [comparison("improves", "leaky_relu")], looks=(3, 5, 8, 12, 20))
-    told = why(plan, {label: values[:2] for label, values in PAIR.items()})
-    assert told == ("The first look is at 3 seeds of every variant; until then nothing is compared.",)
+    shown = why(plan, {label: values[:2] for label, values in PAIR.items()})
+    assert shown == ("The first look is at 3 seeds of every variant; before it nothing is compared.",)

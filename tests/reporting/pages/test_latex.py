@@ -63,7 +63,7 @@ def test_every_row_has_a_cell_for_every_column(store: Store) -> None:
 def test_before_the_first_look_there_are_no_differences(store: Store) -> None:
     text = render(gather(store, planned(store, {label: values[:2] for label, values in ACTIVATIONS.items()}, CLAIMS)))
     assert "variant & n & test accuracy (\\%) \\\\" in text
-    assert "8 of 20 runs in." in text
+    assert "8 of 20 runs finished." in text
     assert r"\raggedright leaky\_relu improves on base & waiting &  &  &  &  &  \\" in text
 
 
@@ -74,14 +74,14 @@ def test_where_claims_were_decided_at_different_looks_each_interval_has_its_own_
     levels = [sequential_level(look, (3, 5, 10), 0.05) for look in (3, 5)]
     cells = re.findall(r"\] \(([\d.]+) \\%\)", text)
     assert cells == [f"{100 * (1 - level):.4g}" for level in levels]
-    assert "behind each interval is its own level" in text
+    assert "each interval is followed by its level" in text
 
 
 def test_a_refuted_claim_about_a_number_has_the_p_that_refuted_it(store: Store) -> None:
     claim = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=94.0)
     text = render(gather(store, planned(store, {"base": BASE}, [claim])))
     assert r"refuted & 5 & 93.04 \% & [92.86, 93.22] & \textless{}.001 &  \\" in text
-    assert "of a refuted claim about a dose or a number, p is that of the contrary" in text
+    assert "for a refuted claim about a dose or a number, p is that of the opposite claim" in text
 
 
 def test_a_rehearsal_is_named_in_every_caption(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""A report kept current while runs end: when it is written again, and what trouble with it does."""
+"""LiveReport: when it rewrites the report, and how it handles errors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from harness.store.records import Store
 VALUES = {"base": [93.0, 93.2]}
 
 
-def test_it_is_written_again_once_more_runs_have_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_written_again_once_more_runs_have_finished(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_report, "EVERY_S", 0.0)
     page = store.paths.report(planned(store, VALUES).name) / "index.html"
-    told: list[str] = []
-    report = LiveReport("activations", store.paths.root, 1, told.append)
+    warnings: list[str] = []
+    report = LiveReport("activations", store.paths.root, 1, warnings.append)
     report.update(1)
     assert not page.exists()
     report.update(2)
     assert page.exists()
-    assert told == []
+    assert warnings == []
 
 
 def test_soon_after_the_last_time_it_waits(store: Store) -> None:
@@ -30,9 +30,9 @@ def test_soon_after_the_last_time_it_waits(store: Store) -> None:
     assert not store.paths.report(plan.name).exists()
 
 
-def test_what_is_wrong_is_told_and_not_raised(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_shown_and_not_raised(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_report, "EVERY_S", 0.0)
-    told: list[str] = []
-    LiveReport("unplanned", store.paths.root, 0, told.append).update(1)
-    (line,) = told
+    warnings: list[str] = []
+    LiveReport("unplanned", store.paths.root, 0, warnings.append).update(1)
+    (line,) = warnings
     assert line.startswith("the report is not up to date: no plan 'unplanned'")

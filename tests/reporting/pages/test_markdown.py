@@ -86,9 +86,9 @@ def test_the_verdict_comes_before_all_else(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("toys")
-def test_a_claim_tells_its_runs_and_why(store: Store, toys: Plan) -> None:
+def test_a_claim_shows_its_runs_and_reasons(store: Store, toys: Plan) -> None:
     section = page_of(store).partition("## Claims")[2].partition("## Variants")[0]
-    assert "under 0.5 points declared not to matter" in section
+    assert "margin 0.5 points, the smallest that matters" in section
     assert "Failed: better seed 2." in section
     assert all(f"(../../runs/{run.id}/)" in section for run in toys.runs)
 
@@ -109,7 +109,7 @@ def test_every_variant_of_a_list_has_its_line(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("toys")
-def test_what_to_know_before_trusting_it_is_told(store: Store) -> None:
+def test_flags_are_shown(store: Store) -> None:
     trust = page_of(store).partition("## Trust")[2].partition("## Runs")[0]
     assert "- 1 of 6 runs failed: better seed 2." in trust
     planned(store, ACTIVATIONS, [comparison("improves", "gelu")], looks=(3, 5, 10))
@@ -121,9 +121,9 @@ def test_what_to_know_before_trusting_it_is_told(store: Store) -> None:
 def test_a_plan_without_any_run_has_a_report_that_says_so(store: Store, toy_plan: PlanMaker) -> None:
     store.save_plan(toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2))
     page = page_of(store)
-    assert "> **0 OF 4 RUNS IN**" in page
+    assert "> **0 OF 4 RUNS FINISHED**" in page
     assert "No claims were registered: the comparison is exploratory." in page
-    assert "no difference before 2 seeds of every variant ended" in page
+    assert "no difference is shown until 2 seeds of every variant have finished" in page
     assert "| base (baseline) | 0 | · |" in page
     assert "- Nothing to flag: no run has started." in page
 
@@ -138,8 +138,8 @@ def test_the_page_and_its_markdown_say_the_same_of_trust(store: Store) -> None:
         store.paths.run(next(run.id for run in plan.runs if run.variant == lost)).predictions.unlink()
         findings = gather(store, plan)
         for text in (render(findings, ()), html.render(findings, ())):
-            assert f"{word} interval for new images can be told: predictions missing" in text
-            assert "Nothing stands out: same code, devices, precision and packages throughout." in text
+            assert f"{word} interval for new images is available: predictions missing" in text
+            assert "Nothing to flag: all runs used the same code, devices, precision and packages." in text
 
 
 def test_a_plan_whose_runs_all_failed_has_a_report_that_says_so(store: Store) -> None:
@@ -153,7 +153,7 @@ def test_one_seed_has_a_report_without_a_test(store: Store) -> None:
     planned(store, {"base": [90.0], "better": [91.0]}, [comparison("improves", "better")], (1,))
     page = page_of(store, "activations")
     assert "| better | 1 | 91.00 | +1.00 |" in page
-    assert "Fewer than 3 seeds: nothing can be said." in page
+    assert "Fewer than 3 seeds: no test is possible." in page
 
 
 def test_a_rehearsal_is_named_so(store: Store, toy_plan: PlanMaker) -> None:
@@ -164,7 +164,7 @@ def test_a_rehearsal_is_named_so(store: Store, toy_plan: PlanMaker) -> None:
 def test_claims_changed_after_runs_stand_above_those_registered(store: Store, toys: Plan) -> None:
     store.save_plan(amended(toys, claims=({**dict(toys.claims[0]), "kind": "worsens"},), margin=1.0))
     page = page_of(store)
-    assert "> **CLAIMS CHANGED AFTER RUNS: registered as below; the file now says: 1. better is worse than base (" in page
+    assert "> **CLAIMS CHANGED AFTER RUNS: registered as below; the file now has: 1. better is worse than base (" in page
     assert "margin 1 (registered: 0.5)**" in page
     assert "### 1. better improves on base\n\nRegistered before the runs: " in page
     assert "### 2. better is worse than base\n\nClaims changed after runs: " in page

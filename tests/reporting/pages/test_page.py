@@ -43,12 +43,12 @@ def section(root: Element, name: str) -> Element:
     return root.one("section", id=name)
 
 
-def test_the_question_and_the_first_verdict_stand_first(store: Store, plan: Plan) -> None:
+def test_the_question_and_the_first_verdict_come_first(store: Store, plan: Plan) -> None:
     main = shown(store, plan).one("main")
     before = main.words.partition("Claims")[0]
     assert main.one("h1").words == plan.question
     assert before.index("supported Better by 0.33 pp, 95 % interval 0.21 to 0.45, 5 paired seeds.") == len(plan.question) + 1
-    assert "A difference under 0.25 pp was declared not to matter. Further claims: 2 equivalent, 3 refuted." in before
+    assert "The margin, the smallest difference that matters, is 0.25 pp. Further claims: 2 equivalent, 3 refuted." in before
     assert f"“{SOURCE}”" in before
 
 
@@ -132,7 +132,7 @@ def test_an_unclaimed_difference_is_exploratory(store: Store) -> None:
 
 def test_without_claims_the_page_says_that_it_explores(store: Store) -> None:
     root = shown(store, planned(store, ACTIVATIONS))
-    assert "exploratory Nothing was claimed" in root.one("main").words
+    assert "exploratory No claims were registered" in root.one("main").words
     assert root.all("section", id="claims") == []
 
 
@@ -166,10 +166,10 @@ def test_numbers_of_a_loss_are_as_measured(store: Store) -> None:
     assert facts == ["-0.300 nats", "-0.700 nats per 1"]
 
 
-def test_a_margin_is_told_where_a_claim_asks_for_it(store: Store) -> None:
+def test_a_margin_is_shown_where_a_claim_asks_for_it(store: Store) -> None:
     claim = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=92.5)
     root = shown(store, planned(store, {"base": BASE}, [claim]))
-    assert "declared not to matter" not in root.one("main").words
+    assert "smallest difference that matters" not in root.one("main").words
 
 
 def test_a_single_variant_is_trusted_by_its_spread_alone(store: Store) -> None:
@@ -178,7 +178,7 @@ def test_a_single_variant_is_trusted_by_its_spread_alone(store: Store) -> None:
     assert [cell.words for cell in trust.one("thead").all("th")] == ["variant", "sd over seeds (pp)"]
 
 
-def test_slopes_are_told_with_the_dose_that_they_are_for(store: Store) -> None:
+def test_slopes_are_shown_with_the_dose_that_they_are_for(store: Store) -> None:
     claims = [
         DeclineClaim(metric="test_accuracy", factor="width", beyond=16.0),
         ProportionClaim(metric="test_accuracy", factor="width", beyond=16.0, dose="parameters"),
@@ -202,14 +202,14 @@ def test_slopes_are_told_with_the_dose_that_they_are_for(store: Store) -> None:
     assert [other.all("dt")[0].words, other.all("dd")[0].words] == ["slope before minus after", "+2.80 pp per million"]
 
 
-def test_a_failed_run_that_holds_a_look_is_told_before_the_question(store: Store) -> None:
+def test_a_failed_run_that_holds_a_look_is_shown_before_the_question(store: Store) -> None:
     values = {"base": BASE[:3], "leaky_relu": [*LEAKY[:2], "failed"]}
     root = shown(store, planned(store, values, [comparison("improves", "leaky_relu")], looks=(3, 5, 10)))
     assert root.one("p", class_="banner").words.startswith("HELD BY A FAILED RUN")
 
 
 def test_numbers_stay_on_the_line_of_their_unit() -> None:
-    assert page.tied("0.33 pp, 95 % interval; 3 nats; 2 seeds") == "0.33\xa0pp, 95\xa0% interval; 3\xa0nats; 2 seeds"
+    assert page.keep_units("0.33 pp, 95 % interval; 3 nats; 2 seeds") == "0.33\xa0pp, 95\xa0% interval; 3\xa0nats; 2 seeds"
 
 
 def test_parameters_times_and_failures_have_columns_where_there_are_any(store: Store) -> None:
@@ -227,16 +227,16 @@ def test_flags_stand_first_under_trust(store: Store) -> None:
     assert trust.startswith("Trust 1 of 10 runs failed: b seed 4.")
 
 
-def test_an_unfinished_page_says_so_and_looks_again(store: Store) -> None:
+def test_an_unfinished_page_says_so_and_reloads(store: Store) -> None:
     root = shown(store, planned(store, {"base": BASE[:2], "b": []}, [comparison("improves", "b")]))
-    assert root.one("p", class_="banner").words == "2 OF 10 RUNS IN"
+    assert root.one("p", class_="banner").words == "2 OF 10 RUNS FINISHED"
     assert root.one("body").attributes["data-refresh"] == "30"
     assert root.one("noscript").one("meta").attributes["content"] == "30"
     assert "waiting Not judged yet" in root.one("main").words
     assert "difference" not in section(root, "variants").one("thead").words
 
 
-def test_a_finished_page_stays_as_it_is(store: Store, plan: Plan) -> None:
+def test_a_finished_page_does_not_reload(store: Store, plan: Plan) -> None:
     root = shown(store, plan)
     assert "data-refresh" not in root.one("body").attributes
     assert root.all("noscript") == []
@@ -251,7 +251,7 @@ def test_a_plan_decided_early_is_finished(store: Store) -> None:
     assert "Another 34 of later looks were not needed." in section(root, "runs").words
 
 
-def test_rehearsals_and_changed_claims_are_told_before_the_question(store: Store, plan: Plan) -> None:
+def test_rehearsals_and_changed_claims_are_shown_before_the_question(store: Store, plan: Plan) -> None:
     rehearsed = changed(plan, profile="smoke", name="activations@smoke")
     other = amended(
         rehearsed, claims=({"kind": "worsens", "metric": "test_accuracy", "variants": ["gelu"], "over": ["base"], "margin": 1.0},)
@@ -259,7 +259,7 @@ def test_rehearsals_and_changed_claims_are_told_before_the_question(store: Store
     root = shown(store, other)
     assert [line.words.partition(":")[0] for line in root.all("p", class_="banner")] == ["REHEARSAL", "CLAIMS CHANGED AFTER RUNS"]
     last = section(root, "claims").all("h3")[-1]
-    assert last.words == "gelu is worse than base claimed after runs were seen"
+    assert last.words == "gelu is worse than base claimed after the first runs had started"
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_every_state_of_a_plan_has_a_page(store: Store, values: dict[str, list[f
     claims = [comparison("improves", "b")] if looks[0] > 1 else []
     root = shown(store, planned(store, values, claims, looks=looks))
     assert section(root, "variants").all("tr")
-    assert section(root, "repeat").words.startswith("Repeat it harness run")
+    assert section(root, "repeat").words.startswith("Reproduce harness run")
 
 
 def test_what_was_registered_is_shown_as_yaml(store: Store, plan: Plan) -> None:

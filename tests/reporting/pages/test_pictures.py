@@ -9,7 +9,7 @@ import pytest
 from examples import changed, images_plan, toy_rows, write_run
 
 from harness.experiment.plan import Plan
-from harness.reporting.pages.pictures import FOLDER, Picture, drawn, save
+from harness.reporting.pages.pictures import FOLDER, Picture, draw, save
 from harness.reporting.pages.report_data import gather
 from harness.store.records import Store
 
@@ -29,7 +29,7 @@ def finished(store: Store, plan: Plan, scores: Mapping[str, float], parameters: 
 def pictures(store: Store, plan: Plan) -> list[Picture]:
     """Written; every one of them lies where it should, and nothing else does."""
     findings = gather(store, plan)
-    found = save(drawn(findings), findings.folder)
+    found = save(draw(findings), findings.folder)
     files = {f"{picture.name}.{suffix}" for picture in found for suffix in ("png", "svg")}
     assert {path.name for path in (findings.folder / FOLDER).iterdir()} == files
     assert all(picture.alt.endswith(".") and picture.caption.endswith(".") for picture in found)
@@ -48,7 +48,7 @@ def test_two_variants_have_their_pair_and_curves(store: Store, toy_plan: PlanMak
 def test_a_figure_of_seeds_that_were_added_after_the_last_look_says_so(store: Store, toy_plan: PlanMaker) -> None:
     plan = changed(toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=5), looks=(3,))
     main = pictures(store, finished(store, plan, {"base": 50.0, "better": 52.0}))[0]
-    assert main.caption.endswith(" 2 seeds added after the last look, which these intervals do not allow for.")
+    assert main.caption.endswith(" 2 seeds added after the last look; the intervals do not account for that.")
 
 
 def test_parameters_that_differ_have_a_picture_of_their_cost(store: Store, toy_plan: PlanMaker) -> None:
@@ -82,7 +82,7 @@ def test_before_a_look_no_words_tell_a_difference(store: Store, toy_plan: PlanMa
         write_run(store, plan, run, toy_rows(50.0 + run.seed), state="completed")
     main, _ = pictures(store, plan)
     assert main.alt == "Score by seed of 2 variants."
-    assert main.caption == "Score by seed; no difference is shown before 3 seeds of every variant ended."
+    assert main.caption == "Score by seed; no difference is shown until 3 seeds of every variant have finished."
 
 
 def image_rows() -> list[dict[str, float]]:
@@ -131,7 +131,7 @@ def test_a_configuration_of_another_version_is_no_network(store: Store, one: Pla
 
 def test_the_same_findings_give_the_same_bits(store: Store, one: Plan) -> None:
     findings = gather(store, one)
-    save(drawn(findings), findings.folder)
+    save(draw(findings), findings.folder)
     first = {path: path.read_bytes() for path in (findings.folder / FOLDER).iterdir()}
-    save(drawn(findings), findings.folder)
+    save(draw(findings), findings.folder)
     assert {path: path.read_bytes() for path in (findings.folder / FOLDER).iterdir()} == first

@@ -14,7 +14,7 @@ from simulated import ACTIVATIONS, BASE, GELU, LEAKY, comparison
 from harness.analysis.statistics import sequential_level
 from harness.experiment.plan import Plan
 from harness.reporting.pages import ReportData, gather
-from harness.store.provenance import Code, Provenance, Start
+from harness.store.provenance import Code, Provenance, Restart
 from harness.store.records import Store
 
 CLAIM = comparison("improves", "leaky_relu")
@@ -36,7 +36,7 @@ def edit(store: Store, plan: Plan, place: int, change: Callable[[Provenance], di
 
 def test_a_whole_plan_is_complete(store: Store) -> None:
     findings = found(store, PAIR, [CLAIM])
-    assert (findings.ended, len(findings.asked), findings.complete) == (10, 10, True)
+    assert (findings.finished, len(findings.requested), findings.complete) == (10, 10, True)
     assert findings.flags == ()
     assert findings.last == "2026-01-02T03:04:05+00:00"
     assert findings.levels == {5: 0.05}
@@ -45,23 +45,23 @@ def test_a_whole_plan_is_complete(store: Store) -> None:
 
 def test_a_plan_that_stopped_early_is_complete(store: Store) -> None:
     findings = found(store, {"base": BASE[:3], "leaky_relu": [value + 9.0 for value in LEAKY[:3]]}, [CLAIM], LOOKS)
-    assert len(findings.asked) == 6
+    assert len(findings.requested) == 6
     assert findings.complete
     assert findings.counts.beyond == 14
     assert findings.levels == {look: sequential_level(look, LOOKS, 0.05) for look in LOOKS}
-    assert "Some verdict fell before the last look: effects at an early stop are inflated." in findings.flags
+    assert "A verdict was reached before the last look: effects at an early stop are inflated." in findings.flags
 
 
 def test_a_plan_that_goes_on_is_not_complete(store: Store) -> None:
     findings = found(store, {label: values[:3] for label, values in PAIR.items()}, [CLAIM], LOOKS)
-    assert (findings.ended, len(findings.asked), findings.complete) == (6, 10, False)
+    assert (findings.finished, len(findings.requested), findings.complete) == (6, 10, False)
 
 
-def test_a_damaged_provenance_takes_no_number_away_and_is_told(store: Store) -> None:
+def test_a_damaged_provenance_is_flagged_and_keeps_its_numbers(store: Store) -> None:
     plan = planned(store, PAIR, [CLAIM])
     store.paths.run(plan.runs[0].id).provenance.write_text("torn")
     findings = gather(store, plan)
-    assert findings.flags == (f"A damaged or missing provenance.json hides which code and device made 1 run: {plan.runs[0].id}.",)
+    assert findings.flags == (f"A damaged or missing provenance.json hides the code and device of 1 run: {plan.runs[0].id}.",)
     assert findings.judgement.verdicts[0].verdict == "supported"
     assert plan.runs[0].id not in findings.origins
     store.paths.run(plan.runs[0].id).provenance.unlink()
@@ -109,14 +109,14 @@ START = {"at": "2026-01-02T03:01:00+00:00", "host": "node2", "device": "A proces
     ("change", "flags"),
     [
         (lambda _: {"code": OTHER}, ["Runs with 2 versions of the code: dddddddddddd (9), eeeeeeeeeeee (1).", "1 run trained by code that differs from its commit."]),
-        (lambda origin: {"restarts": (Start(**START, code=origin.code),)}, ["1 run went on after an interruption."]),
-        (lambda _: {"restarts": (Start(**START, code=OTHER),)}, ["Runs with 2 versions of the code: dddddddddddd (10), eeeeeeeeeeee (1).", "1 run trained by code that differs from its commit.", "1 run went on after an interruption."]),
-        (lambda origin: {"program": origin.code, "restarts": (Start(**START, code=origin.code, program=OTHER),)}, ["Runs with 2 versions of the program's code: dddddddddddd (1), eeeeeeeeeeee (1).", "1 run trained by code that differs from its commit.", "1 run went on after an interruption."]),
+        (lambda origin: {"restarts": (Restart(**START, code=origin.code),)}, ["1 run resumed after an interruption."]),
+        (lambda _: {"restarts": (Restart(**START, code=OTHER),)}, ["Runs with 2 versions of the code: dddddddddddd (10), eeeeeeeeeeee (1).", "1 run trained by code that differs from its commit.", "1 run resumed after an interruption."]),
+        (lambda origin: {"program": origin.code, "restarts": (Restart(**START, code=origin.code, program=OTHER),)}, ["Runs with 2 versions of the program's code: dddddddddddd (1), eeeeeeeeeeee (1).", "1 run trained by code that differs from its commit.", "1 run resumed after an interruption."]),
         (lambda _: {"device": "Another"}, ["Runs with 2 devices: A processor (9), Another (1)."]),
         (lambda _: {"device": "cuda"}, []),  # a GPU whose name could not be told
         (lambda _: {"packages": {"torch": "2.12.0", "numpy": "2.4.0"}}, ["Runs with 2 versions of numpy: none (9), 2.4.0 (1).", "Runs with 2 versions of torch: 2.13.0 (9), 2.12.0 (1)."]),
         (lambda _: {"python": "3.12.0"}, ["Runs with 2 versions of Python: 3.11.2 (9), 3.12.0 (1)."]),
-        (lambda _: {"threads": None}, ["Runs with 2 numbers of threads: 1 (9), any number of threads (1)."]),
+        (lambda _: {"threads": None}, ["Runs with 2 numbers of threads: 1 (9), no thread limit (1)."]),
     ],
 )  # fmt: skip
 def test_what_runs_of_a_comparison_do_not_share_is_flagged(
@@ -140,9 +140,9 @@ def test_endings_are_flagged_first(store: Store) -> None:
 
 def test_a_failure_that_holds_a_look_is_flagged(store: Store) -> None:
     findings = found(store, {"base": [*BASE[:2], "failed"], "leaky_relu": LEAKY[:3]}, [CLAIM], LOOKS)
-    assert "A failed run holds the next look: no further seed is trained until it is tried again." in findings.flags
+    assert "A failed run holds the next look: no further seed is trained until it is retried." in findings.flags
 
 
 def test_seeds_without_an_effect_are_flagged(store: Store) -> None:
     findings = found(store, {"base": [90.0] * 3, "leaky_relu": [91.0] * 3}, [CLAIM], (3,))
-    assert findings.flags == ("The seed had next to no effect on some comparison: it has no test.",)
+    assert findings.flags == ("The seed had almost no effect on a comparison, which therefore has no test.",)

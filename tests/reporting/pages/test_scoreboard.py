@@ -72,7 +72,7 @@ def test_waiting_and_unclaimed_plans_are_listed(store: Store) -> None:
     root = board(store)
     going, looking = cells(root, "evidence")
     assert going[2] == "waiting no look yet"
-    assert going[-1] == "3 of 10 runs in"
+    assert going[-1] == "3 of 10 runs finished"
     assert looking[1:3] == ["nothing claimed", "exploratory"]
     assert root.one("p", class_="tally").words == "1 waiting"
     assert root.one("body").attributes["data-refresh"] == "30"
@@ -83,7 +83,7 @@ def test_rehearsals_stand_apart_and_are_not_counted(store: Store) -> None:
     planned(store, values, CLAIMS[:1], name="a@smoke", profile="smoke")
     root = board(store)
     assert root.all("p", class_="tally") == []
-    assert "No plan yet that is evidence: those below are rehearsals." in root.one("section", id="evidence").words
+    assert "No evidence yet: the plans below are rehearsals." in root.one("section", id="evidence").words
     assert cells(root, "rehearsals")[0][2].startswith("supported")
 
 
@@ -102,15 +102,15 @@ def test_flags_and_changed_claims_are_warnings(store: Store) -> None:
     assert cells(board(store), "evidence")[0][-1] == "1 flag"
 
 
-def test_a_plan_that_cannot_be_read_keeps_no_other_from_its_row(store: Store) -> None:
+def test_an_unreadable_plan_does_not_hide_the_others(store: Store) -> None:
     planned(store, {"base": BASE}, name="whole")
     lost = planned(store, {"base": BASE}, name="lost")
     store.paths.run(lost.runs[0].id).result.write_text("{")
     store.paths.plan("broken").write_text("{")
     root = board(store)
     assert [row[0].split()[0] for row in cells(root, "evidence")] == ["whole"]
-    troubles = [item.words for item in root.one("section", id="troubles").all("li")]
-    assert [trouble.partition(": ")[0] for trouble in troubles] == [
+    errors = [item.words for item in root.one("section", id="errors").all("li")]
+    assert [trouble.partition(": ")[0] for trouble in errors] == [
         str(store.paths.plan("broken")),
         str(store.paths.run(lost.runs[0].id).result),
     ]
@@ -122,8 +122,8 @@ def test_the_same_plans_give_the_same_bytes(store: Store) -> None:
     assert write(store).read_bytes() == before
 
 
-def test_no_plan_at_all_is_said(store: Store) -> None:
-    assert "No plan yet that is evidence." in board(store).words
+def test_an_empty_store_says_so(store: Store) -> None:
+    assert "No evidence yet." in board(store).words
 
 
 @settings(max_examples=40)
@@ -135,7 +135,7 @@ def test_no_name_changes_the_page_but_for_itself(text: str) -> None:
         return parsed(render([changed], [question], frozenset({"toys"})))
 
     assert page(text).tags == page("plain").tags
-    assert page(text).one("section", id="troubles").one("li").text == text
+    assert page(text).one("section", id="errors").one("li").text == text
 
 
 def test_what_is_refuted_is_as_visible_as_what_is_supported() -> None:

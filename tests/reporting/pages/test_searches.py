@@ -85,7 +85,7 @@ def test_the_best_trials_on_their_way_are_counted(store: Store, study: Study) ->
     store.paths.run(top.runs[0].id).result.unlink()
     said = summary.headline(found(store, study))
     assert said.word == "waiting"
-    assert "the best 3 trials run again on fresh seeds, 11 of 12 runs are in" in said.sentence
+    assert "the best 3 trials are trained on fresh seeds, 11 of 12 runs are in" in said.sentence
 
 
 def test_the_base_that_stays_the_best_is_said_to_be(store: Store, study: Study) -> None:
@@ -93,7 +93,7 @@ def test_the_base_that_stays_the_best_is_said_to_be(store: Store, study: Study) 
     trials[0] = replace(trials[0], objectives={"validation_accuracy": 99.0})
     confirm(store, study, keep(store, study, trials))
     findings = found(store, study)
-    assert summary.headline(findings).sentence == "The search's best is the base itself: nothing found beats it."
+    assert summary.headline(findings).sentence == "The best trial is the base itself: no trial beats it."
     assert summary.banner(findings) == []
     assert findings.complete
 
@@ -103,7 +103,7 @@ def test_plans_of_other_trials_confirm_nothing(store: Store, study: Study) -> No
     moved = [replace(trial, values={**trial.values, "width": 9}) for trial in trials]
     confirm(store, study, moved)
     said = summary.headline(found(store, study))
-    assert said.sentence.startswith("Not confirmed: hunt.top and hunt.final are of other trials")
+    assert said.sentence.startswith("Not confirmed: hunt.top and hunt.final belong to other trials")
 
 
 def test_the_seeds_of_a_later_confirmation_are_its_own(store: Store, study: Study) -> None:
@@ -126,7 +126,7 @@ def test_a_search_without_confirmation_says_so(store: Store) -> None:
 def test_an_unfinished_rehearsal_says_both(store: Store) -> None:
     study = study_of(name="hunt@smoke", profile="smoke", trials=40)
     keep(store, study)
-    assert summary.banner(found(store, study))[:2] == [REHEARSAL, "30 OF 40 TRIALS IN"]
+    assert summary.banner(found(store, study))[:2] == [REHEARSAL, "30 OF 40 TRIALS FINISHED"]
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -134,7 +134,7 @@ def test_hardly_begun_there_is_a_report(store: Store, study: Study, count: int) 
     keep(store, study, trials_of(study, count))
     root = parsed(write_report("hunt", store.paths.root).read_text())
     assert root.one("body").attributes["data-refresh"] == "30"
-    assert "OF 30 TRIALS IN" in root.words
+    assert "OF 30 TRIALS FINISHED" in root.words
 
 
 def test_a_search_of_which_every_trial_failed_is_held(store: Store, study: Study) -> None:
@@ -151,8 +151,8 @@ def test_every_trial_has_a_row_with_its_state_runs_and_reason(store: Store, stud
     assert "after epoch 2" in rows["trial-4"].words
     assert "over the bound of 5,000" in rows["trial-7"].words
     assert "bug: the toy broke" in rows["trial-8"].words
-    assert "trial 30 went on" in rows["trial-11"].words
-    assert "goes on with trial 11" in rows["trial-30"].words
+    assert "continued as trial 30" in rows["trial-11"].words
+    assert "continues trial 11" in rows["trial-30"].words
     for trial in trials:
         links = [link.attributes["href"] for link in rows[f"trial-{trial.number}"].all("a")]
         assert links == [f"../../runs/{run_id}/" for run_id in trial.runs]
@@ -294,12 +294,12 @@ def test_trials_in_a_database_that_is_not_named_are_an_error_and_others_have_the
     paths = store.paths.study("away")
     paths.trials.mkdir(parents=True)
     paths.spec.write_text(away.model_dump_json(by_alias=True))
-    with pytest.raises(InputError, match="away: its trials are in a database; allowed: its address in \\$HARNESS_STORAGE"):
+    with pytest.raises(InputError, match="away: its trials are in a database; set its address in \\$HARNESS_STORAGE"):
         write_report("away", store.paths.root)
     assert report.main(["--results", str(store.paths.root)]) == 2
     assert (store.paths.report("hunt") / "index.html").is_file()
     assert "away: its trials are in a database" in capsys.readouterr().err
-    assert "away: its trials" in parsed((store.paths.reports / "index.html").read_text()).one("section", id="troubles").words
+    assert "away: its trials" in parsed((store.paths.reports / "index.html").read_text()).one("section", id="errors").words
 
 
 HOSTILE = st.text(st.sampled_from("<>&\"'`*_[](){}\\|$#%^~!=+-@,;:. \n\té中\u202eab1"), min_size=1, max_size=25).filter(str.strip)

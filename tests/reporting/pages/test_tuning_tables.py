@@ -60,7 +60,7 @@ def test_every_setting_is_listed_with_its_runs(store: Store, tmp_path: Path) -> 
 def test_a_choice_at_the_edge_is_flagged_in_its_row_and_in_trust(store: Store, tmp_path: Path) -> None:
     plan = compared(store, tmp_path)
     flags = [row[3] for row in cells(section(store, plan, "tuning").all("table")[0])]
-    assert flags == ["", "best at the edge of its range: a wider one might do better"]
+    assert flags == ["", "best at the edge of its range: a wider range may do better"]
     trust = [flag.words for flag in section(store, plan, "trust").all("li")]
     assert trust == ["quiet: steps=16 lies at the edge of what was tried; a better one may lie beyond."]
 
@@ -78,7 +78,7 @@ def test_results_that_were_changed_since_are_flagged(store: Store, tmp_path: Pat
     assert plan is not None
     tuned(store, tuning, lambda _, settings: -score("plain", settings))
     store.save_plan(plan)
-    assert "The runs of tuned.tuning no longer lead to what was chosen: they were changed since." in gather(store, plan).flags
+    assert "The runs of tuned.tuning no longer lead to the chosen settings: they have changed since." in gather(store, plan).flags
 
 
 def test_a_tuning_that_is_not_there_is_flagged(store: Store, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_tuning_that_is_not_there_is_flagged(store: Store, tmp_path: Path) -> 
 
 def test_the_markdown_has_the_same_table_and_the_figure(store: Store, tmp_path: Path) -> None:
     findings = gather(store, compared(store, tmp_path))
-    drawn = [picture for picture, _ in pictures.drawn(findings)]
+    drawn = [picture for picture, _ in pictures.draw(findings)]
     text = render(findings, drawn)
     assert "## Tuning\n\n![Score by steps; chosen: plain steps=4, quiet steps=16.](figures/tuning.png)" in text
     assert "| quiet | 1 | 50.17 ± 0.07 |" in text
@@ -145,17 +145,17 @@ def test_a_setting_that_diverged_has_no_value(store: Store, tmp_path: Path) -> N
     assert findings.tuning is not None
     (value,) = (column for column in tuning_table(findings.tuning).columns if column.header == "score")
     assert math.isfinite(value.cells[0].value or 0.0)
-    assert "1 run of the tuning diverged: such a setting is not chosen." in findings.flags
+    assert "1 run of the tuning diverged; a setting with diverged runs is never chosen." in findings.flags
 
 
-def test_a_tuning_alone_has_no_report_but_a_word_on_how_far_it_is(
+def test_a_tuning_alone_has_no_report_but_an_error_with_its_progress(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tuned(store, tuning_plan(tmp_path), ended=5) is None
     for name in ("tuned", "tuned.tuning"):
         assert report.main([name, "--results", str(store.paths.root)]) == 2
         told = capsys.readouterr().err
-        assert told.startswith("tuned: only its tuning has begun, 5 of 12 runs in; the report begins with the comparison")
+        assert told.startswith("tuned: only its tuning has started, 5 of 12 runs finished; its report starts with the comparison")
         assert f"harness run {tmp_path / 'tuned.yaml'}" in told
 
 
@@ -176,8 +176,8 @@ def test_stages_have_neither_report_nor_row(store: Store, tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("tuned.tuning", "allowed: harness report tuned"),
-        ("hunt.top", "allowed: harness report hunt"),
+        ("tuned.tuning", "run: harness report tuned"),
+        ("hunt.top", "run: harness report hunt"),
         ("hont", "did you mean hunt"),
         ("experiments/hun.yaml", "did you mean hunt"),
         ("unlike", "no plan 'unlike'"),
@@ -191,11 +191,11 @@ def test_names_without_a_report_say_which_have_one(store: Store, tmp_path: Path,
         write_report(name, store.paths.root)
 
 
-def test_a_rehearsed_search_is_no_evidence_on_the_scoreboard(store: Store) -> None:
+def test_a_rehearsed_search_is_not_evidence_on_the_scoreboard(store: Store) -> None:
     study = study_of(name="hunt@smoke", profile="smoke")
     confirm(store, study, keep(store, study))
     root = parsed(write(store).read_text())
-    assert "No plan yet that is evidence" in root.one("section", id="evidence").words
+    assert "No evidence yet" in root.one("section", id="evidence").words
     assert "Rehearsal" in root.one("section", id="searches").words
     assert root.one("body").attributes.get("data-refresh") is None
 

@@ -23,15 +23,15 @@ def design(looks: tuple[int, ...] = (5,), spread: Spread | None = ASSUMED, **fie
         (design(), "5 seeds find 0.25 pp 56 % of the time, 0.34 pp 80 % (sd of differences 0.20, assumed)"),
         (
             design(spread=Spread(0.2, 4, ("channel_width",))),
-            "5 seeds find 0.25 pp 56 % of the time, 0.34 pp 80 % (sd of differences 0.20, known from channel_width, 4 pairs)",
+            "5 seeds find 0.25 pp 56 % of the time, 0.34 pp 80 % (sd of differences 0.20, estimated from channel_width, 4 pairs)",
         ),
         (design(margin=None), "5 seeds find 0.34 pp 80 % (sd of differences 0.20, assumed)"),
         (
             design(comparisons=3, metric="train_loss", unit="nats", margin=0.01, spread=Spread(0.01, 3, ("a", "b"))),
             "5 seeds find 0.01 nats 40 % of the time, 0.0168 nats 80 % in train loss "
-            "(sd of differences 0.01, known from a and b, 3 pairs; before correction for 3 comparisons)",
+            "(sd of differences 0.01, estimated from a and b, 3 pairs; before correction for 3 comparisons)",
         ),
-        (design(spread=None), "unknown: no earlier runs show how much differences vary"),
+        (design(spread=None), "unknown: no earlier runs from which to estimate the spread of differences"),
         (design((1,)), "none: 1 seed cannot be compared"),
         (design((2,)), "none: 2 seeds cannot be compared"),
     ],
@@ -46,10 +46,10 @@ def test_looks_are_named_with_the_seeds_they_take_on_average() -> None:
     assert " seeds on average, " in words
 
 
-def test_a_margin_out_of_reach_is_told_with_the_seeds_it_takes() -> None:
+def test_an_underpowered_margin_shows_the_seeds_it_needs() -> None:
     given = design((3,))
-    assert given.out_of_reach
-    assert phrases.out_of_reach(given) == (
-        "the margin is out of reach: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would find it 80 % of the time"
+    assert given.underpowered
+    assert phrases.underpowered(given) == (
+        "underpowered for the margin: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would find it 80 % of the time"
     )
-    assert not design().out_of_reach
+    assert not design().underpowered

@@ -24,7 +24,7 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
 @pytest.mark.parametrize(
     ("claim", "sentence"),
     [
-        (CLAIM, "leaky_relu improves on relu (test_accuracy; under 3 pp declared not to matter)"),
+        (CLAIM, "leaky_relu improves on relu (test_accuracy; margin 3 pp, the smallest that matters)"),
         (
             {
                 "kind": "best_in_range",
@@ -54,7 +54,7 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
         ),
         (
             {"kind": "equivalent", "metric": "test_accuracy", "variants": ["x", "y"], "over": ["a", "b"], "margin": 0.25},
-            "x is equivalent to a, y is equivalent to b (test_accuracy; under 0.25 pp declared not to matter)",
+            "x is equivalent to a, y is equivalent to b (test_accuracy; margin 0.25 pp, the smallest that matters)",
         ),
         (
             {"kind": "at_least", "metric": "test_accuracy", "variant": "base", "value": 86.968},
@@ -111,7 +111,7 @@ def test_the_command_to_repeat_a_plan_survives_a_shell() -> None:
     assert phrases.command(plan, Path("results")) == (
         "harness run experiments/leakyrelu_vs_relu.yaml --profile smoke --set 'data.root=my images; rm -r /' --device cpu"
     )
-    assert phrases.rehearsal(plan) == "REHEARSAL: profile smoke, --set data.root=my images; rm -r /, no evidence"
+    assert phrases.rehearsal(plan) == "REHEARSAL: profile smoke, --set data.root=my images; rm -r /, not evidence"
     assert "--seeds 3" in phrases.command(images_plan(looks=(2,)), Path("results"))
 
 
@@ -138,25 +138,25 @@ def test_labels_that_differ_in_the_middle_alone_are_numbered() -> None:
     ]
 
 
-def test_what_the_file_says_now_is_told_where_it_differs() -> None:
+def test_a_changed_file_is_shown() -> None:
     plan = images_plan()
-    assert phrases.amended(plan, ACCURACY) is None
-    assert phrases.amended(amended(plan, claims=(CLAIM,), looks=(3, 5), margin=None), ACCURACY) == (
-        "CLAIMS CHANGED AFTER RUNS: registered as below; the file now says: "
-        "1. leaky_relu improves on relu (test_accuracy; under 3 pp declared not to matter); "
+    assert phrases.amendment(plan, ACCURACY) is None
+    assert phrases.amendment(amended(plan, claims=(CLAIM,), looks=(3, 5), margin=None), ACCURACY) == (
+        "CLAIMS CHANGED AFTER RUNS: registered as below; the file now has: "
+        "1. leaky_relu improves on relu (test_accuracy; margin 3 pp, the smallest that matters); "
         "looks 3, 5 (registered: 3); margin none (registered: 3)"
     )
-    assert "says: no claims; baseline leaky_relu (registered: relu)" in str(
-        phrases.amended(amended(plan, baseline="leaky_relu"), ACCURACY)
+    assert "has: no claims; baseline leaky_relu (registered: relu)" in str(
+        phrases.amendment(amended(plan, baseline="leaky_relu"), ACCURACY)
     )
 
 
-def test_a_margin_is_told_where_the_claims_about_a_metric_agree_on_one() -> None:
+def test_a_margin_is_shown_where_the_claims_about_a_metric_agree_on_one() -> None:
     quarter, half = (comparison("improves", "leaky_relu", margin=margin) for margin in (0.25, 0.5))
     plan = changed(images_plan(), claims=(quarter,), margin=0.1)
-    assert phrases.declared(plan, "test_accuracy") == 0.25
-    assert phrases.declared(plan, "train_loss") is None
-    assert phrases.declared(changed(plan, claims=(quarter, half)), "test_accuracy") is None
-    assert phrases.declared(changed(plan, claims=()), "test_accuracy") == 0.1
+    assert phrases.declared_margin(plan, "test_accuracy") == 0.25
+    assert phrases.declared_margin(plan, "train_loss") is None
+    assert phrases.declared_margin(changed(plan, claims=(quarter, half)), "test_accuracy") is None
+    assert phrases.declared_margin(changed(plan, claims=()), "test_accuracy") == 0.1
     optimum = RangeClaim(metric="test_accuracy", factor="dropout", inside=(0.1, 0.3), margin=0.0)
-    assert phrases.declared(changed(plan, claims=(optimum,)), "test_accuracy") is None
+    assert phrases.declared_margin(changed(plan, claims=(optimum,)), "test_accuracy") is None

@@ -219,12 +219,12 @@ def test_every_note_is_a_sentence() -> None:
         "A gain as large as the margin can be ruled out.",
         "Decided at 5 seeds, before the last look: effects at an early stop are inflated.",
         "Failed: b seed 3.",
-        "Claimed after runs were seen.",
-        "With the seeds beyond the last look the e-value is 24; evidence begins at 1 / alpha.",
+        "Claimed after the first runs had started.",
+        "With the seeds beyond the last look the e-value is 24; 1 / alpha or more counts as evidence.",
     )
 
 
-def test_lost_runs_of_a_variant_are_told_together() -> None:
+def test_lost_runs_of_a_variant_are_shown_together() -> None:
     lost = tuple(f"failed: base seed {seed}" for seed in (0, 2)) + ("diverged: big seed 1",)
     given = verdict(IMPROVES, row(verdict="inconclusive", mean=nan, interval=None, notes=lost), notes=lost)
     assert phrases.outcome(given, METRICS) == "failed: base seeds 0, 2; diverged: big seed 1"

@@ -1,4 +1,4 @@
-"""Plans that do not fit their runs are told, and what belongs to none of them is noted."""
+"""Inconsistent plans are reported, and files and runs that belong to nothing give notes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def plan(store: Store, toy_plan: PlanMaker) -> Plan:
     return made
 
 
-def told(store: Store, harmless: bool = False) -> dict[Path, str]:
+def findings(store: Store, harmless: bool = False) -> dict[Path, str]:
     return {found.path.relative_to(store.paths.root): found.what for found in check_store(store)[2] if found.harmless == harmless}
 
 
@@ -38,18 +38,18 @@ def edit(path: Path, **fields: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
 
 
-def test_a_store_as_workers_leave_it_is_whole(store: Store, plan: Plan) -> None:
+def test_a_store_written_by_workers_has_no_findings(store: Store, plan: Plan) -> None:
     runs, plans, found = check_store(store)
     assert sorted(runs) == sorted(run.id for run in plan.runs)
     assert plans == [plan]
     assert found == []
 
 
-def test_an_empty_store_is_whole(store: Store) -> None:
+def test_an_empty_store_has_no_findings(store: Store) -> None:
     assert check_store(store) == ([], [], [])
 
 
-def test_nothing_that_the_harness_has_a_name_for_is_foreign(store: Store) -> None:
+def test_all_paths_of_the_harness_are_known(store: Store) -> None:
     samples: dict[str, Any] = {"name": "toys", "run_id": "0123456789ab", "number": 1, "looks": (3, 5)}
     named = [getattr(store.paths, name) for name, member in vars(Paths).items() if isinstance(member, property)]
     for _, method in inspect.getmembers(store.paths, inspect.ismethod):
@@ -62,37 +62,37 @@ def test_nothing_that_the_harness_has_a_name_for_is_foreign(store: Store) -> Non
     assert check_store(store) == ([], [], [])
 
 
-def test_a_changed_configuration_seed_or_fingerprint_of_a_plan_is_told(store: Store, plan: Plan) -> None:
+def test_a_changed_configuration_seed_or_fingerprint_of_a_plan_is_reported(store: Store, plan: Plan) -> None:
     path = store.paths.plan(plan.name)
     where = path.relative_to(store.paths.root)
     whole = path.read_text()
     variants = json.loads(whole)["variants"]
     edit(path, variants={**variants, "better": {**variants["better"], "effect": 3.0}})
-    assert told(store)[where].startswith(f"better seed 0 has the id {plan.runs[1].id}, but its configuration gives ")
-    assert "(1 more)" in told(store)[where]
+    assert findings(store)[where].startswith(f"better seed 0 has the id {plan.runs[1].id}, but the id of its configuration is ")
+    assert "(1 more)" in findings(store)[where]
     path.write_text(whole)
     edit(path, data={"base": "toys:1", "better": "toys:2"})
-    assert "better seed 0" in told(store)[where]
+    assert "better seed 0" in findings(store)[where]
     path.write_text(whole)
     edit(path, runs=[{**run, "seed": run["seed"] + 1} for run in json.loads(whole)["runs"]])
-    assert "(3 more)" in told(store)[where]
+    assert "(3 more)" in findings(store)[where]
 
 
 @pytest.mark.parametrize(
     ("fields", "what"),
     [
         ({"name": "bears"}, "holds the plan 'bears'"),
-        ({"baseline": "worst"}, "has no configuration or no data for its variant 'worst'"),
-        ({"data": {"base": "toys:1"}}, "has no configuration or no data for its variant 'better'"),
-        ({"variants": {"base": {"sleep": -1}, "better": {}}}, "toy_task:TOY does not take its configurations"),
-        ({"over": {"base": "base", "better": "worst"}}, "has no configuration or no data for its variant 'worst'"),
-        ({"over": {"base": "base"}}, "does not say what its variant 'better' is compared with"),
-        ({"levels": {"better": {}}}, "does not say what its variant 'base' is compared with, or which levels it has"),
+        ({"baseline": "worst"}, "lacks the configuration or data of its variant 'worst'"),
+        ({"data": {"base": "toys:1"}}, "lacks the configuration or data of its variant 'better'"),
+        ({"variants": {"base": {"sleep": -1}, "better": {}}}, "toy_task:TOY rejects its configurations"),
+        ({"over": {"base": "base", "better": "worst"}}, "lacks the configuration or data of its variant 'worst'"),
+        ({"over": {"base": "base"}}, "lacks the comparison or the levels of its variant 'better'"),
+        ({"levels": {"better": {}}}, "lacks the comparison or the levels of its variant 'base'"),
         ({"looks": "many"}, "damaged (looks"),
         ({"schema": 2, "new": 1}, "written by a newer version"),
     ],
 )
-def test_a_plan_that_cannot_be_is_told(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
+def test_an_inconsistent_plan_is_reported(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
     edit(store.paths.plan(plan.name), **fields)
     (found,) = [each for each in check_store(store)[2] if not each.harmless]
     assert what in found.what
@@ -103,38 +103,40 @@ def test_a_plan_that_cannot_be_is_told(store: Store, plan: Plan, fields: dict[st
     ("fields", "what"),
     [
         ({"task": "no_such_module:TASK"}, "its run ids cannot be computed here: task 'no_such_module:TASK' cannot be loaded"),
-        ({"task_version": "0"}, "it is of version 0 of toy_task:TOY, this is version 1"),
-        ({"margin": 7.0}, "its claims, looks, margin, alpha or baseline are not those that were registered first"),
+        ({"task_version": "0"}, "it was made with version 0 of toy_task:TOY, the installed version is 1"),
+        ({"margin": 7.0}, "its claims, looks, margin, alpha or baseline differ from those registered first"),
     ],
 )
-def test_what_this_code_cannot_judge_about_a_plan_is_a_note(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
+def test_a_plan_that_this_code_cannot_check_gives_a_note(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
     path = store.paths.plan(plan.name)
     edit(path, **fields)
-    assert told(store) == {}
-    assert what in told(store, harmless=True)[path.relative_to(store.paths.root)]
+    assert findings(store) == {}
+    assert what in findings(store, harmless=True)[path.relative_to(store.paths.root)]
 
 
-def test_a_run_whose_look_is_not_that_of_its_seed_is_told(store: Store, plan: Plan) -> None:
+def test_a_run_whose_look_is_not_that_of_its_seed_is_reported(store: Store, plan: Plan) -> None:
     path = store.paths.plan(plan.name)
     edit(path, runs=[{**run, "look": None} for run in json.loads(path.read_text())["runs"]])
-    assert told(store)[path.relative_to(store.paths.root)] == "base seed 0 has the look None, but by the plan's looks that is 2"
+    assert (
+        findings(store)[path.relative_to(store.paths.root)] == "base seed 0 has the look None, but the looks of the plan give 2"
+    )
 
 
 def test_runs_of_no_plan_are_notes_and_those_of_a_replaced_plan_are_not(store: Store, plan: Plan) -> None:
     store.archive_plan(plan.name)
-    assert told(store, harmless=True) == {}
+    assert findings(store, harmless=True) == {}
     assert all_plans(store) == [plan]
     (store.paths.plans / "replaced" / f"{plan.name}.1.json").unlink()
-    assert told(store) == {}
-    assert told(store, harmless=True) == {Path("runs", run.id): "belongs to no plan and no search" for run in plan.runs}
+    assert findings(store) == {}
+    assert findings(store, harmless=True) == {Path("runs", run.id): "belongs to no plan and no search" for run in plan.runs}
 
 
 @pytest.mark.usefixtures("plan")
-def test_foreign_files_are_notes_wherever_they_lie(store: Store) -> None:
+def test_other_files_give_notes_everywhere(store: Store) -> None:
     names = ["notes.txt", "runs/notes.txt", "plans/notes.txt", "plans/.toys.json.0.0123456789abcdef.tmp"]
     for name in names:
         (store.paths.root / name).write_text("mine")
     (store.paths.root / "README.md").write_text("what lies here")
     (store.paths.runs / "0123456789ab.bak").mkdir()
-    assert told(store) == {}
-    assert set(told(store, harmless=True)) == {Path(name) for name in (*names, "runs/0123456789ab.bak")}
+    assert findings(store) == {}
+    assert set(findings(store, harmless=True)) == {Path(name) for name in (*names, "runs/0123456789ab.bak")}

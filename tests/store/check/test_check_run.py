@@ -1,4 +1,4 @@
-"""Each kind of damage to a run's folder is told: which file, what is wrong, what to do."""
+"""Each kind of damage to the files of a run is reported: which file, the problem, and what to do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PlanMaker = Callable[..., Plan]
 
 @pytest.fixture
 def ended(store: Store, toy_plan: PlanMaker) -> RunPaths:
-    """A run that a worker trained to its end, weights kept."""
+    """A finished run with its checkpoint."""
     plan = toy_plan({"base": {"epochs": 8}})
     assert worker.main([str(store.save_plan(plan)), "--keep", "weights"]) == 0
     return store.paths.run(plan.runs[0].id)
@@ -34,7 +34,7 @@ def ended(store: Store, toy_plan: PlanMaker) -> RunPaths:
 
 @pytest.fixture
 def unfinished(ended: RunPaths) -> RunPaths:
-    """The same before its end: seven epochs in the checkpoint, eight rows."""
+    """The same run unfinished: seven epochs in the checkpoint, eight rows."""
     state = checkpoint.unpack(ended.checkpoint.read_bytes())
     ended.checkpoint.write_bytes(checkpoint.pack({**state, "rows": state["rows"][:7]}))
     ended.result.unlink()
@@ -55,41 +55,41 @@ def without_line(path: Path, number: int) -> None:
 
 
 def vouch(paths: RunPaths, path: Path) -> None:
-    """Make result.json hold the checksum that `path` has now."""
+    """Update the checksum of `path` in result.json."""
     result = json.loads(paths.result.read_text())
     result["checksums"][path.name] = digest(path)
     paths.result.write_text(json.dumps(result))
 
 
-def told(paths: RunPaths, harmless: bool = False) -> dict[str, str]:
-    """Name of a file -> what is wrong with it (or, `harmless`, what is noted)."""
+def findings(paths: RunPaths, harmless: bool = False) -> dict[str, str]:
+    """Name of a file -> problem (or note, if `harmless`)."""
     return {found.path.name: found.what for found in check_run(paths) if found.harmless == harmless}
 
 
-def test_a_run_as_it_was_written_is_whole(ended: RunPaths) -> None:
+def test_an_unmodified_run_has_no_findings(ended: RunPaths) -> None:
     assert check_run(ended) == []
 
 
-def test_an_unfinished_run_is_whole_with_more_rows_than_its_checkpoint(unfinished: RunPaths) -> None:
+def test_an_unfinished_run_may_have_more_rows_than_its_checkpoint(unfinished: RunPaths) -> None:
     assert check_run(unfinished) == []
 
 
 @pytest.mark.parametrize("config", [{"fail_at": 2}, {"fail_at": 1}, {"diverge_at": 2}, {"epochs": 0}])
-def test_whatever_way_a_run_ended_it_is_whole(store: Store, toy_plan: PlanMaker, config: dict[str, int]) -> None:
+def test_a_finished_run_of_any_state_has_no_findings(store: Store, toy_plan: PlanMaker, config: dict[str, int]) -> None:
     plan = toy_plan({"base": config})
     worker.main([str(store.save_plan(plan))])
-    assert store.record(plan.runs[0].id).ended
+    assert store.record(plan.runs[0].id).finished
     assert check_run(store.paths.run(plan.runs[0].id)) == []
 
 
-def test_a_run_that_nobody_began_is_whole(store: Store) -> None:
+def test_a_run_that_was_not_started_has_no_findings(store: Store) -> None:
     paths = store.paths.run("0" * 12)
     paths.folder.mkdir()
     assert check_run(paths) == []
 
 
 @pytest.mark.parametrize("name", ["spec.json", "metrics.jsonl", "predictions.npz", "result.json", "checkpoint.pt"])
-def test_no_byte_of_a_file_flips_unseen(ended: RunPaths, name: str) -> None:
+def test_every_flipped_byte_of_a_file_is_found(ended: RunPaths, name: str) -> None:
     path = ended.folder / name
     whole = path.read_bytes()
     end = whole.index(b'"epoch"') if name == "result.json" else len(whole)
@@ -105,137 +105,137 @@ def test_no_byte_of_a_file_flips_unseen(ended: RunPaths, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["epoch", "step", "score", "loss", "train_seconds", "samples_per_second", "score_fluctuation"])
-def test_a_number_of_the_result_that_does_not_follow_from_the_rows_is_told(ended: RunPaths, name: str) -> None:
+def test_a_number_in_the_result_that_contradicts_the_rows_is_reported(ended: RunPaths, name: str) -> None:
     result = json.loads(ended.result.read_text())
     assert result[name] is not None
     ended.result.write_text(json.dumps({**result, name: result[name] + 1}))
-    assert told(ended)["result.json"].startswith(f"disagrees with metrics.jsonl: {name} ")
+    assert findings(ended)["result.json"].startswith(f"disagrees with metrics.jsonl: {name} ")
     ended.result.write_text(json.dumps({f"{key}_" if key == name else key: value for key, value in result.items()}))
-    expected = "no fluctuation" if name == "score_fluctuation" else f"{name} None for"
-    assert expected in told(ended)["result.json"]
+    expected = "no fluctuation" if name == "score_fluctuation" else f"{name} None instead of"
+    assert expected in findings(ended)["result.json"]
 
 
 @pytest.mark.parametrize("name", ["provenance.json", "result.json", "spec.json"])
-def test_a_torn_file_is_told(ended: RunPaths, name: str) -> None:
+def test_a_truncated_file_is_reported(ended: RunPaths, name: str) -> None:
     path = ended.folder / name
     path.write_bytes(path.read_bytes()[:-10])
-    assert "damaged (" in told(ended)[name]
+    assert "damaged (" in findings(ended)[name]
 
 
 @pytest.mark.parametrize("name", ["spec.json", "provenance.json", "metrics.jsonl", "predictions.npz"])
-def test_a_missing_file_is_told(ended: RunPaths, name: str) -> None:
+def test_a_missing_file_is_reported(ended: RunPaths, name: str) -> None:
     (ended.folder / name).unlink()
-    assert list(told(ended)) == [name]
-    assert "is missing" in told(ended)[name]
+    assert list(findings(ended)) == [name]
+    assert "is missing" in findings(ended)[name]
 
 
-def test_a_missing_line_is_told_with_its_number(ended: RunPaths) -> None:
+def test_a_missing_line_is_reported_with_its_number(ended: RunPaths) -> None:
     without_line(ended.metrics, 3)
-    assert told(ended) == {"metrics.jsonl": "line 3 should hold epoch 3, but holds 4"}
+    assert findings(ended) == {"metrics.jsonl": "line 3 should hold epoch 3, but holds 4"}
 
 
-def test_a_missing_last_line_is_told_by_the_checksum_and_without_it_by_the_result(ended: RunPaths) -> None:
+def test_a_missing_last_line_is_found_by_the_checksum_or_else_by_the_result(ended: RunPaths) -> None:
     without_line(ended.metrics, 8)
-    assert "its checksum is not the one in result.json" in told(ended)["metrics.jsonl"]
+    assert "its checksum does not match result.json" in findings(ended)["metrics.jsonl"]
     vouch(ended, ended.metrics)
-    assert "epoch 8 for 7" in told(ended)["result.json"]
+    assert "epoch 8 instead of 7" in findings(ended)["result.json"]
 
 
-def test_a_line_that_is_no_json_is_told_with_its_number(ended: RunPaths) -> None:
+def test_a_line_that_is_not_json_is_reported_with_its_number(ended: RunPaths) -> None:
     ended.metrics.write_text(ended.metrics.read_text() + "half a li")
-    assert told(ended)["metrics.jsonl"].startswith("line 9: 'half a li' is no JSON object")
+    assert findings(ended)["metrics.jsonl"].startswith("line 9: invalid JSON object 'half a li'")
 
 
-def test_a_truncated_npz_is_told_even_where_no_checksum_is(ended: RunPaths) -> None:
+def test_a_truncated_npz_is_reported_even_without_a_checksum(ended: RunPaths) -> None:
     ended.predictions.write_bytes(ended.predictions.read_bytes()[:60])
-    assert "checksum" in told(ended)["predictions.npz"]
+    assert "checksum" in findings(ended)["predictions.npz"]
     vouch(ended, ended.predictions)
-    assert told(ended)["predictions.npz"].startswith("cannot be opened: ")
+    assert findings(ended)["predictions.npz"].startswith("cannot be opened: ")
 
 
 @pytest.mark.parametrize(
     ("arrays", "what"),
     [
         ({"probabilities": np.full((4, 2), np.nan, dtype=np.float16)}, "probabilities has values that are not finite"),
-        ({"probabilities": np.zeros((4, 2)), "labels": np.zeros(3)}, "its arrays are of 4 and 3 images"),
+        ({"probabilities": np.zeros((4, 2)), "labels": np.zeros(3)}, "its arrays have 4 and 3 images"),
         ({"labels": np.zeros(0)}, "labels is empty (shape (0,))"),
         ({"labels": np.array([{}], dtype=object)}, "cannot be opened: ValueError: Object arrays cannot be loaded"),
     ],
 )
-def test_arrays_that_no_run_leaves_behind_are_told(ended: RunPaths, arrays: dict[str, np.ndarray], what: str) -> None:
+def test_impossible_arrays_are_reported(ended: RunPaths, arrays: dict[str, np.ndarray], what: str) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=True, **arrays)  # type: ignore[arg-type]
     ended.predictions.write_bytes(buffer.getvalue())
     vouch(ended, ended.predictions)
-    assert told(ended)["predictions.npz"].startswith(what)
+    assert findings(ended)["predictions.npz"].startswith(what)
 
 
-def test_a_renamed_folder_is_told_with_its_own_name(ended: RunPaths) -> None:
+def test_a_renamed_folder_is_reported_with_its_own_name(ended: RunPaths) -> None:
     moved = RunPaths(ended.folder.rename(ended.folder.with_name("0" * 12)))
     (found,) = check_run(moved)
     assert (found.path, found.what) == (moved.folder, f"holds the run {ended.folder.name}")
-    assert found.advice == f"name the folder {ended.folder.name} again"
+    assert found.advice == f"rename the folder to {ended.folder.name}"
 
 
-def test_a_damaged_checkpoint_of_an_unfinished_run_is_told_with_what_will_happen(unfinished: RunPaths) -> None:
+def test_a_damaged_checkpoint_of_an_unfinished_run_is_reported_with_advice(unfinished: RunPaths) -> None:
     flip(unfinished.checkpoint, 20)
     (found,) = check_run(unfinished)
     assert (found.path, found.what) == (unfinished.checkpoint, "is damaged: its checksum does not match")
     assert "the run starts from the beginning" in found.advice
 
 
-def test_fewer_rows_than_the_checkpoint_has_are_told(unfinished: RunPaths) -> None:
+def test_fewer_rows_than_the_checkpoint_has_are_reported(unfinished: RunPaths) -> None:
     without_line(unfinished.metrics, 8)
     assert check_run(unfinished) == []
     without_line(unfinished.metrics, 7)
     (found,) = check_run(unfinished)
-    assert found.what == "has 6 of the 7 epochs that were over when the checkpoint was written"
-    assert "written anew from the checkpoint" in found.advice
+    assert found.what == "has 6 of the 7 epochs in the checkpoint"
+    assert "rewritten from the checkpoint" in found.advice
 
 
-def test_a_row_that_is_not_the_checkpoints_is_told(unfinished: RunPaths) -> None:
+def test_a_row_that_is_not_the_checkpoints_is_reported(unfinished: RunPaths) -> None:
     unfinished.metrics.write_text(unfinished.metrics.read_text().replace('"step": 8,', '"step": 9,'))
-    assert told(unfinished) == {"metrics.jsonl": "epoch 2 is not the one inside the checkpoint"}
+    assert findings(unfinished) == {"metrics.jsonl": "epoch 2 differs from the checkpoint"}
 
 
 @pytest.mark.parametrize(
     "name", ["spec.json", "provenance.json", "metrics.jsonl", "predictions.npz", "result.json", "checkpoint.pt"]
 )
-def test_a_folder_in_a_files_place_is_told(ended: RunPaths, name: str) -> None:
+def test_a_folder_in_place_of_a_file_is_reported(ended: RunPaths, name: str) -> None:
     (ended.folder / name).unlink()
     (ended.folder / name).mkdir()
     assert any("cannot be read" in found.what for found in check_run(ended) if not found.harmless)
 
 
-def test_foreign_files_and_those_left_behind_are_notes(ended: RunPaths) -> None:
+def test_other_files_and_leftovers_give_notes(ended: RunPaths) -> None:
     (ended.folder / "notes.txt").write_text("mine")
     (ended.folder / ".metrics.jsonl.1.0123456789abcdef.tmp").write_text("half")
-    assert told(ended) == {}
-    notes = told(ended, harmless=True)
-    assert notes["notes.txt"] == "is none of the harness's files; it is passed over"
-    assert "whose writer is gone" in notes[".metrics.jsonl.1.0123456789abcdef.tmp"]
+    assert findings(ended) == {}
+    notes = findings(ended, harmless=True)
+    assert notes["notes.txt"] == "is not a file of the harness; it is ignored"
+    assert "leftover temporary file" in notes[".metrics.jsonl.1.0123456789abcdef.tmp"]
 
 
-def test_a_file_in_the_making_of_a_live_worker_is_none_left_behind(unfinished: RunPaths) -> None:
+def test_a_temporary_file_of_a_live_worker_is_not_a_leftover(unfinished: RunPaths) -> None:
     (unfinished.folder / ".metrics.jsonl.1.0123456789abcdef.tmp").write_text("half")
     lease = unfinished.lease(1)
     lease.write_text(lease.read_text().replace("free", "held", 1))
     assert check_run(unfinished) == []
     os.utime(lease, (time.time() - 10_000,) * 2)
-    assert len(told(unfinished, harmless=True)) == 1
+    assert len(findings(unfinished, harmless=True)) == 1
 
 
 def test_a_lease_that_cannot_be_read_is_a_note(unfinished: RunPaths) -> None:
     unfinished.lease(1).write_text("torn")
-    assert told(unfinished) == {}
-    assert "cannot be read; a worker takes the run over after 120 s" in told(unfinished, harmless=True)["lease.1"]
+    assert findings(unfinished) == {}
+    assert "cannot be read; a worker takes over the run after 120 s" in findings(unfinished, harmless=True)["lease.1"]
 
 
-def test_an_ending_set_aside_is_read_too(ended: RunPaths) -> None:
+def test_an_archived_result_is_checked_too(ended: RunPaths) -> None:
     shutil.copy(ended.result, ended.earlier_result(1))
     assert check_run(ended) == []
     ended.earlier_result(1).write_text("{")
-    assert "damaged" in told(ended)["result.1.json"]
+    assert "damaged" in findings(ended)["result.1.json"]
 
 
 def test_checking_changes_nothing(ended: RunPaths) -> None:

@@ -130,8 +130,8 @@ def without(prefix: str) -> Files:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (without("test/"), r"no test/<class>/\* in it; give a folder"),
-        (without("train/"), r"no train/<class>/\* in it; give a folder"),
+        (without("test/"), r"no test/<class>/\* found; give a folder"),
+        (without("train/"), r"no train/<class>/\* found; give a folder"),
         (without("test/dog"), r"classes differ: dog in train/, not in test/"),
         (without("train/dog"), r"classes differ: dog in test/, not in train/"),
         (pictures() | {"train/cat/more/0.png": b""}, r"train/cat/more.*inside a class"),
@@ -156,18 +156,18 @@ def test_an_empty_class_is_refused(tmp_path: Path) -> None:
 
 
 def test_missing_data_say_where_they_were_looked_for_and_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere: there is no such folder or file; give a folder.*--set data\.root=PATH"):
+    with pytest.raises(DataError, match=r"nowhere: not found; give a folder.*--set data\.root=PATH"):
         data.facts(folder_config(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"validation_size": 8}, r"data\.validation_size 8 of 8 training images; allowed: fewer"),
+        ({"validation_size": 8}, r"data\.validation_size 8 must be less than the 8 training images"),
         ({"validation_size": 7}, r"leaves a class without training images"),
-        ({"train_limit": 9}, r"data\.train_limit 9 of 8 training images; allowed: 2 \(one a class\) to 8"),
-        ({"train_limit": 1}, r"data\.train_limit 1 of 8"),
-        ({"validation_size": 4, "train_limit": 5}, r"data\.train_limit 5 of 4"),
+        ({"train_limit": 9}, r"data\.train_limit 9 is out of range; expected 2 \(one per class\) to 8"),
+        ({"train_limit": 1}, r"data\.train_limit 1 is out of range"),
+        ({"validation_size": 4, "train_limit": 5}, r"data\.train_limit 5 is out of range"),
     ],
 )
 def test_subsets_that_do_not_fit_are_refused(tmp_path: Path, keys: dict[str, int], message: str) -> None:
@@ -191,7 +191,7 @@ def test_a_tar_with_a_damaged_header_is_refused(tmp_path: Path) -> None:
     damaged = bytearray(path.read_bytes())
     damaged[damaged.index(b"train/dog/2.png")] ^= 1
     path.write_bytes(damaged)
-    with pytest.raises(DataError, match=r"damaged or cut short after 'train/dog/1\.png'"):
+    with pytest.raises(DataError, match=r"damaged or truncated after 'train/dog/1\.png'"):
         list_images(path)
 
 
@@ -203,7 +203,7 @@ def test_a_file_that_is_no_tar_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../evil.png", "train/cat/../../../evil.png", "/etc/evil.png"])
 def test_names_that_lead_out_of_the_archive_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match="leads out of the archive"):
+    with pytest.raises(DataError, match="leaves the archive"):
         list_images(as_tar(tmp_path / "pets.tar", pictures() | {name: b"x"}))
 
 
@@ -229,7 +229,7 @@ def test_a_name_that_is_there_twice_is_refused(tmp_path: Path) -> None:
 def test_absurd_sizes_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = as_tar(tmp_path / "pets.tar", pictures() | {"train/cat/huge.png": b"\0" * 100_000}, "w:gz")
     monkeypatch.setattr(archive, "LARGEST_FILE", 99_999)
-    with pytest.raises(DataError, match=r"huge\.png' has 100,000 bytes; allowed: up to 99,999"):
+    with pytest.raises(DataError, match=r"huge\.png' has 100,000 bytes; must be at most 99,999"):
         list_images(path)
 
 

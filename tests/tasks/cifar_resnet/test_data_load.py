@@ -214,7 +214,7 @@ def test_processes_that_decode_at_once_do_no_harm(noise: Path, cache: Path) -> N
 def test_a_picture_that_cannot_be_decoded_is_named_and_nothing_half_written_stays(noise: Path, cache: Path) -> None:
     whole = (noise / "train/b/03.png").read_bytes()
     (noise / "train/b/03.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match=r"train/b/03\.png: cannot be decoded as an image.*mend or remove it"):
+    with pytest.raises(DataError, match=r"train/b/03\.png: cannot be decoded as an image.*repair or remove it"):
         data.load(folder(noise))
     assert list((cache / "decoded").iterdir()) == []
 

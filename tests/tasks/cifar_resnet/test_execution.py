@@ -56,7 +56,7 @@ def test_the_work_of_a_run_is_counted_over_all_its_epochs():
 def test_a_rehearsal_is_undone_in_place():
     tensor, generator = torch.arange(3.0), torch.Generator().manual_seed(1)
     place, expected = tensor.data_ptr(), torch.rand(2, generator=torch.Generator().manual_seed(1))
-    with execution.undone([tensor], [generator]):
+    with execution.restoring([tensor], [generator]):
         tensor.mul_(7)
         torch.rand(5, generator=generator)
     assert tensor.tolist() == [0, 1, 2]
@@ -68,7 +68,7 @@ def test_a_rehearsal_that_fails_is_undone_too():
     tensor = torch.ones(2)
 
     def broken() -> None:
-        with execution.undone([tensor], []):
+        with execution.restoring([tensor], []):
             tensor.zero_()
             raise RuntimeError("broken")
 
@@ -80,7 +80,7 @@ def test_a_rehearsal_that_fails_is_undone_too():
 def test_a_copy_of_a_generator_goes_on_where_it_stood():
     generator = torch.Generator().manual_seed(3)
     torch.rand(4, generator=generator)
-    copy = execution.copy_of(generator)
+    copy = execution.copy_generator(generator)
     assert torch.equal(torch.rand(3, generator=copy), torch.rand(3, generator=generator))
 
 
@@ -104,7 +104,7 @@ def test_a_run_that_was_rehearsed_gives_the_same_bits(optimizer: Mapping[str, An
 
     chosen = settings(optimizer=dict(optimizer))
     expected = rows(run(Execution(), chosen))
-    monkeypatch.setattr(execution, "recorded", recorded)
+    monkeypatch.setattr(execution, "record_graph", recorded)
     rehearsed = run(GRAPHED, chosen)
     assert rows(rehearsed) == expected
     assert rehearsed.steps.how == GRAPHED
@@ -119,7 +119,7 @@ def test_a_rehearsal_keeps_the_places_that_a_graph_knows(monkeypatch: pytest.Mon
         seen.append(places(training))
         return compute
 
-    monkeypatch.setattr(execution, "recorded", recorded)
+    monkeypatch.setattr(execution, "record_graph", recorded)
     training.advance(never)
     training.advance(never)
     assert seen == [places(training)]
@@ -139,7 +139,7 @@ def test_without_a_gpu_a_graph_is_done_without_said_once_and_the_bits_stay(capsy
     assert rows(training) == rows(run(Execution()))
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 1
-    assert said[0].startswith("the training step cannot be recorded as a CUDA graph here, and goes on without: ")
+    assert said[0].startswith("the training step cannot be recorded as a CUDA graph here and falls back: ")
     assert training.steps.how == Execution()
 
 
@@ -152,7 +152,7 @@ def test_a_compiler_that_fails_is_done_without_and_the_bits_stay(
     monkeypatch.setattr(execution, "compiled", lambda _: (broken, broken))
     training = run(COMPILED)
     assert rows(training) == rows(run(Execution()))
-    said = "the training step cannot be compiled here, and goes on without: RuntimeError: no C compiler more of it\n"
+    said = "the training step cannot be compiled here and falls back: RuntimeError: no C compiler more of it\n"
     assert capsys.readouterr().out == said
     assert training.steps.how == Execution()
 
@@ -170,7 +170,7 @@ def test_a_recording_that_fails_after_its_rehearsal_leaves_nothing_behind(
 
     chosen = settings(optimizer=dict(optimizer))
     expected = rows(run(Execution(), chosen))
-    monkeypatch.setattr(execution, "recorded", recorded)
+    monkeypatch.setattr(execution, "record_graph", recorded)
     assert rows(run(GRAPHED, chosen)) == expected
 
 
@@ -183,13 +183,13 @@ def test_a_recording_that_fails_after_its_rehearsal_leaves_nothing_behind(
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     ],
 )
-@pytest.mark.parametrize("way", ["recorded", "compiled"])
+@pytest.mark.parametrize("way", ["record_graph", "compiled"])
 def test_memory_that_runs_out_is_no_reason_to_go_on_without(way: str, error: RuntimeError, monkeypatch: pytest.MonkeyPatch):
     def full(*_: Any) -> Any:
         raise error
 
     monkeypatch.setattr(execution, way, full)
-    training = run({"recorded": GRAPHED, "compiled": COMPILED}[way])
+    training = run({"record_graph": GRAPHED, "compiled": COMPILED}[way])
     with pytest.raises(type(error)):
         training.advance(never)
 
@@ -202,7 +202,7 @@ def test_what_preparing_takes_is_not_training_time(monkeypatch: pytest.MonkeyPat
             next(clock)
         return compute
 
-    monkeypatch.setattr(execution, "recorded", slow)
+    monkeypatch.setattr(execution, "record_graph", slow)
     monkeypatch.setattr("harness.tasks.cifar_resnet.loop.time.perf_counter", lambda: float(next(clock)))
     row = run(GRAPHED).advance(never)
     assert row is not None
@@ -300,7 +300,7 @@ class TestOnCuda:
                 marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")],
             ),
         ],
-        ids=["recorded", "compiled"],
+        ids=["record_graph", "compiled"],
     )
     def test_a_run_stopped_at_every_step_gives_the_same_bits(
         self, how: Execution, precision: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch

@@ -122,7 +122,7 @@ def test_plateau_watches_validation_or_else_the_train_loss(validation: bool):
     training = run(chosen, data_set(validation=validation))
     row = training.advance(never)
     assert row is not None
-    assert training.watched == schedule.Watch(best=row["validation_loss" if validation else "train_loss"])
+    assert training.watched == schedule.PlateauState(best=row["validation_loss" if validation else "train_loss"])
 
 
 def test_predictions_are_the_last_epochs_test_probabilities():
@@ -171,7 +171,7 @@ def test_a_batch_larger_than_the_training_set_is_refused():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
 def test_cuda_without_cuda_is_refused():
-    with pytest.raises(DeviceError, match=r"device cuda was asked for, .* allowed here: cpu"):
+    with pytest.raises(DeviceError, match=r"torch finds no CUDA device here.* use cpu"):
         Run(settings(), 0, "cuda", data_set())
 
 
@@ -179,7 +179,7 @@ def test_a_checkpoint_of_another_kind_of_device_is_refused():
     state = run().state_dict()
     again = run()
     with pytest.raises(
-        DeviceError, match="the checkpoint is of a run on cuda, and this is cpu; allowed: `harness worker --device cuda`"
+        DeviceError, match="the checkpoint is of a run on cuda, but this is cpu; use `harness worker --device cuda`"
     ):
         again.load_state_dict({**state, "device": "cuda"})
     again.load_state_dict(state)

@@ -99,20 +99,20 @@ def test_plateau_equals_torchs(patience: int):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=LR)
     scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=patience, eps=0)
     settings = config.Plateau(patience_epochs=patience, factor=0.5)
-    seen = schedule.Watch()
+    seen = schedule.PlateauState()
     for epoch, loss in enumerate(losses):
         rate = schedule.rate(settings, LR, epochs=20, steps_per_epoch=STEPS, epoch=epoch, step=0, drops=seen.drops)
         assert rate == pytest.approx(optimizer.param_groups[0]["lr"])
         scheduler.step(loss)
-        seen = schedule.watch(settings, seen, epoch, loss)
+        seen = schedule.update_plateau(settings, seen, epoch, loss)
     assert seen.drops > 1
 
 
 def test_plateau_watches_from_the_end_of_the_warm_up_and_other_schedules_never():
     settings = config.Plateau(warmup_epochs=3, patience_epochs=0)
-    assert schedule.watch(settings, schedule.Watch(), 2, 1.0) == schedule.Watch()
-    assert schedule.watch(settings, schedule.Watch(), 3, 1.0) == schedule.Watch(best=1.0)
-    assert schedule.watch(config.Cosine(), schedule.Watch(), 3, 1.0) == schedule.Watch()
+    assert schedule.update_plateau(settings, schedule.PlateauState(), 2, 1.0) == schedule.PlateauState()
+    assert schedule.update_plateau(settings, schedule.PlateauState(), 3, 1.0) == schedule.PlateauState(best=1.0)
+    assert schedule.update_plateau(config.Cosine(), schedule.PlateauState(), 3, 1.0) == schedule.PlateauState()
 
 
 @pytest.mark.parametrize("settings", ALL, ids=lambda value: value.name)

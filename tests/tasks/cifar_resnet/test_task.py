@@ -90,5 +90,5 @@ def test_a_missing_device_is_noticed_before_the_data_are_loaded(monkeypatch: pyt
         raise AssertionError("loaded")
 
     monkeypatch.setattr(task, "data_on", load)
-    with pytest.raises(DeviceError, match="allowed here: cpu"):
+    with pytest.raises(DeviceError, match="use cpu"):
         CIFAR_RESNET.start(Config.model_validate(SMALL), 0, "cuda")

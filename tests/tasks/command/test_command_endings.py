@@ -92,7 +92,7 @@ def test_a_crash_names_its_signal(store, tmp_path):
 def test_a_program_that_prints_nothing(store, tmp_path):
     end = the_end(store, tmp_path, "pass")
     assert (end.state, end.reason) == ("failed", "output")
-    assert end.error == "the program ended well (code 0) but printed nothing, so there is no loss"
+    assert end.error == "the program exited with code 0 but printed nothing, so loss is missing"
 
 
 def test_a_pattern_that_never_matches(store, tmp_path):
@@ -105,7 +105,7 @@ def test_a_pattern_that_never_matches(store, tmp_path):
 def test_a_pattern_that_finds_no_number(store, tmp_path):
     end = the_end(store, tmp_path, "print('epoch 1: loss 2.0,')")
     assert (end.state, end.reason) == ("failed", "output")
-    assert end.error == "the pattern of loss found '2.0,', which is no number, in: 'epoch 1: loss 2.0,'"
+    assert end.error == "the pattern of loss found '2.0,', which is not a number, in: 'epoch 1: loss 2.0,'"
 
 
 def test_nan_is_divergence_and_the_program_is_not_waited_for(store, tmp_path):
@@ -179,7 +179,7 @@ def test_what_a_program_leaves_behind_is_ended(store, tmp_path):
     plan = planned(tmp_path, script, command="{python} train.py")
     (end,) = trained(store, plan)
     assert end.state == "completed"
-    assert "1 processes that the program had left behind were ended" in log_of(store, plan)
+    assert "1 processes that the program left running were killed" in log_of(store, plan)
     assert not alive(int((tmp_path / "child").read_text()))
 
 
@@ -212,7 +212,7 @@ def test_a_flood_of_output_is_kept_up_to_its_limit_and_at_its_end(store, tmp_pat
     log = log_of(store, plan)
     assert end.state == "completed"
     assert len(log) < (1 << 20) + 10_000
-    assert "more than 1 MiB of output: the rest is not kept, but for its end" in log
+    assert "more than 1 MiB of output: the rest is omitted, except its end" in log
     assert log.rstrip().endswith("epoch 1: loss 1.0\ncompleted")
 
 
@@ -261,11 +261,11 @@ def test_a_json_line_takes_the_place_of_nothing_that_is_planned(store, tmp_path)
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ('{"loss": 1.0, ', "$HARNESS_METRICS has a line that is no JSON"),
-        ("[" * 50_000 + "\n", "$HARNESS_METRICS has a line that is no JSON"),
-        ("[1, 2]\n", "$HARNESS_METRICS has a line that is no JSON object: '[1, 2]'"),
-        ('{"loss": "low"}\n', '$HARNESS_METRICS has "low" for loss, which is no number'),
-        ('{"step": 1.5, "loss": 1}\n', "$HARNESS_METRICS has the step 1.5, which is no whole number"),
+        ('{"loss": 1.0, ', "$HARNESS_METRICS has a line that is not JSON"),
+        ("[" * 50_000 + "\n", "$HARNESS_METRICS has a line that is not JSON"),
+        ("[1, 2]\n", "$HARNESS_METRICS has a line that is not JSON object: '[1, 2]'"),
+        ('{"loss": "low"}\n', '$HARNESS_METRICS has "low" for loss, which is not a number'),
+        ('{"step": 1.5, "loss": 1}\n', "$HARNESS_METRICS has the step 1.5, which is not an integer"),
         ('{"accuracy": 1.0}\n', "no line of $HARNESS_METRICS had loss (metrics without a pattern are read from there)"),
     ],
 )

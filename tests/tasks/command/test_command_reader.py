@@ -36,9 +36,9 @@ def test_knobs_are_the_configuration_and_their_defaults_tell_the_types(tmp_path)
     assert found.variants[1].config.model_dump() == {"lr": 1.0, "n": 2, "fast": False, "opt": "sgd"}
     wrong = "variants: {a: {n: 2.5}, b: {fast: 1}, c: {opt: 3}, d: {lrr: 1}}\nbaseline: a\n"
     assert refused(tmp_path, own + wrong) == [
-        "e.yaml:7:19: variants.a.n: 2.5 is no whole number; allowed: an integer",
-        "e.yaml:7:35: variants.b.fast: 1 does not fit; allowed: true or false",
-        "e.yaml:7:48: variants.c.opt: 3 does not fit; allowed: text",
+        "e.yaml:7:19: variants.a.n: invalid value 2.5; expected an integer",
+        "e.yaml:7:35: variants.b.fast: invalid value 1; expected true or false",
+        "e.yaml:7:48: variants.c.opt: invalid value 3; expected text",
         "e.yaml:7:56: variants.d.lrr: unknown key; did you mean lr?",
     ]
 
@@ -49,30 +49,30 @@ def test_limits_and_choices_of_the_long_form_hold(tmp_path):
         + METRIC
     )
     assert refused(tmp_path, own + "variants: {a: {p: 2}, b: {o: lion}}\nbaseline: a\n") == [
-        "e.yaml:7:19: variants.a.p: 2 is out of range; allowed: a number from 0 to 1",
-        "e.yaml:7:30: variants.b.o: 'lion' is no choice; allowed: sgd, adam",
+        "e.yaml:7:19: variants.a.p: 2 is out of range; expected a number from 0 to 1",
+        "e.yaml:7:30: variants.b.o: invalid value 'lion'; choose from: sgd, adam",
     ]
 
 
 @pytest.mark.parametrize(
     ("task", "problem"),
     [
-        ("  command: x\n  knobs: {lr: 1}\n", "e.yaml:5:11: task.knobs.lr: is not in the command, so it would change nothing; allowed: {knobs} or {lr} in the command"),
+        ("  command: x\n  knobs: {lr: 1}\n", "e.yaml:5:11: task.knobs.lr: is not in the command; add {knobs} or {lr} to it"),
         ("  command: x {sede}\n", "e.yaml:4:12: task.command: {sede} stands for nothing; did you mean seed? ({{sede}} is the text {sede})"),
-        ("  command: x 'y\n", "e.yaml:4:12: task.command: cannot be split into words: No closing quotation; allowed: quotes in pairs, as in a shell"),
-        ("  command: ' '\n", "e.yaml:4:12: task.command: is empty; allowed: a program and its arguments, such as python train.py --seed={seed}"),
-        ("  command: x a{knobs}\n", "e.yaml:4:12: task.command: {knobs} is part of a word; allowed: {knobs} on its own, or single knobs as {name}"),
-        ("  command: x {knobs}\n  knobs: {seed: 1}\n", "e.yaml:5:11: task.knobs.seed: 'seed' is what the harness itself puts into the command; allowed: another name, with flag: for the option's spelling"),
-        ("  command: x {knobs}\n  knobs: {a.b: 1}\n", "e.yaml:5:11: task.knobs.a.b: 'a.b' is no name for a knob; allowed: letters, digits, _ and -, a letter first; flag: spells the option otherwise"),
+        ("  command: x 'y\n", "e.yaml:4:12: task.command: cannot be split into words: No closing quotation; close all quotes, as in a shell"),
+        ("  command: ' '\n", "e.yaml:4:12: task.command: is empty; expected a program and its arguments, such as python train.py --seed={seed}"),
+        ("  command: x a{knobs}\n", "e.yaml:4:12: task.command: {knobs} is part of a word; use {knobs} on its own, or single knobs as {name}"),
+        ("  command: x {knobs}\n  knobs: {seed: 1}\n", "e.yaml:5:11: task.knobs.seed: 'seed' is reserved for the harness; use another name, and flag: for the spelling of the option"),
+        ("  command: x {knobs}\n  knobs: {a.b: 1}\n", "e.yaml:5:11: task.knobs.a.b: 'a.b' is not a valid name; use letters, digits, _ and -, a letter first, and flag: for another spelling of the option"),
         ("  command: x {knobs}\n  knobs: {a: {default: 5, to: 3}}\n", "e.yaml:5:14: task.knobs.a: the default 5 is above 3"),
-        ("  command: x {knobs}\n  knobs: {a: {default: x, to: 3}}\n", "e.yaml:5:14: task.knobs.a: from and to are for numbers, and the default is 'x'; allowed: choice"),
-        ("  command: x {knobs}\n  knobs: {a: {default: 1.0, choice: [1, 2]}}\n", "e.yaml:5:14: task.knobs.a: 1 is of another type than the default 1.0; allowed: values of one type (a number with a decimal point, such as 0.0, is no integer)"),
-        ("  command: x {knobs}\n  knobs: {a: 1, b: {default: 2, flag: --a}}\n", "e.yaml:5:20: task.knobs.b: has the flag --a of a; allowed: a flag of its own"),
-        ("  command: x\n  timeout: soon\n", "e.yaml:5:12: task.timeout: 'soon' is no duration; allowed: 90s, 10m, 3h50m, 1d or a number of seconds"),
-        ("  command: x\n  environment: {HARNESS_SEED: 1}\n", "e.yaml:5:17: task.environment.HARNESS_SEED: HARNESS_SEED is set by the harness; allowed: other names"),
-        ("  command: x\n  resume: -r\n", r"e.yaml:5:11: task.resume: needs the step of rows, as a program that goes on may repeat some; allowed: (?P<step>\d+) in each pattern"),
-        ("  command: x\n  resume: -r\n  metrics: {a: {goal: minimize, pattern: 'a (?P<value>.*)'}, b: {goal: minimize, pattern: '(?P<step>.*) b (?P<value>.*)'}}\n", r"e.yaml:5:11: task.resume: needs the step of rows, as a program that goes on may repeat some; allowed: (?P<step>\d+) in each pattern"),
-        ("  command: x\n  checkpoint: '*.pt'\n", "e.yaml:5:15: task.checkpoint: has no meaning without resume; allowed: the arguments with which it goes on, in resume"),
+        ("  command: x {knobs}\n  knobs: {a: {default: x, to: 3}}\n", "e.yaml:5:14: task.knobs.a: from and to need a numeric default, not 'x'; use choice"),
+        ("  command: x {knobs}\n  knobs: {a: {default: 1.0, choice: [1, 2]}}\n", "e.yaml:5:14: task.knobs.a: 1 has another type than the default 1.0; use values of one type (0.0 is a float, 0 an integer)"),
+        ("  command: x {knobs}\n  knobs: {a: 1, b: {default: 2, flag: --a}}\n", "e.yaml:5:20: task.knobs.b: has the same flag --a as a; use another flag"),
+        ("  command: x\n  timeout: soon\n", "e.yaml:5:12: task.timeout: invalid duration 'soon'; expected 90s, 10m, 3h50m, 1d or a number of seconds"),
+        ("  command: x\n  environment: {HARNESS_SEED: 1}\n", "e.yaml:5:17: task.environment.HARNESS_SEED: HARNESS_SEED is set by the harness; use another name"),
+        ("  command: x\n  resume: -r\n", r"e.yaml:5:11: task.resume: needs the step of each row, because a resumed program may repeat some; add (?P<step>\d+) to each pattern"),
+        ("  command: x\n  resume: -r\n  metrics: {a: {goal: minimize, pattern: 'a (?P<value>.*)'}, b: {goal: minimize, pattern: '(?P<step>.*) b (?P<value>.*)'}}\n", r"e.yaml:5:11: task.resume: needs the step of each row, because a resumed program may repeat some; add (?P<step>\d+) to each pattern"),
+        ("  command: x\n  checkpoint: '*.pt'\n", "e.yaml:5:15: task.checkpoint: has no effect without resume; add resume: the arguments to resume with"),
         ("  command: x\n  resume: -r\n  checkpoint: ../*.pt\n", "e.yaml:6:15: task.checkpoint: '../*.pt' leads out of {run_dir}; allowed: a name in {run_dir}, perhaps with *, such as '*.pt'"),
         ("  comand: x\n", "e.yaml:4:3: task.comand: unknown key; did you mean command?"),
     ],
@@ -84,14 +84,14 @@ def test_what_makes_no_sense_is_refused_with_its_place(tmp_path, task, problem):
 @pytest.mark.parametrize(
     ("metric", "problem"),
     [
-        ("{loss: {goal: minimize, pattern: '('}}", "task.metrics.loss.pattern: '(' is no regular expression"),
+        ("{loss: {goal: minimize, pattern: '('}}", "task.metrics.loss.pattern: invalid regular expression '('"),
         ("{loss: {goal: minimize, pattern: 'loss'}}", "task.metrics.loss.pattern: 'loss' has no group for the number"),
-        ("{loss: {goal: minimize, pattern: '(?P<value>.)(?P<at>.)'}}", "names the group 'at'; allowed: value and step"),
-        ("{loss: {goal: less}}", "task.metrics.loss.goal: 'less' is no choice; allowed: minimize, maximize"),
-        ("{epoch: {goal: minimize}}", "task.metrics.epoch: 'epoch' is a number of the harness's own; allowed: another name"),
-        ("{seed: {goal: minimize}}", "task.metrics.seed: 'seed' is a number of the harness's own; allowed: another name"),
-        ("{a-b: {goal: minimize}}", "task.metrics.a-b: 'a-b' is no name for a metric; allowed: letters, digits and _"),
-        ("{}", "task.metrics: a mapping"),
+        ("{loss: {goal: minimize, pattern: '(?P<value>.)(?P<at>.)'}}", "has an unknown group 'at'; use value and step only"),
+        ("{loss: {goal: less}}", "task.metrics.loss.goal: invalid value 'less'; choose from: minimize, maximize"),
+        ("{epoch: {goal: minimize}}", "task.metrics.epoch: 'epoch' is reserved for the harness; use another name"),
+        ("{seed: {goal: minimize}}", "task.metrics.seed: 'seed' is reserved for the harness; use another name"),
+        ("{a-b: {goal: minimize}}", "task.metrics.a-b: invalid metric name 'a-b'; use letters, digits and _"),
+        ("{}", "task.metrics: invalid value {}"),
     ],
 )
 def test_a_metric_that_makes_no_sense_is_refused(tmp_path, metric, problem):
@@ -155,7 +155,7 @@ def test_inputs_are_the_files_of_the_command_where_none_are_named_and_must_be_th
 
 def test_an_input_that_would_never_end_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DataError, match=r"task\.inputs: pipe: .*/pipe is a pipe or a device; allowed: files and folders"):
+    with pytest.raises(DataError, match=r"task\.inputs: pipe: .*/pipe is a pipe or a device; use files and folders"):
         make_plan(load_experiment(experiment(tmp_path, WALK, inputs=["pipe"])))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.tasks.command.model import Program
-from harness.tasks.command.remarks import not_taken, remarks
+from harness.tasks.command.remarks import not_matched, remarks
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from harness.tasks.command.remarks import not_taken, remarks
     ],
 )
 def test_a_pattern_that_would_pass_over_nan_or_cut_an_exponent_is_told(pattern, unseen):
-    assert not_taken(pattern) == unseen
+    assert not_matched(pattern) == unseen
 
 
 def test_remarks_name_the_metric_and_what_its_pattern_does_not_take():

@@ -309,7 +309,7 @@ def test_a_killed_guard_takes_the_program_along(store, tmp_path, start_worker):
     os.kill(guard, signal.SIGKILL)
     process.wait(30)
     assert not alive(pids(tmp_path)[0])
-    assert store.record(plan.runs[0].id).error == "the process that watches over the program was killed, and the program with it"
+    assert store.record(plan.runs[0].id).error == "the guard process of the program was killed, and the program with it"
 
 
 def test_a_retry_of_a_program_that_failed_by_itself_starts_afresh(store, tmp_path):

@@ -1,5 +1,5 @@
 "use strict";
-// The page works without this. It adds: tables that sort, details that stay open, a page of unfinished runs that stays current.
+// Optional: sortable tables, details that stay open on reload, automatic reload while runs are unfinished.
 
 const { compare: byAlphabet } = new Intl.Collator("en", { numeric: true });
 
@@ -21,7 +21,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// Rows by a column: numbers by size, words by the alphabet; what is empty comes last, either way.
+// Sorts rows by a column: numbers by size, text alphabetically; empty cells last in both directions.
 function sorted(rows, column, sign) {
   const keyed = rows.map((row) => {
     const cell = row.cells[column];
@@ -39,7 +39,7 @@ function sorted(rows, column, sign) {
   return keyed.map((key) => key.row);
 }
 
-// A link to a run opens the table that it is in, in browsers that do not do so themselves.
+// A link to a run opens the collapsed table around it, for browsers that do not.
 function reveal() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
@@ -47,7 +47,7 @@ function reveal() {
 }
 addEventListener("hashchange", reveal);
 
-// A folded table has nothing to print.
+// Collapsed sections would print empty.
 let folded = [];
 addEventListener("beforeprint", () => {
   folded = [...document.querySelectorAll("#claims details:not([open]), #repeat details:not([open])")];

@@ -1,4 +1,4 @@
-"""Study, trials -> what a search's figures are about, and the panels that several of them share."""
+"""The data of a search's figures, and the panels that several of them share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.experiment.space import Categorical, Range, Value
 from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.reporting.figures.sheet import EDGE, KEY, LETTERS, LINE, NOTE_LINE, PALE, WIDTH, folded
+from harness.reporting.figures.layout import EDGE, KEY, LETTERS, LINE, NOTE_LINE, PALE, WIDTH, wrap_lines
 from harness.search.trials import Trial
 from harness.tasks.protocol import Metric
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 PANEL = 2.35  # inches of height
-MARKS = 5  # numbers on a logarithmic axis, at most
+MARKS = 5  # most ticks on a logarithmic axis
 NAME = 30  # letters of a parameter's name on an axis
 
 
 @dataclass(frozen=True)
-class Fresh:
-    """A configuration on fresh seeds: `runs` and their `values` of the first objective, seed by seed, of those completed."""
+class SeedValues:
+    """The completed `runs` of a configuration and their `values` of the first objective, by seed."""
 
     values: tuple[float, ...] = ()
     runs: tuple[str, ...] = ()
@@ -39,28 +39,28 @@ class Fresh:
 
 
 @dataclass(frozen=True)
-class Confirmed:
-    """What the best trials, then the winner and the base, came to on fresh seeds."""
+class ConfirmationResults:
+    """Results on fresh seeds: of the best trials, then of winner and base."""
 
-    top: Mapping[int, Fresh] = field(default_factory=dict)  # by trial
+    top: Mapping[int, SeedValues] = field(default_factory=dict)  # by trial
     winner: int | None = None  # trial
-    final: Mapping[str, Fresh] = field(default_factory=dict)  # base, winner
+    final: Mapping[str, SeedValues] = field(default_factory=dict)  # base, winner
 
 
 @dataclass(frozen=True)
 class SearchSubject:
-    """A study and what has come of it so far."""
+    """A study and its results so far."""
 
     study: Study
     trials: tuple[Trial, ...]
     metrics: Mapping[str, Metric]
-    confirmed: Confirmed
-    base: int | None = None  # the trial that is the base itself
+    confirmed: ConfirmationResults
+    base: int | None = None  # the trial with the base's own configuration
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # objective -> parameter -> share of 1
 
     @property
     def note(self) -> str | None:
-        """What stands above every figure."""
+        """The rehearsal warning above every figure."""
         return phrases.rehearsal(self.study)
 
     @property
@@ -75,7 +75,7 @@ class SearchSubject:
 
     @cached_property
     def best(self) -> Trial | None:
-        """The completed trial with the best value of the first objective, the earliest of equals."""
+        """The completed trial with the best value of the first objective, the earliest on ties."""
         sign = -1.0 if self.goal == "maximize" else 1.0
         return min(self.completed, key=lambda trial: (sign * self.value(trial), trial.number), default=None)
 
@@ -95,7 +95,7 @@ class SearchSubject:
 
 
 def position(parameter: Range | Categorical, value: Value) -> float:
-    """Where a value stands in its parameter's space, from 0 to 1; options stand evenly."""
+    """The position of a value in its parameter's range, 0 to 1; options are evenly spaced."""
     if isinstance(parameter, Categorical):
         options = list(parameter.options)
         return options.index(str(value)) / (len(options) - 1)
@@ -106,13 +106,13 @@ def position(parameter: Range | Categorical, value: Value) -> float:
 
 
 def panels(count: int, note: str | None, key: str | None) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels, three a row. To be called inside `drawing()`."""
+    """A figure of `count` panels, three per row. Call inside `drawing()`."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     columns = min(count, COLUMNS)
     rows = math.ceil(count / columns)
-    above, below = folded(note, WIDTH * LETTERS / 1.35), folded(key, WIDTH * LETTERS)
+    above, below = wrap_lines(note, WIDTH * LETTERS / 1.35), wrap_lines(key, WIDTH * LETTERS)
     top, bottom = len(above) * NOTE_LINE + EDGE, (len(below) * LINE + EDGE) * bool(below)
     whole = PANEL * rows + (0.5 if rows == 1 else 0.0) + top + bottom
     figure = Figure(figsize=(WIDTH, whole))
@@ -129,7 +129,7 @@ def panels(count: int, note: str | None, key: str | None) -> tuple[Figure, list[
 
 
 def shades(values: Sequence[float], upward: bool) -> list[tuple[float, ...]]:
-    """A colour a value: pale for the worst, dark for the best, by rank, so that one bad value does not pale all others."""
+    """A colour per value, by rank so that an outlier has no effect: pale for the worst, dark for the best."""
     from matplotlib import colormaps
 
     order = sorted(range(len(values)), key=lambda index: values[index], reverse=not upward)

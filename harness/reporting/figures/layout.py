@@ -1,4 +1,4 @@
-"""Panels, a note, a key -> an empty figure whose panels keep their size, and the parts that several figures share."""
+"""An empty figure with panels, note and key, and the parts that several figures share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Inches.
 WIDTH = 8.4
-WORDS = 1.6  # of a figure that has nothing else
+WORDS = 1.6  # height of a figure of text alone
 EDGE = 0.08
 LINE = 0.16  # of the key
 NOTE_LINE = 0.19
@@ -27,12 +27,11 @@ KEY = 8.0  # the size of its words
 TAG = 8.0  # and of labels beside a panel
 LETTERS = 16.4  # of that size, an inch
 INK, PALE, BAND = "#222222", "#666666", "#ECECEC"
-MARGIN = "declared not to matter"
 MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True)
-class Tag:
+class SideLabel:
     """A label for a point of a panel, written beside the panel."""
 
     x: float
@@ -41,17 +40,17 @@ class Tag:
     colour: str
 
 
-def sheet(
+def new_figure(
     height: float, note: str | None = None, key: str | None = None, ratios: Sequence[float] = (1.0,)
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with a row of panels, `height` inches high; what stands above (bold) and below them makes it taller.
+    """A figure with a row of panels, `height` inches high; `note` above (bold) and `key` below make it taller.
 
-    To be called inside `drawing()`.
+    Call inside `drawing()`.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    above, below = folded(note, WIDTH * LETTERS / 1.35), folded(key, WIDTH * LETTERS)
+    above, below = wrap_lines(note, WIDTH * LETTERS / 1.35), wrap_lines(key, WIDTH * LETTERS)
     top, bottom = len(above) * NOTE_LINE + EDGE, (len(below) * LINE + EDGE) * bool(below)
     whole = height + top + bottom
     figure = Figure(figsize=(WIDTH, whole))
@@ -66,13 +65,13 @@ def sheet(
     return figure, list(axes)
 
 
-def folded(text: str | None, letters: float) -> list[str]:
-    """Lines of so many letters; none without a text."""
+def wrap_lines(text: str | None, letters: float) -> list[str]:
+    """Lines of at most `letters` letters; empty without a text."""
     return textwrap.wrap(text, int(letters)) if text else []
 
 
-def make_room(figure: Figure, below: float) -> None:
-    """Make a figure without a key taller by `below` inches, under its panels: room for a legend."""
+def add_space_below(figure: Figure, below: float) -> None:
+    """Make a figure taller by `below` inches under its panels, for a legend."""
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     width, height = figure.get_size_inches()
@@ -86,8 +85,8 @@ def make_room(figure: Figure, below: float) -> None:
     figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0.005, below / whole, across, up * height / whole), wspace=0.05))
 
 
-def say(axis: Axes, words: str) -> None:
-    """Words in the place of a drawing."""
+def show_text(axis: Axes, words: str) -> None:
+    """Text instead of a drawing."""
     axis.text(0.5, 0.5, words, transform=axis.transAxes, ha="center", va="center", color=PALE)
     axis.set(xticks=[], yticks=[])
     axis.grid(visible=False)
@@ -95,21 +94,21 @@ def say(axis: Axes, words: str) -> None:
         spine.set_visible(False)
 
 
-def words(text: str, note: str | None = None) -> Figure:
-    """A figure of words alone, in the place of one that cannot be drawn."""
+def text_figure(text: str, note: str | None = None) -> Figure:
+    """A figure of text, for one that cannot be drawn."""
     with drawing():
-        figure, (axis,) = sheet(WORDS, note)
-        say(axis, "\n".join(line for part in text.splitlines() for line in textwrap.wrap(part, int(WIDTH * LETTERS / 1.4))))
+        figure, (axis,) = new_figure(WORDS, note)
+        show_text(axis, "\n".join(line for part in text.splitlines() for line in textwrap.wrap(part, int(WIDTH * LETTERS / 1.4))))
     return figure
 
 
-def empty(subject: Subject) -> Figure:
-    """In the place of a figure about runs of which none has a value: why."""
-    return words(subject.nothing, phrases.rehearsal(subject.plan))
+def empty_figure(subject: Subject) -> Figure:
+    """A figure of text that says why no run has a value."""
+    return text_figure(subject.no_values, phrases.rehearsal(subject.plan))
 
 
 def signed(value: float, places: int) -> str:
-    """A difference as numbers on axes are set: with a minus, not a hyphen."""
+    """A difference with a minus sign instead of a hyphen, as on axes."""
     return phrases.signed(value, places).replace("-", MINUS)
 
 
@@ -118,22 +117,22 @@ def bounds(interval: Sequence[float], places: int) -> str:
     return f"[{', '.join(signed(bound, places) for bound in interval)}]"
 
 
-def fold(label: str, width: int) -> str:
+def wrap_label(label: str, width: int) -> str:
     """A label on two lines at most, of `width` letters each."""
     lines = textwrap.wrap(phrases.shorten([label], 2 * width - 4)[0], width, break_on_hyphens=False)
     return "\n".join(lines[:2]) if len(lines) < 3 else phrases.shorten([label], width)[0]
 
 
-def better(goal: str, upward: bool) -> str:
-    """Which way is better on an axis."""
+def better_hint(goal: str, upward: bool) -> str:
+    """A hint which direction of an axis is better."""
     more = goal == "maximize"
     if upward:
         return "up is better" if more else "down is better"
     return "better \N{RIGHTWARDS ARROW}" if more else "\N{LEFTWARDS ARROW} better"
 
 
-def spaced(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """`places` moved as little as it takes to stand `gap` apart, inside [low, high] as far as they fit; their order stays."""
+def spread_out(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """`places` moved as little as possible to be `gap` apart inside [low, high], in the same order."""
     if not places:
         return []
     gap = min(gap, (high - low) / max(len(places) - 1, 1))
@@ -148,14 +147,14 @@ def spaced(places: Sequence[float], gap: float, low: float, high: float) -> list
     return [moved[index] for index in range(len(places))]
 
 
-def tags(axis: Axes, labels: Sequence[Tag]) -> None:
-    """Labels in a column right of the panel, each with a thin line to its point; limits must be final."""
+def side_labels(axis: Axes, labels: Sequence[SideLabel]) -> None:
+    """Labels in a column right of the panel, each with a thin line to its point; axis limits must be final."""
     low, high = axis.get_ylim()
     figure: Any = axis.figure
     # Constrained layout has not run yet; a panel is about nine tenths of the figure's height.
     gap = (high - low) * (TAG * 1.35 / 72) / (0.8 * figure.get_figheight())
     right = axis.get_xlim()[1]
-    for label, place in zip(labels, spaced([label.y for label in labels], gap, low, high), strict=True):
+    for label, place in zip(labels, spread_out([label.y for label in labels], gap, low, high), strict=True):
         axis.annotate(
             label.text,
             xy=(label.x, label.y),

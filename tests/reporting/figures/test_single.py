@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from subjects import METRICS, overlapping, plan_of, subject_of, verdict, words
 
 from harness.experiment.claims.model import ThresholdClaim
-from harness.reporting.figures import Subject, course
+from harness.reporting.figures import Subject, single_variant
 from harness.tasks.protocol import Metric
 
 PERCENT, NATS = Metric("%", "maximize"), Metric("nats", "minimize")
@@ -53,7 +53,7 @@ def dashed(figure: Figure) -> list[float]:
 
 
 def test_test_and_train_share_a_panel_each_named_at_its_end() -> None:
-    figure = course(subject(), epochs(), "test_accuracy")
+    figure = single_variant(subject(), epochs(), "test_accuracy")
     axis = figure.axes[0]
     assert axis.get_ylabel() == "accuracy (%)"
     assert axis.get_xlabel() == "epoch"
@@ -64,7 +64,7 @@ def test_test_and_train_share_a_panel_each_named_at_its_end() -> None:
 
 
 def test_claimed_numbers_are_dashed_lines() -> None:
-    figure = course(subject(AT_LEAST, TRAINED), epochs(), "test_accuracy")
+    figure = single_variant(subject(AT_LEAST, TRAINED), epochs(), "test_accuracy")
     assert dashed(figure) == [86.968, 98.67]
     said = words(figure)
     assert "train, claimed: at least 98.67" in said
@@ -76,24 +76,24 @@ def test_claimed_numbers_are_dashed_lines() -> None:
 
 
 def test_losses_and_the_learning_rate_have_their_units() -> None:
-    assert course(subject(), epochs(), "test_loss").axes[0].get_ylabel() == "loss (nats)"
-    rate = course(subject(), epochs(), "learning_rate")
+    assert single_variant(subject(), epochs(), "test_loss").axes[0].get_ylabel() == "loss (nats)"
+    rate = single_variant(subject(), epochs(), "learning_rate")
     assert rate.axes[0].get_ylabel() == "learning rate"
     assert not rate.axes[0].texts
 
 
 @pytest.mark.parametrize("length", [1, 2, 400])
 def test_any_number_of_epochs_is_drawn_without_words_over_words(length: int) -> None:
-    assert overlapping(course(subject(AT_LEAST, TRAINED), epochs(length), "test_accuracy")) == []
+    assert overlapping(single_variant(subject(AT_LEAST, TRAINED), epochs(length), "test_accuracy")) == []
 
 
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
-        (epochs().iloc[:0], "no epoch has ended yet"),
+        (epochs().iloc[:0], "no epoch has finished yet"),
         (epochs().drop(columns=["test_accuracy", "train_accuracy"]), "no test accuracy measured"),
         (epochs().assign(test_accuracy=None, train_accuracy=None), "no test accuracy measured"),
     ],
 )
 def test_what_is_not_measured_is_said(frame: pd.DataFrame, said: str) -> None:
-    assert said in words(course(subject(), frame, "test_accuracy"))
+    assert said in words(single_variant(subject(), frame, "test_accuracy"))

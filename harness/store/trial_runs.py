@@ -1,4 +1,4 @@
-"""Searches' folders -> which runs belong to which trial: known without the trials' storage, which may be a database elsewhere."""
+"""Which runs belong to which trial: files, as the storage of the trials may be a database that readers cannot reach."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class _TrialRuns(BaseModel):
 
 @dataclass(frozen=True, order=True)
 class Membership:
-    """A trial that a run is part of."""
+    """A trial that contains a run."""
 
     study: str
     number: int
 
 
 def write_trial_runs(paths: StudyPaths, number: int, runs: Sequence[str]) -> None:
-    """Write down the runs of trial `number`. Raises StoreError."""
+    """Record the runs of trial `number`. Raises StoreError."""
     atomic.make_folder(paths.trial(number))
     atomic.write_json(paths.trial_runs(number), _TrialRuns(runs=tuple(runs)))
 
 
 def trial_runs(paths: StudyPaths, number: int) -> tuple[str, ...]:
-    """The ids of the runs of trial `number`, seed by seed; none where that is not written down, or cannot be read."""
+    """The ids of the runs of trial `number`, seed by seed; empty if the file is missing or unreadable."""
     try:
         return atomic.read_json(paths.trial_runs(number), _TrialRuns).runs
     except (FileNotFoundError, StoreError):
@@ -42,9 +42,9 @@ def trial_runs(paths: StudyPaths, number: int) -> tuple[str, ...]:
 
 
 def memberships(paths: Paths, replaced: bool = False) -> dict[str, list[Membership]]:
-    """Run id -> the trials that it is part of; with `replaced` also of searches that others replaced, by their folders' names.
+    """Run id -> the trials that contain it; with `replaced` including archived searches, named by their folders.
 
-    Files that cannot be read are passed over: what they would tell is only what a run is called.
+    Unreadable files are ignored: they only add names to runs.
     """
     found: dict[str, list[Membership]] = {}
     folders = [*paths.studies.glob("*/trials"), *(paths.studies.glob("replaced/*/trials") if replaced else ())]

@@ -1,4 +1,4 @@
-"""Epochs of one variant -> a metric's course in training and test, beside what its source and its claims say."""
+"""Learning curves of a single variant, with the thresholds that are claimed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from harness.experiment.claims import ThresholdClaim
 from harness.reporting import phrases
 from harness.reporting.figures.curves import FEW_EPOCHS, MANY_POINTS, MOST_LINES, key, seeds_and_mean
-from harness.reporting.figures.sheet import PALE, Tag, say, sheet, tags
-from harness.reporting.figures.style import drawing, looks
+from harness.reporting.figures.layout import PALE, SideLabel, new_figure, show_text, side_labels
+from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
 if TYPE_CHECKING:
@@ -21,31 +21,31 @@ HEIGHT = 3.3
 PARTS = ("test", "train", "validation")
 
 
-def course(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
-    """`name` and what is measured alike on other images, by epoch, unsmoothed: thin lines for seeds, bold ones for means.
+def single_variant(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
+    """The metric `name` and the same quantity on other splits by epoch, unsmoothed: thin lines for seeds, bold for means.
 
-    `epochs` is what `load_curves` gives. Dashed lines stand where claims set a threshold: what the source reached.
+    `epochs`: from `load_curves`. Dashed lines: claimed thresholds.
     """
     from matplotlib.ticker import MaxNLocator
 
     metric = subject.metrics.get(name)
-    names = [each for each in alike(name, subject.metrics) if each in epochs and epochs[each].notna().any()]
-    said = "; ".join(filter(None, [key(epochs, MOST_LINES), subject.basis]))
+    names = [each for each in related_metrics(name, subject.metrics) if each in epochs and epochs[each].notna().any()]
+    wording = "; ".join(filter(None, [key(epochs, MOST_LINES), subject.basis]))
     with drawing():
-        figure, (axis,) = sheet(HEIGHT, phrases.rehearsal(subject.plan), said)
+        figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan), wording)
         if not names:
-            say(axis, "no epoch has ended yet" if epochs.empty else f"no {phrases.label(name)} measured")
+            show_text(axis, "no epoch has finished yet" if epochs.empty else f"no {phrases.label(name)} measured")
             return figure
         labels = _lines(axis, epochs, names)
         axis.set_xlim(*_ends(epochs))
         bounds = thresholds(subject, names)
         for value, words in bounds.items():
             axis.axhline(value, color=PALE, linewidth=1.1, linestyle=(0, (5, 3)), zorder=1)
-            labels.append(Tag(axis.get_xlim()[1], value, words, PALE))
+            labels.append(SideLabel(axis.get_xlim()[1], value, words, PALE))
         axis.margins(y=0.08)
         axis.set_ylim(axis.get_ylim())
         if len(labels) > 1:
-            tags(axis, labels)
+            side_labels(axis, labels)
         axis.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
         axis.set_xlabel("epoch")
         what = name if len(names) == 1 else name.partition("_")[2]
@@ -53,15 +53,15 @@ def course(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
     return figure
 
 
-def alike(name: str, known: Mapping[str, object]) -> list[str]:
-    """`name` first, then the same quantity on other images: `train_accuracy` beside `test_accuracy`."""
+def related_metrics(name: str, known: Mapping[str, object]) -> list[str]:
+    """`name`, then the same quantity on other splits: `train_accuracy` beside `test_accuracy`."""
     part, _, quantity = name.partition("_")
     others = [f"{other}_{quantity}" for other in PARTS if other != part] if part in PARTS else []
     return [name, *(other for other in others if other in known)]
 
 
 def thresholds(subject: Subject, names: Sequence[str]) -> dict[float, str]:
-    """Value -> what stands beside its line."""
+    """Value -> label of its line."""
     found: dict[float, str] = {}
     for name in names:
         prefix = f"{phrases.label(name).split()[0]}, " if len(names) > 1 else ""
@@ -73,21 +73,21 @@ def thresholds(subject: Subject, names: Sequence[str]) -> dict[float, str]:
     return found
 
 
-def _lines(axis: Axes, epochs: pd.DataFrame, names: Sequence[str]) -> list[Tag]:
-    """A line a metric; a label for each at its end."""
+def _lines(axis: Axes, epochs: pd.DataFrame, names: Sequence[str]) -> list[SideLabel]:
+    """A line per metric, with a label at its end."""
     import numpy as np
 
     labels = []
-    for place, (name, look) in enumerate(looks(names).items()):
+    for place, (name, line) in enumerate(line_styles(names).items()):
         values = epochs.dropna(subset=[name])
         values = values[np.isfinite(values[name].astype(float))]
         if values.empty:
             continue
         long = values["epoch"].nunique() > FEW_EPOCHS
-        seeds_and_mean(axis, values, name, look, shift=place / len(names), long=long, crowd=len(values) > MANY_POINTS)
+        seeds_and_mean(axis, values, name, line, shift=place / len(names), long=long, crowd=len(values) > MANY_POINTS)
         last = values[values["epoch"] == values["epoch"].max()]
         words = phrases.label(name).split()[0] if len(names) > 1 else phrases.label(name)
-        labels.append(Tag(float(last["epoch"].iloc[0]), float(last[name].mean()), words, look.colour))
+        labels.append(SideLabel(float(last["epoch"].iloc[0]), float(last[name].mean()), words, line.colour))
     return labels
 
 
