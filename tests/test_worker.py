@@ -197,7 +197,7 @@ def test_a_plan_for_another_version_of_the_task_is_refused(store, toy_plan, caps
     path = store.save_plan(toy_plan())
     path.write_text(path.read_text().replace('"task_version": "1"', '"task_version": "0"'))
     assert worker.main([str(path)]) == 2
-    assert "planned for version 0 of toy_task:TOY, this is version 1" in capsys.readouterr().err
+    assert "planned for version 0 of toy_task:TOY, but this is version 1" in capsys.readouterr().err
 
 
 def test_missing_data_stops_the_worker_with_exit_code_2_and_without_a_result(store, toy_plan, capsys):
