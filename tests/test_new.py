@@ -68,7 +68,7 @@ def test_an_existing_file_is_not_overwritten(tmp_path, capsys):
 def test_a_draft_that_does_not_load_is_not_written_and_says_why(tmp_path, capsys):
     assert made(tmp_path, "--metric", LOSS, command="python train.py {sed}") == (2, None)
     error = capsys.readouterr().err
-    assert "{sed} stands for nothing; did you mean seed?" in error
+    assert "unknown placeholder {sed}; did you mean seed?" in error
     assert "which was not written" in error
     assert made(tmp_path, "--metric", LOSS, "--input", "data") == (2, None)
     assert "task.inputs: data: no file or folder" in capsys.readouterr().err

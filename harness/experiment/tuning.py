@@ -137,7 +137,7 @@ def _paths(space: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draf
             continue
         problems.extend(check_held_out_unchanged([path], known, entry))
         if rival := overlapping(path, taken):
-            message = f"the variants set {rival} themselves; allowed: a path that they leave alone"
+            message = f"the variants set {rival}; use a path that they do not set"
             problems.append(Problem(entry.key_at, entry.node.path, message))
         seen: set[str] = set()
         for level in entry.node.value if isinstance(entry.node.value, tuple) else ():

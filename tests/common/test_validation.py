@@ -67,4 +67,4 @@ def test_a_long_or_wild_value_is_shown_short_and_printable() -> None:
 
 def test_a_suggestion_is_the_nearest_choice_or_all_of_them() -> None:
     assert suggestion("widht", ["width", "depth"]) == "did you mean width?"
-    assert suggestion("zzz", ["width", "depth"]) == "allowed: width, depth"
+    assert suggestion("zzz", ["width", "depth"]) == "choose from: width, depth"

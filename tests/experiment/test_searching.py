@@ -24,7 +24,7 @@ WRONG = {
     f"{{space: {SPACE}, first: [{{effect: 9}}]}}": "lies outside the space",
     f"{{space: {SPACE}, objectives: parameters, pruner: median}}": "parameters is not measured each epoch",
     f"{{space: {SPACE}, prune_after: 3}}": "prune_after without a pruner",
-    f"{{space: {SPACE}, constraints: {{score: {{at_most: 1}}}}}}": "search.constraints.score: is not known before training; allowed: "
+    f"{{space: {SPACE}, constraints: {{score: {{at_most: 1}}}}}}": "search.constraints.score: score is not known before training; choose from: "
     "parameters",
     f"{{space: {SPACE}, constraints: {{parameters: {{}}}}}}": "needs either at_most or at_least",
     f"{{space: {SPACE}, constraints: {{parameters: {{at_most: 0}}}}}}": "the bound must be above 0",
@@ -33,7 +33,7 @@ WRONG = {
     f"{{space: {SPACE}, budget: soon}}": "search.budget: ",
     f"{{space: {SPACE}, trials: 0}}": "search.trials: 0 is out of range",
     f"{{space: {SPACE}, sampler: cmaes, constraints: {{parameters: {{at_most: 9}}}}}}": "cmaes does not support constraints; "
-    "allowed: tpe, which learns from them",
+    "use tpe, which learns from them",
     "{space: {effect: {range: [0, 0.5], step: 0.2}}}": "search.space.effect.range: 0.5 cannot be reached in steps of 0.2 from 0; "
     "use an upper end such as 0.4",
     "{space: {steps: {range: [2, 9], step: 8}}}": "such as 10",

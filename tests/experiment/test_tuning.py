@@ -90,7 +90,7 @@ def test_a_block_around_what_the_variants_set_is_theirs(tmp_path: Path) -> None:
 def test_nothing_is_chosen_by_test_images(tmp_path: Path) -> None:
     said = refused(tmp_path, "{space: {optimizer.lr: [0.1, 0.2]}, metric: test_accuracy}", config=HELD_OUT, **IMAGES)
     assert "test_accuracy is measured on the test split, which must not choose settings; choose from: validation_accuracy" in said
-    allowed = said.partition("which must not choose settings; allowed: ")[2].splitlines()[0]
+    allowed = said.partition("which must not choose settings; choose from: ")[2].splitlines()[0]
     assert "test_" not in allowed
 
 
@@ -103,7 +103,7 @@ def test_a_task_that_can_hold_images_out_must(tmp_path: Path, config: str) -> No
 @pytest.mark.parametrize("path", ["data.validation_size: [100, 5000]"])
 def test_nothing_is_tuned_over_the_images_that_are_held_out(tmp_path: Path, path: str) -> None:
     said = refused(tmp_path, f"{{space: {{{path}}}}}", config=HELD_OUT, **IMAGES)
-    assert "tune.space.data.validation_size: sets data.validation_size, and what is compared is measured on the same" in said
+    assert "tune.space.data.validation_size: sets data.validation_size, but all compared settings must use the same" in said
     assert "1 problem" in said
 
 

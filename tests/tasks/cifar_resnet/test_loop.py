@@ -165,7 +165,7 @@ def test_every_activation_and_block_trains(activation: str, precision: str, bloc
 
 
 def test_a_batch_larger_than_the_training_set_is_refused():
-    with pytest.raises(InputError, match=r"training.batch_size 8 is more than the 7 training images; allowed: at most 7"):
+    with pytest.raises(InputError, match=r"training.batch_size 8 is more than the 7 training images; use at most 7"):
         run(data=data_set(train=7))
 
 

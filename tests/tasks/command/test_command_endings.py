@@ -150,15 +150,12 @@ def test_a_program_that_closes_its_output_goes_on(store, tmp_path):
 def test_a_command_that_is_not_there_starts_nothing(store, tmp_path, capsys):
     end = the_end(store, tmp_path, "pass", command="pyhton train.py")
     assert end.state == "pending"
-    assert (
-        "command: 'pyhton': not found on this machine's PATH; allowed: a program that is installed here"
-        in capsys.readouterr().err
-    )
+    assert "command: 'pyhton': not found on this machine's PATH; use an installed program" in capsys.readouterr().err
 
 
 def test_a_script_that_is_not_executable_starts_nothing(store, tmp_path, capsys):
     assert the_end(store, tmp_path, "pass", command="./train.py").state == "pending"
-    assert "is not executable; allowed: chmod +x, or name its interpreter" in capsys.readouterr().err
+    assert "is not executable; use chmod +x, or name its interpreter" in capsys.readouterr().err
 
 
 def test_an_interpreter_that_is_not_there_is_a_failure(store, tmp_path):
@@ -263,7 +260,7 @@ def test_a_json_line_takes_the_place_of_nothing_that_is_planned(store, tmp_path)
     [
         ('{"loss": 1.0, ', "$HARNESS_METRICS has a line that is not JSON"),
         ("[" * 50_000 + "\n", "$HARNESS_METRICS has a line that is not JSON"),
-        ("[1, 2]\n", "$HARNESS_METRICS has a line that is not JSON object: '[1, 2]'"),
+        ("[1, 2]\n", "$HARNESS_METRICS has a line that is not a JSON object: '[1, 2]'"),
         ('{"loss": "low"}\n', '$HARNESS_METRICS has "low" for loss, which is not a number'),
         ('{"step": 1.5, "loss": 1}\n', "$HARNESS_METRICS has the step 1.5, which is not an integer"),
         ('{"accuracy": 1.0}\n', "no line of $HARNESS_METRICS had loss (metrics without a pattern are read from there)"),

@@ -58,7 +58,7 @@ def test_limits_and_choices_of_the_long_form_hold(tmp_path):
     ("task", "problem"),
     [
         ("  command: x\n  knobs: {lr: 1}\n", "e.yaml:5:11: task.knobs.lr: is not in the command; add {knobs} or {lr} to it"),
-        ("  command: x {sede}\n", "e.yaml:4:12: task.command: {sede} stands for nothing; did you mean seed? ({{sede}} is the text {sede})"),
+        ("  command: x {sede}\n", "e.yaml:4:12: task.command: unknown placeholder {sede}; did you mean seed? (literal text: {{sede}})"),
         ("  command: x 'y\n", "e.yaml:4:12: task.command: cannot be split into words: No closing quotation; close all quotes, as in a shell"),
         ("  command: ' '\n", "e.yaml:4:12: task.command: is empty; expected a program and its arguments, such as python train.py --seed={seed}"),
         ("  command: x a{knobs}\n", "e.yaml:4:12: task.command: {knobs} is part of a word; use {knobs} on its own, or single knobs as {name}"),
@@ -73,7 +73,7 @@ def test_limits_and_choices_of_the_long_form_hold(tmp_path):
         ("  command: x\n  resume: -r\n", r"e.yaml:5:11: task.resume: needs the step of each row, because a resumed program may repeat some; add (?P<step>\d+) to each pattern"),
         ("  command: x\n  resume: -r\n  metrics: {a: {goal: minimize, pattern: 'a (?P<value>.*)'}, b: {goal: minimize, pattern: '(?P<step>.*) b (?P<value>.*)'}}\n", r"e.yaml:5:11: task.resume: needs the step of each row, because a resumed program may repeat some; add (?P<step>\d+) to each pattern"),
         ("  command: x\n  checkpoint: '*.pt'\n", "e.yaml:5:15: task.checkpoint: has no effect without resume; add resume: the arguments to resume with"),
-        ("  command: x\n  resume: -r\n  checkpoint: ../*.pt\n", "e.yaml:6:15: task.checkpoint: '../*.pt' leads out of {run_dir}; allowed: a name in {run_dir}, perhaps with *, such as '*.pt'"),
+        ("  command: x\n  resume: -r\n  checkpoint: ../*.pt\n", "e.yaml:6:15: task.checkpoint: '../*.pt' leads out of {run_dir}; use a name in {run_dir}, such as '*.pt'"),
         ("  comand: x\n", "e.yaml:4:3: task.comand: unknown key; did you mean command?"),
     ],
 )  # fmt: skip

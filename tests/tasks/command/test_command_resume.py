@@ -333,7 +333,7 @@ def test_changed_inputs_are_noticed_before_anything_is_trained(store, tmp_path, 
     plan = planned(tmp_path, WALK)
     (tmp_path / "train.py").write_text("print('epoch 1: loss 0')")
     assert worker.main([str(store.save_plan(plan))]) == 2
-    assert "the inputs have changed since the plan was made: train.py; plan again with --replan" in capsys.readouterr().err
+    assert "the inputs have changed since the plan was made: train.py; use --replan" in capsys.readouterr().err
     assert store.record(plan.runs[0].id).state == "pending"
 
 

@@ -111,7 +111,7 @@ def test_a_file_of_one_variant_that_has_changed_stops_its_runs_and_no_others(sto
     plan = planned(tmp_path, script, **CONFIGS)
     (tmp_path / "b.yaml").write_text("changed")
     assert worker.main([str(store.save_plan(plan))]) == 2
-    assert "the inputs have changed since the plan was made: b.yaml; plan again with --replan" in capsys.readouterr().err
+    assert "the inputs have changed since the plan was made: b.yaml; use --replan" in capsys.readouterr().err
     assert [store.record(each.id).state for each in plan.runs] == ["completed", "pending"]
     (tmp_path / "b.yaml").write_text("")
     assert [end.state for end in trained(store, plan)] == ["completed"] * 2
@@ -122,7 +122,7 @@ def test_a_file_that_runs_write_where_the_command_names_it_stops_the_second_one(
     script += "open(a.out, 'w').close()\n"
     plan = planned(tmp_path, script, command="{python} train.py --seed={seed} --out=best.pt", seeds=2)
     assert worker.main([str(store.save_plan(plan))]) == 2
-    assert "the inputs have changed since the plan was made: best.pt; plan again with --replan" in capsys.readouterr().err
+    assert "the inputs have changed since the plan was made: best.pt; use --replan" in capsys.readouterr().err
     assert [store.record(each.id).state for each in plan.runs] == ["completed", "pending"]
 
 
@@ -144,4 +144,4 @@ def test_a_dry_run_says_where_nothing_ties_runs_to_the_program(tmp_path, monkeyp
     assert run.main([str(experiment(tmp_path, WALK)), "--dry-run"]) == 0
     assert "nothing ties" not in capsys.readouterr().out
     assert run.main([str(experiment(tmp_path, WALK, command="trainer --seed={seed}")), "--dry-run"]) == 0
-    assert "nothing ties runs to the program's files: name inputs" in capsys.readouterr().out
+    assert "run ids do not depend on any file of the program: name" in capsys.readouterr().out
