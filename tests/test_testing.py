@@ -129,13 +129,8 @@ def test_a_broken_rule_is_one_sentence(task, message):
     assert "\n" not in str(broken.value) or "default" in message
 
 
-<<<<<<< HEAD
 def test_a_number_that_makes_no_id_is_reported():
-    with pytest.raises(AssertionError, match=r"does not survive JSON|makes no run id"):
-=======
-def test_a_number_that_makes_no_id_is_told():
     with pytest.raises(AssertionError, match=r"cannot be read back from JSON|not valid in a run id"):
->>>>>>> l_tasks
         check_task(toy(Config=Infinite, resolve=lambda _self, config, _device: config))
 
 
