@@ -39,7 +39,7 @@ def test_a_change_of_what_decides_the_trials_is_refused_with_the_difference(
 ) -> None:
     with pytest.raises(PlanChanged) as caught:
         prepare(store, toy_search(tmp_path, search))
-    assert "toys was searched differently from 2026-01-01 on:" in str(caught.value)
+    assert "toys differs from the search started on 2026-01-01:" in str(caught.value)
     assert CHANGED[search] in str(caught.value)
     assert "allowed: undo the change" in str(caught.value)
     assert store.load_study("toys") == study
