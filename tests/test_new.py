@@ -99,7 +99,7 @@ def test_the_goal_of_a_metric_is_guessed_from_its_name_or_required():
         read_metric("sharpness")
     with pytest.raises(InputError, match="invalid goal 'up'"):
         read_metric("loss:up")
-    with pytest.raises(InputError, match="needs"):
+    with pytest.raises(InputError, match="needs \\{value\\} once"):
         read_metric("loss=loss")
 
 

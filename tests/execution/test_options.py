@@ -37,11 +37,11 @@ def test_every_problem_is_reported_with_its_option() -> None:
         )
     assert str(refused.value).splitlines() == [
         "invalid value for --device: 'tpu'; choose from: cpu, cuda",
-        "invalid value for --threads: '0'; allowed: an integer from 1",
+        "invalid value for --threads: '0'; expected an integer from 1",
         "invalid value for --retry: 'pruned'; choose from: failed, diverged",
         "invalid value for --keep: 'all'; choose from: weights",
         "invalid value for --stop-after: invalid duration 'soon'; expected 90s, 10m, 3h50m, 1d or a number of seconds",
-        "invalid value for --beat-s: '0'; allowed: a number above 0",
+        "invalid value for --beat-s: '0'; expected a number above 0",
         "unknown option --tracks; did you mean --track?",
     ]
 

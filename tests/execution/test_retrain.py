@@ -91,7 +91,7 @@ def test_differences_that_are_not_numeric_are_reported_in_words() -> None:
     assert compare(trained(), fewer).others == (
         "epochs: 3 -> 2",
         "probabilities: float16 (4, 2) -> float16 (3, 2)",
-        "labels: there -> missing",
+        "labels: present -> missing",
     )
     failed = trained(result=Result(state="failed", reason="bug", error="ValueError: no"))
     assert compare(trained(), failed).others == ("state: completed -> failed (ValueError: no)",)
