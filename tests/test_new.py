@@ -71,7 +71,7 @@ def test_a_draft_that_does_not_load_is_not_written_and_says_why(tmp_path, capsys
     assert "unknown placeholder {sed}; did you mean seed?" in error
     assert "which was not written" in error
     assert made(tmp_path, "--metric", LOSS, "--input", "data") == (2, None)
-    assert "task.inputs: data: no file or folder" in capsys.readouterr().err
+    assert "task.inputs: data: not found" in capsys.readouterr().err
 
 
 def test_missing_inputs_and_seed_are_reported(tmp_path, capsys):
@@ -95,11 +95,11 @@ def test_modules_that_the_script_imports_are_inputs_too(tmp_path):
 def test_the_goal_of_a_metric_is_guessed_from_its_name_or_required():
     assert read_metric("val_loss").goal == "minimize"
     assert read_metric("test_accuracy").goal == "maximize"
-    with pytest.raises(InputError, match="which way is better\\? allowed: sharpness:minimize or sharpness:maximize"):
+    with pytest.raises(InputError, match="unknown goal; use sharpness:minimize or sharpness:maximize"):
         read_metric("sharpness")
     with pytest.raises(InputError, match="invalid goal 'up'"):
         read_metric("loss:up")
-    with pytest.raises(InputError, match="\\{value\\} has to stand once"):
+    with pytest.raises(InputError, match="needs"):
         read_metric("loss=loss")
 
 

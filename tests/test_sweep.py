@@ -248,7 +248,7 @@ def test_a_changed_space_is_refused_with_the_difference(unconfirmed: Path, capsy
         assert sweep("toys.yaml", *words) == 2
         err = capsys.readouterr().err
         assert 'space.effect: {"kind": "range", "path": "effect", "low": -3.0, "high": 3.0} -> ' in err
-        assert "--replan (archives the old study; its runs stay)" in err
+        assert "--replan (archives the old study; its runs are kept)" in err
     assert sweep("toys.yaml", "--trials", "2", "--replan") == 0
     assert len(tried(unconfirmed.parent)) == 2
 

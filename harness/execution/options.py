@@ -122,6 +122,6 @@ def _problem(details: ErrorDetails) -> str:
         case "value_error":
             return f"invalid value for {flag(name)}: {details['ctx']['error']}"
         case kind:
-            verb = "choose from" if kind == "literal_error" else "allowed:"
+            verb = "choose from:" if kind == "literal_error" else "expected"
             allowed = shape.allowed(schema).removesuffix(" or null") if schema else "another value"
             return f"invalid value for {flag(name)}: {show(details['input'])}; {verb} {allowed}"

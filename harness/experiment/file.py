@@ -85,7 +85,7 @@ class Confirm(_Strict):
     @classmethod
     def _enough(cls, value: Any) -> Any:
         if value in (1, 2):
-            raise ValueError("{value} is too few for a verdict; expected an integer from 3 to 500")
+            raise ValueError(f"{value} is too few for a verdict; expected an integer from 3 to 500")
         return value
 
 

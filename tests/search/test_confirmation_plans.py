@@ -204,5 +204,5 @@ def test_another_winner_after_a_retry_is_confirmed_on_fresh_seeds(store: Store) 
 
 
 def test_two_seeds_are_refused_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="takes 3 pairs"):
+    with pytest.raises(InputError, match="is too few for a verdict"):
         toy_search(tmp_path, f"{{space: {SPACE}, confirm: {{seeds: 2}}}}")

@@ -17,8 +17,8 @@ from harness.store.records import Store
 SEARCH = f"{{space: {SPACE}, trials: 4}}"
 CHANGED = {
     "{space: {effect: {range: [-3, 5]}, noise: {range: [0.5, 2], log: true}}}": 'space.effect: {"kind": "range"',
-    "{space: {effect: {range: [-3, 3]}}}": "-> not there",
-    f"{{space: {SPACE[:-1]}, steps: {{range: [1, 9]}}}}}}": "space.steps: not there -> ",
+    "{space: {effect: {range: [-3, 3]}}}": "-> absent",
+    f"{{space: {SPACE[:-1]}, steps: {{range: [1, 9]}}}}}}": "space.steps: absent -> ",
     f"{{space: {SPACE}, objectives: loss}}": 'objectives: {"score": "maximize"} -> {"loss": "minimize"}',
     f"{{space: {SPACE}, constraints: {{parameters: {{at_most: 9}}}}}}": "constraints: {} -> ",
     f"{{space: {SPACE}, sampler: random}}": 'sampler: "tpe" -> "random"',
@@ -39,9 +39,9 @@ def test_a_change_of_what_decides_the_trials_is_refused_with_the_difference(
 ) -> None:
     with pytest.raises(PlanChanged) as caught:
         prepare(store, toy_search(tmp_path, search))
-    assert "toys was searched differently from 2026-01-01 on:" in str(caught.value)
+    assert "toys differs from the search started on 2026-01-01:" in str(caught.value)
     assert CHANGED[search] in str(caught.value)
-    assert "allowed: undo the change" in str(caught.value)
+    assert "undo the change" in str(caught.value)
     assert store.load_study("toys") == study
 
 

@@ -52,7 +52,7 @@ def test_every_mistake_is_reported_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ("accelerator: cpu", "time: missing; allowed: text"),
+        ("accelerator: cpu", "time: missing; expected text"),
         (
             "accelerator: cuda\ntime: 4h",
             "accelerator: cuda, but no GPU is requested; add gres: gpu:1, or --gpus=1 under sbatch",

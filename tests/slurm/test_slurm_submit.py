@@ -261,4 +261,4 @@ def test_a_program_imports_modules_beside_it_and_is_refused_once_they_have_chang
     (somebody.home / "formula.py").write_text("def loss(rate, seed):\n    return rate\n")
     somebody.cluster.run("scontrol", "release", job)
     somebody.wait(lambda: state(somebody, job) == ["FAILED"], "not refused")
-    assert "the inputs have changed since the plan was made: formula.py; plan again with --replan" in somebody.logs()
+    assert "the inputs have changed since the plan was made: formula.py; use --replan" in somebody.logs()

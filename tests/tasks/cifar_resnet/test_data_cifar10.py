@@ -124,7 +124,7 @@ def test_a_damaged_file_is_never_unpickled(small: Any, tmp_path: Path) -> None:
     cifar10.read(root, small)
     (root / ARCHIVE).unlink()
     (root / small.base_folder / "data_batch_2").write_bytes(b"cos\nsystem\n(S'touch harm'\ntR.")
-    with pytest.raises(DataError, match="CIFAR-10 is not whole"):
+    with pytest.raises(DataError, match="CIFAR-10 is missing or incomplete"):
         cifar10.read(root, offline(small))
 
 

@@ -235,7 +235,7 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(noise: Path, cache: Path
 def test_a_full_disk_says_what_to_do(noise: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Path.open
     monkeypatch.setattr(Path, "open", lambda path, mode="r": real(Path("/dev/full"), "wb") if mode == "xb" else real(path, mode))
-    with pytest.raises(DataError, match="No space left on device; make room there"):
+    with pytest.raises(DataError, match="No space left on device; free disk space"):
         data.load(folder(noise))
 
 

@@ -147,9 +147,9 @@ def test_what_changes_the_result_changes_the_id_and_nothing_else_does(tmp_path):
 def test_inputs_are_the_files_of_the_command_where_none_are_named_and_must_be_there(tmp_path):
     plan = make_plan(load_experiment(experiment(tmp_path, WALK)))
     assert plan.data["base"].startswith("train.py ")
-    with pytest.raises(DataError, match=r"task\.inputs: gone\.txt: no file or folder .*/gone\.txt"):
+    with pytest.raises(DataError, match=r"task\.inputs: gone\.txt: not found: .*/gone\.txt"):
         make_plan(load_experiment(experiment(tmp_path, WALK, inputs=["gone.txt"])))
-    with pytest.raises(DataError, match=r"task\.directory: no folder .*/nowhere"):
+    with pytest.raises(DataError, match=r"task\.directory: folder not found: .*/nowhere"):
         make_plan(load_experiment(experiment(tmp_path, WALK, directory="nowhere")))
 
 

@@ -27,4 +27,4 @@ def test_a_pattern_that_would_pass_over_nan_or_cut_an_exponent_is_told(pattern, 
 def test_remarks_name_the_metric_and_what_its_pattern_does_not_take():
     metrics = {"loss": {"goal": "minimize", "pattern": r"loss (?P<value>[\d.]+)"}, "other": {"goal": "minimize"}}
     (told,) = remarks(Program(command="x", metrics=metrics), ["x 0123"])
-    assert told == r"the pattern of loss does not take nan or 9.8e-05; (?P<value>\S+) takes every number"
+    assert told == r"the pattern of loss does not match nan or 9.8e-05; (?P<value>\S+) matches every number"
