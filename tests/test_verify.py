@@ -49,7 +49,7 @@ def test_a_problem_is_shown_with_its_file_and_advice(store: Store, damaged: Plan
     assert run(store) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2 runs and 1 plan: 1 problem"
-    assert lines[1].startswith(f"error  {store.paths.run(damaged.runs[1].id).metrics}: is not what it was when the run ended")
+    assert lines[1].startswith(f"error  {store.paths.run(damaged.runs[1].id).metrics}: has changed since the run finished")
     assert lines[2].strip() == "restore it from a copy, or remove the run's folder to train it again"
 
 
