@@ -186,7 +186,7 @@ def test_a_damaged_definition_is_found(tmp_path, monkeypatch, capsys):
     spec = next(Path("results/runs").glob("*/spec.json"))
     spec.write_text(spec.read_text().replace("train.py", "other.py"))
     assert verify.main([]) == 1
-    assert "is not what this run was made from: its program gives the version" in capsys.readouterr().out
+    assert "is not the original configuration of this run: its program gives the version" in capsys.readouterr().out
 
 
 def test_a_changed_program_is_refused_with_the_difference(tmp_path, monkeypatch, capsys):

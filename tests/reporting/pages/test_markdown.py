@@ -138,7 +138,7 @@ def test_the_page_and_its_markdown_say_the_same_of_trust(store: Store) -> None:
         store.paths.run(next(run.id for run in plan.runs if run.variant == lost)).predictions.unlink()
         findings = gather(store, plan)
         for text in (render(findings, ()), html.render(findings, ())):
-            assert f"{word} interval for new images is available: predictions missing" in text
+            assert f"{word} interval for new images is available: predictions are missing" in text
             assert "Nothing to flag: all runs used the same code, devices, precision and packages." in text
 
 

@@ -98,7 +98,7 @@ def test_a_killed_worker_takes_its_program_along_and_the_run_goes_on(store, tmp_
     if resume:
         assert origin.resumed
         assert origin.restarts[-1].epoch >= known - 8
-        assert f"going on after {origin.restarts[-1].epoch} epochs" in log
+        assert f"resumed after {origin.restarts[-1].epoch} epochs" in log
         assert "--resume" in log
     else:
         assert not origin.resumed
@@ -259,7 +259,7 @@ def test_a_program_that_ends_well_at_a_shutdown_has_not_completed_its_run(tmp_pa
     training = task_of(plan).start(task_of(plan).Config(), 0, "cpu")
     try:
         assert training.advance(lambda: False)["loss"] == 1.0
-        assert training.advance(lambda: training._ending is not None) is None
+        assert training.advance(lambda: training._exit is not None) is None
         assert not training.finished
     finally:
         training.close()
