@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from harness.store.records import Store, read_rows
 
 TIMINGS = {"seconds", "train_seconds", "samples_per_second", "peak_memory_bytes", "ended", "checksums"}
@@ -17,7 +19,9 @@ def bits(store: Store, run_ids: Sequence[str]) -> dict[str, Any]:
     for run_id in run_ids:
         paths = store.paths.run(run_id)
         rows = [untimed(row) for row in read_rows(paths.metrics)]
-        found[run_id] = (rows, untimed(json.loads(paths.result.read_text())), paths.predictions.read_bytes())
+        with np.load(paths.predictions) as arrays:  # not the file's bytes: Python versions write zip headers differently
+            predictions = {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()}
+        found[run_id] = (rows, untimed(json.loads(paths.result.read_text())), predictions)
     return found
 
 
