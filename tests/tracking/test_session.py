@@ -46,6 +46,7 @@ def test_the_workers_of_a_command_share_one_mirror(tmp_path: Path, store: Store)
     assert not (tmp_path / "wandb").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["online", "offline"])
 def test_a_killed_worker_and_its_successor_lose_no_row(
     store: Store, toy_plan: PlanMaker, start_worker: Callable[..., subprocess.Popen[str]], kind: str
