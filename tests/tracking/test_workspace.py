@@ -90,7 +90,7 @@ def test_a_workspace_is_created_once_and_then_updated(store: Store, toy_plan: Pl
         for _ in range(2):
             done = harness(*words, environment=server.environment(), cwd=store.paths.root)
             assert done.returncode == EXIT_OK, done.stdout + done.stderr
-            assert f"workspace toys  delivered  {server.url}/{ENTITY}/{PROJECT}?nw=" in done.stdout
+            assert f"workspace toys  uploaded  {server.url}/{ENTITY}/{PROJECT}?nw=" in done.stdout
         (view,) = server.views.values()
     assert view["displayName"] == "toys"
     assert "better improves on base" in view["spec"]
