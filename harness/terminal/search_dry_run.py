@@ -150,7 +150,7 @@ def cost(preview: SearchPreview) -> str:
 def confirmation(study: Study) -> str:
     """The runs that follow the trials."""
     if study.confirm is None:
-        return "none: the result is no evidence"
+        return "none: the result is not evidence"
     top, seeds = study.confirm.top, study.confirm.seeds
     best = f"the best {phrases.plural(top, 'trial')}" if top > 1 else "the best trial"
     runs = phrases.plural((top + 2) * seeds, "run")
