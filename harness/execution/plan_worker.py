@@ -32,7 +32,7 @@ class PlanWorker(Worker):
             versions = f"planned for version {plan.task_version} of {plan.task}, but this is version {self.task.version}"
             raise InputError(f"{plan.name}: {versions}; plan again with --replan")
         super().__init__(store, store.paths.plan(plan.name), plan.accelerator, options, stop, here=here)
-        self.schedule = Schedule(plan, lambda: levels_for(store, plan.looks, say))
+        self.schedule = Schedule(plan, lambda: levels_for(store, plan, say))
         self.seeds = SeedCheck(store, plan)
         self._seen: dict[str, Record] = {}
         self._queue: list[PlannedRun] = []  # the remaining runs, when the records were last read

@@ -1,8 +1,9 @@
 """Plan and records -> which runs the interim looks request, and which of them remain to be trained. Pure.
 
 A plan with several looks requests its runs look by look: when every run of a look has finished, the claims are judged, and the
-next look is requested only if a claim is still open. No process coordinates this: it follows from the records, which are written
-once, so every worker comes to the same conclusion at any time. The set of requested runs only grows.
+next look is requested only if a claim is still open, and only of the variants that an open claim is about. No process
+coordinates this: it follows from the records, which are written once, so every worker comes to the same conclusion at any time.
+The set of requested runs only grows.
 """
 
 from __future__ import annotations
@@ -41,11 +42,19 @@ class Counts:
 
 @dataclass(frozen=True)
 class Limit:
-    """Seeds below `horizon` may be trained. `final`: this will not grow unless the user asks for a retry or more seeds."""
+    """Of each variant as many seeds as `horizons` says may be trained.
 
-    horizon: int
+    `final`: this will not grow unless the user asks for a retry or more seeds.
+    """
+
+    horizons: Mapping[str, int]  # variant -> seeds
     final: bool
     blocked: bool = False  # by a failed run, until it is retried
+
+    @property
+    def horizon(self) -> int:
+        """The largest number of seeds."""
+        return max(self.horizons.values())
 
 
 class Schedule:
@@ -57,22 +66,25 @@ class Schedule:
     def __init__(self, plan: Plan, levels: Callable[[], Levels | None] = lambda: None) -> None:
         self.plan = plan
         self._levels = levels
-        self._judged: tuple[object, int] | None = None  # finished runs -> horizon
+        self._judged: tuple[object, Judgement] | None = None  # the results that it was made of, and the judgement
 
     def limit(self, records: Records) -> Limit:
         """Raises InputError if the plan's task cannot be loaded."""
         last = len({run.seed for run in self.plan.runs})
         if not has_interim_looks(self.plan):
-            return Limit(last, final=True)
-        look = _finished_look(self.plan, records)
-        horizon = self._horizon(look, records) if look else self.plan.looks[0]
-        blocked = _blocked(self.plan, records, horizon)
-        return Limit(horizon, final=blocked or horizon <= look or horizon == last, blocked=blocked)
+            return Limit(dict.fromkeys(self.plan.variants, last), final=True)
+        first = dict.fromkeys(self.plan.variants, self.plan.looks[0])
+        if not all(records[run.id].finished for run in runs_within(self.plan, first)):
+            blocked = _blocked(self.plan, records, first)
+            return Limit(first, final=blocked, blocked=blocked)
+        judged = self._judgement(records)
+        blocked = _blocked(self.plan, records, judged.horizons)
+        final = blocked or judged.finished or judged.horizon == last
+        return Limit(judged.horizons, final=final, blocked=blocked)
 
     def requested(self, records: Records) -> tuple[PlannedRun, ...]:
         """See the function `requested`."""
-        horizon = self.limit(records).horizon
-        return tuple(run for run in self.plan.runs if run.seed < self.plan.after(horizon))
+        return runs_within(self.plan, self.limit(records).horizons)
 
     def remaining(self, records: Records) -> tuple[PlannedRun, ...]:
         """See the function `remaining`."""
@@ -80,21 +92,38 @@ class Schedule:
             return ()
         return tuple(run for run in self.requested(records) if records[run.id].state in ("pending", "interrupted"))
 
-    def _horizon(self, look: int, records: Records) -> int:
-        # A judgement depends only on the results of the finished look: each is written once, and a retry changes its time.
-        ended = [records[run.id] for run in self.plan.runs if run.seed < self.plan.after(look)]
-        key = (look, tuple((record.state, record.ended_at) for record in ended))
-        if self._judged is None or self._judged[0] != key:
-            self._judged = (key, judge_records(self.plan, records, self._levels()).horizon)
-        return self._judged[1]
+    def _judgement(self, records: Records) -> Judgement:
+        """The judgement of all finished looks.
+
+        It depends only on their results, each of which is written once (a retry changes its time), and on whether all results of
+        the look that they request exist.
+        """
+        if self._judged is not None and self._key(records, self._judged[1]) == self._judged[0]:
+            return self._judged[1]
+        found = judge_records(self.plan, records, self._levels())
+        self._judged = (self._key(records, found), found)
+        return found
+
+    def _key(self, records: Records, judged: Judgement) -> object:
+        requested = [(run, records[run.id]) for run in runs_within(self.plan, judged.horizons)]
+        known = [record for run, record in requested if run.seed < self.plan.after(judged.look)]
+        complete = all(record.finished for _, record in requested)
+        kept = [record for _, record in requested] if complete else known
+        return (complete, *((record.state, record.ended_at) for record in kept))
+
+
+def runs_within(plan: Plan, horizons: Mapping[str, int]) -> tuple[PlannedRun, ...]:
+    """The runs of the plan within the first `horizons[variant]` seeds, in plan order."""
+    return tuple(run for run in plan.runs if run.seed < plan.after(horizons[run.variant]))
 
 
 def requested(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[PlannedRun, ...]:
     """The runs that the looks request so far, in plan order, whatever their state.
 
     All runs if the plan has no claims, one look, or more seeds than its last look (set by the user). Otherwise the seeds of the
-    first look, and those of each further look once the one before has finished and left a claim open. Runs that are not requested
-    are neither pending nor missing: a plan decided at 5 of 20 seeds is complete. `levels`: see `harness.analysis.look_levels`.
+    first look, and of each further look, once the one before has finished, those of the variants that an open claim is about.
+    Runs that are not requested are neither pending nor missing: a plan decided at 5 of 20 seeds is complete. `levels`: see
+    `harness.analysis.look_levels`.
     """
     return Schedule(plan, lambda: levels).requested(records)
 
@@ -145,14 +174,8 @@ def has_interim_looks(plan: Plan) -> bool:
     return len(plan.looks) > 1 and bool(plan.claims) and all(run.look is not None for run in plan.runs)
 
 
-def _finished_look(plan: Plan, records: Records) -> int:
-    """The largest look of which all runs have finished; 0: none."""
-    open_seed = min((run.seed for run in plan.runs if not records[run.id].finished), default=plan.after(plan.looks[-1]))
-    return max((look for look in plan.looks if plan.after(look) <= open_seed), default=0)
-
-
-def _blocked(plan: Plan, records: Records, horizon: int) -> bool:
-    """Whether a failed run below `horizon` prevents its look from being judged."""
+def _blocked(plan: Plan, records: Records, horizons: Mapping[str, int]) -> bool:
+    """Whether a failed run within `horizons` prevents its look from being judged."""
     if all(claim.failed_counts_as is not None for claim in plan.claims):
         return False
-    return any(records[run.id].state == "failed" for run in plan.runs if run.seed < plan.after(horizon))
+    return any(records[run.id].state == "failed" for run in runs_within(plan, horizons))

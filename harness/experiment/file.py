@@ -34,6 +34,9 @@ class Looks(_Strict):
     """Numbers of seeds at which the claims are judged and training may stop."""
 
     looks: tuple[Annotated[int, Field(ge=2, le=MAX_SEEDS)], ...] = Field(min_length=1)
+    futility: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="close a claim whose probability of being decided by the last look is below this, such as 0.1"
+    )
 
     @field_validator("looks")
     @classmethod

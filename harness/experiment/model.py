@@ -44,6 +44,7 @@ class Experiment:
     looks: tuple[int, ...]
     margin: float | None
     alpha: float
+    futility: float | None  # close a claim that is less likely than this to be decided by the last look
     claims: tuple[Claim, ...]
     tuning: Tuning | None
     search: Search | None

@@ -122,6 +122,8 @@ class Plan(PlanBase):
     stage: Stage = Field(default_factory=_stage_by_name)
     baseline: str  # label of a variant
     looks: tuple[int, ...]  # numbers of seeds, increasing; a fixed n is one look
+    spending: Literal["linear", "quadratic"] = "linear"  # of alpha over the looks; plans from before it was stored: linear
+    futility: float | None = None  # claims less likely to be decided by the last look than this are closed
     variants: Mapping[str, Mapping[str, Any]]  # label -> full configuration, in the order of the file
     data: Mapping[str, str]  # label -> data fingerprint
     factors: Mapping[str, Mapping[str, float | None]] = {}  # name -> level's label -> its number, or None
@@ -253,6 +255,8 @@ def _outline(
         **shared_fields(experiment, accelerator, created),
         baseline=experiment.baseline,
         looks=experiment.looks,
+        spending="quadratic",
+        futility=experiment.futility,
         variants={label: config.model_dump(mode="json") for label, config in configs.items()},
         data=data,
         runs=(),
@@ -268,12 +272,13 @@ def _tuning(tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data
     """The plan of the tuning, without its runs: no claims, its own seeds; it selects the best setting of each variant."""
     first = next(iter(tried))
     groups = {label: tuple(one.label for one in tuning.candidates if one.variant == label) for label in evidence.variants}
-    own = {
+    own: dict[str, Any] = {
         "name": stage_name(evidence.name, "tuning"),
         "stage": "tuning",
         "question": f"Which setting is each variant's best? ({evidence.question})",
         "baseline": first,
         "looks": (tuning.seeds,),
+        "futility": None,
         "variants": {label: config.model_dump(mode="json") for label, config in tried.items()},
         "data": data,
         "factors": {},

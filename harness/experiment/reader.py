@@ -81,6 +81,7 @@ class Reader:
             looks=looks,
             margin=margin,
             alpha=self._number("alpha") or 0.05,
+            futility=self._futility(),
             claims=tuple(read),
             tuning=tuning,
             search=search,
@@ -236,6 +237,11 @@ class Reader:
             return ()
         looks = plain(entry.node.get("looks") or entry.node)
         return looks if isinstance(looks, tuple) else (looks,)
+
+    def _futility(self) -> float | None:
+        entry = self.composed.fields.get("seeds")
+        node = entry.node.get("futility") if entry else None
+        return float(node.value) if node and isinstance(node.value, int | float) else None
 
     def _text(self, key: str) -> str | None:
         entry = self.composed.fields.get(key)

@@ -195,7 +195,7 @@ def _nothing_to_compare(plan: Plan) -> str:
 
 def _judged(outcome: PlanOutcome, results: Path) -> tuple[Judgement, Table]:
     plan, runs = outcome.plan, runs_frame(outcome.plan, outcome.records)
-    levels = levels_for(Store.open(results, create=False), plan.looks)
+    levels = levels_for(Store.open(results, create=False), plan)
     return judgement(plan, runs, levels), table(plan, runs, levels=levels)
 
 

@@ -77,8 +77,8 @@ class PlanRuns:
 
     def __init__(self, store: Store, plan: Plan) -> None:
         if has_interim_looks(plan):
-            levels_for(store, plan.looks)  # simulated here once, not by every worker
-        self.schedule = Schedule(plan, lambda: levels_for(store, plan.looks))
+            levels_for(store, plan)  # simulated here once, not by every worker
+        self.schedule = Schedule(plan, lambda: levels_for(store, plan))
         self.target, self.accelerator = plan_target(store, plan), plan.accelerator
         self.has_report = plan.selection is None
         self._store, self._ids, self._horizon = store, [run.id for run in plan.runs], sys.maxsize

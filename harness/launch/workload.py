@@ -74,7 +74,7 @@ def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bo
     plan = first
     while True:
         # Levels that are not shipped are simulated here once, not by every worker.
-        levels = levels_for(store, plan.looks) if has_interim_looks(plan) else None
+        levels = levels_for(store, plan) if has_interim_looks(plan) else None
         records = _renewed(store, plan, retry)
         wanted = requested(plan, records, levels)
         waiting = [run for run in wanted if not records[run.id].finished]

@@ -177,12 +177,12 @@ class Paths:
         """A replaced search."""
         return self.studies / "replaced" / f"{safe_name(name)}.{number}"
 
-    def levels(self, looks: Sequence[int]) -> Path:
+    def levels(self, looks: Sequence[int], spending: str) -> Path:
         """The simulated levels of a schedule of looks."""
         name = "-".join(map(str, looks))
         if len(name) > MAX_SCHEDULE_CHARACTERS:
             name = hashlib.sha256(name.encode()).hexdigest()[:12]
-        return self.cache / "levels" / f"{name}.json"
+        return self.cache / "levels" / f"{name}{'' if spending == 'linear' else f'.{spending}'}.json"
 
     def plan(self, name: str) -> Path:
         """The file of the plan `name`."""

@@ -46,7 +46,7 @@ def preview(store: Store, plan: Plan) -> Preview:
     Levels of looks that are not shipped are simulated and cached. Raises StoreError, InputError, DataError.
     """
     task = task_of(plan)
-    metrics, levels = result_metrics(task), levels_for(store, plan.looks)
+    metrics, levels = result_metrics(task), levels_for(store, plan)
     records = store.records([run.id for run in plan.runs])
     facts = {label: task.describe(parse_config(task, config)) for label, config in plan.variants.items()}
     return Preview(
@@ -56,7 +56,7 @@ def preview(store: Store, plan: Plan) -> Preview:
         requested=requested_runs(plan, records, levels),
         parameters={label: found["parameters"] for label, found in facts.items() if "parameters" in found},
         power=power_of(store, plan, metrics, levels),
-        levels=describe_levels(levels, plan.looks, plan.alpha),
+        levels=describe_levels(levels, plan.alpha),
         command=_command(store, plan),
         remarks=tuple(remarks(plan.program, plan.data.values())) if plan.program else (),
         follows=_following(store, plan, records),

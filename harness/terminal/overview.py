@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.look_levels import levels_for
 from harness.errors import HarnessError, InputError
-from harness.execution.schedule import count_states, has_interim_looks, judge_records
+from harness.execution.schedule import count_states, has_interim_looks, judge_records, runs_within
 from harness.experiment.plan import task_of
 from harness.experiment.study import task_of as task_of_study
 from harness.search.broker import read_trials
@@ -48,10 +48,10 @@ def read_plan_status(store: Store, plan: Plan, records: dict[str, Record]) -> tu
         metrics = result_metrics(task_of(plan))
     except InputError as error:  # counts need no task
         return PlanStatus(plan, count_states(plan, records, runs=plan.runs), updated), [error]
-    judgement = judge_records(plan, records, levels_for(store, plan.looks))
+    judgement = judge_records(plan, records, levels_for(store, plan))
     requested = plan.runs
     if has_interim_looks(plan):
-        requested = tuple(run for run in plan.runs if run.seed < plan.after(judgement.horizon))
+        requested = runs_within(plan, judgement.horizons)
     return PlanStatus(plan, count_states(plan, records, runs=requested), updated, judgement, metrics), []
 
 

@@ -23,7 +23,7 @@ def race(path: Path) -> dict[str, object]:
     """Train the plan, together with other processes; exit code, requested runs and verdicts."""
     store, plan = open_plan(path)
     code = PlanWorker(store, plan, QUICK, Stop()).work()
-    levels = levels_for(store, plan.looks)
+    levels = levels_for(store, plan)
     while True:
         records = store.records(run.id for run in plan.runs)
         found = judge_records(plan, records, levels)

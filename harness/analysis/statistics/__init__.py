@@ -9,17 +9,21 @@ from harness.analysis.statistics.doses import (
     Decline,
     ProportionalGain,
     best_in_range,
+    best_outside_range,
     declines_beyond,
     no_proportional_gain,
     possible_optima,
 )
+from harness.analysis.statistics.effect import Effect, effect
 from harness.analysis.statistics.images import Crossed, crossed
-from harness.analysis.statistics.multiple import holm
+from harness.analysis.statistics.multiple import Correction, Hypothesis, Slot, holm
 from harness.analysis.statistics.paired import Paired, Threshold, paired, threshold
 from harness.analysis.statistics.power import detectable, power, seeds_needed, seeds_range
+from harness.analysis.statistics.predictive import FurtherLook, predictive_power
 from harness.analysis.statistics.sequential import (
     Levels,
     SequentialPower,
+    Spending,
     calibrate,
     default_draws,
     e_value,
@@ -30,25 +34,34 @@ from harness.analysis.statistics.sequential import (
 )
 
 __all__ = [
+    "Correction",
     "Crossed",
     "Decline",
+    "Effect",
+    "FurtherLook",
+    "Hypothesis",
     "Levels",
     "Paired",
     "ProportionalGain",
     "SequentialPower",
+    "Slot",
+    "Spending",
     "Threshold",
     "best_in_range",
+    "best_outside_range",
     "calibrate",
     "crossed",
     "declines_beyond",
     "default_draws",
     "detectable",
     "e_value",
+    "effect",
     "holm",
     "no_proportional_gain",
     "paired",
     "possible_optima",
     "power",
+    "predictive_power",
     "seeds_needed",
     "seeds_range",
     "sequential_level",

@@ -1,6 +1,7 @@
 """Tests about numeric factors (doses): which dose is the best, and how the response changes with the dose.
 
-Values are [seed, dose], doses increase, higher is better, paired by seed. Values must be finite (not checked).
+Values are [seed, dose], doses increase, higher is better, paired by seed. Values must be finite (not checked). `resolution` is
+the step of the values: no standard error is smaller than that of their rounding errors.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Decline:
     rises: Floats  # [dose - 1]: Holm-adjusted one-sided p that a dose is better than the previous one
     sd: float  # of the slopes over seeds, ddof 1
     ci: Interval  # of the slope, at 1 - alpha
+    by_seed: Floats  # [seed]: the slopes
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,37 @@ class ProportionalGain:
     t: float
     sd: float  # over seeds, ddof 1
     ci: Interval  # at 1 - level
+    by_seed: Floats  # [seed]
 
 
-def best_in_range(values: ArrayLike, in_range: ArrayLike, margin: float) -> float:
+def best_in_range(values: ArrayLike, in_range: ArrayLike, margin: float, resolution: float = 0.0) -> float:
     """P value of "the best dose in the range R is at least the best outside minus the margin δ".
 
     min(1, |R| * min over i in R of max over j outside R of P(T >= (mean(i - j) + δ) / se(i - j))): intersection-union over the
     doses outside, Bonferroni over those inside. `in_range` is a mask [dose]. NaN if no dose in R can be tested. Raises ValueError
     for shapes that do not match, a negative margin, or a range with no dose or all doses.
     """
+    array, mask = _with_range(values, in_range, margin)
+    worst = _differences(array[:, mask], array[:, ~mask], resolution).p_above(-margin).max(axis=1)
+    testable = worst[~np.isnan(worst)]
+    return float(min(1.0, mask.sum() * testable.min())) if testable.size else np.nan
+
+
+def best_outside_range(values: ArrayLike, in_range: ArrayLike, margin: float, resolution: float = 0.0) -> float:
+    """P value of "the best dose in the range R is worse than the best outside by more than the margin δ".
+
+    The least α at which no dose of R, raised by δ, is among `possible_optima`: the maximum over i in R of
+    min(1, (K - 1) min over other doses j of P(T >= t of j minus i raised)). NaN if no dose can be tested; raises like
+    `best_in_range`.
+    """
+    array, mask = _with_range(values, in_range, margin)
+    beaten = _differences(array + margin * mask, array + margin * mask, resolution).p_above()
+    np.fill_diagonal(beaten, np.nan)
+    least = np.where(np.isnan(beaten), np.inf, beaten).min(axis=0)[mask]
+    return float(min(1.0, (len(mask) - 1) * least.max())) if np.isfinite(least).all() else np.nan
+
+
+def _with_range(values: ArrayLike, in_range: ArrayLike, margin: float) -> tuple[Floats, NDArray[np.bool_]]:
     array, mask = table(values, "values"), np.asarray(in_range, dtype=bool)
     if mask.shape != array.shape[1:]:
         raise ValueError(f"in_range has shape {mask.shape} where values of shape {array.shape} need {array.shape[1:]}")
@@ -51,12 +75,10 @@ def best_in_range(values: ArrayLike, in_range: ArrayLike, margin: float) -> floa
         raise ValueError(f"in_range must select some of the {mask.size} doses, not {'all' if mask.any() else 'none'}")
     if margin < 0:
         raise ValueError(f"margin must not be negative, got {margin!r}")
-    worst = _differences(array[:, mask], array[:, ~mask]).p_above(-margin).max(axis=1)
-    testable = worst[~np.isnan(worst)]
-    return float(min(1.0, mask.sum() * testable.min())) if testable.size else np.nan
+    return array, mask
 
 
-def possible_optima(values: ArrayLike, alpha: float) -> NDArray[np.bool_]:
+def possible_optima(values: ArrayLike, alpha: float, resolution: float = 0.0) -> NDArray[np.bool_]:
     """Mask [dose] of possible best doses: no other is significantly better, one-sided paired t at alpha / (K - 1) for K doses.
 
     Contains the best dose with probability 1 - alpha (Bonferroni over K - 1 others); never empty for alpha up to 1/2. With too
@@ -64,11 +86,11 @@ def possible_optima(values: ArrayLike, alpha: float) -> NDArray[np.bool_]:
     """
     array = table(values, "values")
     doses = array.shape[1]
-    beaten = _differences(array, array).p_above() < fraction(alpha, "alpha") / max(doses - 1, 1)
+    beaten = _differences(array, array, resolution).p_above() < fraction(alpha, "alpha") / max(doses - 1, 1)
     return np.asarray(~beaten.any(axis=0))
 
 
-def declines_beyond(values: ArrayLike, doses: ArrayLike, alpha: float) -> Decline:
+def declines_beyond(values: ArrayLike, doses: ArrayLike, alpha: float, resolution: float = 0.0) -> Decline:
     """Test of the per-seed least-squares slope over the doses [dose], which start at the knee; a decline is positive.
 
     slope_i = -Σ_d (x_d - x̄) y_id / Σ_d (x_d - x̄)², one-sided t over seeds; its interval at 1 - alpha. `rises` is a Holm family
@@ -80,12 +102,16 @@ def declines_beyond(values: ArrayLike, doses: ArrayLike, alpha: float) -> Declin
         raise ValueError(f"doses must have axes [dose], got shape {at.shape}")
     if len(at) < 2:
         raise ValueError(f"a decline needs at least two doses, values have shape {array.shape}")
-    of = summary(-_slopes(array, at), scale=_largest(array) / float(np.ptp(at)))
-    rises = holm(summary(np.diff(array, axis=1), scale=_largest(array)).p_above())
-    return Decline(float(of.mean), float(of.t()), float(of.p_above()), rises, float(of.sd), of.interval(fraction(alpha, "alpha")))
+    slopes = -_slopes(array, at)
+    of = summary(slopes, _largest(array) / float(np.ptp(at)), resolution / np.sqrt(12.0 * _squares(at)))
+    rises = holm(summary(np.diff(array, axis=1), _largest(array), resolution / np.sqrt(6.0)).p_above())
+    interval = of.interval(fraction(alpha, "alpha"))
+    return Decline(float(of.mean), float(of.t()), float(of.p_above()), rises, float(of.sd), interval, slopes)
 
 
-def no_proportional_gain(values: ArrayLike, doses: ArrayLike, beyond: ArrayLike, level: float = 0.05) -> ProportionalGain:
+def no_proportional_gain(
+    values: ArrayLike, doses: ArrayLike, beyond: ArrayLike, level: float = 0.05, resolution: float = 0.0
+) -> ProportionalGain:
     """t test of the per-seed least-squares slope over doses <= x minus that over doses >= x, with x = `beyond` on both sides.
 
     Doses are [dose], or [seed, dose] if they differ by seed (such as parameter counts); then x may be [seed] too. Raises
@@ -96,16 +122,19 @@ def no_proportional_gain(values: ArrayLike, doses: ArrayLike, beyond: ArrayLike,
     knees = np.asarray(beyond, dtype=np.float64)
     if knees.ndim and knees.shape != array.shape[:1]:
         raise ValueError(f"beyond has shape {knees.shape} where values of shape {array.shape} need () or {array.shape[:1]}")
-    bends = [_bend(*seed) for seed in zip(array, at, np.broadcast_to(knees, len(array)), strict=True)]
-    of = summary(np.array(bends), scale=_largest(array) / float(np.ptp(at, axis=1).max(initial=0.0) or 1.0))
-    return ProportionalGain(
-        float(of.mean), float(of.p_above()), float(of.t()), float(of.sd), of.interval(fraction(level, "level"))
-    )
+    knees = np.broadcast_to(knees, len(array))
+    bends = np.array([_bend(*seed) for seed in zip(array, at, knees, strict=True)])
+    # Of independent rounding errors of the two slopes, which share one dose.
+    squares = [1 / _squares(own[own <= knee]) + 1 / _squares(own[own >= knee]) for own, knee in zip(at, knees, strict=True)]
+    least_sd = resolution * np.sqrt(max(squares, default=0.0) / 12.0)
+    of = summary(bends, _largest(array) / float(np.ptp(at, axis=1).max(initial=0.0) or 1.0), least_sd)
+    interval = of.interval(fraction(level, "level"))
+    return ProportionalGain(float(of.mean), float(of.p_above()), float(of.t()), float(of.sd), interval, bends)
 
 
-def _differences(left: Floats, right: Floats) -> Summary:
+def _differences(left: Floats, right: Floats, resolution: float) -> Summary:
     """Summary [i, j] over seeds of left[:, i] - right[:, j]."""
-    return summary(left[:, :, None] - right[:, None, :], scale=max(_largest(left), _largest(right)))
+    return summary(left[:, :, None] - right[:, None, :], max(_largest(left), _largest(right)), resolution / np.sqrt(6.0))
 
 
 def _largest(values: Floats) -> float:
@@ -123,8 +152,11 @@ def _with_doses(values: ArrayLike, doses: ArrayLike) -> tuple[Floats, Floats]:
 
 def _slopes(values: Floats, doses: Floats) -> Floats:
     """Least-squares slopes [...] of values [..., dose]."""
-    centred = doses - doses.mean()
-    return np.asarray(values @ centred / np.square(centred).sum())
+    return np.asarray(values @ (doses - doses.mean()) / _squares(doses))
+
+
+def _squares(doses: Floats) -> float:
+    return float(np.square(doses - doses.mean()).sum())
 
 
 def _bend(values: Floats, doses: Floats, knee: float) -> float:

@@ -1,11 +1,100 @@
-"""Correction for multiple comparisons."""
+"""Corrections for multiple comparisons: Holm's, and the one for all hypotheses of a plan."""
 
 from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.analysis.statistics.sample import Floats
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A hypothesis that a test may reject, with its weight in the correction.
+
+    Hypotheses of one slot with the same `scenario` may be true together, and then each test's p value is at least that of a
+    test with a larger region; hypotheses with different scenarios cannot both be true.
+    """
+
+    key: Hashable
+    weight: float
+    scenario: str = ""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The hypotheses about one parameter. `either`: they are the two sides of one decision, and rejecting one ends the slot."""
+
+    hypotheses: tuple[Hypothesis, ...]
+    either: bool = False
+
+
+class Correction:
+    """A weighted closed test of the hypotheses in `slots`, given their p values; NaN is never rejected.
+
+    A hypothesis of weight w is rejected at alpha w / (c + Σ over the other slots of the largest weight not yet rejected), where c
+    is the largest weight, not yet rejected, of its own slot and scenario. Of one slot at most one scenario is true, and the tests
+    of a scenario are nested; so the sum of the levels of all true hypotheses is at most alpha when the first of them is rejected,
+    for any dependence between the tests (Bonferroni's inequality in the closed test of Marcus, Peritz and Gabriel 1976; with one
+    hypothesis a slot this is Holm's procedure).
+    """
+
+    def __init__(self, slots: Sequence[Slot], p: Mapping[Hashable, float]) -> None:
+        flat = [(place, each) for place, slot in enumerate(slots) for each in slot.hypotheses]
+        self._keys = [each.key for _, each in flat]
+        self._place = {key: index for index, key in enumerate(self._keys)}
+        self._weights = np.array([each.weight for _, each in flat])
+        self._slots = np.array([place for place, _ in flat], dtype=int)
+        self._either = np.array([slots[place].either for place, _ in flat], dtype=bool)
+        groups: dict[tuple[int, str], int] = {}
+        self._groups = np.array([groups.setdefault((place, each.scenario), len(groups)) for place, each in flat], dtype=int)
+        self._p = np.array([p.get(key, np.nan) for key in self._keys])
+
+    def adjusted(self) -> dict[Hashable, float]:
+        """The adjusted p value of each hypothesis: the least alpha at which it is rejected, at most 1. NaN stays NaN."""
+        found = np.full(len(self._keys), np.nan)
+        reached = 0.0
+        rejected = np.zeros(len(self._keys), dtype=bool)
+        for index, needed in self._steps(rejected):
+            reached = max(reached, needed)
+            found[index] = min(1.0, reached)
+        return dict(zip(self._keys, map(float, found), strict=True))
+
+    def levels(self, alpha: float) -> dict[Hashable, float]:
+        """The level at which each hypothesis is tested once all that can be rejected at `alpha` are."""
+        rejected = np.zeros(len(self._keys), dtype=bool)
+        steps = self._steps(rejected)
+        while (step := next(steps, None)) is not None and step[1] < alpha:
+            pass
+        if step is not None:
+            rejected[step[0]] = False
+        return dict(zip(self._keys, map(float, alpha / self._factors(rejected)), strict=True))
+
+    def _steps(self, rejected: Floats) -> Iterator[tuple[int, float]]:
+        """Every hypothesis with a p value, in the order of rejection, with the alpha that it needs; marks `rejected`."""
+        waiting = ~np.isnan(self._p)
+        while waiting.any():
+            needed = np.where(waiting, self._p * self._factors(rejected), np.inf)
+            index = int(needed.argmin())
+            waiting[index], rejected[index] = False, True
+            yield index, float(needed[index])
+
+    def _factors(self, rejected: Floats) -> Floats:
+        """What each p value is multiplied by: (c + Σ over the other slots) / w."""
+        done = rejected.astype(bool)
+        ended = np.isin(self._slots, self._slots[done & self._either])
+        weights = np.where(done | (ended & self._either), 0.0, self._weights)
+        by_group = np.zeros(self._groups.max(initial=-1) + 1)
+        np.maximum.at(by_group, self._groups, weights)
+        by_slot = np.zeros(self._slots.max(initial=-1) + 1)
+        np.maximum.at(by_slot, self._slots, weights)
+        # A hypothesis whose slot has ended is tested as if it had not.
+        own = np.maximum(by_group[self._groups], self._weights)
+        factors: Floats = (own + by_slot.sum() - by_slot[self._slots]) / self._weights
+        return factors
 
 
 def holm(p: ArrayLike) -> Floats:

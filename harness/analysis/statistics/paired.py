@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln
 
+from harness.analysis.statistics.effect import correction
 from harness.analysis.statistics.sample import Floats, Interval, Summary, fraction, summary, vector
 
 
@@ -28,6 +28,7 @@ class Paired:
     rho: float  # correlation over seeds
     p_tost: float  # small when the true difference lies within ±margin
     p_nogain: float  # small when it lies below +margin
+    p_beyond: float  # small when it lies outside ±margin
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,33 @@ class Threshold:
 
 
 def paired(
-    variant: ArrayLike, baseline: ArrayLike, margin: float | None, alpha: float = 0.05, level: float | None = None
+    variant: ArrayLike,
+    baseline: ArrayLike,
+    margin: float | None,
+    alpha: float = 0.05,
+    *,
+    level: float | None = None,
+    resolution: float = 0.0,
 ) -> Paired:
     """Paired t test, equivalence (two one-sided tests) and non-superiority of values [seed], oriented so that higher is better.
 
     With ν = n - 1 and δ = `margin`: t = mean / se; p_tost = max(P(T_ν >= (mean + δ)/se), P(T_ν <= (mean - δ)/se)) (Schuirmann
-    1987); p_nogain = P(T_ν <= (mean - δ)/se); g_z = mean/sd * Γ(ν/2) / (sqrt(ν/2) Γ((ν-1)/2)) (Hedges 1981). `ci` is the t
-    interval at 1 - `level`, by default at 1 - `alpha`.
+    1987); p_nogain = P(T_ν <= (mean - δ)/se); p_beyond = 2 P(T_ν >= (|mean| - δ)/se); g_z as in `effect`. `ci` is the t interval
+    at 1 - `level`, by default at 1 - `alpha`. `resolution` is the step of the values: se is at least that of a difference of two
+    rounding errors, resolution / sqrt(6 n).
 
-    Without a margin p_tost and p_nogain are NaN; with fewer than 2 seeds all but n and mean. Without spread t is ±inf and p 0, or
-    both NaN if the mean is 0 too. Raises ValueError for different shapes or a negative margin. Values must be finite (not
-    checked).
+    Without a margin p_tost, p_nogain and p_beyond are NaN; with fewer than 2 seeds all but n and mean. Without spread and
+    resolution t is ±inf and p 0, or both NaN if the mean is 0 too. Raises ValueError for different shapes or a negative margin.
+    Values must be finite (not checked).
     """
     left, right = vector(variant, "variant"), vector(baseline, "baseline")
     if left.shape != right.shape:
         raise ValueError(f"variant has shape {left.shape} and baseline {right.shape}; they must be equal")
     if margin is not None and margin < 0:
         raise ValueError(f"margin must not be negative, got {margin!r}")
-    of = summary(left - right, scale=float(max(np.abs(left).max(initial=0.0), np.abs(right).max(initial=0.0))))
+    scale = float(max(np.abs(left).max(initial=0.0), np.abs(right).max(initial=0.0)))
+    of = summary(left - right, scale, resolution / np.sqrt(6.0))
+    outside = np.nan if margin is None else float(np.minimum(1.0, 2 * np.minimum(of.p_above(margin), of.p_below(-margin))))
     return Paired(
         n=of.n,
         mean=float(of.mean),
@@ -77,15 +87,17 @@ def paired(
         rho=_correlation(left, right),
         p_tost=np.nan if margin is None else float(np.maximum(of.p_above(-margin), of.p_below(margin))),
         p_nogain=np.nan if margin is None else float(of.p_below(margin)),
+        p_beyond=outside,
     )
 
 
-def threshold(values: ArrayLike, bound: float, level: float = 0.05) -> Threshold:
+def threshold(values: ArrayLike, bound: float, level: float = 0.05, resolution: float = 0.0) -> Threshold:
     """Both one-sided one-sample t tests of values [seed] against `bound`, with the t interval at 1 - `level`.
 
-    Too few seeds and no spread as in `paired`. Raises ValueError for another shape. Values must be finite (not checked).
+    Too few seeds, no spread and `resolution` as in `paired` (se at least resolution / sqrt(12 n)). Raises ValueError for another
+    shape. Values must be finite (not checked).
     """
-    of = summary(vector(values, "values"))
+    of = summary(vector(values, "values"), least_sd=resolution / np.sqrt(12.0))
     return Threshold(
         n=of.n,
         mean=float(of.mean),
@@ -102,10 +114,8 @@ def _effect_size(of: Summary) -> float:
     # With two seeds the correction factor is 0.
     if of.n < 3:
         return np.nan
-    df = of.n - 1
-    correction = np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(of.mean / of.sd * correction)
+        return float(of.mean / of.sd * correction(of.n))
 
 
 def _correlation(left: Floats, right: Floats) -> float:

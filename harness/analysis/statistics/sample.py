@@ -20,7 +20,10 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Summary:
-    """The number of seeds of values [seed, ...], and arrays [...] of mean, sd (ddof 1) and se = sd / sqrt(n)."""
+    """The number of seeds of values [seed, ...], and arrays [...] of mean, sd (ddof 1) and se.
+
+    se = sd / sqrt(n), but at least that of the rounding error of the values.
+    """
 
     n: int
     mean: Floats
@@ -28,7 +31,7 @@ class Summary:
     se: Floats
 
     def t(self, bound: float = 0.0) -> Floats:
-        """(mean - bound) / se: infinite without spread, NaN if the mean also equals the bound."""
+        """(mean - bound) / se: infinite if se is 0, NaN if the mean also equals the bound."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray((self.mean - bound) / self.se)
 
@@ -46,14 +49,17 @@ class Summary:
         return float(self.mean) - half, float(self.mean) + half
 
 
-def summary(values: Floats, scale: float | None = None) -> Summary:
-    """Summary of values [seed, ...]. A mean or sd that is rounding error relative to `scale` (the largest |value|) is 0."""
+def summary(values: Floats, scale: float | None = None, least_sd: float = 0.0) -> Summary:
+    """Summary of values [seed, ...]. A mean or sd that is rounding error relative to `scale` (the largest |value|) is 0.
+
+    `least_sd`: the standard deviation of the values' rounding error, which their true spread is not known to lie below.
+    """
     n = len(values)
     undefined = np.full(values.shape[1:], np.nan)
     least = ROUNDING * (np.abs(values).max(initial=0.0) if scale is None else scale)
     mean = _without_rounding(values.mean(axis=0), least) if n else undefined
     sd = _without_rounding(values.std(axis=0, ddof=1), least) if n > 1 else undefined
-    return Summary(n, mean, sd, sd / np.sqrt(max(n, 1)))
+    return Summary(n, mean, sd, np.maximum(sd, least_sd) / np.sqrt(max(n, 1)))
 
 
 def upper_tail(t: Floats, df: int) -> Floats:

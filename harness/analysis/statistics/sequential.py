@@ -1,8 +1,9 @@
 """Group-sequential tests: the level of each interim look, p values valid at any look, and the expected number of seeds.
 
-A look is a two-sided paired t test of the seeds so far at level α_n = c(α) n / N, with N the last look. c is chosen so that under
-the null hypothesis the probability that any look rejects is α, by simulating independent normal differences. levels.json has
-four schedules (8 million draws each); others are simulated when first needed.
+A look is a two-sided paired t test of the seeds so far at level α_n = c(α) (n / N)^k, with N the last look; k is 1 (linear
+spending, of older plans) or 2 (quadratic spending). c is chosen so that under the null hypothesis the probability that any look
+rejects is α, by simulating independent normal differences. levels.json has four schedules (8 million draws each); others are
+simulated when first needed.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from harness.analysis.statistics.sample import Floats, fraction, summary, upper_tail, vector
+
+Spending = Literal["linear", "quadratic"]
+EXPONENTS: Mapping[Spending, int] = {"linear": 1, "quadratic": 2}
 
 # Every schedule has the same entries.
 ALPHAS = (
@@ -40,6 +44,7 @@ class Levels:
     alphas: tuple[float, ...]
     constants: tuple[float, ...]
     draws: int
+    spending: Spending = "quadratic"
 
     def __post_init__(self) -> None:
         _check_looks(self.looks)
@@ -57,15 +62,19 @@ class Levels:
         """The α whose c(α) is `c`: the inverse of `c`; 1 from c = 1 on."""
         return _interpolated(c, self.constants, self.alphas)
 
+    def share(self, n: int) -> float:
+        """(n / N)^k: the level at look n relative to that at the last look."""
+        return float((n / self.looks[-1]) ** EXPONENTS[self.spending])
+
     def as_dict(self) -> dict[str, Any]:
-        """Values for JSON: looks, draws, and c by α."""
+        """Values for JSON: looks, spending, draws, and c by α."""
         table = {repr(alpha): c for alpha, c in zip(self.alphas, self.constants, strict=True)}
-        return {"looks": list(self.looks), "draws": self.draws, "c": table}
+        return {"looks": list(self.looks), "spending": self.spending, "draws": self.draws, "c": table}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Levels:
         """The inverse of `as_dict`. Raises KeyError, TypeError or ValueError for invalid values."""
-        return _levels(values["looks"], values["c"], int(values["draws"]))
+        return _levels(values["looks"], values["c"], int(values["draws"]), values["spending"])
 
 
 @dataclass(frozen=True)
@@ -76,15 +85,15 @@ class SequentialPower:
     mean_seeds: float  # if each stops at its first rejection
 
 
-def shipped(looks: Sequence[int]) -> Levels | None:
+def shipped(looks: Sequence[int], spending: Spending = "quadratic") -> Levels | None:
     """The levels of a schedule that come with the package; None for others. One look is exact: c(α) = α."""
     _check_looks(looks)
     if len(looks) == 1:
-        return Levels(tuple(looks), ALPHAS, ALPHAS, draws=0)
+        return Levels(tuple(looks), ALPHAS, ALPHAS, draws=0, spending=spending)
     consecutive = list(looks) == list(range(looks[0], looks[-1] + 1))
-    tables = _shipped_tables()
+    tables = _shipped_tables()[spending]
     names = [",".join(map(str, looks)), *([f"{looks[0]}..{looks[-1]}"] if consecutive else [])]
-    return next((_levels(looks, tables[name], SHIPPED_DRAWS) for name in names if name in tables), None)
+    return next((_levels(looks, tables[name], SHIPPED_DRAWS, spending) for name in names if name in tables), None)
 
 
 def default_draws(looks: Sequence[int]) -> int:
@@ -92,8 +101,8 @@ def default_draws(looks: Sequence[int]) -> int:
     return max(MIN_DRAWS, min(MAX_DRAWS, MAX_SIMULATED // len(looks)))
 
 
-def calibrate(looks: Sequence[int], draws: int | None = None, seed: int = 0) -> Levels:
-    """Simulate `draws` null experiments (see `default_draws`): c(α) is the α quantile of W = min over looks of p_n N / n.
+def calibrate(looks: Sequence[int], draws: int | None = None, seed: int = 0, spending: Spending = "quadratic") -> Levels:
+    """Simulate `draws` null experiments (see `default_draws`): c(α) is the α quantile of W = min over looks of p_n (N / n)^k.
 
     Deterministic for a seed. Sampling error of c(.05) about 5 / sqrt(draws) of its value (0.25 % at 4 million draws), of c(.001)
     about 35 / sqrt(draws). 4 million draws take 3 s for 5 looks and 12 s for 18 on one core of a server. Raises ValueError for
@@ -105,23 +114,24 @@ def calibrate(looks: Sequence[int], draws: int | None = None, seed: int = 0) -> 
         raise ValueError(f"draws must be at least {10 / ALPHAS[0]:,.0f}, got {draws}")
     generator = np.random.default_rng(seed)
     sizes = [min(CHUNK, draws - start) for start in range(0, draws, CHUNK)]
-    least = np.concatenate([_min_scaled_p(looks, size, generator) for size in sizes])
-    return _levels(looks, dict(zip(map(repr, ALPHAS), np.quantile(least, ALPHAS), strict=True)), draws)
+    least = np.concatenate([_min_scaled_p(looks, size, generator, spending) for size in sizes])
+    return _levels(looks, dict(zip(map(repr, ALPHAS), np.quantile(least, ALPHAS), strict=True)), draws, spending)
 
 
 def sequential_level(n: int, looks: Sequence[int], alpha: float, levels: Levels | None = None) -> float:
-    """α_n = c(α) n / N: the level of the test at look n; the interval there is the t interval at 1 - α_n.
+    """α_n = c(α) (n / N)^k: the level of the test at look n; the interval there is the t interval at 1 - α_n.
 
-    `levels` default to the shipped ones, else they are simulated once per process. Raises ValueError if n is not a look.
+    `levels` default to the shipped ones of quadratic spending, else they are simulated once per process. Raises ValueError if n
+    is not a look.
     """
     table = _levels_of(looks, levels)
     if n not in looks:
         raise ValueError(f"invalid look {n}; choose from: {', '.join(map(str, looks))}")
-    return table.c(fraction(alpha, "alpha")) * n / looks[-1]
+    return table.c(fraction(alpha, "alpha")) * table.share(n)
 
 
 def sequential_p(p: Mapping[int, float], looks: Sequence[int], levels: Levels | None = None) -> float:
-    """A p value valid at any look, from the two-sided p values {n: p_n} of the looks so far: the α at which c(α) = min p_n N / n.
+    """A p value valid at any look, from the two-sided p values {n: p_n} of the looks so far: the α with c(α) = min p_n (N / n)^k.
 
     It is below α exactly if a look rejects at its level. For a one-sided p, pass doubled p values and halve the result. A look
     with p NaN does not reject; NaN if all are. Levels and errors as in `sequential_level`.
@@ -129,7 +139,7 @@ def sequential_p(p: Mapping[int, float], looks: Sequence[int], levels: Levels | 
     table = _levels_of(looks, levels)
     if unknown := sorted(set(p) - set(looks)):
         raise ValueError(f"invalid looks {', '.join(map(str, unknown))}; choose from: {', '.join(map(str, looks))}")
-    scaled = [value * looks[-1] / n for n, value in p.items() if not np.isnan(value)]
+    scaled = [value / table.share(n) for n, value in p.items() if not np.isnan(value)]
     return table.alpha(min(scaled)) if scaled else np.nan
 
 
@@ -156,7 +166,7 @@ def sequential_power(
     rejected = np.zeros(draws, dtype=bool)
     t_values = _t_at_looks(looks, difference / sd, draws, np.random.default_rng(seed))
     for n, t in zip(looks, t_values, strict=True):
-        now = ~rejected & (np.abs(t) > stdtrit(n - 1, 1 - c * n / looks[-1] / 2))
+        now = ~rejected & (np.abs(t) > stdtrit(n - 1, 1 - c * table.share(n) / 2))
         seeds[now] = n
         rejected |= now
     return SequentialPower(float(rejected.mean()), float(seeds.mean()))
@@ -202,10 +212,10 @@ def _t_at_looks(looks: Sequence[int], effect: float, draws: int, generator: np.r
     return found
 
 
-def _min_scaled_p(looks: Sequence[int], draws: int, generator: np.random.Generator) -> Floats:
+def _min_scaled_p(looks: Sequence[int], draws: int, generator: np.random.Generator, spending: Spending) -> Floats:
     least = np.full(draws, np.inf)
     for n, t in zip(looks, _t_at_looks(looks, 0.0, draws, generator), strict=True):
-        np.minimum(least, 2 * upper_tail(np.abs(t), n - 1) * looks[-1] / n, out=least)
+        np.minimum(least, 2 * upper_tail(np.abs(t), n - 1) * (looks[-1] / n) ** EXPONENTS[spending], out=least)
     return least
 
 
@@ -219,27 +229,30 @@ def _interpolated(x: float, xs: tuple[float, ...], ys: tuple[float, ...]) -> flo
 
 def _levels_of(looks: Sequence[int], levels: Levels | None) -> Levels:
     if levels is None:
-        return _default_levels(tuple(looks))
+        return default_levels(tuple(looks))
     if levels.looks != tuple(looks):
         raise ValueError(f"the levels are for looks at {levels.looks}, not for {tuple(looks)}")
     return levels
 
 
 @cache
-def _default_levels(looks: tuple[int, ...]) -> Levels:
-    return shipped(looks) or calibrate(looks)
+def default_levels(looks: tuple[int, ...], spending: Spending = "quadratic") -> Levels:
+    """The shipped levels, else simulated ones, once per process."""
+    return shipped(looks, spending) or calibrate(looks, spending=spending)
 
 
 @cache
-def _shipped_tables() -> dict[str, dict[str, float]]:
-    tables: dict[str, dict[str, float]] = json.loads((Path(__file__).parent / "levels.json").read_text(encoding="utf-8"))
+def _shipped_tables() -> dict[Spending, dict[str, dict[str, float]]]:
+    tables: dict[Spending, dict[str, dict[str, float]]] = json.loads(
+        (Path(__file__).parent / "levels.json").read_text(encoding="utf-8")
+    )
     return tables
 
 
-def _levels(looks: Sequence[int], table: Mapping[str, float], draws: int) -> Levels:
+def _levels(looks: Sequence[int], table: Mapping[str, float], draws: int, spending: Spending) -> Levels:
     # Four digits are within the sampling error, and match the documented tables.
     constants = tuple(float(f"{c:.4g}") for c in table.values())
-    return Levels(tuple(looks), tuple(map(float, table)), constants, draws)
+    return Levels(tuple(looks), tuple(map(float, table)), constants, draws, spending)
 
 
 def _check_looks(looks: Sequence[int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from harness.analysis.verdicts.model import Estimate, Judgement, Verdict
@@ -40,11 +40,17 @@ def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
         "registered": verdict.registered,
         "verdict": verdict.verdict,
         "notes": list(verdict.notes),
-        **(numbers(as_measured(verdict.rows[0], claim, metrics)) if len(verdict.rows) == 1 else dict.fromkeys(NUMBERS)),
+        **(
+            numbers(as_measured(verdict.rows[0], claim, metrics))
+            if len(verdict.rows) == 1
+            else dict.fromkeys([*NUMBERS, "effect"])
+        ),
         "decided_at": verdict.decided_at,
         "open": verdict.open,
         "optima": list(verdict.optima),
-        "e_value": plain(verdict.e_value),
+        "contradicted": verdict.contradicted,
+        "later": None if verdict.later is None else {name: plain(value) for name, value in asdict(verdict.later).items()},
+        "failure_limit": plain(verdict.failure_limit),
         "run_ids": list(verdict.run_ids),
     }
     if several:
@@ -63,7 +69,8 @@ def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
 
 def numbers(row: Estimate) -> dict[str, Any]:
     """The numbers of an estimate as JSON values."""
-    return {name: plain(getattr(row, name)) for name in NUMBERS}
+    effect = None if row.effect is None else {name: plain(value) for name, value in asdict(row.effect).items()}
+    return {**{name: plain(getattr(row, name)) for name in NUMBERS}, "effect": effect}
 
 
 def as_measured(row: Estimate, claim: Claim, metrics: Mapping[str, Metric]) -> Estimate:

@@ -1,9 +1,9 @@
-"""Cases of claims about doses and thresholds: one test each, and the test of the opposite."""
+"""Cases of claims about doses and thresholds: one test each, and that of the opposite."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import nan
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import statistics
+from harness.analysis.statistics import FurtherLook, Hypothesis, Slot
 from harness.analysis.verdicts import model
-from harness.analysis.verdicts.cases import MIN_SEEDS, Case, Families, Look
+from harness.analysis.verdicts.cases import MIN_SEEDS, Case, Corrected, Look, Sample
 from harness.analysis.verdicts.model import Estimate, Word
 from harness.analysis.verdicts.values import Floats, equal
 from harness.experiment.claims import DeclineClaim, DoseClaim, ProportionClaim, RangeClaim, ThresholdClaim
@@ -22,8 +23,10 @@ from harness.experiment.claims import DeclineClaim, DoseClaim, ProportionClaim, 
 
 @dataclass(frozen=True)
 class SingleTest:
-    """The test at a look: the statistic, its p value, that of the opposite (NaN: no such test), and whether the opposite is shown
-    by other means."""
+    """The test at a look: the statistic, its p value and that of the opposite.
+
+    `by_seed`: the values whose mean it is; None if it is not a mean over seeds.
+    """
 
     n: int
     mean: float
@@ -31,18 +34,25 @@ class SingleTest:
     opposite_p: float
     sd: float = nan
     interval: tuple[float, float] | None = None
-    opposite: bool = False
     notes: tuple[str, ...] = ()
+    by_seed: Floats | None = None
+
+
+def two_sided(p: float) -> float:
+    """The p value of one direction, if either direction is a result."""
+    return min(1.0, 2.0 * p)
 
 
 class SingleCase(Case):
-    """A claim with one estimate, in the family of tests that are not comparisons of variants."""
+    """A claim with one estimate: its test and that of the opposite are the two sides of one decision."""
 
     if_both: ClassVar[Word] = "refuted"  # verdict if both the claim and the opposite are significant
 
-    @property
-    def others(self) -> bool:
-        return not self.exact
+    def slots(self) -> Mapping[Hashable, Slot]:
+        if self.exact:
+            return {}
+        sides = (Hypothesis(("holds", self), 1.0, "holds"), Hypothesis(("fails", self), 1.0, "fails"))
+        return {self: Slot(sides, either=True)}
 
     @property
     @abstractmethod
@@ -50,39 +60,38 @@ class SingleCase(Case):
         """The subject of the estimate."""
 
     @abstractmethod
-    def find(self, look: Look) -> SingleTest:
-        """Compute the test at a look."""
+    def find(self, n: int, level: float) -> SingleTest:
+        """Compute the test with the first `n` seeds; intervals at 1 - `level`."""
 
     def missing(self, n: int) -> tuple[str, ...]:
         """Why the first `n` seeds cannot be judged."""
         return self.values.missing(self.variants, self.claim.metric, n, self.claim.failed_counts_as)
 
-    @abstractmethod
-    def spread(self, n: int) -> float:
-        """The standard deviation over seeds, which must not be 0."""
+    def step(self, n: int) -> float:
+        """The resolution of the metric with the first `n` seeds."""
+        return 0.0 if self.exact else self.values.resolution(self.claim.metric, n)
 
     @abstractmethod
     def holds(self, test: SingleTest) -> bool:
         """Whether the claim is true for a metric without spread."""
 
     def observe(self, look: Look) -> None:
-        claim = self.claim
         self._untestable = self.missing(look.n)
         if self._untestable:
             self._found = SingleTest(look.n, nan, nan, nan)
             return
-        self._found = self.find(look)
+        self._found = self.find(look.n, look.level)
         if self.exact:
             return
         if look.n < MIN_SEEDS:
             self._untestable = (model.FEW,)
-        elif (spread := self.spread(look.n)) == 0 or spread < self.values.least_spread(claim.metric):
+        elif not self.values.varies(self.variants, self.claim.metric, look.n):
             self._untestable = (model.DEGENERATE,)
         else:
-            self.series.add(self, look.n, self._found.p)
-            self.series.add(("contrary", self), look.n, self._found.opposite_p)
+            self.series.add(("holds", self), look.n, self._found.p)
+            self.series.add(("fails", self), look.n, self._found.opposite_p)
 
-    def rows(self, look: Look, families: Families) -> list[Estimate]:
+    def rows(self, look: Look, corrected: Corrected) -> list[Estimate]:
         found, p, adjusted, opposite = self._found, nan, nan, nan
         if self._untestable:
             verdict: Word = "inconclusive"
@@ -90,10 +99,10 @@ class SingleCase(Case):
         elif self.exact:
             verdict = "supported" if self.holds(found) else "refuted"
         else:
-            p, adjusted, opposite = self.series.one_sided(self), families.others[self], families.contraries[self]
+            p, adjusted, opposite = self.series.p(("holds", self)), corrected.p["holds", self], corrected.p["fails", self]
             # When the correction becomes weaker, an earlier look may decide: only if the current seeds agree.
-            shown = adjusted < look.alpha and found.p < 0.5
-            against = found.opposite or (opposite < look.alpha and found.opposite_p < 0.5)
+            shown = adjusted < look.alpha and found.p < 1
+            against = opposite < look.alpha and found.opposite_p < 1
             verdict = "refuted" if against else "supported" if shown else "inconclusive"
             verdict = self.if_both if shown and against else verdict
         return [
@@ -116,6 +125,19 @@ class SingleCase(Case):
             )
         ]
 
+    def samples(self, n: int) -> list[Sample | None]:
+        if self.missing(n) or n < 2:
+            return [None]
+        by_seed = self.find(n, self.values.terms.alpha).by_seed
+        return [None if by_seed is None else Sample(by_seed)]
+
+    def at(self, place: int, n: int, corrected: Corrected) -> FurtherLook:  # noqa: ARG002 - there is one row
+        levels = (self.level((side, self), n, corrected) for side in ("holds", "fails"))
+        return FurtherLook(n, difference=max(levels))
+
+    def overall_level(self, place: int, corrected: Corrected) -> float:  # noqa: ARG002
+        return corrected.levels.get(("holds", self), nan)
+
 
 class ThresholdCase(SingleCase):
     """The metric of a variant compared with a number; not oriented."""
@@ -133,13 +155,15 @@ class ThresholdCase(SingleCase):
     def _column(self, n: int) -> Floats:
         return self.values.mean(equal(self.variants), self.claim.metric, n, self.claim.failed_counts_as)
 
-    def spread(self, n: int) -> float:
-        return float(self._column(n).std(ddof=1))
-
-    def find(self, look: Look) -> SingleTest:
-        found = statistics.threshold(self._column(look.n), self.claim.value, look.level)
+    def find(self, n: int, level: float) -> SingleTest:
+        column = self._column(n)
+        found = statistics.threshold(column, self.claim.value, level, self.step(n))
         p, opposite = (found.p_above, found.p_below) if self.claim.kind == "at_least" else (found.p_below, found.p_above)
-        return SingleTest(found.n, found.mean, p, opposite, found.sd, found.ci)
+        return SingleTest(found.n, found.mean, two_sided(p), two_sided(opposite), found.sd, found.ci, by_seed=column)
+
+    def samples(self, n: int) -> list[Sample | None]:
+        direction = 1 if self.claim.kind == "at_least" else -1
+        return [sample and replace(sample, null=self.claim.value, direction=direction) for sample in super().samples(n)]
 
     def holds(self, test: SingleTest) -> bool:
         return test.mean >= self.claim.value if self.claim.kind == "at_least" else test.mean <= self.claim.value
@@ -187,14 +211,6 @@ class DoseCase(SingleCase):
         ]
         return self.values.sign(claim.metric) * np.stack(columns, axis=1)
 
-    def spread(self, n: int) -> float:
-        """The second lowest standard deviation of any dose.
-
-        One dose at which training collapses (10.00 % with ten classes, for every seed) still has differences from the others
-        with spread; two such doses do not.
-        """
-        return float(np.sort(self.matrix(n).std(axis=0, ddof=1))[1])
-
 
 class RangeCase(DoseCase):
     """The best dose inside a range is at least the best outside, minus the margin."""
@@ -208,14 +224,14 @@ class RangeCase(DoseCase):
         low, high = self.claim.inside
         return (self.doses >= low) & (self.doses <= high)
 
-    def find(self, look: Look) -> SingleTest:
-        values, inside = self.matrix(look.n), self.inside
+    def find(self, n: int, level: float) -> SingleTest:
+        values, inside, step = self.matrix(n), self.inside, self.step(n)
         means = values.mean(axis=0)
-        p = statistics.best_in_range(values, inside, self.claim.margin)
-        self._optima = statistics.possible_optima(values, look.level)
-        # Whether for every dose inside, one outside is better by more than the margin: then the claim is false.
-        lost = not bool((statistics.possible_optima(values + self.claim.margin * inside, look.level) & inside).any())
-        return SingleTest(look.n, float(means[inside].max() - means[~inside].max()), float(p), nan, opposite=lost)
+        self._optima = statistics.possible_optima(values, level, step)
+        # The claim holds or fails: only one of the two tests can err, and neither p value is doubled.
+        p = statistics.best_in_range(values, inside, self.claim.margin, step)
+        opposite = statistics.best_outside_range(values, inside, self.claim.margin, step)
+        return SingleTest(n, float(means[inside].max() - means[~inside].max()), p, opposite)
 
     def holds(self, test: SingleTest) -> bool:
         return test.mean >= -self.claim.margin
@@ -236,11 +252,13 @@ class DeclineCase(DoseCase):
         kept = np.array([numbers[label] for label in found], dtype=float) >= self.claim.beyond
         return {label: variants for (label, variants), keep in zip(found.items(), kept, strict=True) if keep}
 
-    def find(self, look: Look) -> SingleTest:
-        found = statistics.declines_beyond(self.matrix(look.n), self.doses, look.level)
-        rises = [place for place, p in enumerate(found.rises) if p < look.level]
+    def find(self, n: int, level: float) -> SingleTest:
+        found = statistics.declines_beyond(self.matrix(n), self.doses, level, self.step(n))
+        # It is refuted by a slope or by a rise: half the level for each.
+        opposite = min(two_sided(1.0 - found.p), two_sided(float(found.rises.min())))
+        rises = [place for place, p in enumerate(found.rises) if p < level / 2]
         notes = tuple(f"{model.RISES}{self.labels[place]} to {self.labels[place + 1]}" for place in rises)
-        return SingleTest(look.n, found.slope, found.p, 1.0 - found.p, found.sd, found.ci, opposite=bool(rises), notes=notes)
+        return SingleTest(n, found.slope, two_sided(found.p), opposite, found.sd, found.ci, notes, found.by_seed)
 
     def holds(self, test: SingleTest) -> bool:
         return test.mean > 0 and not test.notes
@@ -267,11 +285,12 @@ class ProportionCase(DoseCase):
         means: Floats = np.stack(measured, axis=1).mean(axis=0)
         return means
 
-    def find(self, look: Look) -> SingleTest:
-        doses = self.measured_doses(look.n)
+    def find(self, n: int, level: float) -> SingleTest:
+        doses = self.measured_doses(n)
         beyond = doses[list(self.doses).index(self.claim.beyond)]
-        found = statistics.no_proportional_gain(self.matrix(look.n), doses, beyond, look.level)
-        return SingleTest(look.n, found.mean, found.p, 1.0 - found.p, found.sd, found.ci)
+        found = statistics.no_proportional_gain(self.matrix(n), doses, beyond, level, self.step(n))
+        p, opposite = two_sided(found.p), two_sided(1.0 - found.p)
+        return SingleTest(n, found.mean, p, opposite, found.sd, found.ci, by_seed=found.by_seed)
 
     def holds(self, test: SingleTest) -> bool:
         return test.mean > 0

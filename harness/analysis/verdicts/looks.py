@@ -1,25 +1,28 @@
 """Replay the looks of a plan and judge its claims at each.
 
 Looks are replayed in order, and a verdict is frozen at the first look that decides it. So the verdicts depend on the finished
-runs only, not on when or where they are computed.
+runs only, not on when or where they are computed. A look needs the runs of those variants only that a claim still open at the
+look before is about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import nan
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.analysis import statistics
-from harness.analysis.verdicts import model
-from harness.analysis.verdicts.cases import Case, ComparisonCase, Families, Look
+from harness.analysis.verdicts import model, robustness
+from harness.analysis.verdicts.cases import Case, Corrected, Look, merge
+from harness.analysis.verdicts.comparisons import ComparisonCase
 from harness.analysis.verdicts.doses import DeclineCase, ProportionCase, RangeCase, ThresholdCase
-from harness.analysis.verdicts.model import Estimate, Judgement, Verdict, Word
-from harness.analysis.verdicts.series import Series, adjusted
+from harness.analysis.verdicts.model import Estimate, Judgement, Later, Verdict, Word
+from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.terms import Terms
-from harness.analysis.verdicts.values import Difference, Values
+from harness.analysis.verdicts.values import Difference, Values, Weights
 from harness.experiment.claims import COMPARISONS, Claim
 
 if TYPE_CHECKING:
@@ -33,19 +36,19 @@ class _ClaimState:
     case: Case
     registered: bool
     rows: list[Estimate] = field(default_factory=list)
-    frozen: list[bool] = field(default_factory=list)  # whether a row is decided
+    frozen: list[bool] = field(default_factory=list)  # whether a row is decided, undecidable, or unlikely to be decided
     word: Word = "waiting"
-    decided_at: int | None = None
+    closed_at: int | None = None  # seeds of the look from which on no later look can change it
     optima: tuple[str, ...] = ()
 
     @property
     def closed(self) -> bool:
-        """Whether no later look can change it: decided, or undecidable because runs diverged."""
-        return self.decided_at is not None
+        """Whether no later look can change it: decided, undecidable because runs diverged, or unlikely to be decided."""
+        return self.closed_at is not None
 
-    def take(self, look: Look, families: Families) -> None:
+    def take(self, look: Look, corrected: Corrected, futility: float | None) -> None:
         """Update with one more look."""
-        fresh = self.case.rows(look, families)
+        fresh = self.case.rows(look, corrected)
         if not self.rows:
             self.rows, self.frozen = fresh, [False] * len(fresh)
         for place, row in enumerate(fresh):
@@ -65,8 +68,24 @@ class _ClaimState:
         self.word = self.case.word(self.rows)
         self.optima = self.case.optima()
         self.frozen = [row.verdict != "inconclusive" or _undecidable(row) for row in self.rows]
+        if futility is not None and self.word == "inconclusive":
+            self._drop_unlikely(look, corrected, futility)
         if self.word != "inconclusive" or all(self.frozen):
-            self.decided_at = look.n
+            self.closed_at = look.n
+
+    def _drop_unlikely(self, look: Look, corrected: Corrected, futility: float) -> None:
+        """Freeze the rows whose probability of being decided by a later look is below `futility`."""
+        last = self.case.series.looks[-1]
+        for place, (row, sample) in enumerate(zip(self.rows, self.case.samples(look.n), strict=True)):
+            if self.frozen[place] or sample is None or np.isnan(row.p):
+                continue
+            further = [self.case.at(place, n, corrected) for n in self.case.series.after(look.n)]
+            mean = float(sample.claimed.mean())
+            likely = statistics.predictive_power(mean, row.sd, row.n, sample.margin, further)
+            if further and likely < futility:
+                self.frozen[place] = True
+                note = f"{model.FUTILE}{last} seeds ({100 * likely:.0f} %)"
+                self.rows[place] = replace(row, notes=(*row.notes, note))
 
 
 class Looks:
@@ -75,97 +94,139 @@ class Looks:
     def __init__(self, terms: Terms, runs: pd.DataFrame, levels: statistics.Levels | None = None) -> None:
         self.terms = terms
         self.values = Values(terms, runs)
-        self.series = Series(terms.looks, levels)
+        self.series = Series(terms.looks, levels, terms.spending)
         claims = [(claim, True) for claim in terms.claims] + [(claim, False) for claim in terms.amended]
         self.states = [_ClaimState(make_case(claim, self.values, self.series), registered) for claim, registered in claims]
         self.current: Look | None = None  # the current look
-        self.families: Families | None = None  # of the registered claims, at the current look
+        self.corrected: Corrected | None = None  # of the registered claims, at the current look
+        self.all_corrected: Corrected | None = None  # of all claims
         self.holding: tuple[tuple[str, int], ...] = ()
         self.stopped_at: int | None = None  # the look at which every registered claim was decided
-        self.horizon = terms.looks[0]
+        self.horizons = dict.fromkeys(terms.labels, terms.looks[0])
         for n in terms.looks:
             if not self._advance(n):
                 break
 
+    @property
+    def _registered(self) -> list[_ClaimState]:
+        return [state for state in self.states if state.registered]
+
+    def _needed(self) -> tuple[str, ...]:
+        """The variants of open registered claims; every variant if nothing is registered."""
+        if not self.terms.claims:
+            return self.terms.labels
+        needed = {variant for state in self._registered if not state.closed for variant in state.case.variants}
+        return tuple(label for label in self.terms.labels if label in needed)
+
     def _advance(self, n: int) -> bool:
         """Evaluate the look with `n` seeds; False if it is incomplete or blocked by failed runs."""
-        last = n == self.terms.looks[-1]
+        last, first = n == self.terms.looks[-1], n == self.terms.looks[0]
+        needed = self.terms.labels if first else self._needed()
         if self.stopped_at is None:
-            self.horizon = n
-        if self.values.complete < n:
+            self.horizons |= dict.fromkeys(needed, n)
+        if self.values.complete_for(needed or self.terms.labels) < n:
             return False
-        failed = self.values.failed(n)
+        failed = self.values.lost(needed, 0, n)
         sequential = len(self.terms.looks) > 1
         if failed and sequential and not all(claim.failed_counts_as is not None for claim in self.terms.claims):
             self.holding = failed if self.stopped_at is None else ()
             return False
         self.current = Look(n, self.series.level(n, self.terms.alpha), self.terms.alpha)
-        for state in self.states:
+        # A claim that is about variants without these seeds was decided at an earlier look.
+        seen = [state for state in self.states if self.values.complete_for(state.case.variants) >= n]
+        for state in seen:
             state.case.observe(self.current)
-        own = [state for state in self.states if state.registered]
-        self.families = self._families(own)
-        all_families = self._families(self.states) if len(own) < len(self.states) else self.families
-        for state in self.states:
-            state.take(self.current, self.families if state.registered else all_families)
-        if self.stopped_at is None and (last or (own and all(state.closed for state in own))):
+        self.corrected = self._correct(self._registered)
+        self.all_corrected = self._correct(self.states) if self.terms.amended else self.corrected
+        for state in seen:
+            state.take(self.current, self.corrected if state.registered else self.all_corrected, self.terms.futility)
+        if self.stopped_at is None and (last or (self._registered and all(state.closed for state in self._registered))):
             self.stopped_at = n
         return True
 
-    def _families(self, states: Sequence[_ClaimState]) -> Families:
-        """Adjusted p values of these claims after the looks so far."""
-        cases = [state.case for state in states]
-        differences = {key: self.series.two_sided(("difference", key)) for case in cases for key in case.differences}
-        equivalences = {key: self.series.one_sided(("equivalence", *key)) for case in cases for key in case.equivalences}
-        singles = [case for case in cases if case.others]
-        return Families(
-            adjusted(differences),
-            adjusted(equivalences),
-            adjusted({case: self.series.one_sided(case) for case in singles}),
-            adjusted({case: self.series.one_sided(("contrary", case)) for case in singles}),
-        )
+    def _correct(self, states: Sequence[_ClaimState]) -> Corrected:
+        """The adjusted p values of the hypotheses of these claims after the looks so far."""
+        slots = merge([state.case.slots() for state in states])
+        p = {each.key: self.series.p(each.key) for slot in slots for each in slot.hypotheses}
+        correction = statistics.Correction(slots, p)
+        return Corrected(correction.adjusted(), correction.levels(self.terms.alpha))
 
     @property
     def registered(self) -> tuple[Difference, ...]:
         """The differences of registered claims, tested or not."""
-        return tuple(each for state in self.states if state.registered for each in state.case.compared)
+        return tuple(each for state in self._registered for each in state.case.compared)
+
+    def difference_p(self, plus: Weights, minus: Weights, metric: str) -> float:
+        """The adjusted p value of a claimed difference; NaN without a test of it."""
+        for state in self._registered:
+            for place, difference in enumerate(state.case.compared):
+                if state.rows and (difference.plus, difference.minus, difference.metric) == (plus, minus, metric):
+                    return state.rows[place].p_adjusted
+        return nan
 
     def judgement(self) -> Judgement:
         """The state of the looks and one verdict per claim."""
         return Judgement(
             look=self.current.n if self.current else 0,
-            horizon=self.horizon,
+            horizons=dict(self.horizons),
             finished=self.stopped_at is not None,
             holding=self.holding,
             verdicts=tuple(map(self._verdict, self.states)),
         )
 
     def _verdict(self, state: _ClaimState) -> Verdict:
-        decided = state.decided_at if state.word != "inconclusive" else None
-        seeds = state.decided_at or (self.current.n if self.current else 0)
-        notes = [note for row in state.rows for note in row.notes]
+        decided = state.closed_at if state.word != "inconclusive" else None
+        seeds = state.closed_at or (self.current.n if self.current else 0)
+        corrected = self.corrected if state.registered else self.all_corrected
+        rows = self._described(state, seeds, corrected) if corrected and state.rows else ()
+        notes = [note for row in rows for note in row.notes]
         if decided is not None and decided < self.terms.looks[-1] and not state.case.exact:
             notes.append(model.EARLY)
+        if decided is not None:
+            lost = self.values.lost(state.case.variants, decided, self.values.seeds, ("diverged", "failed"))
+            notes += [f"{self.values.states.loc[seed, label]!s} {model.LATER}{label} seed {seed}" for label, seed in lost]
         return Verdict(
             claim=state.case.claim,
             registered=state.registered,
             verdict=state.word,
             notes=tuple(dict.fromkeys(notes)),
-            rows=tuple(state.rows),
+            rows=rows,
             decided_at=decided,
             open=not state.closed and self.stopped_at is None,
             run_ids=self.values.run_ids(state.case.variants, seeds),
             optima=state.optima,
-            e_value=self._e_value(state.case),
+            later=self._later(state, corrected) if corrected and decided is not None else None,
+            failure_limit=self._failure_limit(state, seeds),
         )
 
-    def _e_value(self, case: Case) -> float | None:
-        """For a single comparison: over all seeds, if some lie beyond the last look and all have finished."""
-        n = self.values.seeds
-        if n <= self.terms.looks[-1] or self.values.complete < n or len(case.differences) != 1:
+    def _described(self, state: _ClaimState, n: int, corrected: Corrected) -> tuple[Estimate, ...]:
+        """The rows with their effect sizes, and with remarks about single seeds."""
+        if state.case.exact:
+            return tuple(state.rows)
+        found = []
+        for place, (row, sample) in enumerate(zip(state.rows, state.case.samples(n), strict=True)):
+            if sample is None or np.isnan(sample.values).any() or np.isnan(row.p):
+                found.append(row)
+                continue
+            remarks = robustness.remarks(sample, state.case.at(place, n, corrected), self.values.order, row.subject)
+            compared = isinstance(state.case, ComparisonCase)
+            effect = statistics.effect(sample.values) if compared else None
+            found.append(replace(row, notes=(*row.notes, *remarks), effect=effect))
+        return tuple(found)
+
+    def _later(self, state: _ClaimState, corrected: Corrected) -> Later | None:
+        """For a claim with one row: over all seeds of its variants, if some lie beyond its deciding look."""
+        n = self.values.complete_for(state.case.variants)
+        if state.case.exact or len(state.rows) != 1 or state.closed_at is None or n <= state.closed_at:
             return None
-        one, other = self.values.sides(case.differences[0], n)
-        values = (one - other)[~np.isnan(one - other)]
-        return float(statistics.e_value(values)) if len(values) == n and values.std() > 0 else None
+        (sample,) = state.case.samples(n)
+        return None if sample is None else robustness.later(sample, state.rows[0], state.case.overall_level(0, corrected))
+
+    def _failure_limit(self, state: _ClaimState, n: int) -> float | None:
+        """For a supported claim of which no run failed."""
+        if state.word != "supported" or state.case.exact or self.values.lost(state.case.variants, 0, n, ("diverged", "failed")):
+            return None
+        return robustness.failure_limit(n, self.terms.alpha)
 
 
 # Kind of claim -> how it is judged.
@@ -187,7 +248,7 @@ def make_case(claim: Claim, values: Values, series: Series) -> Case:
 
 def _undecidable(row: Estimate) -> bool:
     """Whether more seeds cannot help: a run that diverged or lacks the metric stays so."""
-    return any(note.startswith(("diverged", "not measured")) for note in row.notes)
+    return any(note.startswith(("diverged: ", "not measured: ")) for note in row.notes)
 
 
 def _least(one: float, other: float) -> float:

@@ -6,10 +6,14 @@ defined, such as a p value when the seed has no effect.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.experiment.claims import Claim
+
+if TYPE_CHECKING:
+    from harness.analysis.statistics import Effect
 
 # `waiting`: before the first look no estimate is shown.
 Word = Literal["supported", "refuted", "equivalent", "inconclusive", "waiting"]
@@ -26,6 +30,10 @@ FEW = "fewer than 3 seeds"
 RISES = "improves from "
 NO_DOSE = " does not increase with "
 EARLY = "early stop"  # decided before the last look: the effect is overestimated
+FUTILE = "unlikely to be decided by "  # 20 seeds (4 %)
+APART = " stands apart: "  # seed 3 (b) stands apart: without it supported
+DRIFTS = "the difference drifts with the number of the seed"
+LATER = "after the deciding look: "  # diverged after the deciding look: b seed 7
 
 
 @dataclass(frozen=True)
@@ -33,10 +41,11 @@ class Estimate:
     """An estimate for a claim, with its test.
 
     `mean`, `sd` (over seeds, ddof 1) and `interval` (t, at 1 - `level`) are in the unit of the metric: an oriented difference, or
-    the value of the variant (threshold), or the tested statistic (dose claims). `p` is valid at any look; `p_adjusted` is
-    corrected for the other claims of its family; so is `p_equivalence` (no_gain, no_loss: p of the bound, uncorrected; NaN
-    without a margin). `p_contrary` is the adjusted p of the opposite of a threshold or dose claim, which refutes it; NaN without
-    such a test. `rho` is the correlation of the two sides over seeds.
+    the value of the variant (threshold), or the tested statistic (dose claims). `p` is valid at any look (two-sided; of no_gain
+    and no_loss one-sided, of the difference that refutes them); `p_adjusted` is corrected for all other hypotheses of the plan;
+    so is `p_equivalence` (no_gain, no_loss: of the bound, for a list of the joint bound; NaN without a margin). `p_contrary` is
+    the adjusted p of the opposite of a threshold or dose claim, which refutes it; NaN without such a test. `rho` is the
+    correlation of the two sides over seeds.
     """
 
     subject: str  # label of a variant; the contrast; the factor of a dose claim
@@ -54,6 +63,24 @@ class Estimate:
     p_contrary: float
     rho: float
     seeds_needed: tuple[int, int] | None  # if inconclusive: seeds needed with the observed sd, and with its upper limit
+    effect: Effect | None = None  # of the mean over seeds that the estimate is, if it is one
+
+
+@dataclass(frozen=True)
+class Later:
+    """All seeds of a decided claim, including those beyond its deciding look; 95 % interval.
+
+    `e_value` is evidence against a mean on the other side of what the claim was compared with, valid at any number of seeds:
+    `favours` says for which side; it counts from `e_needed` on, which is corrected for the other claims.
+    """
+
+    n: int
+    mean: float
+    interval: Interval
+    e_value: float
+    favours: Literal["verdict", "opposite"]
+    e_needed: float
+    contradicts: bool
 
 
 @dataclass(frozen=True)
@@ -69,27 +96,39 @@ class Verdict:
     open: bool  # whether later looks may decide it
     run_ids: tuple[str, ...]
     optima: tuple[str, ...] = ()  # best_in_range: levels that may be the best
-    e_value: float | None = None  # over all seeds, if some lie beyond the last look: evidence if at least 1 / alpha
+    later: Later | None = None  # for a claim with one row, if seeds beyond its deciding look have finished
+    failure_limit: float | None = None  # supported: the largest failure rate that the seeds do not exclude, at alpha
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether later seeds say the opposite of the verdict."""
+        return self.later is not None and self.later.contradicts
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The state of the looks. Seeds below `horizon` should be trained; failed runs in `holding` block the next look."""
+    """The state of the looks. Of each variant as many seeds as `horizons` says should be trained; later looks need only variants
+    with an open claim. Failed runs in `holding` block the next look."""
 
     look: int  # the current look [seeds]; 0: none yet
-    horizon: int
+    horizons: Mapping[str, int]  # variant -> seeds
     finished: bool  # the last look was reached or every claim is decided
     holding: tuple[tuple[str, int], ...]  # (variant, seed)
     verdicts: tuple[Verdict, ...]
+
+    @property
+    def horizon(self) -> int:
+        """The largest number of seeds that should be trained."""
+        return max(self.horizons.values())
 
 
 @dataclass(frozen=True)
 class Row:
     """A variant in the table. Floats are in the unit of the metric, NaN where not defined.
 
-    `mean` and `sd` (ddof 1) are over `n` runs; `difference` (variant minus `over`, not oriented) with its interval over `pairs`
-    seeds; `p` is adjusted within its family, NaN without a test or if the table is not at the look of the verdicts. A row that
-    is not `claimed` is exploratory.
+    `mean` and `sd` (ddof 1) are over `n` runs; `difference` (variant minus `over`, not oriented) with its interval at 1 - `level`
+    over `pairs` seeds; `p` is corrected for all hypotheses of the plan, NaN without a test or if the table is not at the look of
+    the verdicts. A row that is not `claimed` is exploratory.
     """
 
     variant: str
@@ -103,13 +142,17 @@ class Row:
     p: float
     claimed: bool
     rho: float
+    level: float
 
 
 @dataclass(frozen=True)
 class Table:
-    """One row per variant, in the order of the plan, over the first `seeds` seeds; 0: no differences before the first look."""
+    """One row per variant, in the order of the plan, over the first `seeds` seeds; 0: no differences before the first look.
+
+    Intervals are at 1 - `level`, except those of rows that have fewer seeds because their claims were decided earlier.
+    """
 
     metric: str
     seeds: int
-    level: float  # intervals are at 1 - level
+    level: float
     rows: tuple[Row, ...]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.experiment import Experiment
 from harness.experiment.claims import Claim, Factor
 from harness.experiment.plan import Plan, task_of
 from harness.tasks.protocol import Metric, result_metrics
+
+if TYPE_CHECKING:
+    from harness.analysis.statistics import Spending
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Terms:
     baseline: str
     over: Mapping[str, str]  # label -> its reference, unless a claim has another
     looks: tuple[int, ...]
+    spending: Spending
+    futility: float | None
     alpha: float
     claims: tuple[Claim, ...]
     amended: tuple[Claim, ...]
@@ -43,6 +49,8 @@ def terms(experiment: Experiment | Plan) -> Terms:
             baseline=experiment.baseline,
             over=experiment.over,
             looks=experiment.looks,
+            spending=experiment.spending,
+            futility=experiment.futility,
             alpha=experiment.alpha,
             claims=experiment.claims,
             amended=tuple(claim for claim in amended if claim not in experiment.claims),
@@ -55,6 +63,8 @@ def terms(experiment: Experiment | Plan) -> Terms:
         baseline=experiment.baseline,
         over=experiment.over,
         looks=experiment.looks,
+        spending="quadratic",
+        futility=experiment.futility,
         alpha=experiment.alpha,
         claims=experiment.claims,
         amended=(),

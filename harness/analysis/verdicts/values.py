@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.analysis.statistics import sample as statistics
 from harness.analysis.verdicts.terms import Terms
 from harness.experiment.claims import DoseClaim, is_grid, members
 from harness.experiment.claims.model import within
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
+Run = tuple[str, int]  # variant, seed
+Weights = tuple[tuple[str, float], ...]  # of variants
 FINISHED = ("completed", "diverged", "failed")
 
 
@@ -29,10 +33,15 @@ class Difference:
 
     subject: str
     over: str | None
-    plus: tuple[tuple[str, float], ...]  # (variant, weight)
-    minus: tuple[tuple[str, float], ...]
+    plus: Weights
+    minus: Weights
     metric: str
     failed_counts_as: float | None = None
+
+    @property
+    def rounding(self) -> float:
+        """The standard deviation of its rounding errors, relative to that of a difference of two values."""
+        return sqrt(sum(weight**2 for _, weight in (*self.plus, *self.minus)) / 2.0)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -49,8 +58,6 @@ class Values:
         self.order = sorted(map(int, set(own["seed"])))
         self.seeds = len(self.order)
         self.states = self._wide("state")
-        waiting = np.flatnonzero(~self.states.isin(FINISHED).to_numpy().all(axis=1))
-        self.complete = int(waiting[0]) if len(waiting) else self.seeds  # number of leading seeds whose runs have all finished
         self._metrics: dict[str, pd.DataFrame] = {}
 
     def _wide(self, column: str) -> pd.DataFrame:
@@ -97,21 +104,35 @@ class Values:
                 found.append(f"{state if state in ('failed', 'diverged') else 'not measured'}: {label} seed {self.order[place]}")
         return tuple(found)
 
-    def failed(self, n: int) -> tuple[tuple[str, int], ...]:
-        """The failed runs of the first `n` seeds, as (variant, seed)."""
-        places, columns = np.nonzero((self.states.iloc[:n] == "failed").to_numpy())
-        return tuple((self.terms.labels[column], self.order[place]) for place, column in zip(places, columns, strict=True))
+    def complete_for(self, labels: Iterable[str]) -> int:
+        """The number of leading seeds whose runs of these variants have all finished."""
+        waiting = np.flatnonzero(~self.states[list(labels)].isin(FINISHED).to_numpy().all(axis=1))
+        return int(waiting[0]) if len(waiting) else self.seeds
 
-    def least_spread(self, metric: str) -> float:
-        """Standard deviation of differences below which the metric cannot resolve an effect of the seed.
+    def lost(self, labels: Iterable[str], start: int, stop: int, states: Sequence[str] = ("failed",)) -> tuple[Run, ...]:
+        """The runs of these variants that failed (or ended in one of `states`), from seed number `start` up to `stop`."""
+        own = [label for label in self.terms.labels if label in set(labels)]
+        places, columns = np.nonzero(self.states[own].iloc[start:stop].isin(states).to_numpy())
+        return tuple((own[column], self.order[start + place]) for place, column in zip(places, columns, strict=True))
 
-        For a metric with resolution r it is r / sqrt(6), the standard deviation of a difference of two rounding errors.
-        """
+    def resolution(self, metric: str, n: int) -> float:
+        """The step of the metric: declared, 100 over the number of test cases, or the smallest seen in the first `n` seeds."""
         known = self.terms.metrics[metric]
         step = known.resolution or 0.0
         if known.cases is not None and known.cases in self.runs:
             step = max(step, 100.0 / float(self.runs[known.cases].min()))
-        return step / np.sqrt(6.0) if np.isfinite(step) else 0.0
+        if step > 0 and np.isfinite(step):
+            return step
+        seen = np.unique(self._metric(metric).iloc[:n].to_numpy(dtype=float))
+        seen = seen[~np.isnan(seen)]
+        steps = np.diff(seen)
+        steps = steps[steps > statistics.ROUNDING * np.abs(seen).max(initial=0.0)]
+        return float(steps.min()) if len(steps) else 0.0
+
+    def varies(self, labels: Sequence[str], metric: str, n: int) -> bool:
+        """Whether the values of any of the variants vary over the first `n` seeds."""
+        columns = [self.column(label, metric, n) for label in labels]
+        return any(np.ptp(own) > statistics.ROUNDING * np.abs(own).max() for own in columns if len(own))
 
     def run_ids(self, labels: Sequence[str], n: int) -> tuple[str, ...]:
         """The ids of the runs of the variants with the first `n` seeds, if the frame has ids."""

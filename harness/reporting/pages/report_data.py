@@ -102,7 +102,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
     first = next(iter(metrics))
     records = store.records([run.id for run in plan.runs])
     runs = runs_frame(plan, records)
-    levels = levels_for(store, plan.looks)
+    levels = levels_for(store, plan)
     wanted = requested(plan, records, levels)
     found = judgement(plan, runs, levels)
     tables = {metric: table(plan, runs, metric, levels) for metric in (first, *_compared(found.verdicts, first))}
@@ -145,7 +145,7 @@ def _missing_choice(store: Store, plan: Plan) -> tuple[str, ...]:
 def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:
     from harness.analysis.verdicts.series import Series
 
-    series = Series(plan.looks, levels)
+    series = Series(plan.looks, levels, plan.spending)
     return {look: series.level(look, plan.alpha) for look in plan.looks}
 
 

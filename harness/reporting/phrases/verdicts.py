@@ -150,10 +150,6 @@ def notes(verdict: Verdict) -> tuple[str, ...]:
             wording.append(f"{note[0].upper()}{note[1:]}.")
     if not verdict.registered:
         wording.append("Claimed after the first runs had started.")
-    if verdict.e_value is not None:
-        wording.append(
-            f"With the seeds beyond the last look the e-value is {verdict.e_value:.3g}; 1 / alpha or more counts as evidence."
-        )
     return tuple(wording)
 
 

@@ -1,0 +1,259 @@
+"""Cases of comparisons of variants and of contrasts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
+from math import isnan, nan
+from typing import Literal, get_args
+
+import numpy as np
+
+from harness.analysis import statistics
+from harness.analysis.statistics import FurtherLook, Hypothesis, Slot
+from harness.analysis.verdicts import model
+from harness.analysis.verdicts.cases import MIN_SEEDS, SECOND, Case, Corrected, Look, Rule, Sample
+from harness.analysis.verdicts.model import Estimate, Word
+from harness.analysis.verdicts.series import Series
+from harness.analysis.verdicts.values import Difference, Values, equal
+from harness.experiment.claims import ComparisonClaim, ContrastClaim
+
+# Kind of claim, or sign of a contrast -> what it tests, and the sign of the claimed difference.
+RULES: Mapping[str, tuple[Rule, int]] = {
+    "improves": ("direction", 1),
+    "worsens": ("direction", -1),
+    "equivalent": ("equivalence", 1),
+    "no_gain": ("bound", 1),
+    "no_loss": ("bound", -1),
+    "positive": ("direction", 1),
+    "negative": ("direction", -1),
+    "negligible": ("equivalence", 1),
+}
+
+Kind = Literal["difference", "beyond", "equivalence", "below", "above"]
+
+
+class ComparisonCase(Case):
+    """Comparisons of variants, or a contrast.
+
+    Let θ be a true difference and δ the margin. The hypotheses, each rejected by a small p value: `difference` θ = 0, `beyond`
+    |θ| < δ, `equivalence` |θ| >= δ, `below` θ >= δ, `above` θ <= 0 (both with the sign of the claim).
+    """
+
+    claim: ComparisonClaim | ContrastClaim
+
+    def __init__(self, claim: ComparisonClaim | ContrastClaim, values: Values, series: Series) -> None:
+        super().__init__(claim, values, series)
+        if isinstance(claim, ContrastClaim):
+            self.rule, self.direction = RULES[claim.sign]
+            weights = self._weights(claim)
+            subject = " ".join(f"{weight:+.10g} × {label}" for label, weight in claim.weights.items())
+            self._compared: tuple[Difference, ...] = (
+                Difference(subject, None, weights, (), claim.metric, claim.failed_counts_as),
+            )
+        else:
+            self.rule, self.direction = RULES[claim.kind]
+            make = partial(values.difference, metric=claim.metric, where=claim.where, failed_counts_as=claim.failed_counts_as)
+            self._compared = tuple(make(label, over) for label, over in zip(claim.variants, claim.over, strict=True))
+        self._seen: dict[Difference, statistics.Paired] = {}
+        self._means: dict[tuple[Difference, int], float] = {}
+
+    def _weights(self, claim: ContrastClaim) -> tuple[tuple[str, float], ...]:
+        """Weights by variant: the weight of a label that means several variants is divided among them."""
+        total: dict[str, float] = {}
+        for label, weight in claim.weights.items():
+            for variant, share in equal(self.values.variants(label, claim.where)):
+                total[variant] = total.get(variant, 0.0) + weight * share
+        return tuple(total.items())
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(variant for difference in self.compared for variant in difference.variants))
+
+    @property
+    def compared(self) -> tuple[Difference, ...]:
+        return self._compared
+
+    @property
+    def _joint(self) -> bool:
+        """Whether it is a bound on several variants: one intersection-union test, all must pass."""
+        return self.rule == "bound" and len(self.compared) > 1
+
+    def key(self, kind: Kind, difference: Difference) -> Hashable:
+        """The key of a hypothesis."""
+        margin = self.claim.margin
+        if kind == "above":
+            return (kind, difference, margin, self.direction)
+        if kind == "below":
+            return (kind, self.compared if self._joint else difference, margin, self.direction)
+        return (kind, difference, margin)
+
+    def slots(self) -> Mapping[Hashable, Slot]:
+        if self.exact:
+            return {}
+        if self._joint:
+            # Some variant may be below the bound while another is above 0: no scenarios.
+            weight = SECOND / 2 / len(self.compared)
+            above = {self.key("above", each): Slot((Hypothesis(self.key("above", each), weight),)) for each in self.compared}
+            joint = self.key("below", self.compared[0])
+            return {joint: Slot((Hypothesis(joint, 1.0),)), **above}
+        found = {}
+        for each in self.compared:
+            if self.rule == "bound":
+                weights: list[tuple[Kind, float, str]] = [("below", 1.0, "large"), ("above", SECOND, "small")]
+            else:
+                direction = self.rule == "direction"
+                weights = [
+                    ("difference", 1.0 if direction else SECOND, "small"),
+                    ("beyond", SECOND, "small"),
+                    ("equivalence", SECOND if direction else 1.0, "large"),
+                    ("below", SECOND, "large"),
+                ]
+            about: Hashable = self.key("below", each) if self.rule == "bound" else ("pair", each, self.claim.margin)
+            found[about] = Slot(tuple(Hypothesis(self.key(kind, each), weight, scenario) for kind, weight, scenario in weights))
+        return found
+
+    def observe(self, look: Look) -> None:
+        below = []
+        for difference in self.compared:
+            one, other = self.values.sides(difference, look.n)
+            both = ~np.isnan(one - other)
+            resolution = self.values.resolution(difference.metric, look.n) * difference.rounding
+            test = partial(statistics.paired, margin=self.claim.margin, level=look.level, resolution=resolution)
+            found = test(one[both], other[both])
+            self._seen[difference], self._means[difference, look.n] = found, found.mean
+            if self._untestable(difference, look.n):
+                below.append(nan)
+                continue
+            claimed = found if self.direction > 0 else test(-one, -other)
+            add = partial(self.series.add, n=look.n)
+            below.append(claimed.p_nogain)
+            if self.rule == "bound":
+                add(self.key("above", difference), p=found.p / 2 if claimed.mean > 0 else 1 - found.p / 2, one_sided=True)
+            else:
+                add(self.key("difference", difference), p=found.p)
+                add(self.key("beyond", difference), p=found.p_beyond)
+                add(self.key("equivalence", difference), p=found.p_tost, one_sided=True)
+            if not self._joint:
+                add(self.key("below", difference), p=claimed.p_nogain, one_sided=True)
+        if self._joint:
+            self.series.add(self.key("below", self.compared[0]), look.n, max(below, key=_nan_last), one_sided=True)
+
+    def _untestable(self, difference: Difference, n: int) -> tuple[str, ...]:
+        """Why the difference cannot be tested; empty if it can."""
+        missing = self.values.missing(difference.variants, difference.metric, n, difference.failed_counts_as)
+        if missing:
+            return missing
+        if self.exact:
+            return ()
+        if n < MIN_SEEDS:
+            return (model.FEW,)
+        varied = self._seen[difference].sd > 0 or self.values.varies(difference.variants, difference.metric, n)
+        return () if varied else (model.DEGENERATE,)
+
+    def rows(self, look: Look, corrected: Corrected) -> list[Estimate]:
+        return [self._row(difference, look, corrected) for difference in self.compared]
+
+    def _row(self, difference: Difference, look: Look, corrected: Corrected) -> Estimate:
+        found, untestable = self._seen[difference], self._untestable(difference, look.n)
+        tested: Kind = "above" if self.rule == "bound" else "difference"
+        small: Kind = "below" if self.rule == "bound" else "equivalence"
+        p, adjusted, equivalence = nan, nan, nan
+        verdict: Word = "inconclusive"
+        notes, needed = untestable, None
+        if not untestable and self.exact:
+            verdict = self._by_value(found.mean)
+        elif not untestable:
+            p, adjusted = self.series.p(self.key(tested, difference)), corrected.p[self.key(tested, difference)]
+            equivalence = corrected.p[self.key(small, difference)]
+            verdict, notes = self._decide(difference, look, corrected)
+            level = corrected.levels[self.key(tested, difference)]
+            needed = self._seeds_needed(found, look, level) if verdict == "inconclusive" else None
+        return Estimate(
+            subject=difference.subject,
+            over=difference.over,
+            verdict=verdict,
+            notes=notes,
+            n=found.n,
+            mean=found.mean,
+            sd=found.sd,
+            interval=None if self.exact or isnan(found.sd) else found.ci,
+            level=look.level,
+            p=p,
+            p_adjusted=adjusted,
+            p_equivalence=equivalence,
+            p_contrary=nan,
+            rho=found.rho,
+            seeds_needed=needed,
+        )
+
+    def _decide(self, difference: Difference, look: Look, corrected: Corrected) -> tuple[Word, tuple[str, ...]]:
+        """The verdict and its notes.
+
+        When hypotheses about other claims are rejected, the correction becomes weaker, and the p value of an earlier look may
+        decide: but only if the current seeds agree with it.
+        """
+        mean, margin = self._seen[difference].mean, self.claim.margin
+        shown = {kind for kind in get_args(Kind) if corrected.p.get(self.key(kind, difference), nan) < look.alpha}
+        claimed = self.direction * mean
+        limited = "below" in shown and claimed < margin
+        if self.rule == "bound":
+            if limited:
+                return "supported", ()
+            return ("refuted" if "above" in shown and claimed > 0 else "inconclusive"), ()
+        then = self._means[difference, self.series.strongest(self.key("difference", difference))]
+        different = "difference" in shown and np.sign(mean) == np.sign(then)
+        small, outside = "equivalence" in shown and abs(mean) < margin, different and "beyond" in shown and abs(mean) > margin
+        if self.rule == "equivalence":
+            if small:
+                return "supported", (model.NEGLIGIBLE,) if different else ()
+            return ("refuted", (model.EXCEEDS,)) if outside else ("inconclusive", ())
+        if small:
+            return "equivalent", (model.NEGLIGIBLE,) if different else ()
+        if different:
+            return ("supported" if claimed > 0 else "refuted"), (model.EXCEEDS,) if outside else ()
+        return "inconclusive", (model.NO_GAIN if self.direction > 0 else model.NO_LOSS,) if limited else ()
+
+    def _by_value(self, mean: float) -> Word:
+        """The verdict for a metric without spread, from the difference alone."""
+        margin, claimed = self.claim.margin, self.direction * mean
+        if self.rule == "bound":
+            return "supported" if claimed < margin else "refuted"
+        if self.rule == "equivalence":
+            return "supported" if abs(mean) < margin else "refuted"
+        return "equivalent" if abs(mean) < margin else "supported" if claimed > 0 else "refuted"
+
+    def _seeds_needed(self, found: statistics.Paired, look: Look, level: float) -> tuple[int, int]:
+        low, high = statistics.seeds_range(found.sd, found.n, self.claim.margin, level)
+        looks = self.values.terms.looks
+        if len(looks) == 1:
+            return low, high
+        return tuple(min((n for n in looks if n >= seeds and n > look.n), default=seeds) for seeds in (low, high))  # type: ignore[return-value]  # a tuple of two
+
+    def samples(self, n: int) -> list[Sample | None]:
+        sides = (self.values.sides(difference, n) for difference in self.compared)
+        return [Sample(one - other, direction=self.direction, margin=self.claim.margin, rule=self.rule) for one, other in sides]
+
+    def at(self, place: int, n: int, corrected: Corrected) -> FurtherLook:
+        def level(kind: Kind, *, one_sided: bool = False) -> float:
+            return self.level(self.key(kind, self.compared[place]), n, corrected, one_sided=one_sided)
+
+        if self.rule == "bound":
+            return FurtherLook(n, below=level("below", one_sided=True), above=level("above", one_sided=True))
+        equivalence = level("equivalence", one_sided=True)
+        if self.rule == "equivalence":
+            return FurtherLook(n, beyond=level("beyond"), equivalence=equivalence)
+        return FurtherLook(n, difference=level("difference"), equivalence=equivalence)
+
+    def overall_level(self, place: int, corrected: Corrected) -> float:
+        return corrected.levels.get(self.key("above" if self.rule == "bound" else "difference", self.compared[place]), nan)
+
+    def word(self, rows: Sequence[Estimate]) -> Word:
+        words = {row.verdict for row in rows}
+        if len(words) == 1 and (len(rows) == 1 or words != {"equivalent"}):
+            return words.pop()
+        return "refuted" if "refuted" in words else "inconclusive"
+
+
+def _nan_last(value: float) -> float:
+    return np.inf if isnan(value) else value

@@ -1,0 +1,118 @@
+"""What the seeds of one estimate say beyond its mean: seeds that stand apart, drift, and later seeds that contradict it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+
+import numpy as np
+from scipy.special import stdtrit
+
+from harness.analysis.statistics import FurtherLook, e_value
+from harness.analysis.statistics.sample import Floats, summary, upper_tail
+from harness.analysis.verdicts import model
+from harness.analysis.verdicts.cases import Sample
+from harness.analysis.verdicts.model import Estimate, Later, Word
+
+MIN_LEFT_OUT = 4  # seeds, so that three are left
+MIN_DRIFT = 5  # seeds
+DRIFT_LEVEL = 0.01
+
+
+def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: str) -> tuple[str, ...]:
+    """Notes about the seeds [seed] of an estimate.
+
+    A seed stands apart if the mean and the median have different signs (the seed farthest from the median), or if leaving it out,
+    and only it, changes the verdict at the levels of `look`. Differences drift if they are correlated with the number of the seed
+    (t test at 1 %). Not corrected: these are questions, not verdicts.
+    """
+    values = sample.claimed
+    if len(values) < 3 or np.isnan(values).any():
+        return ()
+    found = []
+    centre = float(np.median(values))
+    if values.mean() * centre < 0:
+        place = int(np.abs(values - centre).argmax())
+        found.append(f"seed {seeds[place]} ({subject}){model.APART}the mean and the median of the seeds have different signs")
+    elif len(values) >= MIN_LEFT_OUT:
+        now = outcome(values, sample, look)
+        without = [outcome(np.delete(values, place), sample, look) for place in range(len(values))]
+        changed = [place for place, word in enumerate(without) if word != now]
+        if len(changed) == 1:
+            found.append(f"seed {seeds[changed[0]]} ({subject}){model.APART}without it {without[changed[0]]}")
+    if len(values) >= MIN_DRIFT and _drift_p(values) < DRIFT_LEVEL:
+        found.append(model.DRIFTS)
+    return tuple(found)
+
+
+def outcome(values: Floats, sample: Sample, look: FurtherLook) -> Word:
+    """The verdict that values [seed], positive on the claimed side, give at the levels of `look`."""
+    of = summary(values)
+    mean, se, margin = float(of.mean), float(of.se), sample.margin
+
+    def beyond(distance: float, level: float) -> bool:
+        return level > 0 and bool(distance > stdtrit(of.n - 1, 1 - level) * se)
+
+    small = beyond(margin - abs(mean), look.equivalence)
+    if sample.rule == "bound":
+        return "supported" if beyond(margin - mean, look.below) else "refuted" if beyond(mean, look.above) else "inconclusive"
+    if sample.rule == "equivalence":
+        return "supported" if small else "refuted" if beyond(abs(mean) - margin, look.beyond / 2) else "inconclusive"
+    if small:
+        return "equivalent"
+    if beyond(abs(mean), look.difference / 2):
+        return "supported" if mean > 0 else "refuted"
+    return "inconclusive"
+
+
+def later(sample: Sample, row: Estimate, level: float) -> Later | None:
+    """All seeds of `sample`, more than those of the decided `row`, whose direction was tested at `level` over all looks.
+
+    They contradict the verdict if they favour the opposite with an e-value of at least 1 / `level`, or if their 95 % interval and
+    that of the verdict do not overlap. None if values are missing.
+    """
+    values = sample.claimed
+    if np.isnan(values).any() or len(values) <= row.n or isnan(level):
+        return None
+    of = summary(sample.values)
+    interval = of.interval(0.05)
+    evidence = e_value(_against(values, sample, row.verdict))
+    favours_verdict = float(_against(values, sample, row.verdict).mean()) <= 0
+    apart = row.interval is not None and (interval[0] > row.interval[1] or interval[1] < row.interval[0])
+    opposite = not favours_verdict and evidence >= 1 / level
+    return Later(
+        n=of.n,
+        mean=float(of.mean),
+        interval=interval,
+        e_value=evidence,
+        favours="verdict" if favours_verdict else "opposite",
+        e_needed=1 / level,
+        contradicts=opposite or apart,
+    )
+
+
+def _against(values: Floats, sample: Sample, word: Word) -> Floats:
+    """The values, shifted and turned such that a positive mean speaks against the verdict."""
+    if sample.rule == "direction" and word in ("supported", "refuted"):
+        return -values if word == "supported" else values
+    if sample.rule == "bound":
+        return values - sample.margin if word == "supported" else -values
+    side = 1.0 if values.mean() >= 0 else -1.0
+    within: Floats = side * values - sample.margin
+    return -within if word == "refuted" else within
+
+
+def failure_limit(n: int, alpha: float) -> float:
+    """The largest failure rate of a seed at which `n` seeds without a failure have probability alpha: 1 - alpha^(1/n)."""
+    return float(1.0 - alpha ** (1.0 / n))
+
+
+def _drift_p(values: Floats) -> float:
+    """Two-sided p of the correlation of values [seed] with their order."""
+    order = np.arange(len(values)) - (len(values) - 1) / 2
+    spread = float(np.square(values - values.mean()).sum() * np.square(order).sum())
+    if spread <= 0:
+        return 1.0
+    r = float(np.clip((order * values).sum() / np.sqrt(spread), -1 + 1e-12, 1 - 1e-12))
+    t = np.asarray(abs(r) * np.sqrt((len(values) - 2) / (1 - r**2)))
+    return float(2 * upper_tail(t, len(values) - 2))
