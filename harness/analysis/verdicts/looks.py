@@ -184,7 +184,7 @@ class Looks:
             notes.append(model.EARLY)
         if decided is not None:
             lost = self.values.lost(state.case.variants, decided, self.values.seeds, ("diverged", "failed"))
-            notes += [f"{self.values.states.loc[seed, label]!s} {model.LATER}{label} seed {seed}" for label, seed in lost]
+            notes += [f"{self.values.state(label, seed)} {model.LATER}{label} seed {seed}" for label, seed in lost]
         return Verdict(
             claim=state.case.claim,
             registered=state.registered,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.statistics import sample as statistics
+from harness.analysis.statistics import sample
 from harness.analysis.verdicts.terms import Terms
 from harness.experiment.claims import DoseClaim, is_grid, members
 from harness.experiment.claims.model import within
@@ -50,32 +50,40 @@ class Difference:
 
 
 class Values:
-    """The runs of a plan: states and metrics by seed and variant, the first `n` seeds being the `n` least."""
+    """The runs of a plan: states and metrics by variant and seed, the first `n` seeds being the `n` least."""
 
     def __init__(self, terms: Terms, runs: pd.DataFrame) -> None:
-        own = runs[runs["variant"].isin(terms.labels)]
-        self.terms, self.runs = terms, own
-        self.order = sorted(map(int, set(own["seed"])))
+        self.terms, self.runs = terms, runs[runs["variant"].isin(terms.labels)]
+        self.order = sorted(map(int, set(self.runs["seed"])))
         self.seeds = len(self.order)
-        self.states = self._wide("state")
-        self._metrics: dict[str, pd.DataFrame] = {}
+        self._states = {label: states.astype(str) for label, states in self._wide("state").items()}
+        self._metrics: dict[str, dict[str, Floats]] = {}
 
-    def _wide(self, column: str) -> pd.DataFrame:
-        wide = self.runs.pivot(index="seed", columns="variant", values=column)
-        return wide.reindex(index=self.order, columns=list(self.terms.labels))
+    def _wide(self, column: str) -> dict[str, NDArray[Any]]:
+        """A column of the runs [seed] by variant."""
+        wide = self.runs.pivot(index="seed", columns="variant", values=column).reindex(index=self.order)
+        return {label: wide[label].to_numpy() if label in wide else np.full(self.seeds, np.nan) for label in self.terms.labels}
 
-    def _metric(self, name: str) -> pd.DataFrame:
+    def _metric(self, name: str) -> dict[str, Floats]:
         if name not in self._metrics:
-            wide = self._wide(name if name in self.runs else "seed").astype(float).replace([np.inf, -np.inf], np.nan)
-            self._metrics[name] = wide.where((self.states == "completed") & (name in self.runs))
+            found = {label: np.full(self.seeds, np.nan) for label in self.terms.labels}
+            if name in self.runs:
+                for label, values in self._wide(name).items():
+                    known = values.astype(float)
+                    found[label] = np.where((self._states[label] == "completed") & np.isfinite(known), known, np.nan)
+            self._metrics[name] = found
         return self._metrics[name]
+
+    def state(self, label: str, seed: int) -> str:
+        """The state of a run."""
+        return str(self._states[label][self.order.index(seed)])
 
     def column(self, label: str, metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
         """The metric of a variant [seed], of the first `n`; NaN if it failed, diverged, is unfinished or was not measured."""
-        found = self._metric(metric)[label].iloc[:n]
-        if failed_counts_as is not None:
-            found = found.mask(self.states[label].iloc[:n].isin(["failed", "diverged"]), failed_counts_as)
-        return found.to_numpy(dtype=float)
+        found = self._metric(metric)[label][:n]
+        if failed_counts_as is None:
+            return found
+        return np.where(np.isin(self._states[label][:n], ("failed", "diverged")), failed_counts_as, found)
 
     def mean(self, weights: Sequence[tuple[str, float]], metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
         """The weighted sum over variants [seed], of the first `n`."""
@@ -98,22 +106,23 @@ class Values:
         """The runs [seed], of the first `n` without a value, each as `diverged: b seed 3`."""
         found = []
         for label in labels:
-            values, states = self.column(label, metric, n, failed_counts_as), self.states[label].iloc[:n]
+            values = self.column(label, metric, n, failed_counts_as)
             for place in np.flatnonzero(np.isnan(values)):
-                state = str(states.iloc[place])
+                state = self._states[label][place]
                 found.append(f"{state if state in ('failed', 'diverged') else 'not measured'}: {label} seed {self.order[place]}")
         return tuple(found)
 
     def complete_for(self, labels: Iterable[str]) -> int:
         """The number of leading seeds whose runs of these variants have all finished."""
-        waiting = np.flatnonzero(~self.states[list(labels)].isin(FINISHED).to_numpy().all(axis=1))
-        return int(waiting[0]) if len(waiting) else self.seeds
+        finished = np.all([np.isin(self._states[label], FINISHED) for label in labels], axis=0)
+        return int(finished.argmin()) if not finished.all() else self.seeds
 
     def lost(self, labels: Iterable[str], start: int, stop: int, states: Sequence[str] = ("failed",)) -> tuple[Run, ...]:
-        """The runs of these variants that failed (or ended in one of `states`), from seed number `start` up to `stop`."""
+        """The runs of these variants that failed (or ended in one of `states`), from the seed at place `start` up to `stop`."""
         own = [label for label in self.terms.labels if label in set(labels)]
-        places, columns = np.nonzero(self.states[own].iloc[start:stop].isin(states).to_numpy())
-        return tuple((own[column], self.order[start + place]) for place, column in zip(places, columns, strict=True))
+        return tuple(
+            (label, self.order[place]) for place in range(start, stop) for label in own if self._states[label][place] in states
+        )
 
     def resolution(self, metric: str, n: int) -> float:
         """The step of the metric: declared, 100 over the number of test cases, or the smallest seen in the first `n` seeds."""
@@ -123,16 +132,16 @@ class Values:
             step = max(step, 100.0 / float(self.runs[known.cases].min()))
         if step > 0 and np.isfinite(step):
             return step
-        seen = np.unique(self._metric(metric).iloc[:n].to_numpy(dtype=float))
+        seen = np.unique(np.concatenate([values[:n] for values in self._metric(metric).values()]))
         seen = seen[~np.isnan(seen)]
         steps = np.diff(seen)
-        steps = steps[steps > statistics.ROUNDING * np.abs(seen).max(initial=0.0)]
+        steps = steps[steps > sample.ROUNDING * np.abs(seen).max(initial=0.0)]
         return float(steps.min()) if len(steps) else 0.0
 
     def varies(self, labels: Sequence[str], metric: str, n: int) -> bool:
         """Whether the values of any of the variants vary over the first `n` seeds."""
         columns = [self.column(label, metric, n) for label in labels]
-        return any(np.ptp(own) > statistics.ROUNDING * np.abs(own).max() for own in columns if len(own))
+        return any(np.ptp(own) > sample.ROUNDING * np.abs(own).max() for own in columns if len(own))
 
     def run_ids(self, labels: Sequence[str], n: int) -> tuple[str, ...]:
         """The ids of the runs of the variants with the first `n` seeds, if the frame has ids."""
