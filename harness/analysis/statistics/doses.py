@@ -6,7 +6,7 @@ the step of the values: no standard error is smaller than that of their rounding
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +25,7 @@ class Decline:
     rises: Floats  # [dose - 1]: Holm-adjusted one-sided p that a dose is better than the previous one
     sd: float  # of the slopes over seeds, ddof 1
     ci: Interval  # of the slope, at 1 - alpha
-    by_seed: Floats  # [seed]: the slopes
+    by_seed: Floats = field(compare=False)  # [seed]: the slopes
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ProportionalGain:
     t: float
     sd: float  # over seeds, ddof 1
     ci: Interval  # at 1 - level
-    by_seed: Floats  # [seed]
+    by_seed: Floats = field(compare=False)  # [seed]
 
 
 def best_in_range(values: ArrayLike, in_range: ArrayLike, margin: float, resolution: float = 0.0) -> float:

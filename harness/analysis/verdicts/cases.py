@@ -105,6 +105,10 @@ class Case(ABC):
         """The verdict from all rows."""
         return rows[0].verdict
 
+    def settled(self, rows: Sequence[Estimate], look: Look) -> list[bool]:  # noqa: ARG002 - of all claims but bounds on a list
+        """Whether each row is decided, or cannot be: a run that diverged or lacks the metric stays so."""
+        return [row.verdict != "inconclusive" or undecidable(row) for row in rows]
+
     def optima(self) -> tuple[str, ...]:
         """Levels that may be the best, for claims about the best level."""
         return ()
@@ -119,6 +123,11 @@ class Case(ABC):
         if level <= 0:
             return 0.0
         return self.series.one_sided_level(n, level) if one_sided else self.series.level(n, level)
+
+
+def undecidable(row: Estimate) -> bool:
+    """Whether more seeds cannot help."""
+    return any(note.startswith(("diverged: ", "not measured: ")) for note in row.notes)
 
 
 def merge(slots: Sequence[Mapping[Hashable, Slot]]) -> list[Slot]:

@@ -12,7 +12,7 @@ import numpy as np
 from harness.analysis import statistics
 from harness.analysis.statistics import FurtherLook, Hypothesis, Slot
 from harness.analysis.verdicts import model
-from harness.analysis.verdicts.cases import MIN_SEEDS, SECOND, Case, Corrected, Look, Rule, Sample
+from harness.analysis.verdicts.cases import MIN_SEEDS, SECOND, Case, Corrected, Look, Rule, Sample, undecidable
 from harness.analysis.verdicts.model import Estimate, Word
 from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.values import Difference, Values, equal
@@ -93,7 +93,7 @@ class ComparisonCase(Case):
             return {}
         if self._joint:
             # Some variant may be below the bound while another is above 0: no scenarios.
-            weight = SECOND / 2 / len(self.compared)
+            weight = SECOND / len(self.compared)
             above = {self.key("above", each): Slot((Hypothesis(self.key("above", each), weight),)) for each in self.compared}
             joint = self.key("below", self.compared[0])
             return {joint: Slot((Hypothesis(joint, 1.0),)), **above}
@@ -130,6 +130,7 @@ class ComparisonCase(Case):
             below.append(claimed.p_nogain)
             if self.rule == "bound":
                 add(self.key("above", difference), p=found.p / 2 if claimed.mean > 0 else 1 - found.p / 2, one_sided=True)
+                add(("alone", self.key("above", difference)), p=claimed.p_nogain, one_sided=True)
             else:
                 add(self.key("difference", difference), p=found.p)
                 add(self.key("beyond", difference), p=found.p_beyond)
@@ -200,7 +201,8 @@ class ComparisonCase(Case):
         if self.rule == "bound":
             if limited:
                 return "supported", ()
-            return ("refuted" if "above" in shown and claimed > 0 else "inconclusive"), ()
+            refuted = "above" in shown and claimed > 0 and not self._within(difference, look)
+            return ("refuted" if refuted else "inconclusive"), ()
         then = self._means[difference, self.series.strongest(self.key("difference", difference))]
         different = "difference" in shown and np.sign(mean) == np.sign(then)
         small, outside = "equivalence" in shown and abs(mean) < margin, different and "beyond" in shown and abs(mean) > margin
@@ -213,6 +215,17 @@ class ComparisonCase(Case):
         if different:
             return ("supported" if claimed > 0 else "refuted"), (model.EXCEEDS,) if outside else ()
         return "inconclusive", (model.NO_GAIN if self.direction > 0 else model.NO_LOSS,) if limited else ()
+
+    def _within(self, difference: Difference, look: Look) -> bool:
+        """Whether a variant of a bound is, taken by itself, known to stay within it: then it does not refute a list."""
+        return self.series.p(("alone", self.key("above", difference))) < look.alpha
+
+    def settled(self, rows: Sequence[Estimate], look: Look) -> list[bool]:
+        found = super().settled(rows, look)
+        if self._joint and any(map(undecidable, rows)):
+            # The list cannot be supported any more, only refuted.
+            return [each or self._within(difference, look) for each, difference in zip(found, self.compared, strict=True)]
+        return found
 
     def _by_value(self, mean: float) -> Word:
         """The verdict for a metric without spread, from the difference alone."""

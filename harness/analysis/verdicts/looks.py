@@ -67,7 +67,7 @@ class _ClaimState:
             return
         self.word = self.case.word(self.rows)
         self.optima = self.case.optima()
-        self.frozen = [row.verdict != "inconclusive" or _undecidable(row) for row in self.rows]
+        self.frozen = self.case.settled(self.rows, look)
         if futility is not None and self.word == "inconclusive":
             self._drop_unlikely(look, corrected, futility)
         if self.word != "inconclusive" or all(self.frozen):
@@ -244,11 +244,6 @@ CASES: Mapping[str, type[Case]] = {
 def make_case(claim: Claim, values: Values, series: Series) -> Case:
     """Create the case of a claim."""
     return CASES[claim.kind](claim, values, series)
-
-
-def _undecidable(row: Estimate) -> bool:
-    """Whether more seeds cannot help: a run that diverged or lacks the metric stays so."""
-    return any(note.startswith(("diverged: ", "not measured: ")) for note in row.notes)
 
 
 def _least(one: float, other: float) -> float:

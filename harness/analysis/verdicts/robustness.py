@@ -17,13 +17,15 @@ from harness.analysis.verdicts.model import Estimate, Later, Word
 MIN_LEFT_OUT = 4  # seeds, so that three are left
 MIN_DRIFT = 5  # seeds
 DRIFT_LEVEL = 0.01
+MANY_DEVIATIONS, NORMAL = 3.0, 1.4826  # and the standard deviation of a normal distribution over its median absolute deviation
 
 
 def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: str) -> tuple[str, ...]:
     """Notes about the seeds [seed] of an estimate.
 
-    A seed stands apart if the mean and the median have different signs (the seed farthest from the median), or if leaving it out,
-    and only it, changes the verdict at the levels of `look`. Differences drift if they are correlated with the number of the seed
+    A seed stands apart if leaving it out, and only it, changes the verdict at the levels of `look`, or if the mean and the median
+    have different signs and it is farther from the median than 3 median absolute deviations, scaled to the standard deviation of
+    normal values. Differences drift if they are correlated with the number of the seed
     (t test at 1 %). Not corrected: these are questions, not verdicts.
     """
     values = sample.claimed
@@ -31,8 +33,9 @@ def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: st
         return ()
     found = []
     centre = float(np.median(values))
-    if values.mean() * centre < 0:
-        place = int(np.abs(values - centre).argmax())
+    distances = np.abs(values - centre)
+    place = int(distances.argmax())
+    if values.mean() * centre < 0 and distances[place] > MANY_DEVIATIONS * NORMAL * float(np.median(distances)):
         found.append(f"seed {seeds[place]} ({subject}){model.APART}the mean and the median of the seeds have different signs")
     elif len(values) >= MIN_LEFT_OUT:
         now = outcome(values, sample, look)

@@ -1,15 +1,18 @@
-"""Holm's adjustment: the reference, statsmodels, and what it must not do."""
+"""Holm's adjustment and the correction of a whole plan: references, statsmodels, the closed test, and what they must not do."""
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 from test_paired import BASE, VARIANTS
 
-from harness.analysis.statistics import holm, paired
+from harness.analysis.statistics import Correction, Hypothesis, Slot, holm, paired
 
 families = st.lists(st.floats(0, 1), min_size=1, max_size=10)
 
@@ -55,3 +58,68 @@ def test_an_invalid_p_value_is_named() -> None:
         holm([0.5, 1.5])
     with pytest.raises(ValueError, match=r"got shape \(1, 2\)"):
         holm([[0.5, 0.5]])
+
+
+def slots_of(sizes: list[list[tuple[str, float]]], *, either: bool = False) -> list[Slot]:
+    """Slots of hypotheses given by scenario and weight; the keys are (slot, place)."""
+    return [
+        Slot(tuple(Hypothesis((slot, place), weight, scenario) for place, (scenario, weight) in enumerate(own)), either)
+        for slot, own in enumerate(sizes)
+    ]
+
+
+def test_with_one_hypothesis_a_slot_it_is_holms_procedure() -> None:
+    p = [0.01, 0.04, 0.03, 0.005]
+    correction = Correction(slots_of([[("", 1.0)]] * 4), {(slot, 0): value for slot, value in enumerate(p)})
+    assert list(correction.adjusted().values()) == pytest.approx(holm(p))
+
+
+def test_hypotheses_that_exclude_each_other_cost_nothing() -> None:
+    pair = [("small", 1.0), ("large", 0.5)]
+    correction = Correction(slots_of([pair]), {(0, 0): 0.04, (0, 1): 0.03})
+    assert correction.adjusted() == pytest.approx({(0, 0): 0.04, (0, 1): 0.03})
+    # Of two pairs: 0.02 x 2; then the other test of the first pair keeps half a weight: 0.03 x 1.5.
+    correction = Correction(slots_of([pair, pair]), {(0, 0): 0.02, (0, 1): 0.9, (1, 0): 0.03, (1, 1): 0.9})
+    assert [correction.adjusted()[slot, 0] for slot in (0, 1)] == pytest.approx([0.04, 0.045])
+
+
+def test_the_two_sides_of_a_decision_free_their_slot_together() -> None:
+    decision = [("holds", 1.0), ("fails", 1.0)]
+    p = {(0, 0): 0.02, (0, 1): 1.0, (1, 0): 0.04, (1, 1): 0.9}
+    assert Correction(slots_of([decision] * 2, either=True), p).adjusted()[1, 0] == pytest.approx(0.04)
+    assert Correction(slots_of([decision] * 2), p).adjusted()[1, 0] == pytest.approx(0.08)
+
+
+def test_what_cannot_be_tested_keeps_its_place() -> None:
+    correction = Correction(slots_of([[("", 1.0)]] * 2), {(0, 0): math.nan, (1, 0): 0.03})
+    assert math.isnan(correction.adjusted()[0, 0])
+    assert correction.adjusted()[1, 0] == pytest.approx(0.06)
+
+
+def test_levels_are_those_after_what_is_rejected() -> None:
+    p = {(0, 0): 0.001, (1, 0): 0.6, (2, 0): 0.4}
+    assert Correction(slots_of([[("", 1.0)]] * 3), p).levels(0.05) == pytest.approx(
+        {(0, 0): 0.05 / 3, (1, 0): 0.025, (2, 0): 0.025}
+    )
+    assert Correction(slots_of([[("", 1.0)]] * 3), dict.fromkeys(p, 0.9)).levels(0.05) == pytest.approx(
+        dict.fromkeys(p, 0.05 / 3)
+    )
+
+
+PAIR = [("small", 1.0), ("small", 0.5), ("large", 0.5), ("large", 0.25)]
+
+
+@given(st.lists(st.floats(0.0001, 0.2), min_size=12, max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_it_rejects_nothing_that_the_closed_test_of_all_possible_truths_does_not(values: list[float]) -> None:
+    """Every combination of scenarios, one a slot, is a truth; each of its hypotheses has its share of alpha there."""
+    slots = slots_of([PAIR] * 3)
+    p = {each.key: value for each, value in zip((each for slot in slots for each in slot.hypotheses), values, strict=True)}
+    rejected = {key for key, found in Correction(slots, p).adjusted().items() if found < 0.05}
+    for truth in itertools.product(("small", "large"), repeat=len(slots)):
+        true = [[each for each in slot.hypotheses if each.scenario == said] for slot, said in zip(slots, truth, strict=True)]
+        for subset in itertools.product(*([own[place:] for place in range(len(own))] + [[]] for own in true)):
+            total = sum(max((each.weight for each in own), default=0.0) for own in subset)
+            levels = {each.key: 0.05 * each.weight / total for own in subset for each in own}
+            if rejected & levels.keys():
+                assert any(p[key] < level for key, level in levels.items())

@@ -15,6 +15,7 @@ from scipy.stats import t as student
 
 from harness.analysis.statistics import (
     Levels,
+    Spending,
     calibrate,
     e_value,
     paired,
@@ -28,38 +29,52 @@ from harness.analysis.statistics import (
 LOOKS = (3, 5, 8, 12, 20)
 EVERY = tuple(range(3, 21))
 X = [0.31, 0.12, 0.44, 0.25, 0.38, 0.05, 0.29, 0.41]
-SHIPPED = {  # c at .05, .10, .025, .01
-    LOOKS: (0.02627, 0.05596, 0.01249, 0.00475),
-    (5, 10, 15, 20): (0.02738, 0.05836, 0.01301, 0.00493),
-    (3, 5, 10): (0.03099, 0.06487, 0.01500, 0.00581),
-    EVERY: (0.01533, 0.03465, 0.00689, 0.00245),
+LINEAR: Levels = shipped(LOOKS, "linear")  # type: ignore[assignment]  # it ships
+SHIPPED: dict[tuple[Spending, tuple[int, ...]], tuple[float, ...]] = {  # c at .05, .10, .025, .01
+    ("linear", LOOKS): (0.02627, 0.05596, 0.01249, 0.00475),
+    ("linear", (5, 10, 15, 20)): (0.02738, 0.05836, 0.01301, 0.00493),
+    ("linear", (3, 5, 10)): (0.03099, 0.06487, 0.01500, 0.00581),
+    ("linear", EVERY): (0.01533, 0.03465, 0.00689, 0.00245),
+    ("quadratic", LOOKS): (0.03719, 0.07763, 0.01796, 0.00694),
+    ("quadratic", (5, 10, 15, 20)): (0.03554, 0.07461, 0.01703, 0.00652),
+    ("quadratic", (3, 5, 10)): (0.03995, 0.08226, 0.01951, 0.00764),
+    ("quadratic", EVERY): (0.02270, 0.05061, 0.01034, 0.00373),
 }
 p_values = st.floats(0, 1, allow_subnormal=False)
 looked_at = st.dictionaries(st.sampled_from(LOOKS), p_values, min_size=1)
 
 
 def test_the_reference_numbers_are_met_to_four_decimals() -> None:
-    levels = [sequential_level(n, LOOKS, 0.05) for n in (3, 5, 8)]
+    levels = [sequential_level(n, LOOKS, 0.05, LINEAR) for n in (3, 5, 8)]
     assert np.round(levels, 4).tolist() == [0.0039, 0.0066, 0.0105]
     tests = {n: paired(X[:n], np.zeros(n), None, level=level) for n, level in zip((3, 5, 8), levels, strict=True)}
     assert np.round([of.p for of in tests.values()], 4).tolist() == [0.0891, 0.0056, 0.0007]
-    p = [sequential_p({n: of.p for n, of in tests.items() if n <= last}, LOOKS) for last in tests]
+    p = [sequential_p({n: of.p for n, of in tests.items() if n <= last}, LOOKS, LINEAR) for last in tests]
     assert np.round(p, 4).tolist() == [0.6833, 0.0429, 0.0037]
     intervals = np.round([of.ci for of in tests.values()], 4).tolist()
     assert intervals == [[-1.1858, 1.7658], [0.0135, 0.5865], [0.1126, 0.4499]]
     assert [of.p < level for of, level in zip(tests.values(), levels, strict=True)] == [False, True, True]
 
 
-@pytest.mark.parametrize("looks", SHIPPED)
-def test_the_levels_that_ship_are_those_documented(looks: tuple[int, ...]) -> None:
-    levels = shipped(looks)
+def test_quadratic_spending_keeps_more_of_alpha_for_the_last_look() -> None:
+    for looks in (LOOKS, (3, 5, 10)):
+        first, last = looks[0], looks[-1]
+        old = shipped(looks, "linear")
+        assert sequential_level(first, looks, 0.05) < sequential_level(first, looks, 0.05, old)
+        assert sequential_level(last, looks, 0.05) > sequential_level(last, looks, 0.05, old)
+
+
+@pytest.mark.parametrize(("spending", "looks"), SHIPPED)
+def test_the_levels_that_ship_are_those_documented(spending: Spending, looks: tuple[int, ...]) -> None:
+    levels = shipped(looks, spending)
     assert levels is not None
-    assert [levels.c(alpha) for alpha in (0.05, 0.10, 0.025, 0.01)] == pytest.approx(SHIPPED[looks], abs=1.1e-5)
-    assert levels.draws == 8_000_000
+    assert [levels.c(alpha) for alpha in (0.05, 0.10, 0.025, 0.01)] == pytest.approx(SHIPPED[spending, looks], abs=1.1e-5)
+    assert (levels.draws, levels.spending) == (8_000_000, spending)
 
 
-def test_a_calibration_agrees_with_the_levels_that_ship() -> None:
-    levels, ships = calibrate(LOOKS, draws=400_000), shipped(LOOKS)
+@pytest.mark.parametrize("spending", ["linear", "quadratic"])
+def test_a_calibration_agrees_with_the_levels_that_ship(spending: Spending) -> None:
+    levels, ships = calibrate(LOOKS, draws=400_000, spending=spending), shipped(LOOKS, spending)
     assert ships is not None
     assert levels.alphas == ships.alphas
     tolerance = 4 * 5 / math.sqrt(levels.draws)
@@ -146,7 +161,9 @@ def test_a_look_that_cannot_be_tested_rejects_nothing() -> None:
 def test_looking_early_costs_little_power_and_saves_seeds() -> None:
     # Average seeds at effects 0, .2, .35, .5, 1 of sd .35
     seeds = [sequential_power(LOOKS, effect, 0.35).mean_seeds for effect in (0, 0.2, 0.35, 0.5, 1.0)]
-    assert seeds == pytest.approx([19.6, 17.2, 12.3, 8.7, 5.5], abs=0.2)
+    assert seeds == pytest.approx([19.8, 17.7, 13.2, 9.6, 6.4], abs=0.2)
+    before = [sequential_power(LOOKS, effect, 0.35, levels=LINEAR).mean_seeds for effect in (0, 0.2, 0.35, 0.5, 1.0)]
+    assert before == pytest.approx([19.6, 17.2, 12.3, 8.7, 5.5], abs=0.2)
     assert sequential_power(LOOKS, 0, 0.35).power == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / 20_000))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from simulated import comparison, frame, plan_of
 
-from harness.analysis.verdicts import Judgement, judgement, table
+from harness.analysis.verdicts import Judgement, Verdict, judgement, table
+from harness.experiment.claims import Claim
 from harness.reporting import phrases
 
 SCHEDULE = (3, 5, 8, 12, 20)
@@ -16,10 +18,12 @@ X = [0.31, 0.12, 0.44, 0.25, 0.38, 0.05, 0.29, 0.41]
 ZEROS = [0.0] * 20
 
 
-def looked(values: Sequence[float | str], *, claims: int = 1, looks: Sequence[int] = SCHEDULE, **fields: object) -> Judgement:
+def looked(
+    values: Sequence[float | str], *, looks: Sequence[int] = SCHEDULE, plan: Mapping[str, Any] | None = None, **fields: object
+) -> Judgement:
     """The judgement on `values` as the differences of b from base."""
-    plan = plan_of(("base", "b"), [comparison("improves", "b", **fields)] * claims, looks)
-    return judgement(plan, frame(plan, {"base": ZEROS[: len(values)], "b": values}))
+    made = plan_of(("base", "b"), [comparison("improves", "b", **fields)], looks, **(plan or {}))
+    return judgement(made, frame(made, {"base": ZEROS[: len(values)], "b": values}))
 
 
 def test_the_reference_looks_come_out_to_four_decimals() -> None:
@@ -118,7 +122,7 @@ def test_a_metric_that_no_run_measured_asks_for_no_further_look() -> None:
 
 def test_a_list_under_a_bound_goes_on_while_one_that_did_not_diverge_may_refute_it() -> None:
     plan = plan_of(("base", "b", "c"), [comparison("no_gain", "b", "c")], SCHEDULE)
-    gained = [0.5, 0.3, 0.7, 0.4, 0.6]
+    gained = [0.5, 0.45, 0.55, 0.4, 0.6]
     values: dict[str, Sequence[float | str]] = {"base": ZEROS[:5], "b": ["diverged"] * 5, "c": gained}
     found = [judgement(plan, frame(plan, {label: own[:n] for label, own in values.items()})) for n in (3, 5)]
     assert [(each.finished, each.verdicts[0].verdict) for each in found] == [(False, "inconclusive"), (True, "refuted")]
@@ -130,7 +134,7 @@ def test_a_list_under_a_bound_goes_on_while_one_that_did_not_diverge_may_refute_
 def test_an_earlier_look_decides_nothing_that_the_current_seeds_contradict() -> None:
     plan = plan_of(("base", "b", "c"), [comparison("improves", label) for label in "bc"], SCHEDULE)
     # At 3 seeds b is nearly shown to be better; when c is decided at 12 its correction eases, but by then b is worse.
-    b = [0.50, 0.55, 0.45, -0.1, -0.4, -0.9, -1.5, -1.2, -1.0, -1.3, 0.5, -0.7]
+    b = [0.50, 0.54, 0.46, -0.1, -0.4, -0.9, -1.5, -1.2, -1.0, -1.3, 0.5, -0.7]
     c = [0.9, -0.2, 0.7, -0.3, 0.8, 0.9, 1.1, 1.0, 0.95, 1.05, 1.0, 1.0]
     found = judgement(plan, frame(plan, {"base": ZEROS[:12], "b": b, "c": c}))
     row = found.verdicts[0].rows[0]
@@ -152,12 +156,96 @@ def test_no_further_look_is_promised_to_a_claim_made_later_once_training_has_sto
     assert found.finished
 
 
-def test_seeds_beyond_the_last_look_change_no_verdict_but_give_an_e_value() -> None:
-    plan = plan_of(("base", "b"), [comparison("improves", "b")], (3, 5), seeds=20)
-    found = judgement(plan, frame(plan, {"base": ZEROS, "b": [*X[:3], 0.0, -0.2, *np.linspace(0.9, 1.1, 15)]}))
-    verdict = found.verdicts[0]
-    assert (verdict.verdict, verdict.rows[0].n, found.look) == ("inconclusive", 5, 5)
-    assert verdict.e_value > 20
+def extended(values: Sequence[float | str], claims: Sequence[Claim] | None = None) -> Verdict:
+    """The verdict on a plan of 5 seeds that was extended to as many as there are values."""
+    plan = plan_of(("base", "b"), claims or [comparison("improves", "b")], (5,), seeds=len(values))
+    return judgement(plan, frame(plan, {"base": ZEROS[: len(values)], "b": values})).verdicts[0]
+
+
+def test_later_seeds_change_no_verdict_but_may_contradict_it() -> None:
+    first = [0.52, 0.55, 0.50, 0.53, 0.51]
+    noise = np.random.default_rng(0).normal(0.0, 0.2, 15)
+    against = extended([*first, *(-1.5 + noise)])
+    assert (against.verdict, against.rows[0].n, against.contradicted) == ("supported", 5, True)
+    assert (against.later.n, against.later.favours, against.later.e_needed) == (20, "opposite", pytest.approx(20))
+    assert against.later.e_value > 20
+    agreeing = extended([*first, *(0.5 + noise)])
+    assert (agreeing.later.favours, agreeing.contradicted) == ("verdict", False)
+    assert agreeing.later.e_value > 20
+    assert extended(first).later is None
+
+
+def test_a_verdict_is_contradicted_where_the_intervals_do_not_overlap() -> None:
+    first = [1.0, 1.01, 0.99, 1.0, 1.005]
+    fading = extended([*first, *np.full(15, 0.3)])
+    assert (fading.later.favours, fading.contradicted) == ("verdict", True)
+
+
+def test_equivalence_is_contradicted_by_a_mean_beyond_the_margin() -> None:
+    first = [0.01, -0.02, 0.0, 0.02, -0.01]
+    noise = np.random.default_rng(0).normal(0.0, 0.02, 15)
+    assert extended([*first, *(1.0 + noise)], [comparison("equivalent", "b")]).contradicted
+    assert not extended([*first, *noise], [comparison("equivalent", "b")]).contradicted
+    assert extended([*first, *(1.0 + noise)], [comparison("no_gain", "b")]).contradicted
+
+
+def test_what_later_seeds_must_show_is_corrected_for_the_other_claims() -> None:
+    claims = [comparison("improves", "b"), *(comparison("improves", "b", margin=margin) for margin in (0.1, 0.5, 0.6))]
+    verdict = extended([*np.random.default_rng(4).normal(1.0, 0.1, 5), 1.0], claims)
+    assert (verdict.verdict, verdict.later.e_needed > 20) == ("supported", True)
+
+
+def test_a_run_that_diverges_after_the_deciding_look_is_named() -> None:
+    verdict = extended([0.52, 0.55, 0.50, 0.53, 0.51, 0.5, "diverged", 0.5])
+    assert (verdict.verdict, verdict.notes[-1]) == ("supported", "diverged after the deciding look: b seed 6")
+
+
+def test_a_supported_claim_says_which_failure_rate_its_seeds_do_not_exclude() -> None:
+    assert looked(X[:5]).verdicts[0].failure_limit == pytest.approx(1 - 0.05 ** (1 / 5))
+    assert looked(X[:3]).verdicts[0].failure_limit is None
+
+
+def test_a_variant_whose_claims_are_decided_gets_no_further_seeds() -> None:
+    plan = plan_of(("base", "b", "c", "d"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE)
+    b, c = [1.0, 1.1, 0.9, 1.05, 0.95], [0.9, -0.8, 0.7, -0.9, 0.8, 0.1, -0.3, 0.2]
+    values: dict[str, Sequence[float | str]] = {"base": ZEROS[:5], "b": b, "c": c[:5], "d": ZEROS[:3]}
+    found = judgement(plan, frame(plan, values))
+    # No claim is about d: it has the seeds of the first look.
+    assert (found.look, found.horizons) == (5, {"base": 8, "b": 5, "c": 8, "d": 3})
+    later = judgement(plan, frame(plan, {**values, "base": ZEROS[:8], "c": c}))
+    assert (later.look, later.horizons) == (8, {"base": 12, "b": 5, "c": 12, "d": 3})
+    assert later.verdicts[0].rows[0].n == 5
+    rows = table(plan, frame(plan, {**values, "base": ZEROS[:8], "c": c})).rows
+    assert [(row.variant, row.pairs) for row in rows] == [("base", 0), ("b", 5), ("c", 8), ("d", 3)]
+    assert rows[1].level < rows[2].level
+
+
+def test_a_dropped_variant_keeps_its_place_in_the_correction() -> None:
+    plan = plan_of(("base", "b", "c"), [comparison("no_gain", "b"), comparison("no_gain", "c")], SCHEDULE)
+    b, c = [-1.0, -1.02, -0.99], [0.9, -0.8, 0.7, -0.9, 0.8]
+    found = judgement(plan, frame(plan, {"base": ZEROS[:5], "b": b, "c": c}))
+    alone = judgement(plan_of(("base", "c"), [comparison("no_gain", "c")], SCHEDULE), frame(plan, {"base": ZEROS[:5], "c": c}))
+    assert found.horizons["b"] == 3
+    assert found.verdicts[1].rows[0].p_equivalence > alone.verdicts[0].rows[0].p_equivalence
+
+
+def test_a_failed_run_of_a_dropped_variant_holds_nothing() -> None:
+    plan = plan_of(("base", "b", "c"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE)
+    b, c = [1.0, 1.1, 0.9, 1.05, 0.95, "failed"], [0.9, -0.8, 0.7, -0.9, 0.8, 0.1, -0.3, 0.2]
+    found = judgement(plan, frame(plan, {"base": ZEROS[:8], "b": b, "c": c}))
+    assert (found.look, found.holding) == (8, ())
+
+
+def test_a_claim_that_is_unlikely_to_be_decided_is_closed() -> None:
+    noise = [0.9, -0.8, 0.7, -0.9, 0.8, -0.7, 0.6, -0.9, 0.8, -0.8, 0.7, -0.6]
+    endless, stopped = looked(noise), looked(noise, plan={"futility": 0.1})
+    assert (endless.finished, endless.horizon) == (False, 20)
+    assert (stopped.finished, stopped.verdicts[0].verdict, stopped.verdicts[0].open) == (True, "inconclusive", False)
+    assert stopped.horizon < 20
+    assert stopped.verdicts[0].decided_at is None
+    assert stopped.verdicts[0].notes[0].startswith("unlikely to be decided by 20 seeds (")
+    likely = looked(list(np.random.default_rng(4).normal(0.3, 0.35, 5)), plan={"futility": 0.1})
+    assert (likely.finished, likely.horizon) == (False, 8)
 
 
 def test_a_claimed_difference_stays_claimed_when_seeds_are_added_beyond_the_last_look() -> None:

@@ -1,0 +1,71 @@
+"""Seeds that stand apart, drift, and the failure rates that few seeds do not exclude."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.analysis.statistics import FurtherLook
+from harness.analysis.verdicts.cases import Sample
+from harness.analysis.verdicts.robustness import failure_limit, outcome, remarks
+
+LOOK = FurtherLook(5, difference=0.05, equivalence=0.05)
+
+
+def said(values: list[float], look: FurtherLook = LOOK, **fields: float) -> tuple[str, ...]:
+    return remarks(Sample(np.array(values), margin=0.25, **fields), look, range(10, 40), "b")
+
+
+def test_one_collapse_among_gains_stands_apart() -> None:
+    (note,) = said([0.5, 0.52, -10.0, 0.48, 0.51])
+    assert note == "seed 12 (b) stands apart: the mean and the median of the seeds have different signs"
+
+
+def test_a_seed_without_which_the_verdict_is_another_stands_apart() -> None:
+    (note,) = said([0.6, 0.61, 0.59, 0.62, 0.1, 0.6, 0.58, -0.9])
+    assert note == "seed 17 (b) stands apart: without it supported"
+
+
+def test_seeds_that_agree_are_not_remarked_on() -> None:
+    assert said([0.5, 0.42, 0.58, 0.45, 0.55]) == ()
+    assert said([0.1, -0.2, 0.15, -0.1, 0.02]) == ()
+
+
+def test_a_verdict_that_any_seed_would_change_has_no_seed_that_stands_apart() -> None:
+    values = [0.65, 0.42, 0.20, 0.18]
+    assert outcome(np.array(values), Sample(np.array(values), margin=0.25), LOOK) == "supported"
+    words = {outcome(np.delete(np.array(values), place), Sample(np.array(values), margin=0.25), LOOK) for place in range(4)}
+    assert words == {"inconclusive"}
+    assert said(values) == ()
+
+
+def test_differences_that_follow_the_number_of_the_seed_drift() -> None:
+    assert said([0.30, 0.41, 0.49, 0.61, 0.70, 0.79]) == ("the difference drifts with the number of the seed",)
+
+
+def test_a_claim_of_worse_is_seen_from_its_side() -> None:
+    (note,) = said([-0.5, -0.52, 10.0, -0.48, -0.51], direction=-1)
+    assert note.startswith("seed 12 (b) stands apart")
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "look", "word"),
+    [
+        ([0.01, -0.01, 0.02, -0.02], "direction", FurtherLook(4, 0.05, equivalence=0.05), "equivalent"),
+        ([0.01, -0.01, 0.02, -0.02], "equivalence", FurtherLook(4, beyond=0.05, equivalence=0.05), "supported"),
+        ([1.0, 1.1, 0.9, 1.05], "equivalence", FurtherLook(4, beyond=0.05, equivalence=0.05), "refuted"),
+        ([-1.0, -1.1, -0.9, -1.05], "bound", FurtherLook(4, below=0.05, above=0.05), "supported"),
+        ([1.0, 1.1, 0.9, 1.05], "bound", FurtherLook(4, below=0.05, above=0.05), "refuted"),
+        ([-1.0, -1.1, -0.9, -1.05], "direction", FurtherLook(4, 0.05), "refuted"),
+    ],
+)
+def test_the_outcome_of_other_seeds_follows_the_rule_of_the_claim(
+    values: list[float], rule: str, look: FurtherLook, word: str
+) -> None:
+    sample = Sample(np.array(values), margin=0.25, rule=rule)  # type: ignore[arg-type]
+    assert outcome(sample.claimed, sample, look) == word
+
+
+@pytest.mark.parametrize(("seeds", "percent"), [(3, 63), (5, 45), (20, 14)])
+def test_clean_seeds_exclude_only_large_failure_rates(seeds: int, percent: int) -> None:
+    assert round(100 * failure_limit(seeds, 0.05)) == percent
