@@ -19,7 +19,7 @@ from harness.analysis.statistics.images import Crossed, crossed
 from harness.analysis.statistics.multiple import Correction, Hypothesis, Slot, holm
 from harness.analysis.statistics.paired import Paired, Threshold, paired, threshold
 from harness.analysis.statistics.power import detectable, power, seeds_needed, seeds_range
-from harness.analysis.statistics.predictive import FurtherLook, predictive_power
+from harness.analysis.statistics.predictive import FurtherLook, predictive_best_in_range, predictive_power
 from harness.analysis.statistics.sequential import (
     Levels,
     SequentialPower,
@@ -61,6 +61,7 @@ __all__ = [
     "paired",
     "possible_optima",
     "power",
+    "predictive_best_in_range",
     "predictive_power",
     "seeds_needed",
     "seeds_range",

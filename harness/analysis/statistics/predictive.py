@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtri, ndtri, stdtrit
 
-from harness.analysis.statistics.sample import Floats
+from harness.analysis.statistics.sample import Floats, table, upper_tail
 
 POINTS = 2_048  # of the integral: probabilities are exact to about 1 %
+DRAWS = 1_000  # of doses
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,40 @@ def predictive_power(mean: float, sd: float, n: int, margin: float, looks: Seque
         means = means + shift * new / look.n
         count = look.n
         decided |= _rejects(look, margin, means, np.sqrt(squares / (count - 1) / count))
+    return float(decided.mean())
+
+
+def predictive_best_in_range(
+    values: ArrayLike, in_range: ArrayLike, margin: float, looks: Sequence[tuple[int, float, float]]
+) -> float:
+    """The same for the two tests of `best_in_range` and `best_outside_range`, with values [seed, dose] so far.
+
+    `looks`: numbers of seeds, with the levels of the two tests. Future seeds are the mean plus normal combinations of the
+    residuals of the seeds so far, which have their covariance; `DRAWS` simulated futures, the same on every machine.
+    """
+    seen, mask = table(values, "values"), np.asarray(in_range, dtype=bool)
+    n, doses = seen.shape
+    residuals = (seen - seen.mean(axis=0)) / np.sqrt(n - 1)
+    if not looks or not residuals.any():
+        return 1.0
+    generator = np.random.default_rng(0)
+    scale = np.sqrt((n - 1) / generator.chisquare(n - 1, (DRAWS, 1, 1)))
+    noise = scale * (generator.standard_normal((DRAWS, looks[-1][0] - n + 1, n)) @ residuals)  # [draw, seed, dose]
+    truth = seen.mean(axis=0) + noise[:, :1] / np.sqrt(n)
+    futures = np.concatenate([np.broadcast_to(seen, (DRAWS, n, doses)), truth + noise[:, 1:]], axis=1)
+    raised = margin * mask
+    decided = np.zeros(DRAWS, dtype=bool)
+    for count, holds, fails in looks:
+        own = futures[:, :count]
+        centred = own - own.mean(axis=1, keepdims=True)
+        covariance = centred.swapaxes(1, 2) @ centred / (count - 1) / count
+        variance = np.diagonal(covariance, axis1=1, axis2=2)
+        se = np.sqrt(np.maximum(variance[:, :, None] + variance[:, None, :] - 2 * covariance, 1e-300))
+        means = own.mean(axis=1) + raised
+        above = upper_tail((means[:, :, None] - means[:, None, :]) / se, count - 1)  # [draw, dose, other]: dose is better
+        p_holds = mask.sum() * above[:, mask][:, :, ~mask].max(axis=2).min(axis=1)
+        beaten = np.where(np.eye(doses, dtype=bool), 1.0, above).min(axis=1)[:, mask]
+        decided |= (p_holds < holds) | ((doses - 1) * beaten.max(axis=1) < fails)
     return float(decided.mean())
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Literal
 
-from harness.analysis.statistics import FurtherLook, Hypothesis, Slot
+from harness.analysis.statistics import FurtherLook, Hypothesis, Slot, predictive_power
 from harness.analysis.verdicts.model import Estimate, Word
 from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.values import Difference, Floats, Values
@@ -112,6 +112,15 @@ class Case(ABC):
     def optima(self) -> tuple[str, ...]:
         """Levels that may be the best, for claims about the best level."""
         return ()
+
+    def likely(self, place: int, look: Look, corrected: Corrected) -> float:
+        """The predictive probability that a later look decides row `place`; 1 if it is not known, or at the last look."""
+        sample = self.samples(look.n)[place]
+        further = [self.at(place, n, corrected) for n in self.series.after(look.n)]
+        if sample is None:
+            return 1.0
+        sd = float(sample.values.std(ddof=1))
+        return predictive_power(float(sample.claimed.mean()), sd, look.n, sample.margin, further)
 
     @abstractmethod
     def overall_level(self, place: int, corrected: Corrected) -> float:

@@ -236,6 +236,13 @@ class RangeCase(DoseCase):
     def holds(self, test: SingleTest) -> bool:
         return test.mean >= -self.claim.margin
 
+    def likely(self, place: int, look: Look, corrected: Corrected) -> float:  # noqa: ARG002 - there is one row
+        further = [
+            (n, self.level(("holds", self), n, corrected), self.level(("fails", self), n, corrected))
+            for n in self.series.after(look.n)
+        ]
+        return statistics.predictive_best_in_range(self.matrix(look.n), self.inside, self.claim.margin, further)
+
     def optima(self) -> tuple[str, ...]:
         return () if self._untestable else tuple(label for label, kept in zip(self.labels, self._optima, strict=True) if kept)
 

@@ -76,13 +76,11 @@ class _ClaimState:
     def _drop_unlikely(self, look: Look, corrected: Corrected, futility: float) -> None:
         """Freeze the rows whose probability of being decided by a later look is below `futility`."""
         last = self.case.series.looks[-1]
-        for place, (row, sample) in enumerate(zip(self.rows, self.case.samples(look.n), strict=True)):
-            if self.frozen[place] or sample is None or np.isnan(row.p):
+        for place, row in enumerate(self.rows):
+            if self.frozen[place] or np.isnan(row.p):
                 continue
-            further = [self.case.at(place, n, corrected) for n in self.case.series.after(look.n)]
-            mean = float(sample.claimed.mean())
-            likely = statistics.predictive_power(mean, row.sd, row.n, sample.margin, further)
-            if further and likely < futility:
+            likely = self.case.likely(place, look, corrected)
+            if likely < futility:
                 self.frozen[place] = True
                 note = f"{model.FUTILE}{last} seeds ({100 * likely:.0f} %)"
                 self.rows[place] = replace(row, notes=(*row.notes, note))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.analysis.statistics import FurtherLook, paired, predictive_power
+from harness.analysis.statistics import FurtherLook, paired, predictive_best_in_range, predictive_power
 
 DRAWS = 4_000
 MARGIN = 0.25
@@ -66,3 +66,23 @@ def test_it_is_the_same_every_time() -> None:
 def test_without_spread_or_further_looks_nothing_is_unlikely() -> None:
     assert predictive_power(0.1, 0.0, 5, 0.25, [FurtherLook(20, 0.05)]) == 1.0
     assert predictive_power(0.1, 0.2, 5, 0.25, []) == 1.0
+
+
+def test_a_range_that_is_clearly_best_is_likely_to_be_shown_and_one_among_equals_is_not() -> None:
+    noise = 0.2 * np.random.default_rng(0).standard_normal((12, 4))
+    noise -= noise.mean(axis=0)
+    inside, looks = [False, True, False, False], [(16, 0.02, 0.02), (20, 0.04, 0.04)]
+    assert predictive_best_in_range(noise + [92.0, 93.0, 92.2, 91.0], inside, 0.1, looks) > 0.95
+    assert predictive_best_in_range(noise + 93.0, inside, 0.01, looks) < 0.1
+    assert predictive_best_in_range(noise + 93.0, inside, 0.1, []) == 1.0
+
+
+def test_of_two_doses_a_range_is_a_bound_on_their_difference() -> None:
+    values = np.random.default_rng(1).normal([93.0, 93.05], 0.2, (6, 2))
+    looks = [(12, 0.01, 0.02), (20, 0.03, 0.03)]
+    found = predictive_best_in_range(values, [True, False], 0.25, looks)
+    # The outside minus the inside is shown to be below the margin, or to be above it.
+    difference = values[:, 1] - values[:, 0]
+    mean, sd = difference.mean(), difference.std(ddof=1)
+    both = [FurtherLook(n, below=holds, beyond=2 * fails) for n, holds, fails in looks]
+    assert found == pytest.approx(predictive_power(mean, sd, 6, 0.25, both), abs=0.05)
