@@ -1,9 +1,8 @@
-"""How often some word of a plan is false when the truth is known: tests, corrections, looks and freezing together, as `judge` does
-them.
+"""How often some word of a plan is false when the truth is known, judged as `judge` does it.
 
-Every truth is drawn many times and judged. That any word of the plan is false may happen in alpha of the plans, by four standard
-errors of the draws more. The check has teeth: claims and looks that stand by themselves fail it. The table of all mixtures, truths,
-noises and designs is benchmarks/verdict_errors.py.
+Every truth is drawn many times, and judged with tests, corrections, looks and freezing together. That any word of the plan is
+false may happen in alpha of the plans, by four standard errors of the draws more. The check has teeth: claims and looks that stand
+by themselves fail it. The table of all mixtures, truths, noises and designs is benchmarks/verdict_errors.py.
 """
 
 from __future__ import annotations
@@ -133,7 +132,7 @@ def test_a_word_is_false_of_bounds_and_doses(mixture: str, truth: str, false: se
 
 
 @pytest.mark.parametrize("mixture", MIXTURES)
-def test_a_list_of_values_has_the_true_means(mixture: str) -> None:
+def test_the_values_of_a_mixture_have_the_true_means(mixture: str) -> None:
     plan = Cell(mixture, "null").plan()
     many = Cell(mixture, "null", looks=(20_000,))
     truth, values = next(many.draws(plan, many.generator()))
