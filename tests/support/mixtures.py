@@ -151,7 +151,13 @@ def heavy(generator: np.random.Generator, shape: tuple[int, int]) -> Floats:
 
 
 def skewed(generator: np.random.Generator, shape: tuple[int, int]) -> Floats:
+    """Skewed differences: no t test of a few seeds keeps its level."""
     return _still_baseline(SD * (generator.exponential(1.0, shape) - 1.0))
+
+
+def skewed_alike(generator: np.random.Generator, shape: tuple[int, int]) -> Floats:
+    """Skewed values with symmetric differences, as the baseline has the same skew."""
+    return SD / np.sqrt(2) * (generator.exponential(1.0, shape) - 1.0)
 
 
 def unequal(generator: np.random.Generator, shape: tuple[int, int]) -> Floats:
@@ -166,7 +172,14 @@ def _still_baseline(values: Floats) -> Floats:
 
 
 # The noise of values [variant, seed], the baseline first. It is shared by all differences, but where the baseline has none.
-NOISES = {"normal": normal, "independent": independent, "t, 3 df": heavy, "skewed": skewed, "one 5 times": unequal}
+NOISES = {
+    "normal": normal,
+    "independent": independent,
+    "t, 3 df": heavy,
+    "skewed": skewed,
+    "skewed alike": skewed_alike,
+    "one 5 times": unequal,
+}
 
 
 @dataclass(frozen=True)
