@@ -5,7 +5,7 @@
 Differences are drawn from a normal distribution; percentages of simulated experiments, whose standard errors,
 sqrt(r (1 - r) / n) for a rate r of n draws, are below 0.8 points. The methods named "harness" are the tests of
 harness.analysis.statistics, one at a time; the others are common practice. Whole verdicts, with claims, looks and
-corrections together, are simulated in tests/analysis/verdicts/test_judged_errors.py.
+corrections together, are simulated in verdict_errors.py.
 """
 
 from __future__ import annotations

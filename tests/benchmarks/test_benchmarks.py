@@ -162,3 +162,29 @@ def test_growth_gives_the_cost_of_one_more_run(script: Any) -> None:
 
 def test_negligible_growth_has_no_exponent(script: Any) -> None:
     assert script("scale").growth({1: 2.0, 100: 2.01, 10_000: 2.1})["power"] is None
+
+
+# Error rates of plans
+
+
+def test_the_table_of_errors_has_every_mixture_truth_noise_and_number_of_seeds(script: Any) -> None:
+    cells, mixtures = list(script("verdict_errors").cells()), script("mixtures")
+    assert {cell.mixture for cell in cells} == set(mixtures.MIXTURES)
+    assert {cell.truth for cell in cells} == {*mixtures.TRUTHS, "random"}
+    assert {cell.noise for cell in cells} == set(mixtures.NOISES)
+    assert {cell.looks for cell in cells} == {(3,), (5,), (10,), (20,), (3, 5, 10), (3, 5, 8, 12, 20)}
+
+
+def test_an_error_rate_far_above_alpha_is_marked(script: Any) -> None:
+    line = script("verdict_errors").line
+    assert line("a", {"wrong_percent": 6.9, "standard_error": 1.0})[0] == " "
+    assert line("a", {"wrong_percent": 7.1, "standard_error": 1.0})[0] == "*"
+    assert line("a", {"wrong_percent": 5.0, "standard_error": 1.0, "wrong_with_equality_percent": 10.0})[0] == "="
+
+
+def test_the_rates_of_a_cell_are_of_its_draws(script: Any) -> None:
+    """Every true difference is 2 sd, and a plan with 20 seeds finds it; every run has been trained."""
+    verdict_errors = script("verdict_errors")
+    found = verdict_errors.errors(script("mixtures").Cell("1 at_least", "half", looks=(20,)), draws=5)
+    assert (found["found_percent"], found["wrong_percent"], found["seeds"], found["draws"]) == (100, 0, 20, 5)
+    assert found == verdict_errors.errors(script("mixtures").Cell("1 at_least", "half", looks=(20,)), draws=5)
