@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from harness.store.provenance import Provenance
 from harness.tasks.environment import Observed, digest
 
 Lists = Mapping[str, Mapping[str, str]]  # digest -> normalized name -> version
+NAME = re.compile(r"[0-9a-f]{64}\.json")
 _kept: set[Path] = set()  # by this process
 
 

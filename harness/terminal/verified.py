@@ -63,7 +63,9 @@ def repetition(repeated: Repetition) -> RenderableType:
             )
         )
     elif not difference.identical:
-        lines.append(styled(f"{' ' * INDENT}code, packages, machine and threads are the same"))
+        lines.append(styled(f"{' ' * INDENT}code, machine and threads are the same"))
+    if repeated.origins or not difference.identical:
+        lines.append(styled(printable(f"{' ' * INDENT}{repeated.packages}")))
     return Group(*lines)
 
 
@@ -97,6 +99,7 @@ def _repetition(repeated: Repetition) -> Mapping[str, Any]:
         "threads": repeated.threads,
         "epochs": repeated.epochs,
         "seconds": repeated.seconds,
+        "packages": repeated.packages,
         "made_with": {name: list(pair) for name, pair in repeated.origins.items()},
         "log": list(repeated.log),
     }

@@ -1,0 +1,181 @@
+"""What the runs of a plan were trained with, where that differs, and what nobody knows: sentences for the report's Trust section."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from harness.experiment.plan import PlannedRun
+from harness.reporting import phrases
+from harness.store.environments import Lists
+from harness.store.provenance import PACKAGES, UNKNOWN_GPU, Provenance, Restart
+from harness.tasks.environment import Environment
+
+SHOWN = 3  # most frequent of the differing values
+Trained = Sequence[tuple[str, Provenance]]  # variant and provenance of each run that was started
+
+
+def trained_with(runs: Iterable[PlannedRun], origins: Mapping[str, Provenance]) -> Trained:
+    """The runs with a provenance."""
+    return [(run.variant, origins[run.id]) for run in runs if run.id in origins]
+
+
+def mixtures(trained: Trained, lists: Lists) -> Iterator[str]:
+    """Code, devices, packages, interpreters and threads that differ between runs, or between the starts of one run.
+
+    `lists`: the installed packages behind the digests in the provenances, to name those that differ.
+    """
+    starts = [(variant, _starts(origin)) for variant, origin in trained]
+    codes = [(variant, [start.code.digest[:12] for start in own]) for variant, own in starts]
+    programs = [(variant, [start.program.digest[:12] for start in own if start.program]) for variant, own in starts]
+    devices = [(variant, [start.device for start in own if start.device != UNKNOWN_GPU]) for variant, own in starts]
+    yield from _mixed("versions of the code", codes)
+    yield from _mixed("versions of the program's code", programs)
+    yield from _mixed("devices", devices)
+    yield from _environments(starts, lists)
+    for package in sorted({*PACKAGES} & {name for _, own in starts for start in own for name in start.packages}):
+        # Asked at every start, but not in older files at restarts: there, no packages are recorded at all.
+        values = [(variant, [start.packages.get(package, "none") for start in own if start.packages]) for variant, own in starts]
+        yield from _mixed(f"versions of {package}", values)
+    yield from _imports(starts, lists)
+    yield from _mixed(
+        "versions of Python", [(variant, [start.python for start in own if start.python]) for variant, own in starts]
+    )
+    limits = [(variant, ["no thread limit" if origin.threads is None else str(origin.threads)]) for variant, origin in trained]
+    yield from _mixed("numbers of threads", limits)
+
+
+def unknown(trained: Trained) -> Iterator[str]:
+    """How many runs of programs used packages that are not known, and why."""
+    reasons = Counter(reason for _, origin in trained if (reason := _unknown(origin)))
+    if reasons:
+        why = first_of([f"{reason} ({count:,d})" for reason, count in reasons.most_common()])
+        count = phrases.plural(reasons.total(), "run")
+        yield f"The packages of {count} are unknown, so nothing is known about differences between them: {why}."
+
+
+def compared(origins: Iterable[Provenance]) -> str:
+    """Which packages were compared, for runs without mixtures and without unknown packages."""
+    origins = list(origins)
+    if any(origin.environment is None for origin in origins):
+        names = sorted({name for origin in origins for name in origin.packages})
+        return f"versions of {phrases.listed(names)}; other packages were not recorded" if names else "Python version"
+    programs = [origin.environment for origin in origins if origin.environment and origin.environment.of == "program"]
+    if not programs:
+        return "versions of all imported packages"
+    if all(environment.image_digest for environment in programs):
+        return "container image"
+    installed = {environment.installed for environment in programs}
+    return f"{phrases.plural(next(iter(installed)) or 0, 'installed package')} of the program"
+
+
+def _environments(starts: Sequence[tuple[str, Sequence[Provenance | Restart]]], lists: Lists) -> Iterator[str]:
+    """Differences between the environments of programs, and in PYTHONPATH."""
+    every = [(variant, [(start.host, start.environment) for start in own if start.environment]) for variant, own in starts]
+    asked = [(variant, [(host, found) for host, found in own if found.of == "program"]) for variant, own in every]
+    for assumed, what in (
+        (False, "sets of installed packages of the program"),
+        (True, "sets of packages of the first python on PATH"),
+    ):
+        sets = [(variant, [e.packages for _, e in own if e.packages and e.assumed == assumed]) for variant, own in asked]
+        yield from _mixed(what, [(variant, [name[:8] for name in own]) for variant, own in sets], _differing(sets, lists))
+    pythons = [(variant, [environment.python for _, environment in own if environment.python]) for variant, own in asked]
+    yield from _mixed("versions of the program's Python", pythons)
+    yield from _mixed("container images", [(variant, [_image(e) for _, e in own if e.image]) for variant, own in asked])
+    yield from _mixed("executables", [(variant, [_executable(e) for _, e in own if e.executable]) for variant, own in asked])
+    for host in sorted({host for _, own in asked for host, _ in own}):
+        # Paths of one machine only: the same environment has other paths on other machines.
+        paths = [
+            (variant, [e.interpreter for where, e in own if where == host and e.python and e.interpreter])
+            for variant, own in asked
+        ]
+        yield from _mixed(f"interpreters on {host}", paths)
+    folders = [(variant, [":".join(environment.folders) or "none" for _, environment in own]) for variant, own in every]
+    yield from _mixed("values of PYTHONPATH", folders)
+
+
+def _imports(starts: Sequence[tuple[str, Sequence[Provenance | Restart]]], lists: Lists) -> Iterator[str]:
+    """Versions of imported packages. One that a run did not import counts only where it could not have been imported.
+
+    What a worker imports depends on what it trained before, and a configuration may import more than another.
+    """
+    differing = []
+    for package in sorted({name for _, own in starts for start in own for name in start.packages} - {*PACKAGES}):
+        values = {start.packages[package] for _, own in starts for start in own if package in start.packages}
+        available = [_installed(start, lists) for _, own in starts for start in own]
+        if any(names is not None and package not in names for names in available):
+            values.add("not installed")
+        if len(values) > 1:
+            differing.append(f"{package} {' / '.join(sorted(values))}")
+    if differing:
+        yield f"Runs with different versions of {phrases.plural(len(differing), 'imported package')}: {first_of(differing)}."
+
+
+def _installed(start: Provenance | Restart, lists: Lists) -> Mapping[str, str] | None:
+    environment = start.environment
+    return lists.get(environment.packages or "") if environment is not None and environment.of == "worker" else None
+
+
+def _differing(sets: Iterable[tuple[str, Sequence[str]]], lists: Lists) -> str:
+    """Which packages differ between these sets: `; they differ in numpy 1.26.4 / 2.1.0`."""
+    names = sorted({name for _, own in sets for name in own})
+    if missing := [name[:8] for name in names if name not in lists]:
+        return f"; how they differ is unknown, because environments/{missing[0]}….json is missing or damaged"
+    packages = sorted({package for name in names for package in lists[name]})
+    versions = {package: dict.fromkeys(lists[name].get(package, "none") for name in names) for package in packages}
+    different = [f"{package} {' / '.join(found)}" for package, found in versions.items() if len(found) > 1]
+    return f"; they differ in {first_of(different)}"
+
+
+def _mixed(what: str, values: Iterable[tuple[str, Sequence[str]]], details: str = "") -> Iterator[str]:
+    """A sentence if runs differ in `what`; each run has its variant, and a value for each of its starts.
+
+    The worst case is said as well: each variant has a value of its own, which then may make the difference between them.
+    """
+    values = list(values)
+    counts = Counter(value for _, own in values for value in dict.fromkeys(own))
+    if len(counts) < 2:
+        return
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    sentence = f"Runs with {len(counts):,d} {what}: {first_of([f'{value} ({count:,d})' for value, count in ranked])}{details}."
+    by_variant: dict[str, set[str]] = {}
+    for variant, own in values:
+        by_variant.setdefault(variant, set()).update(own)
+    if len(values) > len(by_variant) and all(len(own) == 1 for own in by_variant.values()):
+        having = {value: [variant for variant, own in by_variant.items() if value in own] for value, _ in ranked}
+        who = "; ".join(f"{value}: {first_of(variants)}" for value, variants in list(having.items())[:SHOWN])
+        sentence += (
+            f" No variant was trained with more than one of them ({who}), so they may make the differences between variants."
+        )
+    yield sentence
+
+
+def _unknown(origin: Provenance) -> str | None:
+    """Why the packages of a program's run are not known at one of its starts; None if they are."""
+    for start in _starts(origin):
+        environment = start.environment
+        if environment is None and start.program is not None:
+            return "not recorded"
+        if environment is not None and environment.of == "program" and not environment.known:
+            return environment.unknown or "not recorded"
+    return None
+
+
+def _starts(origin: Provenance) -> tuple[Provenance | Restart, ...]:
+    return (origin, *origin.restarts)
+
+
+def _image(environment: Environment) -> str:
+    name = (environment.image or "").partition("@")[0]
+    return f"{name} {environment.image_digest.partition(':')[2][:8]}" if environment.image_digest else name
+
+
+def _executable(environment: Environment) -> str:
+    return f"{Path(environment.called or '').name} {(environment.executable or '').partition(':')[2][:8]}"
+
+
+def first_of(texts: Sequence[str]) -> str:
+    """The first `SHOWN`, and how many more."""
+    more = len(texts) - SHOWN
+    return ", ".join([*texts[:SHOWN], *([f"{more:,d} more"] if more > 0 else [])])
