@@ -14,6 +14,7 @@ from harness.common.nested import flatten
 from harness.errors import DeviceError, InputError, StoreError
 from harness.execution.attempt import AttemptOptions, Job, attempt
 from harness.execution.devices import resolve_device
+from harness.execution.origins import compare_origins, packages_compared
 from harness.execution.plan_worker import job
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec
@@ -23,18 +24,16 @@ from harness.experiment.study import task_of as study_task
 from harness.store.atomic import read_json
 from harness.store.check.folder import all_plans
 from harness.store.check.run import COSTS, load_arrays
-from harness.store.lease import Holder, Timing, Watch
 from harness.store.environments import Lists
 from harness.store.environments import read as read_lists
+from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import RunPaths
-from harness.store.provenance import PACKAGES, UNKNOWN_GPU, Code, Provenance
+from harness.store.provenance import Provenance
 from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trial_runs import memberships
-from harness.tasks.environment import Environment
 from harness.tasks.protocol import Accelerator, location_paths
 
 LOG_LINES = 15
-PACKAGES_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -160,81 +159,6 @@ def compare(first: TrainedRun, again: TrainedRun) -> Difference:
     return Difference(first_epoch, largest, tuple(others))
 
 
-def compare_origins(first: Provenance, again: Provenance, lists: Lists | None = None) -> dict[str, tuple[str, str]]:
-    """What may explain a difference: {code, package, machine, …: (first, repetition)}, only those that differ. Pure.
-
-    `lists`: the installed packages that the environments name, to tell which of them differ.
-    """
-    codes = {"code": (first.code, again.code), "program": (first.program, again.program)}
-    pairs = {
-        name: (_code(one), _code(other)) for name, (one, other) in codes.items() if one and other and one.digest != other.digest
-    }
-    # Of other packages than these, those that one training imported and the other did not mean nothing.
-    asked = {*PACKAGES} | (first.packages.keys() & again.packages.keys())
-    names = [name for name in dict.fromkeys([*first.packages, *again.packages]) if name in asked]
-    pairs |= {name: (first.packages.get(name, "none"), again.packages.get(name, "none")) for name in names}
-    pairs |= _compare_environments(first.environment, again.environment, lists or {})
-    for name in ("python", "platform", "device", "threads"):
-        pairs[name] = (str(getattr(first, name)), str(getattr(again, name)))
-    if UNKNOWN_GPU in (first.device, again.device):
-        del pairs["device"]
-    named = {first.device, *(start.device for start in first.restarts)} - {UNKNOWN_GPU}
-    other = named - {first.device} if len(named) > 1 else set()
-    starts = [start for start in first.restarts if start.code.digest != first.code.digest or start.device in other]
-    if starts:
-        pairs["restarts"] = (f"{len(starts)} with other code or on another device", "none")
-    moved = [
-        start for start in first.restarts if start.environment and _packages(start.environment) != _packages(first.environment)
-    ]
-    if moved:
-        pairs["restarts in another environment"] = (str(len(moved)), "none")
-    return {name: (one, other) for name, (one, other) in pairs.items() if one != other}
-
-
-def packages_compared(first: Provenance, again: Provenance) -> str:
-    """Whether the packages of two trainings were compared: `packages: …`. Pure."""
-    one, other = first.environment, again.environment
-    if (one or other) is None or (one is None and first.program is None):
-        return f"packages: only the versions of {', '.join(sorted(first.packages)) or 'none'} were recorded"
-    for environment, which in ((one, "originally"), (other, "now")):
-        if environment is None or not (environment.known or environment.of == "worker"):
-            why = environment.unknown if environment is not None else None
-            return f"packages: unknown {which} ({why or 'not recorded'})"
-    same = _packages(one) == _packages(other)
-    counted = "the image" if one and one.image_digest else f"{one.installed if one else 0} installed"
-    return f"packages: the same ({counted})" if same else "packages: different"
-
-
-def _packages(environment: Environment | None) -> tuple[str | None, ...]:
-    """What is the same in equal environments, on whatever machine."""
-    if environment is None:
-        return ()
-    content = environment.packages, environment.image, environment.image_digest, environment.executable
-    return (*content, environment.python, *environment.folders)
-
-
-def _compare_environments(first: Environment | None, again: Environment | None, lists: Lists) -> dict[str, tuple[str, str]]:
-    """What differs between the environments, if both were recorded: interpreter, packages, image."""
-    if first is None or again is None:
-        return {}
-    pairs = {}
-    if first.of == "program":
-        pairs["python of the program"] = (first.python or "unknown", again.python or "unknown")
-    pairs["image"] = (first.image_digest or first.image or "none", again.image_digest or again.image or "none")
-    pairs["executable"] = (first.executable or "none", again.executable or "none")
-    pairs["PYTHONPATH"] = (":".join(first.folders) or "none", ":".join(again.folders) or "none")
-    if first.packages == again.packages:
-        return pairs
-    one, other = lists.get(first.packages or ""), lists.get(again.packages or "")
-    if one is None or other is None:
-        return {**pairs, "installed packages": ((first.packages or "unknown")[:12], (again.packages or "unknown")[:12])}
-    different = [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
-    pairs |= {f"installed {name}": (one.get(name, "none"), other.get(name, "none")) for name in different[:PACKAGES_SHOWN]}
-    if more := len(different) - PACKAGES_SHOWN:
-        pairs |= {"installed packages": (f"{more} more differ", "")} if more > 0 else {}
-    return pairs
-
-
 def _first(store: Store, run_id: str) -> TrainedRun:
     state = store.record(run_id).state
     if state not in ("completed", "diverged"):
@@ -316,8 +240,3 @@ def _gap(one: Any, other: Any) -> float:
         gap = abs(one - other)
         return gap if math.isfinite(gap) else math.inf
     return math.inf
-
-
-def _code(code: Code) -> str:
-    commit = f" (commit {code.commit[:10]})" if code.commit else ""
-    return f"{code.digest[:12]}{commit}"

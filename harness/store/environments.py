@@ -44,7 +44,7 @@ def keep(folder: Path, installed: Observed) -> None:
 
 def read(folder: Path, origins: Iterable[Provenance]) -> Lists:
     """The lists that `origins` name, restarts included, without those that are missing or damaged."""
-    starts = [start for origin in origins for start in (origin, *origin.restarts)]
+    starts = [start for origin in origins for start in origin.starts]
     found = {}
     for name in {start.environment.packages for start in starts if start.environment}:
         if name is not None and (packages := intact(file_of(folder, name))) is not None:

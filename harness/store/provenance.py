@@ -17,8 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 import harness
-from harness.tasks.environment import SNAPSHOT as MARKER
-from harness.tasks.environment import Environment, imported
+from harness.tasks.environment import SNAPSHOT, Environment, imported
 
 UNKNOWN_GPU = "cuda"  # device name of a GPU whose model could not be determined
 PACKAGES = ("ablation-harness", "torch", "torchvision", "numpy", "pydantic")
@@ -79,6 +78,11 @@ class Provenance(BaseModel):
     restarts: tuple[Restart, ...] = ()
     choices: dict[str, bool] = {}  # implementations that the task chose, such as compiled kernels
     url: str | None = None  # of the page of the run in W&B, once it has finished
+
+    @property
+    def starts(self) -> tuple[Provenance | Restart, ...]:
+        """The first start and the restarts."""
+        return (self, *self.restarts)
 
     @property
     def resumed(self) -> bool:
@@ -151,9 +155,9 @@ def code(package: Path, module: Path | None = None) -> Code:
 
     An unchanged snapshot gives the same as its original. Cached: imported code does not change with the files.
     """
-    snapshot = next((folder for folder in package.resolve().parents if (folder / MARKER).is_file()), None)
+    snapshot = next((folder for folder in package.resolve().parents if (folder / SNAPSHOT).is_file()), None)
     if snapshot is not None:
-        return _snapshot_code(snapshot, SnapshotMarker.model_validate_json((snapshot / MARKER).read_bytes()), module)
+        return _snapshot_code(snapshot, SnapshotMarker.model_validate_json((snapshot / SNAPSHOT).read_bytes()), module)
     top, files = sources(package, "*.py")
     commit = _git(top, "rev-parse", "--verify", "-q", "HEAD") if top else None
     changed = _git(top, "status", "--porcelain", "--", "*.py") if top else None

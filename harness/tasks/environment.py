@@ -32,7 +32,7 @@ class Environment(BaseModel):
     interpreter: str | None = None  # the same with all links resolved
     python: str | None = None  # such as CPython 3.12.1; None: not Python
     executable: str | None = None  # the content of an executable that is not Python, see `content`
-    packages: str | None = Field(None, pattern=r"^[0-9a-f]{64}\Z")  # `digest` of the installed packages
+    packages: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")  # `digest` of the installed packages
     installed: int | None = None  # their number
     folders: tuple[str, ...] = ()  # of PYTHONPATH, whose modules are not packages
     image: str | None = None  # of a container, as the command names it

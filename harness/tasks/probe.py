@@ -1,4 +1,4 @@
-"""Facts about a Python interpreter and what is installed for it: imported by the harness, and run by other interpreters with `-c`.
+"""Facts about a Python interpreter and what is installed for it: imported by the harness, or run by another interpreter (`-c`).
 
 Imports only the standard library. Python 3.8 and later tell their packages, older versions only themselves.
 """
@@ -13,7 +13,7 @@ MARK = "harness-probe "  # before the answer, because a sitecustomize may print 
 
 
 def facts() -> "dict[str, object]":
-    """`called`, `interpreter` (links resolved), `python`, `packages` (name: version, or None), `folders` (PYTHONPATH), `installed_in`.
+    """The interpreter (`called`; `interpreter`, links resolved), its packages (name: version, or None), and PYTHONPATH.
 
     Packages are found as imports find them: the first of a name counts. An editable one, and one from a repository, is marked
     in its version, because the version alone does not tell its code.

@@ -15,7 +15,8 @@ import toy_task
 
 from harness import worker
 from harness.errors import DeviceError, InputError, Interrupted
-from harness.execution.retrain import TrainedRun, compare, compare_origins, repeat
+from harness.execution.origins import compare_origins
+from harness.execution.retrain import TrainedRun, compare, repeat
 from harness.experiment.plan import Plan, PlannedRun
 from harness.experiment.run_id import run_id
 from harness.store.provenance import Code, Provenance, Restart, restarted

@@ -67,8 +67,7 @@ def _precisions(plan: Plan) -> Iterator[str]:
 
 def _interrupted(origins: Sequence[Provenance]) -> Iterator[str]:
     """Runs by code that is in no commit, and runs that were resumed."""
-    starts = [(origin, *origin.restarts) for origin in origins]
-    dirty = [own for own in starts if any(start.code.dirty or (start.program and start.program.dirty) for start in own)]
+    dirty = [one for one in origins if any(start.code.dirty or (start.program and start.program.dirty) for start in one.starts)]
     if dirty:
         yield f"{phrases.plural(len(dirty), 'run')} trained by code that differs from its commit."
     by_program = [origin for origin in origins if origin.resumed]

@@ -1,4 +1,4 @@
-"""What the runs of a plan were trained with, where that differs, and what nobody knows: sentences for the report's Trust section."""
+"""What the runs of a plan were trained with: where that differs, and what nobody knows, as sentences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def mixtures(trained: Trained, lists: Lists) -> Iterator[str]:
 
     `lists`: the installed packages behind the digests in the provenances, to name those that differ.
     """
-    starts = [(variant, _starts(origin)) for variant, origin in trained]
+    starts = [(variant, origin.starts) for variant, origin in trained]
     codes = [(variant, [start.code.digest[:12] for start in own]) for variant, own in starts]
     programs = [(variant, [start.program.digest[:12] for start in own if start.program]) for variant, own in starts]
     devices = [(variant, [start.device for start in own if start.device != UNKNOWN_GPU]) for variant, own in starts]
@@ -153,17 +153,13 @@ def _mixed(what: str, values: Iterable[tuple[str, Sequence[str]]], details: str 
 
 def _unknown(origin: Provenance) -> str | None:
     """Why the packages of a program's run are not known at one of its starts; None if they are."""
-    for start in _starts(origin):
+    for start in origin.starts:
         environment = start.environment
         if environment is None and start.program is not None:
             return "not recorded"
         if environment is not None and environment.of == "program" and not environment.known:
             return environment.unknown or "not recorded"
     return None
-
-
-def _starts(origin: Provenance) -> tuple[Provenance | Restart, ...]:
-    return (origin, *origin.restarts)
 
 
 def _image(environment: Environment) -> str:

@@ -9,15 +9,17 @@ from pathlib import Path
 from harness.tasks.environment import Environment, content
 
 SWITCHES = {  # options without a value; every other option takes one
-    "docker": (
-        "--rm --privileged --init --read-only --no-healthcheck --oom-kill-disable --publish-all --disable-content-trust --sig-proxy"
-        " --interactive --tty --detach --quiet --replace --rmi --no-hosts --env-host --http-proxy --tls-verify --passwd --help"
-    ).split(),
-    "apptainer": (
-        "--nv --rocm --nvccli --cleanenv --contain --containall --writable --writable-tmpfs --no-home --fakeroot --userns --ipc"
-        " --pid --uts --net --no-privs --keep-privs --compat --no-compat --no-eval --no-init --no-umask --disable-cache"
-        " --allow-setuid --unsquash --sharens --sif-fuse --vm-err"
-    ).split(),
+    "docker": {
+        *("--rm", "--privileged", "--init", "--read-only", "--no-healthcheck", "--oom-kill-disable", "--publish-all"),
+        *("--disable-content-trust", "--sig-proxy", "--interactive", "--tty", "--detach", "--quiet", "--replace", "--rmi"),
+        *("--no-hosts", "--env-host", "--http-proxy", "--tls-verify", "--passwd"),
+    },
+    "apptainer": {
+        *("--nv", "--rocm", "--nvccli", "--cleanenv", "--contain", "--containall", "--writable", "--writable-tmpfs"),
+        *("--no-home", "--fakeroot", "--userns", "--ipc", "--pid", "--uts", "--net", "--no-privs", "--keep-privs", "--compat"),
+        *("--no-compat", "--no-eval", "--no-init", "--no-umask", "--disable-cache", "--allow-setuid", "--unsquash"),
+        *("--sharens", "--sif-fuse", "--vm-err"),
+    },
 }
 LETTERS = {"docker": "itdPq", "apptainer": "ecCwfuips"}  # short options without a value
 ENGINES = {"docker": "docker", "podman": "docker", "nerdctl": "docker", "apptainer": "apptainer", "singularity": "apptainer"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ LAUNCHERS = {
     *("srun", "mpirun", "mpiexec", "horovodrun", "ssh", "sudo", "xvfb-run", "nix", "nix-shell", "guix"),
 }
 NO_PYTHON = {"--no-python", "--no_python"}  # of torchrun and accelerate: the script is not started by their interpreter
-PIPS_SHEBANG = re.compile(r"'''exec' (\S+|\"[^\"]+\") ")  # how pip starts an interpreter whose path is too long for `#!`
+PIPS_SHEBANG = re.compile(r"'''exec' (\"[^\"]+\"|\S+) ")  # how pip starts an interpreter whose path is too long for `#!`
 DEEPEST = 5  # scripts that name scripts
 
 
@@ -56,7 +55,7 @@ def start_of(words: Sequence[str], directory: Path, path: str, depth: int = 0) -
         # As the kernel: one interpreter, at most one argument, the script.
         interpreter = [*line[2:].strip().split(maxsplit=1), found or words[0], *words[1:]]
         if pips := PIPS_SHEBANG.match(second):
-            interpreter = [*shlex.split(pips[1]), *interpreter[1:]]
+            interpreter = [pips[1].strip('"'), *interpreter[1:]]
         inner = start_of(interpreter, directory, path, depth + 1)
         return replace(inner, why=f"{name} is started through {inner.why.rpartition(' ')[2]}") if inner.shell else inner
     return Start(why=f"{name} is not known to be Python", executable=found)
