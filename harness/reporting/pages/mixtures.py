@@ -66,8 +66,8 @@ def compared(origins: Iterable[Provenance]) -> str:
         return "versions of all imported packages"
     if all(environment.image_digest for environment in programs):
         return "container image"
-    installed = {environment.installed for environment in programs}
-    return f"{phrases.plural(next(iter(installed)) or 0, 'installed package')} of the program"
+    installed = {environment.installed or 0 for environment in programs}
+    return f"packages ({next(iter(installed)):,d} installed for the program)"
 
 
 def _environments(starts: Sequence[tuple[str, Sequence[Provenance | Restart]]], lists: Lists) -> Iterator[str]:
@@ -119,7 +119,8 @@ def _installed(start: Provenance | Restart, lists: Lists) -> Mapping[str, str] |
 
 def _differing(sets: Iterable[tuple[str, Sequence[str]]], lists: Lists) -> str:
     """Which packages differ between these sets: `; they differ in numpy 1.26.4 / 2.1.0`."""
-    names = sorted({name for _, own in sets for name in own})
+    counts = Counter(name for _, own in sets for name in {*own})
+    names = sorted(counts, key=lambda name: (-counts[name], name))  # as they are listed before
     if missing := [name[:8] for name in names if name not in lists]:
         return f"; how they differ is unknown, because environments/{missing[0]}….json is missing or damaged"
     packages = sorted({package for name in names for package in lists[name]})
@@ -164,11 +165,16 @@ def _unknown(origin: Provenance) -> str | None:
 
 def _image(environment: Environment) -> str:
     name = (environment.image or "").partition("@")[0]
-    return f"{name} {environment.image_digest.partition(':')[2][:8]}" if environment.image_digest else name
+    return f"{name} {_short(environment.image_digest)}" if environment.image_digest else name
 
 
 def _executable(environment: Environment) -> str:
-    return f"{Path(environment.called or '').name} {(environment.executable or '').partition(':')[2][:8]}"
+    return f"{Path(environment.called or '').name} {_short(environment.executable or '')}"
+
+
+def _short(content: str) -> str:
+    """`environment.content` for people: the start of a digest, but all of the size and time of a large file."""
+    return content.removeprefix("sha256:")[:8] if content.startswith("sha256:") else content
 
 
 def first_of(texts: Sequence[str]) -> str:
