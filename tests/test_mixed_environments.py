@@ -165,7 +165,9 @@ def test_however_the_program_is_started_its_packages_are_not_called_the_same(
     script(tmp_path / "train.sh", 'exec python train.py "$@"')
     for name in (A, B):
         folder = tmp_path / name / "bin"
-        script(folder / "trainer", f"#!{folder}/python", "import sys", "sys.argv = sys.argv[1:]", "exec(open(sys.argv[0]).read())")
+        script(
+            folder / "trainer", f"#!{folder}/python", "import sys", "sys.argv = sys.argv[1:]", "exec(open(sys.argv[0]).read())"
+        )
         script(folder / "docker", "#!/bin/sh", "shift 3", 'exec "$@"')
         script(tmp_path / "uv", "#!/bin/sh", "shift", 'exec "$@"')
         (folder / "uv").symlink_to(tmp_path / "uv")
@@ -191,28 +193,31 @@ def test_a_repetition_names_the_packages_that_differ(train: Train, capsys: pytes
     shown = repeated(found, capsys)
     assert ["installed", "library", "1.0", "2.0"] in [line.split() for line in shown.splitlines()]
     assert "packages: different" in shown
+    assert "this is noise" not in shown
     (document,) = json.loads(repeated(found, capsys, "--json"))["repeated"]
     assert document["packages"] == "packages: different"
 
 
-def test_a_repetition_says_which_packages_nobody_knows(
-    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_repetition_says_which_packages_nobody_knows(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script(tmp_path / "train.sh", 'exec python train.py "$@"')
     shown = repeated(train("bash train.sh"), capsys)
     assert "packages: unknown originally (started through bash)" in shown
     assert "are the same" not in shown
+    assert "this is noise" not in shown
 
 
 def test_a_repetition_in_the_same_environment_says_how_much_is_the_same(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = train("python train.py", A, A)
-    (tmp_path / "A" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages" / "library.py").write_text("bias = 0.1\n")
+    (
+        tmp_path / "A" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages" / "library.py"
+    ).write_text("bias = 0.1\n")
     shown = repeated(found, capsys)  # the metadata does not tell
     assert "differs from epoch 1 on" in shown
     assert "code, machine and threads are the same" in shown
     assert "packages: the same 1 installed" in shown
+    assert "identical bits are not expected here: this is noise" in shown
 
 
 def test_a_changed_list_of_packages_is_found(train: Train, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from harness.store.provenance import PACKAGES, UNKNOWN_GPU, Code, Provenance
 from harness.tasks.environment import Environment
 
 PACKAGES_SHOWN = 20
+SAME = "packages: the same"  # how `packages_compared` begins if they were compared and are equal
 
 
 def compare_origins(first: Provenance, again: Provenance, lists: Lists | None = None) -> dict[str, tuple[str, str]]:
@@ -50,7 +51,7 @@ def packages_compared(first: Provenance, again: Provenance) -> str:
     assert other is not None
     if (one.packages, one.image_digest) != (other.packages, other.image_digest):
         return "packages: different"
-    return "packages: the same" if one.installed is None else f"packages: the same {one.installed} installed"
+    return f"{SAME} container image" if one.installed is None else f"{SAME} {one.installed} installed"
 
 
 def _compare_environments(first: Environment | None, again: Environment | None, lists: Lists) -> dict[str, tuple[str, str]]:

@@ -27,7 +27,7 @@ def facts() -> "dict[str, object]":
         "python": "%s %s" % (platform.python_implementation(), platform.python_version()),  # noqa: UP031 - for Python 2
         "packages": packages(places),
         "folders": folders,
-        "installed_in": [place for place in places if os.path.isdir(place)],  # noqa: PTH112
+        "installed_in": [place for place in [*places, history()] if os.path.isdir(place)],  # noqa: PTH112
     }
 
 
@@ -44,12 +44,16 @@ def packages(places: "list[str]") -> "dict[str, str] | None":
             key = re.sub(r"[-_.]+", "-", name).lower()
             if key not in found:
                 found[key] = "%s%s" % (distribution.version, origin(distribution.read_text("direct_url.json")))  # noqa: UP031
-    history = os.path.join(sys.prefix, "conda-meta")  # noqa: PTH118
-    for name in os.listdir(history) if os.path.isdir(history) else ():  # noqa: PTH112, PTH208
+    for name in os.listdir(history()) if os.path.isdir(history()) else ():  # noqa: PTH112, PTH208
         parts = name[: -len(".json")].rsplit("-", 2)
         if name.endswith(".json") and len(parts) == 3:
             found["conda:" + parts[0]] = parts[1] + "-" + parts[2]
     return found
+
+
+def history() -> str:
+    """The folder in which conda lists what it has installed; it need not exist."""
+    return os.path.join(sys.prefix, "conda-meta")  # noqa: PTH118
 
 
 def origin(text: "str | None") -> str:

@@ -40,7 +40,13 @@ def test_sets_of_packages_are_flagged_with_what_differs() -> None:
 
 
 def test_a_set_for_each_variant_is_the_worst_case() -> None:
-    trained = [("a", by_program(OLD)), ("a", by_program(OLD)), ("a", by_program(OLD)), ("b", by_program(NEW)), ("b", by_program(NEW))]
+    trained = [
+        ("a", by_program(OLD)),
+        ("a", by_program(OLD)),
+        ("a", by_program(OLD)),
+        ("b", by_program(NEW)),
+        ("b", by_program(NEW)),
+    ]
     (flag,) = mixtures(trained, LISTS)
     worst = f"No variant was trained with more than one of them ({FIRST}: a; {SECOND}: b), so they may make the differences between variants."
     assert flag.endswith(worst)
@@ -118,7 +124,10 @@ def test_unknown_packages_are_counted_by_their_reason() -> None:
         ([by_program(OLD), by_program(OLD)], "packages (3 installed for the program)"),
         ([by_program(None, image="x", image_digest="sha256:1")], "container image"),
         ([by_worker(OLD)], "versions of all imported packages"),
-        ([by_worker(OLD), origin(packages={"torch": "2", "numpy": "1"})], "versions of numpy and torch; other packages were not recorded"),
+        (
+            [by_worker(OLD), origin(packages={"torch": "2", "numpy": "1"})],
+            "versions of numpy and torch; other packages were not recorded",
+        ),
         ([origin()], "Python version"),
     ],
 )

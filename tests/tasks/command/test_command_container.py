@@ -42,7 +42,9 @@ def test_the_file_of_an_image_has_a_digest(tmp_path: Path) -> None:
     assert first.image_digest != second.image_digest
 
 
-@pytest.mark.parametrize("line", ["docker exec running python train.py", "docker compose run service", "docker run --rm", "docker ps"])
+@pytest.mark.parametrize(
+    "line", ["docker exec running python train.py", "docker compose run service", "docker run --rm", "docker ps"]
+)
 def test_a_command_without_an_image_is_unknown(line: str, tmp_path: Path) -> None:
     found = container(line.split(), tmp_path)
     assert (found.image, found.unknown) == (None, "started through docker")

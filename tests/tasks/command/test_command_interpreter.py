@@ -22,7 +22,7 @@ def place(tmp_path: Path) -> Path:
     script(made / "isolated", f"#!{made}/python3.11 -I ", "import torch")
     script(made / "found", "#!/usr/bin/env python3", "import torch")
     script(made / "split", "#!/usr/bin/env -S python3 -u -s", "import torch")
-    script(made / "long", "#!/bin/sh", f"'''exec' \"{made}/a python/python3\" \"$0\" \"$@\"", "' '''")
+    script(made / "long", "#!/bin/sh", f'\'\'\'exec\' "{made}/a python/python3" "$0" "$@"', "' '''")
     script(made / "train.sh", "#!/bin/bash", "python train.py")
     script(made / "round", "#!round")
     script(made / "uv", "\x7fELF")

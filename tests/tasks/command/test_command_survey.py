@@ -46,7 +46,9 @@ def test_the_digest_is_that_of_sorted_lines() -> None:
     assert digest({"b": "2", "a": "1"}) == digest({"a": "1", "b": "2"}) != digest({"a": "1", "b": "3"})
 
 
-@pytest.mark.parametrize("line", ["first/bin/python -u train.py", "env A=b first/bin/python train.py", "first/bin/tool", "nice first/bin/python x"])
+@pytest.mark.parametrize(
+    "line", ["first/bin/python -u train.py", "env A=b first/bin/python train.py", "first/bin/tool", "nice first/bin/python x"]
+)
 def test_however_it_is_started_the_environment_is_the_same(line: str, first: Path, tmp_path: Path) -> None:
     script(first.parent / "tool", f"#!{first}", "print('trains')")
     assert observed(line.split(), tmp_path, variables()).packages == {"numpy": "1.26.4", "scipy": "1.11"}
