@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
@@ -81,28 +81,36 @@ def own() -> Observed:
     return of_facts(probe.facts(), "worker")
 
 
-_imported: dict[str, dict[str, str]] = {}  # top-level module -> its distributions and their versions
+_imported: dict[str, Mapping[str, str]] = {}  # top-level module -> its distributions and their versions
 
 
 def imported() -> dict[str, str]:
     """The distributions with a module that this process has imported: normalized name -> version.
 
-    The first call reads the files of all installed distributions (0.1 to 0.3 s), later ones only look at new modules.
+    The first call reads files of all installed distributions, later ones only look at new modules.
     """
     tops = {name.partition(".")[0] for name in list(sys.modules)} - sys.stdlib_module_names
     if new := tops - _imported.keys():
-        _imported.update({top: _versions(_providers().get(top, ())) for top in new})
+        _imported.update({top: _providers().get(top, {}) for top in new})
     found = {name: version for top in tops for name, version in _imported[top].items()}
     return dict(sorted(found.items()))
 
 
 @lru_cache
-def _providers() -> Mapping[str, list[str]]:
-    return metadata.packages_distributions()
+def _providers() -> Mapping[str, Mapping[str, str]]:
+    """Top-level module -> the distributions that install it, and their versions.
 
-
-def _versions(names: Iterable[str]) -> dict[str, str]:
-    return {re.sub(r"[-_.]+", "-", name).lower(): metadata.version(name) for name in names}
+    As importlib.metadata.packages_distributions, in a fifth of its time, and without its errors for damaged metadata.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for distribution in metadata.distributions():
+        with suppress(UnicodeDecodeError):
+            name, version = probe.named(distribution)
+            declared = distribution.read_text("top_level.txt")
+            files = (distribution.read_text("RECORD") or "").splitlines() if declared is None else declared.split()
+            for top in {file.partition("/")[0].partition(",")[0].partition(".")[0] for file in files} if name else ():
+                found.setdefault(top, {}).setdefault(name, version)
+    return found
 
 
 def _is_of_harness(folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """Facts about a Python interpreter and what is installed for it: imported by the harness, or run by another interpreter (`-c`).
 
-Imports only the standard library. Python 3.8 and later tell their packages, older versions only themselves.
+Imports only the standard library. Python 3.8 and later tell their packages, 3.6 and 3.7 only themselves.
 """
 
 import json
@@ -8,6 +8,11 @@ import os
 import platform
 import re
 import sys
+
+try:
+    from importlib import metadata
+except ImportError:  # Python before 3.8
+    metadata = None  # type: ignore[assignment]
 
 MARK = "harness-probe "  # before the answer, because a sitecustomize may print as well
 
@@ -24,7 +29,7 @@ def facts() -> "dict[str, object]":
     return {
         "called": sys.executable,
         "interpreter": os.path.realpath(sys.executable),
-        "python": "%s %s" % (platform.python_implementation(), platform.python_version()),  # noqa: UP031 - for Python 2
+        "python": platform.python_implementation() + " " + platform.python_version(),
         "packages": packages(places),
         "folders": folders,
         "installed_in": [place for place in [*places, history()] if os.path.isdir(place)],  # noqa: PTH112
@@ -33,22 +38,41 @@ def facts() -> "dict[str, object]":
 
 def packages(places: "list[str]") -> "dict[str, str] | None":
     """Normalized name -> version of the distributions in `places`, and of what conda installed besides; None: cannot tell."""
-    try:
-        from importlib import metadata
-    except ImportError:
+    if metadata is None:
         return None
-    found = {}
-    for distribution in metadata.distributions(path=places):
-        name = distribution.metadata["Name"]
-        if name:  # a folder left over from an interrupted installation has none
-            key = re.sub(r"[-_.]+", "-", name).lower()
-            if key not in found:
-                found[key] = "%s%s" % (distribution.version, origin(distribution.read_text("direct_url.json")))  # noqa: UP031
+    found: dict[str, str] = {}
+    for place in places:
+        here: dict[str, set[str]] = {}
+        for distribution in metadata.distributions(path=[place]):
+            folder = getattr(distribution, "_path", None)
+            if getattr(folder, "name", "").startswith("~"):
+                continue  # left over from an interrupted installation by pip
+            try:
+                name, version = named(distribution)
+                version += origin(distribution.read_text("direct_url.json"))
+            except Exception:  # metadata of others, in any state of damage
+                name, version = "unreadable", str(getattr(folder, "name", ""))
+            if name:
+                here.setdefault(name, set()).add(version)
+        for name, versions in here.items():
+            found.setdefault(name, " and ".join(sorted(versions)))
     for name in os.listdir(history()) if os.path.isdir(history()) else ():  # noqa: PTH112, PTH208
         parts = name[: -len(".json")].rsplit("-", 2)
         if name.endswith(".json") and len(parts) == 3:
             found["conda:" + parts[0]] = parts[1] + "-" + parts[2]
     return found
+
+
+def named(distribution: "metadata.Distribution") -> "tuple[str, str]":
+    """Normalized name and version of a distribution; empty if its metadata tell none. Reads only the headers, which is faster."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or distribution.read_text("") or ""
+    headers: "dict[str, str]" = {}
+    for line in text.splitlines():
+        if not line:
+            break
+        key, _, value = line.partition(":")
+        headers.setdefault(key.lower(), value.strip())
+    return re.sub(r"[-_.]+", "-", headers.get("name", "")).lower(), headers.get("version", "")
 
 
 def history() -> str:

@@ -79,6 +79,7 @@ def _facts(python: tuple[str, ...], directory: Path, variables: Mapping[str, str
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         timeout=LIMIT_S,
+        start_new_session=True,  # Ctrl-C ends the worker's runs, not this question
         check=True,
     )
     lines = [line for line in process.stdout.decode(errors="replace").splitlines() if line.startswith(probe.MARK)]

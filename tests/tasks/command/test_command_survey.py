@@ -92,6 +92,21 @@ def test_packages_whose_version_does_not_tell_their_code_are_marked(first: Path,
     assert (found["mine-own"], found["theirs"], found["broken"]) == ("0.1 editable", "0.2 of 0123456789ab", "0.3")
 
 
+def test_damaged_and_left_over_metadata_change_nothing_else(first: Path, tmp_path: Path) -> None:
+    site = next((tmp_path / "first" / "lib").glob("*/site-packages"))
+    (described(site, "numpy", "1.25").rename(site / "~umpy-1.25.dist-info"))
+    (site / "empty-1.0.dist-info").mkdir()
+    (described(site, "latin", "1.0") / "METADATA").write_bytes(b"Name: latin\nVersion: 1.0\nAuthor: \xe9\n")
+    found = observed([str(first)], tmp_path, variables()).packages
+    assert {name: found[name] for name in ("numpy", "scipy")} == {"numpy": "1.26.4", "scipy": "1.11"}
+    assert found.get("latin", found.get("unreadable")) in ("1.0", "latin-1.0.dist-info")
+
+
+def test_a_package_that_is_installed_twice_has_both_versions(first: Path, tmp_path: Path) -> None:
+    described(next((tmp_path / "first" / "lib").glob("*/site-packages")), "scipy", "1.9")
+    assert observed([str(first)], tmp_path, variables()).packages["scipy"] == "1.11 and 1.9"
+
+
 def test_what_conda_installed_beside_python_packages_counts(first: Path, tmp_path: Path) -> None:
     history = tmp_path / "first" / "conda-meta"
     history.mkdir()
