@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -116,7 +117,8 @@ def _providers() -> Mapping[str, Mapping[str, str]]:
 def _is_of_harness(folder: Path) -> bool:
     """Whether PYTHONPATH names `folder` only for this harness, whose code has a digest of its own."""
     inside = (folder, *folder.parents)
-    return folder == Path(harness.__file__).resolve().parents[1] or any((each / SNAPSHOT).is_file() for each in inside)
+    copied = any(os.path.isfile(each / SNAPSHOT) for each in inside)  # noqa: PTH113 - False where Path.is_file raises
+    return copied or folder == Path(harness.__file__).resolve().parents[1]
 
 
 def content(path: Path, largest: int = 1 << 30) -> str | None:

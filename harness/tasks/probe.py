@@ -56,7 +56,7 @@ def packages(places: "list[str]") -> "dict[str, str] | None":
                 here.setdefault(name, set()).add(version)
         for name, versions in here.items():
             found.setdefault(name, " and ".join(sorted(versions)))
-    for name in os.listdir(history()) if os.path.isdir(history()) else ():  # noqa: PTH112, PTH208
+    for name in os.listdir(history()) if os.access(history(), os.R_OK) else ():  # noqa: PTH208
         parts = name[: -len(".json")].rsplit("-", 2)
         if name.endswith(".json") and len(parts) == 3:
             found["conda:" + parts[0]] = parts[1] + "-" + parts[2]
@@ -66,7 +66,7 @@ def packages(places: "list[str]") -> "dict[str, str] | None":
 def named(distribution: "metadata.Distribution") -> "tuple[str, str]":
     """Normalized name and version of a distribution; empty if its metadata tell none. Reads only the headers, which is faster."""
     text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or distribution.read_text("") or ""
-    headers: "dict[str, str]" = {}
+    headers: dict[str, str] = {}
     for line in text.splitlines():
         if not line:
             break

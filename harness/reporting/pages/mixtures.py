@@ -14,6 +14,7 @@ from harness.tasks.environment import Environment
 
 SHOWN = 3  # most frequent of the differing values
 Trained = Sequence[tuple[str, Provenance]]  # variant and provenance of each run that was started
+Starts = Sequence[tuple[str, Sequence[Provenance | Restart]]]
 
 
 def trained_with(runs: Iterable[PlannedRun], origins: Mapping[str, Provenance]) -> Trained:
@@ -34,14 +35,7 @@ def mixtures(trained: Trained, lists: Lists) -> Iterator[str]:
     yield from _mixed("versions of the program's code", programs)
     yield from _mixed("devices", devices)
     yield from _environments(starts, lists)
-    for package in sorted({*PACKAGES} & {name for _, own in starts for start in own for name in start.packages}):
-        # Asked at every start, but not in older files at restarts: there, no packages are recorded at all.
-        values = [(variant, [start.packages.get(package, "none") for start in own if start.packages]) for variant, own in starts]
-        yield from _mixed(f"versions of {package}", values)
-    yield from _imports(starts, lists)
-    yield from _mixed(
-        "versions of Python", [(variant, [start.python for start in own if start.python]) for variant, own in starts]
-    )
+    yield from _versions([(variant, [start for start in own if not _is_program(start)]) for variant, own in starts], lists)
     limits = [(variant, ["no thread limit" if origin.threads is None else str(origin.threads)]) for variant, origin in trained]
     yield from _mixed("numbers of threads", limits)
 
@@ -70,7 +64,7 @@ def compared(origins: Iterable[Provenance]) -> str:
     return f"packages ({next(iter(installed)):,d} installed for the program)"
 
 
-def _environments(starts: Sequence[tuple[str, Sequence[Provenance | Restart]]], lists: Lists) -> Iterator[str]:
+def _environments(starts: Starts, lists: Lists) -> Iterator[str]:
     """Differences between the environments of programs, and in PYTHONPATH."""
     every = [(variant, [(start.host, start.environment) for start in own if start.environment]) for variant, own in starts]
     asked = [(variant, [(host, found) for host, found in own if found.of == "program"]) for variant, own in every]
@@ -95,26 +89,45 @@ def _environments(starts: Sequence[tuple[str, Sequence[Provenance | Restart]]], 
     yield from _mixed("values of PYTHONPATH", folders)
 
 
-def _imports(starts: Sequence[tuple[str, Sequence[Provenance | Restart]]], lists: Lists) -> Iterator[str]:
-    """Versions of imported packages. One that a run did not import counts only where it could not have been imported.
+def _versions(starts: Starts, lists: Lists) -> Iterator[str]:
+    """Versions of Python and packages in the workers that ran the training code."""
+    packages = {name for _, own in starts for start in own for name in start.packages}
+    for package in sorted(packages & {*PACKAGES}):
+        # Asked at every start, but not in older files at restarts: there, no packages are recorded at all.
+        values = [(variant, [start.packages.get(package, "none") for start in own if start.packages]) for variant, own in starts]
+        yield from _mixed(f"versions of {package}", values)
+    imported = {
+        package: [*_mixed(f"versions of {package}", _imports(starts, package, lists))] for package in packages - {*PACKAGES}
+    }
+    differing = sorted(package for package, sentences in imported.items() if sentences)
+    for package in differing[:SHOWN]:
+        yield from imported[package]
+    if more := differing[SHOWN:]:
+        yield f"Runs with several versions of {phrases.plural(len(more), 'more imported package')}: {first_of(more)}."
+    pythons = [(variant, [start.python for start in own if start.python]) for variant, own in starts]
+    yield from _mixed("versions of Python", pythons)
 
-    What a worker imports depends on what it trained before, and a configuration may import more than another.
+
+def _imports(starts: Starts, package: str, lists: Lists) -> Iterator[tuple[str, list[str]]]:
+    """The versions of a package in the starts that imported it, and `not installed` for those that could not have.
+
+    That a start did not import it means nothing else: what a worker imports depends on what it trained before, and one
+    configuration may import more than another.
     """
-    differing = []
-    for package in sorted({name for _, own in starts for start in own for name in start.packages} - {*PACKAGES}):
-        values = {start.packages[package] for _, own in starts for start in own if package in start.packages}
-        available = [_installed(start, lists) for _, own in starts for start in own]
-        if any(names is not None and package not in names for names in available):
-            values.add("not installed")
-        if len(values) > 1:
-            differing.append(f"{package} {' / '.join(sorted(values))}")
-    if differing:
-        yield f"Runs with different versions of {phrases.plural(len(differing), 'imported package')}: {first_of(differing)}."
+    for variant, own in starts:
+        found = []
+        for start in own:
+            installed = lists.get(start.environment.packages or "") if start.environment else None
+            if package in start.packages:
+                found.append(start.packages[package])
+            elif installed is not None and package not in installed:
+                found.append("not installed")
+        yield variant, found
 
 
-def _installed(start: Provenance | Restart, lists: Lists) -> Mapping[str, str] | None:
-    environment = start.environment
-    return lists.get(environment.packages or "") if environment is not None and environment.of == "worker" else None
+def _is_program(start: Provenance | Restart) -> bool:
+    """Whether the training code had an environment of its own: then that of the worker does not matter."""
+    return start.environment is not None and start.environment.of == "program"
 
 
 def _differing(sets: Iterable[tuple[str, Sequence[str]]], lists: Lists) -> str:
@@ -143,7 +156,7 @@ def _mixed(what: str, values: Iterable[tuple[str, Sequence[str]]], details: str 
     by_variant: dict[str, set[str]] = {}
     for variant, own in values:
         by_variant.setdefault(variant, set()).update(own)
-    if len(values) > len(by_variant) and all(len(own) == 1 for own in by_variant.values()):
+    if all(len(own) == 1 for own in by_variant.values()):
         having = {value: [variant for variant, own in by_variant.items() if value in own] for value, _ in ranked}
         who = "; ".join(f"{value}: {first_of(variants)}" for value, variants in list(having.items())[:SHOWN])
         sentence += (

@@ -34,8 +34,7 @@ def container(words: Sequence[str], directory: Path) -> Environment:
     if image is None:
         return Environment(of="program", unknown=f"started through {engine}")
     written = DIGEST.search(image)
-    file = directory / image
-    found = written[1] if written else content(file) if "://" not in image and file.is_file() else None
+    found = written[1] if written else content(directory / image)
     return Environment(
         of="program",
         image=image,

@@ -40,13 +40,15 @@ def start_of(words: Sequence[str], directory: Path, path: str, depth: int = 0) -
     """Follow env, nice and nohup, and the `#!` of scripts, to an interpreter. `path`: the program's PATH."""
     name = Path(words[0]).name
     found = _find(words[0], directory, path)
+    if NO_PYTHON & {*words}:
+        return Start(why=f"started through {name}", executable=found)
     if PYTHON.fullmatch(name):
         return Start(python=(words[0], *_path_flags(words[1:])))
     if name == "env":
         return _through_env(words, directory, path, depth)
     if name in ("nice", "nohup") and (rest := _after_nice(words) if name == "nice" else words[1:]):
         return start_of(rest, directory, path, depth)
-    if name in LAUNCHERS or NO_PYTHON & {*words}:
+    if name in LAUNCHERS:
         return Start(why=f"started through {name}", executable=found)
     if name in SHELLS:
         return Start(why=f"started through {name}", executable=found, shell=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,12 @@ def _ask(python: tuple[str, ...], directory: Path, variables: Mapping[str, str])
             return answer
     try:
         facts = _facts(python, directory, variables)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        _answers[key] = (of_facts(facts, "program"), _changed(facts["installed_in"]))
+    except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError) as error:
         late = isinstance(error, subprocess.TimeoutExpired)
         why = f"did not answer within {LIMIT_S:g} s" if late else "did not answer"
         unknown = Environment(of="program", called=python[0], unknown=f"{python[0]} {why} when asked")
         _answers[key] = (Observed(unknown), {})
-    else:
-        _answers[key] = (of_facts(facts, "program"), _changed(facts["installed_in"]))
     return _answers[key][0]
 
 
@@ -87,6 +87,10 @@ def _facts(python: tuple[str, ...], directory: Path, variables: Mapping[str, str
     return facts
 
 
-def _changed(folders: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
+def _changed(folders: Iterable[str]) -> dict[str, int]:
     """When each folder last changed [ns]; 0 if it is gone."""
-    return {folder: os.stat(folder).st_mtime_ns if os.path.isdir(folder) else 0 for folder in folders}  # noqa: PTH112, PTH116
+    found = dict.fromkeys(folders, 0)
+    for folder in found:
+        with suppress(OSError):
+            found[folder] = Path(folder).stat().st_mtime_ns
+    return found

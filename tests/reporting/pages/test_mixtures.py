@@ -15,6 +15,9 @@ LISTS = {digest(OLD): OLD, digest(NEW): NEW}
 FIRST, SECOND = digest(OLD)[:8], digest(NEW)[:8]
 
 
+EACH = " No variant was trained with more than one of them"
+
+
 def origin(**fields: Any) -> Provenance:
     known = {"code": Code(commit=None, dirty=None, digest="d" * 64), "packages": {}, "python": "3.11.2", "platform": "Linux", "host": "here", "device": "A processor", "threads": 1, "command": (), "started": "2026-01-02T03:00:00+00:00"}  # fmt: skip
     return Provenance.model_validate({**known, **fields})
@@ -88,12 +91,27 @@ def test_a_restart_in_another_environment_is_a_mixture_in_one_run() -> None:
 
 def test_imported_packages_are_compared_where_both_runs_imported_them() -> None:
     trained = [("a", by_worker(OLD, scipy="1.11", torch="2.1")), ("b", by_worker(OLD, scipy="1.12", torch="2.1"))]
-    assert [*mixtures(trained, LISTS)] == ["Runs with different versions of 1 imported package: scipy 1.11 / 1.12."]
+    assert [*mixtures(trained, LISTS)] == [
+        f"Runs with 2 versions of scipy: 1.11 (1), 1.12 (1).{EACH} (1.11: a; 1.12: b), so they may make the differences between variants."
+    ]
 
 
 def test_a_package_that_one_run_imported_and_the_other_could_not_is_flagged() -> None:
-    trained = [("a", by_worker(OLD, scipy="1.11")), ("b", by_worker(NEW))]
-    assert [*mixtures(trained, LISTS)] == ["Runs with different versions of 1 imported package: scipy 1.11 / not installed."]
+    trained = [("a", by_worker(OLD, scipy="1.11")), ("b", by_worker(OLD, scipy="1.11")), ("b", by_worker(NEW))]
+    assert [*mixtures(trained, LISTS)] == ["Runs with 2 versions of scipy: 1.11 (2), not installed (1)."]
+
+
+def test_more_than_a_few_packages_are_counted() -> None:
+    trained = [("a", by_worker(OLD, **dict.fromkeys("zyxwv", version))) for version in ("1", "2")]
+    assert [*mixtures(trained, {})] == [
+        *(f"Runs with 2 versions of {name}: 1 (1), 2 (1)." for name in "vwx"),
+        "Runs with several versions of 2 more imported packages: y, z.",
+    ]
+
+
+def test_the_workers_packages_do_not_matter_to_a_program() -> None:
+    moved = Provenance.model_validate({**dict(by_program(OLD)), "packages": {"torch": "1"}, "python": "3.12.0"})
+    assert [*mixtures([("a", by_program(OLD)), ("b", moved)], LISTS)] == []
 
 
 def test_a_package_that_one_run_did_not_need_is_not_flagged() -> None:

@@ -76,6 +76,7 @@ def test_a_long_path_in_a_console_script_is_found(place: Path) -> None:
         ("alone", "started through uv", False),
         ("conda run -n other python train.py", "started through conda", False),
         ("torchrun --no-python train", "started through torchrun", False),
+        ("python -m torch.distributed.run --no-python train", "started through python", False),
         ("env A=b", "started through env", False),
         ("env A=b uv run train.py", "started through uv", False),
         ("round", "round is not known to be Python", False),

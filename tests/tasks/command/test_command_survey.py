@@ -140,7 +140,9 @@ def test_a_program_in_another_language_is_known_by_its_file(tmp_path: Path) -> N
     assert before.executable != after.executable
 
 
-@pytest.mark.parametrize("answer", ["exit 3", "echo nothing", "echo 'harness-probe {'", "exec sleep 60"])
+@pytest.mark.parametrize(
+    "answer", ["exit 3", "echo nothing", "echo 'harness-probe {'", "echo 'harness-probe {}'", "exec sleep 60"]
+)
 def test_an_interpreter_that_does_not_answer_is_unknown(answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "LIMIT_S", 0.5)
     script(tmp_path / "python", "#!/bin/sh", answer)
