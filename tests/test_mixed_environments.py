@@ -13,10 +13,13 @@ from environments import environment, install, script
 from programs import planned
 
 from harness import report, run, verify, worker
+from harness.experiment.plan import Plan, task_of
 from harness.reporting.pages.mixtures import compared
 from harness.reporting.pages.report_data import ReportData, gather
 from harness.store.provenance import Provenance, restarted
 from harness.store.records import Store
+from harness.tasks.environment import own
+from harness.tasks.protocol import parse_config
 
 # The loss depends on the rate, which helps, and on the installed version of a library, which matters more.
 TRAIN = """
@@ -229,3 +232,30 @@ def test_a_changed_list_of_packages_is_found(train: Train, capsys: pytest.Captur
     shown = capsys.readouterr().out
     assert f"{path}: is damaged or changed" in shown
     assert "notes.txt: is not a file of the harness" in shown
+
+
+def test_a_task_in_python_has_the_packages_that_its_worker_imported(store: Store, toy_plan: Callable[..., Plan]) -> None:
+    plan = toy_plan()
+    worker.main([str(store.save_plan(plan)), "--threads", "1"])
+    found = gather(store, plan)
+    assert found.mixed == ()
+    assert compared(found.origins.values()) == "versions of all imported packages"
+    for origin in found.origins.values():
+        assert origin.environment == own().environment
+        assert origin.packages["pydantic-core"] == own().packages["pydantic-core"]
+    assert [path.stem for path in store.paths.environments.iterdir()] == [own().environment.packages]
+
+
+def test_a_worker_that_finds_another_environment_on_path_asks_again(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = train("python train.py", A, A)
+    (tmp_path / "run").mkdir()
+    low = next(run for run in found.plan.runs if run.variant == "low")
+    task = task_of(found.plan)
+    seen = []
+    for name in (A, B):
+        monkeypatch.setenv("PATH", f"{tmp_path / name / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        config = parse_config(task, found.plan.variants[low.variant])
+        seen.append(task.installed(config, low.seed, "cpu", tmp_path / "run").packages)  # type: ignore[union-attr]
+    assert seen == [{"library": "1.0"}, {"library": "2.0"}]

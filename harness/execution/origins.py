@@ -33,9 +33,10 @@ def compare_origins(first: Provenance, again: Provenance, lists: Lists | None = 
     starts = [start for start in first.restarts if start.code.digest != first.code.digest or start.device in other]
     if starts:
         pairs["restarts"] = (f"{len(starts)} with other code or on another device", "none")
-    sets = {start.environment.packages for start in first.starts if start.environment}
-    if len(sets) > 1:
-        pairs["packages of its restarts"] = (f"{len(sets)} sets", "1 set")
+    found = [start.environment for start in first.starts if start.environment]
+    environments = {(one.packages, one.python, one.image, one.image_digest, one.executable, one.folders) for one in found}
+    if len(environments) > 1:
+        pairs["environments of its starts"] = (str(len(environments)), "1")
     return {name: (one, other) for name, (one, other) in pairs.items() if one != other}
 
 
