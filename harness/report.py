@@ -103,7 +103,10 @@ def _show_plan(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
     plan, table, judged, metrics = report.plan, report.table, report.judgement, report.metrics
     if not as_json:
         shell.show(
-            *dry_run.heading(plan), Text(), plan_results(plan, report.records, table, judged, metrics, report=path), Text()
+            *dry_run.heading(plan),
+            Text(),
+            plan_results(plan, report.records, table, judged, metrics, mixed=report.mixed, report=path),
+            Text(),
         )
     return json_output.summary(plan, report.records, table, judged, metrics, path)
 

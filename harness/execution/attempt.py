@@ -21,11 +21,12 @@ from harness.errors import DeviceError, HarnessError, Interrupted, StoreError
 from harness.execution import failures
 from harness.execution.process import output_to, use_threads
 from harness.experiment.run_id import Spec
-from harness.store import atomic, checkpoint, provenance
+from harness.store import atomic, checkpoint, environments, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, encode, read_rows, write_rows
 from harness.store.run_summary import numbers, summary
+from harness.tasks import environment
 from harness.tasks.protocol import Task, Training, TrainingFailed, with_optional_members
 
 FIRST_CHECKPOINT_S = 60.0
@@ -108,6 +109,7 @@ class _Attempt:
         except Exception as error:
             return self._publish(self._failure_result(error))
         assert self.origin is not None
+        self.origin = provenance.with_imports(self.origin)
         atomic.write_json(self.paths.provenance, self.origin, self.lease)
         result = self._publish(self._train(training))
         if result.state == "completed" and not self.options.keep_weights:
@@ -250,7 +252,18 @@ class _Attempt:
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
         program, options, host = self.job.task.code_folder, self.options, self.lease.claim.holder.host
-        here = provenance.observe(options.device, options.threads, options.command, host, module=source, program=program)
+        seed, files = self.job.spec.seed, self.paths.files
+        installed = self.job.task.installed(self.job.config, seed, options.device, files) or environment.own()
+        environments.keep(self.paths.environments, installed)
+        here = provenance.observe(
+            options.device,
+            options.threads,
+            options.command,
+            host,
+            module=source,
+            program=program,
+            environment=installed.environment,
+        )
         try:
             first = atomic.read_json(self.paths.provenance, provenance.Provenance)
         except FileNotFoundError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from harness.common.nested import flatten
 from harness.errors import DeviceError, InputError, StoreError
 from harness.execution.attempt import AttemptOptions, Job, attempt
 from harness.execution.devices import resolve_device
+from harness.execution.origins import compare_origins, packages_compared
 from harness.execution.plan_worker import job
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec
@@ -23,9 +24,11 @@ from harness.experiment.study import task_of as study_task
 from harness.store.atomic import read_json
 from harness.store.check.folder import all_plans
 from harness.store.check.run import COSTS, load_arrays
+from harness.store.environments import Lists
+from harness.store.environments import read as read_lists
 from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import RunPaths
-from harness.store.provenance import UNKNOWN_GPU, Code, Provenance
+from harness.store.provenance import Provenance
 from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trial_runs import memberships
 from harness.tasks.protocol import Accelerator, location_paths
@@ -41,12 +44,15 @@ class TrainedRun:
     provenance: Provenance
     rows: Sequence[Mapping[str, Any]]
     arrays: Mapping[str, Any]  # name -> numpy array
+    lists: Lists = field(default_factory=dict)  # the installed packages that the provenance names
 
     @classmethod
     def read(cls, paths: RunPaths) -> TrainedRun:
         """Raises StoreError."""
         arrays = load_arrays(paths.predictions) if paths.predictions.exists() else {}
-        return cls(read_json(paths.result, Result), read_json(paths.provenance, Provenance), read_rows(paths.metrics), arrays)
+        origin = read_json(paths.provenance, Provenance)
+        lists = read_lists(paths.environments, [origin])
+        return cls(read_json(paths.result, Result), origin, read_rows(paths.metrics), arrays, lists)
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ class Repetition:
     difference: Difference
     must_match: bool
     origins: Mapping[str, tuple[str, str]]  # field of the provenance -> first, repetition
+    packages: str  # which packages were compared, and which could not be
     log: tuple[str, ...]  # the last lines of output if it failed
 
     @property
@@ -118,7 +125,8 @@ def repeat(store: Store, run_id: str, device: Device = "auto", should_stop: Call
         epochs=len(again.rows),
         difference=compare(first, again),
         must_match=accelerator == recorded and exact,
-        origins=compare_origins(first.provenance, again.provenance),
+        origins=compare_origins(first.provenance, again.provenance, {**first.lists, **again.lists}),
+        packages=packages_compared(first.provenance, again.provenance),
         log=log,
     )
 
@@ -149,26 +157,6 @@ def compare(first: TrainedRun, again: TrainedRun) -> Difference:
         others += more
         largest |= gaps
     return Difference(first_epoch, largest, tuple(others))
-
-
-def compare_origins(first: Provenance, again: Provenance) -> dict[str, tuple[str, str]]:
-    """What may explain a difference: {code, package, machine, …: (first, repetition)}, only those that differ. Pure."""
-    codes = {"code": (first.code, again.code), "program": (first.program, again.program)}
-    pairs = {
-        name: (_code(one), _code(other)) for name, (one, other) in codes.items() if one and other and one.digest != other.digest
-    }
-    names = dict.fromkeys([*first.packages, *again.packages])
-    pairs |= {name: (first.packages.get(name, "none"), again.packages.get(name, "none")) for name in names}
-    for name in ("python", "platform", "device", "threads"):
-        pairs[name] = (str(getattr(first, name)), str(getattr(again, name)))
-    if UNKNOWN_GPU in (first.device, again.device):
-        del pairs["device"]
-    named = {first.device, *(start.device for start in first.restarts)} - {UNKNOWN_GPU}
-    other = named - {first.device} if len(named) > 1 else set()
-    starts = [start for start in first.restarts if start.code.digest != first.code.digest or start.device in other]
-    if starts:
-        pairs["restarts"] = (f"{len(starts)} with other code or on another device", "none")
-    return {name: (one, other) for name, (one, other) in pairs.items() if one != other}
 
 
 def _first(store: Store, run_id: str) -> TrainedRun:
@@ -252,8 +240,3 @@ def _gap(one: Any, other: Any) -> float:
         gap = abs(one - other)
         return gap if math.isfinite(gap) else math.inf
     return math.inf
-
-
-def _code(code: Code) -> str:
-    commit = f" (commit {code.commit[:10]})" if code.commit else ""
-    return f"{code.digest[:12]}{commit}"

@@ -21,6 +21,7 @@ from harness.experiment import study as studies
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
 from harness.reporting import phrases
+from harness.reporting.pages.report_data import mixed
 from harness.search.trials import NEVER_MEASURED, Trial, common_failure, counted
 from harness.store.frames import runs_frame
 from harness.store.records import Record, Store
@@ -78,7 +79,9 @@ class PlanOutcome(Outcome):
             return []
         judged, table = _judged(self, results)
         metrics = result_metrics(plans.task_of(plan))
-        return [Text(), summary.plan_results(plan, records, table, judged, metrics, report=str(self.report))]
+        differing = mixed(Store.open(results, create=False), plan, records)
+        found = summary.plan_results(plan, records, table, judged, metrics, mixed=differing, report=str(self.report))
+        return [Text(), found]
 
     def document(self, results: Path) -> dict[str, Any]:
         """For --json; of a plan that only selects: its runs' states and the selection."""

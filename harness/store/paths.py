@@ -62,6 +62,11 @@ class RunPaths:
         """The files of the program, if the task is a command."""
         return self.folder / "files"
 
+    @property
+    def environments(self) -> Path:
+        """Lists of installed packages, shared by all runs of the results folder."""
+        return Paths(self.folder.parents[1]).environments
+
     def lease(self, number: int) -> Path:
         """Which worker trains the run: the highest number is valid."""
         return self.folder / f"lease.{number}"
@@ -125,6 +130,11 @@ class Paths:
     def runs(self) -> Path:
         """One folder per run."""
         return self.root / "runs"
+
+    @property
+    def environments(self) -> Path:
+        """Lists of installed packages, one file per list."""
+        return self.root / "environments"
 
     @property
     def reports(self) -> Path:

@@ -17,8 +17,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 import harness
+from harness.tasks.environment import SNAPSHOT, Environment, imported
 
-MARKER = "harness-code.json"  # in a snapshot of the code
 UNKNOWN_GPU = "cuda"  # device name of a GPU whose model could not be determined
 PACKAGES = ("ablation-harness", "torch", "torchvision", "numpy", "pydantic")
 
@@ -50,6 +50,9 @@ class Restart(BaseModel):
     device: str
     code: Code
     program: Code | None = None
+    python: str | None = None  # None in files from before it was recorded, as are the next two
+    packages: dict[str, str] = {}
+    environment: Environment | None = None
     epoch: int  # number of rows it resumed from
     resumed: bool = False  # a program resumed from its own files: not bit-exact
 
@@ -61,8 +64,9 @@ class Provenance(BaseModel):
     schema_version: Literal[1] = Field(1, alias="schema")
     code: Code
     program: Code | None = None  # the code that the task trained with, if it is not its own
-    packages: dict[str, str]
-    python: str
+    packages: dict[str, str]  # PACKAGES, and what the worker has imported by the end, if the training code runs in it
+    python: str  # of the worker
+    environment: Environment | None = None  # of the training code; None in files from before it was recorded
     platform: str
     host: str
     accelerator: str | None = None  # cpu or cuda; None in files from before it was recorded
@@ -74,6 +78,11 @@ class Provenance(BaseModel):
     restarts: tuple[Restart, ...] = ()
     choices: dict[str, bool] = {}  # implementations that the task chose, such as compiled kernels
     url: str | None = None  # of the page of the run in W&B, once it has finished
+
+    @property
+    def starts(self) -> tuple[Provenance | Restart, ...]:
+        """The first start and the restarts."""
+        return (self, *self.restarts)
 
     @property
     def resumed(self) -> bool:
@@ -89,6 +98,7 @@ def observe(
     *,
     module: Path | None = None,
     program: Path | None = None,
+    environment: Environment | None = None,
 ) -> Provenance:
     """The facts of a run that starts now. `module` is a task module outside the package, `program` the folder of a program."""
     return Provenance(
@@ -96,6 +106,7 @@ def observe(
         program=None if program is None else program_code(program),
         packages=dict(_packages()),
         python=platform.python_version(),
+        environment=environment,
         platform=platform.platform(),
         host=host,
         accelerator=device,
@@ -108,17 +119,29 @@ def observe(
 
 def restarted(first: Provenance, latest: Provenance, epoch: int, resumed: bool = False) -> Provenance:
     """`first` with one more restart, of which `latest` was observed."""
-    same = {field: getattr(latest, field) for field in ("host", "device", "code", "program")}
+    same = {field: getattr(latest, field) for field in ("host", "device", "code", "program", "python", "packages", "environment")}
     start = Restart(at=latest.started, **same, epoch=epoch, resumed=resumed)
     return Provenance.model_validate({**dict(first), "ended": None, "restarts": (*first.restarts, start)})
 
 
 def finished(provenance: Provenance, choices: Mapping[str, bool] | None = None) -> Provenance:
-    """`provenance` of a run that finishes now, with the GPU model if it could not be determined at the start."""
-    known = {**dict(provenance), "ended": now(), "choices": dict(choices or {})}
+    """`provenance` of a run that finishes now, with what it imported, and the GPU if its model was not known at the start."""
+    known = {**dict(with_imports(provenance)), "ended": now(), "choices": dict(choices or {})}
     if provenance.device == UNKNOWN_GPU and not provenance.restarts:
         known["device"] = device_name("cuda")
     return Provenance.model_validate(known)
+
+
+def with_imports(provenance: Provenance) -> Provenance:
+    """Add what this process has imported to the packages of the latest start, if the training code runs in this process."""
+    latest: Provenance | Restart = provenance.restarts[-1] if provenance.restarts else provenance
+    if latest.environment is None or latest.environment.of != "worker":
+        return provenance
+    packages = {**latest.packages, **imported()}
+    if isinstance(latest, Restart):
+        last = Restart.model_validate({**dict(latest), "packages": packages})
+        return Provenance.model_validate({**dict(provenance), "restarts": (*provenance.restarts[:-1], last)})
+    return Provenance.model_validate({**dict(provenance), "packages": packages})
 
 
 def now() -> str:
@@ -132,9 +155,9 @@ def code(package: Path, module: Path | None = None) -> Code:
 
     An unchanged snapshot gives the same as its original. Cached: imported code does not change with the files.
     """
-    snapshot = next((folder for folder in package.resolve().parents if (folder / MARKER).is_file()), None)
+    snapshot = next((folder for folder in package.resolve().parents if (folder / SNAPSHOT).is_file()), None)
     if snapshot is not None:
-        return _snapshot_code(snapshot, SnapshotMarker.model_validate_json((snapshot / MARKER).read_bytes()), module)
+        return _snapshot_code(snapshot, SnapshotMarker.model_validate_json((snapshot / SNAPSHOT).read_bytes()), module)
     top, files = sources(package, "*.py")
     commit = _git(top, "rev-parse", "--verify", "-q", "HEAD") if top else None
     changed = _git(top, "status", "--porcelain", "--", "*.py") if top else None

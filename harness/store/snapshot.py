@@ -19,7 +19,8 @@ import harness
 from harness.errors import InputError
 from harness.store import atomic
 from harness.store.paths import Paths
-from harness.store.provenance import MARKER, Code, SnapshotMarker, code, module_files, sources
+from harness.store.provenance import Code, SnapshotMarker, code, module_files, sources
+from harness.tasks.environment import SNAPSHOT
 
 MAX_BYTES = 200 * 10**6
 SECRETS = re.compile(r"\.env.*|[._]netrc|\.pgpass|.*\.(pem|key)")  # names of files that may hold passwords
@@ -129,5 +130,5 @@ def _copy(trees: Sequence[_Tree], target_folder: Path, marker: SnapshotMarker) -
             digest.update(
                 f"{name.as_posix()}\0{bool(mode & 0o111)}\0{hashlib.sha256(target.read_bytes()).hexdigest()}\n".encode()
             )
-    (target_folder / MARKER).write_text(marker.model_dump_json(indent=1) + "\n")
+    (target_folder / SNAPSHOT).write_text(marker.model_dump_json(indent=1) + "\n")
     return digest.hexdigest()[:12]

@@ -16,6 +16,8 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from harness.tasks.environment import Observed
+
 Number = int | float
 Accelerator = Literal["cpu", "cuda"]
 
@@ -181,6 +183,10 @@ class Task(Protocol):
     def goes_on(self, folder: Path) -> bool:  # noqa: ARG002 - unused by default
         """Whether a run started in this folder would resume from its content."""
         return False
+
+    def installed(self, config: Any, seed: int, device: str, folder: Path) -> Observed | None:  # noqa: ARG002 - unused by default
+        """What the training code of this run has installed, if that is not what its worker has. Does not raise."""
+        return None
 
     @property
     def code_folder(self) -> Path | None:

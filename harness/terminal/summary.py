@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -36,14 +36,18 @@ def plan_results(
     judgement: Judgement,
     metrics: Mapping[str, Metric],
     *,
+    mixed: Sequence[str] = (),
     report: str | None = None,
 ) -> RenderableType:
-    """The table with its legend, one line per claim, and the path of the report. `metrics`: all that claims may use."""
+    """The table with its legend, one line per claim, and the path of the report. `metrics`: all that claims may use; `mixed`:
+    what the runs were not trained alike with.
+    """
     lines: list[RenderableType] = [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
     legend = [phrases.table_note(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
     lines += [Sentence(line) for line in legend if line]
     marker = phrases.rehearsal(plan)
     lines += [Sentence(marker, WARNING)] if marker else []
+    lines += [Sentence(line, WARNING) for line in mixed]
     if judgement.verdicts:
         lines += [Text(), claims(plan, records, judgement, metrics)]
     return Group(*lines, *([Text(), styled(f"report  {report}")] if report else []))

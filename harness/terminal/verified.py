@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
+from harness.execution.origins import SAME
 from harness.execution.retrain import Repetition
 from harness.reporting import phrases
 from harness.reporting.tables.model import Column
@@ -46,7 +47,7 @@ def repetition(repeated: Repetition) -> RenderableType:
         lines: list[RenderableType] = [styled(printable(f"{repeated.run_id}  same bits: {facts}"))]
     else:
         since = "" if difference.first_epoch is None else f" from epoch {difference.first_epoch} on"
-        must = "the bits should be the same" if repeated.must_match else "identical bits are not expected here: this is noise"
+        must = "the bits should be the same" if repeated.must_match else f"identical bits are not expected here{_noise(repeated)}"
         lines = [styled(printable(f"{repeated.run_id}  differs{since}: {facts}; {must}"))]
         lines += [styled(printable(f"{' ' * INDENT}{other}")) for other in difference.others]
         if difference.largest:
@@ -63,8 +64,16 @@ def repetition(repeated: Repetition) -> RenderableType:
             )
         )
     elif not difference.identical:
-        lines.append(styled(f"{' ' * INDENT}code, packages, machine and threads are the same"))
+        lines.append(styled(f"{' ' * INDENT}code, machine and threads are the same"))
+    if repeated.origins or not difference.identical:
+        lines.append(styled(printable(f"{' ' * INDENT}{repeated.packages}")))
     return Group(*lines)
+
+
+def _noise(repeated: Repetition) -> str:
+    """Whether a difference of bits that need not be the same is noise."""
+    same = not repeated.origins and repeated.packages.startswith(SAME)
+    return ": this is noise" if same else ", but it may be more than noise, because of what differs or is unknown"
 
 
 def document(runs: int, plans: int, found: Sequence[FileFinding], repetitions: Sequence[Repetition]) -> dict[str, Any]:
@@ -97,6 +106,7 @@ def _repetition(repeated: Repetition) -> Mapping[str, Any]:
         "threads": repeated.threads,
         "epochs": repeated.epochs,
         "seconds": repeated.seconds,
+        "packages": repeated.packages,
         "made_with": {name: list(pair) for name, pair in repeated.origins.items()},
         "log": list(repeated.log),
     }

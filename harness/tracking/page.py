@@ -71,7 +71,8 @@ def page(  # noqa: PLR0917 - everything about a run, by name
     ours |= {"task": spec.task, "task_version": spec.version, "data": spec.data, "factors": factors}
     if provenance is not None:
         # Not the command: its arguments may contain anything.
-        ours |= provenance.model_dump(mode="json", include={"code", "packages", "python", "platform", "host", "accelerator"})
+        kept = {"code", "packages", "python", "environment", "platform", "host", "accelerator"}
+        ours |= provenance.model_dump(mode="json", include=kept)
         ours |= {"device": provenance.device, "threads": provenance.threads, "started": provenance.started}
     config = {"seed": spec.seed, "variant": variant, **spec.config, "harness": ours}
     return Page(

@@ -15,11 +15,13 @@ import toy_task
 
 from harness import worker
 from harness.errors import DeviceError, InputError, Interrupted
-from harness.execution.retrain import TrainedRun, compare, compare_origins, repeat
+from harness.execution.origins import compare_origins, packages_compared
+from harness.execution.retrain import TrainedRun, compare, repeat
 from harness.experiment.plan import Plan, PlannedRun
 from harness.experiment.run_id import run_id
 from harness.store.provenance import Code, Provenance, Restart, restarted
 from harness.store.records import Result, Store
+from harness.tasks.environment import Environment, digest
 from harness.tasks.protocol import identity
 from harness.tasks.registry import find_task
 
@@ -114,6 +116,47 @@ def test_the_provenances_show_what_may_explain_a_difference() -> None:
     mixed = restarted(PROVENANCE, other, 2)
     assert isinstance(mixed.restarts[0], Restart)
     assert compare_origins(mixed, PROVENANCE) == {"restarts": ("1 with other code or on another device", "none")}
+
+
+def environment(packages: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
+    listed = {} if packages is None else {"packages": digest(packages), "installed": len(packages)}
+    return {**dict(PROVENANCE), "environment": Environment.model_validate({"of": "program", **listed, **fields})}
+
+
+def test_the_packages_that_differ_are_named_if_their_lists_are_there() -> None:
+    one, other = {"numpy": "1.26.4", "torch": "2.1"}, {"numpy": "2.1.0", "torch": "2.1"}
+    first, again = (Provenance.model_validate(environment(packages)) for packages in (one, other))
+    lists = {digest(one): one, digest(other): other}
+    assert compare_origins(first, again, lists) == {"installed numpy": ("1.26.4", "2.1.0")}
+    assert compare_origins(first, again) == {"installed packages": (digest(one)[:12], digest(other)[:12])}
+    many = {f"p{number:02}": "1" for number in range(23)}
+    shown = compare_origins(
+        first, Provenance.model_validate(environment({**one, **many})), {**lists, digest({**one, **many}): {**one, **many}}
+    )
+    assert (len(shown), shown["installed packages"]) == (21, ("3 more differ", ""))
+
+
+def test_a_start_in_another_environment_may_explain_a_difference() -> None:
+    first, again = (Provenance.model_validate(environment({}, python=python)) for python in ("CPython 3.11.2", "CPython 3.12.1"))
+    assert compare_origins(first, again) == {"python of the program": ("CPython 3.11.2", "CPython 3.12.1")}
+    assert compare_origins(restarted(first, again, 2), first) == {"environments of its starts": ("2", "1")}
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "words"),
+    [
+        (environment({"torch": "2.1"}), environment({"torch": "2.1"}), "packages: the same 1 installed"),
+        (environment({"torch": "2.1"}), environment({"torch": "2.2"}), "packages: different"),
+        (environment(image="x", image_digest="sha256:1"), environment(image="y", image_digest="sha256:1"), "packages: the same container image"),
+        (environment(unknown="started through uv"), environment({"torch": "2.2"}), "packages: unknown originally (started through uv)"),
+        (environment({"torch": "2.2"}), environment({"torch": "2.2"}, assumed=True, unknown="started through bash"), "packages: unknown now (started through bash)"),
+        ({**dict(PROVENANCE), "program": PROVENANCE.code}, environment({"torch": "2.2"}), "packages: unknown originally (not recorded)"),
+        (dict(PROVENANCE), environment({"torch": "2.2"}, of="worker"), "packages: only the versions of numpy, torch were recorded"),
+        (environment({"torch": "2.2"}, of="worker"), environment({"torch": "2.2"}, of="worker"), "packages: the same 1 installed"),
+    ],
+)  # fmt: skip
+def test_packages_are_called_the_same_only_if_both_are_known(first: dict[str, Any], again: dict[str, Any], words: str) -> None:
+    assert packages_compared(Provenance.model_validate(first), Provenance.model_validate(again)) == words
 
 
 # The toy, trained again

@@ -1,11 +1,13 @@
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from harness.store import provenance
+from harness.tasks import environment
 
 
 def git(folder, *arguments):
@@ -166,3 +168,38 @@ def test_a_run_ends_with_the_name_of_the_gpu_that_it_used(monkeypatch):
     using(monkeypatch, "NVIDIA H200")
     monkeypatch.setattr(provenance, "_field", lambda *_: None)  # whatever this machine has
     assert provenance.finished(begun).device == "NVIDIA H200"
+
+
+def test_what_the_worker_imported_is_recorded_at_the_start_that_imported_it():
+    first = provenance.observe("cpu", 2, ("a",), "one", environment=environment.own().environment)
+    assert "pytest" not in first.packages
+    started = provenance.finished(first)
+    assert started.packages["pytest"] == metadata.version("pytest")
+    resumed = provenance.finished(provenance.restarted(first, first, epoch=5))
+    assert "pytest" not in resumed.packages
+    assert resumed.restarts[0].packages["pytest"] == metadata.version("pytest")
+    assert resumed.restarts[0].python == first.python
+
+
+def test_what_the_worker_imported_says_nothing_of_a_program():
+    program = environment.Environment(of="program")
+    seen = provenance.finished(provenance.observe("cpu", 2, ("a",), "one", environment=program))
+    assert "pytest" not in seen.packages
+    before = provenance.finished(provenance.observe("cpu", 2, ("a",), "one"))
+    assert before.packages == seen.packages
+
+
+def test_files_from_before_environments_were_recorded_are_read():
+    seen = provenance.observe("cpu", 2, ("a",), "one", environment=environment.own().environment)
+    written = provenance.restarted(seen, seen, epoch=1).model_dump(mode="json", by_alias=True)
+    del written["environment"]
+    for name in ("python", "packages", "environment"):
+        del written["restarts"][0][name]
+    old = provenance.Provenance.model_validate(written)
+    assert old.environment is None
+    assert (old.restarts[0].python, old.restarts[0].packages, old.restarts[0].environment) == (None, {}, None)
+
+
+def test_a_digest_of_packages_cannot_lead_out_of_the_folder():
+    with pytest.raises(ValueError, match="packages"):
+        environment.Environment(of="program", packages="../" * 20 + "0000")

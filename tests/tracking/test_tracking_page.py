@@ -9,8 +9,10 @@ from conftest import PlanMaker
 
 from harness.experiment.plan import Plan, Selection
 from harness.experiment.run_id import Spec
+from harness.store.provenance import observe
 from harness.store.records import Result
 from harness.store.trial_runs import Membership
+from harness.tasks.environment import Environment
 from harness.tracking.page import LONGEST_TAG, final_update, page, secrets_in, without_secrets
 
 FOLDER = Path("/results/runs/0")
@@ -64,6 +66,13 @@ def test_a_configuration_stays_nested_and_overrides_our_keys(toy_plan: PlanMaker
     assert shown.config["seed"] == "mine"
     assert shown.config["harness"]["folder"] == str(FOLDER)
     assert (shown.name, shown.tags) == ("000000000000 · 3", ("without plan",))
+
+
+def test_the_environment_of_the_training_code_is_shown() -> None:
+    program = Environment(of="program", python="CPython 3.12.1", packages="a" * 64, installed=3)
+    origin = observe("cpu", 1, ("harness", "run"), "here", environment=program)
+    shown = page("0" * 12, spec(), [], origin, FOLDER).config["harness"]["environment"]
+    assert (shown["python"], shown["packages"], shown["installed"]) == ("CPython 3.12.1", "a" * 64, 3)
 
 
 def test_no_tag_is_longer_than_wandb_allows(toy_plan: PlanMaker) -> None:

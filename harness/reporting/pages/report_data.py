@@ -16,7 +16,9 @@ from harness.execution.schedule import Counts, count_states, requested
 from harness.experiment.claims import ComparisonClaim, ContrastClaim
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.reporting.pages.flags import flags
+from harness.reporting.pages.mixtures import Trained, mixtures, trained_with, unknown
 from harness.reporting.pages.tuning import Tuning, searched, tuning_of
+from harness.store import environments
 from harness.store.atomic import read_json
 from harness.store.frames import curves_frame, runs_frame
 from harness.store.provenance import Provenance
@@ -82,6 +84,11 @@ class ReportData:
         """The table of that metric."""
         return self.tables[self.metric]
 
+    @cached_property
+    def mixed(self) -> tuple[str, ...]:
+        """`mixed` of the requested runs."""
+        return _mixed(self.store, trained_with(self.requested, self.origins))
+
     @property
     def finished(self) -> int:
         """The number of finished requested runs."""
@@ -110,7 +117,8 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
     images = new_images(store, plan, records, pairs, metric=first, kind=metrics[first], seeds=seeds)
     origins, damaged = _origins(store, wanted, records)
     tuning = tuning_of(store, plan, metrics)
-    trust = flags(plan, wanted, records, origins, found, damaged=damaged)
+    lists = environments.read(store.paths.environments, origins.values())
+    trust = flags(plan, wanted, records, origins, found, damaged=damaged, lists=lists)
     return ReportData(
         store=store,
         plan=plan,
@@ -140,6 +148,18 @@ def _missing_choice(store: Store, plan: Plan) -> tuple[str, ...]:
     if plan.chosen is None or store.paths.plan(plan.chosen.plan).is_file():
         return ()
     return (f"Which runs chose the configurations is unknown: the plan {plan.chosen.plan} is missing.",)
+
+
+def mixed(store: Store, plan: Plan, records: Mapping[str, Record]) -> tuple[str, ...]:
+    """What the started runs of `plan` were not trained alike with, and which of their packages are unknown: sentences."""
+    started = [run for run in plan.runs if records[run.id].state != "pending"]
+    origins, _ = _origins(store, started, records)
+    return _mixed(store, trained_with(started, origins))
+
+
+def _mixed(store: Store, trained: Trained) -> tuple[str, ...]:
+    lists = environments.read(store.paths.environments, [origin for _, origin in trained])
+    return (*mixtures(trained, lists), *unknown(trained))
 
 
 def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:

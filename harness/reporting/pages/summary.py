@@ -8,6 +8,7 @@ from textwrap import shorten
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.reporting import phrases
+from harness.reporting.pages.mixtures import compared
 from harness.reporting.pages.report_data import ReportData
 
 # Characters of the first claim's sentences that leave room for the figure on the first screen.
@@ -82,7 +83,7 @@ def no_flags(report: ReportData) -> str:
     """Shown without flags."""
     if not report.origins:
         return "Nothing to flag: no run has started."
-    return "Nothing to flag: all runs used the same code, devices, precision and packages."
+    return f"Nothing to flag: all runs used the same code, devices, precision and {compared(report.origins.values())}."
 
 
 def images_missing(report: ReportData) -> str:

@@ -9,7 +9,7 @@ from harness.errors import InputError, StoreError
 from harness.experiment.claims import digest
 from harness.experiment.plan import Plan, task_of
 from harness.experiment.run_id import run_id
-from harness.store import atomic
+from harness.store import atomic, environments
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
 from harness.store.check.run import check_run
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
@@ -17,7 +17,9 @@ from harness.store.records import Store
 from harness.store.trial_runs import memberships
 from harness.tasks.protocol import identity, parse_config
 
-KNOWN = frozenset({"README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published"})
+KNOWN = frozenset(
+    {"README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published", "environments"}
+)
 
 
 def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]:
@@ -38,6 +40,7 @@ def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]
         for orphan in runs
         if orphan not in requested
     ]
+    found += _check_environments(store)
     return runs, plans, [*found, *of_plans, *of_replaced, *_check_studies(store), *orphans]
 
 
@@ -112,6 +115,18 @@ def _check_plans(store: Store) -> tuple[list[Plan], list[FileFinding]]:
             plans.append(plan)
             found += check_plan(plan, path)
     return plans, found
+
+
+def _check_environments(store: Store) -> Iterator[FileFinding]:
+    """Lists of packages: each has the digest that is its name."""
+    for path in entries(store.paths.environments):
+        if atomic.TEMPORARY.fullmatch(path.name):
+            yield leftover(path)
+        elif not environments.NAME.fullmatch(path.name):
+            yield unknown_file(path)
+        elif environments.intact(path) is None:
+            what = "is damaged or changed: its packages do not have the digest in its name"
+            yield FileFinding(path, what, "restore it from a copy, or remove it: then reports say that the list is missing")
 
 
 def _check_studies(store: Store) -> list[FileFinding]:

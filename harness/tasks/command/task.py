@@ -11,11 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.errors import DataError, DeviceError
-from harness.tasks.command import inputs, template
+from harness.tasks.command import inputs, survey, template
 from harness.tasks.command.knobs import Knobs, config_model
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.model import Scalar
 from harness.tasks.command.training import CommandTraining
+from harness.tasks.environment import Observed
 from harness.tasks.protocol import Accelerator, Metric, Number, Task
 
 
@@ -52,6 +53,12 @@ class CommandTask(Task):
     def code_folder(self) -> Path:
         """The working directory of the program."""
         return Path(self.definition.directory)
+
+    def installed(self, config: Knobs, seed: int, device: str, folder: Path) -> Observed:
+        """Asked from the program's interpreter."""
+        folder = folder.absolute()
+        words = self.arguments(config, seed, device, folder)
+        return survey.observed(words, Path(self.definition.directory), self.environment(seed, device, folder))
 
     def goes_on(self, folder: Path) -> bool:
         """Whether the program can resume, and an earlier attempt left the required files."""

@@ -111,7 +111,7 @@ START = {"at": "2026-01-02T03:01:00+00:00", "host": "node2", "device": "A proces
         (lambda _: {"code": OTHER}, ["Runs with 2 versions of the code: dddddddddddd (9), eeeeeeeeeeee (1).", "1 run trained by code that differs from its commit."]),
         (lambda origin: {"restarts": (Restart(**START, code=origin.code),)}, ["1 run resumed after an interruption."]),
         (lambda _: {"restarts": (Restart(**START, code=OTHER),)}, ["Runs with 2 versions of the code: dddddddddddd (10), eeeeeeeeeeee (1).", "1 run trained by code that differs from its commit.", "1 run resumed after an interruption."]),
-        (lambda origin: {"program": origin.code, "restarts": (Restart(**START, code=origin.code, program=OTHER),)}, ["Runs with 2 versions of the program's code: dddddddddddd (1), eeeeeeeeeeee (1).", "1 run trained by code that differs from its commit.", "1 run resumed after an interruption."]),
+        (lambda origin: {"program": origin.code, "restarts": (Restart(**START, code=origin.code, program=OTHER),)}, ["Runs with 2 versions of the program's code: dddddddddddd (1), eeeeeeeeeeee (1).", "1 run trained by code that differs from its commit.", "1 run resumed after an interruption.", "The packages of 1 run are unknown, so nothing is known about differences between them: not recorded (1)."]),
         (lambda _: {"device": "Another"}, ["Runs with 2 devices: A processor (9), Another (1)."]),
         (lambda _: {"device": "cuda"}, []),  # a GPU whose name could not be told
         (lambda _: {"packages": {"torch": "2.12.0", "numpy": "2.4.0"}}, ["Runs with 2 versions of numpy: none (9), 2.4.0 (1).", "Runs with 2 versions of torch: 2.13.0 (9), 2.12.0 (1)."]),
