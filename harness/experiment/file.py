@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from harness.experiment.claims import Level
 from harness.tasks.command.model import Program
@@ -31,16 +31,30 @@ class _Strict(BaseModel):
 
 
 class Looks(_Strict):
-    """Numbers of seeds at which the claims are judged and training may stop."""
+    """Numbers of seeds at which the claims are judged and training may stop, or one number `n`; and the first seed."""
 
-    looks: tuple[Annotated[int, Field(ge=2, le=MAX_SEEDS)], ...] = Field(min_length=1)
+    looks: Annotated[tuple[Annotated[int, Field(ge=2, le=MAX_SEEDS)], ...], Field(min_length=1)] | None = None
+    n: SeedCount | None = Field(None, description="a number of seeds, instead of looks")
+    first: int = Field(0, alias="from", ge=0, lt=MAX_SEEDS, description="the first seed; results with lower ones may be known")
 
     @field_validator("looks")
     @classmethod
-    def _increasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if any(later <= earlier for earlier, later in itertools.pairwise(value)):
+    def _increasing(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value and any(later <= earlier for earlier, later in itertools.pairwise(value)):
             raise ValueError(f"{list(value)} is not increasing; expected increasing numbers of seeds, such as [3, 5, 8, 12, 20]")
         return value
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if (self.looks is None) == (self.n is None):
+            raise ValueError("expected either looks, an increasing list of numbers of seeds, or n, a number of seeds")
+        last = self.looks[-1] if self.looks is not None else self.n or 0
+        if self.first + last > MAX_SEEDS:
+            raise ValueError(
+                f"from {self.first} with {last} seeds is out of range; the last seed must be below {MAX_SEEDS}, so use from: "
+                f"{MAX_SEEDS - last} or less"
+            )
+        return self
 
 
 class Tune(_Strict):
@@ -125,7 +139,7 @@ class Profile(_Strict):
     components: dict[str, Patch] | None = Field(None, min_length=1)
     design: Design | None = None
     baseline: Text | None = None
-    seeds: SeedCount | Looks | None = Field(None, description="a number of seeds, or looks")
+    seeds: SeedCount | Looks | None = Field(None, description="a number of seeds, or looks; {n: 5, from: 20} sets the first seed")
     margin: float | None = Field(None, gt=0, description="the smallest difference that matters, in the metric's unit")
     alpha: float | None = Field(None, gt=0, lt=0.5)
     claims: tuple[Any, ...] | None = None

@@ -14,7 +14,7 @@ from harness.analysis.statistics.doses import (
     possible_optima,
 )
 from harness.analysis.statistics.images import Crossed, crossed
-from harness.analysis.statistics.multiple import holm
+from harness.analysis.statistics.multiple import benjamini_hochberg, holm
 from harness.analysis.statistics.paired import Paired, Threshold, paired, threshold
 from harness.analysis.statistics.power import detectable, power, seeds_needed, seeds_range
 from harness.analysis.statistics.sequential import (
@@ -37,6 +37,7 @@ __all__ = [
     "ProportionalGain",
     "SequentialPower",
     "Threshold",
+    "benjamini_hochberg",
     "best_in_range",
     "calibrate",
     "crossed",

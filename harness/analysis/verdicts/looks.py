@@ -17,6 +17,7 @@ from harness.analysis.verdicts import model
 from harness.analysis.verdicts.cases import Case, ComparisonCase, Families, Look
 from harness.analysis.verdicts.doses import DeclineCase, ProportionCase, RangeCase, ThresholdCase
 from harness.analysis.verdicts.model import Estimate, Judgement, Verdict, Word
+from harness.analysis.verdicts.registration import registration_of
 from harness.analysis.verdicts.series import Series, adjusted
 from harness.analysis.verdicts.terms import Terms
 from harness.analysis.verdicts.values import Difference, Values
@@ -147,7 +148,7 @@ class Looks:
             notes.append(model.EARLY)
         return Verdict(
             claim=state.case.claim,
-            registered=state.registered,
+            registration=registration_of(state.case, self.values, seeds or self.terms.looks[0], added=not state.registered),
             verdict=state.word,
             notes=tuple(dict.fromkeys(notes)),
             rows=tuple(state.rows),

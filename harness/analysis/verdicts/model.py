@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.analysis.verdicts.registration import Registered
 from harness.experiment.claims import Claim
 
 # `waiting`: before the first look no estimate is shown.
@@ -61,7 +62,7 @@ class Verdict:
     """The verdict on a claim. `rows` has one estimate per variant of a list, else one; none while waiting."""
 
     claim: Claim
-    registered: bool  # False: added to the file after runs had finished
+    registration: Registered | None  # None: unknown, such as for an experiment without a plan
     verdict: Word
     notes: tuple[str, ...]
     rows: tuple[Estimate, ...]
@@ -70,6 +71,16 @@ class Verdict:
     run_ids: tuple[str, ...]
     optima: tuple[str, ...] = ()  # best_in_range: levels that may be the best
     e_value: float | None = None  # over all seeds, if some lie beyond the last look: evidence if at least 1 / alpha
+
+    @property
+    def registered(self) -> bool:
+        """Whether the plan has held the claim since before any of its results was known."""
+        return self.registration is not None and not self.registration.retrospective and not self.registration.added
+
+    @property
+    def retrospective(self) -> bool:
+        """Whether some of its results were known when it was written: it is no evidence."""
+        return self.registration is not None and self.registration.retrospective
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Warnings to read before trusting a comparison: lost runs, mixed code and devices."""
+"""Warnings to read before trusting a comparison: retrospective claims, lost runs, mixed code and devices."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def flags(
     `origins`: provenance of started runs by id; `damaged`: ids whose provenance.json is missing or unreadable.
     """
     mixed = _mixed_origins(plan, list(origins.values()))
-    return (*_lost_runs(requested, records, judgement), *mixed, *_unknown(damaged), *_notes(judgement))
+    late = (f"{line}." for line in phrases.retrospective_claims(judgement.verdicts, plan))
+    return (*late, *_lost_runs(requested, records, judgement), *mixed, *_unknown(damaged), *_notes(judgement))
 
 
 def _unknown(damaged: Sequence[str]) -> Iterator[str]:
