@@ -95,6 +95,7 @@ def toy_plans() -> PlanMaker:
         name: str = "toys",
         looks: Sequence[int] = (),
         claims: Sequence[Claim] = (),
+        known: Sequence[str] = (),
     ) -> Plan:
         looks = looks or (seeds,)
         configs = {label: Config.model_validate(config) for label, config in (variants or {"base": {}}).items()}
@@ -124,6 +125,7 @@ def toy_plans() -> PlanMaker:
             runs=tuple(runs),
             claims=tuple(claims),
             claims_digest="0" * 64,
+            known=tuple(known),
             created="2026-01-01T00:00:00+00:00",
         )
 

@@ -95,7 +95,7 @@ def verdicts(status: PlanStatus) -> str:
     """Counts of verdicts: `1 supported, 1 refuted, RETROSPECTIVE: 1 supported`; a dot before the first decision."""
     judged = status.judgement.verdicts if status.judgement else ()
     closed = [verdict for verdict in judged if not verdict.open or verdict.verdict not in ("inconclusive", "waiting")]
-    counted = ["claims changed"] if status.plan.amended is not None else []
+    counted = ["file changed"] if status.plan.amended is not None else []
     counted += _counts([verdict.verdict for verdict in closed if not verdict.retrospective])
     if late := _counts([verdict.verdict for verdict in closed if verdict.retrospective]):
         counted.append(f"{phrases.RETROSPECTIVE}: {', '.join(late)}")

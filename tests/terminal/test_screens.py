@@ -181,4 +181,4 @@ def test_changed_claims_are_in_every_heading() -> None:
     plan = images_plan()
     assert len(dry_run_screen.heading(plan)) == 1
     shown = text(*dry_run_screen.heading(amended(plan, claims=(CLAIM,))))
-    assert shown.splitlines()[1] == "CLAIMS CHANGED AFTER RUNS"
+    assert shown.splitlines()[1] == "FILE CHANGED AFTER RUNS HAD STARTED"

@@ -13,14 +13,12 @@ from harness.tasks.protocol import Metric
 
 
 def reasons(verdict: Verdict, plan: Plan, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
-    """When it was registered, the rule, its p values, the look; then the verdict's notes."""
-    registered = f"{phrases.registration(verdict, plan)}."
+    """The rule, its p values, the look; then the verdict's notes."""
     if not verdict.rows:
         first = phrases.plural(min(plan.looks), "seed")
-        waits = f"The first look is at {first} of every variant; before it nothing is compared."
-        return (registered, waits, *phrases.notes(verdict))
+        return (f"The first look is at {first} of every variant; before it nothing is compared.", *phrases.notes(verdict))
     metric = metrics[verdict.claim.metric]
-    wording = [registered, rule(verdict, plan, metric)]
+    wording = [rule(verdict, plan, metric)]
     if len(verdict.rows) == 1:
         wording += p_values(verdict.rows[0], verdict, plan, metric)
     wording.append(decided_look(verdict, plan))

@@ -257,9 +257,10 @@ def test_rehearsals_and_changed_claims_are_shown_before_the_question(store: Stor
         rehearsed, claims=({"kind": "worsens", "metric": "test_accuracy", "variants": ["gelu"], "over": ["base"], "margin": 1.0},)
     )
     root = shown(store, other)
-    assert [line.words.partition(":")[0] for line in root.all("p", class_="banner")] == ["REHEARSAL", "CLAIMS CHANGED AFTER RUNS"]
+    banner = [line.words.partition(":")[0] for line in root.all("p", class_="banner")]
+    assert banner == ["REHEARSAL", "FILE CHANGED AFTER RUNS HAD STARTED", "RETROSPECTIVE"]
     last = section(root, "claims").all("h3")[-1]
-    assert last.words == "gelu is worse than base claimed after the first runs had started"
+    assert last.words == "gelu is worse than base RETROSPECTIVE"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,10 @@ LINE = ClaimLine(
     word="refuted",
     outcome="worse by 1",
     seeds=3,
-    registered=True,
+    registration="",
+    evidence=True,
+    p=0.01,
+    alpha=0.05,
     ids=("a" * 12,),
 )
 ENTRY = PlanRow(
