@@ -89,7 +89,7 @@ def toy_plans() -> PlanMaker:
     `looks` and `claims` as in an experiment; seeds from the last look on carry no look.
     """
 
-    def make(
+    def make(  # noqa: PLR0917 - by name
         variants: Mapping[str, Mapping[str, Any]] | None = None,
         seeds: int = 1,
         name: str = "toys",

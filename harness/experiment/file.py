@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from harness.experiment.claims import Level
 from harness.tasks.command.model import Program
@@ -44,17 +44,25 @@ class Looks(_Strict):
             raise ValueError(f"{list(value)} is not increasing; expected increasing numbers of seeds, such as [3, 5, 8, 12, 20]")
         return value
 
-    @model_validator(mode="after")
-    def _range(self) -> Self:
-        if (self.looks is None) == (self.n is None):
-            raise ValueError("expected either looks, an increasing list of numbers of seeds, or n, a number of seeds")
-        last = self.looks[-1] if self.looks is not None else self.n or 0
-        if self.first + last > MAX_SEEDS:
-            raise ValueError(
-                f"from {self.first} with {last} seeds is out of range; the last seed must be below {MAX_SEEDS}, so use from: "
-                f"{MAX_SEEDS - last} or less"
-            )
-        return self
+    # Not validators of the whole mapping: a problem at a key hides those of the other types that `seeds` may have.
+    @field_validator("n")
+    @classmethod
+    def _alone(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("looks") is not None:
+            raise ValueError(f"{value} beside looks; use n, a number of seeds, or looks, an increasing list of numbers")
+        return value
+
+    @field_validator("first")
+    @classmethod
+    def _last_below_maximum(cls, value: int, info: ValidationInfo) -> int:
+        looks, n = info.data.get("looks", (0,)), info.data.get("n", 0)
+        if looks is None and n is None:
+            raise ValueError(f"{value} without a number of seeds; add n, or looks, an increasing list of numbers of seeds")
+        last = looks[-1] if looks is not None else n
+        if value + last > MAX_SEEDS:
+            most = MAX_SEEDS - last
+            raise ValueError(f"{value} is out of range; must be at most {most}, as {last} seeds end below {MAX_SEEDS}")
+        return value
 
 
 class Tune(_Strict):

@@ -103,9 +103,7 @@ def test_replanning_after_the_runs_is_retrospective(store: Store, asked: Asked) 
     assert known(verdicts(store, asked(("margin: 0.5", "margin: 0.1"), replan=True))[0]) == ("after", 6, 6)
 
 
-def test_an_inconclusive_plan_asked_again_with_more_seeds_under_another_name_is_retrospective(
-    store: Store, asked: Asked
-) -> None:
+def test_an_inconclusive_plan_asked_again_with_more_seeds_under_another_name_is_retrospective(store: Store, asked: Asked) -> None:
     plan = asked(("seeds: 3", "seeds: {looks: [3, 5, 10]}"))
     finish(store, plan, gain=0.1)
     again = asked(("seeds: 3", "seeds: 20"), name="again")
@@ -265,6 +263,7 @@ def supported(plan: Plan, values: dict[str, np.ndarray]) -> Verdict | None:
     return verdict if verdict.verdict == "supported" else None
 
 
+@pytest.mark.slow
 def test_a_new_file_after_inconclusive_looks_adds_no_registered_error() -> None:
     draw, claim = np.random.default_rng(1), [comparison("improves", "b", margin=0.01)]
     looks, file = plan_of(("base", "b"), claim, (3, 5, 8, 12, 20)), plan_of(("base", "b"), claim, (20,))
@@ -279,6 +278,7 @@ def test_a_new_file_after_inconclusive_looks_adds_no_registered_error() -> None:
     assert errors <= 400 * (0.025 + 3 * (0.025 * 0.975 / 400) ** 0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variants", [6, 10, 20])
 def test_claiming_the_best_of_many_exploratory_variants_is_never_registered(variants: int) -> None:
     draw, count, errors = np.random.default_rng(variants), 60, 0
