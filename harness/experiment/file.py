@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from harness.experiment.claims import Level
 from harness.tasks.command.model import Program
@@ -44,7 +44,7 @@ class Looks(_Strict):
             raise ValueError(f"{list(value)} is not increasing; expected increasing numbers of seeds, such as [3, 5, 8, 12, 20]")
         return value
 
-    # Not validators of the whole mapping: a problem at a key hides those of the other types that `seeds` may have.
+    # At keys where possible: a problem there hides those of the other types that `seeds` may have.
     @field_validator("n")
     @classmethod
     def _alone(cls, value: int | None, info: ValidationInfo) -> int | None:
@@ -63,6 +63,12 @@ class Looks(_Strict):
             most = MAX_SEEDS - last
             raise ValueError(f"{value} is out of range; must be at most {most}, as {last} seeds end below {MAX_SEEDS}")
         return value
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.looks is None and self.n is None:
+            raise ValueError("expected n, a number of seeds, or looks, an increasing list of numbers of seeds")
+        return self
 
 
 class Tune(_Strict):

@@ -44,7 +44,7 @@ def headline(report: ReportData) -> Headline | None:
     if len(sentence) > SENTENCE:  # many variants; the claim's section lists them
         sentence = f"Of {phrases.plural(len(first.rows), 'variant')}: {phrases.outcome(first, report.metrics)}."
     if late := phrases.short_registration(first):
-        sentence = f"{sentence} {late}."
+        sentence = f"{late[0].upper()}{late[1:]}. {sentence}"
     statement = shorten(f"{phrases.statement(first.claim)}.", STATEMENT, placeholder=" …")
     return Headline(first.verdict, sentence, first.run_ids, statement, phrases.label(report.metric))
 
