@@ -214,6 +214,15 @@ def test_an_older_plan_is_judged_by_the_times_in_the_files(
     assert ("(by the times in the files)" in phrases.registration(verdict, plan)) == (found is not None)
 
 
+def test_an_older_plan_needs_the_times_of_its_results() -> None:
+    plan = changed(plan_of(("base", "b"), [comparison("improves", "b")], (3,)), known=None)
+    runs = frame(plan, {"base": [1.0, 2.0, 3.0], "b": [2.0, 3.1, 4.2]})
+    assert judge(plan, runs)[0].registration is None
+    timed = judge(plan, runs.assign(ended="2026-01-02T03:04:05+00:00"))[0].registration
+    assert timed is not None
+    assert timed.when == "before"
+
+
 def test_claims_that_an_older_version_saw_added_are_retrospective(store: Store, asked: Asked) -> None:
     plan = asked()
     plan = changed(plan, amended=_registration(plan, "no_loss"))

@@ -17,7 +17,7 @@ from harness.analysis.verdicts import model
 from harness.analysis.verdicts.cases import Case, ComparisonCase, Families, Look
 from harness.analysis.verdicts.doses import DeclineCase, ProportionCase, RangeCase, ThresholdCase
 from harness.analysis.verdicts.model import Estimate, Judgement, Verdict, Word
-from harness.analysis.verdicts.registration import registration_of
+from harness.analysis.verdicts.registration import Registered, registered
 from harness.analysis.verdicts.series import Series, adjusted
 from harness.analysis.verdicts.terms import Terms
 from harness.analysis.verdicts.values import Difference, Values
@@ -148,7 +148,7 @@ class Looks:
             notes.append(model.EARLY)
         return Verdict(
             claim=state.case.claim,
-            registration=registration_of(state.case, self.values, seeds or self.terms.looks[0], added=not state.registered),
+            registration=self._registration(state, seeds or self.terms.looks[0]),
             verdict=state.word,
             notes=tuple(dict.fromkeys(notes)),
             rows=tuple(state.rows),
@@ -158,6 +158,16 @@ class Looks:
             optima=state.optima,
             e_value=self._e_value(state.case),
         )
+
+    def _registration(self, state: _ClaimState, seeds: int) -> Registered | None:
+        """What was known of the results with the first `seeds` seeds when the claim was written."""
+        used = self.values.used_runs(state.case.variants, seeds)
+        if used is None:
+            return None
+        compared = {variant for difference in state.case.compared for variant, _ in difference.plus}
+        references = {variant for difference in state.case.compared for variant, _ in difference.minus} - compared
+        written = self.terms.written if state.registered else self.terms.added
+        return registered(written, used, frozenset(references), added=not state.registered)
 
     def _e_value(self, case: Case) -> float | None:
         """For a single comparison: over all seeds, if some lie beyond the last look and all have finished."""

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from harness.analysis.verdicts.cases import Case
-    from harness.analysis.verdicts.values import Values
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,8 @@ class UsedRun:
 
     id: str
     variant: str
-    ended: str | None = None  # ISO 8601, UTC; None: unfinished, or not in the frame
+    finished: bool
+    ended: str | None = None  # ISO 8601, UTC; None: unfinished, or unknown
 
 
 def registered(written: Written | None, used: Sequence[UsedRun], references: frozenset[str], *, added: bool) -> Registered | None:
@@ -75,20 +72,6 @@ def _ended_before(at: str, used: Sequence[UsedRun]) -> list[UsedRun] | None:
     """The runs that ended before `at`, by the clocks of the machines; None if a time cannot be read."""
     try:
         written = datetime.fromisoformat(at)
-        return [run for run in used if run.ended is not None and datetime.fromisoformat(run.ended) < written]
+        return [run for run in used if run.finished and datetime.fromisoformat(run.ended or "") < written]
     except (ValueError, TypeError):  # no time, or one without a time zone
         return None
-
-
-def registration_of(case: Case, values: Values, seeds: int, *, added: bool) -> Registered | None:
-    """The registration of a claim that is judged on its variants' runs with the first `seeds` seeds."""
-    terms = values.terms
-    if "id" not in values.runs:
-        return None
-    compared = {variant for difference in case.compared for variant, _ in difference.plus}
-    references = {variant for difference in case.compared for variant, _ in difference.minus} - compared
-    chosen = values.runs[values.runs["variant"].isin(case.variants) & values.runs["seed"].isin(values.order[:seeds])]
-    ended = chosen["ended"] if "ended" in chosen else [None] * len(chosen)
-    rows = zip(chosen["id"], chosen["variant"], ended, strict=True)
-    used = [UsedRun(str(run_id), str(variant), end if isinstance(end, str) else None) for run_id, variant, end in rows]
-    return registered(terms.added if added else terms.written, used, frozenset(references), added=added)
