@@ -287,7 +287,6 @@ def test_a_new_file_after_inconclusive_looks_adds_no_registered_error() -> None:
     assert errors <= 400 * (0.025 + 3 * (0.025 * 0.975 / 400) ** 0.5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("variants", [6, 10, 20])
 def test_claiming_the_best_of_many_exploratory_variants_is_never_registered(variants: int) -> None:
     draw, count, errors = np.random.default_rng(variants), 60, 0
