@@ -96,6 +96,8 @@ def submit(
         assumed, largest = True, cluster.DEFAULT_ARRAY_SIZE  # a dry run needs no cluster
     store = Store.open(results, create=not dry_run, must_exist=False)
     work = assign(store, loaded, chosen.accelerator, seeds, trials, replan, retry or (), save=not dry_run)
+    if work.known:
+        shell.say(work.known)
     if work.remaining + work.later == 0:
         failed = f"; {work.failed} failed; --retry failed repeats them" if work.failed else ""
         shell.say(f"{work.name}: no runs left to train{failed}; see: harness status {work.name}")

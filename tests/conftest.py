@@ -89,12 +89,13 @@ def toy_plans() -> PlanMaker:
     `looks` and `claims` as in an experiment; seeds from the last look on carry no look.
     """
 
-    def make(
+    def make(  # noqa: PLR0917 - by name
         variants: Mapping[str, Mapping[str, Any]] | None = None,
         seeds: int = 1,
         name: str = "toys",
         looks: Sequence[int] = (),
         claims: Sequence[Claim] = (),
+        known: Sequence[str] = (),
     ) -> Plan:
         looks = looks or (seeds,)
         configs = {label: Config.model_validate(config) for label, config in (variants or {"base": {}}).items()}
@@ -124,6 +125,7 @@ def toy_plans() -> PlanMaker:
             runs=tuple(runs),
             claims=tuple(claims),
             claims_digest="0" * 64,
+            known=tuple(known),
             created="2026-01-01T00:00:00+00:00",
         )
 

@@ -175,6 +175,27 @@ def test_claims_changed_after_runs_are_reported_but_do_not_replace_the_registere
     assert CHANGED in (toys.parent / "results/reports/toys/report.md").read_text()
 
 
+def test_a_copy_of_the_file_made_after_the_runs_claims_nothing_as_registered(
+    toys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(toys)]) == 0
+    copy = toys.with_name("copy.yaml")
+    copy.write_text(EXPERIMENT.replace("improves: better", "worsens: better"))
+    capsys.readouterr()
+    assert main([str(copy), "--dry-run"]) == 0
+    existed = "4 of 4 results existed before this plan: claims about them are RETROSPECTIVE"
+    assert existed in " ".join(capsys.readouterr().out.split())
+    assert main([str(copy)]) == 0
+    printed = capsys.readouterr()
+    assert existed in printed.err
+    assert "RETROSPECTIVE: 4 of 4 results were known when this plan was written" in " ".join(printed.out.split())
+    reports = toys.parent / "results/reports"
+    assert "Registered before" in (reports / "toys/report.md").read_text()
+    assert "Registered before" not in (reports / "copy/report.md").read_text()
+    (verdict,) = json.loads((reports / "copy/verdicts.json").read_text())["verdicts"]
+    assert (verdict["registered"], verdict["registration"], verdict["results_known"]) == (False, "after", 4)
+
+
 def test_a_plan_without_started_runs_is_replaced(toys: Path) -> None:
     assert main([str(toys), "--set", "data=missing"]) == 2
     plan = next(iter(toys.parent.glob("results/plans/*.json")))

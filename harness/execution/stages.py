@@ -66,9 +66,12 @@ def next_plan(plan: Plan, records: Records) -> Plan | None:
 def resolve_plan(store: Store, requested: Plan, replan: bool = False) -> tuple[Plan, bool]:
     """The plan to use when `requested` is wanted, and whether the stored plan of that name must be archived first.
 
-    A stored plan without any started run is simply replaced, one with entirely different seeds is archived. Raises PlanChanged if
-    runs of a different plan have started and `replan` is false; StoreError.
+    A new plan notes which of its runs have finished. A stored plan without any started run is simply replaced, a confirmation
+    with entirely different seeds is archived. Raises PlanChanged if runs of a different plan have started and `replan` is false;
+    StoreError.
     """
+    # Before the stored plan is read: other workers may save this plan, but train it only afterwards.
+    requested = Plan.model_validate({**dict(requested), "known": store.known(run.id for run in requested.runs)})
     stored = store.load_plan(requested.name)
     if stored is None:
         return requested, False
@@ -76,7 +79,7 @@ def resolve_plan(store: Store, requested: Plan, replan: bool = False) -> tuple[P
         return requested, True
     if all(store.record(run.id).state == "pending" for run in stored.runs):
         return requested, False
-    if not {run.seed for run in stored.runs} & {run.seed for run in requested.runs}:
+    if requested.confirms and not {run.seed for run in stored.runs} & {run.seed for run in requested.runs}:
         return requested, True  # a later confirmation on fresh seeds, not a changed file
     return reconcile(stored, requested), False
 

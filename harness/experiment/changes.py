@@ -22,8 +22,8 @@ def reconcile(stored: Plan, requested: Plan) -> Plan:
     """The stored plan, extended if more seeds are requested.
 
     Changed variants, configuration, data or accelerator raise PlanChanged with the differences. The registration (claims, looks,
-    margin, alpha, baseline) stays; `amended` is the current one of the file, if it differs. Runs beyond the registered last look
-    have look None.
+    margin, alpha, baseline) stays, and so do the results known when it was written; `amended` is the current one of the file, if
+    it differs, since it was first seen. Runs beyond the registered last look have look None.
     """
     if lines := _plan_differences(stored, requested):
         raise _changed(f"{requested.name} differs from the plan of {_day(stored)}:", lines, "experiment", "plan")
@@ -38,13 +38,16 @@ def reconcile(stored: Plan, requested: Plan) -> Plan:
         "levels": {label: {**requested.levels[label], **own} for label, own in stored.levels.items()},
     }
     now = registration(requested)
+    if stored.amended is not None and stored.amended.claims_digest == now.claims_digest:
+        now = stored.amended  # with what was known when it was written
     amended = None if now.claims_digest == stored.claims_digest else now
     return Plan.model_validate({**dict(stored), **current, **design, "runs": (*stored.runs, *extra), "amended": amended})
 
 
 def registration(plan: Plan) -> Registration:
-    """The claims of a plan and how they are judged."""
-    return Registration(**{name: getattr(plan, name) for name in Registration.model_fields})
+    """The claims of a plan, how they are judged, and what was known when they were written."""
+    own = {name: getattr(plan, name) for name in Registration.model_fields if name != "at"}
+    return Registration(**own, at=plan.created)
 
 
 def reconcile_study(stored: Study, requested: Study) -> Study:
@@ -94,6 +97,8 @@ def _plan_differences(stored: Plan, requested: Plan) -> list[str]:
     lines = _shared_differences(stored, requested)
     lines += [f"variant {label!r} was removed" for label in stored.variants if label not in requested.variants]
     lines += [f"variant {label!r} was added" for label in requested.variants if label not in stored.variants]
+    if stored.after(0) != requested.after(0):
+        lines.append(f"first seed: {stored.after(0)} -> {requested.after(0)}")
     first_ids = {run.variant: run.id for run in stored.runs if run.seed < stored.after(1)}
     locations = location_paths(plans.task_of(requested).Config)
     for run in requested.runs:

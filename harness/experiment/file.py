@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from harness.experiment.claims import Level
 from harness.tasks.command.model import Program
@@ -31,19 +31,47 @@ class _Strict(BaseModel):
 
 
 class Looks(_Strict):
-    """Numbers of seeds at which the claims are judged and training may stop."""
+    """Numbers of seeds at which the claims are judged and training may stop, or one number `n`; and the first seed."""
 
-    looks: tuple[Annotated[int, Field(ge=2, le=MAX_SEEDS)], ...] = Field(min_length=1)
+    looks: Annotated[tuple[Annotated[int, Field(ge=2, le=MAX_SEEDS)], ...], Field(min_length=1)] | None = None
     futility: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="close a claim whose probability of being decided by the last look is below this, such as 0.1"
     )
+    n: SeedCount | None = Field(None, description="a number of seeds, instead of looks")
+    first: int = Field(0, alias="from", ge=0, lt=MAX_SEEDS, description="the first seed; results with lower ones may be known")
 
     @field_validator("looks")
     @classmethod
-    def _increasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if any(later <= earlier for earlier, later in itertools.pairwise(value)):
+    def _increasing(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value and any(later <= earlier for earlier, later in itertools.pairwise(value)):
             raise ValueError(f"{list(value)} is not increasing; expected increasing numbers of seeds, such as [3, 5, 8, 12, 20]")
         return value
+
+    # At keys where possible: a problem there hides those of the other types that `seeds` may have.
+    @field_validator("n")
+    @classmethod
+    def _alone(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("looks") is not None:
+            raise ValueError(f"{value} beside looks; use n, a number of seeds, or looks, an increasing list of numbers")
+        return value
+
+    @field_validator("first")
+    @classmethod
+    def _last_below_maximum(cls, value: int, info: ValidationInfo) -> int:
+        looks, n = info.data.get("looks", (0,)), info.data.get("n", 0)
+        if looks is None and n is None:
+            raise ValueError(f"{value} without a number of seeds; add n, or looks, an increasing list of numbers of seeds")
+        last = looks[-1] if looks is not None else n
+        if value + last > MAX_SEEDS:
+            most = MAX_SEEDS - last
+            raise ValueError(f"{value} is out of range; must be at most {most}, as {last} seeds end below {MAX_SEEDS}")
+        return value
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.looks is None and self.n is None:
+            raise ValueError("expected n, a number of seeds, or looks, an increasing list of numbers of seeds")
+        return self
 
 
 class Tune(_Strict):
@@ -128,7 +156,7 @@ class Profile(_Strict):
     components: dict[str, Patch] | None = Field(None, min_length=1)
     design: Design | None = None
     baseline: Text | None = None
-    seeds: SeedCount | Looks | None = Field(None, description="a number of seeds, or looks")
+    seeds: SeedCount | Looks | None = Field(None, description="a number of seeds, or looks; {n: 5, from: 20} sets the first seed")
     margin: float | None = Field(None, gt=0, description="the smallest difference that matters, in the metric's unit")
     alpha: float | None = Field(None, gt=0, lt=0.5)
     claims: tuple[Any, ...] | None = None

@@ -50,6 +50,7 @@ class Experiment:
     search: Search | None
     program: Program | None = None  # if the task is a command
     folder: str | None = None  # of the task's module, if it is beside the file
+    first_seed: int = 0
 
     @property
     def name(self) -> str:

@@ -57,6 +57,8 @@ class Registration(BaseModel):
     alpha: float = 0.05
     claims: tuple[Claim, ...] = ()
     claims_digest: str
+    at: str = ""  # ISO 8601, UTC; empty: not recorded
+    known: tuple[str, ...] | None = None  # ids of the plan's runs that had finished then; None: not recorded
 
 
 class PlanBase(BaseModel):
@@ -132,6 +134,7 @@ class Plan(PlanBase):
     runs: tuple[PlannedRun, ...]  # seed by seed, in each seed variant by variant
     claims: tuple[Claim, ...] = ()
     claims_digest: str
+    known: tuple[str, ...] | None = None  # ids of its runs that had finished when it was written; None: not recorded
     amended: Registration | None = None  # the file's current registration, if it differs
     chosen: Chosen | None = None  # the plan that tuned or found its variants
     selection: Selection | None = None  # what its results choose; None: they are evidence
@@ -146,7 +149,7 @@ class Plan(PlanBase):
         return self.stage in CONFIRMATION
 
     def after(self, seeds: int) -> int:
-        """The seed after the first `seeds` seeds of the plan, which start at 0 unless it belongs to a search or a tuning."""
+        """The seed after the first `seeds` seeds of the plan, which start where the file, the search or the tuning says."""
         return self.runs[0].seed + seeds
 
     def with_runs(self, configs: Mapping[str, BaseModel], seeds: range) -> Plan:
@@ -219,11 +222,13 @@ def make_plan(
     configs = {variant.label: task.resolve(variant.config, accelerator) for variant in experiment.variants}
     data = {label: read(config) for label, config in configs.items()}
     evidence = _outline(experiment, accelerator, configs, data, created)
+    seeds_of_evidence = range(experiment.first_seed, experiment.first_seed + count)
     try:
         if experiment.tuning is None:
-            return evidence.with_runs(configs, range(count))
+            return evidence.with_runs(configs, seeds_of_evidence)
         tried = {one.label: task.resolve(one.config, accelerator) for one in experiment.tuning.candidates}
-        outline = _tuning(experiment.tuning, evidence, tried, {label: read(config) for label, config in tried.items()}, count)
+        tried_data = {label: read(config) for label, config in tried.items()}
+        outline = _tuning(experiment.tuning, evidence, tried, tried_data, seeds_of_evidence)
         return outline.with_runs(tried, range(TUNING_SEED, TUNING_SEED + experiment.tuning.seeds))
     except InputError as error:
         raise InputError(f"{experiment.path}: {error}") from error
@@ -236,8 +241,9 @@ def _count(experiment: Experiment, seeds: int | None) -> int:
     if count < last:
         allowed = f"must be at least {last} (for fewer, which is another experiment, use a profile)"
         raise InputError([Problem(Position("--seeds"), "", f"{count} is less than in {experiment.path}; {allowed}")])
-    if count > MAX_SEEDS:
-        raise InputError([Problem(Position("--seeds"), "", f"{count} is out of range; must be at most {MAX_SEEDS}")])
+    if count > (most := MAX_SEEDS - experiment.first_seed):
+        start = f", as the first seed is {experiment.first_seed}" if experiment.first_seed else ""
+        raise InputError([Problem(Position("--seeds"), "", f"{count} is out of range; must be at most {most}{start}")])
     return count
 
 
@@ -268,8 +274,11 @@ def _outline(
     )
 
 
-def _tuning(tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data: Mapping[str, str], count: int) -> Plan:
-    """The plan of the tuning, without its runs: no claims, its own seeds; it selects the best setting of each variant."""
+def _tuning(tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data: Mapping[str, str], seeds: range) -> Plan:
+    """The plan of the tuning, without its runs: no claims, its own seeds; it selects the best setting of each variant.
+
+    `seeds`: of the evidence.
+    """
     first = next(iter(tried))
     groups = {label: tuple(one.label for one in tuning.candidates if one.variant == label) for label in evidence.variants}
     own: dict[str, Any] = {
@@ -291,7 +300,8 @@ def _tuning(tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data
             goal=tuning.goal,
             groups=groups,
             settings={one.label: dict(one.values) for one in tuning.candidates},
-            seeds=count,
+            first_seed=seeds.start,
+            seeds=len(seeds),
             then=evidence,
         ),
     }

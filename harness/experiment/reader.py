@@ -87,6 +87,7 @@ class Reader:
             search=search,
             program=program,
             folder=folder,
+            first_seed=self._first_seed(),
         )
 
     def _tuning(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft], task: Task) -> Tuning | None:
@@ -235,8 +236,15 @@ class Reader:
             message = "missing; expected a number of seeds, or looks: an increasing list of numbers"
             self.problems.append(Problem(at, "seeds", message))
             return ()
-        looks = plain(entry.node.get("looks") or entry.node)
-        return looks if isinstance(looks, tuple) else (looks,)
+        seeds = plain(entry.node)
+        if isinstance(seeds, Mapping):
+            seeds = seeds.get("looks") or seeds.get("n")
+        return seeds if isinstance(seeds, tuple) else (seeds,)
+
+    def _first_seed(self) -> int:
+        entry = self.composed.fields.get("seeds")
+        first = entry.node.get("from") if entry else None
+        return first.value if first is not None and isinstance(first.value, int) else 0
 
     def _futility(self) -> float | None:
         entry = self.composed.fields.get("seeds")

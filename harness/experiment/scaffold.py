@@ -166,10 +166,10 @@ def _design(draft: Draft, factors: Sequence[KnobDraft]) -> Iterator[str]:
     about = f"the smallest difference that matters, in {unit}"
     yield f"margin: {draft.margin:g}   # {about}" if draft.margin is not None else f"# margin: 0.1   # {about}"
     if draft.claims:
-        yield "claims:   # what you expect, registered before the runs"
+        yield "claims:   # what you expect, registered before results are known"
         yield from (f"  - {claim}" for claim in draft.claims)
         return
-    yield "# claims:   # what you expect, registered before the runs (needs the margin); without claims the report is exploratory"
+    yield "# claims:   # what you expect, registered before results are known (needs the margin); without claims: exploratory"
     label = f"{factors[0].name}={level_label(factors[0].levels[1])}" if factors else "large"
     others = "".join(f", {knob.name}={level_label(knob.levels[0])}" for knob in factors[1:])
     yield f"#   - improves: {_text(label + others)}"

@@ -16,6 +16,7 @@ from harness.execution.stages import next_plan, resolve_plan
 from harness.experiment import Experiment
 from harness.experiment.plan import Plan, make_plan, stage_name, task_from, task_of
 from harness.experiment.study import make_study
+from harness.reporting import phrases
 from harness.search.broker import read_trials
 from harness.search.reconcile import prepare, resolve_study
 from harness.search.storage import refuse_other_storage, storage_url
@@ -39,6 +40,7 @@ class Assignment:
     task_file: Path | None  # the task's module
     failed: int = 0
     program: Path | None = None  # the working directory of a program, whose files are not copied
+    known: str | None = None  # how many results existed before the plan of evidence, and what follows
 
 
 def assign(  # noqa: PLR0917 - the command's options, by name
@@ -102,6 +104,7 @@ def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bo
         task_file=_file_of(task),
         failed=sum(records[run.id].state == "failed" for run in wanted),
         program=Path(plan.program.directory) if plan.program else None,
+        known=phrases.known_results(plan),
     )
 
 

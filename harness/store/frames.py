@@ -1,6 +1,7 @@
 """Store -> tidy data frames.
 
-`load_runs`    one row per run: id, [variant, seed, look with a plan's name], task, state, reason, every metric of its result
+`load_runs`    one row per run: id, [variant, seed, look with a plan's name], task, state, reason, [ended with a plan's name,]
+               every metric of its result
 `load_curves`  one row per run and epoch: id, [variant with a plan's name,] seed, state, epoch, the rest of metrics.jsonl
 Missing values are NaN; the "nan" and "inf" of the files are numbers here. pandas is imported when a frame is made.
 """
@@ -23,7 +24,7 @@ from harness.store.records import Record, Store
 if TYPE_CHECKING:
     import pandas as pd
 
-STRINGS = ("id", "variant", "task", "state", "reason")  # columns of strings
+STRINGS = ("id", "variant", "task", "state", "reason", "ended")  # columns of strings
 
 
 def load_runs(name: str | None = None, results: str | Path = "results") -> pd.DataFrame:
@@ -55,10 +56,18 @@ def runs_frame(plan: Plan, records: Mapping[str, Record]) -> pd.DataFrame:
     """One row per planned run; see the docstring of the module."""
     # The fields of the plan come last: a result may hold a number called `seed`.
     rows = [
-        {**_outcome(records[run.id]), "id": run.id, "variant": run.variant, "seed": run.seed, "look": run.look, "task": plan.task}
+        {
+            **_outcome(records[run.id]),
+            "id": run.id,
+            "variant": run.variant,
+            "seed": run.seed,
+            "look": run.look,
+            "task": plan.task,
+            "ended": records[run.id].ended_at,
+        }
         for run in plan.runs
     ]
-    return _frame(rows, ["id", "variant", "seed", "look", "task", "state", "reason"])
+    return _frame(rows, ["id", "variant", "seed", "look", "task", "state", "reason", "ended"])
 
 
 def curves_frame(store: Store, plan: Plan, records: Mapping[str, Record], metrics: Iterable[str] | None = None) -> pd.DataFrame:

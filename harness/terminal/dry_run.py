@@ -118,6 +118,8 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
     """Claims, looks, power and cost; `measured`: see `cost`."""
     power = preview.power
     notes = [(f"claim {place}", phrases.claim(claim, preview.metrics), "") for place, claim in enumerate(preview.plan.claims, 1)]
+    if known := phrases.known_results(preview.plan):
+        notes.append(("WARNING", known + phrases.advice(preview.plan), WARNING))
     if preview.levels is not None:
         notes.append(("looks", preview.levels, ""))
     if power is not None:

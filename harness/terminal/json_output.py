@@ -33,6 +33,7 @@ def plan_status(status: PlanStatus, now: datetime | None = None) -> dict[str, An
         "counts": asdict(status.counts),
         "verdicts": None if status.judgement is None else judged(status.judgement, status.metrics)["verdicts"],
         "claims_changed": status.plan.amended is not None,
+        "results_known": None if status.plan.known is None else len(status.plan.known),
         "resumed": status.resumed,
         "updated": updated,
     }

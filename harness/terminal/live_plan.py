@@ -20,7 +20,7 @@ from harness.terminal import live
 from harness.terminal.dry_run import heading, marked, starred
 from harness.terminal.live import STOPPING, Event, Progress, last_lines, pace
 from harness.terminal.status import epoch_of
-from harness.terminal.tables import STYLES, TerminalTable, printable, styled
+from harness.terminal.tables import STYLES, WARNING, TerminalTable, printable, styled
 
 MOST_VARIANTS = 12
 MOST_SEEDS = 20
@@ -59,11 +59,13 @@ class PlanRows:
         self.trained_before = 0.0
 
     def introduction(self) -> list[Text]:
-        """The question; runs, workers, device and the rehearsal mark."""
+        """The question; runs, workers, device and the rehearsal mark; a warning if results existed before the plan."""
         up_to = "up to " if has_interim_looks(self.plan) else ""
         count = f"{up_to}{phrases.plural(len(self.plan.runs), 'run')} on {self.device}, {phrases.plural(self.workers, 'worker')}"
         stage = phrases.stage(self.plan)
-        return [*heading(self.plan), marked(" · ".join(filter(None, [stage, count])), self.plan)]
+        known = phrases.known_results(self.plan)
+        warnings = [styled((known, WARNING))] if known else []
+        return [*heading(self.plan), marked(" · ".join(filter(None, [stage, count])), self.plan), *warnings]
 
     def update(self, state: Records) -> list[Event]:
         """A line for each finished run, and one when training continues to the next look."""

@@ -28,7 +28,7 @@ from harness.terminal.choices import chosen
 from harness.terminal.dry_run import heading
 from harness.terminal.queue import table
 from harness.terminal.summary import claims, expected
-from harness.terminal.tables import INDENT, WARNING, TerminalTable, printable, styled
+from harness.terminal.tables import INDENT, WARNING, Sentence, TerminalTable, printable, styled
 
 RESUMES = "resumes when started again"
 ORDER = ("supported", "equivalent", "refuted", "inconclusive")
@@ -92,12 +92,18 @@ def overview(rows: Sequence[StatusRow]) -> RenderableType:
 
 
 def verdicts(status: PlanStatus) -> str:
-    """Counts of verdicts: `1 supported, 1 refuted`; a dot before the first decision."""
+    """Counts of verdicts: `1 supported, 1 refuted, RETROSPECTIVE: 1 supported`; a dot before the first decision."""
     judged = status.judgement.verdicts if status.judgement else ()
-    words = [verdict.verdict for verdict in judged if not verdict.open or verdict.verdict not in ("inconclusive", "waiting")]
-    counted = ["claims changed"] if status.plan.amended is not None else []
-    counted += [f"{words.count(word)} {word}" for word in ORDER if word in words]
+    closed = [verdict for verdict in judged if not verdict.open or verdict.verdict not in ("inconclusive", "waiting")]
+    counted = ["file changed"] if status.plan.amended is not None else []
+    counted += _counts([verdict.verdict for verdict in closed if not verdict.retrospective])
+    if late := _counts([verdict.verdict for verdict in closed if verdict.retrospective]):
+        counted.append(f"{phrases.RETROSPECTIVE}: {', '.join(late)}")
     return ", ".join(counted) or NOTHING
+
+
+def _counts(words: Sequence[str]) -> list[str]:
+    return [f"{words.count(word)} {word}" for word in ORDER if word in words]
 
 
 def one_plan(status: PlanStatus, records: Mapping[str, Record], paths: Paths, queue: Queue | None = None) -> RenderableType:
@@ -112,6 +118,7 @@ def one_plan(status: PlanStatus, records: Mapping[str, Record], paths: Paths, qu
         lines += [Text(), claims(plan, records, status.judgement, status.metrics)]
     elif plan.claims:
         lines += [Text(), expected(plan, records)]
+        lines += [Sentence(known, WARNING)] if (known := phrases.known_results(plan)) else []
     if status.resumed:
         flag = f"{phrases.plural(status.resumed, 'run')} {phrases.RESUMED} (by the program itself)"
         lines += [Text(), styled((flag, WARNING))]

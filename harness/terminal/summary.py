@@ -79,7 +79,7 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
     first = next(iter(metrics))
     entries = []
     for place, verdict in enumerate(judgement.verdicts, 1):
-        warning = "" if verdict.registered else phrases.CHANGED.removeprefix("CLAIMS ")
+        warning = phrases.RETROSPECTIVE if verdict.retrospective else ""
         result = _result(plan, records, judgement, verdict, metrics)
         claim = phrases.short_claim(verdict.claim, named=verdict.claim.metric != first)
         entries.append(_ClaimLine(str(place), claim, verdict.verdict.upper(), result, warning))
@@ -87,6 +87,7 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
             parts = [(row, phrases.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
             entries += [_ClaimLine("", f"  {row.subject}", row.verdict.upper(), part) for row, part in parts]
     lines: list[RenderableType] = [_ClaimLines(tuple(entries))]
+    lines += [Sentence(line, WARNING) for line in phrases.retrospective_claims(judgement.verdicts, plan)]
     if judgement.holding:
         held = ", ".join(f"{variant} seed {seed}" for variant, seed in judgement.holding)
         advice = "after fixing the cause: --retry failed"

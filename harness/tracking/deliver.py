@@ -126,7 +126,8 @@ def deliver(store: Store, client: Client, requested: Iterable[tuple[str, Sequenc
 def deliver_report(client: Client, plan: Plan, folder: Path) -> dict[str, Any]:
     """Upload a report's folder as an artifact of a separate run in the experiment's group."""
     run_id = "report-" + hashlib.sha256(plan.name.encode()).hexdigest()[:12]
-    config = without_secrets({"plan": plan.name, "question": plan.question})
+    known = None if plan.known is None else len(plan.known)
+    config = without_secrets({"plan": plan.name, "question": plan.question, "results_known": known})
     try:
         for file in filter(Path.is_file, folder.rglob("*")):
             if names := secrets_in(file.read_bytes()):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from examples import changed
 
 from harness.analysis.verdicts import Verdict
 from harness.execution.schedule import judge_records, requested
@@ -31,16 +32,17 @@ Planner = Callable[..., Plan]
 
 @pytest.fixture
 def planned(tmp_path: Path) -> Planner:
-    """The plan of EXPERIMENT after some replacements in its text."""
+    """The plan of EXPERIMENT after some replacements in its text, written when the first `finished` seeds had finished."""
 
-    def plan(*replacements: tuple[str, str], seeds: int | None = None) -> Plan:
+    def plan(*replacements: tuple[str, str], seeds: int | None = None, finished: int = 0) -> Plan:
         text = EXPERIMENT
         for old, new in replacements:
             assert old in text
             text = text.replace(old, new)
         path = tmp_path / "toys.yaml"
         path.write_text(text)
-        return make_plan(load_experiment(path), "cpu", seeds, "2026-01-01T00:00:00+00:00")
+        plan = make_plan(load_experiment(path), "cpu", seeds, "2026-01-01T00:00:00+00:00")
+        return changed(plan, known=[run.id for run in plan.runs if run.seed < finished])
 
     return plan
 
@@ -67,13 +69,14 @@ def test_a_registered_verdict_stays_whatever_the_file_says_later(planned: Planne
     before = judge_records(registered, ended(registered, 3))
     assert [(one.verdict, one.decided_at) for one in before.verdicts] == [("supported", 3)]
     changes = [("margin: 0.5", margin), ("[{improves: better}]", "[{worsens: better}, {improves: best}]")]
-    later = reconcile(registered, planned(*changes, seeds=12))
+    later = reconcile(registered, planned(*changes, seeds=12, finished=3))
     assert requested(registered, ended(registered, 3)) == registered.runs[:9]
     assert requested(later, ended(later, 3)) == later.runs  # --seeds 12 asks for all
     for seeds in (3, 5, 10, 12):
         now = judge_records(later, ended(later, seeds))
         assert frozen(now.verdicts[0]) == frozen(before.verdicts[0]), seeds
         assert [one.registered for one in now.verdicts] == [True, False, False], seeds
+        assert [one.retrospective for one in now.verdicts] == [False, True, True], seeds
         assert now.verdicts[0].rows[0].p_adjusted <= before.verdicts[0].rows[0].p_adjusted, seeds
 
 

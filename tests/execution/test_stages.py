@@ -185,7 +185,7 @@ def test_a_change_after_runs_began_is_refused_with_the_difference(store: Store, 
 def test_replan_archives_what_was_planned(store: Store, toy_plan: PlanMaker) -> None:
     old = save_resolved_plan(store, toy_plan({"base": {}, "better": {"effect": 2.0}}))
     finish(store, old)
-    changed = toy_plan({"base": {}, "better": {"effect": 3.0}})
+    changed = toy_plan({"base": {}, "better": {"effect": 3.0}}, known=[old.runs[0].id])
     assert resolve_plan(store, changed, replan=True) == (changed, True)
     assert save_resolved_plan(store, changed, replan=True) == store.load_plan("toys") == changed
     assert Plan.model_validate_json(store.paths.earlier_plan("toys", 1).read_text()) == old

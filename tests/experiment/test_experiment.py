@@ -99,6 +99,17 @@ def test_an_unknown_experiment_names_the_nearest_one(tmp_path: Path) -> None:
         ("question: Does b beat a?", "question: q?\ntask: ':x'", "cannot be loaded"),
         ("{looks: [3, 5]}", "0", "seeds: 0 is out of range"),
         ("{looks: [3, 5]}", "1001", "seeds: 1001 is out of range"),
+        ("{looks: [3, 5]}", "{from: 20}", "seeds.from: 20 without a number of seeds; add n, or looks"),
+        ("{looks: [3, 5]}", "{n: 5, looks: [3, 5]}", "seeds.n: 5 beside looks; use n, a number of seeds, or looks"),
+        ("{looks: [3, 5]}", "{n: 5, from: -1}", "seeds.from: -1 is out of range; expected an integer from 0 and below 1000"),
+        (
+            "{looks: [3, 5]}",
+            "{n: 5, from: 996}",
+            "seeds.from: 996 is out of range; must be at most 995, as 5 seeds end below 1000",
+        ),
+        ("{looks: [3, 5]}", "{looks: [3, 5], from: 996}", "seeds.from: 996 is out of range; must be at most 995"),
+        ("{looks: [3, 5]}", "{}", "seeds: invalid value {}; expected an integer from 1 to 1000 or a mapping with looks, n, from"),
+        ("{looks: [3, 5]}", "{n: 5, first: 3}", "seeds.first: unknown key"),
         ("question: Does b beat a?", "question: q?\ntask: nonsense", "unknown task 'nonsense'; use cifar_resnet"),
         (
             "question: Does b beat a?",

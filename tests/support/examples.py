@@ -51,6 +51,7 @@ def images_plan(variants: Sequence[str] = ("relu", "leaky_relu"), seeds: int = 3
             for place, label in enumerate(variants)
         ),
         "claims_digest": "0" * 12,
+        "known": (),
         "created": "2026-01-01T00:00:00+00:00",
     }
     return Plan.model_validate({**values, **fields})
@@ -101,6 +102,7 @@ def changed(plan: Plan, **fields: Any) -> Plan:
 def amended(plan: Plan, **fields: Any) -> Plan:
     """The plan after its file was changed to register `fields`."""
     own = {name: getattr(plan, name) for name in ("baseline", "looks", "margin", "alpha", "claims")}
+    own |= {"at": "2026-01-03T00:00:00+00:00", "known": tuple(run.id for run in plan.runs)}
     return changed(plan, amended=Registration.model_validate({**own, "claims_digest": "1" * 64, **fields}))
 
 

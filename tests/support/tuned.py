@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from examples import toy_rows, write_run
+from examples import changed, toy_rows, write_run
 from reported import write_origin
 
 from harness.execution.stages import next_plan
@@ -55,6 +55,7 @@ def tuned(
         write_run(store, tuning, run, rows, state="completed")
     plan = next_plan(tuning, store.records([run.id for run in tuning.runs]))
     if plan is not None:
+        plan = changed(plan, known=())
         store.save_plan(plan)
         for run in plan.runs:
             gain = 1.0 + 0.01 * run.seed if run.variant != plan.baseline else 0.0

@@ -22,6 +22,7 @@ from harness.experiment.run_id import Spec
 from harness.reporting import phrases
 from harness.reporting.tables.model import Column
 from harness.store.frames import runs_frame
+from harness.store.paths import Paths
 from harness.store.records import Record, Store
 from harness.terminal import dry_run as dry_run_screen
 from harness.terminal import json_output, shell, status
@@ -177,8 +178,28 @@ def test_a_long_claim_is_wrapped_with_a_hanging_indent() -> None:
     assert "gain nothing over relu" in " ".join(line.strip() for line in lines)
 
 
+def test_results_known_before_the_plan_are_named_before_anything_starts() -> None:
+    plan = images_plan(claims=(CLAIM,))
+    known = images_plan(claims=(CLAIM,), known=[run.id for run in plan.runs[:4]])
+    existed = "4 of 6 results existed before this plan: claims about them are RETROSPECTIVE"
+    assert existed not in text(dry_run_screen.dry_run(preview(plan)), width=200)
+    shown = text(dry_run_screen.dry_run(preview(known)), width=200)
+    assert f"  WARNING   {existed}; judge it on fresh seeds with seeds: {{n: 3, from: 3}}" in shown
+    assert "RETROSPECTIVE" not in text(dry_run_screen.dry_run(preview(images_plan(known=known.known))))  # nothing is claimed
+    waiting = {run.id: Record(run.id, "pending") for run in plan.runs}
+    standing = status.PlanStatus(known, count(known, waiting), None)
+    assert existed in text(status.one_plan(standing, waiting, Paths(Path("results"))), width=200)
+
+
+def test_the_overview_counts_retrospective_verdicts_apart() -> None:
+    plan = activations_plan(known=["d00000000000"])  # of no_batchnorm
+    records = image_records(plan, ACTIVATIONS)
+    judged = status.PlanStatus(plan, count(plan, records), 1.0, judgement(plan, runs_frame(plan, records)), ACCURACY)
+    assert status.verdicts(judged) == "1 supported, 1 equivalent, RETROSPECTIVE: 1 refuted"
+
+
 def test_changed_claims_are_in_every_heading() -> None:
     plan = images_plan()
     assert len(dry_run_screen.heading(plan)) == 1
     shown = text(*dry_run_screen.heading(amended(plan, claims=(CLAIM,))))
-    assert shown.splitlines()[1] == "CLAIMS CHANGED AFTER RUNS"
+    assert shown.splitlines()[1] == "FILE CHANGED AFTER RUNS HAD STARTED"

@@ -115,9 +115,13 @@ def test_a_failed_run_that_holds_a_look_is_shown_with_advice() -> None:
 
 def test_a_claim_made_after_runs_is_flagged_on_its_line() -> None:
     plan = amended(activations_plan(), claims=(*activations_plan().claims, comparison("gelu", kind="no_gain")))
-    text = shown(plan, ACTIVATIONS, width=140)
-    assert line(text, "4").endswith("CHANGED AFTER RUNS")
-    assert text.count("CHANGED AFTER RUNS") == 1
+    text = shown(plan, ACTIVATIONS, width=200)
+    assert line(text, "4").endswith("RETROSPECTIVE")
+    assert (
+        "RETROSPECTIVE: claim 4: 10 of 10 results were known when this claim was added to the file; judge it on fresh seeds with"
+        " seeds: {n: 5, from: 5}"
+    ) in text
+    assert text.count("RETROSPECTIVE") == 2
 
 
 def test_rows_without_a_claim_are_exploratory_and_have_no_p() -> None:

@@ -16,7 +16,7 @@ from harness.analysis.statistics.doses import (
 )
 from harness.analysis.statistics.effect import Effect, effect
 from harness.analysis.statistics.images import Crossed, crossed
-from harness.analysis.statistics.multiple import Correction, Hypothesis, Slot, holm
+from harness.analysis.statistics.multiple import Correction, Hypothesis, Slot, benjamini_hochberg, holm
 from harness.analysis.statistics.paired import Paired, Threshold, paired, threshold
 from harness.analysis.statistics.power import detectable, power, seeds_needed, seeds_range
 from harness.analysis.statistics.predictive import FurtherLook, predictive_best_in_range, predictive_power
@@ -47,6 +47,7 @@ __all__ = [
     "Slot",
     "Spending",
     "Threshold",
+    "benjamini_hochberg",
     "best_in_range",
     "best_outside_range",
     "calibrate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.verdicts.model import Estimate, Judgement, Row, Table, Verdict, Word
+from harness.analysis.verdicts.registration import Registered
 from harness.analysis.verdicts.terms import Terms, terms
 
 if TYPE_CHECKING:
@@ -14,7 +15,20 @@ if TYPE_CHECKING:
     from harness.experiment import Experiment
     from harness.experiment.plan import Plan
 
-__all__ = ["Estimate", "Judgement", "Row", "Table", "Terms", "Verdict", "Word", "judge", "judgement", "table", "terms"]
+__all__ = [
+    "Estimate",
+    "Judgement",
+    "Registered",
+    "Row",
+    "Table",
+    "Terms",
+    "Verdict",
+    "Word",
+    "judge",
+    "judgement",
+    "table",
+    "terms",
+]
 
 
 def judge(experiment: Experiment | Plan, runs: pd.DataFrame, levels: Levels | None = None) -> tuple[Verdict, ...]:

@@ -38,6 +38,7 @@ def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
         "kind": claim.kind,
         "metric": claim.metric,
         "registered": verdict.registered,
+        **registration(verdict),
         "verdict": verdict.verdict,
         "notes": list(verdict.notes),
         **(
@@ -65,6 +66,17 @@ def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
             for row in verdict.rows
         ]
     return found
+
+
+def registration(verdict: Verdict) -> dict[str, Any]:
+    """Whether the claim was written before its results were known, and how many were; null: unknown."""
+    found = verdict.registration
+    return {
+        "registration": found.when if found else None,
+        "results_known": found.results_known if found else None,
+        "results_used": found.results_used if found else None,
+        "at": (found.at or None) if found else None,
+    }
 
 
 def numbers(row: Estimate) -> dict[str, Any]:

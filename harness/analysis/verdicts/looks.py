@@ -20,6 +20,7 @@ from harness.analysis.verdicts.cases import Case, Corrected, Look, merge
 from harness.analysis.verdicts.comparisons import ComparisonCase
 from harness.analysis.verdicts.doses import DeclineCase, ProportionCase, RangeCase, ThresholdCase
 from harness.analysis.verdicts.model import Estimate, Judgement, Later, Verdict, Word
+from harness.analysis.verdicts.registration import Registered, registered
 from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.terms import Terms
 from harness.analysis.verdicts.values import Difference, Values, Weights
@@ -185,7 +186,7 @@ class Looks:
             notes += [f"{self.values.state(label, seed)} {model.LATER}{label} seed {seed}" for label, seed in lost]
         return Verdict(
             claim=state.case.claim,
-            registered=state.registered,
+            registration=self._registration(state, seeds or self.terms.looks[0]),
             verdict=state.word,
             notes=tuple(dict.fromkeys(notes)),
             rows=rows,
@@ -219,6 +220,16 @@ class Looks:
             return None
         (sample,) = state.case.samples(n)
         return None if sample is None else robustness.later(sample, state.rows[0], state.case.overall_level(0, corrected))
+
+    def _registration(self, state: _ClaimState, seeds: int) -> Registered | None:
+        """What was known of the results with the first `seeds` seeds when the claim was written."""
+        used = self.values.used_runs(state.case.variants, seeds)
+        if used is None:
+            return None
+        compared = {variant for difference in state.case.compared for variant, _ in difference.plus}
+        references = {variant for difference in state.case.compared for variant, _ in difference.minus} - compared
+        written = self.terms.written if state.registered else self.terms.added
+        return registered(written, used, frozenset(references), added=not state.registered)
 
     def _failure_limit(self, state: _ClaimState, n: int) -> float | None:
         """For a supported claim of which no run failed."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.analysis.verdicts.registration import Registered
 from harness.experiment.claims import Claim
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Verdict:
     """The verdict on a claim. `rows` has one estimate per variant of a list, else one; none while waiting."""
 
     claim: Claim
-    registered: bool  # False: added to the file after runs had finished
+    registration: Registered | None  # None: unknown, such as for an experiment without a plan
     verdict: Word
     notes: tuple[str, ...]
     rows: tuple[Estimate, ...]
@@ -103,6 +104,16 @@ class Verdict:
     def contradicted(self) -> bool:
         """Whether later seeds say the opposite of the verdict."""
         return self.later is not None and self.later.contradicts
+
+    @property
+    def registered(self) -> bool:
+        """Whether the plan has held the claim since before any of its results was known."""
+        return self.registration is not None and not self.registration.retrospective and not self.registration.added
+
+    @property
+    def retrospective(self) -> bool:
+        """Whether some of its results were known when it was written: it is no evidence."""
+        return self.registration is not None and self.registration.retrospective
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.analysis.verdicts.registration import Written
 from harness.experiment import Experiment
 from harness.experiment.claims import Claim, Factor
 from harness.experiment.plan import Plan, task_of
@@ -34,6 +35,8 @@ class Terms:
     factors: Mapping[str, Mapping[str, float | None]]
     levels: Mapping[str, Mapping[str, str]]
     metrics: Mapping[str, Metric]
+    written: Written | None = None  # when the claims were written; None: in no plan
+    added: Written | None = None  # likewise for `amended`
 
     def factor(self, name: str) -> Factor:
         """The factor called `name`."""
@@ -57,6 +60,8 @@ def terms(experiment: Experiment | Plan) -> Terms:
             factors=experiment.factors,
             levels=experiment.levels,
             metrics=result_metrics(task_of(experiment)),
+            written=_written(experiment.created, experiment.known),
+            added=_written(experiment.amended.at, experiment.amended.known) if experiment.amended else None,
         )
     return Terms(
         labels=tuple(variant.label for variant in experiment.variants),
@@ -72,3 +77,7 @@ def terms(experiment: Experiment | Plan) -> Terms:
         levels={variant.label: variant.levels for variant in experiment.variants},
         metrics=result_metrics(experiment.task),
     )
+
+
+def _written(at: str, known: Iterable[str] | None) -> Written:
+    return Written(at, None if known is None else frozenset(known))

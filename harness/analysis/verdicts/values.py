@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.statistics import sample
+from harness.analysis.verdicts.registration import UsedRun
 from harness.analysis.verdicts.terms import Terms
 from harness.experiment.claims import DoseClaim, is_grid, members
 from harness.experiment.claims.model import within
@@ -149,6 +150,18 @@ class Values:
             return ()
         chosen = self.runs[self.runs["variant"].isin(labels) & self.runs["seed"].isin(self.order[:n])]
         return tuple(map(str, chosen["id"]))
+
+    def used_runs(self, labels: Sequence[str], n: int) -> list[UsedRun] | None:
+        """The runs of the variants with the first `n` seeds; None if the frame has no ids."""
+        if "id" not in self.runs:
+            return None
+        chosen = self.runs[self.runs["variant"].isin(labels) & self.runs["seed"].isin(self.order[:n])]
+        ended = chosen["ended"] if "ended" in chosen else [None] * len(chosen)
+        rows = zip(chosen["id"], chosen["variant"], chosen["state"], ended, strict=True)
+        return [
+            UsedRun(str(run_id), str(variant), state in FINISHED, end if isinstance(end, str) else None)
+            for run_id, variant, state, end in rows
+        ]
 
     def doses(self, claim: DoseClaim) -> Mapping[str, tuple[str, ...]]:
         """Levels of a dose claim, by increasing dose -> their variants."""

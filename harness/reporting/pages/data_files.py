@@ -16,20 +16,23 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def runs_csv(report: ReportData) -> str:
-    """A row per planned run, in plan order: identity, state, all numbers of its result, device and code of its first start.
+    """A row per planned run, in plan order: identity, state, all numbers of its result, device and code of its first start, and
+    whether its result was known when the plan was written.
 
     Numbers are in the metrics' units; for a failed or diverged run, the last measured. Unknown values are empty.
     """
     measured = dict.fromkeys(name for run in report.plan.runs for name in report.records[run.id].metrics)
     numbers = [name for name in report.metrics if name in measured]
     numbers += [name for name in measured if name not in report.metrics]
+    known_ids = None if report.plan.known is None else frozenset(report.plan.known)
     rows = []
     for run in report.plan.runs:
         record, origin = report.records[run.id], report.origins.get(run.id)
         made = (origin.device, origin.code.commit, origin.code.dirty, origin.code.digest) if origin else (None,) * 4
+        known = None if known_ids is None else run.id in known_ids
         own = (run.id, run.variant, run.seed, run.look, record.state, record.reason)
-        rows.append((*own, *map(record.metrics.get, numbers), *made))
-    names = ("id", "variant", "seed", "look", "state", "reason", *numbers, "device", "commit", "dirty", "code")
+        rows.append((*own, *map(record.metrics.get, numbers), *made, known))
+    names = ("id", "variant", "seed", "look", "state", "reason", *numbers, "device", "commit", "dirty", "code", "known")
     return _csv(names, rows)
 
 

@@ -1,4 +1,4 @@
-"""Warnings to read before trusting a comparison: lost runs, mixed code and devices."""
+"""Warnings to read before trusting a comparison: retrospective claims, lost runs, mixed code and devices."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def flags(
     """
     trained = trained_with(requested, origins)
     mixed = (*mixtures(trained, lists or {}), *_precisions(plan), *_interrupted(list(origins.values())), *unknown(trained))
-    return (*_lost_runs(requested, records, judgement), *mixed, *_damaged(damaged), *_notes(judgement))
+    late = (f"{line}." for line in phrases.retrospective_claims(judgement.verdicts, plan))
+    return (*late, *_lost_runs(requested, records, judgement), *mixed, *_damaged(damaged), *_notes(judgement))
 
 
 def _damaged(damaged: Sequence[str]) -> Iterator[str]:

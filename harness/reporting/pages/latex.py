@@ -74,4 +74,5 @@ def caption(report: ReportData, title: str) -> str:
     parts += [] if report.complete else [f"{report.finished:,d} of {len(report.requested):,d} runs finished."]
     parts += [f"{marker}."] if (marker := phrases.rehearsal(plan)) else []
     parts += [f"{phrases.CHANGED.capitalize()}."] if plan.amended else []
+    parts += [f"{line}." for line in phrases.retrospective_claims(report.judgement.verdicts, plan)]
     return escape(" ".join(parts))

@@ -43,7 +43,6 @@ def render(report: ReportData, pictures: Iterable[Picture]) -> str:
         facts=[*phrases.shared_settings(plan), phrases.plural(phrases.seeds(plan), "seed")],
         last=report.last,
         claims=[(claim, list(_lines(claim))) for claim in claim_results(report)],
-        changed=phrases.CHANGED.capitalize(),
         tables=variant_tables(report),
         pictures=list(pictures),
         search=report.search,

@@ -137,6 +137,7 @@ def pages() -> jinja2.Environment:
     made = environment(html=True)
     made.filters["label"] = phrases.label
     made.filters["keep_units"] = keep_units
+    made.filters["p_value"] = phrases.p_value
     made.globals["plural"] = phrases.plural
     return made
 

@@ -1,10 +1,11 @@
-"""The scoreboard, results/reports/index.html: a row per claim; rehearsals and searches in tables of their own."""
+"""The scoreboard, results/reports/index.html: a row per claim; retrospective claims, rehearsals and searches stand apart."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isnan, nan
 from pathlib import Path
 from textwrap import shorten
 
@@ -13,6 +14,7 @@ from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.pages import search_summary
+from harness.reporting.pages.discoveries import claim_p, expected_false, q_values
 from harness.reporting.pages.page import REFRESH_S, rendered
 from harness.reporting.pages.report_data import ReportData, gather
 from harness.reporting.pages.search_data import SearchReportData, gather_search
@@ -36,8 +38,12 @@ class ClaimLine:
     word: str
     outcome: str
     seeds: int
-    registered: bool
+    registration: str  # short; empty if it was written before its results
+    evidence: bool  # written before its results
+    p: float  # of the claim; NaN without a test
+    alpha: float
     ids: tuple[str, ...]
+    q: float = nan  # only of evidence
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,10 @@ def plan_row(report: ReportData) -> PlanRow:
                 word=verdict.verdict,
                 outcome=shorten(phrases.outcome(verdict, report.metrics), LONGEST, placeholder=" …"),
                 seeds=max((row.n for row in verdict.rows), default=0),
-                registered=verdict.registered,
+                registration=phrases.short_registration(verdict),
+                evidence=verdict.registration is not None and not verdict.retrospective,
+                p=claim_p(verdict, plan.alpha),
+                alpha=plan.alpha,
                 ids=verdict.run_ids,
             )
             for place, verdict in enumerate(report.judgement.verdicts, 1)
@@ -163,17 +172,35 @@ def linked(store: Store, plans: Iterable[Plan | Study]) -> frozenset[str]:
 
 def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str], searches: Sequence[SearchRow] = ()) -> str:
     """The page; deterministic. `linked`: names of plans and searches with a report."""
-    evidence = [each for each in rows if not each.rehearsal]
-    words = Counter(line.word for each in evidence for line in each.claims)
+    claimed = [each for each in rows if not each.rehearsal]
+    late = [_part(each, evidence=False) for each in claimed]
+    own = [_part(each, evidence=True) for each in claimed]
+    # A plan without claims stands with the evidence, as exploratory.
+    evidence = _with_q([part for part, whole in zip(own, claimed, strict=True) if part.claims or not whole.claims])
+    lines = [line for each in evidence for line in each.claims]
+    words = Counter(line.word for line in lines)
     return rendered(
         "scoreboard.html.j2",
         sections=[
             ("evidence", "", evidence),
+            ("retrospective", "Retrospective: written after results were known, not evidence", [p for p in late if p.claims]),
             ("rehearsals", "Rehearsals: not evidence", [each for each in rows if each.rehearsal]),
         ],
         tally=[(word, words[word]) for word in WORDS if words[word]],
+        expected=expected_false([line.alpha for line in lines if not isnan(line.p)], words["supported"]),
         searches=searches,
         errors=errors,
         linked=linked,
         refresh=None if all([*(each.complete for each in rows), *(each.complete for each in searches)]) else REFRESH_S,
     )
+
+
+def _part(row: PlanRow, evidence: bool) -> PlanRow:
+    """The row with its claims that are evidence, or with the others."""
+    return replace(row, claims=tuple(line for line in row.claims if line.evidence == evidence))
+
+
+def _with_q(rows: Sequence[PlanRow]) -> list[PlanRow]:
+    """The rows with the q values of their claims, over all of them."""
+    q = iter(q_values([line.p for row in rows for line in row.claims]))
+    return [replace(row, claims=tuple(replace(line, q=next(q)) for line in row.claims)) for row in rows]

@@ -64,7 +64,8 @@ def banner(report: SearchReportData) -> list[str]:
         lines.append(f"HELD: every trial failed in the same way ({example.reason}); {advice}")
     if report.stage != "base" and (report.final is None or not report.final.complete):
         lines.append(f"NOT CONFIRMED{'' if report.stage in ('none', 'conflict') else ' YET'}: {OPTIMISTIC}")
-    return [line for line in lines if line]
+    late = phrases.retrospective_claims(report.final.judgement.verdicts, report.final.plan) if report.final else ()
+    return [*filter(None, lines), *late]
 
 
 def facts(report: SearchReportData) -> list[str]:

@@ -33,7 +33,7 @@ def banner(report: ReportData) -> list[str]:
     missing = None if report.complete else f"{report.finished:,d} OF {len(report.requested):,d} RUNS FINISHED"
     held = HELD if report.judgement.holding else None
     lines = (phrases.rehearsal(report.plan), missing, held, phrases.amendment(report.plan, report.metrics))
-    return [line for line in lines if line]
+    return [*filter(None, lines), *phrases.retrospective_claims(report.judgement.verdicts, report.plan)]
 
 
 def headline(report: ReportData) -> Headline | None:
@@ -44,6 +44,8 @@ def headline(report: ReportData) -> Headline | None:
     sentence = phrases.headline(first, report.metrics)
     if len(sentence) > SENTENCE:  # many variants; the claim's section lists them
         sentence = f"Of {phrases.plural(len(first.rows), 'variant')}: {phrases.outcome(first, report.metrics)}."
+    if late := phrases.short_registration(first):
+        sentence = f"{late[0].upper()}{late[1:]}. {sentence}"
     statement = shorten(f"{phrases.statement(first.claim)}.", STATEMENT, placeholder=" …")
     return Headline(first.verdict, sentence, first.run_ids, statement, phrases.label(report.metric))
 

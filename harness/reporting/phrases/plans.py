@@ -16,7 +16,7 @@ from harness.reporting.phrases.claims import claim
 from harness.reporting.phrases.numbers import figure, margin, plural
 from harness.tasks.protocol import Metric
 
-CHANGED = "CLAIMS CHANGED AFTER RUNS"
+CHANGED = "FILE CHANGED AFTER RUNS HAD STARTED"
 RESUMED = "resumed, not bit-exact"  # of runs that a program resumed from its own files
 NO_CLAIM = "exploratory: these differences were not claimed"
 

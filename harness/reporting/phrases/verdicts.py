@@ -138,7 +138,7 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
 
 
 def notes(verdict: Verdict) -> tuple[str, ...]:
-    """The notes of a verdict and of its rows as sentences, then late registration and the e-value."""
+    """The notes of a verdict and of its rows as sentences, then the e-value."""
     wording = []
     for note in merge_notes([*verdict.notes, *(note for row in verdict.rows for note in row.notes)]):
         if note == model.EARLY:
@@ -148,8 +148,6 @@ def notes(verdict: Verdict) -> tuple[str, ...]:
             wording.append(NOTES[note])
         else:
             wording.append(f"{note[0].upper()}{note[1:]}.")
-    if not verdict.registered:
-        wording.append("Claimed after the first runs had started.")
     return tuple(wording)
 
 

@@ -50,6 +50,7 @@ class ClaimResult:
     qualifiers: str
     headline: str  # the result in a sentence
     outcome: Cell  # the result in short
+    registration: str  # when it was written
     facts: tuple[Fact, ...]
     parts: tuple[ClaimPart, ...]
     reasons: tuple[str, ...]
@@ -61,9 +62,9 @@ class ClaimResult:
         return self.verdict.verdict
 
     @property
-    def registered(self) -> bool:
-        """Whether it was claimed before the runs."""
-        return self.verdict.registered
+    def retrospective(self) -> bool:
+        """Whether some of its results were known when it was written."""
+        return self.verdict.retrospective
 
     @property
     def runs(self) -> int:
@@ -108,6 +109,7 @@ def _result(report: ReportData, sources: Sources, verdict: Verdict) -> ClaimResu
         qualifiers="; ".join([phrases.label(claim.metric), *phrases.qualifiers(claim, metrics)]),
         headline=phrases.headline(verdict, metrics),
         outcome=Cell(shorten(wording, OUTCOME, placeholder=" …"), verdict.run_ids),
+        registration=phrases.registration(verdict, report.plan),
         facts=facts[0] if len(facts) == 1 else (),
         parts=tuple(parts) if several else (),
         reasons=reasons(verdict, report.plan, metrics),
@@ -186,9 +188,9 @@ def claim_table(report: ReportData) -> DisplayTable:
 
 
 def _asserted(report: ReportData, verdict: Verdict) -> str:
-    """The claim in short, with its metric if it differs from the report's, its slice, and whether it came after the runs."""
-    late = () if verdict.registered else ("claimed after the first runs had started",)
-    return phrases.short_claim(verdict.claim, verdict.claim.metric != report.metric, *late)
+    """The claim in short, with its metric if it differs from the report's, its slice, and how many results it came after."""
+    late = phrases.short_registration(verdict)
+    return phrases.short_claim(verdict.claim, verdict.claim.metric != report.metric, *([late] if late else []))
 
 
 def _numbers(facts: tuple[Fact, ...], estimate: Estimate | None, alpha: float, levels: set[float]) -> list[str]:
@@ -202,7 +204,14 @@ def _numbers(facts: tuple[Fact, ...], estimate: Estimate | None, alpha: float, l
     return [str(estimate.n), value, interval, *p_values]
 
 
+def _late(claim: ClaimResult) -> str:
+    return phrases.short_registration(claim.verdict)
+
+
 def verdict_table(report: ReportData) -> DisplayTable:
     """A row per claim: verdict, claim, result."""
-    rows = [[claim.word, claim.statement, claim.headline] for claim in claim_results(report)]
+    rows = [
+        [claim.word, claim.statement, f"{claim.headline} {late}." if (late := _late(claim)) else claim.headline]
+        for claim in claim_results(report)
+    ]
     return DisplayTable.of_rows([Column("verdict"), Column("claim"), Column("result")], rows)

@@ -1,4 +1,4 @@
-"""Holm's adjustment and the correction of a whole plan: references, statsmodels, the closed test, and what they must not do."""
+"""Holm's and Benjamini-Hochberg's adjustments and the correction of a plan: references, statsmodels, and what they must not do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 from test_paired import BASE, VARIANTS
 
-from harness.analysis.statistics import Correction, Hypothesis, Slot, holm, paired
+from harness.analysis.statistics import Correction, Hypothesis, Slot, benjamini_hochberg, holm, paired
 
 families = st.lists(st.floats(0, 1), min_size=1, max_size=10)
 
@@ -27,6 +27,7 @@ def test_the_reference_table_is_met_to_four_decimals() -> None:
 def test_statsmodels_agrees(size: int) -> None:
     p = np.random.default_rng(size).uniform(size=size) ** 3
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+    assert benjamini_hochberg(p) == pytest.approx(multipletests(p, method="fdr_bh")[1])
 
 
 @given(families)
@@ -41,6 +42,22 @@ def test_no_p_value_gets_smaller_and_their_order_stays(p: list[float]) -> None:
 def test_the_order_of_the_family_does_not_matter(p: list[float], seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(p))
     assert np.array_equal(holm(np.array(p)[order]), holm(p)[order])
+    assert np.array_equal(benjamini_hochberg(np.array(p)[order]), benjamini_hochberg(p)[order])
+
+
+@given(families)
+def test_q_values_lie_between_the_p_values_and_holms(p: list[float]) -> None:
+    q = benjamini_hochberg(p)
+    assert np.all(q >= np.array(p) * (1 - 1e-12))
+    assert np.all(q <= holm(p) * (1 + 1e-12))
+
+
+def test_q_values_need_p_values() -> None:
+    assert benjamini_hochberg([]).tolist() == []
+    with pytest.raises(ValueError, match="NaN"):
+        benjamini_hochberg([0.1, float("nan")])
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        benjamini_hochberg([1.5])
 
 
 @given(families, st.floats(0, 1))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from examples import amended
 from simulated import comparison, frame, plan_of
 
 from harness.analysis.verdicts import Judgement, Verdict, judgement, table
@@ -150,7 +151,7 @@ def test_a_number_without_spread_is_not_inflated_by_stopping_early() -> None:
 
 def test_no_further_look_is_promised_to_a_claim_made_later_once_training_has_stopped() -> None:
     plan = plan_of(("base", "b"), [comparison("improves", "b")], (3, 5, 10))
-    now = plan.model_copy(update={"amended": plan_of(("base", "b"), [comparison("improves", "b", margin=0.01)], (3, 5, 10))})
+    now = amended(plan, claims=[comparison("improves", "b", margin=0.01)])
     found = judgement(now, frame(plan, {"base": ZEROS[:3], "b": [0.02, -0.018, 0.003]}))
     assert [(verdict.verdict, verdict.open) for verdict in found.verdicts] == [("equivalent", False), ("inconclusive", False)]
     assert found.finished
@@ -263,9 +264,7 @@ def test_a_claimed_difference_stays_claimed_when_seeds_are_added_beyond_the_last
 def test_claims_of_an_amended_file_are_judged_and_marked_and_stop_nothing() -> None:
     registered = [comparison("improves", "b")]
     plan = plan_of(("base", "b"), registered, SCHEDULE)
-    now = plan.model_copy(
-        update={"amended": plan_of(("base", "b"), [*registered, comparison("improves", "b", margin=9.0)], SCHEDULE)}
-    )
+    now = amended(plan, claims=[*registered, comparison("improves", "b", margin=9.0)])
     found = judgement(now, frame(plan, {"base": ZEROS[:5], "b": X[:5]}))
     assert [(verdict.registered, verdict.verdict) for verdict in found.verdicts] == [(True, "supported"), (False, "equivalent")]
     assert found.verdicts[0] == judgement(plan, frame(plan, {"base": ZEROS[:5], "b": X[:5]})).verdicts[0]

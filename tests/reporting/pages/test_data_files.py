@@ -35,8 +35,10 @@ def test_pandas_reads_the_numbers_that_were_written(store: Store) -> None:
 
 def test_runs_that_have_not_begun_have_empty_cells(store: Store) -> None:
     plan = planned(store, {"base": [], "leaky_relu": []}, looks=(1,))
-    lines = [f"{run.id},{run.variant},0,1,pending,,,,,\n" for run in plan.runs]
-    assert runs_csv(gather(store, plan)) == "".join(["id,variant,seed,look,state,reason,device,commit,dirty,code\n", *lines])
+    lines = [f"{run.id},{run.variant},0,1,pending,,,,,,False\n" for run in plan.runs]
+    assert runs_csv(gather(store, plan)) == "".join(
+        ["id,variant,seed,look,state,reason,device,commit,dirty,code,known\n", *lines]
+    )
 
 
 def test_numbers_that_are_none_are_read_as_such(store: Store) -> None:

@@ -165,10 +165,13 @@ def test_a_rehearsal_is_named_so(store: Store, toy_plan: PlanMaker) -> None:
 def test_claims_changed_after_runs_stand_above_those_registered(store: Store, toys: Plan) -> None:
     store.save_plan(amended(toys, claims=({**dict(toys.claims[0]), "kind": "worsens"},), margin=1.0))
     page = page_of(store)
-    assert "> **CLAIMS CHANGED AFTER RUNS: registered as below; the file now has: 1. better is worse than base (" in page
+    assert (
+        "> **FILE CHANGED AFTER RUNS HAD STARTED: registered as below; the file now has: 1. better is worse than base (" in page
+    )
     assert "margin 1 (registered: 0.5)**" in page
-    assert "### 1. better improves on base\n\nRegistered before the runs: " in page
-    assert "### 2. better is worse than base\n\nClaims changed after runs: " in page
+    assert ". Registered before any of its results was known.\n" in page.partition("### 1. better improves on base")[2]
+    assert "known when this claim was added to the file" in page.partition("### 2. better is worse than base")[2]
+    assert "> **RETROSPECTIVE: claim 2: 6 of 6 results were known when this claim was added to the file" in page
 
 
 def test_an_unknown_plan_is_refused(store: Store) -> None:

@@ -19,7 +19,7 @@ from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 from harness import write_report
 from harness.experiment.claims import DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.experiment.plan import Plan
-from harness.reporting.pages import ReportData, gather, page, summary
+from harness.reporting.pages import ReportData, gather, latex, markdown, page, summary
 from harness.reporting.pages.pictures import Picture
 from harness.store.records import Store
 
@@ -251,15 +251,37 @@ def test_a_plan_decided_early_is_finished(store: Store) -> None:
     assert "Another 34 of later looks were not needed." in section(root, "runs").words
 
 
+def test_retrospective_claims_are_marked_wherever_they_are_shown(store: Store, plan: Plan) -> None:
+    late = changed(plan, known=[run.id for run in plan.runs if run.variant == plan.baseline])
+    root = shown(store, late)
+    (banner,) = root.all("p", class_="banner")
+    assert banner.words.startswith(
+        "RETROSPECTIVE: 5 of 10 results were known when this plan was written, all of the baseline base"
+    )
+    headline = root.all("p", class_="verdict")[0].words
+    assert "RETROSPECTIVE: 5 of 10 results known" in headline
+    assert all(heading.words.endswith("RETROSPECTIVE") for heading in section(root, "claims").all("h3"))
+    assert section(root, "trust").all("li")[0].words.startswith("RETROSPECTIVE")
+    assert "Nothing to flag" not in section(root, "trust").words
+    assert "Registered" not in section(root, "claims").words
+    report = gather(store, late)
+    for text in (latex.render(report), markdown.verdicts(report), markdown.render(report, ())):
+        assert "RETROSPECTIVE" in text
+    registered = shown(store, plan)
+    assert "RETROSPECTIVE" not in registered.words
+    assert "Registered before any of its results was known." in section(registered, "claims").words
+
+
 def test_rehearsals_and_changed_claims_are_shown_before_the_question(store: Store, plan: Plan) -> None:
     rehearsed = changed(plan, profile="smoke", name="activations@smoke")
     other = amended(
         rehearsed, claims=({"kind": "worsens", "metric": "test_accuracy", "variants": ["gelu"], "over": ["base"], "margin": 1.0},)
     )
     root = shown(store, other)
-    assert [line.words.partition(":")[0] for line in root.all("p", class_="banner")] == ["REHEARSAL", "CLAIMS CHANGED AFTER RUNS"]
+    banner = [line.words.partition(":")[0] for line in root.all("p", class_="banner")]
+    assert banner == ["REHEARSAL", "FILE CHANGED AFTER RUNS HAD STARTED", "RETROSPECTIVE"]
     last = section(root, "claims").all("h3")[-1]
-    assert last.words == "gelu is worse than base claimed after the first runs had started"
+    assert last.words == "gelu is worse than base RETROSPECTIVE"
 
 
 @pytest.mark.parametrize(

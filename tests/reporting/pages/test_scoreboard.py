@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import unquote
 
+from examples import changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parsed import Element, parsed
@@ -24,7 +25,10 @@ LINE = ClaimLine(
     word="refuted",
     outcome="worse by 1",
     seeds=3,
-    registered=True,
+    registration="",
+    evidence=True,
+    p=0.01,
+    alpha=0.05,
     ids=("a" * 12,),
 )
 ENTRY = PlanRow(
@@ -58,6 +62,7 @@ def test_a_claim_has_a_row_with_verdict_seeds_cost_and_date(store: Store) -> Non
         "leaky_relu improves on base test accuracy",
         "supported better by 0.33 pp",
         "5",
+        ".002",
         "20/20",
         "8.0 CPU min",
         "2026-01-02",
@@ -85,6 +90,48 @@ def test_rehearsals_stand_apart_and_are_not_counted(store: Store) -> None:
     assert root.all("p", class_="tally") == []
     assert "No evidence yet: the plans below are rehearsals." in root.one("section", id="evidence").words
     assert cells(root, "rehearsals")[0][2].startswith("supported")
+
+
+def test_retrospective_claims_stand_apart_and_are_not_counted(store: Store) -> None:
+    before = planned(store, ACTIVATIONS, CLAIMS[:2])
+    known = [run.id for run in before.runs if run.variant == "gelu"]
+    store.save_plan(changed(before, known=known))
+    root = board(store)
+    assert [row[0] if len(row) < 6 else row[1] for row in cells(root, "evidence")] == [
+        "leaky_relu improves on base test accuracy"
+    ]
+    (late,) = cells(root, "retrospective")
+    assert late[1:4] == [
+        "gelu improves on base test accuracy, RETROSPECTIVE: 5 of 10 results known",
+        "equivalent within ±0.25 pp (p .006)",
+        "5",
+    ]
+    assert late[-1].startswith("Retrospective")
+    assert root.one("p", class_="tally").words == "1 supported"
+    assert root.one("p", class_="aside").words.startswith(
+        "1 supported among 1 registered claim that was tested: at most about 0.05 are expected to be false"
+    )
+
+
+def test_plans_with_retrospective_claims_only_are_no_evidence(store: Store) -> None:
+    before = planned(store, {"base": BASE, "leaky_relu": LEAKY}, CLAIMS[:1])
+    store.save_plan(changed(before, known=[run.id for run in before.runs]))
+    root = board(store)
+    assert "No evidence yet: the claims below are retrospective." in root.one("section", id="evidence").words
+    assert root.all("p", class_="tally") == []
+    assert root.all("p", class_="aside") == []
+
+
+def test_q_values_are_over_the_claims_of_all_plans() -> None:
+    lines = [replace(LINE, p=p) for p in (0.01, 0.04, float("nan"))]
+    rows = [replace(ENTRY, name=f"plan{place}", claims=(line,)) for place, line in enumerate(lines)]
+    rows += [replace(ENTRY, name="smoke", rehearsal=True, claims=(replace(LINE, p=1e-9),))]
+    rows += [replace(ENTRY, name="late", claims=(replace(LINE, p=1e-9, evidence=False, registration="RETROSPECTIVE"),))]
+    root = parsed(render(rows, [], frozenset()))
+    assert [row[4] for row in cells(root, "evidence")] == [".020", ".040", ""]
+    assert root.one("p", class_="aside").words.startswith(
+        "0 supported among 2 registered claims that were tested: at most about 0.1"
+    )
 
 
 def test_it_links_to_the_reports_that_exist_and_to_each_claim(store: Store) -> None:

@@ -142,7 +142,7 @@ def test_a_changed_file_is_shown() -> None:
     plan = images_plan()
     assert phrases.amendment(plan, ACCURACY) is None
     assert phrases.amendment(amended(plan, claims=(CLAIM,), looks=(3, 5), margin=None), ACCURACY) == (
-        "CLAIMS CHANGED AFTER RUNS: registered as below; the file now has: "
+        "FILE CHANGED AFTER RUNS HAD STARTED: registered as below; the file now has: "
         "1. leaky_relu improves on relu (test_accuracy; margin 3 pp, the smallest that matters); "
         "looks 3, 5 (registered: 3); margin none (registered: 3)"
     )

@@ -43,7 +43,7 @@ def row(**fields: Any) -> Estimate:
 def verdict(claim: dict[str, Any], *rows: Estimate, **fields: Any) -> Verdict:
     """A verdict of one row, or of several."""
     rows = rows or (row(),)
-    known: dict[str, Any] = {"registered": True, "verdict": rows[0].verdict, "notes": (), "decided_at": 5, "open": False}
+    known: dict[str, Any] = {"registration": None, "verdict": rows[0].verdict, "notes": (), "decided_at": 5, "open": False}
     return Verdict(claim=CLAIMS.validate_python(claim), rows=rows, run_ids=(), **{**known, **fields})
 
 
@@ -214,12 +214,11 @@ def test_a_slope_and_its_interval_are_for_the_same_dose() -> None:
 
 def test_every_note_is_a_sentence() -> None:
     unsure = row(verdict="inconclusive", notes=("no practical gain", "failed: b seed 3"))
-    given = verdict(IMPROVES, unsure, notes=("no practical gain", "early stop"), registered=False, e_value=24.0)
+    given = verdict(IMPROVES, unsure, notes=("no practical gain", "early stop"), e_value=24.0)
     assert phrases.notes(given) == (
         "A gain as large as the margin can be ruled out.",
         "Decided at 5 seeds, before the last look: effects at an early stop are inflated.",
         "Failed: b seed 3.",
-        "Claimed after the first runs had started.",
         "With the seeds beyond the last look the e-value is 24; 1 / alpha or more counts as evidence.",
     )
 

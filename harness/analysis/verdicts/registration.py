@@ -1,0 +1,77 @@
+"""Whether a claim was written before the results that it is judged on: `Registered`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Written:
+    """When claims were written, and the ids of the runs that had finished by then."""
+
+    at: str  # ISO 8601, UTC; empty: not recorded
+    known: frozenset[str] | None  # None: not recorded
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What was known of a claim's results when it was written; `after`: at least one of them, the claim is retrospective."""
+
+    when: Literal["before", "after"]
+    results_known: int | None  # None: not recorded
+    results_used: int  # the runs that it is judged on; while it waits, those of the first look
+    at: str  # when it was written: ISO 8601, UTC; empty: not recorded
+    added: bool = False  # to the file, after the plan had been written and runs had started
+    by_times: bool = False  # from the times in the files, which different machines may have written
+    only: tuple[str, ...] = ()  # the references of the claim, if all the known results are theirs
+
+    @property
+    def retrospective(self) -> bool:
+        """Whether some result was known."""
+        return self.when == "after"
+
+
+@dataclass(frozen=True)
+class UsedRun:
+    """A run that a claim is judged on."""
+
+    id: str
+    variant: str
+    finished: bool
+    ended: str | None = None  # ISO 8601, UTC; None: unfinished, or unknown
+
+
+def registered(written: Written | None, used: Sequence[UsedRun], references: frozenset[str], *, added: bool) -> Registered | None:
+    """What was known of the results `used` of a claim; `references`: the variants that it only compares with.
+
+    None: unknown, as nothing was written (an experiment without a plan) or neither known runs nor usable times are recorded.
+    """
+    if written is None:
+        return None
+    if written.known is None and added and not written.at:
+        return Registered("after", None, len(used), "", added=True)
+    known = [run for run in used if run.id in written.known] if written.known is not None else _ended_before(written.at, used)
+    if known is None:
+        return None
+    owners = dict.fromkeys(run.variant for run in known)
+    return Registered(
+        when="after" if known else "before",
+        results_known=len(known),
+        results_used=len(used),
+        at=written.at,
+        added=added,
+        by_times=written.known is None,
+        only=tuple(owners) if owners.keys() <= references else (),
+    )
+
+
+def _ended_before(at: str, used: Sequence[UsedRun]) -> list[UsedRun] | None:
+    """The runs that ended before `at`, by the clocks of the machines; None if a time cannot be read."""
+    try:
+        written = datetime.fromisoformat(at)
+        return [run for run in used if run.finished and datetime.fromisoformat(run.ended or "") < written]
+    except (ValueError, TypeError):  # no time, or one without a time zone
+        return None

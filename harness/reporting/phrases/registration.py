@@ -1,0 +1,84 @@
+"""Whether claims were written before their results, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.analysis.verdicts import Registered, Verdict
+from harness.experiment.file import MAX_SEEDS
+from harness.experiment.plan import Plan
+from harness.reporting.phrases.numbers import listed, plural
+
+RETROSPECTIVE = "RETROSPECTIVE"
+REGISTERED = "Registered before any of its results was known"
+ADDED = "Added to the file when none of its results was known"
+UNKNOWN = "Whether it was registered before its results is unknown"
+
+
+def retrospective(found: Registered, plan: Plan | None = None) -> str:
+    """`RETROSPECTIVE: 21 of 21 results were known when this plan was written`; with the plan the baseline is named."""
+    if found.results_known is None:
+        return f"{RETROSPECTIVE}: added to the file after the first runs had started; how many results were known is not recorded"
+    written = "this claim was added to the file" if found.added else "this plan was written"
+    were = "was" if found.results_used == 1 else "were"
+    text = f"{RETROSPECTIVE}: {found.results_known:,d} of {plural(found.results_used, 'result')} {were} known when {written}"
+    if found.only:
+        role = "the baseline" if plan is not None and found.only == (plan.baseline,) else "what it is compared with:"
+        text += f", all of {role} {listed(found.only)}"
+    return f"{text} (by the times in the files)" if found.by_times else text
+
+
+def registration(verdict: Verdict, plan: Plan | None = None) -> str:
+    """When the claim was written, without a full stop; for a retrospective one also what to do."""
+    found = verdict.registration
+    if found is None:
+        return UNKNOWN
+    if found.retrospective:
+        return f"{retrospective(found, plan)}{advice(plan) if plan is not None else ''}"
+    text = ADDED if found.added else REGISTERED
+    return f"{text} (by the times in the files)" if found.by_times else text
+
+
+def short_registration(verdict: Verdict) -> str:
+    """`RETROSPECTIVE: 21 of 21 results known`; empty for a claim that was written before its results."""
+    found = verdict.registration
+    if found is None:
+        return "registration unknown"
+    if not found.retrospective:
+        return ""
+    known = "" if found.results_known is None else f": {found.results_known:,d} of {plural(found.results_used, 'result')} known"
+    return f"{RETROSPECTIVE}{known}"
+
+
+def retrospective_claims(verdicts: Sequence[Verdict], plan: Plan) -> tuple[str, ...]:
+    """A line for each reason why claims are retrospective, with the numbers of the claims if it is not about all; the last
+    line ends with what to do."""
+    places: dict[str, list[int]] = {}
+    for place, verdict in enumerate(verdicts, 1):
+        if verdict.registration is not None and verdict.retrospective:
+            places.setdefault(retrospective(verdict.registration, plan), []).append(place)
+    lines = [text if len(own) == len(verdicts) else _about(text, own) for text, own in places.items()]
+    return (*lines[:-1], f"{lines[-1]}{advice(plan)}") if lines else ()
+
+
+def known_results(plan: Plan) -> str | None:
+    """For a plan with claims: how many of its results existed before it; None if none did or it is not recorded."""
+    claims = plan.claims or (plan.amended is not None and plan.amended.claims)
+    if not plan.known or not claims:
+        return None
+    existed = f"{len(plan.known):,d} of {plural(len(plan.runs), 'result')} existed before this plan"
+    return f"{existed}: claims about them are {RETROSPECTIVE}"
+
+
+def advice(plan: Plan) -> str:
+    """`; judge it on fresh seeds with seeds: {n: 5, from: 5}`; empty if a search chose the seeds or none are left."""
+    first = plan.runs[-1].seed + 1 if plan.runs else 0
+    if plan.confirms or first + plan.looks[-1] > MAX_SEEDS:
+        return ""
+    number = f"n: {plan.looks[0]}" if len(plan.looks) == 1 else f"looks: [{', '.join(map(str, plan.looks))}]"
+    return f"; judge it on fresh seeds with seeds: {{{number}, from: {first}}}"
+
+
+def _about(text: str, places: Sequence[int]) -> str:
+    which = f"{'claim' if len(places) == 1 else 'claims'} {', '.join(map(str, places))}"
+    return text.replace(RETROSPECTIVE, f"{RETROSPECTIVE}: {which}", 1)
