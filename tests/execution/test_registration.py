@@ -25,7 +25,7 @@ margin: 0.5
 claims: [{improves: better}]
 """
 AHEAD = {"base": 0.0, "better": 2.0, "best": 3.0}
-JITTER = (0.0, 0.1, -0.1, 0.05, -0.3, 0.2, 0.15, -0.2, 0.1, 0.0)
+JITTER = (0.0, 0.02, -0.02, 0.01, -0.06, 0.04, 0.03, -0.04, 0.02, 0.0)
 
 Planner = Callable[..., Plan]
 
@@ -93,9 +93,9 @@ def test_beyond_the_looks_the_evidence_is_an_e_value(planned: Planner) -> None:
     longer = reconcile(planned(), planned(seeds=12))
     (verdict,) = judge_records(longer, ended(longer, 12)).verdicts
     assert (verdict.verdict, verdict.decided_at) == ("supported", 3)
-    assert verdict.e_value is not None
-    assert verdict.e_value > 20
-    assert judge_records(longer, ended(longer, 10)).verdicts[0].e_value is None
+    assert verdict.later is not None
+    assert (verdict.later.n, verdict.later.favours, verdict.later.e_value > 20) == (12, "verdict", True)
+    assert judge_records(planned(), ended(planned(), 3)).verdicts[0].later is None
 
 
 def test_claims_may_use_factors_added_after_runs_were_seen(planned: Planner) -> None:

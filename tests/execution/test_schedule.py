@@ -136,6 +136,18 @@ def test_one_open_claim_of_two_requests_the_next_look(toy_plan: PlanMaker) -> No
     assert seeds_of(remaining(plan, records)) == [3, 4]
 
 
+def test_only_variants_of_open_claims_and_their_references_are_requested_at_later_looks(toy_plan: PlanMaker) -> None:
+    variants = {"base": {}, "better": {"effect": 2.0}, "other": {"effect": 0.1}, "unclaimed": {"effect": 0.2}}
+    plan = toy_plan(variants, looks=LOOKS, claims=[claim(), claim(variants=("other",))])
+    records = dict(ended(plan, CLEAR, 3))
+    for run in plan.runs:
+        if run.variant == "other" and run.seed < 3:
+            records[run.id] = Record(run.id, "completed", metrics={"score": 50.0 + (-1.0) ** run.seed}, ended_at="then")
+    further = remaining(plan, records)
+    assert {(run.variant, run.seed) for run in further} == {(label, seed) for label in ("base", "other") for seed in (3, 4)}
+    assert Schedule(plan).limit(records) == Limit({"base": 5, "better": 3, "other": 5, "unclaimed": 3}, final=False)
+
+
 def test_claims_added_after_runs_were_seen_request_no_seeds(plan: Plan) -> None:
     now = Registration(
         baseline="base", looks=LOOKS, claims=(claim(), claim(kind="equivalent", metric="loss")), claims_digest="1" * 12
@@ -161,7 +173,7 @@ def test_a_failed_run_blocks_its_look_until_it_is_retried(plan: Plan, seeds: int
     assert remaining(plan, records) == plan.runs[2 * seeds : 6]
     again = ended(plan, NEVER, seeds, {("base", 1): "pending"})
     assert remaining(plan, again) == (plan.runs[2], *plan.runs[2 * seeds : 6])
-    assert Schedule(plan).limit(records) == Limit(horizon=3, final=True, blocked=True)
+    assert Schedule(plan).limit(records) == Limit({"base": 3, "better": 3}, final=True, blocked=True)
     assert remaining(plan, ended(plan, NEVER, 3)) == plan.runs[6:10]
 
 
@@ -175,7 +187,7 @@ def test_a_failure_blocks_nothing_if_every_claim_says_what_failures_count_as(toy
 
 def test_a_failure_blocks_the_last_look_too(plan: Plan) -> None:
     records = ended(plan, NEVER, 10, {("better", 8): "failed"})
-    assert Schedule(plan).limit(records) == Limit(horizon=10, final=True, blocked=True)
+    assert Schedule(plan).limit(records) == Limit({"base": 10, "better": 10}, final=True, blocked=True)
 
 
 def test_divergence_blocks_no_look(toy_plan: PlanMaker) -> None:
