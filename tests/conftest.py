@@ -17,6 +17,7 @@ from toy_task import TOY, Config
 from harness.experiment.claims import Claim
 from harness.experiment.plan import Plan, PlannedRun
 from harness.experiment.run_id import run_id
+from harness.store.check.plan import registered_digest
 from harness.store.records import Store
 from harness.tasks.protocol import identity
 
@@ -108,7 +109,7 @@ def toy_plans() -> PlanMaker:
             for seed in range(max(seeds, looks[-1]))
             for label, config in configs.items()
         ]
-        return Plan(
+        made = Plan(
             name=name,
             experiment=name,
             question="Which toy walks best?",
@@ -123,9 +124,10 @@ def toy_plans() -> PlanMaker:
             over=dict.fromkeys(configs, next(iter(configs))),
             runs=tuple(runs),
             claims=tuple(claims),
-            claims_digest="0" * 64,
+            claims_digest="",
             created="2026-01-01T00:00:00+00:00",
         )
+        return Plan.model_validate({**dict(made), "claims_digest": registered_digest(made)})
 
     return make
 

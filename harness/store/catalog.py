@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from harness.errors import StoreError
 from harness.experiment.plan import CONFIRMATION, Plan, PlanBase, stage_name
+from harness.experiment.plan_check import problems
 from harness.experiment.study import Study
 from harness.store import atomic
 from harness.store.paths import NAME, Paths
@@ -23,8 +24,11 @@ class Catalog:
     paths: Paths
 
     def load_plan(self, name: str) -> Plan | None:
-        """The plan `name`, or None. Raises StoreError if its file is damaged or from a newer version."""
-        return _load(self.paths.plan(name), Plan)
+        """The plan `name`, or None. Raises StoreError if its file is damaged, contradicts itself or is from a newer version."""
+        try:
+            return read_plan(self.paths.plan(name))
+        except FileNotFoundError:
+            return None
 
     def load_study(self, name: str) -> Study | None:
         """The search `name`, or None. Raises StoreError if its file is damaged or from a newer version."""
@@ -93,6 +97,15 @@ class Catalog:
             return folder.rename(target)
         except OSError as error:
             raise atomic.unusable(folder, "be archived", error) from error
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in the file `path`. Raises FileNotFoundError; StoreError if it is damaged or contradicts itself."""
+    plan = atomic.read_json(path, Plan)
+    for problem in problems(plan):
+        advice = "restore it from a copy, or move it elsewhere so that it is created again"
+        raise StoreError(f"{path}: {problem}; {advice}")
+    return plan
 
 
 def _load(path: Path, model: type[PlanBaseT]) -> PlanBaseT | None:

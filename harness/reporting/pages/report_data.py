@@ -18,6 +18,8 @@ from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.reporting.pages.flags import flags
 from harness.reporting.pages.tuning import Tuning, searched, tuning_of
 from harness.store.atomic import read_json
+from harness.store.check.shown import inconsistencies
+from harness.store.frame_cache import RunTables, load_tables
 from harness.store.frames import curves_frame, runs_frame
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
@@ -70,7 +72,16 @@ class ReportData:
     @cached_property
     def epochs(self) -> pd.DataFrame:
         """Metrics and learning rate by epoch (frames.curves_frame), read lazily. Raises StoreError."""
-        return curves_frame(self.store, self.plan, self.records, [*self.metrics, "learning_rate"])
+        return curves_frame(self.store, self.plan, self.records, [*self.metrics, "learning_rate"], tables=self._tables)
+
+    @cached_property
+    def inconsistencies(self) -> tuple[str, ...]:
+        """What does not fit among the files of the plan and its runs, as sentences; read lazily. Raises StoreError."""
+        return inconsistencies(self.store, self.plan, self.records, self.metrics, self._tables, self.origins)
+
+    @cached_property
+    def _tables(self) -> RunTables:
+        return load_tables(self.store, [run.id for run in self.plan.runs])
 
     @property
     def metric(self) -> str:

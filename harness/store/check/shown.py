@@ -1,0 +1,57 @@
+"""What does not fit among the files that a report shows: the plan, and its runs as the frame cache compared them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.experiment.plan import Plan
+from harness.store.check.plan import check_plan, unlike
+from harness.store.frame_cache import RunTables
+from harness.store.provenance import Provenance, content_digest
+from harness.store.records import Record, Store
+
+
+def inconsistencies(
+    store: Store,
+    plan: Plan,
+    records: Mapping[str, Record],
+    metrics: Mapping[str, Any],
+    tables: RunTables,
+    origins: Mapping[str, Provenance],
+) -> tuple[str, ...]:
+    """`path: what`, first about the plan, then run by run, at most one for a run.
+
+    `tables` are those of the plan's runs, in its order; `origins` the provenance of its runs, as far as known. Nothing else is
+    read. Not compared: checkpoints, and the predictions of runs, which `harness verify` reads.
+    """
+    path = store.paths.plan(plan.name)
+    of_plan = [f"{found.path.name}: {found.what}" for found in check_plan(plan, path) if not found.harmless]
+    found: dict[str, str] = {}
+    for run_id, what in _of_runs(plan, records, metrics, tables, origins):
+        found.setdefault(run_id, what)
+    seeds = {run.id: f"{run.variant} seed {run.seed}" for run in plan.runs}
+    return (*of_plan, *(f"{seeds[run_id]}: {run_id}/{found[run_id]}" for run_id in seeds if run_id in found))
+
+
+def _of_runs(
+    plan: Plan, records: Mapping[str, Record], metrics: Mapping[str, Any], tables: RunTables, origins: Mapping[str, Provenance]
+) -> Iterator[tuple[str, str]]:
+    ids = tables.column("id")
+    yield from ((run_id, problem) for run_id, problem in zip(ids, tables.column("problem"), strict=True) if problem)
+    for run_id, record in records.items():
+        bad = [name for name in metrics if not math.isfinite(record.metrics.get(name, 0.0))]
+        if record.state == "completed" and bad:
+            yield run_id, f"result.json: completed, but {bad[0]} is {record.metrics[bad[0]]}"
+    facts = {run_id: text for run_id, text in zip(ids, tables.column("facts"), strict=True) if text is not None}
+    for label in plan.variants:
+        own = [run.id for run in plan.runs if run.variant == label and run.id in facts]
+        if len({facts[run_id] for run_id in own}) > 1:
+            wrong = unlike({run_id: json.loads(facts[run_id]) for run_id in own}, None)
+            yield from ((run_id, f"result.json: {what}, unlike its other seeds") for run_id, what in wrong.items())
+    digests = dict(zip(ids, tables.column("origin"), strict=True))
+    for run_id, origin in origins.items():
+        if digests.get(run_id) and content_digest(origin) != digests[run_id]:
+            yield run_id, "provenance.json: was altered after the run finished"
