@@ -16,13 +16,14 @@ from pydantic import BaseModel, ConfigDict
 from harness.errors import StoreError
 from harness.store import atomic
 from harness.store.records import Store
+from harness.store.seal import read_sealed, seal_broken, sealed_json
 
 if TYPE_CHECKING:
     from harness.analysis.statistics import Levels
 
 
 class _CachedLevels(BaseModel):
-    """A cached file: `Levels.as_dict`."""
+    """A cached file: `Levels.as_dict`, under a seal (`store.seal`), as one changed digit would change verdicts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     looks: tuple[int, ...]
@@ -73,11 +74,13 @@ def describe_levels(levels: Levels | None, looks: Sequence[int], alpha: float = 
 
 
 def _read_cached(path: Path, looks: Sequence[int]) -> Levels | None:
-    """The cached levels; None if the file is missing, damaged or of other looks."""
+    """The cached levels; None if the file is missing, damaged, altered or of other looks. Older files have no seal."""
     from harness.analysis.statistics import Levels
 
     try:
-        levels = Levels.from_dict(atomic.read_json(path, _CachedLevels).model_dump())
+        if seal_broken(path):
+            return None
+        levels = Levels.from_dict(read_sealed(path, _CachedLevels).model_dump())
     except (FileNotFoundError, StoreError, ValueError):
         return None
     return levels if levels.looks == tuple(looks) else None
@@ -86,7 +89,7 @@ def _read_cached(path: Path, looks: Sequence[int]) -> Levels | None:
 def _write_cached(path: Path, levels: Levels) -> None:
     """Write the file unless a valid one exists."""
     atomic.make_folder(path.parent)
-    data = atomic.to_json(levels.as_dict())
+    data = sealed_json(_CachedLevels.model_validate(levels.as_dict()))
     if not atomic.publish(path, data) and _read_cached(path, levels.looks) is None:
         atomic.write_bytes(path, data)
 

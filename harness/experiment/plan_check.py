@@ -27,8 +27,8 @@ def problems(plan: Plan) -> Iterator[str]:
         yield from _unknown("amended.baseline", [plan.amended.baseline], labels)
         yield from _registered("amended.", plan.amended)
     yield from _runs(plan)
-    for registration, place in ((plan, "claims"), *([(plan.amended, "amended.claims")] if plan.amended else [])):
-        for number, claim in enumerate(registration.claims, start=1):
+    for place, claims in (("claims", plan.claims), ("amended.claims", plan.amended.claims if plan.amended else ())):
+        for number, claim in enumerate(claims, start=1):
             yield from (f"{place}: claim {number}: {what}" for what in _claim(plan, claim))
     for group, candidates in (plan.selection.groups if plan.selection else {}).items():
         yield from _unknown(f"selection.groups.{group}", candidates, labels)

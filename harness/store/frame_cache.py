@@ -59,6 +59,11 @@ class RunTables:
         """A column of `runs`."""
         return list(self.runs[name].to_pylist())
 
+    def of(self, run_ids: Sequence[str]) -> RunTables:
+        """The runs `run_ids`, in that order."""
+        places = {run_id: place for place, run_id in enumerate(self.column("id"))}
+        return self.take([places[run_id] for run_id in run_ids])
+
     def take(self, places: Sequence[int]) -> RunTables:
         """The runs at the row numbers `places`, in that order. Consecutive rows are not copied."""
         import numpy as np

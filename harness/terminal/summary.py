@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -37,9 +37,15 @@ def plan_results(
     metrics: Mapping[str, Metric],
     *,
     report: str | None = None,
+    inconsistencies: Sequence[str] = (),
 ) -> RenderableType:
-    """The table with its legend, one line per claim, and the path of the report. `metrics`: all that claims may use."""
-    lines: list[RenderableType] = [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
+    """The table with its legend, one line per claim, and the path of the report. `metrics`: all that claims may use.
+
+    `inconsistencies` of the files come first.
+    """
+    broken = phrases.not_consistent(inconsistencies)
+    lines: list[RenderableType] = [Sentence(broken, WARNING), Text()] if broken else []
+    lines += [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
     legend = [phrases.table_note(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
     lines += [Sentence(line) for line in legend if line]
     marker = phrases.rehearsal(plan)

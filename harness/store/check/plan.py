@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, InputError, StoreError
 from harness.experiment.claims import digest
 from harness.experiment.plan import Plan, Registration, task_of
-from harness.experiment.plan_check import missing_runs
+from harness.experiment.plan_check import missing_runs, unknown_metrics
 from harness.experiment.run_id import run_ids
 from harness.store.check.finding import FileFinding
 from harness.store.check.result import facts
 from harness.store.records import Result, Store, encode, read_rows
+from harness.store.seal import seal_broken
 from harness.tasks.protocol import Task, identity, parse_config
 
 REPLAN = "restore it from a copy, or plan again with --replan"
 
 
 def check_plan(plan: Plan, path: Path) -> Iterator[FileFinding]:
-    """Check that `plan`, read from `path`, matches the file name, its registration, and that its runs match its variants and looks."""
+    """Check `plan`, read from `path`: its name, registration, runs and looks; its seal if there is nothing else to say."""
+    found = list(_contradictions(plan, path))
+    yield from found
+    if all(each.harmless for each in found) and seal_broken(path):
+        yield FileFinding(path, "was altered after it was written: it does not match its seal", REPLAN)
+
+
+def _contradictions(plan: Plan, path: Path) -> Iterator[FileFinding]:
     if plan.name != path.stem:
         yield FileFinding(path, f"holds the plan {plan.name!r}", f"rename it to {plan.name}.json")
     yield from _check_registration(plan, path)
@@ -47,6 +55,12 @@ def check_plan(plan: Plan, path: Path) -> Iterator[FileFinding]:
             return
 
 
+def refuse_unknown_metrics(plan: Plan, path: Path, metrics: Collection[str]) -> None:
+    """Raise StoreError if `plan`, read from `path`, has a claim about another metric than those that its results may hold."""
+    for problem in unknown_metrics(plan, metrics):
+        raise StoreError(f"{path}: {problem}; {REPLAN}")
+
+
 def registered_digest(one: Plan | Registration) -> str:
     """The digest that `claims_digest` must be, from the content of `one`."""
     judged_by = {"looks": one.looks, "margin": one.margin, "alpha": one.alpha, "baseline": one.baseline}
@@ -57,9 +71,13 @@ def registered_digest(one: Plan | Registration) -> str:
 def _check_registration(plan: Plan, path: Path) -> Iterator[FileFinding]:
     """Extended plans keep looks, margin and digest. Versions that changed them when a plan was extended did not write `amended`."""
     if registered_digest(plan) != plan.claims_digest:
-        what = "its claims, looks, margin, alpha or baseline are not those that were registered: they do not give its claims_digest"
+        what = (
+            "its claims, looks, margin, alpha or baseline are not those that were registered: they do not give its claims_digest"
+        )
         early = "amended" not in plan.model_fields_set
-        yield FileFinding(path, f"{what}{' (an early version changed them when a plan was extended)' if early else ''}", REPLAN, early)
+        yield FileFinding(
+            path, f"{what}{' (an early version changed them when a plan was extended)' if early else ''}", REPLAN, early
+        )
     if plan.amended is not None and registered_digest(plan.amended) != plan.amended.claims_digest:
         yield FileFinding(path, "its amended claims do not give their claims_digest", REPLAN)
 
@@ -80,7 +98,9 @@ def _check_ids(plan: Plan, path: Path, task: Task) -> Iterator[FileFinding]:
     wrong = [run for run in plan.runs if run.id != ids[run.variant, run.seed]]
     if wrong:
         run = wrong[0]
-        what = f"{run.variant} seed {run.seed} has the id {run.id}, but the id of its configuration is {ids[run.variant, run.seed]}"
+        what = (
+            f"{run.variant} seed {run.seed} has the id {run.id}, but the id of its configuration is {ids[run.variant, run.seed]}"
+        )
         others = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
         yield FileFinding(path, f"{what}{others}: the file or the code has changed since", REPLAN)
 
@@ -95,7 +115,9 @@ def check_described(store: Store, plan: Plan) -> Iterator[FileFinding]:
         results = {run.id: _facts(store, run.id) for run in plan.runs if run.variant == label}
         known = {run_id: found for run_id, found in results.items() if found is not None}
         for run_id, what in unlike(known, described(task, config)).items():
-            yield FileFinding(store.paths.run(run_id).result, what, "restore it from a copy, or remove the run's folder to train it again")
+            yield FileFinding(
+                store.paths.run(run_id).result, what, "restore it from a copy, or remove the run's folder to train it again"
+            )
 
 
 def described(task: Task, config: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -122,7 +144,9 @@ def unlike(found: Mapping[str, Mapping[str, Any]], expected: Mapping[str, Any] |
 def _differences(own: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
     names = [name for name in dict.fromkeys([*expected, *own]) if own.get(name) != expected.get(name)]
     return [
-        f"{name} {own.get(name)} instead of {expected[name]}" if name in expected else f"{name} {own[name]}, which was not measured"
+        f"{name} {own.get(name)} instead of {expected[name]}"
+        if name in expected
+        else f"{name} {own[name]}, which was not measured"
         for name in names
     ]
 

@@ -40,9 +40,7 @@ def contradictions(result: Result, rows: int, last: Mapping[str, Value], totals:
         wrong = [] if epoch <= rows else [f"epoch {epoch:g} instead of {rows}"]
         return [*wrong, *([] if result.reason else ["failed without a reason"])]
     expected = {name: value for name, value in last.items() if name not in COSTS} if rows else {"epoch": None}
-    wrong = [
-        f"{name} {fields.get(name)} instead of {value}" for name, value in expected.items() if fields.get(name) != value
-    ]
+    wrong = [f"{name} {fields.get(name)} instead of {value}" for name, value in expected.items() if fields.get(name) != value]
     wrong += [] if fluctuating(result) else ["no fluctuation"]
     # The last bits of a sum may differ between versions of Python.
     wrong += [

@@ -231,4 +231,3 @@ def load_arrays(path: Path) -> dict[str, Any]:
     # Opened here: numpy does not close a file that it cannot read.
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
-

@@ -31,8 +31,13 @@ def findings(store: Store, harmless: bool = False) -> dict[Path, str]:
     return {found.path.relative_to(store.paths.root): found.what for found in check_store(store)[2] if found.harmless == harmless}
 
 
+def without_seal(path: Path) -> dict[str, Any]:
+    """The content of a plan's file as someone writes it who knows of seals."""
+    return {name: value for name, value in json.loads(path.read_text()).items() if name != "seal"}
+
+
 def edit(path: Path, **fields: Any) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    path.write_text(json.dumps({**without_seal(path), **fields}))
 
 
 def test_a_store_written_by_workers_has_no_findings(store: Store, plan: Plan) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from harness.execution.chosen_check import check_chosen
 from harness.experiment.plan import Plan
 from harness.store.check.plan import check_plan, unlike
 from harness.store.frame_cache import RunTables
@@ -21,19 +22,26 @@ def inconsistencies(
     metrics: Mapping[str, Any],
     tables: RunTables,
     origins: Mapping[str, Provenance],
+    lost: Collection[str] = (),
 ) -> tuple[str, ...]:
     """`path: what`, first about the plan, then run by run, at most one for a run.
 
-    `tables` are those of the plan's runs, in its order; `origins` the provenance of its runs, as far as known. Nothing else is
-    read. Not compared: checkpoints, and the predictions of runs, which `harness verify` reads.
+    `tables` are those of the plan's runs, in its order; `origins` the provenance of its runs, as far as known, `lost` the
+    ids of those whose provenance.json is missing or damaged. Nothing else is read. Not compared: checkpoints, and the predictions of runs, which `harness verify` reads.
     """
     path = store.paths.plan(plan.name)
-    of_plan = [f"{found.path.name}: {found.what}" for found in check_plan(plan, path) if not found.harmless]
+    of_plan = [found for found in (*check_plan(plan, path), *check_chosen(store, plan)) if not found.harmless]
     found: dict[str, str] = {}
-    for run_id, what in _of_runs(plan, records, metrics, tables, origins):
+    for run_id, what in (
+        *_of_runs(plan, records, metrics, tables, origins),
+        *((each, "provenance.json: is missing or damaged") for each in lost),
+    ):
         found.setdefault(run_id, what)
     seeds = {run.id: f"{run.variant} seed {run.seed}" for run in plan.runs}
-    return (*of_plan, *(f"{seeds[run_id]}: {run_id}/{found[run_id]}" for run_id in seeds if run_id in found))
+    return (
+        *(f"{each.path.name}: {each.what}" for each in of_plan),
+        *(f"{seeds[run_id]}: {run_id}/{found[run_id]}" for run_id in seeds if run_id in found),
+    )
 
 
 def _of_runs(
