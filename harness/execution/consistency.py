@@ -15,7 +15,7 @@ from harness.store.provenance import Provenance, content_digest
 from harness.store.records import Record, Store
 
 
-def inconsistencies(
+def inconsistencies(  # noqa: PLR0917 - what is compared with what
     store: Store,
     plan: Plan,
     records: Mapping[str, Record],
@@ -24,19 +24,20 @@ def inconsistencies(
     origins: Mapping[str, Provenance],
     lost: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """`path: what`, first about the plan, then run by run, at most one for a run.
+    """`file: what`, first about the plan, then run by run, at most one for a run.
 
-    `tables` are those of the plan's runs, in its order; `origins` the provenance of its runs, as far as known, `lost` the
-    ids of those whose provenance.json is missing or damaged. Nothing else is read. Not compared: checkpoints, and the predictions of runs, which `harness verify` reads.
+    `tables` are those of the plan's runs, in its order; `origins` the provenance of its runs, as far as known; `lost` the ids of
+    those whose provenance.json is missing or damaged. Only plans are read beside these, no checkpoints or predictions.
     """
     path = store.paths.plan(plan.name)
     of_plan = [found for found in (*check_plan(plan, path), *check_chosen(store, plan)) if not found.harmless]
     found: dict[str, str] = {}
-    for run_id, what in (
-        *_of_runs(plan, records, metrics, tables, origins),
-        *((each, "provenance.json: is missing or damaged") for each in lost),
-    ):
+    for run_id, what in _of_runs(plan, records, metrics, tables, origins):
         found.setdefault(run_id, what)
+    digests = dict(zip(tables.column("id"), tables.column("origin"), strict=True))
+    for run_id in lost:
+        if digests[run_id] is not None:  # of older runs, nobody knows what it was: reports flag it
+            found.setdefault(run_id, "provenance.json: is missing or damaged")
     seeds = {run.id: f"{run.variant} seed {run.seed}" for run in plan.runs}
     return (
         *(f"{each.path.name}: {each.what}" for each in of_plan),

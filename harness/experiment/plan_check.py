@@ -44,7 +44,7 @@ def unknown_metrics(plan: Plan, metrics: Collection[str]) -> Iterator[str]:
 
 
 def missing_runs(plan: Plan) -> list[str]:
-    """`variant seed n` of every run that the plan lacks: each variant has each seed, and there are as many as the last look has."""
+    """`variant seed n` of every run that the plan lacks: each variant has each seed, at least as many as the last look has."""
     first = plan.runs[0].seed
     last = max(plan.runs[-1].seed + 1, plan.after(plan.looks[-1]))
     known = {(run.variant, run.seed) for run in plan.runs}

@@ -108,7 +108,7 @@ def _trial(store: Store, study: Study, task: Task | None, trial: Trial) -> Itera
     except StoreError:
         return  # the check of the run reports it
     if trial.state == "completed":
-        yield from _completed(store, study, task, trial, results, rows)
+        yield from _completed(study, task, trial, results, rows)
     if trial.state == "diverged" and all(result is not None and result.state == "completed" for result in results):
         yield "is stored as diverged, but all of its runs completed"
     # A pruned run may have been trained further, on another machine, by a plan that contains it.
@@ -142,8 +142,8 @@ def _other_runs(study: Study, task: Task, trial: Trial) -> str | None:
     return None if ids == trial.runs else f"its values give the run {ids[0]}, but it has {trial.runs[0]}"
 
 
-def _completed(  # noqa: PLR0917 - what is compared
-    store: Store, study: Study, task: Task | None, trial: Trial, results: Sequence[Result | None], rows: Sequence[Rows]
+def _completed(
+    study: Study, task: Task | None, trial: Trial, results: Sequence[Result | None], rows: Sequence[Rows]
 ) -> Iterator[str]:
     """A completed trial against the results of its runs."""
     if lost := [run_id for run_id, result in zip(trial.runs, results, strict=True) if result is None]:

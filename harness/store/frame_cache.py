@@ -48,7 +48,8 @@ class RunTables:
 
     `runs`: one row per run with id, stamp (null: not to be cached), task and seed (null: spec.json is missing or damaged), state,
     reason, rows (its number of rows in `epochs`), problem (the first contradiction among its files; null: none), facts (what the
-    task's `describe` gave, as JSON; null: not completed), origin (the digest of its provenance.json; null: unknown), and each number of its result under `METRIC` + name.
+    task's `describe` gave, as JSON; null: not completed), origin (the digest of its provenance.json; null: unknown), and each
+    number of its result under `METRIC` + name.
     `epochs`: the rows of metrics.jsonl, run after run in the order of `runs`; numbers, null where not measured.
     """
 

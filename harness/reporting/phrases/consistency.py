@@ -14,5 +14,6 @@ def not_consistent(problems: Sequence[str]) -> str | None:
     if not problems:
         return None
     more = f"; and {len(problems) - SHOWN:,d} more" if len(problems) > SHOWN else ""
-    advice = "do not trust these results; harness verify says what to do"
-    return f"NOT CONSISTENT: {plural(len(problems), 'problem')} in the files behind this page ({advice}): {'; '.join(problems[:SHOWN])}{more}"
+    advice = "do not trust them; harness verify says what to do"
+    count = f"{plural(len(problems), 'problem')} in the files of these results"
+    return f"NOT CONSISTENT: {count} ({advice}): {'; '.join(problems[:SHOWN])}{more}"

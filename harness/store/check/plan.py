@@ -1,4 +1,4 @@
-"""Check a plan: its registration and run ids against its content, and what its tasks say of the configurations against results."""
+"""Check a plan: registration and run ids against its content, results against what the task says of configurations."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def registered_digest(one: Plan | Registration) -> str:
 
 
 def _check_registration(plan: Plan, path: Path) -> Iterator[FileFinding]:
-    """Extended plans keep looks, margin and digest. Versions that changed them when a plan was extended did not write `amended`."""
+    """Extended plans keep looks, margin and digest. Early versions, which changed them, did not write `amended`."""
     if registered_digest(plan) != plan.claims_digest:
         what = (
             "its claims, looks, margin, alpha or baseline are not those that were registered: they do not give its claims_digest"
@@ -106,7 +106,7 @@ def _check_ids(plan: Plan, path: Path, task: Task) -> Iterator[FileFinding]:
 
 
 def check_described(store: Store, plan: Plan) -> Iterator[FileFinding]:
-    """Check that completed runs have what the task describes of their configuration, such as `parameters`, and nothing made up."""
+    """Check that completed runs have what the task describes of their configuration (`parameters`), and nothing made up."""
     try:
         task = task_of(plan)
     except InputError:
@@ -129,7 +129,7 @@ def described(task: Task, config: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def unlike(found: Mapping[str, Mapping[str, Any]], expected: Mapping[str, Any] | None) -> dict[str, str]:
-    """Run id -> how its facts differ from `expected`, or, without it, from those of most of the runs, all of one configuration."""
+    """Run id -> how its facts differ from `expected`; without it, from those of most of the runs, all of one configuration."""
     if expected is None:
         texts = Counter(json.dumps(dict(own), sort_keys=True) for own in found.values())
         ranked = texts.most_common()
