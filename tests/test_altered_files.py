@@ -74,7 +74,6 @@ def test_unchanged_files_give_a_normal_report(store: Store, plan: Plan, capsys: 
         ({"state": "diverged", "error": "loss is nan"}, "diverged, but every value of the last epoch is finite"),
         ({"state": "failed"}, "failed without a reason"),
         ({"parameters": 5}, "parameters 5"),
-        ({"made_up": 1.0}, "made_up 1.0, which was not measured"),
     ],
 )
 def test_an_edited_result_is_shown_first(  # noqa: PLR0917 - the parameters of the case
@@ -93,6 +92,22 @@ def test_an_edited_result_is_shown_first(  # noqa: PLR0917 - the parameters of t
     assert "NOT CONSISTENT" in (folder / "report.md").read_text()
     assert '<p class="banner">NOT CONSISTENT' in (folder / "index.html").read_text()
     assert "result.json" in verified(store, capsys)
+
+
+def test_a_number_that_nobody_measured_is_found(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    path = store.paths.run(plan.runs[1].id).result
+    edit(path, {"made_up": 1.0})
+    assert "it does not match its own seal" in reported(store, plan, capsys)[1]
+    edit(path, {}, without=("seal", "provenance_digest"))
+    assert verified(store, capsys) == {"result.json": "holds made_up 1.0, which was not measured"}
+
+
+def test_a_removed_result_is_not_an_unfinished_run(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    store.paths.run(plan.runs[1].id).result.unlink()
+    code, said = reported(store, plan, capsys)
+    assert code == 1
+    assert "result.json: is missing, but the run had finished" in said
+    assert verified(store, capsys) == {"result.json": "is missing, but the run had finished"}
 
 
 @pytest.mark.parametrize("name", ["spec.json", "provenance.json"])

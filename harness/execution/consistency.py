@@ -10,6 +10,7 @@ from typing import Any
 from harness.execution.chosen_check import check_chosen
 from harness.experiment.plan import Plan
 from harness.store.check.plan import check_plan, unlike
+from harness.store.check.run import lost_result
 from harness.store.frame_cache import RunTables
 from harness.store.provenance import Provenance, content_digest
 from harness.store.records import Record, Store
@@ -34,6 +35,9 @@ def inconsistencies(  # noqa: PLR0917 - what is compared with what
     found: dict[str, str] = {}
     for run_id, what in _of_runs(plan, records, metrics, tables, origins):
         found.setdefault(run_id, what)
+    for run_id, origin in origins.items():
+        if not records[run_id].finished and lost_result(store.paths.run(run_id), origin):
+            found.setdefault(run_id, "result.json: is missing, but the run had finished")
     digests = dict(zip(tables.column("id"), tables.column("origin"), strict=True))
     for run_id in lost:
         if digests[run_id] is not None:  # of older runs, nobody knows what it was: reports flag it

@@ -156,13 +156,13 @@ def _completed(
     for name in study.objectives:
         values = [result.metrics.get(name, math.nan) for result in known]
         mean, told = fmean(values), trial.objectives.get(name)
-        if told is None or not math.isclose(told, mean, rel_tol=1e-9, abs_tol=1e-12):
+        if told != mean and not (told is not None and math.isnan(told) and math.isnan(mean)):
             yield f"{name} {told} instead of {mean}, the mean over its runs"
     epochs = sum(map(len, rows))
     seconds = sum(float(row.get("seconds") or 0.0) for own in rows for row in own)
     if trial.epochs and trial.epochs != epochs:
         yield f"{trial.epochs} epochs instead of {epochs}"
-    if trial.seconds and not math.isclose(trial.seconds, seconds, rel_tol=1e-6, abs_tol=1e-6):
+    if trial.seconds and not math.isclose(trial.seconds, seconds, rel_tol=1e-12):
         yield f"{trial.seconds} seconds of training instead of {seconds}"
     if task is not None:
         own = {
@@ -177,7 +177,7 @@ def _curve(study: Study, trial: Trial, rows: Rows) -> Iterator[str]:
     """The values that the pruner saw against the rows of the first run."""
     for epoch, value in (trial.curve or {}).items():
         measured = decode(rows[epoch - 1].get(study.metric)) if 0 < epoch <= len(rows) else None
-        if measured is None or not math.isclose(value, measured, rel_tol=1e-9, abs_tol=1e-12):
+        if measured != value:
             yield f"{study.metric} {value} at epoch {epoch} instead of {measured}"
             return
 

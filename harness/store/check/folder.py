@@ -78,7 +78,11 @@ def _check_studies(store: Store) -> list[FileFinding]:
             found.append(from_error(StudyPaths(path).spec, error))
             continue
         if study is None:
-            found.append(unknown_file(path, "it has no search.json, so it is ignored"))
+            used = StudyPaths(path).journal.exists() or StudyPaths(path).trials.is_dir()
+            lost = FileFinding(
+                StudyPaths(path).spec, "is missing: the search is unknown, so its trials are ignored", "restore it from a copy"
+            )
+            found.append(lost if used else unknown_file(path, "it has no search.json, so it is ignored"))
         elif study.name != path.name:
             found.append(
                 FileFinding(StudyPaths(path).spec, f"holds the search {study.name!r}", f"rename its folder to {study.name}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, InputError, StoreError
+from harness.errors import InputError, StoreError
 from harness.experiment.claims import digest
 from harness.experiment.plan import Plan, Registration, task_of
 from harness.experiment.plan_check import missing_runs, unknown_metrics
@@ -121,34 +120,29 @@ def check_described(store: Store, plan: Plan) -> Iterator[FileFinding]:
 
 
 def described(task: Task, config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the task says of a configuration; None if it cannot here, because its data or a library is missing."""
+    """What the task says of a configuration; None if it cannot here, as its data or a library is missing."""
     try:
         return {name: encode(value) for name, value in task.describe(parse_config(task, config)).items() if value is not None}
-    except (HarnessError, ValueError, ImportError):
+    except Exception:  # a task may raise anything
         return None
 
 
 def unlike(found: Mapping[str, Mapping[str, Any]], expected: Mapping[str, Any] | None) -> dict[str, str]:
-    """Run id -> how its facts differ from `expected`; without it, from those of most of the runs, all of one configuration."""
-    if expected is None:
-        texts = Counter(json.dumps(dict(own), sort_keys=True) for own in found.values())
-        ranked = texts.most_common()
-        if len(ranked) < 2:
-            return {}
-        expected = json.loads(ranked[0][0])
-    return {
-        run_id: f"holds {', '.join(_differences(own, expected))}" for run_id, own in found.items() if _differences(own, expected)
-    }
+    """Run id -> how its facts differ from `expected`; without it, from those of most of the runs, all of one configuration.
 
-
-def _differences(own: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
-    names = [name for name in dict.fromkeys([*expected, *own]) if own.get(name) != expected.get(name)]
-    return [
-        f"{name} {own.get(name)} instead of {expected[name]}"
-        if name in expected
-        else f"{name} {own[name]}, which was not measured"
-        for name in names
-    ]
+    A fact that `expected` or other runs have and a run lacks is no difference: a later version of the task may have added it.
+    With `expected`, a number that neither it nor the other runs know was made up.
+    """
+    wrong: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for own in found.values() for name in own):
+        values = {run_id: own[name] for run_id, own in found.items() if name in own}
+        right = (expected or {}).get(name, Counter(values.values()).most_common(1)[0][0])
+        for run_id, value in values.items():
+            if value != right:
+                wrong.setdefault(run_id, []).append(f"{name} {value} instead of {right}")
+            elif expected is not None and name not in expected and len(values) == 1 < len(found):
+                wrong.setdefault(run_id, []).append(f"{name} {value}, which was not measured")
+    return {run_id: f"holds {', '.join(texts)}" for run_id, texts in wrong.items()}
 
 
 def _facts(store: Store, run_id: str) -> dict[str, Any] | None:

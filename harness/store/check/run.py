@@ -124,6 +124,10 @@ class _Run:
         origin = self._read(path, Provenance)
         if origin is None and self.finished and not path.exists():
             self._add(path, "is missing: the code and machine of this run are unknown")
+        if origin is not None and lost_result(self.paths, origin):
+            self._add(
+                self.paths.result, "is missing, but the run had finished", "restore it from a copy, or run the experiment again"
+            )
         expected = self.result.provenance_digest if self.result is not None else None
         if origin is not None and expected is not None and content_digest(origin) != expected:
             self._add(path, "was altered after the run finished: it does not match its digest in result.json")
@@ -207,6 +211,17 @@ class _Run:
                 self._read(path, Provenance)
             else:
                 self.found.append(unknown_file(path))
+
+
+def lost_result(paths: RunPaths, origin: Provenance) -> bool:
+    """Whether the run had finished, by its provenance, but its result is gone.
+
+    A worker that was killed just before it wrote the result did not release its lease; a retry keeps the result under another name.
+    """
+    if origin.ended is None or paths.result.exists() or any(paths.folder.glob("result.*.json")):
+        return False
+    state = lease.newest(paths.folder)
+    return state is not None and state.released
 
 
 def array_problem(path: Path) -> str | None:
