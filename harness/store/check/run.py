@@ -216,7 +216,7 @@ class _Run:
 def lost_result(paths: RunPaths, origin: Provenance) -> bool:
     """Whether the run had finished, by its provenance, but its result is gone.
 
-    A worker that was killed just before it wrote the result did not release its lease; a retry keeps the result under another name.
+    A worker that was killed just before it wrote the result has not released its lease; a retry renames the result.
     """
     if origin.ended is None or paths.result.exists() or any(paths.folder.glob("result.*.json")):
         return False
