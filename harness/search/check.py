@@ -19,6 +19,7 @@ from harness.experiment.study import Study, config_of, spec_of, task_of
 from harness.search.broker import read_trials
 from harness.search.storage import VARIABLE, uses_database
 from harness.search.trials import Trial
+from harness.store import lease
 from harness.store.check.finding import FileFinding
 from harness.store.check.plan import described, unlike
 from harness.store.check.result import facts
@@ -100,6 +101,8 @@ def _trial(store: Store, study: Study, task: Task | None, trial: Trial) -> Itera
         yield wrong
     if trial.state == "completed" and not trial.runs:
         yield "completed without runs"
+    if trial.runs and trial.state == "running" and _abandoned(store, study, trial):
+        yield "is stored as running, but its runs have finished and its worker has released it"
     if not trial.runs or trial.state not in ("completed", "pruned", "diverged"):
         return
     try:
@@ -114,6 +117,14 @@ def _trial(store: Store, study: Study, task: Task | None, trial: Trial) -> Itera
     # A pruned run may have been trained further, on another machine, by a plan that contains it.
     if trial.curve and (trial.state == "completed" or (trial.state == "pruned" and results[0] is None)):
         yield from _curve(study, trial, rows[0])
+
+
+def _abandoned(store: Store, study: Study, trial: Trial) -> bool:
+    """Whether a running trial was finished: a worker tells the outcome before it releases the trial."""
+    state = lease.newest(store.paths.study(study.name).trial(trial.number))
+    if state is None or not state.released:
+        return False
+    return all(store.paths.run(run_id).result.exists() for run_id in trial.runs)
 
 
 def _outside(study: Study, trial: Trial) -> str | None:
@@ -160,9 +171,10 @@ def _completed(
             yield f"{name} {told} instead of {mean}, the mean over its runs"
     epochs = sum(map(len, rows))
     seconds = sum(float(row.get("seconds") or 0.0) for own in rows for row in own)
-    if trial.epochs and trial.epochs != epochs:
+    spent = bool(trial.epochs or trial.seconds)  # early versions stored neither
+    if spent and trial.epochs != epochs:
         yield f"{trial.epochs} epochs instead of {epochs}"
-    if trial.seconds and not math.isclose(trial.seconds, seconds, rel_tol=1e-12):
+    if spent and not math.isclose(trial.seconds, seconds, rel_tol=1e-12):
         yield f"{trial.seconds} seconds of training instead of {seconds}"
     if task is not None:
         own = {

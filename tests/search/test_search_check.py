@@ -63,6 +63,7 @@ def test_an_undamaged_search_is_counted_with_its_trials(store: Store, study: Stu
         (5, "param_value_internal", 1.5, "its values give the run "),
         (5, "param_value_internal", 9.5, "is outside the space of the search"),
         (6, "state", 2, "was told 'completed'"),
+        (6, "state", 0, "is stored as running, but its runs have finished"),
     ],
 )
 def test_an_edited_event_is_found_by_verify_and_by_the_report(  # noqa: PLR0917 - the parameters of the case
