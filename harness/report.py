@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from harness.common import cli_options
 from harness.terminal.command_line import main_of
 from harness.terminal.completion import names_argument
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from harness.errors import HarnessError
     from harness.experiment.plan import Plan
     from harness.experiment.study import Study
@@ -28,15 +32,18 @@ def report(
 ) -> None:
     """Write the reports of plans and searches, finished or not, and the scoreboard of all, from the results on disk.
 
+    Each result is compared with the rows it was made from, and each plan with its registration: what does not fit is shown first.
+
     Examples:
       harness report
       harness report leakyrelu_vs_relu@smoke
 
     Exit codes:
       0   every report is written
+      1   the same, but files behind a report do not fit each other (NOT CONSISTENT): they were altered or damaged
       2   bad input or usage, or a report that could not be written
     """
-    from harness.errors import HarnessError
+    from harness.errors import EXIT_RUNS_FAILED, HarnessError
     from harness.experiment.study import Study
     from harness.reporting.pages import SearchReportData, gather, gather_search, scoreboard, write
     from harness.store.records import Store
@@ -45,6 +52,7 @@ def report(
     store = Store.open(results, create=False)
     requested, errors = _requested(store, names or ())
     written: list[dict[str, Any]] = []
+    consistent = True
     rows: list[scoreboard.PlanRow | scoreboard.SearchRow] = []
     compared: dict[str, ReportData] = {}  # written with the report of a search: the comparison of its winner with the base
     for one in sorted(requested, key=lambda one: not isinstance(one, Study)):
@@ -52,6 +60,7 @@ def report(
             report = gather_search(store, one) if isinstance(one, Study) else compared.get(one.name) or gather(store, one)
             path = str(report.folder / "index.html" if one.name in compared else write(report))
             rows += scoreboard.rows_of(report)
+            consistent = consistent and not report.inconsistencies
         except HarnessError as error:
             errors.append(error)  # the other reports are written
             continue
@@ -67,6 +76,8 @@ def report(
     elif not requested and not errors:
         shell.say(f"no plans in {store.paths.plans}; make one with: harness run experiments/NAME.yaml")
     shell.end_with(errors)
+    if not consistent:
+        raise typer.Exit(EXIT_RUNS_FAILED)
 
 
 def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str, Any]:
@@ -74,21 +85,26 @@ def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str
     from rich.text import Text
 
     from harness.execution.stages import choices
+    from harness.reporting import phrases
     from harness.reporting.pages.search_summary import headline
     from harness.terminal import json_output, search_dry_run, shell
     from harness.terminal.choices import confirmed, winner_of
     from harness.terminal.search_summary import search_results
+    from harness.terminal.tables import WARNING, Sentence
 
     verdict, study, top = headline(search), search.study, search.top
     if not as_json:
         winner = winner_of(choices(top, search.records)) if top else None
         table = confirmed(study, search.trials, top, search.records, winner) if top else None
-        lines = [Text(), Text(f"  {verdict.word.upper()}  {verdict.sentence}"), Text(), Text(f"report  {path}"), Text()]
+        broken = phrases.not_consistent(search.inconsistencies)
+        lines: list[RenderableType] = [Sentence(broken, WARNING), Text()] if broken else []
+        lines += [Text(), Text(f"  {verdict.word.upper()}  {verdict.sentence}"), Text(), Text(f"report  {path}"), Text()]
         shell.show(search_dry_run.heading(study), search_results(study, search.trials, search.metrics, table, winner), *lines)
     return {
         **json_output.search_values(study, search.trials),
         "standing": verdict.word,
         "sentence": verdict.sentence,
+        "inconsistencies": list(search.inconsistencies),
         "report": path,
     }
 
@@ -105,10 +121,19 @@ def _show_plan(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
         shell.show(
             *dry_run.heading(plan),
             Text(),
-            plan_results(plan, report.records, table, judged, metrics, mixed=report.mixed, report=path),
+            plan_results(
+                plan,
+                report.records,
+                table,
+                judged,
+                metrics,
+                mixed=report.mixed,
+                report=path,
+                inconsistencies=report.inconsistencies,
+            ),
             Text(),
         )
-    return json_output.summary(plan, report.records, table, judged, metrics, path)
+    return json_output.summary(plan, report.records, table, judged, metrics, path, report.inconsistencies)
 
 
 def _requested(store: Store, names: Sequence[str]) -> tuple[list[Plan | Study], list[HarnessError]]:

@@ -30,7 +30,7 @@ def verify(
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Check that every file in the results folder is undamaged and consistent with the others. Writes nothing.
+    """Check the files in the results folder against each other: runs, plans, and searches with their trials. Writes nothing.
 
     Examples:
       harness verify
@@ -43,6 +43,8 @@ def verify(
       75  interrupted
     """
     from harness.errors import EXIT_RUNS_FAILED, InputError
+    from harness.execution.chosen_check import check_chosen
+    from harness.search.storage import storage_url
     from harness.store.check.folder import check_store
     from harness.store.check.run import check_run
     from harness.store.paths import RunPaths
@@ -61,10 +63,15 @@ def verify(
     else:
         chosen, loaded, found = check_store(store)
         plans = len(loaded)
-        searches = len(store.study_names())
-        kinds = [(len(chosen), "run"), (plans, "plan"), *([(searches, "search")] if searches else [])]
-        *others, last = (f"{count} {kind}{('es' if kind == 'search' else 's') * (count != 1)}" for count, kind in kinds)
-        checked = f"{', '.join(others)} and {last}"
+        found += [each for plan in loaded for each in check_chosen(store, plan)]
+        parts = [f"{count} {kind}{'s' * (count != 1)}" for count, kind in ((len(chosen), "run"), (plans, "plan"))]
+        if store.study_names():  # Optuna takes a while to import
+            from harness.search.check import check_searches, searches_read
+
+            trials, of_searches = check_searches(store, storage_url(None))
+            found += of_searches
+            parts.append(searches_read(trials))
+        checked = f"{', '.join(parts[:-1])} and {parts[-1]}"
     wrong = any(not each.harmless for each in found)
     if not as_json:
         shell.show(verified.findings(checked, found))

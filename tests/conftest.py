@@ -17,6 +17,7 @@ from toy_task import TOY, Config
 from harness.experiment.claims import Claim
 from harness.experiment.plan import Plan, PlannedRun
 from harness.experiment.run_id import run_id
+from harness.store.check.plan import registered_digest
 from harness.store.records import Store
 from harness.tasks.protocol import identity
 
@@ -70,6 +71,22 @@ def _environment_stays() -> Iterator[None]:
     os.environ.update(before)
 
 
+@pytest.fixture(autouse=True)
+def _made_up_results_are_not_compared(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Tests of reports write results that nobody trained, with made-up run ids; `compared` compares them as a user's are."""
+    if "reporting" not in request.path.parts or "compared" in request.fixturenames:
+        return
+    from harness.reporting.pages import report_data, search_data
+
+    for module, name in ((report_data, "inconsistencies"), (search_data, "inconsistencies"), (search_data, "check_search")):
+        monkeypatch.setattr(module, name, lambda *_: ())
+
+
+@pytest.fixture
+def compared() -> None:
+    """See `_made_up_results_are_not_compared`."""
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """An empty results folder."""
@@ -109,7 +126,7 @@ def toy_plans() -> PlanMaker:
             for seed in range(max(seeds, looks[-1]))
             for label, config in configs.items()
         ]
-        return Plan(
+        made = Plan(
             name=name,
             experiment=name,
             question="Which toy walks best?",
@@ -124,10 +141,11 @@ def toy_plans() -> PlanMaker:
             over=dict.fromkeys(configs, next(iter(configs))),
             runs=tuple(runs),
             claims=tuple(claims),
-            claims_digest="0" * 64,
+            claims_digest="",
             known=tuple(known),
             created="2026-01-01T00:00:00+00:00",
         )
+        return Plan.model_validate({**dict(made), "claims_digest": registered_digest(made)})
 
     return make
 

@@ -27,7 +27,7 @@ from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import now
 from harness.store.records import read_rows
 
-TIMINGS = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums"}
+TIMINGS = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums", "provenance_digest", "seal"}
 
 
 def bits(store, plan):

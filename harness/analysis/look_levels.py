@@ -17,13 +17,14 @@ from harness.errors import StoreError
 from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.records import Store
+from harness.store.seal import read_sealed, seal_broken, sealed_json
 
 if TYPE_CHECKING:
     from harness.analysis.statistics import Levels
 
 
 class _CachedLevels(BaseModel):
-    """A cached file: `Levels.as_dict`."""
+    """A cached file: `Levels.as_dict`, under a seal (`store.seal`), as one changed digit would change verdicts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     looks: tuple[int, ...]
@@ -76,11 +77,13 @@ def describe_levels(levels: Levels | None, alpha: float = 0.05) -> str | None:
 
 
 def _read_cached(path: Path, plan: Plan) -> Levels | None:
-    """The cached levels; None if the file is missing, damaged or of other looks."""
+    """The cached levels; None if the file is missing, damaged, altered or of other looks. Older files have no seal."""
     from harness.analysis.statistics import Levels
 
     try:
-        levels = Levels.from_dict(atomic.read_json(path, _CachedLevels).model_dump())
+        if seal_broken(path):
+            return None
+        levels = Levels.from_dict(read_sealed(path, _CachedLevels).model_dump())
     except (FileNotFoundError, StoreError, ValueError):
         return None
     return levels if (levels.looks, levels.spending) == (plan.looks, plan.spending) else None
@@ -89,7 +92,7 @@ def _read_cached(path: Path, plan: Plan) -> Levels | None:
 def _write_cached(path: Path, levels: Levels, plan: Plan) -> None:
     """Write the file unless a valid one exists."""
     atomic.make_folder(path.parent)
-    data = atomic.to_json(levels.as_dict())
+    data = sealed_json(_CachedLevels.model_validate(levels.as_dict()))
     if not atomic.publish(path, data) and _read_cached(path, plan) is None:
         atomic.write_bytes(path, data)
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import StoreError
 from harness.experiment.plan import Plan
+from harness.store import atomic
 from harness.store.check.run import load_arrays
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric
@@ -28,10 +30,11 @@ TOLERANCE = 0.5  # percentage points: rounding to float16 makes classes tie on a
 
 @dataclass(frozen=True)
 class Images:
-    """Intervals [percentage points] by pair; `missing` says reason other pairs have none (empty if all have one)."""
+    """Intervals [percentage points] by pair; `missing` says why other pairs have none (empty if all have one)."""
 
     intervals: Mapping[Pair, Crossed]
     missing: str = ""
+    altered: tuple[str, ...] = ()  # ids of runs whose predictions do not match the checksum in their result
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def new_images(
         return Images(
             {}, f"predictions of {len(needed):,d} runs, {size / 2**20:,.0f} MiB, exceed the limit of {MAX_BYTES / 2**20:,.0f} MiB"
         )
+    altered = tuple(run_id for run_id, file in files.items() if _altered(store, run_id, file))
     correct = {run_id: _correct(file, records[run_id].metrics.get(metric)) for run_id, file in files.items()}
     known = {run_id: correct_images for run_id, correct_images in correct.items() if correct_images is not None}
     reason = ""
@@ -74,7 +78,17 @@ def new_images(
     elif len({correct_images.labels for correct_images in known.values()}) > 1:
         reason = "the predictions are for different images"
     intervals = {pair: found for pair, ids in shared.items() if (found := _crossed(ids, known)) is not None}
-    return Images(intervals, reason)
+    return Images(intervals, reason, altered)
+
+
+def _altered(store: Store, run_id: str, file: Path) -> bool:
+    """Whether the predictions changed after the run had finished; a file that is missing or unreadable is not compared."""
+    try:
+        result = store.result(run_id)
+        expected = result.checksums.get(file.name) if result is not None else None
+        return file.is_file() and expected is not None and atomic.digest(file) != expected
+    except StoreError:
+        return False
 
 
 def _correct(file: Path, value: float | None) -> _Correct | None:

@@ -24,7 +24,7 @@ from harness.experiment.run_id import Spec
 from harness.store import atomic, checkpoint, environments, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
-from harness.store.records import Result, encode, read_rows, write_rows
+from harness.store.records import Result, encode, read_rows, sealed, write_rows
 from harness.store.run_summary import numbers, summary
 from harness.tasks import environment
 from harness.tasks.protocol import Task, Training, TrainingFailed, with_optional_members
@@ -306,10 +306,12 @@ class _Attempt:
         assert self.origin is not None
         self._write_rows()
         choices = self.training.choices if self.training is not None else None
-        atomic.write_json(self.paths.provenance, provenance.finished(self.origin, choices), self.lease)
+        origin = provenance.finished(self.origin, choices)
+        atomic.write_json(self.paths.provenance, origin, self.lease)
         files = (self.paths.spec, self.paths.metrics, self.paths.predictions)
         sums = {path.name: atomic.digest(path) for path in files if path.exists()}
-        complete = Result.model_validate({**result.model_dump(by_alias=True), "ended": provenance.now(), "checksums": sums})
+        own = {"ended": provenance.now(), "checksums": sums, "provenance_digest": provenance.content_digest(origin)}
+        complete = sealed(Result.model_validate({**result.model_dump(by_alias=True), **own}))
         if not atomic.publish(self.paths.result, atomic.to_json(complete), self.lease):
             raise SupersededError(f"{self.job.run_id}: already has a result")
         print(f"{complete.state}{': ' + complete.error if complete.error else ''}")

@@ -17,9 +17,10 @@ from harness.execution.stages import current_next_plan, next_plan, save_resolved
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec, run_id
+from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.lease import Holder
 from harness.store.records import Record, Store
-from harness.tasks.protocol import Task, identity, parse_config
+from harness.tasks.protocol import Task, identity, parse_config, result_metrics
 
 
 class PlanWorker(Worker):
@@ -27,6 +28,7 @@ class PlanWorker(Worker):
 
     def __init__(self, store: Store, plan: Plan, options: WorkerOptions, stop: Stop, here: Holder | None = None) -> None:
         self.plan, self.task = plan, task_of(plan)
+        refuse_unknown_metrics(plan, store.paths.plan(plan.name), result_metrics(self.task))
         self.only = _only(plan, options.only)
         if self.task.version != plan.task_version:
             versions = f"planned for version {plan.task_version} of {plan.task}, but this is version {self.task.version}"

@@ -23,7 +23,8 @@ from harness.experiment.study import Study, spec_of
 from harness.experiment.study import task_of as study_task
 from harness.store.atomic import read_json
 from harness.store.check.folder import all_plans
-from harness.store.check.run import COSTS, load_arrays
+from harness.store.check.result import COSTS
+from harness.store.check.run import load_arrays
 from harness.store.environments import Lists
 from harness.store.environments import read as read_lists
 from harness.store.lease import Holder, Timing, Watch

@@ -14,8 +14,9 @@ from rich.text import Text
 
 from harness.analysis.look_levels import levels_for
 from harness.analysis.verdicts import judgement, table
-from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
+from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, StoreError
 from harness.execution import stages
+from harness.execution.consistency import inconsistencies
 from harness.experiment import plan as plans
 from harness.experiment import study as studies
 from harness.experiment.plan import Plan, stage_name
@@ -23,6 +24,7 @@ from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.pages.report_data import mixed
 from harness.search.trials import NEVER_MEASURED, Trial, common_failure, counted
+from harness.store.frame_cache import load_tables
 from harness.store.frames import runs_frame
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
@@ -79,8 +81,16 @@ class PlanOutcome(Outcome):
             return []
         judged, table = _judged(self, results)
         metrics = result_metrics(plans.task_of(plan))
-        differing = mixed(Store.open(results, create=False), plan, records)
-        found = summary.plan_results(plan, records, table, judged, metrics, mixed=differing, report=str(self.report))
+        found = summary.plan_results(
+            plan,
+            records,
+            table,
+            judged,
+            metrics,
+            mixed=mixed(Store.open(results, create=False), plan, records),
+            report=str(self.report),
+            inconsistencies=_inconsistencies(self, results),
+        )
         return [Text(), found]
 
     def document(self, results: Path) -> dict[str, Any]:
@@ -89,7 +99,9 @@ class PlanOutcome(Outcome):
         if plan.selection is not None:
             return json_output.choosing(plan, records)
         judged, table = _judged(self, results)
-        document = json_output.summary(plan, records, table, judged, result_metrics(plans.task_of(plan)), str(self.report))
+        document = json_output.summary(
+            plan, records, table, judged, result_metrics(plans.task_of(plan)), str(self.report), _inconsistencies(self, results)
+        )
         store = Store.open(results, create=False)
         chooser = store.load_plan(plan.chosen.plan) if plan.chosen else None
         if chooser is None:
@@ -200,6 +212,16 @@ def _judged(outcome: PlanOutcome, results: Path) -> tuple[Judgement, Table]:
     plan, runs = outcome.plan, runs_frame(outcome.plan, outcome.records)
     levels = levels_for(Store.open(results, create=False), plan)
     return judgement(plan, runs, levels), table(plan, runs, levels=levels)
+
+
+def _inconsistencies(outcome: PlanOutcome, results: Path) -> Sequence[str]:
+    """What does not fit among the files of the plan and its runs; a file that cannot be read is a problem, too."""
+    store, plan = Store.open(results, create=False), outcome.plan
+    try:
+        tables = load_tables(store, [run.id for run in plan.runs])
+    except StoreError as error:
+        return [str(error)]
+    return inconsistencies(store, plan, outcome.records, result_metrics(plans.task_of(plan)), tables, {})
 
 
 @dataclass(frozen=True)

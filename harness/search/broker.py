@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import InputError, StoreError
+from harness.errors import HarnessError, InputError, StoreError
 from harness.experiment.space import Values
 from harness.experiment.study import Study
 from harness.search.samplers import pruner, sampler, suggest
@@ -36,12 +36,14 @@ from harness.store import atomic
 from harness.store import lease as leases
 from harness.store.lease import Holder, Lease, Liveness, SupersededError, Timing, Watch
 from harness.store.paths import StudyPaths
+from harness.store.seal import read_sealed
 
 if TYPE_CHECKING:
     import optuna
 
 
 POLL_S = 0.02
+DAMAGED = "restore it from a copy, or start a new search with --replan"
 
 
 @dataclass(frozen=True)
@@ -250,7 +252,7 @@ def check_current(paths: StudyPaths, study: Study) -> Study:
     Raises StoreError if a new search has replaced it.
     """
     try:
-        found = atomic.read_json(paths.spec, Study)
+        found = read_sealed(paths.spec, Study)
     except FileNotFoundError:
         found = None
     if found is None or found.created != study.created:
@@ -261,21 +263,37 @@ def check_current(paths: StudyPaths, study: Study) -> Study:
 def read_trials(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:
     """`TrialBroker.trials` without creating anything; None: no trials yet.
 
-    If there is a journal, it is read, and `url` is ignored. Raises StoreError if the storage cannot be used.
+    If there is a journal, it is read, and `url` is ignored. Raises StoreError if the storage cannot be used or is damaged.
     """
-    import optuna
-
     if paths.journal.exists():
         url = None
     elif url is None:
         return None
+    try:
+        found = _read_trials(paths, study, url)
+    except HarnessError:
+        raise
+    except Exception as error:  # Optuna replays a damaged journal until anything fails
+        where, why = (paths.journal if url is None else paths.spec), f"{type(error).__name__}: {error}"
+        raise StoreError(f"{where}: its trials are damaged ({why}); {DAMAGED}") from error
+    if found is None and url is None and any(paths.trials.glob("*/runs.json")):
+        raise StoreError(f"{paths.journal}: damaged: it has no trials of {_name(study)}, of which there are runs; {DAMAGED}")
+    return found
+
+
+def _read_trials(paths: StudyPaths, study: Study, url: str | None) -> list[Trial] | None:
+    import optuna
+
     storage = open_storage(paths, url)
     try:
         with using_storage(url):
-            stored = optuna.load_study(storage=storage, study_name=_name(study))
+            try:
+                stored = optuna.load_study(storage=storage, study_name=_name(study))
+            except KeyError:
+                return None
+            if [direction.name.lower() for direction in stored.directions] != list(study.objectives.values()):
+                raise ValueError(f"its objectives are not those of {paths.spec}")
             return [trial_of(study, frozen) for frozen in stored.get_trials(deepcopy=False)]
-    except KeyError:
-        return None
     finally:
         close_storage(storage)
 

@@ -11,6 +11,7 @@ from harness.store import lease as leases
 from harness.store.lease import Holder, LeaseState, SupersededError, Timing, Watch
 from harness.store.paths import StudyPaths
 from harness.store.records import Store
+from harness.store.seal import sealed_json
 
 
 def prepare(store: Store, requested: Study, replan: bool = False) -> Study:
@@ -25,14 +26,14 @@ def prepare(store: Store, requested: Study, replan: bool = False) -> Study:
                 new = replan or not paths.spec.exists()
                 study, replaces = resolve_study(store, requested, replan)
                 if not new:
-                    atomic.write_json(paths.spec, study, own)
+                    atomic.write_bytes(paths.spec, sealed_json(study), own)
                     return study
                 if replaces:
                     _refuse_in_training(store, requested.name, watch)
                     own.check()
                     store.archive_study(requested.name)
                 atomic.make_folder(paths.folder)
-                if atomic.publish(paths.spec, atomic.to_json(study)):
+                if atomic.publish(paths.spec, sealed_json(study)):
                     return study
                 replan = False  # another process was faster: resume its study
         except SupersededError:  # slept so long that another process took over

@@ -17,6 +17,9 @@ State = Literal["completed", "pruned", "diverged", "infeasible", "failed", "runn
 # Names of user attributes in the storage.
 RUNS, ENDED, REASON, DIGEST, SECONDS, EPOCHS, FOLLOWS = "runs", "ended", "reason", "digest", "seconds", "epochs", "follows"
 
+# What a trial in a state of Optuna may have been told; of a failed one anything, as its worker may have died while telling it.
+ENDINGS = {"COMPLETE": ("completed",), "PRUNED": ("pruned", "diverged", "infeasible")}
+
 UNMEASURED = "unmeasured"  # prefix of the digest if the runs completed without measuring an objective
 NEVER_MEASURED = "a retry would not measure it either; choose another metric, or let the task measure it, and use --replan"
 
@@ -56,8 +59,11 @@ class Trial:
 
 
 def trial_of(study: Study, frozen: optuna.trial.FrozenTrial) -> Trial:
-    """Read a trial from the storage."""
+    """Read a trial from the storage. Raises ValueError if it contradicts itself."""
     attributes: Mapping[str, Any] = frozen.user_attrs
+    told, expected = attributes.get(ENDED), ENDINGS.get(frozen.state.name)
+    if expected is not None and told is not None and told not in expected:
+        raise ValueError(f"trial {frozen.number} is {frozen.state.name}, but was told {told!r}")
     values = frozen.values if frozen.state.name == "COMPLETE" else None
     return Trial(
         number=frozen.number,

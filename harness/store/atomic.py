@@ -91,13 +91,17 @@ def to_json(value: BaseModel | Any) -> bytes:
 
 def read_json(path: Path, model: type[ModelT]) -> ModelT:
     """Read and validate `path`. Raises FileNotFoundError; StoreError if it is damaged or from a newer version."""
+    return parse_json(read_bytes(path), path, model)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of `path`. Raises FileNotFoundError, StoreError."""
     try:
-        data = _read(path)
+        return _read(path)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise unusable(path, "be read", error) from error
-    return parse_json(data, path, model)
 
 
 def parse_json(data: bytes, path: Path, model: type[ModelT]) -> ModelT:

@@ -9,9 +9,11 @@ from typing import TypeVar
 
 from harness.errors import StoreError
 from harness.experiment.plan import CONFIRMATION, Plan, PlanBase, stage_name
+from harness.experiment.plan_check import problems
 from harness.experiment.study import Study
 from harness.store import atomic
 from harness.store.paths import NAME, Paths
+from harness.store.seal import read_sealed, sealed_json
 
 PlanBaseT = TypeVar("PlanBaseT", bound=PlanBase)
 
@@ -23,12 +25,18 @@ class Catalog:
     paths: Paths
 
     def load_plan(self, name: str) -> Plan | None:
-        """The plan `name`, or None. Raises StoreError if its file is damaged or from a newer version."""
-        return _load(self.paths.plan(name), Plan)
+        """The plan `name`, or None. Raises StoreError if its file is damaged, contradicts itself or is from a newer version."""
+        try:
+            return read_plan(self.paths.plan(name))
+        except FileNotFoundError:
+            return None
 
     def load_study(self, name: str) -> Study | None:
         """The search `name`, or None. Raises StoreError if its file is damaged or from a newer version."""
-        return _load(self.paths.study(name).spec, Study)
+        try:
+            return read_sealed(self.paths.study(name).spec, Study)
+        except FileNotFoundError:
+            return None
 
     def plan_names(self) -> list[str]:
         """Every plan's name, sorted."""
@@ -60,7 +68,7 @@ class Catalog:
         """Write `plan`, replacing an earlier one of this name. Returns its path; raises StoreError."""
         path = self.paths.plan(plan.name)
         atomic.make_folder(path.parent)
-        atomic.write_json(path, plan)
+        atomic.write_bytes(path, sealed_json(plan))
         return path
 
     def archive_plan(self, name: str) -> Path | None:
@@ -95,11 +103,13 @@ class Catalog:
             raise atomic.unusable(folder, "be archived", error) from error
 
 
-def _load(path: Path, model: type[PlanBaseT]) -> PlanBaseT | None:
-    try:
-        return atomic.read_json(path, model)
-    except FileNotFoundError:
-        return None
+def read_plan(path: Path) -> Plan:
+    """The plan in the file `path`. Raises FileNotFoundError; StoreError if it is damaged or contradicts itself."""
+    plan = read_sealed(path, Plan)
+    for problem in problems(plan):
+        advice = "restore it from a copy, or move it elsewhere so that it is created again"
+        raise StoreError(f"{path}: {problem}; {advice}")
+    return plan
 
 
 def _named(names: Iterable[str]) -> list[str]:

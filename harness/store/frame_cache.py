@@ -1,6 +1,7 @@
 """The files of runs -> Arrow tables, cached for finished runs, so that ten thousand runs are read in under a second.
 
-The tables of a finished run are cached with a stamp of its files, and read again only if the stamp differs. Unfinished runs are
+Each finished run is compared with itself on the way (`problem`): its result with its rows, seal, configuration and checksums. The
+tables of a finished run are cached with a stamp of its files, and read again only if the stamp differs. Unfinished runs are
 always read. The cache is one file with a checksum at its end, replaced atomically; a damaged one, or one of another version, is
 rebuilt, and without write permission the cache is not used. Reading metrics.jsonl takes most of the time: 100 runs x 400 epochs
 in about 0.1 s, 10,000 runs (a gigabyte) in about ten seconds (docs/performance.md).
@@ -22,18 +23,21 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import StoreError
 from harness.experiment.run_id import Spec
 from harness.store import atomic
+from harness.store.check.rows import ComparedRows, contradiction
 from harness.store.paths import RunPaths
-from harness.store.records import Record, Store, rows_so_far
+from harness.store.records import Record, Result, Store, rows_so_far
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _RUN = RunPaths(Path())
+STRINGS = ("id", "stamp", "task", "state", "reason", "problem", "facts", "origin")  # columns of `runs`
+INTEGERS = ("seed", "rows")
 METRIC = "metric."  # prefix of the metrics of a result among the columns of `runs`
 BATCH = 200  # runs whose metrics.jsonl are parsed at once: some 20 MB
 WORTHWHILE = 100  # the cache is written after reading more runs than this, and more than a twentieth of those cached
 ABANDONED_S = 3600.0  # a temporary file older than this was left by a killed process
-SEAL = "harness frames 1, crc32 {:08x}\n"
+SEAL = "harness frames 2, crc32 {:08x}\n"
 RESULT, *_ = FILES = [path.name for path in (_RUN.result, _RUN.metrics, _RUN.spec)]  # the files that the tables are made from
 UNQUOTED = ((b'"nan"', b"NaN"), (b'"inf"', b"Infinity"), (b'"-inf"', b"-Infinity"))
 
@@ -43,7 +47,9 @@ class RunTables:
     """Runs as tables.
 
     `runs`: one row per run with id, stamp (null: not to be cached), task and seed (null: spec.json is missing or damaged), state,
-    reason, rows (its number of rows in `epochs`), and each number of its result under `METRIC` + name.
+    reason, rows (its number of rows in `epochs`), problem (the first contradiction among its files; null: none), facts (what the
+    task's `describe` gave, as JSON; null: not completed), origin (the digest of its provenance.json; null: unknown), and each
+    number of its result under `METRIC` + name.
     `epochs`: the rows of metrics.jsonl, run after run in the order of `runs`; numbers, null where not measured.
     """
 
@@ -53,6 +59,11 @@ class RunTables:
     def column(self, name: str) -> list[Any]:
         """A column of `runs`."""
         return list(self.runs[name].to_pylist())
+
+    def of(self, run_ids: Sequence[str]) -> RunTables:
+        """The runs `run_ids`, in that order."""
+        places = {run_id: place for place, run_id in enumerate(self.column("id"))}
+        return self.take([places[run_id] for run_id in run_ids])
 
     def take(self, places: Sequence[int]) -> RunTables:
         """The runs at the row numbers `places`, in that order. Consecutive rows are not copied."""
@@ -128,11 +139,15 @@ def _gather(store: Store, stamps: Mapping[str, str | None]) -> RunTables:
     """Read the files of runs."""
     records = store.records(stamps)
     epochs, counts = _epochs([(store.paths.run(run_id), record) for run_id, record in records.items()])
+    compared = ComparedRows(epochs, counts)
     rows = []
-    for (run_id, record), count in zip(records.items(), counts, strict=True):
-        if record.finished:
-            _check_metrics(store, run_id)
-        spec = _spec(store.paths.run(run_id).spec)
+    for place, (run_id, record) in enumerate(records.items()):
+        paths = store.paths.run(run_id)
+        spec, problem = _spec(paths.spec), None
+        result = store.result(run_id) if record.finished else None
+        if result is not None:
+            _check_metrics(store, run_id, result)
+            problem = contradiction(paths, result, spec, compared, place)
         rows.append(
             {
                 "id": run_id,
@@ -141,18 +156,21 @@ def _gather(store: Store, stamps: Mapping[str, str | None]) -> RunTables:
                 "seed": spec.seed if spec else None,
                 "state": record.state,
                 "reason": record.reason,
-                "rows": count,
+                "rows": counts[place],
+                "problem": problem,
+                "facts": compared.facts(place, result) if result is not None and result.state == "completed" else None,
+                "origin": result.provenance_digest if result is not None else None,
                 **{METRIC + name: value for name, value in record.metrics.items()},
             }
         )
-    runs = table(rows, ["id", "stamp", "task", "seed", "state", "reason", "rows"])
+    runs = table(rows, [*STRINGS, *INTEGERS])
     return RunTables(_typed(runs), epochs)
 
 
-def _check_metrics(store: Store, run_id: str) -> None:
+def _check_metrics(store: Store, run_id: str, result: Result) -> None:
     """Raise StoreError if metrics.jsonl does not match result.json, as after merging the files of two copies of a run."""
-    paths, result = store.paths.run(run_id), store.result(run_id)
-    wanted = result.checksums.get(paths.metrics.name) if result else None
+    paths = store.paths.run(run_id)
+    wanted = result.checksums.get(paths.metrics.name)
     if wanted is None or (paths.metrics.exists() and atomic.digest(paths.metrics) == wanted):
         return
     if store.result(run_id) == result:  # otherwise the result was archived for a retry just now
@@ -166,7 +184,7 @@ def _typed(runs: pa.Table) -> pa.Table:
     """`runs` with fixed types for its own columns, which Arrow cannot infer from nulls."""
     import pyarrow as pa
 
-    types = dict.fromkeys(("id", "stamp", "task", "state", "reason"), pa.string()) | dict.fromkeys(("seed", "rows"), pa.int64())
+    types = dict.fromkeys(STRINGS, pa.string()) | dict.fromkeys(INTEGERS, pa.int64())
     return runs.cast(pa.schema([field.with_type(types.get(field.name, field.type)) for field in runs.schema]))
 
 

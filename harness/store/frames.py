@@ -70,8 +70,17 @@ def runs_frame(plan: Plan, records: Mapping[str, Record]) -> pd.DataFrame:
     return _frame(rows, ["id", "variant", "seed", "look", "task", "state", "reason", "ended"])
 
 
-def curves_frame(store: Store, plan: Plan, records: Mapping[str, Record], metrics: Iterable[str] | None = None) -> pd.DataFrame:
-    """One row per planned run and trained epoch; see the docstring of the module. `metrics`: only these."""
+def curves_frame(
+    store: Store,
+    plan: Plan,
+    records: Mapping[str, Record],
+    metrics: Iterable[str] | None = None,
+    tables: RunTables | None = None,
+) -> pd.DataFrame:
+    """One row per planned run and trained epoch; see the docstring of the module. `metrics`: only these.
+
+    `tables`: those of the plan's runs, in its order, if they are loaded already.
+    """
     run_ids = [run.id for run in plan.runs]
     columns: dict[str, Sequence[Any]] = {
         "id": run_ids,
@@ -79,7 +88,7 @@ def curves_frame(store: Store, plan: Plan, records: Mapping[str, Record], metric
         "seed": [run.seed for run in plan.runs],
         "state": [records[run.id].state for run in plan.runs],
     }
-    return _epochs_frame(load_tables(store, run_ids), columns, metrics)
+    return _epochs_frame(tables or load_tables(store, run_ids), columns, metrics)
 
 
 def stored_plan(store: Store, name: str) -> Plan:

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 import harness
+from harness.experiment.run_id import canonical_json
 from harness.tasks.environment import SNAPSHOT, Environment, imported
 
 UNKNOWN_GPU = "cuda"  # device name of a GPU whose model could not be determined
@@ -142,6 +143,21 @@ def with_imports(provenance: Provenance) -> Provenance:
         last = Restart.model_validate({**dict(latest), "packages": packages})
         return Provenance.model_validate({**dict(provenance), "restarts": (*provenance.restarts[:-1], last)})
     return Provenance.model_validate({**dict(provenance), "packages": packages})
+
+
+def content_digest(provenance: Provenance) -> str:
+    """SHA-256 over what is known about a run's origin, for result.json.
+
+    Without `url`, which is added after the result, and without empty values, as a later version may write fields that it adds.
+    """
+    content = provenance.model_dump(mode="json", by_alias=True, exclude={"url"})
+    return hashlib.sha256(canonical_json(_without_empty(content)).encode()).hexdigest()
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_empty(each) for name, each in value.items() if each not in (None, {}, [], ())}
+    return [_without_empty(each) for each in value] if isinstance(value, list) else value
 
 
 def now() -> str:

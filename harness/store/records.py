@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import InputError, StoreError
+from harness.experiment.run_id import canonical_json
 from harness.store import atomic, checkpoint, lease
 from harness.store.atomic import Fence
 from harness.store.catalog import Catalog
@@ -36,6 +38,8 @@ class Result(BaseModel):
     traceback_digest: str | None = None  # equal for failures at the same place in the code
     ended: str | None = None  # ISO 8601, UTC
     checksums: Mapping[str, str] = {}  # file name -> SHA-256 of the files when the run finished
+    provenance_digest: str | None = None  # `provenance.content_digest` of provenance.json; None in results from before it
+    seal: str | None = None  # `seal` of all other fields; None in results from before it
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -137,6 +141,18 @@ class Store(Catalog):
             paths.result.replace(paths.earlier_result(held.number))  # last: if killed before, the run still counts as finished
         except OSError as error:
             raise atomic.unusable(paths.result, "be archived", error) from error
+
+
+def seal(result: Result) -> str:
+    """SHA-256 over the fields of result.json except `seal`, as they are in the file (fields that it lacks do not count)."""
+    content = result.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"seal"})
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def sealed(result: Result) -> Result:
+    """`result` with its seal, with every field set as it will be in the file."""
+    whole = Result.model_validate(result.model_dump(mode="json", by_alias=True))
+    return Result.model_validate({**whole.model_dump(mode="json", by_alias=True), "seal": seal(whole)})
 
 
 def encode(value: Any) -> Value:

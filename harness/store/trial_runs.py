@@ -33,11 +33,19 @@ def write_trial_runs(paths: StudyPaths, number: int, runs: Sequence[str]) -> Non
     atomic.write_json(paths.trial_runs(number), _TrialRuns(runs=tuple(runs)))
 
 
+def read_trial_runs(paths: StudyPaths, number: int) -> tuple[str, ...] | None:
+    """The ids of the runs of trial `number`, seed by seed; None without a file. Raises StoreError if it is unreadable."""
+    try:
+        return atomic.read_json(paths.trial_runs(number), _TrialRuns).runs
+    except FileNotFoundError:
+        return None
+
+
 def trial_runs(paths: StudyPaths, number: int) -> tuple[str, ...]:
     """The ids of the runs of trial `number`, seed by seed; empty if the file is missing or unreadable."""
     try:
-        return atomic.read_json(paths.trial_runs(number), _TrialRuns).runs
-    except (FileNotFoundError, StoreError):
+        return read_trial_runs(paths, number) or ()
+    except StoreError:
         return ()
 
 

@@ -132,6 +132,7 @@ def summary(  # noqa: PLR0917 - one argument per kind of result
     judgement: Judgement,
     metrics: Mapping[str, Metric],
     report: str | None,
+    inconsistencies: Sequence[str] = (),
 ) -> dict[str, Any]:
     """A plan's results for `run` and `report`: table, verdicts, runs and the path of the report."""
     return {
@@ -144,6 +145,7 @@ def summary(  # noqa: PLR0917 - one argument per kind of result
         "level": table.level,
         "variants": [row_values(row) for row in table.rows],
         **judged(judgement, metrics),
+        "inconsistencies": list(inconsistencies),
         "runs": plan_runs(plan, records),
         "report": report,
     }

@@ -38,11 +38,15 @@ def plan_results(
     *,
     mixed: Sequence[str] = (),
     report: str | None = None,
+    inconsistencies: Sequence[str] = (),
 ) -> RenderableType:
-    """The table with its legend, one line per claim, and the path of the report. `metrics`: all that claims may use; `mixed`:
-    what the runs were not trained alike with.
+    """The table with its legend, one line per claim, and the path of the report. `metrics`: all that claims may use.
+
+    `mixed`: what the runs were not trained alike with. `inconsistencies` of the files come first.
     """
-    lines: list[RenderableType] = [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
+    broken = phrases.not_consistent(inconsistencies)
+    lines: list[RenderableType] = [Sentence(broken, WARNING), Text()] if broken else []
+    lines += [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
     legend = [phrases.table_note(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
     lines += [Sentence(line) for line in legend if line]
     marker = phrases.rehearsal(plan)

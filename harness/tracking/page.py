@@ -99,7 +99,9 @@ def final_update(result: Result | None) -> FinalUpdate:
     """`result` None: interrupted. The summary is result.json without its checksums."""
     if result is None:
         return FinalUpdate({"state": "interrupted"}, 1, ("interrupted",))
-    fields = result.model_dump(mode="json", exclude={"schema_version", "checksums", "traceback_digest"})
+    fields = result.model_dump(
+        mode="json", exclude={"schema_version", "checksums", "provenance_digest", "seal", "traceback_digest"}
+    )
     summary = {name: value for name, value in fields.items() if value is not None}
     ended_well = result.state == "completed"
     return FinalUpdate(without_secrets(summary), 0 if ended_well else 1, () if ended_well else (result.state,))

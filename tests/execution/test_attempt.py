@@ -32,7 +32,7 @@ def run(store, work, means=None):
 def bits(store):
     """What must not depend on interruptions: rows, predictions and result without their times."""
     paths = store.paths.run(RUN)
-    timings = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums"}
+    timings = {"seconds", "train_seconds", "samples_per_second", "ended", "checksums", "provenance_digest", "seal"}
     rows = [{name: value for name, value in row.items() if name not in timings} for row in read_rows(paths.metrics)]
     result = {name: value for name, value in json.loads(paths.result.read_text()).items() if name not in timings}
     return rows, result, paths.predictions.read_bytes()

@@ -19,6 +19,7 @@ from harness.execution.stages import choices, current_next_plan, next_plan, reso
 from harness.experiment import load_experiment
 from harness.experiment.plan import Plan, Selection, make_plan
 from harness.store.records import Record, Store
+from harness.store.seal import read_sealed
 
 Scores = Mapping[str, Sequence[float | str | None]]  # label -> a metric a seed, or the state of a run without one
 
@@ -188,7 +189,7 @@ def test_replan_archives_what_was_planned(store: Store, toy_plan: PlanMaker) -> 
     changed = toy_plan({"base": {}, "better": {"effect": 3.0}}, known=[old.runs[0].id])
     assert resolve_plan(store, changed, replan=True) == (changed, True)
     assert save_resolved_plan(store, changed, replan=True) == store.load_plan("toys") == changed
-    assert Plan.model_validate_json(store.paths.earlier_plan("toys", 1).read_text()) == old
+    assert read_sealed(store.paths.earlier_plan("toys", 1), Plan) == old
     assert store.record(old.runs[0].id).state == "completed"
 
 

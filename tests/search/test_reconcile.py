@@ -13,6 +13,7 @@ from harness.errors import PlanChanged, StoreError
 from harness.experiment.study import Study
 from harness.search.reconcile import in_training, prepare, resolve_study
 from harness.store.records import Store
+from harness.store.seal import read_sealed
 
 SEARCH = f"{{space: {SPACE}, trials: 4}}"
 CHANGED = {
@@ -88,7 +89,7 @@ def test_replan_archives_the_study_with_its_trials(store: Store, study: Study, t
     assert prepare(store, asked, replan=True) == store.load_study("toys") == asked
     old = store.paths.earlier_study("toys", 1)
     assert (old / "journal.log").read_text() == "trials\n"
-    assert Study.model_validate_json((old / "search.json").read_text()) == study
+    assert read_sealed(old / "search.json", Study) == study
     assert not store.paths.study("toys").journal.exists()
     prepare(store, study, replan=True)
     assert store.paths.earlier_study("toys", 2).is_dir()

@@ -10,7 +10,16 @@ import numpy as np
 
 from harness.store.records import Store, read_rows
 
-TIMINGS = {"seconds", "train_seconds", "samples_per_second", "peak_memory_bytes", "ended", "checksums"}
+TIMINGS = {
+    "seconds",
+    "train_seconds",
+    "samples_per_second",
+    "peak_memory_bytes",
+    "ended",
+    "checksums",
+    "provenance_digest",
+    "seal",
+}
 
 
 def bits(store: Store, run_ids: Sequence[str]) -> dict[str, Any]:

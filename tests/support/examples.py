@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.experiment.plan import Plan, PlannedRun, Registration
 from harness.store.records import Record, Store, write_rows
+from harness.store.run_summary import summary
 from harness.tasks.protocol import Metric
 
 ACCURACY = {"test_accuracy": Metric("%", "maximize", cases="test_images"), "train_loss": Metric("nats", "minimize")}
@@ -119,11 +120,14 @@ def write_run(store: Store, plan: Plan, run: PlannedRun, rows: Sequence[Mapping[
         "data": plan.data[run.variant],
     }
     paths.spec.write_text(json.dumps(spec))
+    rows = [{"seconds": 24.0 / len(rows), **row} for row in rows]
     write_rows(paths.metrics, rows)
     if "state" in result:
-        last = dict(rows[-1]) if rows else {}
+        last = {name: value for name, value in (rows[-1] if rows else {}).items() if name != "seconds"}
+        metric = "score" if "score" in last else "test_accuracy"
+        totals = {"train_seconds": 24.0 if rows else 0.0, f"{metric}_fluctuation": summary(rows, metric)[f"{metric}_fluctuation"]}
         ended = "2026-01-02T03:04:05+00:00"
-        paths.result.write_text(json.dumps({"schema": 1, "ended": ended, "train_seconds": 24.0, **last, **result}))
+        paths.result.write_text(json.dumps({"schema": 1, "ended": ended, **totals, **last, **result}))
 
 
 def write_log(store: Store, run: PlannedRun, text: str) -> Path:

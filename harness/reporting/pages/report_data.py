@@ -12,6 +12,7 @@ from harness.analysis.look_levels import levels_for
 from harness.analysis.new_images import Pair, new_images
 from harness.analysis.verdicts import Judgement, Table, Verdict, judgement, table
 from harness.errors import StoreError
+from harness.execution.consistency import inconsistencies
 from harness.execution.schedule import Counts, count_states, requested
 from harness.experiment.claims import ComparisonClaim, ContrastClaim
 from harness.experiment.plan import Plan, PlannedRun, task_of
@@ -20,6 +21,8 @@ from harness.reporting.pages.mixtures import Trained, mixtures, trained_with, un
 from harness.reporting.pages.tuning import Tuning, searched, tuning_of
 from harness.store import environments
 from harness.store.atomic import read_json
+from harness.store.check.plan import refuse_unknown_metrics
+from harness.store.frame_cache import RunTables, load_tables
 from harness.store.frames import curves_frame, runs_frame
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
@@ -60,6 +63,7 @@ class ReportData:
     tables: Mapping[str, Table]  # by metric: the first, then every other with a claimed comparison
     images: Mapping[Pair, Crossed]  # intervals for new seeds and new images too, of the first metric, in percentage points
     images_missing: str  # why some of `images` are missing; empty if none is
+    images_altered: tuple[str, ...]  # ids of runs whose predictions are not those that they finished with
     origins: Mapping[str, Provenance]  # by run id, of the requested runs that were started
     flags: tuple[str, ...]  # warnings, as sentences
     cost: Cost
@@ -68,11 +72,25 @@ class ReportData:
     last: str | None  # when the last run finished: ISO 8601, UTC
     folder: Path  # of the report
     results: Path  # the results folder as given
+    loaded: RunTables | None = None  # tables that contain its runs, if they are loaded already
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
         """Metrics and learning rate by epoch (frames.curves_frame), read lazily. Raises StoreError."""
-        return curves_frame(self.store, self.plan, self.records, [*self.metrics, "learning_rate"])
+        return curves_frame(self.store, self.plan, self.records, [*self.metrics, "learning_rate"], tables=self._tables)
+
+    @cached_property
+    def inconsistencies(self) -> tuple[str, ...]:
+        """What does not fit among the files of the plan and its runs: `file: what`; read lazily. Raises StoreError."""
+        lost = [run.id for run in self.requested if self.records[run.id].finished and run.id not in self.origins]
+        own = inconsistencies(self.store, self.plan, self.records, self.metrics, self._tables, self.origins, lost)
+        altered = (f"{run_id}/predictions.npz: has changed since the run finished" for run_id in self.images_altered)
+        return (*own, *altered)
+
+    @cached_property
+    def _tables(self) -> RunTables:
+        run_ids = [run.id for run in self.plan.runs]
+        return self.loaded.of(run_ids) if self.loaded is not None else load_tables(self.store, run_ids)
 
     @property
     def metric(self) -> str:
@@ -100,12 +118,14 @@ class ReportData:
         return self.finished == len(self.requested)
 
 
-def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
+def gather(store: Store, plan: Plan, predictions: bool = True, loaded: RunTables | None = None) -> ReportData:
     """Read the data of `plan`. `predictions`: also compute intervals for new images, which takes a while.
 
-    Raises StoreError for damaged files, InputError if the task cannot be loaded.
+    `loaded`: tables that contain its runs, if they are loaded already. Raises StoreError for damaged files, InputError if the
+    task cannot be loaded.
     """
     metrics = result_metrics(task_of(plan))
+    refuse_unknown_metrics(plan, store.paths.plan(plan.name), metrics)
     first = next(iter(metrics))
     records = store.records([run.id for run in plan.runs])
     runs = runs_frame(plan, records)
@@ -132,6 +152,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
         tables=tables,
         images=images.intervals,
         images_missing=images.missing,
+        images_altered=images.altered,
         origins=origins,
         flags=(*trust, *(tuning.flags if tuning else _missing_choice(store, plan))),
         cost=_cost(plan, wanted, records, origins),
@@ -140,6 +161,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True) -> ReportData:
         last=max((ended for run in wanted if (ended := records[run.id].ended_at)), default=None),
         folder=store.paths.report(plan.name),
         results=store.paths.root,
+        loaded=loaded,
     )
 
 

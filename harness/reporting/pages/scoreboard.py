@@ -20,6 +20,7 @@ from harness.reporting.pages.report_data import ReportData, gather
 from harness.reporting.pages.search_data import SearchReportData, gather_search
 from harness.reporting.pages.summary import banner, device_word, hours
 from harness.store.atomic import make_folder, write_text
+from harness.store.frame_cache import RunTables, load_tables
 from harness.store.records import Store
 
 # Order of the counts above the table.
@@ -154,15 +155,24 @@ def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
             search_rows.append(given_searches.get(study.name) or search_row(gather_search(store, study)))
         except HarnessError as error:
             errors.append(error)
+    loaded = _tables(store, [plan for plan in plans if plan.name not in given])
     for plan in plans:
         try:
-            rows.append(given.get(plan.name) or plan_row(gather(store, plan, predictions=False)))
+            rows.append(given.get(plan.name) or plan_row(gather(store, plan, predictions=False, loaded=loaded)))
         except HarnessError as error:
             errors.append(error)
     path = store.paths.reports / "index.html"
     make_folder(path.parent)
     write_text(path, render(rows, [str(error) for error in errors], linked(store, [*plans, *studies]), search_rows))
     return path
+
+
+def _tables(store: Store, plans: Iterable[Plan]) -> RunTables | None:
+    """The tables of all their runs, so that the cache is read once; None if one is damaged: then they are loaded plan by plan."""
+    try:
+        return load_tables(store, list(dict.fromkeys(run.id for plan in plans for run in plan.runs)))
+    except HarnessError:
+        return None
 
 
 def linked(store: Store, plans: Iterable[Plan | Study]) -> frozenset[str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from harness.common.nested import flatten
-from harness.errors import InputError
+from harness.errors import InputError, StoreError
+from harness.execution.consistency import inconsistencies
 from harness.execution.stages import choices, next_plan
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.space import values_of
@@ -19,9 +20,11 @@ from harness.reporting.figures import ConfirmationResults, SearchSubject, SeedVa
 from harness.reporting.pages.importance import importances
 from harness.reporting.pages.report_data import ReportData, gather
 from harness.search.broker import read_trials
+from harness.search.check import check_search
 from harness.search.confirmation_plans import BASE, WINNER, label_of
 from harness.search.storage import VARIABLE, storage_url, uses_database
 from harness.search.trials import Trial, counted
+from harness.store.frame_cache import load_tables
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, Task, result_metrics
 
@@ -48,6 +51,35 @@ class SearchReportData:
     storage: str  # path of the journal, or the database
     folder: Path  # of the report
     results: Path  # the results folder as given
+
+    @cached_property
+    def inconsistencies(self) -> tuple[str, ...]:
+        """What does not fit among the files of the search, its confirmation and their runs: `file: what`; read lazily."""
+        own = [
+            f"{found.path.name}: {found.what}"
+            for found in check_search(self.store, self.study, self.trials)
+            if not found.harmless
+        ]
+        return (*own, *self._of_trials, *self._of_top, *(self.final.inconsistencies if self.final else ()))
+
+    @property
+    def _of_trials(self) -> list[str]:
+        """The contradictions within the runs of the trials."""
+        numbers = {run_id: trial.number for trial in reversed(self.trials) for run_id in trial.runs}
+        try:
+            tables = load_tables(self.store, sorted(numbers))
+        except StoreError as error:
+            return [str(error)]
+        problems = zip(tables.column("id"), tables.column("problem"), strict=True)
+        return [f"trial {numbers[run_id]}: {run_id}/{problem}" for run_id, problem in problems if problem]
+
+    @property
+    def _of_top(self) -> tuple[str, ...]:
+        """What does not fit in the confirmation."""
+        if self.top is None:
+            return ()
+        tables = load_tables(self.store, [run.id for run in self.top.runs])
+        return inconsistencies(self.store, self.top, self.records, self.metrics, tables, {})
 
     @cached_property
     def counted(self) -> tuple[Trial, ...]:

@@ -30,9 +30,10 @@ class Headline:
 
 def banner(report: ReportData) -> list[str]:
     """Warnings above the report."""
+    broken = phrases.not_consistent(report.inconsistencies)
     missing = None if report.complete else f"{report.finished:,d} OF {len(report.requested):,d} RUNS FINISHED"
     held = HELD if report.judgement.holding else None
-    lines = (phrases.rehearsal(report.plan), missing, held, phrases.amendment(report.plan, report.metrics))
+    lines = (broken, phrases.rehearsal(report.plan), missing, held, phrases.amendment(report.plan, report.metrics))
     return [*filter(None, lines), *phrases.retrospective_claims(report.judgement.verdicts, report.plan)]
 
 

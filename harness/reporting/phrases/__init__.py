@@ -1,6 +1,7 @@
 """Text for values, claims, verdicts and plans, shared by the terminal, figures and reports."""
 
 from harness.reporting.phrases.claims import claim, qualifiers, short_claim, statement
+from harness.reporting.phrases.consistency import not_consistent
 from harness.reporting.phrases.labels import MIN_LABEL, cut_middle, prefix, shorten
 from harness.reporting.phrases.numbers import (
     NOTHING,
@@ -88,6 +89,7 @@ __all__ = [
     "label",
     "listed",
     "margin",
+    "not_consistent",
     "notes",
     "number",
     "outcome",

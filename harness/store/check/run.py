@@ -1,7 +1,7 @@
 """Check the files of a run.
 
-Contradictions in the content are reported first, then checksums that do not match result.json. Files without a checksum
-(result.json, provenance.json) are compared with the rows they were computed from, and with their model.
+Contradictions in the content are reported first, then checksums that do not match result.json. result.json is compared with its
+own seal (a checksum of its fields; older results have none) and with the rows it was computed from.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from harness.errors import StoreError
 from harness.experiment.run_id import Spec, run_id
 from harness.store import atomic, checkpoint, lease
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
+from harness.store.check.result import altered, contradictions, fluctuating
 from harness.store.lease import LEASE, Timing
 from harness.store.paths import RunPaths
-from harness.store.provenance import Provenance
+from harness.store.provenance import Provenance, content_digest
 from harness.store.records import Result, encode, read_rows
 from harness.store.run_summary import summary
 from harness.tasks.command.model import definition_digest
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-# What an epoch cost: differs between runs of the same bits; result.json sums it up over all epochs.
-COSTS = frozenset({"seconds", "samples_per_second", "peak_memory_bytes"})
 RESTORE = "restore it from a copy, or remove the run's folder to train it again"
 REWRITTEN = "run the experiment again: it is rewritten from the checkpoint"
 
@@ -54,6 +53,8 @@ class _Run:
     def check(self) -> None:
         # In this order: a worker that trains the run meanwhile can add rows after the checkpoint was read, but never lack some.
         self.result = self._read(self.paths.result, Result)
+        if self.result is not None and (wrong := altered(self.result)):
+            self._add(self.paths.result, wrong)
         saved = self._checkpoint()
         self._spec()
         self._provenance()
@@ -119,8 +120,17 @@ class _Run:
             self._add(path, f"is not the original configuration of this run: it gives the id {own}")
 
     def _provenance(self) -> None:
-        if self._read(self.paths.provenance, Provenance) is None and self.finished and not self.paths.provenance.exists():
-            self._add(self.paths.provenance, "is missing: the code and machine of this run are unknown")
+        path = self.paths.provenance
+        origin = self._read(path, Provenance)
+        if origin is None and self.finished and not path.exists():
+            self._add(path, "is missing: the code and machine of this run are unknown")
+        if origin is not None and lost_result(self.paths, origin):
+            self._add(
+                self.paths.result, "is missing, but the run had finished", "restore it from a copy, or run the experiment again"
+            )
+        expected = self.result.provenance_digest if self.result is not None else None
+        if origin is not None and expected is not None and content_digest(origin) != expected:
+            self._add(path, "was altered after the run finished: it does not match its digest in result.json")
 
     def _checkpoint(self) -> list[dict[str, Any]] | None:
         """The rows in the checkpoint; None if it is missing or unreadable."""
@@ -169,27 +179,8 @@ class _Run:
 
     def _compare(self, result: Result, rows: list[dict[str, Any]]) -> None:
         """Compare result.json with the rows it was computed from."""
-        result_fields = result.model_extra or {}
-        if result.state == "failed":
-            # A run may fail with fewer epochs than an earlier start had rows for.
-            epoch = result.metrics.get("epoch", 0)
-            wrong = [] if epoch <= len(rows) else [f"epoch {epoch} instead of {len(rows)}"]
-        else:
-            last = {name: value for name, value in (rows[-1] if rows else {"epoch": None}).items() if name not in COSTS}
-            wrong = [
-                f"{name} {result_fields.get(name)} instead of {value}"
-                for name, value in last.items()
-                if result_fields.get(name) != value
-            ]
-            metric = next((name.removesuffix("_fluctuation") for name in result_fields if name.endswith("_fluctuation")), "")
-            recomputed = summary(rows, metric)
-            wrong += [] if metric else ["no fluctuation"]
-            # The last bits of a sum may differ between versions of Python.
-            wrong += [
-                f"{name} {result_fields.get(name)} instead of {value}"
-                for name, value in recomputed.items()
-                if not _close(result_fields.get(name), value)
-            ]
+        last = rows[-1] if rows else {}
+        wrong = contradictions(result, len(rows), last, summary(rows, fluctuating(result)))
         if wrong:
             self._add(self.paths.result, f"disagrees with metrics.jsonl: {', '.join(wrong)}")
 
@@ -222,6 +213,17 @@ class _Run:
                 self.found.append(unknown_file(path))
 
 
+def lost_result(paths: RunPaths, origin: Provenance) -> bool:
+    """Whether the run had finished, by its provenance, but its result is gone.
+
+    A worker that was killed just before it wrote the result has not released its lease; a retry renames the result.
+    """
+    if origin.ended is None or paths.result.exists() or any(paths.folder.glob("result.*.json")):
+        return False
+    state = lease.newest(paths.folder)
+    return state is not None and state.released
+
+
 def array_problem(path: Path) -> str | None:
     """The first problem of the arrays in an .npz file, or None."""
     try:
@@ -244,9 +246,3 @@ def load_arrays(path: Path) -> dict[str, Any]:
     # Opened here: numpy does not close a file that it cannot read.
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
-
-
-def _close(one: Any, other: Any) -> bool:
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
-    return bool(one == other)

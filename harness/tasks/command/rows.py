@@ -22,7 +22,7 @@ LINE_END = re.compile(rb"[\r\n]")  # progress bars end with a carriage return
 # Keys of rows, results and plans: ignored in JSON lines, not allowed as names of metrics.
 RESERVED_KEYS = frozenset(
     {"epoch", "step", "seconds"}
-    | {"schema", "state", "reason", "error", "traceback_digest", "ended", "checksums"}
+    | {"schema", "state", "reason", "error", "traceback_digest", "ended", "checksums", "provenance_digest", "seal"}
     | {"id", "variant", "seed", "look", "task"}
 )
 

@@ -334,6 +334,7 @@ def test_nothing_is_fetched(written: Path) -> None:
     assert "unsafe" not in policy
 
 
+@pytest.mark.usefixtures("compared")  # as when the fixture `written` was made
 def test_the_same_files_give_the_same_bytes(written: Path) -> None:
     before = written.read_bytes()
     write_report("a b@smoke", written.parents[2])

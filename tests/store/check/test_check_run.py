@@ -39,6 +39,8 @@ def unfinished(ended: RunPaths) -> RunPaths:
     ended.checkpoint.write_bytes(checkpoint.pack({**state, "rows": state["rows"][:7]}))
     ended.result.unlink()
     ended.predictions.unlink()
+    origin = json.loads(ended.provenance.read_text())
+    ended.provenance.write_text(json.dumps({**origin, "ended": None}))
     return ended
 
 

@@ -1,0 +1,99 @@
+"""Whether a result.json fits its own seal and the rows that it was computed from. Pure.
+
+`harness verify` and reports use the same check: verify with the rows of the file, reports with the rows of the frame cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.store.records import Result, Value, decode, seal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# What an epoch cost: differs between runs of the same bits; result.json sums it up over all epochs.
+COSTS = frozenset({"seconds", "samples_per_second", "peak_memory_bytes"})
+FLUCTUATION = "_fluctuation"
+_TOTALS = frozenset({"train_seconds", "samples_per_second", "peak_memory_bytes"})
+
+
+def altered(result: Result) -> str | None:
+    """Why the content of result.json is not what was written, by its seal alone; None if it is, or if it is older than seals."""
+    if result.seal is None:
+        # Both fields were added at the same time.
+        return "has lost its seal" if result.provenance_digest is not None else None
+    return None if seal(result) == result.seal else "was altered after it was written: it does not match its own seal"
+
+
+def contradictions(result: Result, rows: int, last: Mapping[str, Value], totals: Mapping[str, Any]) -> list[str]:
+    """What result.json says instead of what its `rows` rows say; empty if they agree.
+
+    `last`: the last row, non-finite numbers as strings; `totals`: `run_summary.summary` of all rows.
+    """
+    fields = result.model_extra or {}
+    if result.state == "failed":
+        # A run may fail with fewer epochs than an earlier start had rows for.
+        epoch = result.metrics.get("epoch", 0)
+        wrong = [] if epoch <= rows else [f"epoch {epoch:g} instead of {rows}"]
+        return [*wrong, *([] if result.reason else ["failed without a reason"])]
+    expected = {name: value for name, value in last.items() if name not in COSTS} if rows else {"epoch": None}
+    wrong = [f"{name} {fields.get(name)} instead of {value}" for name, value in expected.items() if fields.get(name) != value]
+    wrong += [] if fluctuating(result) else ["no fluctuation"]
+    # The last bits of a sum may differ between versions of Python.
+    wrong += [
+        f"{name} {fields.get(name)} instead of {value}" for name, value in totals.items() if not _close(fields.get(name), value)
+    ]
+    if result.state == "completed" and (result.error or result.reason):
+        wrong.append(f"completed with the error {result.error or result.reason!r}")
+    if result.state == "diverged" and all(math.isfinite(value) for value in map(decode, last.values()) if _number(value)):
+        wrong.append("diverged, but every value of the last epoch is finite")
+    return wrong
+
+
+def facts(result: Result, last: Mapping[str, Value]) -> dict[str, Any]:
+    """The fields that are from neither the last row nor the totals: what the task's `describe` says of a configuration."""
+    return {
+        name: value
+        for name, value in (result.model_extra or {}).items()
+        if value is not None and last.get(name) is None and name not in _TOTALS and not name.endswith(FLUCTUATION)
+    }
+
+
+def fluctuating(result: Result) -> str:
+    """The metric whose fluctuation is in the result; empty if there is none."""
+    names = result.model_extra or {}
+    return next((name.removesuffix(FLUCTUATION) for name in names if name.endswith(FLUCTUATION)), "")
+
+
+def totals_of(columns: Mapping[str, NDArray[Any]], rows: int, metric: str) -> dict[str, Any]:
+    """`run_summary.summary` of columns [rows] of floats, NaN where not measured: in a hundredth of the time."""
+    import numpy as np
+
+    def column(name: str) -> NDArray[Any]:
+        return columns[name] if name in columns else np.full(rows, np.nan)
+
+    seconds, speeds, peaks = column("seconds"), column("samples_per_second"), column("peak_memory_bytes")
+    timed = np.isfinite(speeds) & np.isfinite(seconds) & (seconds != 0)
+    weight = float(seconds[timed].sum())
+    peaks = peaks[np.isfinite(peaks)]
+    changes = np.diff(column(metric)[-1 - rows // 4 :])
+    changes = changes[np.isfinite(changes)]
+    return {
+        "train_seconds": float(seconds[np.isfinite(seconds)].sum()),
+        "samples_per_second": float((speeds[timed] * seconds[timed]).sum()) / weight if weight else None,
+        "peak_memory_bytes": float(peaks.max()) if peaks.size else None,
+        f"{metric}{FLUCTUATION}": float(changes.std(ddof=1)) if changes.size >= 2 else None,
+    }
+
+
+def _number(value: Any) -> bool:
+    return isinstance(decode(value), int | float)
+
+
+def _close(one: Any, other: Any) -> bool:
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return bool(one == other)
