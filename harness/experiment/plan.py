@@ -125,6 +125,7 @@ class Plan(PlanBase):
     baseline: str  # label of a variant
     looks: tuple[int, ...]  # numbers of seeds, increasing; a fixed n is one look
     spending: Literal["linear", "quadratic"] = "linear"  # of alpha over the looks; plans from before it was stored: linear
+    drops_decided: bool = False  # later looks train only variants of open claims; plans from before it was stored: all
     futility: float | None = None  # claims less likely to be decided by the last look than this are closed
     variants: Mapping[str, Mapping[str, Any]]  # label -> full configuration, in the order of the file
     data: Mapping[str, str]  # label -> data fingerprint
@@ -262,6 +263,7 @@ def _outline(
         baseline=experiment.baseline,
         looks=experiment.looks,
         spending="quadratic",
+        drops_decided=True,
         futility=experiment.futility,
         variants={label: config.model_dump(mode="json") for label, config in configs.items()},
         data=data,

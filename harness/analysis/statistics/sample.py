@@ -67,6 +67,11 @@ def upper_tail(t: Floats, df: int) -> Floats:
     return np.asarray(stdtr(df, -t)) if df >= 1 else np.full(np.shape(t), np.nan)
 
 
+def critical(level: float, df: int) -> float:
+    """The t value that a one-sided test at `level` needs."""
+    return float(stdtrit(df, 1 - level))
+
+
 def vector(values: ArrayLike, name: str) -> Floats:
     """`values` as an array [seed]. Raises ValueError for another shape."""
     array = np.asarray(values, dtype=np.float64)

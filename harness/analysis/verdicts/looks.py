@@ -111,8 +111,8 @@ class Looks:
         return [state for state in self.states if state.registered]
 
     def _needed(self) -> tuple[str, ...]:
-        """The variants of open registered claims; every variant if nothing is registered."""
-        if not self.terms.claims:
+        """The variants of open registered claims; every variant if nothing is registered, or if the plan drops none."""
+        if not self.terms.claims or not self.terms.drops_decided:
             return self.terms.labels
         needed = {variant for state in self._registered if not state.closed for variant in state.case.variants}
         return tuple(label for label in self.terms.labels if label in needed)

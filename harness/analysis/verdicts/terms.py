@@ -28,6 +28,7 @@ class Terms:
     over: Mapping[str, str]  # label -> its reference, unless a claim has another
     looks: tuple[int, ...]
     spending: Spending
+    drops_decided: bool  # later looks need only variants of open claims
     futility: float | None
     alpha: float
     claims: tuple[Claim, ...]
@@ -53,6 +54,7 @@ def terms(experiment: Experiment | Plan) -> Terms:
             over=experiment.over,
             looks=experiment.looks,
             spending=experiment.spending,
+            drops_decided=experiment.drops_decided,
             futility=experiment.futility,
             alpha=experiment.alpha,
             claims=experiment.claims,
@@ -69,6 +71,7 @@ def terms(experiment: Experiment | Plan) -> Terms:
         over=experiment.over,
         looks=experiment.looks,
         spending="quadratic",
+        drops_decided=True,
         futility=experiment.futility,
         alpha=experiment.alpha,
         claims=experiment.claims,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from examples import amended
+from examples import amended, changed
 from simulated import comparison, frame, plan_of
 
 from harness.analysis.verdicts import Judgement, Verdict, judgement, table
@@ -207,7 +207,9 @@ def test_a_supported_claim_says_which_failure_rate_its_seeds_do_not_exclude() ->
 
 
 def test_a_variant_whose_claims_are_decided_gets_no_further_seeds() -> None:
-    plan = plan_of(("base", "b", "c", "d"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE)
+    plan = plan_of(
+        ("base", "b", "c", "d"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE, drops_decided=True
+    )
     b, c = [1.0, 1.1, 0.9, 1.05, 0.95], [0.9, -0.8, 0.7, -0.9, 0.8, 0.1, -0.3, 0.2]
     values: dict[str, Sequence[float | str]] = {"base": ZEROS[:5], "b": b, "c": c[:5], "d": ZEROS[:3]}
     found = judgement(plan, frame(plan, values))
@@ -219,10 +221,13 @@ def test_a_variant_whose_claims_are_decided_gets_no_further_seeds() -> None:
     rows = table(plan, frame(plan, {**values, "base": ZEROS[:8], "c": c})).rows
     assert [(row.variant, row.pairs) for row in rows] == [("base", 0), ("b", 5), ("c", 8), ("d", 3)]
     assert rows[1].level < rows[2].level
+    # Older plans train all variants while a claim is open.
+    older = judgement(changed(plan, drops_decided=False), frame(plan, {**values, "d": ZEROS[:5]}))
+    assert older.horizons == dict.fromkeys(plan.variants, 8)
 
 
 def test_a_dropped_variant_keeps_its_place_in_the_correction() -> None:
-    plan = plan_of(("base", "b", "c"), [comparison("no_gain", "b"), comparison("no_gain", "c")], SCHEDULE)
+    plan = plan_of(("base", "b", "c"), [comparison("no_gain", "b"), comparison("no_gain", "c")], SCHEDULE, drops_decided=True)
     b, c = [-1.0, -1.02, -0.99], [0.9, -0.8, 0.7, -0.9, 0.8]
     found = judgement(plan, frame(plan, {"base": ZEROS[:5], "b": b, "c": c}))
     alone = judgement(plan_of(("base", "c"), [comparison("no_gain", "c")], SCHEDULE), frame(plan, {"base": ZEROS[:5], "c": c}))
@@ -231,7 +236,7 @@ def test_a_dropped_variant_keeps_its_place_in_the_correction() -> None:
 
 
 def test_a_failed_run_of_a_dropped_variant_holds_nothing() -> None:
-    plan = plan_of(("base", "b", "c"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE)
+    plan = plan_of(("base", "b", "c"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE, drops_decided=True)
     b, c = [1.0, 1.1, 0.9, 1.05, 0.95, "failed"], [0.9, -0.8, 0.7, -0.9, 0.8, 0.1, -0.3, 0.2]
     found = judgement(plan, frame(plan, {"base": ZEROS[:8], "b": b, "c": c}))
     assert (found.look, found.holding) == (8, ())
