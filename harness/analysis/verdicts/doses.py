@@ -132,7 +132,7 @@ class SingleCase(Case):
         return [None if by_seed is None else Sample(by_seed)]
 
     def at(self, place: int, n: int, corrected: Corrected) -> FurtherLook:  # noqa: ARG002 - there is one row
-        levels = (self.level((side, self), n, corrected) for side in ("holds", "fails"))
+        levels = (self.level((side, self), n, corrected.levels) for side in ("holds", "fails"))
         return FurtherLook(n, difference=max(levels))
 
     def overall_level(self, place: int, corrected: Corrected) -> float:  # noqa: ARG002
