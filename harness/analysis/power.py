@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
 from harness.analysis.verdicts import terms
@@ -78,7 +78,8 @@ def power_of(
     """The power of a plan; None if there is nothing to compare. Raises StoreError for damaged files of runs.
 
     Of the claimed comparison that needs most seeds, of those of the metric compared first; if no claim compares variants, of an
-    exploratory comparison of the first metric. `sd`: a standard deviation of paired differences to assume, instead of that of earlier runs.
+    exploratory comparison of the first metric. `sd`: a standard deviation of paired differences to assume, instead of that of
+    earlier runs.
     """
     from harness.analysis.verdicts.planned import PlannedTest, planned_tests
 
@@ -92,7 +93,7 @@ def power_of(
         return None
     known = Spread(sd) if sd is not None else spread(store, plan, metric) or assumed(plan, metric)
     designs = [_design(plan, test, metrics[metric].unit, known, bool(claimed)) for test in tests if test.metric == metric]
-    return evaluate(max(designs, key=_demand), levels)
+    return evaluate(_most_demanding(designs), levels)
 
 
 def _design(plan: Plan, test: PlannedTest, unit: str, known: Spread | None, claimed: bool) -> Power:
@@ -112,12 +113,17 @@ def _design(plan: Plan, test: PlannedTest, unit: str, known: Spread | None, clai
     )
 
 
-def _demand(design: Power) -> float:
-    """The seeds of a fixed design; without a margin the least, with an unknown spread those of the margin."""
-    if design.margin is None:
-        return 0.0
-    sized = design if design.spread else replace(design, spread=Spread(design.margin))
-    return _needed(sized) or float("inf")
+def _most_demanding(designs: Sequence[Power]) -> Power:
+    """The design that needs most seeds; with an unknown spread, if it is as large as the smallest margin."""
+    margins = [design.margin for design in designs if design.margin is not None]
+    if not margins:
+        return designs[0]
+
+    def demand(design: Power) -> float:
+        sized = replace(design, spread=design.spread or Spread(min(margins)))
+        return 0.0 if design.margin is None else _needed(sized) or inf
+
+    return max(designs, key=demand)
 
 
 def evaluate(design: Power, levels: Levels | None = None) -> Power:
@@ -162,8 +168,9 @@ def _needed(design: Power) -> int | None:
 
 def assumed(plan: Plan, metric: str) -> Spread | None:
     """The spread of the test accuracy in full runs of the shipped task on CIFAR-10; None for anything else."""
-    datasets = {config.get("data", {}).get("dataset") for config in plan.variants.values()}
-    known = (plan.task, metric, datasets) == ("cifar_resnet", "test_accuracy", {"cifar10"}) and not plan.rehearsal
+    if (plan.task, metric) != ("cifar_resnet", "test_accuracy") or plan.rehearsal:
+        return None
+    known = {config["data"]["dataset"] for config in plan.variants.values()} == {"cifar10"}
     return Spread(ASSUMED_SD) if known else None
 
 
