@@ -116,7 +116,7 @@ def test_only_full_runs_of_the_shipped_task_have_a_spread_to_assume(store: Store
     others = [
         activations_plan(),
         changed(full, profile="smoke"),
-        changed(full, overrides={"epochs": 1}),
+        changed(full, overrides=("training.epochs=1",)),
         changed(full, claims=loss),
     ]
     assert [of_images(store, other).spread for other in others] == [None] * 4
