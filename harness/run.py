@@ -123,6 +123,8 @@ def run(
         store = Store.open(results, create=False, must_exist=False)
         plan, _ = plan_experiment(store, loaded, device, seeds, replan)
         preview = dry_run_screen.preview(store, plan, sd)
+        if sd is not None and (preview.follows or preview).power is None:
+            raise InputError(f"--sd has no effect: {plan.name} compares no variants by a metric that varies; remove --sd")
         if as_json:
             shell.show_json(json_output.dry_run(preview))
         else:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from harness.analysis.verdicts.planned import PlannedTest
 
 TARGET_POWER = 0.8  # the usual target
-ASSUMED_SD = 0.20  # percentage points of test accuracy, of full runs of the shipped task on CIFAR-10
 MIN_DEGREES_OF_FREEDOM = 2  # to report a standard deviation: three pairs
 ROUNDING = 1e-9  # relative to the largest difference: less variation counts as none
 
@@ -91,7 +90,7 @@ def power_of(
     metric = tests[0].metric
     if metrics[metric].exact:
         return None
-    known = Spread(sd) if sd is not None else spread(store, plan, metric) or assumed(plan, metric)
+    known = Spread(sd) if sd is not None else spread(store, plan, metric) or usual(plan, metrics[metric])
     designs = [_design(plan, test, metrics[metric].unit, known, bool(claimed)) for test in tests if test.metric == metric]
     return evaluate(_most_demanding(designs), levels)
 
@@ -166,12 +165,11 @@ def _needed(design: Power) -> int | None:
     return statistics.seeds_needed(design.sd, design.margin, design.level, each, rule=design.rule)
 
 
-def assumed(plan: Plan, metric: str) -> Spread | None:
-    """The spread of the test accuracy in full runs of the shipped task on CIFAR-10; None for anything else."""
-    if (plan.task, metric) != ("cifar_resnet", "test_accuracy") or plan.rehearsal:
-        return None
-    known = {config["data"]["dataset"] for config in plan.variants.values()} == {"cifar10"}
-    return Spread(ASSUMED_SD) if known else None
+def usual(plan: Plan, metric: Metric) -> Spread | None:
+    """The spread that the task states for full runs on the plan's data; None for a rehearsal, or if it states none."""
+    found = {metric.usual_sd.get(fingerprint.partition(":")[0]) for fingerprint in plan.data.values()}
+    (sd,) = found if len(found) == 1 else (None,)
+    return None if sd is None or plan.rehearsal else Spread(sd)
 
 
 def spread(store: Store, plan: Plan, metric: str) -> Spread | None:

@@ -237,23 +237,18 @@ class ComparisonCase(Case):
     def _seeds_needed(self, difference: Difference, look: Look, corrected: Corrected) -> SeedsNeeded | None:
         """The level is that of the last look: enough for a plan judged once, as for one with the same looks, further apart.
 
-        Of a joint bound it is the most that any of its differences needs, each with the power that lets all pass in 80 % if they
-        are independent; with a shared reference they pass more often.
+        Of a joint bound it is what its most variable difference needs, with the power that lets all pass in 80 % if they are
+        independent; with a shared reference they pass more often.
         """
         if not self.claim.margin > 0:
             return None
         last = self.series.looks[-1]
         level = self.level(self.supporting(difference), last, corrected.first_levels, one_sided=self.rule != "direction")
-        power = statistics.single_power(self.together)
         joint = self.compared if self._joint else (difference,)
-        seen = [self._seen[each] for each in joint if not self._untestable(each, look.n)]
-        ranges = [
-            # The resolution of the metric may make the standard error larger than the sd alone.
-            statistics.seeds_range(found.se * sqrt(found.n), found.n, self.claim.margin, level, power, rule=self.rule)
-            for found in seen
-        ]
-        low, high = ([each[place] for each in ranges] for place in (0, 1))
-        return _most(low), _most(high)
+        # The resolution of the metric may make a standard error larger than the standard deviation alone.
+        se = max(self._seen[each].se for each in joint if not self._untestable(each, look.n))
+        power = statistics.single_power(self.together)
+        return statistics.seeds_range(se * sqrt(look.n), look.n, self.claim.margin, level, power, rule=self.rule)
 
     def samples(self, n: int) -> list[Sample | None]:
         sides = (self.values.sides(difference, n) for difference in self.compared)
@@ -278,11 +273,6 @@ class ComparisonCase(Case):
         if len(words) == 1 and (len(rows) == 1 or words != {"equivalent"}):
             return words.pop()
         return "refuted" if "refuted" in words else "inconclusive"
-
-
-def _most(seeds: Sequence[int | None]) -> int | None:
-    known = [each for each in seeds if each is not None]
-    return max(known) if len(known) == len(seeds) else None
 
 
 def _nan_last(value: float) -> float:
