@@ -116,6 +116,7 @@ def test_only_full_runs_of_the_shipped_task_have_a_spread_to_assume(store: Store
     others = [
         activations_plan(),
         changed(full, profile="smoke"),
+        changed(full, data={**full.data, "gelu": "cifar10_mini:1"}),
         changed(full, overrides=("training.epochs=1",)),
         changed(full, claims=loss),
     ]
