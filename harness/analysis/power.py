@@ -38,8 +38,8 @@ class Power:
 
     `rule` says what is tested, and `power` is the probability of supporting the claim: of a direction if the true difference is
     the margin, else if it is 0 (equivalence, bound). Of a claim for which `together` differences must pass, it is that of
-    independent differences, below which a shared reference does not bring it. The standard deviation of the tested values is
-    `scale` times the spread. `detectable` is the margin with power `TARGET_POWER`, `mean_seeds` the expected number of seeds with
+    independent differences; a shared reference makes it larger. The standard deviation of the tested values is `scale` times the
+    spread. `detectable` is the margin with power `TARGET_POWER`, `mean_seeds` the expected number of seeds with
     several looks at that true difference, `needed` the seeds of a fixed design with power `TARGET_POWER`; without it, although
     there is a `power`, it is more than 1,000. None: no margin, or the spread is unknown.
     """
@@ -62,8 +62,8 @@ class Power:
 
     @property
     def underpowered(self) -> bool:
-        """Whether the claim is missed more often than supported."""
-        return self.power is not None and self.power < 0.5
+        """Whether the claim is missed more often than supported; if several must pass, each of them."""
+        return self.power is not None and self.power < 0.5**self.together
 
     @property
     def sd(self) -> float | None:

@@ -26,7 +26,7 @@ def power(found: Power) -> str:
     finds = []
     if found.margin is not None and found.power is not None:
         average = "" if found.mean_seeds is None else f" with {found.mean_seeds:.1f} seeds on average"
-        finds.append(f"{_margin(found)} {share(found.power)} of the time{average}")
+        finds.append(f"{_margin(found)} {_share(found)} of the time{average}")
     if found.detectable is not None:
         finds.append(f"{amount(found.detectable, found)} {share(TARGET_POWER)}")
     if not finds:
@@ -38,7 +38,7 @@ def power(found: Power) -> str:
 def underpowered(found: Power) -> str:
     """The power at the margin, and the seeds that reach 80 %."""
     more = "more than 1,000 seeds" if found.needed is None else plural(found.needed, "seed")
-    finds = f"{_seeds(found)} {_verb(found)} {_margin(found)} {share(found.power or 0.0)} of the time{_if(found)}"
+    finds = f"{_seeds(found)} {_verb(found)} {_margin(found)} {_share(found)} of the time{_if(found)}"
     return f"underpowered for the margin: {finds}; {more} would do so {share(TARGET_POWER)} of the time"
 
 
@@ -55,6 +55,11 @@ def _margin(found: Power) -> str:
 def share(probability: float) -> str:
     """`56 %`."""
     return f"{100 * probability:.0f} %" if probability < 0.995 else "over 99 %"
+
+
+def _share(found: Power) -> str:
+    # Without knowing how the differences depend on each other.
+    return f"{'' if found.together == 1 else 'at least '}{share(found.power or 0.0)}"
 
 
 def _seeds(found: Power) -> str:

@@ -38,7 +38,7 @@ def design(looks: tuple[int, ...] = (5,), spread: Spread | None = ASSUMED, **fie
         ),
         (
             design(rule="bound", together=2),
-            "5 seeds rule out 0.25 pp 55 % of the time, 0.32 pp 80 % in all 2 comparisons if there is no difference "
+            "5 seeds rule out 0.25 pp at least 55 % of the time, 0.32 pp 80 % in all 2 comparisons if there is no difference "
             "(sd of differences 0.20, assumed)",
         ),
         (
@@ -73,3 +73,9 @@ def test_an_underpowered_margin_shows_the_seeds_it_needs() -> None:
     assert not design().underpowered
     hopeless = phrases.underpowered(design((3,), spread=Spread(20.0)))
     assert hopeless.endswith("; more than 1,000 seeds would do so 80 % of the time")
+
+
+def test_a_joint_claim_is_underpowered_if_each_of_its_parts_is() -> None:
+    given = [design(rule="bound", together=2, spread=Spread(sd)) for sd in (0.25, 0.35)]
+    assert [(each.power or 0) < 0.5 for each in given] == [True, True]
+    assert [each.underpowered for each in given] == [False, True]
