@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,7 @@ def run(
     idle: cli_options.Idle = None,
     keep: cli_options.Keep = None,
     dry_run: cli_options.DryRun = False,
+    sd: cli_options.Sd = None,
     track: cli_options.Track = "auto",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
@@ -93,6 +95,7 @@ def run(
 
     Examples:
       harness run leakyrelu_vs_relu --dry-run
+      harness run leakyrelu_vs_relu --profile smoke --dry-run --sd 0.3
       harness run experiments/leakyrelu_vs_relu.yaml --profile smoke
       harness run leakyrelu_vs_relu --workers 2 --stop-after 3h50m
 
@@ -108,6 +111,7 @@ def run(
     from harness.terminal import dry_run as dry_run_screen
     from harness.terminal import json_output, shell
 
+    _check_sd(sd, dry_run)
     loaded = load_experiment(experiment, profile, settings or ())
     if loaded.search is not None:
         raise InputError(f"{loaded.path}: this experiment is a search; start it with: harness sweep {experiment}")
@@ -118,7 +122,9 @@ def run(
     if dry_run:
         store = Store.open(results, create=False, must_exist=False)
         plan, _ = plan_experiment(store, loaded, device, seeds, replan)
-        preview = dry_run_screen.preview(store, plan)
+        preview = dry_run_screen.preview(store, plan, sd)
+        if sd is not None and (preview.follows or preview).power is None:
+            raise InputError(f"--sd has no effect: {plan.name} compares no variants by a metric that varies; remove --sd")
         if as_json:
             shell.show_json(json_output.dry_run(preview))
         else:
@@ -127,6 +133,13 @@ def run(
     outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, workers=workers, options=options)
     outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)
+
+
+def _check_sd(sd: float | None, dry_run: bool) -> None:
+    if sd is not None and not dry_run:
+        raise InputError("--sd has no effect without --dry-run; add --dry-run or remove --sd")
+    if sd is not None and not 0 < sd < inf:
+        raise InputError(f"invalid value for --sd: {sd:g}; must be a finite number above 0")
 
 
 main = main_of(run)

@@ -118,6 +118,35 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(toys: Path, capsys: pytest.
     assert not (toys.parent / "results").exists()
 
 
+def test_a_dry_run_shows_the_power_for_a_given_spread(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toys.write_text(EXPERIMENT.replace("seeds: 2", "seeds: 5"))
+    assert main([str(toys), "--dry-run"]) == 0
+    assert "spread of differences; --sd 0.3 assumes one" in " ".join(capsys.readouterr().out.split())
+    assert main([str(toys), "--dry-run", "--sd", "0.5"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "power 5 seeds find 1 points 91 % of the time, 0.841 points 80 % in score (sd of differences 0.5, assumed)" in shown
+    assert main([str(toys), "--dry-run", "--sd", "0.5", "--json"]) == 0
+    power = json.loads(capsys.readouterr().out)["power"]
+    assert (power["spread"]["sd"], power["level"], power["rule"], power["needed"]) == (0.5, 0.05, "direction", 5)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf"])
+def test_a_spread_must_be_a_number_above_zero(toys: Path, capsys: pytest.CaptureFixture[str], value: str) -> None:
+    assert main([str(toys), "--dry-run", "--sd", value]) == 2
+    assert f"invalid value for --sd: {value}; must be a finite number above 0" in capsys.readouterr().err
+
+
+def test_a_spread_without_a_dry_run_is_refused(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(toys), "--sd", "0.3"]) == 2
+    assert "--sd has no effect without --dry-run" in capsys.readouterr().err
+    toys.write_text(
+        EXPERIMENT.replace("{base: {}, better: {effect: 2.0}}", "{base: {}}").replace("claims: [{improves: better}]", "")
+    )
+    assert main([str(toys), "--dry-run", "--sd", "0.3"]) == 2
+    assert "--sd has no effect: toys compares no variants by a metric that varies" in capsys.readouterr().err
+    assert not (toys.parent / "results").exists()
+
+
 def test_json_is_one_document_on_stdout(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(toys), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -1,22 +1,22 @@
-"""Statistical power of a plan, from the spread seen in earlier runs."""
+"""Statistical power of a plan under its own correction, from the spread seen in earlier runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
-from harness.experiment.claims import ComparisonClaim, ContrastClaim
+from harness.analysis.verdicts import terms
 from harness.experiment.plan import Plan
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
-    from harness.analysis.statistics import Levels
+    from harness.analysis.statistics import Levels, Rule
+    from harness.analysis.verdicts.planned import PlannedTest
 
 TARGET_POWER = 0.8  # the usual target
-ASSUMED_SD = 0.20  # percentage points, without earlier runs
 MIN_DEGREES_OF_FREEDOM = 2  # to report a standard deviation: three pairs
 ROUNDING = 1e-9  # relative to the largest difference: less variation counts as none
 
@@ -34,12 +34,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class Power:
-    """The power of one comparison of two variants, two-sided at `alpha`, uncorrected for multiple comparisons.
+    """The power of a comparison at the overall `level` that the plan's correction leaves it while no claim is decided.
 
-    `power` is the probability of detecting a true difference of `margin`, `detectable` the difference with power `TARGET_POWER`,
-    `mean_seeds` the expected number of seeds with several looks if the difference is the margin, `needed` the seeds of a fixed
-    design with power `TARGET_POWER` for the margin. None: no margin, or the spread is unknown. `comparisons` counts all claimed
-    comparisons, for which the p values are corrected later.
+    `rule` says what is tested, and `power` is the probability of supporting the claim: of a direction if the true difference is
+    the margin, else if it is 0 (equivalence, bound). Of a claim for which `together` differences must pass, it is that of
+    independent differences; a shared reference makes it larger. The standard deviation of the tested values is `scale` times the
+    spread. `detectable` is the margin with power `TARGET_POWER`, `mean_seeds` the expected number of seeds with
+    several looks at that true difference, `needed` the seeds of a fixed design with power `TARGET_POWER`; without it, although
+    there is a `power`, it is more than 1,000. None: no margin, or the spread is unknown.
     """
 
     metric: str
@@ -47,8 +49,12 @@ class Power:
     looks: tuple[int, ...]
     alpha: float
     margin: float | None
-    comparisons: int
+    level: float
     spread: Spread | None
+    rule: Rule = "direction"
+    together: int = 1
+    scale: float = 1.0
+    claimed: bool = True  # False: of an exploratory comparison, as no claim compares variants
     power: float | None = None
     detectable: float | None = None
     mean_seeds: float | None = None
@@ -56,55 +62,114 @@ class Power:
 
     @property
     def underpowered(self) -> bool:
-        """Whether a difference of the margin is missed more often than detected."""
-        return self.power is not None and self.power < 0.5
+        """Whether the claim is missed more often than supported; if several must pass, each of them."""
+        return self.power is not None and self.power < 0.5**self.together
+
+    @property
+    def sd(self) -> float | None:
+        """The standard deviation of the tested values."""
+        return None if self.spread is None else self.spread.sd * self.scale
 
 
-def power_of(store: Store, plan: Plan, metrics: Mapping[str, Metric], levels: Levels | None = None) -> Power | None:
+def power_of(
+    store: Store, plan: Plan, metrics: Mapping[str, Metric], levels: Levels | None = None, sd: float | None = None
+) -> Power | None:
     """The power of a plan; None if there is nothing to compare. Raises StoreError for damaged files of runs.
 
-    For the metric of the first claimed comparison (default: the first of the task) and the smallest margin claimed for it.
+    Of the claimed comparison that needs most seeds, of those of the metric compared first; if no claim compares variants, of an
+    exploratory comparison of the first metric. `sd`: a standard deviation of paired differences to assume, instead of that of
+    earlier runs.
     """
+    from harness.analysis.verdicts.planned import PlannedTest, planned_tests
+
     if len(plan.variants) == 1:
         return None
-    compared = [claim for claim in plan.claims if isinstance(claim, ComparisonClaim | ContrastClaim)]
-    metric = compared[0].metric if compared else next(iter(metrics))
+    first = next(iter(metrics))
+    claimed = planned_tests(terms(plan)) if plan.claims else ()
+    tests = claimed or (PlannedTest(first, "direction", plan.margin or 0.0, plan.alpha),)
+    metric = tests[0].metric
     if metrics[metric].exact:
         return None
-    margins = [claim.margin for claim in compared if claim.metric == metric and claim.margin > 0]
-    margin = min(margins) if margins else plan.margin if metric == next(iter(metrics)) else None
-    known = spread(store, plan, metric) or (Spread(ASSUMED_SD) if metrics[metric].unit == "%" else None)
-    count = sum(len(claim.variants) if isinstance(claim, ComparisonClaim) else 1 for claim in compared)
-    return evaluate(Power(metric, metrics[metric].unit, plan.looks, plan.alpha, margin or None, count, known), levels)
+    known = Spread(sd) if sd is not None else spread(store, plan, metric) or usual(plan, metrics[metric])
+    designs = [_design(plan, test, metrics[metric].unit, known, bool(claimed)) for test in tests if test.metric == metric]
+    return evaluate(_most_demanding(designs), levels)
+
+
+def _design(plan: Plan, test: PlannedTest, unit: str, known: Spread | None, claimed: bool) -> Power:
+    margin = test.margin if test.margin > 0 else None
+    return Power(
+        metric=test.metric,
+        unit=unit,
+        looks=plan.looks,
+        alpha=plan.alpha,
+        margin=margin,
+        level=test.level,
+        spread=known,
+        rule=test.rule,
+        together=test.together,
+        scale=test.scale,
+        claimed=claimed,
+    )
+
+
+def _most_demanding(designs: Sequence[Power]) -> Power:
+    """The design that needs most seeds; with an unknown spread, if it is as large as the smallest margin."""
+    margins = [design.margin for design in designs if design.margin is not None]
+    if not margins:
+        return designs[0]
+
+    def demand(design: Power) -> float:
+        sized = replace(design, spread=design.spread or Spread(min(margins)))
+        return 0.0 if design.margin is None else _needed(sized) or inf
+
+    return max(designs, key=demand)
 
 
 def evaluate(design: Power, levels: Levels | None = None) -> Power:
-    """Compute the results of `Power` from its looks, alpha, margin and spread; not with fewer than 3 seeds. Pure."""
+    """Compute the results of `Power` from its looks, level, margin and spread; not with fewer than 3 seeds. Pure."""
     from harness.analysis import statistics
     from harness.analysis.statistics.power import MIN_SEEDS
 
-    looks, margin, alpha = design.looks, design.margin, design.alpha
-    if design.spread is None or looks[-1] < MIN_SEEDS:
+    looks, margin, level, sd, rule = design.looks, design.margin, design.level, design.sd, design.rule
+    if sd is None or looks[-1] < MIN_SEEDS:
         return design
-    sd = design.spread.sd
-    needed = None if margin is None else statistics.seeds_needed(sd, margin, alpha, TARGET_POWER)[0]
+    each = statistics.single_power(design.together, TARGET_POWER)
+    design = replace(design, detectable=statistics.detectable(looks[-1], sd, level, each, rule=rule), needed=_needed(design))
     if len(looks) == 1:
-        found = None if margin is None else statistics.power(looks[0], margin, sd, alpha)
-        return replace(design, power=found, detectable=statistics.detectable(looks[0], sd, alpha, TARGET_POWER), needed=needed)
+        found = None if margin is None else statistics.power(looks[0], margin, sd, level, rule=rule) ** design.together
+        return replace(design, power=found)
 
-    def simulated(difference: float) -> statistics.SequentialPower:
-        return statistics.sequential_power(looks, difference, sd, alpha, levels)
+    def simulated(of: float) -> statistics.SequentialPower:
+        return statistics.sequential_power(looks, of, sd, level, levels, rule=rule)
 
-    low, high = 0.0, statistics.detectable(looks[-1], sd, alpha, TARGET_POWER)
-    while simulated(high).power < TARGET_POWER:
+    low, high = 0.0, design.detectable or 0.0
+    while simulated(high).power < each:
         low, high = high, 2 * high
     while high - low > 1e-3 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if simulated(middle).power < TARGET_POWER else (low, middle)
+        low, high = (middle, high) if simulated(middle).power < each else (low, middle)
     if margin is None:
         return replace(design, detectable=high)
     found_at = simulated(margin)
-    return replace(design, power=found_at.power, detectable=high, mean_seeds=found_at.mean_seeds, needed=needed)
+    # With several differences, the one that takes longest decides how many seeds are trained.
+    mean_seeds = found_at.mean_seeds if design.together == 1 else None
+    return replace(design, power=found_at.power**design.together, detectable=high, mean_seeds=mean_seeds)
+
+
+def _needed(design: Power) -> int | None:
+    from harness.analysis import statistics
+
+    if design.margin is None or design.sd is None:
+        return None
+    each = statistics.single_power(design.together, TARGET_POWER)
+    return statistics.seeds_needed(design.sd, design.margin, design.level, each, rule=design.rule)
+
+
+def usual(plan: Plan, metric: Metric) -> Spread | None:
+    """The spread that the task states for full runs on the plan's data; None for a rehearsal, or if it states none."""
+    found = {metric.usual_sd.get(fingerprint.partition(":")[0]) for fingerprint in plan.data.values()}
+    (sd,) = found if len(found) == 1 else (None,)
+    return None if sd is None or plan.rehearsal else Spread(sd)
 
 
 def spread(store: Store, plan: Plan, metric: str) -> Spread | None:

@@ -36,6 +36,15 @@ Retry = Annotated[
     typer.Option(metavar="failed|diverged", help="retrain runs with this result; repeatable", rich_help_panel=WHAT),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done and start nothing")]
+Sd = Annotated[
+    float | None,
+    typer.Option(
+        "--sd",
+        metavar="NUMBER",
+        help="with --dry-run: the standard deviation of the paired differences of two variants, in the unit of the metric, from "
+        "which to compute the power",
+    ),
+]
 Workers = Annotated[int, typer.Option(min=1, max=256, metavar="N", help="number of worker processes", rich_help_panel=HOW)]
 Device = Annotated[
     choices.Device,

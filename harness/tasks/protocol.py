@@ -9,7 +9,7 @@ import json
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -29,7 +29,8 @@ class Metric:
     Its smallest step is `resolution`, or for a percentage 100 over the number of cases, which results contain under the name
     `cases` (test images); without either it is unknown. `exact`: deterministic and known before training (parameters); compared
     without a test. `split`: the cases it is measured on, None if that does not apply (times); searches and tuning choose by
-    validation metrics and never use test metrics.
+    validation metrics and never use test metrics. `usual_sd`: by the name of the data (its fingerprint up to the colon), the
+    standard deviation of the paired differences of two variants to assume for the power of full runs that nothing is known of.
     """
 
     unit: str
@@ -38,6 +39,7 @@ class Metric:
     cases: str | None = None
     exact: bool = False
     split: Literal["train", "validation", "test"] | None = None
+    usual_sd: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ class Preview:
     follows: Preview | None = None  # of the next stage; at the declared settings until this stage has chosen
 
 
-def preview(store: Store, plan: Plan) -> Preview:
-    """The preview of a plan and of the stage that follows from its results.
+def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
+    """The preview of a plan and of the stage that follows from its results. `sd`: see `power_of`.
 
     Levels of looks that are not shipped are simulated and cached. Raises StoreError, InputError, DataError.
     """
@@ -55,11 +55,11 @@ def preview(store: Store, plan: Plan) -> Preview:
         records=records,
         requested=requested_runs(plan, records, levels),
         parameters={label: found["parameters"] for label, found in facts.items() if "parameters" in found},
-        power=power_of(store, plan, metrics, levels),
+        power=power_of(store, plan, metrics, levels, sd),
         levels=describe_levels(levels, plan.alpha),
         command=_command(store, plan),
         remarks=tuple(remarks(plan.program, plan.data.values())) if plan.program else (),
-        follows=_following(store, plan, records),
+        follows=_following(store, plan, records, sd),
     )
 
 
@@ -71,16 +71,16 @@ def _command(store: Store, plan: Plan) -> str | None:
     return shlex.join(task.arguments(config, first.seed, plan.accelerator, store.paths.run(first.id).files))
 
 
-def _following(store: Store, plan: Plan, records: Mapping[str, Record]) -> Preview | None:
+def _following(store: Store, plan: Plan, records: Mapping[str, Record], sd: float | None) -> Preview | None:
     if plan.selection is None:
         return None
     chosen = next_plan(plan, records)
     if chosen is not None:
-        return preview(store, resolve_plan(store, chosen)[0])
+        return preview(store, resolve_plan(store, chosen)[0], sd)
     selection, task = plan.selection, task_of(plan)
     configs = {label: parse_config(task, config) for label, config in selection.then.variants.items()}
     declared = selection.then.with_runs(configs, range(selection.first_seed, selection.first_seed + selection.seeds))
-    expected = preview(store, declared)
+    expected = preview(store, declared, sd)
     # The actual runs depend on the choice: no state is known.
     pending = {run.id: Record(run.id, "pending") for run in declared.runs}
     return replace(expected, records=pending, requested=requested_runs(declared, pending))

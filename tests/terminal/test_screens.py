@@ -45,7 +45,7 @@ def preview(plan: Plan, **fields: Any) -> Preview:
 
 def test_the_dry_run_is_golden() -> None:
     plan = images_plan(claims=(CLAIM,))
-    power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 3.0, 1, Spread(0.2)))
+    power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 3.0, 0.05, Spread(0.2)))
     parameters = {"relu": 4_903_082, "leaky_relu": 4_903_082}
     shown = text(dry_run_screen.dry_run(preview(plan, parameters=parameters, power=power)))
     assert shown == golden("dry_run.txt", shown)
@@ -62,7 +62,7 @@ def test_the_dry_run_of_a_plan_with_looks_counts_the_runs_of_the_current_look() 
 
 def test_the_dry_run_warns_of_an_underpowered_design() -> None:
     plan = images_plan(claims=(CLAIM,))
-    power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 1, Spread(0.2)))
+    power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 0.05, Spread(0.2)))
     renderable = dry_run_screen.dry_run(preview(plan, power=power))
     assert "WARNING   underpowered for the margin: 3 seeds find 0.25 pp 24 % of the time; 8 seeds would" in text(renderable)
     assert any(style == "bold magenta" and "underpowered" in words for words, style in colours(renderable))
@@ -141,7 +141,7 @@ def test_two_runs_differ_in_parts_of_their_ids() -> None:
 
 def test_the_document_of_a_dry_run_is_json_with_its_power() -> None:
     plan = images_plan()
-    power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 1, Spread(0.2, 4, ("other",))))
+    power = evaluate(Power("test_accuracy", "%", (3,), 0.05, 0.25, 0.05, Spread(0.2, 4, ("other",))))
     document = json.loads(json.dumps(json_output.dry_run(preview(plan, power=power)), allow_nan=False))
     assert document["runs"][0]["id"] == "a00000000000"
     assert document["asked"] == 6

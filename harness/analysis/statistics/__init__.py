@@ -18,7 +18,7 @@ from harness.analysis.statistics.effect import Effect, effect
 from harness.analysis.statistics.images import Crossed, crossed
 from harness.analysis.statistics.multiple import Correction, Hypothesis, Slot, benjamini_hochberg, holm
 from harness.analysis.statistics.paired import Paired, Threshold, paired, threshold
-from harness.analysis.statistics.power import detectable, power, seeds_needed, seeds_range
+from harness.analysis.statistics.power import Rule, detectable, power, seeds_needed, seeds_range, single_power
 from harness.analysis.statistics.predictive import FurtherLook, predictive_best_in_range, predictive_power
 from harness.analysis.statistics.sequential import (
     Levels,
@@ -43,6 +43,7 @@ __all__ = [
     "Levels",
     "Paired",
     "ProportionalGain",
+    "Rule",
     "SequentialPower",
     "Slot",
     "Spending",
@@ -70,5 +71,6 @@ __all__ = [
     "sequential_p",
     "sequential_power",
     "shipped",
+    "single_power",
     "threshold",
 ]

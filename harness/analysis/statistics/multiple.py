@@ -73,6 +73,11 @@ class Correction:
             rejected[step[0]] = False
         return dict(zip(self._keys, map(float, alpha / self._factors(rejected)), strict=True))
 
+    def first_levels(self, alpha: float) -> dict[Hashable, float]:
+        """The level at which each hypothesis is tested while none is rejected."""
+        none = np.zeros(len(self._keys), dtype=bool)
+        return dict(zip(self._keys, map(float, alpha / self._factors(none)), strict=True))
+
     def _steps(self, rejected: Floats) -> Iterator[tuple[int, float]]:
         """Every hypothesis with a p value, in the order of rejection, with the alpha that it needs; marks `rejected`."""
         waiting = ~np.isnan(self._p)

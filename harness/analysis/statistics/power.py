@@ -1,4 +1,4 @@
-"""Power of paired t tests and equivalence tests, and the number of seeds that they need.
+"""Power of paired t tests, equivalence tests and tests against a bound, and the number of seeds that they need.
 
 sd is that of the paired differences, in the unit of the margin. Plan with the margin, never with an observed effect.
 """
@@ -7,78 +7,90 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Literal
 
 import numpy as np
 from scipy.special import chdtri, gammaln, nctdtr, ndtr, stdtrit
 
 from harness.analysis.statistics.sample import Floats, fraction
 
-# Upper limit of the answers.
-MAX_SEEDS = 10_000
+# Limits of the answers.
 MIN_SEEDS = 3
+MAX_SEEDS = 1_000
+
+# What a claim tests: the sign of a mean (two-sided t test), that it lies within a margin (two one-sided tests, each at alpha), or
+# that it does not exceed one (one-sided). The true mean for which power is computed: the margin; 0; 0.
+Rule = Literal["direction", "equivalence", "bound"]
 
 
-def power(n: int, difference: float, sd: float, alpha: float = 0.05) -> float:
-    """The power of a two-sided paired t test with n seeds at `alpha` if the true difference is `difference`.
+def power(n: int, margin: float, sd: float, alpha: float = 0.05, *, rule: Rule = "direction") -> float:
+    """The power of a test with n seeds at `alpha`.
 
-    1 - F(t) + F(-t) with F the noncentral t distribution, n - 1 degrees of freedom, noncentrality |difference| sqrt(n) / sd, and
-    t = t_{1 - alpha/2, n - 1}. Raises ValueError for n < 2 or a negative sd.
+    direction: 1 - F(t) + F(-t) with F the noncentral t distribution, n - 1 degrees of freedom, noncentrality
+    |margin| sqrt(n) / sd, and t = t_{1 - alpha/2, n - 1}; bound: 1 - F(t_{1 - alpha, n - 1}). Raises ValueError for n < 2 or a
+    negative sd.
     """
     _check(n, sd, alpha)
     if sd == 0:
-        return 1.0 if difference else alpha
-    return _power(n, abs(difference) / sd * np.sqrt(n), alpha)
+        return 1.0 if margin else alpha
+    return _power(n, abs(margin) / sd, alpha, rule)
 
 
-def detectable(n: int, sd: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The difference that n seeds detect with probability `power`, to 1e-6.
+def detectable(n: int, sd: float, alpha: float = 0.05, power: float = 0.8, *, rule: Rule = "direction") -> float:
+    """The margin for which n seeds have that power, to 1e-6: of a direction, the difference that they detect.
 
     Raises ValueError like the function `power`, and if `power` does not exceed `alpha`.
     """
     _check(n, sd, alpha)
     _check_power(power, alpha)
     low, high = 0.0, 1.0
-    while _power(n, high, alpha) < power:
+    while _power(n, high, alpha, rule) < power:
         low, high = high, 2 * high
     while high - low > 1e-9 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if _power(n, middle, alpha) < power else (low, middle)
-    return float(high * sd / np.sqrt(n))
+        low, high = (middle, high) if _power(n, middle, alpha, rule) < power else (low, middle)
+    return float(high * sd)
 
 
-def seeds_needed(sd: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> tuple[int, int]:
-    """(n for the t test, n for equivalence): the fewest seeds, from 3 to `MAX_SEEDS`, that reach `power`.
+def seeds_needed(sd: float, margin: float, alpha: float = 0.05, power: float = 0.8, *, rule: Rule = "direction") -> int | None:
+    """The fewest seeds, at least 3, that reach `power`; None if 1,000 (`MAX_SEEDS`) do not.
 
-    For the t test the true difference is the margin; for equivalence (two one-sided tests at `alpha`) it is 0. Raises ValueError
-    for a margin that is not positive.
+    Raises ValueError for a margin that is not positive.
     """
-    for_t_test = _seeds_of_t_test(sd, margin, alpha, power)
-    return for_t_test, MIN_SEEDS if sd == 0 else _fewest(lambda n: _power_of_equivalence(n, margin / sd, alpha) >= power)
+    _check(MIN_SEEDS, sd, alpha)
+    _check_power(power, alpha)
+    if not margin > 0:
+        raise ValueError(f"margin must be positive, got {margin!r}")
+    return MIN_SEEDS if sd == 0 else _fewest(lambda n: _power(n, margin / sd, alpha, rule) >= power)
 
 
-def seeds_range(sd: float, n: int, margin: float, alpha: float = 0.05, power: float = 0.8) -> tuple[int, int]:
-    """Seeds that the t test needs if the true sd is that of n seeds, and if it is its upper 80 % confidence limit.
+def seeds_range(
+    sd: float, n: int, margin: float, alpha: float = 0.05, power: float = 0.8, *, rule: Rule = "direction"
+) -> tuple[int | None, int | None]:
+    """`seeds_needed` if the true sd is that of n seeds, and if it is its upper 80 % confidence limit.
 
     The limit is sd * sqrt(ν / χ²_{.2, ν}), ν = n - 1. Raises ValueError like `seeds_needed`.
     """
     _check(n, sd, alpha)
     limit = sd * float(np.sqrt((n - 1) / chdtri(n - 1, 0.8)))
-    return _seeds_of_t_test(sd, margin, alpha, power), _seeds_of_t_test(limit, margin, alpha, power)
+    low, high = (seeds_needed(each, margin, alpha, power, rule=rule) for each in (sd, limit))
+    return low, high
 
 
-def _seeds_of_t_test(sd: float, margin: float, alpha: float, power: float) -> int:
-    _check(MIN_SEEDS, sd, alpha)
-    _check_power(power, alpha)
-    if not margin > 0:
-        raise ValueError(f"margin must be positive, got {margin!r}")
-    return MIN_SEEDS if sd == 0 else _fewest(lambda n: _power(n, margin / sd * np.sqrt(n), alpha) >= power)
+def single_power(together: int, power: float = 0.8) -> float:
+    """The power of each of several independent tests that all reject with probability `power`."""
+    return float(power ** (1 / together))
 
 
-def _power(n: int, noncentrality: float, alpha: float) -> float:
-    critical = stdtrit(n - 1, 1 - alpha / 2)
+def _power(n: int, effect: float, alpha: float, rule: Rule) -> float:
+    """`effect`: margin / sd."""
+    if rule == "equivalence":
+        return _power_of_equivalence(n, effect, alpha)
+    noncentrality = effect * np.sqrt(n)
+    critical = stdtrit(n - 1, 1 - (alpha if rule == "bound" else alpha / 2))
     found = 1 - nctdtr(n - 1, noncentrality, critical)
     # Rejection with the wrong sign: below Φ(-5) < 3e-7 beyond a noncentrality of 5, where scipy may give NaN.
-    wrong = nctdtr(n - 1, noncentrality, -critical) if noncentrality < 5 else 0.0
+    wrong = nctdtr(n - 1, noncentrality, -critical) if rule == "direction" and noncentrality < 5 else 0.0
     return float(found + wrong)
 
 
@@ -106,10 +118,12 @@ def _quadrature() -> tuple[Floats, Floats]:
     return np.polynomial.legendre.leggauss(64)
 
 
-def _fewest(reached: Callable[[int], bool]) -> int:
-    """The least n from MIN_SEEDS to MAX_SEEDS with `reached(n)`, which is monotonic; MAX_SEEDS if none."""
+def _fewest(reached: Callable[[int], bool]) -> int | None:
+    """The least n from MIN_SEEDS to MAX_SEEDS with `reached(n)`, which is monotonic; None if there is none."""
     low, high = MIN_SEEDS, MIN_SEEDS
-    while high < MAX_SEEDS and not reached(high):
+    while not reached(high):
+        if high == MAX_SEEDS:
+            return None
         low, high = high + 1, min(2 * high, MAX_SEEDS)
     while low < high:
         middle = (low + high) // 2

@@ -9,7 +9,7 @@ simulated when first needed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
+from harness.analysis.statistics.power import Rule
 from harness.analysis.statistics.sample import Floats, fraction, summary, upper_tail, vector
 
 Spending = Literal["linear", "quadratic"]
@@ -145,28 +146,32 @@ def sequential_p(p: Mapping[int, float], looks: Sequence[int], levels: Levels | 
 
 def sequential_power(
     looks: Sequence[int],
-    difference: float,
+    margin: float,
     sd: float,
     alpha: float = 0.05,
     levels: Levels | None = None,
     *,
+    rule: Rule = "direction",
     draws: int = 20_000,
     seed: int = 0,
 ) -> SequentialPower:
-    """Simulate experiments whose differences are normal with mean `difference` and `sd`, each stopped at its first rejection.
+    """Simulate experiments with normal differences of that `sd`, each stopped at its first rejection at `alpha` over all looks.
 
-    Deterministic for a seed; standard error of the power at most 0.5 / sqrt(draws). Raises ValueError for an sd that is not
-    positive; levels and errors as in `sequential_level`.
+    The test and the true mean are those of `rule`. Deterministic for a seed; standard error of the power at most
+    0.5 / sqrt(draws). Raises ValueError for an sd that is not positive; levels and errors as in `sequential_level`.
     """
     if not 0 < sd < np.inf:
         raise ValueError(f"sd must be positive, got {sd!r}")
     table = _levels_of(looks, levels)
-    c = table.c(fraction(alpha, "alpha"))
+    # A one-sided test at alpha is half of a two-sided one at 2 alpha.
+    c = table.c(fraction(alpha, "alpha") if rule == "direction" else min(2 * fraction(alpha, "alpha"), 1.0))
     seeds = np.full(draws, looks[-1])
     rejected = np.zeros(draws, dtype=bool)
-    t_values = _t_at_looks(looks, difference / sd, draws, np.random.default_rng(seed))
-    for n, t in zip(looks, t_values, strict=True):
-        now = ~rejected & (np.abs(t) > stdtrit(n - 1, 1 - c * table.share(n) / 2))
+    effect = abs(margin) / sd
+    samples = _at_looks(looks, effect if rule == "direction" else 0.0, draws, np.random.default_rng(seed))
+    for n, (mean, se) in zip(looks, samples, strict=True):
+        away = effect - np.abs(mean) if rule == "equivalence" else effect - mean if rule == "bound" else np.abs(mean)
+        now = ~rejected & (away > stdtrit(n - 1, 1 - c * table.share(n) / 2) * se)
         seeds[now] = n
         rejected |= now
     return SequentialPower(float(rejected.mean()), float(seeds.mean()))
@@ -195,27 +200,26 @@ def e_value(differences: ArrayLike, g: float = 10) -> float:
         return float(np.exp(n / 2 * log_ratio - np.log1p(n * g) / 2))
 
 
-def _t_at_looks(looks: Sequence[int], effect: float, draws: int, generator: np.random.Generator) -> list[Floats]:
-    """t [draw] at each look, of normal values with mean `effect` and sd 1. Two draws per look, however many seeds apart."""
+def _at_looks(looks: Sequence[int], effect: float, draws: int, generator: np.random.Generator) -> Iterator[tuple[Floats, Floats]]:
+    """Mean and standard error [draw] at each look, of normal values with mean `effect` and sd 1. Two draws per look, however many
+    seeds apart."""
     count, mean, squares = 0, np.zeros(draws), np.zeros(draws)
-    found = []
     for n in looks:
         # The seeds since the last look enter by their mean and their sum of squares (Chan et al. 1983), drawn directly.
         new = n - count
         shift = effect + generator.standard_normal(draws) / np.sqrt(new) - mean
         if new > 1:
-            squares += generator.chisquare(new - 1, draws)
-        squares += shift**2 * count * new / n
-        mean += shift * new / n
+            squares = squares + generator.chisquare(new - 1, draws)
+        squares = squares + shift**2 * count * new / n
+        mean = mean + shift * new / n
         count = n
-        found.append(mean / np.sqrt(squares / (n - 1) / n))
-    return found
+        yield mean, np.sqrt(squares / (n - 1) / n)
 
 
 def _min_scaled_p(looks: Sequence[int], draws: int, generator: np.random.Generator, spending: Spending) -> Floats:
     least = np.full(draws, np.inf)
-    for n, t in zip(looks, _t_at_looks(looks, 0.0, draws, generator), strict=True):
-        np.minimum(least, 2 * upper_tail(np.abs(t), n - 1) * (looks[-1] / n) ** EXPONENTS[spending], out=least)
+    for n, (mean, se) in zip(looks, _at_looks(looks, 0.0, draws, generator), strict=True):
+        np.minimum(least, 2 * upper_tail(np.abs(mean / se), n - 1) * (looks[-1] / n) ** EXPONENTS[spending], out=least)
     return least
 
 

@@ -10,9 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
-from typing import Literal
 
-from harness.analysis.statistics import FurtherLook, Hypothesis, Slot, predictive_power
+from harness.analysis.statistics import FurtherLook, Hypothesis, Rule, Slot, predictive_power
 from harness.analysis.verdicts.model import Estimate, Word
 from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.values import Difference, Floats, Values
@@ -23,9 +22,6 @@ MIN_SEEDS = 3
 # The weight of a hypothesis that a claim does not state, relative to that which it does. Simulated: with 1, no correction becomes
 # weaker once another claim is decided; with less than 1/2, equivalences are hardly found.
 SECOND = 0.5
-
-# What a claim tests: the sign of a mean, that it lies within a margin, or that it does not exceed one.
-Rule = Literal["direction", "equivalence", "bound"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +35,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Corrected:
-    """By hypothesis: the adjusted p value at a look, and the overall level at which it is tested from then on."""
+    """By hypothesis: the adjusted p value at a look, the overall level at which it is tested from then on, and that at which it
+    was tested before anything was rejected."""
 
     p: Mapping[Hashable, float]
     levels: Mapping[Hashable, float]
+    first_levels: Mapping[Hashable, float]
 
 
 @dataclass(frozen=True)
@@ -126,9 +124,9 @@ class Case(ABC):
     def overall_level(self, place: int, corrected: Corrected) -> float:
         """The level, over all looks, at which the direction of row `place` is tested; NaN without a test."""
 
-    def level(self, key: Hashable, n: int, corrected: Corrected, *, one_sided: bool = False) -> float:
-        """The level of a hypothesis at the look with `n` seeds; 0 if there is no such test."""
-        level = corrected.levels.get(key, 0.0)
+    def level(self, key: Hashable, n: int, overall: Mapping[Hashable, float], *, one_sided: bool = False) -> float:
+        """The level of a hypothesis at the look with `n` seeds, from its `overall` level; 0 if there is no such test."""
+        level = overall.get(key, 0.0)
         if level <= 0:
             return 0.0
         return self.series.one_sided_level(n, level) if one_sided else self.series.level(n, level)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
-from math import isnan, nan
+from math import isnan, nan, sqrt
 from typing import Literal, get_args
 
 import numpy as np
 
 from harness.analysis import statistics
-from harness.analysis.statistics import FurtherLook, Hypothesis, Slot
+from harness.analysis.statistics import FurtherLook, Hypothesis, Rule, Slot
 from harness.analysis.verdicts import model
-from harness.analysis.verdicts.cases import MIN_SEEDS, SECOND, Case, Corrected, Look, Rule, Sample, undecidable
-from harness.analysis.verdicts.model import Estimate, Word
+from harness.analysis.verdicts.cases import MIN_SEEDS, SECOND, Case, Corrected, Look, Sample, undecidable
+from harness.analysis.verdicts.model import Estimate, SeedsNeeded, Word
 from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.values import Difference, Values, equal
 from harness.experiment.claims import ComparisonClaim, ContrastClaim
@@ -31,6 +31,9 @@ RULES: Mapping[str, tuple[Rule, int]] = {
 }
 
 Kind = Literal["difference", "beyond", "equivalence", "below", "above"]
+
+# What a claim tests -> the hypothesis whose rejection supports it.
+TESTED: Mapping[Rule, Kind] = {"direction": "difference", "equivalence": "equivalence", "bound": "below"}
 
 
 class ComparisonCase(Case):
@@ -168,8 +171,7 @@ class ComparisonCase(Case):
             p, adjusted = self.series.p(self.key(tested, difference)), corrected.p[self.key(tested, difference)]
             equivalence = corrected.p[self.key(small, difference)]
             verdict, notes = self._decide(difference, look, corrected)
-            level = corrected.levels[self.key(tested, difference)]
-            needed = self._seeds_needed(found, look, level) if verdict == "inconclusive" else None
+            needed = self._seeds_needed(difference, look, corrected) if verdict == "inconclusive" else None
         return Estimate(
             subject=difference.subject,
             over=difference.over,
@@ -236,12 +238,30 @@ class ComparisonCase(Case):
             return "supported" if abs(mean) < margin else "refuted"
         return "equivalent" if abs(mean) < margin else "supported" if claimed > 0 else "refuted"
 
-    def _seeds_needed(self, found: statistics.Paired, look: Look, level: float) -> tuple[int, int]:
-        low, high = statistics.seeds_range(found.sd, found.n, self.claim.margin, level)
-        looks = self.values.terms.looks
-        if len(looks) == 1:
-            return low, high
-        return tuple(min((n for n in looks if n >= seeds and n > look.n), default=seeds) for seeds in (low, high))  # type: ignore[return-value]  # a tuple of two
+    def supporting(self, difference: Difference) -> Hashable:
+        """The key of the hypothesis whose rejection supports the claim."""
+        return self.key(TESTED[self.rule], difference)
+
+    @property
+    def together(self) -> int:
+        """How many differences must pass their tests for any of them to count."""
+        return len(self.compared) if self._joint else 1
+
+    def _seeds_needed(self, difference: Difference, look: Look, corrected: Corrected) -> SeedsNeeded | None:
+        """The level is that of the last look: enough for a plan judged once, as for one with the same looks, further apart.
+
+        Of a joint bound it is what its most variable difference needs, with the power that lets all pass in 80 % if they are
+        independent; with a shared reference they pass more often.
+        """
+        if not self.claim.margin > 0:
+            return None
+        last = self.series.looks[-1]
+        level = self.level(self.supporting(difference), last, corrected.first_levels, one_sided=self.rule != "direction")
+        joint = self.compared if self._joint else (difference,)
+        # The resolution of the metric may make a standard error larger than the standard deviation alone.
+        se = max(self._seen[each].se for each in joint if not self._untestable(each, look.n))
+        power = statistics.single_power(self.together)
+        return statistics.seeds_range(se * sqrt(look.n), look.n, self.claim.margin, level, power, rule=self.rule)
 
     def samples(self, n: int) -> list[Sample | None]:
         sides = (self.values.sides(difference, n) for difference in self.compared)
@@ -249,7 +269,7 @@ class ComparisonCase(Case):
 
     def at(self, place: int, n: int, corrected: Corrected) -> FurtherLook:
         def level(kind: Kind, *, one_sided: bool = False) -> float:
-            return self.level(self.key(kind, self.compared[place]), n, corrected, one_sided=one_sided)
+            return self.level(self.key(kind, self.compared[place]), n, corrected.levels, one_sided=one_sided)
 
         if self.rule == "bound":
             return FurtherLook(n, below=level("below", one_sided=True), above=level("above", one_sided=True))

@@ -132,7 +132,7 @@ class SingleCase(Case):
         return [None if by_seed is None else Sample(by_seed)]
 
     def at(self, place: int, n: int, corrected: Corrected) -> FurtherLook:  # noqa: ARG002 - there is one row
-        levels = (self.level((side, self), n, corrected) for side in ("holds", "fails"))
+        levels = (self.level((side, self), n, corrected.levels) for side in ("holds", "fails"))
         return FurtherLook(n, difference=max(levels))
 
     def overall_level(self, place: int, corrected: Corrected) -> float:  # noqa: ARG002
@@ -238,7 +238,7 @@ class RangeCase(DoseCase):
 
     def likely(self, place: int, look: Look, corrected: Corrected) -> float:  # noqa: ARG002 - there is one row
         further = [
-            (n, self.level(("holds", self), n, corrected), self.level(("fails", self), n, corrected))
+            (n, self.level(("holds", self), n, corrected.levels), self.level(("fails", self), n, corrected.levels))
             for n in self.series.after(look.n)
         ]
         return statistics.predictive_best_in_range(self.matrix(look.n), self.inside, self.claim.margin, further)

@@ -148,7 +148,8 @@ class Looks:
         slots = merge([state.case.slots() for state in states])
         p = {each.key: self.series.p(each.key) for slot in slots for each in slot.hypotheses}
         correction = statistics.Correction(slots, p)
-        return Corrected(correction.adjusted(), correction.levels(self.terms.alpha))
+        alpha = self.terms.alpha
+        return Corrected(correction.adjusted(), correction.levels(alpha), correction.first_levels(alpha))
 
     @property
     def registered(self) -> tuple[Difference, ...]:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 Word = Literal["supported", "refuted", "equivalent", "inconclusive", "waiting"]
 Interval = tuple[float, float]
 
+# How many fresh seeds decide a comparison with probability 80 % in a plan with the same claims, none of which is decided yet: if
+# the true standard deviation is that observed, and if it is its upper 80 % confidence limit. None: more than 1,000. The true
+# difference is the margin for claims about a direction, and 0 for those that there is no difference beyond the margin.
+SeedsNeeded = tuple[int | None, int | None]
+
 # Notes. Runs without a value give `failed: b seed 3`, `diverged: …`, `not measured: …`; constants that end or begin with a space
 # are parts of a note: `improves from 0.5 to 0.6`, `parameters does not increase with width`.
 NEGLIGIBLE = "detectable but negligible"
@@ -63,7 +68,7 @@ class Estimate:
     p_equivalence: float
     p_contrary: float
     rho: float
-    seeds_needed: tuple[int, int] | None  # if inconclusive: seeds needed with the observed sd, and with its upper limit
+    seeds_needed: SeedsNeeded | None  # of an inconclusive comparison
     effect: Effect | None = None  # of the mean over seeds that the estimate is, if it is one
 
 

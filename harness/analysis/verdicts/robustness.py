@@ -26,8 +26,8 @@ def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: st
 
     A seed stands apart if leaving it out, and only it, changes the verdict at the levels of `look`, or if the mean and the median
     have different signs and it lies far from the median: by more than 3 median absolute deviations, scaled to the standard
-    deviation of normal values; of fewer than 5 seeds, 10 times as far as the next. Differences drift if they are correlated with the number of the seed
-    (t test at 1 %). Not corrected: these are questions, not verdicts.
+    deviation of normal values; of fewer than 5 seeds, 10 times as far as the next. Differences drift if they are correlated with
+    the number of the seed (t test at 1 %). Not corrected: these are questions, not verdicts.
     """
     values = sample.claimed
     if len(values) < 3 or np.isnan(values).any():

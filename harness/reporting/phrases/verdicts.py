@@ -151,10 +151,10 @@ def notes(verdict: Verdict) -> tuple[str, ...]:
     return tuple(wording)
 
 
-def seeds_needed_text(seeds: tuple[int, int]) -> str:
-    """`6 to 17 fresh seeds`."""
-    low, high = seeds
-    return f"{plural(low, 'fresh seed')}" if low == high else f"{low:,d} to {high:,d} fresh seeds"
+def seeds_needed_text(seeds: model.SeedsNeeded) -> str:
+    """`6 to 17 fresh seeds`, `6 to more than 1,000 fresh seeds`."""
+    low, high = ("more than 1,000" if count is None else f"{count:,d}" for count in seeds)
+    return f"{low} fresh seeds" if low == high else f"{low} to {high} fresh seeds"
 
 
 def _negligible(row: Estimate, claim: Claim) -> bool:

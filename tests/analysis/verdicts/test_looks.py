@@ -69,7 +69,8 @@ def test_without_an_answer_it_goes_to_the_last_look() -> None:
         False,
         None,
     )
-    assert looked(values[:8]).verdicts[0].rows[0].seeds_needed[0] in SCHEDULE
+    # At the level of the last look: one look would need a few seeds less.
+    assert end.verdicts[0].rows[0].seeds_needed == (28, 37)
 
 
 def test_equivalence_stops_early_too() -> None:

@@ -80,6 +80,14 @@ DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
             "+0.29 [-0.11, +0.69]; 8 fresh seeds would settle it",
         ),
         (
+            verdict(IMPROVES, row(verdict="inconclusive", mean=0.29, interval=(-0.11, 0.69), seeds_needed=(6, None))),
+            "+0.29 [-0.11, +0.69]; 6 to more than 1,000 fresh seeds would settle it",
+        ),
+        (
+            verdict(IMPROVES, row(verdict="inconclusive", mean=0.29, interval=(-0.11, 0.69), seeds_needed=(None, None))),
+            "+0.29 [-0.11, +0.69]; more than 1,000 fresh seeds would settle it",
+        ),
+        (
             verdict(IMPROVES, row(verdict="inconclusive", mean=0.0, interval=(0.0, 0.0), notes=("degenerate",))),
             "+0.00 [+0.00, +0.00]; no test: the seed had no effect",
         ),
