@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
+from harness.analysis.verdicts import Verdict
 from harness.errors import HarnessError
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
@@ -21,7 +22,7 @@ from harness.store.atomic import make_folder, write_text
 from harness.store.records import Store
 
 # Order of the counts above the table.
-WORDS = ("supported", "refuted", "equivalent", "inconclusive", "waiting")
+WORDS = ("supported", "refuted", "equivalent", "inconclusive", "waiting", "contradicted")
 
 LONGEST = 120  # characters of a claim and of its result; the report has them in full
 
@@ -37,6 +38,7 @@ class ClaimLine:
     outcome: str
     seeds: int
     registered: bool
+    contradicted: bool
     ids: tuple[str, ...]
 
 
@@ -102,9 +104,10 @@ def plan_row(report: ReportData) -> PlanRow:
                 statement=shorten(phrases.statement(verdict.claim), LONGEST, placeholder=" …"),
                 metric=verdict.claim.metric,
                 word=verdict.verdict,
-                outcome=shorten(phrases.outcome(verdict, report.metrics), LONGEST, placeholder=" …"),
+                outcome=shorten(_outcome(verdict, report), LONGEST, placeholder=" …"),
                 seeds=max((row.n for row in verdict.rows), default=0),
                 registered=verdict.registered,
+                contradicted=verdict.contradicted,
                 ids=verdict.run_ids,
             )
             for place, verdict in enumerate(report.judgement.verdicts, 1)
@@ -115,6 +118,10 @@ def plan_row(report: ReportData) -> PlanRow:
         warnings=tuple(line.partition(":")[0].capitalize() for line in banner(report) if line != phrases.rehearsal(plan)),
         flags=len(report.flags),
     )
+
+
+def _outcome(verdict: Verdict, report: ReportData) -> str:
+    return phrases.outcome(verdict, report.metrics, chosen=phrases.as_chosen(report.plan))
 
 
 def rows_of(report: ReportData | SearchReportData) -> list[PlanRow | SearchRow]:
@@ -164,7 +171,7 @@ def linked(store: Store, plans: Iterable[Plan | Study]) -> frozenset[str]:
 def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str], searches: Sequence[SearchRow] = ()) -> str:
     """The page; deterministic. `linked`: names of plans and searches with a report."""
     evidence = [each for each in rows if not each.rehearsal]
-    words = Counter(line.word for each in evidence for line in each.claims)
+    words = Counter("contradicted" if line.contradicted else line.word for each in evidence for line in each.claims)
     return rendered(
         "scoreboard.html.j2",
         sections=[

@@ -1,0 +1,76 @@
+"""What the seeds of a claim say beside its verdict: later seeds, single seeds, failures, effect sizes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from harness.analysis.verdicts import model
+from harness.analysis.verdicts.document import later_as_measured
+from harness.analysis.verdicts.model import Estimate, Verdict
+from harness.reporting.phrases.estimates import EstimateText
+from harness.reporting.phrases.numbers import listed, plural, signed
+from harness.reporting.phrases.verdicts import all_notes
+from harness.tasks.protocol import Metric
+
+CONTRADICTED = "CONTRADICTED BY LATER SEEDS"
+
+
+def later_seeds(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
+    """All seeds of a decided claim and their e-value; empty without seeds beyond the deciding look.
+
+    `all 20 seeds: -1.05 [-1.80, -0.30]; e-value 300 for the opposite (evidence from 60 on: 1/alpha, corrected for the other
+    claims)`.
+    """
+    if verdict.later is None or len(verdict.rows) != 1:
+        return ""
+    later = later_as_measured(verdict.later, verdict.claim, metrics)
+    row = replace(verdict.rows[0], n=later.n, mean=verdict.later.mean, interval=verdict.later.interval)
+    shown = EstimateText(row, verdict.claim, metrics)
+    side = "for the verdict" if later.favours == "verdict" else "for the opposite"
+    needed = f"evidence from {later.e_needed:,.0f} on: 1/alpha, corrected for the other claims"
+    return f"all {later.n:,d} seeds: {shown.plain()}; e-value {later.e_value:,.3g} {side} ({needed})"
+
+
+def contradiction(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
+    """`CONTRADICTED BY LATER SEEDS: all 20 seeds: …`; empty unless later seeds say the opposite of the verdict."""
+    return f"{CONTRADICTED}: {later_seeds(verdict, metrics)}" if verdict.contradicted else ""
+
+
+def word(verdict: Verdict) -> str:
+    """The verdict, and whether later seeds contradict it: `supported, CONTRADICTED BY LATER SEEDS`."""
+    return f"{verdict.verdict}, {CONTRADICTED}" if verdict.contradicted else verdict.verdict
+
+
+def failure_limit(verdict: Verdict) -> str:
+    """`no failure in 5 seeds: a failure rate up to 45 % is not excluded`; empty if not supported, or if a run was lost."""
+    if verdict.failure_limit is None:
+        return ""
+    n = min(row.n for row in verdict.rows)
+    return f"no failure in {plural(n, 'seed')}: a failure rate up to {100 * verdict.failure_limit:.0f} % is not excluded"
+
+
+def seed_remarks(verdict: Verdict) -> tuple[str, ...]:
+    """Single seeds that stand apart, and differences that drift: `seed 3 (b) stands apart: without it, supported`."""
+    found = [note.replace("without it ", "without it, ") for note in all_notes(verdict) if model.APART in note]
+    drifting = [row.subject for row in verdict.rows if model.DRIFTS in row.notes]
+    if drifting or model.DRIFTS in verdict.notes:
+        found.append(f"{model.DRIFTS}{f' ({listed(drifting)})' if drifting else ''}")
+    return tuple(found)
+
+
+def effect_size(row: Estimate) -> str:
+    """`+1.90 [+0.31, +3.41]`: g_z with its 95 % interval; positive is better. Empty without one."""
+    if row.effect is None or math.isnan(row.effect.g_z):
+        return ""
+    low, high = row.effect.g_z_ci
+    return f"{signed(row.effect.g_z, 2)} [{signed(low, 2)}, {signed(high, 2)}]"
+
+
+def improvement(row: Estimate) -> str:
+    """`97 % [62, 100]`: the probability that a new seed is better, with its 95 % interval. Empty without one."""
+    if row.effect is None or math.isnan(row.effect.improvement):
+        return ""
+    low, high = (100 * bound for bound in row.effect.improvement_ci)
+    return f"{100 * row.effect.improvement:.0f} % [{low:.0f}, {high:.0f}]"
