@@ -31,7 +31,7 @@ from harness.terminal.summary import claims, expected
 from harness.terminal.tables import INDENT, WARNING, TerminalTable, printable, styled
 
 RESUMES = "resumes when started again"
-ORDER = ("supported", "equivalent", "refuted", "inconclusive", "contradicted by later seeds")
+ORDER = ("contradicted", "supported", "equivalent", "refuted", "inconclusive")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def verdicts(status: PlanStatus) -> str:
     """Counts of verdicts: `1 supported, 1 refuted`; a dot before the first decision."""
     judged = status.judgement.verdicts if status.judgement else ()
     known = [verdict for verdict in judged if not verdict.open or verdict.verdict not in ("inconclusive", "waiting")]
-    words = ["contradicted by later seeds" if verdict.contradicted else verdict.verdict for verdict in known]
+    words = ["contradicted" if verdict.contradicted else verdict.verdict for verdict in known]
     counted = ["claims changed"] if status.plan.amended is not None else []
     counted += [f"{words.count(word)} {word}" for word in ORDER if word in words]
     return ", ".join(counted) or NOTHING

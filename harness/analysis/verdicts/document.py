@@ -29,8 +29,8 @@ def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
 
     Differences are as measured: variant minus reference, best inside a range minus best outside, slope up to a dose minus slope
     beyond; a decline is the speed of getting worse; the numbers of all seeds in `later` likewise. Effect sizes and probabilities
-    of improvement in `effect` are oriented: positive is better, whatever the metric's goal. A claim about several variants has its
-    numbers in `rows`, one object per variant; other claims have no `rows`.
+    of improvement in `effect` are oriented: positive is better, whatever the metric's goal. A claim about several variants has
+    its numbers in `rows`, one object per variant; other claims have no `rows`.
     """
     claim = verdict.claim
     several = len(verdict.rows) > 1

@@ -22,24 +22,25 @@ DRIFT_LEVEL = 0.01
 def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: str) -> tuple[str, ...]:
     """Notes about the seeds [seed] of an estimate.
 
-    A seed stands apart if the mean and the median have different signs (the seed farthest from the median), or if leaving it out,
-    and only it, changes the verdict at the levels of `look`. Differences drift if they are correlated with the number of the seed
+    A seed stands apart if leaving it out, and only it, changes the verdict at the levels of `look`, or if the mean and the median
+    have different signs (the seed farthest from the median). Differences drift if they are correlated with the number of the seed
     (t test at 1 %). Not corrected: these are questions, not verdicts.
     """
     values = sample.claimed
     if len(values) < 3 or np.isnan(values).any():
         return ()
     found = []
-    centre = float(np.median(values))
-    if values.mean() * centre < 0:
-        place = int(np.abs(values - centre).argmax())
-        found.append(f"seed {seeds[place]} ({subject}){model.APART}the mean and the median of the seeds have different signs")
-    elif len(values) >= MIN_LEFT_OUT:
+    changed: list[int] = []
+    if len(values) >= MIN_LEFT_OUT:
         now = outcome(values, sample, look)
         without = [outcome(np.delete(values, place), sample, look) for place in range(len(values))]
         changed = [place for place, word in enumerate(without) if word != now]
-        if len(changed) == 1:
-            found.append(f"seed {seeds[changed[0]]} ({subject}){model.APART}without it {without[changed[0]]}")
+    centre = float(np.median(values))
+    if len(changed) == 1:
+        found.append(f"seed {seeds[changed[0]]} ({subject}){model.APART}without it {without[changed[0]]}")
+    elif values.mean() * centre < 0:
+        place = int(np.abs(values - centre).argmax())
+        found.append(f"seed {seeds[place]} ({subject}){model.APART}the mean and the median of the seeds have different signs")
     if len(values) >= MIN_DRIFT and _drift_p(values) < DRIFT_LEVEL:
         found.append(model.DRIFTS)
     return tuple(found)

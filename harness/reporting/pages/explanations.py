@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from harness.analysis.verdicts import model
 from harness.analysis.verdicts.model import Estimate, Verdict
 from harness.experiment.claims import ComparisonClaim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.experiment.plan import Plan
@@ -106,6 +107,8 @@ def decided_look(verdict: Verdict, plan: Plan) -> str:
         return ""
     if verdict.decided_at is not None:
         wording = "Decided"
+    elif not verdict.open and any(note.startswith(model.FUTILE) for note in verdict.notes):
+        wording = f"Closed at {phrases.plural(max(row.n for row in verdict.rows), 'seed')}"
     else:
         wording = "Open until a later look" if verdict.open else "Still undecided at the last look that was judged"
     return f"{wording}; looks were planned at {', '.join(map(str, plan.looks))} seeds, and p values are valid at any of them."

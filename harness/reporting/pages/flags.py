@@ -55,7 +55,8 @@ def _single_seeds(judgement: Judgement) -> Iterator[str]:
         for remark in phrases.seed_remarks(verdict):
             found.setdefault(remark, []).append(str(place))
     for remark, places in found.items():
-        yield f"{remark[:1].upper()}{remark[1:]}: see {_claims(places)}."
+        about = _claims(places)
+        yield f"{about[:1].upper()}{about[1:]}: {remark}."
 
 
 def _claims(places: Sequence[str]) -> str:

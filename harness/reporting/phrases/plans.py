@@ -128,7 +128,7 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
 
 def alone(compared: Sequence[Row]) -> str:
     """Several intervals do not hold together."""
-    return ", of its row alone" if len(compared) > 1 else ""
+    return ", for its row alone" if len(compared) > 1 else ""
 
 
 def earlier_look(row: Row, table: Table) -> str:

@@ -11,7 +11,6 @@ from harness.analysis.verdicts.document import later_as_measured
 from harness.analysis.verdicts.model import Estimate, Verdict
 from harness.reporting.phrases.estimates import EstimateText
 from harness.reporting.phrases.numbers import listed, plural, signed
-from harness.reporting.phrases.verdicts import all_notes
 from harness.tasks.protocol import Metric
 
 CONTRADICTED = "CONTRADICTED BY LATER SEEDS"
@@ -52,25 +51,40 @@ def failure_limit(verdict: Verdict) -> str:
 
 
 def seed_remarks(verdict: Verdict) -> tuple[str, ...]:
-    """Single seeds that stand apart, and differences that drift: `seed 3 (b) stands apart: without it, supported`."""
-    found = [note.replace("without it ", "without it, ") for note in all_notes(verdict) if model.APART in note]
+    """Single seeds that stand apart, and differences that drift: `seed 3 (b) stands apart: without it, supported`.
+
+    Not of undecided rows whose mean and median have different signs, as is common where there is no difference.
+    """
+    found = []
+    for row in verdict.rows:
+        for note in row.notes:
+            _, apart, why = note.partition(model.APART)
+            if apart and (row.verdict != "inconclusive" or why.startswith("without it ")):
+                found.append(note.replace("without it ", "without it, "))
     drifting = [row.subject for row in verdict.rows if model.DRIFTS in row.notes]
-    if drifting or model.DRIFTS in verdict.notes:
-        found.append(f"{model.DRIFTS}{f' ({listed(drifting)})' if drifting else ''}")
-    return tuple(found)
+    return (*found, *([f"{model.DRIFTS} ({listed(drifting)})"] if drifting else []))
 
 
 def effect_size(row: Estimate) -> str:
     """`+1.90 [+0.31, +3.41]`: g_z with its 95 % interval; positive is better. Empty without one."""
     if row.effect is None or math.isnan(row.effect.g_z):
         return ""
-    low, high = row.effect.g_z_ci
-    return f"{signed(row.effect.g_z, 2)} [{signed(low, 2)}, {signed(high, 2)}]"
+    bounds = row.effect.g_z_ci
+    places = 2 if max(map(abs, bounds)) < 10 else 1
+    low, high = (signed(bound, places) for bound in bounds)
+    return f"{signed(row.effect.g_z, places)} [{low}, {high}]"
 
 
 def improvement(row: Estimate) -> str:
     """`97 % [62, 100]`: the probability that a new seed is better, with its 95 % interval. Empty without one."""
     if row.effect is None or math.isnan(row.effect.improvement):
         return ""
-    low, high = (100 * bound for bound in row.effect.improvement_ci)
-    return f"{100 * row.effect.improvement:.0f} % [{low:.0f}, {high:.0f}]"
+    low, high = map(_percent, row.effect.improvement_ci)
+    return f"{_percent(row.effect.improvement)} % [{low}, {high}]"
+
+
+def _percent(probability: float) -> str:
+    """`97`; `>99` and `<1` rather than `100` and `0`."""
+    if probability >= 0.995:
+        return ">99"
+    return "<1" if probability < 0.005 else f"{100 * probability:.0f}"

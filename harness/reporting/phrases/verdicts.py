@@ -67,10 +67,15 @@ def outcome(verdict: Verdict, metrics: Mapping[str, Metric], next_look: int | No
 
 def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle: bool = True) -> str:
     """The result of one row. `settle`: add how many seeds would settle an inconclusive one."""
-    wording = _words(verdict, EstimateText(row, verdict.claim, metrics))
+    return "; ".join([_words(verdict, EstimateText(row, verdict.claim, metrics)), *_prospects(row, settle)])
+
+
+def _prospects(row: Estimate, settle: bool = True) -> list[str]:
+    """Whether later looks may decide an inconclusive row, and how many seeds would."""
+    found = [note for note in row.notes if note.startswith(model.FUTILE)]
     if settle and row.verdict == "inconclusive" and row.seeds_needed is not None:
-        wording += f"; {seeds_needed_text(row.seeds_needed)} would settle it"
-    return wording
+        found.append(f"{seeds_needed_text(row.seeds_needed)} would settle it")
+    return found
 
 
 def _words(verdict: Verdict, estimate: EstimateText) -> str:
@@ -111,10 +116,7 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric], chosen: str = "") 
     if row.n:
         paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
         wording.append(plural(row.n, "paired seed" if paired else "seed"))
-    sentence = ", ".join(wording)
-    if row.verdict == "inconclusive" and row.seeds_needed is not None:
-        sentence += f"; {seeds_needed_text(row.seeds_needed)} would settle it"
-    sentence = "; ".join([sentence, *ending])
+    sentence = "; ".join([", ".join(wording), *_prospects(row), *ending])
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
@@ -142,7 +144,7 @@ def notes(verdict: Verdict, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
             wording.append(NOTES[note])
         elif note.startswith(model.RESOLUTION):
             size = f"{note.removeprefix(model.RESOLUTION)} {unit}".rstrip()
-            wording.append(f"{_capital(model.RESOLUTION)}{size}: it is taken as the spread of their rounding errors.")
+            wording.append(f"{_capital(model.RESOLUTION)}{size}, and were tested against its rounding errors.")
         else:
             wording.append(f"{_capital(note)}.")
     if not verdict.registered:
@@ -171,7 +173,7 @@ def _untested(row: Estimate) -> list[str]:
     relevant = (
         note
         for note in merge_notes(row.notes)
-        if note in UNTESTED or note.startswith((*LOST, model.RISES, model.FUTILE)) or model.NO_DOSE in note
+        if note in UNTESTED or note.startswith((*LOST, model.RISES)) or model.NO_DOSE in note
     )
     return [UNTESTED.get(note, note) for note in relevant]
 

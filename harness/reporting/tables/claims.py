@@ -92,9 +92,16 @@ class ClaimResult:
             Column("verdict", holds="verdicts", cells=[Cell(part.estimate.verdict) for part in self.parts]),
         ]
         facts = [{fact.name: fact.number for fact in part.facts} for part in self.parts]
-        for name in dict.fromkeys(name for own in facts for name in own):
+        for name in sorted(dict.fromkeys(name for own in facts for name in own), key=_order):
             columns.append(Column(name, "right", cells=[own.get(name, Cell()) for own in facts]))
         return DisplayTable(columns, f"By variant: {self.statement}")
+
+
+def _order(name: str) -> int:
+    """The place of a fact's column: the estimate, intervals of any level, p values, seeds, effect sizes."""
+    if name.endswith("interval"):
+        return 1
+    return {"p": 2, phrases.AGAINST: 3, "seeds": 4, EFFECT: 5, IMPROVEMENT: 6}.get(name, 0)
 
 
 def claim_results(report: ReportData) -> list[ClaimResult]:
