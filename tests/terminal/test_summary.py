@@ -94,7 +94,7 @@ def test_between_looks_the_result_so_far_and_the_next_look_are_shown() -> None:
     assert line(text, "1").endswith("INCONCLUSIVE so far +0.29 [-1.19, +1.77]; next look at 5 seeds")
     assert "the first 3 of 20 seeds; " in text
     assert "99.61 % interval" in text
-    assert "intervals hold at every look, 95 % together" in " ".join(text.split())
+    assert "each interval holds at every look, 95 % over the looks" in " ".join(text.split())
 
 
 def test_an_early_stop_warns_of_inflated_effects() -> None:
@@ -203,5 +203,5 @@ def test_the_document_of_the_results_is_json_without_nan(values: Values) -> None
     assert [len(again["verdicts"]), len(again["variants"]), again["variants"][0]["interval"]] == [3, 4, None]
     if values is ACTIVATIONS:
         assert again["compared_seeds"] == 5
-        assert math.isclose(again["verdicts"][0]["p_adjusted"], 0.0030, abs_tol=5e-5)
+        assert math.isclose(again["verdicts"][0]["p_adjusted"], 0.0038, abs_tol=5e-5)
         assert again["verdicts"][0]["run_ids"][0] == "a00000000000"

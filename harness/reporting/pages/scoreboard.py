@@ -38,8 +38,8 @@ class ClaimLine:
     outcome: str
     seeds: int
     registered: bool
-    contradicted: bool
     ids: tuple[str, ...]
+    contradicted: bool = False
 
 
 @dataclass(frozen=True)

@@ -112,9 +112,10 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
     if any(not isnan(row.p) for row in compared):
         parts.append("p corrected for all hypotheses of the plan")
     if len(plan.looks) > 1 and table.level < plan.alpha:
-        parts.append(f"each interval holds at every look, {100 * (1 - plan.alpha):.4g} % over the looks{alone(compared)}")
-    elif any(row.interval is not None for row in compared):
-        parts += [f"each interval {100 * (1 - table.level):.4g} %{alone(compared)}"] if len(compared) > 1 else []
+        several = ", but for its row alone" if len(compared) > 1 else ""
+        parts.append(f"each interval holds at every look, {100 * (1 - plan.alpha):.4g} % over the looks{several}")
+    elif sum(row.interval is not None for row in compared) > 1:
+        parts.append("each interval is for its row alone")
     earlier = [f"{row.variant} {closed}" for row in compared if (closed := earlier_look(row, table))]
     parts += [f"claims closed at an earlier look: {', '.join(earlier)}"] if earlier else []
     fewer = [f"{row.variant} {row.pairs}" for row in compared if row.pairs < (row.seeds or table.seeds)]
@@ -124,11 +125,6 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
     if exploratory := [row.variant for row in compared if not row.claimed]:
         parts.append(f"exploratory: {', '.join(exploratory)}" if len(exploratory) < len(compared) else NO_CLAIM)
     return "; ".join(parts)
-
-
-def alone(compared: Sequence[Row]) -> str:
-    """Several intervals do not hold together."""
-    return ", for its row alone" if len(compared) > 1 else ""
 
 
 def earlier_look(row: Row, table: Table) -> str:

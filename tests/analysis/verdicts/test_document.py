@@ -36,7 +36,7 @@ def test_a_claim_has_its_numbers_beside_its_verdict() -> None:
     found = documents(activations_plan(), ACTIVATIONS)[0]
     assert (found["kind"], found["metric"], found["verdict"], found["n"]) == ("improves", "test_accuracy", "supported", 5)
     assert (round(found["mean"], 4), rounded(found["interval"]), found["level"]) == (0.3280, [0.2101, 0.4459], 0.05)
-    assert (round(found["p"], 4), round(found["p_adjusted"], 4)) == (0.0015, 0.0030)
+    assert (round(found["p"], 4), round(found["p_adjusted"], 4)) == (0.0015, 0.0038)
     assert (found["decided_at"], found["seeds_needed"], len(found["run_ids"])) == (5, None, 10)
     assert found["claim"]["variants"] == ["leaky_relu"]
     assert "rows" not in found

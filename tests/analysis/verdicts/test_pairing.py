@@ -13,7 +13,7 @@ T4, T8 = 2.776445, 2.306004
 
 def row(variant: str, sd: float, rho: float = nan, n: int = 5, pairs: int = 5) -> Row:
     over = None if variant == "base" else "base"
-    return Row(variant, over, n, 90.0, sd, pairs if over else 0, 0.1, None, nan, claimed=False, rho=rho)
+    return Row(variant, over, n, 90.0, sd, pairs if over else 0, 0.1, None, nan, claimed=False, rho=rho, level=0.05)
 
 
 def table(*rows: Row) -> Table:
