@@ -144,7 +144,7 @@ def notes(verdict: Verdict, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
             wording.append(NOTES[note])
         elif note.startswith(model.RESOLUTION):
             size = f"{note.removeprefix(model.RESOLUTION)} {unit}".rstrip()
-            wording.append(f"{_capital(model.RESOLUTION)}{size}, and were tested against its rounding errors.")
+            wording.append(f"{_capital(model.RESOLUTION)}{size}, and were tested against its rounding error.")
         else:
             wording.append(f"{_capital(note)}.")
     if not verdict.registered:

@@ -19,8 +19,8 @@ EDGE = "best at the edge of its range: a wider range may do better"
 
 # Simulated, see docs/experiments.md: how often identical methods are found different, by number of tuning seeds.
 AS_TUNED = (
-    "Verdicts are about the variants as tuned. Identical methods, each tuned on 1, 2 or 5 seeds, were found different in 14, 10"
-    " and 7 % of simulated comparisons; in 37, 28 and 17 % if values of one seed have a correlation of 0.9"
+    "Verdicts are about the variants as tuned: identical methods, each tuned on 1, 2 or 5 seeds, were found different in 14, 10"
+    " and 7 % of simulated comparisons on 5 seeds, in 33, 24 and 14 % on 20, and more often if the values of a seed correlate"
 )
 
 

@@ -254,9 +254,9 @@ def test_the_result_says_that_variants_are_as_tuned() -> None:
 
 
 def test_differences_below_the_resolution_say_what_they_were_tested_against() -> None:
-    given = verdict(IMPROVES, row(notes=("the differences vary less than the metric's resolution of 0.01",)))
+    given = verdict(IMPROVES, row(notes=("the differences vary less than the metric's smallest known step of 0.01",)))
     assert phrases.notes(given, METRICS) == (
-        "The differences vary less than the metric's resolution of 0.01 pp, and were tested against its rounding errors.",
+        "The differences vary less than the metric's smallest known step of 0.01 pp, and were tested against its rounding error.",
     )
 
 
