@@ -88,8 +88,10 @@ class PlanRows:
         """The variants that the look with `seeds` seeds does not need: none of their claims is open."""
         last = {run.variant for run in self.requested if run.seed == self.plan.after(seeds) - 1}
         closed = [printable(variant) for variant in self.plan.variants if variant not in last]
+        if not closed:
+            return ""
         named = phrases.listed(closed[:MOST_NAMED]) if len(closed) <= MOST_NAMED else phrases.plural(len(closed), "variant")
-        return f" without {named}, whose claims are closed" if closed else ""
+        return f" without {named}, whose claims are closed"
 
     def _finished(self, finished: int, run: PlannedRun, record: Record) -> Event:
         widest, total, log = max(map(len, self.plan.variants)), len(self.requested), self.paths.run(run.id).log

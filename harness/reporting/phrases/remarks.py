@@ -29,7 +29,9 @@ def later_seeds(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
     shown = EstimateText(row, verdict.claim, metrics)
     side = "for the verdict" if later.favours == "verdict" else "for the opposite"
     needed = f"evidence from {later.e_needed:,.0f} on: 1/alpha, corrected for the other claims"
-    return f"all {later.n:,d} seeds: {shown.plain()}; e-value {later.e_value:,.3g} {side} ({needed})"
+    wording = f"all {later.n:,d} seeds: {shown.plain()}; e-value {later.e_value:,.3g} {side} ({needed})"
+    apart = later.contradicts and later.favours == "verdict"
+    return f"{wording}; the interval does not overlap that of the verdict" if apart else wording
 
 
 def contradiction(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
@@ -46,7 +48,7 @@ def failure_limit(verdict: Verdict) -> str:
     """`no failure in 5 seeds: a failure rate up to 45 % is not excluded`; empty if not supported, or if a run was lost."""
     if verdict.failure_limit is None:
         return ""
-    n = min(row.n for row in verdict.rows)
+    n = verdict.decided_at or max(row.n for row in verdict.rows)
     return f"no failure in {plural(n, 'seed')}: a failure rate up to {100 * verdict.failure_limit:.0f} % is not excluded"
 
 

@@ -34,6 +34,11 @@ def test_later_seeds_that_agree_have_an_e_value_for_the_verdict() -> None:
     assert phrases.later_seeds(given, METRICS).startswith("all 20 seeds: +0.30 [+0.20, +0.40]; e-value 12.3 for the verdict (")
 
 
+def test_later_seeds_that_agree_in_sign_only_say_that_the_intervals_are_apart() -> None:
+    given = verdict(IMPROVES, later=later(mean=0.1, interval=(0.05, 0.15), favours="verdict"))
+    assert phrases.contradiction(given, METRICS).endswith("; the interval does not overlap that of the verdict")
+
+
 def test_the_numbers_of_later_seeds_are_as_measured() -> None:
     """A loss that became worse has grown."""
     given = verdict(LOSS, row(mean=0.02, interval=(0.01, 0.03)), later=later(mean=-0.05, interval=(-0.08, -0.02)))
