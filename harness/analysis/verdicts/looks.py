@@ -211,8 +211,9 @@ class Looks:
                 found.append(row)
                 continue
             remarks = robustness.remarks(sample, state.case.at(place, n, corrected), self.values.order, row.subject)
-            compared = isinstance(state.case, ComparisonCase)
-            effect = statistics.effect(sample.values) if compared else None
+            # A spread below that of the rounding errors is not known.
+            known = isinstance(state.case, ComparisonCase) and not any(note.startswith(model.RESOLUTION) for note in row.notes)
+            effect = statistics.effect(sample.values) if known else None
             found.append(replace(row, notes=(*row.notes, *remarks), effect=effect))
         return tuple(found)
 

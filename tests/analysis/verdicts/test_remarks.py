@@ -18,6 +18,7 @@ def test_differences_without_spread_are_tested_against_the_step_of_the_metric() 
     plan = plan_of(("base", "b"), [comparison("improves", "b")])
     (found,) = judgement(plan, frame(plan, {"base": BASE[:5], "b": [base + 0.5 for base in BASE[:5]]})).verdicts
     assert found.verdict == "supported"
+    assert found.rows[0].effect is None
     assert "the differences vary less than the metric's smallest known step of 0.1" in found.notes
 
 
@@ -39,7 +40,7 @@ def test_a_seed_that_hides_a_difference_is_named_with_what_the_others_say() -> N
 def test_the_effect_of_a_variant_is_that_of_the_look_of_its_estimate() -> None:
     """`b` is decided at 3 seeds, `c` at 10; differences of `b` vary more after its look."""
     plan = plan_of(("base", "b", "c"), [comparison("improves", "b", "c")], looks=(3, 5, 10))
-    early = [base + (3.0 + 0.01 * seed if seed < 3 else 3.0 + 2.0 * (seed % 2)) for seed, base in enumerate(BASE)]
+    early = [base + (3.0 + 0.2 * seed**0.5 if seed < 3 else 3.0 + 2.0 * (seed % 2)) for seed, base in enumerate(BASE)]
     late = [base + 0.4 * (seed % 2) + 0.02 for seed, base in enumerate(BASE)]
     (found,) = judgement(plan, frame(plan, {"base": BASE, "b": early, "c": late})).verdicts
     first, second = found.rows
