@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import pytest
 from conftest import TESTS
-from examples import toy_rows, write_run
+from examples import changed, toy_rows, write_run
 from toy_task import Config, Walk
 
 from harness import run as command
@@ -105,6 +105,15 @@ def test_training_stops_when_the_claim_is_decided_or_the_looks_end(
     assert said(plan, records_of(store, plan)) == [("supported", 5) if seeds == 5 else ("inconclusive", None)]
     told = "every claim is decided at 5 of 20 seeds; the remaining seeds are not trained" in capsys.readouterr().err
     assert told == (seeds == 5)
+
+
+def test_an_early_stop_with_futility_says_that_a_claim_may_be_unlikely_to_be_decided(
+    store: Store, looks_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = looks_plan(1.5, looks=(3, 5, 8, 12, 20))
+    assert worker.main([str(store.save_plan(changed(plan, futility=0.1)))]) == 0
+    told = "every claim is decided or unlikely to be at 5 of 20 seeds; the remaining seeds are not trained"
+    assert told in capsys.readouterr().err
 
 
 def test_a_second_start_after_an_early_stop_trains_nothing(store: Store, looks_plan: PlanMaker) -> None:

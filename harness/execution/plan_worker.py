@@ -114,7 +114,8 @@ class PlanWorker(Worker):
         elif limit.blocked:
             say(f"{name}: failed runs block the look at {limit.horizon} seeds; after fixing the cause: --retry failed")
         elif limit.final and limit.horizon < self.plan.looks[-1]:
-            decided = f"every claim is decided at {limit.horizon} of {self.plan.looks[-1]} seeds"
+            closed = "decided" if self.plan.futility is None else "decided or unlikely to be"
+            decided = f"every claim is {closed} at {limit.horizon} of {self.plan.looks[-1]} seeds"
             say(f"{name}: {decided}; the remaining seeds are not trained")
 
 

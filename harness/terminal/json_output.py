@@ -146,6 +146,7 @@ def summary(  # noqa: PLR0917 - one argument per kind of result
         "variants": [row_values(row) for row in table.rows],
         **judged(judgement, metrics),
         "inconsistencies": list(inconsistencies),
+        "runs_not_needed": phrases.runs_not_needed(plan, judgement),
         "runs": plan_runs(plan, records),
         "report": report,
     }

@@ -24,6 +24,7 @@ from harness.terminal.tables import STYLES, WARNING, TerminalTable, printable, s
 
 MOST_VARIANTS = 12
 MOST_SEEDS = 20
+MOST_NAMED = 4  # variants in a line
 STATES = {"interrupted": "stopped", "failed": "FAILED", "diverged": "DIVERGED"}
 
 Records = Mapping[str, Record]
@@ -82,8 +83,17 @@ class PlanRows:
                 events.append(self._finished(finished, run, state[run.id]))
         if len(self.requested) > len(requested_before):
             seeds, more = (len({run.seed for run in runs}) for runs in (requested_before, self.requested))
-            events.append(Event([styled(f"a claim is still open at {seeds} seeds: continuing to {more}")]))
+            events.append(Event([styled(f"a claim is still open at {seeds} seeds: continuing to {more}{self._without(more)}")]))
         return events
+
+    def _without(self, seeds: int) -> str:
+        """The variants that the look with `seeds` seeds does not need: none of their claims is open."""
+        last = {run.variant for run in self.requested if run.seed == self.plan.after(seeds) - 1}
+        closed = [printable(variant) for variant in self.plan.variants if variant not in last]
+        if not closed:
+            return ""
+        named = phrases.listed(closed[:MOST_NAMED]) if len(closed) <= MOST_NAMED else phrases.plural(len(closed), "variant")
+        return f" without {named}, whose claims are closed"
 
     def _finished(self, finished: int, run: PlannedRun, record: Record) -> Event:
         widest, total, log = max(map(len, self.plan.variants)), len(self.requested), self.paths.run(run.id).log
@@ -137,19 +147,20 @@ def run_cells(plan: Plan, records: Records, name: str, metric: Metric, requested
     """One row per variant, one column per seed of `requested` (default: all runs); cells show the value, epoch or state."""
     seeds = list(dict.fromkeys(run.seed for run in requested or plan.runs))
     by_place = {(run.variant, run.seed): run for run in plan.runs}
+    awaited = {run.id for run in requested or plan.runs}
     columns = [Column(phrases.label(name), holds="labels"), *(Column(f"seed {seed}", "right", "states") for seed in seeds)]
     rows = []
     for variant, config in plan.variants.items():
         runs = [by_place.get((variant, seed)) for seed in seeds]
-        row = [_cell(records.get(run.id), phrases.epochs(config), name, metric) if run else "" for run in runs]
+        row = [_cell(records.get(run.id), phrases.epochs(config), name, metric, run.id in awaited) if run else "" for run in runs]
         rows.append([starred(variant, plan), *row])
     return TerminalTable.of_rows(columns, rows)
 
 
-def _cell(record: Record | None, length: int | None, name: str, metric: Metric) -> str:
-    """A run's value, epoch or state."""
+def _cell(record: Record | None, length: int | None, name: str, metric: Metric, awaited: bool) -> str:
+    """A run's value, epoch or state; empty if it has none and is not requested."""
     if record is None or record.state == "pending":
-        return phrases.NOTHING
+        return phrases.NOTHING if awaited else ""
     if record.state == "running":
         return epoch_of(record.epoch, None) if length is None else f"{record.epoch}/{length}"
     if record.state == "completed":

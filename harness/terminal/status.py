@@ -31,7 +31,7 @@ from harness.terminal.summary import claims, expected
 from harness.terminal.tables import INDENT, WARNING, Sentence, TerminalTable, printable, styled
 
 RESUMES = "resumes when started again"
-ORDER = ("supported", "equivalent", "refuted", "inconclusive")
+ORDER = ("contradicted", "supported", "equivalent", "refuted", "inconclusive")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,9 @@ def verdicts(status: PlanStatus) -> str:
     judged = status.judgement.verdicts if status.judgement else ()
     closed = [verdict for verdict in judged if not verdict.open or verdict.verdict not in ("inconclusive", "waiting")]
     counted = ["file changed"] if status.plan.amended is not None else []
-    counted += _counts([verdict.verdict for verdict in closed if not verdict.retrospective])
+    counted += _counts(
+        ["contradicted" if verdict.contradicted else verdict.verdict for verdict in closed if not verdict.retrospective]
+    )
     if late := _counts([verdict.verdict for verdict in closed if verdict.retrospective]):
         counted.append(f"{phrases.RETROSPECTIVE}: {', '.join(late)}")
     return ", ".join(counted) or NOTHING

@@ -47,7 +47,8 @@ def plan_results(
     broken = phrases.not_consistent(inconsistencies)
     lines: list[RenderableType] = [Sentence(broken, WARNING), Text()] if broken else []
     lines += [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
-    legend = [phrases.table_note(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
+    note = phrases.table_note(plan, table, metrics[table.metric].unit)
+    legend = [note, correlation(table), stopped(plan, judgement), phrases.not_needed(plan, judgement)]
     lines += [Sentence(line) for line in legend if line]
     marker = phrases.rehearsal(plan)
     lines += [Sentence(marker, WARNING)] if marker else []
@@ -87,16 +88,33 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
         result = _result(plan, records, judgement, verdict, metrics)
         claim = phrases.short_claim(verdict.claim, named=verdict.claim.metric != first)
         entries.append(_ClaimLine(str(place), claim, verdict.verdict.upper(), result, warning))
+        if contradiction := phrases.contradiction(verdict, metrics):
+            entries.append(_ClaimLine("", "", "", contradiction, style=WARNING))
         if len(verdict.rows) > 1:
             parts = [(row, phrases.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
             entries += [_ClaimLine("", f"  {row.subject}", row.verdict.upper(), part) for row, part in parts]
-    lines: list[RenderableType] = [_ClaimLines(tuple(entries))]
+    lines: list[RenderableType] = [_ClaimLines(tuple(entries)), *_seed_remarks(judgement.verdicts)]
     lines += [Sentence(line, WARNING) for line in phrases.retrospective_claims(judgement.verdicts, plan)]
     if judgement.holding:
         held = ", ".join(f"{variant} seed {seed}" for variant, seed in judgement.holding)
         advice = "after fixing the cause: --retry failed"
         lines.append(Sentence(f"held by failed runs: {held}; {advice}", WARNING))
     return Group(*lines)
+
+
+def _seed_remarks(verdicts: Sequence[Verdict]) -> list[RenderableType]:
+    """A line on single seeds that matter, and one on the largest failure rate that supported claims do not exclude."""
+    lines: list[RenderableType] = []
+    about = [(place, remark) for place, verdict in enumerate(verdicts, 1) for remark in phrases.seed_remarks(verdict)]
+    if about:
+        place, remark = about[0]
+        further = f"; {phrases.plural(len(about) - 1, 'further remark')} in the report" if len(about) > 1 else ""
+        lines.append(Sentence(f"claim {place}: {remark}{further}", WARNING))
+    supported = [verdict for verdict in verdicts if verdict.failure_limit is not None]
+    if supported:
+        largest = max(supported, key=lambda verdict: verdict.failure_limit or 0.0)
+        lines.append(Sentence(phrases.failure_limit(largest)))
+    return lines
 
 
 def expected(plan: Plan, records: Mapping[str, Record]) -> RenderableType:
@@ -117,7 +135,7 @@ def _result(
     if verdict.verdict == "waiting":
         return waiting(plan, records)
     following = next((look for look in plan.looks if look > judgement.look), None)
-    result = phrases.outcome(verdict, metrics, None if judgement.finished else following)
+    result = phrases.outcome(verdict, metrics, None if judgement.finished else following, phrases.as_chosen(plan))
     if verdict.verdict == "inconclusive" and verdict.open and not judgement.finished:
         return f"so far {result}"
     early = verdict.decided_at is not None and verdict.decided_at < judgement.look
@@ -141,6 +159,7 @@ class _ClaimLine:
     word: str
     result: str
     warning: str = ""
+    style: str = ""  # of the result
 
 
 @dataclass(frozen=True)
@@ -169,7 +188,14 @@ class _ClaimLines:
                 tail = ((" " * GAP, ""), (entry.warning, WARNING)) if entry.warning and place == 0 else ()
                 column = verdict.ljust(word) if part or tail else verdict
                 gap = gap if column or part else ""
-                yield styled(start, text, gap, (column if column.strip() or part else "", STYLES.get(verdict, "")), part, *tail)
+                yield styled(
+                    start,
+                    text,
+                    gap,
+                    (column if column.strip() or part else "", STYLES.get(verdict, "")),
+                    (part, entry.style),
+                    *tail,
+                )
                 start = " " * number
 
     def _widths(self, room: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 
 import pytest
-from examples import REHEARSAL, golden, images_plan, write_log
+from examples import REHEARSAL, comparison, golden, images_plan, write_log
 from rich.console import Console
 from screened import CLAIM, METRIC, colours, completed, some_records, terminal, text
 
@@ -58,6 +58,22 @@ def test_the_live_view_shows_the_seeds_up_to_the_current_look(store: Store) -> N
         assert "seed 4" in shown
         assert "6 of 10 done" in shown
     assert "a claim is still open at 3 seeds: continuing to 5" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+
+
+def test_the_live_view_has_no_open_places_for_variants_whose_claims_are_closed(store: Store) -> None:
+    claims = [comparison(label, over="relu") for label in ("fast", "slow")]
+    plan = images_plan(("relu", "fast", "slow"), looks=(3, 5), seeds=5, claims=claims)
+    effects = {"relu": (0.0, 0.0, 0.0), "fast": (3.0, 3.01, 3.02), "slow": (0.4, 0.1, 0.5)}
+    records = {run.id: Record(run.id, "pending") for run in plan.runs}
+    for run in plan.runs:
+        if run.seed < 3:
+            records[run.id] = completed(run.id, 40.0 + 0.1 * run.seed + effects[run.variant][run.seed])
+    rows = PlanRows(plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu")
+    rows.update({run.id: Record(run.id, "pending") for run in plan.runs})
+    told = [line.plain for event in rows.update(records) for line in event.lines]
+    assert told[-1] == "a claim is still open at 3 seeds: continuing to 5 without fast, whose claims are closed"
+    table = [line.split() for line in rows.table().lines(100)]
+    assert [len(line) for line in table[1:]] == [2 + 5, 1 + 3, 1 + 5]  # a star marks the baseline
 
 
 def test_a_terminal_gets_a_live_table_and_a_pipe_plain_lines(store: Store) -> None:

@@ -61,7 +61,7 @@ def test_a_dry_run_prints_workspaces_with_verdicts_and_needs_no_login(store: Sto
     (plain,) = json.loads(done.stdout)["workspaces"]
     text = plain["sections"][0]["panels"][0]["text"]
     assert text.startswith("| verdict | claim | result |")
-    assert "| inconclusive | better improves on base |" in text  # toys of one seed differ by no chance at all
+    assert "| supported | better improves on base |" in text
 
 
 def test_every_kind_of_panel_is_created(toy_plan: PlanMaker) -> None:

@@ -155,6 +155,12 @@ class ComparisonCase(Case):
         varied = self._seen[difference].sd > 0 or self.values.varies(difference.variants, difference.metric, n)
         return () if varied else (model.DEGENERATE,)
 
+    def _below_resolution(self, difference: Difference, n: int) -> tuple[str, ...]:
+        """A note if the spread of the differences is below that of their rounding errors, which the tests then assume."""
+        resolution = self.values.resolution(difference.metric, n)
+        below = self._seen[difference].sd < resolution * difference.rounding / np.sqrt(6.0)
+        return (f"{model.RESOLUTION}{resolution:.4g}",) if below else ()
+
     def rows(self, look: Look, corrected: Corrected) -> list[Estimate]:
         return [self._row(difference, look, corrected) for difference in self.compared]
 
@@ -171,6 +177,7 @@ class ComparisonCase(Case):
             p, adjusted = self.series.p(self.key(tested, difference)), corrected.p[self.key(tested, difference)]
             equivalence = corrected.p[self.key(small, difference)]
             verdict, notes = self._decide(difference, look, corrected)
+            notes += self._below_resolution(difference, look.n)
             needed = self._seeds_needed(difference, look, corrected) if verdict == "inconclusive" else None
         return Estimate(
             subject=difference.subject,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from harness.analysis.verdicts.model import Estimate, Judgement, Verdict
+from harness.analysis.verdicts.model import Estimate, Interval, Judgement, Later, Verdict
 from harness.experiment.claims import Claim, DeclineClaim, ThresholdClaim, as_dict
 from harness.tasks.protocol import Metric
 
@@ -28,8 +28,9 @@ def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
     """The verdict as JSON values; undefined numbers are null.
 
     Differences are as measured: variant minus reference, best inside a range minus best outside, slope up to a dose minus slope
-    beyond; a decline is the speed of getting worse. A claim about several variants has its numbers in `rows`, one object per
-    variant; other claims have no `rows`.
+    beyond; a decline is the speed of getting worse; the numbers of all seeds in `later` likewise. Effect sizes and probabilities
+    of improvement in `effect` are oriented: positive is better, whatever the metric's goal. A claim about several variants has
+    its numbers in `rows`, one object per variant; other claims have no `rows`.
     """
     claim = verdict.claim
     several = len(verdict.rows) > 1
@@ -50,7 +51,7 @@ def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
         "open": verdict.open,
         "optima": list(verdict.optima),
         "contradicted": verdict.contradicted,
-        "later": None if verdict.later is None else {name: plain(value) for name, value in asdict(verdict.later).items()},
+        "later": None if verdict.later is None else _later(later_as_measured(verdict.later, claim, metrics)),
         "failure_limit": plain(verdict.failure_limit),
         "run_ids": list(verdict.run_ids),
     }
@@ -90,10 +91,29 @@ def as_measured(row: Estimate, claim: Claim, metrics: Mapping[str, Metric]) -> E
 
     Thresholds were never oriented, and a decline is the speed of getting worse.
     """
-    if isinstance(claim, DeclineClaim | ThresholdClaim) or metrics[claim.metric].goal == "maximize":
+    if not is_oriented(claim, metrics):
         return row
-    interval = None if row.interval is None else (-row.interval[1], -row.interval[0])
-    return replace(row, mean=-row.mean, interval=interval)
+    return replace(row, mean=-row.mean, interval=None if row.interval is None else _turned(row.interval))
+
+
+def later_as_measured(later: Later, claim: Claim, metrics: Mapping[str, Metric]) -> Later:
+    """All seeds of a claim, likewise not oriented."""
+    if not is_oriented(claim, metrics):
+        return later
+    return replace(later, mean=-later.mean, interval=_turned(later.interval))
+
+
+def is_oriented(claim: Claim, metrics: Mapping[str, Metric]) -> bool:
+    """Whether the sign of the claim's estimate is the opposite of the measured one."""
+    return not isinstance(claim, DeclineClaim | ThresholdClaim) and metrics[claim.metric].goal == "minimize"
+
+
+def _turned(interval: Interval) -> Interval:
+    return -interval[1], -interval[0]
+
+
+def _later(later: Later) -> dict[str, Any]:
+    return {name: plain(value) for name, value in asdict(later).items()}
 
 
 def plain(value: Any) -> Any:

@@ -178,7 +178,7 @@ class Looks:
         decided = state.closed_at if state.word != "inconclusive" else None
         seeds = state.closed_at or (self.current.n if self.current else 0)
         corrected = self.corrected if state.registered else self.all_corrected
-        rows = self._described(state, seeds, corrected) if corrected and state.rows else ()
+        rows = self._described(state, corrected) if corrected and state.rows else ()
         notes = [note for row in rows for note in row.notes]
         if decided is not None and decided < self.terms.looks[-1] and not state.case.exact:
             notes.append(model.EARLY)
@@ -199,18 +199,21 @@ class Looks:
             failure_limit=self._failure_limit(state, seeds),
         )
 
-    def _described(self, state: _ClaimState, n: int, corrected: Corrected) -> tuple[Estimate, ...]:
-        """The rows with their effect sizes, and with remarks about single seeds."""
+    def _described(self, state: _ClaimState, corrected: Corrected) -> tuple[Estimate, ...]:
+        """The rows with their effect sizes, and with remarks about single seeds, each at the look that it is from."""
         if state.case.exact:
             return tuple(state.rows)
         found = []
-        for place, (row, sample) in enumerate(zip(state.rows, state.case.samples(n), strict=True)):
+        for place, row in enumerate(state.rows):
+            n = row.n  # without missing runs, which have no sample, the look's number of seeds
+            sample = state.case.samples(n)[place]
             if sample is None or np.isnan(sample.values).any() or np.isnan(row.p):
                 found.append(row)
                 continue
             remarks = robustness.remarks(sample, state.case.at(place, n, corrected), self.values.order, row.subject)
-            compared = isinstance(state.case, ComparisonCase)
-            effect = statistics.effect(sample.values) if compared else None
+            # A spread below that of the rounding errors is not known.
+            known = isinstance(state.case, ComparisonCase) and not any(note.startswith(model.RESOLUTION) for note in row.notes)
+            effect = statistics.effect(sample.values) if known else None
             found.append(replace(row, notes=(*row.notes, *remarks), effect=effect))
         return tuple(found)
 

@@ -38,6 +38,7 @@ NO_DOSE = " does not increase with "
 EARLY = "early stop"  # decided before the last look: the effect is overestimated
 FUTILE = "unlikely to be decided by "  # 20 seeds (4 %)
 APART = " stands apart: "  # seed 3 (b) stands apart: without it supported
+RESOLUTION = "the differences vary less than the metric's smallest known step of "  # 0.01
 DRIFTS = "the difference drifts with the number of the seed"
 LATER = "after the deciding look: "  # diverged after the deciding look: b seed 7
 
@@ -159,6 +160,7 @@ class Row:
     claimed: bool
     rho: float
     level: float
+    seeds: int = 0  # leading seeds that it is over, fewer than the table's if its claims were closed earlier; 0: all
 
 
 @dataclass(frozen=True)

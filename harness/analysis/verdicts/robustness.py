@@ -33,18 +33,19 @@ def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: st
     if len(values) < 3 or np.isnan(values).any():
         return ()
     found = []
-    centre = float(np.median(values))
-    distances = np.abs(values - centre)
-    place = int(distances.argmax())
-    usual = NORMAL * MANY_DEVIATIONS * np.median(distances) if len(values) >= MANY else FEW_FACTOR * np.sort(distances)[-2]
-    if values.mean() * centre < 0 and distances[place] > usual:
-        found.append(f"seed {seeds[place]} ({subject}){model.APART}the mean and the median of the seeds have different signs")
-    elif len(values) >= MIN_LEFT_OUT:
+    changed: list[int] = []
+    if len(values) >= MIN_LEFT_OUT:
         now = outcome(values, sample, look)
         without = [outcome(np.delete(values, place), sample, look) for place in range(len(values))]
         changed = [place for place, word in enumerate(without) if word != now]
-        if len(changed) == 1:
-            found.append(f"seed {seeds[changed[0]]} ({subject}){model.APART}without it {without[changed[0]]}")
+    centre = float(np.median(values))
+    distances = np.abs(values - centre)
+    farthest = int(distances.argmax())
+    usual = NORMAL * MANY_DEVIATIONS * np.median(distances) if len(values) >= MANY else FEW_FACTOR * np.sort(distances)[-2]
+    if len(changed) == 1:
+        found.append(f"seed {seeds[changed[0]]} ({subject}){model.APART}without it {without[changed[0]]}")
+    elif values.mean() * centre < 0 and distances[farthest] > usual:
+        found.append(f"seed {seeds[farthest]} ({subject}){model.APART}the mean and the median of the seeds have different signs")
     if len(values) >= MIN_DRIFT and _drift_p(values) < DRIFT_LEVEL:
         found.append(model.DRIFTS)
     return tuple(found)

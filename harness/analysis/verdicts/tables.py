@@ -35,7 +35,7 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
     own = own[~np.isnan(own)]
     mean, sd = (float(own.mean()) if len(own) else nan), (float(own.std(ddof=1)) if len(own) > 1 else nan)
     if not seeds or over == label:
-        return Row(label, None, len(own), mean, sd, 0, nan, None, nan, claimed=False, rho=nan, level=level)
+        return Row(label, None, len(own), mean, sd, 0, nan, None, nan, claimed=False, rho=nan, level=level, seeds=seeds)
     sign = values.sign(metric)
     difference = values.difference(label, over, metric)
     one, other = values.sides(difference, seeds)
@@ -62,4 +62,5 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
         claimed=key in claimed,
         rho=found.rho,
         level=level,
+        seeds=seeds,
     )

@@ -39,7 +39,8 @@ def forest(subject: Subject) -> Figure:
     panels = {over: extreme(rows) for over, rows in groups.items()}
     height = max(FRAME + ROW * max(len(rows) for rows in panels.values()), LEAST)
     rows = [row for own in panels.values() for row in own]
-    key = ["mean difference, paired by seed", subject.level, subject.basis]
+    each = "each " if len(rows) > 1 else ""
+    key = ["mean difference, paired by seed", f"{each}{subject.level}", subject.basis]
     if not all(row.claimed for row in rows):
         key.append("filled: claimed; open: exploratory")
     if subject.margin is not None:
@@ -94,6 +95,7 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
             words += f"  {bounds(row.interval, subject.places)}"
             reach += row.interval
         fewer = f"  n = {row.pairs}" if row.pairs < subject.table.seeds else ""
+        fewer += f", {100 * (1 - row.level):.4g} %" if phrases.earlier_look(row, subject.table) else ""
         _say(axis, 1, place, f"{words}{fewer}")
     axis.set_yticks(range(len(rows)), phrases.shorten([row.variant for row in rows], width))
     axis.grid(visible=False, axis="y")

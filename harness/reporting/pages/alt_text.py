@@ -81,7 +81,7 @@ def _difference(subject: Subject, row: Row) -> str:
     if row.interval is None:
         return words
     low, high = (phrases.signed(bound, subject.places) for bound in row.interval)
-    return f"{words}, {subject.level} {low} to {high}"
+    return f"{words}, {phrases.confidence(row.level)} {low} to {high}"
 
 
 def _means(subject: Subject) -> str:

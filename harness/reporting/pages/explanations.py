@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from harness.analysis.verdicts import model
 from harness.analysis.verdicts.model import Estimate, Verdict
 from harness.experiment.claims import ComparisonClaim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.experiment.plan import Plan
@@ -15,14 +16,14 @@ from harness.tasks.protocol import Metric
 def reasons(verdict: Verdict, plan: Plan, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
     """The rule, its p values, the look; then the verdict's notes."""
     if not verdict.rows:
-        first = phrases.plural(min(plan.looks), "seed")
-        return (f"The first look is at {first} of every variant; before it nothing is compared.", *phrases.notes(verdict))
+        first = f"The first look is at {phrases.plural(min(plan.looks), 'seed')} of every variant; before it nothing is compared."
+        return (first, *phrases.notes(verdict, metrics))
     metric = metrics[verdict.claim.metric]
     wording = [rule(verdict, plan, metric)]
     if len(verdict.rows) == 1:
         wording += p_values(verdict.rows[0], verdict, plan, metric)
-    wording.append(decided_look(verdict, plan))
-    return (*filter(None, wording), *phrases.notes(verdict))
+    wording += [decided_look(verdict, plan), later_seeds(verdict, metrics)]
+    return (*filter(None, wording), *phrases.notes(verdict, metrics))
 
 
 def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
@@ -85,7 +86,7 @@ def p_values(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> lis
         paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
         found.append(f"{'difference p' if paired else 'p'} {phrases.p_value(row.p_adjusted)}")
         if row.p_adjusted != row.p:
-            found.append(f"{phrases.p_value(row.p)} before Holm's correction for the other claims")
+            found.append(f"{phrases.p_value(row.p)} before the correction for all hypotheses of the plan")
     name, p = phrases.deciding_p(row, plan.alpha)
     if name == phrases.AGAINST:
         found.append(f"p of the opposite claim {phrases.p_value(p)}")
@@ -94,12 +95,20 @@ def p_values(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> lis
     return [f"Here: {'; '.join(found)}; alpha {plan.alpha:g}."]
 
 
+def later_seeds(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
+    """All seeds of a claim that was decided earlier; empty if it is contradicted, which is said beside the verdict."""
+    wording = "" if verdict.contradicted else phrases.later_seeds(verdict, metrics)
+    return f"{wording[:1].upper()}{wording[1:]}." if wording else ""
+
+
 def decided_look(verdict: Verdict, plan: Plan) -> str:
     """The look of the verdict; empty for a plan with one look."""
     if len(plan.looks) == 1:
         return ""
     if verdict.decided_at is not None:
         wording = "Decided"
+    elif not verdict.open and any(note.startswith(model.FUTILE) for note in verdict.notes):
+        wording = f"Closed at {phrases.plural(max(row.n for row in verdict.rows), 'seed')}"
     else:
         wording = "Open until a later look" if verdict.open else "Still undecided at the last look that was judged"
     return f"{wording}; looks were planned at {', '.join(map(str, plan.looks))} seeds, and p values are valid at any of them."

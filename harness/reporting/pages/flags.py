@@ -35,7 +35,36 @@ def flags(
     trained = trained_with(requested, origins)
     mixed = (*mixtures(trained, lists or {}), *_precisions(plan), *_interrupted(list(origins.values())), *unknown(trained))
     late = (f"{line}." for line in phrases.retrospective_claims(judgement.verdicts, plan))
-    return (*late, *_lost_runs(requested, records, judgement), *mixed, *_damaged(damaged), *_notes(judgement))
+    return (
+        *_contradicted(judgement),
+        *late,
+        *_lost_runs(requested, records, judgement),
+        *mixed,
+        *_damaged(damaged),
+        *_single_seeds(judgement),
+        *_notes(judgement),
+    )
+
+
+def _contradicted(judgement: Judgement) -> Iterator[str]:
+    places = [str(place) for place, verdict in enumerate(judgement.verdicts, 1) if verdict.contradicted]
+    if places:
+        yield f"The verdict of {_claims(places)} is contradicted by later seeds."
+
+
+def _single_seeds(judgement: Judgement) -> Iterator[str]:
+    """Seeds that stand apart and drift, each with the claims that they concern."""
+    found: dict[str, list[str]] = {}
+    for place, verdict in enumerate(judgement.verdicts, 1):
+        for remark in phrases.seed_remarks(verdict):
+            found.setdefault(remark, []).append(str(place))
+    for remark, places in found.items():
+        about = _claims(places)
+        yield f"{about[:1].upper()}{about[1:]}: {remark}."
+
+
+def _claims(places: Sequence[str]) -> str:
+    return f"{'claim' if len(places) == 1 else 'claims'} {phrases.listed(places)}"
 
 
 def _damaged(damaged: Sequence[str]) -> Iterator[str]:
@@ -82,6 +111,6 @@ def _interrupted(origins: Sequence[Provenance]) -> Iterator[str]:
 def _notes(judgement: Judgement) -> Iterator[str]:
     verdicts = judgement.verdicts
     if any(DEGENERATE in (*verdict.notes, *(note for row in verdict.rows for note in row.notes)) for verdict in verdicts):
-        yield "The seed had almost no effect on a comparison, which therefore has no test."
+        yield "The values of a comparison do not vary with the seed, so it has no test."
     if any(EARLY in verdict.notes for verdict in verdicts):
         yield "A verdict was reached before the last look: effects at an early stop are inflated."

@@ -46,7 +46,7 @@ def render(report: ReportData, pictures: Iterable[Picture]) -> str:
         tables=variant_tables(report),
         pictures=list(pictures),
         search=report.search,
-        tuned=tuning_table(report.tuning) if report.tuning else None,
+        tuned=[tuning_table(report.tuning, chosen=True), tuning_table(report.tuning)] if report.tuning else [],
         flags=report.flags,
         no_flags=summary.no_flags(report),
         trust=trust_table(report),
@@ -110,6 +110,7 @@ def _lines(claim: ClaimResult) -> Iterator[str]:
     for part in claim.parts:
         wording = f"{part.estimate.subject} {part.estimate.verdict}: {part.wording}"
         yield "; ".join([wording, *(f"{fact.name} {fact.number.text}" for fact in part.facts)])
+    yield from claim.remarks
     yield from claim.reasons
     if claim.runs and claim.listed:
         groups = (f"{escape(group.variant)} {links(run_links(group.runs))}" for group in claim.groups)

@@ -9,6 +9,7 @@ from math import isnan, nan
 from pathlib import Path
 from textwrap import shorten
 
+from harness.analysis.verdicts import Verdict
 from harness.errors import HarnessError
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
@@ -24,7 +25,7 @@ from harness.store.frame_cache import RunTables, load_tables
 from harness.store.records import Store
 
 # Order of the counts above the table.
-WORDS = ("supported", "refuted", "equivalent", "inconclusive", "waiting")
+WORDS = ("supported", "refuted", "equivalent", "inconclusive", "waiting", "contradicted")
 
 LONGEST = 120  # characters of a claim and of its result; the report has them in full
 
@@ -45,6 +46,7 @@ class ClaimLine:
     alpha: float
     ids: tuple[str, ...]
     q: float = nan  # only of evidence
+    contradicted: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,13 @@ def plan_row(report: ReportData) -> PlanRow:
                 statement=shorten(phrases.statement(verdict.claim), LONGEST, placeholder=" …"),
                 metric=verdict.claim.metric,
                 word=verdict.verdict,
-                outcome=shorten(phrases.outcome(verdict, report.metrics), LONGEST, placeholder=" …"),
+                outcome=shorten(_outcome(verdict, report), LONGEST, placeholder=" …"),
                 seeds=max((row.n for row in verdict.rows), default=0),
                 registration=phrases.short_registration(verdict),
                 evidence=verdict.registration is not None and not verdict.retrospective,
                 p=claim_p(verdict, plan.alpha),
                 alpha=plan.alpha,
+                contradicted=verdict.contradicted,
                 ids=verdict.run_ids,
             )
             for place, verdict in enumerate(report.judgement.verdicts, 1)
@@ -125,6 +128,10 @@ def plan_row(report: ReportData) -> PlanRow:
         warnings=tuple(line.partition(":")[0].capitalize() for line in banner(report) if line != phrases.rehearsal(plan)),
         flags=len(report.flags),
     )
+
+
+def _outcome(verdict: Verdict, report: ReportData) -> str:
+    return phrases.outcome(verdict, report.metrics, chosen=phrases.as_chosen(report.plan))
 
 
 def rows_of(report: ReportData | SearchReportData) -> list[PlanRow | SearchRow]:
@@ -188,7 +195,7 @@ def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str
     # A plan without claims stands with the evidence, as exploratory.
     evidence = _with_q([part for part, whole in zip(own, claimed, strict=True) if part.claims or not whole.claims])
     lines = [line for each in evidence for line in each.claims]
-    words = Counter(line.word for line in lines)
+    words = Counter("contradicted" if line.contradicted else line.word for line in lines)
     return rendered(
         "scoreboard.html.j2",
         sections=[

@@ -25,6 +25,7 @@ class Headline:
     run_ids: tuple[str, ...] = ()
     statement: str = ""  # the claim
     metric: str = ""
+    contradicted: str = ""  # `CONTRADICTED BY LATER SEEDS: …`
     final: str = ""  # the plan of a search's comparison
 
 
@@ -42,13 +43,15 @@ def headline(report: ReportData) -> Headline | None:
     if not report.judgement.verdicts:
         return None
     first = report.judgement.verdicts[0]
-    sentence = phrases.headline(first, report.metrics)
+    chosen = phrases.as_chosen(report.plan, report.tuning.seed_count if report.tuning else None)
+    sentence = phrases.headline(first, report.metrics, chosen)
     if len(sentence) > SENTENCE:  # many variants; the claim's section lists them
-        sentence = f"Of {phrases.plural(len(first.rows), 'variant')}: {phrases.outcome(first, report.metrics)}."
+        sentence = f"Of {phrases.plural(len(first.rows), 'variant')}: {phrases.outcome(first, report.metrics, chosen=chosen)}."
     if late := phrases.short_registration(first):
         sentence = f"{late[0].upper()}{late[1:]}. {sentence}"
     statement = shorten(f"{phrases.statement(first.claim)}.", STATEMENT, placeholder=" …")
-    return Headline(first.verdict, sentence, first.run_ids, statement, phrases.label(report.metric))
+    contradicted = phrases.contradiction(first, report.metrics)
+    return Headline(first.verdict, sentence, first.run_ids, statement, phrases.label(report.metric), contradicted)
 
 
 def facts(report: ReportData) -> list[str]:
@@ -70,8 +73,9 @@ def run_counts(report: ReportData) -> str:
         "diverged": counts.diverged,
     }
     parts = [f"{count:,d} {state}" for state, count in states.items() if count]
-    later = "of later looks were not needed" if report.complete else "wait for later looks"
-    beyond = f" Another {counts.beyond:,d} {later}." if counts.beyond else ""
+    saved = phrases.not_needed(report.plan, report.judgement)
+    beyond = f" Another {counts.beyond:,d} wait for later looks." if counts.beyond else ""
+    beyond = f" {saved[:1].upper()}{saved[1:]}: their claims were closed at an earlier look." if saved else beyond
     return f"{phrases.plural(counts.total, 'run')} requested: {', '.join(parts)}.{beyond}"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean
 
 from harness.execution.stages import ChosenVariant, choices
 from harness.experiment.claims import level_label
@@ -63,11 +64,7 @@ class Tuning:
 
     def tried(self, label: str) -> SeedValues:
         """The completed runs of a setting."""
-        found = []
-        for run in self.runs(label):
-            value = self.records[run.id].metrics.get(self.selection.metric, math.nan)
-            if self.records[run.id].state == "completed" and math.isfinite(value):
-                found.append((value, run.id))
+        found = [(value, run.id) for run in self.runs(label) if not math.isnan(value := self._value(run))]
         return SeedValues(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))
 
     def runs(self, label: str) -> tuple[PlannedRun, ...]:
@@ -95,6 +92,36 @@ class Tuning:
     def seconds(self) -> float:
         """Total training time [s]."""
         return sum(record.seconds or 0.0 for record in self.records.values())
+
+    @property
+    def seed_count(self) -> int:
+        """The number of tuning seeds."""
+        return phrases.seeds(self.plan)
+
+    def unstable(self, variant: str) -> int | None:
+        """For how many tuning seeds another setting would be chosen without it; None with 1 seed or before a choice."""
+        group, chosen = self.selection.groups[variant], self.chosen.get(variant)
+        if self.seed_count < 2 or chosen is None:
+            return None
+        seeds = dict.fromkeys(run.seed for run in self.plan.runs)
+        return sum(self._best_without(group, seed) != chosen for seed in seeds)
+
+    def _best_without(self, group: Sequence[str], seed: int) -> str:
+        """The setting with the best mean over the other seeds; the first of equals, none with a lost run."""
+        sign = 1.0 if self.selection.goal == "maximize" else -1.0
+
+        def value(label: str) -> float:
+            others = [run for run in self.runs(label) if run.seed != seed]
+            values = [self._value(run) for run in others]
+            return -math.inf if any(map(math.isnan, values)) else sign * fmean(values)
+
+        return max(group, key=value)
+
+    def _value(self, run: PlannedRun) -> float:
+        """The metric of a completed run; NaN without a finite value."""
+        record = self.records[run.id]
+        value = record.metrics.get(self.selection.metric, math.nan) if record.state == "completed" else math.nan
+        return value if math.isfinite(value) else math.nan
 
     @property
     def seeds(self) -> str:

@@ -9,10 +9,11 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.verdicts import Table
+from harness.analysis.verdicts import Judgement, Row, Table
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.reporting.phrases.claims import claim
+from harness.reporting.phrases.estimates import confidence
 from harness.reporting.phrases.numbers import figure, margin, plural
 from harness.tasks.protocol import Metric
 
@@ -109,16 +110,54 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
     parts += [f"paired by seed{', ' if others else ''}{', '.join(f'{row.variant} with {row.over}' for row in others)}"]
     parts += ["± is sd over seeds"]
     if any(not isnan(row.p) for row in compared):
-        parts.append("p Holm-adjusted")
+        parts.append("p corrected for all hypotheses of the plan")
     if len(plan.looks) > 1 and table.level < plan.alpha:
-        parts.append(f"intervals hold at every look, {100 * (1 - plan.alpha):.4g} % together")
-    fewer = [f"{row.variant} {row.pairs}" for row in compared if row.pairs < table.seeds]
+        several = ", but for its row alone" if len(compared) > 1 else ""
+        parts.append(f"each interval holds at every look, {100 * (1 - plan.alpha):.4g} % over the looks{several}")
+    elif sum(row.interval is not None for row in compared) > 1:
+        parts.append("each interval is for its row alone")
+    earlier = [f"{row.variant} {closed}" for row in compared if (closed := earlier_look(row, table))]
+    parts += [f"claims closed at an earlier look: {', '.join(earlier)}"] if earlier else []
+    fewer = [f"{row.variant} {row.pairs}" for row in compared if row.pairs < (row.seeds or table.seeds)]
     parts += [f"fewer pairs, as runs failed or diverged: {', '.join(fewer)}"] if fewer else []
     size = declared_margin(plan, table.metric)
     parts += [margin(size, unit)] if size else []
     if exploratory := [row.variant for row in compared if not row.claimed]:
         parts.append(f"exploratory: {', '.join(exploratory)}" if len(exploratory) < len(compared) else NO_CLAIM)
     return "; ".join(parts)
+
+
+def earlier_look(row: Row, table: Table) -> str:
+    """`3 seeds, 99.3 % interval`: of a row whose claims were closed before the table's look; empty for others."""
+    if row.over is None or not 0 < row.seeds < table.seeds:
+        return ""
+    return f"{plural(row.seeds, 'seed')}, {confidence(row.level)}"
+
+
+def runs_not_needed(plan: Plan, judgement: Judgement) -> int:
+    """The number of planned runs that the looks did not request; 0 while training may still continue."""
+    if not judgement.finished or seeds(plan) > plan.looks[-1]:
+        return 0
+    return sum(run.seed >= plan.after(judgement.horizons[run.variant]) for run in plan.runs)
+
+
+def not_needed(plan: Plan, judgement: Judgement) -> str:
+    """`61 of 140 runs were not needed`; empty if none was saved, or if training may still continue."""
+    saved = runs_not_needed(plan, judgement)
+    verb = "was" if saved == 1 else "were"
+    return f"{saved:,d} of {plural(len(plan.runs), 'run')} {verb} not needed" if saved else ""
+
+
+def as_chosen(plan: Plan, tuning_seeds: int | None = None) -> str:
+    """What the claims of a plan with chosen settings are about; empty for others. `tuning_seeds`: if known.
+
+    `variants as tuned with 2 seeds each`.
+    """
+    if plan.chosen is None:
+        return ""
+    if plan.confirms:
+        return "the winner as found by the search"
+    return "variants as tuned" if tuning_seeds is None else f"variants as tuned with {plural(tuning_seeds, 'seed')} each"
 
 
 def added_seeds(plan: Plan, table: Table) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from harness.reporting.pages.report_data import ReportData
 
 OUTCOME = 240  # characters of a claim's result: a long list of failed runs is cut
+EFFECT = "effect size g_z [95 %]"
+IMPROVEMENT = "P(better) [95 %]"
 LISTED = 120  # most runs that a claim lists; the table of runs has all
 
 
@@ -53,6 +55,7 @@ class ClaimResult:
     registration: str  # when it was written
     facts: tuple[Fact, ...]
     parts: tuple[ClaimPart, ...]
+    remarks: tuple[str, ...]  # what to know beside the verdict
     reasons: tuple[str, ...]
     groups: tuple[Group, ...]  # of its runs
 
@@ -65,6 +68,11 @@ class ClaimResult:
     def retrospective(self) -> bool:
         """Whether some of its results were known when it was written."""
         return self.verdict.retrospective
+
+    @property
+    def contradicted(self) -> str:
+        """`CONTRADICTED BY LATER SEEDS`, if they say the opposite; else empty."""
+        return phrases.CONTRADICTED if self.verdict.contradicted else ""
 
     @property
     def runs(self) -> int:
@@ -85,9 +93,16 @@ class ClaimResult:
             Column("verdict", holds="verdicts", cells=[Cell(part.estimate.verdict) for part in self.parts]),
         ]
         facts = [{fact.name: fact.number for fact in part.facts} for part in self.parts]
-        for name in dict.fromkeys(name for own in facts for name in own):
+        for name in sorted(dict.fromkeys(name for own in facts for name in own), key=_order):
             columns.append(Column(name, "right", cells=[own.get(name, Cell()) for own in facts]))
         return DisplayTable(columns, f"By variant: {self.statement}")
+
+
+def _order(name: str) -> int:
+    """The place of a fact's column: the estimate, intervals of any level, p values, seeds, effect sizes."""
+    if name.endswith("interval"):
+        return 1
+    return {"p": 2, phrases.AGAINST: 3, "seeds": 4, EFFECT: 5, IMPROVEMENT: 6}.get(name, 0)
 
 
 def claim_results(report: ReportData) -> list[ClaimResult]:
@@ -102,19 +117,28 @@ def _result(report: ReportData, sources: Sources, verdict: Verdict) -> ClaimResu
     several = len(verdict.rows) > 1
     parts = [ClaimPart(row, phrases.part(verdict, row, metrics), own) for row, own in zip(verdict.rows, facts, strict=True)]
     next_look = next((planned for planned in report.plan.looks if planned > look), None) if verdict.open else None
-    wording = phrases.outcome(verdict, metrics, next_look)
+    chosen = phrases.as_chosen(report.plan, report.tuning.seed_count if report.tuning else None)
+    wording = phrases.outcome(verdict, metrics, next_look, chosen)
     return ClaimResult(
         verdict=verdict,
         statement=phrases.statement(claim),
         qualifiers="; ".join([phrases.label(claim.metric), *phrases.qualifiers(claim, metrics)]),
-        headline=phrases.headline(verdict, metrics),
+        headline=phrases.headline(verdict, metrics, chosen),
         outcome=Cell(shorten(wording, OUTCOME, placeholder=" …"), verdict.run_ids),
         registration=phrases.registration(verdict, report.plan),
         facts=facts[0] if len(facts) == 1 else (),
         parts=tuple(parts) if several else (),
+        remarks=tuple(_remarks(verdict, metrics)),
         reasons=reasons(verdict, report.plan, metrics),
         groups=tuple(sources.groups(verdict.run_ids)),
     )
+
+
+def _remarks(verdict: Verdict, metrics: Mapping[str, Metric]) -> Iterator[str]:
+    """Later seeds that contradict, single seeds that stand apart, drift, the failure rate that is not excluded."""
+    for wording in (phrases.contradiction(verdict, metrics), *phrases.seed_remarks(verdict), phrases.failure_limit(verdict)):
+        if wording:
+            yield f"{wording[:1].upper()}{wording[1:]}."
 
 
 def _facts(report: ReportData, sources: Sources, verdict: Verdict, row: Estimate) -> Iterator[Fact]:
@@ -138,6 +162,9 @@ def _facts(report: ReportData, sources: Sources, verdict: Verdict, row: Estimate
     if not math.isnan(p):
         yield Fact(name, Cell(phrases.p_value(p), ids))
     yield Fact("seeds", Cell(f"{row.n:,d}", ids))
+    for name, wording in ((EFFECT, phrases.effect_size(row)), (IMPROVEMENT, phrases.improvement(row))):
+        if wording:
+            yield Fact(name, Cell(wording, ids))
 
 
 def quantity(claim: Claim, metric: Metric) -> tuple[str, float, str]:
@@ -174,13 +201,13 @@ def claim_table(report: ReportData) -> DisplayTable:
     columns = [Column("", "right"), Column("claim", holds="remarks"), Column("verdict")]
     columns += [Column("n", "right"), Column("estimate", "right"), Column("interval", "right", holds="intervals")]
     columns += [Column("p", "right"), Column("equiv.", "right")]
-    notes = ["p is Holm-adjusted within its family"]
+    notes = ["p is corrected for all hypotheses of the plan"]
     if len(report.plan.looks) > 1:
         notes[0] += " and valid at any look"
     if any(phrases.deciding_p(estimate, alpha)[0] == phrases.AGAINST for estimate in estimates):
         notes.append("for a refuted claim about a dose or a number, p is that of the opposite claim")
     notes.append("equiv.: p of the equivalence test (TOST); for no gain and no loss, of the non-inferiority test")
-    notes += [f"each interval is a {phrases.confidence(*levels)}"] if len(levels) == 1 else []
+    notes += [f"each interval is a {phrases.confidence(*levels)}, of its claim alone"] if len(levels) == 1 else []
     notes += ["each interval is followed by its level, as claims were decided at different looks"] if len(levels) > 1 else []
     notes += [f"claims digest {report.plan.claims_digest}"]
     table = DisplayTable.of_rows(columns, rows)
@@ -188,16 +215,18 @@ def claim_table(report: ReportData) -> DisplayTable:
 
 
 def _asserted(report: ReportData, verdict: Verdict) -> str:
-    """The claim in short, with its metric if it differs from the report's, its slice, and how many results it came after."""
+    """The claim in short, with its metric if it differs from the report's, its slice, and what makes its verdict doubtful."""
     late = phrases.short_registration(verdict)
-    return phrases.short_claim(verdict.claim, verdict.claim.metric != report.metric, *([late] if late else []))
+    doubts = filter(None, [late, phrases.CONTRADICTED if verdict.contradicted else ""])
+    return phrases.short_claim(verdict.claim, verdict.claim.metric != report.metric, *doubts)
 
 
 def _numbers(facts: tuple[Fact, ...], estimate: Estimate | None, alpha: float, levels: set[float]) -> list[str]:
     """The cells of one estimate: n, its value with its unit, interval, p, p of equivalence; empty without a value."""
     if estimate is None:
         return [""] * 5
-    texts = [fact.number.text for fact in facts if fact.name not in ("p", phrases.AGAINST, "seeds")]
+    others = ("p", phrases.AGAINST, "seeds", EFFECT, IMPROVEMENT)
+    texts = [fact.number.text for fact in facts if fact.name not in others]
     value, interval = (*texts, "", "")[:2]
     interval += f" ({100 * (1 - estimate.level):.4g} %)" if interval and len(levels) > 1 else ""
     p_values = (phrases.p_value(phrases.deciding_p(estimate, alpha)[1]), phrases.p_value(estimate.p_equivalence))
@@ -211,7 +240,7 @@ def _late(claim: ClaimResult) -> str:
 def verdict_table(report: ReportData) -> DisplayTable:
     """A row per claim: verdict, claim, result."""
     rows = [
-        [claim.word, claim.statement, f"{claim.headline} {late}." if (late := _late(claim)) else claim.headline]
+        [phrases.word(claim.verdict), claim.statement, f"{claim.headline} {late}." if (late := _late(claim)) else claim.headline]
         for claim in claim_results(report)
     ]
     return DisplayTable.of_rows([Column("verdict"), Column("claim"), Column("result")], rows)

@@ -48,11 +48,11 @@ def variant_table(
     rows, sources, variants = table.rows, Sources(plan, records), list(plan.variants)
     bounds = [bound for row in rows for bound in row.interval or ()]
     places = phrases.decimals([*(row.mean for row in rows), *bounds], metric)
-    own = {row.variant: sources.of(row.variant, table.seeds) for row in rows}
+    own = {row.variant: sources.of(row.variant, row.seeds or table.seeds) for row in rows}
     means = [Cell(phrases.spread(row.mean, row.sd, places), own[row.variant], finite(row.mean)) for row in rows]
     tuned = [Cell((settings or {}).get(row.variant, "")) for row in rows]
     columns = [
-        Column("variant", holds="labels", cells=[Cell(row.variant, notes=_notes(row, plan)) for row in rows]),
+        Column("variant", holds="labels", cells=[Cell(row.variant, notes=_notes(row, plan, table)) for row in rows]),
         Column("tuned to", cells=tuned, optional=True, formats=REPORTS),
         Column("n", "right", cells=[Cell(f"{row.n:,d}", own[row.variant], row.n) for row in rows]),
         Column(phrases.label(table.metric), "right", unit=metric.unit, cells=means),
@@ -60,7 +60,7 @@ def variant_table(
     if table.seeds and any(row.over is not None for row in rows):
         differences, intervals, p_values = [], [], []
         for row in rows:
-            both = sources.pairs(row.variant, row.over, table.seeds) if row.over else ()
+            both = sources.pairs(row.variant, row.over, row.seeds or table.seeds) if row.over else ()
             differences.append(Cell(phrases.signed(row.difference, places), both, finite(row.difference)))
             intervals.append(Cell(phrases.interval(row.interval, places), both, finite(row.difference)))
             exploratory = row.over is not None and not row.claimed
@@ -81,10 +81,11 @@ def variant_table(
     return DisplayTable(columns, title, phrases.table_note(plan, table, metric.unit))
 
 
-def _notes(row: Row, plan: Plan) -> tuple[str, ...]:
+def _notes(row: Row, plan: Plan, table: Table) -> tuple[str, ...]:
     if row.variant == plan.baseline and len(plan.variants) > 1:
         return ("baseline",)
-    return (f"against {row.over}",) if row.over and row.over != plan.baseline else ()
+    against = f"against {row.over}" if row.over and row.over != plan.baseline else ""
+    return tuple(filter(None, (against, phrases.earlier_look(row, table))))
 
 
 def _costs(
@@ -114,16 +115,20 @@ def trust_table(report: ReportData) -> DisplayTable | None:
     places = phrases.decimals([*(row.mean for row in table.rows), *bounds], metric)
     spread, over, correlation, seeds, images = [], [], [], [], []
     for row in table.rows:
-        both = sources.pairs(row.variant, row.over, table.seeds) if row.over else ()
+        both = sources.pairs(row.variant, row.over, row.seeds or table.seeds) if row.over else ()
         crossed = report.images.get((row.variant, row.over)) if row.over else None
-        spread.append(Cell(phrases.number(row.sd, places), sources.of(row.variant, table.seeds)))
+        spread.append(Cell(phrases.number(row.sd, places), sources.of(row.variant, row.seeds or table.seeds)))
         over.append(Cell(row.over or ""))
         correlation.append(Cell("" if math.isnan(row.rho) else f"{row.rho:z.2f}", both))
         seeds.append(Cell(phrases.interval(row.interval, places), both))
         images.append(Cell("" if crossed is None else phrases.interval(crossed.ci95, places), both))
+
+    def marks(row: Row) -> tuple[str, ...]:
+        return tuple(filter(None, [phrases.earlier_look(row, table)]))
+
     unit, level = phrases.difference_unit(metric.unit), phrases.confidence(table.level)
     columns = [
-        Column("variant", cells=[Cell(row.variant) for row in table.rows]),
+        Column("variant", cells=[Cell(row.variant, notes=marks(row)) for row in table.rows]),
         Column("sd over seeds", "right", unit=unit, cells=spread),
         Column("against", cells=over, optional=True, formats=("html",)),
         Column("seed correlation", "right", cells=correlation, optional=True),

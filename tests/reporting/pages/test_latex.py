@@ -18,6 +18,7 @@ from reported import planned
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 
 from harness.analysis.statistics import sequential_level
+from harness.analysis.statistics.sequential import default_levels
 from harness.experiment.claims import ThresholdClaim
 from harness.reporting.pages import gather
 from harness.reporting.pages.latex import render
@@ -71,7 +72,7 @@ def test_where_claims_were_decided_at_different_looks_each_interval_has_its_own_
     values = {"base": BASE, "b": [value + 1.0 + 0.01 * seed for seed, value in enumerate(BASE)], "leaky_relu": LEAKY}
     claims = [comparison("improves", label) for label in ("b", "leaky_relu")]
     text = render(gather(store, planned(store, values, claims, looks=(3, 5, 10))))
-    levels = [sequential_level(look, (3, 5, 10), 0.05) for look in (3, 5)]
+    levels = [sequential_level(look, (3, 5, 10), 0.05, default_levels((3, 5, 10), "linear")) for look in (3, 5)]
     cells = re.findall(r"\] \(([\d.]+) \\%\)", text)
     assert cells == [f"{100 * (1 - level):.4g}" for level in levels]
     assert "each interval is followed by its level" in text

@@ -99,7 +99,10 @@ def test_a_claim_says_why_and_lists_its_runs(store: Store, plan: Plan) -> None:
     claim = section(shown(store, plan), "claims").one("li", id="claim-2")
     why = claim.one("details")
     assert claim.one("h3").words == "gelu improves on base"
-    assert "Here: equivalence p .009; difference p .670; alpha 0.05." in why.words
+    assert (
+        "Here: equivalence p .009; difference p 1; .670 before the correction for all hypotheses of the plan; alpha 0.05."
+        in why.words
+    )
     assert [link.attributes["href"] for link in why.all("a")] == [
         f"#run-{run.id}" for label in ("base", "gelu") for run in plan.runs if run.variant == label
     ]
@@ -122,7 +125,7 @@ def test_a_joint_claim_has_a_row_a_variant(store: Store) -> None:
         ["gelu", "base", "equivalent"],
         ["no_batchnorm", "base", "refuted"],
     ]
-    assert rows[0][3:] == ["+0.33 pp", "[+0.21, +0.45]", ".003", "5"]
+    assert rows[0][3:] == ["+0.33 pp", "[+0.21, +0.45]", ".004", "5", "+2.76 [+1.00, +5.90]", ">99 % [84, >99]"]
 
 
 def test_an_unclaimed_difference_is_exploratory(store: Store) -> None:
@@ -248,7 +251,7 @@ def test_a_plan_decided_early_is_finished(store: Store) -> None:
     plan = planned(store, values, [comparison("improves", "b")], looks=(3, 5, 8, 12, 20))
     root = shown(store, plan)
     assert "data-refresh" not in root.one("body").attributes
-    assert "Another 34 of later looks were not needed." in section(root, "runs").words
+    assert "34 of 40 runs were not needed: their claims were closed at an earlier look." in section(root, "runs").words
 
 
 def test_retrospective_claims_are_marked_wherever_they_are_shown(store: Store, plan: Plan) -> None:

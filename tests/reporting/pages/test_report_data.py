@@ -12,6 +12,7 @@ from reported import planned
 from simulated import ACTIVATIONS, BASE, GELU, LEAKY, comparison
 
 from harness.analysis.statistics import sequential_level
+from harness.analysis.statistics.sequential import default_levels
 from harness.experiment.plan import Plan
 from harness.reporting.pages import ReportData, gather
 from harness.store.provenance import Code, Provenance, Restart
@@ -48,7 +49,7 @@ def test_a_plan_that_stopped_early_is_complete(store: Store) -> None:
     assert len(findings.requested) == 6
     assert findings.complete
     assert findings.counts.beyond == 14
-    assert findings.levels == {look: sequential_level(look, LOOKS, 0.05) for look in LOOKS}
+    assert findings.levels == {look: sequential_level(look, LOOKS, 0.05, default_levels(LOOKS, "linear")) for look in LOOKS}
     assert "A verdict was reached before the last look: effects at an early stop are inflated." in findings.flags
 
 
@@ -145,4 +146,4 @@ def test_a_failure_that_holds_a_look_is_flagged(store: Store) -> None:
 
 def test_seeds_without_an_effect_are_flagged(store: Store) -> None:
     findings = found(store, {"base": [90.0] * 3, "leaky_relu": [91.0] * 3}, [CLAIM], (3,))
-    assert findings.flags == ("The seed had almost no effect on a comparison, which therefore has no test.",)
+    assert findings.flags == ("The values of a comparison do not vary with the seed, so it has no test.",)

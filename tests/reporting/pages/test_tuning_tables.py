@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+from examples import toy_rows, write_run
 from markdown_it import MarkdownIt
 from parsed import Element, parsed
 from searched import confirm, keep, study_of
@@ -13,13 +14,16 @@ from tuned import score, tuned, tuning_plan
 
 from harness import report, write_report
 from harness.errors import InputError
-from harness.experiment.plan import Plan
+from harness.execution.stages import next_plan
+from harness.experiment.plan import Plan, task_of
 from harness.reporting.figures import tuning as draw
 from harness.reporting.pages import gather, page, pictures
 from harness.reporting.pages.markdown import render
-from harness.reporting.pages.scoreboard import write
+from harness.reporting.pages.scoreboard import rows_of, write
+from harness.reporting.pages.tuning import tuning_of
 from harness.reporting.tables.tuning import tuning_table
 from harness.store.records import Store
+from harness.tasks.protocol import result_metrics
 
 
 def compared(store: Store, folder: Path, **fields: object) -> Plan:
@@ -59,10 +63,41 @@ def test_every_setting_is_listed_with_its_runs(store: Store, tmp_path: Path) -> 
 
 def test_a_choice_at_the_edge_is_flagged_in_its_row_and_in_trust(store: Store, tmp_path: Path) -> None:
     plan = compared(store, tmp_path)
-    flags = [row[3] for row in cells(section(store, plan, "tuning").all("table")[0])]
+    flags = [row[4] for row in cells(section(store, plan, "tuning").all("table")[0])]
     assert flags == ["", "best at the edge of its range: a wider range may do better"]
     trust = [flag.words for flag in section(store, plan, "trust").all("li")]
     assert trust == ["quiet: steps=16 lies at the edge of what was tried; a better one may lie beyond."]
+
+
+def test_the_verdict_is_about_variants_as_tuned(store: Store, tmp_path: Path) -> None:
+    plan = compared(store, tmp_path)
+    verdict = parsed(page.render(gather(store, plan), ())).one("main").all("p", class_="verdict")[0]
+    assert verdict.words.endswith("3 paired seeds; variants as tuned with 2 seeds each.")
+    assert rows_of(gather(store, plan))[0].claims[0].outcome.endswith("; variants as tuned")
+
+
+def test_leaving_out_a_tuning_seed_shows_how_firm_the_choice_is(store: Store, tmp_path: Path) -> None:
+    """At 4 steps seed 1000 gives 51 and seed 1001 gives 49; at 16 steps both give 49.5: without seed 1000 these are chosen."""
+    tuning = tuning_plan(tmp_path)
+    assert tuning.selection is not None
+    tuned(store, tuning)
+    scores = {4: (51.0, 49.0), 16: (49.5, 49.5), 1: (40.0, 40.0)}
+    for run in tuning.runs:
+        steps = tuning.selection.settings[run.variant]["steps"]
+        write_run(store, tuning, run, toy_rows(scores[steps][run.seed - 1000]), state="completed")
+    plan = next_plan(tuning, store.records([run.id for run in tuning.runs]))
+    assert plan is not None
+    found = tuning_of(store, plan, result_metrics(task_of(plan)))
+    assert found is not None
+    assert [found.unstable(variant) for variant in plan.variants] == [1, 1]
+    assert [row[3].text for row in tuning_table(found, chosen=True).rows] == ["another in 1 of 2"] * 2
+
+
+def test_one_tuning_seed_says_nothing_about_how_firm_the_choice_is(store: Store, tmp_path: Path) -> None:
+    plan = compared(store, tmp_path, tune={"space": {"steps": [1, 4, 16]}, "seeds": 1})
+    tuning = gather(store, plan).tuning
+    assert tuning is not None
+    assert [row[3].text for row in tuning_table(tuning, chosen=True).rows] == ["unknown with 1 tuning seed"] * 2
 
 
 def test_a_choice_inside_is_not_flagged(store: Store, tmp_path: Path) -> None:
@@ -94,7 +129,7 @@ def test_the_markdown_has_the_same_table_and_the_figure(store: Store, tmp_path: 
     assert "## Tuning\n\n![Score by steps; chosen: plain steps=4, quiet steps=16.](figures/tuning.png)" in text
     assert "| quiet | 1 | 50.17 ± 0.07 |" in text
     assert "chosen; best at the edge of its range" in text
-    assert MarkdownIt("commonmark").enable("table").render(text).count("<table>") == 4
+    assert MarkdownIt("commonmark").enable("table").render(text).count("<table>") == 5
 
 
 def test_curves_stand_on_a_logarithmic_axis_over_a_decade(store: Store, tmp_path: Path) -> None:

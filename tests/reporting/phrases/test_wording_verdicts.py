@@ -222,12 +222,11 @@ def test_a_slope_and_its_interval_are_for_the_same_dose() -> None:
 
 def test_every_note_is_a_sentence() -> None:
     unsure = row(verdict="inconclusive", notes=("no practical gain", "failed: b seed 3"))
-    given = verdict(IMPROVES, unsure, notes=("no practical gain", "early stop"), e_value=24.0)
-    assert phrases.notes(given) == (
+    given = verdict(IMPROVES, unsure, notes=("no practical gain", "early stop"))
+    assert phrases.notes(given, METRICS) == (
         "A gain as large as the margin can be ruled out.",
         "Decided at 5 seeds, before the last look: effects at an early stop are inflated.",
         "Failed: b seed 3.",
-        "With the seeds beyond the last look the e-value is 24; 1 / alpha or more counts as evidence.",
     )
 
 
@@ -235,7 +234,37 @@ def test_lost_runs_of_a_variant_are_shown_together() -> None:
     lost = tuple(f"failed: base seed {seed}" for seed in (0, 2)) + ("diverged: big seed 1",)
     given = verdict(IMPROVES, row(verdict="inconclusive", mean=nan, interval=None, notes=lost), notes=lost)
     assert phrases.outcome(given, METRICS) == "failed: base seeds 0, 2; diverged: big seed 1"
-    assert phrases.notes(given) == ("Failed: base seeds 0, 2.", "Diverged: big seed 1.")
+    assert phrases.notes(given, METRICS) == ("Failed: base seeds 0, 2.", "Diverged: big seed 1.")
+
+
+def test_runs_lost_after_the_deciding_look_are_part_of_the_result() -> None:
+    given = verdict(IMPROVES, notes=tuple(f"diverged after the deciding look: b seed {seed}" for seed in (7, 9)))
+    assert phrases.outcome(given, METRICS) == "better by 0.33 pp; diverged after the deciding look: b seeds 7, 9"
+    assert phrases.headline(given, METRICS).endswith("5 paired seeds; diverged after the deciding look: b seeds 7, 9.")
+
+
+def test_a_claim_that_is_unlikely_to_be_decided_says_so_before_the_seeds_that_would_settle_it() -> None:
+    notes = ("unlikely to be decided by 20 seeds (4 %)",)
+    unsure = row(verdict="inconclusive", mean=0.29, interval=(-0.11, 0.69), seeds_needed=(51, 83), notes=notes)
+    assert phrases.outcome(verdict(IMPROVES, unsure), METRICS) == (
+        "+0.29 [-0.11, +0.69]; unlikely to be decided by 20 seeds (4 %); 51 to 83 fresh seeds would settle it"
+    )
+    assert phrases.headline(verdict(IMPROVES, unsure), METRICS) == (
+        "+0.29 pp, 95 % interval -0.11 to 0.69, 5 paired seeds; unlikely to be decided by 20 seeds (4 %);"
+        " 51 to 83 fresh seeds would settle it."
+    )
+
+
+def test_the_result_says_that_variants_are_as_tuned() -> None:
+    assert phrases.outcome(verdict(IMPROVES), METRICS, chosen="variants as tuned") == "better by 0.33 pp; variants as tuned"
+    assert phrases.headline(verdict(IMPROVES), METRICS, "variants as tuned").endswith("5 paired seeds; variants as tuned.")
+
+
+def test_differences_below_the_resolution_say_what_they_were_tested_against() -> None:
+    given = verdict(IMPROVES, row(notes=("the differences vary less than the metric's smallest known step of 0.01",)))
+    assert phrases.notes(given, METRICS) == (
+        "The differences vary less than the metric's smallest known step of 0.01 pp, and were tested against its rounding error.",
+    )
 
 
 @pytest.mark.parametrize(

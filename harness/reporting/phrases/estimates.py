@@ -1,0 +1,129 @@
+"""Numbers of a verdict as text: p values, intervals, and the estimate that a verdict is about.
+
+Estimates are oriented (positive is better); text shows differences as measured, with `better` or `worse`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from harness.analysis.verdicts.document import as_measured
+from harness.analysis.verdicts.model import Estimate, Interval
+from harness.experiment.claims import Claim, DeclineClaim, ProportionClaim, ThresholdClaim
+from harness.reporting.phrases.numbers import decimals, difference_unit, figure, label, signed
+from harness.tasks.protocol import Metric
+
+
+def p_value(p: float) -> str:
+    """`.003`, `<.001`, `1`; empty for NaN."""
+    if math.isnan(p):
+        return ""
+    if p < 0.001:
+        return "<.001"
+    return "1" if p >= 0.9995 else f"{p:.3f}"[1:]
+
+
+def interval(bounds: Interval | None, places: int, sign: bool = True) -> str:
+    """`[+0.21, +0.45]`; of values instead of differences `[86.90, 87.30]`; empty without bounds."""
+    if bounds is None or any(map(math.isnan, bounds)):
+        return ""
+    low, high = (signed(bound, places) if sign else f"{bound:,.{places}f}" for bound in bounds)
+    return f"[{low}, {high}]"
+
+
+def confidence(level: float) -> str:
+    """The name of an interval at 1 - `level`: `95 % interval`, at an early look `99.34 % interval`."""
+    return f"{100 * (1 - level):.4g} % interval"
+
+
+class EstimateText:
+    """A row's numbers for display: as measured, rounded alike, with unit; the interval in brackets or left out."""
+
+    def __init__(self, row: Estimate, claim: Claim, metrics: Mapping[str, Metric], bracketed: bool = True) -> None:
+        self.row, self.claim, self.margin = row, claim, getattr(claim, "margin", None)
+        # The slope for a single parameter would round to 0.
+        self.scale = 1e6 if getattr(claim, "dose", None) == "parameters" else 1.0
+        metric = metrics[claim.metric]
+        shown = as_measured(row, claim, metrics)
+        self.less_is_better = not isinstance(claim, DeclineClaim | ThresholdClaim) and metric.goal == "minimize"
+        self.unit = metric.unit if isinstance(claim, ThresholdClaim) else difference_unit(metric.unit)
+        self.mean = shown.mean
+        self.bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
+        self.places = decimals([row.mean, *(self.bounds or ())], metric)
+        if metric.unit != "%" and not metric.exact:
+            self.places = max(self.places - 1, 0)  # three significant figures: differences are less precise than values
+        self.bracketed = bracketed
+        self.brackets = interval(self.bounds, self.places, sign=not isinstance(claim, ThresholdClaim)) if bracketed else ""
+
+    def range(self) -> str:
+        """`0.21 to 0.45`: the interval in a sentence."""
+        if isinstance(self.claim, DeclineClaim | ProportionClaim):
+            low, high = (f"{self.scale * bound:.3g}" for bound in self.bounds or ())
+        else:
+            low, high = (f"{bound:,.{self.places}f}" for bound in self.bounds or ())
+        return f"{low} to {high}"
+
+    def size(self) -> str:
+        """The absolute value with its unit: `0.33 pp`."""
+        return f"{abs(self.mean):,.{self.places}f} {self.unit}".rstrip()
+
+    def by(self) -> str:
+        """`better by 0.33 pp`."""
+        if self.row.mean == 0:
+            return "no difference"
+        return f"{'better' if self.row.mean > 0 else 'worse'} by {self.size()}"
+
+    def number(self) -> str:
+        """`+0.29 [-0.11, +0.69]`; says so if less is better. Empty without a value."""
+        if math.isnan(self.mean):
+            return ""
+        behind = self.brackets if self.bracketed else self.unit
+        return f"{signed(self.mean, self.places)} {behind}".rstrip() + (" (less is better)" if self.less_is_better else "")
+
+    def plain(self) -> str:
+        """`-1.05 [-1.80, -0.30]`: the value and its interval, whatever the kind of claim."""
+        if isinstance(self.claim, DeclineClaim | ProportionClaim):
+            return f"{self.scale * self.mean:.3g} [{self.range().replace(' to ', ', ')}]"
+        if isinstance(self.claim, ThresholdClaim):
+            return f"{self.mean:,.{self.places}f} {self.brackets}".rstrip()
+        return f"{signed(self.mean, self.places)} {self.brackets}".rstrip()
+
+    def within(self) -> str:
+        """`within ±0.25 pp (p .009)`."""
+        return f"within ±{self.margin:g} {self.unit}".rstrip() + self.in_brackets(self.row.p_equivalence)
+
+    def behind(self) -> str:
+        """`, by less than 0.25 pp`: by how much a dose outside the range may be better than those inside."""
+        if self.row.verdict != "supported" or not self.row.mean < 0:
+            return ""
+        return f", by less than {self.margin:g} {self.unit}".rstrip()
+
+    def in_brackets(self, p: float) -> str:
+        return "" if math.isnan(p) else f" (p {p_value(p)})"
+
+    def against(self, claim: ThresholdClaim) -> str:
+        """`reaches 87.10, at least 86.97: [86.90, 87.30]`."""
+        if math.isnan(self.mean):
+            return ""
+        if self.row.verdict == "refuted":
+            bound = f", {'below' if claim.kind == 'at_least' else 'above'} {figure(claim.value)}"
+        elif self.row.verdict == "supported":
+            bound = f", {label(claim.kind)} {figure(claim.value)}"
+        else:
+            bound = f", against {figure(claim.value)}"
+        reached = f"reaches {self.mean:,.{self.places}f} {self.unit}".rstrip() + bound
+        return f"{reached}: {self.brackets}" if self.brackets else reached
+
+    def slope(self, claim: DeclineClaim | ProportionClaim) -> str:
+        """`worse by 1.20 pp for each 1 of dropout beyond 0.5`."""
+        if math.isnan(self.row.mean):
+            return ""
+        dose = getattr(claim, "dose", None) or claim.factor
+        dose = "million parameters" if dose == "parameters" else f"1 of {label(dose)}"
+        change = f"{self.scale * abs(self.row.mean):.3g} {self.unit}".rstrip()
+        where = f"for each {dose} beyond {figure(claim.beyond)}"
+        if isinstance(claim, DeclineClaim):
+            return f"{'better' if self.mean < 0 else 'worse'} by {change} {where}"
+        wording = f"{change} {'more' if self.mean < 0 else 'less'} {where} than up to it"
+        return f"{wording} (less is better)" if self.less_is_better else wording
