@@ -38,7 +38,7 @@ def report(
     """
     from harness.errors import HarnessError
     from harness.experiment.study import Study
-    from harness.reporting.pages import SearchReportData, gather, gather_search, scoreboard, write
+    from harness.reporting.pages import SearchReportData, gather, gather_search, record, scoreboard, write
     from harness.store.records import Store
     from harness.terminal import shell
 
@@ -50,6 +50,7 @@ def report(
     for one in sorted(requested, key=lambda one: not isinstance(one, Study)):
         try:
             report = gather_search(store, one) if isinstance(one, Study) else compared.get(one.name) or gather(store, one)
+            record(report)
             path = str(report.folder / "index.html" if one.name in compared else write(report))
             rows += scoreboard.rows_of(report)
         except HarnessError as error:
@@ -103,7 +104,10 @@ def _show_plan(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
     plan, table, judged, metrics = report.plan, report.table, report.judgement, report.metrics
     if not as_json:
         shell.show(
-            *dry_run.heading(plan), Text(), plan_results(plan, report.records, table, judged, metrics, report=path), Text()
+            *dry_run.heading(plan),
+            Text(),
+            plan_results(plan, report.records, table, judged, metrics, report=path, mismatches=report.ledger.mismatches),
+            Text(),
         )
     return json_output.summary(plan, report.records, table, judged, metrics, path)
 

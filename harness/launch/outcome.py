@@ -23,6 +23,7 @@ from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.search.trials import NEVER_MEASURED, Trial, common_failure, counted
 from harness.store.frames import runs_frame
+from harness.store.ledger.history import plan_mismatch
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
 from harness.terminal import choices, json_output, search_summary, shell, summary
@@ -78,7 +79,9 @@ class PlanOutcome(Outcome):
             return []
         judged, table = _judged(self, results)
         metrics = result_metrics(plans.task_of(plan))
-        return [Text(), summary.plan_results(plan, records, table, judged, metrics, report=str(self.report))]
+        differs = plan_mismatch(Store.open(results, create=False), plan)
+        shown = summary.plan_results(plan, records, table, judged, metrics, report=str(self.report), mismatches=differs)
+        return [Text(), shown]
 
     def document(self, results: Path) -> dict[str, Any]:
         """For --json; of a plan that only selects: its runs' states and the selection."""

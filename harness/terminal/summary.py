@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -37,13 +37,19 @@ def plan_results(
     metrics: Mapping[str, Metric],
     *,
     report: str | None = None,
+    mismatches: Sequence[str] = (),
 ) -> RenderableType:
-    """The table with its legend, one line per claim, and the path of the report. `metrics`: all that claims may use."""
+    """The table with its legend, one line per claim, and the path of the report. `metrics`: all that claims may use.
+
+    `mismatches`: what does not fit the ledger.
+    """
     lines: list[RenderableType] = [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
     legend = [phrases.table_note(plan, table, metrics[table.metric].unit), correlation(table), stopped(plan, judgement)]
     lines += [Sentence(line) for line in legend if line]
     marker = phrases.rehearsal(plan)
     lines += [Sentence(marker, WARNING)] if marker else []
+    differs = phrases.ledger_differs(mismatches)
+    lines += [Sentence(differs, WARNING)] if differs else []
     if judgement.verdicts:
         lines += [Text(), claims(plan, records, judgement, metrics)]
     return Group(*lines, *([Text(), styled(f"report  {report}")] if report else []))

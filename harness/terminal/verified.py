@@ -12,6 +12,7 @@ from harness.execution.retrain import Repetition
 from harness.reporting import phrases
 from harness.reporting.tables.model import Column
 from harness.store.check.finding import FileFinding
+from harness.store.ledger.history import Standing
 from harness.store.records import encode
 from harness.terminal.tables import INDENT, TerminalTable, printable, styled
 
@@ -29,6 +30,11 @@ def findings(checked: str, found: Sequence[FileFinding]) -> RenderableType:
     if len(notes) > NOTES_SHOWN:
         lines.append(f"note   and {len(notes) - NOTES_SHOWN} more; --json lists all")
     return Group(*(styled(printable(line)) for line in lines))
+
+
+def kept(ledger: Standing | None) -> RenderableType:
+    """A line about the ledger."""
+    return styled(printable(phrases.standing(ledger)))
 
 
 def split(found: Sequence[FileFinding]) -> tuple[list[FileFinding], list[FileFinding]]:
@@ -67,7 +73,9 @@ def repetition(repeated: Repetition) -> RenderableType:
     return Group(*lines)
 
 
-def document(runs: int, plans: int, found: Sequence[FileFinding], repetitions: Sequence[Repetition]) -> dict[str, Any]:
+def document(
+    runs: int, plans: int, found: Sequence[FileFinding], repetitions: Sequence[Repetition], ledger: Standing | None = None
+) -> dict[str, Any]:
     """The `--json` document."""
     problems, notes = split(found)
     return {
@@ -75,6 +83,7 @@ def document(runs: int, plans: int, found: Sequence[FileFinding], repetitions: S
         "plans": plans,
         "problems": [_finding(each) for each in problems],
         "notes": [_finding(each) for each in notes],
+        "ledger": None if ledger is None else ledger.document(),
         "repeated": [_repetition(each) for each in repetitions],
     }
 

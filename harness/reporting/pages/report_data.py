@@ -19,6 +19,7 @@ from harness.reporting.pages.flags import flags
 from harness.reporting.pages.tuning import Tuning, searched, tuning_of
 from harness.store.atomic import read_json
 from harness.store.frames import curves_frame, runs_frame
+from harness.store.ledger.history import PlanLedger, plan_ledger
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, result_metrics
@@ -71,6 +72,11 @@ class ReportData:
     def epochs(self) -> pd.DataFrame:
         """Metrics and learning rate by epoch (frames.curves_frame), read lazily. Raises StoreError."""
         return curves_frame(self.store, self.plan, self.records, [*self.metrics, "learning_rate"])
+
+    @cached_property
+    def ledger(self) -> PlanLedger:
+        """What the ledger tells about the plan, read when first needed. Raises StoreError."""
+        return plan_ledger(self.store, self.plan)
 
     @property
     def metric(self) -> str:

@@ -31,7 +31,8 @@ def banner(report: ReportData) -> list[str]:
     """Warnings above the report."""
     missing = None if report.complete else f"{report.finished:,d} OF {len(report.requested):,d} RUNS FINISHED"
     held = HELD if report.judgement.holding else None
-    lines = (phrases.rehearsal(report.plan), missing, held, phrases.amendment(report.plan, report.metrics))
+    differs = phrases.ledger_differs(report.ledger.mismatches)
+    lines = (differs, phrases.rehearsal(report.plan), missing, held, phrases.amendment(report.plan, report.metrics))
     return [line for line in lines if line]
 
 

@@ -2,6 +2,7 @@
 
 from harness.reporting.phrases.claims import claim, qualifiers, short_claim, statement
 from harness.reporting.phrases.labels import MIN_LABEL, cut_middle, prefix, shorten
+from harness.reporting.phrases.ledger import ledger, ledger_differs, standing
 from harness.reporting.phrases.numbers import (
     NOTHING,
     ago,
@@ -74,6 +75,8 @@ __all__ = [
     "headline",
     "interval",
     "label",
+    "ledger",
+    "ledger_differs",
     "listed",
     "margin",
     "notes",
@@ -96,6 +99,7 @@ __all__ = [
     "signed",
     "spread",
     "stage",
+    "standing",
     "statement",
     "table_note",
     "underpowered",

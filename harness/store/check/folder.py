@@ -11,13 +11,16 @@ from harness.experiment.plan import Plan, task_of
 from harness.experiment.run_id import run_id
 from harness.store import atomic
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
+from harness.store.check.ledger import check_ledger
 from harness.store.check.run import check_run
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
 from harness.store.records import Store
 from harness.store.trial_runs import memberships
 from harness.tasks.protocol import identity, parse_config
 
-KNOWN = frozenset({"README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published"})
+KNOWN = frozenset(
+    {"README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published", "ledger"}
+)
 
 
 def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]:
@@ -38,7 +41,7 @@ def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]
         for orphan in runs
         if orphan not in requested
     ]
-    return runs, plans, [*found, *of_plans, *of_replaced, *_check_studies(store), *orphans]
+    return runs, plans, [*found, *check_ledger(store, plans), *of_plans, *of_replaced, *_check_studies(store), *orphans]
 
 
 def all_plans(store: Store) -> list[Plan]:
