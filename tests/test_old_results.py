@@ -47,7 +47,9 @@ def runs_on_disk() -> dict[str, str]:
 
 
 def verdicts(name: str) -> Any:
-    return document(Path(f"results/reports/{name}/verdicts.json").read_text())
+    """What the current version writes, without what the earlier one did not have."""
+    found = document(Path(f"results/reports/{name}/verdicts.json").read_text())
+    return {field: value for field, value in found.items() if field != "ledger"}
 
 
 def recorded(name: str) -> Any:
@@ -74,6 +76,22 @@ def test_rewritten_reports_have_the_recorded_verdicts() -> None:
     assert report.main([]) == 0
     assert {name: verdicts(name) for name in JUDGED} == {name: recorded(name) for name in JUDGED}
     assert Path("results/reports/search/index.html").is_file()
+
+
+def test_its_history_before_the_ledger_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify.main([]) == 0
+    assert "No ledger: the history of this results folder is unknown." in capsys.readouterr().out
+    assert report.main(["toys"]) == 0
+    (opened,) = Path("results/ledger").glob("*/000001.json")
+    began = json.loads(opened.read_text())
+    assert began["event"] == {"kind": "opened", "plans": 10, "results": 59}
+    unknown = f"history unknown before {began['at']}: 10 plans and 59 results existed then"
+    assert unknown in " ".join(Path("results/reports/toys/report.md").read_text().replace("\\", "").split())
+    capsys.readouterr()
+    assert verify.main(["--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["problems"], found["notes"]) == ([], [])
+    assert (found["ledger"]["since"], found["ledger"]["complete"]) == (began["at"], False)
 
 
 @pytest.mark.parametrize("name", [*FINISHED, "interrupted", "troubles"])

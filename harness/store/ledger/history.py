@@ -124,7 +124,7 @@ def terms_differences(registered: Terms, now: Terms) -> list[str]:
     if len(registered.claims) != len(now.claims):
         found.append(f"it has {_count(len(now.claims), 'claim')}, {len(registered.claims)} were registered")
     elif changed := [
-        place for place, pair in enumerate(zip(registered.claims, now.claims, strict=True), 1) if len(set(pair)) > 1
+        place for place, pair in enumerate(zip(registered.claims, now.claims, strict=True), 1) if pair[0] != pair[1]
     ]:
         which = f"claim {changed[0]} differs" if len(changed) == 1 else f"claims {', '.join(map(str, changed))} differ"
         found.append(f"{which} from what was registered")
