@@ -3,7 +3,7 @@
     python benchmarks/ledger.py
 
 The runs are result files without training (20 variants x 500 seeds, 20 looks). Each worker is a process of its own that registers
-the plan, records its first run, judges and records every look, and then 200 other events; each event must be recorded exactly once.
+the plan, records its first run and every look, and then 200 other events; each event must be recorded exactly once.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def make(root: Path) -> Store:
     path = root / "scale.yaml"
     levels = ", ".join(f"{place / 100:.2f}" for place in range(VARIANTS))
     path.write_text(
-        f"question: What does the ledger cost?\ntask: cifar_resnet\nfactors:\n  model.dropout: [{levels}]\nseeds: {SEEDS}\n"
+        f"question: What does the ledger cost?\ntask: cifar_resnet\nfactors:\n  model.dropout: [{levels}]\n"
+        f"baseline: dropout=0\nseeds: {SEEDS}\n"
     )
     plan = make_plan(load_experiment(path), "cpu", fingerprint=lambda _: "cifar10")
     plan = Plan.model_validate({**dict(plan), "looks": tuple(range(STEP, SEEDS + 1, STEP))})

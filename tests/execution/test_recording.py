@@ -192,6 +192,10 @@ def test_an_edited_result_is_found_by_verify_recorded_and_shown_in_the_report(st
     page = write_report("toys", store.paths.root)
     assert f"DIFFERS FROM THE LEDGER: {mismatch}; see: harness verify" in page.read_text()
     assert "DIFFERS FROM THE LEDGER" in (page.parent / "report.md").read_text()
+    assert "No other plan in the ledger has judged one of these comparisons." in page.read_text()
+    ledger = json.loads((page.parent / "verdicts.json").read_text())["ledger"]
+    assert ledger["complete"]
+    assert f"Ledger: entry {ledger['number']}, head {ledger['head'][:16]}; kept since" in page.read_text()
     judge(store, plan)
     (missing,) = events(store, "results_missing")
     assert set(missing["results"]) == {run.id}

@@ -80,7 +80,7 @@ class Replanned(_Part):
 
     kind: Literal["replanned"] = "replanned"
     plan: str
-    terms: Digest | None  # of the archived plan; None: a search
+    terms: Digest | None  # of the archived plan as it was then; None: a search
     archived: str  # relative to the results folder
     results_known: int
 

@@ -38,11 +38,11 @@ class PlanState:
 
 @dataclass(frozen=True)
 class Look:
-    """A judged look. `current`: of the plan as it is registered now, not of an earlier one of its name."""
+    """A judged look of a plan that was registered under its name for the `registration`-th time."""
 
     event: LookJudged
     at: str
-    registration: int  # counts the registrations of this name
+    registration: int
 
 
 @dataclass
@@ -74,9 +74,7 @@ class State:
             case ClaimsAmended():
                 self._own(event.plan).amended = event.terms
             case Replanned():
-                known = self._own(event.plan)
-                if event.terms is None or known.terms is None or known.terms.digest == event.terms:
-                    self.plans[event.plan] = PlanState()
+                self.plans[event.plan] = PlanState()
             case FirstRunStarted():
                 self._own(event.plan).started = True
             case LookJudged():
