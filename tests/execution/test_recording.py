@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,15 +11,18 @@ from typing import Any
 
 import pytest
 from examples import toy_rows, write_run
+from tuned import tuned, tuning_plan
 
 from harness.execution.plan_worker import PlanWorker
 from harness.execution.recording import archive_plan, record_looks, record_set_aside, save_plan
+from harness.execution.retry import reset_runs
 from harness.execution.schedule import judge_records
 from harness.execution.stages import save_resolved_plan
 from harness.experiment import load_experiment
 from harness.experiment.plan import Plan, make_plan
 from harness.reporting.pages import write_report
 from harness.store.check.ledger import check_ledger
+from harness.store.lease import Holder, Timing, Watch
 from harness.store.ledger.chain import chain_entries, own_chain
 from harness.store.ledger.history import history, plan_mismatch
 from harness.store.records import Store
@@ -302,3 +306,31 @@ def test_a_plan_made_before_the_ledger_is_registered_when_it_is_first_seen(store
     assert events(store)[0] == {"kind": "opened", "plans": 1, "results": 20}
     assert events(store)[1]["results_known"] == 20
     assert plan_mismatch(store, plan) == []
+
+
+def test_a_retry_records_all_results_that_it_sets_aside_in_one_entry(store: Store, planned: Planner) -> None:
+    plan = save_resolved_plan(store, planned())
+    lost = [run for run in plan.runs if run.seed < 2]
+    for run in lost:
+        write_run(store, plan, run, [], state="failed", reason="bug", error="ValueError: no")
+    digests = {run.id: hashlib.sha256(store.paths.run(run.id).result.read_bytes()).hexdigest() for run in lost}
+    watch = Watch(Timing(), Holder.here())
+    assert reset_runs(store, plan, watch, ["failed"], "2027-01-01T00:00:00+00:00") == [run.id for run in lost]
+    assert reset_runs(store, plan, watch, ["failed"], "2027-01-01T00:00:00+00:00") == []
+    (aside,) = events(store, "results_set_aside")
+    assert aside["results"] == digests
+
+
+def test_what_a_tuning_chose_is_recorded_with_the_plan_that_compares_it(store: Store, tmp_path: Path) -> None:
+    tuning = tuning_plan(tmp_path)
+    evidence = tuned(store, tuning)
+    assert evidence is not None
+    for _ in range(2):
+        save_resolved_plan(store, evidence)
+    (chosen,) = events(store, "winner_chosen")
+    assert chosen == {
+        "kind": "winner_chosen",
+        "plan": "tuned.tuning",
+        "then": evidence.name,
+        "variants": {"plain": "plain, steps=4", "quiet": "quiet, steps=16"},
+    }
