@@ -45,7 +45,7 @@ def report(
     """
     from harness.errors import EXIT_RUNS_FAILED, HarnessError
     from harness.experiment.study import Study
-    from harness.reporting.pages import SearchReportData, gather, gather_search, scoreboard, write
+    from harness.reporting.pages import SearchReportData, gather, gather_search, record, scoreboard, write
     from harness.store.records import Store
     from harness.terminal import shell
 
@@ -58,6 +58,7 @@ def report(
     for one in sorted(requested, key=lambda one: not isinstance(one, Study)):
         try:
             report = gather_search(store, one) if isinstance(one, Study) else compared.get(one.name) or gather(store, one)
+            record(report)
             path = str(report.folder / "index.html" if one.name in compared else write(report))
             rows += scoreboard.rows_of(report)
             consistent = consistent and not report.inconsistencies
@@ -113,6 +114,7 @@ def _show_plan(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
     """The `--json` document of a plan; without `as_json` its results are printed."""
     from rich.text import Text
 
+    from harness.reporting import phrases
     from harness.terminal import dry_run, json_output, shell
     from harness.terminal.summary import plan_results
 
@@ -127,9 +129,9 @@ def _show_plan(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
                 table,
                 judged,
                 metrics,
-                mixed=report.mixed,
                 report=path,
-                inconsistencies=report.inconsistencies,
+                broken=(phrases.not_consistent(report.inconsistencies), phrases.ledger_differs(report.ledger.mismatches)),
+                mixed=report.mixed,
             ),
             Text(),
         )

@@ -57,6 +57,7 @@ def run_experiment(
     stops at once. Raises HarnessError for bad input and for an unusable results folder; failed runs are part of the outcome.
     """
     from harness.execution.options import WorkerOptions
+    from harness.execution.recording import save_plan
     from harness.launch.plan_supervisor import supervise_plan
     from harness.store.records import Store
 
@@ -64,9 +65,7 @@ def run_experiment(
     options.check([variant.label for variant in experiment.variants])
     store = Store.open(Path(results))
     plan, replaces = plan_experiment(store, experiment, device, seeds, replan)
-    if replaces:
-        store.archive_plan(plan.name)
-    store.save_plan(plan)
+    save_plan(store, plan, replaces)
     return supervise_plan(store, plan, options, workers, replan)
 
 

@@ -47,6 +47,7 @@ def verify(
     from harness.search.storage import storage_url
     from harness.store.check.folder import check_store
     from harness.store.check.run import check_run
+    from harness.store.ledger.history import folder_standing
     from harness.store.paths import RunPaths
     from harness.store.records import Store
     from harness.terminal import shell, verified
@@ -73,8 +74,9 @@ def verify(
             parts.append(searches_read(trials))
         checked = f"{', '.join(parts[:-1])} and {parts[-1]}"
     wrong = any(not each.harmless for each in found)
+    ledger = folder_standing(store.paths)
     if not as_json:
-        shell.show(verified.findings(checked, found))
+        shell.show(verified.findings(checked, found), *(() if ids else (verified.kept(ledger),)))
     if retrain and wrong:
         shell.say("nothing was trained: fix the problems above first")
     repetitions: list[Repetition] = []
@@ -83,7 +85,7 @@ def verify(
         if not as_json:
             shell.show(verified.repetition(repetitions[-1]))
     if as_json:
-        shell.show_json(verified.document(len(chosen), plans, found, repetitions))
+        shell.show_json(verified.document(len(chosen), plans, found, repetitions, ledger))
     if wrong or not all(each.passed for each in repetitions):
         raise typer.Exit(EXIT_RUNS_FAILED)
 

@@ -95,6 +95,22 @@ def test_rewritten_reports_have_the_recorded_verdicts() -> None:
     assert {name: known for name, known in late.items() if known} == LATE
 
 
+def test_its_history_before_the_ledger_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify.main([]) == 0
+    assert "No ledger: the history of this results folder is unknown." in capsys.readouterr().out
+    assert report.main(["toys"]) == 0
+    (opened,) = Path("results/ledger").glob("*/000001.json")
+    began = json.loads(opened.read_text())
+    assert began["event"] == {"kind": "opened", "plans": 10, "results": 58}
+    unknown = f"history unknown before {began['at']}: 10 plans and 58 results existed then"
+    assert unknown in " ".join(Path("results/reports/toys/report.md").read_text().replace("\\", "").split())
+    capsys.readouterr()
+    assert verify.main(["--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["problems"], found["notes"]) == ([], [])
+    assert (found["ledger"]["since"], found["ledger"]["complete"]) == (began["at"], False)
+
+
 @pytest.mark.parametrize("name", [*FINISHED, "interrupted", "troubles"])
 def test_run_ids_are_unchanged(name: str) -> None:
     first = make_plan(load_experiment(f"{name}.yaml"), "cpu")

@@ -10,8 +10,9 @@ from harness.common.stopping import Stop
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
 from harness.execution.attempt import Job
 from harness.execution.options import WorkerOptions, check_variants
+from harness.execution.recording import record_first_run, record_looks
 from harness.execution.retry import reset_runs
-from harness.execution.schedule import Schedule, common_failure, count_states
+from harness.execution.schedule import Schedule, common_failure, count_states, has_interim_looks, judge_records
 from harness.execution.seed_check import SeedCheck
 from harness.execution.stages import current_next_plan, next_plan, save_resolved_plan
 from harness.execution.worker_loop import Worker, say
@@ -19,6 +20,7 @@ from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec, run_id
 from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.lease import Holder
+from harness.store.ledger.chain import Ledger
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Task, identity, parse_config, result_metrics
 
@@ -37,6 +39,9 @@ class PlanWorker(Worker):
         self.schedule = Schedule(plan, lambda: levels_for(store, plan, say))
         self.seeds = SeedCheck(store, plan)
         self._seen: dict[str, Record] = {}
+        self.ledger = Ledger(store.paths)
+        self._started = False  # whether the ledger knows that the first run has started
+        self._horizon = 0  # of the schedule, when it was last asked
         self._queue: list[PlannedRun] = []  # the remaining runs, when the records were last read
 
     def prepare(self) -> None:
@@ -49,6 +54,10 @@ class PlanWorker(Worker):
         if problem := self.seeds.problem(records):
             raise InputError(problem)
         self._queue = self._remaining(records)
+        self._record_judged(records)
+        if self._queue and not self._started:
+            record_first_run(self.store, self.plan, self.ledger)
+            self._started = True
         for run in self._queue:
             made = job(self.plan, run, self.task)
             lease = self.store.take(run.id, self.watch)
@@ -70,6 +79,7 @@ class PlanWorker(Worker):
         if self.stop() and (self._remaining(records) or self._running(records)):
             return EXIT_INTERRUPTED
         self._print_why_stopped(records)
+        self._record_judged(records, last=True)
         counts = count_states(self.plan, records, runs=self.schedule.requested(records))
         return EXIT_RUNS_FAILED if counts.failed or counts.diverged else EXIT_OK
 
@@ -82,6 +92,18 @@ class PlanWorker(Worker):
             return None
         requested = current_next_plan(self.store, self.plan)
         return save_resolved_plan(self.store, requested) if requested is not None else None
+
+    def _record_judged(self, records: dict[str, Record], last: bool = False) -> None:
+        """Record a look that has ended, when the next is requested and when this worker leaves (`last`)."""
+        plan, before = self.plan, self._horizon
+        self._horizon = self.schedule.limit(records).horizon
+        # A fixed number of seeds is judged by the report of the command that started this worker, if one did.
+        leaves = last and (has_interim_looks(plan) or not self.options.one_stage)
+        if plan.selection is not None or not (leaves or self._horizon > before > 0):
+            return
+        if all(records[run.id].finished for run in plan.runs if run.seed < plan.after(plan.looks[0])):
+            judged = judge_records(plan, records, levels_for(self.store, plan, say))
+            record_looks(self.store, plan, records, judged, self.ledger)
 
     def _records(self) -> dict[str, Record]:
         # In a large plan, read only what can change: not completed runs, and not runs that no look requests.

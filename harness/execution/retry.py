@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from harness.execution import failures
+from harness.execution.recording import record_set_aside
 from harness.experiment.plan import Plan
 from harness.store.lease import Watch
 from harness.store.records import Result, Store
@@ -17,12 +18,18 @@ def reset_runs(
 
     Runs that failed because of the machine (memory, disk, a kill) resume from their checkpoint, others restart.
     """
-    run_ids = [run.id for run in plan.runs if not only or run.variant in only]
-    return [run_id for run_id in run_ids if retry and reset_run(store, run_id, watch, retry, before)]
+    run_ids = to_retry(store, (run.id for run in plan.runs if not only or run.variant in only), retry, before)
+    record_set_aside(store, run_ids)
+    return [run_id for run_id in run_ids if reset_run(store, run_id, watch, retry, before)]
+
+
+def to_retry(store: Store, run_ids: Iterable[str], retry: Collection[str], before: str) -> list[str]:
+    """The runs that `reset_run` would reset."""
+    return [run_id for run_id in run_ids if retry and _to_retry(store.result(run_id), retry, before)]
 
 
 def reset_run(store: Store, run_id: str, watch: Watch, retry: Collection[str], before: str) -> bool:
-    """`reset_runs` for one run; returns whether it was reset."""
+    """Set aside the result of one run, which the ledger knows of already; returns whether it was reset."""
     if not _to_retry(store.result(run_id), retry, before):
         return False
     lease = store.take(run_id, watch)

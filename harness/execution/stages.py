@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from harness.errors import PlanChanged
+from harness.execution.recording import save_plan
 from harness.experiment.changes import reconcile
 from harness.experiment.plan import Chosen, Plan, Selection, task_of
 from harness.store.records import Record, Store
@@ -98,9 +99,7 @@ def current_next_plan(store: Store, plan: Plan) -> Plan | None:
 def save_resolved_plan(store: Store, requested: Plan, replan: bool = False) -> Plan:
     """`resolve_plan`, then save the plan and archive the one that it replaces."""
     plan, replaces = resolve_plan(store, requested, replan)
-    if replaces:
-        store.archive_plan(plan.name)
-    store.save_plan(plan)
+    save_plan(store, plan, replaces)
     return plan
 
 

@@ -57,6 +57,9 @@ class Registration(BaseModel):
     alpha: float = 0.05
     claims: tuple[Claim, ...] = ()
     claims_digest: str
+    spending: Literal["linear", "quadratic"] = "linear"
+    drops_decided: bool = False
+    futility: float | None = None
     at: str = ""  # ISO 8601, UTC; empty: not recorded
     known: tuple[str, ...] | None = None  # ids of the plan's runs that had finished then; None: not recorded
 

@@ -26,6 +26,7 @@ from harness.reporting.pages.report_data import mixed
 from harness.search.trials import NEVER_MEASURED, Trial, common_failure, counted
 from harness.store.frame_cache import load_tables
 from harness.store.frames import runs_frame
+from harness.store.ledger.history import plan_mismatch
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
 from harness.terminal import choices, json_output, search_summary, shell, summary
@@ -81,15 +82,11 @@ class PlanOutcome(Outcome):
             return []
         judged, table = _judged(self, results)
         metrics = result_metrics(plans.task_of(plan))
+        store = Store.open(results, create=False)
+        broken = (phrases.not_consistent(_inconsistencies(self, results)), phrases.ledger_differs(plan_mismatch(store, plan)))
+        differing = mixed(store, plan, records)
         found = summary.plan_results(
-            plan,
-            records,
-            table,
-            judged,
-            metrics,
-            mixed=mixed(Store.open(results, create=False), plan, records),
-            report=str(self.report),
-            inconsistencies=_inconsistencies(self, results),
+            plan, records, table, judged, metrics, report=str(self.report), broken=broken, mixed=differing
         )
         return [Text(), found]
 

@@ -11,6 +11,7 @@ from statistics import fmean
 
 from harness.analysis.look_levels import levels_for
 from harness.errors import InputError
+from harness.execution.recording import save_plan
 from harness.execution.schedule import common_failure, has_interim_looks, requested
 from harness.execution.stages import next_plan, resolve_plan
 from harness.experiment import Experiment
@@ -66,9 +67,7 @@ def assign(  # noqa: PLR0917 - the command's options, by name
     created = datetime.now(UTC).isoformat(timespec="seconds")
     plan, replaces = resolve_plan(store, make_plan(experiment, accelerator, seeds, created), replan)
     if save:
-        if replaces:
-            store.archive_plan(plan.name)
-        store.save_plan(plan)
+        save_plan(store, plan, replaces)
     return _plan(store, experiment.name, plan, retry, replan)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.common.yaml_nodes import from_plain
 from harness.errors import InputError, PlanChanged, Position
+from harness.execution.recording import archive_plan
 from harness.execution.stages import next_plan, resolve_plan, save_resolved_plan
 from harness.execution.worker_loop import say
 from harness.experiment.claims import Claim, Setting, digest, read_claim
@@ -107,7 +108,7 @@ def _begin(store: Store, study: Study, trials: Sequence[Trial], replan: bool, ow
         say(f"{why}: {requested.name} is replaced; the old plan is archived, its runs are kept")
     if store.load_plan(requested.name) is not None:
         own.check()
-        store.archive_plan(requested.name)
+        archive_plan(store, requested.name)
     plan = top_plan(study, trials, archived_plans(store, study))
     return save_resolved_plan(store, plan) if plan is not None else None
 

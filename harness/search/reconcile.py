@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.errors import StoreError
+from harness.execution.recording import archive_study
 from harness.experiment.changes import reconcile_study
 from harness.experiment.study import Study
 from harness.search.broker import exclusive
@@ -31,7 +32,7 @@ def prepare(store: Store, requested: Study, replan: bool = False) -> Study:
                 if replaces:
                     _refuse_in_training(store, requested.name, watch)
                     own.check()
-                    store.archive_study(requested.name)
+                    archive_study(store, requested.name)
                 atomic.make_folder(paths.folder)
                 if atomic.publish(paths.spec, sealed_json(study)):
                     return study

@@ -16,7 +16,8 @@ from harness.common.stopping import Stop
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
 from harness.execution.attempt import Job
 from harness.execution.options import WorkerOptions
-from harness.execution.retry import reset_run
+from harness.execution.recording import record_set_aside
+from harness.execution.retry import reset_run, to_retry
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
@@ -96,9 +97,9 @@ class SearchWorker(Worker):
     def _retry(self) -> None:
         for trial in self.broker.trials() if "failed" in self.options.retry else ():
             if trial.state == "failed":
-                renewed = [
-                    reset_run(self.store, run, self.watch, self.options.retry, self.options.retry_before) for run in trial.runs
-                ]
+                options = self.options
+                record_set_aside(self.store, to_retry(self.store, trial.runs, options.retry, options.retry_before))
+                renewed = [reset_run(self.store, run, self.watch, options.retry, options.retry_before) for run in trial.runs]
                 # No result: a process reset the run and was killed before it queued the trial again.
                 if any(renewed) or any(self.store.result(run) is None for run in trial.runs):
                     self.broker.retry(self.watch, trial)

@@ -194,6 +194,20 @@ class Paths:
             name = hashlib.sha256(name.encode()).hexdigest()[:12]
         return self.cache / "levels" / f"{name}{'' if spending == 'linear' else f'.{spending}'}.json"
 
+    @property
+    def ledger(self) -> Path:
+        """The ledger: which claims, looks and results this folder has seen, in order."""
+        return self.root / "ledger"
+
+    @property
+    def ledger_name(self) -> Path:
+        """The name of this folder's own chain of entries; other chains came with merged results."""
+        return self.ledger / "ledger.json"
+
+    def ledger_chain(self, name: str) -> Path:
+        """The folder of a chain of entries."""
+        return self.ledger / safe_name(name)
+
     def plan(self, name: str) -> Path:
         """The file of the plan `name`."""
         return self.plans / f"{safe_name(name)}.json"

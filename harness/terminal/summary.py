@@ -38,14 +38,14 @@ def plan_results(
     *,
     mixed: Sequence[str] = (),
     report: str | None = None,
-    inconsistencies: Sequence[str] = (),
+    broken: Sequence[str | None] = (),
 ) -> RenderableType:
     """The table with its legend, one line per claim, and the path of the report. `metrics`: all that claims may use.
 
-    `mixed`: what the runs were not trained alike with. `inconsistencies` of the files come first.
+    `mixed`: what the runs were not trained alike with. `broken`: what does not fit in the files, which comes first.
     """
-    broken = phrases.not_consistent(inconsistencies)
-    lines: list[RenderableType] = [Sentence(broken, WARNING), Text()] if broken else []
+    lines: list[RenderableType] = [Sentence(line, WARNING) for line in broken if line]
+    lines += [Text()] if lines else []
     lines += [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
     note = phrases.table_note(plan, table, metrics[table.metric].unit)
     legend = [note, correlation(table), stopped(plan, judgement), phrases.not_needed(plan, judgement)]

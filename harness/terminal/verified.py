@@ -13,6 +13,7 @@ from harness.execution.retrain import Repetition
 from harness.reporting import phrases
 from harness.reporting.tables.model import Column
 from harness.store.check.finding import FileFinding
+from harness.store.ledger.history import Standing
 from harness.store.records import encode
 from harness.terminal.tables import INDENT, TerminalTable, printable, styled
 
@@ -30,6 +31,11 @@ def findings(checked: str, found: Sequence[FileFinding]) -> RenderableType:
     if len(notes) > NOTES_SHOWN:
         lines.append(f"note   and {len(notes) - NOTES_SHOWN} more; --json lists all")
     return Group(*(styled(printable(line)) for line in lines))
+
+
+def kept(ledger: Standing | None) -> RenderableType:
+    """A line about the ledger."""
+    return styled(printable(phrases.standing(ledger)))
 
 
 def split(found: Sequence[FileFinding]) -> tuple[list[FileFinding], list[FileFinding]]:
@@ -76,7 +82,9 @@ def _noise(repeated: Repetition) -> str:
     return ": this is noise" if same else ", but it may be more than noise, because of what differs or is unknown"
 
 
-def document(runs: int, plans: int, found: Sequence[FileFinding], repetitions: Sequence[Repetition]) -> dict[str, Any]:
+def document(
+    runs: int, plans: int, found: Sequence[FileFinding], repetitions: Sequence[Repetition], ledger: Standing | None = None
+) -> dict[str, Any]:
     """The `--json` document."""
     problems, notes = split(found)
     return {
@@ -84,6 +92,7 @@ def document(runs: int, plans: int, found: Sequence[FileFinding], repetitions: S
         "plans": plans,
         "problems": [_finding(each) for each in problems],
         "notes": [_finding(each) for each in notes],
+        "ledger": None if ledger is None else ledger.document(),
         "repeated": [_repetition(each) for each in repetitions],
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
+from harness.store.ledger.chain import Head
 from harness.store.provenance import Provenance
 from harness.store.records import Result
 from harness.store.trial_runs import Membership
@@ -50,11 +51,13 @@ def page(  # noqa: PLR0917 - everything about a run, by name
     provenance: Provenance | None,
     folder: Path,
     trials: Sequence[Membership] = (),
+    head: Head | None = None,
 ) -> Page:
     """Group, variant and name come from the first plan that contains the run, else from the search's trial; others are tags.
 
     The configuration stays nested, so that `model.activation` works in filters; `seed`, `variant` and `harness` (folder, code,
-    machine) are added unless the task has such keys. One tag distinguishes evidence, rehearsals, tuning and searches.
+    machine, the ledger's `head`) are added unless the task has such keys. One tag distinguishes evidence, rehearsals, tuning and
+    searches.
     """
     containing = sorted((plan for plan in plans if any(run.id == run_id for run in plan.runs)), key=lambda plan: plan.created)
     variant, group, factors = run_id, "", {}
@@ -68,6 +71,8 @@ def page(  # noqa: PLR0917 - everything about a run, by name
     tags.append(_use(containing, trials))
     ours: dict[str, Any] = {"run_id": run_id, "folder": str(folder.absolute()), "plans": [plan.name for plan in containing]}
     ours |= {"trials": [f"{trial.study} {trial.number}" for trial in trials]} if trials else {}
+    # W&B's clock then vouches for the entries up to this one.
+    ours |= {"ledger": {"number": head.number, "head": head.digest}} if head else {}
     ours |= {"task": spec.task, "task_version": spec.version, "data": spec.data, "factors": factors}
     if provenance is not None:
         # Not the command: its arguments may contain anything.

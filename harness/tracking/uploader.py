@@ -18,6 +18,7 @@ from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.store import atomic
 from harness.store.lease import Holder, Timing, Watch
+from harness.store.ledger.chain import current_head
 from harness.store.paths import Paths
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows
@@ -126,7 +127,8 @@ class Uploader:
             delivery.save(self.store.paths, run_id, known)  # so that `harness sync` finds the run in any case
             spec = atomic.read_json(paths.spec, Spec)
             trials = memberships(self.store.paths).get(run_id, ())
-            shown = page(run_id, spec, self._plans.load(), read_provenance(paths.provenance), paths.folder, trials)
+            head = current_head(self.store.paths)
+            shown = page(run_id, spec, self._plans.load(), read_provenance(paths.provenance), paths.folder, trials, head)
             if delivery.outdated(known.rows, delivery.row_digests(read_rows(paths.metrics))):
                 known = Delivery(attempt=known.attempt + 1)
                 delivery.save(self.store.paths, run_id, known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from wandb_server import ENTITY, KEY, PROJECT, Server
 
 from harness.experiment.plan import Plan
 from harness.store import atomic
+from harness.store.ledger.chain import own_chain
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows, write_rows
 from harness.store.trial_runs import write_trial_runs
@@ -97,6 +99,15 @@ def test_names_groups_and_configuration_are_what_a_team_filters_by(shown: Shown)
     assert served.config["epochs"] == 5
     assert served.config["harness"]["run_id"] == shown.id("base")
     assert served.config["harness"]["folder"] == str(shown.store.paths.run(shown.id("base")).folder.absolute())
+
+
+def test_the_head_of_the_ledger_is_in_the_configuration(shown: Shown) -> None:
+    ledger = shown.server.runs[shown.id("base")].config["harness"]["ledger"]
+    folder = own_chain(shown.store.paths)
+    assert folder is not None
+    entry = (folder / f"{ledger['number']:06d}.json").read_bytes()
+    assert ledger == {"number": ledger["number"], "head": hashlib.sha256(entry).hexdigest()}
+    assert ledger["number"] > 2
 
 
 def test_the_epoch_is_the_x_axis(shown: Shown) -> None:

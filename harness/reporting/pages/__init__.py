@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.execution.recording import record_looks
 from harness.experiment.study import Study
 from harness.reporting.pages.report_data import ReportData, gather
 from harness.reporting.pages.resolve import find
@@ -11,7 +12,14 @@ from harness.reporting.pages.search_data import SearchReportData, gather_search
 from harness.reporting.pages.write import write
 from harness.store.records import Store
 
-__all__ = ["ReportData", "SearchReportData", "find", "gather", "gather_search", "write", "write_report"]
+__all__ = ["ReportData", "SearchReportData", "find", "gather", "gather_search", "record", "write", "write_report"]
+
+
+def record(report: ReportData | SearchReportData) -> None:
+    """Record in the ledger the look that the report shows. Raises StoreError."""
+    judged = report.final if isinstance(report, SearchReportData) else report
+    if judged is not None:
+        record_looks(judged.store, judged.plan, judged.records, judged.judgement)
 
 
 def write_report(name: str, results: str | Path = "results") -> Path:
@@ -25,6 +33,7 @@ def write_report(name: str, results: str | Path = "results") -> Path:
     store = Store.open(Path(results), create=False)
     found = find(store, name)
     report = gather_search(store, found) if isinstance(found, Study) else gather(store, found)
+    record(report)
     path = write(report)
     scoreboard.write(store, scoreboard.rows_of(report))
     return path

@@ -76,5 +76,6 @@ def verdicts(report: ReportData) -> dict[str, Any]:
         "alpha": plan.alpha,
         "levels": [{"seeds": seeds, "level": level} for seeds, level in report.levels.items()],
         "claims_digest": plan.claims_digest,
+        "ledger": standing.document() if (standing := report.ledger.standing) else None,
         **judged(report.judgement, report.metrics),
     }

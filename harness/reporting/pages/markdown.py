@@ -50,6 +50,7 @@ def render(report: ReportData, pictures: Iterable[Picture]) -> str:
         flags=report.flags,
         no_flags=summary.no_flags(report),
         trust=trust_table(report),
+        ledger=phrases.ledger(report.ledger),
         trust_reading=" ".join(_trust_reading(report)),
         run_counts=summary.run_counts(report),
         runs=run_table(report),

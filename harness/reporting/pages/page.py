@@ -74,6 +74,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         trust=trust_table(report),
         runs=run_table(report),
         commits=commits(report),
+        ledger=phrases.ledger(report.ledger),
         images=_images(report.folder, pictures, get_args(Section)),
         metric=phrases.axis(report.metric, report.metrics[report.metric].unit),
         run_counts=summary.run_counts(report),

@@ -24,6 +24,7 @@ from harness.store.atomic import read_json
 from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.frame_cache import RunTables, load_tables
 from harness.store.frames import curves_frame, runs_frame
+from harness.store.ledger.history import PlanLedger, plan_ledger
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, result_metrics
@@ -91,6 +92,11 @@ class ReportData:
     def _tables(self) -> RunTables:
         run_ids = [run.id for run in self.plan.runs]
         return self.loaded.of(run_ids) if self.loaded is not None else load_tables(self.store, run_ids)
+
+    @cached_property
+    def ledger(self) -> PlanLedger:
+        """What the ledger tells about the plan, read when first needed. Raises StoreError."""
+        return plan_ledger(self.store, self.plan)
 
     @property
     def metric(self) -> str:

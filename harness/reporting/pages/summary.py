@@ -34,7 +34,8 @@ def banner(report: ReportData) -> list[str]:
     broken = phrases.not_consistent(report.inconsistencies)
     missing = None if report.complete else f"{report.finished:,d} OF {len(report.requested):,d} RUNS FINISHED"
     held = HELD if report.judgement.holding else None
-    lines = (broken, phrases.rehearsal(report.plan), missing, held, phrases.amendment(report.plan, report.metrics))
+    differs = phrases.ledger_differs(report.ledger.mismatches)
+    lines = (broken, differs, phrases.rehearsal(report.plan), missing, held, phrases.amendment(report.plan, report.metrics))
     return [*filter(None, lines), *phrases.retrospective_claims(report.judgement.verdicts, report.plan)]
 
 

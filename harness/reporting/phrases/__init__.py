@@ -4,6 +4,7 @@ from harness.reporting.phrases.claims import claim, qualifiers, short_claim, sta
 from harness.reporting.phrases.consistency import not_consistent
 from harness.reporting.phrases.estimates import confidence, interval, p_value
 from harness.reporting.phrases.labels import MIN_LABEL, cut_middle, prefix, shorten
+from harness.reporting.phrases.ledger import ledger, ledger_differs, standing
 from harness.reporting.phrases.numbers import (
     NOTHING,
     ago,
@@ -99,6 +100,8 @@ __all__ = [
     "known_results",
     "label",
     "later_seeds",
+    "ledger",
+    "ledger_differs",
     "listed",
     "margin",
     "not_consistent",
@@ -129,6 +132,7 @@ __all__ = [
     "signed",
     "spread",
     "stage",
+    "standing",
     "statement",
     "table_note",
     "underpowered",

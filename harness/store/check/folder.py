@@ -10,6 +10,7 @@ from harness.experiment.plan import Plan
 from harness.store import atomic, environments
 from harness.store.catalog import read_plan
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
+from harness.store.check.ledger import check_ledger
 from harness.store.check.plan import check_described, check_plan
 from harness.store.check.run import check_run
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
@@ -17,7 +18,10 @@ from harness.store.records import Store
 from harness.store.trial_runs import memberships
 
 KNOWN = frozenset(
-    {"README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published", "environments"}
+    {
+        *("README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published"),
+        *("environments", "ledger"),
+    }
 )
 
 
@@ -39,7 +43,7 @@ def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]
         for orphan in runs
         if orphan not in requested
     ]
-    found += _check_environments(store)
+    found += [*_check_environments(store), *check_ledger(store, plans)]
     return runs, plans, [*found, *of_plans, *of_replaced, *_check_studies(store), *orphans]
 
 

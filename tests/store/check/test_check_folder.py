@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness import worker
+from harness.execution.recording import archive_plan
 from harness.experiment.plan import Plan
 from harness.store.check.folder import all_plans, check_store
 from harness.store.paths import Paths
@@ -98,9 +100,9 @@ def test_a_changed_configuration_seed_or_fingerprint_of_a_plan_is_reported(store
 )
 def test_an_inconsistent_plan_is_reported(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
     edit(store.paths.plan(plan.name), **fields)
-    (found,) = [each for each in check_store(store)[2] if not each.harmless]
-    assert what in found.what
-    assert found.advice
+    found = [each for each in check_store(store)[2] if not each.harmless and "the ledger" not in each.what]
+    assert [what in each.what for each in found] == [True]
+    assert found[0].advice
 
 
 @pytest.mark.parametrize(
@@ -113,6 +115,7 @@ def test_an_inconsistent_plan_is_reported(store: Store, plan: Plan, fields: dict
 def test_a_plan_that_this_code_cannot_check_gives_a_note(store: Store, plan: Plan, fields: dict[str, Any], what: str) -> None:
     path = store.paths.plan(plan.name)
     edit(path, **fields)
+    shutil.rmtree(store.paths.ledger)  # as in a folder of an earlier version: a ledger would know what was registered
     assert findings(store) == {}
     assert what in findings(store, harmless=True)[path.relative_to(store.paths.root)]
 
@@ -126,7 +129,7 @@ def test_a_run_whose_look_is_not_that_of_its_seed_is_reported(store: Store, plan
 
 
 def test_runs_of_no_plan_are_notes_and_those_of_a_replaced_plan_are_not(store: Store, plan: Plan) -> None:
-    store.archive_plan(plan.name)
+    archive_plan(store, plan.name)
     assert findings(store, harmless=True) == {}
     assert all_plans(store) == [plan]
     (store.paths.plans / "replaced" / f"{plan.name}.1.json").unlink()

@@ -1,0 +1,101 @@
+"""Check the ledger: that no entry was changed, and that plans and results still are what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.errors import StoreError
+from harness.experiment.plan import Plan
+from harness.store import atomic
+from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
+from harness.store.ledger.chain import NUMBER, Ledger, chain_entries, other_chains, own_chain, read_bytes
+from harness.store.ledger.entry import Entry, Opened, checksum
+from harness.store.ledger.history import changed_results, plan_differences
+from harness.store.records import Store
+
+RESTORE = "restore it from a copy; until then no one can tell what this folder's history was"
+AGAIN = "restore it from a copy, or plan again with --replan, which the ledger records"
+COMPARE = "restore the entries from a copy; a head that was recorded elsewhere (W&B's configuration) shows which are genuine"
+
+
+def check_ledger(store: Store, plans: Sequence[Plan]) -> list[FileFinding]:
+    """Findings about the ledger, and about `plans` and results that differ from it. None without a ledger. Raises StoreError."""
+    paths = store.paths
+    try:
+        own = own_chain(paths)
+        others = other_chains(paths)
+    except StoreError as error:
+        return [from_error(paths.ledger_name, error)]
+    found = [*_unknown(paths.ledger, {paths.ledger_name, *others, *([own] if own else [])})]
+    if own is None:
+        if others:
+            found.append(FileFinding(paths.ledger_name, "is missing, but there are entries", RESTORE))
+        return found
+    if not any(chain_entries(own)):
+        found.append(FileFinding(paths.ledger_name, f"names the ledger {own.name}, which has no entries", RESTORE))
+        return found
+    for folder in others:
+        found.append(FileFinding(folder, "is the ledger of another results folder, merged into this one", harmless=True))
+    for folder in (own, *others):
+        found += _check_chain(folder)
+    ledger = Ledger(paths).read()
+    for plan in plans:
+        for what in plan_differences(ledger.state, plan):
+            found.append(FileFinding(paths.plan(plan.name), f"differs from the ledger: {what}", AGAIN))
+        found += _check_results(store, ledger, plan)
+    present = {plan.name for plan in plans}
+    for name, known in ledger.state.plans.items():
+        if known.terms is not None and name not in present and not paths.plan(name).exists():
+            what = f"was registered on {known.at[:10]} and is gone; its runs are kept"
+            found.append(FileFinding(paths.plan(name), what, harmless=True))
+    return found
+
+
+def _check_results(store: Store, ledger: Ledger, plan: Plan) -> Iterator[FileFinding]:
+    for run_id, digest in changed_results(store.paths, ledger.state, plan).items():
+        what = "is missing" if digest is None else "has changed"
+        yield FileFinding(store.paths.run(run_id).result, f"{what} since a look of {plan.name} used it", AGAIN)
+
+
+def _check_chain(folder: Path) -> Iterator[FileFinding]:
+    """Numbers without gaps, each entry whole and after the one before."""
+    numbered = dict(chain_entries(folder))
+    yield from _unknown(folder, set(numbered.values()))
+    before: bytes | None = None
+    for expected in range(1, max(numbered, default=0) + 1):
+        path = numbered.get(expected)
+        if path is None:
+            yield FileFinding(folder / f"{expected:06d}.json", "is missing: an entry of the ledger was removed", COMPARE)
+            before = None
+            continue
+        data = read_bytes(path)
+        yield from _check_entry(path, expected, data, before)
+        before = data
+
+
+def _check_entry(path: Path, number: int, data: bytes, before: bytes | None) -> Iterator[FileFinding]:
+    """`before`: the bytes of the entry before; None: it is missing, or this is the first."""
+    try:
+        entry = atomic.parse_json(data, path, Entry)
+    except StoreError as error:
+        yield from_error(path, error)
+        return
+    if entry.number != number:
+        yield FileFinding(path, f"holds entry {entry.number}", COMPARE)
+    elif entry.checksum != checksum(json.loads(data)):
+        yield FileFinding(path, "does not match its own checksum: it was changed after it was written", COMPARE)
+    if number == 1 and (entry.previous is not None or not isinstance(entry.event, Opened)):
+        yield FileFinding(path, "is not the entry that opens a ledger", COMPARE)
+    if before is not None and entry.previous != hashlib.sha256(before).hexdigest():
+        what = f"does not follow entry {number - 1} as it is now: one of the two was changed after it was written"
+        yield FileFinding(path, what, COMPARE)
+
+
+def _unknown(folder: Path, known: set[Path]) -> Iterator[FileFinding]:
+    for path in entries(folder):
+        if path in known or NUMBER.fullmatch(path.name):
+            continue
+        yield leftover(path) if atomic.TEMPORARY.fullmatch(path.name) else unknown_file(path)
