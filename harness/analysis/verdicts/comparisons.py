@@ -121,7 +121,7 @@ class ComparisonCase(Case):
         for difference in self.compared:
             one, other = self.values.sides(difference, look.n)
             both = ~np.isnan(one - other)
-            resolution = self.values.resolution(difference.metric, look.n) * difference.rounding
+            resolution = self.values.resolution(difference.metric, difference.variants, look.n) * difference.rounding
             test = partial(statistics.paired, margin=self.claim.margin, level=look.level, resolution=resolution)
             found = test(one[both], other[both])
             self._seen[difference], self._means[difference, look.n] = found, found.mean
@@ -157,7 +157,7 @@ class ComparisonCase(Case):
 
     def _below_resolution(self, difference: Difference, n: int) -> tuple[str, ...]:
         """A note if the spread of the differences is below that of their rounding errors, which the tests then assume."""
-        resolution = self.values.resolution(difference.metric, n)
+        resolution = self.values.resolution(difference.metric, difference.variants, n)
         below = self._seen[difference].sd < resolution * difference.rounding / np.sqrt(6.0)
         return (f"{model.RESOLUTION}{resolution:.4g}",) if below else ()
 
