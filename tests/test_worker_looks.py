@@ -140,7 +140,7 @@ def test_a_failed_run_holds_its_look_until_it_is_retried(
 
 def test_a_diverged_variant_does_not_hold_a_look(store: Store, toy_plan: PlanMaker) -> None:
     variants = {"base": QUICK, "better": {**QUICK, "effect": 1.5, "noise": 1.5}, "wild": {**QUICK, "diverge_at": 1}}
-    plan = toy_plan(variants, looks=(3, 5, 10), claims=[claim()])
+    plan = changed(toy_plan(variants, looks=(3, 5, 10), claims=[claim()]), drops_decided=True)
     assert worker.main([str(store.save_plan(plan))]) == 1
     # No claim is about the diverged variant: it gets the seeds of the first look.
     assert trained(store) == {run.id for run in plan.runs if run.seed < (3 if run.variant == "wild" else 5)}

@@ -148,11 +148,11 @@ def test_the_claim_that_needs_most_seeds_is_shown(store: Store) -> None:
 
 def test_a_joint_bound_has_the_power_of_all_its_parts(store: Store) -> None:
     joint = of_images(store, cifar(activations_plan(claims=[comparison(["gelu", "leaky_relu"], kind="no_gain")])))
-    one = design((5,), level=0.05 / 1.25, rule="bound")
+    one = design((5,), level=0.05 / 1.5, rule="bound")
     assert joint.together == 2
     assert joint.power == (one.power or 0) ** 2
     assert (joint.needed or 0) > (one.needed or 0)
-    assert isclose((design((5,), margin=joint.detectable, level=0.05 / 1.25, rule="bound").power or 0) ** 2, 0.8, abs_tol=1e-4)
+    assert isclose((design((5,), margin=joint.detectable, level=0.05 / 1.5, rule="bound").power or 0) ** 2, 0.8, abs_tol=1e-4)
 
 
 def test_a_plan_without_comparisons_has_an_exploratory_one(store: Store) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
+from examples import changed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -138,7 +139,7 @@ def test_one_open_claim_of_two_requests_the_next_look(toy_plan: PlanMaker) -> No
 
 def test_only_variants_of_open_claims_and_their_references_are_requested_at_later_looks(toy_plan: PlanMaker) -> None:
     variants = {"base": {}, "better": {"effect": 2.0}, "other": {"effect": 0.1}, "unclaimed": {"effect": 0.2}}
-    plan = toy_plan(variants, looks=LOOKS, claims=[claim(), claim(variants=("other",))])
+    plan = changed(toy_plan(variants, looks=LOOKS, claims=[claim(), claim(variants=("other",))]), drops_decided=True)
     records = dict(ended(plan, CLEAR, 3))
     for run in plan.runs:
         if run.variant == "other" and run.seed < 3:
@@ -152,8 +153,8 @@ def test_claims_added_after_runs_were_seen_request_no_seeds(plan: Plan) -> None:
     now = Registration(
         baseline="base", looks=LOOKS, claims=(claim(), claim(kind="equivalent", metric="loss")), claims_digest="1" * 12
     )
-    changed = Plan.model_validate({**dict(plan), "amended": now})
-    assert remaining(changed, ended(plan, CLEAR, 3)) == ()
+    amended = changed(plan, amended=now)
+    assert remaining(amended, ended(plan, CLEAR, 3)) == ()
 
 
 def test_without_claims_all_seeds_remain(plan: Plan) -> None:

@@ -108,7 +108,11 @@ def test_an_unknown_experiment_names_the_nearest_one(tmp_path: Path) -> None:
             "seeds.from: 996 is out of range; must be at most 995, as 5 seeds end below 1000",
         ),
         ("{looks: [3, 5]}", "{looks: [3, 5], from: 996}", "seeds.from: 996 is out of range; must be at most 995"),
-        ("{looks: [3, 5]}", "{}", "seeds: invalid value {}; expected an integer from 1 to 1000 or a mapping with looks, n, from"),
+        (
+            "{looks: [3, 5]}",
+            "{}",
+            "seeds: invalid value {}; expected an integer from 1 to 1000 or a mapping with looks, futility, n, from",
+        ),
         ("{looks: [3, 5]}", "{n: 5, first: 3}", "seeds.first: unknown key"),
         ("question: Does b beat a?", "question: q?\ntask: nonsense", "unknown task 'nonsense'; use cifar_resnet"),
         (

@@ -43,8 +43,8 @@ def test_a_comparison_in_two_claims_counts_once() -> None:
 
 def test_all_of_a_joint_bound_must_pass_together() -> None:
     tests = planned([comparison("no_gain", "b", "c")])
-    # One of the two directions that refute it may be found as well, each with an eighth of the weight.
-    assert [(test.together, test.level) for test in tests] == [(2, pytest.approx(0.05 / 1.25))] * 2
+    # One of the two directions that refute it may be found as well, each with a quarter of the weight.
+    assert [(test.together, test.level) for test in tests] == [(2, pytest.approx(0.05 / 1.5))] * 2
 
 
 def test_a_contrast_spreads_more_or_less_than_a_difference() -> None:

@@ -17,8 +17,11 @@ def said(values: list[float], look: FurtherLook = LOOK, **fields: float) -> tupl
 
 
 def test_one_collapse_among_gains_stands_apart() -> None:
-    (note,) = said([0.5, 0.52, -10.0, 0.48, 0.51])
+    (note,) = said([0.5, 0.52, -10.0])
     assert note == "seed 12 (b) stands apart: the mean and the median of the seeds have different signs"
+    assert said([0.5, 0.52, -10.0, -9.8, 0.48, 0.51, 0.49]) == (
+        "seed 12 (b) stands apart: the mean and the median of the seeds have different signs",
+    )
 
 
 def test_a_seed_without_which_the_verdict_is_another_stands_apart() -> None:

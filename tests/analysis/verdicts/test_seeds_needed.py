@@ -50,7 +50,7 @@ def test_every_difference_of_a_joint_bound_needs_what_the_worst_does() -> None:
     values = {"base": [0.0] * 3, "b": B, "c": [0.1, -0.1, 0.05]}
     plan = plan_of(tuple(values), [comparison("no_gain", "b", "c")], (3,))
     (verdict,) = judge(plan, frame(plan, values))
-    expected = seeds_range(SD, 3, 0.25, 0.05 / 1.25, single_power(2), rule="bound")
+    expected = seeds_range(SD, 3, 0.25, 0.05 / 1.5, single_power(2), rule="bound")
     assert [row.seeds_needed for row in verdict.rows] == [expected, expected]
 
 
