@@ -24,16 +24,18 @@ FEW_FACTOR = 10.0
 def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: str) -> tuple[str, ...]:
     """Notes about the seeds [seed] of an estimate.
 
-    A seed stands apart if leaving it out, and only it, changes the verdict at the levels of `look`, or if the mean and the median
-    have different signs and it lies far from the median: by more than 3 median absolute deviations, scaled to the standard
-    deviation of normal values; of fewer than 5 seeds, 10 times as far as the next. Differences drift if they are correlated with
-    the number of the seed (t test at 1 %). Not corrected: these are questions, not verdicts.
+    A seed stands apart if leaving it out, and only it, changes the verdict at the levels of `look` (an undecided one: only if it
+    also lies far from the median), or if it lies far and the mean and the median have different signs. Far is more than 3 median
+    absolute deviations, scaled to the standard deviation of normal values; of fewer than 5 seeds, 10 times as far as the next.
+    Differences drift if they are correlated with the number of the seed (t test at 1 %). Not corrected: these are questions, not
+    verdicts.
     """
     values = sample.claimed
     if len(values) < 3 or np.isnan(values).any():
         return ()
     found = []
     changed: list[int] = []
+    now: Word = "inconclusive"
     if len(values) >= MIN_LEFT_OUT:
         now = outcome(values, sample, look)
         without = [outcome(np.delete(values, place), sample, look) for place in range(len(values))]
@@ -42,9 +44,11 @@ def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: st
     distances = np.abs(values - centre)
     farthest = int(distances.argmax())
     usual = NORMAL * MANY_DEVIATIONS * np.median(distances) if len(values) >= MANY else FEW_FACTOR * np.sort(distances)[-2]
-    if len(changed) == 1:
+    apart = distances > usual
+    # Without its farthest seed, one undecided claim in three would be decided by chance.
+    if len(changed) == 1 and (now != "inconclusive" or apart[changed[0]]):
         found.append(f"seed {seeds[changed[0]]} ({subject}){model.APART}without it {without[changed[0]]}")
-    elif values.mean() * centre < 0 and distances[farthest] > usual:
+    elif values.mean() * centre < 0 and apart[farthest]:
         found.append(f"seed {seeds[farthest]} ({subject}){model.APART}the mean and the median of the seeds have different signs")
     if len(values) >= MIN_DRIFT and _drift_p(values) < DRIFT_LEVEL:
         found.append(model.DRIFTS)

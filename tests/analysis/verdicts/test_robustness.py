@@ -29,6 +29,14 @@ def test_a_seed_without_which_the_verdict_is_another_stands_apart() -> None:
     assert note == "seed 17 (b) stands apart: without it supported"
 
 
+def test_the_farthest_of_ordinary_seeds_does_not_stand_apart_although_the_others_would_decide() -> None:
+    values = [0.29, 0.41, 0.28, -0.13, 0.43]
+    sample = Sample(np.array(values), margin=0.25)
+    assert outcome(sample.values, sample, LOOK) == "inconclusive"
+    assert outcome(np.delete(sample.values, 3), sample, LOOK) == "supported"
+    assert said(values) == ()
+
+
 def test_seeds_that_agree_are_not_remarked_on() -> None:
     assert said([0.5, 0.42, 0.58, 0.45, 0.55]) == ()
     assert said([0.1, -0.2, 0.15, -0.1, 0.02]) == ()
