@@ -17,6 +17,7 @@ from harness.errors import PlanChanged
 from harness.execution.recording import save_plan
 from harness.experiment.changes import reconcile
 from harness.experiment.plan import Chosen, Plan, Selection, task_of
+from harness.store.ledger.history import judged_results
 from harness.store.records import Record, Store
 from harness.tasks.protocol import identity, parse_config
 
@@ -67,12 +68,14 @@ def next_plan(plan: Plan, records: Records) -> Plan | None:
 def resolve_plan(store: Store, requested: Plan, replan: bool = False) -> tuple[Plan, bool]:
     """The plan to use when `requested` is wanted, and whether the stored plan of that name must be archived first.
 
-    A new plan notes which of its runs have finished. A stored plan without any started run is simply replaced, a confirmation
-    with entirely different seeds is archived. Raises PlanChanged if runs of a different plan have started and `replan` is false;
-    StoreError.
+    A new plan notes which of its runs have finished, or had when a look judged them, though the results were removed since. A
+    stored plan without any started run is simply replaced, a confirmation with entirely different seeds is archived. Raises
+    PlanChanged if runs of a different plan have started and `replan` is false; StoreError.
     """
     # Before the stored plan is read: other workers may save this plan, but train it only afterwards.
-    requested = Plan.model_validate({**dict(requested), "known": store.known(run.id for run in requested.runs)})
+    seen = judged_results(store.paths)
+    known = [run.id for run in requested.runs if run.id in seen or store.has_result(run.id)]
+    requested = Plan.model_validate({**dict(requested), "known": tuple(known)})
     stored = store.load_plan(requested.name)
     if stored is None:
         return requested, False

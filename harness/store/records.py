@@ -108,9 +108,9 @@ class Store(Catalog):
         """`record` of each, in this order."""
         return {run_id: self.record(run_id, watch) for run_id in run_ids}
 
-    def known(self, run_ids: Iterable[str]) -> tuple[str, ...]:
-        """Those of the runs that have a result, readable or not."""
-        return tuple(run_id for run_id in run_ids if self.paths.run(run_id).result.exists())
+    def has_result(self, run_id: str) -> bool:
+        """Whether the run has a result, readable or not."""
+        return self.paths.run(run_id).result.exists()
 
     def result(self, run_id: str) -> Result | None:
         """The result of the run, or None. Raises StoreError if it is damaged or from a newer version."""

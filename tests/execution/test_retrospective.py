@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from simulated import comparison, frame, plan_of
 from harness.analysis.verdicts import Verdict, judge
 from harness.analysis.verdicts.document import judged
 from harness.errors import PlanChanged
+from harness.execution.recording import record_looks
 from harness.execution.schedule import judge_records, requested
 from harness.execution.stages import save_resolved_plan
 from harness.experiment import load_experiment
@@ -96,6 +98,37 @@ def test_a_plan_that_was_removed_and_made_again_is_retrospective(store: Store, a
     finish(store, plan)
     store.paths.plan(plan.name).unlink()
     assert known(verdicts(store, asked())[0]) == ("after", 6, 6)
+
+
+def test_results_that_a_look_judged_are_known_after_they_and_their_plan_were_removed(store: Store, asked: Asked) -> None:
+    plan = asked()
+    finish(store, plan)
+    records = store.records(run.id for run in plan.runs)
+    record_looks(store, plan, records, judge_records(plan, records))
+    store.paths.plan(plan.name).unlink()
+    for run in plan.runs:
+        shutil.rmtree(store.paths.run(run.id).folder)
+    again = asked(name="others")
+    finish(store, again)
+    assert known(verdicts(store, again)[0]) == ("after", 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("created", "found"),
+    [
+        ("2026-01-02T03:14:06+00:00", ("after", 6, 6)),
+        ("2026-01-02T03:14:00+00:00", ("before", 0, 6)),  # as far as the clocks of two machines may differ
+    ],
+)
+def test_results_copied_into_the_folder_of_a_later_plan_are_known(
+    store: Store, asked: Asked, created: str, found: tuple[str, int, int]
+) -> None:
+    plan = changed(asked(), created=created)
+    assert plan.known == ()
+    finish(store, plan)
+    (verdict,) = verdicts(store, plan)
+    assert known(verdict) == found
+    assert ("(by the times in the files)" in phrases.registration(verdict, plan)) == (found[0] == "after")
 
 
 def test_replanning_after_the_runs_is_retrospective(store: Store, asked: Asked) -> None:

@@ -35,6 +35,8 @@ class Slot:
 class Correction:
     """A weighted closed test of the hypotheses in `slots`, given their p values; NaN is never rejected.
 
+    A hypothesis may be in several slots: once rejected in one it is rejected in all, so that their order does not matter.
+
     A hypothesis of weight w is rejected at alpha w / (c + Σ over the other slots of the largest weight not yet rejected), where c
     is the largest weight, not yet rejected, of its own slot and scenario. Of one slot at most one scenario is true, and the tests
     of a scenario are nested; so the sum of the levels of all true hypotheses is at most alpha when the first of them is rejected,
@@ -45,7 +47,8 @@ class Correction:
     def __init__(self, slots: Sequence[Slot], p: Mapping[Hashable, float]) -> None:
         flat = [(place, each) for place, slot in enumerate(slots) for each in slot.hypotheses]
         self._keys = [each.key for _, each in flat]
-        self._place = {key: index for index, key in enumerate(self._keys)}
+        names = {key: number for number, key in enumerate(dict.fromkeys(self._keys))}
+        self._names = np.array([names[key] for key in self._keys], dtype=int)
         self._weights = np.array([each.weight for _, each in flat])
         self._slots = np.array([place for place, _ in flat], dtype=int)
         self._either = np.array([slots[place].either for place, _ in flat], dtype=bool)
@@ -55,13 +58,13 @@ class Correction:
 
     def adjusted(self) -> dict[Hashable, float]:
         """The adjusted p value of each hypothesis: the least alpha at which it is rejected, at most 1. NaN stays NaN."""
-        found = np.full(len(self._keys), np.nan)
+        found = dict.fromkeys(self._keys, np.nan)
         reached = 0.0
         rejected = np.zeros(len(self._keys), dtype=bool)
         for index, needed in self._steps(rejected):
             reached = max(reached, needed)
-            found[index] = min(1.0, reached)
-        return dict(zip(self._keys, map(float, found), strict=True))
+            found[self._keys[index]] = min(1.0, reached)
+        return found
 
     def levels(self, alpha: float) -> dict[Hashable, float]:
         """The level at which each hypothesis is tested once all that can be rejected at `alpha` are."""
@@ -70,13 +73,18 @@ class Correction:
         while (step := next(steps, None)) is not None and step[1] < alpha:
             pass
         if step is not None:
-            rejected[step[0]] = False
-        return dict(zip(self._keys, map(float, alpha / self._factors(rejected)), strict=True))
+            rejected[self._names == self._names[step[0]]] = False
+        return self._levels(alpha, rejected)
 
     def first_levels(self, alpha: float) -> dict[Hashable, float]:
         """The level at which each hypothesis is tested while none is rejected."""
-        none = np.zeros(len(self._keys), dtype=bool)
-        return dict(zip(self._keys, map(float, alpha / self._factors(none)), strict=True))
+        return self._levels(alpha, np.zeros(len(self._keys), dtype=bool))
+
+    def _levels(self, alpha: float, rejected: Floats) -> dict[Hashable, float]:
+        found: dict[Hashable, float] = {}
+        for key, factor in zip(self._keys, self._factors(rejected), strict=True):
+            found[key] = max(found.get(key, 0.0), float(alpha / factor))
+        return found
 
     def _steps(self, rejected: Floats) -> Iterator[tuple[int, float]]:
         """Every hypothesis with a p value, in the order of rejection, with the alpha that it needs; marks `rejected`."""
@@ -84,7 +92,8 @@ class Correction:
         while waiting.any():
             needed = np.where(waiting, self._p * self._factors(rejected), np.inf)
             index = int(needed.argmin())
-            waiting[index], rejected[index] = False, True
+            same = self._names == self._names[index]
+            waiting[same], rejected[same] = False, True
             yield index, float(needed[index])
 
     def _factors(self, rejected: Floats) -> Floats:

@@ -121,7 +121,7 @@ class ComparisonCase(Case):
         for difference in self.compared:
             one, other = self.values.sides(difference, look.n)
             both = ~np.isnan(one - other)
-            resolution = self.values.resolution(difference.metric, look.n) * difference.rounding
+            resolution = self.values.resolution(difference.metric, difference.variants, look.n) * difference.rounding
             test = partial(statistics.paired, margin=self.claim.margin, level=look.level, resolution=resolution)
             found = test(one[both], other[both])
             self._seen[difference], self._means[difference, look.n] = found, found.mean
@@ -157,7 +157,7 @@ class ComparisonCase(Case):
 
     def _below_resolution(self, difference: Difference, n: int) -> tuple[str, ...]:
         """A note if the spread of the differences is below that of their rounding errors, which the tests then assume."""
-        resolution = self.values.resolution(difference.metric, n)
+        resolution = self.values.resolution(difference.metric, difference.variants, n)
         below = self._seen[difference].sd < resolution * difference.rounding / np.sqrt(6.0)
         return (f"{model.RESOLUTION}{resolution:.4g}",) if below else ()
 
@@ -168,7 +168,7 @@ class ComparisonCase(Case):
         found, untestable = self._seen[difference], self._untestable(difference, look.n)
         tested: Kind = "above" if self.rule == "bound" else "difference"
         small: Kind = "below" if self.rule == "bound" else "equivalence"
-        p, adjusted, equivalence = nan, nan, nan
+        p, adjusted, equivalence, contrary = nan, nan, nan, nan
         verdict: Word = "inconclusive"
         notes, needed = untestable, None
         if not untestable and self.exact:
@@ -176,6 +176,7 @@ class ComparisonCase(Case):
         elif not untestable:
             p, adjusted = self.series.p(self.key(tested, difference)), corrected.p[self.key(tested, difference)]
             equivalence = corrected.p[self.key(small, difference)]
+            contrary = corrected.p[self.key("beyond", difference)] if self.rule == "equivalence" else nan
             verdict, notes = self._decide(difference, look, corrected)
             notes += self._below_resolution(difference, look.n)
             needed = self._seeds_needed(difference, look, corrected) if verdict == "inconclusive" else None
@@ -192,7 +193,7 @@ class ComparisonCase(Case):
             p=p,
             p_adjusted=adjusted,
             p_equivalence=equivalence,
-            p_contrary=nan,
+            p_contrary=contrary,
             rho=found.rho,
             seeds_needed=needed,
         )

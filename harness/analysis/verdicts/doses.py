@@ -47,12 +47,13 @@ class SingleCase(Case):
     """A claim with one estimate: its test and that of the opposite are the two sides of one decision."""
 
     if_both: ClassVar[Word] = "refuted"  # verdict if both the claim and the opposite are significant
+    exclusive: ClassVar[bool] = True  # whether they cannot both be, at one look
 
     def slots(self) -> Mapping[Hashable, Slot]:
         if self.exact:
             return {}
         sides = (Hypothesis(("holds", self), 1.0, "holds"), Hypothesis(("fails", self), 1.0, "fails"))
-        return {self: Slot(sides, either=True)}
+        return {self: Slot(sides, either=self.exclusive)}
 
     @property
     @abstractmethod
@@ -69,7 +70,7 @@ class SingleCase(Case):
 
     def step(self, n: int) -> float:
         """The resolution of the metric with the first `n` seeds."""
-        return 0.0 if self.exact else self.values.resolution(self.claim.metric, n)
+        return 0.0 if self.exact else self.values.resolution(self.claim.metric, self.variants, n)
 
     @abstractmethod
     def holds(self, test: SingleTest) -> bool:
@@ -251,6 +252,7 @@ class DeclineCase(DoseCase):
     """The metric gets worse beyond a dose."""
 
     claim: DeclineClaim
+    exclusive = False  # after a decline was found, a single rise may still refute the claim
 
     @cached_property
     def levels(self) -> Mapping[str, tuple[str, ...]]:

@@ -68,7 +68,8 @@ class _ClaimState:
             return
         self.word = self.case.word(self.rows)
         self.optima = self.case.optima()
-        self.frozen = self.case.settled(self.rows, look)
+        settled = self.case.settled(self.rows, look)
+        self.frozen = [old or now for old, now in zip(self.frozen, settled, strict=True)]
         if futility is not None and self.word == "inconclusive":
             self._drop_unlikely(look, corrected, futility)
         if self.word != "inconclusive" or all(self.frozen):
@@ -131,8 +132,10 @@ class Looks:
             self.holding = failed if self.stopped_at is None else ()
             return False
         self.current = Look(n, self.series.level(n, self.terms.alpha), self.terms.alpha)
-        # A claim that is about variants without these seeds was decided at an earlier look.
-        seen = [state for state in self.states if self.values.complete_for(state.case.variants) >= n]
+        # A claim about a variant that this look does not need was closed at an earlier one. Results that exist nevertheless, such
+        # as another plan's, must not count: when they appear is not a function of this plan's results.
+        present = set(needed or self.terms.labels)
+        seen = [state for state in self.states if present.issuperset(state.case.variants)]
         for state in seen:
             state.case.observe(self.current)
         self.corrected = self._correct(self._registered)

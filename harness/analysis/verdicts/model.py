@@ -51,8 +51,8 @@ class Estimate:
     the value of the variant (threshold), or the tested statistic (dose claims). `p` is valid at any look (two-sided; of no_gain
     and no_loss one-sided, of the difference that refutes them); `p_adjusted` is corrected for all other hypotheses of the plan;
     so is `p_equivalence` (no_gain, no_loss: of the bound, for a list of the joint bound; NaN without a margin). `p_contrary` is
-    the adjusted p of the opposite of a threshold or dose claim, which refutes it; NaN without such a test. `rho` is the
-    correlation of the two sides over seeds.
+    the adjusted p of what refutes a claim: of the opposite of a threshold or dose claim, of lying beyond the margin for a claim
+    of equivalence; NaN without such a test. `rho` is the correlation of the two sides over seeds.
     """
 
     subject: str  # label of a variant; the contrast; the factor of a dose claim

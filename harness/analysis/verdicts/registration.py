@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
+
+CLOCKS_DIFFER = timedelta(minutes=10)  # at most, between machines that train for one plan
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,14 @@ class UsedRun:
 def registered(written: Written | None, used: Sequence[UsedRun], references: frozenset[str], *, added: bool) -> Registered | None:
     """What was known of the results `used` of a claim; `references`: the variants that it only compares with.
 
-    None: unknown, as nothing was written (an experiment without a plan) or neither known runs nor usable times are recorded.
+    Known are those that were recorded as finished, and results copied here later that had ended long before. None: unknown, as
+    nothing was written (an experiment without a plan) or neither known runs nor usable times are recorded.
     """
     if written is None:
         return None
     if written.known is None and added and not written.at:
         return Registered("after", None, len(used), "", added=True)
-    known = [run for run in used if run.id in written.known] if written.known is not None else _ended_before(written.at, used)
+    known, by_times = _known(written, used)
     if known is None:
         return None
     owners = dict.fromkeys(run.variant for run in known)
@@ -63,15 +66,25 @@ def registered(written: Written | None, used: Sequence[UsedRun], references: fro
         results_used=len(used),
         at=written.at,
         added=added,
-        by_times=written.known is None,
+        by_times=by_times,
         only=tuple(owners) if owners.keys() <= references else (),
     )
 
 
-def _ended_before(at: str, used: Sequence[UsedRun]) -> list[UsedRun] | None:
+def _known(written: Written, used: Sequence[UsedRun]) -> tuple[list[UsedRun] | None, bool]:
+    """The known runs (None: unknown), and whether that is from the times in the files."""
+    if written.known is None:
+        return _ended_before(written.at, used), True
+    known = written.known
+    others = [run for run in used if run.id not in known and run.finished and run.ended]
+    earlier = {run.id for run in _ended_before(written.at, others, CLOCKS_DIFFER) or ()}
+    return [run for run in used if run.id in known or run.id in earlier], bool(earlier)
+
+
+def _ended_before(at: str, used: Sequence[UsedRun], by: timedelta = timedelta(0)) -> list[UsedRun] | None:
     """The runs that ended before `at`, by the clocks of the machines; None if a time cannot be read."""
     try:
-        written = datetime.fromisoformat(at)
+        written = datetime.fromisoformat(at) - by
         return [run for run in used if run.finished and datetime.fromisoformat(run.ended or "") < written]
     except (ValueError, TypeError):  # no time, or one without a time zone
         return None

@@ -40,7 +40,7 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
     difference = values.difference(label, over, metric)
     one, other = values.sides(difference, seeds)
     both = ~np.isnan(one - other)
-    resolution = values.resolution(metric, seeds) * difference.rounding
+    resolution = values.resolution(metric, difference.variants, seeds) * difference.rounding
     found = statistics.paired(sign * one[both], sign * other[both], None, level=level, resolution=resolution)
     claimed = {(each.plus, each.minus, each.metric) for each in looks.registered}
     key = (difference.plus, difference.minus, metric)

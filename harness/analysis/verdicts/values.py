@@ -125,15 +125,20 @@ class Values:
             (label, self.order[place]) for place in range(start, stop) for label in own if self._states[label][place] in states
         )
 
-    def resolution(self, metric: str, n: int) -> float:
-        """The step of the metric: declared, 100 over the number of test cases, or the smallest seen in the first `n` seeds."""
+    def resolution(self, metric: str, labels: Iterable[str], n: int) -> float:
+        """The step of the metric: declared, 100 over the number of test cases, or the smallest seen.
+
+        Seen in the first `n` seeds of these variants, and in those of the first look of all: other results may come at any time.
+        """
         known = self.terms.metrics[metric]
         step = known.resolution or 0.0
         if known.cases is not None and known.cases in self.runs:
             step = max(step, 100.0 / float(self.runs[known.cases].min()))
         if step > 0 and np.isfinite(step):
             return step
-        seen = np.unique(np.concatenate([values[:n] for values in self._metric(metric).values()]))
+        own, first = set(labels), min(n, self.terms.looks[0])
+        columns = [values[: n if label in own else first] for label, values in self._metric(metric).items()]
+        seen = np.unique(np.concatenate(columns))
         seen = seen[~np.isnan(seen)]
         steps = np.diff(seen)
         steps = steps[steps > sample.ROUNDING * np.abs(seen).max(initial=0.0)]

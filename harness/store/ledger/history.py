@@ -10,7 +10,7 @@ from harness.errors import StoreError
 from harness.experiment.plan import Plan, Registration
 from harness.store import atomic
 from harness.store.catalog import Catalog
-from harness.store.ledger.chain import Head, Ledger, other_chains, read_chain
+from harness.store.ledger.chain import Head, Ledger, other_chains, own_chain, read_chain
 from harness.store.ledger.entry import Opened, RunList, Terms
 from harness.store.ledger.state import Look, PlanState, State
 from harness.store.ledger.terms import amended_terms, comparisons, run_list, same, shown_comparisons, terms, variant_digests
@@ -161,6 +161,13 @@ def result_digests(paths: Paths, run_ids: Iterable[str]) -> dict[str, str | None
         except OSError as error:
             raise atomic.unusable(path, "be read", error) from error
     return found
+
+
+def judged_results(paths: Paths) -> set[str]:
+    """The ids of all runs whose results a look of some plan used, whether they still exist or not. Raises StoreError."""
+    own = own_chain(paths)
+    states = [read_chain(folder) for folder in (*other_chains(paths), *((own,) if own else ()))]
+    return {run_id for state in states for look in state.looks for run_id in look.event.results}
 
 
 def changed_results(paths: Paths, state: State, plan: Plan) -> dict[str, str | None]:

@@ -107,6 +107,15 @@ def test_the_two_sides_of_a_decision_free_their_slot_together() -> None:
     assert Correction(slots_of([decision] * 2), p).adjusted()[1, 0] == pytest.approx(0.08)
 
 
+def test_a_hypothesis_in_two_slots_is_rejected_in_both_whatever_their_order() -> None:
+    heavy, light = Slot((Hypothesis("a", 1.0),)), Slot((Hypothesis("b", 1.0, "small"), Hypothesis("a", 0.5, "large")))
+    p = {"a": 0.02, "b": 0.04}
+    for slots in ([heavy, light], [light, heavy]):
+        correction = Correction(slots, p)
+        assert correction.adjusted() == pytest.approx({"a": 0.04, "b": 0.04})
+        assert Correction(slots, {"a": 0.9, "b": 0.9}).levels(0.05) == pytest.approx({"a": 0.05 / 2, "b": 0.05 / 2})
+
+
 def test_what_cannot_be_tested_keeps_its_place() -> None:
     correction = Correction(slots_of([[("", 1.0)]] * 2), {(0, 0): math.nan, (1, 0): 0.03})
     assert math.isnan(correction.adjusted()[0, 0])

@@ -16,6 +16,7 @@ from harness.analysis.statistics import paired
 from harness.analysis.verdicts import Verdict, judge, table
 from harness.experiment.claims import Claim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.experiment.plan import Plan
+from harness.reporting.pages.discoveries import claim_p
 
 ORDER = tuple(ACTIVATIONS)
 
@@ -236,6 +237,26 @@ def test_a_decline_is_refuted_by_a_rise_or_by_a_slope_the_other_way() -> None:
     assert (risen.verdict, risen.notes[0]) == ("refuted", "improves from 0 to 0.1")
     flat = dict.fromkeys(PEAK, 90.0)
     assert doses(declines(0.5), flat).verdict == "inconclusive"
+
+
+def test_an_equivalence_is_refuted_by_the_p_value_of_lying_beyond_the_margin() -> None:
+    # Certainly different, and just certainly by more than the margin.
+    values = {"base": [93.0] * 5, "b": [93.33, 93.35, 93.37, 93.34, 93.36]}
+    verdict = one(comparison("equivalent", "b", margin=0.32), values)
+    beyond = paired(values["b"], values["base"], 0.32).p_beyond
+    assert verdict.verdict == "refuted"
+    assert verdict.rows[0].p_contrary == pytest.approx(beyond)
+    assert claim_p(verdict, 0.05) == pytest.approx(beyond)
+    assert verdict.rows[0].p < beyond / 100
+    assert math.isnan(one(comparison("improves", "b", margin=0.32), values).rows[0].p_contrary)
+
+
+def test_a_decline_that_was_found_eases_no_other_claim_as_a_rise_may_still_refute_it() -> None:
+    plan, runs = sweep(declines(0.5), PEAK)
+    other = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="x=0.1", value=92.93)
+    found = judge(plan.model_copy(update={"claims": (*plan.claims, other)}), runs)
+    assert found[0].verdict == "supported"
+    assert found[1].rows[0].p_adjusted == pytest.approx(2 * found[1].rows[0].p)
 
 
 def test_a_disproportionate_gain_is_distinguished_from_a_proportional_one() -> None:

@@ -243,6 +243,41 @@ def test_a_failed_run_of_a_dropped_variant_holds_nothing() -> None:
     assert (found.look, found.holding) == (8, ())
 
 
+def test_results_of_a_dropped_variant_that_come_from_elsewhere_change_nothing() -> None:
+    generator = np.random.default_rng(205)
+    base = generator.normal(0.0, 0.1, 20)
+    b, c = base + generator.normal(0.14, 0.08, 20), base + generator.normal(0.2, 0.3, 20)
+    plan = plan_of(("base", "b", "c"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE, drops_decided=True)
+    asked = judgement(plan, frame(plan, {"base": base, "b": b[:8], "c": c}))
+    more = judgement(plan, frame(plan, {"base": base, "b": b, "c": c}))
+    assert asked.horizons == more.horizons == {"base": 20, "b": 8, "c": 20}
+    # With more seeds of b its equivalence would free more of alpha for c.
+    assert [(one.verdict, one.decided_at) for one in asked.verdicts] == [("equivalent", 8), ("inconclusive", None)]
+    assert [(one.verdict, one.decided_at) for one in more.verdicts] == [("equivalent", 8), ("inconclusive", None)]
+
+
+def test_the_step_of_a_metric_does_not_depend_on_results_that_no_look_asked_for() -> None:
+    plan = plan_of(("base", "b", "c"), [comparison("improves", "b"), comparison("improves", "c")], SCHEDULE, drops_decided=True)
+    # Every difference of c is the same: it is tested against the step, 0.1 so far.
+    base = [0.0, 0.1, 0.2, 0.3, 0.1, 0.2, 0.0, 0.3]
+    values: dict[str, Sequence[float | str]] = {"base": base[:5], "b": [1.0, 1.1, 1.2], "c": [one + 0.1 for one in base[:5]]}
+    asked = judgement(plan, frame(plan, values))
+    more = judgement(plan, frame(plan, {**values, "b": [1.0, 1.1, 1.2, 1.001, 1.002]}))
+    assert asked.horizons["b"] == 3
+    assert asked.verdicts[1] == more.verdicts[1]
+
+
+def test_a_row_of_a_list_that_is_unlikely_to_be_decided_stays_closed() -> None:
+    generator = np.random.default_rng(0)
+    b, c = generator.normal(0.15, 0.35, 20), generator.normal(0.02, 0.35, 20)
+    plan = plan_of(("base", "b", "c"), [comparison("improves", "b", "c", margin=0.01)], SCHEDULE, futility=0.1)
+    for n in SCHEDULE:
+        found = judgement(plan, frame(plan, {"base": 0.001 * np.arange(n), "b": b[:n], "c": c[:n]}))
+        for row in found.verdicts[0].rows:
+            assert sum(note.startswith("unlikely") for note in row.notes) <= 1
+    assert [row.n for row in found.verdicts[0].rows] == [20, 8]
+
+
 def test_a_claim_that_is_unlikely_to_be_decided_is_closed() -> None:
     noise = [0.9, -0.8, 0.7, -0.9, 0.8, -0.7, 0.6, -0.9, 0.8, -0.8, 0.7, -0.6]
     endless, stopped = looked(noise), looked(noise, plan={"futility": 0.1})
