@@ -6,7 +6,7 @@ The folder is made of toy tasks: an experiment with interim looks, one that was 
 each change, `harness report` and `harness verify` run on a copy, without drawing figures; then the copy is restored. A change is
 *silent* if the text of the reports differs and nothing says why; *seen by report* if it ends with an exit code other than 0;
 *seen by verify* likewise; *harmless* if no report changed and nobody said anything. Logs and leases, which reports do not read,
-are changed less often. `--code` examines other code; `--record before.json after.json` makes one file of two tables.
+are changed less often. `--code` examines other code; `--record` makes one file of the tables of both.
 """
 
 from __future__ import annotations
@@ -289,12 +289,10 @@ def main() -> int:
     parser.add_argument("--results", type=Path, help="use this results folder instead of training one")
     parser.add_argument("--code", type=Path, default=REPOSITORY, help="the repository whose code is examined")
     parser.add_argument("--show", action="store_true", help="print every silent change")
-    parser.add_argument(
-        "--record", nargs=2, metavar=("BEFORE", "AFTER"), type=Path, help="only combine two tables that --json wrote"
-    )
+    parser.add_argument("--record", metavar="FOLDER", type=Path, help="only combine its before*.json and after*.json")
     options = parser.parse_args()
     if options.record:
-        return combine(*options.record)
+        return combine(options.record)
     table = options.json and options.json.resolve()
     use(options.code)
     with tempfile.TemporaryDirectory() as temporary:
@@ -341,18 +339,32 @@ def main() -> int:
 
 def write(path: Path, counts: dict[str, Counter[str]], seed: int) -> None:
     """The table as JSON."""
-    table = {kind: dict(sorted(own.items())) for kind, own in counts.items()}
-    total = sum(counts.values(), Counter())
-    path.write_text(json.dumps({"seed": seed, "total": dict(sorted(total.items())), "by_kind": table}, indent=1) + "\n")
+    path.write_text(json.dumps({"seed": seed, **as_table(counts)}, indent=1) + "\n")
 
 
-def combine(before: Path, after: Path) -> int:
-    """Both tables as benchmarks/results/corruptions.json."""
+def combine(folder: Path) -> int:
+    """The tables before*.json and after*.json, each summed over its seeds, as benchmarks/results/corruptions.json."""
     import record
 
-    sides = {"before": json.loads(before.read_text()), "after": json.loads(after.read_text())}
+    sides = {side: summed(sorted(folder.glob(f"{side}*.json"))) for side in ("before", "after")}
     record.write("corruptions", sides, about=record.machine(("pydantic", "pandas", "pyarrow", "optuna")))
     return 0
+
+
+def summed(paths: list[Path]) -> dict[str, Any]:
+    """Tables of several seeds as one."""
+    tables = [json.loads(path.read_text()) for path in paths]
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for table in tables:
+        for kind, own in table["by_kind"].items():
+            counts[kind].update(own)
+    return {"seeds": [table["seed"] for table in tables], **as_table(counts)}
+
+
+def as_table(counts: Mapping[str, Counter[str]]) -> dict[str, Any]:
+    """JSON values: the sum over all kinds of files, and each kind."""
+    table = {kind: dict(sorted(own.items())) for kind, own in counts.items()}
+    return {"total": dict(sorted(sum(counts.values(), Counter()).items())), "by_kind": table}
 
 
 def show(counts: dict[str, Counter[str]]) -> None:
