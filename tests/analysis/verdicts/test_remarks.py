@@ -61,7 +61,8 @@ def test_all_seeds_are_as_measured_in_the_document() -> None:
 
 
 def test_a_row_of_the_table_knows_the_seeds_that_it_is_over() -> None:
-    plan = plan_of(("base", "b", "c"), [comparison("improves", "b"), comparison("improves", "c")], looks=(3, 5, 10))
+    claims = [comparison("improves", "b"), comparison("improves", "c")]
+    plan = plan_of(("base", "b", "c"), claims, looks=(3, 5, 10), drops_decided=True)
     values = {"base": BASE[:5], "b": [base + 3.0 + 0.01 * seed for seed, base in enumerate(BASE[:3])]}
     values["c"] = [base + effect for base, effect in zip(BASE, (0.4, 0.1, 0.5, 0.3, 0.45), strict=False)]
     rows = {row.variant: row.seeds for row in table(plan, frame(plan, values)).rows}
