@@ -1,11 +1,12 @@
 """Changes random bytes and values in the files of a results folder and counts who notices.
 
-    python benchmarks/corruptions.py --changes 2000 --json benchmarks/results/corruptions.json
+    python benchmarks/corruptions.py --changes 2000 --json after.json
 
 The folder is made of toy tasks: an experiment with interim looks, one that was replanned, and a search with its confirmation. For
-each change, `harness report` and `harness verify` run on a copy, without drawing figures. A change is *silent* if the text of the
-reports differs and nothing says why; *seen by report* if it ends with an exit code other than 0; *seen by verify* likewise;
-*harmless* if no report changed and nobody said anything. Logs and leases, which reports do not read, are changed less often.
+each change, `harness report` and `harness verify` run on a copy, without drawing figures; then the copy is restored. A change is
+*silent* if the text of the reports differs and nothing says why; *seen by report* if it ends with an exit code other than 0;
+*seen by verify* likewise; *harmless* if no report changed and nobody said anything. Logs and leases, which reports do not read,
+are changed less often. `--code` examines other code; `--record` makes one file of the tables of both.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,11 @@ def make_results(folder: Path) -> Path:
 
 def kind_of(path: Path) -> str:
     """The kind of a file: its path with names and numbers left out."""
-    text = re.sub(r"[0-9a-f]{12}", "RUN", path.as_posix())
+    text = re.sub(r"(?<=/)[0-9a-f]{12,}", lambda found: "RUN" if len(found[0]) == 12 else "DIGEST", path.as_posix())
+    text = re.sub(r"ledger/DIGEST/\d+", "ledger/DIGEST/N", text)
     text = re.sub(r"plans/replaced/.+", "plans/replaced", re.sub(r"plans/[^/]+\.json", "plans/NAME.json", text))
     text = re.sub(r"studies/[^/]+/", "studies/NAME/", text)
-    return re.sub(r"trials/\d+", "trials/N", re.sub(r"(lease|result|provenance|\w*ledger\w*/)\.?\d+", r"\1.N", text))
+    return re.sub(r"trials/\d+", "trials/N", re.sub(r"(lease|result|provenance)\.\d+", r"\1.N", text))
 
 
 def files_by_kind(results: Path) -> dict[str, list[Path]]:
@@ -243,6 +245,41 @@ def outcome(results: Path) -> tuple[bool, bool, dict[str, str], str]:
     return code != 0, checked != 0, reports, f"{code} {checked}\n{said}\n{told}"
 
 
+def contents(results: Path) -> dict[Path, bytes]:
+    """The bytes of every file but the reports."""
+    return {
+        path: path.read_bytes()
+        for path in results.rglob("*")
+        if path.is_file() and path.relative_to(results).parts[0] != "reports"
+    }
+
+
+def restore(results: Path, whole: Mapping[Path, bytes]) -> None:
+    """Undo a change, and remove what the commands wrote since, such as entries of the ledger."""
+    now = contents(results)
+    for path in now.keys() - whole.keys():
+        path.unlink()
+    for path, data in whole.items():
+        if now.get(path) != data:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+
+def use(folder: Path) -> None:
+    """Import the harness from `folder`, without what takes time and is not examined."""
+    os.chdir(folder)  # workers import what is in the current folder
+    code = [str(Path.cwd()), str(Path.cwd() / "tests")]
+    sys.path[:0] = code
+    os.environ["PYTHONPATH"] = os.pathsep.join(code)
+    os.environ["WANDB_MODE"] = "disabled"
+    from harness.reporting.pages import pictures, search_pictures
+    from harness.store import frame_cache
+
+    os.fsync = lambda _: None  # the power does not fail here
+    frame_cache.WORTHWHILE = 0  # a cache even of these few runs
+    pictures.draw = search_pictures.draw = lambda *_: []  # type: ignore[assignment]  # drawing takes most of the time
+
+
 def main() -> int:
     """Make the folder, change it again and again, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -252,16 +289,12 @@ def main() -> int:
     parser.add_argument("--results", type=Path, help="use this results folder instead of training one")
     parser.add_argument("--code", type=Path, default=REPOSITORY, help="the repository whose code is examined")
     parser.add_argument("--show", action="store_true", help="print every silent change")
+    parser.add_argument("--record", metavar="FOLDER", type=Path, help="only combine its before*.json and after*.json")
     options = parser.parse_args()
-    code = [str(options.code), str(options.code / "tests")]
-    sys.path[:0] = code
-    os.environ["PYTHONPATH"] = os.pathsep.join(code)
-    os.environ["WANDB_MODE"] = "disabled"
-    from harness.reporting.pages import pictures, search_pictures
-    from harness.store import frame_cache
-
-    frame_cache.WORTHWHILE = 0  # a cache even of these few runs
-    pictures.draw = search_pictures.draw = lambda *_: []  # type: ignore[assignment]  # drawing takes most of the time
+    if options.record:
+        return combine(options.record)
+    table = options.json and options.json.resolve()
+    use(options.code)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         original = options.results or make_results(folder)
@@ -269,6 +302,7 @@ def main() -> int:
         shutil.copytree(original, copy)
         seen, noticed, reference, said = outcome(copy)
         kinds = files_by_kind(copy)
+        whole = contents(copy)
         if seen or noticed:
             sys.exit(f"the folder that nobody changed is not in order:\n{said}")
         counts: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
@@ -278,9 +312,8 @@ def main() -> int:
             kind = turns[number % len(turns)]
             inside = chance.choice(kinds[kind])
             others = [copy / other for other in kinds[kind] if other != inside]
-            before = {path: path.read_bytes() for path in [copy / inside, *others]}
             way = change(copy / inside, others, chance)
-            if {path: path.read_bytes() if path.exists() else None for path in before} == before:
+            if contents(copy) == whole:
                 counts[kind]["unchanged"] += 1
                 continue
             seen, noticed, reports, said = outcome(copy)
@@ -297,20 +330,41 @@ def main() -> int:
             )
             if options.show and (silent or said.split("\n", 1)[0].find("-1") >= 0):
                 print(f"{'silent' if silent else 'crash'}{'' if noticed else ', also to verify'}: {inside}: {way}", flush=True)
-            for path, data in before.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-            if options.json and (number % 50 == 49 or number == options.changes - 1):
-                write(options.json, counts, options.seed)
+            restore(copy, whole)
+            if table and (number % 50 == 49 or number == options.changes - 1):
+                write(table, counts, options.seed)
     show(counts)
     return 0
 
 
 def write(path: Path, counts: dict[str, Counter[str]], seed: int) -> None:
     """The table as JSON."""
+    path.write_text(json.dumps({"seed": seed, **as_table(counts)}, indent=1) + "\n")
+
+
+def combine(folder: Path) -> int:
+    """The tables before*.json and after*.json, each summed over its seeds, as benchmarks/results/corruptions.json."""
+    import record
+
+    sides = {side: summed(sorted(folder.glob(f"{side}*.json"))) for side in ("before", "after")}
+    record.write("corruptions", sides, about=record.machine(("pydantic", "pandas", "pyarrow", "optuna")))
+    return 0
+
+
+def summed(paths: list[Path]) -> dict[str, Any]:
+    """Tables of several seeds as one."""
+    tables = [json.loads(path.read_text()) for path in paths]
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for table in tables:
+        for kind, own in table["by_kind"].items():
+            counts[kind].update(own)
+    return {"seeds": [table["seed"] for table in tables], **as_table(counts)}
+
+
+def as_table(counts: Mapping[str, Counter[str]]) -> dict[str, Any]:
+    """JSON values: the sum over all kinds of files, and each kind."""
     table = {kind: dict(sorted(own.items())) for kind, own in counts.items()}
-    total = sum(counts.values(), Counter())
-    path.write_text(json.dumps({"seed": seed, "total": dict(sorted(total.items())), "by_kind": table}, indent=1) + "\n")
+    return {"total": dict(sorted(sum(counts.values(), Counter()).items())), "by_kind": table}
 
 
 def show(counts: dict[str, Counter[str]]) -> None:

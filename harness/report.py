@@ -32,7 +32,8 @@ def report(
 ) -> None:
     """Write the reports of plans and searches, finished or not, and the scoreboard of all, from the results on disk.
 
-    Each result is compared with the rows it was made from, and each plan with its registration: what does not fit is shown first.
+    Each result is compared with the rows it was made from, and each plan with
+    its registration and the ledger: what does not fit is shown first.
 
     Examples:
       harness report
@@ -40,7 +41,8 @@ def report(
 
     Exit codes:
       0   every report is written
-      1   the same, but files behind a report do not fit each other (NOT CONSISTENT): they were altered or damaged
+      1   the same, but files behind a report do not fit each other or the
+          ledger: they were altered or damaged
       2   bad input or usage, or a report that could not be written
     """
     from harness.errors import EXIT_RUNS_FAILED, HarnessError
@@ -61,7 +63,7 @@ def report(
             record(report)
             path = str(report.folder / "index.html" if one.name in compared else write(report))
             rows += scoreboard.rows_of(report)
-            consistent = consistent and not report.inconsistencies
+            consistent = consistent and not report.inconsistencies and not report.mismatches
         except HarnessError as error:
             errors.append(error)  # the other reports are written
             continue
@@ -72,6 +74,10 @@ def report(
             written.append(_show_plan(report, path, as_json))
     if requested or errors:
         scoreboard.write(store, rows)
+    if not names and not errors:
+        for what in _gone(store):
+            shell.say(what)
+            consistent = False
     if as_json:
         shell.show_json({"reports": written})
     elif not requested and not errors:
@@ -97,15 +103,15 @@ def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str
     if not as_json:
         winner = winner_of(choices(top, search.records)) if top else None
         table = confirmed(study, search.trials, top, search.records, winner) if top else None
-        broken = phrases.not_consistent(search.inconsistencies)
-        lines: list[RenderableType] = [Sentence(broken, WARNING), Text()] if broken else []
+        broken = (phrases.not_consistent(search.inconsistencies), phrases.ledger_differs(search.mismatches))
+        lines: list[RenderableType] = [part for text in broken if text for part in (Sentence(text, WARNING), Text())]
         lines += [Text(), Text(f"  {verdict.word.upper()}  {verdict.sentence}"), Text(), Text(f"report  {path}"), Text()]
         shell.show(search_dry_run.heading(study), search_results(study, search.trials, search.metrics, table, winner), *lines)
     return {
         **json_output.search_values(study, search.trials),
         "standing": verdict.word,
         "sentence": verdict.sentence,
-        "inconsistencies": list(search.inconsistencies),
+        "inconsistencies": [*search.inconsistencies, *search.mismatches],
         "report": path,
     }
 
@@ -130,12 +136,24 @@ def _show_plan(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
                 judged,
                 metrics,
                 report=path,
-                broken=(phrases.not_consistent(report.inconsistencies), phrases.ledger_differs(report.ledger.mismatches)),
+                broken=(phrases.not_consistent(report.inconsistencies), phrases.ledger_differs(report.mismatches)),
                 mixed=report.mixed,
             ),
             Text(),
         )
-    return json_output.summary(plan, report.records, table, judged, metrics, path, report.inconsistencies)
+    return json_output.summary(plan, report.records, table, judged, metrics, path, (*report.inconsistencies, *report.mismatches))
+
+
+def _gone(store: Store) -> list[str]:
+    """Sentences about the plans that the ledger knows and that have no file. Raises StoreError."""
+    from harness.reporting import phrases
+    from harness.store.ledger.chain import Ledger
+    from harness.store.ledger.history import missing_plans
+
+    gone = missing_plans(store.paths, Ledger(store.paths).read().state)
+    return [
+        f"{phrases.DIFFERS}: {path} was registered on {at[:10]} and is gone; see: harness verify" for path, at in gone.items()
+    ]
 
 
 def _requested(store: Store, names: Sequence[str]) -> tuple[list[Plan | Study], list[HarnessError]]:

@@ -11,6 +11,7 @@ import pytest
 from examples import comparison
 
 from harness import report, verify, worker
+from harness.execution.recording import save_plan
 from harness.experiment.plan import Plan
 from harness.reporting.pages import pictures, search_pictures
 from harness.store.check.plan import registered_digest
@@ -50,11 +51,13 @@ def reported(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> tu
 
 
 def verified(store: Store, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """Name of a file -> the problem that verify finds."""
+    """Name of a file -> the problems that verify finds, in its order."""
     capsys.readouterr()
     verify.main(["--json", "--results", str(store.paths.root)])
-    problems = json.loads(capsys.readouterr().out)["problems"]
-    return {Path(problem["path"]).name: problem["what"] for problem in problems}
+    found: dict[str, list[str]] = {}
+    for problem in json.loads(capsys.readouterr().out)["problems"]:
+        found.setdefault(Path(problem["path"]).name, []).append(problem["what"])
+    return {name: "; ".join(whats) for name, whats in found.items()}
 
 
 def test_unchanged_files_give_a_normal_report(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +102,7 @@ def test_a_number_that_nobody_measured_is_found(store: Store, plan: Plan, capsys
     edit(path, {"made_up": 1.0})
     assert "it does not match its own seal" in reported(store, plan, capsys)[1]
     edit(path, {}, without=("seal", "provenance_digest"))
-    assert verified(store, capsys) == {"result.json": "holds made_up 1.0, which was not measured"}
+    assert verified(store, capsys)["result.json"].endswith("; holds made_up 1.0, which was not measured")
 
 
 def test_a_removed_result_is_not_an_unfinished_run(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +110,38 @@ def test_a_removed_result_is_not_an_unfinished_run(store: Store, plan: Plan, cap
     code, said = reported(store, plan, capsys)
     assert code == 1
     assert "result.json: is missing, but the run had finished" in said
-    assert verified(store, capsys) == {"result.json": "is missing, but the run had finished"}
+    assert "DIFFERS FROM THE LEDGER: the result of better seed 0" in said
+    what = "is missing, but the run had finished; is missing since a look of toys used it"
+    assert verified(store, capsys) == {"result.json": what}
+
+
+def test_a_damaged_ledger_is_no_normal_report(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder,) = (path for path in store.paths.ledger.iterdir() if path.is_dir())
+    entry = folder / "000002.json"
+    entry.write_text(entry.read_text().replace('"toys"', '"boys"'))
+    code, said = reported(store, plan, capsys)
+    assert code == 1
+    assert "DIFFERS FROM THE LEDGER: entry 2 of the ledger" in said
+    document = json.loads((store.paths.report(plan.name) / "verdicts.json").read_text())
+    assert document["inconsistencies"][0].startswith("entry 2 of the ledger")
+    assert "000002.json" in verified(store, capsys)
+
+
+def test_a_removed_plan_is_missed(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    reported(store, plan, capsys)
+    store.paths.plan(plan.name).unlink()
+    assert report.main(["--results", str(store.paths.root)]) == 1
+    assert f"DIFFERS FROM THE LEDGER: {store.paths.plan(plan.name)} was registered on " in capsys.readouterr().err
+    assert verified(store, capsys)["toys.json"].endswith(" and is gone; its runs are kept")
+
+
+def test_a_removed_name_of_the_ledger_begins_no_other_one(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    store.paths.ledger_name.unlink()
+    code, said = reported(store, plan, capsys)
+    assert code == 2
+    assert "ledger.json: is missing, but there are entries; restore it from a copy" in said
+    assert not store.paths.ledger_name.exists()
+    assert verified(store, capsys) == {"ledger.json": "is missing, but there are entries"}
 
 
 @pytest.mark.parametrize("name", ["spec.json", "provenance.json"])
@@ -147,7 +181,7 @@ def test_a_removed_run_and_a_removed_claim_are_shown(store: Store, plan: Plan, c
     content = json.loads(path.read_text())
     edit(path, {"runs": content["runs"][:-1]}, without=("seal",))
     assert "toys.json: lacks the run better seed 2" in reported(store, plan, capsys)[1]
-    assert verified(store, capsys)["toys.json"] == "lacks the run better seed 2"
+    assert verified(store, capsys)["toys.json"].endswith("; lacks the run better seed 2")
     edit(path, {"runs": content["runs"], "claims": content["claims"][:1]}, without=("seal",))
     assert "are not those that were registered" in reported(store, plan, capsys)[1]
     assert "are not those that were registered" in verified(store, capsys)["toys.json"]
@@ -160,7 +194,7 @@ def test_an_extended_or_amended_plan_is_in_order(store: Store, plan: Plan, capsy
     other = Plan.model_validate({**dict(other), "claims_digest": registered_digest(other)})
     amended = reconcile(plan, other)
     assert amended.amended is not None
-    store.save_plan(amended)
+    save_plan(store, amended, replaces=False)
     code, said = reported(store, plan, capsys)
     assert (code, "NOT CONSISTENT" in said) == (0, False)
     assert verified(store, capsys) == {}

@@ -74,7 +74,7 @@ def test_a_run_names_the_trials_it_is_part_of(searched: Path, capsys: pytest.Cap
 def test_verify_and_sync_include_the_runs_of_trials(searched: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify.main(["--results", str(searched)]) == 0
     out = capsys.readouterr().out
-    assert "1 search: no problems found" in out
+    assert "1 search with 2 trials: no problems found" in out
     assert "note" not in out
     assert sync.main(["toys", "--dry-run", "--results", str(searched)]) == 0
     out = capsys.readouterr().out

@@ -14,7 +14,7 @@ from examples import toy_rows, write_run
 from tuned import tuned, tuning_plan
 
 from harness.execution.plan_worker import PlanWorker
-from harness.execution.recording import archive_plan, record_looks, record_set_aside, save_plan
+from harness.execution.recording import archive_plan, record_looks, record_set_aside
 from harness.execution.retry import reset_runs
 from harness.execution.schedule import judge_records
 from harness.execution.stages import save_resolved_plan
@@ -100,14 +100,17 @@ def test_a_plan_is_registered_before_its_file_exists(store: Store, planned: Plan
     save_resolved_plan(store, planned())
     assert seen == [["opened", "plan_registered"]]
     (registered,) = events(store, "plan_registered")
-    assert registered["terms"]["settings"] == {"alpha": 0.05, "baseline": "base", "looks": [3, 5, 10], "margin": 0.5}
+    settings = registered["terms"]["settings"]
+    assert settings.pop("known").startswith("0 results (")
+    assert settings.pop("spending") == "quadratic"
+    assert settings == {"alpha": 0.05, "baseline": "base", "drops_decided": True, "looks": [3, 5, 10], "margin": 0.5}
     assert list(registered["terms"]["variants"]) == ["base", "better"]
     assert (registered["runs"]["count"], registered["runs"]["seeds"], registered["results_known"]) == (20, 10, 0)
 
 
 def test_the_same_plan_is_registered_once(store: Store, planned: Planner) -> None:
-    for _ in range(3):
-        save_resolved_plan(store, planned())
+    for minute in range(3):
+        save_resolved_plan(store, Plan.model_validate({**dict(planned()), "created": f"2026-01-01T00:0{minute}:00+00:00"}))
     assert kinds(store) == ["opened", "plan_registered"]
 
 
@@ -138,6 +141,7 @@ def test_replanning_and_removing_a_plan_leave_its_history(store: Store, planned:
     store.paths.plan("toys").unlink()
     notes = [found.what for found in check_ledger(store, []) if found.path == store.paths.plan("toys")]
     assert [note.endswith("and is gone; its runs are kept") for note in notes] == [True]
+    assert problems(store) == notes
     last = save_resolved_plan(store, planned(margin=0.1))
     assert events(store, "plan_registered")[2]["replaces"] is not None
     found = history(store, last)
@@ -276,9 +280,10 @@ def test_a_plan_that_was_archived_and_made_anew_starts_with_the_results_that_are
     edit(store.paths.run(plan.runs[0].id).result, score=50.5)
     assert plan_mismatch(store, plan) != []
     archive_plan(store, "toys")
-    save_plan(store, planned(), replaces=False)
-    assert plan_mismatch(store, plan) == []
-    assert len(history(store, plan)) == 1
+    again = save_resolved_plan(store, planned())
+    assert len(again.known or ()) == 20
+    assert plan_mismatch(store, again) == []
+    assert len(history(store, again)) == 1
 
 
 def test_a_worker_records_the_first_run_and_each_look(store: Store, planned: Planner) -> None:

@@ -114,7 +114,7 @@ def test_only_a_changed_run_is_read_again(store: Store, toys: Plan, read: list[s
     read.clear()
     metrics = store.paths.run(toys.runs[0].id).metrics
     before = metrics.stat()
-    write_rows(metrics, toy_rows(77.0))
+    write_rows(metrics, [{"seconds": 8.0, **row} for row in toy_rows(77.0)])
     os.utime(metrics, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert metrics.stat().st_size == before.st_size
     again = curves(store)

@@ -40,17 +40,17 @@ def predictive_power(mean: float, sd: float, n: int, margin: float, looks: Seque
     """
     if sd <= 0 or not looks:
         return 1.0
-    points = _points(2 + 2 * len(looks))
-    df = n - 1
-    sigma = sd * np.sqrt(df / chdtri(df, points[0]))
-    truth = mean + sigma / np.sqrt(n) * ndtri(points[1])
+    dimensions, df = 2 + 2 * len(looks), n - 1
+    normal = _normal(dimensions)
+    sigma = sd * np.sqrt(df / _chi_squared(dimensions, 0, df))
+    truth = mean + sigma / np.sqrt(n) * normal[1]
     count, means, squares = n, np.full(POINTS, mean), np.full(POINTS, df * sd**2)
     decided = np.zeros(POINTS, dtype=bool)
     for place, look in enumerate(looks):
         new = look.n - count
-        shift = truth + sigma / np.sqrt(new) * ndtri(points[2 + 2 * place]) - means
+        shift = truth + sigma / np.sqrt(new) * normal[2 + 2 * place] - means
         if new > 1:
-            squares = squares + sigma**2 * chdtri(new - 1, points[3 + 2 * place])
+            squares = squares + sigma**2 * _chi_squared(dimensions, 3 + 2 * place, new - 1)
         squares = squares + shift**2 * count * new / look.n
         means = means + shift * new / look.n
         count = look.n
@@ -103,6 +103,20 @@ def _rejects(look: FurtherLook, margin: float, mean: Floats, se: Floats) -> NDAr
         | (margin - mean > critical(look.below))
         | (mean > critical(look.above))
     )
+    return found
+
+
+@cache
+def _normal(dimensions: int) -> Floats:
+    """Standard normal values [dimension, POINTS]."""
+    found: Floats = ndtri(_points(dimensions))
+    return found
+
+
+@cache
+def _chi_squared(dimensions: int, dimension: int, df: int) -> Floats:
+    """Values [POINTS] of a chi-squared distribution, from one dimension of the points."""
+    found: Floats = chdtri(df, _points(dimensions)[dimension])
     return found
 
 

@@ -72,7 +72,7 @@ def verdicts(report: ReportData) -> dict[str, Any]:
         "question": plan.question,
         "rehearsal": plan.rehearsal,
         "complete": report.complete,
-        "inconsistencies": list(report.inconsistencies),
+        "inconsistencies": [*report.inconsistencies, *report.mismatches],
         "alpha": plan.alpha,
         "levels": [{"seeds": seeds, "level": level} for seeds, level in report.levels.items()],
         "claims_digest": plan.claims_digest,

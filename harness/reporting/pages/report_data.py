@@ -99,6 +99,11 @@ class ReportData:
         return plan_ledger(self.store, self.plan)
 
     @property
+    def mismatches(self) -> tuple[str, ...]:
+        """What of the plan and its results differs from the ledger, and what is wrong in the ledger itself."""
+        return self.ledger.mismatches
+
+    @property
     def metric(self) -> str:
         """The name of the report's metric."""
         return next(iter(self.metrics))

@@ -63,6 +63,11 @@ class SearchReportData:
         return (*own, *self._of_trials, *self._of_top, *(self.final.inconsistencies if self.final else ()))
 
     @property
+    def mismatches(self) -> tuple[str, ...]:
+        """What differs from the ledger in the comparison of the winner, which alone the ledger knows."""
+        return self.final.mismatches if self.final else ()
+
+    @property
     def _of_trials(self) -> list[str]:
         """The contradictions within the runs of the trials."""
         numbers = {run_id: trial.number for trial in reversed(self.trials) for run_id in trial.runs}

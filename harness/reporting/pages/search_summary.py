@@ -55,7 +55,8 @@ def _result(report: SearchReportData, trial: Trial) -> str:
 def banner(report: SearchReportData) -> list[str]:
     """Warnings above the report."""
     study = report.study
-    lines = [phrases.not_consistent(report.inconsistencies), phrases.rehearsal(study)]
+    broken = (phrases.not_consistent(report.inconsistencies), phrases.ledger_differs(report.mismatches))
+    lines = [*broken, phrases.rehearsal(study)]
     if report.finished < study.trials:
         why = "BUDGET SPENT: " if report.budget_spent else ""
         lines.append(f"{why}{report.finished:,d} OF {study.trials:,d} TRIALS FINISHED")

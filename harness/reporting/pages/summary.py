@@ -34,7 +34,7 @@ def banner(report: ReportData) -> list[str]:
     broken = phrases.not_consistent(report.inconsistencies)
     missing = None if report.complete else f"{report.finished:,d} OF {len(report.requested):,d} RUNS FINISHED"
     held = HELD if report.judgement.holding else None
-    differs = phrases.ledger_differs(report.ledger.mismatches)
+    differs = phrases.ledger_differs(report.mismatches)
     lines = (broken, differs, phrases.rehearsal(report.plan), missing, held, phrases.amendment(report.plan, report.metrics))
     return [*filter(None, lines), *phrases.retrospective_claims(report.judgement.verdicts, report.plan)]
 

@@ -4,7 +4,7 @@ from harness.reporting.phrases.claims import claim, qualifiers, short_claim, sta
 from harness.reporting.phrases.consistency import not_consistent
 from harness.reporting.phrases.estimates import confidence, interval, p_value
 from harness.reporting.phrases.labels import MIN_LABEL, cut_middle, prefix, shorten
-from harness.reporting.phrases.ledger import ledger, ledger_differs, standing
+from harness.reporting.phrases.ledger import DIFFERS, ledger, ledger_differs, standing
 from harness.reporting.phrases.numbers import (
     NOTHING,
     ago,
@@ -68,6 +68,7 @@ __all__ = [
     "AGAINST",
     "CHANGED",
     "CONTRADICTED",
+    "DIFFERS",
     "MIN_LABEL",
     "NOTHING",
     "RESUMED",

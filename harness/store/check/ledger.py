@@ -13,11 +13,12 @@ from harness.store import atomic
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
 from harness.store.ledger.chain import NUMBER, Ledger, chain_entries, other_chains, own_chain, read_bytes
 from harness.store.ledger.entry import Entry, Opened, checksum
-from harness.store.ledger.history import changed_results, plan_differences
+from harness.store.ledger.history import changed_results, missing_plans, plan_differences
 from harness.store.records import Store
 
 RESTORE = "restore it from a copy; until then no one can tell what this folder's history was"
 AGAIN = "restore it from a copy, or plan again with --replan, which the ledger records"
+PLAN_AGAIN = "restore it from a copy, or make it again with: harness run experiments/NAME.yaml"
 COMPARE = "restore the entries from a copy; a head that was recorded elsewhere (W&B's configuration) shows which are genuine"
 
 
@@ -31,8 +32,6 @@ def check_ledger(store: Store, plans: Sequence[Plan]) -> list[FileFinding]:
         return [from_error(paths.ledger_name, error)]
     found = [*_unknown(paths.ledger, {paths.ledger_name, *others, *([own] if own else [])})]
     if own is None:
-        if others:
-            found.append(FileFinding(paths.ledger_name, "is missing, but there are entries", RESTORE))
         return found
     if not any(chain_entries(own)):
         found.append(FileFinding(paths.ledger_name, f"names the ledger {own.name}, which has no entries", RESTORE))
@@ -46,11 +45,8 @@ def check_ledger(store: Store, plans: Sequence[Plan]) -> list[FileFinding]:
         for what in plan_differences(ledger.state, plan):
             found.append(FileFinding(paths.plan(plan.name), f"differs from the ledger: {what}", AGAIN))
         found += _check_results(store, ledger, plan)
-    present = {plan.name for plan in plans}
-    for name, known in ledger.state.plans.items():
-        if known.terms is not None and name not in present and not paths.plan(name).exists():
-            what = f"was registered on {known.at[:10]} and is gone; its runs are kept"
-            found.append(FileFinding(paths.plan(name), what, harmless=True))
+    for path, at in missing_plans(paths, ledger.state).items():
+        found.append(FileFinding(path, f"was registered on {at[:10]} and is gone; its runs are kept", PLAN_AGAIN))
     return found
 
 

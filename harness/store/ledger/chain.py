@@ -86,6 +86,8 @@ class Ledger:
             if self._folder is None:
                 self._folder = _create(self.paths)
                 continue
+            if self.head is None:  # another writer may have named the ledger only
+                atomic.make_folder(self._folder)
             entry = _entry(self.head, event)
             path = self._folder / f"{entry.number:06d}.json"
             data = atomic.to_json(entry)
@@ -115,22 +117,20 @@ class Ledger:
 
 
 def own_chain(paths: Paths) -> Path | None:
-    """The folder of the entries; None: no ledger. Raises StoreError if ledger.json is damaged."""
+    """The folder of the entries; None: no ledger. Raises StoreError if ledger.json is damaged, or missing beside entries."""
+    existing = _chain_folders(paths)  # listed first: ledger.json is written before the folder that it names
     try:
         return paths.ledger_chain(atomic.read_json(paths.ledger_name, LedgerName).name)
     except FileNotFoundError:
-        return None
+        if not existing:
+            return None
+        raise StoreError(f"{paths.ledger_name}: is missing, but there are entries; restore it from a copy") from None
 
 
 def other_chains(paths: Paths) -> list[Path]:
     """The folders of chains that came with results merged from elsewhere. Raises StoreError."""
     own = own_chain(paths)
-    try:
-        return sorted(path for path in paths.ledger.iterdir() if path.is_dir() and path != own)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise atomic.unusable(paths.ledger, "be read", error) from error
+    return [folder for folder in _chain_folders(paths) if folder != own]
 
 
 def read_chain(folder: Path) -> State:
@@ -170,6 +170,15 @@ def read_bytes(path: Path) -> bytes:
         raise atomic.unusable(path, "be read", error) from error
 
 
+def _chain_folders(paths: Paths) -> list[Path]:
+    try:
+        return sorted(path for path in paths.ledger.iterdir() if path.is_dir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise atomic.unusable(paths.ledger, "be read", error) from error
+
+
 def _create(paths: Paths) -> Path:
     """Name the ledger, unless another process was faster."""
     atomic.make_folder(paths.ledger)
@@ -177,7 +186,6 @@ def _create(paths: Paths) -> Path:
     folder = own_chain(paths)
     if folder is None:
         raise StoreError(f"{paths.ledger_name}: was removed while it was written; restore it from a copy")
-    atomic.make_folder(folder)
     return folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.errors import StoreError
 from harness.experiment.plan import Plan, Registration
@@ -80,13 +81,21 @@ def standing(ledger: Ledger) -> Standing | None:
 
 
 def folder_standing(paths: Paths) -> Standing | None:
-    """The standing of a results folder's ledger; None: it has none, or its name is damaged. Raises StoreError."""
+    """The standing of a results folder's ledger; None: it has none, or its name is damaged or missing. Raises StoreError."""
     try:
-        return standing(Ledger(paths).read())
+        own_chain(paths)
     except StoreError:
-        if paths.ledger_name.is_file():
-            return None
-        raise
+        return None
+    return standing(Ledger(paths).read())
+
+
+def missing_plans(paths: Paths, state: State) -> dict[Path, str]:
+    """File of each plan that was registered, not archived, and is gone -> when it was registered (ISO 8601, UTC)."""
+    return {
+        path: known.at
+        for name, known in state.plans.items()
+        if known.terms is not None and not (path := paths.plan(name)).exists()
+    }
 
 
 def history(catalog: Catalog, plan: Plan) -> list[JudgedElsewhere]:

@@ -36,7 +36,8 @@ def amended_terms(plan: Plan) -> Terms | None:
 
 def _terms(registered: Registration, variants: Mapping[str, str]) -> Terms:
     # A field that a later version adds has a neutral default: leaving it out keeps the digests of older plans.
-    settings = registered.model_dump(mode="json", exclude={"claims", "claims_digest"}, exclude_defaults=True)
+    # `at` is left out: the entry has a time of its own, and whoever plans the same again registers nothing new.
+    settings = registered.model_dump(mode="json", exclude={"claims", "claims_digest", "at"}, exclude_defaults=True)
     if registered.known is not None:
         settings["known"] = f"{len(registered.known)} results ({digest_of(list(registered.known))[:12]})"
     claims = tuple(digest_of(as_dict(claim)) for claim in registered.claims)

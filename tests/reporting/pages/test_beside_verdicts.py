@@ -35,7 +35,7 @@ def closed_early(store: Store) -> ReportData:
     """`fast` is decided at 3 seeds, `slow` at 5 of 10."""
     slow = [base + (0.4, 0.1, 0.5, 0.3, 0.45)[seed] for seed, base in enumerate(BASE[:5])]
     values = {"base": BASE[:5], "fast": [base + 3.0 + 0.01 * seed for seed, base in enumerate(BASE[:3])], "slow": slow}
-    plan = planned(store, values, [comparison("improves", "fast"), comparison("improves", "slow")], looks=(3, 5, 10))
+    plan = planned(store, values, [comparison("improves", "fast"), comparison("improves", "slow")], looks=(3, 5, 10), drops_decided=True)
     return gather(store, plan)
 
 
