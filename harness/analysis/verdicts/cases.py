@@ -121,8 +121,8 @@ class Case(ABC):
         return predictive_power(float(sample.claimed.mean()), sd, look.n, sample.margin, further)
 
     @abstractmethod
-    def overall_level(self, place: int, corrected: Corrected) -> float:
-        """The level, over all looks, at which the direction of row `place` is tested; NaN without a test."""
+    def deciding_level(self, word: Word, corrected: Corrected) -> float:
+        """The level, over all looks, of the test that decides the first row as `word`; NaN without a test."""
 
     def level(self, key: Hashable, n: int, overall: Mapping[Hashable, float], *, one_sided: bool = False) -> float:
         """The level of a hypothesis at the look with `n` seeds, from its `overall` level; 0 if there is no such test."""

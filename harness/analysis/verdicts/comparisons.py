@@ -286,8 +286,15 @@ class ComparisonCase(Case):
             return FurtherLook(n, beyond=level("beyond"), equivalence=equivalence)
         return FurtherLook(n, difference=level("difference"), equivalence=equivalence)
 
-    def overall_level(self, place: int, corrected: Corrected) -> float:
-        return corrected.levels.get(self.key("above" if self.rule == "bound" else "difference", self.compared[place]), nan)
+    def deciding_level(self, word: Word, corrected: Corrected) -> float:
+        kinds: Mapping[tuple[Rule, Word], Kind] = {
+            ("direction", "equivalent"): "equivalence",
+            ("equivalence", "supported"): "equivalence",
+            ("equivalence", "refuted"): "beyond",
+            ("bound", "supported"): "below",
+            ("bound", "refuted"): "above",
+        }
+        return corrected.levels.get(self.key(kinds.get((self.rule, word), "difference"), self.compared[0]), nan)
 
     def word(self, rows: Sequence[Estimate]) -> Word:
         words = {row.verdict for row in rows}

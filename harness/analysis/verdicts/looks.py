@@ -18,10 +18,11 @@ from harness.analysis import statistics
 from harness.analysis.verdicts import model, robustness
 from harness.analysis.verdicts.cases import Case, Corrected, Look, merge
 from harness.analysis.verdicts.comparisons import ComparisonCase
-from harness.analysis.verdicts.doses import DeclineCase, ProportionCase, RangeCase, ThresholdCase
+from harness.analysis.verdicts.doses import DeclineCase, ProportionCase, RangeCase
 from harness.analysis.verdicts.model import Estimate, Judgement, Later, Verdict, Word
 from harness.analysis.verdicts.registration import Registered, registered
 from harness.analysis.verdicts.series import Series
+from harness.analysis.verdicts.singles import ThresholdCase
 from harness.analysis.verdicts.terms import Terms
 from harness.analysis.verdicts.values import Difference, Values, Weights
 from harness.experiment.claims import COMPARISONS, Claim
@@ -54,6 +55,8 @@ class _ClaimState:
             self.rows, self.frozen = fresh, [False] * len(fresh)
         for place, row in enumerate(fresh):
             old = self.rows[place]
+            if (self.frozen[place] or self.closed) and old.verdict == "inconclusive":
+                continue  # closed without a decision: its p values stay with it
             if self.frozen[place] or self.closed:
                 # Sign and interval are frozen; p values may still decrease with later looks.
                 self.rows[place] = replace(
@@ -226,7 +229,9 @@ class Looks:
         if state.case.exact or len(state.rows) != 1 or state.closed_at is None or n <= state.closed_at:
             return None
         (sample,) = state.case.samples(n)
-        return None if sample is None else robustness.later(sample, state.rows[0], state.case.overall_level(0, corrected))
+        return (
+            None if sample is None else robustness.later(sample, state.rows[0], state.case.deciding_level(state.word, corrected))
+        )
 
     def _registration(self, state: _ClaimState, seeds: int) -> Registered | None:
         """What was known of the results with the first `seeds` seeds when the claim was written."""

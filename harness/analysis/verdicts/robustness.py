@@ -76,27 +76,30 @@ def outcome(values: Floats, sample: Sample, look: FurtherLook) -> Word:
 
 
 def later(sample: Sample, row: Estimate, level: float) -> Later | None:
-    """All seeds of `sample`, more than those of the decided `row`, whose direction was tested at `level` over all looks.
+    """All seeds of `sample`, more than those of the decided `row`, whose deciding test has `level` over all looks.
 
-    They contradict the verdict if they favour the opposite with an e-value of at least 1 / `level`, or if their 95 % interval and
-    that of the verdict do not overlap. None if values are missing.
+    They contradict the verdict if they favour the opposite with an e-value of at least 1 / `level` (2 / `level` for a mean
+    outside or inside ±margin, whose side is that of the data), or if their 95 % interval and that of the verdict do not overlap.
+    None if values are missing.
     """
     values = sample.claimed
     if np.isnan(values).any() or len(values) <= row.n or isnan(level):
         return None
     of = summary(sample.values)
     interval = of.interval(0.05)
-    evidence = e_value(_against(values, sample, row.verdict))
-    favours_verdict = float(_against(values, sample, row.verdict).mean()) <= 0
+    against = _against(values, sample, row.verdict)
+    evidence, favours_verdict = e_value(against), float(against.mean()) <= 0
     apart = row.interval is not None and (interval[0] > row.interval[1] or interval[1] < row.interval[0])
-    opposite = not favours_verdict and evidence >= 1 / level
+    about_margin = sample.rule == "equivalence" or row.verdict == "equivalent"
+    needed = (2 if about_margin else 1) / level
+    opposite = not favours_verdict and evidence >= needed
     return Later(
         n=of.n,
         mean=float(of.mean),
         interval=interval,
         e_value=evidence,
         favours="verdict" if favours_verdict else "opposite",
-        e_needed=1 / level,
+        e_needed=needed,
         contradicts=opposite or apart,
     )
 
