@@ -145,14 +145,19 @@ def _show_plan(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
 
 
 def _gone(store: Store) -> list[str]:
-    """Sentences about the plans that the ledger knows and that have no file. Raises StoreError."""
+    """Sentences about lost files of plans and searches, which therefore have no report. Raises StoreError."""
     from harness.reporting import phrases
+    from harness.store.check.folder import check_studies
     from harness.store.ledger.chain import Ledger
     from harness.store.ledger.history import missing_plans
 
-    gone = missing_plans(store.paths, Ledger(store.paths).read().state)
+    plans = missing_plans(store.paths, Ledger(store.paths).read().state)
     return [
-        f"{phrases.DIFFERS}: {path} was registered on {at[:10]} and is gone; see: harness verify" for path, at in gone.items()
+        *(
+            f"{phrases.DIFFERS}: {path} was registered on {at[:10]} and is gone; see: harness verify"
+            for path, at in plans.items()
+        ),
+        *(f"{found.path} {found.what}; {found.advice}" for found in check_studies(store) if not found.harmless),
     ]
 
 

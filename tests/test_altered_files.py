@@ -135,6 +135,13 @@ def test_a_removed_plan_is_missed(store: Store, plan: Plan, capsys: pytest.Captu
     assert verified(store, capsys)["toys.json"].endswith(" and is gone; its runs are kept")
 
 
+def test_a_search_without_its_file_is_missed(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    reported(store, plan, capsys)
+    store.paths.study("hunt").trials.mkdir(parents=True)
+    assert report.main(["--results", str(store.paths.root)]) == 1
+    assert f"{store.paths.study('hunt').spec} is missing: the search is unknown" in capsys.readouterr().err
+
+
 def test_a_removed_name_of_the_ledger_begins_no_other_one(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     store.paths.ledger_name.unlink()
     code, said = reported(store, plan, capsys)

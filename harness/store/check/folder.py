@@ -44,7 +44,7 @@ def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]
         if orphan not in requested
     ]
     found += [*_check_environments(store), *check_ledger(store, plans)]
-    return runs, plans, [*found, *of_plans, *of_replaced, *_check_studies(store), *orphans]
+    return runs, plans, [*found, *of_plans, *of_replaced, *check_studies(store), *orphans]
 
 
 def all_plans(store: Store) -> list[Plan]:
@@ -83,7 +83,7 @@ def _check_environments(store: Store) -> Iterator[FileFinding]:
             yield FileFinding(path, what, "restore it from a copy, or remove it: then reports say that the list is missing")
 
 
-def _check_studies(store: Store) -> list[FileFinding]:
+def check_studies(store: Store) -> list[FileFinding]:
     """Findings about searches, without trials (which Optuna reads); their runs are checked like all others."""
     found: list[FileFinding] = []
     for path in entries(store.paths.studies):
