@@ -232,6 +232,7 @@ def test_a_seed_that_stands_apart_is_told_below_the_claims() -> None:
 def test_of_several_supported_claims_the_weakest_bound_on_failures_is_told() -> None:
     text = shown(activations_plan(), ACTIVATIONS)
     assert text.count("is not excluded") == 1
+    assert "  claim 1: no failure in 5 seeds: a failure rate up to 45 % is not excluded\n" in text
 
 
 def test_runs_that_were_not_needed_are_told_and_counted() -> None:

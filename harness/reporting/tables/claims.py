@@ -100,12 +100,13 @@ class ClaimResult:
         """A row per variant, a column per fact."""
         columns = [
             Column("variant", cells=[Cell(part.estimate.subject) for part in self.parts]),
-            Column("against", cells=[Cell(part.estimate.over or "") for part in self.parts]),
             Column("verdict", holds="verdicts", cells=[Cell(part.estimate.verdict) for part in self.parts]),
         ]
+        if len({part.estimate.over for part in self.parts}) > 1:  # else the claim names it
+            columns.insert(1, Column("against", cells=[Cell(part.estimate.over or "") for part in self.parts]))
         facts = [{fact.name: fact.number for fact in part.facts} for part in self.parts]
         if len({name for own in facts for name in own if name.endswith(INTERVAL)}) > 1:
-            facts = [_intervals_in_one(part.facts) for part in self.parts]
+            facts = [_with_levels(part.facts) for part in self.parts]
         for name in sorted(dict.fromkeys(name for own in facts for name in own), key=_order):
             columns.append(Column(name, "right", cells=[own.get(name, Cell()) for own in facts]))
         return DisplayTable(columns, f"By variant: {self.statement}")
@@ -117,14 +118,15 @@ def _unmarked(text: str, mark: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _intervals_in_one(facts: Sequence[Fact]) -> dict[str, Cell]:
-    """Facts by name; intervals have one name and their level beside them."""
+def _with_levels(facts: Sequence[Fact]) -> dict[str, Cell]:
+    """Facts by name; intervals of any level have one name, and their level as a note."""
     found = {}
     for fact in facts:
         level = fact.name.removesuffix(INTERVAL)
-        of_level = level != fact.name
-        text = f"{fact.number.text} ({level})" if of_level else fact.number.text
-        found[INTERVAL.strip() if of_level else fact.name] = replace(fact.number, text=text)
+        if level == fact.name:
+            found[fact.name] = fact.number
+        else:
+            found[INTERVAL.strip()] = replace(fact.number, notes=(level,))
     return found
 
 

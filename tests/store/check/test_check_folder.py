@@ -54,7 +54,7 @@ def test_an_empty_store_has_no_findings(store: Store) -> None:
 
 
 def test_all_paths_of_the_harness_are_known(store: Store) -> None:
-    samples: dict[str, Any] = {"name": "toys", "run_id": "0123456789ab", "number": 1, "looks": (3, 5)}
+    samples: dict[str, Any] = {"name": "toys", "run_id": "0123456789ab", "number": 1, "looks": (3, 5), "spending": "linear"}
     named = [getattr(store.paths, name) for name, member in vars(Paths).items() if isinstance(member, property)]
     for _, method in inspect.getmembers(store.paths, inspect.ismethod):
         if not method.__name__.startswith("_"):
