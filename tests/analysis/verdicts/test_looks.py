@@ -263,7 +263,8 @@ def test_a_claimed_difference_stays_claimed_when_seeds_are_added_beyond_the_last
     assert np.isnan(found.rows[1].p)
     assert phrases.table_note(plan, found, "%") == (
         "3 seeds added after the last look; the intervals do not account for that; verdicts and their p values use the first 5;"
-        " paired by seed; ± is sd over seeds; margin 0.25 pp, the smallest that matters; exploratory: c"
+        " paired by seed; ± is sd over seeds; each interval is for its row alone; margin 0.25 pp, the smallest that matters;"
+        " exploratory: c"
     )
 
 

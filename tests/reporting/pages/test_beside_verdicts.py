@@ -117,7 +117,8 @@ def test_the_runs_that_were_not_needed_are_counted(closed_early: ReportData) -> 
 def test_the_variants_of_a_claim_that_were_decided_at_different_looks_share_a_column_of_intervals(store: Store) -> None:
     slow = [base + (0.4, 0.1, 0.5, 0.3, 0.45)[seed] for seed, base in enumerate(BASE[:5])]
     values = {"base": BASE[:5], "fast": [base + 3.0 + 0.01 * seed for seed, base in enumerate(BASE[:5])], "slow": slow}
-    report = gather(store, planned(store, values, [comparison("improves", "fast", "slow")], looks=(3, 5), drops_decided=True))
+    claims = [comparison("improves", "fast", "slow")]
+    report = gather(store, planned(store, values, claims, looks=(3, 5, 10), drops_decided=True))
     table = parsed(page.render(report, ())).one("li", id="claim-1").one("table")
     headings = [heading.words for heading in table.one("thead").all("th")]
     assert headings[:6] == ["variant", "verdict", "difference", "interval", "p", "seeds"]
