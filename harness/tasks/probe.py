@@ -49,7 +49,7 @@ def packages(places: "list[str]") -> "dict[str, str] | None":
                 continue  # left over from an interrupted installation by pip
             try:
                 name, version = named(distribution)
-                version += origin(distribution.read_text("direct_url.json"))
+                version += " editable" if in_source(folder) else origin(distribution.read_text("direct_url.json"))
             except Exception:  # metadata of others, in any state of damage
                 name, version = "unreadable", str(getattr(folder, "name", ""))
             if name:
@@ -61,6 +61,12 @@ def packages(places: "list[str]") -> "dict[str, str] | None":
         if name.endswith(".json") and len(parts) == 3:
             found["conda:" + parts[0]] = parts[1] + "-" + parts[2]
     return found
+
+
+def in_source(folder: object) -> bool:
+    """Whether these metadata lie beside the source, from which the package is then imported: on sys.path by `python -m`."""
+    inside = os.path.basename(os.path.dirname(str(folder)))  # noqa: PTH119, PTH120
+    return str(folder).endswith(".egg-info") and inside not in ("site-packages", "dist-packages")
 
 
 def named(distribution: "metadata.Distribution") -> "tuple[str, str]":

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from harness.analysis.verdicts import Judgement, Table, Verdict
+from harness.analysis.verdicts import Estimate, Judgement, Table, Verdict
 from harness.analysis.verdicts.pairing import pairings
 from harness.experiment.plan import Plan
 from harness.reporting import phrases
@@ -88,18 +88,33 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
         result = _result(plan, records, judgement, verdict, metrics)
         claim = phrases.short_claim(verdict.claim, named=verdict.claim.metric != first)
         entries.append(_ClaimLine(str(place), claim, verdict.verdict.upper(), result, warning))
-        if contradiction := phrases.contradiction(verdict, metrics):
-            entries.append(_ClaimLine("", "", "", contradiction, style=WARNING))
+        if verdict.contradicted:
+            entries.append(_ClaimLine("", "", "", phrases.CONTRADICTED, style=WARNING))
         if len(verdict.rows) > 1:
-            parts = [(row, phrases.part(verdict, row, metrics, settle=not verdict.open)) for row in verdict.rows]
-            entries += [_ClaimLine("", f"  {row.subject}", row.verdict.upper(), part) for row, part in parts]
-    lines: list[RenderableType] = [_ClaimLines(tuple(entries)), *_seed_remarks(judgement.verdicts)]
+            entries += [
+                _ClaimLine("", f"  {row.subject}", row.verdict.upper(), _part(verdict, row, metrics)) for row in verdict.rows
+            ]
+    lines: list[RenderableType] = [_ClaimLines(tuple(entries)), *_later_seeds(judgement.verdicts, metrics)]
+    lines += _seed_remarks(judgement.verdicts)
     lines += [Sentence(line, WARNING) for line in phrases.retrospective_claims(judgement.verdicts, plan)]
     if judgement.holding:
         held = ", ".join(f"{variant} seed {seed}" for variant, seed in judgement.holding)
         advice = "after fixing the cause: --retry failed"
         lines.append(Sentence(f"held by failed runs: {held}; {advice}", WARNING))
     return Group(*lines)
+
+
+def _part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric]) -> str:
+    """The result for one variant of a claim; with its seeds if they are fewer than the claim's."""
+    text = phrases.part(verdict, row, metrics, settle=not verdict.open)
+    early = row.verdict != "inconclusive" and row.n < max(each.n for each in verdict.rows)
+    return f"{text}, decided at {phrases.plural(row.n, 'seed')}" if early else text
+
+
+def _later_seeds(verdicts: Sequence[Verdict], metrics: Mapping[str, Metric]) -> list[RenderableType]:
+    """A line on the later seeds of each claim that they contradict."""
+    found = [(place, verdict) for place, verdict in enumerate(verdicts, 1) if verdict.contradicted]
+    return [Sentence(f"claim {place}: {phrases.later_seeds(verdict, metrics)}", WARNING) for place, verdict in found]
 
 
 def _seed_remarks(verdicts: Sequence[Verdict]) -> list[RenderableType]:
@@ -110,10 +125,12 @@ def _seed_remarks(verdicts: Sequence[Verdict]) -> list[RenderableType]:
         place, remark = about[0]
         further = f"; {phrases.plural(len(about) - 1, 'further remark')} in the report" if len(about) > 1 else ""
         lines.append(Sentence(f"claim {place}: {remark}{further}", WARNING))
-    supported = [verdict for verdict in verdicts if verdict.failure_limit is not None]
+    supported = [(place, verdict) for place, verdict in enumerate(verdicts, 1) if verdict.failure_limit is not None]
     if supported:
-        largest = max(supported, key=lambda verdict: verdict.failure_limit or 0.0)
-        lines.append(Sentence(phrases.failure_limit(largest)))
+        _, largest = max(supported, key=lambda each: each[1].failure_limit or 0.0)
+        places = [str(place) for place, verdict in supported if verdict.failure_limit == largest.failure_limit]
+        which = f"{'claim' if len(places) == 1 else 'claims'} {phrases.listed(places)}: " if len(verdicts) > 1 else ""
+        lines.append(Sentence(f"{which}{phrases.failure_limit(largest)}"))
     return lines
 
 

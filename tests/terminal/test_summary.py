@@ -217,8 +217,9 @@ def test_later_seeds_that_contradict_are_told_below_the_verdict() -> None:
     values = {"base": base, "leaky_relu": [one + effect for one, effect in zip(base, effects, strict=True)]}
     text = shown(activations_plan(("base", "leaky_relu"), 20, looks=(5,)), values, width=80)
     assert max(map(len, text.splitlines())) <= 80
-    assert "SUPPORTED better by 0.50 pp CONTRADICTED BY LATER SEEDS: all 20 seeds: -" in " ".join(text.split())
-    assert "for the opposite (evidence from" in " ".join(text.split())
+    told = " ".join(text.split())
+    assert "SUPPORTED better by 0.50 pp CONTRADICTED BY LATER SEEDS claim 1: all 20 seeds: -" in told
+    assert "for the opposite (evidence from" in told
 
 
 def test_a_seed_that_stands_apart_is_told_below_the_claims() -> None:
@@ -231,6 +232,7 @@ def test_a_seed_that_stands_apart_is_told_below_the_claims() -> None:
 def test_of_several_supported_claims_the_weakest_bound_on_failures_is_told() -> None:
     text = shown(activations_plan(), ACTIVATIONS)
     assert text.count("is not excluded") == 1
+    assert "  claim 1: no failure in 5 seeds: a failure rate up to 45 % is not excluded\n" in text
 
 
 def test_runs_that_were_not_needed_are_told_and_counted() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -162,13 +161,13 @@ class Looks:
         """The differences of registered claims, tested or not."""
         return tuple(each for state in self._registered for each in state.case.compared)
 
-    def difference_p(self, plus: Weights, minus: Weights, metric: str) -> float:
-        """The adjusted p value of a claimed difference; NaN without a test of it."""
+    def claimed_row(self, plus: Weights, minus: Weights, metric: str) -> Estimate | None:
+        """The estimate of a claimed difference; None without one."""
         for state in self._registered:
             for place, difference in enumerate(state.case.compared):
                 if state.rows and (difference.plus, difference.minus, difference.metric) == (plus, minus, metric):
-                    return state.rows[place].p_adjusted
-        return nan
+                    return state.rows[place]
+        return None
 
     def judgement(self) -> Judgement:
         """The state of the looks and one verdict per claim."""

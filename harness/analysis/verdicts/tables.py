@@ -49,6 +49,9 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
     has_interval = not looks.terms.metrics[metric].exact and varied and found.n > 1
     # P values belong to looks; seeds added beyond the last look have none.
     at_look = looks.current is not None and current == looks.current.n
+    tested = looks.claimed_row(*key) if at_look else None
+    # The p value of a verdict that was decided earlier says nothing about a difference of the other sign.
+    agrees = tested is not None and not tested.mean * sign * found.mean < 0
     return Row(
         variant=label,
         over=over,
@@ -58,7 +61,7 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
         pairs=found.n,
         difference=found.mean,
         interval=found.ci if has_interval else None,
-        p=looks.difference_p(*key) if at_look else nan,
+        p=tested.p_adjusted if tested is not None and agrees else nan,
         claimed=key in claimed,
         rho=found.rho,
         level=level,

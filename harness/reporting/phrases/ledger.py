@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from harness.reporting.phrases.numbers import plural
@@ -16,8 +17,9 @@ def ledger(found: PlanLedger) -> list[str]:
     """Sentences for the section on trust."""
     if found.standing is None:
         return [NO_LEDGER]
-    history = [f"Also judged in: {_elsewhere(each)}." for each in found.history] or [NOWHERE_ELSE]
-    return [standing(found.standing), *history]
+    elsewhere = Counter(map(_elsewhere, found.history))  # a plan may have been replaced several times
+    history = [f"Also judged in: {text}{f', {count} times' if count > 1 else ''}." for text, count in elsewhere.items()]
+    return [standing(found.standing), *(history or [NOWHERE_ELSE])]
 
 
 def ledger_differs(mismatches: Sequence[str]) -> str | None:
@@ -29,7 +31,7 @@ def standing(kept: Standing | None) -> str:
     """The head of a ledger, and since when it is kept."""
     if kept is None:
         return NO_LEDGER
-    since, text = kept.since, f"Ledger: entry {kept.head.number}, head {kept.head.short}"
+    since, text = f"{kept.since[:16].replace('T', ' ')} UTC", f"Ledger: entry {kept.head.number}, head {kept.head.short}"
     if kept.complete:
         return f"{text}; kept since the results folder was new, {since}."
     existed = f"{plural(kept.before.plans, 'plan')} and {plural(kept.before.results, 'result')} existed then"

@@ -19,8 +19,7 @@ CONTRADICTED = "CONTRADICTED BY LATER SEEDS"
 def later_seeds(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
     """All seeds of a decided claim and their e-value; empty without seeds beyond the deciding look.
 
-    `all 20 seeds: -1.05 [-1.80, -0.30]; e-value 300 for the opposite (evidence from 60 on: 1/alpha, corrected for the other
-    claims)`.
+    `all 20 seeds: -1.05 [-1.80, -0.30]; e-value 300 for the opposite (evidence from 60 on)`.
     """
     if verdict.later is None or len(verdict.rows) != 1:
         return ""
@@ -28,7 +27,7 @@ def later_seeds(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
     row = replace(verdict.rows[0], n=later.n, mean=verdict.later.mean, interval=verdict.later.interval)
     shown = EstimateText(row, verdict.claim, metrics)
     side = "for the verdict" if later.favours == "verdict" else "for the opposite"
-    needed = f"evidence from {later.e_needed:,.0f} on: 1/alpha, corrected for the other claims"
+    needed = f"evidence from {later.e_needed:,.0f} on"
     wording = f"all {later.n:,d} seeds: {shown.plain()}; e-value {later.e_value:,.3g} {side} ({needed})"
     apart = later.contradicts and later.favours == "verdict"
     return f"{wording}; the interval does not overlap that of the verdict" if apart else wording

@@ -71,9 +71,12 @@ def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle:
 
 
 def _prospects(row: Estimate, settle: bool = True) -> list[str]:
-    """Whether later looks may decide an inconclusive row, and how many seeds would."""
+    """Why an inconclusive row was closed as unlikely to be decided, else how many seeds would decide it.
+
+    Never both: the number of seeds assumes a true difference that the row makes unlikely.
+    """
     found = [note for note in row.notes if note.startswith(model.FUTILE)]
-    if settle and row.verdict == "inconclusive" and row.seeds_needed is not None:
+    if settle and not found and row.verdict == "inconclusive" and row.seeds_needed is not None:
         found.append(f"{seeds_needed_text(row.seeds_needed)} would settle it")
     return found
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OUTCOME = 240  # characters of a claim's result: a long list of failed runs is cut
 EFFECT = "effect size g_z [95 %]"
 IMPROVEMENT = "P(better) [95 %]"
+INTERVAL = " interval"  # after the confidence level
 LISTED = 120  # most runs that a claim lists; the table of runs has all
 
 
@@ -70,6 +71,16 @@ class ClaimResult:
         return self.verdict.retrospective
 
     @property
+    def written(self) -> str:
+        """`registration` as a sentence, for below the mark RETROSPECTIVE."""
+        return _unmarked(f"{self.registration}.", phrases.RETROSPECTIVE)
+
+    @property
+    def beside(self) -> list[str]:
+        """`remarks`, for below the mark CONTRADICTED BY LATER SEEDS."""
+        return [_unmarked(remark, phrases.CONTRADICTED) for remark in self.remarks]
+
+    @property
     def contradicted(self) -> str:
         """`CONTRADICTED BY LATER SEEDS`, if they say the opposite; else empty."""
         return phrases.CONTRADICTED if self.verdict.contradicted else ""
@@ -89,18 +100,39 @@ class ClaimResult:
         """A row per variant, a column per fact."""
         columns = [
             Column("variant", cells=[Cell(part.estimate.subject) for part in self.parts]),
-            Column("against", cells=[Cell(part.estimate.over or "") for part in self.parts]),
             Column("verdict", holds="verdicts", cells=[Cell(part.estimate.verdict) for part in self.parts]),
         ]
+        if len({part.estimate.over for part in self.parts}) > 1:  # else the claim names it
+            columns.insert(1, Column("against", cells=[Cell(part.estimate.over or "") for part in self.parts]))
         facts = [{fact.name: fact.number for fact in part.facts} for part in self.parts]
+        if len({name for own in facts for name in own if name.endswith(INTERVAL)}) > 1:
+            facts = [_with_levels(part.facts) for part in self.parts]
         for name in sorted(dict.fromkeys(name for own in facts for name in own), key=_order):
             columns.append(Column(name, "right", cells=[own.get(name, Cell()) for own in facts]))
         return DisplayTable(columns, f"By variant: {self.statement}")
 
 
+def _unmarked(text: str, mark: str) -> str:
+    """A sentence without the mark that it begins with."""
+    text = text.removeprefix(f"{mark}: ")
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _with_levels(facts: Sequence[Fact]) -> dict[str, Cell]:
+    """Facts by name; intervals of any level have one name, and their level as a note."""
+    found = {}
+    for fact in facts:
+        level = fact.name.removesuffix(INTERVAL)
+        if level == fact.name:
+            found[fact.name] = fact.number
+        else:
+            found[INTERVAL.strip()] = replace(fact.number, notes=(level,))
+    return found
+
+
 def _order(name: str) -> int:
-    """The place of a fact's column: the estimate, intervals of any level, p values, seeds, effect sizes."""
-    if name.endswith("interval"):
+    """The place of a fact's column: the estimate, its interval, p values, seeds, effect sizes."""
+    if name.endswith(INTERVAL.strip()):
         return 1
     return {"p": 2, phrases.AGAINST: 3, "seeds": 4, EFFECT: 5, IMPROVEMENT: 6}.get(name, 0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import pytest
 from examples import ACCURACY
 from simulated import comparison, frame, plan_of
@@ -67,3 +69,15 @@ def test_a_row_of_the_table_knows_the_seeds_that_it_is_over() -> None:
     values["c"] = [base + effect for base, effect in zip(BASE, (0.4, 0.1, 0.5, 0.3, 0.45), strict=False)]
     rows = {row.variant: row.seeds for row in table(plan, frame(plan, values)).rows}
     assert rows == {"base": 5, "b": 3, "c": 5}
+
+
+def test_the_p_value_of_an_earlier_verdict_is_not_shown_with_a_difference_of_the_other_sign() -> None:
+    claims = [comparison("improves", "b"), comparison("improves", "c")]
+    plan = plan_of(("base", "b", "c"), claims, looks=(3, 5, 10))
+    collapsing = [base + (1.0 + 0.01 * seed if seed < 3 else -5.0 - 0.1 * seed) for seed, base in enumerate(BASE)]
+    unsure = [base + 0.3 * (-1) ** seed for seed, base in enumerate(BASE)]
+    runs = frame(plan, {"base": BASE, "b": collapsing, "c": unsure})
+    assert judgement(plan, runs).verdicts[0].rows[0].p_adjusted < 0.05
+    (row,) = [row for row in table(plan, runs).rows if row.variant == "b"]
+    assert row.difference < 0
+    assert isnan(row.p)

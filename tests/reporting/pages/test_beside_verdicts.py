@@ -35,7 +35,9 @@ def closed_early(store: Store) -> ReportData:
     """`fast` is decided at 3 seeds, `slow` at 5 of 10."""
     slow = [base + (0.4, 0.1, 0.5, 0.3, 0.45)[seed] for seed, base in enumerate(BASE[:5])]
     values = {"base": BASE[:5], "fast": [base + 3.0 + 0.01 * seed for seed, base in enumerate(BASE[:3])], "slow": slow}
-    plan = planned(store, values, [comparison("improves", "fast"), comparison("improves", "slow")], looks=(3, 5, 10), drops_decided=True)
+    plan = planned(
+        store, values, [comparison("improves", "fast"), comparison("improves", "slow")], looks=(3, 5, 10), drops_decided=True
+    )
     return gather(store, plan)
 
 
@@ -46,6 +48,7 @@ def test_a_contradicted_verdict_is_marked_in_every_format(contradicted: ReportDa
     assert banner.words.startswith(f"{TOLD}: all 20 seeds: -")
     claim = root.one("section", id="claims").one("li", id="claim-1")
     assert claim.all("p", class_="verdict")[0].words.startswith(f"supported {TOLD} better by 0.50 pp")
+    assert any(each.words.startswith("All 20 seeds: -") for each in claim.all("p", class_="aside"))
     assert "The verdict of claim 1 is contradicted by later seeds." in contradicted.flags
     text = markdown.render(contradicted, ())
     assert f"1. **SUPPORTED** **{TOLD}** flipped improves on base" in text
@@ -109,3 +112,14 @@ def test_the_runs_that_were_not_needed_are_counted(closed_early: ReportData) -> 
     assert closed_early.complete
     runs = parsed(page.render(closed_early, ())).one("section", id="runs")
     assert "17 of 30 runs were not needed: their claims were closed at an earlier look." in runs.words
+
+
+def test_the_variants_of_a_claim_that_were_decided_at_different_looks_share_a_column_of_intervals(store: Store) -> None:
+    slow = [base + (0.4, 0.1, 0.5, 0.3, 0.45)[seed] for seed, base in enumerate(BASE[:5])]
+    values = {"base": BASE[:5], "fast": [base + 3.0 + 0.01 * seed for seed, base in enumerate(BASE[:5])], "slow": slow}
+    claims = [comparison("improves", "fast", "slow")]
+    report = gather(store, planned(store, values, claims, looks=(3, 5, 10), drops_decided=True))
+    table = parsed(page.render(report, ())).one("li", id="claim-1").one("table")
+    headings = [heading.words for heading in table.one("thead").all("th")]
+    assert headings[:6] == ["variant", "verdict", "difference", "interval", "p", "seeds"]
+    assert [row.all("td")[2].words.rpartition("] ")[2].endswith(" %") for row in table.one("tbody").all("tr")] == [True, True]

@@ -16,14 +16,14 @@ def standing(plans: int = 0, results: int = 0) -> Standing:
 
 def test_a_new_folder_has_a_complete_history() -> None:
     assert phrases.ledger(PlanLedger(standing(), (), ())) == [
-        f"Ledger: entry 12, head 0123456789abcdef; kept since the results folder was new, {SINCE}.",
+        "Ledger: entry 12, head 0123456789abcdef; kept since the results folder was new, 2026-01-02 03:04 UTC.",
         "No other plan in the ledger has judged one of these comparisons.",
     ]
 
 
 def test_what_is_older_than_the_ledger_is_unknown() -> None:
     assert phrases.standing(standing(1, 30)) == (
-        f"Ledger: entry 12, head 0123456789abcdef; history unknown before {SINCE}: 1 plan and 30 results existed then."
+        "Ledger: entry 12, head 0123456789abcdef; history unknown before 2026-01-02 03:04 UTC: 1 plan and 30 results existed then."
     )
     assert phrases.standing(None) == "No ledger: the history of this results folder is unknown."
 
@@ -36,6 +36,13 @@ def test_other_plans_are_listed_with_their_words() -> None:
     assert phrases.ledger(PlanLedger(standing(), elsewhere, ()))[1:] == [
         "Also judged in: an earlier plan named toys, inconclusive at 10 seeds (2026-01-02).",
         "Also judged in: copy, supported and exploratory at 1 seed (2026-01-02).",
+    ]
+
+
+def test_a_plan_that_was_replaced_several_times_is_one_sentence() -> None:
+    earlier = JudgedElsewhere("toys", True, ("supported",), 3, SINCE)
+    assert phrases.ledger(PlanLedger(standing(), (earlier, earlier), ()))[1:] == [
+        "Also judged in: an earlier plan named toys, supported at 3 seeds (2026-01-02), 2 times.",
     ]
 
 

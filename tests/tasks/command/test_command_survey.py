@@ -14,6 +14,7 @@ from environments import described, environment, install, script
 from harness.tasks.command import survey
 from harness.tasks.command.survey import observed
 from harness.tasks.environment import Environment, digest
+from harness.tasks.probe import packages
 
 VERSION = f"CPython {sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
 
@@ -90,6 +91,17 @@ def test_packages_whose_version_does_not_tell_their_code_are_marked(first: Path,
     (described(site, "broken", "0.3") / "direct_url.json").write_text("{")
     found = observed([str(first)], tmp_path, variables()).packages
     assert (found["mine-own"], found["theirs"], found["broken"]) == ("0.1 editable", "0.2 of 0123456789ab", "0.3")
+
+
+def test_metadata_beside_the_source_are_those_of_an_editable_package(tmp_path: Path) -> None:
+    """With `python -m` the working directory comes first on the path, before what pip installed from it."""
+    site = tmp_path / "site-packages"
+    for folder in (tmp_path, site):
+        metadata = folder / "toys.egg-info"
+        metadata.mkdir(parents=True)
+        (metadata / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 0.1.0\n")
+    assert packages([str(tmp_path), str(site)]) == {"toys": "0.1.0 editable"}
+    assert packages([str(site)]) == {"toys": "0.1.0"}
 
 
 def test_damaged_and_left_over_metadata_change_nothing_else(first: Path, tmp_path: Path) -> None:
