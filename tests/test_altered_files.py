@@ -142,6 +142,14 @@ def test_a_search_without_its_file_is_missed(store: Store, plan: Plan, capsys: p
     assert f"{store.paths.study('hunt').spec} is missing: the search is unknown" in capsys.readouterr().err
 
 
+def test_another_name_of_the_ledger_begins_no_other_one(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(store.paths.ledger_name, {"name": "0123456789abcdef"})
+    code, said = reported(store, plan, capsys)
+    assert code == 2
+    assert "ledger.json: names the ledger 0123456789abcdef, which has no entries; restore it from a copy" in said
+    assert not store.paths.ledger_chain("0123456789abcdef").exists()
+
+
 def test_a_removed_name_of_the_ledger_begins_no_other_one(store: Store, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     store.paths.ledger_name.unlink()
     code, said = reported(store, plan, capsys)

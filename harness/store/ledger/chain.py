@@ -117,14 +117,20 @@ class Ledger:
 
 
 def own_chain(paths: Paths) -> Path | None:
-    """The folder of the entries; None: no ledger. Raises StoreError if ledger.json is damaged, or missing beside entries."""
+    """The folder of the entries; None: no ledger.
+
+    Raises StoreError if ledger.json is damaged, or beside other entries is missing or names a folder that does not exist.
+    """
     existing = _chain_folders(paths)  # listed first: ledger.json is written before the folder that it names
     try:
-        return paths.ledger_chain(atomic.read_json(paths.ledger_name, LedgerName).name)
+        folder = paths.ledger_chain(atomic.read_json(paths.ledger_name, LedgerName).name)
     except FileNotFoundError:
         if not existing:
             return None
         raise StoreError(f"{paths.ledger_name}: is missing, but there are entries; restore it from a copy") from None
+    if existing and folder not in existing:
+        raise StoreError(f"{paths.ledger_name}: names the ledger {folder.name}, which has no entries; restore it from a copy")
+    return folder
 
 
 def other_chains(paths: Paths) -> list[Path]:
