@@ -96,10 +96,10 @@ class PlanOutcome(Outcome):
         if plan.selection is not None:
             return json_output.choosing(plan, records)
         judged, table = _judged(self, results)
-        document = json_output.summary(
-            plan, records, table, judged, result_metrics(plans.task_of(plan)), str(self.report), _inconsistencies(self, results)
-        )
         store = Store.open(results, create=False)
+        broken = (*_inconsistencies(self, results), *plan_mismatch(store, plan))
+        metrics = result_metrics(plans.task_of(plan))
+        document = json_output.summary(plan, records, table, judged, metrics, str(self.report), broken)
         chooser = store.load_plan(plan.chosen.plan) if plan.chosen else None
         if chooser is None:
             return document
