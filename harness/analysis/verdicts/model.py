@@ -118,7 +118,7 @@ class Verdict:
 
     @property
     def retrospective(self) -> bool:
-        """Whether some of its results were known when it was written: it is no evidence."""
+        """Whether some of its results were known when it was written: it is not evidence."""
         return self.registration is not None and self.registration.retrospective
 
 
