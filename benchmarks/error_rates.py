@@ -99,6 +99,23 @@ def any_of(variants: int, generator: np.random.Generator, *, corrected: bool) ->
     return float(np.mean((p < 0.05).any(axis=1)))
 
 
+def best_claimed_afterwards(variants: int, generator: np.random.Generator) -> float:
+    """Whether the best of several variants, seen with 5 seeds, is said to improve when it is claimed on the same seeds."""
+    differences = generator.standard_normal((DRAWS, 5, variants)) - generator.standard_normal((DRAWS, 5, 1))
+    best = differences.mean(axis=1).argmax(axis=1)
+    claimed = np.take_along_axis(differences, best[:, None, None], axis=2)[:, :, 0]
+    return float(np.mean((p_values(claimed) < 0.05) & (claimed.mean(axis=1) > 0)))
+
+
+def looks_then_a_new_file(generator: np.random.Generator) -> float:
+    """Whether looks at 3, 5 and 10 seeds, or else a new plan of 20 that includes them, report a difference."""
+    x = generator.standard_normal((DRAWS, 20))
+    rejected = p_values(x) < 0.05
+    for n in (3, 5, 10):
+        rejected |= p_values(x[:, :n]) < sequential_level(n, (3, 5, 10), 0.05)
+    return float(rejected.mean())
+
+
 def looks_at(effect: float, sd: float, generator: np.random.Generator) -> dict[str, float]:
     """With looks: rejection rate, mean number of seeds, and mean effect of the rejections."""
     x = effect + sd * generator.standard_normal((DRAWS, LOOKS[-1]))
@@ -136,6 +153,13 @@ def main() -> None:
             "any of 8 variants against one baseline, errs_percent": {
                 "uncorrected": round(100 * any_of(8, generator, corrected=False), 1),
                 "harness: Holm": round(100 * any_of(8, generator, corrected=True), 1),
+            },
+            "claims after results, errs_percent": {
+                "looks, then a new file": round(100 * looks_then_a_new_file(np.random.default_rng(1)), 1),
+                **{
+                    f"best of {count} variants": round(100 * best_claimed_afterwards(count, np.random.default_rng(count)), 1)
+                    for count in (6, 10, 20)
+                },
             },
             "looks": {
                 "at": LOOKS,
