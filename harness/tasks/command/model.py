@@ -7,27 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from harness.common.stopping import duration
 from harness.errors import InputError
-from harness.tasks.protocol import Metric
+from harness.tasks.command.measure import Measure, Strict, Text
 
 TASK_NAME = "command"  # of every program in plans and specs; versions distinguish programs
 Scalar = bool | int | float | str
-Text = Annotated[str, Field(min_length=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
-
-
-class Knob(_Strict):
+class Knob(Strict):
     """One parameter of the program, in the long form; its type is that of the default."""
 
     default: Scalar
@@ -49,42 +43,7 @@ class Knob(_Strict):
         return value
 
 
-class Measure(_Strict):
-    """One metric. `pattern` finds it in the output; None: read from JSON lines."""
-
-    goal: Literal["minimize", "maximize"]
-    unit: str = ""
-    pattern: Text | None = Field(
-        None, description="a regular expression with (?P<value>…) and optionally (?P<step>…), searched in each line of the output"
-    )
-    resolution: float | None = Field(None, gt=0, description="its smallest step, in its unit")
-    split: Literal["train", "validation", "test"] | None = Field(
-        None,
-        description="the cases it is measured on: searches and tuning choose by validation metrics, and never use test metrics",
-    )
-
-    @field_validator("pattern")
-    @classmethod
-    def _has_a_value(cls, pattern: str | None) -> str | None:
-        if pattern is None:
-            return None
-        try:
-            groups = re.compile(pattern).groupindex
-        except re.error as error:
-            raise ValueError(f"invalid regular expression {pattern!r}: {error}") from error
-        if "value" not in groups:
-            raise ValueError(f"{pattern!r} has no group for the number; use (?P<value>\\S+) in its place")
-        if unknown := sorted(set(groups) - {"value", "step"}):
-            raise ValueError(f"{pattern!r} has an unknown group {unknown[0]!r}; use value and step only")
-        return pattern
-
-    @property
-    def metric(self) -> Metric:
-        """The metric in the task protocol."""
-        return Metric(self.unit, self.goal, self.resolution, split=self.split)
-
-
-class Program(_Strict):
+class Program(Strict):
     """A training program; it must read its seed from an argument or from $HARNESS_SEED."""
 
     command: Text = Field(description="the command line; no shell reads it; {seed}, {run_dir}, {knobs}, {NAME} of a knob")
@@ -146,11 +105,10 @@ class Program(_Strict):
     @property
     def definition(self) -> dict[str, Any]:
         """The part of the program that run ids depend on, beside the values of knobs and the content of inputs."""
-        measured = {name: {"goal": measure.goal, "pattern": measure.pattern} for name, measure in self.metrics.items()}
         found: dict[str, Any] = {
             "command": self.command,
             "knobs": {name: self.knob(name).flag for name in sorted(self.knobs)},
-            "metrics": measured,
+            "metrics": {name: measure.definition for name, measure in self.metrics.items()},
             "first_metric": next(iter(self.metrics)),
         }
         return {**found, "environment": dict(self.environment)} if self.environment else found

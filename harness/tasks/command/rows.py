@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.tasks.command.model import Measure
+from harness.tasks.command.measure import Measure
 from harness.tasks.protocol import Number, TrainingFailed
 
 LONGEST_LINE = 1 << 16  # bytes of a line that are read

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.tasks.command.model import Measure
+from harness.tasks.command.measure import Measure
 from harness.tasks.command.rows import Lines, Rows
 from harness.tasks.protocol import TrainingFailed
 
