@@ -25,7 +25,7 @@ from harness.store import atomic, checkpoint, environments, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, encode, read_rows, sealed, write_rows
-from harness.store.run_summary import numbers, summary
+from harness.store.run_summary import numbers, summary, taken
 from harness.tasks import environment
 from harness.tasks.protocol import Task, Training, TrainingFailed, with_optional_members
 
@@ -286,7 +286,9 @@ class _Attempt:
             self._save(training)
         facts = self.job.task.describe(self.job.config)
         totals = summary(self.rows, next(iter(self.job.task.metrics)))
-        return Result.model_validate({"state": "completed", **self._last_row(), **facts, **totals})
+        epochs = taken(self.rows, self.job.task.metrics)
+        values = {name: self.rows[epoch - 1][name] for name, epoch in epochs.items()}
+        return Result.model_validate({"state": "completed", "taken": epochs, **self._last_row(), **values, **facts, **totals})
 
     def _diverged(self, why: str) -> Result:
         totals = summary(self.rows, next(iter(self.job.task.metrics)))

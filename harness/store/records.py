@@ -38,6 +38,7 @@ class Result(BaseModel):
     traceback_digest: str | None = None  # equal for failures at the same place in the code
     ended: str | None = None  # ISO 8601, UTC
     checksums: Mapping[str, str] = {}  # file name -> SHA-256 of the files when the run finished
+    taken: Mapping[str, int] = Field({}, exclude_if=lambda value: not value)  # metric -> the epoch of its value, if not the last
     provenance_digest: str | None = None  # `provenance.content_digest` of provenance.json; None in results from before it
     seal: str | None = None  # `seal` of all other fields; None in results from before it
 

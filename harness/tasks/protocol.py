@@ -29,7 +29,8 @@ class Metric:
     Its smallest step is `resolution`, or for a percentage 100 over the number of cases, which results contain under the name
     `cases` (test images); without either it is unknown. `exact`: deterministic and known before training (parameters); compared
     without a test. `split`: the cases it is measured on, None if that does not apply (times); searches and tuning choose by
-    validation metrics and never use test metrics. `usual_sd`: by the name of the data (its fingerprint up to the colon), the
+    validation metrics and never use test metrics. `take`: the result of a run is its last value or the best of all; `at_best`:
+    its value at the epoch where that metric is best. `usual_sd`: by the name of the data (its fingerprint up to the colon), the
     standard deviation of the paired differences of two variants to assume for the power of full runs that nothing is known of.
     """
 
@@ -39,7 +40,29 @@ class Metric:
     cases: str | None = None
     exact: bool = False
     split: Literal["train", "validation", "test"] | None = None
+    take: Literal["last", "best"] = "last"
+    at_best: str | None = None
     usual_sd: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    @property
+    def chosen_by_best(self) -> bool:
+        """Whether the result is one of the run's values, chosen, instead of the last."""
+        return self.take == "best" or self.at_best is not None
+
+
+def optimistic(name: str, metrics: Mapping[str, Metric]) -> str | None:
+    """Why the result of a metric is better than that of a training that did not look at it; None if it is not.
+
+    The best of several noisy values is too good. For early stopping by a validation metric that does not matter, as results are
+    not validation values.
+    """
+    metric = metrics.get(name)
+    if metric is None:
+        return None
+    if metric.take == "best" and metric.split in ("test", None):
+        return f"the best of all {'test ' if metric.split == 'test' else ''}values of a run"
+    by = metrics.get(metric.at_best or "")
+    return f"taken where {metric.at_best}, a test metric, is best" if by is not None and by.split == "test" else None
 
 
 @dataclass(frozen=True)

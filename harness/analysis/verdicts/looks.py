@@ -25,6 +25,7 @@ from harness.analysis.verdicts.singles import ThresholdCase
 from harness.analysis.verdicts.terms import Terms
 from harness.analysis.verdicts.values import Difference, Values, Weights
 from harness.experiment.claims import COMPARISONS, Claim
+from harness.tasks.protocol import optimistic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,6 +191,8 @@ class Looks:
         if decided is not None:
             lost = self.values.lost(state.case.variants, decided, self.values.seeds, ("diverged", "failed"))
             notes += [f"{self.values.state(label, seed)} {model.LATER}{label} seed {seed}" for label, seed in lost]
+        if why := optimistic(state.case.claim.metric, self.terms.metrics):
+            notes.append(model.OPTIMISTIC + why)
         return Verdict(
             claim=state.case.claim,
             registration=self._registration(state, seeds or self.terms.looks[0]),

@@ -40,6 +40,7 @@ FUTILE = "unlikely to be decided by "  # 20 seeds (4 %)
 APART = " stands apart: "  # seed 3 (b) stands apart: without it supported
 RESOLUTION = "the differences vary less than the metric's smallest known step of "  # 0.01
 DRIFTS = "the difference drifts with the number of the seed"
+OPTIMISTIC = "optimistic: "  # the best of all test values of a run
 LATER = "after the deciding look: "  # diverged after the deciding look: b seed 7
 
 

@@ -13,6 +13,7 @@ from harness.reporting.pages.mixtures import SHOWN, first_of, mixtures, trained_
 from harness.store.environments import Lists
 from harness.store.provenance import Provenance
 from harness.store.records import Record
+from harness.tasks.protocol import Metric
 
 PRECISION = "precision"
 
@@ -24,13 +25,14 @@ def flags(
     origins: Mapping[str, Provenance],
     judgement: Judgement,
     *,
+    metrics: Mapping[str, Metric],
     damaged: Sequence[str] = (),
     lists: Lists | None = None,
 ) -> tuple[str, ...]:
     """Sentences, the most important first.
 
-    `origins`: provenance of started runs by id; `damaged`: ids whose provenance.json is missing or unreadable; `lists`: the
-    installed packages that they name.
+    `metrics`: all that claims may use; `origins`: provenance of started runs by id; `damaged`: ids whose provenance.json is
+    missing or unreadable; `lists`: the installed packages that they name.
     """
     trained = trained_with(requested, origins)
     mixed = (*mixtures(trained, lists or {}), *_precisions(plan), *_interrupted(list(origins.values())), *unknown(trained))
@@ -38,6 +40,7 @@ def flags(
     return (
         *_contradicted(judgement),
         *late,
+        *(f"{line}." for line in phrases.optimistic_results(metrics)),
         *_lost_runs(requested, records, judgement),
         *mixed,
         *_damaged(damaged),

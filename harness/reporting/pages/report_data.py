@@ -149,7 +149,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True, loaded: RunTables
     origins, damaged = _origins(store, wanted, records)
     tuning = tuning_of(store, plan, metrics)
     lists = environments.read(store.paths.environments, origins.values())
-    trust = flags(plan, wanted, records, origins, found, damaged=damaged, lists=lists)
+    trust = flags(plan, wanted, records, origins, found, metrics=metrics, damaged=damaged, lists=lists)
     return ReportData(
         store=store,
         plan=plan,

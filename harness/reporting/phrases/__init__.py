@@ -59,6 +59,7 @@ from harness.reporting.phrases.remarks import (
     failure_limit,
     improvement,
     later_seeds,
+    optimistic_results,
     seed_remarks,
     word,
 )
@@ -109,6 +110,7 @@ __all__ = [
     "not_needed",
     "notes",
     "number",
+    "optimistic_results",
     "outcome",
     "p_value",
     "part",

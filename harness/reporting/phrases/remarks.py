@@ -11,7 +11,7 @@ from harness.analysis.verdicts.document import later_as_measured
 from harness.analysis.verdicts.model import Estimate, Verdict
 from harness.reporting.phrases.estimates import EstimateText
 from harness.reporting.phrases.numbers import listed, plural, signed
-from harness.tasks.protocol import Metric
+from harness.tasks.protocol import Metric, optimistic
 
 CONTRADICTED = "CONTRADICTED BY LATER SEEDS"
 
@@ -39,8 +39,15 @@ def contradiction(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
 
 
 def word(verdict: Verdict) -> str:
-    """The verdict, and whether later seeds contradict it: `supported, CONTRADICTED BY LATER SEEDS`."""
-    return f"{verdict.verdict}, {CONTRADICTED}" if verdict.contradicted else verdict.verdict
+    """The verdict with marks for later seeds that contradict it and for an optimistic metric: `supported, OPTIMISTIC`."""
+    marks = [CONTRADICTED] if verdict.contradicted else []
+    marks += ["OPTIMISTIC"] if any(note.startswith(model.OPTIMISTIC) for note in verdict.notes) else []
+    return ", ".join([verdict.verdict, *marks])
+
+
+def optimistic_results(metrics: Mapping[str, Metric]) -> list[str]:
+    """Metrics whose results are too good: `test_accuracy is optimistic: the best of all test values of a run`."""
+    return [f"{name} is optimistic: {why}" for name in metrics if (why := optimistic(name, metrics))]
 
 
 def failure_limit(verdict: Verdict) -> str:

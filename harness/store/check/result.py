@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.store.records import Result, Value, decode, seal
+from harness.store.run_summary import best_epoch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,10 +29,17 @@ def altered(result: Result) -> str | None:
     return None if seal(result) == result.seal else "was altered after it was written: it does not match its own seal"
 
 
-def contradictions(result: Result, rows: int, last: Mapping[str, Value], totals: Mapping[str, Any]) -> list[str]:
+def contradictions(
+    result: Result,
+    rows: int,
+    last: Mapping[str, Value],
+    totals: Mapping[str, Any],
+    chosen: Mapping[str, Value] | None = None,
+) -> list[str]:
     """What result.json says instead of what its `rows` rows say; empty if they agree.
 
-    `last`: the last row, non-finite numbers as strings; `totals`: `run_summary.summary` of all rows.
+    `last`: the last row, non-finite numbers as strings; `totals`: `run_summary.summary` of all rows; `chosen`: the values at the
+    epochs that `result.taken` names, if any.
     """
     fields = result.model_extra or {}
     if result.state == "failed":
@@ -39,7 +47,7 @@ def contradictions(result: Result, rows: int, last: Mapping[str, Value], totals:
         epoch = result.metrics.get("epoch", 0)
         wrong = [] if epoch <= rows else [f"epoch {epoch:g} instead of {rows}"]
         return [*wrong, *([] if result.reason else ["failed without a reason"])]
-    expected = {name: value for name, value in last.items() if name not in COSTS} if rows else {"epoch": None}
+    expected = {name: value for name, value in {**last, **(chosen or {})}.items() if name not in COSTS} if rows else {"epoch": None}
     wrong = [f"{name} {fields.get(name)} instead of {value}" for name, value in expected.items() if fields.get(name) != value]
     wrong += [] if fluctuating(result) else ["no fluctuation"]
     # The last bits of a sum may differ between versions of Python.
@@ -50,6 +58,23 @@ def contradictions(result: Result, rows: int, last: Mapping[str, Value], totals:
         wrong.append(f"completed with the error {result.error or result.reason!r}")
     if result.state == "diverged" and all(math.isfinite(value) for value in map(decode, last.values()) if _number(value)):
         wrong.append("diverged, but every value of the last epoch is finite")
+    return wrong
+
+
+def wrong_choices(result: Result, program: Mapping[str, Any] | None, values: Callable[[str], Sequence[Any]]) -> list[str]:
+    """What is wrong with the epochs that a completed result takes its values from; `values`: a column of its rows.
+
+    `program`: the definition in spec.json, which says what is taken; None: the task is in Python, and the epochs are believed.
+    """
+    if program is None or result.state != "completed":
+        return []
+    metrics = program["metrics"]
+    wrong = []
+    for name, metric in metrics.items():
+        by = metric.get("at_best", name if metric.get("take") == "best" else None)
+        best = best_epoch(values(by), metrics[by]["goal"]) if by is not None else None
+        if result.taken.get(name) != best:
+            wrong.append(f"{name} of epoch {result.taken.get(name, 'last')} instead of {best or 'the last'}")
     return wrong
 
 

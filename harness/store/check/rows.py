@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import StoreError
 from harness.experiment.run_id import Spec, run_id
 from harness.store import atomic
-from harness.store.check.result import altered, contradictions, facts, fluctuating, totals_of
+from harness.store.check.result import altered, contradictions, facts, fluctuating, totals_of, wrong_choices
 from harness.store.paths import RunPaths
 from harness.store.records import Result, Value, encode
 from harness.tasks.command.model import definition_digest
@@ -35,6 +35,18 @@ class ComparedRows:
         if not self.counts[place]:
             return {}
         return {name: encode(value) for name, value in self._last_rows[self._place_of_last[place]].items()}
+
+    def row(self, place: int, epoch: int) -> dict[str, Value]:
+        """The row of an epoch (from 1), as `last`; empty if there is none."""
+        if not 0 < epoch <= self.counts[place]:
+            return {}
+        start = int(self._ends[place]) - self.counts[place]
+        return {name: encode(value) for name, value in self.epochs.slice(start + epoch - 1, 1).to_pylist()[0].items()}
+
+    def values(self, place: int, name: str) -> list[float]:
+        """A column of the run's rows, NaN where not measured."""
+        end, count = int(self._ends[place]), self.counts[place]
+        return self._column(name)[end - count : end].tolist() if name in self.epochs.column_names else []
 
     def totals(self, place: int, metric: str) -> dict[str, Any]:
         """As `run_summary.summary` of the run's rows."""
@@ -75,7 +87,9 @@ def contradiction(paths: RunPaths, result: Result, spec: Spec | None, rows: Comp
     """
     if wrong := altered(result):
         return f"{paths.result.name}: {wrong}"
-    found = contradictions(result, rows.counts[place], rows.last(place), rows.totals(place, fluctuating(result)))
+    chosen = {name: rows.row(place, epoch).get(name) for name, epoch in result.taken.items()}
+    found = contradictions(result, rows.counts[place], rows.last(place), rows.totals(place, fluctuating(result)), chosen)
+    found += wrong_choices(result, spec.program if spec else None, lambda name: rows.values(place, name))
     if found:
         return f"{paths.result.name}: disagrees with {paths.metrics.name}: {', '.join(found)}"
     return wrong_spec(paths, result, spec)

@@ -16,7 +16,7 @@ from harness.errors import StoreError
 from harness.experiment.run_id import Spec, run_id
 from harness.store import atomic, checkpoint, lease
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
-from harness.store.check.result import altered, contradictions, fluctuating
+from harness.store.check.result import altered, contradictions, fluctuating, wrong_choices
 from harness.store.lease import LEASE, Timing
 from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance, content_digest
@@ -49,6 +49,7 @@ class _Run:
         self.paths = paths
         self.found: list[FileFinding] = []
         self.result: Result | None = None
+        self.spec: Spec | None = None
 
     def check(self) -> None:
         # In this order: a worker that trains the run meanwhile can add rows after the checkpoint was read, but never lack some.
@@ -99,7 +100,7 @@ class _Run:
 
     def _spec(self) -> None:
         path, folder = self.paths.spec, self.paths.folder
-        spec = self._read(path, Spec)
+        spec = self.spec = self._read(path, Spec)
         if spec is None:
             begun = self.finished or self.paths.metrics.exists() or self.paths.checkpoint.exists()
             if begun and not path.exists():
@@ -180,7 +181,9 @@ class _Run:
     def _compare(self, result: Result, rows: list[dict[str, Any]]) -> None:
         """Compare result.json with the rows it was computed from."""
         last = rows[-1] if rows else {}
-        wrong = contradictions(result, len(rows), last, summary(rows, fluctuating(result)))
+        chosen = {name: rows[epoch - 1].get(name) if 0 < epoch <= len(rows) else None for name, epoch in result.taken.items()}
+        wrong = contradictions(result, len(rows), last, summary(rows, fluctuating(result)), chosen)
+        wrong += wrong_choices(result, self.spec.program if self.spec else None, lambda name: [row.get(name) for row in rows])
         if wrong:
             self._add(self.paths.result, f"disagrees with metrics.jsonl: {', '.join(wrong)}")
 

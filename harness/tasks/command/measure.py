@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import regex
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from harness.tasks.command.reading import texts
 from harness.tasks.protocol import Metric
 
 Text = Annotated[str, Field(min_length=1)]
@@ -67,6 +68,13 @@ class Measure(Strict):
             raise ValueError(f"{pattern!r} has an unknown group {unknown[0]!r}; use value and step only")
         return pattern
 
+    @field_validator("text")
+    @classmethod
+    def _can_be_searched(cls, text: str | None) -> str | None:
+        if text is not None and (wrong := texts.problem(text)):
+            raise ValueError(f"{text!r} {wrong}")
+        return text
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         given = [name for name in SOURCES if getattr(self, name) is not None]
@@ -88,7 +96,7 @@ class Measure(Strict):
     @property
     def metric(self) -> Metric:
         """The metric in the task protocol."""
-        return Metric(self.unit, self.goal, self.resolution, split=self.split)
+        return Metric(self.unit, self.goal, self.resolution, split=self.split, take=self.take, at_best=self.at_best)
 
     @property
     def definition(self) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from harness.common.yaml_nodes import Node, plain
 from harness.errors import Problem
 from harness.tasks.command import knobs, template
 from harness.tasks.command.model import Program
-from harness.tasks.command.rows import RESERVED_KEYS
+from harness.tasks.command.reading.finder import Finder
+from harness.tasks.command.reading.output import RESERVED_KEYS
 from harness.tasks.protocol import RESULT_METRICS
 
 METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
@@ -46,6 +47,12 @@ def _names(node: Node, program: Program) -> Iterator[Problem]:
             yield _at(node, "metrics", name, f"invalid metric name {name!r}; use letters, digits and _, a letter first", key=True)
         elif name in RESERVED_METRICS or name.endswith("_fluctuation"):
             yield _at(node, "metrics", name, f"{name!r} is reserved for the harness; use another name", key=True)
+    for name, measure in program.metrics.items():
+        if measure.at_best is not None and measure.at_best not in program.metrics:
+            found = suggestion(measure.at_best, list(program.metrics))
+            yield _at(node, "metrics", name, f"at_best: no metric {measure.at_best!r}; {found}")
+        elif measure.at_best == name:
+            yield _at(node, "metrics", name, f"at_best: {name!r} is the metric itself; use take: best")
 
 
 def _lines(node: Node, program: Program) -> Iterator[Problem]:
@@ -78,11 +85,11 @@ def _resume_problems(node: Node, program: Program) -> Iterator[Problem]:
     if program.checkpoint is not None and program.resume is None:
         message = "has no effect without resume; add resume: the arguments to resume with"
         yield _at(node, "checkpoint", None, message)
-    patterns = [measure.pattern for measure in program.metrics.values() if measure.pattern is not None]
-    have_step = all("step" in re.compile(pattern).groupindex for pattern in patterns)
-    if program.resume is not None and not have_step:
-        message = "needs the step of each row, because a resumed program may repeat some; add (?P<step>\\d+) to each pattern"
-        yield _at(node, "resume", None, message)
+    printed = [Finder(name, measure) for name, measure in program.metrics.items() if measure.source in ("pattern", "text")]
+    if program.resume is not None and not all(finder.has_step for finder in printed):
+        message = "needs the step of each row, because a resumed program may repeat some"
+        advice = "add {step} to each text, and (?P<step>\\d+) to each pattern"
+        yield _at(node, "resume", None, f"{message}; {advice}")
 
 
 def _limits(node: Node, program: Program) -> Iterator[Problem]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
+
+import regex
 
 from harness.tasks.command.inputs import NO_INPUTS
 from harness.tasks.command.model import Program
+from harness.tasks.protocol import optimistic
 
 NUMBERS = ("1", "0.5", "0.1234", "12.345678")
 SPECIAL = ("nan", "9.8e-05")  # as programs print diverged and small values
@@ -16,6 +18,10 @@ def remarks(program: Program, data: Iterable[str]) -> Iterator[str]:
     """Sentences; `data` are the planned fingerprints."""
     if set(data) == {NO_INPUTS}:
         yield "run ids do not depend on any file of the program: name inputs, or old results are reused after the program changed"
+    metrics = {name: measure.metric for name, measure in program.metrics.items()}
+    yield from (
+        f"{name} is optimistic: {why}; use at_best: a validation metric" for name in metrics if (why := optimistic(name, metrics))
+    )
     for name, measure in program.metrics.items():
         if measure.pattern is not None and (unmatched := not_matched(measure.pattern)):
             yield f"the pattern of {name} does not match {' or '.join(unmatched)}; (?P<value>\\S+) matches every number"
@@ -29,12 +35,12 @@ def not_matched(pattern: str) -> tuple[str, ...]:
     return tuple(text for text in SPECIAL if not group.fullmatch(text))
 
 
-def _value_group(pattern: str) -> re.Pattern[str] | None:
+def _value_group(pattern: str) -> regex.Pattern[str] | None:
     """The expression inside (?P<value>…), up to the first parenthesis that makes it valid; None if there is none."""
-    flags, inside = re.compile(pattern).flags, pattern.partition("(?P<value>")[2]
-    for end in re.finditer(r"\)", inside):
+    flags, inside = regex.compile(pattern).flags, pattern.partition("(?P<value>")[2]
+    for end in regex.finditer(r"\)", inside):
         try:
-            return re.compile(inside[: end.start()], flags)
-        except re.error:
+            return regex.compile(inside[: end.start()], flags)
+        except regex.error:
             continue
     return None

@@ -15,7 +15,9 @@ from typing import Any
 
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.program import Exit, RunningProgram
-from harness.tasks.command.rows import Lines, Rows
+from harness.tasks.command.reading.finder import shown
+from harness.tasks.command.reading.lines import Lines
+from harness.tasks.command.reading.output import Output
 from harness.tasks.protocol import Number, Training, TrainingFailed
 
 POLL_S = 0.1  # interval of checks while the program prints nothing
@@ -36,7 +38,7 @@ class CommandTraining(Training):
 
     def __init__(self, definition: Definition, arguments: list[str], environment: Mapping[str, str]) -> None:
         self.definition, self.arguments, self.environment = definition, arguments, environment
-        self.rows = Rows(definition.metrics)
+        self.output = Output(definition.metrics)
         self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed by `close`
         self._lines, self._records = Lines(), Lines()
         self._program: RunningProgram | None = None
@@ -51,12 +53,12 @@ class CommandTraining(Training):
     @property
     def finished(self) -> bool:
         """Whether the program has succeeded and all its rows were returned."""
-        return self._succeeded and not self.rows.waiting
+        return self._succeeded and not self.output.waiting
 
     def advance(self, should_stop: Callable[[], bool]) -> Mapping[str, Number | None] | None:
         """Read the output until a row is complete. Raises TrainingFailed."""
         program = self._program or self._start()
-        while not self.rows.waiting and not self.finished:
+        while not self.output.waiting and not self.finished:
             if self._exit is not None:
                 if self._stopped_with_worker(self._exit, should_stop):
                     return None
@@ -71,9 +73,9 @@ class CommandTraining(Training):
             self._take(data or b"", program.metrics())
             if data is None:
                 self._exit, self._exited_at = program.wait(10.0), time.monotonic()
-            elif not self.rows.waiting and should_stop():
+            elif not self.output.waiting and should_stop():
                 return None
-        return self.rows.take()
+        return self.output.take()
 
     def state_dict(self) -> dict[str, Any]:
         """Empty: the program keeps its own state."""
@@ -81,8 +83,8 @@ class CommandTraining(Training):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Resume after the recorded rows (`rows`); an incomplete last one is removed from the list."""
-        self.rows = Rows(self.definition.metrics, state["rows"])
-        del state["rows"][self.rows.count :]
+        self.output = Output(self.definition.metrics, state["rows"])
+        del state["rows"][self.output.count :]
 
     def predictions(self) -> None:
         """None: programs have no predictions."""
@@ -104,8 +106,8 @@ class CommandTraining(Training):
                 raise unreadable[0]
             if program.exit is not None and program.exit.code == 0:
                 self._take_last_lines()
-        self.rows.cut()
-        return list(iter(self.rows.take, None))
+        self.output.cut()
+        return list(iter(self.output.take, None))
 
     def close(self) -> None:
         """End the program and all its descendants."""
@@ -123,24 +125,24 @@ class CommandTraining(Training):
         sys.stdout.flush()
         print(f"$ {shlex.join(self.arguments)}   (in {self.definition.directory})", flush=True)
         self._began = time.monotonic()
-        self.rows.begin()
+        self.output.begin()
         self._program = RunningProgram(self.arguments, Path(self.definition.directory), self.environment)
         return self._program
 
     def _take(self, printed: bytes, appended: bytes) -> None:
         self._keep(printed)
         for line in self._lines.add(printed):
-            self.rows.line(line)
+            self.output.line(line)
         self._silent = self._silent and not printed and not appended
         for line in self._records.add(appended):
-            self.rows.record(line)
+            self.output.record(line)
 
     def _take_last_lines(self) -> None:
         """Read the rest after the last line end, once the program has succeeded."""
         for line in self._lines.end():
-            self.rows.line(line)
+            self.output.line(line)
         for line in self._records.end():
-            self.rows.record(line)
+            self.output.record(line)
 
     def _keep(self, printed: bytes) -> None:
         """Write to the log, up to its limit; keep the end for messages."""
@@ -168,20 +170,22 @@ class CommandTraining(Training):
         if exit_.code != 0:
             raise self._bad_exit(exit_.code)
         self._take_last_lines()
-        self.rows.end()
-        if missing := self.rows.missing:
+        self.output.end()
+        if missing := self.output.missing:
             raise TrainingFailed("output", self._missing_message(missing[0]), f"output: {missing[0]}")
         self._succeeded = True
 
     def _missing_message(self, metric: str) -> str:
         if self._silent:
             return f"the program exited with code 0 but printed nothing, so {metric} is missing"
-        pattern = self.definition.metrics[metric].pattern
-        if pattern is None:
-            return (
-                f"no line of $HARNESS_METRICS had {metric} (metrics without a pattern are read from there){self._last_output()}"
-            )
-        return f"the pattern of {metric} never matched: {pattern!r}{self._last_output()}"
+        finder = self.output.finders.get(metric)
+        if finder is None:
+            return f"no line of $HARNESS_METRICS had {metric} (metrics without a source are read from there){self._last_output()}"
+        if finder.inside_word is not None:
+            where = f"it is only inside a word, in: {shown(finder.inside_word)}; write the text from the beginning of the word"
+            return f"the text of {metric} was never found: {finder.written!r}; {where}"
+        never = "the text of {} was never found" if finder.text is not None else "the pattern of {} never matched"
+        return f"{never.format(metric)}: {finder.written!r}{self._last_output()}"
 
     def _bad_exit(self, code: int) -> TrainingFailed:
         tail = self._tail.decode(errors="backslashreplace")

@@ -103,9 +103,9 @@ def test_a_pattern_that_never_matches(store, tmp_path):
 
 
 def test_a_pattern_that_finds_no_number(store, tmp_path):
-    end = the_end(store, tmp_path, "print('epoch 1: loss 2.0,')")
+    end = the_end(store, tmp_path, "print('epoch 1: loss 2.0x')")
     assert (end.state, end.reason) == ("failed", "output")
-    assert end.error == "the pattern of loss found '2.0,', which is not a number, in: 'epoch 1: loss 2.0,'"
+    assert end.error == "the pattern of loss: '2.0x' is not a number, in: 'epoch 1: loss 2.0x'"
 
 
 def test_nan_is_divergence_and_the_program_is_not_waited_for(store, tmp_path):
@@ -263,7 +263,7 @@ def test_a_json_line_takes_the_place_of_nothing_that_is_planned(store, tmp_path)
         ("[1, 2]\n", "$HARNESS_METRICS has a line that is not a JSON object: '[1, 2]'"),
         ('{"loss": "low"}\n', '$HARNESS_METRICS has "low" for loss, which is not a number'),
         ('{"step": 1.5, "loss": 1}\n', "$HARNESS_METRICS has the step 1.5, which is not an integer"),
-        ('{"accuracy": 1.0}\n', "no line of $HARNESS_METRICS had loss (metrics without a pattern are read from there)"),
+        ('{"accuracy": 1.0}\n', "no line of $HARNESS_METRICS had loss (metrics without a source are read from there)"),
     ],
 )
 def test_bad_json_is_told_with_its_line(store, tmp_path, line, error):

@@ -3,7 +3,8 @@
 import pytest
 
 from harness.tasks.command.measure import Measure
-from harness.tasks.command.rows import Lines, Rows
+from harness.tasks.command.reading.lines import Lines
+from harness.tasks.command.reading.output import Output
 from harness.tasks.protocol import TrainingFailed
 
 BOTH = {
@@ -24,7 +25,7 @@ def rows_of(rows):
 
 
 def read(metrics, *lines, known=()):
-    rows = Rows(metrics, known)
+    rows = Output(metrics, known)
     for line in lines:
         rows.line(line)
     rows.end()
@@ -67,7 +68,7 @@ KNOWN = [
     ids=["its rest is told", "it is told again", "it was all there was of it", "the program had ended"],
 )
 def test_a_known_row_that_lacks_a_metric_is_given_again(lines, expected):
-    rows = Rows(BOTH, KNOWN)
+    rows = Output(BOTH, KNOWN)
     assert rows.count == 1
     for line in lines:
         rows.line(line)
@@ -76,10 +77,10 @@ def test_a_known_row_that_lacks_a_metric_is_given_again(lines, expected):
 
 
 def test_a_row_that_a_stop_cuts_is_given_as_it_is_and_so_is_one_that_was_held():
-    rows = Rows(BOTH, KNOWN)
+    rows = Output(BOTH, KNOWN)
     rows.cut()
     assert rows_of(rows) == [(2, 20, 2.0, None)]
-    rows = Rows(BOTH, KNOWN)
+    rows = Output(BOTH, KNOWN)
     rows.line("iter 30: loss 1.0")
     rows.cut()
     assert rows_of(rows) == [(2, 20, 2.0, None), (3, 30, 1.0, None)]
@@ -90,10 +91,10 @@ def test_a_run_that_goes_on_has_to_tell_the_step_of_its_first_row():
     with pytest.raises(TrainingFailed, match="its first row has no step") as caught:
         read(PLAIN, "loss 2", "final 90", known=known)
     assert caught.value.reason == "output"
-    rows = Rows({"loss": Measure(goal="minimize")}, known)
+    rows = Output({"loss": Measure(goal="minimize")}, known)
     with pytest.raises(TrainingFailed, match="its first row has no step"):
         rows.record('{"loss": 2}')
-    rows = Rows({"loss": Measure(goal="minimize")}, known)
+    rows = Output({"loss": Measure(goal="minimize")}, known)
     rows.record('{"loss": 2, "step": 2}')
     rows.record('{"loss": 1}')
     assert [step for _, step, _ in rows_of(rows)] == [2, 3]
@@ -105,7 +106,7 @@ def test_steps_that_begin_anew_in_each_epoch_hold_nothing_back():
 
 
 def test_a_number_that_is_not_finite_is_told_at_once():
-    rows = Rows(BOTH)
+    rows = Output(BOTH)
     rows.line("iter 3: loss nan")
     assert rows.waiting
 

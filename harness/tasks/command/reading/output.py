@@ -1,0 +1,109 @@
+"""Everything that a program measures -> the rows of its run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harness.tasks.command.measure import Measure
+from harness.tasks.command.reading.finder import Finder
+from harness.tasks.command.reading.groups import Group, Grouping
+from harness.tasks.command.reading.join import joined
+from harness.tasks.command.reading.json_lines import read_record
+from harness.tasks.command.reading.rows import Rows
+
+# Keys of rows, results and plans: ignored in JSON lines, not allowed as names of metrics.
+RESERVED_KEYS = frozenset(
+    {"epoch", "step", "seconds"}
+    | {"schema", "state", "reason", "error", "traceback_digest", "ended", "checksums", "provenance_digest", "seal"}
+    | {"id", "variant", "seed", "look", "task"}
+)
+
+
+class Output:
+    """Takes lines of output and JSON lines; returns rows. `known` are the rows of an earlier attempt."""
+
+    def __init__(
+        self,
+        metrics: Mapping[str, Measure],
+        known: Sequence[dict[str, Any]] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.metrics = metrics
+        self.finders = {name: Finder(name, measure) for name, measure in metrics.items() if measure.source in ("pattern", "text")}
+        # A value that belongs to another epoch must not be chosen with the last one.
+        last_counts = [name for name, measure in metrics.items() if not measure.metric.chosen_by_best]
+        self.rows = Rows(metrics, known, clock, last_counts)
+        self._printed = Grouping([name for name, measure in metrics.items() if name in self.finders or measure.source is None])
+        self._sources = [self._printed]
+        self._last: Group | None = None  # incomplete: other sources may still add to it
+
+    @property
+    def count(self) -> int:
+        """The number of rows so far."""
+        return self.rows.count
+
+    def begin(self) -> None:
+        """The first row's time counts from now."""
+        self.rows.begin()
+
+    def line(self, text: str) -> None:
+        """Search a line of output. Raises TrainingFailed if a match is not a number or a row lacks its step."""
+        for name, finder in self.finders.items():
+            if found := finder.find(text):
+                self._printed.add(name, found.value, found.step)
+        self._pass_on()
+
+    def record(self, text: str) -> None:
+        """Read a JSON line: an object of numbers, optionally with `step`. Raises TrainingFailed."""
+        record = read_record(text, self.metrics, RESERVED_KEYS)
+        if record is None:
+            return
+        self._printed.begin(record.values.keys(), record.step)
+        self._printed.note(record.others)
+        for name, value in record.values.items():
+            self._printed.add(name, value, record.step)
+        self._pass_on()
+
+    def end(self) -> None:
+        """The program has succeeded: complete the last row with metrics of earlier rows."""
+        for source in self._sources:
+            source.end()
+        self._pass_on(last=True)
+
+    def cut(self) -> None:
+        """The program was stopped: the current row may be incomplete, and may be repeated later."""
+        for source in self._sources:
+            source.end()
+        for group in [*filter(None, [self._last]), *joined(self._sources)]:
+            if group.step is not None or not self.rows.resumed:
+                self.rows.add(group)
+        self.rows.cut()
+
+    def take(self) -> dict[str, Any] | None:
+        """The next complete row."""
+        return self.rows.take()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a row to take."""
+        return self.rows.waiting
+
+    @property
+    def missing(self) -> list[str]:
+        """The metrics without any value."""
+        return [name for name in self.metrics if name not in self.rows.last]
+
+    def _pass_on(self, last: bool = False) -> None:
+        for group in joined(self._sources):
+            before, self._last = self._last, group
+            if before is not None:
+                self.rows.add(before)
+            whole = len(group.values) == len(self.metrics) or not group.finite
+            if whole or (len(self._sources) == 1 and not last):
+                self.rows.add(group)
+                self._last = None
+        if last:
+            self.rows.end(self._last)
+            self._last = None
