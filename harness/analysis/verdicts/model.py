@@ -113,6 +113,11 @@ class Verdict:
         return self.later is not None and self.later.contradicts
 
     @property
+    def optimistic(self) -> bool:
+        """Whether its metric is the best of several values of a run."""
+        return any(note.startswith(OPTIMISTIC) for note in self.notes)
+
+    @property
     def registered(self) -> bool:
         """Whether the plan has held the claim since before any of its results was known."""
         return self.registration is not None and not self.registration.retrospective and not self.registration.added

@@ -47,6 +47,7 @@ class ClaimLine:
     ids: tuple[str, ...]
     q: float = nan  # only of evidence
     contradicted: bool = False
+    optimistic: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def plan_row(report: ReportData) -> PlanRow:
                 p=claim_p(verdict, plan.alpha),
                 alpha=plan.alpha,
                 contradicted=verdict.contradicted,
+                optimistic=verdict.optimistic,
                 ids=verdict.run_ids,
             )
             for place, verdict in enumerate(report.judgement.verdicts, 1)

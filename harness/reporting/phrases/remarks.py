@@ -41,7 +41,7 @@ def contradiction(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
 def word(verdict: Verdict) -> str:
     """The verdict with marks for later seeds that contradict it and for an optimistic metric: `supported, OPTIMISTIC`."""
     marks = [CONTRADICTED] if verdict.contradicted else []
-    marks += ["OPTIMISTIC"] if any(note.startswith(model.OPTIMISTIC) for note in verdict.notes) else []
+    marks += ["OPTIMISTIC"] if verdict.optimistic else []
     return ", ".join([verdict.verdict, *marks])
 
 
