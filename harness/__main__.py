@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "submit": "run or sweep on a SLURM cluster",
     "status": "show the progress of plans, searches and runs",
     "report": "write the reports again from the results on disk",
+    "reread": "read finished runs again from their logs, after a pattern was corrected",
     "new": "write a first experiment file for a training script",
     "doctor": "check whether this machine is ready",
     "verify": "check the results folder for damage, or train a run again",

@@ -57,6 +57,7 @@ class AttemptOptions:
     checkpoint_every_s: float | None = None
     should_stop: Callable[[], bool] = lambda: False
     should_prune: Callable[[Sequence[Row]], bool] = lambda _: False  # called after every epoch with all rows
+    origin: provenance.Provenance | None = None  # of the earlier run whose log is read again, instead of this process
 
 
 def attempt(job: Job, paths: RunPaths, lease: Lease, options: AttemptOptions) -> Result:
@@ -109,7 +110,8 @@ class _Attempt:
         except Exception as error:
             return self._publish(self._failure_result(error))
         assert self.origin is not None
-        self.origin = provenance.with_imports(self.origin)
+        if self.options.origin is None:
+            self.origin = provenance.with_imports(self.origin)
         atomic.write_json(self.paths.provenance, self.origin, self.lease)
         result = self._publish(self._train(training))
         if result.state == "completed" and not self.options.keep_weights:
@@ -249,6 +251,9 @@ class _Attempt:
             return None
 
     def _record_provenance(self, from_scratch: bool) -> None:
+        if self.options.origin is not None:
+            self.origin = self.options.origin
+            return
         module = sys.modules.get(type(self.job.task).__module__)
         source = Path(module.__file__) if module and module.__file__ else None
         program, options, host = self.job.task.code_folder, self.options, self.lease.claim.holder.host
@@ -308,11 +313,13 @@ class _Attempt:
         assert self.origin is not None
         self._write_rows()
         choices = self.training.choices if self.training is not None else None
-        origin = provenance.finished(self.origin, choices)
+        # A run that is read again ended when its program did: claims made since then are retrospective.
+        origin = self.options.origin or provenance.finished(self.origin, choices)
         atomic.write_json(self.paths.provenance, origin, self.lease)
         files = (self.paths.spec, self.paths.metrics, self.paths.predictions)
         sums = {path.name: atomic.digest(path) for path in files if path.exists()}
-        own = {"ended": provenance.now(), "checksums": sums, "provenance_digest": provenance.content_digest(origin)}
+        ended = self.origin.ended if self.options.origin else provenance.now()
+        own = {"ended": ended, "checksums": sums, "provenance_digest": provenance.content_digest(origin)}
         complete = sealed(Result.model_validate({**result.model_dump(by_alias=True), **own}))
         if not atomic.publish(self.paths.result, atomic.to_json(complete), self.lease):
             raise SupersededError(f"{self.job.run_id}: already has a result")

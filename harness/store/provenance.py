@@ -78,6 +78,7 @@ class Provenance(BaseModel):
     ended: str | None = None
     restarts: tuple[Restart, ...] = ()
     choices: dict[str, bool] = {}  # implementations that the task chose, such as compiled kernels
+    read_again_from: str | None = None  # id of the run whose log and files the rows were read from, without training
     url: str | None = None  # of the page of the run in W&B, once it has finished
 
     @property

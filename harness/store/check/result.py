@@ -47,7 +47,9 @@ def contradictions(
         epoch = result.metrics.get("epoch", 0)
         wrong = [] if epoch <= rows else [f"epoch {epoch:g} instead of {rows}"]
         return [*wrong, *([] if result.reason else ["failed without a reason"])]
-    expected = {name: value for name, value in {**last, **(chosen or {})}.items() if name not in COSTS} if rows else {"epoch": None}
+    expected = (
+        {name: value for name, value in {**last, **(chosen or {})}.items() if name not in COSTS} if rows else {"epoch": None}
+    )
     wrong = [f"{name} {fields.get(name)} instead of {value}" for name, value in expected.items() if fields.get(name) != value]
     wrong += [] if fluctuating(result) else ["no fluctuation"]
     # The last bits of a sum may differ between versions of Python.

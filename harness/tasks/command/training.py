@@ -9,13 +9,12 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.program import Exit, RunningProgram
-from harness.tasks.command.reading.finder import shown
 from harness.tasks.command.reading.lines import Lines
 from harness.tasks.command.reading.output import Output
 from harness.tasks.protocol import Number, Training, TrainingFailed
@@ -27,6 +26,7 @@ OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|MemoryError|bad_allo
 DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|Errno 28", re.IGNORECASE)
 PYTHONS_PLACE = re.compile(r'File "[^"]*?([^"/]+)", line (\d+)')
 CHANGING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12}|\d+")
+EXITED = "--- the program exited with code 0"  # a log with this line is complete
 LAG_S = 1.0  # at a shutdown, the program may get its signal this much sooner than the worker
 SIGNALS_FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 # Exit codes of these signals, also as reported by a shell.
@@ -49,6 +49,7 @@ class CommandTraining(Training):
         self._logged = 0
         self._tail = b""
         self._silent = True
+        self._unreadable: TrainingFailed | None = None  # in the output of a program that runs on
 
     @property
     def finished(self) -> bool:
@@ -131,18 +132,30 @@ class CommandTraining(Training):
 
     def _take(self, printed: bytes, appended: bytes) -> None:
         self._keep(printed)
-        for line in self._lines.add(printed):
-            self.output.line(line)
         self._silent = self._silent and not printed and not appended
-        for line in self._records.add(appended):
-            self.output.record(line)
+        self._read(self._lines.add(printed), self._records.add(appended))
 
     def _take_last_lines(self) -> None:
         """Read the rest after the last line end, once the program has succeeded."""
-        for line in self._lines.end():
-            self.output.line(line)
-        for line in self._records.end():
-            self.output.record(line)
+        self._read(self._lines.end(), self._records.end())
+
+    def _read(self, lines: Sequence[str], records: Sequence[str]) -> None:
+        """Find the metrics. Raises TrainingFailed if they are unreadable and no row would be lost.
+
+        Else the program runs on to its end, so that its log can be read again with a better pattern.
+        """
+        if self._unreadable is not None:
+            return
+        try:
+            for line in lines:
+                self.output.line(line)
+            for record in records:
+                self.output.record(record)
+        except TrainingFailed as error:
+            if self.output.count == 0 or self._exit is not None:
+                raise
+            self._unreadable = error
+            print(f"--- {error}; the program runs on, and its log can be read again", flush=True)
 
     def _keep(self, printed: bytes) -> None:
         """Write to the log, up to its limit; keep the end for messages."""
@@ -169,7 +182,10 @@ class CommandTraining(Training):
             print(f"--- {exit_.left_behind} processes that the program left running were killed", flush=True)
         if exit_.code != 0:
             raise self._bad_exit(exit_.code)
+        print(EXITED, flush=True)
         self._take_last_lines()
+        if self._unreadable is not None:
+            raise TrainingFailed("output", f"{self._unreadable}; after mending it: harness reread", self._unreadable.place)
         self.output.end()
         if missing := self.output.missing:
             raise TrainingFailed("output", self._missing_message(missing[0]), f"output: {missing[0]}")
@@ -178,14 +194,7 @@ class CommandTraining(Training):
     def _missing_message(self, metric: str) -> str:
         if self._silent:
             return f"the program exited with code 0 but printed nothing, so {metric} is missing"
-        finder = self.output.finders.get(metric)
-        if finder is None:
-            return f"no line of $HARNESS_METRICS had {metric} (metrics without a source are read from there){self._last_output()}"
-        if finder.inside_word is not None:
-            where = f"it is only inside a word, in: {shown(finder.inside_word)}; write the text from the beginning of the word"
-            return f"the text of {metric} was never found: {finder.written!r}; {where}"
-        never = "the text of {} was never found" if finder.text is not None else "the pattern of {} never matched"
-        return f"{never.format(metric)}: {finder.written!r}{self._last_output()}"
+        return f"{self.output.why_missing(metric)}{self._last_output()}"
 
     def _bad_exit(self, code: int) -> TrainingFailed:
         tail = self._tail.decode(errors="backslashreplace")

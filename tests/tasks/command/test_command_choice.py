@@ -21,7 +21,9 @@ TEST = {"goal": "maximize", "unit": "%", "split": "test", "text": "epoch {step}:
 
 
 def of(store, tmp_path, program=PROGRAM, **choice):
-    plan = planned(tmp_path, program, command="{python} train.py", metrics={"test_acc": {**TEST, **choice}, "val_loss": VALIDATION})
+    plan = planned(
+        tmp_path, program, command="{python} train.py", metrics={"test_acc": {**TEST, **choice}, "val_loss": VALIDATION}
+    )
     return plan, trained(store, plan)[0]
 
 
@@ -33,7 +35,12 @@ def of(store, tmp_path, program=PROGRAM, **choice):
 def test_the_value_that_counts(store, tmp_path, choice, value, epochs):
     _, end = of(store, tmp_path, **choice)
     written = json.loads(store.paths.run(end.id).result.read_text())
-    assert (end.state, end.metrics["test_acc"], end.metrics["val_loss"], written.get("taken")) == ("completed", value, 0.7, epochs)
+    assert (end.state, end.metrics["test_acc"], end.metrics["val_loss"], written.get("taken")) == (
+        "completed",
+        value,
+        0.7,
+        epochs,
+    )
     assert check_run(store.paths.run(end.id)) == []
     assert load_tables(store, [end.id]).column("problem") == [None]
 
@@ -50,7 +57,9 @@ def test_a_value_of_another_epoch_is_found_by_verify_and_by_reports(store, tmp_p
 
 
 def test_a_metric_that_was_not_measured_where_the_other_is_best_has_no_result(store, tmp_path):
-    program = PROGRAM.replace("enumerate(rows, 1):", "enumerate(rows, 1):\n    if epoch == 2: print(f'epoch 2: val loss {loss}'); continue")
+    program = PROGRAM.replace(
+        "enumerate(rows, 1):", "enumerate(rows, 1):\n    if epoch == 2: print(f'epoch 2: val loss {loss}'); continue"
+    )
     _, end = of(store, tmp_path, program, at_best="val_loss")
     assert (end.state, end.reason) == ("failed", "output")
     assert end.error == "test_acc was not measured at epoch 2, where val_loss is best, so it has no result (at_best: val_loss)"
@@ -84,7 +93,12 @@ def test_the_best_on_the_test_set_is_called_optimistic_everywhere(store, tmp_pat
     assert main([str(tmp_path / "walk.yaml"), *where]) == 0
     screen = capsys.readouterr().out
     folder = store.paths.root / "reports" / "walk"
-    shown = [planned_screen, screen, (store.paths.root / "reports" / "index.html").read_text(), *((folder / name).read_text() for name in ("index.html", "report.md", "verdicts.json", "table.tex"))]
+    shown = [
+        planned_screen,
+        screen,
+        (store.paths.root / "reports" / "index.html").read_text(),
+        *((folder / name).read_text() for name in ("index.html", "report.md", "verdicts.json", "table.tex")),
+    ]
     marked = ["optimistic" in re.sub(r"(?s)<style.*?</style>", "", text).lower() for text in shown]
     assert marked == [optimistic is not None] * len(shown)
     if optimistic is not None:

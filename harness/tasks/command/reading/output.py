@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.tasks.command.measure import Measure
-from harness.tasks.command.reading.finder import Finder
+from harness.tasks.command.reading.finder import Finder, shown
 from harness.tasks.command.reading.groups import Group, Grouping
 from harness.tasks.command.reading.join import joined
 from harness.tasks.command.reading.json_lines import read_record
@@ -94,6 +94,17 @@ class Output:
     def missing(self) -> list[str]:
         """The metrics without any value."""
         return [name for name in self.metrics if name not in self.rows.last]
+
+    def why_missing(self, metric: str) -> str:
+        """Why there is no value of the metric, in one sentence."""
+        finder = self.finders.get(metric)
+        if finder is None:
+            return f"no line of $HARNESS_METRICS had {metric} (metrics without a source are read from there)"
+        if finder.inside_word is not None:
+            where = f"it is only inside a word, in: {shown(finder.inside_word)}; write the text from the beginning of the word"
+            return f"the text of {metric} was never found: {finder.written!r}; {where}"
+        never = "text of {} was never found" if finder.text is not None else "pattern of {} never matched"
+        return f"the {never.format(metric)}: {finder.written!r}"
 
     def _pass_on(self, last: bool = False) -> None:
         for group in joined(self._sources):

@@ -9,7 +9,15 @@ from harness.tasks.protocol import TrainingFailed
 
 LABELS = ("loss", "val_loss", "reward", "Acc@1", "eval/accuracy", "val loss", "ppl (val)", "mean_return", "[test] acc", "F1")
 SEPARATORS = (" ", ": ", "=", " = ", ":", "  |  ", "\t", " -> ", ":\t")
-BEFORE = ("", "epoch 3/20: ", "INFO 2026-01-01 12:30:01,123 ", "[12:30] step 100 | ", "train_{label}{sep}0.123 ", "\x1b[32m", "| ")
+BEFORE = (
+    "",
+    "epoch 3/20: ",
+    "INFO 2026-01-01 12:30:01,123 ",
+    "[12:30] step 100 | ",
+    "train_{label}{sep}0.123 ",
+    "\x1b[32m",
+    "| ",
+)
 AFTER = ("", ", ", " |", " (best)", " lr 0.1", "; next 7", "\x1b[0m", ".", " - time 3.2s", " ± 0.01", "%", ")", " 12 it/s")
 # Renderings that a person cannot read with certainty, or that are not numbers: reading them as another number is the fault.
 UNCLEAR = ("{:_.0f}k", "{:.3f}e", "0x{:.0f}f", "{:.1f}/100", "{:.0f}:30", "{:.1f}-2.5", "{:.2f}x10^3", "{:.1f}ms", "{:.1f}M")

@@ -1,0 +1,45 @@
+"""Rows from the log of a run that has ended, without its program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.tasks.command.measure import Measure
+from harness.tasks.command.reading.lines import Lines
+from harness.tasks.command.reading.log import parts
+from harness.tasks.command.reading.output import Output
+from harness.tasks.protocol import TrainingFailed
+
+
+def rows_of_log(metrics: Mapping[str, Measure], log: bytes, ending: str, run_dir: Path) -> list[dict[str, Any]]:
+    """The rows that a run with this log and folder would have, without their `seconds`. Raises TrainingFailed if it has none.
+
+    `ending`: the last line of the log, which the harness wrote.
+    """
+    appended = next((name for name, measure in metrics.items() if measure.source is None), None)
+    if appended is not None:
+        raise TrainingFailed("output", f"{appended} is read from $HARNESS_METRICS, whose lines are not in the log")
+    starts = [*parts(log, ending)]
+    if not starts:
+        raise TrainingFailed("output", "the log has no output of the program")
+    if any(part.cut for part in starts):
+        raise TrainingFailed("output", "the log lacks a part of the output, which was too long")
+    rows: list[dict[str, Any]] = []
+    output = Output(metrics, run_dir)
+    for place, part in enumerate(starts):
+        rows = rows if part.resumed else []
+        output = Output(metrics, run_dir, rows)
+        del rows[output.count :]
+        lines = Lines()
+        for line in (*lines.add(part.output), *lines.end()):
+            output.line(line)
+        if place + 1 < len(starts):
+            output.cut()
+        else:
+            output.end()
+        rows += iter(output.take, None)
+    if output.missing:
+        raise TrainingFailed("output", output.why_missing(output.missing[0]))
+    return [{**row, "seconds": None} for row in rows]
