@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.tasks.command.inputs import NO_INPUTS
 from harness.tasks.command.model import Program
+from harness.tasks.command.template import placeholders
 
 NUMBERS = ("1", "0.5", "0.1234", "12.345678")
 SPECIAL = ("nan", "9.8e-05")  # as programs print diverged and small values
@@ -16,6 +17,9 @@ def remarks(program: Program, data: Iterable[str]) -> Iterator[str]:
     """Sentences; `data` are the planned fingerprints."""
     if set(data) == {NO_INPUTS}:
         yield "run ids do not depend on any file of the program: name inputs, or old results are reused after the program changed"
+    if "run_dir" not in placeholders(program.command):
+        for name in (name for name, measure in program.metrics.items() if measure.file or measure.tensorboard):
+            yield f"{name} is read from a file in {{run_dir}}, which is not in the command; add it, or use $HARNESS_RUN_DIR"
     for name, measure in program.metrics.items():
         if measure.pattern is not None and (unmatched := not_matched(measure.pattern)):
             yield f"the pattern of {name} does not match {' or '.join(unmatched)}; (?P<value>\\S+) matches every number"

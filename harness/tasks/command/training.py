@@ -25,6 +25,7 @@ OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|MemoryError|bad_allo
 DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|Errno 28", re.IGNORECASE)
 PYTHONS_PLACE = re.compile(r'File "[^"]*?([^"/]+)", line (\d+)')
 CHANGING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12}|\d+")
+OTHER_WAYS = "if the program writes it to a file, use file:, tensorboard: or wandb: instead"
 LAG_S = 1.0  # at a shutdown, the program may get its signal this much sooner than the worker
 SIGNALS_FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 # Exit codes of these signals, also as reported by a shell.
@@ -175,13 +176,14 @@ class CommandTraining(Training):
 
     def _missing_message(self, metric: str) -> str:
         if self._silent:
-            return f"the program exited with code 0 but printed nothing, so {metric} is missing"
+            return f"the program exited with code 0 but printed nothing, so {metric} is missing; {OTHER_WAYS}"
         pattern = self.definition.metrics[metric].pattern
         if pattern is None:
             return (
-                f"no line of $HARNESS_METRICS had {metric} (metrics without a pattern are read from there){self._last_output()}"
+                f"no line of $HARNESS_METRICS had {metric} (metrics without a pattern are read from there)"
+                f"; {OTHER_WAYS}{self._last_output()}"
             )
-        return f"the pattern of {metric} never matched: {pattern!r}{self._last_output()}"
+        return f"the pattern of {metric} never matched: {pattern!r}; {OTHER_WAYS}{self._last_output()}"
 
     def _bad_exit(self, code: int) -> TrainingFailed:
         tail = self._tail.decode(errors="backslashreplace")
