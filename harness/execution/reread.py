@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,8 +52,7 @@ def reread(store: Store, plan: Plan, say: Callable[[str], None]) -> list[Reread]
         if store.has_result(run.id):
             continue
         made = job(plan, run, task)
-        candidates = [each for each in sources.get(_content(made.spec), ()) if each != run.id]
-        outcome = _first(store, run, made, task, candidates, watch)
+        outcome = _first(store, run, made, sources.get(_content(made.spec), ()), watch)
         say(f"{run.id}  {run.variant}  seed {run.seed}: {_told(outcome)}")
         found.append(outcome)
     return found
@@ -65,19 +64,20 @@ def _told(outcome: Reread) -> str:
     return f"not read: {outcome.problem}"
 
 
-def _first(store: Store, run: PlannedRun, made: Job, task: CommandTask, candidates: list[str], watch: Watch) -> Reread:
+def _first(store: Store, run: PlannedRun, made: Job, candidates: Sequence[str], watch: Watch) -> Reread:
     """The run from the first candidate whose log has what is needed."""
+    assert isinstance(made.task, CommandTask)
     last = Reread(run, None, "no finished run with this command, these settings, inputs and seed")
     for source in candidates:
         try:
-            rows, origin = _read(store, task, source)
+            rows, origin = _read(store, made.task, source)
         except (InputError, StoreError, TrainingFailed) as error:
             last = Reread(run, source, f"{error} (run {source})")
             continue
         lease = store.take(run.id, watch)
         if lease is None:
             return Reread(run, source, "another process trains it")
-        replay = Job(made.run_id, Replay(task, rows), made.config, made.spec)
+        replay = Job(made.run_id, Replay(made.task, rows), made.config, made.spec)
         with lease:
             return Reread(run, source, result=attempt(replay, store.paths.run(run.id), lease, AttemptOptions(origin=origin)))
     return last
@@ -95,7 +95,7 @@ def _read(store: Store, task: CommandTask, source: str) -> tuple[list[dict[str, 
         raise InputError(f"{result.state}: {result.error}: its program did not run to the end")
     origin = atomic.read_json(paths.provenance, Provenance)
     ending = f"{result.state}{': ' + result.error if result.error else ''}"
-    rows = rows_of_log(task.definition.metrics, log, ending, paths.files)
+    rows = rows_of_log(task.definition.metrics, log, ending, paths.files, resumes=task.resumes)
     rows[-1]["seconds"] = _seconds(origin, result)
     return rows, Provenance.model_validate({**dict(origin), "ended": result.ended, "read_again_from": source})
 

@@ -12,6 +12,8 @@ from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Node, plain
 from harness.errors import Problem
 from harness.tasks.command import knobs, template
+from harness.tasks.command.files.followers import wrong_kind
+from harness.tasks.command.files.place import wrong_path
 from harness.tasks.command.model import Program
 from harness.tasks.command.reading.finder import Finder
 from harness.tasks.command.reading.output import RESERVED_KEYS
@@ -31,7 +33,7 @@ def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
     except ValidationError:
         return None, []
     problems = [*_names(node, program), *_lines(node, program), *_resume_problems(node, program)]
-    problems += [*_limits(node, program), *_others(node, program)]
+    problems += [*_limits(node, program), *_others(node, program), *_files(node, program)]
     if problems:
         return None, problems
     folder = Path(node.at.file).parent / Path(program.directory).expanduser()
@@ -92,6 +94,14 @@ def _resume_problems(node: Node, program: Program) -> Iterator[Problem]:
         yield _at(node, "resume", None, f"{message}; {advice}")
 
 
+def _files(node: Node, program: Program) -> Iterator[Problem]:
+    for name, measure in program.metrics.items():
+        if measure.file is not None and (wrong := wrong_path(measure.file) or wrong_kind(measure)):
+            yield _of_metric(node, name, "file", wrong)
+        if measure.tensorboard is not None and measure.step is not None:
+            yield _of_metric(node, name, "step", "has no effect on tensorboard, which has its own steps; remove step")
+
+
 def _limits(node: Node, program: Program) -> Iterator[Problem]:
     for name in program.knobs:
         if wrong := knobs.wrong_default(program.knob(name)):
@@ -111,6 +121,11 @@ def _others(node: Node, program: Program) -> Iterator[Problem]:
             )
         elif name in ("HARNESS_SEED", "HARNESS_METRICS", "HARNESS_RUN_DIR", "HARNESS_DEVICE"):
             yield _at(node, "environment", name, f"{name} is set by the harness; use another name", key=True)
+
+
+def _of_metric(node: Node, metric: str, key: str, message: str) -> Problem:
+    inner = node.entries["metrics"].node.entries[metric].node.entries[key].node
+    return Problem(inner.at, inner.path, message)
 
 
 def _at(node: Node, block: str, name: str | None, message: str, *, key: bool = False) -> Problem:

@@ -8,6 +8,7 @@ import regex
 
 from harness.tasks.command.inputs import NO_INPUTS
 from harness.tasks.command.model import Program
+from harness.tasks.command.template import placeholders
 from harness.tasks.protocol import optimistic
 
 NUMBERS = ("1", "0.5", "0.1234", "12.345678")
@@ -22,6 +23,9 @@ def remarks(program: Program, data: Iterable[str]) -> Iterator[str]:
     yield from (
         f"{name} is optimistic: {why}; use at_best: a validation metric" for name in metrics if (why := optimistic(name, metrics))
     )
+    if "run_dir" not in placeholders(program.command):
+        for name in (name for name, measure in program.metrics.items() if measure.file or measure.tensorboard):
+            yield f"{name} is read from a file in {{run_dir}}, which is not in the command; add it, or use $HARNESS_RUN_DIR"
     for name, measure in program.metrics.items():
         if measure.pattern is not None and (unmatched := not_matched(measure.pattern)):
             yield f"the pattern of {name} does not match {' or '.join(unmatched)}; (?P<value>\\S+) matches every number"

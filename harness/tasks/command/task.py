@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class CommandTask(Task):
         environment = self.environment(seed, device, folder)
         line = self.arguments(config, seed, device, folder)
         _require(line[0], Path(self.definition.directory), environment["PATH"])
-        return CommandTraining(self.definition, line, environment)
+        return CommandTraining(self.definition, line, environment, folder)
 
     def arguments(self, config: Knobs, seed: int, device: str, folder: Path) -> list[str]:
         """The program and its arguments, with those of `resume` if it resumes."""
@@ -99,11 +99,24 @@ class CommandTask(Task):
         if device == "cpu":
             found["CUDA_VISIBLE_DEVICES"] = ""
         found |= {name: template.printed(value) for name, value in self.definition.environment.items()}
+        if any(measure.wandb is not None for measure in self.definition.metrics.values()):
+            found = wandb_offline(found, folder, self.definition.environment)
         # `python` is the interpreter of this process unless another environment is active.
         found["PATH"] = os.pathsep.join(filter(None, [found.get("PATH"), str(Path(sys.executable).parent)]))
         return {**found, "HARNESS_SEED": str(seed), "HARNESS_RUN_DIR": str(folder), "HARNESS_DEVICE": device}
 
 
+def wandb_offline(environment: Mapping[str, str], folder: Path, given: Collection[str]) -> dict[str, str]:
+    """The environment in which W&B writes to the run's folder and sends nothing, except for the variables that are `given`.
+
+    Variables that would join the program's run to another one are removed.
+    """
+    kept = {name: value for name, value in environment.items() if name in given or name not in WANDB_OTHERS}
+    ours = {"WANDB_MODE": "offline", "WANDB_DIR": str(folder)}
+    return kept | {name: value for name, value in ours.items() if name not in given}
+
+
+WANDB_OTHERS = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_RUN_GROUP", "WANDB_SWEEP_ID", "WANDB_SERVICE", "WANDB_DISABLED")
 CHANGED_ADVICE = "use --replan, or undo the change (inputs must not be written by the program; it should write to {run_dir})"
 
 

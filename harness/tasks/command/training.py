@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.tasks.command.files.followers import followers
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.program import Exit, RunningProgram
 from harness.tasks.command.reading.lines import Lines
@@ -27,6 +28,7 @@ DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|Errno 28", 
 PYTHONS_PLACE = re.compile(r'File "[^"]*?([^"/]+)", line (\d+)')
 CHANGING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12}|\d+")
 EXITED = "--- the program exited with code 0"  # a log with this line is complete
+OTHER_WAYS = "if the program writes it to a file, use file:, tensorboard: or wandb: instead"
 LAG_S = 1.0  # at a shutdown, the program may get its signal this much sooner than the worker
 SIGNALS_FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 # Exit codes of these signals, also as reported by a shell.
@@ -36,9 +38,10 @@ FROM_OUTSIDE = {code: number.name for number in SIGNALS_FROM_OUTSIDE for code in
 class CommandTraining(Training):
     """One run of a program. It is started by the first `advance` and ended by `close`."""
 
-    def __init__(self, definition: Definition, arguments: list[str], environment: Mapping[str, str]) -> None:
-        self.definition, self.arguments, self.environment = definition, arguments, environment
-        self.output = Output(definition.metrics)
+    def __init__(self, definition: Definition, arguments: list[str], environment: Mapping[str, str], folder: Path) -> None:
+        """`folder`: where the program writes its files. Raises DeviceError, TrainingFailed: see `followers`."""
+        self.definition, self.arguments, self.environment, self.folder = definition, arguments, environment, folder
+        self.output = self._new_output()
         self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed by `close`
         self._lines, self._records = Lines(), Lines()
         self._program: RunningProgram | None = None
@@ -84,7 +87,7 @@ class CommandTraining(Training):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Resume after the recorded rows (`rows`); an incomplete last one is removed from the list."""
-        self.output = Output(self.definition.metrics, state["rows"])
+        self.output = self._new_output(state["rows"])
         del state["rows"][self.output.count :]
 
     def predictions(self) -> None:
@@ -121,6 +124,10 @@ class CommandTraining(Training):
             end = b"" if self._tail.endswith(b"\n") else b"\n"
             _write(b"--- the end of the output:\n" + self._tail + end)
 
+    def _new_output(self, known: Sequence[dict[str, Any]] = ()) -> Output:
+        metrics, resumes = self.definition.metrics, self.definition.resume is not None
+        return Output(metrics, known, files=followers(metrics, self.folder, resumes=resumes))
+
     def _start(self) -> RunningProgram:
         # Flush Python's buffers first, to keep the order of the log.
         sys.stdout.flush()
@@ -151,6 +158,7 @@ class CommandTraining(Training):
                 self.output.line(line)
             for record in records:
                 self.output.record(record)
+            self.output.poll()
         except TrainingFailed as error:
             if self.output.count == 0 or self._exit is not None:
                 raise
@@ -193,8 +201,9 @@ class CommandTraining(Training):
 
     def _missing_message(self, metric: str) -> str:
         if self._silent:
-            return f"the program exited with code 0 but printed nothing, so {metric} is missing"
-        return f"{self.output.why_missing(metric)}{self._last_output()}"
+            return f"the program exited with code 0 but printed nothing, so {metric} is missing; {OTHER_WAYS}"
+        advice = f"; {OTHER_WAYS}" if self.definition.metrics[metric].source in ("pattern", "text", None) else ""
+        return f"{self.output.why_missing(metric)}{advice}{self._last_output()}"
 
     def _bad_exit(self, code: int) -> TrainingFailed:
         tail = self._tail.decode(errors="backslashreplace")

@@ -92,7 +92,10 @@ def test_a_crash_names_its_signal(store, tmp_path):
 def test_a_program_that_prints_nothing(store, tmp_path):
     end = the_end(store, tmp_path, "pass")
     assert (end.state, end.reason) == ("failed", "output")
-    assert end.error == "the program exited with code 0 but printed nothing, so loss is missing"
+    assert end.error == (
+        "the program exited with code 0 but printed nothing, so loss is missing;"
+        " if the program writes it to a file, use file:, tensorboard: or wandb: instead"
+    )
 
 
 def test_a_pattern_that_never_matches(store, tmp_path):

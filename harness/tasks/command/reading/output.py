@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from harness.tasks.command.files.document import Document
+from harness.tasks.command.files.reading import Follower, Reading
 from harness.tasks.command.measure import Measure
 from harness.tasks.command.reading.finder import Finder, shown
 from harness.tasks.command.reading.groups import Group, Grouping
@@ -22,13 +24,14 @@ RESERVED_KEYS = frozenset(
 
 
 class Output:
-    """Takes lines of output and JSON lines; returns rows. `known` are the rows of an earlier attempt."""
+    """Takes lines of output and JSON lines, and follows files; returns rows. `known` are the rows of an earlier attempt."""
 
     def __init__(
         self,
         metrics: Mapping[str, Measure],
         known: Sequence[dict[str, Any]] = (),
         clock: Callable[[], float] = time.monotonic,
+        files: Sequence[Follower] = (),
     ) -> None:
         self.metrics = metrics
         self.finders = {name: Finder(name, measure) for name, measure in metrics.items() if measure.source in ("pattern", "text")}
@@ -36,7 +39,11 @@ class Output:
         last_counts = [name for name, measure in metrics.items() if not measure.metric.chosen_by_best]
         self.rows = Rows(metrics, known, clock, last_counts)
         self._printed = Grouping([name for name, measure in metrics.items() if name in self.finders or measure.source is None])
-        self._sources = [self._printed]
+        # Documents are read when the program has ended: their values belong to the last row.
+        self._documents = [each for each in files if isinstance(each, Document)]
+        self._followed = [(each, Grouping(each.metrics)) for each in files if not isinstance(each, Document)]
+        self._sources = [*([self._printed] if self._printed.metrics else []), *(group for _, group in self._followed)]
+        self._final: dict[str, float] = {}  # values of documents
         self._last: Group | None = None  # incomplete: other sources may still add to it
 
     @property
@@ -66,8 +73,23 @@ class Output:
             self._printed.add(name, value, record.step)
         self._pass_on()
 
+    def poll(self) -> None:
+        """Read what is new in files. Raises TrainingFailed."""
+        for follower, grouping in self._followed:
+            _add_readings(follower.poll(), grouping)
+        self._pass_on()
+
     def end(self) -> None:
-        """The program has succeeded: complete the last row with metrics of earlier rows."""
+        """The program has succeeded: complete the last row with metrics of earlier rows. Raises TrainingFailed."""
+        for follower, grouping in self._followed:
+            _add_readings(follower.end(), grouping)
+        for document in self._documents:
+            _add_readings(document.end(), ending := Grouping(document.metrics))
+            ending.end()
+            if len(ending.complete) == 1 and ending.complete[0].step is None:
+                self._final.update(ending.complete[0].values)
+            else:
+                self._sources.append(ending)
         for source in self._sources:
             source.end()
         self._pass_on(last=True)
@@ -91,12 +113,20 @@ class Output:
         return self.rows.waiting
 
     @property
+    def _several(self) -> bool:
+        """Whether a row may get metrics of another source after it has been taken from one."""
+        return len(self._sources) > 1 or bool(self._documents)
+
+    @property
     def missing(self) -> list[str]:
         """The metrics without any value."""
         return [name for name in self.metrics if name not in self.rows.last]
 
     def why_missing(self, metric: str) -> str:
         """Why there is no value of the metric, in one sentence."""
+        followers = (*self._documents, *(follower for follower, _ in self._followed))
+        if follower := next((each for each in followers if metric in each.metrics), None):
+            return follower.why_missing(metric)
         finder = self.finders.get(metric)
         if finder is None:
             return f"no line of $HARNESS_METRICS had {metric} (metrics without a source are read from there)"
@@ -112,9 +142,19 @@ class Output:
             if before is not None:
                 self.rows.add(before)
             whole = len(group.values) == len(self.metrics) or not group.finite
-            if whole or (len(self._sources) == 1 and not last):
+            if whole or not (self._several or last):
                 self.rows.add(group)
                 self._last = None
         if last:
+            if self._final:
+                before = self._last or Group(None, {})
+                self._last = Group(before.step, {**before.values, **self._final}, before.extra)
             self.rows.end(self._last)
             self._last = None
+
+
+def _add_readings(readings: Sequence[Reading], grouping: Grouping) -> None:
+    for reading in readings:
+        grouping.begin(reading.values.keys(), reading.step)
+        for name, value in reading.values.items():
+            grouping.add(name, value, reading.step)

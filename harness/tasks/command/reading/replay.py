@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.tasks.command.files.followers import followers
 from harness.tasks.command.measure import Measure
 from harness.tasks.command.reading.lines import Lines
 from harness.tasks.command.reading.log import parts
@@ -13,10 +14,10 @@ from harness.tasks.command.reading.output import Output
 from harness.tasks.protocol import TrainingFailed
 
 
-def rows_of_log(metrics: Mapping[str, Measure], log: bytes, ending: str, run_dir: Path) -> list[dict[str, Any]]:
+def rows_of_log(metrics: Mapping[str, Measure], log: bytes, ending: str, run_dir: Path, *, resumes: bool) -> list[dict[str, Any]]:
     """The rows that a run with this log and folder would have, without their `seconds`. Raises TrainingFailed if it has none.
 
-    `ending`: the last line of the log, which the harness wrote.
+    `ending`: the last line of the log, which the harness wrote; `resumes`: the program may have resumed.
     """
     appended = next((name for name, measure in metrics.items() if measure.source is None), None)
     if appended is not None:
@@ -27,10 +28,10 @@ def rows_of_log(metrics: Mapping[str, Measure], log: bytes, ending: str, run_dir
     if any(part.cut for part in starts):
         raise TrainingFailed("output", "the log lacks a part of the output, which was too long")
     rows: list[dict[str, Any]] = []
-    output = Output(metrics, run_dir)
+    output = Output(metrics)
     for place, part in enumerate(starts):
         rows = rows if part.resumed else []
-        output = Output(metrics, run_dir, rows)
+        output = Output(metrics, rows, files=followers(metrics, run_dir, resumes=resumes))
         del rows[output.count :]
         lines = Lines()
         for line in (*lines.add(part.output), *lines.end()):

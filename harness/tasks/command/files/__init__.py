@@ -1,0 +1,1 @@
+"""Metrics that a program writes to files of its run: tables, JSON, TensorBoard, W&B."""

@@ -1,0 +1,125 @@
+"""Follows the scalars in TensorBoard's event files."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DeviceError
+from harness.tasks.command.files.pace import Clock, Pace
+from harness.tasks.command.files.place import Scan, alike, name_in
+from harness.tasks.command.files.reading import Reading, Steps, listed, unreadable
+from harness.tasks.command.files.records import EventFile
+
+FILES = "**/*tfevents*"
+
+
+def require_tensorboard() -> None:
+    """Raises DeviceError if the package that reads event files is not installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise DeviceError(
+            "a metric has tensorboard:, but the package that reads TensorBoard's files is not installed;"
+            " use: pip install 'ablation-harness[tensorboard]'"
+        )
+
+
+class Events:
+    """A follower (see reading.py) of tags. `FOLDER/TAG` is the tag in the event files of one folder only.
+
+    A tag in the files of several folders is an error, unless the program `resumes` and the folders differ in numbers only.
+    """
+
+    def __init__(self, tags: Mapping[str, str], run_dir: Path, *, resumes: bool, clock: Clock = time.monotonic) -> None:
+        """`tags` are those of the metrics."""
+        self.metrics = tuple(tags)
+        self._tags, self._run_dir, self._resumes = tags, run_dir, resumes
+        self._scan, self._pace = Scan(run_dir, FILES, clock), Pace(clock)
+        self._steps = Steps()
+        self._files: dict[Path, EventFile] = {}
+        self._seen: dict[str, dict[str, None]] = {}  # tag -> folders
+        self._places: dict[str, list[str]] = {metric: [] for metric in tags}  # where a metric was found: FOLDER/TAG
+
+    @property
+    def has_steps(self) -> bool | None:
+        """See Follower."""
+        return self._steps.all
+
+    def poll(self) -> Sequence[Reading]:
+        """See Follower."""
+        if not self._pace.ready:
+            return ()
+        with self._pace.work():
+            return self._steps.note(list(self._read(end=False)))
+
+    def end(self) -> Sequence[Reading]:
+        """See Follower."""
+        return self._steps.note(list(self._read(end=True)))
+
+    def why_missing(self, metric: str) -> str:
+        """See Follower."""
+        tag = self._tags[metric]
+        if not self._files:
+            return f"no TensorBoard files were found in {{run_dir}} for the tag {tag!r}; let the program write them there"
+        tags = [_joined(folder, name) for name, folders in self._seen.items() for folder in folders]
+        return f"the TensorBoard files have no scalar {tag!r}; their scalars: {listed(tags, near=tag) or 'none'}"
+
+    def _read(self, *, end: bool) -> Iterator[Reading]:
+        from google.protobuf.message import DecodeError
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        for path in self._scan.files(now=end):
+            file = self._files.setdefault(path, EventFile(path, name_in(self._run_dir, path)))
+            folder = name_in(self._run_dir, path.parent) if path.parent != self._run_dir else ""
+            for record in file.new(all_of_it=end):
+                event = Event()
+                try:
+                    event.ParseFromString(record)
+                except DecodeError as error:
+                    raise unreadable(f"{file.name} is damaged before byte {file.offset}: {error}") from error
+                for value in event.summary.value:
+                    yield from self._reading(folder, value, event.step)
+
+    def _reading(self, folder: str, value: Any, step: int) -> Iterator[Reading]:
+        scalar = _scalar(value)
+        if scalar is None:
+            return
+        self._seen.setdefault(value.tag, {})[folder] = None
+        metrics = [metric for metric, tag in self._tags.items() if tag in (value.tag, _joined(folder, value.tag))]
+        for metric in metrics:
+            self._check(metric, _joined(folder, value.tag))
+        if metrics:
+            yield Reading(step, dict.fromkeys(metrics, scalar))
+
+    def _check(self, metric: str, place: str) -> None:
+        places = self._places[metric]
+        if place in places:
+            return
+        places.append(place)
+        if len(places) > 1 and not (self._resumes and alike(places)):
+            raise unreadable(f"tensorboard: {self._tags[metric]} was found in several folders; use one of: {listed(places)}")
+
+
+def _joined(folder: str, tag: str) -> str:
+    return f"{folder}/{tag}" if folder else tag
+
+
+def _scalar(value: Any) -> float | None:
+    """Of a value of a summary, as all versions of TensorBoard write scalars; None: it is something else."""
+    kind = value.WhichOneof("value")
+    if kind == "simple_value":
+        return float(value.simple_value)
+    if kind != "tensor":
+        return None
+    from tensorboard.util.tensor_util import make_ndarray
+
+    plugin = value.metadata.plugin_data.plugin_name
+    if plugin not in ("", "scalars"):  # hparams, text and images are tensors, too
+        return None
+    try:
+        array = make_ndarray(value.tensor)
+    except (TypeError, ValueError):
+        return None
+    return float(array.reshape(())) if array.size == 1 and array.dtype.kind in "fiu" else None

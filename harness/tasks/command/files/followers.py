@@ -1,0 +1,79 @@
+"""The metrics of a program -> the followers of the files that they are read from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+
+from harness.tasks.command.files.document import Document
+from harness.tasks.command.files.events import Events, require_tensorboard
+from harness.tasks.command.files.follow import Explaining, Rows
+from harness.tasks.command.files.json_lines import JsonLines
+from harness.tasks.command.files.place import Place, in_run_dir
+from harness.tasks.command.files.reading import Follower
+from harness.tasks.command.files.runs import Runs, Wanted
+from harness.tasks.command.files.table import Table
+from harness.tasks.command.measure import Measure
+
+SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}
+JSON, JSON_LINES = (".json",), (".jsonl", ".ndjson")
+
+
+def followers(metrics: Mapping[str, Measure], run_dir: Path, *, resumes: bool = False) -> list[Follower]:
+    """One for each file, one for TensorBoard, one for W&B; none for metrics of the output and of $HARNESS_METRICS.
+
+    Made before the program starts. `resumes`: the program may begin further files when it resumes. Raises DeviceError if a
+    package is missing, TrainingFailed for files that an earlier attempt left.
+    """
+    found: list[Follower] = []
+    files: dict[tuple[str | None, ...], dict[str, Measure]] = {}
+    for name, measure in metrics.items():
+        if measure.file is not None:
+            same = (measure.file, kind(measure), measure.step, measure.decimal)
+            files.setdefault(same, {})[name] = measure
+    for group in files.values():
+        found.append(_file(group, run_dir, resumes=resumes))
+    if tags := {name: measure.tensorboard for name, measure in metrics.items() if measure.tensorboard is not None}:
+        require_tensorboard()
+        found.append(Events(tags, run_dir, resumes=resumes))
+    if keys := {name: Wanted(measure.wandb, measure.step) for name, measure in metrics.items() if measure.wandb is not None}:
+        found.append(Runs(keys, run_dir, resumes=resumes))
+    return found
+
+
+def kind(measure: Measure) -> str | None:
+    """Of a metric with `file`: table, document or lines; None if neither extension nor column or key tells."""
+    extension = PurePosixPath(measure.file or "").suffix.lower()
+    if extension in SEPARATORS:
+        return None if measure.key is not None else "table"
+    if extension in JSON + JSON_LINES:
+        return None if measure.column is not None else "document" if extension in JSON else "lines"
+    return "table" if measure.column is not None else "lines" if measure.key is not None else None
+
+
+def wrong_kind(measure: Measure) -> str | None:
+    """What is wrong with column and key of a metric with `file`, or None."""
+    if kind(measure) is not None:
+        return None
+    if measure.column is not None:
+        return f"{measure.file} is JSON; use key instead of column"
+    if measure.key is not None:
+        return f"{measure.file} is a table; use column instead of key"
+    return f"{measure.file} may be a table or JSON lines; add column: or key:"
+
+
+def _file(metrics: Mapping[str, Measure], run_dir: Path, *, resumes: bool) -> Follower:
+    first = next(iter(metrics.values()))
+    pattern = in_run_dir(first.file or "")
+    place = Place(run_dir, pattern, resumes=resumes)
+    wanted = {name: measure.column or measure.key or name for name, measure in metrics.items()}
+    step, decimal = first.step, first.decimal
+    if kind(first) == "document":
+        return Document(place, wanted, step=step, decimal=decimal)
+    parsers: dict[str | None, Callable[[str], Explaining]] = {
+        "table": lambda name: Table(
+            name, wanted, step=step, decimal=decimal, separators=SEPARATORS.get(PurePosixPath(pattern).suffix.lower(), ",;\t")
+        ),
+        "lines": lambda name: JsonLines(name, wanted, step=step, decimal=decimal),
+    }
+    return Rows(tuple(metrics), place, parsers[kind(first)])

@@ -1,0 +1,66 @@
+"""What the followers of a program's files have in common: readings, their interface, their errors."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.tasks.protocol import TrainingFailed
+
+MOST_NAMES = 12  # of columns, keys, tags or files in a message
+MOST_COMPARED = 1000  # names that are compared with a missing one
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Metrics of one row, event or document; values may be nan or infinite. `step` is None where there is none."""
+
+    step: int | None
+    values: Mapping[str, float]
+
+
+class Follower(Protocol):
+    """Reads the files of one source while the program writes them. All methods but `why_missing` raise TrainingFailed."""
+
+    metrics: tuple[str, ...]
+
+    @property
+    def has_steps(self) -> bool | None:
+        """Whether every reading so far has a step; None: there was none."""
+
+    def poll(self) -> Sequence[Reading]:
+        """The readings that have become complete; cheap if nothing changed."""
+
+    def end(self) -> Sequence[Reading]:
+        """The program has succeeded: the rest."""
+
+    def why_missing(self, metric: str) -> str:
+        """After `end`, of a metric without readings: what is there instead."""
+
+
+class Steps:
+    """Whether readings have steps."""
+
+    def __init__(self) -> None:
+        self.all: bool | None = None
+
+    def note(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """The readings, unchanged."""
+        if readings:
+            self.all = self.all is not False and all(reading.step is not None for reading in readings)
+        return readings
+
+
+def unreadable(message: str) -> TrainingFailed:
+    """The error for a file that cannot be read as it should be."""
+    return TrainingFailed("output", message)
+
+
+def listed(names: Sequence[str], near: str = "") -> str:
+    """Names as a message lists them, those first that are similar to `near`."""
+    close = difflib.get_close_matches(near, names[:MOST_COMPARED], n=3, cutoff=0.5) if near else []
+    names = list(dict.fromkeys([*close, *names]))
+    shown = [name if name.isprintable() else ascii(name) for name in names[:MOST_NAMES]]
+    return ", ".join(shown) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
