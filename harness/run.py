@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.common import choices, cli_options
-from harness.errors import InputError
+from harness.errors import EXIT_BAD_INPUT, InputError
 from harness.terminal import completion
 from harness.terminal.command_line import main_of
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.experiment.plan import Plan
     from harness.launch.outcome import PlanOutcome
     from harness.store.records import Store
+    from harness.tasks.command.reading.trial import Trial
 
 
 def plan_experiment(
@@ -85,6 +86,7 @@ def run(
     keep: cli_options.Keep = None,
     dry_run: cli_options.DryRun = False,
     sd: cli_options.Sd = None,
+    try_: cli_options.Try = None,
     track: cli_options.Track = "auto",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
@@ -104,13 +106,17 @@ def run(
       2   bad input or usage, or a worker that could not start
       75  interrupted; the same command continues
     """
+    from rich.text import Text
+
     from harness.execution.options import WorkerOptions
     from harness.experiment import load_experiment
     from harness.store.records import Store
     from harness.terminal import dry_run as dry_run_screen
-    from harness.terminal import json_output, shell
+    from harness.terminal import json_output, shell, tried
 
     _check_sd(sd, dry_run)
+    if try_ is not None and not dry_run:
+        raise InputError("--try has no effect without --dry-run; add --dry-run or remove --try")
     loaded = load_experiment(experiment, profile, settings or ())
     if loaded.search is not None:
         raise InputError(f"{loaded.path}: this experiment is a search; start it with: harness sweep {experiment}")
@@ -124,14 +130,25 @@ def run(
         preview = dry_run_screen.preview(store, plan, sd)
         if sd is not None and (preview.follows or preview).power is None:
             raise InputError(f"--sd has no effect: {plan.name} compares no variants by a metric that varies; remove --sd")
+        trial = _tried(loaded, try_) if try_ is not None else None
         if as_json:
-            shell.show_json(json_output.dry_run(preview))
+            shell.show_json(json_output.dry_run(preview) | ({"tried": tried.document(trial)} if trial else {}))
         else:
-            shell.show(dry_run_screen.dry_run(preview))
+            shell.show(dry_run_screen.dry_run(preview), *([Text(), tried.screen(trial)] if trial else []))
+        if trial is not None and trial.problem:
+            raise typer.Exit(EXIT_BAD_INPUT)
         return
     outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, workers=workers, options=options)
     outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)
+
+
+def _tried(experiment: Experiment, path: Path) -> Trial:
+    from harness.tasks.command.reading.trial import tried
+
+    if experiment.program is None:
+        raise InputError(f"--try {path}: {experiment.path} trains {experiment.task_name}, which is not a program; remove --try")
+    return tried(experiment.program.metrics, path, resumes=experiment.program.resume is not None)
 
 
 def _check_sd(sd: float | None, dry_run: bool) -> None:

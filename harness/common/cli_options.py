@@ -36,6 +36,14 @@ Retry = Annotated[
     typer.Option(metavar="failed|diverged", help="retrain runs with this result; repeatable", rich_help_panel=WHAT),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done and start nothing")]
+Try = Annotated[
+    Path | None,
+    typer.Option(
+        "--try",
+        metavar="PATH",
+        help="show what would be read from output that exists: a log, or a folder that the program has written to",
+    ),
+]
 Sd = Annotated[
     float | None,
     typer.Option(

@@ -97,7 +97,7 @@ def _read(store: Store, task: CommandTask, source: str) -> tuple[list[dict[str, 
     ending = f"{result.state}{': ' + result.error if result.error else ''}"
     rows = rows_of_log(task.definition.metrics, log, ending, paths.files, resumes=task.resumes)
     rows[-1]["seconds"] = _seconds(origin, result)
-    return rows, Provenance.model_validate({**dict(origin), "ended": result.ended, "read_again_from": source})
+    return rows, Provenance.model_validate({**dict(origin), "ended": origin.ended or result.ended, "read_again_from": source})
 
 
 def _seconds(origin: Provenance, result: Result) -> float | None:

@@ -26,7 +26,7 @@ def reconcile(stored: Plan, requested: Plan) -> Plan:
     it differs, since it was first seen. Runs beyond the registered last look have look None.
     """
     if lines := _plan_differences(stored, requested):
-        raise _changed(f"{requested.name} differs from the plan of {_day(stored)}:", lines, "experiment", "plan")
+        raise _changed(f"{requested.name} differs from the plan of {_day(stored)}:", lines, "experiment", "plan", requested)
     known = {run.id for run in stored.runs}
     extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in requested.runs if run.id not in known]
     # The next stage has its own registration.
@@ -57,11 +57,18 @@ def reconcile_study(stored: Study, requested: Study) -> Study:
     return Study.model_validate({**dict(requested), "created": stored.created, "first": stored.first})
 
 
-def _changed(how: str, lines: list[str], what: str, archived: str) -> PlanChanged:
+def _changed(how: str, lines: list[str], what: str, archived: str, plan: Plan | None = None) -> PlanChanged:
     differences = "\n".join(f"  {line}" for line in lines)
+    # The first line is about the version, which every change makes another.
+    measuring = plan is not None and len(lines) > 1 and all(line.startswith("task.metrics.") for line in lines[1:])
+    again = (
+        f"\nto read the logs of finished runs again instead of training: harness reread {plan.experiment}"
+        if plan and measuring
+        else ""
+    )
     return PlanChanged(
         f"{how}\n{differences}\n"
-        f"undo the change, rename the {what}, or use --replan (archives the old {archived}; its runs are kept)"
+        f"undo the change, rename the {what}, or use --replan (archives the old {archived}; its runs are kept){again}"
     )
 
 

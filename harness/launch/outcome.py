@@ -123,6 +123,10 @@ class PlanOutcome(Outcome):
                 f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {quote(str(results))}"
             )
             lines.append("after fixing the cause, run the same command with --retry failed")
+        if plan.program is not None and any(record.reason == "output" for record in records.values()):
+            lines.append(
+                f"if only a text, pattern or file of a metric was wrong, correct it, then: harness reread {plan.experiment}"
+            )
         return lines
 
 

@@ -4,6 +4,7 @@ tables         the tables of `reporting.tables`, narrowed to the terminal
 dry_run        a plan before it starts
 live           progress: a table on a terminal, one line per result elsewhere; live_plan and live_search provide its rows
 summary        results of a plan: the table of variants and the verdicts
+tried          what --try would read from output that exists
 status         progress of plans and runs, collected by overview
 choices        settings chosen by tuning, and the confirmation of a search's best trials
 search_*       the dry run, status and summary of a search

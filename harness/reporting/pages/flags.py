@@ -106,6 +106,9 @@ def _interrupted(origins: Sequence[Provenance]) -> Iterator[str]:
     by_program = [origin for origin in origins if origin.resumed]
     if by_program:
         yield f"{phrases.plural(len(by_program), 'run')} resumed by the program itself: {phrases.RESUMED}."
+    again = [origin for origin in origins if origin.read_again_from]
+    if again:
+        yield f"{phrases.plural(len(again), 'run')} read again from the logs of earlier runs, without training."
     resumed = [origin for origin in origins if origin.restarts and not origin.resumed]
     if resumed:
         yield f"{phrases.plural(len(resumed), 'run')} resumed after an interruption."

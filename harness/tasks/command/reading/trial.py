@@ -1,0 +1,89 @@
+"""What would be read from output that exists already: from a log, or from a folder that a program has written to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InputError
+from harness.tasks.command.files.followers import followers
+from harness.tasks.command.measure import Measure
+from harness.tasks.command.reading.finder import Finder, Found
+from harness.tasks.command.reading.lines import Lines
+from harness.tasks.command.reading.log import is_log, parts
+from harness.tasks.command.reading.output import Output
+from harness.tasks.protocol import TrainingFailed
+
+LOGS = ("log.txt", "run.log", "train.log", "output.log")  # of a folder
+
+
+@dataclass(frozen=True)
+class TriedLine:
+    """A line in which a metric was found, or where it could not be read (`problem`)."""
+
+    number: int
+    text: str
+    metric: str
+    found: Found | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The lines with metrics, the rows of a run with this output, and why it would fail (empty if it would not)."""
+
+    path: Path
+    count: int  # of lines
+    lines: tuple[TriedLine, ...]
+    rows: tuple[Mapping[str, Any], ...]
+    problem: str
+
+
+def tried(metrics: Mapping[str, Measure], path: Path, *, resumes: bool = False) -> Trial:
+    """Read the output at `path`: a log file, or a folder with the files that a program wrote (and a log, if `LOGS` has its name).
+
+    Raises InputError if it cannot be read, DeviceError if a package to read it is missing.
+    """
+    folder = path if path.is_dir() else path.parent
+    log = next((path / name for name in LOGS if (path / name).is_file()), None) if path.is_dir() else path
+    try:
+        data = log.read_bytes() if log is not None else b""
+    except OSError as error:
+        raise InputError(f"--try {path}: cannot be read: {error.strerror}; use a log file, or a folder with one") from error
+    if is_log(data):  # of a run of ours: the last start
+        data = [part.output for part in parts(data)][-1:][0]
+    reader = Lines()
+    texts = [*reader.add(data), *reader.end()]
+    rows, problem = _rows(metrics, texts, folder, resumes)
+    return Trial(path, len(texts), tuple(_lines(metrics, texts)), tuple(rows), problem)
+
+
+def _lines(metrics: Mapping[str, Measure], texts: list[str]) -> list[TriedLine]:
+    found = []
+    finders = [Finder(name, measure) for name, measure in metrics.items() if measure.source in ("pattern", "text")]
+    for number, text in enumerate(texts, 1):
+        for finder in finders:
+            try:
+                if value := finder.find(text):
+                    found.append(TriedLine(number, text, finder.name, value))
+            except TrainingFailed as error:
+                found.append(TriedLine(number, text, finder.name, None, str(error)))
+    return found
+
+
+def _rows(metrics: Mapping[str, Measure], texts: list[str], folder: Path, resumes: bool) -> tuple[list[Mapping[str, Any]], str]:
+    output, problem = Output(metrics, files=followers(metrics, folder, resumes=resumes)), ""
+    try:
+        for number, text in enumerate(texts, 1):
+            try:
+                output.line(text)
+            except TrainingFailed as error:
+                raise TrainingFailed("output", f"line {number}: {error}") from error
+        output.end()
+        missing = [name for name in output.missing if metrics[name].source is not None]
+        problem = output.why_missing(missing[0]) if missing else ""
+    except TrainingFailed as error:
+        problem = str(error)
+    return [*iter(output.take, None)], problem
