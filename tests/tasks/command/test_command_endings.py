@@ -1,6 +1,8 @@
 """Programs that go wrong in every way there is: each run gets the right state and a clear line, and no other run suffers."""
 
+import itertools
 import os
+import threading
 import time
 from pathlib import Path
 from textwrap import dedent
@@ -109,6 +111,25 @@ def test_a_pattern_that_finds_no_number(store, tmp_path):
     end = the_end(store, tmp_path, "print('epoch 1: loss 2.0x')")
     assert (end.state, end.reason) == ("failed", "output")
     assert end.error == "the pattern of loss: '2.0x' is not a number, in: 'epoch 1: loss 2.0x'"
+
+
+def test_a_pattern_that_never_ends_fails_its_run_and_keeps_nothing_else_waiting(store, tmp_path):
+    """Other threads run while a line is searched: the heartbeat of the lease, signals, time limits."""
+    metrics = {"loss": {"goal": "minimize", "pattern": "(?P<value>(a|aa)+)$"}}
+    ticks, stop = [], threading.Event()
+
+    def tick():
+        while not stop.wait(0.05):
+            ticks.append(time.monotonic())
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    end = the_end(store, tmp_path, "print('a' * 60 + '!')", metrics=metrics)
+    stop.set()
+    thread.join()
+    assert (end.state, end.reason) == ("failed", "output")
+    assert end.error.startswith("the pattern of loss: '(?P<value>(a|aa)+)$' took longer than 5 s; use a simpler one")
+    assert max(later - earlier for earlier, later in itertools.pairwise(ticks)) < 2.0
 
 
 def test_nan_is_divergence_and_the_program_is_not_waited_for(store, tmp_path):
