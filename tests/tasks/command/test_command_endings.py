@@ -128,7 +128,7 @@ def test_a_pattern_that_never_ends_fails_its_run_and_keeps_nothing_else_waiting(
     stop.set()
     thread.join()
     assert (end.state, end.reason) == ("failed", "output")
-    assert end.error.startswith("the pattern of loss: '(?P<value>(a|aa)+)$' took longer than 5 s; use a simpler one")
+    assert end.error.startswith("the pattern of loss: '(?P<value>(a|aa)+)$' took longer than 2 s; use a simpler one")
     assert max(later - earlier for earlier, later in itertools.pairwise(ticks)) < 2.0
 
 

@@ -12,7 +12,7 @@ from harness.tasks.command.reading import numbers, texts
 from harness.tasks.protocol import TrainingFailed
 
 # An expression such as (\d+\.?)+ takes time exponential in the line; the search is limited, and other threads continue meanwhile.
-LIMITS_S = (1.0, 5.0)  # the second attempt is for a process that was suspended during the first
+LIMIT_S = 2.0  # of the processor
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,11 @@ class Finder:
         return found
 
     def _limited(self, pattern: regex.Pattern[str], line: str, start: int = 0) -> regex.Match[str] | None:
-        for seconds in LIMITS_S:
-            try:
-                return pattern.search(line, start, timeout=seconds, concurrent=True)
-            except TimeoutError:
-                continue
-        advice = "use a simpler one: no repetition inside a repetition"
-        raise self._failed(f"{self.written!r} took longer than {LIMITS_S[-1]:g} s; {advice}", line)
+        try:
+            return pattern.search(line, start, timeout=LIMIT_S, concurrent=True)
+        except TimeoutError as error:
+            advice = "use a simpler one: no repetition inside a repetition"
+            raise self._failed(f"{self.written!r} took longer than {LIMIT_S:g} s; {advice}", line) from error
 
     def _number(self, group: str, match: regex.Match[str], line: str) -> float:
         if match[group] is None:

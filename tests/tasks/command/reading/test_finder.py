@@ -169,7 +169,7 @@ def test_a_pattern_that_backtracks_is_fast():
 
 
 def test_a_pattern_without_end_is_stopped_and_named(monkeypatch):
-    monkeypatch.setattr(finder, "LIMITS_S", (0.05, 0.1))
+    monkeypatch.setattr(finder, "LIMIT_S", 0.05)
     pattern = r"(?P<value>(a|aa)+)$"
     line = "a" * 60 + "!"
     with pytest.raises(TrainingFailed, match="took longer than") as caught:
