@@ -6,6 +6,7 @@ A number in a line of output is read as a person would: `3,498.9` is not 3, and 
 from __future__ import annotations
 
 import re
+from math import isinf
 from typing import Literal
 
 Decimal = Literal[".", ","]
@@ -38,10 +39,10 @@ def number(text: str, decimal: Decimal | None = None) -> float:
         return float(bare)
     written = bare.translate(SWAPPED) if decimal == "," else bare
     if PLAIN.fullmatch(written):
-        return float(written)
+        return _finite(float(written), text)
     grouped = GROUPED.fullmatch(written)
     if grouped and (decimal is not None or written.count(",") > 1 or "." in written):
-        return float(written.replace(",", ""))
+        return _finite(float(written.replace(",", "")), text)
     if grouped:
         raise NotANumber(f"{_shown(text)} may be {bare.replace(',', '')} or {bare.replace(',', '.')}; {DECIMAL_ADVICE}")
     if decimal is None and readable(bare, ","):
@@ -49,6 +50,12 @@ def number(text: str, decimal: Decimal | None = None) -> float:
     if decimal == "," and readable(bare, "."):
         raise NotANumber(f'{_shown(text)} has a decimal point; remove decimal: ","')
     raise NotANumber(f"{_shown(text)} is not a number")
+
+
+def _finite(value: float, text: str) -> float:
+    if isinf(value):
+        raise NotANumber(f"{_shown(text)} is too large for a number of 64 bits")
+    return value
 
 
 WHOLE = "the number must be read whole"

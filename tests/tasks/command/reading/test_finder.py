@@ -70,6 +70,7 @@ def test_nan_is_a_number_and_a_word_that_begins_like_it_is_not():
         ("3.498,9", "'3.498,9' has a decimal comma"),
         ("3,498", "'3,498' may be 3498 or 3.498; add decimal: \".\" (thousands) or decimal: \",\" to the metric"),
         ("12,345%", "'12,345' may be 12345 or 12.345"),
+        ("1e400", "'1e400' is too large for a number of 64 bits"),
         ("1_000", "'1_000' is not a number"),
         ("1'234.5", "\"1'234.5\" is not a number"),
         ("٣.٥", r"'\u0663.\u0665' is not a number"),
