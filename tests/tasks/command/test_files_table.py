@@ -50,7 +50,9 @@ def test_a_table_is_read_whatever_its_dialect(tmp_path, text):
 
 
 def test_a_tsv_file_may_have_commas_in_its_header(tmp_path):
-    assert read(tmp_path, "epoch\tacc, top 1\n1\t0.5\n", "a.tsv", top={"file": "a.tsv", "column": "acc, top 1"}) == [(1, {"top": 0.5})]
+    assert read(tmp_path, "epoch\tacc, top 1\n1\t0.5\n", "a.tsv", top={"file": "a.tsv", "column": "acc, top 1"}) == [
+        (1, {"top": 0.5})
+    ]
 
 
 def test_without_a_column_the_metric_has_its_name_and_metrics_share_rows(tmp_path):
