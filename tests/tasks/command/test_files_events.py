@@ -129,6 +129,14 @@ def test_the_folders_of_a_resumed_program_are_one_after_the_other(tmp_path, writ
     assert plain(found.end()) == [(9, {"loss": 9.0}), (10, {"loss": 10.0})]
 
 
+def test_a_tag_of_two_processes_is_an_error(tmp_path):
+    for process, steps in ((1, (1, 2)), (2, (3, 2))):
+        written(tmp_path / f"events.out.tfevents.1.host.{process}", *(tensor_event(step, "loss", 0.5) for step in steps))
+    with pytest.raises(TrainingFailed, match=r"loss was written twice, step 2 to both events.*host\.1 and events.*host\.2;"):
+        everything(loss(tmp_path, "loss"))
+    assert len(everything(loss(tmp_path, "loss", resumes=True))) == 4
+
+
 def test_a_missing_tag_is_explained(tmp_path, writer):
     found = loss(tmp_path)
     assert everything(found) == []

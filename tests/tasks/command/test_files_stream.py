@@ -269,15 +269,16 @@ for epoch in range(400):
         with open(path, "a") as file:
             file.write("\\n".join([*(lines[:1] if epoch == 0 else []), lines[-1], ""]))
         continue
-    aim = path if mode == "in place" else path + ".next"
+    aim = path + ".next" if mode == "by a rename" else path
+    space = " " * (epoch % 7) if mode == "in place, another text" else ""
     with open(aim, "w", buffering=64) as file:
         for line in lines:
-            file.write(line + "\\n")
+            file.write(space + line.replace(",", space + ",") + "\\n")
     os.replace(aim, path)
 """
 
 
-@pytest.mark.parametrize("mode", ["append", "in place", "by a rename"])
+@pytest.mark.parametrize("mode", ["append", "in place", "in place, another text", "by a rename"])
 def test_a_program_that_writes_meanwhile_is_read_whole(tmp_path, mode):
     import subprocess
     import sys
