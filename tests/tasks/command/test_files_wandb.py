@@ -70,6 +70,7 @@ def test_what_is_not_a_number_diverges(run_dir):
 def test_the_step_may_be_another_key(run_dir):
     found = follower(run_dir, loss={"wandb": "val/loss", "step": "epoch"}, acc={"wandb": "val.acc", "step": "epoch"})
     assert everything(found)[-1] == (3, {"loss": 1.0 / 3, "acc": 0.75})
+    assert everything(follower(run_dir, best={"wandb": "best", "step": "epoch"})) == [(10, {"best": 0.75})]
 
 
 def test_text_is_not_a_number(run_dir):

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from harness.tasks.command.files.document import Document
 from harness.tasks.command.files.events import Events, require_tensorboard
-from harness.tasks.command.files.follow import Explaining, Rows
+from harness.tasks.command.files.follow import Explaining, FollowedRows
 from harness.tasks.command.files.json_lines import JsonLines
 from harness.tasks.command.files.pace import Clock
 from harness.tasks.command.files.place import Place, in_run_dir
 from harness.tasks.command.files.reading import Follower
-from harness.tasks.command.files.runs import Runs, Wanted
+from harness.tasks.command.files.runs import STEP, Runs, Wanted
 from harness.tasks.command.files.table import Table
 from harness.tasks.command.measure import Measure
 
@@ -40,7 +40,9 @@ def followers(
     if tags := {name: measure.tensorboard for name, measure in metrics.items() if measure.tensorboard is not None}:
         require_tensorboard()
         found.append(Events(tags, run_dir, resumes=resumes, clock=clock))
-    if keys := {name: Wanted(measure.wandb, measure.step) for name, measure in metrics.items() if measure.wandb is not None}:
+    if keys := {
+        name: Wanted(measure.wandb, measure.step or STEP) for name, measure in metrics.items() if measure.wandb is not None
+    }:
         found.append(Runs(keys, run_dir, resumes=resumes, clock=clock))
     return found
 
@@ -80,4 +82,4 @@ def _file(metrics: Mapping[str, Measure], run_dir: Path, *, resumes: bool, clock
         ),
         "lines": lambda name: JsonLines(name, wanted, step=step, decimal=decimal),
     }
-    return Rows(tuple(metrics), place, parsers[kind(first)], clock)
+    return FollowedRows(tuple(metrics), place, parsers[kind(first)], clock)
