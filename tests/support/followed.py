@@ -11,7 +11,7 @@ def follower(run_dir, *, resumes=False, **metrics):
     if hasattr(found, "_pace"):
         found._pace = Unhurried()
     if scan := getattr(found, "_scan", None) or getattr(getattr(found, "_place", None), "_scan", None):
-        scan._clock = Unhurried()
+        scan._clock, scan._next = Unhurried(), 0.0
     return found
 
 

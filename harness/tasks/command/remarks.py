@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import regex
 
 from harness.tasks.command.inputs import NO_INPUTS
+from harness.tasks.command.measure import Measure
 from harness.tasks.command.model import Program
 from harness.tasks.command.template import placeholders
 from harness.tasks.protocol import optimistic
@@ -24,11 +25,18 @@ def remarks(program: Program, data: Iterable[str]) -> Iterator[str]:
         f"{name} is optimistic: {why}; use at_best: a validation metric" for name in metrics if (why := optimistic(name, metrics))
     )
     if "run_dir" not in placeholders(program.command):
-        for name in (name for name, measure in program.metrics.items() if measure.file or measure.tensorboard):
+        for name in (name for name, measure in program.metrics.items() if in_a_file(measure)):
             yield f"{name} is read from a file in {{run_dir}}, which is not in the command; add it, or use $HARNESS_RUN_DIR"
+    if program.resume is not None and program.checkpoint is None and any(map(in_a_file, program.metrics.values())):
+        yield "the files that metrics are read from count as an earlier attempt, too; add checkpoint: what resuming needs"
     for name, measure in program.metrics.items():
         if measure.pattern is not None and (unmatched := not_matched(measure.pattern)):
             yield f"the pattern of {name} does not match {' or '.join(unmatched)}; (?P<value>\\S+) matches every number"
+
+
+def in_a_file(measure: Measure) -> bool:
+    """Whether the program chooses where in {run_dir} a metric is; W&B chooses it itself."""
+    return measure.file is not None or measure.tensorboard is not None
 
 
 def not_matched(pattern: str) -> tuple[str, ...]:

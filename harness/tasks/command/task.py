@@ -62,7 +62,11 @@ class CommandTask(Task):
 
     def goes_on(self, folder: Path) -> bool:
         """Whether the program can resume, and an earlier attempt left the required files."""
-        return self.resumes and folder.is_dir() and any(folder.glob(self.definition.checkpoint or "*"))
+        if not self.resumes or not folder.is_dir():
+            return False
+        if self.definition.checkpoint is not None:
+            return any(folder.glob(self.definition.checkpoint))
+        return any(path.name != WANDB_FOLDER or not self._logs_to_wandb for path in folder.iterdir())
 
     def start(self, config: Knobs, seed: int, device: str) -> CommandTraining:
         """A run in a temporary folder."""
@@ -90,6 +94,10 @@ class CommandTask(Task):
             found += template.arguments(self.definition.resume or "", self.knobs, values, given)
         return found
 
+    @property
+    def _logs_to_wandb(self) -> bool:
+        return any(measure.wandb is not None for measure in self.definition.metrics.values())
+
     def _values(self, config: Knobs) -> dict[str, Scalar]:
         return {name: getattr(config, name) for name in self.knobs}
 
@@ -99,7 +107,7 @@ class CommandTask(Task):
         if device == "cpu":
             found["CUDA_VISIBLE_DEVICES"] = ""
         found |= {name: template.printed(value) for name, value in self.definition.environment.items()}
-        if any(measure.wandb is not None for measure in self.definition.metrics.values()):
+        if self._logs_to_wandb:
             found = wandb_offline(found, folder, self.definition.environment)
         # `python` is the interpreter of this process unless another environment is active.
         found["PATH"] = os.pathsep.join(filter(None, [found.get("PATH"), str(Path(sys.executable).parent)]))
@@ -116,6 +124,7 @@ def wandb_offline(environment: Mapping[str, str], folder: Path, given: Collectio
     return kept | {name: value for name, value in ours.items() if name not in given}
 
 
+WANDB_FOLDER = "wandb"  # in $WANDB_DIR; it exists before the first checkpoint
 WANDB_OTHERS = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_RUN_GROUP", "WANDB_SWEEP_ID", "WANDB_SERVICE", "WANDB_DISABLED")
 CHANGED_ADVICE = "use --replan, or undo the change (inputs must not be written by the program; it should write to {run_dir})"
 

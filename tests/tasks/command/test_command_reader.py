@@ -92,12 +92,32 @@ def test_what_makes_no_sense_is_refused_with_its_place(tmp_path, task, problem):
         ("{seed: {goal: minimize}}", "task.metrics.seed: 'seed' is reserved for the harness; use another name"),
         ("{a-b: {goal: minimize}}", "task.metrics.a-b: invalid metric name 'a-b'; use letters, digits and _"),
         ("{}", "task.metrics: invalid value {}"),
+        (
+            "{a: {goal: minimize, file: ../r.csv}}",
+            "e.yaml:5:39: task.metrics.a.file: '../r.csv' is not in {run_dir}, and files elsewhere would mix runs",
+        ),
+        ("{a: {goal: minimize, file: '{seed}.csv'}}", "e.yaml:5:39: task.metrics.a.file: '{seed}.csv' has {seed}; use * instead"),
+        (
+            "{a: {goal: minimize, file: log.txt}}",
+            "e.yaml:5:39: task.metrics.a.file: log.txt may be a table or JSON lines; add column: or key:",
+        ),
+        ("{a: {goal: minimize, file: r.csv, key: a}}", "task.metrics.a.file: r.csv is a table; use column instead of key"),
+        ("{a: {goal: minimize, file: r.json, column: a}}", "task.metrics.a.file: r.json is JSON; use key instead of column"),
+        ("{a: {goal: minimize, tensorboard: a, step: b}}", "e.yaml:5:55: task.metrics.a.step: has no effect on tensorboard"),
     ],
 )
 def test_a_metric_that_makes_no_sense_is_refused(tmp_path, metric, problem):
     (line,) = refused(tmp_path, f"task:\n  command: x\n  metrics: {metric}\n")
     assert line.startswith("e.yaml:5:")
     assert problem in line
+
+
+@pytest.mark.parametrize(
+    "fields",
+    ["file: '{run_dir}/**/metrics.csv'", "file: a.tsv, column: b", "file: r.json, key: a.*.b", "file: log, key: a", "file: log, column: a", "tensorboard: val/a", "wandb: val/a, step: epoch"],
+)  # fmt: skip
+def test_metrics_may_be_in_files(tmp_path, fields):
+    assert read(tmp_path, f"task:\n  command: x\n  metrics: {{a: {{goal: minimize, {fields}}}}}\n").program is not None
 
 
 def test_a_base_file_may_hold_the_program_and_its_folder_counts(tmp_path):

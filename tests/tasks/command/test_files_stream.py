@@ -216,7 +216,7 @@ class Counting:
 
     count = most = 0
 
-    def line(self, text, number, *, whole):
+    def line(self, text, _number, *, whole):  # noqa: ARG002
         self.count += bool(text)
         self.most += bool(text)
         return ()
@@ -257,3 +257,38 @@ def test_however_a_file_comes_about_it_is_read_as_if_at_once(tmp_path_factory, t
     assert repr(seen) == repr(everything(follower(folder, **names)))  # nan is unequal to itself
     assert len(seen) == sum(any(cell not in ("", "NA") for cell in (a, b)) for a, _, b in table)
     assert os.path.getsize(path) == len(content)  # noqa: PTH202
+
+
+WRITER = """
+import os, random, sys
+folder, mode = sys.argv[1:]
+path, lines = f"{folder}/r.csv", ["epoch,a,b"]
+for epoch in range(400):
+    lines.append(f"{epoch},{random.random()},{'' if epoch % 3 else epoch}")
+    if mode == "append":
+        with open(path, "a") as file:
+            file.write("\\n".join([*(lines[:1] if epoch == 0 else []), lines[-1], ""]))
+        continue
+    aim = path + ".next" if mode == "by a rename" else path
+    space = " " * (epoch % 7) if mode == "in place, another text" else ""
+    with open(aim, "w", buffering=64) as file:
+        for line in lines:
+            file.write(space + line.replace(",", space + ",") + "\\n")
+    os.replace(aim, path)
+"""
+
+
+@pytest.mark.parametrize("mode", ["append", "in place", "in place, another text", "by a rename"])
+def test_a_program_that_writes_meanwhile_is_read_whole(tmp_path, mode):
+    import subprocess
+    import sys
+
+    names = {"a": {"file": "r.csv"}, "b": {"file": "r.csv"}}
+    found, seen = follower(tmp_path, **names), []
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), mode]) as program:
+        while program.poll() is None:
+            seen += plain(found.poll())
+    assert program.returncode == 0
+    seen += plain(found.end())
+    assert seen == everything(follower(tmp_path, **names))
+    assert [step for step, _ in seen] == list(range(400))

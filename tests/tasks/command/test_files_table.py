@@ -18,6 +18,7 @@ def error_of(folder, text, **fields):
     with pytest.raises(TrainingFailed) as error:
         read(folder, text, accuracy={"file": "results.csv", "column": "acc", **fields})
     assert error.value.reason == "output"
+    assert not any(map(str.isdigit, error.value.place))
     return str(error.value)
 
 

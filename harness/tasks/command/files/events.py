@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Events:
         self._files: dict[Path, EventFile] = {}
         self._seen: dict[str, dict[str, None]] = {}  # tag -> folders
         self._places: dict[str, list[str]] = {metric: [] for metric in tags}  # where a metric was found: FOLDER/TAG
+        self._last: dict[str, dict[str, int]] = {metric: {} for metric in tags}  # file -> its last step
+        self._parse = _parser()  # imported now: it takes as long as many polls
 
     @property
     def has_steps(self) -> bool | None:
@@ -67,20 +69,18 @@ class Events:
         return f"the TensorBoard files have no scalar {tag!r}; their scalars: {listed(tags, near=tag) or 'none'}"
 
     def _read(self, *, end: bool) -> Iterator[Reading]:
-        from google.protobuf.message import DecodeError
-        from tensorboard.compat.proto.event_pb2 import Event
-
         for path in self._scan.files(now=end):
             file = self._files.setdefault(path, EventFile(path, name_in(self._run_dir, path)))
             folder = name_in(self._run_dir, path.parent) if path.parent != self._run_dir else ""
             for record in file.new(all_of_it=end):
-                event = Event()
                 try:
-                    event.ParseFromString(record)
-                except DecodeError as error:
+                    event = self._parse(record)
+                except ValueError as error:
                     raise unreadable(f"{file.name} is damaged before byte {file.offset}: {error}") from error
                 for value in event.summary.value:
-                    yield from self._reading(folder, value, event.step)
+                    for reading in self._reading(folder, value, event.step):
+                        self._check_files(reading, file.name)
+                        yield reading
 
     def _reading(self, folder: str, value: Any, step: int) -> Iterator[Reading]:
         scalar = _scalar(value)
@@ -93,6 +93,17 @@ class Events:
         if metrics:
             yield Reading(step, dict.fromkeys(metrics, scalar))
 
+    def _check_files(self, reading: Reading, name: str) -> None:
+        for metric in reading.values:
+            last, step = self._last[metric], reading.step or 0
+            other = next((file for file, its_last in last.items() if file != name and step <= its_last), None)
+            if other is not None and not self._resumes:
+                tag = self._tags[metric]
+                raise unreadable(
+                    f"tensorboard: {tag} was written twice, step {step} to both {other} and {name}; let one process write it"
+                )
+            last[name] = max(step, last.get(name, step))
+
     def _check(self, metric: str, place: str) -> None:
         places = self._places[metric]
         if place in places:
@@ -100,6 +111,22 @@ class Events:
         places.append(place)
         if len(places) > 1 and not (self._resumes and alike(places)):
             raise unreadable(f"tensorboard: {self._tags[metric]} was found in several folders; use one of: {listed(places)}")
+
+
+def _parser() -> Callable[[bytes], Any]:
+    """Bytes -> event; the function raises ValueError."""
+    from google.protobuf.message import DecodeError
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    def parse(data: bytes) -> Any:
+        event = Event()
+        try:
+            event.ParseFromString(data)
+        except DecodeError as error:
+            raise ValueError(error) from error
+        return event
+
+    return parse
 
 
 def _joined(folder: str, tag: str) -> str:

@@ -20,7 +20,7 @@ class Explaining(Parser, Protocol):
         """A sentence."""
 
 
-class Rows:
+class FollowedRows:
     """A follower (see reading.py) of the rows of a file; several files, after a resume, are read one after the other."""
 
     def __init__(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from harness.tasks.command.files.document import Document
 from harness.tasks.command.files.events import Events, require_tensorboard
-from harness.tasks.command.files.follow import Explaining, Rows
+from harness.tasks.command.files.follow import Explaining, FollowedRows
 from harness.tasks.command.files.json_lines import JsonLines
+from harness.tasks.command.files.pace import Clock
 from harness.tasks.command.files.place import Place, in_run_dir
 from harness.tasks.command.files.reading import Follower
-from harness.tasks.command.files.runs import Runs, Wanted
+from harness.tasks.command.files.runs import STEP, Runs, Wanted
 from harness.tasks.command.files.table import Table
 from harness.tasks.command.measure import Measure
 
@@ -19,7 +21,9 @@ SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}
 JSON, JSON_LINES = (".json",), (".jsonl", ".ndjson")
 
 
-def followers(metrics: Mapping[str, Measure], run_dir: Path, *, resumes: bool = False) -> list[Follower]:
+def followers(
+    metrics: Mapping[str, Measure], run_dir: Path, *, resumes: bool = False, clock: Clock = time.monotonic
+) -> list[Follower]:
     """One for each file, one for TensorBoard, one for W&B; none for metrics of the output and of $HARNESS_METRICS.
 
     Made before the program starts. `resumes`: the program may begin further files when it resumes. Raises DeviceError if a
@@ -32,12 +36,14 @@ def followers(metrics: Mapping[str, Measure], run_dir: Path, *, resumes: bool = 
             same = (measure.file, kind(measure), measure.step, measure.decimal)
             files.setdefault(same, {})[name] = measure
     for group in files.values():
-        found.append(_file(group, run_dir, resumes=resumes))
+        found.append(_file(group, run_dir, resumes=resumes, clock=clock))
     if tags := {name: measure.tensorboard for name, measure in metrics.items() if measure.tensorboard is not None}:
         require_tensorboard()
-        found.append(Events(tags, run_dir, resumes=resumes))
-    if keys := {name: Wanted(measure.wandb, measure.step) for name, measure in metrics.items() if measure.wandb is not None}:
-        found.append(Runs(keys, run_dir, resumes=resumes))
+        found.append(Events(tags, run_dir, resumes=resumes, clock=clock))
+    if keys := {
+        name: Wanted(measure.wandb, measure.step or STEP) for name, measure in metrics.items() if measure.wandb is not None
+    }:
+        found.append(Runs(keys, run_dir, resumes=resumes, clock=clock))
     return found
 
 
@@ -62,10 +68,10 @@ def wrong_kind(measure: Measure) -> str | None:
     return f"{measure.file} may be a table or JSON lines; add column: or key:"
 
 
-def _file(metrics: Mapping[str, Measure], run_dir: Path, *, resumes: bool) -> Follower:
+def _file(metrics: Mapping[str, Measure], run_dir: Path, *, resumes: bool, clock: Clock) -> Follower:
     first = next(iter(metrics.values()))
     pattern = in_run_dir(first.file or "")
-    place = Place(run_dir, pattern, resumes=resumes)
+    place = Place(run_dir, pattern, resumes=resumes, clock=clock)
     wanted = {name: measure.column or measure.key or name for name, measure in metrics.items()}
     step, decimal = first.step, first.decimal
     if kind(first) == "document":
@@ -76,4 +82,4 @@ def _file(metrics: Mapping[str, Measure], run_dir: Path, *, resumes: bool) -> Fo
         ),
         "lines": lambda name: JsonLines(name, wanted, step=step, decimal=decimal),
     }
-    return Rows(tuple(metrics), place, parsers[kind(first)])
+    return FollowedRows(tuple(metrics), place, parsers[kind(first)], clock)

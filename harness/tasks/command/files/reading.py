@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -54,8 +55,8 @@ class Steps:
 
 
 def unreadable(message: str) -> TrainingFailed:
-    """The error for a file that cannot be read as it should be."""
-    return TrainingFailed("output", message)
+    """The error for a file that cannot be read as it should be; the same place whatever the numbers in the message."""
+    return TrainingFailed("output", message, f"output: {re.sub('[0-9]+', '#', message)}")
 
 
 def listed(names: Sequence[str], near: str = "") -> str:

@@ -30,7 +30,7 @@ class Wanted:
     """The key of a metric, and the one of its step."""
 
     key: str
-    step: str | None = None
+    step: str = STEP
 
 
 class Runs:
@@ -49,7 +49,7 @@ class Runs:
         self._seen: dict[str, None] = {}
         self._found_in: dict[str, str] = {}  # metric -> file of its history
         self._summary: dict[str, tuple[str, float]] = {}  # metric -> file and value
-        self._last_step: int | None = None
+        self._last_steps: dict[str, int] = {}  # by the key of the step
 
     @property
     def has_steps(self) -> bool | None:
@@ -66,9 +66,11 @@ class Runs:
     def end(self) -> Sequence[Reading]:
         """See Follower."""
         found = list(self._read(end=True))
-        values = {metric: value for metric, (_, value) in self._summary.items() if metric not in self._found_in}
-        if values:
-            found.append(Reading(self._last_step, values))
+        found += [
+            Reading(self._last_steps.get(self._keys[metric].step), {metric: value})
+            for metric, (_, value) in self._summary.items()
+            if metric not in self._found_in
+        ]
         return self._steps.note(found)
 
     def why_missing(self, metric: str) -> str:
@@ -95,14 +97,12 @@ class Runs:
                         self._summary[metric] = (file.name, value)
 
     def _history(self, name: str, items: Mapping[str, Any]) -> Iterator[Reading]:
-        own_step = self._step(name, items, STEP)
-        self._last_step = own_step if own_step is not None else self._last_step
+        steps = {wanted.step: self._step(name, items, wanted.step) for wanted in self._keys.values()}
+        self._last_steps |= {key: step for key, step in steps.items() if step is not None}
         rows: dict[int | None, dict[str, float]] = {}
         for metric, value in self._values(name, items).items():
             self._check(metric, name, self._found_in.setdefault(metric, name))
-            key = self._keys[metric].step
-            step = own_step if key is None else self._step(name, items, key)
-            rows.setdefault(step, {})[metric] = value
+            rows.setdefault(steps[self._keys[metric].step], {})[metric] = value
         for step, values in rows.items():
             yield Reading(step, values)
 

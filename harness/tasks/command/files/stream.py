@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from harness.tasks.command.files.reading import Reading, unreadable
+from harness.tasks.protocol import TrainingFailed
 
 CHUNK = 1 << 20  # bytes read by one `new`
 LONGEST = 1 << 24  # bytes of a line
@@ -37,6 +38,7 @@ class Stream:
         self._pass = _Pass(name, parser())
         self._state: tuple[int, ...] | None = None  # when it was read last
         self._more = False  # it was not read to its end
+        self._doubtful = False  # `_pass` has seen lines of two versions of the file
         self._before = _Before.of(path) if left else None
 
     def new(self, *, abandoned: bool = False) -> list[Reading]:
@@ -77,22 +79,41 @@ class Stream:
             self._pass.seam = self._before.seam(file, state)
             self._before = None
         same_file = self._state is not None and self._state[:2] == state[:2]
-        if self._pass.is_start_of(file, state, quickly=whole and same_file):
-            rows = self._pass.go_on(file, self._chunk if whole else None, whole=whole)
-            self._more = whole and self._pass.offset + len(self._pass.rest) < state[2]
-            return rows
-        again = _Pass(self.name, self._parser())
-        rows = again.go_on(file, None, whole=whole)
-        self._more = False
-        if len(rows) < self._pass.count:
-            if whole:  # it is being written
-                return []
-            raise unreadable(
-                f"{self.name} was rewritten with fewer rows: {self._pass.count} were read before, now it has {len(rows)}"
-            )
-        added = self._pass.added(rows)
-        self._pass = again
+        if not self._doubtful and self._pass.is_start_of(file, state[2], quickly=whole and same_file):
+            reader, limit = self._pass, self._chunk if whole else None
+        else:
+            reader, limit = _Pass(self.name, self._parser()), None
+        try:
+            rows = reader.go_on(file, limit, whole=whole)
+            added = rows if reader is self._pass else self._added(rows, whole=whole)
+        except TrainingFailed:
+            if whole and not self._is_unchanged(file, state):
+                return self._doubt()
+            raise
+        if whole and not reader.is_start_of(file, os.fstat(file.fileno()).st_size, quickly=True):
+            return self._doubt()
+        self._more = limit is not None and reader.offset + len(reader.rest) < state[2]
+        if added is None:
+            return []
+        reader.count(rows)
+        self._pass, self._doubtful = reader, False
         return added
+
+    def _added(self, rows: Sequence[Reading], *, whole: bool) -> list[Reading] | None:
+        """The new ones of the rows of a rewritten file; None: it is still being written."""
+        if len(rows) >= self._pass.rows:
+            return self._pass.added(rows)
+        if whole:
+            return None
+        raise unreadable(f"{self.name} was rewritten with fewer rows: {self._pass.rows} were read before, now it has {len(rows)}")
+
+    def _is_unchanged(self, file: BinaryIO, state: tuple[int, ...]) -> bool:
+        return _of(os.fstat(file.fileno())) == state
+
+    def _doubt(self) -> list[Reading]:
+        """The program rewrote the file while it was read: all of it is read again the next time."""
+        self._doubtful = self._more = True
+        return []
 
 
 class _Pass:
@@ -102,17 +123,17 @@ class _Pass:
         self.name, self.parser = name, parser
         self.offset = 0  # of the first byte that is not part of `parser`'s lines
         self.rest = b""  # after the last line end, when it was read last
-        self.count = 0  # of rows
+        self.rows = 0  # number of those that were counted
         self.seam: int | None = None  # where an earlier attempt was cut off inside a line
         self._line = 0
         self._bytes = hashlib.blake2b()  # of everything before `offset`
         self._start = self._end = b""
-        self._rows = hashlib.blake2b()  # of all rows but the last, which may get more values
+        self._digest = hashlib.blake2b()  # of all rows but the last, which may get more values
         self._last: Reading | None = None
 
-    def is_start_of(self, file: BinaryIO, state: tuple[int, ...], *, quickly: bool) -> bool:
+    def is_start_of(self, file: BinaryIO, size: int, *, quickly: bool) -> bool:
         """Whether the file still begins with what was read; quickly: by samples."""
-        if state[2] < self.offset:
+        if size < self.offset:
             return False
         if quickly:
             file.seek(0)
@@ -127,7 +148,7 @@ class _Pass:
         return not left and found.digest() == self._bytes.digest()
 
     def go_on(self, file: BinaryIO, limit: int | None, *, whole: bool) -> list[Reading]:
-        """The rows after `offset`, of about `limit` bytes."""
+        """The rows after `offset`, of about `limit` bytes, not counted yet."""
         rows: list[Reading] = []
         file.seek(self.offset)
         self.rest, done = b"", 0
@@ -146,27 +167,33 @@ class _Pass:
                 break
         if not whole:
             rows += self.parser.line(self._text(self.rest), self._line + 1, whole=False)
-        for row in rows:
-            self._count(row)
         return rows
+
+    def count(self, rows: Sequence[Reading]) -> None:
+        """Remember what the rows were."""
+        for row in rows:
+            if self._last is not None:
+                self._digest.update(_printed(self._last))
+            self._last = row
+        self.rows += len(rows)
 
     def added(self, rows: Sequence[Reading]) -> list[Reading]:
         """The new ones of all rows of a rewritten file. Raises TrainingFailed if the earlier ones are not those read before."""
         if self._last is None:
             return list(rows)
         known = hashlib.blake2b()
-        for row in rows[: self.count - 1]:
+        for row in rows[: self.rows - 1]:
             known.update(_printed(row))
-        last = rows[self.count - 1]
+        last = rows[self.rows - 1]
         filled = {name: value for name, value in last.values.items() if name not in self._last.values}
         kept = {name: value for name, value in last.values.items() if name not in filled}
-        same = known.digest() == self._rows.digest() and _printed(Reading(last.step, kept)) == _printed(self._last)
+        same = known.digest() == self._digest.digest() and _printed(Reading(last.step, kept)) == _printed(self._last)
         if not same:
             raise unreadable(
-                f"{self.name} was rewritten with other rows: of those read before, {self.count}, some have changed;"
+                f"{self.name} was rewritten with other rows: of the {self.rows} read before some have changed;"
                 " the program must not change rows that it has written"
             )
-        return [Reading(last.step, filled), *rows[self.count :]]
+        return [Reading(last.step, filled), *rows[self.rows :]]
 
     def _text(self, line: bytes) -> str:
         if self.seam is not None and self.offset < self.seam < self.offset + len(line):
@@ -177,12 +204,6 @@ class _Pass:
         self._bytes.update(data)
         self._start = (self._start + data[:SAMPLE])[:SAMPLE]
         self._end = (self._end + data[-SAMPLE:])[-SAMPLE:]
-
-    def _count(self, row: Reading) -> None:
-        if self._last is not None:
-            self._rows.update(_printed(self._last))
-        self._last = row
-        self.count += 1
 
 
 class _Before:
