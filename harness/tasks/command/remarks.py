@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from harness.tasks.command.inputs import NO_INPUTS
-from harness.tasks.command.model import Program
+from harness.tasks.command import template
+from harness.tasks.command.inputs.fingerprint import NO_INPUTS, covers, detected
+from harness.tasks.command.inputs.found import Detected
+from harness.tasks.command.model import Only, Program
 
 NUMBERS = ("1", "0.5", "0.1234", "12.345678")
 SPECIAL = ("nan", "9.8e-05")  # as programs print diverged and small values
 
 
-def remarks(program: Program, data: Iterable[str]) -> Iterator[str]:
-    """Sentences; `data` are the planned fingerprints."""
+def remarks(program: Program, data: Iterable[str], counted: Detected) -> Iterator[str]:
+    """Sentences; `data` are the planned fingerprints, `counted` the inputs of all variants."""
     if set(data) == {NO_INPUTS}:
         yield "run ids do not depend on any file of the program: name inputs, or old results are reused after the program changed"
+    if isinstance(program.inputs, Only):
+        for found in detected(program, template.words_of(program.command)).found:
+            if found.how in ("named", "started") and not covers(program.inputs.only, Path(program.directory), found.name):
+                yield f"{found.name}, {found.reason}, is not among the inputs: after a change of it old results are reused"
+    for unknown in counted.unknown:
+        yield f"{unknown.text}: list it in inputs, or old results are reused after it changed"
     for name, measure in program.metrics.items():
         if measure.pattern is not None and (unmatched := not_matched(measure.pattern)):
             yield f"the pattern of {name} does not match {' or '.join(unmatched)}; (?P<value>\\S+) matches every number"

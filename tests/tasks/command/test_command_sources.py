@@ -9,7 +9,8 @@ from programs import WALK, experiment, planned, trained
 from harness import run, worker
 from harness.experiment import load_experiment
 from harness.experiment.plan import make_plan
-from harness.tasks.command.sources import named_files, program_files
+from harness.tasks.command.inputs.detection import detect
+from harness.tasks.command.inputs.files import named_files
 
 
 def write(folder, files):
@@ -21,7 +22,7 @@ def write(folder, files):
 
 
 def of(folder, command):
-    return list(program_files(command.split(), folder))
+    return [found.name for found in detect(command.split(), folder).found]
 
 
 def test_files_are_words_and_what_follows_an_equals_sign(tmp_path):
