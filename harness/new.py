@@ -47,7 +47,7 @@ def new(
         typer.Option(
             "--input",
             metavar="PATH",
-            help="a file or folder that the result depends on, besides the files of the command and what these import; repeatable",
+            help="a file or folder that the result depends on, besides the files of the command and their imports; repeatable",
             rich_help_panel=PROGRAM,
         ),
     ] = None,

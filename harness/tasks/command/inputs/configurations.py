@@ -18,7 +18,6 @@ LARGEST = 1 << 20  # [bytes] larger files are data, not configurations
 LONGEST = 300  # characters of a string that may be a path
 DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")  # `models.net.Net`, as in _target_ and class_path
 GROUP = re.compile(r"(?:override\s+|optional\s+)*/?([\w.-]+)")  # the start of an entry of Hydra's defaults list
-EXPERIMENT = re.compile(r"(?s)(?=(?:.*\n)?question:)(?=(?:.*\n)?(?:task|extends):)")  # a file of the harness itself
 
 
 def strings_of(file: Path) -> tuple[str, ...]:
@@ -56,14 +55,6 @@ def _scalars(text: str) -> Iterator[str]:
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.ScalarEvent):
             yield event.value
-
-
-def is_experiment(file: Path) -> bool:
-    """Whether it is an experiment of the harness, whose texts and claims must not be inputs of its own runs."""
-    try:
-        return EXPERIMENT.match(file.read_text(encoding="utf-8")) is not None
-    except (OSError, ValueError):
-        return False
 
 
 def hydra_groups(file: Path) -> list[str]:

@@ -7,37 +7,33 @@ working directory and its `src`, and on a PYTHONPATH that is stated; not in inst
 from __future__ import annotations
 
 import os
-import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path, PurePath
 
 from harness.tasks.command.inputs.configurations import DOTTED, strings_of
-from harness.tasks.command.inputs.files import (
-    Kind,
-    at_file,
-    is_file,
-    is_folder,
-    is_installed,
-    kind_of,
-    name_of,
-    named_files,
-    yaml_files,
-)
+from harness.tasks.command.inputs.files import Kind, is_file, is_folder, is_installed, kind_of, name_of, yaml_files
 from harness.tasks.command.inputs.found import YAML_BELOW, Detected, Found, How, Unknown
 from harness.tasks.command.inputs.hydra import FOLDER, Calls
+from harness.tasks.command.inputs.modules import first_module, module, search_path
 from harness.tasks.command.inputs.python_code import Code, HydraCall, code_of, read_code
-from harness.tasks.command.inputs.shell import ASSIGNMENT, SHELLS, SOURCING, commands_of
+from harness.tasks.command.inputs.shell import ASSIGNMENT, commands_of
+from harness.tasks.command.inputs.words import (
+    at_file,
+    has_arguments,
+    inline_code,
+    kind_by_interpreter,
+    modules_of,
+    named_files,
+    options_of,
+)
 
 DEEPEST = 8  # configurations that name configurations, and scripts that start scripts
 MOST = 100  # files that one configuration names; more are a list of data
 LARGEST_SCRIPT = 1 << 20  # [bytes]
-PYTHON = re.compile(r"(?:python|pypy)[\d.]*")
-INLINE = re.compile(r"-[a-z]*c")  # of a shell or Python: the next word is code
-MODULE_OPTIONS = ("-m", "--module")
-FOLDER_OPTIONS = ("--config-path", "-cp", "--config-dir", "-cd")  # of Hydra
+SHORT = ("-cp", "-cd")
+FOLDER_OPTIONS = ("--config-path", "--config-dir", *SHORT)  # of Hydra
 FOLLOWED_ENDINGS = (".py", ".sh", ".yaml", ".yml", ".json", ".toml")
 
 
@@ -47,8 +43,9 @@ class Place:
 
     base: Path
     modules: tuple[Path, ...] = ()
-    by: str = ""
+    by: str = ""  # the file in which they stand; "" for the command
     depth: int = 0
+    how: How | None = None  # of the code of `bash -c` in the command
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ class _Search:
         self.calls = Calls(directory, words)
 
     def run(self, listed: Sequence[str]) -> Detected:
-        modules = _search_path(self.variables.get("PYTHONPATH", ""), self.directory)
+        modules = search_path(self.variables.get("PYTHONPATH", ""), self.directory)
         place = Place(self.directory, modules)
         self._words(self.command, place)
         for name in listed:
@@ -109,68 +106,53 @@ class _Search:
 
     def _words(self, words: Sequence[str], place: Place) -> None:
         """Follow what one command names: files first, then modules, code, and folders of configurations."""
-        own = tuple(path for word in words if word.startswith("PYTHONPATH=") for path in _search_path(word[11:], place.base))
+        own = tuple(path for word in words if word.startswith("PYTHONPATH=") for path in search_path(word[11:], place.base))
         place = replace(place, modules=(*own, *place.modules))
         for text in named_files(words, place.base):
             name = self._name(Path(os.path.normpath(place.base / text))) if place.by or place.base != self.directory else text
-            self._follow(Lead(self._found(text, name, words, place), (place.base / text).parent, place, _hint(text, words)))
-        for before, word in pairwise(words):
-            if before in MODULE_OPTIONS:
-                self._module(word, place)
-        for word in words:
-            if word.startswith("-m") and word not in MODULE_OPTIONS and "=" not in word:
-                self._module(word[2:], place)
-            elif word.startswith("--module="):
-                self._module(word.partition("=")[2], place)
+            self._follow(
+                Lead(self._found(text, name, words, place), (place.base / text).parent, place, kind_by_interpreter(text, words))
+            )
+        if words and PurePath(words[0]).name == "make":
+            self.unknown[Unknown(f"{place.by or 'the command'} starts make, whose recipes are not followed", "Makefile")] = None
+        for parts in modules_of(words):
+            if (path := self._module_of((*parts, "__main__"), place.base, place)) is not None:
+                how: How = "started" if place.by else "named"
+                self._follow(Lead(Found(self._name(path), how, place.by), place.base, place))
         beside = dict.fromkeys([*((place.base / text).parent for text in named_files(words, place.base)), place.base])
         self._objects(words, list(beside), place)
-        self._inline(words, place)
-        for option, value in _options(words, FOLDER_OPTIONS):
+        for kind, code in inline_code(words):
+            if kind == "shell":
+                self._shell(code, place.base, place if place.by else replace(place, how=self._spelled([code])))
+            else:
+                lead = Lead(Found("", "named", place.by), place.base, place)
+                self._continue(deque(self._leads(code_of(code, place.base / "-c", self.directory), place.base, lead)))
+        for option, value in options_of(words, FOLDER_OPTIONS):
             folders = [place.base / value]
-            if option in ("--config-path", "-cp"):  # Hydra's, relative to the script
+            if option in SHORT and not self.calls.scripts:
+                continue  # an option of another program
+            if option in ("--config-path", "-cp"):  # relative to the script
                 folders = [*(folder / value for folder in self.calls.scripts), *folders]
             if folder := next(filter(is_folder, folders), None):
                 self._yaml_below(folder, place.by, place.base, place)
 
     def _found(self, text: str, name: str, words: Sequence[str], place: Place) -> Found:
-        if not place.by:
-            spelled = self.literal is None or any(
-                text in (word, word.partition("=")[2], at_file(word)) for word in words if word in self.literal
-            )
-            return Found(name, "named" if spelled else "setting")
-        code = kind_of(place.base / text) in ("python", "shell")
-        return Found(name, "started" if code else "named", place.by)
+        if place.by:
+            return Found(name, "started" if kind_of(place.base / text) in ("python", "shell") else "named", place.by)
+        return Found(name, place.how or self._spelled([word for word in words if text in _parts(word)]))
 
-    def _module(self, dotted: str, place: Place) -> None:
-        parts = dotted.split(".")
-        if all(part.isidentifier() for part in parts):
-            path = self._module_of((*parts, "__main__"), place.base, place)
-            if path is not None:
-                how: How = "started" if place.by else "named"
-                self._follow(Lead(Found(self._name(path), how, place.by), place.base, place))
+    def _spelled(self, words: Iterable[str]) -> How:
+        """Whether one of the words stands in the command as it is, or all come from settings."""
+        return "named" if self.literal is None or any(word in self.literal for word in words) else "setting"
 
     def _objects(self, words: Sequence[str], beside: Sequence[Path], place: Place) -> None:
         """Follow Python objects, as in `model._target_=models.net.Net`."""
-        for text in (part for word in words for part in (word, word.partition("=")[2])):
+        for text in (part for word in words for part in _parts(word)):
             if DOTTED.fullmatch(text) and not is_file(place.base / text):
                 for folder in beside:
                     if (path := self._module_of(text.split("."), folder, place)) is not None:
                         self._follow(Lead(self._found(text, self._name(path), words, place), folder, place))
                         break
-
-    def _inline(self, words: Sequence[str], place: Place) -> None:
-        """Follow the code of `bash -c CODE` and `python -c CODE`."""
-        program = ""
-        for before, word in pairwise(words):
-            program = program if before.startswith("-") else PurePath(before).name
-            if not INLINE.fullmatch(word):
-                continue
-            after = words[words.index(word) + 1 :]
-            if program in SHELLS and after:
-                self._shell(after[0], self.directory, place)
-            elif PYTHON.fullmatch(program) and after:
-                lead = Lead(Found("", "named", place.by), place.base, place)
-                self._continue(deque(self._leads(code_of(after[0], place.base / "-c", self.directory), place.base, lead)))
 
     def _follow(self, first: Lead) -> None:
         self._continue(deque([first]))
@@ -196,7 +178,7 @@ class _Search:
                     self._shell(_text(path), path.parent, replace(lead.place, by=name, depth=lead.place.depth + 1))
                 case "configuration":
                     waiting += self._strings([path], name, lead)
-                case "other" if _has_arguments(path, self.command):
+                case "other" if has_arguments(path, self.command):
                     lines = _text(path).splitlines()
                     self._words([word for line in lines for word in (line.strip(), *line.split())], replace(lead.place, by=name))
 
@@ -268,7 +250,8 @@ class _Search:
             path = next((folder / text for folder in folders if is_file(folder / text)), None)
             if path is not None and not is_installed(text):
                 path = Path(os.path.normpath(path))
-                found.append(replace(lead, found=Found(self._name(path), "named", by), kind=None))
+                beside = path.parent if kind_of(path) == "python" else lead.beside
+                found.append(replace(lead, found=Found(self._name(path), "named", by), beside=beside, kind=None))
         return found
 
     def _shell(self, text: str, folder: Path, place: Place) -> None:
@@ -280,7 +263,7 @@ class _Search:
             return
         self.scripts.add((text, str(place.base)))
         for words in commands_of(text, str(folder.absolute()), self.variables):
-            if words[0] == "cd":
+            if words[0] in ("cd", "pushd"):
                 target = place.base / words[1] if len(words) > 1 else None
                 place = replace(place, base=Path(os.path.normpath(target))) if target and is_folder(target) else place
                 continue
@@ -288,18 +271,18 @@ class _Search:
             globbed = [str(path) for word in wild if word.endswith(FOLLOWED_ENDINGS) for path in _glob(place.base, word)]
             start = 1 if words[0] == "export" else 0
             if len(words) > start and all(ASSIGNMENT.fullmatch(word) for word in words[start:]):
-                paths = [path for word in words if word.startswith("PYTHONPATH=") for path in _search_path(word[11:], place.base)]
+                paths = [path for word in words if word.startswith("PYTHONPATH=") for path in search_path(word[11:], place.base)]
                 place = replace(place, modules=(*paths, *place.modules))
             for word in words:
                 if ("$" in word or "`" in word) and word.endswith(FOLLOWED_ENDINGS):
-                    text = f"{place.by or 'the command'} names {word}, which is not known before it runs"
-                    self.unknown[Unknown(text, PurePath(word).name)] = None
+                    what = f"{place.by or 'the command'} names {word}, which is not known before it runs"
+                    self.unknown[Unknown(what, PurePath(word).name)] = None
             self._words([*words, *globbed], place)
 
     def _module_of(self, parts: Sequence[str], beside: Path, place: Place) -> Path | None:
         """The file or package of a module, in the first folder that has it."""
         folders = (beside, place.base, *place.modules, place.base / "src")
-        return next(filter(None, (module(folder, parts) for folder in folders)), None)
+        return first_module(folders, parts)
 
     def _name(self, path: Path) -> str:
         return name_of(path, self.directory)
@@ -308,43 +291,9 @@ class _Search:
         return lead.found.name if is_file(self.directory / lead.found.name) else self._name(file)
 
 
-def module(folder: Path, parts: Sequence[str]) -> Path | None:
-    """The file or package in `folder` that `a.b.c` imports first; a package includes all its files.
-
-    In a folder without __init__.py only named modules count, because it may contain anything.
-    """
-    for part in parts:
-        if is_file(folder / part / "__init__.py"):
-            return folder / part
-        if is_file(folder / f"{part}.py"):
-            return folder / f"{part}.py"
-        folder /= part
-    return None
-
-
-def _hint(text: str, words: Sequence[str]) -> Kind | None:
-    """What a file is that follows the name of its interpreter."""
-    if text not in words:
-        return None
-    before = [word for word in words[: words.index(text)] if not word.startswith("-")]
-    program = PurePath(before[-1]).name if before else ""
-    return "shell" if program in SHELLS | SOURCING else "python" if PYTHON.fullmatch(program) else None
-
-
-def _options(words: Sequence[str], names: Sequence[str]) -> list[tuple[str, str]]:
-    """The options among `names` with their values, which are the next word or follow a `=`."""
-    found = [(before, word) for before, word in pairwise(words) if before in names]
-    return found + [(name, value) for name, equals, value in (word.partition("=") for word in words) if equals and name in names]
-
-
-def _has_arguments(path: Path, words: Sequence[str]) -> bool:
-    """Whether a word says that arguments are read from the file: `@FILE`, `--flagfile=FILE`."""
-    named = [at_file(word) for word in words] + [value for _, value in _options(words, ("--flagfile",))]
-    return path.name in {PurePath(each).name for each in named if each}
-
-
-def _search_path(text: str, base: Path) -> tuple[Path, ...]:
-    return tuple(base / part for part in text.split(os.pathsep) if part and is_folder(base / part))
+def _parts(word: str) -> tuple[str, ...]:
+    """What may be the name of a file in a word."""
+    return word, word.partition("=")[2], at_file(word)
 
 
 def _glob(base: Path, pattern: str) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys((".sh", ".bash", ".zsh", ".ksh"), "shell"),
     **dict.fromkeys((".yaml", ".yml", ".json", ".toml"), "configuration"),
 }
+LARGEST_EXPERIMENT = 1 << 20  # [bytes]
 SHEBANG = re.compile(rb"#!.*?\b(?:(python)|(?:ba|da|z|k)?sh\b)")
 
 
@@ -76,17 +77,6 @@ def is_installed(text: str) -> bool:
         return True
 
 
-def named_files(words: Sequence[str], directory: Path) -> tuple[str, ...]:
-    """The words, and parts of words after `=` or a leading `@`, that are files, each once; compiled programs are left out."""
-    texts = (text for word in words for text in (word, word.partition("=")[2], at_file(word)) if text and text[0] != "-")
-    return tuple(dict.fromkeys(text for text in texts if is_file(directory / text) and not is_installed(text)))
-
-
-def at_file(word: str) -> str:
-    """What follows a leading `@`, by which argparse reads arguments from a file; empty if there is none."""
-    return word[1:] if word.startswith("@") else ""
-
-
 def name_of(path: Path, directory: Path) -> str:
     """Relative to `directory` if it is inside, else absolute."""
     return path.relative_to(directory).as_posix() if path.is_relative_to(directory) else str(path)
@@ -102,11 +92,30 @@ def files_of(path: Path) -> list[Path]:
 
 
 def yaml_files(folder: Path) -> Iterator[Path]:
-    """The `.yaml` files below a folder, which are what Hydra reads, without hidden folders (`.hydra`: what a run wrote)."""
+    """The `.yaml` files below a folder, which are what Hydra reads; not in hidden folders (`.hydra`: what a run wrote), and
+    no experiments of the harness, whose questions and claims must not decide the ids of their own runs.
+    """
     for file in files_below(folder):
         inside = file.relative_to(folder).parts
-        if file.suffix == ".yaml" and not any(part.startswith(".") for part in inside):
+        if file.suffix == ".yaml" and not any(part.startswith(".") for part in inside) and not is_experiment(file):
             yield file
+
+
+def is_experiment(file: Path) -> bool:
+    """Whether a YAML file is an experiment of the harness. Cached as long as size and time stay the same."""
+    stamp = stamp_of(file)
+    return stamp is not None and stamp[1] <= LARGEST_EXPERIMENT and _is_experiment(*stamp)
+
+
+@lru_cache(maxsize=4096)
+def _is_experiment(file: str, _size: int, _modified: int) -> bool:
+    try:
+        lines = Path(file).read_bytes().splitlines()
+    except OSError:
+        return False
+    return any(line.startswith(b"question:") for line in lines) and any(
+        line.startswith((b"task:", b"extends:")) for line in lines
+    )
 
 
 def files_below(folder: Path) -> Iterator[Path]:

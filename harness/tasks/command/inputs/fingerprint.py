@@ -16,8 +16,9 @@ from pathlib import Path
 from harness.errors import DataError
 from harness.tasks.command import knobs, template
 from harness.tasks.command.inputs.detection import detect
-from harness.tasks.command.inputs.files import files_of, named_files
+from harness.tasks.command.inputs.files import files_of
 from harness.tasks.command.inputs.found import YAML_BELOW, Detected, Found
+from harness.tasks.command.inputs.words import named_files
 from harness.tasks.command.model import Only, Program, Scalar
 from harness.tasks.protocol import cache_folder
 
@@ -45,7 +46,7 @@ def counted(program: Program, values: Mapping[str, Scalar]) -> Detected:
     With `only`, the detected ones are those that settings name.
     """
     # A word with a seed or the run folder in it is not an input.
-    given = dict.fromkeys(knobs.RESERVED, "\0")
+    given = {**dict.fromkeys(knobs.RESERVED, "\0"), "python": "\0python"}
     words = template.arguments(program.command, {name: program.knob(name) for name in program.knobs}, values, given)
     return _counted(program, words)
 
@@ -54,7 +55,10 @@ def detected(program: Program, words: Sequence[str]) -> Detected:
     """What counts unless `inputs` says otherwise."""
     variables = {name: template.printed(value) for name, value in program.environment.items()}
     listed = program.inputs if isinstance(program.inputs, tuple) else ()
-    return detect(words, Path(program.directory), variables, template.words_of(program.command), listed)
+    try:
+        return detect(words, Path(program.directory), variables, template.words_of(program.command), listed)
+    except OSError as error:
+        raise DataError(f"task.inputs: {error.filename} cannot be read: {error.strerror}; make it readable") from error
 
 
 def counted_by_any(program: Program, variants: Iterable[Mapping[str, Scalar]]) -> Detected:
@@ -99,7 +103,7 @@ def covers(listed: Sequence[str], directory: Path, name: str) -> bool:
 
 def _own_words(program: Program) -> list[str]:
     """The words of the command that do not depend on settings."""
-    return [word for word in template.words_of(program.command) if not template.placeholders(word)]
+    return [word for word in template.words_of(program.command) if word == "{python}" or not template.placeholders(word)]
 
 
 def _counted(program: Program, words: Sequence[str]) -> Detected:

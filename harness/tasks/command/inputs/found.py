@@ -28,7 +28,7 @@ class Found:
             case "setting":
                 return "named by a setting"
             case "hydra":
-                return f"Hydra's folder, by {by}"
+                return f"Hydra configuration of {by}" if self.by else f"configuration folder of {by}"
             case _:
                 return f"{self.how} by {by}"
 

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.tasks.command.inputs.configurations import hydra_groups, is_experiment
-from harness.tasks.command.inputs.files import is_file, is_folder
+from harness.tasks.command.inputs.configurations import hydra_groups
+from harness.tasks.command.inputs.files import is_experiment, is_file, is_folder
 from harness.tasks.command.inputs.found import YAML_BELOW
 from harness.tasks.command.inputs.python_code import HydraCall
+from harness.tasks.command.inputs.words import options_of
 
 FOLDER = "/hydra"  # the name of what is unknown: no file has it
 NAME_OPTIONS = ("--config-name", "-cn")
@@ -41,8 +42,7 @@ class Calls:
             yield folder / YAML_BELOW.strip("/")
             return
         configs = [call.config] if call.config else []
-        configs += [value for before, value in zip(self.words, self.words[1:], strict=False) if before in NAME_OPTIONS]
-        configs += [value for name, _, value in (word.partition("=") for word in self.words) if name in NAME_OPTIONS]
+        configs += [value for _, value in options_of(self.words, NAME_OPTIONS)]
         waiting = [folder / (config.removesuffix(".yaml") + ".yaml") for config in configs]
         if not waiting:
             waiting = [file for file in sorted(folder.glob("*.yaml")) if not is_experiment(file)]
@@ -54,7 +54,7 @@ class Calls:
                 seen[file] = None
                 names = hydra_groups(file)
                 groups += names
-                waiting += [folder / f"{name}.yaml" for name in names]
+                waiting += [above / f"{name}.yaml" for name in names for above in dict.fromkeys((file.parent, folder))]
         yield from seen
         for group in dict.fromkeys(groups):
             if group and not group.startswith((".", "-")) and is_folder(folder / group):

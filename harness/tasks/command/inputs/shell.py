@@ -10,14 +10,15 @@ SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
 SOURCING = frozenset({"source", "."})
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^{}$]*))?\})")
-# The folder of the script, however it is spelled.
+# The script itself, and its folder, however they are spelled.
 SELF = r"\"?\$\{?(?:0|BASH_SOURCE(?:\[0\])?)\}?\"?"
-HERE = re.compile(
-    rf"\$\(\s*dirname\s+(?:--\s+)?(?:\$\((?:realpath|readlink\s+-f)\s+)?{SELF}\)?\s*\)|`\s*dirname\s+{SELF}\s*`|\$\{{0%/\*\}}"
-)
+REAL = re.compile(rf"\$\(\s*(?:realpath|readlink\s+-f)\s+(?:--\s+)?{SELF}\s*\)")
+HERE = re.compile(rf"\$\(\s*dirname\s+(?:--\s+)?\"?{SELF}\"?\s*\)|`\s*dirname\s+{SELF}\s*`|\$\{{0%/\*\}}")
 PWD = re.compile(r"\$\(\s*cd\s+(?:--\s+)?\"?([^\"$();&|]*)\"?\s*(?:>\s*/dev/null\s*(?:2>&1)?\s*)?&&\s*pwd(?:\s+-P)?\s*\)")
+MOST_LINES = 200  # of one quotation
 END = re.compile(r"[;&|()]+")
 OUTPUT = re.compile(r"&?>[>|&]*")
+DESCRIPTORS = ("1", "2")  # before a redirection
 DECLARING = frozenset({"export", "readonly", "local", "declare"})
 WRITING = frozenset({"tee", "touch", "mkdir", "rm"})  # commands whose words are no inputs
 
@@ -29,7 +30,7 @@ def commands_of(text: str, folder: str, variables: Mapping[str, str] | None = No
     """
     known = dict(variables or {})
     for line in _lines(text):
-        plain = PWD.sub(r"\1", HERE.sub(lambda _: folder, line))
+        plain = PWD.sub(r"\1", HERE.sub(lambda _: folder, REAL.sub("$0", line)))
         for words in _split(plain):
             own = list(_expanded(words, known))
             if not own or own[0] in WRITING:
@@ -53,7 +54,8 @@ def _lines(text: str) -> Iterator[str]:
             shlex.split(waiting, comments=True)
         except ValueError:  # an open quote
             waiting += "\n"
-            continue
+            if waiting.count("\n") < MOST_LINES:
+                continue
         yield waiting
         waiting = ""
     yield from waiting.splitlines()  # what looked like a quote was none
@@ -73,6 +75,7 @@ def _split(line: str) -> Iterator[list[str]]:
             written = False
         elif OUTPUT.fullmatch(token):
             written = True
+            words = words[:-1] if words and words[-1] in DESCRIPTORS else words
         elif END.fullmatch(token):
             yield words
             words = []
