@@ -64,5 +64,6 @@ def hydra_groups(file: Path) -> list[str]:
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return []
     entries = content.get("defaults") if isinstance(content, dict) else None
-    names = [key for entry in entries or () for key in (entry if isinstance(entry, dict) else [entry])]
+    listed = entries if isinstance(entries, list) else ()
+    names = [key for entry in listed for key in (entry if isinstance(entry, dict) else [entry])]
     return [found[1] for name in names if (found := GROUP.match(str(name)))]

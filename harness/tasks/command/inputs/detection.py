@@ -9,53 +9,40 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from harness.tasks.command.inputs.configurations import DOTTED, strings_of
-from harness.tasks.command.inputs.files import Kind, is_file, is_folder, is_installed, kind_of, name_of, yaml_files
+from harness.tasks.command.inputs.files import (
+    is_file,
+    is_folder,
+    is_installed,
+    kind_of,
+    matching,
+    name_of,
+    text_of,
+    yaml_files,
+)
 from harness.tasks.command.inputs.found import YAML_BELOW, Detected, Found, How, Unknown
-from harness.tasks.command.inputs.hydra import FOLDER, Calls
+from harness.tasks.command.inputs.hydra import FOLDER, FOLDER_OPTIONS, SHORT, Calls
+from harness.tasks.command.inputs.lead import Lead, Place
 from harness.tasks.command.inputs.modules import first_module, module, search_path
 from harness.tasks.command.inputs.python_code import Code, HydraCall, code_of, read_code
 from harness.tasks.command.inputs.shell import ASSIGNMENT, commands_of
 from harness.tasks.command.inputs.words import (
-    at_file,
+    data_folders,
     has_arguments,
     inline_code,
     kind_by_interpreter,
     modules_of,
     named_files,
     options_of,
+    parts_of,
 )
 
 DEEPEST = 8  # configurations that name configurations, and scripts that start scripts
 MOST = 100  # files that one configuration names; more are a list of data
-LARGEST_SCRIPT = 1 << 20  # [bytes]
-SHORT = ("-cp", "-cd")
-FOLDER_OPTIONS = ("--config-path", "--config-dir", *SHORT)  # of Hydra
 FOLLOWED_ENDINGS = (".py", ".sh", ".yaml", ".yml", ".json", ".toml")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where words stand: the working directory there, further folders of modules, and who names them."""
-
-    base: Path
-    modules: tuple[Path, ...] = ()
-    by: str = ""  # the file in which they stand; "" for the command
-    depth: int = 0
-    how: How | None = None  # of the code of `bash -c` in the command
-
-
-@dataclass(frozen=True)
-class Lead:
-    """A file to follow; `beside` is the folder that Python searches first."""
-
-    found: Found
-    beside: Path
-    place: Place
-    kind: Kind | None = None  # None: as its name and first line say
 
 
 def detect(
@@ -97,7 +84,11 @@ class _Search:
         return Detected(tuple(self.found.values()), tuple(each for each in self.unknown if not self._is_known(each, listed)))
 
     def _is_known(self, unknown: Unknown, listed: Sequence[str]) -> bool:
-        """Whether a file of that name was found another way or listed, or the folder was listed."""
+        """Whether a file of that name was found another way or listed, or the folder was listed, or files in it were."""
+        if unknown.name.endswith("/"):
+            known = [Path(os.path.normpath(self.directory / Path(each).expanduser())) for each in (*self.found, *listed)]
+            folder = self.directory / unknown.name
+            return any(path.is_relative_to(folder) or folder.is_relative_to(path) for path in known)
         folders = [self.directory / each for each in listed if is_folder(self.directory / each)]
         if unknown.name == FOLDER:
             return any(True for folder in folders for _ in yaml_files(folder))
@@ -113,6 +104,9 @@ class _Search:
             self._follow(
                 Lead(self._found(text, name, words, place), (place.base / text).parent, place, kind_by_interpreter(text, words))
             )
+        for text in data_folders(words, place.base):
+            what = f"{place.by or 'the command'} names the folder {text}, of which nothing counts"
+            self.unknown[Unknown(what, self._name(Path(os.path.normpath(place.base / text))) + "/")] = None
         if words and PurePath(words[0]).name == "make":
             self.unknown[Unknown(f"{place.by or 'the command'} starts make, whose recipes are not followed", "Makefile")] = None
         for parts in modules_of(words):
@@ -134,12 +128,13 @@ class _Search:
             if option in ("--config-path", "-cp"):  # relative to the script
                 folders = [*(folder / value for folder in self.calls.scripts), *folders]
             if folder := next(filter(is_folder, folders), None):
-                self._yaml_below(folder, place.by, place.base, place)
+                lead = Lead(Found("", "hydra", place.by), place.base, place)
+                self._composed(HydraCall(folder, None), None, lead)
 
     def _found(self, text: str, name: str, words: Sequence[str], place: Place) -> Found:
         if place.by:
             return Found(name, "started" if kind_of(place.base / text) in ("python", "shell") else "named", place.by)
-        return Found(name, place.how or self._spelled([word for word in words if text in _parts(word)]))
+        return Found(name, place.how or self._spelled([word for word in words if text in parts_of(word)]))
 
     def _spelled(self, words: Iterable[str]) -> How:
         """Whether one of the words stands in the command as it is, or all come from settings."""
@@ -147,7 +142,7 @@ class _Search:
 
     def _objects(self, words: Sequence[str], beside: Sequence[Path], place: Place) -> None:
         """Follow Python objects, as in `model._target_=models.net.Net`."""
-        for text in (part for word in words for part in _parts(word)):
+        for text in (part for word in words for part in parts_of(word)):
             if DOTTED.fullmatch(text) and not is_file(place.base / text):
                 for folder in beside:
                     if (path := self._module_of(text.split("."), folder, place)) is not None:
@@ -175,11 +170,11 @@ class _Search:
                 case "python":
                     waiting += self._leads(read_code(path, self.directory), path.parent, lead, path)
                 case "shell":
-                    self._shell(_text(path), path.parent, replace(lead.place, by=name, depth=lead.place.depth + 1))
+                    self._shell(text_of(path), path.parent, replace(lead.place, by=name, depth=lead.place.depth + 1))
                 case "configuration":
                     waiting += self._strings([path], name, lead)
                 case "other" if has_arguments(path, self.command):
-                    lines = _text(path).splitlines()
+                    lines = text_of(path).splitlines()
                     self._words([word for line in lines for word in (line.strip(), *line.split())], replace(lead.place, by=name))
 
     def _leads(self, code: Code, own: Path, lead: Lead, file: Path | None = None) -> list[Lead]:
@@ -203,22 +198,20 @@ class _Search:
         if call.why:
             text = f"the folder of Hydra's configurations is not known, as {call.why} in {by}"
             self.unknown[Unknown(text, FOLDER)] = None
-        for path in self.calls.inputs(call, file):
-            if str(path).endswith(YAML_BELOW):
-                self._yaml_below(Path(str(path).removesuffix(YAML_BELOW)), by, lead.beside, lead.place)
-            else:
-                self._follow(replace(lead, found=Found(self._name(path), "hydra", by), kind=None))
+        self._composed(call, file, replace(lead, found=Found("", "hydra", by), kind=None))
 
-    def _yaml_below(self, folder: Path, by: str, beside: Path, place: Place) -> None:
-        """All configurations below a folder, and what they name."""
-        folder = Path(os.path.normpath(folder))
-        files = sorted(yaml_files(folder)) if not self.calls.covers(folder / "x.yaml") else []
-        if files:
-            name = self._name(folder) + YAML_BELOW
-            found = Found(name, "hydra", by)
-            self.calls.folders.append(folder)
-            self.found[name] = found
-            self._continue(deque(self._strings(files, name, Lead(found, beside, place))))
+    def _composed(self, call: HydraCall, script: Path | None, lead: Lead) -> None:
+        """Follow what Hydra may compose: files, and all configurations below folders."""
+        for path in self.calls.inputs(call, script):
+            own = replace(lead, found=replace(lead.found, name=self._name(path)))
+            if not str(path).endswith(YAML_BELOW):
+                self._follow(own)
+                continue
+            folder = Path(str(path).removesuffix(YAML_BELOW))
+            if not self.calls.covers(folder / "x.yaml") and (files := sorted(yaml_files(folder))):
+                self.calls.folders.append(folder)
+                self.found[own.found.name] = own.found
+                self._continue(deque(self._strings(files, own.found.name, own)))
 
     def _strings(self, files: Iterable[Path], by: str, lead: Lead) -> list[Lead]:
         """Follow the strings in configurations that are files or Python objects."""
@@ -233,7 +226,8 @@ class _Search:
                 own = []
             for text in texts:
                 if DOTTED.fullmatch(text) and not is_file(lead.place.base / text):
-                    path = self._module_of(text.split("."), lead.beside, lead.place)
+                    parts = text.split(".")
+                    path = self._module_of(parts, lead.beside, lead.place) or module(file.parent, parts)
                     own += [] if path is None else [replace(inner, found=Found(self._name(path), "named", by), kind=None)]
             found += own
         if found and lead.place.depth >= DEEPEST:
@@ -268,7 +262,7 @@ class _Search:
                 place = replace(place, base=Path(os.path.normpath(target))) if target and is_folder(target) else place
                 continue
             wild = [word for word in words if any(sign in word for sign in "*?[") and "$" not in word]
-            globbed = [str(path) for word in wild if word.endswith(FOLLOWED_ENDINGS) for path in _glob(place.base, word)]
+            globbed = [str(path) for word in wild if word.endswith(FOLLOWED_ENDINGS) for path in matching(place.base, word)]
             start = 1 if words[0] == "export" else 0
             if len(words) > start and all(ASSIGNMENT.fullmatch(word) for word in words[start:]):
                 paths = [path for word in words if word.startswith("PYTHONPATH=") for path in search_path(word[11:], place.base)]
@@ -289,22 +283,3 @@ class _Search:
 
     def _shown(self, lead: Lead, file: Path) -> str:
         return lead.found.name if is_file(self.directory / lead.found.name) else self._name(file)
-
-
-def _parts(word: str) -> tuple[str, ...]:
-    """What may be the name of a file in a word."""
-    return word, word.partition("=")[2], at_file(word)
-
-
-def _glob(base: Path, pattern: str) -> list[Path]:
-    try:
-        return sorted(base.glob(pattern))
-    except (ValueError, NotImplementedError, OSError):
-        return []
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace") if path.stat().st_size <= LARGEST_SCRIPT else ""
-    except OSError:
-        return ""

@@ -21,6 +21,7 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys((".yaml", ".yml", ".json", ".toml"), "configuration"),
 }
 LARGEST_EXPERIMENT = 1 << 20  # [bytes]
+LARGEST_SCRIPT = 1 << 20  # [bytes]
 SHEBANG = re.compile(rb"#!.*?\b(?:(python)|(?:ba|da|z|k)?sh\b)")
 
 
@@ -75,6 +76,22 @@ def is_installed(text: str) -> bool:
             return file.read(len(COMPILED)) == COMPILED
     except OSError:  # the program cannot read it either
         return True
+
+
+def text_of(path: Path) -> str:
+    """The text of a script; empty if it cannot be read or is too large for one."""
+    try:
+        return path.read_text(errors="replace") if path.stat().st_size <= LARGEST_SCRIPT else ""
+    except OSError:
+        return ""
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """The files that a shell's pattern matches in a folder; none if it is not valid."""
+    try:
+        return sorted(folder.glob(pattern))
+    except (ValueError, NotImplementedError, OSError):
+        return []
 
 
 def name_of(path: Path, directory: Path) -> str:

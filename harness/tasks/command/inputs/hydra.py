@@ -14,6 +14,8 @@ from harness.tasks.command.inputs.words import options_of
 
 FOLDER = "/hydra"  # the name of what is unknown: no file has it
 NAME_OPTIONS = ("--config-name", "-cn")
+SHORT = ("-cp", "-cd")
+FOLDER_OPTIONS = ("--config-path", "--config-dir", *SHORT)
 
 
 class Calls:

@@ -59,3 +59,8 @@ def test_configurations_are_followed_to_a_depth_which_is_told(tmp_path):
 def test_a_large_file_is_data_and_not_read(tmp_path):
     write(tmp_path, {"big.yaml": "x: small.yaml\n" + "#" * (1 << 20), "small.yaml": ""})
     assert names(tmp_path, "trainer big.yaml") == ["big.yaml"]
+
+
+def test_a_python_object_beside_a_configuration_counts(tmp_path):
+    write(tmp_path, {"tasks/mine.yaml": "process: !function helpers.process", "tasks/helpers.py": ""})
+    assert names(tmp_path, "lm_eval --tasks tasks/mine.yaml") == ["tasks/mine.yaml", "tasks/helpers.py"]

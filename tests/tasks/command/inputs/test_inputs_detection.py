@@ -146,6 +146,14 @@ def test_recipes_of_make_are_not_followed_which_is_told(tmp_path):
     assert unknown(tmp_path, "make train", listed=["Makefile"]) == []
 
 
+def test_a_folder_that_the_command_names_does_not_count_which_is_told_unless_it_is_for_output(tmp_path):
+    write(tmp_path, {"train.py": "", "data/x.csv": "", "out/y": "", "conf/a.yaml": "", "sub/go.py": ""})
+    command = "python train.py --data=data/ --out_dir out --work-dir=out --config-dir conf . .."
+    assert unknown(tmp_path, command) == ["the command names the folder data/, of which nothing counts"]
+    assert unknown(tmp_path, command, listed=["data"]) == []
+    assert unknown(tmp_path, command, listed=["data/x.csv"]) == []
+
+
 def test_a_listed_script_is_followed(tmp_path):
     write(tmp_path, {"train.py": "", "helper.py": "import net", "net.py": ""})
     assert names(tmp_path, "python train.py", listed=["helper.py"]) == ["train.py", "net.py"]
