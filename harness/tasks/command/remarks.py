@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.tasks.command import template
+from harness.tasks.command.inputs.files import matching
 from harness.tasks.command.inputs.fingerprint import NO_INPUTS, covers, detected
 from harness.tasks.command.inputs.found import Detected
+from harness.tasks.command.inputs.words import parts_of
 from harness.tasks.command.model import Only, Program
 
 NUMBERS = ("1", "0.5", "0.1234", "12.345678")
@@ -23,11 +26,25 @@ def remarks(program: Program, data: Iterable[str], counted: Detected) -> Iterato
         for found in detected(program, template.words_of(program.command)).found:
             if found.how in ("named", "started") and not covers(program.inputs.only, Path(program.directory), found.name):
                 yield f"{found.name}, {found.reason}, is not among the inputs: after a change of it old results are reused"
+    for text in _of_one_run(program):
+        yield f"the files {text} do not count: list them in inputs, or old results are reused after they changed"
     for unknown in counted.unknown:
         yield f"{unknown.text}: list it in inputs, or old results are reused after it changed"
     for name, measure in program.metrics.items():
         if measure.pattern is not None and (unmatched := not_matched(measure.pattern)):
             yield f"the pattern of {name} does not match {' or '.join(unmatched)}; (?P<value>\\S+) matches every number"
+
+
+def _of_one_run(program: Program) -> Iterator[str]:
+    """Texts in the command that name existing files for some seed or device, such as data/{seed}.csv, unless they are listed."""
+    listed = program.inputs.only if isinstance(program.inputs, Only) else program.inputs or ()
+    directory = Path(program.directory)
+    for text in (part for word in template.words_of(program.command) for part in parts_of(word)):
+        literal = template.PLACEHOLDER.split(text)[::3]
+        if set(template.placeholders(text)) and set(template.placeholders(text)) <= {"seed", "device"} and any(literal):
+            found = [path for path in matching(directory, "*".join(map(glob.escape, literal))) if path.is_file()]
+            if any(not covers(listed, directory, str(path)) for path in found):
+                yield text
 
 
 def not_matched(pattern: str) -> tuple[str, ...]:

@@ -173,6 +173,15 @@ def test_a_script_that_only_leaves_out_is_told(tmp_path, capsys):
         assert f"{name}, {reason}, is not among the inputs: after a change of it old results are reused" in told
 
 
+def test_a_file_for_each_seed_does_not_count_which_is_told_unless_it_is_listed(tmp_path, capsys):
+    write(tmp_path, {"data/0.csv": "", "data/1.csv": ""})
+    command = "{python} train.py --seed={seed} --data=data/{seed}.csv"
+    sentence = "the files data/{seed}.csv do not count: list them in inputs"
+    assert sentence in " ".join(shown(capsys, experiment(tmp_path, WALK, command=command)).split())
+    path = experiment(tmp_path, WALK, command=command, inputs=["data"])
+    assert "do not count" not in shown(capsys, path)
+
+
 def test_what_could_not_be_followed_is_told(tmp_path, capsys):
     write(tmp_path, {"run.sh": "python $HERE/go.py"})
     told = " ".join(shown(capsys, experiment(tmp_path, WALK, command="bash run.sh")).split())
