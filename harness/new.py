@@ -47,7 +47,7 @@ def new(
         typer.Option(
             "--input",
             metavar="PATH",
-            help="a file or folder that the result depends on; default: the script and what it imports; repeatable",
+            help="a file or folder that the result depends on, besides the files of the command and their imports; repeatable",
             rich_help_panel=PROGRAM,
         ),
     ] = None,
@@ -92,8 +92,7 @@ def new(
     from harness.experiment import load_experiment, scaffold
     from harness.experiment.plan import make_plan
     from harness.tasks.command import template
-    from harness.tasks.command.inputs import NO_INPUTS
-    from harness.tasks.command.sources import program_files
+    from harness.tasks.command.inputs.fingerprint import NO_INPUTS
     from harness.terminal.shell import say, show
 
     path = into / f"{name}.yaml"
@@ -111,7 +110,7 @@ def new(
     if broken := [text for text in (command, question, resume, *(claim or ())) if text and not text.isprintable()]:
         raise InputError(f"{broken[0]!r}: contains unprintable characters; must be text on one line")
     try:
-        found = program_files([word for word in template.words_of(command) if not template.placeholders(word)], directory)
+        template.words_of(command)
     except ValueError as error:
         raise InputError(f"--command {command!r}: cannot be split into words: {error}") from error
     text = scaffold.text_of(
@@ -121,7 +120,7 @@ def new(
             directory=scaffold.relative(directory, into),
             metrics=metrics,
             knobs=knobs,
-            inputs=input_ or found,
+            inputs=input_ or (),
             resume=resume,
             question=question,
             seeds=seeds,

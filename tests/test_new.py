@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import yaml
 from programs import WALK
@@ -29,7 +31,8 @@ def test_a_dry_run_of_the_file_works_at_once(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "rate=0.5" in shown
     assert "python train.py --seed=0 --rate=0.1 --epochs=3" in shown
-    assert file["task"]["inputs"] == ["train.py"]
+    assert "inputs    train.py   named by the command" in shown
+    assert "inputs" not in file["task"], "what is found counts anyhow"
     assert file["factors"] == {"rate": [0.1, 0.5]}
 
 
@@ -83,13 +86,14 @@ def test_missing_inputs_and_seed_are_reported(tmp_path, capsys):
     assert "the command has no {seed}: the program must read $HARNESS_SEED" in said
 
 
-def test_modules_that_the_script_imports_are_inputs_too(tmp_path):
-    (tmp_path / "train.py").write_text("import json, model\nfrom data.load import x\n" + WALK)
-    (tmp_path / "model.py").write_text("def f():\n    import layers\n")
-    (tmp_path / "layers.py").write_text("import model")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "__init__.py").touch()
-    assert made(tmp_path, "--metric", LOSS)[1]["task"]["inputs"] == ["train.py", "model.py", "data", "layers.py"]
+def test_inputs_are_added_to_what_the_script_imports(tmp_path, capsys):
+    (tmp_path / "train.py").write_text("import model\n" + WALK)
+    (tmp_path / "model.py").write_text("")
+    (tmp_path / "data.txt").write_text("")
+    assert made(tmp_path, "--metric", LOSS, "--input", "data.txt")[1]["task"]["inputs"] == ["data.txt"]
+    assert run.main(["walk", "--dry-run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.partition("\n")[2])["inputs"]
+    assert [each["name"] for each in found] == ["data.txt", "train.py", "model.py"]
 
 
 def test_the_goal_of_a_metric_is_guessed_from_its_name_or_required():

@@ -197,7 +197,7 @@ def test_a_changed_program_is_refused_with_the_difference(tmp_path, monkeypatch,
     assert run.main([str(path), "--dry-run"]) == 2
     error = capsys.readouterr().err
     assert 'task.command: "{python} train.py --seed={seed} {knobs}" -> "{python} -u train.py --seed={seed} {knobs}"' in error
-    assert "variant 'base': data: train.py " in error
+    assert "variant 'base': inputs: changed: train.py" in error
 
 
 def test_run_warns_at_the_end_about_a_seed_without_effect(tmp_path, monkeypatch, capsys):

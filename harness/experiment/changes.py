@@ -12,6 +12,7 @@ from harness.experiment import plan as plans
 from harness.experiment import study as studies
 from harness.experiment.plan import Plan, PlanBase, PlannedRun, Registration
 from harness.experiment.study import Study
+from harness.tasks.command.inputs.fingerprint import differences
 from harness.tasks.protocol import location_paths
 
 # With the base and the space these decide the trials: they cannot change once a search has started.
@@ -114,16 +115,27 @@ def _plan_differences(stored: Plan, requested: Plan) -> list[str]:
             continue
         lines += _config_differences(f"variant {label!r}: ", stored.variants[label], requested.variants[label], locations)
         if stored.data[label] != requested.data[label]:
-            lines.append(f"variant {label!r}: data: {stored.data[label]} -> {requested.data[label]}")
+            lines.append(f"variant {label!r}: {_data_difference(stored, stored.data[label], requested.data[label])}")
     # A change of the id that no value shows, such as one of the version.
     changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in requested.runs if run.seed < requested.after(1))
     return lines or (["the run ids changed"] if changed_ids else [])
 
 
+def _data_difference(stored: PlanBase, old: str, new: str) -> str:
+    inputs = "" if stored.program is None else differences(old, new)
+    return f"inputs: {inputs}" if inputs else f"data: {old} -> {new}"
+
+
 def _study_differences(stored: Study, requested: Study) -> list[str]:
     old, new = stored.model_dump(mode="json"), requested.model_dump(mode="json")
     lines = _shared_differences(stored, requested)
-    lines += [f"{name}: {json.dumps(old[name])} -> {json.dumps(new[name])}" for name in FIXED if old[name] != new[name]]
+    lines += [
+        _data_difference(stored, stored.data, requested.data)
+        if name == "data"
+        else f"{name}: {json.dumps(old[name])} -> {json.dumps(new[name])}"
+        for name in FIXED
+        if old[name] != new[name]
+    ]
     lines += _config_differences("config.", stored.base, requested.base, location_paths(studies.task_of(requested).Config))
     before = {one["name"]: one for one in old["space"]}
     after = {one["name"]: one for one in new["space"]}

@@ -145,8 +145,8 @@ def text_of(draft: Draft) -> str:
         lines.append(f"    {metric.name}: {{goal: {metric.goal}{unit}{split}{pattern}}}")
     if any(metric.pattern is None for metric in draft.metrics):
         lines.append('    # without a pattern: the program appends lines such as {"step": 1, "loss": 0.5} to $HARNESS_METRICS')
-    inputs = ", ".join(map(_text, draft.inputs))
-    lines.append(f"  inputs: [{inputs}]   # files and folders whose content affects the result: add the training data")
+    start = f"  inputs: [{', '.join(map(_text, draft.inputs))}]" if draft.inputs else "  # inputs: [data]"
+    lines.append(f"{start}   # such as training data; the files of the command and their imports count by themselves")
     lines += _design(draft, factors)
     return "\n".join(lines) + "\n"
 

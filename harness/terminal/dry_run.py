@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -21,6 +22,7 @@ from harness.store.records import Record, Store
 from harness.tasks.command.remarks import remarks
 from harness.tasks.command.task import command_task
 from harness.tasks.protocol import Metric, parse_config, result_metrics
+from harness.terminal.program_inputs import Input, input_notes, inputs_of
 from harness.terminal.tables import INDENT, WARNING, Note, Sentence, TerminalTable, printable, styled
 
 
@@ -36,6 +38,7 @@ class Preview:
     power: Power | None
     levels: str | None  # of the looks, if simulated
     command: str | None = None  # of the first run, if the task is a program
+    inputs: tuple[Input, ...] = ()  # of the program
     remarks: tuple[str, ...] = ()  # warnings about the program
     follows: Preview | None = None  # of the next stage; at the declared settings until this stage has chosen
 
@@ -58,7 +61,7 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
         power=power_of(store, plan, metrics, levels, sd),
         levels=describe_levels(levels, plan.alpha),
         command=_command(store, plan),
-        remarks=tuple(remarks(plan.program, plan.data.values())) if plan.program else (),
+        **_of_program(plan),
         follows=_following(store, plan, records, sd),
     )
 
@@ -69,6 +72,18 @@ def _command(store: Store, plan: Plan) -> str | None:
     first, task = plan.runs[0], command_task(plan.program)
     config = task.Config.model_validate(plan.variants[first.variant])
     return shlex.join(task.arguments(config, first.seed, plan.accelerator, store.paths.run(first.id).files))
+
+
+def _of_program(plan: Plan) -> dict[str, Any]:
+    """The fields `inputs` and `remarks`."""
+    if plan.program is None:
+        return {}
+    task = command_task(plan.program)
+    counted = task.counted(task.Config.model_validate(config) for config in plan.variants.values())
+    return {
+        "inputs": inputs_of(counted, plan.program.directory),
+        "remarks": tuple(remarks(plan.program, plan.data.values(), counted)),
+    }
 
 
 def _following(store: Store, plan: Plan, records: Mapping[str, Record], sd: float | None) -> Preview | None:
@@ -128,6 +143,7 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
             notes.append(("WARNING", phrases.underpowered(power), WARNING))
     if preview.command is not None:
         notes.append(("command", preview.command, ""))
+    notes += [(key, text, "") for key, text in input_notes(preview.inputs)]
     notes += [("WARNING", remark, WARNING) for remark in preview.remarks]
     notes.append(("cost", cost(preview, measured), ""))
     width = max(len(key) for key, _, _ in notes)

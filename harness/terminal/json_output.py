@@ -119,6 +119,7 @@ def _plan_preview(preview: Preview) -> dict[str, Any]:
         "parameters": dict(preview.parameters),
         "power": power,
         "levels": preview.levels,
+        "inputs": [asdict(each) for each in preview.inputs],
         "remarks": list(preview.remarks),
         "asked": len(preview.requested),
         "runs": plan_runs(preview.plan, preview.records),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
@@ -20,9 +20,11 @@ from harness.search.broker import read_trials
 from harness.search.trials import Trial, counted
 from harness.store.records import Store
 from harness.tasks.command.remarks import remarks
+from harness.tasks.command.task import command_task
 from harness.tasks.protocol import Metric, result_metrics
 from harness.terminal.dry_run import marked
 from harness.terminal.json_output import trial_values
+from harness.terminal.program_inputs import Input, input_notes, inputs_of
 from harness.terminal.tables import INDENT, WARNING, Note, TerminalTable, printable, styled
 
 
@@ -34,6 +36,7 @@ class SearchPreview:
     metrics: Mapping[str, Metric]
     trials: Sequence[Trial]
     parameters: float | None  # of the base; None if the task reports none
+    inputs: tuple[Input, ...] = ()  # of the program
     remarks: tuple[str, ...] = ()  # warnings about the program
 
     @property
@@ -52,8 +55,14 @@ def preview(store: Store, study: Study, url: str | None, restart: bool = False) 
     task, paths = task_of(study), store.paths.study(study.name)
     trials = (read_trials(paths, study, url) if paths.spec.exists() and not restart else None) or []
     facts = task.describe(base_of(study, task))
-    warnings = tuple(remarks(study.program, [study.data])) if study.program else ()
-    return SearchPreview(study, result_metrics(task), trials, facts.get("parameters"), warnings)
+    found: tuple[Input, ...] = ()
+    warnings: tuple[str, ...] = ()
+    if study.program is not None:
+        program = command_task(study.program)
+        counted = program.counted([program.Config.model_validate(study.base)])
+        found = inputs_of(counted, study.program.directory)
+        warnings = tuple(remarks(study.program, [study.data], counted))
+    return SearchPreview(study, result_metrics(task), trials, facts.get("parameters"), found, warnings)
 
 
 def dry_run(preview: SearchPreview) -> RenderableType:
@@ -66,6 +75,7 @@ def dry_run(preview: SearchPreview) -> RenderableType:
         ("first", _first(study)),
     ]
     notes += [("base", f"{phrases.count(preview.parameters)} parameters")] if preview.parameters is not None else []
+    notes += input_notes(preview.inputs)
     notes += [("cost", cost(preview)), ("confirm", confirmation(study))]
     warnings = [("WARNING", remark) for remark in preview.remarks]
     width = max(len(key) for key, _ in (*notes, *warnings))
@@ -106,6 +116,7 @@ def document(preview: SearchPreview) -> dict[str, Any]:
     return {
         **preview.study.model_dump(mode="json", by_alias=True),
         "parameters": preview.parameters,
+        "inputs": [asdict(each) for each in preview.inputs],
         "remarks": list(preview.remarks),
         "left": preview.left,
         "tried": [trial_values(trial) for trial in preview.trials],

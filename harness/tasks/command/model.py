@@ -43,6 +43,12 @@ class Knob(Strict):
         return value
 
 
+class Only(Strict):
+    """Inputs that replace what the harness finds."""
+
+    only: tuple[Text, ...] = Field(description="files and folders, relative to directory; files that settings name count, too")
+
+
 class Program(Strict):
     """A training program; it must read its seed from an argument or from $HARNESS_SEED."""
 
@@ -56,9 +62,10 @@ class Program(Strict):
     directory: Text = Field(".", description="where it runs; relative to this file")
     knobs: dict[str, Scalar | Knob] = Field({}, description="its parameters with their defaults, as values or as {default: …}")
     metrics: dict[str, Measure] = Field(min_length=1, description="what it measures; the first is the default of claims")
-    inputs: tuple[Text, ...] | None = Field(
+    inputs: tuple[Text, ...] | Only | None = Field(
         None,
-        description="files and folders whose content affects the result; relative to directory; default: files in the command",
+        description="files and folders whose content affects the result, relative to directory; added to the files that the "
+        "command names and what these import, unless written as {only: […]}",
     )
     environment: dict[str, Scalar] = Field({}, description="variables added to its environment; not for secrets")
     timeout: Annotated[float, Field(gt=0)] | Text | None = Field(

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import regex
 
-from harness.tasks.command.inputs import NO_INPUTS
+from harness.tasks.command import template
+from harness.tasks.command.inputs.files import matching
+from harness.tasks.command.inputs.fingerprint import NO_INPUTS, covers, detected
+from harness.tasks.command.inputs.found import Detected
+from harness.tasks.command.inputs.words import parts_of
 from harness.tasks.command.measure import Measure
-from harness.tasks.command.model import Program
-from harness.tasks.command.template import placeholders
+from harness.tasks.command.model import Only, Program
 from harness.tasks.protocol import optimistic
 
 NUMBERS = ("1", "0.5", "0.1234", "12.345678")
 SPECIAL = ("nan", "9.8e-05")  # as programs print diverged and small values
 
 
-def remarks(program: Program, data: Iterable[str]) -> Iterator[str]:
-    """Sentences; `data` are the planned fingerprints."""
+def remarks(program: Program, data: Iterable[str], counted: Detected) -> Iterator[str]:
+    """Sentences; `data` are the planned fingerprints, `counted` the inputs of all variants."""
     if set(data) == {NO_INPUTS}:
         yield "run ids do not depend on any file of the program: name inputs, or old results are reused after the program changed"
+    yield from _about_inputs(program, counted)
+    yield from _about_metrics(program)
+
+
+def _about_inputs(program: Program, counted: Detected) -> Iterator[str]:
+    if isinstance(program.inputs, Only):
+        for found in detected(program, template.words_of(program.command)).found:
+            if found.how in ("named", "started") and not covers(program.inputs.only, Path(program.directory), found.name):
+                yield f"{found.name}, {found.reason}, is not among the inputs: after a change of it old results are reused"
+    for text in _of_one_run(program):
+        yield f"the files {text} do not count: list them in inputs, or old results are reused after they changed"
+    for unknown in counted.unknown:
+        yield f"{unknown.text}: list it in inputs, or old results are reused after it changed"
+
+
+def _about_metrics(program: Program) -> Iterator[str]:
     metrics = {name: measure.metric for name, measure in program.metrics.items()}
-    yield from (
-        f"{name} is optimistic: {why}; use at_best: a validation metric" for name in metrics if (why := optimistic(name, metrics))
-    )
-    if "run_dir" not in placeholders(program.command):
+    for name in metrics:
+        if why := optimistic(name, metrics):
+            yield f"{name} is optimistic: {why}; use at_best: a validation metric"
+    if "run_dir" not in template.placeholders(program.command):
         for name in (name for name, measure in program.metrics.items() if in_a_file(measure)):
             yield f"{name} is read from a file in {{run_dir}}, which is not in the command; add it, or use $HARNESS_RUN_DIR"
     if program.resume is not None and program.checkpoint is None and any(map(in_a_file, program.metrics.values())):
@@ -37,6 +58,18 @@ def remarks(program: Program, data: Iterable[str]) -> Iterator[str]:
 def in_a_file(measure: Measure) -> bool:
     """Whether the program chooses where in {run_dir} a metric is; W&B chooses it itself."""
     return measure.file is not None or measure.tensorboard is not None
+
+
+def _of_one_run(program: Program) -> Iterator[str]:
+    """Texts in the command that name existing files for some seed or device, such as data/{seed}.csv, unless they are listed."""
+    listed = program.inputs.only if isinstance(program.inputs, Only) else program.inputs or ()
+    directory = Path(program.directory)
+    for text in (part for word in template.words_of(program.command) for part in parts_of(word)):
+        literal = template.PLACEHOLDER.split(text)[::3]
+        if set(template.placeholders(text)) and set(template.placeholders(text)) <= {"seed", "device"} and any(literal):
+            found = [path for path in matching(directory, "*".join(map(glob.escape, literal))) if path.is_file()]
+            if any(not covers(listed, directory, str(path)) for path in found):
+                yield text
 
 
 def not_matched(pattern: str) -> tuple[str, ...]:

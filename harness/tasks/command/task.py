@@ -6,12 +6,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from harness.errors import DataError, DeviceError
-from harness.tasks.command import inputs, survey, template
+from harness.tasks.command import survey, template
+from harness.tasks.command.inputs import fingerprint as inputs
+from harness.tasks.command.inputs.found import Detected
 from harness.tasks.command.knobs import Knobs, config_model
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.model import Scalar
@@ -39,6 +41,10 @@ class CommandTask(Task):
     def fingerprint(self, config: Knobs) -> str:
         """Names and digests of the inputs. Raises DataError."""
         return inputs.fingerprint(self.definition, self._values(config))
+
+    def counted(self, configs: Iterable[Knobs]) -> Detected:
+        """The inputs of the given configurations, with how each was found."""
+        return inputs.counted_by_any(self.definition, map(self._values, configs))
 
     def describe(self, config: Knobs) -> Mapping[str, Number]:  # noqa: ARG002 - the protocol's signature
         """Empty: nothing is known before it runs."""

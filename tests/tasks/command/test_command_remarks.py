@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.tasks.command.inputs.found import Detected
 from harness.tasks.command.model import Program
 from harness.tasks.command.remarks import not_matched, remarks
 
@@ -26,7 +27,7 @@ def test_a_pattern_that_would_pass_over_nan_or_cut_an_exponent_is_told(pattern, 
 
 def test_remarks_name_the_metric_and_what_its_pattern_does_not_take():
     metrics = {"loss": {"goal": "minimize", "pattern": r"loss (?P<value>[\d.]+)"}, "other": {"goal": "minimize"}}
-    (told,) = remarks(Program(command="x", metrics=metrics), ["x 0123"])
+    (told,) = remarks(Program(command="x", metrics=metrics), ["x 0123"], Detected())
     assert told == r"the pattern of loss does not match nan or 9.8e-05; (?P<value>\S+) matches every number"
 
 

@@ -1,0 +1,50 @@
+"""The inputs of a program in a dry run: what counts, and how it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.reporting import phrases
+from harness.tasks.command.inputs.files import files_of
+from harness.tasks.command.inputs.found import Detected
+
+LINES = 10  # of the list on a screen
+WIDTH = 40  # cells of a name there
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file, or a folder with its number of files."""
+
+    name: str
+    reason: str
+    how: str
+    by: str  # the file that names or imports it; empty: the command
+    files: int | None  # None: a single file
+
+
+def inputs_of(counted: Detected, directory: str) -> tuple[Input, ...]:
+    """The inputs with their numbers of files. Raises OSError."""
+    found = []
+    for each in counted.found:
+        path = Path(directory) / Path(each.name).expanduser()
+        files = files_of(path)
+        found.append(Input(each.name, each.reason, each.how, each.by, None if files == [path] else len(files)))
+    return tuple(found)
+
+
+def input_notes(inputs: Sequence[Input]) -> list[tuple[str, str]]:
+    """Keys and texts, one for each line: as many inputs as fit, then the number of the others."""
+    shown = inputs if len(inputs) <= LINES else inputs[: LINES - 1]
+    names = [phrases.cut_middle(each.name, WIDTH, WIDTH // 2 - 1, WIDTH // 2, "…") for each in shown]
+    width = max(map(len, names), default=0)
+    lines = [f"{name:<{width}}   {_about(each)}" for name, each in zip(names, shown, strict=True)]
+    if len(shown) < len(inputs):
+        lines.append(f"and {len(inputs) - len(shown)} more; --json lists all")
+    return [("" if place else "inputs", line) for place, line in enumerate(lines)]
+
+
+def _about(each: Input) -> str:
+    return each.reason if each.files is None else f"{each.reason}; {phrases.plural(each.files, 'file')}"
