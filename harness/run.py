@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 
 def plan_experiment(
-    store: Store, experiment: Experiment, device: choices.Device = "auto", seeds: int | None = None, replan: bool = False
+    store: Store,
+    experiment: Experiment,
+    device: choices.Device = "auto",
+    seeds: int | None = None,
+    replan: bool = False,
+    first_seed: int | None = None,
 ) -> tuple[Plan, bool]:
     """The plan to train, and whether it replaces a plan on disk of the same name, which must then be archived.
 
@@ -36,7 +41,7 @@ def plan_experiment(
     from harness.experiment.plan import make_plan
 
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    requested = make_plan(experiment, resolve_device(device), seeds, created)
+    requested = make_plan(experiment, resolve_device(device), seeds, created, first_seed=first_seed)
     return resolve_plan(store, requested, replan)
 
 
@@ -46,6 +51,7 @@ def run_experiment(
     *,
     device: choices.Device = "auto",
     seeds: int | None = None,
+    first_seed: int | None = None,
     replan: bool = False,
     workers: int = 1,
     options: WorkerOptions | None = None,
@@ -64,7 +70,7 @@ def run_experiment(
     options = options or WorkerOptions()
     options.check([variant.label for variant in experiment.variants])
     store = Store.open(Path(results))
-    plan, replaces = plan_experiment(store, experiment, device, seeds, replan)
+    plan, replaces = plan_experiment(store, experiment, device, seeds, replan, first_seed)
     save_plan(store, plan, replaces)
     return supervise_plan(store, plan, options, workers, replan)
 
@@ -75,6 +81,7 @@ def run(
     profile: completion.Profile = None,
     settings: cli_options.Settings = None,
     seeds: cli_options.Seeds = None,
+    first_seed: cli_options.FirstSeed = None,
     only: completion.Only = None,
     retry: cli_options.Retry = None,
     replan: cli_options.Replan = False,
@@ -120,7 +127,7 @@ def run(
     options.check([variant.label for variant in loaded.variants])
     if dry_run:
         store = Store.open(results, create=False, must_exist=False)
-        plan, _ = plan_experiment(store, loaded, device, seeds, replan)
+        plan, _ = plan_experiment(store, loaded, device, seeds, replan, first_seed)
         preview = dry_run_screen.preview(store, plan, sd)
         if sd is not None and (preview.follows or preview).power is None:
             raise InputError(f"--sd has no effect: {plan.name} compares no variants by a metric that varies; remove --sd")
@@ -129,7 +136,9 @@ def run(
         else:
             shell.show(dry_run_screen.dry_run(preview))
         return
-    outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, workers=workers, options=options)
+    outcome = run_experiment(
+        loaded, results, device=device, seeds=seeds, first_seed=first_seed, replan=replan, workers=workers, options=options
+    )
     outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)
 

@@ -51,6 +51,7 @@ class Experiment:
     program: Program | None = None  # if the task is a command
     folder: str | None = None  # of the task's module, if it is beside the file
     first_seed: int = 0
+    listed_seeds: tuple[int, ...] = ()  # in the order of training; empty: counted up from the first
 
     @property
     def name(self) -> str:

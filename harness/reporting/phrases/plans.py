@@ -88,7 +88,14 @@ def command(plan: Plan | Study, results: Path) -> str:
         words += ["--set", override]
     if isinstance(plan, Plan) and not searched:
         words += ["--seeds", str(seeds(plan))] if seeds(plan) > max(plan.looks) else []
+        words += _first_seed(plan)
     return shlex.join([*words, "--device", plan.accelerator, *results_option(results)])
+
+
+def _first_seed(plan: Plan) -> list[str]:
+    """The --first-seed option; empty for seeds from 0 and those that the file lists."""
+    evidence, first = (plan, plan.runs[0].seed) if plan.selection is None else (plan.selection.then, plan.selection.first_seed)
+    return ["--first-seed", str(first)] if first and not evidence.listed_seeds else []
 
 
 def results_option(results: Path) -> list[str]:
@@ -138,7 +145,8 @@ def runs_not_needed(plan: Plan, judgement: Judgement) -> int:
     """The number of planned runs that the looks did not request; 0 while training may still continue."""
     if not judgement.finished or seeds(plan) > plan.looks[-1]:
         return 0
-    return sum(run.seed >= plan.after(judgement.horizons[run.variant]) for run in plan.runs)
+    requested = {label: plan.first_seeds(n) for label, n in judgement.horizons.items()}
+    return sum(run.seed not in requested[run.variant] for run in plan.runs)
 
 
 def not_needed(plan: Plan, judgement: Judgement) -> str:
