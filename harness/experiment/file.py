@@ -43,13 +43,6 @@ class Looks(_Strict):
     )
     first: int = Field(0, ge=0, lt=MAX_SEEDS, description="the first seed, the others follow it; default: 0")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _spelled_first(cls, value: Any) -> Any:
-        if isinstance(value, Mapping) and "from" in value:
-            raise ValueError(f"the first seed is written first: {value['from']}, not from: {value['from']}")
-        return value
-
     @field_validator("looks")
     @classmethod
     def _increasing(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
@@ -183,7 +176,9 @@ class Profile(_Strict):
     components: dict[str, Patch] | None = Field(None, min_length=1)
     design: Design | None = None
     baseline: Text | None = None
-    seeds: SeedCount | Looks | None = Field(None, description="a number of seeds, or looks; {n: 5, first: 20} sets the first seed")
+    seeds: SeedCount | Looks | None = Field(
+        None, description="a number of seeds, or looks; {n: 5, first: 20} sets the first seed"
+    )
     margin: float | None = Field(None, gt=0, description="the smallest difference that matters, in the metric's unit")
     alpha: float | None = Field(None, gt=0, lt=0.5)
     claims: tuple[Any, ...] | None = None

@@ -302,7 +302,9 @@ def _outline(
     )
 
 
-def _tuning(tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data: Mapping[str, str], seeds: Sequence[int]) -> Plan:
+def _tuning(
+    tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data: Mapping[str, str], seeds: Sequence[int]
+) -> Plan:
     """The plan of the tuning, without its runs: no claims, its own seeds; it selects the best setting of each variant.
 
     `seeds`: of the evidence.

@@ -113,7 +113,16 @@ def test_an_unknown_experiment_names_the_nearest_one(tmp_path: Path) -> None:
             "{}",
             "seeds: invalid value {}; expected an integer from 1 to 1000 or a mapping with looks, futility, n, values, first",
         ),
-        ("{looks: [3, 5]}", "{n: 5, first: 3}", "seeds.first: unknown key"),
+        ("{looks: [3, 5]}", "{n: 5, from: 3}", "seeds.from: unknown key; choose from: looks, futility, n, values, first"),
+        ("{looks: [3, 5]}", "{values: [1, 2, 1]}", "seeds.values: [1, 2, 1] lists 1 twice; expected different seeds"),
+        ("{looks: [3, 5]}", "{values: [1, 2], n: 2}", "seeds.values: [1, 2] beside n; remove n"),
+        ("{looks: [3, 5]}", "{looks: [2, 3], values: [1, 2]}", "2 seeds are listed, but the last look is at 3; list 3 seeds"),
+        ("{looks: [3, 5]}", "{values: [1, 2], first: 3}", "seeds.first: 3 beside values, which lists every seed"),
+        (
+            "{looks: [3, 5]}",
+            "{values: [1000]}",
+            "seeds.values[0]: 1000 is out of range; expected an integer from 0 and below 1000",
+        ),
         ("question: Does b beat a?", "question: q?\ntask: nonsense", "unknown task 'nonsense'; use cifar_resnet"),
         (
             "question: Does b beat a?",
