@@ -29,6 +29,7 @@ def plan_experiment(
     device: choices.Device = "auto",
     seeds: int | None = None,
     replan: bool = False,
+    *,
     first_seed: int | None = None,
 ) -> tuple[Plan, bool]:
     """The plan to train, and whether it replaces a plan on disk of the same name, which must then be archived.
@@ -70,7 +71,7 @@ def run_experiment(
     options = options or WorkerOptions()
     options.check([variant.label for variant in experiment.variants])
     store = Store.open(Path(results))
-    plan, replaces = plan_experiment(store, experiment, device, seeds, replan, first_seed)
+    plan, replaces = plan_experiment(store, experiment, device, seeds, replan, first_seed=first_seed)
     save_plan(store, plan, replaces)
     return supervise_plan(store, plan, options, workers, replan)
 
@@ -127,7 +128,7 @@ def run(
     options.check([variant.label for variant in loaded.variants])
     if dry_run:
         store = Store.open(results, create=False, must_exist=False)
-        plan, _ = plan_experiment(store, loaded, device, seeds, replan, first_seed)
+        plan, _ = plan_experiment(store, loaded, device, seeds, replan, first_seed=first_seed)
         preview = dry_run_screen.preview(store, plan, sd)
         if sd is not None and (preview.follows or preview).power is None:
             raise InputError(f"--sd has no effect: {plan.name} compares no variants by a metric that varies; remove --sd")

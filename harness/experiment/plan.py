@@ -220,6 +220,7 @@ def make_plan(
     seeds: int | None = None,
     created: str = "",
     fingerprint: Callable[[BaseModel], str] | None = None,
+    *,
     first_seed: int | None = None,
 ) -> Plan:
     """The plan of an experiment; if it is tuned, the plan of the tuning, whose `selection` contains the next plan.

@@ -53,6 +53,7 @@ def assign(  # noqa: PLR0917 - the command's options, by name
     replan: bool = False,
     retry: Sequence[str] = (),
     save: bool = True,
+    *,
     first_seed: int | None = None,
 ) -> Assignment:
     """Make the plan or search for an accelerator, which this machine need not have; saved if `save`.

@@ -112,7 +112,7 @@ def test_a_stored_plan_with_listed_seeds_has_no_findings(made: Made) -> None:
     plan, path = made(listed()), Path("toys.json")
     assert list(check_plan(plan, path)) == []
     shorter = changed(plan, runs=[run for run in plan.runs if run.seed != 999])
-    assert [finding.what for finding in check_plan(shorter, path)][0] == "lacks the run base seed 999 and 2 more"
+    assert next(iter(check_plan(shorter, path))).what == "lacks the run base seed 999 and 2 more"
     swapped = changed(plan, listed_seeds=(7, 42, *LISTED[2:]))
     assert list(contradictions(swapped)) == ["runs: seed 7 of base comes after seed 42; runs are listed seed by seed"]
     assert list(contradictions(changed(plan, listed_seeds=(42, 7)))) == ["listed_seeds: lacks the seed 999 of base"]
