@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -47,9 +48,11 @@ def plan_experiment(
 
 
 def run_experiment(
-    experiment: Experiment,
+    experiment: Experiment | str | Path | Mapping[str, Any],
     results: str | Path = "results",
     *,
+    profile: str | None = None,
+    name: str | None = None,
     device: choices.Device = "auto",
     seeds: int | None = None,
     first_seed: int | None = None,
@@ -59,15 +62,18 @@ def run_experiment(
 ) -> PlanOutcome:
     """Plan, train the remaining runs in worker processes, show progress on stderr, write the report.
 
+    `experiment`: also a path or a mapping with the keys of a file, with `profile` and `name` as in `load_experiment`.
     A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their current step and keeps everything; a second one
     stops at once. Raises HarnessError for bad input and for an unusable results folder; failed runs are part of the outcome.
     """
     from harness.execution.options import WorkerOptions
     from harness.execution.recording import save_plan
+    from harness.experiment.load import as_experiment
     from harness.launch.plan_supervisor import supervise_plan
     from harness.store.records import Store
 
+    experiment = as_experiment(experiment, profile, name)
     options = options or WorkerOptions()
     options.check([variant.label for variant in experiment.variants])
     store = Store.open(Path(results))

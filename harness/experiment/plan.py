@@ -12,6 +12,7 @@ from harness.errors import InputError, Position, Problem
 from harness.experiment import Experiment
 from harness.experiment.claims import Claim, digest
 from harness.experiment.file import MAX_SEEDS
+from harness.experiment.model import MAPPING
 from harness.experiment.run_id import run_ids
 from harness.experiment.tuning import Tuning
 from harness.tasks.command.model import Program
@@ -82,7 +83,7 @@ class PlanBase(BaseModel):
     accelerator: Accelerator
     margin: float | None = None
     alpha: float = 0.05
-    file: str = ""  # path of the experiment file, as given
+    file: str = ""  # path of the experiment file, as given, or `MAPPING`
     created: str = ""  # ISO 8601, UTC
 
     @property
@@ -105,7 +106,7 @@ def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str
         "task": experiment.task_name,
         "task_version": experiment.task.version,
         "accelerator": accelerator,
-        "file": str(experiment.path),
+        "file": MAPPING if experiment.from_mapping else str(experiment.path),
         "created": created,
     }
 

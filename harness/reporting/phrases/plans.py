@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.verdicts import Judgement, Row, Table
+from harness.experiment.model import MAPPING
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.reporting.phrases.claims import claim
 from harness.reporting.phrases.estimates import confidence
 from harness.reporting.phrases.numbers import figure, margin, plural
+from harness.store.paths import Paths
 from harness.tasks.protocol import Metric
 
 CHANGED = "FILE CHANGED AFTER RUNS HAD STARTED"
@@ -80,8 +82,12 @@ def seeds(plan: Plan) -> int:
 
 
 def command(plan: Plan | Study, results: Path) -> str:
-    """The shell command that reproduces the plan or search in the folder `results`."""
+    """The shell command that reproduces the plan or search in the folder `results`; without a file, that continues it."""
     searched = isinstance(plan, Study) or plan.confirms
+    if plan.file == MAPPING:
+        paths = Paths(results)
+        stored = paths.study(plan.name).spec if isinstance(plan, Study) else paths.plan(plan.name)
+        return shlex.join(["harness", "worker", str(stored)])
     words = ["harness", "sweep" if searched else "run", plan.file or f"experiments/{plan.experiment}.yaml"]
     words += ["--profile", plan.profile] if plan.profile else []
     for override in plan.overrides:
