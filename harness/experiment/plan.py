@@ -156,8 +156,9 @@ class Plan(PlanBase):
 
     def first_seeds(self, n: int) -> Sequence[int]:
         """The first `n` seeds in the plan's order: those of the list, or counted up from the seed of the first run."""
-        start = self.runs[0].seed
-        return self.listed_seeds[:n] if self.listed_seeds else range(start, start + n)
+        if self.listed_seeds:
+            return self.listed_seeds[:n]
+        return range(self.runs[0].seed, self.runs[0].seed + n)
 
     def with_runs(self, configs: Mapping[str, BaseModel], seeds: Sequence[int]) -> Plan:
         """The plan with a run of each variant for each seed. `configs`: the variants' configurations as the task's models.
@@ -231,7 +232,8 @@ def make_plan(
     configuration (default: the task's own, which reads the disk). Raises InputError, DataError.
     """
     if experiment.search is not None:
-        raise InputError(f"{experiment.path} is a search; start it with: harness sweep {experiment.path}")
+        how = "harness.run_search" if experiment.from_mapping else f"harness sweep {experiment.path}"
+        raise InputError(f"{experiment.path} is a search; start it with: {how}")
     seeds_of_evidence = _seeds(experiment, seeds, first_seed)
     task, read = experiment.task, cache(fingerprint or experiment.task.fingerprint)
     configs = {variant.label: task.resolve(variant.config, accelerator) for variant in experiment.variants}

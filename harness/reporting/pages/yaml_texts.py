@@ -33,6 +33,7 @@ def registered(plan: Plan) -> str:
         "task": f"{plan.task} {plan.task_version}" if plan.program is None else plan.program.definition,
         "baseline": plan.baseline,
         "looks": list(plan.looks),
+        **({"seeds": list(plan.listed_seeds)} if plan.listed_seeds else {}),
         "margin": plan.margin,
         "alpha": plan.alpha,
         "claims": [as_dict(claim) for claim in plan.claims],
