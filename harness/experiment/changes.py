@@ -102,9 +102,8 @@ def _plan_differences(stored: Plan, requested: Plan) -> list[str]:
     lines += [f"variant {label!r} was added" for label in requested.variants if label not in stored.variants]
     if line := _seed_difference(stored, requested):
         lines.append(line)
-    seed = stored.runs[0].seed
-    first_ids = {run.variant: run.id for run in stored.runs if run.seed == seed}
-    first_runs = [run for run in requested.runs if run.seed == seed]
+    first_ids = {run.variant: run.id for run in _first_runs(stored)}
+    first_runs = _first_runs(requested)
     locations = location_paths(plans.task_of(requested).Config)
     for run in first_runs:
         label = run.variant
@@ -127,6 +126,11 @@ def _seed_difference(stored: Plan, requested: Plan) -> str | None:
     if stored.listed_seeds or requested.listed_seeds:
         return f"seeds: {', '.join(map(str, old))} -> {', '.join(map(str, new))}"
     return f"first seed: {old[0]} -> {new[0]} (seeds: {{first: {old[0]}, ...}} and --first-seed {old[0]} keep it)"
+
+
+def _first_runs(plan: Plan) -> list[PlannedRun]:
+    """A run of each variant."""
+    return [run for run in plan.runs if run.seed == plan.runs[0].seed]
 
 
 def _seeds(plan: Plan) -> list[int]:

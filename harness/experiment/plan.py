@@ -228,8 +228,8 @@ def make_plan(
     """The plan of an experiment; if it is tuned, the plan of the tuning, whose `selection` contains the next plan.
 
     `seeds` may raise the declared number; runs beyond the last look have look None. `first_seed` replaces the declared one, of
-    the evidence if the experiment is tuned. `fingerprint` identifies the data of a
-    configuration (default: the task's own, which reads the disk). Raises InputError, DataError.
+    the evidence if the experiment is tuned. `fingerprint` identifies the data of a configuration (default: the task's own, which
+    reads the disk). Raises InputError, DataError.
     """
     if experiment.search is not None:
         how = "harness.run_search" if experiment.from_mapping else f"harness sweep {experiment.path}"

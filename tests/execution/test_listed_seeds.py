@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from examples import changed, toy_rows, write_run
 
-from harness.analysis.verdicts import judgement, table
+from harness.analysis.verdicts import judge, judgement, table
 from harness.errors import InputError, PlanChanged
 from harness.execution.schedule import Schedule, requested
 from harness.execution.stages import choices, next_plan, resolve_plan
@@ -96,6 +96,26 @@ def test_listed_seeds_give_the_judgement_of_the_same_results_under_0_to_n(made: 
             )
         )
     assert repr(found[0]) == repr(found[1])  # NaN is not equal to itself
+
+
+def test_an_experiment_judges_a_frame_by_the_order_of_its_list(made: Made, tmp_path: Path) -> None:
+    plan, store = made(listed()), Store.open(tmp_path / "results")
+    finish(store, plan, 5)
+    frame = runs_frame(plan, store.records(run.id for run in plan.runs)).sample(frac=1, random_state=1)
+    found = judge(load_experiment(tmp_path / "toys.yaml"), frame)
+    assert [verdict.rows for verdict in found] == [verdict.rows for verdict in judgement(plan, frame).verdicts]
+    assert [verdict.decided_at for verdict in found] == [3, 5]
+
+
+def test_a_changed_variant_is_named_beside_other_seeds(made: Made, tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "results")
+    store.save_plan(plan := made("3"))
+    finish(store, plan, 1)
+    other = EXPERIMENT.replace("SEEDS", "{n: 3, first: 1}").replace("effect: 2.0", "effect: 3.0")
+    (tmp_path / "toys.yaml").write_text(other)
+    with pytest.raises(PlanChanged, match="first seed: 0 -> 1") as error:
+        resolve_plan(store, make_plan(load_experiment(tmp_path / "toys.yaml")))
+    assert "variant 'better': effect: 2.0 -> 3.0" in str(error.value)
 
 
 def test_a_seed_is_named_by_its_number(made: Made, tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def terms(experiment: Experiment | Plan) -> Terms:
         factors={factor.name: factor.levels for factor in experiment.factors},
         levels={variant.label: variant.levels for variant in experiment.variants},
         metrics=result_metrics(experiment.task),
+        listed_seeds=experiment.listed_seeds,
     )
 
 
