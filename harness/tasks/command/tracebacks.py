@@ -121,7 +121,7 @@ def _chained(blocks: Sequence[Traceback], texts: dict[int, str]) -> Iterator[Tra
     causes: tuple[str, ...] = ()
     for place, block in enumerate(blocks):
         following = blocks[place + 1].start if place + 1 < len(blocks) else block.end
-        between = [text for number, text in texts.items() if block.end < number <= following]
+        between = [texts[number] for number in range(block.end + 1, following + 1) if number in texts]
         if CAUSE in between:
             causes = (*causes, block.exception)
         elif CONTEXT in between or any(text.startswith("Original Traceback") for text in between):
