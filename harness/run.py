@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 
 
 def plan_experiment(
-    store: Store, experiment: Experiment, device: choices.Device = "auto", seeds: int | None = None, replan: bool = False
+    store: Store,
+    experiment: Experiment,
+    device: choices.Device = "auto",
+    seeds: int | None = None,
+    replan: bool = False,
+    *,
+    first_seed: int | None = None,
 ) -> tuple[Plan, bool]:
     """The plan to train, and whether it replaces a plan on disk of the same name, which must then be archived.
 
@@ -37,35 +44,41 @@ def plan_experiment(
     from harness.experiment.plan import make_plan
 
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    requested = make_plan(experiment, resolve_device(device), seeds, created)
+    requested = make_plan(experiment, resolve_device(device), seeds, created, first_seed=first_seed)
     return resolve_plan(store, requested, replan)
 
 
 def run_experiment(
-    experiment: Experiment,
+    experiment: Experiment | str | Path | Mapping[str, Any],
     results: str | Path = "results",
     *,
+    profile: str | None = None,
+    name: str | None = None,
     device: choices.Device = "auto",
     seeds: int | None = None,
+    first_seed: int | None = None,
     replan: bool = False,
     workers: int = 1,
     options: WorkerOptions | None = None,
 ) -> PlanOutcome:
     """Plan, train the remaining runs in worker processes, show progress on stderr, write the report.
 
+    `experiment`: also a path or a mapping with the keys of a file, with `profile` and `name` as in `load_experiment`.
     A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their current step and keeps everything; a second one
     stops at once. Raises HarnessError for bad input and for an unusable results folder; failed runs are part of the outcome.
     """
     from harness.execution.options import WorkerOptions
     from harness.execution.recording import save_plan
+    from harness.experiment.load import as_experiment
     from harness.launch.plan_supervisor import supervise_plan
     from harness.store.records import Store
 
+    experiment = as_experiment(experiment, profile, name)
     options = options or WorkerOptions()
     options.check([variant.label for variant in experiment.variants])
     store = Store.open(Path(results))
-    plan, replaces = plan_experiment(store, experiment, device, seeds, replan)
+    plan, replaces = plan_experiment(store, experiment, device, seeds, replan, first_seed=first_seed)
     save_plan(store, plan, replaces)
     return supervise_plan(store, plan, options, workers, replan)
 
@@ -76,6 +89,7 @@ def run(
     profile: completion.Profile = None,
     settings: cli_options.Settings = None,
     seeds: cli_options.Seeds = None,
+    first_seed: cli_options.FirstSeed = None,
     only: completion.Only = None,
     retry: cli_options.Retry = None,
     replan: cli_options.Replan = False,
@@ -126,7 +140,7 @@ def run(
     options.check([variant.label for variant in loaded.variants])
     if dry_run:
         store = Store.open(results, create=False, must_exist=False)
-        plan, _ = plan_experiment(store, loaded, device, seeds, replan)
+        plan, _ = plan_experiment(store, loaded, device, seeds, replan, first_seed=first_seed)
         preview = dry_run_screen.preview(store, plan, sd)
         if sd is not None and (preview.follows or preview).power is None:
             raise InputError(f"--sd has no effect: {plan.name} compares no variants by a metric that varies; remove --sd")
@@ -138,7 +152,9 @@ def run(
         if trial is not None and trial.problem:
             raise typer.Exit(EXIT_BAD_INPUT)
         return
-    outcome = run_experiment(loaded, results, device=device, seeds=seeds, replan=replan, workers=workers, options=options)
+    outcome = run_experiment(
+        loaded, results, device=device, seeds=seeds, first_seed=first_seed, replan=replan, workers=workers, options=options
+    )
     outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)
 

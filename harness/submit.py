@@ -37,6 +37,7 @@ def submit(
     profile: completion.Profile = None,
     settings: cli_options.Settings = None,
     seeds: cli_options.Seeds = None,
+    first_seed: cli_options.FirstSeed = None,
     trials: cli_options.Trials = None,
     retry: cli_options.Retry = None,
     replan: cli_options.Replan = False,
@@ -95,7 +96,7 @@ def submit(
             raise
         assumed, largest = True, cluster.DEFAULT_ARRAY_SIZE  # a dry run needs no cluster
     store = Store.open(results, create=not dry_run, must_exist=False)
-    work = assign(store, loaded, chosen.accelerator, seeds, trials, replan, retry or (), save=not dry_run)
+    work = assign(store, loaded, chosen.accelerator, seeds, trials, replan, retry or (), save=not dry_run, first_seed=first_seed)
     if work.known:
         shell.say(work.known)
     if work.remaining + work.later == 0:

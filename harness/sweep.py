@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,9 +34,11 @@ def study_of(experiment: Experiment, device: choices.Device = "auto", trials: in
 
 
 def run_search(
-    experiment: Experiment,
+    experiment: Experiment | str | Path | Mapping[str, Any],
     results: str | Path = "results",
     *,
+    profile: str | None = None,
+    name: str | None = None,
     trials: int | None = None,
     device: choices.Device = "auto",
     storage: str | None = None,
@@ -45,16 +48,19 @@ def run_search(
 ) -> SearchOutcome:
     """Run trials in worker processes up to the target, show progress on stderr, confirm the best trials, write the reports.
 
+    `experiment`, `profile`, `name`: as in `run_experiment`.
     `storage`: see `harness.search.storage.address`. A second call resumes the search; a higher `trials` extends it.
     Signals are handled as by `run_experiment`. Raises HarnessError for bad input, a changed search, and an unusable storage or
     results folder.
     """
     from harness.execution.options import WorkerOptions
+    from harness.experiment.load import as_experiment
     from harness.launch.search_supervisor import supervise_search
     from harness.search.reconcile import prepare
     from harness.search.storage import refuse_other_storage, storage_url
     from harness.store.records import Store
 
+    experiment = as_experiment(experiment, profile, name)
     options = options or WorkerOptions()
     options.check()
     requested, url = study_of(experiment, device, trials), storage_url(storage)

@@ -1,67 +1,51 @@
-"""docs/notebook.md: its code runs from top to bottom and prints what the page shows.
+"""docs/notebook.md and examples/notebook.ipynb: their code runs from top to bottom in a kernel and prints what they show.
 
-After a wanted change: REGENERATE=1 python -m pytest tests/test_notebook.py, then look at the difference in docs/notebook.md.
+After a wanted change: python scripts/make_notebook.py, then look at the difference in docs/notebook.md.
 """
 
 from __future__ import annotations
 
-import os
-import re
+import runpy
 from pathlib import Path
+from typing import Any
 
-import matplotlib as mpl
+import nbformat
 import pytest
-from examples import write_run
-from matplotlib import pyplot
-
-from harness.experiment import load_experiment
-from harness.experiment.plan import make_plan
-from harness.store.records import Store
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "notebook.md"
-CELL = re.compile(r"```python\n(.*?)```\n\n```text\n(.*?)```", re.DOTALL)
-ACCURACY = {"relu": (40.1, 38.7, 41.3), "leaky_relu": (42.0, 41.6, 43.1)}  # %, by seed
-EPOCHS = 4
+ADVICE = "make both again: .venv/bin/python scripts/make_notebook.py"
 
 
 @pytest.fixture
-def rehearsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with experiments/ and results/, in which leakyrelu_vs_relu@smoke has ended; the current folder is that one."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
-    store = Store.open(Path("results"))
-    experiment = load_experiment("leakyrelu_vs_relu", "smoke")
-    plan = make_plan(experiment, created="2026-01-01T00:00:00+00:00", fingerprint=lambda _: "made-up:1")
-    store.save_plan(plan)
-    for run in plan.runs:
-        last = ACCURACY[run.variant][run.seed]
-        rows = [
-            {
-                "epoch": epoch,
-                "step": 10 * epoch,
-                "test_accuracy": last - 5 * (EPOCHS - epoch),
-                "train_loss": 2.4 - 0.01 * last * epoch,
-            }
-            for epoch in range(1, EPOCHS + 1)
-        ]
-        write_run(store, plan, run, rows, state="completed")
+def script() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "scripts" / "make_notebook.py"))
 
 
-@pytest.mark.usefixtures("rehearsed")
-def test_the_cells_print_what_the_page_shows(capsys: pytest.CaptureFixture[str]) -> None:
-    names: dict[str, object] = {}
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # those of the kernel's client
+def test_page_and_notebook_show_what_their_code_prints(
+    script: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    text = script["PAGE"].read_text()
+    again, notebook = script["make"](text, tmp_path)
+    assert again == text, ADVICE
+    on_disk = nbformat.read(script["NOTEBOOK"], as_version=4)
+    assert script["stable"](notebook) == script["stable"](on_disk), ADVICE
+    assert [path.name for path in tmp_path.iterdir() if not path.name.isupper()] == []
 
-    def run(cell: re.Match[str]) -> str:
-        with mpl.rc_context({"backend": "agg"}):
-            exec(compile(cell[1], PAGE.name, "exec"), names)
-        return f"```python\n{cell[1]}```\n\n```text\n{capsys.readouterr().out}```"
 
-    text = PAGE.read_text()
-    again = CELL.sub(run, text)
-    pyplot.close("all")
-    if os.environ.get("REGENERATE") == "1":
-        PAGE.write_text(again)
-    assert again == PAGE.read_text()
-    assert text.count("```python") == len(CELL.findall(text)) > 4
-    assert Path("curves.png").stat().st_size > 1000
+def test_the_notebook_has_the_cells_of_the_page_with_their_output(script: dict[str, Any]) -> None:
+    on_disk, expected = nbformat.read(script["NOTEBOOK"], as_version=4), script["read"](script["PAGE"].read_text())
+    assert [(cell.cell_type, cell.source) for cell in on_disk.cells] == [(cell.cell_type, cell.source) for cell in expected.cells]
+    code = [cell for cell in on_disk.cells if cell.cell_type == "code"]
+    assert len(code) > 5
+    assert [cell.execution_count for cell in code] == [*range(1, len(code) + 1)]
+    assert all(cell.outputs for cell in code)
+    pictures = [output for cell in code for output in cell.outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) == 1
+    links = [link for cell in on_disk.cells for link in script["LINK"].findall(cell.source) if cell.cell_type == "markdown"]
+    assert links
+    assert all((script["NOTEBOOK"].parent / link).exists() for link in links)

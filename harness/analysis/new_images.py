@@ -58,7 +58,7 @@ def new_images(
     completed = {(run.variant, run.seed): run.id for run in plan.runs if records[run.id].state == "completed"}
     shared: dict[Pair, list[Pair]] = {}  # the pairs' runs, seed by seed
     for variant, over in pairs:
-        both = [seed for seed in range(plan.after(0), plan.after(seeds)) if {(variant, seed), (over, seed)} <= completed.keys()]
+        both = [seed for seed in plan.first_seeds(seeds) if {(variant, seed), (over, seed)} <= completed.keys()]
         if len(both) > 1:
             shared[variant, over] = [(completed[variant, seed], completed[over, seed]) for seed in both]
     needed = dict.fromkeys(run_id for ids in shared.values() for pair in ids for run_id in pair)

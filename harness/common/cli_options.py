@@ -24,6 +24,15 @@ Seeds = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="number of seeds; at least as many as the file declares", rich_help_panel=WHAT),
 ]
+FirstSeed = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="the first seed, instead of the file's; the others follow it. Many programs treat seed 0 as no seed",
+        rich_help_panel=WHAT,
+    ),
+]
 Trials = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="total number of trials, instead of the file's", rich_help_panel=WHAT),

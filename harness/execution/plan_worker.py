@@ -101,7 +101,8 @@ class PlanWorker(Worker):
         leaves = last and (has_interim_looks(plan) or not self.options.one_stage)
         if plan.selection is not None or not (leaves or self._horizon > before > 0):
             return
-        if all(records[run.id].finished for run in plan.runs if run.seed < plan.after(plan.looks[0])):
+        first = plan.first_seeds(plan.looks[0])
+        if all(records[run.id].finished for run in plan.runs if run.seed in first):
             judged = judge_records(plan, records, levels_for(self.store, plan, say))
             record_looks(self.store, plan, records, judged, self.ledger)
 

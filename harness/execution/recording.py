@@ -123,7 +123,8 @@ def record_looks(
         return
     ledger = ledger or Ledger(store.paths)
     _register_unknown(store, plan, ledger.read())
-    seen = [run.id for run in plan.runs if run.seed < plan.after(judgement.look) and records[run.id].finished]
+    judged_seeds = plan.first_seeds(judgement.look)
+    seen = [run.id for run in plan.runs if run.seed in judged_seeds and records[run.id].finished]
     now = result_digests(store.paths, dict.fromkeys([*seen, *ledger.state.plan(plan.name).used]))
     variants = variant_digests(plan)
     judged, by = _judged(plan, judgement, variants), terms(plan, variants).digest

@@ -106,7 +106,8 @@ class Schedule:
 
     def _key(self, records: Records, judged: Judgement) -> object:
         requested = [(run, records[run.id]) for run in runs_within(self.plan, judged.horizons)]
-        known = [record for run, record in requested if run.seed < self.plan.after(judged.look)]
+        first = self.plan.first_seeds(judged.look)
+        known = [record for run, record in requested if run.seed in first]
         complete = all(record.finished for _, record in requested)
         kept = [record for _, record in requested] if complete else known
         return (complete, *((record.state, record.ended_at) for record in kept))
@@ -114,7 +115,8 @@ class Schedule:
 
 def runs_within(plan: Plan, horizons: Mapping[str, int]) -> tuple[PlannedRun, ...]:
     """The runs of the plan within the first `horizons[variant]` seeds, in plan order."""
-    return tuple(run for run in plan.runs if run.seed < plan.after(horizons[run.variant]))
+    seeds = {label: plan.first_seeds(n) for label, n in horizons.items()}
+    return tuple(run for run in plan.runs if run.seed in seeds[run.variant])
 
 
 def requested(plan: Plan, records: Records, levels: Levels | None = None) -> tuple[PlannedRun, ...]:

@@ -62,7 +62,7 @@ def next_plan(plan: Plan, records: Records) -> Plan | None:
     outline = Plan.model_validate(
         {**dict(then), "variants": variants, "data": data, "chosen": Chosen(plan=plan.name, variants=chosen)}
     )
-    return outline.with_runs(configs, range(selection.first_seed, selection.first_seed + selection.seeds))
+    return outline.with_runs(configs, selection.seeds_of_then)
 
 
 def resolve_plan(store: Store, requested: Plan, replan: bool = False) -> tuple[Plan, bool]:

@@ -30,6 +30,9 @@ def reconcile(stored: Plan, requested: Plan) -> Plan:
         raise _changed(f"{requested.name} differs from the plan of {_day(stored)}:", lines, "experiment", "plan", requested)
     known = {run.id for run in stored.runs}
     extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in requested.runs if run.id not in known]
+    runs = (*stored.runs, *extra)
+    # Of the two lists one begins with the other.
+    listed = requested.listed_seeds if len(_seeds(requested)) > len(_seeds(stored)) else stored.listed_seeds
     # The next stage has its own registration.
     taken = ("question", "source", "variants", "file", "program", "folder", "selection", "chosen")
     current = {name: getattr(requested, name) for name in taken}
@@ -42,7 +45,7 @@ def reconcile(stored: Plan, requested: Plan) -> Plan:
     if stored.amended is not None and stored.amended.claims_digest == now.claims_digest:
         now = stored.amended  # with what was known when it was written
     amended = None if now.claims_digest == stored.claims_digest else now
-    return Plan.model_validate({**dict(stored), **current, **design, "runs": (*stored.runs, *extra), "amended": amended})
+    return Plan.model_validate({**dict(stored), **current, **design, "runs": runs, "listed_seeds": listed, "amended": amended})
 
 
 def registration(plan: Plan) -> Registration:
@@ -105,25 +108,46 @@ def _plan_differences(stored: Plan, requested: Plan) -> list[str]:
     lines = _shared_differences(stored, requested)
     lines += [f"variant {label!r} was removed" for label in stored.variants if label not in requested.variants]
     lines += [f"variant {label!r} was added" for label in requested.variants if label not in stored.variants]
-    if stored.after(0) != requested.after(0):
-        lines.append(f"first seed: {stored.after(0)} -> {requested.after(0)}")
-    first_ids = {run.variant: run.id for run in stored.runs if run.seed < stored.after(1)}
+    if line := _seed_difference(stored, requested):
+        lines.append(line)
+    first_ids = {run.variant: run.id for run in _first_runs(stored)}
+    first_runs = _first_runs(requested)
     locations = location_paths(plans.task_of(requested).Config)
-    for run in requested.runs:
+    for run in first_runs:
         label = run.variant
-        if run.seed >= requested.after(1) or first_ids.get(label, run.id) == run.id:
+        if first_ids.get(label, run.id) == run.id:
             continue
         lines += _config_differences(f"variant {label!r}: ", stored.variants[label], requested.variants[label], locations)
         if stored.data[label] != requested.data[label]:
             lines.append(f"variant {label!r}: {_data_difference(stored, stored.data[label], requested.data[label])}")
     # A change of the id that no value shows, such as one of the version.
-    changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in requested.runs if run.seed < requested.after(1))
+    changed_ids = any(first_ids.get(run.variant, run.id) != run.id for run in first_runs)
     return lines or (["the run ids changed"] if changed_ids else [])
 
 
 def _data_difference(stored: PlanBase, old: str, new: str) -> str:
     inputs = "" if stored.program is None else differences(old, new)
     return f"inputs: {inputs}" if inputs else f"data: {old} -> {new}"
+
+
+def _seed_difference(stored: Plan, requested: Plan) -> str | None:
+    """More or fewer seeds are no difference."""
+    old, new = _seeds(stored), _seeds(requested)
+    common = min(len(old), len(new))
+    if old[:common] == new[:common]:
+        return None
+    if stored.listed_seeds or requested.listed_seeds:
+        return f"seeds: {', '.join(map(str, old))} -> {', '.join(map(str, new))}"
+    return f"first seed: {old[0]} -> {new[0]} (seeds: {{first: {old[0]}, ...}} and --first-seed {old[0]} keep it)"
+
+
+def _first_runs(plan: Plan) -> list[PlannedRun]:
+    """A run of each variant."""
+    return [run for run in plan.runs if run.seed == plan.runs[0].seed]
+
+
+def _seeds(plan: Plan) -> list[int]:
+    return list(dict.fromkeys(run.seed for run in plan.runs))
 
 
 def _study_differences(stored: Study, requested: Study) -> list[str]:

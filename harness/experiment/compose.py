@@ -46,10 +46,10 @@ class Composed:
     problems: tuple[Problem, ...]
 
 
-def compose(path: Path, profile: str | None, settings: Sequence[str]) -> Composed:
-    """Raises InputError if a file is not valid YAML; other problems are collected."""
+def compose(path: Path, profile: str | None, settings: Sequence[str], given: Node | None = None) -> Composed:
+    """Raises InputError if a file is not valid YAML; other problems are collected. `given`: instead of the content of `path`."""
     problems: list[Problem] = []
-    chain = _chain(path, problems)
+    chain = _chain(path, problems, given)
     chain = [_without_nulls(node) for node in chain]
     child = chain[-1]
     profiles = [node.get("profiles") for node in chain]
@@ -101,8 +101,8 @@ def _merged(below: Entry, above: Entry) -> Entry:
     return Entry(above.key_at, Node({**below.node.entries, **above.node.entries}, above.node.at, below.node.path))
 
 
-def _chain(path: Path, problems: list[Problem]) -> list[Node]:
-    """The file and all files that it extends, outermost first."""
+def _chain(path: Path, problems: list[Problem], given: Node | None) -> list[Node]:
+    """The file, or what was given instead, and all files that it extends, outermost first."""
     chain: list[Node] = []
     seen: list[Path] = []
     following: Path | None = path
@@ -115,7 +115,7 @@ def _chain(path: Path, problems: list[Problem]) -> list[Node]:
         if extends is not None and not is_file(following):
             problems.append(Problem(extends.at, "extends", f"file not found: {following}; use a path relative to this file"))
             break
-        node = read_file(following)
+        node = given if given is not None and not chain else read_file(following)
         seen.append(following.resolve())
         if not isinstance(node.value, Mapping):
             raise InputError(

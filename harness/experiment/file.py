@@ -31,14 +31,17 @@ class _Strict(BaseModel):
 
 
 class Looks(_Strict):
-    """Numbers of seeds at which the claims are judged and training may stop, or one number `n`; and the first seed."""
+    """Numbers of seeds at which the claims are judged and training may stop, or one number `n`; and which seeds they are."""
 
     looks: Annotated[tuple[Annotated[int, Field(ge=2, le=MAX_SEEDS)], ...], Field(min_length=1)] | None = None
     futility: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="close a claim whose probability of being decided by the last look is below this, such as 0.1"
     )
     n: SeedCount | None = Field(None, description="a number of seeds, instead of looks")
-    first: int = Field(0, alias="from", ge=0, lt=MAX_SEEDS, description="the first seed; results with lower ones may be known")
+    values: Annotated[tuple[Annotated[int, Field(ge=0, lt=MAX_SEEDS)], ...], Field(min_length=1)] | None = Field(
+        None, description="the seeds themselves, in the order of training; looks count the seeds of this list"
+    )
+    first: int = Field(0, ge=0, lt=MAX_SEEDS, description="the first seed, the others follow it; default: 0")
 
     @field_validator("looks")
     @classmethod
@@ -55,10 +58,27 @@ class Looks(_Strict):
             raise ValueError(f"{value} beside looks; use n, a number of seeds, or looks, an increasing list of numbers")
         return value
 
+    @field_validator("values")
+    @classmethod
+    def _each_once(cls, value: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
+        if value is None:
+            return value
+        if len(set(value)) < len(value):
+            twice = next(seed for place, seed in enumerate(value) if seed in value[:place])
+            raise ValueError(f"{list(value)} lists {twice} twice; expected different seeds")
+        if info.data.get("n") is not None:
+            raise ValueError(f"{list(value)} beside n; remove n, the list gives the number of seeds")
+        looks = info.data.get("looks")
+        if looks is not None and looks[-1] != len(value):
+            raise ValueError(f"{len(value)} seeds are listed, but the last look is at {looks[-1]}; list {looks[-1]} seeds")
+        return value
+
     @field_validator("first")
     @classmethod
     def _last_below_maximum(cls, value: int, info: ValidationInfo) -> int:
         looks, n = info.data.get("looks", (0,)), info.data.get("n", 0)
+        if info.data.get("values") is not None:
+            raise ValueError(f"{value} beside values, which lists every seed; remove one of the two")
         if looks is None and n is None:
             raise ValueError(f"{value} without a number of seeds; add n, or looks, an increasing list of numbers of seeds")
         last = looks[-1] if looks is not None else n
@@ -69,8 +89,8 @@ class Looks(_Strict):
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if self.looks is None and self.n is None:
-            raise ValueError("expected n, a number of seeds, or looks, an increasing list of numbers of seeds")
+        if self.looks is None and self.n is None and self.values is None:
+            raise ValueError("expected n, a number of seeds, looks, an increasing list of numbers of seeds, or values, the seeds")
         return self
 
 
@@ -156,7 +176,9 @@ class Profile(_Strict):
     components: dict[str, Patch] | None = Field(None, min_length=1)
     design: Design | None = None
     baseline: Text | None = None
-    seeds: SeedCount | Looks | None = Field(None, description="a number of seeds, or looks; {n: 5, from: 20} sets the first seed")
+    seeds: SeedCount | Looks | None = Field(
+        None, description="a number of seeds, or looks; {n: 5, first: 20} sets the first seed"
+    )
     margin: float | None = Field(None, gt=0, description="the smallest difference that matters, in the metric's unit")
     alpha: float | None = Field(None, gt=0, lt=0.5)
     claims: tuple[Any, ...] | None = None

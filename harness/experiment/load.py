@@ -1,37 +1,86 @@
-"""Loads an experiment by path, name or `name@profile`."""
+"""Loads an experiment by path, name or `name@profile`, or from a mapping."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from harness.common.mapping_nodes import read_mapping
 from harness.common.validation import suggestion
 from harness.errors import InputError, Position, Problem
-from harness.experiment.compose import compose, is_file
+from harness.experiment.compose import Composed, compose, is_file
 from harness.experiment.model import Experiment
 from harness.experiment.reader import Reader
 
+NAME = "experiment"  # of a mapping without a name
 STEM = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 def load_experiment(
-    target: str | Path, profile: str | None = None, settings: Sequence[str] = (), folder: Path = Path("experiments")
+    target: str | Path | Mapping[str, Any],
+    profile: str | None = None,
+    settings: Sequence[str] = (),
+    folder: Path = Path("experiments"),
+    *,
+    name: str | None = None,
 ) -> Experiment:
-    """Read an experiment by path, name or `name@profile`; `settings` are --set values such as `training.epochs=2`.
+    """Read an experiment by path, name or `name@profile`, or from a mapping with the keys of a file.
 
-    Raises InputError with every problem found, each with its file, line and column.
+    `settings` are --set values such as `training.epochs=2`. `name`: of a mapping, whose plan is stored under it; default:
+    `experiment`. Relative paths in a mapping are relative to the current folder. Raises InputError with every problem found, each
+    with its file, line and column, or with the name of the mapping.
     """
+    if isinstance(target, Mapping):
+        return _from_mapping(target, profile, settings, NAME if name is None else name)
+    if not isinstance(target, str | Path):
+        raise InputError(f"expected a path, a name or a mapping, not {_article(target)}")
+    if name is not None:
+        raise InputError(f"name={name!r} is for a mapping; the plan of a file has the file's name")
+    if isinstance(target, str) and "\n" in target:
+        raise InputError("expected a path, a name or a mapping, not the text of an experiment; use yaml.safe_load on it")
     path, profile = find_experiment(target, profile, folder)
     if not STEM.fullmatch(path.stem):
         message = f"invalid file name {path.stem!r} for a plan; use at most 60 letters, digits, _ and -"
         raise InputError([Problem(Position(str(path)), "", message)])
-    composed = compose(path, profile, settings)
+    return _read(compose(path, profile, settings), path, profile)
+
+
+def as_experiment(
+    target: Experiment | str | Path | Mapping[str, Any], profile: str | None = None, name: str | None = None
+) -> Experiment:
+    """`target`, read by `load_experiment` unless it is one already. Raises InputError."""
+    if isinstance(target, Experiment):
+        if profile is not None or name is not None:
+            raise InputError("profile= and name= are for a path or a mapping; give them to load_experiment")
+        return target
+    if not isinstance(target, str | Path | Mapping):
+        raise InputError(f"expected a path, a mapping or an Experiment, not {_article(target)}")
+    return load_experiment(target, profile, name=name)
+
+
+def _from_mapping(values: Mapping[str, Any], profile: str | None, settings: Sequence[str], name: str) -> Experiment:
+    if not isinstance(name, str) or not STEM.fullmatch(name):
+        raise InputError(f"invalid name {name!r} for a plan; use at most 60 letters, digits, _ and -")
+    path = Path(name)
+    found = _read(compose(path, profile, settings, read_mapping(values, name)), path, profile)
+    return replace(found, from_mapping=True)
+
+
+def _read(composed: Composed, path: Path, profile: str | None) -> Experiment:
     reader = Reader(composed, path)
     experiment = reader.experiment(profile)
     if experiment is None or reader.problems:
         raise InputError(reader.problems)
     return experiment
+
+
+def _article(value: object) -> str:
+    """`a list`, `an int`, `None`."""
+    kind = type(value).__name__
+    return "None" if value is None else f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
 
 
 def find_experiment(target: str | Path, profile: str | None, folder: Path = Path("experiments")) -> tuple[Path, str | None]:

@@ -15,6 +15,8 @@ from harness.experiment.tuning import Tuning
 from harness.tasks.command.model import Program
 from harness.tasks.protocol import Task
 
+MAPPING = "<mapping>"  # the file of an experiment that was a mapping in Python
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -27,9 +29,9 @@ class Variant:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A validated experiment file. Reading it again gives an equal value."""
+    """A validated experiment file or mapping. Reading it again gives an equal value."""
 
-    path: Path
+    path: Path  # of a mapping its name, which is no file
     stem: str
     profile: str | None
     overrides: tuple[str, ...]  # the --set values that make it a rehearsal, as path=JSON, sorted
@@ -51,6 +53,8 @@ class Experiment:
     program: Program | None = None  # if the task is a command
     folder: str | None = None  # of the task's module, if it is beside the file
     first_seed: int = 0
+    from_mapping: bool = False
+    listed_seeds: tuple[int, ...] = ()  # in the order of training; empty: counted up from the first
 
     @property
     def name(self) -> str:

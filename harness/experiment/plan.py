@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal, get_args
 
@@ -12,6 +12,7 @@ from harness.errors import InputError, Position, Problem
 from harness.experiment import Experiment
 from harness.experiment.claims import Claim, digest
 from harness.experiment.file import MAX_SEEDS
+from harness.experiment.model import MAPPING
 from harness.experiment.run_id import run_ids
 from harness.experiment.tuning import Tuning
 from harness.tasks.command.model import Program
@@ -82,7 +83,7 @@ class PlanBase(BaseModel):
     accelerator: Accelerator
     margin: float | None = None
     alpha: float = 0.05
-    file: str = ""  # path of the experiment file, as given
+    file: str = ""  # path of the experiment file, as given, or `MAPPING`
     created: str = ""  # ISO 8601, UTC
 
     @property
@@ -105,7 +106,7 @@ def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str
         "task": experiment.task_name,
         "task_version": experiment.task.version,
         "accelerator": accelerator,
-        "file": str(experiment.path),
+        "file": MAPPING if experiment.from_mapping else str(experiment.path),
         "created": created,
     }
 
@@ -135,6 +136,7 @@ class Plan(PlanBase):
     factors: Mapping[str, Mapping[str, float | None]] = {}  # name -> level's label -> its number, or None
     levels: Mapping[str, Mapping[str, str]]  # label of a variant -> factor -> level's label
     over: Mapping[str, str]  # label of a variant -> default reference of comparisons
+    listed_seeds: tuple[int, ...] = ()  # the seeds in their order, if the file lists them; empty: counted up from the first
     runs: tuple[PlannedRun, ...]  # seed by seed, in each seed variant by variant
     claims: tuple[Claim, ...] = ()
     claims_digest: str
@@ -152,11 +154,13 @@ class Plan(PlanBase):
         """Whether it reruns results of a search."""
         return self.stage in CONFIRMATION
 
-    def after(self, seeds: int) -> int:
-        """The seed after the first `seeds` seeds of the plan, which start where the file, the search or the tuning says."""
-        return self.runs[0].seed + seeds
+    def first_seeds(self, n: int) -> Sequence[int]:
+        """The first `n` seeds in the plan's order: those of the list, or counted up from the seed of the first run."""
+        if self.listed_seeds:
+            return self.listed_seeds[:n]
+        return range(self.runs[0].seed, self.runs[0].seed + n)
 
-    def with_runs(self, configs: Mapping[str, BaseModel], seeds: range) -> Plan:
+    def with_runs(self, configs: Mapping[str, BaseModel], seeds: Sequence[int]) -> Plan:
         """The plan with a run of each variant for each seed. `configs`: the variants' configurations as the task's models.
 
         Raises InputError if two variants are the same, or a configuration contains NaN or infinity.
@@ -196,6 +200,11 @@ class Selection(BaseModel):
     seeds: int  # of `then`
     then: Plan  # without its runs; the groups' variants have their declared configurations
 
+    @property
+    def seeds_of_then(self) -> Sequence[int]:
+        """The seeds of `then`, in order."""
+        return self.then.listed_seeds or range(self.first_seed, self.first_seed + self.seeds)
+
 
 def task_of(plan: Plan) -> Task:
     """The task of the plan. Raises InputError if it cannot be loaded."""
@@ -213,20 +222,23 @@ def make_plan(
     seeds: int | None = None,
     created: str = "",
     fingerprint: Callable[[BaseModel], str] | None = None,
+    *,
+    first_seed: int | None = None,
 ) -> Plan:
     """The plan of an experiment; if it is tuned, the plan of the tuning, whose `selection` contains the next plan.
 
-    `seeds` may raise the declared number; runs beyond the last look have look None. `fingerprint` identifies the data of a
-    configuration (default: the task's own, which reads the disk). Raises InputError, DataError.
+    `seeds` may raise the declared number; runs beyond the last look have look None. `first_seed` replaces the declared one, of
+    the evidence if the experiment is tuned. `fingerprint` identifies the data of a configuration (default: the task's own, which
+    reads the disk). Raises InputError, DataError.
     """
     if experiment.search is not None:
-        raise InputError(f"{experiment.path} is a search; start it with: harness sweep {experiment.path}")
-    count = _count(experiment, seeds)
+        how = "harness.run_search" if experiment.from_mapping else f"harness sweep {experiment.path}"
+        raise InputError(f"{experiment.path} is a search; start it with: {how}")
+    seeds_of_evidence = _seeds(experiment, seeds, first_seed)
     task, read = experiment.task, cache(fingerprint or experiment.task.fingerprint)
     configs = {variant.label: task.resolve(variant.config, accelerator) for variant in experiment.variants}
     data = {label: read(config) for label, config in configs.items()}
     evidence = _outline(experiment, accelerator, configs, data, created)
-    seeds_of_evidence = range(experiment.first_seed, experiment.first_seed + count)
     try:
         if experiment.tuning is None:
             return evidence.with_runs(configs, seeds_of_evidence)
@@ -238,17 +250,31 @@ def make_plan(
         raise InputError(f"{experiment.path}: {error}") from error
 
 
-def _count(experiment: Experiment, seeds: int | None) -> int:
-    """The number of seeds to plan."""
+def _seeds(experiment: Experiment, seeds: int | None, first_seed: int | None) -> Sequence[int]:
+    """The seeds to plan, in order."""
+    first, listed = experiment.first_seed if first_seed is None else first_seed, experiment.listed_seeds
+    if listed and first_seed is not None:
+        raise _refused("--first-seed", f"{experiment.path} lists its seeds; change seeds: {{values: [...]}} there")
     last = experiment.looks[-1]
     count = last if seeds is None else seeds
     if count < last:
         allowed = f"must be at least {last} (for fewer, which is another experiment, use a profile)"
-        raise InputError([Problem(Position("--seeds"), "", f"{count} is less than in {experiment.path}; {allowed}")])
-    if count > (most := MAX_SEEDS - experiment.first_seed):
-        start = f", as the first seed is {experiment.first_seed}" if experiment.first_seed else ""
-        raise InputError([Problem(Position("--seeds"), "", f"{count} is out of range; must be at most {most}{start}")])
-    return count
+        raise _refused("--seeds", f"{count} is less than in {experiment.path}; {allowed}")
+    if listed:
+        if count > last:
+            advice = f"add {count - last} to seeds: {{values: [...]}}"
+            raise _refused("--seeds", f"{count} is more than the {last} seeds that {experiment.path} lists; {advice}")
+        return listed
+    if last > (most := MAX_SEEDS - first):
+        raise _refused("--first-seed", f"{first} is out of range; must be at most {MAX_SEEDS - last} for {last} seeds")
+    if count > most:
+        start = f", as the first seed is {first}" if first else ""
+        raise _refused("--seeds", f"{count} is out of range; must be at most {most}{start}")
+    return range(first, first + count)
+
+
+def _refused(option: str, message: str) -> InputError:
+    return InputError([Problem(Position(option), "", message)])
 
 
 def _outline(
@@ -274,12 +300,15 @@ def _outline(
         factors={factor.name: dict(factor.levels) for factor in experiment.factors},
         levels={variant.label: dict(variant.levels) for variant in experiment.variants},
         over=experiment.over,
+        listed_seeds=experiment.listed_seeds,
         claims=experiment.claims,
         claims_digest=digest(experiment.claims, registered),
     )
 
 
-def _tuning(tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data: Mapping[str, str], seeds: range) -> Plan:
+def _tuning(
+    tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data: Mapping[str, str], seeds: Sequence[int]
+) -> Plan:
     """The plan of the tuning, without its runs: no claims, its own seeds; it selects the best setting of each variant.
 
     `seeds`: of the evidence.
@@ -298,6 +327,7 @@ def _tuning(tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data
         "factors": {},
         "levels": {label: {} for label in tried},
         "over": dict.fromkeys(tried, first),
+        "listed_seeds": (),
         "claims": (),
         "claims_digest": digest((), {}),
         "selection": Selection(
@@ -305,7 +335,7 @@ def _tuning(tuning: Tuning, evidence: Plan, tried: Mapping[str, BaseModel], data
             goal=tuning.goal,
             groups=groups,
             settings={one.label: dict(one.values) for one in tuning.candidates},
-            first_seed=seeds.start,
+            first_seed=seeds[0],
             seeds=len(seeds),
             then=evidence,
         ),

@@ -45,10 +45,12 @@ def unknown_metrics(plan: Plan, metrics: Collection[str]) -> Iterator[str]:
 
 def missing_runs(plan: Plan) -> list[str]:
     """`variant seed n` of every run that the plan lacks: each variant has each seed, at least as many as the last look has."""
-    first = plan.runs[0].seed
-    last = max(plan.runs[-1].seed + 1, plan.after(plan.looks[-1]))
+    if plan.listed_seeds:
+        seeds: Sequence[int] = plan.listed_seeds
+    else:
+        seeds = plan.first_seeds(max(plan.runs[-1].seed + 1 - plan.runs[0].seed, plan.looks[-1]))
     known = {(run.variant, run.seed) for run in plan.runs}
-    return [f"{label} seed {seed}" for seed in range(first, last) for label in plan.variants if (label, seed) not in known]
+    return [f"{label} seed {seed}" for seed in seeds for label in plan.variants if (label, seed) not in known]
 
 
 def _registered(above: str, one: Plan | Registration) -> Iterator[str]:
@@ -71,8 +73,15 @@ def _runs(plan: Plan) -> Iterator[str]:
                 yield f"runs: {run.variant} seed {run.seed} ({run.id}) is listed twice"
                 return
             seen.add(key)
+    if len(set(plan.listed_seeds)) < len(plan.listed_seeds):
+        yield f"listed_seeds: {list(plan.listed_seeds)} lists a seed twice"
+        return
+    places = {seed: place for place, seed in enumerate(plan.listed_seeds)}
+    if unlisted := next((run for run in plan.runs if places and run.seed not in places), None):
+        yield f"listed_seeds: lacks the seed {unlisted.seed} of {unlisted.variant}"
+        return
     for before, after in pairwise(plan.runs):
-        if after.seed < before.seed:
+        if places.get(after.seed, after.seed) < places.get(before.seed, before.seed):
             yield f"runs: seed {after.seed} of {after.variant} comes after seed {before.seed}; runs are listed seed by seed"
             return
 

@@ -88,6 +88,7 @@ class Reader:
             program=program,
             folder=folder,
             first_seed=self._first_seed(),
+            listed_seeds=self._listed_seeds(),
         )
 
     def _tuning(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft], task: Task) -> Tuning | None:
@@ -238,13 +239,19 @@ class Reader:
             return ()
         seeds = plain(entry.node)
         if isinstance(seeds, Mapping):
-            seeds = seeds.get("looks") or seeds.get("n")
+            seeds = seeds.get("looks") or seeds.get("n") or len(self._listed_seeds())
         return seeds if isinstance(seeds, tuple) else (seeds,)
 
     def _first_seed(self) -> int:
         entry = self.composed.fields.get("seeds")
-        first = entry.node.get("from") if entry else None
+        first = entry.node.get("first") if entry else None
         return first.value if first is not None and isinstance(first.value, int) else 0
+
+    def _listed_seeds(self) -> tuple[int, ...]:
+        entry = self.composed.fields.get("seeds")
+        node = entry.node.get("values") if entry else None
+        listed = plain(node) if node else ()
+        return listed if isinstance(listed, tuple) else ()
 
     def _futility(self) -> float | None:
         entry = self.composed.fields.get("seeds")

@@ -56,7 +56,8 @@ def make_study(experiment: Experiment, accelerator: Accelerator = "cpu", trials:
     """
     search, task = experiment.search, experiment.task
     if search is None:
-        raise InputError(f"{experiment.path} has no search; start it with: harness run {experiment.path}")
+        how = "harness.run_experiment" if experiment.from_mapping else f"harness run {experiment.path}"
+        raise InputError(f"{experiment.path} has no search; start it with: {how}")
     (base,) = (task.resolve(variant.config, accelerator) for variant in experiment.variants)
     same = ("space", "objectives", "constraints", "sampler", "pruner", "prune_after", "seeds", "budget_s", "first", "confirm")
     return Study(

@@ -53,6 +53,8 @@ def assign(  # noqa: PLR0917 - the command's options, by name
     replan: bool = False,
     retry: Sequence[str] = (),
     save: bool = True,
+    *,
+    first_seed: int | None = None,
 ) -> Assignment:
     """Make the plan or search for an accelerator, which this machine need not have; saved if `save`.
 
@@ -61,11 +63,13 @@ def assign(  # noqa: PLR0917 - the command's options, by name
     if experiment.search is not None:
         if seeds is not None:
             raise InputError("--seeds: not valid for a search; use --trials")
+        if first_seed is not None:
+            raise InputError("--first-seed: not valid for a search, whose seeds start at fixed numbers; remove it")
         return _search(store, experiment, accelerator, trials, replan, retry, save)
     if trials is not None:
         raise InputError(f"--trials: {experiment.path} has no search; use --seeds")
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    plan, replaces = resolve_plan(store, make_plan(experiment, accelerator, seeds, created), replan)
+    plan, replaces = resolve_plan(store, make_plan(experiment, accelerator, seeds, created, first_seed=first_seed), replan)
     if save:
         save_plan(store, plan, replaces)
     return _plan(store, experiment.name, plan, retry, replan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -19,7 +20,9 @@ from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.tables.model import Column
 from harness.store.records import Record, Store
+from harness.tasks.command.model import Program
 from harness.tasks.command.remarks import remarks
+from harness.tasks.command.seed_zero import truth_tests
 from harness.tasks.command.task import command_task
 from harness.tasks.protocol import Metric, parse_config, result_metrics
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
@@ -61,29 +64,35 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
         power=power_of(store, plan, metrics, levels, sd),
         levels=describe_levels(levels, plan.alpha),
         command=_command(store, plan),
-        **_of_program(plan),
+        **_of_program(store, plan),
         follows=_following(store, plan, records, sd),
     )
 
 
 def _command(store: Store, plan: Plan) -> str | None:
-    if plan.program is None:
-        return None
-    first, task = plan.runs[0], command_task(plan.program)
+    return None if plan.program is None else shlex.join(_words(store, plan, plan.program))
+
+
+def _words(store: Store, plan: Plan, program: Program) -> list[str]:
+    """The command line of the first run."""
+    first, task = plan.runs[0], command_task(program)
     config = task.Config.model_validate(plan.variants[first.variant])
-    return shlex.join(task.arguments(config, first.seed, plan.accelerator, store.paths.run(first.id).files))
+    return task.arguments(config, first.seed, plan.accelerator, store.paths.run(first.id).files)
 
 
-def _of_program(plan: Plan) -> dict[str, Any]:
+def _of_program(store: Store, plan: Plan) -> dict[str, Any]:
     """The fields `inputs` and `remarks`."""
-    if plan.program is None:
+    program = plan.program
+    if program is None:
         return {}
-    task = command_task(plan.program)
+    task = command_task(program)
     counted = task.counted(task.Config.model_validate(config) for config in plan.variants.values())
-    return {
-        "inputs": inputs_of(counted, plan.program.directory),
-        "remarks": tuple(remarks(plan.program, plan.data.values(), counted)),
-    }
+    found = list(remarks(program, plan.data.values(), counted))
+    if any(run.seed == 0 for run in plan.runs):
+        instead = "list other seeds" if plan.listed_seeds else "use seeds: {first: 1, ...}, or --first-seed 1"
+        tests = truth_tests(_words(store, plan, program), Path(program.directory))
+        found += [f"seed 0 may mean no seed in {name} line {line}; {instead}" for name, line in tests]
+    return {"inputs": inputs_of(counted, program.directory), "remarks": tuple(found)}
 
 
 def _following(store: Store, plan: Plan, records: Mapping[str, Record], sd: float | None) -> Preview | None:
@@ -94,7 +103,7 @@ def _following(store: Store, plan: Plan, records: Mapping[str, Record], sd: floa
         return preview(store, resolve_plan(store, chosen)[0], sd)
     selection, task = plan.selection, task_of(plan)
     configs = {label: parse_config(task, config) for label, config in selection.then.variants.items()}
-    declared = selection.then.with_runs(configs, range(selection.first_seed, selection.first_seed + selection.seeds))
+    declared = selection.then.with_runs(configs, selection.seeds_of_then)
     expected = preview(store, declared, sd)
     # The actual runs depend on the choice: no state is known.
     pending = {run.id: Record(run.id, "pending") for run in declared.runs}

@@ -88,7 +88,7 @@ class PlanRows:
 
     def _without(self, seeds: int) -> str:
         """The variants that the look with `seeds` seeds does not need: none of their claims is open."""
-        last = {run.variant for run in self.requested if run.seed == self.plan.after(seeds) - 1}
+        last = {run.variant for run in self.requested if run.seed == self.plan.first_seeds(seeds)[-1]}
         closed = [printable(variant) for variant in self.plan.variants if variant not in last]
         if not closed:
             return ""

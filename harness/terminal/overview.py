@@ -43,7 +43,8 @@ def read_plan_status(store: Store, plan: Plan, records: dict[str, Record]) -> tu
     changed = max((folder.stat().st_mtime for folder in folders if folder.is_dir()), default=None)
     updated = None if changed is None else max(0.0, time.time() - changed)
     claimed = plan.claims or (plan.amended is not None and plan.amended.claims)
-    if not claimed or not all(records[run.id].finished for run in plan.runs if run.seed < plan.after(plan.looks[0])):
+    first = plan.first_seeds(plan.looks[0])
+    if not claimed or not all(records[run.id].finished for run in plan.runs if run.seed in first):
         return PlanStatus(plan, count_states(plan, records), updated), []
     try:
         metrics = result_metrics(task_of(plan))

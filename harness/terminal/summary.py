@@ -162,7 +162,8 @@ def _result(
 def waiting(plan: Plan, records: Mapping[str, Record]) -> str:
     """When the first verdict comes: `first look at 3 seeds: 4 of 6 runs finished`."""
     first = plan.looks[0]
-    finished = [records[run.id].finished for run in plan.runs if run.seed < plan.after(first)]
+    seeds = plan.first_seeds(first)
+    finished = [records[run.id].finished for run in plan.runs if run.seed in seeds]
     what = "first look" if len(plan.looks) > 1 else "judged"
     return f"{what} at {phrases.plural(first, 'seed')}: {sum(finished)} of {len(finished)} runs finished"
 

@@ -58,7 +58,7 @@ def asked(store: Store, tmp_path: Path) -> Asked:
 def finish(store: Store, plan: Plan, variants: Sequence[str] = (), seeds: int = 1000, gain: float = 2.0) -> None:
     """The runs of the variants (default: all) with the first seeds finish."""
     for run in plan.runs:
-        if run.variant in (variants or plan.variants) and run.seed < plan.after(seeds):
+        if run.variant in (variants or plan.variants) and run.seed in plan.first_seeds(seeds):
             score = 50.0 + NOISE[run.seed % 10] + (gain + NOISE[-1 - run.seed % 10] if run.variant != "base" else 0.0)
             write_run(store, plan, run, toy_rows(score), state="completed")
 
@@ -88,7 +88,7 @@ def test_a_file_copied_to_another_name_after_the_runs_is_retrospective(store: St
     (verdict,) = verdicts(store, copy)
     assert (known(verdict), verdict.verdict, verdict.registered) == (("after", 6, 6), "refuted", False)
     assert phrases.registration(verdict, copy) == (
-        "RETROSPECTIVE: 6 of 6 results were known when this plan was written; judge it on fresh seeds with seeds: {n: 3, from: 3}"
+        "RETROSPECTIVE: 6 of 6 results were known when this plan was written; judge it on fresh seeds with seeds: {n: 3, first: 3}"
     )
     assert phrases.known_results(copy) == "6 of 6 results existed before this plan: claims about them are RETROSPECTIVE"
 
@@ -163,7 +163,7 @@ def test_a_claim_is_retrospective_only_about_results_that_it_is_judged_on(store:
     assert [known(each) for each in verdicts(store, plan)] == [("after", 3, 6), ("before", 0, 6)]
     assert phrases.retrospective_claims(verdicts(store, plan), plan) == (
         "RETROSPECTIVE: claim 1: 3 of 6 results were known when this plan was written; judge it on fresh seeds with seeds: {n: 3,"
-        " from: 3}",
+        " first: 3}",
     )
 
 
@@ -176,18 +176,18 @@ def test_runs_that_diverged_or_failed_are_results(store: Store, asked: Asked, st
 
 def test_fresh_seeds_make_a_claim_registered(store: Store, asked: Asked) -> None:
     finish(store, asked())
-    plan = asked(("seeds: 3", "seeds: {n: 3, from: 20}"), name="fresh")
+    plan = asked(("seeds: 3", "seeds: {n: 3, first: 20}"), name="fresh")
     assert [run.seed for run in plan.runs] == [20, 20, 21, 21, 22, 22]
     finish(store, plan)
     (verdict,) = verdicts(store, plan)
     assert (known(verdict), verdict.verdict) == (("before", 0, 6), "supported")
-    assert {run.seed for run in asked(("seeds: 3", "seeds: {n: 3, from: 20}"), name="fresh", seeds=5).runs} == set(range(20, 25))
+    assert {run.seed for run in asked(("seeds: 3", "seeds: {n: 3, first: 20}"), name="fresh", seeds=5).runs} == set(range(20, 25))
 
 
 @pytest.mark.parametrize("first", [2, 20])
 def test_other_seeds_in_the_same_file_are_another_plan(store: Store, asked: Asked, first: int) -> None:
     finish(store, asked())
-    now = ("seeds: 3", f"seeds: {{n: 3, from: {first}}}")
+    now = ("seeds: 3", f"seeds: {{n: 3, first: {first}}}")
     with pytest.raises(PlanChanged, match=f"first seed: 0 -> {first}"):
         asked(now)
     assert asked(now, replan=True).runs[0].seed == first

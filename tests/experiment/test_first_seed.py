@@ -1,4 +1,4 @@
-"""`from`: the first seed of an experiment, in plans, profiles and tuned experiments."""
+"""`first`: the first seed of an experiment, in plans, profiles and tuned experiments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ baseline: base
 seeds: SEEDS
 margin: 0.5
 claims: [{improves: better}]
-profiles: {smoke: {seeds: 2}, late: {seeds: {n: 2, from: 50}}}
+profiles: {smoke: {seeds: 2}, late: {seeds: {n: 2, first: 50}}}
 """
 
 
@@ -37,9 +37,9 @@ def seeds(plan: Plan) -> list[int]:
     [
         ("3", (3,), range(3)),
         ("{n: 3}", (3,), range(3)),
-        ("{n: 3, from: 20}", (3,), range(20, 23)),
-        ("{looks: [3, 5], from: 20}", (3, 5), range(20, 25)),
-        ("{n: 5, from: 995}", (5,), range(995, 1000)),
+        ("{n: 3, first: 20}", (3,), range(20, 23)),
+        ("{looks: [3, 5], first: 20}", (3, 5), range(20, 25)),
+        ("{n: 5, first: 995}", (5,), range(995, 1000)),
     ],
 )
 def test_seeds_start_at_the_first(tmp_path: Path, text: str, looks: tuple[int, ...], expected: range) -> None:
@@ -49,22 +49,22 @@ def test_seeds_start_at_the_first(tmp_path: Path, text: str, looks: tuple[int, .
 
 
 def test_a_run_has_the_same_id_wherever_its_seeds_start(tmp_path: Path) -> None:
-    assert planned(tmp_path, "{n: 3, from: 2}").runs[0].id == planned(tmp_path, "3").runs[4].id
-    assert planned(tmp_path, "{n: 3, from: 2}").claims_digest == planned(tmp_path, "3").claims_digest
+    assert planned(tmp_path, "{n: 3, first: 2}").runs[0].id == planned(tmp_path, "3").runs[4].id
+    assert planned(tmp_path, "{n: 3, first: 2}").claims_digest == planned(tmp_path, "3").claims_digest
 
 
 def test_a_profile_replaces_the_seeds_as_a_whole(tmp_path: Path) -> None:
-    assert seeds(planned(tmp_path, "{n: 3, from: 20}", "smoke")) == [0, 1]
+    assert seeds(planned(tmp_path, "{n: 3, first: 20}", "smoke")) == [0, 1]
     assert seeds(planned(tmp_path, "3", "late")) == [50, 51]
 
 
 def test_more_seeds_follow_the_first_and_end_below_1000(tmp_path: Path) -> None:
-    assert seeds(planned(tmp_path, "{n: 3, from: 20}", more=5)) == [20, 21, 22, 23, 24]
+    assert seeds(planned(tmp_path, "{n: 3, first: 20}", more=5)) == [20, 21, 22, 23, 24]
     with pytest.raises(InputError, match="990 is out of range; must be at most 980, as the first seed is 20"):
-        planned(tmp_path, "{n: 3, from: 20}", more=990)
+        planned(tmp_path, "{n: 3, first: 20}", more=990)
 
 
 def test_the_evidence_of_a_tuned_experiment_starts_at_the_first(tmp_path: Path) -> None:
-    plan = planned(tmp_path, "{n: 3, from: 20}", text="tune: {space: {steps: [1, 4]}, seeds: 2}\n")
+    plan = planned(tmp_path, "{n: 3, first: 20}", text="tune: {space: {steps: [1, 4]}, seeds: 2}\n")
     assert plan.selection is not None
     assert (seeds(plan), plan.selection.first_seed, plan.selection.seeds) == ([1000, 1001], 20, 3)

@@ -184,7 +184,7 @@ def test_results_known_before_the_plan_are_named_before_anything_starts() -> Non
     existed = "4 of 6 results existed before this plan: claims about them are RETROSPECTIVE"
     assert existed not in text(dry_run_screen.dry_run(preview(plan)), width=200)
     shown = text(dry_run_screen.dry_run(preview(known)), width=200)
-    assert f"  WARNING   {existed}; judge it on fresh seeds with seeds: {{n: 3, from: 3}}" in shown
+    assert f"  WARNING   {existed}; judge it on fresh seeds with seeds: {{n: 3, first: 3}}" in shown
     assert "RETROSPECTIVE" not in text(dry_run_screen.dry_run(preview(images_plan(known=known.known))))  # nothing is claimed
     waiting = {run.id: Record(run.id, "pending") for run in plan.runs}
     standing = status.PlanStatus(known, count(known, waiting), None)

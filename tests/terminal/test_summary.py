@@ -119,7 +119,7 @@ def test_a_claim_made_after_runs_is_flagged_on_its_line() -> None:
     assert line(text, "4").endswith("RETROSPECTIVE")
     assert (
         "RETROSPECTIVE: claim 4: 10 of 10 results were known when this claim was added to the file; judge it on fresh seeds with"
-        " seeds: {n: 5, from: 5}"
+        " seeds: {n: 5, first: 5}"
     ) in text
     assert text.count("RETROSPECTIVE") == 2
 

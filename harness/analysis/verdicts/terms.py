@@ -36,6 +36,7 @@ class Terms:
     factors: Mapping[str, Mapping[str, float | None]]
     levels: Mapping[str, Mapping[str, str]]
     metrics: Mapping[str, Metric]
+    listed_seeds: tuple[int, ...] = ()  # in the order in which looks count them; empty: from the least
     written: Written | None = None  # when the claims were written; None: in no plan
     added: Written | None = None  # likewise for `amended`
 
@@ -62,6 +63,7 @@ def terms(experiment: Experiment | Plan) -> Terms:
             factors=experiment.factors,
             levels=experiment.levels,
             metrics=result_metrics(task_of(experiment)),
+            listed_seeds=experiment.listed_seeds,
             written=_written(experiment.created, experiment.known),
             added=_written(experiment.amended.at, experiment.amended.known) if experiment.amended else None,
         )
@@ -79,6 +81,7 @@ def terms(experiment: Experiment | Plan) -> Terms:
         factors={factor.name: factor.levels for factor in experiment.factors},
         levels={variant.label: variant.levels for variant in experiment.variants},
         metrics=result_metrics(experiment.task),
+        listed_seeds=experiment.listed_seeds,
     )
 
 

@@ -51,11 +51,12 @@ class Difference:
 
 
 class Values:
-    """The runs of a plan: states and metrics by variant and seed, the first `n` seeds being the `n` least."""
+    """The runs of a plan: states and metrics by variant and seed, the first `n` seeds being those of the plan's order."""
 
     def __init__(self, terms: Terms, runs: pd.DataFrame) -> None:
         self.terms, self.runs = terms, runs[runs["variant"].isin(terms.labels)]
-        self.order = sorted(map(int, set(self.runs["seed"])))
+        places = {seed: place for place, seed in enumerate(terms.listed_seeds)}
+        self.order = sorted(map(int, set(self.runs["seed"])), key=lambda seed: (places.get(seed, len(places)), seed))
         self.seeds = len(self.order)
         self._states = {label: states.astype(str) for label, states in self._wide("state").items()}
         self._metrics: dict[str, dict[str, Floats]] = {}

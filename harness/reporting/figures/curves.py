@@ -115,7 +115,7 @@ def seeds_and_mean(
 
     broken = own["state"].isin(["failed", "diverged"])
     if own["seed"].nunique() > 1 or broken.any():
-        shown = own[own["seed"].isin(sorted(own["seed"].unique())[:thin])].sort_values(["seed", "epoch"])
+        shown = own[own["seed"].isin(own["seed"].unique()[:thin])].sort_values(["seed", "epoch"])
         lines = [seed[["epoch", name]].to_numpy(dtype=float) for _, seed in shown.groupby("seed")]
         width, alpha = (0.5, 0.3) if long else (0.7, 0.45)
         axis.add_collection(LineCollection(lines, linewidths=width, alpha=alpha, colors=line.colour, zorder=2, rasterized=crowd))

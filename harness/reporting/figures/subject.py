@@ -65,7 +65,7 @@ class Subject:
 
         own = self.runs[self.runs["state"] == "completed"]
         if self.compared:
-            own = own[own["seed"] < self.plan.after(self.table.seeds)]
+            own = own[own["seed"].isin(self.plan.first_seeds(self.table.seeds))]
         if self.table.metric not in own:
             own = own.iloc[:0].assign(**{self.table.metric: np.nan})
         wide = own.pivot(index="seed", columns="variant", values=self.table.metric).reindex(columns=list(self.variants))
@@ -121,7 +121,7 @@ class Subject:
             basis = f"the first {self.table.seeds} of {planned} seeds"
         else:
             basis = phrases.plural(self.table.seeds, "seed")
-        states = self.runs.loc[self.runs["seed"] < self.plan.after(self.table.seeds or planned), "state"]
+        states = self.runs.loc[self.runs["seed"].isin(self.plan.first_seeds(self.table.seeds or planned)), "state"]
         lost = " and ".join(f"{count} {state}" for state in LOST if (count := int((states == state).sum())))
         if not lost:
             return basis

@@ -73,7 +73,7 @@ def draw(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
 def subject_of(report: ReportData, metric: str) -> figures.Subject:
     """The data of the figures about `metric`: the requested runs and those of its table."""
     requested, table = {run.id for run in report.requested}, report.tables[metric]
-    runs = report.runs[report.runs["id"].isin(requested) | (report.runs["seed"] < report.plan.after(table.seeds))]
+    runs = report.runs[report.runs["id"].isin(requested) | report.runs["seed"].isin(report.plan.first_seeds(table.seeds))]
     return figures.Subject(report.plan, runs, table, report.metrics, report.judgement.verdicts)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.common.nested import config_difference
 from harness.experiment.claims import as_dict
+from harness.experiment.model import MAPPING
 from harness.experiment.plan import Plan
 from harness.experiment.space import changes
 from harness.experiment.study import Study
@@ -32,6 +33,7 @@ def registered(plan: Plan) -> str:
         "task": f"{plan.task} {plan.task_version}" if plan.program is None else plan.program.definition,
         "baseline": plan.baseline,
         "looks": list(plan.looks),
+        **({"seeds": list(plan.listed_seeds)} if plan.listed_seeds else {}),
         "margin": plan.margin,
         "alpha": plan.alpha,
         "claims": [as_dict(claim) for claim in plan.claims],
@@ -52,15 +54,18 @@ def configuration(study: Study, trial: Trial, confirmed: bool) -> str:
     import yaml
 
     file = Path(study.file).name or f"{study.experiment}.yaml"
+    place = f"save it beside {file}"
+    if study.file == MAPPING:
+        place = "add it to the mapping of the search, instead of its search"
     wording = "the winner on fresh seeds" if confirmed else "the best in the search, not confirmed"
-    lines = [f"# trial {trial.number} of the search {study.name}: {wording}; save it beside {file}"]
+    lines = [f"# trial {trial.number} of the search {study.name}: {wording}; {place}"]
     if study.rehearsal:
         made = [f"--profile {study.profile}"] if study.profile else []
         made += [f"--set {override}" for override in study.overrides]
         lines.append(f"# found by a rehearsal ({' '.join(made)}), whose base has other values than that file")
     document = {
         "question": f"How good is trial {trial.number} of the search {study.name}?",
-        "extends": file,
+        **({} if study.file == MAPPING else {"extends": file}),
         "seeds": study.confirm.seeds if study.confirm else SEEDS,
         "config": changes(study.space, trial.values),
     }

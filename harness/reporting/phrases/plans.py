@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.verdicts import Judgement, Row, Table
+from harness.experiment.model import MAPPING
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.reporting.phrases.claims import claim
 from harness.reporting.phrases.estimates import confidence
 from harness.reporting.phrases.numbers import figure, margin, plural
+from harness.store.paths import Paths
 from harness.tasks.protocol import Metric
 
 CHANGED = "FILE CHANGED AFTER RUNS HAD STARTED"
@@ -80,15 +82,26 @@ def seeds(plan: Plan) -> int:
 
 
 def command(plan: Plan | Study, results: Path) -> str:
-    """The shell command that reproduces the plan or search in the folder `results`."""
+    """The shell command that reproduces the plan or search in the folder `results`; without a file, that continues it."""
     searched = isinstance(plan, Study) or plan.confirms
+    if plan.file == MAPPING:
+        paths = Paths(results)
+        stored = paths.study(plan.name).spec if isinstance(plan, Study) else paths.plan(plan.name)
+        return shlex.join(["harness", "worker", str(stored)])
     words = ["harness", "sweep" if searched else "run", plan.file or f"experiments/{plan.experiment}.yaml"]
     words += ["--profile", plan.profile] if plan.profile else []
     for override in plan.overrides:
         words += ["--set", override]
     if isinstance(plan, Plan) and not searched:
         words += ["--seeds", str(seeds(plan))] if seeds(plan) > max(plan.looks) else []
+        words += _first_seed(plan)
     return shlex.join([*words, "--device", plan.accelerator, *results_option(results)])
+
+
+def _first_seed(plan: Plan) -> list[str]:
+    """The --first-seed option; empty for seeds from 0 and those that the file lists."""
+    evidence, first = (plan, plan.runs[0].seed) if plan.selection is None else (plan.selection.then, plan.selection.first_seed)
+    return ["--first-seed", str(first)] if first and not evidence.listed_seeds else []
 
 
 def results_option(results: Path) -> list[str]:
@@ -138,7 +151,8 @@ def runs_not_needed(plan: Plan, judgement: Judgement) -> int:
     """The number of planned runs that the looks did not request; 0 while training may still continue."""
     if not judgement.finished or seeds(plan) > plan.looks[-1]:
         return 0
-    return sum(run.seed >= plan.after(judgement.horizons[run.variant]) for run in plan.runs)
+    requested = {label: plan.first_seeds(n) for label, n in judgement.horizons.items()}
+    return sum(run.seed not in requested[run.variant] for run in plan.runs)
 
 
 def not_needed(plan: Plan, judgement: Judgement) -> str:

@@ -71,12 +71,12 @@ def known_results(plan: Plan) -> str | None:
 
 
 def advice(plan: Plan) -> str:
-    """`; judge it on fresh seeds with seeds: {n: 5, from: 5}`; empty if a search chose the seeds or none are left."""
-    first = plan.runs[-1].seed + 1 if plan.runs else 0
+    """`; judge it on fresh seeds with seeds: {n: 5, first: 5}`; empty if a search chose the seeds or none are left."""
+    first = max((run.seed + 1 for run in plan.runs), default=0)
     if plan.confirms or first + plan.looks[-1] > MAX_SEEDS:
         return ""
     number = f"n: {plan.looks[0]}" if len(plan.looks) == 1 else f"looks: [{', '.join(map(str, plan.looks))}]"
-    return f"; judge it on fresh seeds with seeds: {{{number}, from: {first}}}"
+    return f"; judge it on fresh seeds with seeds: {{{number}, first: {first}}}"
 
 
 def _about(text: str, places: Sequence[int]) -> str:

@@ -22,9 +22,9 @@ FILES = ("log.txt", "metrics.jsonl", "result.json", "provenance.json", "spec.jso
 
 
 def run_table(report: ReportData) -> DisplayTable:
-    """By variant, then seed."""
+    """By variant, then in the plan's order of seeds."""
     order = {label: place for place, label in enumerate(report.plan.variants)}
-    requested = sorted(report.requested, key=lambda run: (order[run.variant], run.seed))
+    requested = sorted(report.requested, key=lambda run: order[run.variant])
     records = [report.records[run.id] for run in requested]
     origins = [report.origins.get(run.id) for run in requested]
     # The last measurement of a failed or diverged run is not a result.

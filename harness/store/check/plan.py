@@ -46,7 +46,8 @@ def _contradictions(plan: Plan, path: Path) -> Iterator[FileFinding]:
         yield FileFinding(path, f"its run ids cannot be computed here: {versions}", harmless=True)
         return
     yield from _check_ids(plan, path, task)
-    own_looks = [next((look for look in plan.looks if run.seed < plan.after(look)), None) for run in plan.runs]
+    look_of = {seed: look for look in reversed(plan.looks) for seed in plan.first_seeds(look)}
+    own_looks = [look_of.get(run.seed) for run in plan.runs]
     for run, own_look in zip(plan.runs, own_looks, strict=True):
         if run.look != own_look:
             what = f"{run.variant} seed {run.seed} has the look {run.look}, but the looks of the plan give {own_look}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
-import signal
 import sys
 import tempfile
 import time
@@ -13,7 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.tasks.command.fault import FROM_OUTSIDE, failure, last_line
 from harness.tasks.command.files.followers import followers
+from harness.tasks.command.memory_events import memory_kills
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.program import Exit, RunningProgram
 from harness.tasks.command.reading.lines import Lines
@@ -22,17 +22,11 @@ from harness.tasks.protocol import Number, Training, TrainingFailed
 
 POLL_S = 0.1  # interval of checks while the program prints nothing
 LOG_LIMIT = 64 << 20  # bytes of output in the log of one start
-TAIL = 4096  # bytes at the end of the output, for error messages
-OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|MemoryError|bad_alloc", re.IGNORECASE)
-DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|Errno 28", re.IGNORECASE)
-PYTHONS_PLACE = re.compile(r'File "[^"]*?([^"/]+)", line (\d+)')
-CHANGING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12}|\d+")
+LOG_END = 4096  # bytes of the end of the output in a log that reached its limit
+TAIL = 64 << 10  # bytes at the end of the output that are searched for the cause of a failure
 EXITED = "--- the program exited with code 0"  # a log with this line is complete
 OTHER_WAYS = "if the program writes it to a file, use file:, tensorboard: or wandb: instead"
 LAG_S = 1.0  # at a shutdown, the program may get its signal this much sooner than the worker
-SIGNALS_FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
-# Exit codes of these signals, also as reported by a shell.
-FROM_OUTSIDE = {code: number.name for number in SIGNALS_FROM_OUTSIDE for code in (-number, 128 + number)}
 
 
 class CommandTraining(Training):
@@ -50,7 +44,8 @@ class CommandTraining(Training):
         self._succeeded = False  # exit code 0 and all metrics present
         self._began = 0.0
         self._logged = 0
-        self._tail = b""
+        self._tail = bytearray()
+        self._memory_kills = 0
         self._silent = True
         self._unreadable: TrainingFailed | None = None  # in the output of a program that runs on
 
@@ -122,7 +117,7 @@ class CommandTraining(Training):
             self.scratch.cleanup()
         if self._logged > LOG_LIMIT:
             end = b"" if self._tail.endswith(b"\n") else b"\n"
-            _write(b"--- the end of the output:\n" + self._tail + end)
+            _write(b"--- the end of the output:\n" + bytes(self._tail[-LOG_END:]) + end)
 
     def _new_output(self, known: Sequence[dict[str, Any]] = ()) -> Output:
         metrics, resumes = self.definition.metrics, self.definition.resume is not None
@@ -132,7 +127,7 @@ class CommandTraining(Training):
         # Flush Python's buffers first, to keep the order of the log.
         sys.stdout.flush()
         print(f"$ {shlex.join(self.arguments)}   (in {self.definition.directory})", flush=True)
-        self._began = time.monotonic()
+        self._began, self._memory_kills = time.monotonic(), memory_kills()
         self.output.begin()
         self._program = RunningProgram(self.arguments, Path(self.definition.directory), self.environment)
         return self._program
@@ -167,7 +162,9 @@ class CommandTraining(Training):
 
     def _keep(self, printed: bytes) -> None:
         """Write to the log, up to its limit; keep the end for messages."""
-        self._tail = (self._tail + printed)[-TAIL:]
+        self._tail += printed
+        if len(self._tail) > 2 * TAIL:  # not for every few bytes
+            del self._tail[:-TAIL]
         room = LOG_LIMIT - self._logged
         if room > 0:
             _write(printed[:room])
@@ -189,7 +186,7 @@ class CommandTraining(Training):
         if exit_.left_behind:
             print(f"--- {exit_.left_behind} processes that the program left running were killed", flush=True)
         if exit_.code != 0:
-            raise self._bad_exit(exit_.code)
+            raise failure(bytes(self._tail), exit_.code, memory_kills() - self._memory_kills)
         print(EXITED, flush=True)
         self._take_last_lines()
         if self._unreadable is not None:
@@ -205,41 +202,12 @@ class CommandTraining(Training):
         advice = f"; {OTHER_WAYS}" if self.definition.metrics[metric].source in ("pattern", "text", None) else ""
         return f"{self.output.why_missing(metric)}{advice}{self._last_output()}"
 
-    def _bad_exit(self, code: int) -> TrainingFailed:
-        tail = self._tail.decode(errors="backslashreplace")
-        places = PYTHONS_PLACE.findall(tail)
-        place = f"exit {code} {places[-1] if places else CHANGING.sub('#', self._last_line())}"
-        if OUT_OF_MEMORY.search(self._last_line()):
-            return TrainingFailed("oom", f"exit code {code}{self._last_output()}", place)
-        if DISK_FULL.search(self._last_line()):
-            return TrainingFailed("disk", f"exit code {code}{self._last_output()}", place)
-        if code in FROM_OUTSIDE:
-            how = FROM_OUTSIDE[code] if code < 0 else f"exit code {code}: {FROM_OUTSIDE[code]}"
-            guess = ": short of memory?" if FROM_OUTSIDE[code] == "SIGKILL" else ""
-            return TrainingFailed("killed", f"the program was killed ({how}{guess}){self._last_output()}", place)
-        if code < 0:
-            return TrainingFailed("exit", f"the program was ended by {_signal(-code)}{self._last_output()}", place)
-        return TrainingFailed("exit", f"exit code {code}{self._last_output()}", place)
-
     def _timeout(self) -> str:
         written = self.definition.timeout
         return written if isinstance(written, str) else f"{written:g} s"
 
-    def _last_line(self) -> str:
-        lines = [line for line in re.split(r"[\r\n]+", self._tail.decode(errors="backslashreplace")) if line.strip()]
-        return lines[-1].strip() if lines else ""
-
     def _last_output(self) -> str:
-        last = self._last_line()
-        last = last if len(last) <= 200 else f"…{last[-199:]}"
-        return f"; it last printed: {last if last.isprintable() else ascii(last)}" if last else "; it printed nothing"
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal has no name
-        return f"signal {number}"
+        return last_line(bytes(self._tail))
 
 
 def _write(data: bytes) -> None:
