@@ -196,7 +196,10 @@ def _problem(details: ErrorDetails, root: Node, value: Any, shape: Shape) -> tup
     wrong = plain(node)
     match details["type"]:
         case "extra_forbidden":
-            what = f"unknown key; {suggestion(str(parts[-1]), shape.keys(parts[:-1], value))}"
+            keys = shape.keys(parts[:-1], value)
+            dotted = [f"{parts[-1]}.{key}" for key in wrong] if isinstance(wrong, Mapping) else []
+            one = next((key for key in dotted if key in keys), None)  # a setting of a program with a dot in its name
+            what = f"unknown key; {f'write {one} as one key' if one else suggestion(str(parts[-1]), keys)}"
             return parts, Problem(at, path, what)
         case "missing":
             key = str(details["loc"][-1])

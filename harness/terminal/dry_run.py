@@ -67,7 +67,7 @@ def _command(store: Store, plan: Plan) -> str | None:
     if plan.program is None:
         return None
     first, task = plan.runs[0], command_task(plan.program)
-    config = task.Config.model_validate(plan.variants[first.variant])
+    config = parse_config(task, plan.variants[first.variant])
     return shlex.join(task.arguments(config, first.seed, plan.accelerator, store.paths.run(first.id).files))
 
 

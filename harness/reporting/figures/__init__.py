@@ -14,7 +14,7 @@ from harness.reporting.figures.network import network
 from harness.reporting.figures.pair import pair
 from harness.reporting.figures.parallel import parallel
 from harness.reporting.figures.search_subject import ConfirmationResults, SearchSubject, SeedValues
-from harness.reporting.figures.single import related_metrics, single_variant
+from harness.reporting.figures.single import related_metrics, single_variant, split_and_quantity
 from harness.reporting.figures.slices import slices
 from harness.reporting.figures.style import save
 from harness.reporting.figures.subject import Subject
@@ -41,6 +41,7 @@ __all__ = [
     "parallel",
     "pareto",
     "related_metrics",
+    "split_and_quantity",
     "save",
     "single_variant",
     "sizes",

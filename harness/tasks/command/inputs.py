@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 
 from harness.errors import DataError
 from harness.tasks.command import knobs, template
-from harness.tasks.command.model import Program, Scalar
+from harness.tasks.command.model import Program, Value
 from harness.tasks.command.sources import files_below, named_files, program_files
 from harness.tasks.protocol import cache_folder
 
@@ -24,7 +24,7 @@ PART = re.compile(r"(.+?) ([0-9a-f]{16})(?:, |$)")  # an input in a fingerprint:
 NO_INPUTS = "no inputs"  # the fingerprint of a program without any
 
 
-def fingerprint(program: Program, values: Mapping[str, Scalar]) -> str:
+def fingerprint(program: Program, values: Mapping[str, Value]) -> str:
     """Each input with 16 hex digits of the SHA-256 of its content: `train.py 0f…, data 3c…`; `values` are those of the knobs.
 
     For folders, the names of files count too. Without declared inputs these are the files that the command names, and their
@@ -52,7 +52,7 @@ def _own_names(program: Program, directory: Path) -> tuple[str, ...]:
     return program_files(words, directory) if program.inputs is None else tuple(program.inputs)
 
 
-def _names(program: Program, directory: Path, values: Mapping[str, Scalar]) -> tuple[str, ...]:
+def _names(program: Program, directory: Path, values: Mapping[str, Value]) -> tuple[str, ...]:
     # A word with a seed or the run folder in it is not an input.
     given = dict.fromkeys(knobs.RESERVED, "\0")
     words = template.arguments(program.command, {name: program.knob(name) for name in program.knobs}, values, given)

@@ -14,7 +14,8 @@ from harness.errors import DataError, DeviceError
 from harness.tasks.command import inputs, survey, template
 from harness.tasks.command.knobs import Knobs, config_model
 from harness.tasks.command.model import Program as Definition
-from harness.tasks.command.model import Scalar
+from harness.tasks.command.model import Value
+from harness.tasks.command.styles import printed
 from harness.tasks.command.training import CommandTraining
 from harness.tasks.environment import Observed
 from harness.tasks.protocol import Accelerator, Metric, Number, Task
@@ -28,7 +29,7 @@ class CommandTask(Task):
         self.definition = definition
         self.planned = planned
         self.knobs = {name: definition.knob(name) for name in definition.knobs}
-        self.Config: type[Knobs] = config_model(self.knobs)
+        self.Config: type[Knobs] = config_model(self.knobs, definition.style)
         self.version = definition.version
         self.metrics: Mapping[str, Metric] = {name: measure.metric for name, measure in definition.metrics.items()}
 
@@ -85,12 +86,13 @@ class CommandTask(Task):
         """The program and its arguments, with those of `resume` if it resumes."""
         values = self._values(config)
         given = {"seed": str(seed), "run_dir": str(folder), "python": sys.executable, "device": device}
-        found = template.arguments(self.definition.command, self.knobs, values, given)
+        style = self.definition.style
+        found = template.arguments(self.definition.command, self.knobs, values, given, style)
         if self.goes_on(folder):
-            found += template.arguments(self.definition.resume or "", self.knobs, values, given)
+            found += template.arguments(self.definition.resume or "", self.knobs, values, given, style)
         return found
 
-    def _values(self, config: Knobs) -> dict[str, Scalar]:
+    def _values(self, config: Knobs) -> dict[str, Value]:
         return {name: getattr(config, name) for name in self.knobs}
 
     def environment(self, seed: int, device: str, folder: Path) -> dict[str, str]:
@@ -98,7 +100,7 @@ class CommandTask(Task):
         found = {**os.environ, "PYTHONUNBUFFERED": "1"}
         if device == "cpu":
             found["CUDA_VISIBLE_DEVICES"] = ""
-        found |= {name: template.printed(value) for name, value in self.definition.environment.items()}
+        found |= {name: printed(value) for name, value in self.definition.environment.items()}
         # `python` is the interpreter of this process unless another environment is active.
         found["PATH"] = os.pathsep.join(filter(None, [found.get("PATH"), str(Path(sys.executable).parent)]))
         return {**found, "HARNESS_SEED": str(seed), "HARNESS_RUN_DIR": str(folder), "HARNESS_DEVICE": device}
