@@ -127,7 +127,10 @@ def compared_with(label: str, labels: Sequence[str]) -> str:
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
-    """Each path's shortest suffix that is unique among them, a last `.name` dropped: `schedule.name` -> `schedule`."""
+    """Each path's shortest suffix that is unique among them: `model.dropout` -> `dropout`.
+
+    A last `.name` is dropped, `schedule.name` -> `schedule`, unless that is another of the paths.
+    """
     bare = [path.removesuffix(".name") for path in paths]
     bare = [short if bare.count(short) == 1 else path for short, path in zip(bare, paths, strict=True)]
     suffixes = [[path[start:] for start in reversed(_starts(path))] for path in bare]
@@ -139,5 +142,5 @@ def short_names(paths: Sequence[str]) -> list[str]:
 
 
 def _starts(path: str) -> list[int]:
-    """Where the parts of a path start; they are divided by dots, in Hydra's groups by slashes."""
-    return [0, *(found.end() for found in re.finditer("[./]", path))]
+    """Where the parts of a path start, divided by dots, in Hydra's groups by slashes; `name` alone is no part."""
+    return [0, *(found.end() for found in re.finditer(r"[./](?!name\Z)", path))]

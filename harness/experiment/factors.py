@@ -47,10 +47,6 @@ def draft_variants(
     drafts = [
         reader.factor(name, key, entry) for name, (key, entry) in zip(_names(section), section.entries.items(), strict=True)
     ]
-    if twins := [draft for draft in drafts if [other.name for other in drafts].count(draft.name) > 1]:
-        message = f"two factors have the short name {twins[-1].name!r}; rename one"
-        problems.append(Problem(twins[-1].at.at, twins[-1].at.path, message))
-        return [], []
     factors = [
         Factor(draft.name, {level.label: level.number for level in draft.levels}, path)
         for draft, path in zip(drafts, section.entries, strict=True)

@@ -54,7 +54,9 @@ class Parameters:
             return self._choice(name, node, when, context, name)
         path = parameter.path or name
         if path not in self.tree.paths:
-            self.problems.append(Problem(entry.key_at, node.path, f"unknown configuration path; {suggestion(path, self.tree.paths)}"))
+            self.problems.append(
+                Problem(entry.key_at, node.path, f"unknown configuration path; {suggestion(path, self.tree.paths)}")
+            )
             return None
         if parameter.range is None:
             return self._choice(name, node, when, context, path)

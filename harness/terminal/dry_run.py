@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -67,7 +68,7 @@ def _command(store: Store, plan: Plan) -> str | None:
     if plan.program is None:
         return None
     first, task = plan.runs[0], command_task(plan.program)
-    config = parse_config(task, plan.variants[first.variant])
+    config = task.Config.model_validate_json(json.dumps(plan.variants[first.variant]))  # lists become tuples
     return shlex.join(task.arguments(config, first.seed, plan.accelerator, store.paths.run(first.id).files))
 
 

@@ -96,7 +96,7 @@ def factor_key(name: str) -> str:
 
 
 def _nested(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a program with dots in their names as nested ones, as W&B shows them: {"model.lr": 1} -> {"model": {"lr": 1}}.
+    """Settings with dots in their names as nested ones, as W&B shows them: {"model.lr": 1} -> {"model": {"lr": 1}}.
 
     A name below another setting stays as it is (`model.lr` beside `model`).
     """

@@ -41,11 +41,11 @@ __all__ = [
     "parallel",
     "pareto",
     "related_metrics",
-    "split_and_quantity",
     "save",
     "single_variant",
     "sizes",
     "slices",
+    "split_and_quantity",
     "text_figure",
     "tuning",
 ]

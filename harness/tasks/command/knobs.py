@@ -13,8 +13,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
+from harness.common.choices import Style
 from harness.tasks.command import template
-from harness.tasks.command.model import Knob, Scalar, Style, Value
+from harness.tasks.command.model import Knob, Scalar, Value
 from harness.tasks.command.styles import printed
 
 NAME = re.compile(rf"(?=.{{1,100}}\Z){template.NAME}", re.ASCII)
@@ -110,7 +111,8 @@ def _kind(knob: Knob, style: Style) -> Any:
 def _type(default: Value) -> Any:
     """The type of a value; of null and of an empty list, whose type it does not tell, the most general one."""
     if isinstance(default, tuple):
-        return tuple[type(default[0]), ...] if default else tuple[Scalar, ...]
+        item: Any = type(default[0]) if default else Scalar
+        return tuple[item, ...]
     return Scalar | tuple[Scalar, ...] if default is None else type(default)
 
 

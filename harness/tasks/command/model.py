@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from harness.common.choices import Style
 from harness.common.stopping import duration
 from harness.errors import InputError
 from harness.tasks.command.measure import Measure, Strict, Text
@@ -20,7 +21,6 @@ from harness.tasks.command.measure import Measure, Strict, Text
 TASK_NAME = "command"  # of every program in plans and specs; versions distinguish programs
 Scalar = bool | int | float | str
 Value = Scalar | tuple[Scalar, ...] | None  # of a setting; None: Hydra's null
-Style = Literal["argparse", "hydra", "absl"]  # how a program reads its settings
 
 
 class Knob(Strict):

@@ -7,7 +7,8 @@ import io
 import json
 import re
 
-from harness.tasks.command.model import Knob, Scalar, Style, Value
+from harness.common.choices import Style
+from harness.tasks.command.model import Knob, Scalar, Value
 
 # Text that Hydra reads as it is; everything else is quoted, as it may be a number, a list or a sweep.
 HYDRA_WORD = re.compile(r"(?!(?:null|true|false|nan|inf)\Z)[A-Za-z_/][\w/.-]*", re.ASCII | re.IGNORECASE)

@@ -6,7 +6,8 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from harness.tasks.command.model import Knob, Style, Value
+from harness.common.choices import Style
+from harness.tasks.command.model import Knob, Value
 from harness.tasks.command.styles import in_style, is_switch, option, printed
 
 # `{name}` is replaced, `{{name}}` is a literal `{name}`; other braces are literal, as in JSON.
@@ -44,7 +45,7 @@ def arguments(
     found: list[str] = []
     for word in words_of(line):
         only = PLACEHOLDER.fullmatch(word)
-        name = only[2] if only else None
+        name = (only[2] if only else None) or ""
         if word == ALL_KNOBS:
             for each, knob in knobs.items():
                 if each not in named:
@@ -62,9 +63,10 @@ def _filled(word: str, texts: Mapping[str, str], values: Mapping[str, Value], st
     override = OVERRIDE.fullmatch(word) if style == "hydra" else None
 
     def text(name: str) -> str:
-        if override or (style == "absl" and isinstance(values.get(name), tuple)):
-            return in_style(values[name] if name in values else texts[name], style)
-        return texts[name]
+        if name in values and (override or style == "absl"):
+            return in_style(values[name], style)
+        # A seed is a number; a path may need quotes.
+        return in_style(texts[name], style) if override and not texts[name].isdecimal() else texts[name]
 
     def replaced(match: re.Match[str]) -> str:
         if match[1]:
