@@ -48,6 +48,7 @@ def new(
     style: Annotated[
         Style | None,
         typer.Option(
+            metavar="argparse|hydra|absl",
             help="how the program reads its parameters: --name=value, or name=value for hydra; default: by the script's imports",
             rich_help_panel=PROGRAM,
         ),
@@ -93,6 +94,8 @@ def new(
     Examples:
       harness new fit --command "python train.py --seed={seed}" \\
         --metric "val_loss=val loss {value}" --knob lr=0.1,0.3
+      harness new fit --command "python train.py seed={seed}" \\
+        --metric "val/loss=metrics.csv:val/loss" --knob model.lr=0.1,0.3
 
     Exit codes:
       0   written
@@ -100,6 +103,7 @@ def new(
     """
     from harness.errors import HarnessError, InputError
     from harness.experiment import load_experiment, scaffold
+    from harness.experiment.draft import read_knob, read_metric
     from harness.experiment.plan import make_plan
     from harness.tasks.command import template
     from harness.tasks.command.frameworks import guessed_style
@@ -110,7 +114,7 @@ def new(
     path = into / f"{name}.yaml"
     if path.exists():
         raise InputError(f"{path}: already exists; choose another NAME or remove the file")
-    metrics = [scaffold.read_metric(text) for text in metric or ()]
+    metrics = [read_metric(text) for text in metric or ()]
     if not metrics:
         raise InputError(
             "missing option --metric; give one or more, such as --metric 'val_loss=val loss {value}' or --metric val_loss"
@@ -121,7 +125,7 @@ def new(
         raise InputError(f"--command {command!r}: cannot be split into words: {error}") from error
     found = program_files(files, directory)
     style = style or guessed_style(files, directory) or "argparse"
-    knobs = [scaffold.read_knob(text, style) for text in knob or ()]
+    knobs = [read_knob(text, style) for text in knob or ()]
     placeholders = template.placeholders(command)
     if "knobs" not in placeholders and any(each.name not in placeholders for each in knobs):
         command = f"{command} {template.ALL_KNOBS}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -93,6 +93,11 @@ class Shape:
 
         walk(self.root, ())
         return list(found)
+
+    @cached_property
+    def paths(self) -> Mapping[str, tuple[str, ...]]:
+        """Each of `leaves`, dotted -> its keys."""
+        return {".".join(path): path for path in self.leaves()}
 
     def _resolve(self, schema: Schema) -> Schema:
         while "$ref" in schema:

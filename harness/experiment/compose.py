@@ -161,7 +161,7 @@ class ConfigTree:
     def __init__(self, model: type[BaseModel]) -> None:
         self.model = model
         self.shape = shape_of(model)
-        self.paths = {".".join(path): path for path in self.shape.leaves()}  # dotted path -> its keys
+        self.paths = self.shape.paths
         self.is_flat = all(len(path) == 1 for path in self.paths.values())
         self.defaults = from_plain(model().model_dump(), Position("defaults"))
 

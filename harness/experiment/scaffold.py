@@ -11,11 +11,9 @@ from pathlib import Path
 from harness.common.choices import Style
 from harness.experiment.claims import level_label
 from harness.experiment.designs import short_names
-from harness.experiment.draft import KnobDraft, MetricDraft, read_knob, read_metric
+from harness.experiment.draft import KnobDraft, MetricDraft
 from harness.tasks.command import template
 from harness.tasks.command.model import Value
-
-__all__ = ["Draft", "KnobDraft", "MetricDraft", "read_knob", "read_metric", "relative", "text_of"]
 
 PLAIN = re.compile(r"[A-Za-z][\w./=-]*", re.ASCII)
 YAML_KEYWORDS = ("true", "false", "null")
@@ -81,7 +79,7 @@ def _knobs(knobs: Sequence[KnobDraft]) -> Iterator[str]:
     if not knobs:
         yield "  # knobs: {learning_rate: 0.001}   # parameters, with their defaults"
         return
-    yield "  knobs:   # the default gives the type (0.0: float, 0: integer); limits: {default: 0.1, from: 0, to: 1}"
+    yield "  knobs:   # the default gives the type (0.0: float); {default: 0.1, from: 0, to: 1} limits it"
     for knob in knobs:
         default, others = knob.levels[0], [level for level in knob.levels if level is None]
         parts = [f"default: {_value(default)}"]
