@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from harness.common.choices import Style
 from harness.terminal.command_line import main_of
 
 # The groups of options in the help.
@@ -29,8 +30,9 @@ def new(
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME[:GOAL[:UNIT]][=TEXT]",
-            help="a metric, with TEXT as the program prints it and {value} in it, or without TEXT from JSON lines; repeatable",
+            metavar="NAME[:GOAL[:UNIT]][=WHERE]",
+            help="a metric; WHERE: printed text with {value} in it, results.csv:COLUMN, metrics.json:KEY, log.jsonl:KEY, "
+            "tensorboard:TAG or wandb:KEY; without: $HARNESS_METRICS; repeatable",
             rich_help_panel=PROGRAM,
         ),
     ] = None,
@@ -38,7 +40,16 @@ def new(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE[,VALUE]",
-            help="a parameter of the program; several values are compared, the first is the default; repeatable",
+            help="a parameter of the program, such as lr=0.1,0.3 or model.layers=[64,64],[128]; several values are compared, "
+            "the first is the default; repeatable",
+            rich_help_panel=PROGRAM,
+        ),
+    ] = None,
+    style: Annotated[
+        Style | None,
+        typer.Option(
+            metavar="argparse|hydra|absl",
+            help="how the program reads its parameters: --name=value, or name=value for hydra; default: by the script's imports",
             rich_help_panel=PROGRAM,
         ),
     ] = None,
@@ -83,6 +94,8 @@ def new(
     Examples:
       harness new fit --command "python train.py --seed={seed}" \\
         --metric "val_loss=val loss {value}" --knob lr=0.1,0.3
+      harness new fit --command "python train.py seed={seed}" \\
+        --metric "val/loss=metrics.csv:val/loss" --knob model.lr=0.1,0.3
 
     Exit codes:
       0   written
@@ -90,35 +103,39 @@ def new(
     """
     from harness.errors import HarnessError, InputError
     from harness.experiment import load_experiment, scaffold
+    from harness.experiment.draft import read_knob, read_metric
     from harness.experiment.plan import make_plan
     from harness.tasks.command import template
+    from harness.tasks.command.frameworks import guessed_style
     from harness.tasks.command.inputs.fingerprint import NO_INPUTS
     from harness.terminal.shell import say, show
 
     path = into / f"{name}.yaml"
     if path.exists():
         raise InputError(f"{path}: already exists; choose another NAME or remove the file")
-    metrics = [scaffold.read_metric(text) for text in metric or ()]
+    metrics = [read_metric(text) for text in metric or ()]
     if not metrics:
         raise InputError(
             "missing option --metric; give one or more, such as --metric 'val_loss=val loss {value}' or --metric val_loss"
         )
-    knobs = [scaffold.read_knob(text) for text in knob or ()]
+    try:
+        files = [word for word in template.words_of(command) if not template.placeholders(word)]
+    except ValueError as error:
+        raise InputError(f"--command {command!r}: cannot be split into words: {error}") from error
+    style = style or guessed_style(files, directory) or "argparse"
+    knobs = [read_knob(text, style) for text in knob or ()]
     placeholders = template.placeholders(command)
     if "knobs" not in placeholders and any(each.name not in placeholders for each in knobs):
         command = f"{command} {template.ALL_KNOBS}"
     if broken := [text for text in (command, question, resume, *(claim or ())) if text and not text.isprintable()]:
         raise InputError(f"{broken[0]!r}: contains unprintable characters; must be text on one line")
-    try:
-        template.words_of(command)
-    except ValueError as error:
-        raise InputError(f"--command {command!r}: cannot be split into words: {error}") from error
     text = scaffold.text_of(
         scaffold.Draft(
             name=name,
             command=command,
             directory=scaffold.relative(directory, into),
             metrics=metrics,
+            style=style,
             knobs=knobs,
             inputs=input_ or (),
             resume=resume,

@@ -5,8 +5,6 @@ import yaml
 from programs import WALK
 
 from harness import new, run
-from harness.errors import InputError
-from harness.experiment.scaffold import read_knob, read_metric
 
 LOSS = "loss::nats=epoch {step}: loss {value}"
 
@@ -96,25 +94,81 @@ def test_inputs_are_added_to_what_the_script_imports(tmp_path, capsys):
     assert [each["name"] for each in found] == ["data.txt", "train.py", "model.py"]
 
 
-def test_the_goal_of_a_metric_is_guessed_from_its_name_or_required():
-    assert read_metric("val_loss").goal == "minimize"
-    assert read_metric("test_accuracy").goal == "maximize"
-    with pytest.raises(InputError, match="unknown goal; use sharpness:minimize or sharpness:maximize"):
-        read_metric("sharpness")
-    with pytest.raises(InputError, match="invalid goal 'up'"):
-        read_metric("loss:up")
-    with pytest.raises(InputError, match="needs \\{value\\} once"):
-        read_metric("loss=loss")
+HYDRA = """
+import hydra
+@hydra.main(config_path="conf", config_name="config")
+def main(cfg): ...
+"""
+ABSL = "from absl import app, flags\n"
 
 
-def test_printed_text_becomes_a_pattern():
-    assert read_metric("loss=[{step}] ... val loss: {value} (best)").pattern == (
-        r"\[(?P<step>\d+)\] .*? val loss: (?P<value>[-+.\w]+) \(best\)"
+def written(tmp_path, script, command, *options):
+    """The file for a script, read and as text; its dry run works, and no line is longer than 100 columns."""
+    (tmp_path / "train.py").write_text(script)
+    code, file = made(tmp_path, *options, command=command)
+    assert code == 0
+    text = (tmp_path / "experiments" / "walk.yaml").read_text()
+    assert [line for line in text.splitlines() if len(line) > 100] == []
+    assert run.main(["walk", "--dry-run"]) == 0
+    return file, text
+
+
+def test_a_hydra_application_gets_its_own_overrides(tmp_path, capsys):
+    file, text = written(
+        tmp_path,
+        HYDRA,
+        "python train.py seed={seed} hydra.run.dir={run_dir} data=cifar10 trainer=gpu logger=csv callbacks=none extras=default",
+        *("--knob", "model.optimizer.lr=0.01,0.1", "--knob", "model/optimizer=adam,sgd", "--knob", "model.layers=[64,64]"),
+        *("--knob", "+trainer.max_epochs=5", "--knob", "clip=null", "--metric", "val/loss=csv/metrics.csv:val/loss"),
+        *("--claim", "improves: lr=0.1", "--margin", "0.1"),
     )
+    assert file["task"]["style"] == "hydra"
+    assert file["task"]["knobs"]["trainer.max_epochs"] == {"default": 5, "flag": "+trainer.max_epochs"}
+    assert file["task"]["metrics"] == {
+        "val/loss": {"goal": "minimize", "split": "validation", "file": "csv/metrics.csv", "column": "val/loss"}
+    }
+    assert file["task"]["command"].endswith("callbacks=none extras=default {knobs}"), text
+    assert file["question"] == "What do lr and optimizer change?"
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "seed=0 hydra.run.dir=" in shown
+    assert "model.optimizer.lr=0.01 model/optimizer=adam 'model.layers=[64,64]' +trainer.max_epochs=5 clip=null" in shown
 
 
-def test_a_knobs_levels_are_of_one_type():
-    assert read_knob("dropout=0,0.5").levels == (0.0, 0.5)
-    assert read_knob("fast=true,false").levels == (True, False)
-    with pytest.raises(InputError, match="has no value"):
-        read_knob("dropout")
+def test_a_script_with_lists_gets_them_as_words(tmp_path, capsys):
+    file, _ = written(
+        tmp_path,
+        "import argparse\n",
+        "python train.py --seed {seed}",
+        *("--metric", "val_loss=[{step}] ... val loss: {value}", "--knob", "layers=[64,64],[128]", "--knob", "lr=0.3,1"),
+        *("--claim", "improves: layers=128", "--margin", "1"),
+    )
+    assert "style" not in file["task"]
+    assert file["task"]["metrics"]["val_loss"]["text"] == "[{step}] ... val loss: {value}"
+    assert "python train.py --seed 0 --layers 64 64 --lr=0.3" in capsys.readouterr().out
+
+
+def test_an_absl_program_gets_booleans_as_flags(tmp_path, capsys):
+    options = ("--metric", "reward=wandb:eval/reward", "--knob", "fast=false,true", "--knob", "config.lr=0.1")
+    file, _ = written(tmp_path, ABSL, "python train.py --seed={seed}", *options)
+    assert file["task"]["style"] == "absl"
+    assert file["task"]["metrics"]["reward"] == {"goal": "maximize", "split": "validation", "wandb": "eval/reward"}
+    assert "--seed=0 --nofast --config.lr=0.1" in capsys.readouterr().out
+
+
+def test_the_style_can_be_stated(tmp_path):
+    file, _ = written(tmp_path, ABSL, "python train.py", "--style", "hydra", "--metric", "loss", "--knob", "a.b=1")
+    assert file["task"]["style"] == "hydra"
+
+
+def test_the_suggested_claim_names_one_level(tmp_path):
+    _, text = written(
+        tmp_path, WALK, "python train.py --seed={seed}", "--metric", LOSS, "--knob", "a.rate=0.1,0.5", "--knob", "n=1,2"
+    )
+    assert "#   - improves: rate=0.5" in text
+
+
+def test_settings_of_mixed_types_and_nulls_are_possible(tmp_path):
+    options = ("--style", "hydra", "--metric", "loss", "--knob", "clip=0.5,null", "--knob", "x=[]")
+    file, _ = written(tmp_path, WALK, "python train.py {seed}", *options)
+    assert file["task"]["knobs"] == {"clip": {"default": 0.5, "choice": [0.5, None]}, "x": []}
+    assert file["factors"] == {"clip": [0.5, None]}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -93,6 +93,11 @@ class Shape:
 
         walk(self.root, ())
         return list(found)
+
+    @cached_property
+    def paths(self) -> Mapping[str, tuple[str, ...]]:
+        """Each of `leaves`, dotted -> its keys."""
+        return {".".join(path): path for path in self.leaves()}
 
     def _resolve(self, schema: Schema) -> Schema:
         while "$ref" in schema:
@@ -196,7 +201,10 @@ def _problem(details: ErrorDetails, root: Node, value: Any, shape: Shape) -> tup
     wrong = plain(node)
     match details["type"]:
         case "extra_forbidden":
-            what = f"unknown key; {suggestion(str(parts[-1]), shape.keys(parts[:-1], value))}"
+            keys = shape.keys(parts[:-1], value)
+            dotted = [f"{parts[-1]}.{key}" for key in wrong] if isinstance(wrong, Mapping) else []
+            one = next((key for key in dotted if key in keys), None)  # a setting of a program with a dot in its name
+            what = f"unknown key; {f'write {one} as one key' if one else suggestion(str(parts[-1]), keys)}"
             return parts, Problem(at, path, what)
         case "missing":
             key = str(details["loc"][-1])

@@ -161,11 +161,25 @@ class ConfigTree:
     def __init__(self, model: type[BaseModel]) -> None:
         self.model = model
         self.shape = shape_of(model)
+        self.paths = self.shape.paths
+        self.is_flat = all(len(path) == 1 for path in self.paths.values())
         self.defaults = from_plain(model().model_dump(), Position("defaults"))
 
     def validated(self, tree: Node) -> tuple[BaseModel | None, list[Problem]]:
         """The tree's configuration, or None and the problems."""
         return validate(self.model, tree)
+
+    def parts(self, path: str) -> tuple[str, ...]:
+        """A dotted path -> the keys that lead there. In a flat configuration, a program's, dots are part of a name."""
+        return self.paths.get(path) or ((path,) if self.is_flat else tuple(path.split(".")))
+
+    def overlapping(self, path: str, others: Iterable[str]) -> str | None:
+        """The first of `others` that sets `path`, a part of it, or a block that contains it; else None."""
+
+        def meet(one: tuple[str, ...], two: tuple[str, ...]) -> bool:
+            return all(part == same for part, same in zip(one, two, strict=False))
+
+        return next((other for other in others if meet(self.parts(path), self.parts(other))), None)
 
     def assign(self, tree: Node, changes: Iterable[tuple[str, Entry]]) -> Node:
         """`tree` with changes applied.
@@ -173,7 +187,7 @@ class ConfigTree:
         A dotted key sets a leaf, a mapping replaces its block. Setting the tag of a union (`schedule.name`) drops the keys that
         the new type lacks. The order in the file does not matter: blocks are applied first, then tags, then leaves.
         """
-        keyed = [(tuple(key.split(".")), entry) for key, entry in changes]
+        keyed = [(self.parts(key), entry) for key, entry in changes]
         for path, entry in sorted(keyed, key=self._rank):
             tree = self._set(tree, path, entry)
         return tree

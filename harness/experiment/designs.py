@@ -6,6 +6,7 @@ The changes keep their positions in the file, for error messages.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -126,11 +127,20 @@ def compared_with(label: str, labels: Sequence[str]) -> str:
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
-    """Each path's shortest suffix that is unique among them, a last `.name` dropped: `schedule.name` -> `schedule`."""
-    parts = [path.removesuffix(".name").split(".") for path in paths]
+    """Each path's shortest suffix that is unique among them: `model.dropout` -> `dropout`.
+
+    A last `.name` is dropped, `schedule.name` -> `schedule`, unless that is another of the paths.
+    """
+    bare = [path.removesuffix(".name") for path in paths]
+    bare = [short if bare.count(short) == 1 else path for short, path in zip(bare, paths, strict=True)]
+    suffixes = [[path[start:] for start in reversed(_starts(path))] for path in bare]
     names = []
-    for index, own in enumerate(parts):
-        others = [other for place, other in enumerate(parts) if place != index]
-        lengths = (n for n in range(1, len(own) + 1) if all(other[-n:] != own[-n:] for other in others))
-        names.append(".".join(own[-next(lengths, len(own)) :]))
+    for index, own in enumerate(suffixes):
+        others = {suffix for place, other in enumerate(suffixes) if place != index for suffix in other}
+        names.append(next((suffix for suffix in own if suffix not in others), own[-1]))
     return names
+
+
+def _starts(path: str) -> list[int]:
+    """Where the parts of a path start, divided by dots, in Hydra's groups by slashes; `name` alone is no part."""
+    return [0, *(found.end() for found in re.finditer(r"[./](?!name\Z)", path))]

@@ -10,14 +10,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from harness.common.validation import suggestion
-from harness.common.yaml_nodes import Entry, Node
+from harness.common.yaml_nodes import Entry, Node, plain
 from harness.errors import Problem
 from harness.experiment import designs
 from harness.experiment.claims import Factor, level_label
 from harness.experiment.compose import Composed, ConfigTree
 from harness.experiment.designs import Draft, FactorDraft, Level
 from harness.experiment.file import DESIGN_KEYS, MAX_VARIANTS
-from harness.experiment.tuning import overlapping
 from harness.tasks.protocol import identity
 
 NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.ASCII)
@@ -48,24 +47,23 @@ def draft_variants(
     drafts = [
         reader.factor(name, key, entry) for name, (key, entry) in zip(_names(section), section.entries.items(), strict=True)
     ]
-    if twins := [draft for draft in drafts if [other.name for other in drafts].count(draft.name) > 1]:
-        message = f"two factors have the short name {twins[-1].name!r}; rename one"
-        problems.append(Problem(twins[-1].at.at, twins[-1].at.path, message))
-        return [], []
-    factors = [Factor(draft.name, {level.label: level.number for level in draft.levels}) for draft in drafts]
-    if any(not draft.levels for draft in drafts) or _overlap(drafts, problems):
+    factors = [
+        Factor(draft.name, {level.label: level.number for level in draft.levels}, path)
+        for draft, path in zip(drafts, section.entries, strict=True)
+    ]
+    if any(not draft.levels for draft in drafts) or _overlap(drafts, space, problems):
         return [], factors
     return _combined(drafts, chosen, design, section, problems), factors
 
 
-def _overlap(drafts: Sequence[FactorDraft], problems: list[Problem]) -> bool:
+def _overlap(drafts: Sequence[FactorDraft], space: ConfigTree, problems: list[Problem]) -> bool:
     """Whether two factors set the same path, or one sets part of a block that another sets; labels of levels would be wrong."""
     before: dict[str, str] = {}
     found = False
     for draft in drafts:
         own = dict.fromkeys(key for level in draft.levels for key, _ in level.changes)
         for key in own:
-            if rival := overlapping(key, list(before)):
+            if rival := space.overlapping(key, before):
                 message = f"sets {key}, and {before[rival]} sets {rival}; use different paths"
                 problems.append(Problem(draft.at.at, draft.at.path, message))
                 found = True
@@ -136,7 +134,7 @@ class _Factors:
             return FactorDraft(name, tuple(self._named(label, level) for label, level in node.value.items()), node)
         if not isinstance(node.value, tuple):
             return FactorDraft(name, (), node)  # reported with the file's structure
-        known = [".".join(path) for path in self.space.shape.leaves()]
+        known = self.space.paths
         if key not in known:
             self.problems.append(Problem(entry.key_at, node.path, f"unknown configuration path; {suggestion(key, known)}"))
             return FactorDraft(name, (), node)
@@ -146,21 +144,20 @@ class _Factors:
         seen: dict[str, Node] = {}
         for level, item in zip(levels, node.value, strict=True):
             if level is not None and level.label in seen:
-                self.problems.append(Problem(item.at, item.path, f"{level.label} twice; use each level once"))
+                self.problems.append(Problem(item.at, item.path, f"{level.label} twice; {_distinct(item)}"))
             elif level is not None:
                 seen[level.label] = item
         return FactorDraft(name, tuple(level for level in levels if level is not None), node)
 
     def _level(self, key: str, item: Node) -> Level | None:
-        if isinstance(item.value, tuple | Mapping):
-            what = "a list" if isinstance(item.value, tuple) else "a mapping"
+        if isinstance(item.value, Mapping):
             example = "{width: {half: {model.widths: [32, 64, 128]}}}"
-            self.problems.append(Problem(item.at, item.path, f"{what} as a level; use named levels, such as {example}"))
+            self.problems.append(Problem(item.at, item.path, f"a mapping as a level; use named levels, such as {example}"))
             return None
         changes = ((key, Entry(item.at, item)),)
         config, problems = self.space.validated(self.space.assign(self.tree, changes))
         self.problems.extend(p for p in problems if p.path.startswith(item.path))
-        value = _value_at(config, key) if config is not None else item.value
+        value = _value_at(config, self.space.parts(key)) if config is not None else plain(item)
         number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
         return Level(level_label(value), changes, number, self._is_base(config))
 
@@ -175,8 +172,13 @@ class _Factors:
         return config is not None and self.base is not None and identity(config) == identity(self.base)
 
 
-def _value_at(config: BaseModel, key: str) -> Any:
+def _distinct(item: Node) -> str:
+    """What to do about a level whose label is taken: lists that differ may have one label."""
+    return "use named levels if the lists differ" if isinstance(item.value, tuple) else "use each level once"
+
+
+def _value_at(config: BaseModel, parts: Sequence[str]) -> Any:
     value: Any = config
-    for part in key.split("."):
+    for part in parts:
         value = getattr(value, part)
     return value

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from harness.experiment.claims import Level
+from harness.experiment.claims import Levels
 from harness.tasks.command.model import Program
 
 MAX_VARIANTS = 500
 MAX_SEEDS = 1000  # seeds of searches and tuning start there
-LABEL = r"^(?![. ])[A-Za-z0-9 _.,=+-]{1,80}(?<! )$"
-LABEL_WORDS = "letters, digits and ' _.,=+-', at most 80, no leading dot, no space at the ends"
+LABEL = r"^(?![. ])[A-Za-z0-9 _.,=+/-]{1,80}(?<! )$"
+LABEL_WORDS = "letters, digits and ' _.,=+-/', at most 80, no leading dot, no space at the ends"
 
 Design = Literal["grid", "zip", "one_at_a_time", "leave_one_out", "add_one_in", "both"]
 Text = Annotated[str, Field(min_length=1)]
@@ -97,7 +97,7 @@ class Looks(_Strict):
 class Tune(_Strict):
     """First choose the best setting of each variant, by validation metric, on separate seeds."""
 
-    space: dict[str, Annotated[tuple[Level, ...], Field(min_length=2)]] = Field(min_length=1)
+    space: dict[str, Annotated[tuple[Levels, ...], Field(min_length=2)]] = Field(min_length=1)
     seeds: TrialSeeds = 1
     metric: Text | None = Field(None, description="default: the task's first metric of the validation split")
 
@@ -109,11 +109,11 @@ class Parameter(_Strict):
     log: bool = Field(False, description="sample on a logarithmic scale")
     int: bool = Field(False, description="integers only; automatic if the path takes only integers")
     step: Annotated[float, Field(gt=0)] | None = Field(None, description="step between the values of a range")
-    choice: Annotated[tuple[Level, ...], Field(min_length=2)] | dict[str, Patch] | None = Field(
+    choice: Annotated[tuple[Levels, ...], Field(min_length=2)] | dict[str, Patch] | None = Field(
         None, description="values, or named configuration keys"
     )
     path: Text | None = Field(None, description="the configuration path to set; default: the name of the parameter")
-    when: dict[str, Level | tuple[Level, ...]] | None = Field(
+    when: dict[str, Levels] | None = Field(
         None, min_length=1, description="active only if an earlier choice has this value, or one of these"
     )
 

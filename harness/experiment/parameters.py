@@ -14,7 +14,7 @@ from harness.experiment import file
 from harness.experiment.claims import level_label
 from harness.experiment.compose import ConfigTree
 from harness.experiment.space import Categorical, Condition, Range
-from harness.experiment.tuning import check_held_out_unchanged, overlapping
+from harness.experiment.tuning import check_held_out_unchanged
 
 Changes = tuple[tuple[str, Entry], ...]
 
@@ -24,7 +24,6 @@ class Parameters:
 
     def __init__(self, tree: ConfigTree, base_tree: Node, problems: list[Problem]) -> None:
         self.tree, self.base_tree, self.problems = tree, base_tree, problems
-        self.known = [".".join(path) for path in tree.shape.leaves()]
         self.contexts: dict[str, dict[str, Changes]] = {}  # choice -> option -> its changes and those it depends on
         self.found: list[Range | Categorical] = []
 
@@ -34,7 +33,7 @@ class Parameters:
             entry = space.entries[name]
             new = self._parameter(name, parameter, entry)
             if new is not None:
-                self.problems.extend(check_held_out_unchanged(_paths(new), self.known, entry))
+                self.problems.extend(check_held_out_unchanged(_paths(new), self.tree, entry))
                 self._check_disjoint(new, entry)
                 self.found.append(new)
         return self.found
@@ -54,8 +53,10 @@ class Parameters:
                 return None
             return self._choice(name, node, when, context, name)
         path = parameter.path or name
-        if path not in self.known:
-            self.problems.append(Problem(entry.key_at, node.path, f"unknown configuration path; {suggestion(path, self.known)}"))
+        if path not in self.tree.paths:
+            self.problems.append(
+                Problem(entry.key_at, node.path, f"unknown configuration path; {suggestion(path, self.tree.paths)}")
+            )
             return None
         if parameter.range is None:
             return self._choice(name, node, when, context, path)
@@ -133,7 +134,7 @@ class Parameters:
         for other in self.found:
             exclusive = any(not set(new.when[name]) & set(other.when[name]) for name in new.when.keys() & other.when.keys())
             theirs = _paths(other)
-            shared = next((path for path in _paths(new) if overlapping(path, theirs)), None)
+            shared = next((path for path in _paths(new) if self.tree.overlapping(path, theirs)), None)
             # A parameter of an option that sets the enclosing block is applied after that block.
             inside = other.name in new.when and all(path not in theirs for path in _paths(new))
             if shared and not exclusive and not inside:

@@ -19,7 +19,7 @@ from harness.experiment.factors import draft_variants
 from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE_SEARCH
 from harness.experiment.model import Experiment, Variant
 from harness.experiment.searching import Search, read_search
-from harness.experiment.tuning import Tuning, overlapping, read_tuning
+from harness.experiment.tuning import Tuning, read_tuning
 from harness.tasks.command.model import TASK_NAME, Program
 from harness.tasks.command.reader import read_program
 from harness.tasks.command.task import command_task
@@ -44,7 +44,7 @@ class Reader:
         space = ConfigTree(task.Config)
         tree, base = self._base(space)
         drafts, factors = draft_variants(self.composed, space, tree, base, self.problems)
-        self._check_overrides(drafts)
+        self._check_overrides(space, drafts)
         variants = self._variants(space, tree, drafts)
         search, tuning = self._search(space, tree, task), self._tuning(space, tree, drafts, task)
         labels = [draft.label for draft in drafts]
@@ -135,7 +135,7 @@ class Reader:
         tree = space.defaults
         for layer in self.composed.layers:
             tree = space.assign(tree, layer.entries.items())
-        known = [".".join(path) for path in space.shape.leaves()]
+        known = space.paths
         unknown = [override for override in self.composed.overrides if override.path not in known]
         for override in unknown:
             message = f"unknown configuration path; {suggestion(override.path, known)}"
@@ -146,15 +146,15 @@ class Reader:
         self.problems.extend(problems)
         return tree, base
 
-    def _check_overrides(self, drafts: Sequence[designs.Draft]) -> None:
+    def _check_overrides(self, tree: ConfigTree, drafts: Sequence[designs.Draft]) -> None:
         taken = [key for draft in drafts for key, _ in draft.changes]
         tune = self.composed.fields.get("tune")
         space = tune.node.get("space") if tune else None
         for override in self.composed.overrides:
-            if rival := overlapping(override.path, taken):
+            if rival := tree.overlapping(override.path, taken):
                 message = f"the variants set {rival}; use a path that they do not set"
                 self.problems.append(Problem(override.node.at, override.path, message))
-            elif rival := overlapping(override.path, list(space.entries) if space else []):
+            elif rival := tree.overlapping(override.path, space.entries if space else ()):
                 message = f"tune sets {rival}; use a path that it does not set"
                 self.problems.append(Problem(override.node.at, override.path, message))
 

@@ -8,38 +8,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.common.yaml_nodes import plain, read_value
-from harness.errors import InputError
+from harness.common.choices import Style
 from harness.experiment.claims import level_label
+from harness.experiment.designs import short_names
+from harness.experiment.draft import KnobDraft, MetricDraft
 from harness.tasks.command import template
-from harness.tasks.command.model import Scalar
+from harness.tasks.command.model import Value
 
-LOWER_IS_BETTER = re.compile(
-    r"loss|error|err$|perplexity|ppl|mse|mae|rmse|nll|distance|regret|seconds|time|latency|fid$", re.IGNORECASE
-)
-HIGHER_IS_BETTER = re.compile(r"acc|f1|auc|score|reward|return|bleu|rouge|precision|recall|r2|iou|map$|ssim|psnr", re.IGNORECASE)
-SPLITS = {"val": "validation", "test": "test", "train": "train"}  # prefix of a metric's name -> split
-NUMBER = r"[-+.\w]+"
-PLAIN = re.compile(r"[A-Za-z][\w./-]*")
+PLAIN = re.compile(r"[A-Za-z][\w./=-]*", re.ASCII)
 YAML_KEYWORDS = ("true", "false", "null")
-
-
-@dataclass(frozen=True)
-class MetricDraft:
-    """A metric. `pattern`: a regular expression; None: read from JSON lines."""
-
-    name: str
-    goal: str
-    unit: str = ""
-    pattern: str | None = None
-
-
-@dataclass(frozen=True)
-class KnobDraft:
-    """A parameter; with several levels it is a factor, whose first level is the default."""
-
-    name: str
-    levels: tuple[Scalar, ...]
+WIDTH = 100  # columns of the file
+IN_WORDS: dict[Style, str] = {
+    "argparse": "--name=value for each knob, --name 1 2 for a list",
+    "hydra": "name=value for each knob",
+    "absl": "--name=value for each knob, --name or --noname for booleans",
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +33,7 @@ class Draft:
     command: str
     directory: str  # relative to the file
     metrics: Sequence[MetricDraft]
+    style: Style = "argparse"
     knobs: Sequence[KnobDraft] = ()
     inputs: Sequence[str] = ()
     resume: str | None = None
@@ -57,55 +41,6 @@ class Draft:
     seeds: int = 5
     margin: float | None = None
     claims: Sequence[str] = field(default=())
-
-
-def read_metric(text: str) -> MetricDraft:
-    """`NAME[:GOAL[:UNIT]][=TEXT]`: TEXT as printed, with {value}, optionally {step}, and `...` for anything in between.
-
-    A TEXT with (?P<value>…) is a regular expression. A missing goal is guessed from the name. Raises InputError.
-    """
-    head, equals, line = text.partition("=")
-    name, _, rest = head.strip().partition(":")
-    goal, _, unit = rest.partition(":")
-    if not goal:
-        guesses = [word for word, known in (("minimize", LOWER_IS_BETTER), ("maximize", HIGHER_IS_BETTER)) if known.search(name)]
-        if len(guesses) != 1:
-            raise InputError(f"--metric {text!r}: unknown goal; use {name}:minimize or {name}:maximize")
-        goal = guesses[0]
-    if goal not in ("minimize", "maximize"):
-        raise InputError(f"--metric {text!r}: invalid goal {goal!r}; choose from: minimize, maximize")
-    if not equals:
-        return MetricDraft(name, goal, unit)
-    if "(?P<value>" in line:
-        return MetricDraft(name, goal, unit, line)
-    if line.count("{value}") != 1 or line.count("{step}") > 1:
-        example = f"{name}=epoch {{step}}: ... {name.replace('_', ' ')} {{value}}"
-        raise InputError(f"--metric {text!r}: needs {{value}} once, in place of the number; such as {example!r}")
-    parts = {r"\{value\}": f"(?P<value>{NUMBER})", r"\{step\}": r"(?P<step>\d+)", r"\.\.\.": ".*?"}
-    pattern = re.escape(line)
-    for escaped, group in parts.items():
-        pattern = pattern.replace(escaped, group)
-    return MetricDraft(name, goal, unit, re.sub(r"\\([ :,%=\"'@#/_~-])", r"\1", pattern))
-
-
-def read_knob(text: str) -> KnobDraft:
-    """`NAME=VALUE`, or `NAME=VALUE,VALUE,…`: a factor whose first level is the default. Raises InputError."""
-    name, equals, values = text.partition("=")
-    if not equals or not values:
-        raise InputError(f"--knob {text!r}: has no value; expected NAME=VALUE, or NAME=VALUE,VALUE for levels to compare")
-    levels = [_value(value) for value in values.split(",")]
-    if any(isinstance(level, float) for level in levels) and all(type(level) in (int, float) for level in levels):
-        levels = [float(level) for level in levels]
-    return KnobDraft(name.strip(), tuple(levels))
-
-
-def _value(text: str) -> Scalar:
-    """A number or boolean as in YAML, else text."""
-    try:
-        value = plain(read_value(text, "", ""))
-    except InputError:
-        return text
-    return value if isinstance(value, bool | int | float) else text
 
 
 def relative(directory: Path, folder: Path) -> str:
@@ -117,45 +52,66 @@ def text_of(draft: Draft) -> str:
     """The YAML text."""
     factors = [knob for knob in draft.knobs if len(knob.levels) > 1]
     lines = [
-        f"question: {_text(draft.question or _question(factors, draft.name))}",
+        *_entry("", "question", draft.question or _question(factors, draft.name)),
         "task:",
-        f"  command: {_text(draft.command)}   # no shell: each word is one argument",
-        "  # {seed}, {run_dir} (a folder for each run), {device} and {knobs} (--name=value for each knob) are filled in",
+        *_entry("  ", "command", draft.command, "no shell: each word is one argument"),
+        "  # {seed}, {run_dir} (a folder for each run), {device} and {knobs} are filled in;",
+        f"  # {{knobs}}: {IN_WORDS[draft.style]}",
     ]
+    if draft.style != "argparse":
+        lines += _entry("  ", "style", draft.style, "how the program reads its settings: argparse, hydra or absl")
     if "seed" not in template.placeholders(draft.command):
         lines.append("  # without {seed}: the program must read its seed from $HARNESS_SEED")
     if draft.resume is None:
         lines.append("  # resume: --resume   # arguments to resume from {run_dir}; without them a killed run starts again")
     else:
-        lines.append(f"  resume: {_text(draft.resume)}   # added if {{run_dir}} contains an earlier attempt")
+        lines += _entry("  ", "resume", draft.resume, "added if {run_dir} contains an earlier attempt")
         lines.append("  # checkpoint: '*.pt'   # which file in {run_dir} this needs; default: any file")
-    lines += [f"  directory: {_text(draft.directory)}   # where it runs, relative to this file"]
-    if draft.knobs:
-        lines.append(
-            "  knobs:   # the default gives the type (0.0 is a float, 0 an integer); {default: 0.1, from: 0, to: 1} limits it"
-        )
-        lines += [f"    {knob.name}: {_scalar(knob.levels[0])}" for knob in draft.knobs]
-    else:
-        lines.append("  # knobs: {learning_rate: 0.001}   # parameters, with their defaults")
-    lines.append("  metrics:   # the first is the default of claims; a pattern is searched in each line of the output")
-    for metric in draft.metrics:
-        unit = f", unit: {_text(metric.unit)}" if metric.unit else ""
-        split = next((f", split: {name}" for start, name in SPLITS.items() if metric.name.startswith(start)), "")
-        pattern = f", pattern: {_quoted(metric.pattern)}" if metric.pattern else ""
-        lines.append(f"    {metric.name}: {{goal: {metric.goal}{unit}{split}{pattern}}}")
-    if any(metric.pattern is None for metric in draft.metrics):
-        lines.append('    # without a pattern: the program appends lines such as {"step": 1, "loss": 0.5} to $HARNESS_METRICS')
-    start = f"  inputs: [{', '.join(map(_text, draft.inputs))}]" if draft.inputs else "  # inputs: [data]"
-    lines.append(f"{start}   # such as training data; the files of the command and their imports count by themselves")
+    lines += _entry("  ", "directory", draft.directory, "where it runs, relative to this file")
+    lines += [*_knobs(draft.knobs), *_metrics(draft.metrics)]
+    about = "such as training data; the files of the command and their imports count by themselves"
+    lines += _list("  ", "inputs", list(map(_text, draft.inputs)), about) if draft.inputs else [f"  # inputs: [data]   # {about}"]
     lines += _design(draft, factors)
     return "\n".join(lines) + "\n"
 
 
+def _knobs(knobs: Sequence[KnobDraft]) -> Iterator[str]:
+    if not knobs:
+        yield "  # knobs: {learning_rate: 0.001}   # parameters, with their defaults"
+        return
+    yield "  knobs:   # the default gives the type (0.0: float); {default: 0.1, from: 0, to: 1} limits it"
+    for knob in knobs:
+        default, others = knob.levels[0], [level for level in knob.levels if level is None]
+        parts = [f"default: {_value(default)}"]
+        if others and default is not None:  # null is no value of the default's type
+            parts.append(f"choice: [{', '.join(map(_value, knob.levels))}]")
+        if knob.flag is not None:
+            parts.append(f"flag: {_text(knob.flag)}")
+        value = f"{{{', '.join(parts)}}}" if len(parts) > 1 else _value(default)
+        yield f"    {_text(knob.name)}: {value}"
+
+
+def _metrics(metrics: Sequence[MetricDraft]) -> Iterator[str]:
+    yield "  metrics:   # the first is the default of claims; the last value counts, see take: and at_best:"
+    for metric in metrics:
+        fields = {"goal": metric.goal, "unit": metric.unit, "split": metric.split or "", **metric.where}
+        parts = [f"{key}: {_quoted(text) if key in QUOTED else _text(text)}" for key, text in fields.items() if text]
+        line = f"    {_text(metric.name)}: {{{', '.join(parts)}}}"
+        yield from [line] if len(line) <= WIDTH else [f"    {_text(metric.name)}:", *(f"      {part}" for part in parts)]
+    if any("text" in metric.where for metric in metrics):
+        yield "    # text: what the program prints, {value} for the number, {step} for the step, ... for anything"
+    if any(not metric.where for metric in metrics):
+        yield '    # read from lines such as {"step": 1, "loss": 0.5} that the program appends to $HARNESS_METRICS'
+
+
+QUOTED = ("text", "pattern")  # of the fields of a metric
+
+
 def _design(draft: Draft, factors: Sequence[KnobDraft]) -> Iterator[str]:
     if factors:
-        levels = "; ".join(f"{knob.name}: {_scalar(knob.levels[0])}" for knob in factors)
-        yield f"factors:   # what is compared; {levels} is the baseline"
-        yield from (f"  {knob.name}: [{', '.join(map(_scalar, knob.levels))}]" for knob in factors)
+        yield "factors:   # what is compared; the first values together are the baseline"
+        for knob in factors:
+            yield from _list("  ", _text(knob.name), list(map(_value, knob.levels)))
         if len(factors) > 1:
             yield "design: one_at_a_time   # each level alone against the baseline; or grid: every combination"
     else:
@@ -169,21 +125,58 @@ def _design(draft: Draft, factors: Sequence[KnobDraft]) -> Iterator[str]:
         yield "claims:   # what you expect, registered before results are known"
         yield from (f"  - {claim}" for claim in draft.claims)
         return
-    yield "# claims:   # what you expect, registered before results are known (needs the margin); without claims: exploratory"
-    label = f"{factors[0].name}={level_label(factors[0].levels[1])}" if factors else "large"
-    others = "".join(f", {knob.name}={level_label(knob.levels[0])}" for knob in factors[1:])
-    yield f"#   - improves: {_text(label + others)}"
+    yield "# claims:   # what you expect, registered before results (needs the margin); without: exploratory"
+    names = short_names([knob.name for knob in factors])
+    yield f"#   - improves: {_text(f'{names[0]}={level_label(factors[0].levels[1])}' if factors else 'large')}"
 
 
 def _question(factors: Sequence[KnobDraft], name: str) -> str:
-    names = " and ".join(knob.name.replace("_", " ") for knob in factors)
-    return f"What {'does' if len(factors) == 1 else 'do'} {names} change?" if names else f"How well does {name} do?"
+    if not factors:
+        return f"How well does {name} do?"
+    *others, last = (short.replace("_", " ") for short in short_names([knob.name for knob in factors]))
+    return f"What do {', '.join(others)} and {last} change?" if others else f"What does {last} change?"
 
 
-def _scalar(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return repr(value) if isinstance(value, int | float) else _text(value)
+def _entry(indent: str, key: str, text: str, comment: str = "") -> Iterator[str]:
+    """A key with text; long text is folded at single spaces, which YAML joins again."""
+    if len(line := f"{indent}{key}: {_text(text)}") <= WIDTH:
+        yield from _commented(line, comment)
+        return
+    yield from _commented(f"{indent}{key}: >-", comment)
+    line = f"{indent} "
+    for word in re.split(r"(?<=[^ ]) (?=[^ ])", text):
+        if len(line) + len(word) >= WIDTH and line.strip():
+            yield line
+            line = f"{indent} "
+        line += f" {word}"
+    yield line
+
+
+def _commented(line: str, comment: str) -> Iterator[str]:
+    """A line with a comment behind it, or above it if both are too long for a line."""
+    if comment and len(f"{line}   # {comment}") > WIDTH:
+        yield f"{line[: len(line) - len(line.lstrip())]}# {comment}"
+        yield line
+    else:
+        yield f"{line}   # {comment}" if comment else line
+
+
+def _list(indent: str, key: str, items: Sequence[str], comment: str = "") -> Iterator[str]:
+    """A key with a list, one entry a line if it is long."""
+    line = f"{indent}{key}: [{', '.join(items)}]"
+    if len(line) <= WIDTH:
+        yield from _commented(line, comment)
+        return
+    yield from _commented(f"{indent}{key}:", comment)
+    yield from (f"{indent}  - {item}" for item in items)
+
+
+def _value(value: Value) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    return _text(value) if isinstance(value, str) else repr(value)
 
 
 def _text(value: str) -> str:

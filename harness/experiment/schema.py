@@ -33,7 +33,8 @@ def experiment_schema() -> dict[str, Any]:
         patch = {"anyOf": [{"$ref": "#/$defs/Configuration"}, {"type": "null"}]}
         for key in ("variants", "components"):
             properties[key] = {"type": "object", "additionalProperties": patch, "propertyNames": {"pattern": LABEL}}
-        level = {"type": ["string", "number", "boolean", "null"]}
+        single = {"type": ["string", "number", "boolean", "null"]}
+        level = {"anyOf": [single, {"type": "array", "items": single}]}
         levels = {"anyOf": [{"type": "array", "items": level}, {"type": "object", "additionalProperties": patch}]}
         properties["factors"] = {"type": "object", "additionalProperties": levels}
     schema["title"] = "Ablation experiment"

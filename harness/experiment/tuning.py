@@ -77,19 +77,23 @@ def read_tuning(
 
 def check_held_out(section: Node, tree: ConfigTree, base_tree: Node, what: str) -> list[Problem]:
     """A problem if the task can hold out a validation split and does not."""
-    known = [".".join(path) for path in tree.shape.leaves()]
-    if HELD_OUT in known and not plain(base_tree).get("data", {}).get("validation_size"):
+    if _can_hold_out(tree) and not plain(base_tree).get("data", {}).get("validation_size"):
         message = f"{what} needs {HELD_OUT} above 0; set it to the number of training images to hold out"
         return [Problem(section.at, section.path, message)]
     return []
 
 
-def check_held_out_unchanged(paths: Sequence[str], known: Sequence[str], entry: Entry) -> list[Problem]:
+def check_held_out_unchanged(paths: Sequence[str], tree: ConfigTree, entry: Entry) -> list[Problem]:
     """A problem if a parameter sets the number of held-out images: compared trials must use the same images."""
-    if HELD_OUT not in known or overlapping(HELD_OUT, paths) is None:
+    if not _can_hold_out(tree) or tree.overlapping(HELD_OUT, paths) is None:
         return []
     message = f"sets {HELD_OUT}, but all compared settings must use the same images; set it in config"
     return [Problem(entry.key_at, entry.node.path, message)]
+
+
+def _can_hold_out(tree: ConfigTree) -> bool:
+    """Whether the task has the block `data` with this key: a program may have a setting of this name, with its own meaning."""
+    return len(tree.paths.get(HELD_OUT, ())) > 1
 
 
 def check_selectable(name: str, metrics: Mapping[str, Metric], at: Node) -> list[Problem]:
@@ -104,15 +108,10 @@ def check_selectable(name: str, metrics: Mapping[str, Metric], at: Node) -> list
     return []
 
 
-def overlapping(path: str, others: Sequence[str]) -> str | None:
-    """The first of `others` that sets `path`, a part of it, or a block that contains it; else None."""
-    return next((other for other in others if f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")), None)
-
-
 def _check_equal_held_out(tree: ConfigTree, base_tree: Node, drafts: Sequence[Draft]) -> list[Problem]:
     """Problems of variants that hold out another number of images than the base: their metrics would not be comparable."""
     problems = []
-    own = _held_out(tree, base_tree)
+    own = _held_out(tree, base_tree) if _can_hold_out(tree) else None
     for draft in drafts:
         size = _held_out(tree, tree.assign(base_tree, draft.changes))
         if own is not None and size is not None and size != own:
@@ -129,14 +128,14 @@ def _held_out(tree: ConfigTree, values: Node) -> Any:
 def _paths(space: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draft]) -> list[Problem]:
     """Unknown paths, paths that the variants set, values that the configuration refuses or that stand there twice."""
     problems: list[Problem] = []
-    known = [".".join(path) for path in tree.shape.leaves()]
+    known = tree.paths
     taken = [key for draft in drafts for key, _ in draft.changes]
     for path, entry in space.entries.items():
         if path not in known:
             problems.append(Problem(entry.key_at, entry.node.path, f"unknown configuration path; {suggestion(path, known)}"))
             continue
-        problems.extend(check_held_out_unchanged([path], known, entry))
-        if rival := overlapping(path, taken):
+        problems.extend(check_held_out_unchanged([path], tree, entry))
+        if rival := tree.overlapping(path, taken):
             message = f"the variants set {rival}; use a path that they do not set"
             problems.append(Problem(entry.key_at, entry.node.path, message))
         seen: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -76,7 +77,7 @@ def _command(store: Store, plan: Plan) -> str | None:
 def _words(store: Store, plan: Plan, program: Program) -> list[str]:
     """The command line of the first run."""
     first, task = plan.runs[0], command_task(program)
-    config = task.Config.model_validate(plan.variants[first.variant])
+    config = task.Config.model_validate_json(json.dumps(plan.variants[first.variant]))  # lists become tuples
     return task.arguments(config, first.seed, plan.accelerator, store.paths.run(first.id).files)
 
 
@@ -86,7 +87,7 @@ def _of_program(store: Store, plan: Plan) -> dict[str, Any]:
     if program is None:
         return {}
     task = command_task(program)
-    counted = task.counted(task.Config.model_validate(config) for config in plan.variants.values())
+    counted = task.counted(task.Config.model_validate_json(json.dumps(config)) for config in plan.variants.values())
     found = list(remarks(program, plan.data.values(), counted))
     if any(run.seed == 0 for run in plan.runs):
         instead = "list other seeds" if plan.listed_seeds else "use seeds: {first: 1, ...}, or --first-seed 1"

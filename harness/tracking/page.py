@@ -64,7 +64,7 @@ def page(  # noqa: PLR0917 - everything about a run, by name
     if containing:
         first = containing[0]
         variant = next(run.variant for run in first.runs if run.id == run_id)
-        group, factors = first.name, {name.replace(".", "_"): level for name, level in first.levels.get(variant, {}).items()}
+        group, factors = first.name, {factor_key(name): level for name, level in first.levels.get(variant, {}).items()}
     elif trials:
         variant, group = f"trial {trials[0].number}", trials[0].study
     tags = [*(plan.name for plan in containing[1:]), *(trial.study for trial in trials if trial.study != group)]
@@ -79,7 +79,7 @@ def page(  # noqa: PLR0917 - everything about a run, by name
         kept = {"code", "packages", "python", "environment", "platform", "host", "accelerator"}
         ours |= provenance.model_dump(mode="json", include=kept)
         ours |= {"device": provenance.device, "threads": provenance.threads, "started": provenance.started}
-    config = {"seed": spec.seed, "variant": variant, **spec.config, "harness": ours}
+    config = {"seed": spec.seed, "variant": variant, **_nested(spec.config), "harness": ours}
     return Page(
         id=run_id,
         name=_short(f"{variant} · {spec.seed}", LONGEST_NAME),
@@ -88,6 +88,29 @@ def page(  # noqa: PLR0917 - everything about a run, by name
         tags=tuple(dict.fromkeys(_short(tag, LONGEST_TAG) for tag in tags)),
         config=without_secrets(config),
     )
+
+
+def factor_key(name: str) -> str:
+    """A factor's key below `harness.factors`: W&B reads dots as levels."""
+    return re.sub(r"[./]", "_", name)
+
+
+def _nested(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with dots in their names as nested ones, as W&B shows them: {"model.lr": 1} -> {"model": {"lr": 1}}.
+
+    A name below another setting stays as it is (`model.lr` beside `model`).
+    """
+    found: dict[str, Any] = {}
+    for name, value in sorted(config.items(), key=lambda item: item[0].count(".")):
+        *blocks, last = name.split(".")
+        below = found
+        for block in blocks:
+            below = below.setdefault(block, {}) if isinstance(below, dict) else below
+        if isinstance(below, dict) and last not in below:
+            below[last] = value
+        else:
+            found[name] = value
+    return found
 
 
 def _use(containing: Sequence[Plan], trials: Sequence[Membership]) -> str:

@@ -16,7 +16,7 @@ from harness.store.paths import Paths
 from harness.tasks.protocol import Metric
 from harness.tracking.client import UnreachableError, wandb_errors
 from harness.tracking.login import home_folder, read_login
-from harness.tracking.page import LONGEST_NAME
+from harness.tracking.page import LONGEST_NAME, factor_key
 
 MOST_RUNS = 1000  # in a panel; groups are averaged over them
 
@@ -36,7 +36,7 @@ def layout(plan: Plan, metrics: Mapping[str, Metric], shown: Sequence[str], verd
     `metrics` are the task's, the primary one first; `shown`: those with a curve each. `verdicts` is Markdown.
     """
     metric = next(iter(metrics))
-    factors = [f"harness.factors.{name.replace('.', '_')}" for name in next(iter(plan.levels.values()), {})]
+    factors = [f"harness.factors.{factor_key(name)}" for name in next(iter(plan.levels.values()), {})]
     curves: list[Panel] = [{"kind": "curves", "x": "epoch", "y": name, "by": "variant"} for name in shown]
     bars: list[Panel] = [{"kind": "bars", "y": metric, "by": by} for by in factors or ["variant"]]
     sections: list[dict[str, Any]] = [

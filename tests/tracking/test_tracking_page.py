@@ -112,3 +112,10 @@ def test_secrets_are_masked_at_any_depth() -> None:
         "others": "*** *** /usr/bin",
     }
     assert secrets_in(b"<p>open sesame</p> short", environment) == ["DB_PASS"]
+
+
+def test_settings_with_dots_are_shown_as_blocks_where_no_setting_has_the_blocks_name(toy_plan: PlanMaker) -> None:
+    config = {"model": "vit", "model.lr": 0.1, "data.size": 3, "data.root.kind": "x", "model/optimizer": "adam"}
+    shown = page("0" * 12, spec(**config), [toy_plan()], None, FOLDER).config
+    assert shown["data"] == {"size": 3, "root": {"kind": "x"}}
+    assert (shown["model"], shown["model.lr"], shown["model/optimizer"]) == ("vit", 0.1, "adam")

@@ -1,6 +1,6 @@
 """Claims: the YAML models (`kinds`), reading and checking (`reader`), and the checked models of plans (`model`)."""
 
-from harness.experiment.claims.kinds import ALL, KINDS, Level
+from harness.experiment.claims.kinds import ALL, KINDS, Level, Levels
 from harness.experiment.claims.model import (
     COMPARISONS,
     Claim,
@@ -32,6 +32,7 @@ __all__ = [
     "DoseClaim",
     "Factor",
     "Level",
+    "Levels",
     "ProportionClaim",
     "RangeClaim",
     "Setting",

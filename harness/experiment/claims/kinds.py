@@ -12,6 +12,7 @@ from harness.experiment.claims.model import COMPARISONS
 Label = Annotated[str, Field(min_length=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Level = str | int | float | bool | None
+Levels = Level | tuple[Level, ...]  # a list is one level: layers: [[64, 64], [128]]
 
 
 class ClaimInput(BaseModel):

@@ -90,10 +90,11 @@ Claim = Annotated[
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor: level label -> its number (None for a level that is not a number)."""
+    """A factor: level label -> its number (None for a level that is not a number); `path`: its key in the file."""
 
     name: str
     levels: Mapping[str, float | None]
+    path: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from harness.common.validation import suggestion, validate
 from harness.common.yaml_nodes import Node
 from harness.errors import Problem
 from harness.experiment.claims import kinds
-from harness.experiment.claims.kinds import ALL, KINDS, ClaimInput, Level
+from harness.experiment.claims.kinds import ALL, KINDS, ClaimInput, Level, Levels
 from harness.experiment.claims.model import (
     Claim,
     Factor,
@@ -105,18 +105,37 @@ class _Reader:
         return node.get(str(below)) or node
 
     def _label(self, label: str) -> str:
-        """A label with its levels in the order of the design."""
-        return label if label in self.setting.levels else level_names(named_levels(label, self.setting.levels)) or label
+        """A label with its levels in the order of the design; of some levels outside a grid, the one variant that has them."""
+        levels = self.setting.levels
+        if label in levels:
+            return label
+        named = self._levels_in(label)
+        if named and not is_grid(levels) and len(meant := self._having(named)) == 1:
+            return meant[0]
+        return level_names(named) or label
+
+    def _levels_in(self, label: str) -> Mapping[str, str]:
+        """Factor -> level that a label names; factors may also be called by their paths: model.lr=0.1 for lr=0.1."""
+        levels = self.setting.levels
+        if named := named_levels(label, levels):
+            return named
+        path_of = {factor.name: factor.path for factor in self.setting.factors}
+        by_path = {name: {path_of[factor]: level for factor, level in own.items()} for name, own in levels.items()}
+        found = named_levels(label, by_path)
+        return {factor: found[path] for factor, path in path_of.items() if path in found}
+
+    def _having(self, named: Mapping[str, str]) -> list[str]:
+        """The variants that have these levels."""
+        return [name for name, own in self.setting.levels.items() if within(own, named)]
 
     def _check_label(self, label: str, node: Node, where: Mapping[str, str]) -> None:
-        levels = self.setting.levels
-        if members(label, levels, where):
+        levels, resolved = self.setting.levels, self._label(label)
+        if members(resolved, levels, where):
             return
-        if members(label, levels, {}):
+        if members(resolved, levels, {}):
             message = f"{label!r} is not among the variants where {_slice(where)}; use one of these, or change where:"
-        elif (named := named_levels(label, levels)) and len(named) < len(self.setting.factors):
-            meant = [name for name, own in levels.items() if within(own, named)]
-            message = f"{label!r} names some of the factors, which is possible in a grid only; {suggestion('', meant)}"
+        elif (named := self._levels_in(label)) and len(meant := self._having(named)) > 1:
+            message = f"{label!r} is ambiguous: {len(meant)} variants have it, and this is no grid; {suggestion('', meant)}"
         else:
             levels_alone = [f"{factor.name}={level}" for factor in self.setting.factors for level in factor.levels]
             choices = [*self.setting.labels, *(levels_alone if is_grid(levels) else ())]
@@ -129,7 +148,7 @@ class _Reader:
 
     def _check_distinct(self, labels: Iterable[str], where: Mapping[str, str]) -> None:
         """Two labels in a grid may mean the same variants."""
-        meant = [members(label, self.setting.levels, where) or label for label in labels]
+        meant = [members(self._label(label), self.setting.levels, where) or label for label in labels]
         if len(set(meant)) < len(meant):
             self._problem(self.kind, "names a variant twice; remove one")
 
@@ -210,6 +229,7 @@ class _Reader:
         factors = {factor.name: factor for factor in self.setting.factors}
         if name is None and len(factors) == 1:
             return next(iter(factors.values()))
+        name = None if name is None else self._short(name)
         if not factors:
             self._problem(self.kind, "needs a factor; use factors: in the experiment")
         elif name is None:
@@ -218,17 +238,22 @@ class _Reader:
             self._problem("factor", f"no factor {name!r}; {suggestion(name, factors)}")
         return factors.get(name or "")
 
+    def _short(self, name: str) -> str:
+        """The name of the factor with this path; any other name as it is."""
+        return next((factor.name for factor in self.setting.factors if factor.path == name), name)
+
     def _where(self, where: Mapping[str, Level]) -> dict[str, str]:
         found = {}
         factors = {factor.name: factor for factor in self.setting.factors}
-        for name, level in where.items():
+        for key, level in where.items():
+            name = self._short(key)
             if name not in factors:
                 self._problem("where", f"no factor {name!r}; {suggestion(name, factors)}", name)
                 continue
             labels = factors[name].levels
             text = level_label(level)
             if text not in labels:
-                self._problem("where", f"{name} has no level {text!r}; choose from: {', '.join(labels)}", name)
+                self._problem("where", f"{name} has no level {text!r}; choose from: {', '.join(labels)}", key)
                 continue
             found[name] = text
         return found
@@ -260,8 +285,10 @@ def _slice(where: Mapping[str, str]) -> str:
     return ", ".join(f"{factor} is {level}" for factor, level in where.items())
 
 
-def level_label(value: Level) -> str:
-    """A level as in labels: floats without a trailing `.0`, YAML's words for null and booleans."""
+def level_label(value: Levels | list[Level]) -> str:
+    """A level as in labels: floats without a trailing `.0`, YAML's words for null and booleans, lists as 64-64."""
+    if isinstance(value, tuple | list):
+        return "-".join(map(level_label, value)) or "empty"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

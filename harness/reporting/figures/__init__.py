@@ -14,7 +14,7 @@ from harness.reporting.figures.network import network
 from harness.reporting.figures.pair import pair
 from harness.reporting.figures.parallel import parallel
 from harness.reporting.figures.search_subject import ConfirmationResults, SearchSubject, SeedValues
-from harness.reporting.figures.single import related_metrics, single_variant
+from harness.reporting.figures.single import related_metrics, single_variant, split_and_quantity
 from harness.reporting.figures.slices import slices
 from harness.reporting.figures.style import save
 from harness.reporting.figures.subject import Subject
@@ -45,6 +45,7 @@ __all__ = [
     "single_variant",
     "sizes",
     "slices",
+    "split_and_quantity",
     "text_figure",
     "tuning",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEIGHT = 3.3
-PARTS = ("test", "train", "validation")
+SPLITS = ("test", "train", "validation", "val", "valid", "eval")
+OF_A_SPLIT = re.compile(rf"({'|'.join(SPLITS)})([_/.])(.+)")
 
 
 def single_variant(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
@@ -48,16 +50,22 @@ def single_variant(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
             side_labels(axis, labels)
         axis.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
         axis.set_xlabel("epoch")
-        what = name if len(names) == 1 else name.partition("_")[2]
+        what = name if len(names) == 1 else split_and_quantity(name)[1]
         axis.set_ylabel(phrases.axis(what, metric.unit if metric else ""))
     return figure
 
 
 def related_metrics(name: str, known: Mapping[str, object]) -> list[str]:
-    """`name`, then the same quantity on other splits: `train_accuracy` beside `test_accuracy`."""
-    part, _, quantity = name.partition("_")
-    others = [f"{other}_{quantity}" for other in PARTS if other != part] if part in PARTS else []
+    """`name`, then the same quantity on other splits: `train_accuracy` beside `test_accuracy`, `train/loss` beside `val/loss`."""
+    found = OF_A_SPLIT.fullmatch(name)
+    others = [f"{other}{found[2]}{found[3]}" for other in SPLITS if other != found[1]] if found else []
     return [name, *(other for other in others if other in known)]
+
+
+def split_and_quantity(name: str) -> tuple[str, str]:
+    """`test_loss` or `test/loss` -> test, loss; of another name no split."""
+    found = OF_A_SPLIT.fullmatch(name)
+    return (found[1], found[3]) if found else ("", name)
 
 
 def thresholds(subject: Subject, names: Sequence[str]) -> dict[float, str]:

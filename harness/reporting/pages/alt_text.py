@@ -7,7 +7,7 @@ import math
 from harness.analysis.verdicts import Row
 from harness.experiment.claims import ThresholdClaim
 from harness.reporting import phrases
-from harness.reporting.figures import Subject, design, related_metrics
+from harness.reporting.figures import Subject, design, related_metrics, split_and_quantity
 
 INTERVALS = "Intervals are of each mean; as variants share their seeds, paired differences are more precise than these suggest."
 
@@ -17,8 +17,8 @@ def alt_text(subject: Subject) -> tuple[str, str]:
     name = f"{subject.name[:1].upper()}{subject.name[1:]}"
     kind = design(subject.plan)
     if kind == "one":
-        whole, parts = subject.table.metric.partition("_")[2], related_metrics(subject.table.metric, subject.metrics)
-        of = [each.partition("_")[0] for each in parts if _measured(subject, each)]
+        whole, parts = split_and_quantity(subject.table.metric)[1], related_metrics(subject.table.metric, subject.metrics)
+        of = [split_and_quantity(each)[0] for each in parts if _measured(subject, each)]
         several = f"{phrases.label(whole).capitalize()} ({phrases.listed(of)})" if len(of) > 1 else name
         dashed = "; dashed: what is claimed" if any(isinstance(each.claim, ThresholdClaim) for each in subject.verdicts) else ""
         return f"{name} by epoch{_reached(subject)}.", f"{several} by epoch, unsmoothed{dashed}."

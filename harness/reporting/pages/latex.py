@@ -12,6 +12,7 @@ from harness.reporting.tables.claims import claim_table
 from harness.reporting.tables.model import Cell, Column, DisplayTable
 from harness.reporting.tables.variants import variant_tables
 
+NOT_IN_LABELS = r"[^A-Za-z0-9]+"
 LONGEST = 30  # letters of a label on one line
 
 
@@ -19,8 +20,9 @@ def render(report: ReportData) -> str:
     """The text of table.tex; deterministic."""
     # Braces and percent signs are special in TeX.
     templates = environment(block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>")
+    labels = phrases.file_names(report.tables, NOT_IN_LABELS)
     tables = [
-        tabular(report, table, metric, f"n counts completed runs; {table.note}.")
+        tabular(report, table, labels[metric], f"n counts completed runs; {table.note}.")
         for metric, table in zip(report.tables, variant_tables(report), strict=True)
     ]
     if report.judgement.verdicts:
@@ -36,7 +38,7 @@ def tabular(report: ReportData, table: DisplayTable, label: str, notes: str) -> 
     shown = table.shown_in("latex")
     widths = list(map(_width, shown.columns))
     return {
-        "label": _label(label),
+        "label": label,
         "caption": caption(report, f"{table.title}."),
         "columns": f"@{{}}{''.join(widths)}@{{}}",
         "titles": [escape(column.title) for column in shown.columns],
@@ -64,7 +66,7 @@ def _cell(column: Column, width: str, cell: Cell) -> str:
 
 
 def _label(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", name)
+    return re.sub(NOT_IN_LABELS, "-", name)
 
 
 def caption(report: ReportData, title: str) -> str:

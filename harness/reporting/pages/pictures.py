@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Shown beside the report's metric if the task measures it.
-BESIDE = "train_loss"
+BESIDE = ("train_loss", "train/loss")
 RATE = "learning_rate"
 
 FOLDER = "figures"  # of a report's folder
@@ -56,10 +56,11 @@ def draw(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
     if figures.design(report.plan) == "one":
         yield from _single_variant(report, subject)
     else:
+        files = phrases.file_names(report.tables)
         for metric in report.tables:
             if metric != report.metric and not report.metrics[metric].exact:
                 other = subject_of(report, metric)
-                yield Picture(f"claimed_{metric}", "claims", *alt_text(other)), figures.main_figure(other, report.epochs)
+                yield Picture(f"claimed_{files[metric]}", "claims", *alt_text(other)), figures.main_figure(other, report.epochs)
         if report.tuning is not None:
             yield _tuning(report.tuning)
         yield _curves(report)
@@ -98,7 +99,7 @@ def _tuning(tuning: Tuning) -> tuple[Picture, Figure]:
 
 def _single_variant(report: ReportData, subject: figures.Subject) -> Iterator[tuple[Picture, Figure]]:
     """Further figures of a single variant: loss, learning rate, the network."""
-    loss = next((name for name in ("test_loss", BESIDE) if name in report.metrics), None)
+    loss = next((name for name in ("test_loss", *BESIDE) if name in report.metrics), None)
     for name, measure in (("loss", loss), (RATE, RATE if RATE in report.epochs else None)):
         if measure is not None:
             alt = _sentence(f"{phrases.label(name)} by epoch.")
@@ -125,7 +126,7 @@ def _single_variant(report: ReportData, subject: figures.Subject) -> Iterator[tu
 
 def panels(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
     """The metrics that learning curves show."""
-    names = dict.fromkeys([next(iter(metrics)), BESIDE])
+    names = dict.fromkeys([next(iter(metrics)), *BESIDE])
     return {name: metrics[name] for name in names if name in metrics}
 
 

@@ -3,7 +3,7 @@
 from harness.reporting.phrases.claims import claim, qualifiers, short_claim, statement
 from harness.reporting.phrases.consistency import not_consistent
 from harness.reporting.phrases.estimates import confidence, interval, p_value
-from harness.reporting.phrases.labels import MIN_LABEL, cut_middle, prefix, shorten
+from harness.reporting.phrases.labels import MIN_LABEL, cut_middle, file_names, prefix, shorten
 from harness.reporting.phrases.ledger import DIFFERS, ledger, ledger_differs, standing
 from harness.reporting.phrases.numbers import (
     NOTHING,
@@ -96,6 +96,7 @@ __all__ = [
     "epochs",
     "failure_limit",
     "figure",
+    "file_names",
     "headline",
     "improvement",
     "interval",

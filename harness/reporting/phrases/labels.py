@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 
 MIN_LABEL = 3  # a first cell, the ellipsis, a last cell
+
+
+def file_names(names: Iterable[str], others: str = r"\W+") -> dict[str, str]:
+    """Names of metrics -> parts of file names, distinct also where case does not count: val/loss -> val-loss.
+
+    `others`: a regular expression of the letters that become `-`.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        plain = re.sub(others, "-", name, flags=re.ASCII)
+        taken, number, chosen = {each.lower() for each in found.values()}, 1, plain
+        while chosen.lower() in taken:
+            number += 1
+            chosen = f"{plain}-{number}"
+        found[name] = chosen
+    return found
 
 
 def shorten(labels: Sequence[str], width: int) -> list[str]:

@@ -1,4 +1,8 @@
-"""The pydantic model of the values of a program's knobs: its configuration."""
+"""The pydantic model of the values of a program's knobs: its configuration.
+
+It is flat: the name of a knob, with its dots and slashes, is the name of a field. So `model=resnet` and `model.lr=0.1` can be
+settings of one program.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
-from harness.tasks.command.model import Knob, Scalar
+from harness.common.choices import Style
+from harness.tasks.command import template
+from harness.tasks.command.model import Knob, Scalar, Value
+from harness.tasks.command.styles import printed
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
+NAME = re.compile(rf"(?=.{{1,100}}\Z){template.NAME}", re.ASCII)
 
 
 class Knobs(BaseModel):
@@ -20,9 +27,9 @@ class Knobs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
 
 
-def config_model(knobs: Mapping[str, Knob]) -> type[Knobs]:
+def config_model(knobs: Mapping[str, Knob], style: Style = "argparse") -> type[Knobs]:
     """The model of the knobs' values; each has its default's type and limits."""
-    fields: dict[str, Any] = {name: (_kind(knob), knob.default) for name, knob in knobs.items()}
+    fields: dict[str, Any] = {name: (_kind(knob, style), knob.default) for name, knob in knobs.items()}
     with warnings.catch_warnings():
         # A knob may be called `copy` or `json`: these deprecated methods of the model are not used.
         warnings.filterwarnings("ignore", message="Field name .* shadows an attribute in parent")
@@ -32,7 +39,9 @@ def config_model(knobs: Mapping[str, Knob]) -> type[Knobs]:
 def wrong_name(name: str) -> str | None:
     """Why the name of a knob is invalid; None if it is valid."""
     if not NAME.fullmatch(name):
-        return "is not a valid name; use letters, digits, _ and -, a letter first, and flag: for another spelling of the option"
+        plain = name.lstrip("+")
+        advice = f"use {plain}: {{default: …, flag: {name}}}" if plain != name and NAME.fullmatch(plain) else OTHER_SPELLING
+        return f"is not a valid name; {advice}"
     if name in RESERVED:
         return "is reserved for the harness; use another name, and flag: for the spelling of the option"
     if name.startswith("model_") and hasattr(BaseModel, name):
@@ -40,46 +49,94 @@ def wrong_name(name: str) -> str | None:
     return None
 
 
+OTHER_SPELLING = (
+    "use letters, digits, _ and -, a letter first, parts divided by . or /, and flag: for another spelling of the option"
+)
 RESERVED = ("seed", "run_dir", "knobs", "python", "device")
 
 
 def wrong_default(knob: Knob) -> str | None:
     """The problem of a knob's limits or default; None if they are valid."""
-    number = isinstance(knob.default, int | float) and not isinstance(knob.default, bool)
+    default = knob.default
+    if isinstance(default, tuple) and len({type(item) for item in default}) > 1:
+        return f"the list {printed(default)} has values of several types; {ONE_TYPE}"
+    number = isinstance(default, int | float) and not isinstance(default, bool)
     if not number and (knob.least is not None or knob.most is not None):
-        return f"from and to need a numeric default, not {knob.default!r}; use choice"
+        return f"from and to need a numeric default, not {default!r}; use choice"
     if knob.least is not None and knob.most is not None and knob.least > knob.most:
         return f"from {knob.least:g} is above to {knob.most:g}; put the smaller value first"
-    if odd := [item for item in knob.choice or () if type(item) is not type(knob.default)]:
-        kinds = f"{odd[0]!r} has another type than the default {knob.default!r}"
-        return f"{kinds}; use values of one type (0.0 is a float, 0 an integer)"
-    if knob.choice is not None and knob.default not in knob.choice:
-        return f"the default {knob.default!r} is not among the choices"
-    if knob.least is not None and isinstance(knob.default, int | float) and knob.default < knob.least:
-        return f"the default {knob.default!r} is below {knob.least:g}"
-    if knob.most is not None and isinstance(knob.default, int | float) and knob.default > knob.most:
-        return f"the default {knob.default!r} is above {knob.most:g}"
+    if odd := [item for item in knob.choice or () if not _alike(item, default)]:
+        return f"{_shown(odd[0])} has another type than the default {_shown(default)}; {ONE_TYPE}"
+    if knob.choice is not None and default not in knob.choice:
+        return f"the default {_shown(default)} is not among the choices"
+    if knob.least is not None and isinstance(default, int | float) and default < knob.least:
+        return f"the default {default!r} is below {knob.least:g}"
+    if knob.most is not None and isinstance(default, int | float) and default > knob.most:
+        return f"the default {default!r} is above {knob.most:g}"
     return None
 
 
-def _kind(knob: Knob) -> Any:
-    limits = Field(ge=knob.least, le=knob.most)
-    kind: Any = Annotated[type(knob.default), limits] if (knob.least, knob.most) != (None, None) else type(knob.default)
-    if isinstance(knob.default, str):
+ONE_TYPE = "use values of one type (0.0 is a float, 0 an integer)"
+
+
+def has_null(knob: Knob) -> bool:
+    """Whether null is its default or a choice."""
+    return knob.default is None or None in (knob.choice or ())
+
+
+def _alike(one: Value, other: Value) -> bool:
+    """Whether two values have one type; null goes with every type, an empty list with every list."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len({type(item) for item in (*one, *other)}) < 2
+    return one is None or other is None or type(one) is type(other)
+
+
+def _shown(value: Value) -> str:
+    return printed(value) if isinstance(value, tuple) else "null" if value is None else repr(value)
+
+
+def _kind(knob: Knob, style: Style) -> Any:
+    kind = _type(knob.default)
+    if (knob.least, knob.most) != (None, None):
+        kind = Annotated[kind, Field(ge=knob.least, le=knob.most)]
+    if isinstance(knob.default, str | tuple | None):
         kind = Annotated[kind, AfterValidator(_one_argument)]
+    if isinstance(knob.default, tuple | None) and style == "argparse":
+        kind = Annotated[kind, AfterValidator(_no_options)]
+    if has_null(knob):
+        kind = kind | None
     return kind if knob.choice is None else Annotated[kind, AfterValidator(_one_of(knob.choice))]
 
 
-def _one_argument(value: str) -> str:
-    if "\0" in value:
+def _type(default: Value) -> Any:
+    """The type of a value; of null and of an empty list, whose type it does not tell, the most general one."""
+    if isinstance(default, tuple):
+        item: Any = type(default[0]) if default else Scalar
+        return tuple[item, ...]
+    return Scalar | tuple[Scalar, ...] if default is None else type(default)
+
+
+def _one_argument(value: Value) -> Value:
+    if any("\0" in item for item in _items(value) if isinstance(item, str)):
         raise ValueError("a NUL character cannot be part of an argument")
     return value
 
 
-def _one_of(choice: tuple[Scalar, ...]) -> Callable[[Scalar], Scalar]:
-    def check(value: Scalar) -> Scalar:
+def _no_options(value: Value) -> Value:
+    if odd := [item for item in _items(value) if isinstance(item, str) and item.startswith("-")]:
+        raise ValueError(f"the program would read {odd[0]!r} as an option; use text without a leading -")
+    return value
+
+
+def _items(value: Value) -> tuple[Value, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _one_of(choice: tuple[Value, ...]) -> Callable[[Value], Value]:
+    def check(value: Value) -> Value:
         if value not in choice:
-            raise ValueError(f"invalid value {value!r}; choose from: {', '.join(map(str, choice))}")
+            shown = ", ".join("null" if item is None else printed(item) for item in choice)
+            raise ValueError(f"invalid value {_shown(value)}; choose from: {shown}")
         return value
 
     return check

@@ -13,33 +13,34 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from harness.common.choices import Style
 from harness.common.stopping import duration
 from harness.errors import InputError
 from harness.tasks.command.measure import Measure, Strict, Text
 
 TASK_NAME = "command"  # of every program in plans and specs; versions distinguish programs
 Scalar = bool | int | float | str
+Value = Scalar | tuple[Scalar, ...] | None  # of a setting; None: Hydra's null
 
 
 class Knob(Strict):
     """One parameter of the program, in the long form; its type is that of the default."""
 
-    default: Scalar
+    default: Value
     least: float | None = Field(None, alias="from", description="the least value allowed")
     most: float | None = Field(None, alias="to", description="the largest value allowed")
-    choice: tuple[Scalar, ...] | None = Field(None, min_length=1, description="the values allowed")
+    choice: tuple[Value, ...] | None = Field(None, min_length=1, description="the values allowed")
     flag: Text | None = Field(
         None,
         description="the option's spelling, default --name; for a boolean the flag for true, "
-        "such as --compile, or --compile/--no-compile",
+        "such as --compile, or --compile/--no-compile; in Hydra's style +name, to add a key",
     )
 
     @field_validator("default", "choice")
     @classmethod
-    def _no_nul(cls, value: Scalar | tuple[Scalar, ...] | None) -> Scalar | tuple[Scalar, ...] | None:
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, str) and "\0" in item:
-                raise ValueError("a NUL character cannot be part of an argument")
+    def _no_nul(cls, value: Any) -> Any:
+        if "\0" in _letters(value):
+            raise ValueError("a NUL character cannot be part of an argument")
         return value
 
 
@@ -60,7 +61,8 @@ class Program(Strict):
         None, description="which file in {run_dir} resuming needs, such as '*.pt'; default: any file or folder"
     )
     directory: Text = Field(".", description="where it runs; relative to this file")
-    knobs: dict[str, Scalar | Knob] = Field({}, description="its parameters with their defaults, as values or as {default: …}")
+    style: Style = Field("argparse", description="how {knobs} writes a parameter: --name=value, or name=value for hydra")
+    knobs: dict[str, Value | Knob] = Field({}, description="its parameters with their defaults, as values or as {default: …}")
     metrics: dict[str, Measure] = Field(min_length=1, description="what it measures; the first is the default of claims")
     inputs: tuple[Text, ...] | Only | None = Field(
         None,
@@ -118,12 +120,19 @@ class Program(Strict):
             "metrics": {name: measure.definition for name, measure in self.metrics.items()},
             "first_metric": next(iter(self.metrics)),
         }
+        if self.style != "argparse":
+            found["style"] = self.style
         return {**found, "environment": dict(self.environment)} if self.environment else found
 
     @property
     def version(self) -> str:
         """The first 12 hex digits of SHA-256 over the definition's canonical JSON."""
         return definition_digest(self.definition)
+
+
+def _letters(value: Any) -> str:
+    """All text in a value."""
+    return "".join(map(_letters, value)) if isinstance(value, tuple) else value if isinstance(value, str) else ""
 
 
 def definition_digest(definition: Mapping[str, Any]) -> str:

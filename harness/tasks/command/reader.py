@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Node, plain
 from harness.errors import Problem
-from harness.tasks.command import knobs, template
+from harness.tasks.command import knobs, styles, template
 from harness.tasks.command.files.followers import wrong_kind
 from harness.tasks.command.files.place import wrong_path
 from harness.tasks.command.model import Program
@@ -19,7 +19,9 @@ from harness.tasks.command.reading.finder import Finder
 from harness.tasks.command.reading.output import RESERVED_KEYS
 from harness.tasks.protocol import RESULT_METRICS
 
-METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
+# As programs write them: val/loss, eval.acc, top-1, hits@10.
+METRIC = re.compile(r"(?=.{1,60}\Z)[A-Za-z]\w*(?:[./@-]\w+)*", re.ASCII)
+METRIC_NAMES = "use letters, digits and _, a letter first, parts divided by one of . / @ -; column: or key: for other spellings"
 RESERVED_METRICS = RESERVED_KEYS | set(RESULT_METRICS)
 
 
@@ -46,7 +48,7 @@ def _names(node: Node, program: Program) -> Iterator[Problem]:
             yield _at(node, "knobs", name, f"{name!r} {wrong}", key=True)
     for name in program.metrics:
         if not METRIC.fullmatch(name):
-            yield _at(node, "metrics", name, f"invalid metric name {name!r}; use letters, digits and _, a letter first", key=True)
+            yield _at(node, "metrics", name, f"invalid metric name {name!r}; {METRIC_NAMES}", key=True)
         elif name in RESERVED_METRICS or name.endswith("_fluctuation"):
             yield _at(node, "metrics", name, f"{name!r} is reserved for the harness; use another name", key=True)
     for name, measure in program.metrics.items():
@@ -59,6 +61,7 @@ def _names(node: Node, program: Program) -> Iterator[Problem]:
 
 def _lines(node: Node, program: Program) -> Iterator[Problem]:
     known = [*knobs.RESERVED, *program.knobs]
+    dotted = any(name not in knobs.RESERVED and _has_parts(name) for name in known)
     for key in ("command", "resume"):
         line = getattr(program, key)
         if line is None:
@@ -71,7 +74,7 @@ def _lines(node: Node, program: Program) -> Iterator[Problem]:
         if not words:
             yield _at(node, key, None, "is empty; expected a program and its arguments, such as python train.py --seed={seed}")
         for name in dict.fromkeys(template.placeholders(line)):
-            if name not in known:
+            if name not in known and (dotted or not _has_parts(name)):  # {a.b} may be meant as it stands
                 message = f"unknown placeholder {{{name}}}; {suggestion(name, known)} (literal text: {{{{{name}}}}})"
                 yield _at(node, key, None, message)
         if any("{knobs}" in word and word != template.ALL_KNOBS for word in words):
@@ -106,9 +109,11 @@ def _limits(node: Node, program: Program) -> Iterator[Problem]:
     for name in program.knobs:
         if wrong := knobs.wrong_default(program.knob(name)):
             yield _at(node, "knobs", name, wrong)
+        elif knobs.has_null(program.knob(name)) and program.style != "hydra":
+            yield _at(node, "knobs", name, "null cannot be passed to this program; use a value, or style: hydra")
     flags: dict[str, str] = {}
     for name in program.knobs:
-        flag = program.knob(name).flag or f"--{name}"
+        flag = styles.spelled(name, program.knob(name), program.style)
         if (other := flags.setdefault(flag, name)) != name:
             yield _at(node, "knobs", name, f"has the same flag {flag} as {other}; use another flag")
 
@@ -126,6 +131,10 @@ def _others(node: Node, program: Program) -> Iterator[Problem]:
 def _of_metric(node: Node, metric: str, key: str, message: str) -> Problem:
     inner = node.entries["metrics"].node.entries[metric].node.entries[key].node
     return Problem(inner.at, inner.path, message)
+
+
+def _has_parts(name: str) -> bool:
+    return "." in name or "/" in name
 
 
 def _at(node: Node, block: str, name: str | None, message: str, *, key: bool = False) -> Problem:

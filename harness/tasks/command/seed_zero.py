@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from harness.tasks.command.sources import named_files
+from harness.tasks.command.inputs.words import named_files
 
 SEED = re.compile(r"(random_|rng_|manual_|global_)?seed", re.IGNORECASE)
 READERS = frozenset({"get", "getattr", "pop"})  # cfg.get("seed"), getattr(args, "seed", None)

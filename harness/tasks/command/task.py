@@ -16,7 +16,8 @@ from harness.tasks.command.inputs import fingerprint as inputs
 from harness.tasks.command.inputs.found import Detected
 from harness.tasks.command.knobs import Knobs, config_model
 from harness.tasks.command.model import Program as Definition
-from harness.tasks.command.model import Scalar
+from harness.tasks.command.model import Value
+from harness.tasks.command.styles import printed
 from harness.tasks.command.training import CommandTraining
 from harness.tasks.environment import Observed
 from harness.tasks.protocol import Accelerator, Metric, Number, Task
@@ -30,7 +31,7 @@ class CommandTask(Task):
         self.definition = definition
         self.planned = planned
         self.knobs = {name: definition.knob(name) for name in definition.knobs}
-        self.Config: type[Knobs] = config_model(self.knobs)
+        self.Config: type[Knobs] = config_model(self.knobs, definition.style)
         self.version = definition.version
         self.metrics: Mapping[str, Metric] = {name: measure.metric for name, measure in definition.metrics.items()}
 
@@ -95,16 +96,17 @@ class CommandTask(Task):
         """The program and its arguments, with those of `resume` if it resumes."""
         values = self._values(config)
         given = {"seed": str(seed), "run_dir": str(folder), "python": sys.executable, "device": device}
-        found = template.arguments(self.definition.command, self.knobs, values, given)
+        style = self.definition.style
+        found = template.arguments(self.definition.command, self.knobs, values, given, style)
         if self.goes_on(folder):
-            found += template.arguments(self.definition.resume or "", self.knobs, values, given)
+            found += template.arguments(self.definition.resume or "", self.knobs, values, given, style)
         return found
 
     @property
     def _logs_to_wandb(self) -> bool:
         return any(measure.wandb is not None for measure in self.definition.metrics.values())
 
-    def _values(self, config: Knobs) -> dict[str, Scalar]:
+    def _values(self, config: Knobs) -> dict[str, Value]:
         return {name: getattr(config, name) for name in self.knobs}
 
     def environment(self, seed: int, device: str, folder: Path) -> dict[str, str]:
@@ -112,7 +114,7 @@ class CommandTask(Task):
         found = {**os.environ, "PYTHONUNBUFFERED": "1"}
         if device == "cpu":
             found["CUDA_VISIBLE_DEVICES"] = ""
-        found |= {name: template.printed(value) for name, value in self.definition.environment.items()}
+        found |= {name: printed(value) for name, value in self.definition.environment.items()}
         if self._logs_to_wandb:
             found = wandb_offline(found, folder, self.definition.environment)
         # `python` is the interpreter of this process unless another environment is active.

@@ -6,10 +6,14 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from harness.tasks.command.model import Knob, Scalar
+from harness.common.choices import Style
+from harness.tasks.command.model import Knob, Value
+from harness.tasks.command.styles import in_style, is_switch, option, printed
 
 # `{name}` is replaced, `{{name}}` is a literal `{name}`; other braces are literal, as in JSON.
-PLACEHOLDER = re.compile(r"\{\{([A-Za-z][\w-]*)\}\}|\{([A-Za-z][\w-]*)\}")
+NAME = r"[A-Za-z][\w-]*(?:[./][\w-]+)*"
+PLACEHOLDER = re.compile(rf"\{{\{{({NAME})\}}\}}|\{{({NAME})\}}")
+OVERRIDE = re.compile(rf"[^-=][^=]*=\{{({NAME})\}}")  # key={name}: the placeholder is the whole value
 ALL_KNOBS = "{knobs}"
 
 
@@ -23,39 +27,50 @@ def placeholders(line: str) -> list[str]:
     return [match[2] for match in PLACEHOLDER.finditer(line) if match[2]]
 
 
-def arguments(line: str, knobs: Mapping[str, Knob], values: Mapping[str, Scalar], given: Mapping[str, str]) -> list[str]:
+def arguments(
+    line: str,
+    knobs: Mapping[str, Knob],
+    values: Mapping[str, Value],
+    given: Mapping[str, str],
+    style: Style = "argparse",
+) -> list[str]:
     """The command's words with the knobs' `values` and what the harness has `given` ({seed} and the like) filled in.
 
-    `{knobs}` becomes an argument for each knob that the line does not name itself.
+    `{knobs}` becomes an option for each knob that the line does not name itself. A word that is one placeholder becomes as many
+    words as the list has entries, if the style writes lists so. Hydra's quotes are added only where a placeholder is all that
+    follows `key=`: elsewhere they would become part of the value.
     """
     named = set(placeholders(line))
     texts = {**{name: printed(value) for name, value in values.items()}, **given}
     found: list[str] = []
     for word in words_of(line):
+        only = PLACEHOLDER.fullmatch(word)
+        name = (only[2] if only else None) or ""
         if word == ALL_KNOBS:
-            for name, knob in knobs.items():
-                if name not in named:
-                    found += option(name, knob, values[name])
-        elif (only := PLACEHOLDER.fullmatch(word)) and only[2] in knobs and _is_switch(knobs[only[2]]):
-            found += option(only[2], knobs[only[2]], values[only[2]])
+            for each, knob in knobs.items():
+                if each not in named:
+                    found += option(each, knob, values[each], style)
+        elif name in knobs and is_switch(knobs[name], style):
+            found += option(name, knobs[name], values[name], style)
+        elif name in knobs and style == "argparse" and isinstance(value := values[name], tuple):
+            found += map(printed, value)
         else:
-            found.append(PLACEHOLDER.sub(lambda match: "{" + match[1] + "}" if match[1] else texts[match[2]], word))
+            found.append(_filled(word, texts, values, style))
     return found
 
 
-def option(name: str, knob: Knob, value: Scalar) -> list[str]:
-    """A knob as `{knobs}` writes it: `--name=value`, `flag=value`, or the bare flag of a boolean, which may be no word at all."""
-    if _is_switch(knob):
-        on, _, off = (knob.flag or "").partition("/")
-        chosen = on if value else off
-        return [chosen] if chosen else []
-    return [f"{knob.flag or '--' + name}={printed(value)}"]
+def _filled(word: str, texts: Mapping[str, str], values: Mapping[str, Value], style: Style) -> str:
+    override = OVERRIDE.fullmatch(word) if style == "hydra" else None
 
+    def text(name: str) -> str:
+        if name in values and (override or style == "absl"):
+            return in_style(values[name], style)
+        # A seed is a number; a path may need quotes.
+        return in_style(texts[name], style) if override and not texts[name].isdecimal() else texts[name]
 
-def printed(value: Scalar) -> str:
-    """A value as an argument: a float as Python writes it (0.0, 0.001), a boolean as True or False."""
-    return repr(value + 0.0) if isinstance(value, float) else str(value)
+    def replaced(match: re.Match[str]) -> str:
+        if match[1]:
+            return f"{{{match[1]}}}"
+        return text(match[2]) if match[2] in texts else match[0]  # {a.b} in a plan made before names had dots
 
-
-def _is_switch(knob: Knob) -> bool:
-    return isinstance(knob.default, bool) and knob.flag is not None
+    return PLACEHOLDER.sub(replaced, word)

@@ -228,11 +228,20 @@ def test_contrasts_and_thresholds_take_means_too() -> None:
 # Designs that are no grid
 
 
-@pytest.mark.parametrize("text", ["improves: schedule=linear", "{at_least: {schedule=linear: 90}}"])
-def test_outside_a_grid_a_label_of_some_factors_is_told_which_variants_there_are(text: str) -> None:
-    words = "'schedule=linear' names some of the factors, which is possible in a grid only; choose from: "
-    assert refused(text, ARMS).endswith(f"{words}'lr=0.1, schedule=linear'")
-    assert refused(text, PAIRS).endswith(f"{words}'lr=0.2, schedule=linear'")
+def test_outside_a_grid_a_label_of_some_factors_means_the_one_variant_that_has_them() -> None:
+    assert compared("improves: schedule=linear", ARMS) == [("lr=0.1, schedule=linear", "lr=0.1, schedule=cosine")]
+    assert compared("improves: schedule=linear", PAIRS) == [("lr=0.2, schedule=linear", "lr=0.1, schedule=cosine")]
+    assert compared("{improves: lr=0.2, over: schedule=linear}", ARMS) == [("lr=0.2, schedule=cosine", "lr=0.1, schedule=linear")]
+    threshold = claimed("{at_least: {schedule=linear: 90}}", ARMS)
+    assert isinstance(threshold, ThresholdClaim)
+    assert threshold.variant == "lr=0.1, schedule=linear"
+
+
+def test_outside_a_grid_an_ambiguous_label_is_told_the_variants_that_it_may_mean() -> None:
+    told = refused("improves: lr=0.1", ARMS)
+    words = "'lr=0.1' is ambiguous: 2 variants have it, and this is no grid; choose from: "
+    assert told.endswith(f"{words}'lr=0.1, schedule=cosine', 'lr=0.1, schedule=linear'")
+    assert "names a variant twice" in refused("improves: [schedule=linear, 'lr=0.1, schedule=linear']", ARMS)
 
 
 def test_a_combination_that_a_design_leaves_out_is_no_variant() -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from subjects import METRICS, overlapping, plan_of, subject_of, verdict, words
 
 from harness.experiment.claims.model import ThresholdClaim
-from harness.reporting.figures import Subject, single_variant
+from harness.reporting.figures import Subject, related_metrics, single_variant, split_and_quantity
 from harness.tasks.protocol import Metric
 
 PERCENT, NATS = Metric("%", "maximize"), Metric("nats", "minimize")
@@ -97,3 +97,17 @@ def test_any_number_of_epochs_is_drawn_without_words_over_words(length: int) -> 
 )
 def test_what_is_not_measured_is_said(frame: pd.DataFrame, said: str) -> None:
     assert said in words(single_variant(subject(), frame, "test_accuracy"))
+
+
+@pytest.mark.parametrize(
+    ("name", "related", "quantity"),
+    [
+        ("val/loss", ["val/loss", "train/loss"], "loss"),
+        ("test_loss", ["test_loss", "train_loss"], "loss"),
+        ("eval.top-1", ["eval.top-1"], "top-1"),
+        ("reward_mean", ["reward_mean"], "reward_mean"),
+    ],
+)
+def test_the_same_quantity_of_other_splits_is_shown_beside(name: str, related: list[str], quantity: str) -> None:
+    assert related_metrics(name, dict.fromkeys(["train/loss", "train_loss", "train.loss", "mean"])) == related
+    assert split_and_quantity(name)[1] == quantity

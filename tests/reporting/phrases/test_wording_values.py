@@ -160,3 +160,8 @@ def test_a_margin_is_shown_where_the_claims_about_a_metric_agree_on_one() -> Non
     assert phrases.declared_margin(changed(plan, claims=()), "test_accuracy") == 0.1
     optimum = RangeClaim(metric="test_accuracy", factor="dropout", inside=(0.1, 0.3), margin=0.0)
     assert phrases.declared_margin(changed(plan, claims=(optimum,)), "test_accuracy") is None
+
+
+def test_metrics_have_distinct_file_names() -> None:
+    found = phrases.file_names(["test_loss", "val/loss", "val.loss", "Val-Loss", "val-loss-2"])
+    assert list(found.values()) == ["test_loss", "val-loss", "val-loss-2", "Val-Loss-3", "val-loss-2-2"]

@@ -19,7 +19,8 @@ from harness.tasks.command.inputs.detection import detect
 from harness.tasks.command.inputs.files import files_of
 from harness.tasks.command.inputs.found import YAML_BELOW, Detected, Found
 from harness.tasks.command.inputs.words import named_files
-from harness.tasks.command.model import Only, Program, Scalar
+from harness.tasks.command.model import Only, Program, Value
+from harness.tasks.command.styles import printed
 from harness.tasks.protocol import cache_folder
 
 CHUNK = 1 << 20
@@ -28,7 +29,7 @@ PART = re.compile(r"(.+?) ([0-9a-f]{16})(?:, |$)")  # an input in a fingerprint:
 NO_INPUTS = "no inputs"  # the fingerprint of a program without any
 
 
-def fingerprint(program: Program, values: Mapping[str, Scalar]) -> str:
+def fingerprint(program: Program, values: Mapping[str, Value]) -> str:
     """Each input with 16 hex digits of the SHA-256 of its content: `train.py 0f…, data 3c…`; `values` are those of the knobs.
 
     For folders, the names of files count too. Raises DataError if the directory or an input is missing or unreadable.
@@ -40,20 +41,22 @@ def fingerprint(program: Program, values: Mapping[str, Scalar]) -> str:
     return ", ".join(f"{name} {_content(directory, name)}" for name in names) or NO_INPUTS
 
 
-def counted(program: Program, values: Mapping[str, Scalar]) -> Detected:
+def counted(program: Program, values: Mapping[str, Value]) -> Detected:
     """The inputs in the order of the fingerprint: the listed ones, then those detected that no listed file or folder covers.
 
     With `only`, the detected ones are those that settings name.
     """
     # A word with a seed or the run folder in it is not an input.
     given = {**dict.fromkeys(knobs.RESERVED, "\0"), "python": "\0python"}
-    words = template.arguments(program.command, {name: program.knob(name) for name in program.knobs}, values, given)
+    words = template.arguments(
+        program.command, {name: program.knob(name) for name in program.knobs}, values, given, program.style
+    )
     return _counted(program, words)
 
 
 def detected(program: Program, words: Sequence[str]) -> Detected:
     """What counts unless `inputs` says otherwise."""
-    variables = {name: template.printed(value) for name, value in program.environment.items()}
+    variables = {name: printed(value) for name, value in program.environment.items()}
     listed = program.inputs if isinstance(program.inputs, tuple) else ()
     try:
         return detect(words, Path(program.directory), variables, template.words_of(program.command), listed)
@@ -61,7 +64,7 @@ def detected(program: Program, words: Sequence[str]) -> Detected:
         raise DataError(f"task.inputs: {error.filename} cannot be read: {error.strerror}; make it readable") from error
 
 
-def counted_by_any(program: Program, variants: Iterable[Mapping[str, Scalar]]) -> Detected:
+def counted_by_any(program: Program, variants: Iterable[Mapping[str, Value]]) -> Detected:
     """The inputs of all variants, each once; those of all variants first."""
     every = [counted(program, values) for values in variants]
     names = Counter(found.name for each in every for found in each.found)
