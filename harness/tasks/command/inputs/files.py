@@ -80,7 +80,7 @@ def is_installed(text: str) -> bool:
 
 
 def is_of_environment(path: Path) -> bool:
-    """Whether a file is of the system or of a virtual environment, such as `.venv/bin/activate`: these differ between machines."""
+    """Whether a file is of the system or of a virtual environment (`.venv/bin/activate`): these differ between machines."""
     return path.parts[:2] in SYSTEM or is_file(path.parent.parent / "pyvenv.cfg")
 
 
