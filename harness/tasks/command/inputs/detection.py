@@ -17,6 +17,7 @@ from harness.tasks.command.inputs.files import (
     is_file,
     is_folder,
     is_installed,
+    is_of_environment,
     kind_of,
     matching,
     name_of,
@@ -100,6 +101,8 @@ class _Search:
         own = tuple(path for word in words if word.startswith("PYTHONPATH=") for path in search_path(word[11:], place.base))
         place = replace(place, modules=(*own, *place.modules))
         for text in named_files(words, place.base):
+            if place.by and is_of_environment(place.base / text):
+                continue
             name = self._name(Path(os.path.normpath(place.base / text))) if place.by or place.base != self.directory else text
             self._follow(
                 Lead(self._found(text, name, words, place), (place.base / text).parent, place, kind_by_interpreter(text, words))

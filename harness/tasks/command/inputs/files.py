@@ -21,6 +21,7 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys((".yaml", ".yml", ".json", ".toml"), "configuration"),
 }
 LARGEST_EXPERIMENT = 1 << 20  # [bytes]
+SYSTEM = (("/", "usr"), ("/", "etc"), ("/", "opt"))
 LARGEST_SCRIPT = 1 << 20  # [bytes]
 SHEBANG = re.compile(rb"#!.*?\b(?:(python)|(?:ba|da|z|k)?sh\b)")
 
@@ -76,6 +77,11 @@ def is_installed(text: str) -> bool:
             return file.read(len(COMPILED)) == COMPILED
     except OSError:  # the program cannot read it either
         return True
+
+
+def is_of_environment(path: Path) -> bool:
+    """Whether a file is of the system or of a virtual environment (`.venv/bin/activate`): these differ between machines."""
+    return path.parts[:2] in SYSTEM or is_file(path.parent.parent / "pyvenv.cfg")
 
 
 def text_of(path: Path) -> str:

@@ -83,3 +83,9 @@ def test_a_file_behind_an_unknown_variable_is_told(tmp_path):
 def test_scripts_that_start_each_other_end(tmp_path):
     write(tmp_path, {"a.sh": "bash b.sh", "b.sh": "bash a.sh"})
     assert names(tmp_path, "bash a.sh") == ["a.sh", "b.sh"]
+
+
+def test_the_environment_that_a_script_activates_is_no_input(tmp_path):
+    write(tmp_path, {"go.sh": "source .venv/bin/activate\n. /etc/hosts\npython train.py", "train.py": ""})
+    write(tmp_path, {".venv/pyvenv.cfg": "", ".venv/bin/activate": ""})
+    assert names(tmp_path, "bash go.sh") == ["go.sh", "train.py"]
