@@ -36,6 +36,7 @@ class Result(BaseModel):
     reason: Reason | None = None
     error: str | None = None
     traceback_digest: str | None = None  # equal for failures at the same place in the code
+    failed_step: str | None = None  # the run id of the step whose failure or divergence this result reports
     ended: str | None = None  # ISO 8601, UTC
     checksums: Mapping[str, str] = {}  # file name -> SHA-256 of the files when the run finished
     provenance_digest: str | None = None  # `provenance.content_digest` of provenance.json; None in results from before it
@@ -61,6 +62,7 @@ class Record:
     seconds: float | None = None  # finished: time spent training
     ended_at: str | None = None  # finished: ISO 8601, UTC
     traceback_digest: str | None = None  # failed
+    failed_step: str | None = None  # failed, diverged: the run id of the step that did
     host: str | None = None  # running, or interrupted without releasing the lease: host, process, SLURM job
     pid: int | None = None
     job: str | None = None
@@ -216,6 +218,7 @@ def _finished(run_id: str, result: Result) -> Record:
         seconds=metrics.get("train_seconds"),
         ended_at=result.ended,
         traceback_digest=result.traceback_digest,
+        failed_step=result.failed_step,
     )
 
 

@@ -53,8 +53,8 @@ def _own_names(program: Program, directory: Path) -> tuple[str, ...]:
 
 
 def _names(program: Program, directory: Path, values: Mapping[str, Scalar]) -> tuple[str, ...]:
-    # A word with a seed or the run folder in it is not an input.
-    given = dict.fromkeys(knobs.RESERVED, "\0")
+    # A word with a seed, the run folder or the folder of a step in it is not an input.
+    given = dict.fromkeys((*knobs.RESERVED, *(template.STEP + name for name in template.steps_in(program.command))), "\0")
     words = template.arguments(program.command, {name: program.knob(name) for name in program.knobs}, values, given)
     if program.inputs is None:
         return program_files(words, directory)

@@ -22,7 +22,7 @@ LINE_END = re.compile(rb"[\r\n]")  # progress bars end with a carriage return
 # Keys of rows, results and plans: ignored in JSON lines, not allowed as names of metrics.
 RESERVED_KEYS = frozenset(
     {"epoch", "step", "seconds"}
-    | {"schema", "state", "reason", "error", "traceback_digest", "ended", "checksums", "provenance_digest", "seal"}
+    | {"schema", "state", "reason", "error", "traceback_digest", "failed_step", "ended", "checksums", "provenance_digest", "seal"}
     | {"id", "variant", "seed", "look", "task"}
 )
 
@@ -120,6 +120,8 @@ class Rows:
         elif self._held is not None:
             held, self._held = self._held, None
             self._emit({**held, **{name: self.last.get(name) for name in self.metrics}}, held["step"])
+        elif not self.metrics:  # a step that measures nothing: one row tells how long it took
+            self._emit({"seconds": self._clock() - self._since}, None)
 
     def cut(self) -> None:
         """The program was stopped: the current row may be incomplete, and may be repeated later."""

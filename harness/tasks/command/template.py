@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from harness.tasks.command.model import Knob, Scalar
 
 # `{name}` is replaced, `{{name}}` is a literal `{name}`; other braces are literal, as in JSON.
-PLACEHOLDER = re.compile(r"\{\{([A-Za-z][\w-]*)\}\}|\{([A-Za-z][\w-]*)\}")
+# `{steps.name}` is the folder of an earlier step.
+NAME = r"(?:steps\.)?[A-Za-z][\w-]*"
+PLACEHOLDER = re.compile(rf"\{{\{{({NAME})\}}\}}|\{{({NAME})\}}")
 ALL_KNOBS = "{knobs}"
+STEP = "steps."  # before the name of a step in a placeholder
 
 
 def words_of(line: str) -> list[str]:
@@ -21,6 +24,11 @@ def words_of(line: str) -> list[str]:
 def placeholders(line: str) -> list[str]:
     """The names in braces, in order."""
     return [match[2] for match in PLACEHOLDER.finditer(line) if match[2]]
+
+
+def steps_in(line: str) -> tuple[str, ...]:
+    """The steps whose folders a command line names, each once."""
+    return tuple(dict.fromkeys(name.removeprefix(STEP) for name in placeholders(line) if name.startswith(STEP)))
 
 
 def arguments(line: str, knobs: Mapping[str, Knob], values: Mapping[str, Scalar], given: Mapping[str, str]) -> list[str]:

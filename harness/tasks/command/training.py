@@ -34,8 +34,16 @@ FROM_OUTSIDE = {code: number.name for number in SIGNALS_FROM_OUTSIDE for code in
 class CommandTraining(Training):
     """One run of a program. It is started by the first `advance` and ended by `close`."""
 
-    def __init__(self, definition: Definition, arguments: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        carried: Mapping[str, float] | None = None,
+    ) -> None:
+        """`carried`: metrics of earlier steps, which every row has besides its own."""
         self.definition, self.arguments, self.environment = definition, arguments, environment
+        self._carried = dict(carried or {})
         self.rows = Rows(definition.metrics)
         self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed by `close`
         self._lines, self._records = Lines(), Lines()
@@ -73,7 +81,7 @@ class CommandTraining(Training):
                 self._exit, self._exited_at = program.wait(10.0), time.monotonic()
             elif not self.rows.waiting and should_stop():
                 return None
-        return self.rows.take()
+        return self._next_row()
 
     def state_dict(self) -> dict[str, Any]:
         """Empty: the program keeps its own state."""
@@ -105,7 +113,7 @@ class CommandTraining(Training):
             if program.exit is not None and program.exit.code == 0:
                 self._take_last_lines()
         self.rows.cut()
-        return list(iter(self.rows.take, None))
+        return list(iter(self._next_row, None))
 
     def close(self) -> None:
         """End the program and all its descendants."""
@@ -117,6 +125,10 @@ class CommandTraining(Training):
         if self._logged > LOG_LIMIT:
             end = b"" if self._tail.endswith(b"\n") else b"\n"
             _write(b"--- the end of the output:\n" + self._tail + end)
+
+    def _next_row(self) -> Mapping[str, Number | None] | None:
+        row = self.rows.take()
+        return None if row is None else {**row, **self._carried}
 
     def _start(self) -> RunningProgram:
         # Flush Python's buffers first, to keep the order of the log.
