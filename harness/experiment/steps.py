@@ -43,8 +43,8 @@ def step_runs(task: Task, config: BaseModel, seed: int, data: str) -> tuple[Step
     return tuple(found)
 
 
-def plan_steps(plan: Plan, task: Task | None = None) -> dict[str, SharedStep]:
-    """Run id -> each step of the plan's runs, in the order of the plan; empty if the task has none.
+def plan_steps(plan: Plan, task: Task | None = None, runs: Sequence[PlannedRun] | None = None) -> dict[str, SharedStep]:
+    """Run id -> each step of the plan's `runs` (default: all), in the order of the plan; empty if the task has none.
 
     Raises InputError if the task cannot be loaded, ValueError if it rejects a configuration.
     """
@@ -53,7 +53,7 @@ def plan_steps(plan: Plan, task: Task | None = None) -> dict[str, SharedStep]:
         return {}
     configs = {label: parse_config(task, config) for label, config in plan.variants.items()}
     found: dict[str, tuple[StepRun, list[PlannedRun]]] = {}
-    for run in plan.runs:
+    for run in plan.runs if runs is None else runs:
         for step in step_runs(task, configs[run.variant], run.seed, plan.data[run.variant]):
             found.setdefault(step.id, (step, []))[1].append(run)
     return {one: SharedStep(step, tuple(runs)) for one, (step, runs) in found.items()}

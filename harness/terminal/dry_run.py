@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,8 +18,8 @@ from harness.reporting import phrases
 from harness.reporting.tables.model import Column
 from harness.store.records import Record, Store
 from harness.tasks.command.remarks import remarks
-from harness.tasks.command.task import command_task
 from harness.tasks.protocol import Metric, parse_config, result_metrics
+from harness.terminal.steps import CommandPreview, commands
 from harness.terminal.tables import INDENT, WARNING, Note, Sentence, TerminalTable, printable, styled
 
 
@@ -35,7 +34,7 @@ class Preview:
     parameters: Mapping[str, float]  # by variant; empty if the task reports none
     power: Power | None
     levels: str | None  # of the looks, if simulated
-    command: str | None = None  # of the first run, if the task is a program
+    commands: tuple[CommandPreview, ...] = ()  # if the task is a program, step by step
     remarks: tuple[str, ...] = ()  # warnings about the program
     follows: Preview | None = None  # of the next stage; at the declared settings until this stage has chosen
 
@@ -49,26 +48,19 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
     metrics, levels = result_metrics(task), levels_for(store, plan)
     records = store.records([run.id for run in plan.runs])
     facts = {label: task.describe(parse_config(task, config)) for label, config in plan.variants.items()}
+    requested = requested_runs(plan, records, levels)
     return Preview(
         plan=plan,
         metrics=metrics,
         records=records,
-        requested=requested_runs(plan, records, levels),
+        requested=requested,
         parameters={label: found["parameters"] for label, found in facts.items() if "parameters" in found},
         power=power_of(store, plan, metrics, levels, sd),
         levels=describe_levels(levels, plan.alpha),
-        command=_command(store, plan),
+        commands=commands(store, plan, requested),
         remarks=tuple(remarks(plan.program, plan.data.values())) if plan.program else (),
         follows=_following(store, plan, records, sd),
     )
-
-
-def _command(store: Store, plan: Plan) -> str | None:
-    if plan.program is None:
-        return None
-    first, task = plan.runs[0], command_task(plan.program)
-    config = task.Config.model_validate(plan.variants[first.variant])
-    return shlex.join(task.arguments(config, first.seed, plan.accelerator, store.paths.run(first.id).files))
 
 
 def _following(store: Store, plan: Plan, records: Mapping[str, Record], sd: float | None) -> Preview | None:
@@ -126,8 +118,7 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
         notes.append(("power", phrases.power(power), ""))
         if power.underpowered:
             notes.append(("WARNING", phrases.underpowered(power), WARNING))
-    if preview.command is not None:
-        notes.append(("command", preview.command, ""))
+    notes += [("command" if each.step is None else f"step {each.step}", each.text, "") for each in preview.commands]
     notes += [("WARNING", remark, WARNING) for remark in preview.remarks]
     notes.append(("cost", cost(preview, measured), ""))
     width = max(len(key) for key, _, _ in notes)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.tasks.command.inputs import NO_INPUTS
 from harness.tasks.command.model import Program
+from harness.tasks.command.steps import parts, plain
 
 NUMBERS = ("1", "0.5", "0.1234", "12.345678")
 SPECIAL = ("nan", "9.8e-05")  # as programs print diverged and small values
@@ -14,6 +15,11 @@ SPECIAL = ("nan", "9.8e-05")  # as programs print diverged and small values
 
 def remarks(program: Program, data: Iterable[str]) -> Iterator[str]:
     """Sentences; `data` are the planned fingerprints."""
+    if program.steps:
+        found = [parts(program, one) for one in data]
+        for name in program.steps:
+            yield from (f"step {name}: {each}" for each in remarks(plain(program, name), (one[name] for one in found)))
+        return
     if set(data) == {NO_INPUTS}:
         yield "run ids do not depend on any file of the program: name inputs, or old results are reused after the program changed"
     for name, measure in program.metrics.items():
