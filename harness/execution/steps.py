@@ -40,23 +40,25 @@ def due(store: Store, job: Job) -> Iterator[Due]:
             own = Job(step.id, step.task, step.config, step.spec)
             yield Due(_with_steps(store, own, {name: done[name] for name in step.needs}, results), step.name)
         elif result is not None and result.state != "completed":
-            yield Due(replace(job, lost=LostStep(step.name, step.id, result)))
+            lost = LostStep(step.name, step.id, result)
+            yield Due(replace(_prepared(store, job, {one.name: one for one in steps}, results), lost=lost))
             return
     if len(done) == len(steps):
         yield Due(_with_steps(store, job, done, results))
 
 
 def _with_steps(store: Store, job: Job, steps: Mapping[str, StepRun], results: Mapping[str, Result | None]) -> Job:
-    """`job` with the folders and metrics of its steps."""
-    if not steps:
-        return job
-    prepared = {}
+    """`job` with what its completed steps left. Raises DataError."""
     for name, step in steps.items():
         _require_files(store.paths.run(step.id), name, step.id)
-        found = results[name]
-        prepared[name] = Prepared(store.paths.run(step.id).files, found.metrics if found is not None else {})
-    ids = {name: step.id for name, step in steps.items()}
-    return replace(job, task=job.task.prepared(prepared), steps=ids)
+    return _prepared(store, job, steps, results)
+
+
+def _prepared(store: Store, job: Job, steps: Mapping[str, StepRun], results: Mapping[str, Result | None]) -> Job:
+    if not steps:
+        return job
+    found = {name: Prepared(store.paths.run(step.id).files, _metrics(results[name])) for name, step in steps.items()}
+    return replace(job, task=job.task.prepared(found), steps={name: step.id for name, step in steps.items()})
 
 
 def _require_files(paths: RunPaths, name: str, run_id: str) -> None:
@@ -65,6 +67,10 @@ def _require_files(paths: RunPaths, name: str, run_id: str) -> None:
             f"step {name} (run {run_id}): {paths.files} is missing or empty; its command must write to {{run_dir}}; to train it"
             f" again, remove {paths.folder}"
         )
+
+
+def _metrics(result: Result | None) -> Mapping[str, float]:
+    return {} if result is None else result.metrics
 
 
 def _completed(result: Result | None) -> bool:

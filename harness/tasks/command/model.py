@@ -9,9 +9,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from harness.common.stopping import duration
 from harness.errors import InputError
@@ -119,14 +119,14 @@ class Program(Step):
         "stop", description="what to do when a variant's first two seeds give identical curves"
     )
 
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        own = [name for name in OF_A_STEP if getattr(self, name) not in (None, "", {})]
-        if self.steps and own:
-            raise ValueError(f"{own[0]} beside steps; move it into the step that it is about")
-        if not self.steps and not self.command:
-            raise ValueError("missing command; add command: the command line, or steps: several of them by name")
-        return self
+    # At a key: the problems of other types that `task` may have would hide one of the whole mapping.
+    @field_validator("steps")
+    @classmethod
+    def _one_form(cls, value: dict[str, Step], info: ValidationInfo) -> dict[str, Step]:
+        beside = [name for name in OF_A_STEP if info.data.get(name) not in (None, "", {})]
+        if value and beside:
+            raise ValueError(f"{beside[0]} beside steps; move it into the step that it is about")
+        return value
 
     def knob(self, name: str) -> Knob:
         """A knob in its long form."""

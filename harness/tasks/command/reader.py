@@ -33,6 +33,9 @@ def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
         program = Program.model_validate(plain(node))
     except ValidationError:
         return None, []
+    if not program.steps and not program.command:
+        message = "missing; expected the command line, or steps: several of them by name"
+        return None, [Problem((node.get("command") or node).at, f"{node.path}.command", message)]
     problems = [*_names(node, program), *_steps(node, program), *_unused_knobs(node, program)]
     problems += [*_limits(node, program), *_others(node, program)]
     if problems:
