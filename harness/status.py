@@ -152,12 +152,12 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
 
 
 def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
+    from harness.experiment.steps import known_steps
     from harness.slurm.job_status import submitted
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
     from harness.terminal.overview import read_plan_status
     from harness.terminal.queue import document
-    from harness.terminal.steps import steps_of
 
     records = store.records([run.id for run in plan.runs])
     status, errors = read_plan_status(store, plan, records)
@@ -165,7 +165,7 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
     if plan.program is not None:
         started = [run.id for run in plan.runs if records[run.id].state != "pending"]
         status = replace(status, resumed=sum(resumed(store, run_id) for run_id in started))
-    steps = steps_of(plan)
+    steps = known_steps(plan)
     status = replace(status, steps=steps, of_steps=store.records(steps))
     if as_json:
         jobs, runs = document(queue, records), json_output.plan_runs(plan, records)
@@ -180,11 +180,11 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
 
 def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     from harness.experiment.run_id import Spec
+    from harness.experiment.steps import known_steps
     from harness.store.atomic import read_json
     from harness.store.trial_runs import memberships
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
-    from harness.terminal.steps import steps_of
     from harness.tracking import delivery
 
     specs: list[tuple[str, Spec]] = [(run_id, read_json(store.paths.run(run_id).spec, Spec)) for run_id in run_ids]
@@ -198,7 +198,7 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     run_id, spec = specs[0]
     loaded, errors = store.load_plans()
     plans = [plan.name for plan in loaded if any(run.id == run_id for run in plan.runs)]
-    steps = {plan.name: steps_of(plan).get(run_id) for plan in loaded}
+    steps = {plan.name: known_steps(plan).get(run_id) for plan in loaded}
     plans += [f"{name} (step {step.run.name})" for name, step in steps.items() if step is not None]
     mirrored = delivery.load(store.paths, run_id)
     trials = [f"{each.study} trial {each.number}" for each in memberships(store.paths).get(run_id, ())]

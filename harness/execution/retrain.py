@@ -20,7 +20,7 @@ from harness.execution.steps import due
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec
 from harness.experiment.space import configure
-from harness.experiment.steps import plan_steps, step_runs
+from harness.experiment.steps import known_steps, step_runs
 from harness.experiment.study import Study, spec_of
 from harness.experiment.study import task_of as study_task
 from harness.store.atomic import read_json
@@ -179,7 +179,7 @@ def _origin(store: Store, run_id: str) -> tuple[Plan, PlannedRun] | Study:
             if run.id == run_id:
                 return plan, run
     for plan in plans:
-        if (step := plan_steps(plan).get(run_id)) is not None:
+        if (step := known_steps(plan).get(run_id)) is not None:
             return plan, step.needed_by[0]
     trials = [*memberships(store.paths).get(run_id, ()), *filter(None, [steps_of_trials(store.paths).get(run_id)])]
     for trial in trials:

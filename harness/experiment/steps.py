@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from harness.errors import InputError
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec, run_id
 from harness.tasks.protocol import Task, identity, parse_config
@@ -57,6 +58,14 @@ def plan_steps(plan: Plan, task: Task | None = None, runs: Sequence[PlannedRun] 
         for step in step_runs(task, configs[run.variant], run.seed, plan.data[run.variant]):
             found.setdefault(step.id, (step, []))[1].append(run)
     return {one: SharedStep(step, tuple(runs)) for one, (step, runs) in found.items()}
+
+
+def known_steps(plan: Plan) -> dict[str, SharedStep]:
+    """`plan_steps`; empty if they cannot be computed here: without the task's code, or for a damaged plan."""
+    try:
+        return plan_steps(plan)
+    except (InputError, ValueError):
+        return {}
 
 
 def by_name(steps: Mapping[str, SharedStep]) -> dict[str, Sequence[SharedStep]]:

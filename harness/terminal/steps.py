@@ -6,9 +6,8 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.errors import InputError
 from harness.experiment.plan import Plan, PlannedRun
-from harness.experiment.steps import SharedStep, by_name, plan_steps, step_runs
+from harness.experiment.steps import SharedStep, by_name, known_steps, plan_steps, step_runs
 from harness.reporting import phrases
 from harness.reporting.tables.model import Column
 from harness.store.paths import Paths
@@ -67,14 +66,6 @@ def _line(store: Store, task: CommandTask, config: object, seed: int, data: str,
     return shlex.join(prepared.arguments(config, seed, plan.accelerator, store.paths.run(run_id).files))  # type: ignore[arg-type]
 
 
-def steps_of(plan: Plan) -> dict[str, SharedStep]:
-    """`plan_steps`; empty if they cannot be computed here."""
-    try:
-        return plan_steps(plan)
-    except (InputError, ValueError):
-        return {}
-
-
 def table(steps: Mapping[str, SharedStep], records: Mapping[str, Record]) -> TerminalTable:
     """One row per step: its runs by state."""
     columns = [Column("step", holds="labels"), *(Column(name, "right") for name in ("runs", "done", "running", "failed"))]
@@ -91,7 +82,7 @@ class StepProgress:
     """The steps of a plan in training."""
 
     def __init__(self, plan: Plan, paths: Paths) -> None:
-        self.steps = steps_of(plan)
+        self.steps = known_steps(plan)
         self._paths, self._store = paths, Store(paths)
         self._states: dict[str, str] = {}  # run id of a step -> its state when it was last read
 

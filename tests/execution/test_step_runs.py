@@ -1,5 +1,7 @@
 """Plans of programs of several steps: what is trained how often, what follows when a step fails, is killed or stops."""
 
+import re
+import shutil
 import signal
 import time
 
@@ -262,6 +264,27 @@ def test_steps_that_no_run_needs_any_more_are_noted(store, tmp_path):
     trained(store, plan)
     store.paths.plan(plan.name).unlink()
     assert sum("belongs to no plan and no search" in problem for problem in problems(store)) == 4
+
+
+def test_a_step_that_was_trained_again_with_another_result_is_a_problem_of_the_runs_that_used_it(store, tmp_path):
+    path = written(tmp_path, task())
+    script = tmp_path / "pretrain.py"
+    script.write_text(script.read_text().replace("if a.init", "+ os.path.exists('more') if a.init", 1))
+    plan, other = make_plan(load_experiment(path)), tmp_path / "other.yaml"
+    trained(store, plan)
+    (step,) = plan_steps(plan)
+    shutil.rmtree(store.paths.run(step).folder)
+    assert problems(store) == [
+        f"{step}: is the step pretrain of {run}, and has no result here" for run in sorted(run.id for run in plan.runs)
+    ]
+    (tmp_path / "more").touch()
+    other.write_text(path.read_text().replace("- 2.0", "- 7.0"))
+    trained(store, make_plan(load_experiment(other)))
+    (wrong, *more) = problems(store)
+    assert re.fullmatch(
+        rf"result.json: has loss \S+, but its step pretrain \(run {step}\) has \S+: the step was trained again", wrong
+    )
+    assert len(more) == 2
 
 
 def test_steps_that_do_not_need_each_other_can_be_trained_at_the_same_time(store, tmp_path):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import InputError, StoreError
+from harness.errors import StoreError
 from harness.experiment.plan import Plan
-from harness.experiment.steps import plan_steps
+from harness.experiment.steps import known_steps
 from harness.store import atomic, environments
 from harness.store.catalog import read_plan
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
@@ -39,7 +39,7 @@ def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]
     plans, of_plans = _check_plans(store)
     replaced, of_replaced = _read_replaced(store)
     requested = {run.id for plan in (*plans, *replaced) for run in plan.runs} | memberships(store.paths, replaced=True).keys()
-    requested |= {step for plan in (*plans, *replaced) for step in _steps(plan)} | steps_of_trials(store.paths).keys()
+    requested |= {step for plan in (*plans, *replaced) for step in known_steps(plan)} | steps_of_trials(store.paths).keys()
     orphans = [
         FileFinding(store.paths.run(orphan).folder, "belongs to no plan and no search", harmless=True)
         for orphan in runs
@@ -71,14 +71,6 @@ def _check_plans(store: Store) -> tuple[list[Plan], list[FileFinding]]:
             found += check_plan(plan, path)
             found += check_described(store, plan)
     return plans, found
-
-
-def _steps(plan: Plan) -> Collection[str]:
-    """The ids of the steps of a plan's runs; none if they cannot be computed here, which is reported elsewhere."""
-    try:
-        return plan_steps(plan).keys()
-    except (InputError, ValueError):
-        return ()
 
 
 def _check_environments(store: Store) -> Iterator[FileFinding]:
