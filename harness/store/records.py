@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from harness.errors import InputError, StoreError
 from harness.experiment.run_id import canonical_json
@@ -41,6 +41,13 @@ class Result(BaseModel):
     checksums: Mapping[str, str] = {}  # file name -> SHA-256 of the files when the run finished
     provenance_digest: str | None = None  # `provenance.content_digest` of provenance.json; None in results from before it
     seal: str | None = None  # `seal` of all other fields; None in results from before it
+
+    @model_serializer(mode="wrap")
+    def _without_a_step_that_is_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = dump(self)
+        if self.failed_step is None:
+            found.pop("failed_step", None)
+        return found
 
     @property
     def metrics(self) -> dict[str, float]:

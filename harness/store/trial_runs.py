@@ -57,15 +57,19 @@ def trial_runs(paths: StudyPaths, number: int) -> tuple[str, ...]:
         return ()
 
 
+def trial_steps(paths: StudyPaths, number: int) -> tuple[str, ...]:
+    """The ids of the steps of the runs of trial `number`; empty if there are none, or the file is missing or unreadable."""
+    with suppress(FileNotFoundError, StoreError):
+        return atomic.read_json(paths.trial_runs(number), _TrialRuns).steps
+    return ()
+
+
 def steps_of_trials(paths: Paths) -> dict[str, Membership]:
     """Run id of a step -> a trial that needs it, in any search, archived ones included and named by their folders."""
     found: dict[str, Membership] = {}
     for folder in sorted((*paths.studies.glob("*/trials"), *paths.studies.glob("replaced/*/trials"))):
-        for each in folder.iterdir():
-            if each.name.isdecimal():
-                with suppress(FileNotFoundError, StoreError):
-                    listed = atomic.read_json(StudyPaths(folder.parent).trial_runs(int(each.name)), _TrialRuns)
-                    found |= dict.fromkeys(listed.steps, Membership(folder.parent.name, int(each.name)))
+        for number in (int(each.name) for each in folder.iterdir() if each.name.isdecimal()):
+            found |= dict.fromkeys(trial_steps(StudyPaths(folder.parent), number), Membership(folder.parent.name, number))
     return found
 
 
