@@ -152,6 +152,7 @@ def _show_search(store: Store, study: Study, as_json: bool) -> None:
 
 
 def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
+    from harness.experiment.steps import known_steps
     from harness.slurm.job_status import submitted
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
@@ -164,9 +165,12 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
     if plan.program is not None:
         started = [run.id for run in plan.runs if records[run.id].state != "pending"]
         status = replace(status, resumed=sum(resumed(store, run_id) for run_id in started))
+    steps = known_steps(plan)
+    status = replace(status, steps=steps, of_steps=store.records(steps))
     if as_json:
-        jobs = document(queue, records)
-        shell.show_json({**json_output.plan_status(status), "runs": json_output.plan_runs(plan, records), "queue": jobs})
+        jobs, runs = document(queue, records), json_output.plan_runs(plan, records)
+        own = json_output.step_runs(steps, status.of_steps)
+        shell.show_json({**json_output.plan_status(status), "runs": runs, "steps": own, "queue": jobs})
     else:
         shell.show(status_screen.one_plan(status, records, store.paths, queue))
     if queue_error is not None:
@@ -176,6 +180,7 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
 
 def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     from harness.experiment.run_id import Spec
+    from harness.experiment.steps import known_steps
     from harness.store.atomic import read_json
     from harness.store.trial_runs import memberships
     from harness.terminal import json_output, shell
@@ -193,6 +198,8 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     run_id, spec = specs[0]
     loaded, errors = store.load_plans()
     plans = [plan.name for plan in loaded if any(run.id == run_id for run in plan.runs)]
+    steps = {plan.name: known_steps(plan).get(run_id) for plan in loaded}
+    plans += [f"{name} (step {step.run.name})" for name, step in steps.items() if step is not None]
     mirrored = delivery.load(store.paths, run_id)
     trials = [f"{each.study} trial {each.number}" for each in memberships(store.paths).get(run_id, ())]
     chosen_by = trials or any(plan.name in plans and plan.selection for plan in loaded)

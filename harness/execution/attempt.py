@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,15 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class LostStep:
+    """A step of a run that failed or diverged."""
+
+    name: str
+    run_id: str
+    result: Result
+
+
+@dataclass(frozen=True)
 class Job:
     """What to train: a task with its full configuration, and the spec that made the run's id."""
 
@@ -44,6 +53,8 @@ class Job:
     task: Task
     config: BaseModel
     spec: Spec
+    steps: Mapping[str, str] = field(default_factory=dict)  # name -> run id of the steps whose files it uses
+    lost: LostStep | None = None  # a step that did not complete: the run gets its outcome, and is not trained
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,8 @@ class _Attempt:
         self._record_provenance(from_scratch=saved is None and not self.lease.too_many_deaths)
         if self.lease.too_many_deaths:
             return self._publish(self._failed(failures.KILLED))
+        if self.job.lost is not None:
+            return self._publish(self._without_step(self.job.lost))
         try:
             training = self.training = self._start(saved)
         except (HarnessError, SupersededError):
@@ -268,6 +281,7 @@ class _Attempt:
             module=source,
             program=program,
             environment=installed.environment,
+            steps=self.job.steps,
         )
         try:
             first = atomic.read_json(self.paths.provenance, provenance.Provenance)
@@ -290,19 +304,26 @@ class _Attempt:
         if self.options.keep_weights:
             self._save(training)
         facts = self.job.task.describe(self.job.config)
-        totals = summary(self.rows, next(iter(self.job.task.metrics)))
+        totals = summary(self.rows, next(iter(self.job.task.metrics), ""))
         epochs = taken(self.rows, self.job.task.metrics)
         values = {name: self.rows[epoch - 1][name] for name, epoch in epochs.items()}
         return Result.model_validate({"state": "completed", "taken": epochs, **self._last_row(), **values, **facts, **totals})
 
     def _diverged(self, why: str) -> Result:
-        totals = summary(self.rows, next(iter(self.job.task.metrics)))
+        totals = summary(self.rows, next(iter(self.job.task.metrics), ""))
         return Result.model_validate({"state": "diverged", "error": why, **self._last_row(), **totals})
 
     def _failed(self, failure: failures.Failure) -> Result:
         fields = {"reason": failure.reason, "error": failure.error, "traceback_digest": failure.digest}
         seconds = sum(numbers(self.rows, "seconds"))
         return Result.model_validate({"state": "failed", **fields, "epoch": len(self.rows), "train_seconds": seconds})
+
+    def _without_step(self, lost: LostStep) -> Result:
+        state, why = lost.result.state, lost.result.error
+        error = f"step {lost.name} (run {lost.run_id}) {state}: {why}"
+        failure = failures.Failure(lost.result.reason or "bug", error, lost.result.traceback_digest)
+        result = self._diverged(error) if state == "diverged" else self._failed(failure)
+        return Result.model_validate({**result.model_dump(by_alias=True), "failed_step": lost.run_id})
 
     def _failure_result(self, error: Exception) -> Result:
         if not isinstance(error, TrainingFailed):  # its message is complete

@@ -15,9 +15,11 @@ from harness.execution.retry import reset_runs
 from harness.execution.schedule import Schedule, common_failure, count_states, has_interim_looks, judge_records
 from harness.execution.seed_check import SeedCheck
 from harness.execution.stages import current_next_plan, next_plan, save_resolved_plan
+from harness.execution.steps import due
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec, run_id
+from harness.experiment.steps import step_runs
 from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.lease import Holder
 from harness.store.ledger.chain import Ledger
@@ -59,15 +61,16 @@ class PlanWorker(Worker):
             record_first_run(self.store, self.plan, self.ledger)
             self._started = True
         for run in self._queue:
-            made = job(self.plan, run, self.task)
-            lease = self.store.take(run.id, self.watch)
-            if lease is not None:
-                return partial(self.train, made, f"{run.variant}  seed {run.seed}", lease)
+            for each in due(self.store, job(self.plan, run, self.task)):
+                lease = self.store.take(each.job.run_id, self.watch)
+                if lease is not None:
+                    return partial(self.train, each.job, each.label(run.variant), lease)
         return None
 
     def others(self) -> Sequence[bool]:
-        """Runs that other workers train, and those that they took since this one read the records."""
-        return [*(record.known_alive for record in self._running(self._seen)), *(False for _ in self._queue)]
+        """Runs that other workers train, and those that they took, or whose steps they train, since this one read the records."""
+        queued = (self.options.idle is not None and self._step_is_trained(run) for run in self._queue)
+        return [*(record.known_alive for record in self._running(self._seen)), *queued]
 
     def expects_more(self) -> bool:
         """Runs of the next look or of the plan that follows."""
@@ -120,6 +123,13 @@ class PlanWorker(Worker):
     def _read(self, runs: Iterable[PlannedRun]) -> None:
         unknown = (run.id for run in runs if run.id not in self._seen or self._seen[run.id].state != "completed")
         self._seen.update(self.store.records(unknown, self.watch))
+
+    def _step_is_trained(self, run: PlannedRun) -> bool:
+        """Whether another worker is known to train a step of the run, which will then go on with the run."""
+        steps = step_runs(
+            self.task, parse_config(self.task, self.plan.variants[run.variant]), run.seed, self.plan.data[run.variant]
+        )
+        return any(self.store.record(step.id, self.watch).known_alive for step in steps)
 
     def _remaining(self, records: dict[str, Record]) -> list[PlannedRun]:
         return [run for run in self.schedule.remaining(records) if not self.only or run.variant in self.only]

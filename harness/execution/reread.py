@@ -97,6 +97,10 @@ def _read(store: Store, task: CommandTask, source: str) -> tuple[list[dict[str, 
     ending = f"{result.state}{': ' + result.error if result.error else ''}"
     rows = rows_of_log(task.definition.metrics, log, ending, paths.files, resumes=task.resumes)
     rows[-1]["seconds"] = _seconds(origin, result)
+    earlier = [store.result(step) for step in origin.steps.values()]
+    own = task.definition.metrics
+    carried = {name: value for each in earlier if each for name, value in each.metrics.items() if name in task.metrics}
+    rows = [{**row, **{name: value for name, value in carried.items() if name not in own}} for row in rows]
     return rows, Provenance.model_validate({**dict(origin), "ended": origin.ended or result.ended, "read_again_from": source})
 
 
@@ -129,5 +133,14 @@ def _specs(store: Store) -> Iterator[tuple[str, Spec]]:
 
 def _content(spec: Spec) -> str:
     """What the program did: everything of the spec but how its metrics are read."""
-    program: dict[str, Any] = {name: value for name, value in (spec.program or {}).items() if name not in MEASURING}
+    program = _doing(spec.program or {})
     return json.dumps([program, spec.config, spec.seed, spec.data], sort_keys=True)
+
+
+def _doing(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """A program's definition without what it measures. Earlier steps are runs of their own, which are not read again."""
+    found = {name: value for name, value in definition.items() if name not in MEASURING}
+    if steps := found.get("steps"):
+        last = next(reversed(steps))
+        found["steps"] = {**steps, last: _doing(steps[last])}
+    return found

@@ -16,9 +16,11 @@ from harness.execution.attempt import AttemptOptions, Job, attempt
 from harness.execution.devices import resolve_device
 from harness.execution.origins import compare_origins, packages_compared
 from harness.execution.plan_worker import job
+from harness.execution.steps import due
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec
 from harness.experiment.space import configure
+from harness.experiment.steps import known_steps, step_runs
 from harness.experiment.study import Study, spec_of
 from harness.experiment.study import task_of as study_task
 from harness.store.atomic import read_json
@@ -31,7 +33,7 @@ from harness.store.lease import Holder, Timing, Watch
 from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance
 from harness.store.records import Result, Store, decode, read_rows
-from harness.store.trial_runs import memberships
+from harness.store.trial_runs import memberships, steps_of_trials, trial_runs
 from harness.tasks.protocol import Accelerator, location_paths
 
 LOG_LINES = 15
@@ -96,16 +98,18 @@ def repeat(store: Store, run_id: str, device: Device = "auto", should_stop: Call
     """Train a finished run again in a temporary folder, with its number of threads and, if `device` is `auto`, its kind of
     device.
 
-    On a CPU, and on CUDA if the configuration says `deterministic`, the bits must match. Raises InputError (not finished, failed,
+    Its steps are not trained again: it reads what they left. On a CPU, and on CUDA if the configuration says `deterministic`, the
+    bits must match. Raises InputError (not finished, failed,
     in no plan or search, or this code would train a different run), DeviceError or DataError (not possible on this machine),
     Interrupted.
     """
     first = _first(store, run_id)
     origin = _origin(store, run_id)
     try:
-        requested = _of_trial(origin, store, run_id) if isinstance(origin, Study) else job(*origin, task_of(origin[0]))
+        requested = _job(store, origin, run_id)
     except InputError as error:
         raise InputError(f"{run_id}: can be repeated only with the code that trained it: {error}") from error
+    requested = _with_steps(store, requested)
     planned_for = origin.accelerator if isinstance(origin, Study) else origin[0].accelerator
     recorded = cast(Accelerator, first.provenance.accelerator or planned_for)
     accelerator = _accelerator(run_id, recorded if device == "auto" else device, first.provenance)
@@ -168,16 +172,48 @@ def _first(store: Store, run_id: str) -> TrainedRun:
 
 
 def _origin(store: Store, run_id: str) -> tuple[Plan, PlannedRun] | Study:
-    for plan in all_plans(store):
+    """Where a run is planned; of a step, one of the runs that need it. Raises InputError if it is nowhere."""
+    plans = all_plans(store)
+    for plan in plans:
         for run in plan.runs:
             if run.id == run_id:
                 return plan, run
-    for trial in memberships(store.paths).get(run_id, ()):
+    for plan in plans:
+        if (step := known_steps(plan).get(run_id)) is not None:
+            return plan, step.needed_by[0]
+    trials = [*memberships(store.paths).get(run_id, ()), *filter(None, [steps_of_trials(store.paths).get(run_id)])]
+    for trial in trials:
         if (study := store.load_study(trial.study)) is not None:
             return study
     raise InputError(
         f"{run_id}: is in none of the plans in {store.paths.plans} and in no search, so its data is unknown; copy its plan there"
     )
+
+
+def _job(store: Store, origin: tuple[Plan, PlannedRun] | Study, run_id: str) -> Job:
+    """What the run trained. Raises InputError if this code would train a different run."""
+    if not isinstance(origin, Study):
+        planned = [job(*origin, task_of(origin[0]))]
+    elif (trial := steps_of_trials(store.paths).get(run_id)) is not None:
+        started = [one for one in trial_runs(store.paths.study(trial.study), trial.number) if store.paths.run(one).spec.exists()]
+        planned = [_of_trial(origin, store, one) for one in started]
+    else:
+        return _of_trial(origin, store, run_id)
+    for run in planned:
+        steps = step_runs(run.task, run.config, run.spec.seed, run.spec.data)
+        for each in (run, *(Job(step.id, step.task, step.config, step.spec) for step in steps)):
+            if each.run_id == run_id:
+                return each
+    raise InputError("this code would train another step")
+
+
+def _with_steps(store: Store, requested: Job) -> Job:
+    """With what its steps left in the results folder. Raises InputError if one has not completed, DataError without its files."""
+    found = next(due(store, requested))
+    if found.step is not None or found.job.lost is not None:
+        name = found.step or (found.job.lost.name if found.job.lost else "")
+        raise InputError(f"{requested.run_id}: its step {name} has not completed; run the experiment again before --retrain")
+    return found.job
 
 
 def _of_trial(study: Study, store: Store, run_id: str) -> Job:

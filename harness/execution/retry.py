@@ -16,7 +16,8 @@ def reset_runs(
 ) -> list[str]:
     """Set aside results with a state in `retry` that are older than `before`; returns the ids of the runs to train again.
 
-    Runs that failed because of the machine (memory, disk, a kill) resume from their checkpoint, others restart.
+    Runs that failed because of the machine (memory, disk, a kill) resume from their checkpoint, others restart. A step that a run
+    failed with is reset, too.
     """
     run_ids = to_retry(store, (run.id for run in plan.runs if not only or run.variant in only), retry, before)
     record_set_aside(store, run_ids)
@@ -24,8 +25,13 @@ def reset_runs(
 
 
 def to_retry(store: Store, run_ids: Iterable[str], retry: Collection[str], before: str) -> list[str]:
-    """The runs that `reset_run` would reset."""
-    return [run_id for run_id in run_ids if retry and _to_retry(store.result(run_id), retry, before)]
+    """The runs that `reset_run` would reset, before them the steps that they failed with."""
+    if not retry:
+        return []
+    results = {run_id: store.result(run_id) for run_id in run_ids}
+    runs = [run_id for run_id, result in results.items() if _to_retry(result, retry, before)]
+    steps = dict.fromkeys(result.failed_step for run_id in runs if (result := results[run_id]) and result.failed_step)
+    return [*(step for step in steps if step and _to_retry(store.result(step), retry, before)), *runs]
 
 
 def reset_run(store: Store, run_id: str, watch: Watch, retry: Collection[str], before: str) -> bool:

@@ -145,10 +145,14 @@ def judge_records(plan: Plan, records: Records, levels: Levels | None = None) ->
 
 
 def common_failure(plan: Plan, records: Records) -> Record | None:
-    """An example if three or more runs have finished and all failed with the same traceback, else None."""
+    """An example if three or more runs have finished and all failed with the same traceback, else None.
+
+    Runs that share a step that failed count as one.
+    """
     ended = [records[run.id] for run in plan.runs if records[run.id].finished]
     places = {record.traceback_digest for record in ended}
-    if len(ended) < MIN_IDENTICAL_FAILURES or len(places) != 1 or None in places:
+    causes = {record.failed_step or record.id for record in ended}
+    if len(causes) < MIN_IDENTICAL_FAILURES or len(places) != 1 or None in places:
         return None
     return ended[0]
 

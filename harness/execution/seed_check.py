@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.experiment.plan import Plan, PlannedRun
 from harness.store.records import Record, Store, read_rows
+from harness.tasks.command.steps import last
 
 
 class SeedCheck:
@@ -15,7 +16,7 @@ class SeedCheck:
     def __init__(self, store: Store, plan: Plan) -> None:
         self.store = store
         checked = plan.program is not None and plan.program.identical_seeds == "stop"
-        self._metrics = tuple(plan.program.metrics) if plan.program is not None else ()
+        self._metrics = tuple(last(plan.program).metrics) if plan.program is not None else ()
         self._open = {label: _first_two(plan, label) for label in plan.variants} if checked else {}
         self.name = plan.name
 

@@ -28,6 +28,7 @@ from harness.errors import (
 from harness.execution.devices import cpus, gpu_names
 from harness.execution.options import WorkerOptions
 from harness.experiment.plan import Plan
+from harness.experiment.steps import known_steps
 from harness.store import atomic, lease
 from harness.store.provenance import now
 from harness.store.records import Store
@@ -54,8 +55,8 @@ class Target:
 
 
 def plan_target(store: Store, plan: Plan) -> Target:
-    """The runs of a plan."""
-    folders = [store.paths.run(run.id).folder for run in plan.runs]
+    """The runs of a plan and their steps."""
+    folders = [store.paths.run(run_id).folder for run_id in (*(run.id for run in plan.runs), *known_steps(plan))]
     return Target(plan.name, store.paths.plan(plan.name), lambda: folders)
 
 

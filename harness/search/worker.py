@@ -18,9 +18,11 @@ from harness.execution.attempt import Job
 from harness.execution.options import WorkerOptions
 from harness.execution.recording import record_set_aside
 from harness.execution.retry import reset_run, to_retry
+from harness.execution.steps import due
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
+from harness.experiment.steps import step_runs
 from harness.experiment.study import Study, config_of, spec_of, task_of
 from harness.search.broker import TrialBroker, TrialLease, TrialOutcome
 from harness.search.confirmation_plans import begin_confirmation
@@ -98,8 +100,9 @@ class SearchWorker(Worker):
         for trial in self.broker.trials() if "failed" in self.options.retry else ():
             if trial.state == "failed":
                 options = self.options
-                record_set_aside(self.store, to_retry(self.store, trial.runs, options.retry, options.retry_before))
-                renewed = [reset_run(self.store, run, self.watch, options.retry, options.retry_before) for run in trial.runs]
+                failed = to_retry(self.store, trial.runs, options.retry, options.retry_before)
+                record_set_aside(self.store, failed)
+                renewed = [reset_run(self.store, run, self.watch, options.retry, options.retry_before) for run in failed]
                 # No result: a process reset the run and was killed before it queued the trial again.
                 if any(renewed) or any(self.store.result(run) is None for run in trial.runs):
                     self.broker.retry(self.watch, trial)
@@ -140,7 +143,8 @@ class _Attempt:
             return TrialOutcome("infeasible", reason=violation)
         specs = [spec_of(self.study, self.worker.task, config, seed) for seed in self.study.trial_seeds]
         self.broker.record_runs(self.taken, [run_id for run_id, _ in specs])
-        write_trial_runs(self.broker.paths, self.taken.number, [run_id for run_id, _ in specs])
+        steps = [step.id for _, spec in specs for step in step_runs(self.worker.task, config, spec.seed, spec.data)]
+        write_trial_runs(self.broker.paths, self.taken.number, [run_id for run_id, _ in specs], steps)
         results: list[Result] = []
         for run_id, spec in specs:
             result = self._result(Job(run_id, self.worker.task, config, spec), _never if results else self._prunes)
@@ -173,20 +177,27 @@ class _Attempt:
         return violation
 
     def _result(self, job: Job, should_prune: Callable[[Sequence[Mapping[str, Any]]], bool]) -> Result | None:
-        """The run's result, trained by any worker; None: stopped or pruned."""
+        """The run's result, trained by any worker, as are its steps; None: stopped or pruned."""
         while not self.worker.stop():
             result = self.store.result(job.run_id)
             if result is not None:
                 return result
             self.taken.lease.check()
-            lease = self.store.take(job.run_id, self.worker.watch)
-            if lease is None:  # a plan's worker trains the same run
+            if not self._train(job, should_prune):  # another worker trains the same run, or a step of it
                 self.worker.stop.wait(self.worker.options.poll_s)
-                continue
-            self.worker.train(job, f"trial {self.taken.number}  seed {job.spec.seed}", lease, should_prune)
             if self.pruned:
                 return None
         return self.store.result(job.run_id)
+
+    def _train(self, job: Job, should_prune: Callable[[Sequence[Mapping[str, Any]]], bool]) -> bool:
+        """Train the run, or a step of it that is not done; False: other workers hold all that could be trained."""
+        for each in due(self.store, job):
+            lease = self.store.take(each.job.run_id, self.worker.watch)
+            if lease is not None:
+                prunes = should_prune if each.step is None else _never
+                self.worker.train(each.job, each.label(f"trial {self.taken.number}"), lease, prunes)
+                return True
+        return False
 
     def _prunes(self, rows: Sequence[Mapping[str, Any]]) -> bool:
         """Report new epochs to the pruner and ask it."""

@@ -79,6 +79,7 @@ class Provenance(BaseModel):
     restarts: tuple[Restart, ...] = ()
     choices: dict[str, bool] = {}  # implementations that the task chose, such as compiled kernels
     read_again_from: str | None = None  # id of the run whose log and files the rows were read from, without training
+    steps: dict[str, str] = {}  # name -> run id of the steps whose files the run used
     url: str | None = None  # of the page of the run in W&B, once it has finished
 
     @property
@@ -101,8 +102,12 @@ def observe(
     module: Path | None = None,
     program: Path | None = None,
     environment: Environment | None = None,
+    steps: Mapping[str, str] | None = None,
 ) -> Provenance:
-    """The facts of a run that starts now. `module` is a task module outside the package, `program` the folder of a program."""
+    """The facts of a run that starts now. `module` is a task module outside the package, `program` the folder of a program.
+
+    `steps`: the run ids of its steps, by name.
+    """
     return Provenance(
         code=code(Path(harness.__file__).parent, module),
         program=None if program is None else program_code(program),
@@ -116,6 +121,7 @@ def observe(
         threads=threads,
         command=tuple(command),
         started=now(),
+        steps=dict(steps or {}),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from harness.errors import InputError, StoreError
 from harness.experiment.run_id import canonical_json
@@ -36,11 +36,19 @@ class Result(BaseModel):
     reason: Reason | None = None
     error: str | None = None
     traceback_digest: str | None = None  # equal for failures at the same place in the code
+    failed_step: str | None = None  # the run id of the step whose failure or divergence this result reports
     ended: str | None = None  # ISO 8601, UTC
     checksums: Mapping[str, str] = {}  # file name -> SHA-256 of the files when the run finished
     taken: Mapping[str, int] = Field({}, exclude_if=lambda value: not value)  # metric -> the epoch of its value, if not the last
     provenance_digest: str | None = None  # `provenance.content_digest` of provenance.json; None in results from before it
     seal: str | None = None  # `seal` of all other fields; None in results from before it
+
+    @model_serializer(mode="wrap")
+    def _without_a_step_that_is_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = dump(self)
+        if self.failed_step is None:
+            found.pop("failed_step", None)
+        return found
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -62,6 +70,7 @@ class Record:
     seconds: float | None = None  # finished: time spent training
     ended_at: str | None = None  # finished: ISO 8601, UTC
     traceback_digest: str | None = None  # failed
+    failed_step: str | None = None  # failed, diverged: the run id of the step that did
     host: str | None = None  # running, or interrupted without releasing the lease: host, process, SLURM job
     pid: int | None = None
     job: str | None = None
@@ -217,6 +226,7 @@ def _finished(run_id: str, result: Result) -> Record:
         seconds=metrics.get("train_seconds"),
         ended_at=result.ended,
         traceback_digest=result.traceback_digest,
+        failed_step=result.failed_step,
     )
 
 

@@ -16,7 +16,7 @@ def summary(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any]:
 
     `train_seconds` [s] is the sum over epochs; `samples_per_second` the mean weighted by time; `peak_memory_bytes` the highest;
     `<metric>_fluctuation` (the metric's unit) the standard deviation (n - 1) of its change from epoch to epoch over the last
-    quarter of the epochs. None if there are too few values.
+    quarter of the epochs. None if there are too few values. `metric` is empty for a run that measures nothing.
     """
     timed = [
         (row["samples_per_second"], row["seconds"])
@@ -31,7 +31,7 @@ def summary(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any]:
         "train_seconds": sum(numbers(rows, "seconds")),
         "samples_per_second": sum(speed * seconds for speed, seconds in timed) / weight if weight else None,
         "peak_memory_bytes": max(numbers(rows, "peak_memory_bytes"), default=None),
-        f"{metric}_fluctuation": stdev(changes) if len(changes) >= 2 else None,
+        **({f"{metric}_fluctuation": stdev(changes) if len(changes) >= 2 else None} if metric else {}),
     }
 
 

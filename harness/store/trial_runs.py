@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from harness.errors import StoreError
 from harness.store import atomic
@@ -17,6 +19,12 @@ class _TrialRuns(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     runs: tuple[str, ...]  # ids, seed by seed
+    steps: tuple[str, ...] = ()  # ids of the steps of these runs, each once
+
+    @model_serializer(mode="wrap")
+    def _without_steps_if_there_are_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = dump(self)
+        return found if self.steps else {"runs": found["runs"]}
 
 
 @dataclass(frozen=True, order=True)
@@ -27,10 +35,10 @@ class Membership:
     number: int
 
 
-def write_trial_runs(paths: StudyPaths, number: int, runs: Sequence[str]) -> None:
-    """Record the runs of trial `number`. Raises StoreError."""
+def write_trial_runs(paths: StudyPaths, number: int, runs: Sequence[str], steps: Sequence[str] = ()) -> None:
+    """Record the runs of trial `number`, and their steps. Raises StoreError."""
     atomic.make_folder(paths.trial(number))
-    atomic.write_json(paths.trial_runs(number), _TrialRuns(runs=tuple(runs)))
+    atomic.write_json(paths.trial_runs(number), _TrialRuns(runs=tuple(runs), steps=tuple(dict.fromkeys(steps))))
 
 
 def read_trial_runs(paths: StudyPaths, number: int) -> tuple[str, ...] | None:
@@ -47,6 +55,22 @@ def trial_runs(paths: StudyPaths, number: int) -> tuple[str, ...]:
         return read_trial_runs(paths, number) or ()
     except StoreError:
         return ()
+
+
+def trial_steps(paths: StudyPaths, number: int) -> tuple[str, ...]:
+    """The ids of the steps of the runs of trial `number`; empty if there are none, or the file is missing or unreadable."""
+    with suppress(FileNotFoundError, StoreError):
+        return atomic.read_json(paths.trial_runs(number), _TrialRuns).steps
+    return ()
+
+
+def steps_of_trials(paths: Paths) -> dict[str, Membership]:
+    """Run id of a step -> a trial that needs it, in any search, archived ones included and named by their folders."""
+    found: dict[str, Membership] = {}
+    for folder in sorted((*paths.studies.glob("*/trials"), *paths.studies.glob("replaced/*/trials"))):
+        for number in (int(each.name) for each in folder.iterdir() if each.name.isdecimal()):
+            found |= dict.fromkeys(trial_steps(StudyPaths(folder.parent), number), Membership(folder.parent.name, number))
+    return found
 
 
 def memberships(paths: Paths, replaced: bool = False) -> dict[str, list[Membership]]:

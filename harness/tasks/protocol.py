@@ -101,6 +101,27 @@ class TrainingFailed(Exception):
         self.place = place or f"{reason}: {message}"
 
 
+@dataclass(frozen=True)
+class Prerequisite:
+    """A run that must have completed before another one: a step that several runs may share."""
+
+    name: str  # such as pretrain
+    task_name: str  # as in specs
+    task: Task
+    config: BaseModel
+    data: str  # its fingerprint
+    needs: tuple[str, ...] = ()  # the names of earlier prerequisites that it needs itself
+    program: Mapping[str, Any] | None = None  # definition, if the task is a command
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a completed prerequisite left: the folder of its files, and the metrics of its result."""
+
+    folder: Path
+    metrics: Mapping[str, float]
+
+
 class Training(Protocol):
     """One run in memory. Members that are not abstract are optional."""
 
@@ -212,6 +233,22 @@ class Task(Protocol):
     def installed(self, config: Any, seed: int, device: str, folder: Path) -> Observed | None:  # noqa: ARG002 - unused by default
         """What the training code of this run has installed, if that is not what its worker has. Does not raise."""
         return None
+
+    def prerequisites(self, config: Any, data: str) -> Sequence[Prerequisite]:  # noqa: ARG002 - unused by default
+        """The runs that a run of `config` needs first, each after those that it needs itself. `data`: the run's fingerprint.
+
+        Pure: their ids are computed where neither the data nor the programs are. They get the seed of the run.
+        """
+        return ()
+
+    @property
+    def has_prerequisites(self) -> bool:
+        """Whether the task implements `prerequisites`."""
+        return type(self).prerequisites is not Task.prerequisites
+
+    def prepared(self, by: Mapping[str, Prepared]) -> Task:  # noqa: ARG002 - unused by default
+        """This task for a run whose prerequisites, by name, have completed; called before `installed` and `start_in`."""
+        return self
 
     @property
     def code_folder(self) -> Path | None:

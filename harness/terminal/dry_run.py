@@ -21,12 +21,12 @@ from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.tables.model import Column
 from harness.store.records import Record, Store
-from harness.tasks.command.model import Program
 from harness.tasks.command.remarks import remarks
 from harness.tasks.command.seed_zero import truth_tests
 from harness.tasks.command.task import command_task
 from harness.tasks.protocol import Metric, parse_config, result_metrics
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
+from harness.terminal.steps import CommandPreview, commands
 from harness.terminal.tables import INDENT, WARNING, Note, Sentence, TerminalTable, printable, styled
 
 
@@ -41,7 +41,7 @@ class Preview:
     parameters: Mapping[str, float]  # by variant; empty if the task reports none
     power: Power | None
     levels: str | None  # of the looks, if simulated
-    command: str | None = None  # of the first run, if the task is a program
+    commands: tuple[CommandPreview, ...] = ()  # if the task is a program, step by step
     inputs: tuple[Input, ...] = ()  # of the program
     remarks: tuple[str, ...] = ()  # warnings about the program
     follows: Preview | None = None  # of the next stage; at the declared settings until this stage has chosen
@@ -56,44 +56,34 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
     metrics, levels = result_metrics(task), levels_for(store, plan)
     records = store.records([run.id for run in plan.runs])
     facts = {label: task.describe(parse_config(task, config)) for label, config in plan.variants.items()}
+    requested = requested_runs(plan, records, levels)
     return Preview(
         plan=plan,
         metrics=metrics,
         records=records,
-        requested=requested_runs(plan, records, levels),
+        requested=requested,
         parameters={label: found["parameters"] for label, found in facts.items() if "parameters" in found},
         power=power_of(store, plan, metrics, levels, sd),
         levels=describe_levels(levels, plan.alpha),
-        command=_command(store, plan),
-        **_of_program(store, plan),
+        **_of_program(store, plan, requested),
         follows=_following(store, plan, records, sd),
     )
 
 
-def _command(store: Store, plan: Plan) -> str | None:
-    return None if plan.program is None else shlex.join(_words(store, plan, plan.program))
-
-
-def _words(store: Store, plan: Plan, program: Program) -> list[str]:
-    """The command line of the first run."""
-    first, task = plan.runs[0], command_task(program)
-    config = task.Config.model_validate_json(json.dumps(plan.variants[first.variant]))  # lists become tuples
-    return task.arguments(config, first.seed, plan.accelerator, store.paths.run(first.id).files)
-
-
-def _of_program(store: Store, plan: Plan) -> dict[str, Any]:
-    """The fields `inputs` and `remarks`."""
+def _of_program(store: Store, plan: Plan, requested: Sequence[PlannedRun]) -> dict[str, Any]:
+    """The fields `commands`, `inputs` and `remarks`."""
     program = plan.program
     if program is None:
         return {}
     task = command_task(program)
-    counted = task.counted(task.Config.model_validate_json(json.dumps(config)) for config in plan.variants.values())
-    found = list(remarks(program, plan.data.values(), counted))
+    configs = [task.Config.model_validate_json(json.dumps(config)) for config in plan.variants.values()]  # lists become tuples
+    started = commands(store, plan, requested)
+    found = list(remarks(program, list(plan.data.values()), [task.values(config) for config in configs]))
     if any(run.seed == 0 for run in plan.runs):
         instead = "list other seeds" if plan.listed_seeds else "use seeds: {first: 1, ...}, or --first-seed 1"
-        tests = truth_tests(_words(store, plan, program), Path(program.directory))
-        found += [f"seed 0 may mean no seed in {name} line {line}; {instead}" for name, line in tests]
-    return {"inputs": inputs_of(counted, program.directory), "remarks": tuple(found)}
+        tests = (test for each in started for test in truth_tests(shlex.split(each.command), Path(program.directory)))
+        found += [f"seed 0 may mean no seed in {name} line {line}; {instead}" for name, line in dict.fromkeys(tests)]
+    return {"commands": started, "inputs": inputs_of(task.counted(configs), program.directory), "remarks": tuple(found)}
 
 
 def _following(store: Store, plan: Plan, records: Mapping[str, Record], sd: float | None) -> Preview | None:
@@ -151,8 +141,7 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
         notes.append(("power", phrases.power(power), ""))
         if power.underpowered:
             notes.append(("WARNING", phrases.underpowered(power), WARNING))
-    if preview.command is not None:
-        notes.append(("command", preview.command, ""))
+    notes += [("command" if each.step is None else f"step {each.step}", each.text, "") for each in preview.commands]
     notes += [(key, text, "") for key, text in input_notes(preview.inputs)]
     notes += [("WARNING", remark, WARNING) for remark in preview.remarks]
     notes.append(("cost", cost(preview, measured), ""))

@@ -12,6 +12,7 @@ from harness.analysis.verdicts.document import judged, plain
 from harness.execution.stages import choices
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
+from harness.experiment.steps import SharedStep
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.phrases.trials import edges
@@ -49,6 +50,19 @@ def plan_runs(plan: Plan, records: Mapping[str, Record]) -> list[dict[str, Any]]
             outcome["metrics"] = {name: value for name, value in outcome["metrics"].items() if name == chooses_by}
         found.append({"variant": run.variant, "seed": run.seed, "look": run.look, **outcome})
     return found
+
+
+def step_runs(steps: Mapping[str, SharedStep], records: Mapping[str, Record]) -> list[dict[str, Any]]:
+    """Every step of a plan's runs with its result, and the ids of the runs that need it."""
+    return [
+        {
+            "step": step.run.name,
+            "seed": step.run.spec.seed,
+            "needed_by": [run.id for run in step.needed_by],
+            **run_outcome(records[run_id]),
+        }
+        for run_id, step in steps.items()
+    ]
 
 
 def choosing(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
@@ -122,6 +136,7 @@ def _plan_preview(preview: Preview) -> dict[str, Any]:
         "inputs": [asdict(each) for each in preview.inputs],
         "remarks": list(preview.remarks),
         "asked": len(preview.requested),
+        "commands": [asdict(each) for each in preview.commands],
         "runs": plan_runs(preview.plan, preview.records),
     }
 

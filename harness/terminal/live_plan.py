@@ -20,6 +20,7 @@ from harness.terminal import live
 from harness.terminal.dry_run import heading, marked, starred
 from harness.terminal.live import STOPPING, Event, Progress, last_lines, pace
 from harness.terminal.status import epoch_of
+from harness.terminal.steps import StepProgress
 from harness.terminal.tables import STYLES, WARNING, TerminalTable, printable, styled
 
 MOST_VARIANTS = 12
@@ -58,6 +59,7 @@ class PlanRows:
         self.records: Records = {}
         self.requested: Sequence[PlannedRun] = plan.runs  # up to the current look
         self.trained_before = 0.0
+        self.steps = StepProgress(plan, paths)
 
     def introduction(self) -> list[Text]:
         """The question; runs, workers, device and the rehearsal mark; a warning if results existed before the plan."""
@@ -73,10 +75,11 @@ class PlanRows:
         before, self.records = self.records, state
         requested_before, self.requested = self.requested, self.schedule.requested(state)
         finished = sum((before or state)[run.id].finished for run in self.requested)
+        steps = self.steps.update({run.id for run in self.requested if not state[run.id].finished})
         if not before:
             self.trained_before = trained(self.plan, state)
             return [Event([styled(f"{finished} of {len(self.requested)} done already")])] if finished else []
-        events = []
+        events = steps
         for run in self.requested:
             if not before[run.id].finished and state[run.id].finished:
                 finished += 1
@@ -121,14 +124,15 @@ class PlanRows:
         left = None
         if all_trained > self.trained_before and here < len(self.requested):
             left = (len(self.requested) - here) * elapsed / (all_trained - self.trained_before)
-        return [f"{done} · {pace(self.paths, self.records.values(), elapsed, left)}"]
+        training = self.steps.training()
+        return [f"{done} · {pace(self.paths, self.records.values(), elapsed, left)}", *([training] if training else [])]
 
     def fits(self, console: Console) -> bool:
         """Whether the plan is small enough for a table and the console has room for it, whatever the results."""
         if len(self.plan.variants) > MOST_VARIANTS or phrases.seeds(self.plan) > MOST_SEEDS:
             return False
         widest = {run.id: Record(run.id, "diverged") for run in self.plan.runs}
-        height = len(self.introduction()) + 1 + (1 + len(self.plan.variants)) + 2
+        height = len(self.introduction()) + 1 + (1 + len(self.plan.variants)) + 2 + bool(self.steps.steps)
         return height <= console.height and run_cells(self.plan, widest, self.name, self.metric).fits(console.width)
 
 

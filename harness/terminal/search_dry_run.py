@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
@@ -59,9 +60,9 @@ def preview(store: Store, study: Study, url: str | None, restart: bool = False) 
     warnings: tuple[str, ...] = ()
     if study.program is not None:
         program = command_task(study.program)
-        counted = program.counted([program.Config.model_validate(study.base)])
-        found = inputs_of(counted, study.program.directory)
-        warnings = tuple(remarks(study.program, [study.data], counted))
+        base = program.Config.model_validate_json(json.dumps(study.base))  # lists become tuples
+        found = inputs_of(program.counted([base]), study.program.directory)
+        warnings = tuple(remarks(study.program, [study.data], [program.values(base)]))
     return SearchPreview(study, result_metrics(task), trials, facts.get("parameters"), found, warnings)
 
 

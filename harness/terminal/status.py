@@ -17,6 +17,7 @@ from harness.execution.schedule import Counts
 from harness.execution.stages import choices
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
+from harness.experiment.steps import SharedStep
 from harness.reporting import phrases
 from harness.reporting.phrases import NOTHING
 from harness.reporting.tables.model import Column
@@ -27,6 +28,7 @@ from harness.tasks.protocol import Metric
 from harness.terminal.choices import chosen
 from harness.terminal.dry_run import heading
 from harness.terminal.queue import table
+from harness.terminal.steps import table as step_table
 from harness.terminal.summary import claims, expected
 from harness.terminal.tables import INDENT, WARNING, Sentence, TerminalTable, printable, styled
 
@@ -48,6 +50,8 @@ class PlanStatus:
     judgement: Judgement | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     resumed: int = 0  # runs that the program resumed by itself
+    steps: Mapping[str, SharedStep] = field(default_factory=dict)  # run id -> step; only for one plan
+    of_steps: Mapping[str, Record] = field(default_factory=dict)  # their records
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,14 @@ def one_plan(status: PlanStatus, records: Mapping[str, Record], paths: Paths, qu
         lines += [Text(), styled((flag, WARNING))]
     if plan.stage == "tuning" and (found := choices(plan, records)):
         lines.append(chosen(plan, found))
+    if status.steps:
+        lines += [Text(), step_table(status.steps, status.of_steps)]
     rows = []
     for state in ("running", "interrupted", "diverged", "failed"):
+        for run_id, step in status.steps.items():
+            if status.of_steps[run_id].state == state:
+                cells = place_cells(state, status.of_steps[run_id], None, paths.run(run_id).log)
+                rows.append([state, f"step {step.run.name} seed {step.run.spec.seed}", *cells])
         for run in plan.runs:
             if records[run.id].state == state:
                 cells = place_cells(state, records[run.id], phrases.epochs(plan.variants[run.variant]), paths.run(run.id).log)

@@ -19,11 +19,12 @@ from itertools import chain
 from pathlib import Path
 
 from harness.errors import StoreError
+from harness.experiment.steps import known_steps
 from harness.store import atomic, lease
 from harness.store.lease import Holder
 from harness.store.provenance import now
 from harness.store.records import Store
-from harness.store.trial_runs import trial_runs
+from harness.store.trial_runs import trial_runs, trial_steps
 from harness.tracking import delivery
 from harness.tracking.client import Client, Hardware, Limits
 from harness.tracking.page import without_secrets
@@ -43,18 +44,19 @@ class Runs:
         self._search = store.paths.study(target.parent.name) if target.name == "search.json" else None
         self._known_trials: set[int] = set()
         plan = None if self._search else store.load_plan(target.stem)
-        self._ids = list(dict.fromkeys(run.id for run in plan.runs)) if plan else []
+        self._ids = list(dict.fromkeys([*known_steps(plan), *(run.id for run in plan.runs)])) if plan else []
         self._next = -1
         self._seen: dict[str, tuple[int, int]] = {}  # modification time of the folder, and number of polls since
 
     def ids(self) -> Sequence[str]:
-        """All run ids, in training order."""
+        """All run ids, those of steps included."""
         if self._search is not None and self._search.trials.is_dir():
             numbers = {int(path.name) for path in self._search.trials.iterdir() if path.name.isdecimal()}
             for number in sorted(numbers - self._known_trials):
                 if runs := trial_runs(self._search, number):
                     self._known_trials.add(number)
-                    self._ids += [run_id for run_id in runs if run_id not in self._ids]
+                    steps = trial_steps(self._search, number)
+                    self._ids += [run_id for run_id in (*steps, *runs) if run_id not in self._ids]
         return self._ids
 
     def changed(self, most: int | None = None) -> Iterator[str]:

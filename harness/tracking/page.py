@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
+from harness.experiment.steps import known_steps
 from harness.store.ledger.chain import Head
 from harness.store.provenance import Provenance
 from harness.store.records import Result
@@ -20,6 +21,7 @@ LONGEST_TAG = 64  # characters; W&B refuses longer ones
 LONGEST_NAME = 128
 SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|AUTH|CREDENTIAL|(?:^|_)PAT(?:$|_)", re.IGNORECASE)
 USER_IN_URL = re.compile(r"(\w+://)[^/\s@]+@")
+STEP = "step"  # job type and tag of a step that runs share
 SHORTEST_SECRET = 8  # characters; shorter values are words such as "true"
 
 
@@ -52,14 +54,20 @@ def page(  # noqa: PLR0917 - everything about a run, by name
     folder: Path,
     trials: Sequence[Membership] = (),
     head: Head | None = None,
+    step_of: Membership | None = None,
 ) -> Page:
     """Group, variant and name come from the first plan that contains the run, else from the search's trial; others are tags.
+
+    A step that runs share is named after itself, in the group of the first plan with it, else of the search with the trial
+    `step_of`.
 
     The configuration stays nested, so that `model.activation` works in filters; `seed`, `variant` and `harness` (folder, code,
     machine, the ledger's `head`) are added unless the task has such keys. One tag distinguishes evidence, rehearsals, tuning and
     searches.
     """
-    containing = sorted((plan for plan in plans if any(run.id == run_id for run in plan.runs)), key=lambda plan: plan.created)
+    known = sorted(plans, key=lambda plan: plan.created)
+    containing = [plan for plan in known if any(run.id == run_id for run in plan.runs)]
+    step = None if containing or trials else _step(run_id, known, step_of)
     variant, group, factors = run_id, "", {}
     if containing:
         first = containing[0]
@@ -67,8 +75,10 @@ def page(  # noqa: PLR0917 - everything about a run, by name
         group, factors = first.name, {factor_key(name): level for name, level in first.levels.get(variant, {}).items()}
     elif trials:
         variant, group = f"trial {trials[0].number}", trials[0].study
+    elif step is not None:
+        variant, group = step
     tags = [*(plan.name for plan in containing[1:]), *(trial.study for trial in trials if trial.study != group)]
-    tags.append(_use(containing, trials))
+    tags.append(STEP if step is not None else _use(containing, trials))
     ours: dict[str, Any] = {"run_id": run_id, "folder": str(folder.absolute()), "plans": [plan.name for plan in containing]}
     ours |= {"trials": [f"{trial.study} {trial.number}" for trial in trials]} if trials else {}
     # W&B's clock then vouches for the entries up to this one.
@@ -78,13 +88,14 @@ def page(  # noqa: PLR0917 - everything about a run, by name
         # Not the command: its arguments may contain anything.
         kept = {"code", "packages", "python", "environment", "platform", "host", "accelerator"}
         ours |= provenance.model_dump(mode="json", include=kept)
+        ours |= {"steps": provenance.steps} if provenance.steps else {}
         ours |= {"device": provenance.device, "threads": provenance.threads, "started": provenance.started}
     config = {"seed": spec.seed, "variant": variant, **_nested(spec.config), "harness": ours}
     return Page(
         id=run_id,
         name=_short(f"{variant} · {spec.seed}", LONGEST_NAME),
         group=_short(group, LONGEST_NAME),
-        job_type=_short(variant, LONGEST_NAME),
+        job_type=_short(variant, LONGEST_NAME) if step is None else STEP,
         tags=tuple(dict.fromkeys(_short(tag, LONGEST_TAG) for tag in tags)),
         config=without_secrets(config),
     )
@@ -111,6 +122,14 @@ def _nested(config: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[name] = value
     return found
+
+
+def _step(run_id: str, plans: Iterable[Plan], step_of: Membership | None) -> tuple[str, str] | None:
+    """Name and group of a step; None: it is none."""
+    for plan in plans:
+        if (found := known_steps(plan).get(run_id)) is not None:
+            return found.run.name, plan.name
+    return None if step_of is None else (STEP, step_of.study)
 
 
 def _use(containing: Sequence[Plan], trials: Sequence[Membership]) -> str:

@@ -22,7 +22,7 @@ from harness.store.ledger.chain import current_head
 from harness.store.paths import Paths
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows
-from harness.store.trial_runs import memberships
+from harness.store.trial_runs import memberships, steps_of_trials
 from harness.tracking import delivery
 from harness.tracking.client import Client, Hardware, OpenRun, UnreachableError
 from harness.tracking.delivery import Delivery
@@ -127,8 +127,9 @@ class Uploader:
             delivery.save(self.store.paths, run_id, known)  # so that `harness sync` finds the run in any case
             spec = atomic.read_json(paths.spec, Spec)
             trials = memberships(self.store.paths).get(run_id, ())
+            step_of = None if trials else steps_of_trials(self.store.paths).get(run_id)
             head = current_head(self.store.paths)
-            shown = page(run_id, spec, self._plans.load(), read_provenance(paths.provenance), paths.folder, trials, head)
+            shown = page(run_id, spec, self._plans.load(), read_provenance(paths.provenance), paths.folder, trials, head, step_of)
             if delivery.outdated(known.rows, delivery.row_digests(read_rows(paths.metrics))):
                 known = Delivery(attempt=known.attempt + 1)
                 delivery.save(self.store.paths, run_id, known)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from conftest import PlanMaker
+from stepped import stepped, task
 
 from harness.experiment.plan import Plan, Selection
 from harness.experiment.run_id import Spec
+from harness.experiment.steps import plan_steps
 from harness.store.provenance import observe
 from harness.store.records import Result
 from harness.store.trial_runs import Membership
@@ -45,6 +47,15 @@ def test_a_trials_run_is_named_after_its_search(toy_plan: PlanMaker) -> None:
     shown = page("0" * 12, spec(), [toy_plan()], None, FOLDER, [Membership("search", 12), Membership("wider", 3)])
     assert (shown.name, shown.group, shown.job_type, shown.tags) == ("trial 12 · 3", "search", "trial 12", ("wider", "search"))
     assert shown.config["harness"]["trials"] == ["search 12", "wider 3"]
+
+
+def test_a_step_is_named_after_itself_in_the_group_of_its_plan_or_search(tmp_path: Path) -> None:
+    plan = stepped(tmp_path, task())
+    (step,) = plan_steps(plan).values()
+    shown = page(step.run.id, step.run.spec, [plan], None, FOLDER)
+    assert (shown.name, shown.group, shown.job_type, shown.tags) == ("pretrain · 0", plan.name, "step", ("step",))
+    shown = page(step.run.id, step.run.spec, [], None, FOLDER, step_of=Membership("search", 2))
+    assert (shown.name, shown.group, shown.job_type, shown.tags) == ("step · 0", "search", "step", ("step",))
 
 
 def test_runs_that_select_a_setting_are_not_tagged_evidence(toy_plan: PlanMaker) -> None:

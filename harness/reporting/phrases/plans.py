@@ -17,6 +17,7 @@ from harness.reporting.phrases.claims import claim
 from harness.reporting.phrases.estimates import confidence
 from harness.reporting.phrases.numbers import figure, margin, plural
 from harness.store.paths import Paths
+from harness.tasks.command.steps import last
 from harness.tasks.protocol import Metric
 
 CHANGED = "FILE CHANGED AFTER RUNS HAD STARTED"
@@ -46,10 +47,10 @@ def shared_settings(plan: Plan | Study) -> tuple[str, ...]:
 
 
 def trained(plan: Plan | Study) -> str:
-    """The task's name, or the program without its options."""
+    """The task's name, or the program without its options; of several steps the last."""
     if plan.program is None:
         return plan.task
-    words = plan.program.command.replace("{python}", "python").split()
+    words = last(plan.program).command.replace("{python}", "python").split()
     return " ".join(takewhile(lambda word: not word.startswith("-") and "{" not in word, words)) or plan.task
 
 

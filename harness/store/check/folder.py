@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.errors import StoreError
 from harness.experiment.plan import Plan
+from harness.experiment.steps import known_steps
 from harness.store import atomic, environments
 from harness.store.catalog import read_plan
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
@@ -15,7 +16,7 @@ from harness.store.check.plan import check_described, check_plan
 from harness.store.check.run import check_run
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
 from harness.store.records import Store
-from harness.store.trial_runs import memberships
+from harness.store.trial_runs import memberships, steps_of_trials
 
 KNOWN = frozenset(
     {
@@ -38,6 +39,7 @@ def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]
     plans, of_plans = _check_plans(store)
     replaced, of_replaced = _read_replaced(store)
     requested = {run.id for plan in (*plans, *replaced) for run in plan.runs} | memberships(store.paths, replaced=True).keys()
+    requested |= {step for plan in (*plans, *replaced) for step in known_steps(plan)} | steps_of_trials(store.paths).keys()
     orphans = [
         FileFinding(store.paths.run(orphan).folder, "belongs to no plan and no search", harmless=True)
         for orphan in runs

@@ -51,14 +51,16 @@ def contradictions(
         {name: value for name, value in {**last, **(chosen or {})}.items() if name not in COSTS} if rows else {"epoch": None}
     )
     wrong = [f"{name} {fields.get(name)} instead of {value}" for name, value in expected.items() if fields.get(name) != value]
-    wrong += [] if fluctuating(result) else ["no fluctuation"]
+    measures = not rows or any(value is not None and name not in (*COSTS, "epoch", "step") for name, value in last.items())
+    wrong += [] if fluctuating(result) or not measures else ["no fluctuation"]
     # The last bits of a sum may differ between versions of Python.
     wrong += [
         f"{name} {fields.get(name)} instead of {value}" for name, value in totals.items() if not _close(fields.get(name), value)
     ]
     if result.state == "completed" and (result.error or result.reason):
         wrong.append(f"completed with the error {result.error or result.reason!r}")
-    if result.state == "diverged" and all(math.isfinite(value) for value in map(decode, last.values()) if _number(value)):
+    own = result.state == "diverged" and result.failed_step is None
+    if own and all(math.isfinite(value) for value in map(decode, last.values()) if _number(value)):
         wrong.append("diverged, but every value of the last epoch is finite")
     return wrong
 
@@ -70,7 +72,8 @@ def wrong_choices(result: Result, program: Mapping[str, Any] | None, values: Cal
     """
     if program is None or result.state != "completed":
         return []
-    metrics = program["metrics"]
+    steps = program.get("steps", {}).values()
+    metrics = {name: metric for part in (program, *steps) for name, metric in part.get("metrics", {}).items()}
     wrong = []
     for name, metric in metrics.items():
         by = metric.get("at_best", name if metric.get("take") == "best" else None)
@@ -112,7 +115,7 @@ def totals_of(columns: Mapping[str, NDArray[Any]], rows: int, metric: str) -> di
         "train_seconds": float(seconds[np.isfinite(seconds)].sum()),
         "samples_per_second": float((speeds[timed] * seconds[timed]).sum()) / weight if weight else None,
         "peak_memory_bytes": float(peaks.max()) if peaks.size else None,
-        f"{metric}{FLUCTUATION}": float(changes.std(ddof=1)) if changes.size >= 2 else None,
+        **({f"{metric}{FLUCTUATION}": float(changes.std(ddof=1)) if changes.size >= 2 else None} if metric else {}),
     }
 
 

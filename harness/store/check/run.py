@@ -132,6 +132,27 @@ class _Run:
         expected = self.result.provenance_digest if self.result is not None else None
         if origin is not None and expected is not None and content_digest(origin) != expected:
             self._add(path, "was altered after the run finished: it does not match its digest in result.json")
+        elif origin is not None:
+            for name, run_id in origin.steps.items():
+                self._step(name, RunPaths(self.paths.folder.parent / run_id))
+
+    def _step(self, name: str, paths: RunPaths) -> None:
+        """A step that this run used must still have the metrics that the run took over from it."""
+        try:
+            step, spec = atomic.read_json(paths.result, Result), atomic.read_json(paths.spec, Spec)
+        except (FileNotFoundError, StoreError):  # the check of that run reports a damaged file
+            if not paths.result.exists():
+                self._add(
+                    paths.folder, f"is the step {name} of {self.paths.folder.name}, and has no result here", "", harmless=True
+                )
+            return
+        own = self.result.metrics if self.result is not None and self.result.state == "completed" else {}
+        program = spec.program or {}
+        names = [name for each in (program, *program.get("steps", {}).values()) for name in each.get("metrics", ())]
+        if changed := [metric for metric in names if metric in own and own[metric] != step.metrics.get(metric)]:
+            now = f"its step {name} (run {paths.folder.name}) has {step.metrics.get(changed[0])}"
+            what = f"has {changed[0]} {own[changed[0]]}, but {now}: the step was trained again"
+            self._add(self.paths.result, what, "remove the run's folder to train it again")
 
     def _checkpoint(self) -> list[dict[str, Any]] | None:
         """The rows in the checkpoint; None if it is missing or unreadable."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from harness.common.choices import Style
 from harness.common.stopping import duration
@@ -50,31 +50,26 @@ class Only(Strict):
     only: tuple[Text, ...] = Field(description="files and folders, relative to directory; files that settings name count, too")
 
 
-class Program(Strict):
-    """A training program; it must read its seed from an argument or from $HARNESS_SEED."""
+class Step(Strict):
+    """One command of a program of several: it runs in a folder of its own, and later steps read that as {steps.NAME}."""
 
-    command: Text = Field(description="the command line; no shell reads it; {seed}, {run_dir}, {knobs}, {NAME} of a knob")
+    command: Text = Field(
+        description="the command line; no shell reads it; {seed}, {run_dir}, {knobs}, {NAME} of a knob, {steps.NAME} of a step"
+    )
     resume: Text | None = Field(
         None, description="arguments added if {run_dir} contains an earlier attempt; default: start from the beginning"
     )
     checkpoint: Text | None = Field(
         None, description="which file in {run_dir} resuming needs, such as '*.pt'; default: any file or folder"
     )
-    directory: Text = Field(".", description="where it runs; relative to this file")
-    style: Style = Field("argparse", description="how {knobs} writes a parameter: --name=value, or name=value for hydra")
-    knobs: dict[str, Value | Knob] = Field({}, description="its parameters with their defaults, as values or as {default: …}")
-    metrics: dict[str, Measure] = Field(min_length=1, description="what it measures; the first is the default of claims")
+    metrics: dict[str, Measure] = Field({}, description="what it measures; the first of the last step is the default of claims")
     inputs: tuple[Text, ...] | Only | None = Field(
         None,
         description="files and folders whose content affects the result, relative to directory; added to the files that the "
         "command names and what these import, unless written as {only: […]}",
     )
-    environment: dict[str, Scalar] = Field({}, description="variables added to its environment; not for secrets")
     timeout: Annotated[float, Field(gt=0)] | Text | None = Field(
         None, description="time limit, such as 2h30m or a number of seconds; default: none"
-    )
-    identical_seeds: Literal["stop", "allow"] = Field(
-        "stop", description="what to do when a variant's first two seeds give identical curves"
     )
 
     @field_validator("checkpoint")
@@ -106,6 +101,42 @@ class Program(Strict):
         """Seconds; None: no limit."""
         return duration(self.timeout) if isinstance(self.timeout, str) else self.timeout
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The part of the step that run ids depend on."""
+        return {
+            "command": self.command,
+            "metrics": {name: measure.definition for name, measure in self.metrics.items()},
+            "first_metric": next(iter(self.metrics), None),
+        }
+
+
+class Program(Step):
+    """A training program, of one command or of several steps; it must read its seed from an argument or from $HARNESS_SEED."""
+
+    command: str = Field("", description=Step.model_fields["command"].description)
+    steps: dict[str, Step] = Field(
+        {},
+        description="several commands by name, in order, instead of command, resume, checkpoint, metrics and timeout; "
+        "the last one is the run, the others are runs that variants share where their settings are the same",
+    )
+    directory: Text = Field(".", description="where it runs; relative to this file")
+    style: Style = Field("argparse", description="how {knobs} writes a parameter: --name=value, or name=value for hydra")
+    knobs: dict[str, Value | Knob] = Field({}, description="its parameters with their defaults, as values or as {default: …}")
+    environment: dict[str, Scalar] = Field({}, description="variables added to its environment; not for secrets")
+    identical_seeds: Literal["stop", "allow"] = Field(
+        "stop", description="what to do when a variant's first two seeds give identical curves"
+    )
+
+    # At a key: the problems of other types that `task` may have would hide one of the whole mapping.
+    @field_validator("steps")
+    @classmethod
+    def _one_form(cls, value: dict[str, Step], info: ValidationInfo) -> dict[str, Step]:
+        beside = [name for name in OF_A_STEP if info.data.get(name) not in (None, "", {})]
+        if value and beside:
+            raise ValueError(f"{beside[0]} beside steps; move it into the step that it is about")
+        return value
+
     def knob(self, name: str) -> Knob:
         """A knob in its long form."""
         value = self.knobs[name]
@@ -114,12 +145,9 @@ class Program(Strict):
     @property
     def definition(self) -> dict[str, Any]:
         """The part of the program that run ids depend on, beside the values of knobs and the content of inputs."""
-        found: dict[str, Any] = {
-            "command": self.command,
-            "knobs": {name: self.knob(name).flag for name in sorted(self.knobs)},
-            "metrics": {name: measure.definition for name, measure in self.metrics.items()},
-            "first_metric": next(iter(self.metrics)),
-        }
+        flags = {"knobs": {name: self.knob(name).flag for name in sorted(self.knobs)}}
+        steps = {name: step.definition for name, step in self.steps.items()}
+        found: dict[str, Any] = {"steps": steps, **flags} if steps else {"command": "", **flags, **super().definition}
         if self.style != "argparse":
             found["style"] = self.style
         return {**found, "environment": dict(self.environment)} if self.environment else found
@@ -128,6 +156,10 @@ class Program(Strict):
     def version(self) -> str:
         """The first 12 hex digits of SHA-256 over the definition's canonical JSON."""
         return definition_digest(self.definition)
+
+
+# What a program of one command has itself, and one of several in each step. `inputs` of the program are those of all steps.
+OF_A_STEP = ("command", "resume", "checkpoint", "metrics", "timeout")
 
 
 def _letters(value: Any) -> str:

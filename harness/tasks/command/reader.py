@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,15 +14,18 @@ from harness.errors import Problem
 from harness.tasks.command import knobs, styles, template
 from harness.tasks.command.files.followers import wrong_kind
 from harness.tasks.command.files.place import wrong_path
-from harness.tasks.command.model import Program
+from harness.tasks.command.model import Program, Step
 from harness.tasks.command.reading.finder import Finder
 from harness.tasks.command.reading.output import RESERVED_KEYS
+from harness.tasks.command.shell import shell_syntax
 from harness.tasks.protocol import RESULT_METRICS
 
 # As programs write them: val/loss, eval.acc, top-1, hits@10.
 METRIC = re.compile(r"(?=.{1,60}\Z)[A-Za-z]\w*(?:[./@-]\w+)*", re.ASCII)
 METRIC_NAMES = "use letters, digits and _, a letter first, parts divided by one of . / @ -; column: or key: for other spellings"
 RESERVED_METRICS = RESERVED_KEYS | set(RESULT_METRICS)
+STEP = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
+ALWAYS = tuple(name for name in knobs.RESERVED if name != "knobs")  # placeholders of every command
 
 
 def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
@@ -34,8 +37,11 @@ def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
         program = Program.model_validate(plain(node))
     except ValidationError:
         return None, []
-    problems = [*_names(node, program), *_lines(node, program), *_resume_problems(node, program)]
-    problems += [*_limits(node, program), *_others(node, program), *_files(node, program)]
+    if not program.steps and not program.command:
+        message = "missing; expected the command line, or steps: several of them by name"
+        return None, [Problem((node.get("command") or node).at, f"{node.path}.command", message)]
+    problems = [*_names(node, program), *_steps(node, program), *_unused_knobs(node, program)]
+    problems += [*_limits(node, program), *_others(node, program)]
     if problems:
         return None, problems
     folder = Path(node.at.file).parent / Path(program.directory).expanduser()
@@ -46,59 +52,106 @@ def _names(node: Node, program: Program) -> Iterator[Problem]:
     for name in program.knobs:
         if wrong := knobs.wrong_name(name):
             yield _at(node, "knobs", name, f"{name!r} {wrong}", key=True)
-    for name in program.metrics:
+    for name in program.steps:
+        if not STEP.fullmatch(name):
+            message = f"invalid name of a step {name!r}; use letters, digits, _ and -, a letter first"
+            yield _at(node, "steps", name, message, key=True)
+
+
+def _steps(node: Node, program: Program) -> Iterator[Problem]:
+    """Problems of each step, or of the one command."""
+    if not program.steps:
+        yield from _step(node, program, program, ())
+        return
+    mapping, earlier = node.entries["steps"].node, list[str]()
+    owners: dict[str, str] = {}  # metric -> its step
+    for name, step in program.steps.items():
+        own = mapping.entries[name].node
+        yield from _step(own, program, step, earlier)
+        for metric in step.metrics:
+            if (other := owners.setdefault(metric, name)) != name:
+                yield _at(own, "metrics", metric, f"the step {other} has a metric {metric!r}, too; use another name", key=True)
+        earlier.append(name)
+    used = {one for step in program.steps.values() for one in template.steps_in(step.command)}
+    for name in earlier[:-1]:
+        if name not in used:
+            message = f"no later step uses it; add {{steps.{name}}}, the folder of its files, to a later command, or remove it"
+            yield Problem(mapping.entries[name].key_at, mapping.entries[name].node.path, message)
+
+
+def _step(node: Node, program: Program, step: Step, earlier: Sequence[str]) -> Iterator[Problem]:
+    """Problems of a step of `program`, which is read from `node`; `earlier`: the steps before it."""
+    for name in step.metrics:
         if not METRIC.fullmatch(name):
             yield _at(node, "metrics", name, f"invalid metric name {name!r}; {METRIC_NAMES}", key=True)
         elif name in RESERVED_METRICS or name.endswith("_fluctuation"):
             yield _at(node, "metrics", name, f"{name!r} is reserved for the harness; use another name", key=True)
-    for name, measure in program.metrics.items():
-        if measure.at_best is not None and measure.at_best not in program.metrics:
-            found = suggestion(measure.at_best, list(program.metrics))
-            yield _at(node, "metrics", name, f"at_best: no metric {measure.at_best!r}; {found}")
-        elif measure.at_best == name:
-            yield _at(node, "metrics", name, f"at_best: {name!r} is the metric itself; use take: best")
+    yield from _sources(node, step)
+    if not step.metrics and len(earlier) + 1 >= len(program.steps):
+        given = node.get("metrics")
+        what = "missing" if given is None else "invalid value {}"
+        message = f"{what}; expected what is measured, such as accuracy: {{goal: maximize, text: 'accuracy {{value}}'}}"
+        yield Problem((given or node).at, f"{node.path}.metrics", message)
+    known = [*knobs.RESERVED, *program.knobs, *(f"{template.STEP}{name}" for name in earlier)]
+    yield from _line(node, "command", step.command, known)
+    if step.resume is not None:
+        named = template.placeholders(step.command)
+        own = known if not program.steps else [name for name in known if name in named or name in ALWAYS or "knobs" in named]
+        yield from _line(node, "resume", step.resume, own)
+    yield from _resume_problems(node, step)
 
 
-def _lines(node: Node, program: Program) -> Iterator[Problem]:
-    known = [*knobs.RESERVED, *program.knobs]
-    dotted = any(name not in knobs.RESERVED and _has_parts(name) for name in known)
-    for key in ("command", "resume"):
-        line = getattr(program, key)
-        if line is None:
-            continue
-        try:
-            words = template.words_of(line)
-        except ValueError as error:
-            yield _at(node, key, None, f"cannot be split into words: {error}; close all quotes, as in a shell")
-            continue
-        if not words:
-            yield _at(node, key, None, "is empty; expected a program and its arguments, such as python train.py --seed={seed}")
-        for name in dict.fromkeys(template.placeholders(line)):
-            if name not in known and (dotted or not _has_parts(name)):  # {a.b} may be meant as it stands
-                message = f"unknown placeholder {{{name}}}; {suggestion(name, known)} (literal text: {{{{{name}}}}})"
-                yield _at(node, key, None, message)
-        if any("{knobs}" in word and word != template.ALL_KNOBS for word in words):
-            yield _at(node, key, None, "{knobs} is part of a word; use {knobs} on its own, or single knobs as {name}")
-    named = template.placeholders(program.command)
+def _line(node: Node, key: str, line: str, known: Sequence[str]) -> Iterator[Problem]:
+    """Problems of a command line; `known`: the placeholders that it may have."""
+    try:
+        words = template.words_of(line)
+        syntax = shell_syntax(line)
+    except ValueError as error:
+        yield _at(node, key, None, f"cannot be split into words: {error}; close all quotes, as in a shell")
+        return
+    if not words:
+        yield _at(node, key, None, "is empty; expected a program and its arguments, such as python train.py --seed={seed}")
+    if syntax is not None:
+        literal = f"'{syntax}' for the text itself"
+        yield _at(node, key, None, f"has {syntax}, but there is no shell; use steps, or bash -c '...' ({literal})")
+    dotted = any(_has_parts(name) for name in known if name not in knobs.RESERVED and not name.startswith(template.STEP))
+    for name in dict.fromkeys(template.placeholders(line)):
+        # {a.b} may be meant as it stands.
+        if name not in known and (dotted or not _has_parts(name) or name.startswith(template.STEP)):
+            message = f"unknown placeholder {{{name}}}; {suggestion(name, known)} (literal text: {{{{{name}}}}})"
+            yield _at(node, key, None, message)
+    if any("{knobs}" in word and word != template.ALL_KNOBS for word in words):
+        yield _at(node, key, None, "{knobs} is part of a word; use {knobs} on its own, or single knobs as {name}")
+
+
+def _unused_knobs(node: Node, program: Program) -> Iterator[Problem]:
+    lines = [step.command for step in program.steps.values()] or [program.command]
+    named = {name for line in lines for name in template.placeholders(line)}
     for name in program.knobs:
         if "knobs" not in named and name not in named:
-            message = f"is not in the command; add {{knobs}} or {{{name}}} to it"
-            yield _at(node, "knobs", name, message, key=True)
+            where = "the command of a step" if program.steps else "the command"
+            yield _at(node, "knobs", name, f"is not in {where}; add {{knobs}} or {{{name}}} to it", key=True)
 
 
-def _resume_problems(node: Node, program: Program) -> Iterator[Problem]:
-    if program.checkpoint is not None and program.resume is None:
+def _resume_problems(node: Node, step: Step) -> Iterator[Problem]:
+    if step.checkpoint is not None and step.resume is None:
         message = "has no effect without resume; add resume: the arguments to resume with"
         yield _at(node, "checkpoint", None, message)
-    printed = [Finder(name, measure) for name, measure in program.metrics.items() if measure.source in ("pattern", "text")]
-    if program.resume is not None and not all(finder.has_step for finder in printed):
+    printed = [Finder(name, measure) for name, measure in step.metrics.items() if measure.source in ("pattern", "text")]
+    if step.resume is not None and not all(finder.has_step for finder in printed):
         message = "needs the step of each row, because a resumed program may repeat some"
         advice = "add {step} to each text, and (?P<step>\\d+) to each pattern"
         yield _at(node, "resume", None, f"{message}; {advice}")
 
 
-def _files(node: Node, program: Program) -> Iterator[Problem]:
-    for name, measure in program.metrics.items():
+def _sources(node: Node, step: Step) -> Iterator[Problem]:
+    """Problems of where metrics are read, and of which values count."""
+    for name, measure in step.metrics.items():
+        if measure.at_best is not None and measure.at_best not in step.metrics:
+            found = suggestion(measure.at_best, list(step.metrics))
+            yield _at(node, "metrics", name, f"at_best: no metric {measure.at_best!r}; {found}")
+        elif measure.at_best == name:
+            yield _at(node, "metrics", name, f"at_best: {name!r} is the metric itself; use take: best")
         if measure.file is not None and (wrong := wrong_path(measure.file) or wrong_kind(measure)):
             yield _of_metric(node, name, "file", wrong)
         if measure.tensorboard is not None and measure.step is not None:

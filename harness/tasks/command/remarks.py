@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import regex
 
 from harness.tasks.command import template
 from harness.tasks.command.inputs.files import matching
-from harness.tasks.command.inputs.fingerprint import NO_INPUTS, covers, detected
+from harness.tasks.command.inputs.fingerprint import NO_INPUTS, counted_by_any, covers, detected
 from harness.tasks.command.inputs.found import Detected
 from harness.tasks.command.inputs.words import parts_of
 from harness.tasks.command.measure import Measure
-from harness.tasks.command.model import Only, Program
+from harness.tasks.command.model import Only, Program, Value
+from harness.tasks.command.steps import parts, plain
 from harness.tasks.protocol import optimistic
 
 NUMBERS = ("1", "0.5", "0.1234", "12.345678")
 SPECIAL = ("nan", "9.8e-05")  # as programs print diverged and small values
 
 
-def remarks(program: Program, data: Iterable[str], counted: Detected) -> Iterator[str]:
-    """Sentences; `data` are the planned fingerprints, `counted` the inputs of all variants."""
+def remarks(program: Program, data: Sequence[str], variants: Sequence[Mapping[str, Value]]) -> Iterator[str]:
+    """Sentences; `data` are the planned fingerprints, `variants` the values of the knobs."""
+    if program.steps:
+        found = [parts(program, one) for one in data]
+        for name in program.steps:
+            step = plain(program, name)
+            own = [{knob: values[knob] for knob in step.knobs} for values in variants]
+            yield from (f"step {name}: {each}" for each in remarks(step, [one[name] for one in found], own))
+        return
     if set(data) == {NO_INPUTS}:
         yield "run ids do not depend on any file of the program: name inputs, or old results are reused after the program changed"
-    yield from _about_inputs(program, counted)
+    yield from _about_inputs(program, counted_by_any(program, variants))
     yield from _about_metrics(program)
 
 

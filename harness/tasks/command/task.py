@@ -6,21 +6,22 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 
 from harness.errors import DataError, DeviceError
-from harness.tasks.command import survey, template
+from harness.tasks.command import steps, survey, template
 from harness.tasks.command.inputs import fingerprint as inputs
-from harness.tasks.command.inputs.found import Detected
+from harness.tasks.command.inputs.found import Detected, merged
 from harness.tasks.command.knobs import Knobs, config_model
+from harness.tasks.command.model import TASK_NAME, Value
 from harness.tasks.command.model import Program as Definition
-from harness.tasks.command.model import Value
 from harness.tasks.command.styles import printed
 from harness.tasks.command.training import CommandTraining
 from harness.tasks.environment import Observed
-from harness.tasks.protocol import Accelerator, Metric, Number, Task
+from harness.tasks.protocol import Accelerator, Metric, Number, Prepared, Prerequisite, Task
 
 
 class CommandTask(Task):
@@ -28,28 +29,59 @@ class CommandTask(Task):
 
     def __init__(self, definition: Definition, *planned: str) -> None:
         """`planned` are the fingerprints in the plan; runs with other inputs raise DataError."""
-        self.definition = definition
-        self.planned = planned
+        self.program = definition
+        self.definition = steps.last(definition)  # the command that a run starts
+        name = next(reversed(definition.steps), None)
+        self.planned = planned if name is None else tuple(steps.parts(definition, data)[name] for data in planned)
+        self.needs = () if name is None else steps.needed(definition, name)  # the names of the earlier steps
+        self.earlier: Mapping[str, Prepared] = {}
+        self._steps = {
+            one: command_task(steps.alone(definition, one), *dict.fromkeys(steps.part(definition, data, one) for data in planned))
+            for one in self.needs
+        }
         self.knobs = {name: definition.knob(name) for name in definition.knobs}
         self.Config: type[Knobs] = config_model(self.knobs, definition.style)
         self.version = definition.version
-        self.metrics: Mapping[str, Metric] = {name: measure.metric for name, measure in definition.metrics.items()}
+        measures = dict(self.definition.metrics)
+        for one in self.needs:
+            measures |= definition.steps[one].metrics
+        self.metrics: Mapping[str, Metric] = {name: measure.metric for name, measure in measures.items()}
 
     def resolve(self, config: Knobs, accelerator: Accelerator) -> Knobs:  # noqa: ARG002 - the protocol's signature
         """Unchanged."""
         return config
 
     def fingerprint(self, config: Knobs) -> str:
-        """Names and digests of the inputs. Raises DataError."""
-        return inputs.fingerprint(self.definition, self._values(config))
+        """Names and digests of the inputs, of several steps step by step. Raises DataError."""
+        values, program = self.values(config), self.program
+        if not program.steps:
+            return inputs.fingerprint(program, values)
+        return steps.joined({name: inputs.fingerprint(steps.plain(program, name), values) for name in program.steps})
 
     def counted(self, configs: Iterable[Knobs]) -> Detected:
-        """The inputs of the given configurations, with how each was found."""
-        return inputs.counted_by_any(self.definition, map(self._values, configs))
+        """The inputs of the given configurations, of all steps, with how each was found."""
+        variants, program = [self.values(config) for config in configs], self.program
+        programs = [steps.plain(program, name) for name in program.steps] or [program]
+        return merged(inputs.counted_by_any(each, variants) for each in programs)
 
     def describe(self, config: Knobs) -> Mapping[str, Number]:  # noqa: ARG002 - the protocol's signature
         """Empty: nothing is known before it runs."""
         return {}
+
+    def prerequisites(self, config: Knobs, data: str) -> Sequence[Prerequisite]:
+        """The earlier steps. Raises InputError if `data` is not a fingerprint of this program."""
+        found = []
+        for name, task in self._steps.items():
+            own = task.Config(**{knob: getattr(config, knob) for knob in task.knobs})
+            part = steps.part(self.program, data, name)
+            found.append(Prerequisite(name, TASK_NAME, task, own, part, task.needs, task.program.definition))
+        return found
+
+    def prepared(self, by: Mapping[str, Prepared]) -> CommandTask:
+        """This task with the folders for {steps.NAME} and the metrics of the earlier steps."""
+        found = copy(self)
+        found.earlier = by
+        return found
 
     @property
     def resumes(self) -> bool:
@@ -84,18 +116,21 @@ class CommandTask(Task):
 
     def start_in(self, config: Knobs, seed: int, device: str, folder: Path) -> CommandTraining:
         """A run with its folder. Raises DataError if inputs are missing or changed, DeviceError if the program is not found."""
-        if changed := inputs.changed(self.definition, self.planned, self.fingerprint(config)):
+        found = inputs.fingerprint(self.definition, self.values(config))
+        if changed := inputs.changed(self.definition, self.planned, found):
             raise DataError(f"the inputs have changed since the plan was made: {', '.join(changed)}; {CHANGED_ADVICE}")
         folder = folder.absolute()
         environment = self.environment(seed, device, folder)
         line = self.arguments(config, seed, device, folder)
         _require(line[0], Path(self.definition.directory), environment["PATH"])
-        return CommandTraining(self.definition, line, environment, folder)
+        carried = {name: value for step in self.earlier.values() for name, value in step.metrics.items() if name in self.metrics}
+        return CommandTraining(self.definition, line, environment, folder, carried)
 
     def arguments(self, config: Knobs, seed: int, device: str, folder: Path) -> list[str]:
         """The program and its arguments, with those of `resume` if it resumes."""
-        values = self._values(config)
+        values = self.values(config)
         given = {"seed": str(seed), "run_dir": str(folder), "python": sys.executable, "device": device}
+        given |= {template.STEP + name: str(step.folder.absolute()) for name, step in self.earlier.items()}
         style = self.definition.style
         found = template.arguments(self.definition.command, self.knobs, values, given, style)
         if self.goes_on(folder):
@@ -106,7 +141,8 @@ class CommandTask(Task):
     def _logs_to_wandb(self) -> bool:
         return any(measure.wandb is not None for measure in self.definition.metrics.values())
 
-    def _values(self, config: Knobs) -> dict[str, Value]:
+    def values(self, config: Knobs) -> dict[str, Value]:
+        """The values of the knobs."""
         return {name: getattr(config, name) for name in self.knobs}
 
     def environment(self, seed: int, device: str, folder: Path) -> dict[str, str]:

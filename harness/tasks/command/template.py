@@ -11,10 +11,12 @@ from harness.tasks.command.model import Knob, Value
 from harness.tasks.command.styles import in_style, is_switch, option, printed
 
 # `{name}` is replaced, `{{name}}` is a literal `{name}`; other braces are literal, as in JSON.
+# `{steps.name}` is the folder of an earlier step.
 NAME = r"[A-Za-z][\w-]*(?:[./][\w-]+)*"
 PLACEHOLDER = re.compile(rf"\{{\{{({NAME})\}}\}}|\{{({NAME})\}}")
 OVERRIDE = re.compile(rf"[^-=][^=]*=\{{({NAME})\}}")  # key={name}: the placeholder is the whole value
 ALL_KNOBS = "{knobs}"
+STEP = "steps."  # before the name of a step in a placeholder
 
 
 def words_of(line: str) -> list[str]:
@@ -25,6 +27,11 @@ def words_of(line: str) -> list[str]:
 def placeholders(line: str) -> list[str]:
     """The names in braces, in order."""
     return [match[2] for match in PLACEHOLDER.finditer(line) if match[2]]
+
+
+def steps_in(line: str) -> tuple[str, ...]:
+    """The steps whose folders a command line names, each once."""
+    return tuple(dict.fromkeys(name.removeprefix(STEP) for name in placeholders(line) if name.startswith(STEP)))
 
 
 def arguments(

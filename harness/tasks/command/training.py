@@ -32,9 +32,20 @@ LAG_S = 1.0  # at a shutdown, the program may get its signal this much sooner th
 class CommandTraining(Training):
     """One run of a program. It is started by the first `advance` and ended by `close`."""
 
-    def __init__(self, definition: Definition, arguments: list[str], environment: Mapping[str, str], folder: Path) -> None:
-        """`folder`: where the program writes its files. Raises DeviceError, TrainingFailed: see `followers`."""
+    def __init__(
+        self,
+        definition: Definition,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        carried: Mapping[str, float] | None = None,
+    ) -> None:
+        """`folder`: where the program writes its files; `carried`: metrics of earlier steps, which every row has besides its own.
+
+        Raises DeviceError, TrainingFailed: see `followers`.
+        """
         self.definition, self.arguments, self.environment, self.folder = definition, arguments, environment, folder
+        self._carried = dict(carried or {})
         self.output = self._new_output()
         self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed by `close`
         self._lines, self._records = Lines(), Lines()
@@ -74,7 +85,7 @@ class CommandTraining(Training):
                 self._exit, self._exited_at = program.wait(10.0), time.monotonic()
             elif not self.output.waiting and should_stop():
                 return None
-        return self.output.take()
+        return self._next_row()
 
     def state_dict(self) -> dict[str, Any]:
         """Empty: the program keeps its own state."""
@@ -106,7 +117,7 @@ class CommandTraining(Training):
             if program.exit is not None and program.exit.code == 0:
                 self._take_last_lines()
         self.output.cut()
-        return list(iter(self.output.take, None))
+        return list(iter(self._next_row, None))
 
     def close(self) -> None:
         """End the program and all its descendants."""
@@ -122,6 +133,10 @@ class CommandTraining(Training):
     def _new_output(self, known: Sequence[dict[str, Any]] = ()) -> Output:
         metrics, resumes = self.definition.metrics, self.definition.resume is not None
         return Output(metrics, known, files=followers(metrics, self.folder, resumes=resumes))
+
+    def _next_row(self) -> Mapping[str, Number | None] | None:
+        row = self.output.take()
+        return None if row is None else {**row, **self._carried}
 
     def _start(self) -> RunningProgram:
         # Flush Python's buffers first, to keep the order of the log.

@@ -46,8 +46,9 @@ def counted(program: Program, values: Mapping[str, Value]) -> Detected:
 
     With `only`, the detected ones are those that settings name.
     """
-    # A word with a seed or the run folder in it is not an input.
-    given = {**dict.fromkeys(knobs.RESERVED, "\0"), "python": "\0python"}
+    # A word with a seed, the run folder or the folder of a step in it is not an input.
+    folders = (template.STEP + name for name in template.steps_in(program.command))
+    given = {**dict.fromkeys((*knobs.RESERVED, *folders), "\0"), "python": "\0python"}
     words = template.arguments(
         program.command, {name: program.knob(name) for name in program.knobs}, values, given, program.style
     )

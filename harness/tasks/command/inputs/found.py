@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,3 +48,14 @@ class Detected:
 
     found: tuple[Found, ...] = ()
     unknown: tuple[Unknown, ...] = ()
+
+
+def merged(several: Iterable[Detected]) -> Detected:
+    """All that was found in any of them, each once."""
+    found: dict[str, Found] = {}
+    unknown: dict[Unknown, None] = {}
+    for each in several:
+        for one in each.found:
+            found.setdefault(one.name, one)
+        unknown.update(dict.fromkeys(each.unknown))
+    return Detected(tuple(found.values()), tuple(unknown))

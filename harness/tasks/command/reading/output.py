@@ -18,7 +18,7 @@ from harness.tasks.command.reading.rows import Rows
 # Keys of rows, results and plans: ignored in JSON lines, not allowed as names of metrics.
 RESERVED_KEYS = frozenset(
     {"epoch", "step", "seconds"}
-    | {"schema", "state", "reason", "error", "traceback_digest", "ended", "checksums", "provenance_digest", "seal"}
+    | {"schema", "state", "reason", "error", "traceback_digest", "failed_step", "ended", "checksums", "provenance_digest", "seal"}
     | {"id", "variant", "seed", "look", "task"}
 )
 
