@@ -12,7 +12,7 @@ from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Node, plain
 from harness.errors import Problem
 from harness.tasks.command import knobs, template
-from harness.tasks.command.model import Program, Step
+from harness.tasks.command.model import Program, ProgramStep
 from harness.tasks.command.rows import RESERVED_KEYS
 from harness.tasks.command.shell import shell_syntax
 from harness.tasks.protocol import RESULT_METRICS
@@ -75,7 +75,7 @@ def _steps(node: Node, program: Program) -> Iterator[Problem]:
             yield Problem(mapping.entries[name].key_at, mapping.entries[name].node.path, message)
 
 
-def _step(node: Node, program: Program, step: Step, earlier: Sequence[str]) -> Iterator[Problem]:
+def _step(node: Node, program: Program, step: ProgramStep, earlier: Sequence[str]) -> Iterator[Problem]:
     """Problems of a step of `program`, which is read from `node`; `earlier`: the steps before it."""
     for name in step.metrics:
         if not METRIC.fullmatch(name):
@@ -126,7 +126,7 @@ def _unused_knobs(node: Node, program: Program) -> Iterator[Problem]:
             yield _at(node, "knobs", name, f"is not in {where}; add {{knobs}} or {{{name}}} to it", key=True)
 
 
-def _resume_problems(node: Node, step: Step) -> Iterator[Problem]:
+def _resume_problems(node: Node, step: ProgramStep) -> Iterator[Problem]:
     if step.checkpoint is not None and step.resume is None:
         message = "has no effect without resume; add resume: the arguments to resume with"
         yield _at(node, "checkpoint", None, message)
