@@ -165,7 +165,7 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
     if plan.program is not None:
         started = [run.id for run in plan.runs if records[run.id].state != "pending"]
         status = replace(status, resumed=sum(resumed(store, run_id) for run_id in started))
-    steps = known_steps(plan)
+    steps = known_steps(plan, of_programs=True)
     status = replace(status, steps=steps, of_steps=store.records(steps))
     if as_json:
         jobs, runs = document(queue, records), json_output.plan_runs(plan, records)
@@ -198,7 +198,7 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     run_id, spec = specs[0]
     loaded, errors = store.load_plans()
     plans = [plan.name for plan in loaded if any(run.id == run_id for run in plan.runs)]
-    steps = {plan.name: known_steps(plan).get(run_id) for plan in loaded}
+    steps = {plan.name: known_steps(plan, of_programs=True).get(run_id) for plan in loaded}
     plans += [f"{name} (step {step.run.name})" for name, step in steps.items() if step is not None]
     mirrored = delivery.load(store.paths, run_id)
     trials = [f"{each.study} trial {each.number}" for each in memberships(store.paths).get(run_id, ())]

@@ -99,9 +99,8 @@ def repeat(store: Store, run_id: str, device: Device = "auto", should_stop: Call
     device.
 
     Its steps are not trained again: it reads what they left. On a CPU, and on CUDA if the configuration says `deterministic`, the
-    bits must match. Raises InputError (not finished, failed,
-    in no plan or search, or this code would train a different run), DeviceError or DataError (not possible on this machine),
-    Interrupted.
+    bits must match. Raises InputError (not finished, failed, in no plan or search, a step has not completed, or this code would
+    train a different run), DeviceError or DataError (not possible on this machine), Interrupted.
     """
     first = _first(store, run_id)
     origin = _origin(store, run_id)

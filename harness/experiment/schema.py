@@ -23,7 +23,9 @@ def experiment_schema() -> dict[str, Any]:
     schema = ExperimentFile.model_json_schema()
     definitions: dict[str, Any] = schema["$defs"]
     config = find_task("cifar_resnet").Config.model_json_schema()
-    definitions.update(config.pop("$defs"))
+    blocks = config.pop("$defs")
+    assert not definitions.keys() & blocks.keys(), "two models of one name: the references to one would lead to the other"
+    definitions.update(blocks)
     definitions["Configuration"] = _configuration(config)
     definitions["Claim"] = {"oneOf": [_claim(kind, definitions) for kind in KINDS]}
     for owner in (schema, definitions["Profile"]):

@@ -60,8 +60,13 @@ def plan_steps(plan: Plan, task: Task | None = None, runs: Sequence[PlannedRun] 
     return {one: SharedStep(step, tuple(runs)) for one, (step, runs) in found.items()}
 
 
-def known_steps(plan: Plan) -> dict[str, SharedStep]:
-    """`plan_steps`; empty if they cannot be computed here: without the task's code, or for a damaged plan."""
+def known_steps(plan: Plan, *, of_programs: bool = False) -> dict[str, SharedStep]:
+    """`plan_steps`; empty if they cannot be computed here: without the task's code, or for a damaged plan.
+
+    `of_programs`: only those of programs, for callers that must not import a task's module.
+    """
+    if plan.program is None and of_programs:
+        return {}
     try:
         return plan_steps(plan)
     except (InputError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.experiment.plan import Plan, PlannedRun
 from harness.experiment.steps import SharedStep, by_name, known_steps, plan_steps, step_runs
@@ -13,7 +14,7 @@ from harness.reporting.tables.model import Column
 from harness.store.paths import Paths
 from harness.store.records import Record, Store
 from harness.tasks.command.task import CommandTask, command_task
-from harness.tasks.protocol import Prepared, parse_config
+from harness.tasks.protocol import Prepared, Task, parse_config
 from harness.terminal.live import Event, last_lines
 from harness.terminal.tables import STYLES, TerminalTable, printable, styled
 
@@ -50,20 +51,20 @@ def commands(store: Store, plan: Plan, requested: Sequence[PlannedRun]) -> tuple
     found = []
     for name, steps in by_name(plan_steps(plan, task, requested)).items():
         run = steps[0].run
-        assert isinstance(run.task, CommandTask)
         each = {one.run.id: len({needed.variant for needed in one.needed_by}) for one in steps}
         done = sum(store.record(run_id).state == "completed" for run_id in each)
-        line = _line(store, run.task, run.config, run.spec.seed, run.spec.data, plan, run.id)
+        line = _line(store, plan, run.task, run.config, run.spec.seed, run.spec.data, run.id)
         found.append(CommandPreview(line, name, len(steps), done, max(each.values())))
     own = next(reversed(plan.program.steps), None)
-    line = _line(store, task, config, first.seed, plan.data[first.variant], plan, first.id)
+    line = _line(store, plan, task, config, first.seed, plan.data[first.variant], first.id)
     return (*found, CommandPreview(line, own, len(requested)))
 
 
-def _line(store: Store, task: CommandTask, config: object, seed: int, data: str, plan: Plan, run_id: str) -> str:  # noqa: PLR0917
-    folders = {each.name: store.paths.run(each.id).files for each in step_runs(task, config, seed, data)}  # type: ignore[arg-type]
+def _line(store: Store, plan: Plan, task: Task, config: Any, seed: int, data: str, run_id: str) -> str:  # noqa: PLR0917
+    folders = {each.name: store.paths.run(each.id).files for each in step_runs(task, config, seed, data)}
     prepared = task.prepared({name: Prepared(folder, {}) for name, folder in folders.items()})
-    return shlex.join(prepared.arguments(config, seed, plan.accelerator, store.paths.run(run_id).files))  # type: ignore[arg-type]
+    assert isinstance(prepared, CommandTask)
+    return shlex.join(prepared.arguments(config, seed, plan.accelerator, store.paths.run(run_id).files))
 
 
 def table(steps: Mapping[str, SharedStep], records: Mapping[str, Record]) -> TerminalTable:

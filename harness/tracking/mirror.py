@@ -44,7 +44,7 @@ class Runs:
         self._search = store.paths.study(target.parent.name) if target.name == "search.json" else None
         self._known_trials: set[int] = set()
         plan = None if self._search else store.load_plan(target.stem)
-        self._ids = list(dict.fromkeys([*known_steps(plan), *(run.id for run in plan.runs)])) if plan else []
+        self._ids = list(dict.fromkeys([*known_steps(plan, of_programs=True), *(run.id for run in plan.runs)])) if plan else []
         self._next = -1
         self._seen: dict[str, tuple[int, int]] = {}  # modification time of the folder, and number of polls since
 

@@ -127,7 +127,7 @@ def _nested(config: Mapping[str, Any]) -> dict[str, Any]:
 def _step(run_id: str, plans: Iterable[Plan], step_of: Membership | None) -> tuple[str, str] | None:
     """Name and group of a step; None: it is none."""
     for plan in plans:
-        if (found := known_steps(plan).get(run_id)) is not None:
+        if (found := known_steps(plan, of_programs=True).get(run_id)) is not None:
             return found.run.name, plan.name
     return None if step_of is None else (STEP, step_of.study)
 

@@ -50,7 +50,7 @@ class Only(Strict):
     only: tuple[Text, ...] = Field(description="files and folders, relative to directory; files that settings name count, too")
 
 
-class Step(Strict):
+class ProgramStep(Strict):
     """One command of a program of several: it runs in a folder of its own, and later steps read that as {steps.NAME}."""
 
     command: Text = Field(
@@ -111,11 +111,11 @@ class Step(Strict):
         }
 
 
-class Program(Step):
+class Program(ProgramStep):
     """A training program, of one command or of several steps; it must read its seed from an argument or from $HARNESS_SEED."""
 
-    command: str = Field("", description=Step.model_fields["command"].description)
-    steps: dict[str, Step] = Field(
+    command: str = Field("", description=ProgramStep.model_fields["command"].description)
+    steps: dict[str, ProgramStep] = Field(
         {},
         description="several commands by name, in order, instead of command, resume, checkpoint, metrics and timeout; "
         "the last one is the run, the others are runs that variants share where their settings are the same",
@@ -131,7 +131,7 @@ class Program(Step):
     # At a key: the problems of other types that `task` may have would hide one of the whole mapping.
     @field_validator("steps")
     @classmethod
-    def _one_form(cls, value: dict[str, Step], info: ValidationInfo) -> dict[str, Step]:
+    def _one_form(cls, value: dict[str, ProgramStep], info: ValidationInfo) -> dict[str, ProgramStep]:
         beside = [name for name in OF_A_STEP if info.data.get(name) not in (None, "", {})]
         if value and beside:
             raise ValueError(f"{beside[0]} beside steps; move it into the step that it is about")

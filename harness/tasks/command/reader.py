@@ -14,7 +14,7 @@ from harness.errors import Problem
 from harness.tasks.command import knobs, styles, template
 from harness.tasks.command.files.followers import wrong_kind
 from harness.tasks.command.files.place import wrong_path
-from harness.tasks.command.model import Program, Step
+from harness.tasks.command.model import Program, ProgramStep
 from harness.tasks.command.reading.finder import Finder
 from harness.tasks.command.reading.output import RESERVED_KEYS
 from harness.tasks.command.shell import shell_syntax
@@ -79,7 +79,7 @@ def _steps(node: Node, program: Program) -> Iterator[Problem]:
             yield Problem(mapping.entries[name].key_at, mapping.entries[name].node.path, message)
 
 
-def _step(node: Node, program: Program, step: Step, earlier: Sequence[str]) -> Iterator[Problem]:
+def _step(node: Node, program: Program, step: ProgramStep, earlier: Sequence[str]) -> Iterator[Problem]:
     """Problems of a step of `program`, which is read from `node`; `earlier`: the steps before it."""
     for name in step.metrics:
         if not METRIC.fullmatch(name):
@@ -133,7 +133,7 @@ def _unused_knobs(node: Node, program: Program) -> Iterator[Problem]:
             yield _at(node, "knobs", name, f"is not in {where}; add {{knobs}} or {{{name}}} to it", key=True)
 
 
-def _resume_problems(node: Node, step: Step) -> Iterator[Problem]:
+def _resume_problems(node: Node, step: ProgramStep) -> Iterator[Problem]:
     if step.checkpoint is not None and step.resume is None:
         message = "has no effect without resume; add resume: the arguments to resume with"
         yield _at(node, "checkpoint", None, message)
@@ -144,7 +144,7 @@ def _resume_problems(node: Node, step: Step) -> Iterator[Problem]:
         yield _at(node, "resume", None, f"{message}; {advice}")
 
 
-def _sources(node: Node, step: Step) -> Iterator[Problem]:
+def _sources(node: Node, step: ProgramStep) -> Iterator[Problem]:
     """Problems of where metrics are read, and of which values count."""
     for name, measure in step.metrics.items():
         if measure.at_best is not None and measure.at_best not in step.metrics:

@@ -32,8 +32,8 @@ def shell_syntax(line: str) -> str | None:
     """
     before = ""
     for word in _words(line):
-        plain = word.unquoted == word.text
-        if plain and (OPERATOR.fullmatch(word.text) or REDIRECTION.match(word.text) or word.text.endswith((";", "&&", "||"))):
+        operator = OPERATOR.fullmatch(word.text) or word.text.endswith((";", "&&", "||"))
+        if (operator and word.unquoted == word.text) or REDIRECTION.match(word.text):
             return word.text
         quoted = word.text[:1] in "\"'" and CODE.fullmatch(before)
         if not quoted and EXPANSION.search(word.expanded):

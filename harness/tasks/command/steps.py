@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from harness.errors import InputError
 from harness.tasks.command import template
-from harness.tasks.command.model import OF_A_STEP, Program, Step
+from harness.tasks.command.model import OF_A_STEP, Program, ProgramStep
 
 
 def last(program: Program) -> Program:
@@ -48,7 +48,7 @@ def needed(program: Program, name: str) -> tuple[str, ...]:
     return tuple(one for one in program.steps if one in found)
 
 
-def named_knobs(program: Program, step: Step) -> tuple[str, ...]:
+def named_knobs(program: Program, step: ProgramStep) -> tuple[str, ...]:
     """The knobs that the step's command names; {knobs} names all."""
     names = set(template.placeholders(step.command))
     return tuple(knob for knob in program.knobs if "knobs" in names or knob in names)

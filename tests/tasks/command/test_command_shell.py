@@ -20,6 +20,7 @@ from harness.tasks.command.shell import _words, shell_syntax
         ("python a.py > log.txt", ">"),
         ("python a.py >log.txt", ">log.txt"),
         ("python a.py 2>&1", "2>&1"),
+        ("python a.py >'my log'", ">'my log'"),
         ("python a.py &> log", "&>"),
         ("python a.py < config", "<"),
         ("python a.py <<< text", "<<<"),
