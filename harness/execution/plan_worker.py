@@ -18,6 +18,7 @@ from harness.execution.stages import current_next_plan, next_plan, save_resolved
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec, run_id
+from harness.store.cases import CaseFiles
 from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.lease import Holder
 from harness.store.ledger.chain import Ledger
@@ -102,7 +103,7 @@ class PlanWorker(Worker):
         if plan.selection is not None or not (leaves or self._horizon > before > 0):
             return
         if all(records[run.id].finished for run in plan.runs if run.seed < plan.after(plan.looks[0])):
-            judged = judge_records(plan, records, levels_for(self.store, plan, say))
+            judged = judge_records(plan, records, levels_for(self.store, plan, say), CaseFiles(self.store))
             record_looks(self.store, plan, records, judged, self.ledger)
 
     def _records(self) -> dict[str, Record]:

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from harness.analysis.statistics import sample
 from harness.analysis.verdicts.registration import UsedRun
 from harness.analysis.verdicts.terms import Terms
-from harness.experiment.claims import DoseClaim, is_grid, members
+from harness.errors import InputError
+from harness.experiment.claims import Across, DoseClaim, is_grid, members
 from harness.experiment.claims.model import within
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.store.cases import CaseSource
 
 Floats = NDArray[np.float64]
 Run = tuple[str, int]  # variant, seed
@@ -38,6 +41,7 @@ class Difference:
     minus: Weights
     metric: str
     failed_counts_as: float | None = None
+    across: Across = "seeds"
 
     @property
     def rounding(self) -> float:
@@ -51,9 +55,13 @@ class Difference:
 
 
 class Values:
-    """The runs of a plan: states and metrics by variant and seed, the first `n` seeds being the `n` least."""
+    """The runs of a plan: states and metrics by variant and seed, the first `n` seeds being the `n` least.
 
-    def __init__(self, terms: Terms, runs: pd.DataFrame) -> None:
+    `cases`: of the runs, for claims across cases.
+    """
+
+    def __init__(self, terms: Terms, runs: pd.DataFrame, cases: CaseSource | None = None) -> None:
+        self.cases = cases
         self.terms, self.runs = terms, runs[runs["variant"].isin(terms.labels)]
         self.order = sorted(map(int, set(self.runs["seed"])))
         self.seeds = len(self.order)
@@ -78,6 +86,12 @@ class Values:
     def state(self, label: str, seed: int) -> str:
         """The state of a run."""
         return str(self._states[label][self.order.index(seed)])
+
+    def run_id(self, label: str, seed: int) -> str:
+        """The id of a run. Raises InputError if the frame has no ids."""
+        if "id" not in self.runs:
+            raise InputError("a claim is across cases, which are found by the ids of runs; the frame needs a column id")
+        return str(self.runs.loc[(self.runs["variant"] == label) & (self.runs["seed"] == seed), "id"].iloc[0])
 
     def column(self, label: str, metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
         """The metric of a variant [seed], of the first `n`; NaN if it failed, diverged, is unfinished or was not measured."""
@@ -190,11 +204,18 @@ class Values:
         return members(label, self.terms.levels, where)
 
     def difference(
-        self, label: str, over: str, metric: str, where: Mapping[str, str] | None = None, failed_counts_as: float | None = None
+        self,
+        label: str,
+        over: str,
+        metric: str,
+        *,
+        where: Mapping[str, str] | None = None,
+        failed_counts_as: float | None = None,
+        across: Across = "seeds",
     ) -> Difference:
         """The comparison of two labels, each of which may refer to several variants of a grid."""
         plus, minus = (self.variants(side, where or {}) for side in (label, over))
-        return Difference(label, over, equal(plus), equal(minus), metric, failed_counts_as)
+        return Difference(label, over, equal(plus), equal(minus), metric, failed_counts_as, across)
 
 
 def equal(labels: Sequence[str]) -> tuple[tuple[str, float], ...]:

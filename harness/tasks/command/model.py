@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 
 from harness.common.stopping import duration
 from harness.errors import InputError
+from harness.tasks.command.cases import CaseFile, keys_of
 from harness.tasks.command.measure import Measure, Strict, Text
 
 TASK_NAME = "command"  # of every program in plans and specs; versions distinguish programs
@@ -56,6 +57,9 @@ class Program(Strict):
     directory: Text = Field(".", description="where it runs; relative to this file")
     knobs: dict[str, Scalar | Knob] = Field({}, description="its parameters with their defaults, as values or as {default: …}")
     metrics: dict[str, Measure] = Field(min_length=1, description="what it measures; the first is the default of claims")
+    cases: CaseFile | None = Field(
+        None, description="files with the outcome of each case of an evaluation; default: JSON lines in $HARNESS_CASES, if any"
+    )
     inputs: tuple[Text, ...] | None = Field(
         None,
         description="files and folders whose content affects the result; relative to directory; default: files in the command",
@@ -103,6 +107,13 @@ class Program(Strict):
         return value if isinstance(value, Knob) else Knob(default=value)
 
     @property
+    def measured_by_cases(self) -> tuple[str, ...]:
+        """The metrics that may be measured by cases."""
+        if self.cases is not None:
+            return tuple(keys_of(self.cases, self.metrics))
+        return tuple(name for name, measure in self.metrics.items() if measure.source is None)
+
+    @property
     def definition(self) -> dict[str, Any]:
         """The part of the program that run ids depend on, beside the values of knobs and the content of inputs."""
         found: dict[str, Any] = {
@@ -111,6 +122,8 @@ class Program(Strict):
             "metrics": {name: measure.definition for name, measure in self.metrics.items()},
             "first_metric": next(iter(self.metrics)),
         }
+        if self.cases is not None:
+            found["cases"] = self.cases.definition
         return {**found, "environment": dict(self.environment)} if self.environment else found
 
     @property

@@ -12,6 +12,7 @@ from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Node, plain
 from harness.errors import Problem
 from harness.tasks.command import knobs, template
+from harness.tasks.command.cases import ARRAYS
 from harness.tasks.command.model import Program
 from harness.tasks.command.rows import RESERVED_KEYS
 from harness.tasks.protocol import RESULT_METRICS
@@ -30,7 +31,7 @@ def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
     except ValidationError:
         return None, []
     problems = [*_names(node, program), *_lines(node, program), *_resume_problems(node, program)]
-    problems += [*_limits(node, program), *_others(node, program)]
+    problems += [*_limits(node, program), *_others(node, program), *_cases(node, program)]
     if problems:
         return None, problems
     folder = Path(node.at.file).parent / Path(program.directory).expanduser()
@@ -102,8 +103,23 @@ def _others(node: Node, program: Program) -> Iterator[Problem]:
             yield _at(
                 node, "environment", name, f"invalid variable {name!r}; use a name without =, and text without NUL", key=True
             )
-        elif name in ("HARNESS_SEED", "HARNESS_METRICS", "HARNESS_RUN_DIR", "HARNESS_DEVICE"):
+        elif name in ("HARNESS_SEED", "HARNESS_METRICS", "HARNESS_CASES", "HARNESS_RUN_DIR", "HARNESS_DEVICE"):
             yield _at(node, "environment", name, f"{name} is set by the harness; use another name", key=True)
+
+
+def _cases(node: Node, program: Program) -> Iterator[Problem]:
+    if program.cases is None:
+        return
+    for name in program.cases.values:
+        if name not in program.metrics:
+            yield _at(node, "cases", "values", f"no metric {name!r}; {suggestion(name, program.metrics)}")
+        elif source := program.metrics[name].source:
+            message = f"{name} is measured by cases, but has {source}: too; use one of them"
+            yield _at(node, "cases", "values", message)
+        elif name in ARRAYS:
+            yield _at(node, "metrics", name, f"{name!r} cannot be measured by cases; use another name", key=True)
+    if not program.measured_by_cases:
+        yield _at(node, "cases", None, "measures nothing, as every metric has another source; remove it, or such a source")
 
 
 def _at(node: Node, block: str, name: str | None, message: str, *, key: bool = False) -> Problem:

@@ -112,6 +112,15 @@ class Rows:
         for name, value in found.items():
             self._add(name, value, step)
 
+    def add_last(self, values: Mapping[str, float]) -> None:
+        """Values of the whole run, known when the program has succeeded: they belong to its last row."""
+        if not self._row and self._held is not None:
+            self._held = {**self._held, **values}
+            self.last |= values
+            return
+        self._resumed = False  # the values need no step
+        self._row |= values
+
     def end(self) -> None:
         """The program has succeeded: complete the last row with metrics of earlier rows."""
         if self._row:
@@ -137,6 +146,11 @@ class Rows:
     def waiting(self) -> bool:
         """Whether there is a row to take."""
         return bool(self._complete)
+
+    @property
+    def known(self) -> list[str]:
+        """The metrics with a value."""
+        return [name for name in self.metrics if name in self.last or name in self._row]
 
     @property
     def missing(self) -> list[str]:

@@ -67,7 +67,9 @@ class CommandTask(Task):
     def start(self, config: Knobs, seed: int, device: str) -> CommandTraining:
         """A run in a temporary folder."""
         folder = tempfile.TemporaryDirectory(prefix="harness-run-")
-        training = self.start_in(config, seed, device, Path(folder.name))
+        own = Path(folder.name) / "files"  # beside it is room for its cases
+        own.mkdir()
+        training = self.start_in(config, seed, device, own)
         training.scratch = folder
         return training
 
@@ -79,7 +81,7 @@ class CommandTask(Task):
         environment = self.environment(seed, device, folder)
         line = self.arguments(config, seed, device, folder)
         _require(line[0], Path(self.definition.directory), environment["PATH"])
-        return CommandTraining(self.definition, line, environment)
+        return CommandTraining(self.definition, line, environment, folder, goes_on=self.goes_on(folder))
 
     def arguments(self, config: Knobs, seed: int, device: str, folder: Path) -> list[str]:
         """The program and its arguments, with those of `resume` if it resumes."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.tasks.command.evaluation import Evaluation
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.program import Exit, RunningProgram
 from harness.tasks.command.rows import Lines, Rows
@@ -34,8 +35,18 @@ FROM_OUTSIDE = {code: number.name for number in SIGNALS_FROM_OUTSIDE for code in
 class CommandTraining(Training):
     """One run of a program. It is started by the first `advance` and ended by `close`."""
 
-    def __init__(self, definition: Definition, arguments: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        goes_on: bool = False,
+    ) -> None:
+        """`folder` is the run's own; `goes_on`: the program resumes an earlier attempt."""
         self.definition, self.arguments, self.environment = definition, arguments, environment
+        self._evaluation = Evaluation(definition, folder, goes_on=goes_on)
         self.rows = Rows(definition.metrics)
         self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed by `close`
         self._lines, self._records = Lines(), Lines()
@@ -84,8 +95,9 @@ class CommandTraining(Training):
         self.rows = Rows(self.definition.metrics, state["rows"])
         del state["rows"][self.rows.count :]
 
-    def predictions(self) -> None:
-        """None: programs have no predictions."""
+    def predictions(self) -> Mapping[str, Any] | None:
+        """The outcomes of cases, if the program wrote any."""
+        return None if self._evaluation.cases is None else self._evaluation.cases.arrays()
 
     def last_words(self) -> list[Mapping[str, Number | None]]:
         """End the program and return the rows until then. Raises TrainingFailed for unreadable output."""
@@ -124,7 +136,8 @@ class CommandTraining(Training):
         print(f"$ {shlex.join(self.arguments)}   (in {self.definition.directory})", flush=True)
         self._began = time.monotonic()
         self.rows.begin()
-        self._program = RunningProgram(self.arguments, Path(self.definition.directory), self.environment)
+        folder, cases = Path(self.definition.directory), self._evaluation.start()
+        self._program = RunningProgram(self.arguments, folder, self.environment, cases=cases)
         return self._program
 
     def _take(self, printed: bytes, appended: bytes) -> None:
@@ -141,6 +154,12 @@ class CommandTraining(Training):
             self.rows.line(line)
         for line in self._records.end():
             self.rows.record(line)
+
+    def _take_cases(self) -> None:
+        """Read the cases, whose means are the last values of their metrics. Raises TrainingFailed."""
+        assert self._program is not None
+        if means := self._evaluation.end(self._program.cases(), self.rows.known):
+            self.rows.add_last(means)
 
     def _keep(self, printed: bytes) -> None:
         """Write to the log, up to its limit; keep the end for messages."""
@@ -168,6 +187,7 @@ class CommandTraining(Training):
         if exit_.code != 0:
             raise self._bad_exit(exit_.code)
         self._take_last_lines()
+        self._take_cases()
         self.rows.end()
         if missing := self.rows.missing:
             raise TrainingFailed("output", self._missing_message(missing[0]), f"output: {missing[0]}")
