@@ -126,6 +126,8 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
         notes.append(("power", phrases.power(power), ""))
         if power.underpowered:
             notes.append(("WARNING", phrases.underpowered(power), WARNING))
+    if any(getattr(claim, "across", "seeds") == "cases" for claim in preview.plan.claims):
+        notes.append(("power", "across cases: unknown before it is seen how many cases differ", ""))
     if preview.command is not None:
         notes.append(("command", preview.command, ""))
     notes += [("WARNING", remark, WARNING) for remark in preview.remarks]

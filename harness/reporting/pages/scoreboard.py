@@ -40,6 +40,7 @@ class ClaimLine:
     word: str
     outcome: str
     seeds: int
+    cases: int  # of a claim across cases; else 0
     registration: str  # short; empty if it was written before its results
     evidence: bool  # written before its results
     p: float  # of the claim; NaN without a test
@@ -112,7 +113,8 @@ def plan_row(report: ReportData) -> PlanRow:
                 metric=verdict.claim.metric,
                 word=verdict.verdict,
                 outcome=shorten(_outcome(verdict, report), LONGEST, placeholder=" …"),
-                seeds=max((row.n for row in verdict.rows), default=0),
+                seeds=max((row.cases.seeds if row.cases else row.n for row in verdict.rows), default=0),
+                cases=max((row.cases.n for row in verdict.rows if row.cases), default=0),
                 registration=phrases.short_registration(verdict),
                 evidence=verdict.registration is not None and not verdict.retrospective,
                 p=claim_p(verdict, plan.alpha),

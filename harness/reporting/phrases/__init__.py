@@ -62,7 +62,7 @@ from harness.reporting.phrases.remarks import (
     seed_remarks,
     word,
 )
-from harness.reporting.phrases.verdicts import AGAINST, deciding_p, headline, notes, outcome, part, seeds_needed_text
+from harness.reporting.phrases.verdicts import AGAINST, deciding_p, headline, notes, outcome, over_cases, part, seeds_needed_text
 
 __all__ = [
     "AGAINST",
@@ -110,6 +110,7 @@ __all__ = [
     "notes",
     "number",
     "outcome",
+    "over_cases",
     "p_value",
     "part",
     "plural",

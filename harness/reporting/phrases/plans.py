@@ -107,8 +107,13 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
     parts += [later] if (later := added_seeds(plan, table)) else []
     compared = [row for row in table.rows if row.over is not None]
     others = [row for row in compared if row.over != plan.baseline]
-    parts += [f"paired by seed{', ' if others else ''}{', '.join(f'{row.variant} with {row.over}' for row in others)}"]
-    parts += ["± is sd over seeds"]
+    over_cases = [row for row in compared if row.cases]
+    how = "paired by seed" if len(over_cases) < len(compared) else "paired by case"
+    parts += [f"{how}{', ' if others else ''}{', '.join(f'{row.variant} with {row.over}' for row in others)}"]
+    if over_cases:
+        which = ", ".join(row.variant for row in over_cases) if len(over_cases) < len(compared) else "n and intervals"
+        parts.append(f"{which}: over cases")
+    parts += ["± is sd over seeds"] if any(not isnan(row.sd) for row in table.rows) or not over_cases else []
     if any(not isnan(row.p) for row in compared):
         parts.append("p corrected for all hypotheses of the plan")
     if len(plan.looks) > 1 and table.level < plan.alpha:
