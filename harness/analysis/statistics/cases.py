@@ -121,6 +121,7 @@ class CaseMean:
     ci: Interval  # at 1 - level
     seeds: int
     groups: int | None
+    exact: bool = False  # the tests of a proportion
 
 
 def case_pairs(
@@ -179,7 +180,7 @@ def case_mean(
         ones = round(float(array.sum()))
         above, below = proportions.binomial(ones, n, bound / scale)
         low, high = proportions.clopper_pearson(ones, n, level)
-        return CaseMean(n, scale * ones / n if n else nan, sd, above, below, (scale * low, scale * high), seeds, None)
+        return CaseMean(n, scale * ones / n if n else nan, sd, above, below, (scale * low, scale * high), seeds, None, exact=True)
     of = scatter(scale * array, groups, ROUNDING * scale * float(np.abs(array).max(initial=0.0)))
     units = None if groups is None else of.units
     return CaseMean(n, of.mean, sd, of.above(bound), of.below(bound), _interval(of, level), seeds, units)

@@ -49,12 +49,13 @@ LATER = "after the deciding look: "  # diverged after the deciding look: b seed 
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """What an estimate across cases was computed from; `outcomes` if all are 0 or 1, one seed and no groups."""
+    """What an estimate across cases was computed from; `exact`: all outcomes are 0 or 1, of one seed without groups."""
 
     n: int
     seeds: int
     groups: int | None
-    outcomes: Outcomes | None = None
+    exact: bool
+    outcomes: Outcomes | None = None  # of a comparison with exact tests
 
 
 @dataclass(frozen=True)

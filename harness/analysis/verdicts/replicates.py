@@ -184,7 +184,7 @@ class OverCases:
         outcomes = found.outcomes
         if outcomes is not None and self.values.sign(difference.metric) < 0:  # the sides were exchanged
             outcomes = replace(outcomes, only_variant=outcomes.only_baseline, only_baseline=outcomes.only_variant)
-        return CaseFacts(found.n, found.seeds, found.groups, outcomes)
+        return CaseFacts(found.n, found.seeds, found.groups, outcomes is not None, outcomes)
 
     def mean(self, weights: Weights, metric: str, n: int, bound: float, level: float) -> CaseMean:
         """The mean of variants against a number, not oriented; not if there are `problems`."""

@@ -179,7 +179,7 @@ class ThresholdCase(SingleCase):
     def _find_over_cases(self, n: int, level: float) -> SingleTest:
         found = self.over_cases.mean(equal(self.variants), self.claim.metric, n, self.claim.value, level)
         p, opposite = (found.p_above, found.p_below) if self.claim.kind == "at_least" else (found.p_below, found.p_above)
-        facts = CaseFacts(found.n, found.seeds, found.groups)
+        facts = CaseFacts(found.n, found.seeds, found.groups, found.exact)
         return SingleTest(found.n, found.mean, two_sided(p), two_sided(opposite), found.sd, found.ci, cases=facts)
 
     def find(self, n: int, level: float) -> SingleTest:

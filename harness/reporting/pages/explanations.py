@@ -80,15 +80,14 @@ def over_cases(row: Estimate) -> str:
     """How a claim across cases was tested; empty for others, and without a test."""
     if row.cases is None or math.isnan(row.p):
         return ""
-    if row.over is None:
-        exact, other = "the exact binomial test, if all outcomes are 0 or 1, one seed and no groups; else", "Student's t"
-        return f"Tested {phrases.over_cases(row)}: {exact} {other}."
-    if row.cases.outcomes is not None:
+    paired = row.over is not None
+    if row.cases.exact:
         tests = "McNemar's exact test of no difference, the exact test of Tango's score of the margin, Tango's interval"
+        tests = tests if paired else "the exact binomial test, Clopper and Pearson's interval"
     elif row.cases.seeds > 1:
         tests = "Student's t for new seeds and new cases"
     else:
-        tests = "paired Student's t"
+        tests = "paired Student's t" if paired else "Student's t"
     grouped = ", the cases of a group taken together" if row.cases.groups is not None else ""
     return f"Tested {phrases.over_cases(row)}: {tests}{grouped}."
 

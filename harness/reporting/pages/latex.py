@@ -20,7 +20,7 @@ def render(report: ReportData) -> str:
     # Braces and percent signs are special in TeX.
     templates = environment(block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>")
     tables = [
-        tabular(report, table, metric, f"n counts completed runs; {table.note}.")
+        tabular(report, table, metric, f"{_counts(table)}{table.note}.")
         for metric, table in zip(report.tables, variant_tables(report), strict=True)
     ]
     if report.judgement.verdicts:
@@ -76,3 +76,7 @@ def caption(report: ReportData, title: str) -> str:
     parts += [f"{phrases.CHANGED.capitalize()}."] if plan.amended else []
     parts += [f"{line}." for line in phrases.retrospective_claims(report.judgement.verdicts, plan)]
     return escape(" ".join(parts))
+
+
+def _counts(table: DisplayTable) -> str:
+    return "" if "n counts" in table.note else "n counts completed runs; "

@@ -40,12 +40,12 @@ class ClaimLine:
     word: str
     outcome: str
     seeds: int
-    cases: int  # of a claim across cases; else 0
     registration: str  # short; empty if it was written before its results
     evidence: bool  # written before its results
     p: float  # of the claim; NaN without a test
     alpha: float
     ids: tuple[str, ...]
+    cases: int = 0  # of a claim across cases
     q: float = nan  # only of evidence
     contradicted: bool = False
 

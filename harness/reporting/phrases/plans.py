@@ -111,8 +111,8 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
     how = "paired by seed" if len(over_cases) < len(compared) else "paired by case"
     parts += [f"{how}{', ' if others else ''}{', '.join(f'{row.variant} with {row.over}' for row in others)}"]
     if over_cases:
-        which = ", ".join(row.variant for row in over_cases) if len(over_cases) < len(compared) else "n and intervals"
-        parts.append(f"{which}: over cases")
+        which = f" of {', '.join(row.variant for row in over_cases)}" if len(over_cases) < len(compared) else ""
+        parts.append(f"n counts cases{which}")
     parts += ["± is sd over seeds"] if any(not isnan(row.sd) for row in table.rows) or not over_cases else []
     if any(not isnan(row.p) for row in compared):
         parts.append("p corrected for all hypotheses of the plan")
