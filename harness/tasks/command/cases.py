@@ -110,7 +110,7 @@ def collect(records: Sequence[Record], metrics: Mapping[str, Measure], earlier: 
         known = places.get(case)
         if known is not None and known[0] >= earlier:
             raise _failed(
-                record.place, f"the case {case!r} again, after {known[1]}; write each case once (cases: has file and where)"
+                record.place, f"the case {case!r} again, after {known[1]}; {ONCE}"
             )
         places[case] = number, record.place
         for name in measured:
