@@ -98,9 +98,7 @@ class _Reader:
     def _check_cases(self, metric: str, given: ClaimInput) -> None:
         known = self.setting.by_cases
         if metric in RESULT_METRICS or metric.endswith("_fluctuation"):
-            self._problem(
-                "across", f"{metric} is a metric of runs and has no cases; use a metric that the program measures by cases"
-            )
+            self._problem("across", f"{metric} has no cases; use a metric that the program measures by cases")
         elif known is not None and metric in self.setting.metrics and metric not in known:
             advice = f"it has another source; {suggestion('', known)}" if known else "every metric has another source"
             self._problem("across", f"{metric} is not measured by cases: {advice}")

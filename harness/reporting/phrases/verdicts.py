@@ -74,7 +74,7 @@ def outcome(verdict: Verdict, metrics: Mapping[str, Metric], next_look: int | No
 def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle: bool = True) -> str:
     """The result of one row. `settle`: add how many seeds would settle an inconclusive one."""
     wording = ", ".join(filter(None, [_words(verdict, EstimateText(row, verdict.claim, metrics)), over_cases(row)]))
-    return "; ".join(filter(None, [wording, *_untested(row), *_prospects(row, settle)]))
+    return "; ".join([wording, *_prospects(row, settle)])
 
 
 def _prospects(row: Estimate, settle: bool = True) -> list[str]:
@@ -89,7 +89,7 @@ def _prospects(row: Estimate, settle: bool = True) -> list[str]:
 
 
 def _words(verdict: Verdict, estimate: EstimateText) -> str:
-    """The estimate as text."""
+    """The estimate as text, and why it has no test."""
     claim, row = verdict.claim, estimate.row
     # This is the p value of the claim, which does not refute it.
     shown = estimate.in_brackets(math.nan if row.verdict == "refuted" else row.p_adjusted)
@@ -107,7 +107,7 @@ def _words(verdict: Verdict, estimate: EstimateText) -> str:
             wording = f"{estimate.number()}, no {change} of {claim.margin:g} {estimate.unit}".rstrip()
         case _:
             wording = estimate.within() if _negligible(row, claim) else estimate.by()
-    return wording
+    return "; ".join(filter(None, [wording, *_untested(row)]))
 
 
 def over_cases(row: Estimate) -> str:
@@ -128,7 +128,7 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric], chosen: str = "") 
         return f"{'; '.join([*parts, *ending])}."
     (row,) = verdict.rows
     estimate = EstimateText(row, verdict.claim, metrics, bracketed=False)
-    wording = list(filter(None, [_words(verdict, estimate)]))
+    wording = [_words(verdict, estimate)]
     if estimate.bounds is not None:
         wording.append(f"{confidence(row.level)} {estimate.range()}")
     if row.cases is not None:
@@ -136,7 +136,7 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric], chosen: str = "") 
     elif row.n:
         paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
         wording.append(plural(row.n, "paired seed" if paired else "seed"))
-    sentence = "; ".join(filter(None, [", ".join(wording), *_untested(row), *_prospects(row), *ending]))
+    sentence = "; ".join([", ".join(wording), *_prospects(row), *ending])
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 

@@ -109,9 +109,7 @@ def collect(records: Sequence[Record], metrics: Mapping[str, Measure], earlier: 
         case = _text(record.case, "case", record.place)
         known = places.get(case)
         if known is not None and known[0] >= earlier:
-            raise _failed(
-                record.place, f"the case {case!r} again, after {known[1]}; {ONCE}"
-            )
+            raise _failed(record.place, f"the case {case!r} again, after {known[1]}; {ONCE}")
         places[case] = number, record.place
         for name in measured:
             if name not in record.values:
