@@ -72,14 +72,20 @@ def load_cases(results: str | Path = "results") -> CaseFiles:
 
 def case_arrays(arrays: Mapping[str, Any]) -> CaseArrays | str:
     """The arrays of a predictions.npz as cases, or why they are none."""
+    import numpy as np
+
     ids = arrays.get(CASES)
-    if ids is None or ids.dtype.kind != "U" or ids.ndim != 1:
+    if ids is None or ids.dtype.kind not in "Uiu" or ids.ndim != 1 or not ids.size:
         return "no cases"
     others = {name: array for name, array in arrays.items() if name != CASES}
     if odd := next((name for name, array in others.items() if array.shape != ids.shape), None):
         return f"{odd} has another number of cases"
-    values = {name: array.astype(float) for name, array in others.items() if name != GROUPS}
-    return CaseArrays(ids, others.get(GROUPS), values)
+    names, order = np.unique(ids.astype(str), return_index=True)
+    if len(names) < len(ids):
+        return "the same case twice"
+    groups = others.pop(GROUPS, None)
+    values = {name: array[order].astype(float) for name, array in others.items()}
+    return CaseArrays(names, None if groups is None else groups[order].astype(str), values)
 
 
 def _stamp(path: Path) -> object:

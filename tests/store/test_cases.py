@@ -60,3 +60,13 @@ def test_arrays_of_different_lengths_are_no_cases(tmp_path):
     assert case_arrays(arrays) == "accuracy has another number of cases"
     np.savez(tmp_path / "x.npz", **arrays)
     assert array_problem(tmp_path / "x.npz") == "its arrays have cases 2, accuracy 3 cases"
+
+
+def test_the_cases_of_another_task_may_be_numbers_in_any_order():
+    found = case_arrays({"cases": np.array([3, 1, 2]), "score": np.array([30, 10, 20]), "groups": np.array(["c", "a", "b"])})
+    assert isinstance(found, CaseArrays)
+    assert (found.ids.tolist(), found.values["score"].tolist()) == (["1", "2", "3"], [10.0, 20.0, 30.0])
+    assert found.groups is not None
+    assert found.groups.tolist() == ["a", "b", "c"]
+    assert case_arrays({"cases": np.array([1, 1]), "score": np.ones(2)}) == "the same case twice"
+    assert case_arrays({"probabilities": np.ones((3, 2)), "labels": np.ones(3)}) == "no cases"

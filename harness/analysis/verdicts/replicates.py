@@ -85,6 +85,7 @@ class OverCases:
 
     def __init__(self, values: Values) -> None:
         self.values = values
+        self._known: dict[object, tuple[str, ...]] = {}  # problems
 
     @cached_property
     def _source(self) -> CaseSource:
@@ -99,6 +100,12 @@ class OverCases:
 
     def problems(self, labels: Sequence[str], metric: str, n: int) -> tuple[str, ...]:
         """Why the cases of the variants cannot be compared; empty if all runs have the same cases with outcomes of the metric."""
+        key = (tuple(labels), metric, n)
+        if key not in self._known:
+            self._known[key] = self._find_problems(labels, metric, n)
+        return self._known[key]
+
+    def _find_problems(self, labels: Sequence[str], metric: str, n: int) -> tuple[str, ...]:
         found: list[str] = []
         runs = [(label, seed) for label in labels for seed in self.values.order[:n]]
         known: dict[tuple[str, int], CaseArrays] = {}

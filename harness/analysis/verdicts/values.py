@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,12 @@ class Values:
         """The id of a run. Raises InputError if the frame has no ids."""
         if "id" not in self.runs:
             raise InputError("a claim is across cases, which are found by the ids of runs; the frame needs a column id")
-        return str(self.runs.loc[(self.runs["variant"] == label) & (self.runs["seed"] == seed), "id"].iloc[0])
+        return self._ids[label, seed]
+
+    @cached_property
+    def _ids(self) -> dict[Run, str]:
+        rows = zip(self.runs["variant"], self.runs["seed"], self.runs["id"], strict=True)
+        return {(str(label), int(seed)): str(run_id) for label, seed, run_id in rows}
 
     def column(self, label: str, metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
         """The metric of a variant [seed], of the first `n`; NaN if it failed, diverged, is unfinished or was not measured."""
