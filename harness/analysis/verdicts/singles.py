@@ -84,7 +84,8 @@ class SingleCase(Case):
     def observe(self, look: Look) -> None:
         self._untestable = self.missing(look.n)
         if self._untestable:
-            self._found = SingleTest(look.n, nan, nan, nan)
+            lost = CaseFacts(0, look.n, None, exact=False) if self.across == "cases" else None
+            self._found = SingleTest(look.n if lost is None else 0, nan, nan, nan, cases=lost)
             return
         self._found = self.find(look.n, look.level)
         if self.exact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -22,7 +23,10 @@ def tabulate(looks: Looks, metric: str | None = None) -> Table:
     seeds, level = (looks.current.n, looks.current.level) if looks.current else (0, terms.alpha)
     if seeds == terms.looks[-1] and values.complete_for(terms.labels) == values.seeds > seeds:
         seeds, level = values.seeds, terms.alpha
-    return Table(metric, seeds, level, tuple(_row(looks, label, metric, seeds, level) for label in terms.labels))
+    rows = tuple(_row(looks, label, metric, seeds, level) for label in terms.labels)
+    if any(row.over is not None and not row.cases for row in rows):
+        rows = tuple(replace(row, cases=0) if row.over is None else row for row in rows)  # references of both kinds count seeds
+    return Table(metric, seeds, level, rows)
 
 
 def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> Row:

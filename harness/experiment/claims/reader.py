@@ -97,7 +97,8 @@ class _Reader:
 
     def _check_cases(self, metric: str, given: ClaimInput) -> None:
         known = self.setting.by_cases
-        if metric in RESULT_METRICS or metric.endswith("_fluctuation"):
+        own = self.setting.metrics.get(metric)
+        if metric in RESULT_METRICS or metric.endswith("_fluctuation") or (own is not None and own.exact):
             self._problem("across", f"{metric} has no cases; use a metric that the program measures by cases")
         elif known is not None and metric in self.setting.metrics and metric not in known:
             advice = f"it has another source; {suggestion('', known)}" if known else "every metric has another source"

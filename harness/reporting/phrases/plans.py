@@ -99,6 +99,8 @@ def results_option(results: Path) -> list[str]:
 def table_note(plan: Plan, table: Table, unit: str) -> str:
     """The one-line note below the table of a metric whose unit is `unit`."""
     if len(plan.variants) == 1:
+        if any(row.cases for row in table.rows):
+            return "n counts cases"
         return "± is sd over seeds"
     if not table.seeds:
         first = min((*plan.looks, seeds(plan)))

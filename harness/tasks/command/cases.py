@@ -63,7 +63,6 @@ class Record:
     case: Any
     group: Any
     values: Mapping[str, Any]
-    others: tuple[str, ...] = ()  # the keys of the record, for messages
 
 
 @dataclass(frozen=True)
@@ -161,6 +160,8 @@ def read_files(source: CaseFile, folder: Path, metrics: Mapping[str, Measure]) -
         for place, record in records:
             if all(_agrees(_at(record, key, place), wanted) for key, wanted in source.where.items()):
                 group = None if source.group is None else _at(record, source.group, place)
+                if source.group is not None and group is None:
+                    raise _failed(place, f"{source.group} is null; expected the group of the case")
                 values = {metric: _at(record, key, place) for metric, key in keys_of(source, metrics).items()}
                 found.append(Record(place, _at(record, source.case, place), group, values))
     if not found:
@@ -220,7 +221,7 @@ def _at(record: Mapping[str, Any], key: str, place: str) -> Any:
 def _agrees(value: Any, wanted: bool | int | str) -> bool:
     if isinstance(value, str) and not isinstance(wanted, str):  # from a table
         return value.strip().lower() == str(wanted).lower()
-    return type(value) is type(wanted) and value == wanted
+    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
 
 
 def _text(value: Any, what: str, place: str) -> str:

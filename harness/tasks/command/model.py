@@ -123,7 +123,8 @@ class Program(Strict):
             "first_metric": next(iter(self.metrics)),
         }
         if self.cases is not None:
-            found["cases"] = self.cases.definition
+            percent = [name for name in self.measured_by_cases if self.metrics[name].unit == "%"]  # changes the values
+            found["cases"] = {**self.cases.definition, **({"percent": percent} if percent else {})}
         return {**found, "environment": dict(self.environment)} if self.environment else found
 
     @property

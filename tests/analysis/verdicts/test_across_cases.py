@@ -16,6 +16,7 @@ import harness
 from harness.analysis.statistics import Outcomes, case_pairs
 from harness.analysis.verdicts import Verdict, judge, table
 from harness.analysis.verdicts.document import document
+from harness.analysis.verdicts.pairing import pairings
 from harness.analysis.verdicts.planned import planned_tests
 from harness.analysis.verdicts.terms import terms
 from harness.errors import InputError
@@ -224,6 +225,25 @@ def test_a_variant_is_compared_with_a_number_over_its_cases(kind: Any, value: fl
     assert verdict.rows[0].n == 400
     assert verdict.rows[0].cases is not None
     assert verdict.rows[0].cases.exact
+
+
+def test_a_number_is_not_compared_with_cases_that_are_missing() -> None:
+    claim = ThresholdClaim(kind="at_least", metric=METRIC, variant="b", value=60, across="cases")
+    evaluated = Evaluated([claim], {"base": PLAIN, "b": STEPS})
+    changed("none")(evaluated)
+    (verdict,) = evaluated.verdicts()
+    assert (verdict.verdict, verdict.notes) == ("inconclusive", ("cases of b seed 0: no cases",))
+    assert verdict.rows[0].cases is not None
+    assert verdict.rows[0].n == 0
+
+
+def test_rows_over_seeds_and_over_cases_do_not_share_a_count() -> None:
+    generator = np.random.default_rng(4)
+    outcomes = {label: (generator.random((3, 400)) < 0.6).astype(float) for label in ("base", "b", "c")}
+    evaluated = Evaluated([across("improves", "b"), comparison("improves", "c")], outcomes)
+    found = table(evaluated.plan, evaluated.runs, cases=evaluated.known.__getitem__)
+    assert [(row.variant, row.cases, row.n) for row in found.rows] == [("base", 0, 3), ("b", 400, 3), ("c", 0, 3)]
+    assert [each.variant for each in pairings(found)] == ["c"]
 
 
 def test_the_table_of_variants_counts_cases() -> None:

@@ -168,6 +168,12 @@ def test_a_table_that_cannot_be_read_names_the_line(tmp_path, text, message):
     assert message in str(error.value)
 
 
+def test_a_group_that_is_null_names_its_line(tmp_path):
+    (tmp_path / "out.jsonl").write_text('{"case": 1, "accuracy": 1, "doc": {"category": null}}\n')
+    with pytest.raises(Exception, match=r"out.jsonl line 1: doc\.category is null"):
+        read(tmp_path, file="out.jsonl", group="doc.category")
+
+
 def test_no_file_at_all_fails_the_run(store, tmp_path):
     end = ended(store, tmp_path, "print('hello')", cases={"file": "*.jsonl"})
     assert end.error == "cases: no file matches '*.jsonl' in {run_dir}"
@@ -198,7 +204,7 @@ def test_cases_are_part_of_the_definition_only_if_they_are_given(tmp_path):
     without = planned(tmp_path, "", command="{python} train.py", metrics={"accuracy": ACCURACY}).program
     given = planned(tmp_path, "", command="{python} train.py", metrics={"accuracy": ACCURACY}, cases={"file": "x.csv"}).program
     assert "cases" not in without.definition
-    assert given.definition["cases"] == {"file": "x.csv"}
+    assert given.definition["cases"] == {"file": "x.csv", "percent": ["accuracy"]}
 
 
 # Answers four cases, and is interrupted after two of them in its first attempt; a resumed attempt begins with the second.
