@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.experiment.plan import make_plan
     from harness.reporting.pages import write_report
     from harness.run import run_experiment
+    from harness.store.cases import load_cases
     from harness.store.frames import load_curves, load_runs
     from harness.sweep import run_search
     from harness.tasks.protocol import (
@@ -45,6 +46,7 @@ __all__ = [
     "TrainingFailed",
     "cache_folder",
     "judge",
+    "load_cases",
     "load_curves",
     "load_experiment",
     "load_runs",
@@ -64,6 +66,7 @@ _MODULES = {
     "run_search": "harness.sweep",
     "write_report": "harness.reporting.pages",
     "judge": "harness.analysis.verdicts",
+    "load_cases": "harness.store.cases",
     "load_runs": "harness.store.frames",
     "load_curves": "harness.store.frames",
     **dict.fromkeys(_TASK, "harness.tasks.protocol"),

@@ -74,7 +74,7 @@ class Power:
 def power_of(
     store: Store, plan: Plan, metrics: Mapping[str, Metric], levels: Levels | None = None, sd: float | None = None
 ) -> Power | None:
-    """The power of a plan; None if there is nothing to compare. Raises StoreError for damaged files of runs.
+    """The power of a plan; None if there is nothing to compare over seeds. Raises StoreError for damaged files of runs.
 
     Of the claimed comparison that needs most seeds, of those of the metric compared first; if no claim compares variants, of an
     exploratory comparison of the first metric. `sd`: a standard deviation of paired differences to assume, instead of that of
@@ -86,6 +86,8 @@ def power_of(
         return None
     first = next(iter(metrics))
     claimed = planned_tests(terms(plan)) if plan.claims else ()
+    if not claimed and any(getattr(claim, "across", "seeds") == "cases" for claim in plan.claims):
+        return None
     tests = claimed or (PlannedTest(first, "direction", plan.margin or 0.0, plan.alpha),)
     metric = tests[0].metric
     if metrics[metric].exact:

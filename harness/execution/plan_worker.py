@@ -20,6 +20,7 @@ from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec, run_id
 from harness.experiment.steps import step_runs
+from harness.store.cases import CaseFiles
 from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.lease import Holder
 from harness.store.ledger.chain import Ledger
@@ -106,7 +107,7 @@ class PlanWorker(Worker):
             return
         first = plan.first_seeds(plan.looks[0])
         if all(records[run.id].finished for run in plan.runs if run.seed in first):
-            judged = judge_records(plan, records, levels_for(self.store, plan, say))
+            judged = judge_records(plan, records, levels_for(self.store, plan, say), CaseFiles(self.store))
             record_looks(self.store, plan, records, judged, self.ledger)
 
     def _records(self) -> dict[str, Record]:

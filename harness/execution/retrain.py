@@ -259,6 +259,8 @@ def _compare_arrays(first: Mapping[str, Any], again: Mapping[str, Any]) -> tuple
             others.append(f"{name}: {'missing' if one is None else 'present'} -> {'missing' if other is None else 'present'}")
         elif (one.shape, one.dtype) != (other.shape, other.dtype):
             others.append(f"{name}: {one.dtype} {one.shape} -> {other.dtype} {other.shape}")
+        elif one.tobytes() != other.tobytes() and one.dtype.kind not in "biuf":
+            others.append(f"{name}: {int((one != other).sum()):,d} of {one.size:,d} differ")
         elif one.tobytes() != other.tobytes():
             gap = float(abs(one.astype("float64") - other.astype("float64")).max())
             gaps[name] = gap if math.isfinite(gap) else math.inf

@@ -20,6 +20,7 @@ from harness.store.records import Record
 if TYPE_CHECKING:
     from harness.analysis.statistics import Levels
     from harness.analysis.verdicts import Judgement
+    from harness.store.cases import CaseSource
 
 Records = Mapping[str, Record]
 
@@ -139,9 +140,9 @@ def remaining(plan: Plan, records: Records, levels: Levels | None = None) -> tup
     return Schedule(plan, lambda: levels).remaining(records)
 
 
-def judge_records(plan: Plan, records: Records, levels: Levels | None = None) -> Judgement:
-    """Verdicts and horizon. Uses pandas and scipy."""
-    return judgement(plan, runs_frame(plan, records), levels)
+def judge_records(plan: Plan, records: Records, levels: Levels | None = None, cases: CaseSource | None = None) -> Judgement:
+    """Verdicts and horizon; `cases` as in `judgement`, not needed with several looks. Uses pandas and scipy."""
+    return judgement(plan, runs_frame(plan, records), levels, cases)
 
 
 def common_failure(plan: Plan, records: Records) -> Record | None:

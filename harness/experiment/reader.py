@@ -53,7 +53,8 @@ class Reader:
         margin, claims = self._number("margin"), self.composed.fields.get("claims")
         over = {label: self._over(label, labels, baseline) for label in labels}
         levels = {draft.label: draft.levels for draft in drafts}
-        setting = Setting(labels, over, factors, levels, result_metrics(task), margin)
+        by_cases = tuple(program.measured_by_cases) if program is not None else None
+        setting = Setting(labels, over, factors, levels, result_metrics(task), margin, looks, by_cases)
         read = self._claims(claims.node, setting) if claims and labels else []
         question = self._text("question")
         if "question" not in self.composed.fields:

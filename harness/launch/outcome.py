@@ -24,6 +24,7 @@ from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.pages.report_data import mixed
 from harness.search.trials import NEVER_MEASURED, Trial, common_failure, counted
+from harness.store.cases import CaseFiles
 from harness.store.frame_cache import load_tables
 from harness.store.frames import runs_frame
 from harness.store.ledger.history import plan_mismatch
@@ -211,8 +212,9 @@ def _nothing_to_compare(plan: Plan) -> str:
 
 def _judged(outcome: PlanOutcome, results: Path) -> tuple[Judgement, Table]:
     plan, runs = outcome.plan, runs_frame(outcome.plan, outcome.records)
-    levels = levels_for(Store.open(results, create=False), plan)
-    return judgement(plan, runs, levels), table(plan, runs, levels=levels)
+    store = Store.open(results, create=False)
+    levels, cases = levels_for(store, plan), CaseFiles(store)
+    return judgement(plan, runs, levels, cases), table(plan, runs, levels=levels, cases=cases)
 
 
 def _inconsistencies(outcome: PlanOutcome, results: Path) -> Sequence[str]:

@@ -63,6 +63,11 @@ class RunPaths:
         return self.folder / "files"
 
     @property
+    def cases(self) -> Path:
+        """What a program that can resume has written to $HARNESS_CASES."""
+        return self.folder / "cases.jsonl"
+
+    @property
     def environments(self) -> Path:
         """Lists of installed packages, shared by all runs of the results folder."""
         return Paths(self.folder.parents[1]).environments

@@ -16,6 +16,7 @@ from harness.experiment.study import task_of as task_of_study
 from harness.search.broker import read_trials
 from harness.search.storage import VARIABLE, storage_url, uses_database
 from harness.store import lease
+from harness.store.cases import CaseFiles
 from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.lease import Holder, Timing, Watch
 from harness.tasks.protocol import result_metrics
@@ -51,7 +52,7 @@ def read_plan_status(store: Store, plan: Plan, records: dict[str, Record]) -> tu
         refuse_unknown_metrics(plan, store.paths.plan(plan.name), metrics)
     except HarnessError as error:  # counts need no task
         return PlanStatus(plan, count_states(plan, records, runs=plan.runs), updated), [error]
-    judgement = judge_records(plan, records, levels_for(store, plan))
+    judgement = judge_records(plan, records, levels_for(store, plan), CaseFiles(store))
     requested = plan.runs
     if has_interim_looks(plan):
         requested = runs_within(plan, judgement.horizons)

@@ -1,10 +1,11 @@
-"""Tests and confidence intervals for arrays of values over seeds, with error rates that hold at 3 to 20 seeds.
+"""Tests and confidence intervals for arrays of values over seeds, with error rates that hold at 3 to 20 seeds; and over cases.
 
 Pure functions of numpy arrays; results are numbers, arrays and frozen dataclasses. Percentages give percentage points.
 """
 
 from __future__ import annotations
 
+from harness.analysis.statistics.cases import MIN_CASES, MIN_GROUPS, CaseMean, CasePairs, case_mean, case_pairs, cases_needed
 from harness.analysis.statistics.doses import (
     Decline,
     ProportionalGain,
@@ -20,6 +21,7 @@ from harness.analysis.statistics.multiple import Correction, Hypothesis, Slot, b
 from harness.analysis.statistics.paired import Paired, Threshold, paired, threshold
 from harness.analysis.statistics.power import Rule, detectable, power, seeds_needed, seeds_range, single_power
 from harness.analysis.statistics.predictive import FurtherLook, predictive_best_in_range, predictive_power
+from harness.analysis.statistics.proportions import Outcomes
 from harness.analysis.statistics.sequential import (
     Levels,
     SequentialPower,
@@ -34,6 +36,10 @@ from harness.analysis.statistics.sequential import (
 )
 
 __all__ = [
+    "MIN_CASES",
+    "MIN_GROUPS",
+    "CaseMean",
+    "CasePairs",
     "Correction",
     "Crossed",
     "Decline",
@@ -41,6 +47,7 @@ __all__ = [
     "FurtherLook",
     "Hypothesis",
     "Levels",
+    "Outcomes",
     "Paired",
     "ProportionalGain",
     "Rule",
@@ -52,6 +59,9 @@ __all__ = [
     "best_in_range",
     "best_outside_range",
     "calibrate",
+    "case_mean",
+    "case_pairs",
+    "cases_needed",
     "crossed",
     "declines_beyond",
     "default_draws",

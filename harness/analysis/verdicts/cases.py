@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from math import nan
 
 from harness.analysis.statistics import FurtherLook, Hypothesis, Rule, Slot, predictive_power
-from harness.analysis.verdicts.model import Estimate, Word
+from harness.analysis.verdicts.model import CASES_OF, Estimate, Word
 from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.values import Difference, Floats, Values
-from harness.experiment.claims import Claim
+from harness.experiment.claims import Across, Claim
 
 MIN_SEEDS = 3
 
@@ -68,6 +68,7 @@ class Case(ABC):
     def __init__(self, claim: Claim, values: Values, series: Series) -> None:
         self.claim, self.values, self.series = claim, values, series
         self.exact = values.terms.metrics[claim.metric].exact
+        self.across: Across = getattr(claim, "across", "seeds")
 
     @property
     @abstractmethod
@@ -134,7 +135,7 @@ class Case(ABC):
 
 def undecidable(row: Estimate) -> bool:
     """Whether more seeds cannot help."""
-    return any(note.startswith(("diverged: ", "not measured: ")) for note in row.notes)
+    return any(note.startswith(("diverged: ", "not measured: ", CASES_OF)) for note in row.notes)
 
 
 def merge(slots: Sequence[Mapping[Hashable, Slot]]) -> list[Slot]:

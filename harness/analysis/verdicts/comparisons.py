@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
-from math import isnan, nan, sqrt
+from math import isnan, nan
 from typing import Literal, get_args
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy as np
 from harness.analysis import statistics
 from harness.analysis.statistics import FurtherLook, Hypothesis, Rule, Slot
 from harness.analysis.verdicts import model
-from harness.analysis.verdicts.cases import MIN_SEEDS, SECOND, Case, Corrected, Look, Sample, undecidable
+from harness.analysis.verdicts.cases import SECOND, Case, Corrected, Look, Sample, undecidable
 from harness.analysis.verdicts.model import Estimate, SeedsNeeded, Word
+from harness.analysis.verdicts.replicates import OverCases, OverSeeds, Replicates
 from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.values import Difference, Values, equal
 from harness.experiment.claims import ComparisonClaim, ContrastClaim
@@ -56,9 +57,16 @@ class ComparisonCase(Case):
             )
         else:
             self.rule, self.direction = RULES[claim.kind]
-            make = partial(values.difference, metric=claim.metric, where=claim.where, failed_counts_as=claim.failed_counts_as)
+            make = partial(
+                values.difference,
+                metric=claim.metric,
+                where=claim.where,
+                failed_counts_as=claim.failed_counts_as,
+                across=claim.across,
+            )
             self._compared = tuple(make(label, over) for label, over in zip(claim.variants, claim.over, strict=True))
-        self._seen: dict[Difference, statistics.Paired] = {}
+        self.replicates: Replicates = OverCases(values) if self.across == "cases" else OverSeeds(values)
+        self._seen: dict[Difference, statistics.Paired | statistics.CasePairs] = {}
         self._means: dict[tuple[Difference, int], float] = {}
 
     def _weights(self, claim: ContrastClaim) -> tuple[tuple[str, float], ...]:
@@ -119,16 +127,13 @@ class ComparisonCase(Case):
     def observe(self, look: Look) -> None:
         below = []
         for difference in self.compared:
-            one, other = self.values.sides(difference, look.n)
-            both = ~np.isnan(one - other)
-            resolution = self.values.resolution(difference.metric, difference.variants, look.n) * difference.rounding
-            test = partial(statistics.paired, margin=self.claim.margin, level=look.level, resolution=resolution)
-            found = test(one[both], other[both])
+            test = partial(self.replicates.compare, difference, look.n, self.claim.margin, look.level)
+            found = test()
             self._seen[difference], self._means[difference, look.n] = found, found.mean
             if self._untestable(difference, look.n):
                 below.append(nan)
                 continue
-            claimed = found if self.direction > 0 else test(-one, -other)
+            claimed = found if self.direction > 0 else test(sign=-1)
             add = partial(self.series.add, n=look.n)
             below.append(claimed.p_nogain)
             if self.rule == "bound":
@@ -150,16 +155,7 @@ class ComparisonCase(Case):
             return missing
         if self.exact:
             return ()
-        if n < MIN_SEEDS:
-            return (model.FEW,)
-        varied = self._seen[difference].sd > 0 or self.values.varies(difference.variants, difference.metric, n)
-        return () if varied else (model.DEGENERATE,)
-
-    def _below_resolution(self, difference: Difference, n: int) -> tuple[str, ...]:
-        """A note if the spread of the differences is below that of their rounding errors, which the tests then assume."""
-        resolution = self.values.resolution(difference.metric, difference.variants, n)
-        below = self._seen[difference].sd < resolution * difference.rounding / np.sqrt(6.0)
-        return (f"{model.RESOLUTION}{resolution:.4g}",) if below else ()
+        return self.replicates.untestable(difference, n, self._seen[difference])
 
     def rows(self, look: Look, corrected: Corrected) -> list[Estimate]:
         return [self._row(difference, look, corrected) for difference in self.compared]
@@ -178,7 +174,7 @@ class ComparisonCase(Case):
             equivalence = corrected.p[self.key(small, difference)]
             contrary = corrected.p[self.key("beyond", difference)] if self.rule == "equivalence" else nan
             verdict, notes = self._decide(difference, look, corrected)
-            notes += self._below_resolution(difference, look.n)
+            notes += self.replicates.notes(difference, look.n, found)
             needed = self._seeds_needed(difference, look, corrected) if verdict == "inconclusive" else None
         return Estimate(
             subject=difference.subject,
@@ -196,6 +192,7 @@ class ComparisonCase(Case):
             p_contrary=contrary,
             rho=found.rho,
             seeds_needed=needed,
+            cases=self.replicates.facts(difference, found),
         )
 
     def _decide(self, difference: Difference, look: Look, corrected: Corrected) -> tuple[Word, tuple[str, ...]]:
@@ -266,12 +263,13 @@ class ComparisonCase(Case):
         last = self.series.looks[-1]
         level = self.level(self.supporting(difference), last, corrected.first_levels, one_sided=self.rule != "direction")
         joint = self.compared if self._joint else (difference,)
-        # The resolution of the metric may make a standard error larger than the standard deviation alone.
-        se = max(self._seen[each].se for each in joint if not self._untestable(each, look.n))
+        found = [self._seen[each] for each in joint if not self._untestable(each, look.n)]
         power = statistics.single_power(self.together)
-        return statistics.seeds_range(se * sqrt(look.n), look.n, self.claim.margin, level, power, rule=self.rule)
+        return self.replicates.needed(found, look.n, margin=self.claim.margin, level=level, power=power, rule=self.rule)
 
     def samples(self, n: int) -> list[Sample | None]:
+        if self.across == "cases":
+            return [None for _ in self.compared]
         sides = (self.values.sides(difference, n) for difference in self.compared)
         return [Sample(one - other, direction=self.direction, margin=self.claim.margin, rule=self.rule) for one, other in sides]
 

@@ -81,7 +81,10 @@ def registration(verdict: Verdict) -> dict[str, Any]:
 
 
 def numbers(row: Estimate) -> dict[str, Any]:
-    """The numbers of an estimate as JSON values."""
+    """The numbers of an estimate as JSON values; of a claim across cases with `cases`, which counts them and their outcomes."""
+    if row.cases is not None:
+        counted = {**asdict(row.cases), "needed": plain(row.seeds_needed)}
+        return {**numbers(replace(row, cases=None, seeds_needed=None)), "cases": counted}
     effect = None if row.effect is None else {name: plain(value) for name, value in asdict(row.effect).items()}
     return {**{name: plain(getattr(row, name)) for name in NUMBERS}, "effect": effect}
 

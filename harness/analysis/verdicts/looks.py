@@ -25,6 +25,7 @@ from harness.analysis.verdicts.singles import ThresholdCase
 from harness.analysis.verdicts.terms import Terms
 from harness.analysis.verdicts.values import Difference, Values, Weights
 from harness.experiment.claims import COMPARISONS, Claim
+from harness.store.cases import CaseSource
 from harness.tasks.protocol import optimistic
 
 if TYPE_CHECKING:
@@ -94,9 +95,15 @@ class _ClaimState:
 class Looks:
     """The replayed looks of one plan."""
 
-    def __init__(self, terms: Terms, runs: pd.DataFrame, levels: statistics.Levels | None = None) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        runs: pd.DataFrame,
+        levels: statistics.Levels | None = None,
+        cases: CaseSource | None = None,
+    ) -> None:
         self.terms = terms
-        self.values = Values(terms, runs)
+        self.values = Values(terms, runs, cases)
         self.series = Series(terms.looks, levels, terms.spending)
         claims = [(claim, True) for claim in terms.claims] + [(claim, False) for claim in terms.amended]
         self.states = [_ClaimState(make_case(claim, self.values, self.series), registered) for claim, registered in claims]
@@ -163,12 +170,25 @@ class Looks:
         return tuple(each for state in self._registered for each in state.case.compared)
 
     def claimed_row(self, plus: Weights, minus: Weights, metric: str) -> Estimate | None:
-        """The estimate of a claimed difference; None without one."""
-        for state in self._registered:
-            for place, difference in enumerate(state.case.compared):
-                if state.rows and (difference.plus, difference.minus, difference.metric) == (plus, minus, metric):
-                    return state.rows[place]
-        return None
+        """The estimate of a claimed difference, rather one over seeds than one over cases; None without one."""
+        found = [
+            state.rows[place]
+            for state in self._registered
+            for place, difference in enumerate(state.case.compared)
+            if state.rows and (difference.plus, difference.minus, difference.metric) == (plus, minus, metric)
+        ]
+        return min(found, key=lambda row: row.cases is not None, default=None)
+
+    def cases_of(self, label: str, metric: str) -> int:
+        """The number of cases of a variant in claims across cases about the metric; 0 without one."""
+        counts = (
+            row.cases.n
+            for state in self._registered
+            if label in state.case.variants and state.case.claim.metric == metric
+            for row in state.rows
+            if row.cases is not None
+        )
+        return max(counts, default=0)
 
     def judgement(self) -> Judgement:
         """The state of the looks and one verdict per claim."""
@@ -213,7 +233,7 @@ class Looks:
             return tuple(state.rows)
         found = []
         for place, row in enumerate(state.rows):
-            n = row.n  # without missing runs, which have no sample, the look's number of seeds
+            n = row.n  # of seeds; without missing runs, which have no sample, the look's number of seeds
             sample = state.case.samples(n)[place]
             if sample is None or np.isnan(sample.values).any() or np.isnan(row.p):
                 found.append(row)
@@ -247,7 +267,9 @@ class Looks:
 
     def _failure_limit(self, state: _ClaimState, n: int) -> float | None:
         """For a supported claim of which no run failed."""
-        if state.word != "supported" or state.case.exact or self.values.lost(state.case.variants, 0, n, ("diverged", "failed")):
+        if state.word != "supported" or state.case.exact or state.case.across == "cases":
+            return None
+        if self.values.lost(state.case.variants, 0, n, ("diverged", "failed")):
             return None
         return robustness.failure_limit(n, self.terms.alpha)
 

@@ -14,7 +14,7 @@ from harness.analysis.verdicts.registration import Registered
 from harness.experiment.claims import Claim
 
 if TYPE_CHECKING:
-    from harness.analysis.statistics import Effect
+    from harness.analysis.statistics import Effect, Outcomes
 
 # `waiting`: before the first look no estimate is shown.
 Word = Literal["supported", "refuted", "equivalent", "inconclusive", "waiting"]
@@ -33,6 +33,10 @@ NO_GAIN = "no practical gain"
 NO_LOSS = "no practical loss"
 DEGENERATE = "degenerate"  # the seed has no effect
 FEW = "fewer than 3 seeds"
+FEW_CASES = "fewer than 5 cases"
+FEW_GROUPS = "fewer than 10 groups"
+SAME_CASES = "all cases are the same"  # have the same difference, or outcome: no spread
+CASES_OF = "cases of "  # b seed 3: 12 of 400 are missing
 RISES = "improves from "
 NO_DOSE = " does not increase with "
 EARLY = "early stop"  # decided before the last look: the effect is overestimated
@@ -45,6 +49,17 @@ LATER = "after the deciding look: "  # diverged after the deciding look: b seed 
 
 
 @dataclass(frozen=True)
+class CaseFacts:
+    """What an estimate across cases was computed from; `exact`: all outcomes are 0 or 1, of one seed without groups."""
+
+    n: int
+    seeds: int
+    groups: int | None
+    exact: bool
+    outcomes: Outcomes | None = None  # of a comparison with exact tests
+
+
+@dataclass(frozen=True)
 class Estimate:
     """An estimate for a claim, with its test.
 
@@ -53,7 +68,8 @@ class Estimate:
     and no_loss one-sided, of the difference that refutes them); `p_adjusted` is corrected for all other hypotheses of the plan;
     so is `p_equivalence` (no_gain, no_loss: of the bound, for a list of the joint bound; NaN without a margin). `p_contrary` is
     the adjusted p of what refutes a claim: of the opposite of a threshold or dose claim, of lying beyond the margin for a claim
-    of equivalence; NaN without such a test. `rho` is the correlation of the two sides over seeds.
+    of equivalence; NaN without such a test. `rho` is the correlation of the two sides over seeds. With `cases`, the claim is
+    across cases: `n`, `sd` and `seeds_needed` are of cases.
     """
 
     subject: str  # label of a variant; the contrast; the factor of a dose claim
@@ -72,6 +88,7 @@ class Estimate:
     rho: float
     seeds_needed: SeedsNeeded | None  # of an inconclusive comparison
     effect: Effect | None = None  # of the mean over seeds that the estimate is, if it is one
+    cases: CaseFacts | None = None  # of a claim across cases
 
 
 @dataclass(frozen=True)
@@ -166,6 +183,7 @@ class Row:
     claimed: bool
     rho: float
     level: float
+    cases: int = 0  # of a claim across cases about its difference, whose interval and p it then shows; 0: it is over seeds
     seeds: int = 0  # leading seeds that it is over, fewer than the table's if its claims were closed earlier; 0: all
 
 

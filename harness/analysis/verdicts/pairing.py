@@ -22,7 +22,7 @@ class Pairing:
 
 
 def pairings(table: Table) -> tuple[Pairing, ...]:
-    """One pairing per compared row with at least 3 seeds, no missing runs, and variation on both sides. For 95 % intervals.
+    """One pairing per row compared over at least 3 seeds, without missing runs, with variation on both sides. 95 % intervals.
 
     With standard deviations a and b and correlation rho, a paired t interval has the half width
     t(n - 1) sqrt((a^2 + b^2 - 2 rho a b) / n), one of independent samples t(2n - 2) sqrt((a^2 + b^2) / n): this includes the loss
@@ -37,7 +37,7 @@ def _pairing(row: Row, over: Row) -> Pairing | None:
     from scipy.special import stdtrit
 
     n = row.pairs
-    if n < MIN_SEEDS or not n == row.n == over.n or not isfinite(row.rho):
+    if row.cases or n < MIN_SEEDS or not n == row.n == over.n or not isfinite(row.rho):
         return None
     independent = row.sd**2 + over.sd**2
     paired = max(independent - 2.0 * row.rho * row.sd * over.sd, 0.0)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from math import nan
+from functools import cached_property
+from math import isnan, nan
 from typing import ClassVar
 
 from harness.analysis import statistics
 from harness.analysis.statistics import FurtherLook, Hypothesis, Slot
 from harness.analysis.verdicts import model
 from harness.analysis.verdicts.cases import MIN_SEEDS, Case, Corrected, Look, Sample
-from harness.analysis.verdicts.model import Estimate, Word
+from harness.analysis.verdicts.model import CaseFacts, Estimate, Word
+from harness.analysis.verdicts.replicates import OverCases, few
 from harness.analysis.verdicts.values import Floats, equal
 from harness.experiment.claims import ThresholdClaim
 
@@ -32,11 +34,12 @@ class SingleTest:
     interval: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
     by_seed: Floats | None = None
+    cases: CaseFacts | None = None
 
 
 def two_sided(p: float) -> float:
     """The p value of one direction, if either direction is a result."""
-    return min(1.0, 2.0 * p)
+    return nan if isnan(p) else min(1.0, 2.0 * p)
 
 
 class SingleCase(Case):
@@ -68,6 +71,12 @@ class SingleCase(Case):
         """The resolution of the metric with the first `n` seeds."""
         return 0.0 if self.exact else self.values.resolution(self.claim.metric, self.variants, n)
 
+    def unable(self, n: int) -> tuple[str, ...]:
+        """Why the values of the first `n` seeds, none of which is missing, cannot be tested."""
+        if n < MIN_SEEDS:
+            return (model.FEW,)
+        return () if self.values.varies(self.variants, self.claim.metric, n) else (model.DEGENERATE,)
+
     @abstractmethod
     def holds(self, test: SingleTest) -> bool:
         """Whether the claim is true for a metric without spread."""
@@ -75,16 +84,14 @@ class SingleCase(Case):
     def observe(self, look: Look) -> None:
         self._untestable = self.missing(look.n)
         if self._untestable:
-            self._found = SingleTest(look.n, nan, nan, nan)
+            lost = CaseFacts(0, look.n, None, exact=False) if self.across == "cases" else None
+            self._found = SingleTest(look.n if lost is None else 0, nan, nan, nan, cases=lost)
             return
         self._found = self.find(look.n, look.level)
         if self.exact:
             return
-        if look.n < MIN_SEEDS:
-            self._untestable = (model.FEW,)
-        elif not self.values.varies(self.variants, self.claim.metric, look.n):
-            self._untestable = (model.DEGENERATE,)
-        else:
+        self._untestable = self.unable(look.n)
+        if not self._untestable:
             self.series.add(("holds", self), look.n, self._found.p)
             self.series.add(("fails", self), look.n, self._found.opposite_p)
 
@@ -119,6 +126,7 @@ class SingleCase(Case):
                 p_contrary=opposite,
                 rho=nan,
                 seeds_needed=None,
+                cases=found.cases,
             )
         ]
 
@@ -152,13 +160,40 @@ class ThresholdCase(SingleCase):
     def _column(self, n: int) -> Floats:
         return self.values.mean(equal(self.variants), self.claim.metric, n, self.claim.failed_counts_as)
 
+    @cached_property
+    def over_cases(self) -> OverCases:
+        """The tests of a claim across cases."""
+        return OverCases(self.values)
+
+    def missing(self, n: int) -> tuple[str, ...]:
+        lost = super().missing(n)
+        if lost or self.across == "seeds":
+            return lost
+        return self.over_cases.problems(self.variants, self.claim.metric, n)
+
+    def unable(self, n: int) -> tuple[str, ...]:
+        if self.across == "seeds":
+            return super().unable(n)
+        cases = self._found.cases
+        return few(cases.n, cases.groups) if cases is not None and isnan(self._found.p) else ()
+
+    def _find_over_cases(self, n: int, level: float) -> SingleTest:
+        found = self.over_cases.mean(equal(self.variants), self.claim.metric, n, self.claim.value, level)
+        p, opposite = (found.p_above, found.p_below) if self.claim.kind == "at_least" else (found.p_below, found.p_above)
+        facts = CaseFacts(found.n, found.seeds, found.groups, found.exact)
+        return SingleTest(found.n, found.mean, two_sided(p), two_sided(opposite), found.sd, found.ci, cases=facts)
+
     def find(self, n: int, level: float) -> SingleTest:
+        if self.across == "cases":
+            return self._find_over_cases(n, level)
         column = self._column(n)
         found = statistics.threshold(column, self.claim.value, level, self.step(n))
         p, opposite = (found.p_above, found.p_below) if self.claim.kind == "at_least" else (found.p_below, found.p_above)
         return SingleTest(found.n, found.mean, two_sided(p), two_sided(opposite), found.sd, found.ci, by_seed=column)
 
     def samples(self, n: int) -> list[Sample | None]:
+        if self.across == "cases":
+            return [None]
         direction = 1 if self.claim.kind == "at_least" else -1
         return [sample and replace(sample, null=self.claim.value, direction=direction) for sample in super().samples(n)]
 

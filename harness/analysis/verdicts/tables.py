@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -22,7 +23,10 @@ def tabulate(looks: Looks, metric: str | None = None) -> Table:
     seeds, level = (looks.current.n, looks.current.level) if looks.current else (0, terms.alpha)
     if seeds == terms.looks[-1] and values.complete_for(terms.labels) == values.seeds > seeds:
         seeds, level = values.seeds, terms.alpha
-    return Table(metric, seeds, level, tuple(_row(looks, label, metric, seeds, level) for label in terms.labels))
+    rows = tuple(_row(looks, label, metric, seeds, level) for label in terms.labels)
+    if any(row.over is not None and not row.cases for row in rows):
+        rows = tuple(replace(row, cases=0) if row.over is None else row for row in rows)  # references of both kinds count seeds
+    return Table(metric, seeds, level, rows)
 
 
 def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> Row:
@@ -35,7 +39,10 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
     own = own[~np.isnan(own)]
     mean, sd = (float(own.mean()) if len(own) else nan), (float(own.std(ddof=1)) if len(own) > 1 else nan)
     if not seeds or over == label:
-        return Row(label, None, len(own), mean, sd, 0, nan, None, nan, claimed=False, rho=nan, level=level, seeds=seeds)
+        cases = looks.cases_of(label, metric)
+        return Row(
+            label, None, len(own), mean, sd, 0, nan, None, nan, claimed=False, rho=nan, level=level, cases=cases, seeds=seeds
+        )
     sign = values.sign(metric)
     difference = values.difference(label, over, metric)
     one, other = values.sides(difference, seeds)
@@ -52,6 +59,10 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
     tested = looks.claimed_row(*key) if at_look else None
     # The p value of a verdict that was decided earlier says nothing about a difference of the other sign.
     agrees = tested is not None and not tested.mean * sign * found.mean < 0
+    interval = found.ci if has_interval else None
+    over_cases = tested is not None and tested.cases is not None
+    if tested is not None and over_cases and tested.interval is not None:
+        interval = tested.interval if sign > 0 else (-tested.interval[1], -tested.interval[0])
     return Row(
         variant=label,
         over=over,
@@ -60,10 +71,11 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
         sd=sd,
         pairs=found.n,
         difference=found.mean,
-        interval=found.ci if has_interval else None,
+        interval=interval,
         p=tested.p_adjusted if tested is not None and agrees else nan,
         claimed=key in claimed,
         rho=found.rho,
         level=level,
+        cases=tested.n if tested is not None and over_cases else 0,
         seeds=seeds,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 from harness.analysis.statistics import sample
 from harness.analysis.verdicts.registration import UsedRun
 from harness.analysis.verdicts.terms import Terms
-from harness.experiment.claims import DoseClaim, is_grid, members
+from harness.errors import InputError
+from harness.experiment.claims import Across, DoseClaim, is_grid, members
 from harness.experiment.claims.model import within
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.store.cases import CaseSource
 
 Floats = NDArray[np.float64]
 Run = tuple[str, int]  # variant, seed
@@ -38,6 +42,7 @@ class Difference:
     minus: Weights
     metric: str
     failed_counts_as: float | None = None
+    across: Across = "seeds"
 
     @property
     def rounding(self) -> float:
@@ -51,9 +56,13 @@ class Difference:
 
 
 class Values:
-    """The runs of a plan: states and metrics by variant and seed, the first `n` seeds being those of the plan's order."""
+    """The runs of a plan: states and metrics by variant and seed, the first `n` seeds being those of the plan's order.
 
-    def __init__(self, terms: Terms, runs: pd.DataFrame) -> None:
+    `cases`: of the runs, for claims across cases.
+    """
+
+    def __init__(self, terms: Terms, runs: pd.DataFrame, cases: CaseSource | None = None) -> None:
+        self.cases = cases
         self.terms, self.runs = terms, runs[runs["variant"].isin(terms.labels)]
         places = {seed: place for place, seed in enumerate(terms.listed_seeds)}
         self.order = sorted(map(int, set(self.runs["seed"])), key=lambda seed: (places.get(seed, len(places)), seed))
@@ -79,6 +88,17 @@ class Values:
     def state(self, label: str, seed: int) -> str:
         """The state of a run."""
         return str(self._states[label][self.order.index(seed)])
+
+    def run_id(self, label: str, seed: int) -> str:
+        """The id of a run. Raises InputError if the frame has no ids."""
+        if "id" not in self.runs:
+            raise InputError("a claim is across cases, which are found by the ids of runs; the frame needs a column id")
+        return self._ids[label, seed]
+
+    @cached_property
+    def _ids(self) -> dict[Run, str]:
+        rows = zip(self.runs["variant"], self.runs["seed"], self.runs["id"], strict=True)
+        return {(str(label), int(seed)): str(run_id) for label, seed, run_id in rows}
 
     def column(self, label: str, metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
         """The metric of a variant [seed], of the first `n`; NaN if it failed, diverged, is unfinished or was not measured."""
@@ -191,11 +211,18 @@ class Values:
         return members(label, self.terms.levels, where)
 
     def difference(
-        self, label: str, over: str, metric: str, where: Mapping[str, str] | None = None, failed_counts_as: float | None = None
+        self,
+        label: str,
+        over: str,
+        metric: str,
+        *,
+        where: Mapping[str, str] | None = None,
+        failed_counts_as: float | None = None,
+        across: Across = "seeds",
     ) -> Difference:
         """The comparison of two labels, each of which may refer to several variants of a grid."""
         plus, minus = (self.variants(side, where or {}) for side in (label, over))
-        return Difference(label, over, equal(plus), equal(minus), metric, failed_counts_as)
+        return Difference(label, over, equal(plus), equal(minus), metric, failed_counts_as, across)
 
 
 def equal(labels: Sequence[str]) -> tuple[tuple[str, float], ...]:

@@ -3,6 +3,7 @@
 from harness.experiment.claims.kinds import ALL, KINDS, Level, Levels
 from harness.experiment.claims.model import (
     COMPARISONS,
+    Across,
     Claim,
     ComparisonClaim,
     ContrastClaim,
@@ -25,6 +26,7 @@ __all__ = [
     "ALL",
     "COMPARISONS",
     "KINDS",
+    "Across",
     "Claim",
     "ComparisonClaim",
     "ContrastClaim",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
-from harness.experiment.claims.model import COMPARISONS
+from harness.experiment.claims.model import COMPARISONS, Across
 
 Label = Annotated[str, Field(min_length=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -24,7 +24,11 @@ class ClaimInput(BaseModel):
     failed_counts_as: Finite | None = Field(None, description="the metric's value for a failed or diverged run")
 
 
-class Comparison(ClaimInput):
+class _Tested(ClaimInput):
+    across: Across = Field("seeds", description="what it is tested over: seeds, or the cases of an evaluation")
+
+
+class Comparison(_Tested):
     over: Label | None = Field(None, description="default: the baseline")
     margin: float | None = Field(None, gt=0, description="the smallest difference that matters; default: the file's")
 
@@ -74,11 +78,11 @@ class NoProportionalGain(ClaimInput):
     )
 
 
-class AtLeast(ClaimInput):
+class AtLeast(_Tested):
     at_least: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
 
 
-class AtMost(ClaimInput):
+class AtMost(_Tested):
     at_most: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
 
 

@@ -19,6 +19,8 @@ from harness.tasks.protocol import Metric
 
 ComparisonKind = Literal["improves", "worsens", "equivalent", "no_gain", "no_loss"]
 COMPARISONS: tuple[str, ...] = get_args(ComparisonKind)
+# What a claim is tested over: runs with other seeds, or the cases of an evaluation.
+Across = Literal["seeds", "cases"]
 
 
 class _Claim(BaseModel):
@@ -37,6 +39,7 @@ class ComparisonClaim(_Claim):
     variants: tuple[str, ...]
     over: tuple[str, ...]
     margin: float
+    across: Across = "seeds"
 
 
 class ContrastClaim(_Claim):
@@ -80,6 +83,7 @@ class ThresholdClaim(_Claim):
     kind: Literal["at_least", "at_most"]
     variant: str
     value: float
+    across: Across = "seeds"
 
 
 DoseClaim = RangeClaim | DeclineClaim | ProportionClaim
@@ -107,6 +111,8 @@ class Setting:
     levels: Mapping[str, Mapping[str, str]]  # label -> factor -> level's label
     metrics: Mapping[str, Metric]
     margin: float | None
+    looks: Sequence[int] = ()
+    by_cases: Sequence[str] | None = None  # the metrics that may be measured by cases; None: not known
 
 
 def as_dict(claim: Claim) -> dict[str, Any]:

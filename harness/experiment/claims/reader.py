@@ -26,6 +26,7 @@ from harness.experiment.claims.model import (
     named_levels,
     within,
 )
+from harness.tasks.protocol import RESULT_METRICS
 
 CLAIM: TypeAdapter[Claim] = TypeAdapter(Claim)
 
@@ -62,6 +63,9 @@ class _Reader:
         metric, where = self._metric(given), self._where(given.where or {})
         fields = {"kind": self.kind, "metric": metric, "where": where, "failed_counts_as": given.failed_counts_as}
         fields |= self._own(given, where)
+        if getattr(given, "across", "seeds") == "cases":
+            fields["across"] = "cases"
+            self._check_cases(metric, given)
         if "margin" in type(given).model_fields:
             fields["margin"] = self._margin(given, metric)
         return None if self.problems else CLAIM.validate_python(fields)
@@ -90,6 +94,21 @@ class _Reader:
                 factor = self._factor(given.factor, where, partial(_proportion_wrong, beyond))
                 return {"factor": factor, "beyond": beyond, "dose": dose}
         raise AssertionError(given)
+
+    def _check_cases(self, metric: str, given: ClaimInput) -> None:
+        known = self.setting.by_cases
+        own = self.setting.metrics.get(metric)
+        if metric in RESULT_METRICS or metric.endswith("_fluctuation") or (own is not None and own.exact):
+            self._problem("across", f"{metric} has no cases; use a metric that the program measures by cases")
+        elif known is not None and metric in self.setting.metrics and metric not in known:
+            advice = f"it has another source; {suggestion('', known)}" if known else "every metric has another source"
+            self._problem("across", f"{metric} is not measured by cases: {advice}")
+        if given.failed_counts_as is not None:
+            self._problem("failed_counts_as", "is not possible with across: cases, as a failed run has no cases; remove it")
+        if len(self.setting.looks) > 1:
+            self._problem(
+                "across", "claims across cases are judged once; use a number of seeds instead of looks, such as seeds: 1"
+            )
 
     def _problem(self, key: str, message: str, below: str | int | None = None) -> None:
         node = self._child(key, below) if below is not None else self.node.get(key)
@@ -156,6 +175,9 @@ class _Reader:
         self, subject: str | tuple[str, ...], over: str | None, where: Mapping[str, str]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         levels = self.setting.levels
+        if over in ("cases", "seeds") and not members(over, levels, {}):
+            self._problem("over", f"no variant {over!r}; to test over the {over}, use across: {over}")
+            return (), ()
         if over is not None:
             self._check_label(over, self.node.get("over") or self.node, where)
             over = self._label(over)

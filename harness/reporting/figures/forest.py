@@ -40,7 +40,9 @@ def forest(subject: Subject) -> Figure:
     height = max(FRAME + ROW * max(len(rows) for rows in panels.values()), LEAST)
     rows = [row for own in panels.values() for row in own]
     each = "each " if len(rows) > 1 else ""
-    key = ["mean difference, paired by seed", f"{each}{subject.level}", subject.basis]
+    paired = "paired by seed" if not any(row.cases for row in rows) else "over seeds or cases, see its claim"
+    paired = "over cases" if all(row.cases for row in rows) else paired
+    key = [f"mean difference, {paired}", f"{each}{subject.level}", subject.basis]
     if not all(row.claimed for row in rows):
         key.append("filled: claimed; open: exploratory")
     if subject.margin is not None:

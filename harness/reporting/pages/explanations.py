@@ -21,7 +21,7 @@ def reasons(verdict: Verdict, plan: Plan, metrics: Mapping[str, Metric]) -> tupl
     metric = metrics[verdict.claim.metric]
     wording = [rule(verdict, plan, metric)]
     if len(verdict.rows) == 1:
-        wording += p_values(verdict.rows[0], verdict, plan, metric)
+        wording += [over_cases(verdict.rows[0]), *p_values(verdict.rows[0], verdict, plan, metric)]
     wording += [decided_look(verdict, plan), later_seeds(verdict, metrics)]
     return (*filter(None, wording), *phrases.notes(verdict, metrics))
 
@@ -74,6 +74,22 @@ def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
     if isinstance(claim, ComparisonClaim) and len(claim.variants) > 1:
         text += " A list is supported when all of it is, and refuted when any of it is."
     return text
+
+
+def over_cases(row: Estimate) -> str:
+    """How a claim across cases was tested; empty for others, and without a test."""
+    if row.cases is None or math.isnan(row.p):
+        return ""
+    paired = row.over is not None
+    if row.cases.exact:
+        tests = "McNemar's exact test of no difference, the exact test of Tango's score of the margin, Tango's interval"
+        tests = tests if paired else "the exact binomial test, Clopper and Pearson's interval"
+    elif row.cases.seeds > 1:
+        tests = "Student's t for new seeds and new cases"
+    else:
+        tests = "paired Student's t" if paired else "Student's t"
+    grouped = ", the cases of a group taken together" if row.cases.groups is not None else ""
+    return f"Tested {phrases.over_cases(row)}: {tests}{grouped}."
 
 
 def p_values(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str]:

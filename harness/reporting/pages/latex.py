@@ -22,7 +22,7 @@ def render(report: ReportData) -> str:
     templates = environment(block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>")
     labels = phrases.file_names(report.tables, NOT_IN_LABELS)
     tables = [
-        tabular(report, table, labels[metric], f"n counts completed runs; {table.note}.")
+        tabular(report, table, labels[metric], f"{_counts(table)}{table.note}.")
         for metric, table in zip(report.tables, variant_tables(report), strict=True)
     ]
     if report.judgement.verdicts:
@@ -78,3 +78,7 @@ def caption(report: ReportData, title: str) -> str:
     parts += [f"{phrases.CHANGED.capitalize()}."] if plan.amended else []
     parts += [f"{line}." for line in phrases.retrospective_claims(report.judgement.verdicts, plan)]
     return escape(" ".join(parts))
+
+
+def _counts(table: DisplayTable) -> str:
+    return "" if "n counts" in table.note else "n counts completed runs; "

@@ -21,6 +21,7 @@ from harness.reporting.pages.mixtures import Trained, mixtures, trained_with, un
 from harness.reporting.pages.tuning import Tuning, searched, tuning_of
 from harness.store import environments
 from harness.store.atomic import read_json
+from harness.store.cases import CaseFiles
 from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.frame_cache import RunTables, load_tables
 from harness.store.frames import curves_frame, runs_frame
@@ -142,8 +143,9 @@ def gather(store: Store, plan: Plan, predictions: bool = True, loaded: RunTables
     runs = runs_frame(plan, records)
     levels = levels_for(store, plan)
     wanted = requested(plan, records, levels)
-    found = judgement(plan, runs, levels)
-    tables = {metric: table(plan, runs, metric, levels) for metric in (first, *_compared(found.verdicts, first))}
+    cases = CaseFiles(store)
+    found = judgement(plan, runs, levels, cases)
+    tables = {metric: table(plan, runs, metric, levels, cases) for metric in (first, *_compared(found.verdicts, first))}
     pairs, seeds = _pairs(plan, found.verdicts, tables[first]) if predictions else [], tables[first].seeds
     images = new_images(store, plan, records, pairs, metric=first, kind=metrics[first], seeds=seeds)
     origins, damaged = _origins(store, wanted, records)
@@ -163,7 +165,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True, loaded: RunTables
         tables=tables,
         images=images.intervals,
         images_missing=images.missing,
-        images_altered=images.altered,
+        images_altered=tuple(dict.fromkeys((*images.altered, *sorted(cases.altered)))),
         origins=origins,
         flags=(*trust, *(tuning.flags if tuning else _missing_choice(store, plan))),
         cost=_cost(plan, wanted, records, origins),

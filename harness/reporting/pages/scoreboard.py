@@ -45,6 +45,7 @@ class ClaimLine:
     p: float  # of the claim; NaN without a test
     alpha: float
     ids: tuple[str, ...]
+    cases: int = 0  # of a claim across cases
     q: float = nan  # only of evidence
     contradicted: bool = False
     optimistic: bool = False
@@ -113,7 +114,8 @@ def plan_row(report: ReportData) -> PlanRow:
                 metric=verdict.claim.metric,
                 word=verdict.verdict,
                 outcome=shorten(_outcome(verdict, report), LONGEST, placeholder=" …"),
-                seeds=max((row.n for row in verdict.rows), default=0),
+                seeds=max((row.cases.seeds if row.cases else row.n for row in verdict.rows), default=0),
+                cases=max((row.cases.n for row in verdict.rows if row.cases), default=0),
                 registration=phrases.short_registration(verdict),
                 evidence=verdict.registration is not None and not verdict.retrospective,
                 p=claim_p(verdict, plan.alpha),

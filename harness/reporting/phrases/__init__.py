@@ -63,7 +63,7 @@ from harness.reporting.phrases.remarks import (
     seed_remarks,
     word,
 )
-from harness.reporting.phrases.verdicts import AGAINST, deciding_p, headline, notes, outcome, part, seeds_needed_text
+from harness.reporting.phrases.verdicts import AGAINST, deciding_p, headline, notes, outcome, over_cases, part, seeds_needed_text
 
 __all__ = [
     "AGAINST",
@@ -113,6 +113,7 @@ __all__ = [
     "number",
     "optimistic_results",
     "outcome",
+    "over_cases",
     "p_value",
     "part",
     "plural",

@@ -35,6 +35,8 @@ def qualifiers(registered: Claim, metrics: Mapping[str, Metric]) -> list[str]:
     """A claim's qualifiers beside its metric: slice, margin, the value of a failed run."""
     unit = metrics[registered.metric].unit if registered.metric in metrics else ""
     wording = [f"where {factor} is {level}" for factor, level in registered.where.items()]
+    if getattr(registered, "across", "seeds") == "cases":
+        wording.append("across cases")
     if size := getattr(registered, "margin", None):
         wording.append(margin(size, unit))
     if registered.failed_counts_as is not None:

@@ -113,6 +113,8 @@ def results_option(results: Path) -> list[str]:
 def table_note(plan: Plan, table: Table, unit: str) -> str:
     """The one-line note below the table of a metric whose unit is `unit`."""
     if len(plan.variants) == 1:
+        if any(row.cases for row in table.rows):
+            return "n counts cases"
         return "± is sd over seeds"
     if not table.seeds:
         first = min((*plan.looks, seeds(plan)))
@@ -121,8 +123,13 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
     parts += [later] if (later := added_seeds(plan, table)) else []
     compared = [row for row in table.rows if row.over is not None]
     others = [row for row in compared if row.over != plan.baseline]
-    parts += [f"paired by seed{', ' if others else ''}{', '.join(f'{row.variant} with {row.over}' for row in others)}"]
-    parts += ["± is sd over seeds"]
+    over_cases = [row for row in compared if row.cases]
+    how = "paired by seed" if len(over_cases) < len(compared) else "paired by case"
+    parts += [f"{how}{', ' if others else ''}{', '.join(f'{row.variant} with {row.over}' for row in others)}"]
+    if over_cases:
+        which = f" of {', '.join(row.variant for row in over_cases)}" if len(over_cases) < len(compared) else ""
+        parts.append(f"n counts cases{which}")
+    parts += ["± is sd over seeds"] if any(not isnan(row.sd) for row in table.rows) or not over_cases else []
     if any(not isnan(row.p) for row in compared):
         parts.append("p corrected for all hypotheses of the plan")
     if len(plan.looks) > 1 and table.level < plan.alpha:

@@ -31,10 +31,16 @@ NOTES: Mapping[str, str] = {
     model.NO_LOSS: "A loss as large as the margin can be ruled out.",
     model.DEGENERATE: "The values do not vary with the seed, so no test is possible.",
     model.FEW: "Fewer than 3 seeds: no test is possible.",
+    model.FEW_CASES: "Fewer than 5 cases: no test is possible.",
+    model.FEW_GROUPS: "Fewer than 10 groups of cases: no test is possible.",
+    model.SAME_CASES: "All cases have the same difference or value, so no test is possible.",
 }
 UNTESTED: Mapping[str, str] = {
     model.DEGENERATE: "no test: the seed had no effect",
     model.FEW: "no test with fewer than 3 seeds",
+    model.FEW_CASES: "no test with fewer than 5 cases",
+    model.FEW_GROUPS: "no test with fewer than 10 groups",
+    model.SAME_CASES: "no test: all cases are the same",
 }
 AGAINST = "p against"
 LOST = ("failed: ", "diverged: ", "not measured: ")
@@ -67,7 +73,8 @@ def outcome(verdict: Verdict, metrics: Mapping[str, Metric], next_look: int | No
 
 def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle: bool = True) -> str:
     """The result of one row. `settle`: add how many seeds would settle an inconclusive one."""
-    return "; ".join([_words(verdict, EstimateText(row, verdict.claim, metrics)), *_prospects(row, settle)])
+    wording = ", ".join(filter(None, [_words(verdict, EstimateText(row, verdict.claim, metrics)), over_cases(row)]))
+    return "; ".join([wording, *_prospects(row, settle)])
 
 
 def _prospects(row: Estimate, settle: bool = True) -> list[str]:
@@ -77,7 +84,7 @@ def _prospects(row: Estimate, settle: bool = True) -> list[str]:
     """
     found = [note for note in row.notes if note.startswith(model.FUTILE)]
     if settle and not found and row.verdict == "inconclusive" and row.seeds_needed is not None:
-        found.append(f"{seeds_needed_text(row.seeds_needed)} would settle it")
+        found.append(f"{seeds_needed_text(row.seeds_needed, cases=row.cases is not None)} would settle it")
     return found
 
 
@@ -103,6 +110,14 @@ def _words(verdict: Verdict, estimate: EstimateText) -> str:
     return "; ".join(filter(None, [wording, *_untested(row)]))
 
 
+def over_cases(row: Estimate) -> str:
+    """`over 1,319 cases in 40 groups and 3 seeds`; empty for a claim over seeds."""
+    if row.cases is None or not row.cases.n:
+        return ""
+    grouped = "" if row.cases.groups is None else f" in {plural(row.cases.groups, 'group')}"
+    return f"over {plural(row.cases.n, 'case')}{grouped}" + (f" and {row.cases.seeds} seeds" if row.cases.seeds > 1 else "")
+
+
 def headline(verdict: Verdict, metrics: Mapping[str, Metric], chosen: str = "") -> str:
     """A whole sentence: `Better by 0.33 pp, 95 % interval 0.21 to 0.45, 5 paired seeds.` `chosen` as in `outcome`."""
     if not verdict.rows:
@@ -116,7 +131,9 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric], chosen: str = "") 
     wording = [_words(verdict, estimate)]
     if estimate.bounds is not None:
         wording.append(f"{confidence(row.level)} {estimate.range()}")
-    if row.n:
+    if row.cases is not None:
+        wording += filter(None, [over_cases(row)])
+    elif row.n:
         paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
         wording.append(plural(row.n, "paired seed" if paired else "seed"))
     sentence = "; ".join([", ".join(wording), *_prospects(row), *ending])
@@ -157,10 +174,11 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def seeds_needed_text(seeds: model.SeedsNeeded) -> str:
-    """`6 to 17 fresh seeds`, `6 to more than 1,000 fresh seeds`."""
-    low, high = ("more than 1,000" if count is None else f"{count:,d}" for count in seeds)
-    return f"{low} fresh seeds" if low == high else f"{low} to {high} fresh seeds"
+def seeds_needed_text(seeds: model.SeedsNeeded, *, cases: bool = False) -> str:
+    """`6 to 17 fresh seeds`, `6 to more than 1,000 fresh seeds`; `1,700 to 1,900 cases`."""
+    most, noun = ("more than 1,000,000", "cases") if cases else ("more than 1,000", "fresh seeds")
+    low, high = (most if count is None else f"{count:,d}" for count in seeds)
+    return f"{low} {noun}" if low == high else f"{low} to {high} {noun}"
 
 
 def _negligible(row: Estimate, claim: Claim) -> bool:
@@ -174,7 +192,7 @@ def _untested(row: Estimate) -> list[str]:
     relevant = (
         note
         for note in merge_notes(row.notes)
-        if note in UNTESTED or note.startswith((*LOST, model.RISES)) or model.NO_DOSE in note
+        if note in UNTESTED or note.startswith((*LOST, model.RISES, model.CASES_OF)) or model.NO_DOSE in note
     )
     return [UNTESTED.get(note, note) for note in relevant]
 

@@ -24,6 +24,7 @@ OUTCOME = 240  # characters of a claim's result: a long list of failed runs is c
 EFFECT = "effect size g_z [95 %]"
 IMPROVEMENT = "P(better) [95 %]"
 INTERVAL = " interval"  # after the confidence level
+OUTCOMES = "cases with outcome 1"
 LISTED = 120  # most runs that a claim lists; the table of runs has all
 
 
@@ -134,7 +135,7 @@ def _order(name: str) -> int:
     """The place of a fact's column: the estimate, its interval, p values, seeds, effect sizes."""
     if name.endswith(INTERVAL.strip()):
         return 1
-    return {"p": 2, phrases.AGAINST: 3, "seeds": 4, EFFECT: 5, IMPROVEMENT: 6}.get(name, 0)
+    return {"p": 2, phrases.AGAINST: 3, "cases": 4, "groups": 4, "seeds": 4, OUTCOMES: 5, EFFECT: 5, IMPROVEMENT: 6}.get(name, 0)
 
 
 def claim_results(report: ReportData) -> list[ClaimResult]:
@@ -193,10 +194,25 @@ def _facts(report: ReportData, sources: Sources, verdict: Verdict, row: Estimate
     name, p = phrases.deciding_p(row, report.plan.alpha)
     if not math.isnan(p):
         yield Fact(name, Cell(phrases.p_value(p), ids))
-    yield Fact("seeds", Cell(f"{row.n:,d}", ids))
+    yield from _replicates(row, ids)
     for name, wording in ((EFFECT, phrases.effect_size(row)), (IMPROVEMENT, phrases.improvement(row))):
         if wording:
             yield Fact(name, Cell(wording, ids))
+
+
+def _replicates(row: Estimate, ids: tuple[str, ...]) -> Iterator[Fact]:
+    """The number of seeds, or of cases and what is known of them."""
+    if row.cases is None:
+        yield Fact("seeds", Cell(f"{row.n:,d}", ids))
+        return
+    yield Fact("cases", Cell(f"{row.cases.n:,d}", ids))
+    if row.cases.groups is not None:
+        yield Fact("groups", Cell(f"{row.cases.groups:,d}", ids))
+    if row.cases.seeds > 1:
+        yield Fact("seeds", Cell(f"{row.cases.seeds:,d}", ids))
+    if (outcomes := row.cases.outcomes) is not None:
+        counts = f"both {outcomes.both:,d}, only {row.subject} {outcomes.only_variant:,d}, only {row.over}"
+        yield Fact(OUTCOMES, Cell(f"{counts} {outcomes.only_baseline:,d}, neither {outcomes.neither:,d}", ids))
 
 
 def quantity(claim: Claim, metric: Metric) -> tuple[str, float, str]:
@@ -257,7 +273,7 @@ def _numbers(facts: tuple[Fact, ...], estimate: Estimate | None, alpha: float, l
     """The cells of one estimate: n, its value with its unit, interval, p, p of equivalence; empty without a value."""
     if estimate is None:
         return [""] * 5
-    others = ("p", phrases.AGAINST, "seeds", EFFECT, IMPROVEMENT)
+    others = ("p", phrases.AGAINST, "cases", "groups", "seeds", OUTCOMES, EFFECT, IMPROVEMENT)
     texts = [fact.number.text for fact in facts if fact.name not in others]
     value, interval = (*texts, "", "")[:2]
     interval += f" ({100 * (1 - estimate.level):.4g} %)" if interval and len(levels) > 1 else ""

@@ -54,7 +54,7 @@ def variant_table(
     columns = [
         Column("variant", holds="labels", cells=[Cell(row.variant, notes=_notes(row, plan, table)) for row in rows]),
         Column("tuned to", cells=tuned, optional=True, formats=REPORTS),
-        Column("n", "right", cells=[Cell(f"{row.n:,d}", own[row.variant], row.n) for row in rows]),
+        Column("n", "right", cells=[Cell(f"{row.cases or row.n:,d}", own[row.variant], row.cases or row.n) for row in rows]),
         Column(phrases.label(table.metric), "right", unit=metric.unit, cells=means),
     ]
     if table.seeds and any(row.over is not None for row in rows):
@@ -120,7 +120,7 @@ def trust_table(report: ReportData) -> DisplayTable | None:
         spread.append(Cell(phrases.number(row.sd, places), sources.of(row.variant, row.seeds or table.seeds)))
         over.append(Cell(row.over or ""))
         correlation.append(Cell("" if math.isnan(row.rho) else f"{row.rho:z.2f}", both))
-        seeds.append(Cell(phrases.interval(row.interval, places), both))
+        seeds.append(Cell("" if row.cases else phrases.interval(row.interval, places), both))
         images.append(Cell("" if crossed is None else phrases.interval(crossed.ci95, places), both))
 
     def marks(row: Row) -> tuple[str, ...]:

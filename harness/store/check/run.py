@@ -217,7 +217,8 @@ class _Run:
 
     def _others(self) -> None:
         known = {path.name for path in (self.paths.spec, self.paths.provenance, self.paths.metrics, self.paths.checkpoint)}
-        known |= {path.name for path in (self.paths.predictions, self.paths.result, self.paths.log, self.paths.files)}
+        known |= {path.name for path in (self.paths.predictions, self.paths.result, self.paths.log)}
+        known |= {self.paths.files.name, self.paths.cases.name}
         state = lease.newest(self.paths.folder)
         if state is not None and (state.claim is None or state.beat < 0):
             what = f"cannot be read; a worker takes over the run after {Timing().stale_s:.0f} s"
@@ -259,6 +260,9 @@ def array_problem(path: Path) -> str | None:
             return f"{name} is empty (shape {array.shape})"
         if array.dtype.kind == "f" and not (abs(array) < math.inf).all():
             return f"{name} has values that are not finite"
+    lengths = {name: len(array) for name, array in arrays.items() if array.ndim} if "cases" in arrays else {}
+    if len(set(lengths.values())) > 1:
+        return f"its arrays have {', '.join(f'{name} {length}' for name, length in lengths.items())} cases"
     images = {name: len(arrays[name]) for name in ("probabilities", "labels") if name in arrays and arrays[name].ndim}
     return f"its arrays have {' and '.join(map(str, images.values()))} images" if len(set(images.values())) > 1 else None
 

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from harness.common.choices import Style
 from harness.common.stopping import duration
 from harness.errors import InputError
+from harness.tasks.command.cases import CaseFile, keys_of
 from harness.tasks.command.measure import Measure, Strict, Text
 
 TASK_NAME = "command"  # of every program in plans and specs; versions distinguish programs
@@ -63,6 +64,9 @@ class ProgramStep(Strict):
         None, description="which file in {run_dir} resuming needs, such as '*.pt'; default: any file or folder"
     )
     metrics: dict[str, Measure] = Field({}, description="what it measures; the first of the last step is the default of claims")
+    cases: CaseFile | None = Field(
+        None, description="files with the outcome of each case of an evaluation; default: JSON lines in $HARNESS_CASES, if any"
+    )
     inputs: tuple[Text, ...] | Only | None = Field(
         None,
         description="files and folders whose content affects the result, relative to directory; added to the files that the "
@@ -102,13 +106,24 @@ class ProgramStep(Strict):
         return duration(self.timeout) if isinstance(self.timeout, str) else self.timeout
 
     @property
+    def measured_by_cases(self) -> tuple[str, ...]:
+        """The metrics that may be measured by cases."""
+        if self.cases is not None:
+            return tuple(keys_of(self.cases, self.metrics))
+        return tuple(name for name, measure in self.metrics.items() if measure.source is None)
+
+    @property
     def definition(self) -> dict[str, Any]:
         """The part of the step that run ids depend on."""
-        return {
+        found: dict[str, Any] = {
             "command": self.command,
             "metrics": {name: measure.definition for name, measure in self.metrics.items()},
             "first_metric": next(iter(self.metrics), None),
         }
+        if self.cases is not None:
+            percent = [name for name in self.measured_by_cases if self.metrics[name].unit == "%"]  # changes the values
+            found["cases"] = {**self.cases.definition, **({"percent": percent} if percent else {})}
+        return found
 
 
 class Program(ProgramStep):
@@ -117,7 +132,7 @@ class Program(ProgramStep):
     command: str = Field("", description=ProgramStep.model_fields["command"].description)
     steps: dict[str, ProgramStep] = Field(
         {},
-        description="several commands by name, in order, instead of command, resume, checkpoint, metrics and timeout; "
+        description="several commands by name, in order, instead of command, resume, checkpoint, metrics, cases and timeout; "
         "the last one is the run, the others are runs that variants share where their settings are the same",
     )
     directory: Text = Field(".", description="where it runs; relative to this file")
@@ -159,7 +174,7 @@ class Program(ProgramStep):
 
 
 # What a program of one command has itself, and one of several in each step. `inputs` of the program are those of all steps.
-OF_A_STEP = ("command", "resume", "checkpoint", "metrics", "timeout")
+OF_A_STEP = ("command", "resume", "checkpoint", "metrics", "cases", "timeout")
 
 
 def _letters(value: Any) -> str:

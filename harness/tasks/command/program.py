@@ -23,6 +23,7 @@ GUARD = Path(__file__).resolve().with_name("guard.py")
 GRACE_S = 10.0  # between SIGTERM and SIGKILL
 CHUNK = 1 << 16
 METRICS = "metrics.jsonl"
+CASES = "cases.jsonl"
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,21 @@ class RunningProgram:
     """A running program. Its output must be read, or it blocks."""
 
     def __init__(
-        self, arguments: Sequence[str], directory: Path, environment: Mapping[str, str], grace_s: float = GRACE_S
+        self,
+        arguments: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str],
+        grace_s: float = GRACE_S,
+        cases: Path | None = None,
     ) -> None:
-        """Start it. $HARNESS_METRICS is added to its environment."""
+        """Start it. $HARNESS_METRICS and $HARNESS_CASES are added to its environment; `cases`: the latter, if it is kept."""
         self.grace_s = grace_s
         self.exit: Exit | None = None
         # On a local disk, because it is read many times a second.
         self._scratch = Path(tempfile.mkdtemp(prefix="harness-program-"))
         self._metrics = (self._scratch / METRICS).open("w+b")
+        cases = cases or self._scratch / CASES
+        self._cases = cases.open("a+b")
         self._output, writing = os.pipe()
         self._output_closed = False
         self._status, status_writing = os.pipe()
@@ -53,7 +61,7 @@ class RunningProgram:
             self._guard = subprocess.Popen(
                 [*guard, *arguments],
                 cwd=directory,
-                env={**environment, "HARNESS_METRICS": str(self._scratch / METRICS)},
+                env={**environment, "HARNESS_METRICS": str(self._scratch / METRICS), "HARNESS_CASES": str(cases)},
                 stdin=subprocess.PIPE,
                 stdout=writing,
                 stderr=writing,
@@ -85,6 +93,11 @@ class RunningProgram:
     def metrics(self) -> bytes:
         """New content of $HARNESS_METRICS."""
         return self._metrics.read()
+
+    def cases(self) -> bytes:
+        """All of $HARNESS_CASES."""
+        self._cases.seek(0)
+        return self._cases.read()
 
     def wait(self, wait_s: float) -> Exit:
         """The exit, after `read` has returned None. Raises TrainingFailed if it could not be started or the guard was killed."""
@@ -128,6 +141,7 @@ class RunningProgram:
             with suppress(OSError):  # already closed
                 os.close(descriptor)
         self._metrics.close()
+        self._cases.close()
         for file in self._scratch.glob("*"):
             file.unlink(missing_ok=True)
         with suppress(FileNotFoundError):  # removed by the guard

@@ -12,6 +12,7 @@ from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Node, plain
 from harness.errors import Problem
 from harness.tasks.command import knobs, styles, template
+from harness.tasks.command.cases import ARRAYS
 from harness.tasks.command.files.followers import wrong_kind
 from harness.tasks.command.files.place import wrong_path
 from harness.tasks.command.model import Program, ProgramStep
@@ -87,6 +88,7 @@ def _step(node: Node, program: Program, step: ProgramStep, earlier: Sequence[str
         elif name in RESERVED_METRICS or name.endswith("_fluctuation"):
             yield _at(node, "metrics", name, f"{name!r} is reserved for the harness; use another name", key=True)
     yield from _sources(node, step)
+    yield from _cases(node, step)
     if not step.metrics and len(earlier) + 1 >= len(program.steps):
         given = node.get("metrics")
         what = "missing" if given is None else "invalid value {}"
@@ -177,7 +179,7 @@ def _others(node: Node, program: Program) -> Iterator[Problem]:
             yield _at(
                 node, "environment", name, f"invalid variable {name!r}; use a name without =, and text without NUL", key=True
             )
-        elif name in ("HARNESS_SEED", "HARNESS_METRICS", "HARNESS_RUN_DIR", "HARNESS_DEVICE"):
+        elif name in ("HARNESS_SEED", "HARNESS_METRICS", "HARNESS_CASES", "HARNESS_RUN_DIR", "HARNESS_DEVICE"):
             yield _at(node, "environment", name, f"{name} is set by the harness; use another name", key=True)
 
 
@@ -188,6 +190,21 @@ def _of_metric(node: Node, metric: str, key: str, message: str) -> Problem:
 
 def _has_parts(name: str) -> bool:
     return "." in name or "/" in name
+
+
+def _cases(node: Node, program: ProgramStep) -> Iterator[Problem]:
+    if program.cases is None:
+        return
+    for name in program.cases.values:
+        if name not in program.metrics:
+            yield _at(node, "cases", "values", f"no metric {name!r}; {suggestion(name, program.metrics)}")
+        elif source := program.metrics[name].source:
+            message = f"{name} is measured by cases, but has {source}: too; use one of them"
+            yield _at(node, "cases", "values", message)
+        elif name in ARRAYS:
+            yield _at(node, "metrics", name, f"{name!r} cannot be measured by cases; use another name", key=True)
+    if not program.measured_by_cases:
+        yield _at(node, "cases", None, "measures nothing, as every metric has another source; remove it, or such a source")
 
 
 def _at(node: Node, block: str, name: str | None, message: str, *, key: bool = False) -> Problem:

@@ -110,7 +110,9 @@ class CommandTask(Task):
     def start(self, config: Knobs, seed: int, device: str) -> CommandTraining:
         """A run in a temporary folder."""
         folder = tempfile.TemporaryDirectory(prefix="harness-run-")
-        training = self.start_in(config, seed, device, Path(folder.name))
+        own = Path(folder.name) / "files"  # beside it is room for its cases
+        own.mkdir()
+        training = self.start_in(config, seed, device, own)
         training.scratch = folder
         return training
 
@@ -124,7 +126,7 @@ class CommandTask(Task):
         line = self.arguments(config, seed, device, folder)
         _require(line[0], Path(self.definition.directory), environment["PATH"])
         carried = {name: value for step in self.earlier.values() for name, value in step.metrics.items() if name in self.metrics}
-        return CommandTraining(self.definition, line, environment, folder, carried)
+        return CommandTraining(self.definition, line, environment, folder, carried, goes_on=self.goes_on(folder))
 
     def arguments(self, config: Knobs, seed: int, device: str, folder: Path) -> list[str]:
         """The program and its arguments, with those of `resume` if it resumes."""

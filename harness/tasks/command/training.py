@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.tasks.command.evaluation import Evaluation
 from harness.tasks.command.fault import FROM_OUTSIDE, failure, last_line
 from harness.tasks.command.files.followers import followers
 from harness.tasks.command.memory_events import memory_kills
@@ -39,12 +40,16 @@ class CommandTraining(Training):
         environment: Mapping[str, str],
         folder: Path,
         carried: Mapping[str, float] | None = None,
+        *,
+        goes_on: bool = False,
     ) -> None:
         """`folder`: where the program writes its files; `carried`: metrics of earlier steps, which every row has besides its own.
 
+        `goes_on`: the program resumes an earlier attempt.
         Raises DeviceError, TrainingFailed: see `followers`.
         """
         self.definition, self.arguments, self.environment, self.folder = definition, arguments, environment, folder
+        self._evaluation = Evaluation(definition, folder, goes_on=goes_on)
         self._carried = dict(carried or {})
         self.output = self._new_output()
         self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed by `close`
@@ -96,8 +101,9 @@ class CommandTraining(Training):
         self.output = self._new_output(state["rows"])
         del state["rows"][self.output.count :]
 
-    def predictions(self) -> None:
-        """None: programs have no predictions."""
+    def predictions(self) -> Mapping[str, Any] | None:
+        """The outcomes of cases, if the program wrote any."""
+        return None if self._evaluation.cases is None else self._evaluation.cases.arrays()
 
     def last_words(self) -> list[Mapping[str, Number | None]]:
         """End the program and return the rows until then. Raises TrainingFailed for unreadable output."""
@@ -144,7 +150,8 @@ class CommandTraining(Training):
         print(f"$ {shlex.join(self.arguments)}   (in {self.definition.directory})", flush=True)
         self._began, self._memory_kills = time.monotonic(), memory_kills()
         self.output.begin()
-        self._program = RunningProgram(self.arguments, Path(self.definition.directory), self.environment)
+        folder, cases = Path(self.definition.directory), self._evaluation.start()
+        self._program = RunningProgram(self.arguments, folder, self.environment, cases=cases)
         return self._program
 
     def _take(self, printed: bytes, appended: bytes) -> None:
@@ -174,6 +181,12 @@ class CommandTraining(Training):
                 raise
             self._unreadable = error
             print(f"--- {error}; the program runs on, and its log can be read again", flush=True)
+
+    def _take_cases(self) -> None:
+        """Read the cases, whose means are the last values of their metrics. Raises TrainingFailed."""
+        assert self._program is not None
+        if means := self._evaluation.end(self._program.cases(), self.output.measured):
+            self.output.add_last(means)
 
     def _keep(self, printed: bytes) -> None:
         """Write to the log, up to its limit; keep the end for messages."""
@@ -206,6 +219,7 @@ class CommandTraining(Training):
         self._take_last_lines()
         if self._unreadable is not None:
             raise TrainingFailed("output", f"{self._unreadable}; after mending it: harness reread", self._unreadable.place)
+        self._take_cases()
         self.output.end()
         if missing := self.output.missing:
             raise TrainingFailed("output", self._missing_message(missing[0]), f"output: {missing[0]}")

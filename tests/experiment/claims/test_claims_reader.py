@@ -43,6 +43,8 @@ def problem(text: str, setting: Setting = SETTING) -> str:
 
 VALID: Mapping[str, Mapping[str, Any]] = {
     "improves: a=1": {"variants": ("a=1",), "over": ("a=0",), "metric": "test_accuracy", "margin": 0.25},
+    "{improves: a=1, across: cases}": {"variants": ("a=1",), "over": ("a=0",), "margin": 0.25, "across": "cases"},
+    "{at_least: {a=1: 60}, across: cases}": {"variant": "a=1", "value": 60.0, "across": "cases"},
     "{worsens: [a=1, a=2], over: a=3}": {"variants": ("a=1", "a=2"), "over": ("a=3", "a=3")},
     "{equivalent: all}": {"variants": ("a=1", "a=2", "a=3")},
     "{no_gain: a=1, metric: train_loss, margin: 0.1}": {"metric": "train_loss", "margin": 0.1},
@@ -84,6 +86,10 @@ def test_every_kind_is_among_the_valid_examples() -> None:
         ("improves: []", "invalid value"),
         ("improves: a=0", "'a=0' compared with itself"),
         ("{improves: a=1, over: b}", "over: no variant 'b'"),
+        ("{improves: a=1, over: cases}", "over: no variant 'cases'; to test over the cases, use across: cases"),
+        ("{improves: a=1, across: case}", "across: "),
+        ("{improves: a=1, metric: parameters, margin: 1, across: cases}", "across: parameters has no cases"),
+        ("{improves: a=1, across: cases, failed_counts_as: 0}", "failed_counts_as: is not possible with across: cases"),
         ("{improves: a=1, metric: tset_accuracy}", "no metric 'tset_accuracy'; did you mean test_accuracy?"),
         (
             "{improves: a=1, metric: train_loss}",
@@ -147,3 +153,19 @@ def test_levels_read_as_people_write_them() -> None:
         "null",
         "cosine",
     ]
+
+
+def test_a_claim_across_cases_is_judged_once() -> None:
+    found = problem("{improves: a=1, across: cases}", replace(SETTING, looks=(3, 5)))
+    assert "across: claims across cases are judged once; use a number of seeds instead of looks" in found
+
+
+def test_a_metric_with_another_source_has_no_cases() -> None:
+    found = problem("{improves: a=1, across: cases}", replace(SETTING, by_cases=("train_loss",)))
+    assert "across: test_accuracy is not measured by cases: it has another source; choose from: train_loss" in found
+
+
+def test_a_variant_may_be_called_cases() -> None:
+    labels = ("a", "cases")
+    setting = replace(SETTING, labels=labels, over=dict.fromkeys(labels, "a"), factors=(), levels={label: {} for label in labels})
+    assert claim("{worsens: a, over: cases}", setting).over == ("cases",)  # type: ignore[union-attr]

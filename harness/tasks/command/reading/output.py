@@ -94,6 +94,10 @@ class Output:
             source.end()
         self._pass_on(last=True)
 
+    def add_last(self, values: Mapping[str, float]) -> None:
+        """Values of the whole run, known when the program has succeeded, before `end`: they belong to the last row."""
+        self._final.update(values)
+
     def cut(self) -> None:
         """The program was stopped: the current row may be incomplete, and may be repeated later."""
         for source in self._sources:
@@ -116,6 +120,12 @@ class Output:
     def _several(self) -> bool:
         """Whether a row may get metrics of another source after it has been taken from one."""
         return len(self._sources) > 1 or bool(self._documents)
+
+    @property
+    def measured(self) -> list[str]:
+        """The metrics with a value so far."""
+        pending = {*self._printed.seen, *(self._last.values if self._last else ())}
+        return [name for name in self.metrics if name in self.rows.last or name in pending]
 
     @property
     def missing(self) -> list[str]:
@@ -146,10 +156,7 @@ class Output:
                 self.rows.add(group)
                 self._last = None
         if last:
-            if self._final:
-                before = self._last or Group(None, {})
-                self._last = Group(before.step, {**before.values, **self._final}, before.extra)
-            self.rows.end(self._last)
+            self.rows.end(self._last, self._final)
             self._last = None
 
 

@@ -70,8 +70,15 @@ class Rows:
         seconds, self._since = now - self._since, now
         self._emit({**{name: row.get(name) for name in self.metrics}, **group.extra, "seconds": seconds}, step)
 
-    def end(self, group: Group | None) -> None:
-        """The program has succeeded: the last row gets the metrics that it lacks from earlier rows; None: no new row."""
+    def end(self, group: Group | None, final: Mapping[str, float]) -> None:
+        """The program has succeeded: the last row (None: no new one) gets `final`, and what it lacks from earlier rows."""
+        if final and group is None and self._held is not None:
+            self._held = {**self._held, **final}
+            self.last |= final
+        elif final:
+            before = group or Group(None, {})
+            group = Group(before.step, {**before.values, **final}, before.extra)
+            self.resumed = False  # values of the whole run need no step
         if group is not None:
             carried = {name: value for name, value in self.last.items() if name in self.carried}
             self.add(Group(group.step, {**carried, **group.values}, group.extra))

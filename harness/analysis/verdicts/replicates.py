@@ -1,0 +1,217 @@
+"""What a claim is tested over: the seeds, paired by seed, or the cases of an evaluation, which all runs have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from math import isnan, nan, sqrt
+from typing import Protocol
+
+import numpy as np
+
+from harness.analysis import statistics
+from harness.analysis.statistics import CaseMean, CasePairs, Paired, Rule
+from harness.analysis.verdicts import model
+from harness.analysis.verdicts.cases import MIN_SEEDS
+from harness.analysis.verdicts.model import CaseFacts, SeedsNeeded
+from harness.analysis.verdicts.values import Difference, Floats, Values, Weights
+from harness.errors import InputError
+from harness.store.cases import CaseArrays, CaseSource
+
+AGREE = 1e-9  # relative difference between the mean over cases and the recorded metric
+
+
+class Replicates(Protocol):
+    """The tests of differences over one kind of replicate, with the first `n` seeds."""
+
+    def compare(self, difference: Difference, n: int, margin: float, level: float, sign: int = 1) -> Paired | CasePairs:
+        """The tests of a difference times `sign`; NaN where it is not tested."""
+
+    def untestable(self, difference: Difference, n: int, found: Paired | CasePairs) -> tuple[str, ...]:
+        """Why a difference of a metric with spread cannot be tested, although no run is missing; empty if it can."""
+
+    def notes(self, difference: Difference, n: int, found: Paired | CasePairs) -> tuple[str, ...]:
+        """What to know of a tested difference."""
+
+    def needed(
+        self, found: Sequence[Paired | CasePairs], n: int, *, margin: float, level: float, power: float, rule: Rule
+    ) -> SeedsNeeded:
+        """How many replicates the most variable of `found` needs to be decided with that power."""
+
+    def facts(self, difference: Difference, found: Paired | CasePairs) -> CaseFacts | None:
+        """What to tell of a test over cases."""
+
+
+class OverSeeds:
+    """Paired by seed."""
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+
+    def compare(self, difference: Difference, n: int, margin: float, level: float, sign: int = 1) -> Paired:
+        """The paired t test of the seeds that both sides have."""
+        one, other = self.values.sides(difference, n)
+        both = ~np.isnan(one - other)
+        resolution = self.values.resolution(difference.metric, difference.variants, n) * difference.rounding
+        return statistics.paired(sign * one[both], sign * other[both], margin, level=level, resolution=resolution)
+
+    def untestable(self, difference: Difference, n: int, found: Paired | CasePairs) -> tuple[str, ...]:
+        """Too few seeds, or values that do not vary with the seed."""
+        if n < MIN_SEEDS:
+            return (model.FEW,)
+        varied = found.sd > 0 or self.values.varies(difference.variants, difference.metric, n)
+        return () if varied else (model.DEGENERATE,)
+
+    def notes(self, difference: Difference, n: int, found: Paired | CasePairs) -> tuple[str, ...]:
+        """Whether the spread of the differences is below that of their rounding errors, which the tests then assume."""
+        resolution = self.values.resolution(difference.metric, difference.variants, n)
+        below = found.sd < resolution * difference.rounding / np.sqrt(6.0)
+        return (f"{model.RESOLUTION}{resolution:.4g}",) if below else ()
+
+    def needed(
+        self, found: Sequence[Paired | CasePairs], n: int, *, margin: float, level: float, power: float, rule: Rule
+    ) -> SeedsNeeded:
+        """Seeds; the resolution of the metric may make a standard error larger than the standard deviation alone."""
+        se = max(each.se for each in found)
+        return statistics.seeds_range(se * sqrt(n), n, margin, level, power, rule=rule)
+
+    def facts(self, difference: Difference, found: Paired | CasePairs) -> None:
+        """None: not over cases."""
+
+
+class OverCases:
+    """Over the cases that every run of a claim has answered, see `harness.analysis.statistics.cases`."""
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self._known: dict[object, tuple[str, ...]] = {}  # problems
+
+    @cached_property
+    def _source(self) -> CaseSource:
+        if self.values.cases is None:
+            advice = "pass cases=harness.load_cases(), with the results folder if it is not results"
+            raise InputError(f"a claim is across cases, but there are no cases to judge it on; {advice}")
+        return self.values.cases
+
+    def scale(self, metric: str) -> float:
+        """Outcomes times this are in the unit of the metric."""
+        return 100.0 if self.values.terms.metrics[metric].unit == "%" else 1.0
+
+    def problems(self, labels: Sequence[str], metric: str, n: int) -> tuple[str, ...]:
+        """Why the cases of the variants cannot be compared; empty if all runs have the same cases with outcomes of the metric."""
+        key = (tuple(labels), metric, n)
+        if key not in self._known:
+            self._known[key] = self._find_problems(labels, metric, n)
+        return self._known[key]
+
+    def _find_problems(self, labels: Sequence[str], metric: str, n: int) -> tuple[str, ...]:
+        found: list[str] = []
+        runs = [(label, seed) for label in labels for seed in self.values.order[:n]]
+        known: dict[tuple[str, int], CaseArrays] = {}
+        for label, seed in runs:
+            cases = self._source(self.values.run_id(label, seed))
+            if isinstance(cases, str):
+                found.append(f"{model.CASES_OF}{label} seed {seed}: {cases}")
+            elif metric not in cases.values:
+                found.append(f"{model.CASES_OF}{label} seed {seed}: no outcomes of {metric}")
+            elif self._disagrees(cases, label, seed, metric, n):
+                found.append(f"{model.CASES_OF}{label} seed {seed}: their mean is not its {metric}")
+            else:
+                known[label, seed] = cases
+        if found:
+            return tuple(found)
+        everything = set().union(*(own.ids.tolist() for own in known.values()))
+        for (label, seed), own in known.items():
+            if lacking := len(everything) - len(own.ids):
+                found.append(f"{model.CASES_OF}{label} seed {seed}: {lacking:,d} of {len(everything):,d} are missing")
+        first = next(iter(known.values()))
+        for (label, seed), own in known.items():
+            if not found and not _same_groups(first, own):
+                return (f"{model.CASES_OF}{label} seed {seed}: other groups than those of {runs[0][0]} seed {runs[0][1]}",)
+        return tuple(found)
+
+    def _disagrees(self, cases: CaseArrays, label: str, seed: int, metric: str, n: int) -> bool:
+        recorded = float(self.values.column(label, metric, n)[self.values.order.index(seed)])
+        mean = self.scale(metric) * float(cases.values[metric].mean())
+        return not abs(mean - recorded) <= AGREE * max(1.0, abs(recorded))
+
+    def _outcomes(self, weights: Weights, metric: str, n: int) -> Floats:
+        """The weighted sum of outcomes [seed, case], as they were written."""
+        total: Floats = np.zeros(())
+        for label, weight in weights:
+            runs = [self._source(self.values.run_id(label, seed)) for seed in self.values.order[:n]]
+            total = total + weight * np.stack([own.values[metric] for own in runs if isinstance(own, CaseArrays)])
+        return total
+
+    def _groups(self, label: str) -> object:
+        found = self._source(self.values.run_id(label, self.values.order[0]))
+        return found.groups if isinstance(found, CaseArrays) else None
+
+    def compare(self, difference: Difference, n: int, margin: float, level: float, sign: int = 1) -> CasePairs:
+        """The tests over cases; NaN with its mean over seeds where the cases have `problems`."""
+        metric, one, other = difference.metric, *self.values.sides(difference, n)
+        if np.isnan(one - other).any() or self.problems(difference.variants, metric, n):
+            both = ~np.isnan(one - other)
+            mean = sign * float((one - other)[both].mean()) if both.any() else nan
+            return CasePairs(0, mean, nan, nan, nan, (nan, nan), nan, nan, nan, n, None)
+        sides = [self._outcomes(side, metric, n) for side in (difference.plus, difference.minus)]
+        left, right = sides if sign * self.values.sign(metric) > 0 else sides[::-1]
+        groups = self._groups(difference.variants[0])
+        return statistics.case_pairs(left, right, margin, level, groups=groups, scale=self.scale(metric))  # type: ignore[arg-type]
+
+    def untestable(self, difference: Difference, n: int, found: Paired | CasePairs) -> tuple[str, ...]:
+        """Cases with `problems`, too few of them, or none that differ."""
+        problems = self.problems(difference.variants, difference.metric, n)
+        assert isinstance(found, CasePairs)
+        return problems or (few(found.n, found.groups) if isnan(found.p) else ())
+
+    def notes(self, difference: Difference, n: int, found: Paired | CasePairs) -> tuple[str, ...]:  # noqa: ARG002 - as above
+        """None."""
+        return ()
+
+    def needed(
+        self,
+        found: Sequence[Paired | CasePairs],
+        n: int,  # noqa: ARG002 - the protocol's signature
+        *,
+        margin: float,
+        level: float,
+        power: float,
+        rule: Rule,
+    ) -> SeedsNeeded:
+        """Cases."""
+        pairs = [each for each in found if isinstance(each, CasePairs)]
+        low, high = zip(*(statistics.cases_needed(each, margin, level, power, rule=rule) for each in pairs), strict=True)
+        return _most(low), _most(high)
+
+    def facts(self, difference: Difference, found: Paired | CasePairs) -> CaseFacts:
+        """Seeds, groups and counts of outcomes."""
+        assert isinstance(found, CasePairs)
+        outcomes = found.outcomes
+        if outcomes is not None and self.values.sign(difference.metric) < 0:  # the sides were exchanged
+            outcomes = replace(outcomes, only_variant=outcomes.only_baseline, only_baseline=outcomes.only_variant)
+        return CaseFacts(found.n, found.seeds, found.groups, outcomes is not None, outcomes)
+
+    def mean(self, weights: Weights, metric: str, n: int, bound: float, level: float) -> CaseMean:
+        """The mean of variants against a number, not oriented; not if there are `problems`."""
+        outcomes, groups = self._outcomes(weights, metric, n), self._groups(weights[0][0])
+        return statistics.case_mean(outcomes, bound, level, groups=groups, scale=self.scale(metric))  # type: ignore[arg-type]
+
+
+def few(n: int, groups: int | None) -> tuple[str, ...]:
+    """Why there is no test of that many cases, in groups or not."""
+    if groups is not None and groups < statistics.MIN_GROUPS:
+        return (model.FEW_GROUPS,)
+    return (model.FEW_CASES,) if n < statistics.MIN_CASES else (model.SAME_CASES,)
+
+
+def _same_groups(one: CaseArrays, other: CaseArrays) -> bool:
+    if one.groups is None or other.groups is None:
+        return one.groups is other.groups
+    return bool(np.array_equal(one.groups, other.groups))
+
+
+def _most(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return max(known) if len(known) == len(counts) else None
