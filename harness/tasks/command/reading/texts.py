@@ -7,8 +7,10 @@ import re
 # `{value}` stands for anything that begins like a number, so that what is not one (1_000) is an error instead of no match.
 VALUE = r"(?P<value>[-+−]?(?:(?i:nan|inf(?:inity)?)(?![^\W_])|\.?\d[\d.,'’_]*(?:[eE][-+]?\d+)?))"
 STEP = r"(?P<step>\d[\d.,'’_]*)"
-SPACE = r"[\s|│┃║¦]+"  # also the borders of a table
-PARTS = re.compile(r"\{value\}|\{step\}|\s*\.\.\.\s*|\s+")
+NUMBERS = {"{value}": VALUE, "{step}": STEP}
+BORDERS = "|│┃║¦"  # of tables
+SPACE = rf"[\s{BORDERS}]"
+PARTS = re.compile(rf"(\{{value\}}|\{{step\}}|\s*\.\.\.\s*|{SPACE}+)")
 BEFORE = r"(?<![\w./-])"  # a word begins: `loss` is not found in train_loss, train/loss or train.loss
 AFTER = r"(?![^\W_])"
 EXAMPLE = "epoch {step}: ... val loss {value}"
@@ -24,19 +26,28 @@ def problem(text: str) -> str | None:
 
 
 def expression(text: str) -> str:
-    """The regular expression of a text: `{value}`, `{step}`, `...` for anything, white space for any white space and borders."""
-    text = text.strip()
-    found = [BEFORE * text[:1].isalnum() + _literal(text, 0)]
-    for part in PARTS.finditer(text):
-        found.append({"{value}": VALUE, "{step}": STEP}.get(part[0], ".*?" if "..." in part[0] else SPACE))
-        found.append(BEFORE * ("..." in part[0] and text[part.end() : part.end() + 1].isalnum()) + _literal(text, part.end()))
-    return "".join(found) + AFTER * text[-1:].isalnum()
+    """The regular expression of a text: `{value}`, `{step}`, `...` for anything, white space for any white space and borders.
 
-
-def _literal(text: str, start: int) -> str:
-    """The text from there to the next part, escaped."""
-    part = PARTS.search(text, start)
-    return re.escape(text[start : part.start() if part else len(text)])
+    Columns are padded to the width of their numbers, so beside punctuation a number may have white space or none.
+    """
+    parts = [part for part in PARTS.split(text.strip(f" \t{BORDERS}")) if part]
+    found = []
+    for place, part in enumerate(parts):
+        before, after = parts[place - 1] if place else "", parts[place + 1] if place + 1 < len(parts) else ""
+        if part in NUMBERS:
+            found.append(NUMBERS[part])
+        elif "..." in part:
+            found.append(".*?")
+        elif part.strip(f" \t{BORDERS}") == "":
+            padded = (after in NUMBERS and not before[-1:].isalnum()) or (before in NUMBERS and not after[:1].isalnum())
+            found.append(SPACE + ("*" if padded else "+"))
+        else:
+            start = BEFORE if part[0].isalnum() and (place == 0 or "..." in before) else ""
+            end = AFTER if part[-1].isalnum() and place + 1 == len(parts) else ""
+            left = f"{SPACE}*" if before in NUMBERS and not part[0].isalnum() else ""
+            right = f"{SPACE}*" if after in NUMBERS and not part[-1].isalnum() else ""
+            found.append(f"{left}{start}{re.escape(part)}{end}{right}")
+    return "".join(found)
 
 
 def last_part(text: str) -> str:

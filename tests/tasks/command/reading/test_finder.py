@@ -155,6 +155,17 @@ def test_white_space_matches_white_space_and_the_borders_of_tables():
     assert found("│  val_loss   │   0.342  │", "val_loss {value}") == 0.342
     assert found("val_loss\t\t0.342", "val_loss {value}") == 0.342
     assert found("|   mean reward   | 0.342 |", "mean reward {value}") == 0.342
+    assert found("| acc |none  |0.2567|", "| acc | none | {value}|") == 0.2567
+    assert found("| acc |none  | 0.72|", "| acc | none | {value}|") == 0.72
+
+
+def test_padding_beside_punctuation_may_be_any():
+    for line in ("Acc@1: 1.9 ( 14.800)", "Acc@1: 1.9 (14.800)", "Acc@1: 1.9 (  14.800 )"):
+        assert found(line, "Acc@1: ... ({value})") == found(line, "Acc@1: ... ( {value})") == 14.8
+    assert found("eval_loss   =     4.7387", "eval_loss = {value}") == 4.7387
+    assert found("loss:0.5", "loss: {value}") == 0.5
+    assert found("loss5", "loss {value}") is None
+    assert Finder("loss", Measure(goal="minimize", text="[{step}/ ... loss {value}")).find("[ 3/20] loss 1").step == 3
 
 
 def test_steps_are_followed_by_what_is_usual():
