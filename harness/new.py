@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from harness.common import cli_options
 from harness.common.choices import Style
 from harness.terminal.command_line import main_of
 
@@ -85,6 +86,7 @@ def new(
     seeds: Annotated[
         int, typer.Option(min=1, max=1000, metavar="N", help="number of seeds of each variant", rich_help_panel=EXPERIMENT)
     ] = 5,
+    try_: cli_options.Try = None,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="where the file is written", rich_help_panel=EXPERIMENT)] = Path(
         "experiments"
     ),
@@ -153,6 +155,16 @@ def new(
     except HarnessError as error:
         path.unlink()
         raise InputError(f"{error}\nin {path}, which was not written:\n{text}") from error
+    if try_ is not None:
+        from harness.tasks.command.reading.trial import tried
+        from harness.terminal.tried import screen
+
+        assert plan.program is not None
+        trial = tried(plan.program.metrics, try_, resumes=resume is not None)
+        show(screen(trial))
+        if trial.problem:
+            path.unlink()
+            raise InputError(f"{path}: not written, as a run with the output of {try_} would fail; correct --metric")
     show(str(path))
     if set(plan.data.values()) == {NO_INPUTS}:
         say(f"the command names no file in {directory}: list the files that the result depends on with --input")
