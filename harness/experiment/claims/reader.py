@@ -5,6 +5,7 @@ A claim in the YAML has one kind key (`improves: leaky_relu`); its other keys qu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -136,12 +137,14 @@ class _Reader:
     def _levels_in(self, label: str) -> Mapping[str, str]:
         """Factor -> level that a label names; factors may also be called by their paths: model.lr=0.1 for lr=0.1."""
         levels = self.setting.levels
-        if named := named_levels(label, levels):
-            return named
         path_of = {factor.name: factor.path for factor in self.setting.factors}
         by_path = {name: {path_of[factor]: level for factor, level in own.items()} for name, own in levels.items()}
-        found = named_levels(label, by_path)
-        return {factor: found[path] for factor, path in path_of.items() if path in found}
+        for spelling in (label, _numbers_as_levels(label)):
+            if named := named_levels(spelling, levels):
+                return named
+            if found := named_levels(spelling, by_path):
+                return {factor: found[path] for factor, path in path_of.items() if path in found}
+        return {}
 
     def _having(self, named: Mapping[str, str]) -> list[str]:
         """The variants that have these levels."""
@@ -301,6 +304,18 @@ def _proportion_wrong(beyond: float, doses: Sequence[float]) -> str:
         return f"{beyond:g} is not a level; choose from:"
     few = sum(dose <= beyond for dose in doses) < 2 or sum(dose >= beyond for dose in doses) < 2
     return f"needs two levels up to {beyond:g} and two from there on; the levels are" if few else ""
+
+
+def _numbers_as_levels(label: str) -> str:
+    """A label with its numbers as in labels of variants: lr=1.0, momentum=5e-1 -> lr=1, momentum=0.5."""
+
+    def level(number: re.Match[str]) -> str:
+        try:
+            return level_label(float(number[0]))
+        except ValueError:
+            return number[0]
+
+    return re.sub(r"(?<==)[^,=]+", level, label)
 
 
 def _slice(where: Mapping[str, str]) -> str:

@@ -148,6 +148,8 @@ def test_only_all_combinations_of_two_factors_or_more_are_a_grid() -> None:
     ("text", "setting", "pairs"),
     [
         ("improves: schedule=linear", GRID, [("schedule=linear", "schedule=cosine")]),
+        ("improves: lr=2e-1", THREE, [("lr=0.2", "lr=0.1")]),
+        ("{improves: lr=0.40, over: 'schedule=linear, lr=2.0e-1'}", GRID, [("lr=0.4", "lr=0.2, schedule=linear")]),
         ("improves: lr=0.2", THREE, [("lr=0.2", "lr=0.1")]),
         ("improves: 'lr=0.2, dropout=0.5'", THREE, [("lr=0.2, dropout=0.5", "lr=0.1, dropout=0")]),
         ("improves: 'dropout=0.5, lr=0.2'", THREE, [("lr=0.2, dropout=0.5", "lr=0.1, dropout=0")]),
