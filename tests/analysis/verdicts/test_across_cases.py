@@ -295,3 +295,10 @@ def test_fresh_seeds_are_no_advice_for_an_evaluation() -> None:
     )
     assert phrases.advice(over_cases) == "; judge it on cases that were in none of these results"
     assert phrases.advice(over_seeds) == "; judge it on fresh seeds with seeds: {n: 1, from: 1}"
+
+
+def test_a_plan_with_looks_does_not_judge_cases() -> None:
+    plan = plan_of(("base", "b"), [across("improves", "b")], (3, 5))
+    rows = [{"id": run.id, "variant": run.variant, "seed": run.seed, "state": "completed", METRIC: 50.0} for run in plan.runs]
+    (verdict,) = judge(plan, pd.DataFrame(rows))
+    assert (verdict.verdict, verdict.notes) == ("inconclusive", ("cases of a plan with looks are not judged",))
