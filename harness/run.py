@@ -161,10 +161,12 @@ def run(
 
 def _tried(experiment: Experiment, path: Path) -> Trial:
     from harness.tasks.command.reading.trial import tried
+    from harness.tasks.command.steps import last
 
     if experiment.program is None:
         raise InputError(f"--try {path}: {experiment.path} trains {experiment.task_name}, which is not a program; remove --try")
-    return tried(experiment.program.metrics, path, resumes=experiment.program.resume is not None)
+    program = last(experiment.program)
+    return tried(program.metrics, path, resumes=program.resume is not None)
 
 
 def _check_sd(sd: float | None, dry_run: bool) -> None:

@@ -109,8 +109,6 @@ def _claim(plan: Plan, claim: Claim) -> Iterator[str]:
     for label in dict.fromkeys(named):
         if not members(label, plan.levels, claim.where):
             yield f"no variant {label!r}; {suggestion(label, plan.variants)}"
-    if getattr(claim, "across", "seeds") == "cases" and len(plan.looks) > 1:
-        yield "is across cases, which are judged once, but the plan has several looks"
     if (margin := getattr(claim, "margin", 0.0)) < 0:
         yield f"the margin {margin:g} is negative"
 

@@ -78,7 +78,8 @@ def case_arrays(arrays: Mapping[str, Any]) -> CaseArrays | str:
     if ids is None or ids.dtype.kind not in "Uiu" or ids.ndim != 1 or not ids.size:
         return "no cases"
     others = {name: array for name, array in arrays.items() if name != CASES}
-    if odd := next((name for name, array in others.items() if array.shape != ids.shape), None):
+    others = {name: array for name, array in others.items() if array.ndim == 1 and (name == GROUPS or array.dtype.kind in "biuf")}
+    if odd := next((name for name, array in others.items() if len(array) != len(ids)), None):
         return f"{odd} has another number of cases"
     names, order = np.unique(ids.astype(str), return_index=True)
     if len(names) < len(ids):

@@ -150,7 +150,11 @@ class Training(Protocol):
 
     @abstractmethod
     def predictions(self) -> Mapping[str, Any] | None:
-        """Arrays to keep beside the result, such as `probabilities` [image, class] float16 and `labels` [image]; or None."""
+        """Arrays to keep beside the result, such as `probabilities` [image, class] float16 and `labels` [image]; or None.
+
+        For claims across cases: `cases` [case] (ids, text or integers), optionally `groups` [case], and the outcomes [case] of
+        each metric, whose mean (times 100, if its unit is %) is the value of the metric in the last row.
+        """
 
     @property
     def choices(self) -> Mapping[str, bool] | None:

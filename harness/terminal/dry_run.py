@@ -83,7 +83,11 @@ def _of_program(store: Store, plan: Plan, requested: Sequence[PlannedRun]) -> di
         instead = "list other seeds" if plan.listed_seeds else "use seeds: {first: 1, ...}, or --first-seed 1"
         tests = (test for each in started for test in truth_tests(shlex.split(each.command), Path(program.directory)))
         found += [f"seed 0 may mean no seed in {name} line {line}; {instead}" for name, line in dict.fromkeys(tests)]
-    return {"commands": started, "inputs": inputs_of(task.counted(configs), program.directory), "remarks": tuple(found)}
+    return {
+        "commands": started,
+        "inputs": inputs_of(task.counted(configs), program.directory, program.left_out),
+        "remarks": tuple(found),
+    }
 
 
 def _following(store: Store, plan: Plan, records: Mapping[str, Record], sd: float | None) -> Preview | None:

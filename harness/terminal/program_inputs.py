@@ -25,12 +25,12 @@ class Input:
     files: int | None  # None: a single file
 
 
-def inputs_of(counted: Detected, directory: str) -> tuple[Input, ...]:
+def inputs_of(counted: Detected, directory: str, left_out: Sequence[str]) -> tuple[Input, ...]:
     """The inputs with their numbers of files. Raises OSError."""
     found = []
     for each in counted.found:
         path = Path(directory) / Path(each.name).expanduser()
-        files = files_of(path)
+        files = files_of(path, left_out)
         found.append(Input(each.name, each.reason, each.how, each.by, None if files == [path] else len(files)))
     return tuple(found)
 

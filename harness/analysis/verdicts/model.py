@@ -36,6 +36,7 @@ FEW = "fewer than 3 seeds"
 FEW_CASES = "fewer than 5 cases"
 FEW_GROUPS = "fewer than 10 groups"
 SAME_CASES = "all cases are the same"  # have the same difference, or outcome: no spread
+LOOKED_AT = "cases of a plan with looks are not judged"
 CASES_OF = "cases of "  # b seed 3: 12 of 400 are missing
 RISES = "improves from "
 NO_DOSE = " does not increase with "

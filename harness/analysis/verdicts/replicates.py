@@ -106,6 +106,8 @@ class OverCases:
         return self._known[key]
 
     def _find_problems(self, labels: Sequence[str], metric: str, n: int) -> tuple[str, ...]:
+        if len(self.values.terms.looks) > 1:  # refused in a file, but it may be added to that of a plan with looks
+            return (model.LOOKED_AT,)
         found: list[str] = []
         runs = [(label, seed) for label in labels for seed in self.values.order[:n]]
         known: dict[tuple[str, int], CaseArrays] = {}

@@ -36,7 +36,8 @@ def pair(subject: Subject) -> Figure:
     (other,) = (variant for variant in subject.variants if variant != base)
     marks = ["joined dots: one seed" if subject.compared else "dots: seeds"]
     marks += ["short lines: means, with ± sd over seeds"] if subject.compared and len(subject.values) > 1 else []
-    key = "; ".join([*marks, subject.basis])
+    cases = [phrases.plural(row.cases, "case") for row in (subject.rows[other],) if row.cases]
+    key = "; ".join([*marks, subject.basis, *cases])
     if subject.values.empty:
         return empty_figure(subject)
     with drawing():
@@ -94,7 +95,8 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
         axis.plot([MEAN], [row.difference], "D", color=INK, markersize=7, zorder=4)
         words = f"{signed(row.difference, subject.places)} {subject.unit}\n{bounds(row.interval, subject.places)}"
         axis.annotate(words, (MEAN, row.difference), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
-        ticks, labels = [*ticks, MEAN], [*labels, f"mean,\n{subject.level}"]
+        what = f"over {row.cases:,d} cases" if row.cases else "mean"
+        ticks, labels = [*ticks, MEAN], [*labels, f"{what},\n{subject.level}"]
     axis.set_xticks(ticks, labels)
     axis.set_xlim(-0.4, 2.0)
     edge = 0.06 * (max(reach) - min(reach) or 1.0)

@@ -71,7 +71,12 @@ def known_results(plan: Plan) -> str | None:
 
 
 def advice(plan: Plan) -> str:
-    """`; judge it on fresh seeds with seeds: {n: 5, first: 5}`; empty if a search chose the seeds or none are left."""
+    """`; judge it on fresh seeds with seeds: {n: 5, first: 5}`; empty if a search chose the seeds or none are left.
+
+    Fresh seeds of an evaluation may give the same outcomes: if every claim is across cases, the cases must be fresh.
+    """
+    if plan.claims and all(getattr(claim, "across", "seeds") == "cases" for claim in plan.claims):
+        return "; judge it on cases that were in none of these results"
     first = max((run.seed + 1 for run in plan.runs), default=0)
     if plan.confirms or first + plan.looks[-1] > MAX_SEEDS:
         return ""

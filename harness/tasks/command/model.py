@@ -24,6 +24,9 @@ Scalar = bool | int | float | str
 Value = Scalar | tuple[Scalar, ...] | None  # of a setting; None: Hydra's null
 
 
+LEAVE_OUT = "!"  # before a pattern in inputs
+
+
 class Knob(Strict):
     """One parameter of the program, in the long form; its type is that of the default."""
 
@@ -70,7 +73,7 @@ class ProgramStep(Strict):
     inputs: tuple[Text, ...] | Only | None = Field(
         None,
         description="files and folders whose content affects the result, relative to directory; added to the files that the "
-        "command names and what these import, unless written as {only: […]}",
+        "command names and what these import, unless written as {only: […]}; '!*.cache' leaves files out",
     )
     timeout: Annotated[float, Field(gt=0)] | Text | None = Field(
         None, description="time limit, such as 2h30m or a number of seconds; default: none"
@@ -104,6 +107,18 @@ class ProgramStep(Strict):
     def timeout_s(self) -> float | None:
         """Seconds; None: no limit."""
         return duration(self.timeout) if isinstance(self.timeout, str) else self.timeout
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The files and folders in `inputs`."""
+        written = self.inputs.only if isinstance(self.inputs, Only) else self.inputs or ()
+        return tuple(name for name in written if not name.startswith(LEAVE_OUT))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The patterns in `inputs` of files that do not count."""
+        written = self.inputs.only if isinstance(self.inputs, Only) else self.inputs or ()
+        return tuple(name.removeprefix(LEAVE_OUT) for name in written if name.startswith(LEAVE_OUT))
 
     @property
     def measured_by_cases(self) -> tuple[str, ...]:

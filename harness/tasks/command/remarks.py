@@ -40,7 +40,7 @@ def remarks(program: Program, data: Sequence[str], variants: Sequence[Mapping[st
 def _about_inputs(program: Program, counted: Detected) -> Iterator[str]:
     if isinstance(program.inputs, Only):
         for found in detected(program, template.words_of(program.command)).found:
-            if found.how in ("named", "started") and not covers(program.inputs.only, Path(program.directory), found.name):
+            if found.how in ("named", "started") and not covers(program.listed, Path(program.directory), found.name):
                 yield f"{found.name}, {found.reason}, is not among the inputs: after a change of it old results are reused"
     for text in _of_one_run(program):
         yield f"the files {text} do not count: list them in inputs, or old results are reused after they changed"
@@ -70,13 +70,12 @@ def in_a_file(measure: Measure) -> bool:
 
 def _of_one_run(program: Program) -> Iterator[str]:
     """Texts in the command that name existing files for some seed or device, such as data/{seed}.csv, unless they are listed."""
-    listed = program.inputs.only if isinstance(program.inputs, Only) else program.inputs or ()
     directory = Path(program.directory)
     for text in (part for word in template.words_of(program.command) for part in parts_of(word)):
         literal = template.PLACEHOLDER.split(text)[::3]
         if set(template.placeholders(text)) and set(template.placeholders(text)) <= {"seed", "device"} and any(literal):
             found = [path for path in matching(directory, "*".join(map(glob.escape, literal))) if path.is_file()]
-            if any(not covers(listed, directory, str(path)) for path in found):
+            if any(not covers(program.listed, directory, str(path)) for path in found):
                 yield text
 
 

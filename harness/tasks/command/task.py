@@ -172,7 +172,10 @@ def wandb_offline(environment: Mapping[str, str], folder: Path, given: Collectio
 
 WANDB_FOLDER = "wandb"  # in $WANDB_DIR; it exists before the first checkpoint
 WANDB_OTHERS = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_RUN_GROUP", "WANDB_SWEEP_ID", "WANDB_SERVICE", "WANDB_DISABLED")
-CHANGED_ADVICE = "use --replan, or undo the change (inputs must not be written by the program; it should write to {run_dir})"
+CHANGED_ADVICE = (
+    "use --replan, or undo the change; a program should write to {run_dir}: "
+    "files that it writes among its inputs are left out with inputs: ['!*.cache']"
+)
 
 
 @lru_cache(maxsize=64)

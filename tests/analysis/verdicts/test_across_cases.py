@@ -287,3 +287,18 @@ def wrong(difference: float, discordance: float, n: int, margin: float, plans: i
 def test_a_plan_of_two_claims_errs_in_at_most_5_percent(n: int, discordance: float, difference: float) -> None:
     plans = 400
     assert wrong(difference, discordance, n, 5.0, plans) <= 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / plans)
+
+
+def test_fresh_seeds_are_no_advice_for_an_evaluation() -> None:
+    over_cases, over_seeds = (
+        plan_of(("base", "b"), [claim], (1,)) for claim in (across("improves", "b"), comparison("improves", "b"))
+    )
+    assert phrases.advice(over_cases) == "; judge it on cases that were in none of these results"
+    assert phrases.advice(over_seeds) == "; judge it on fresh seeds with seeds: {n: 1, from: 1}"
+
+
+def test_a_plan_with_looks_does_not_judge_cases() -> None:
+    plan = plan_of(("base", "b"), [across("improves", "b")], (3, 5))
+    rows = [{"id": run.id, "variant": run.variant, "seed": run.seed, "state": "completed", METRIC: 50.0} for run in plan.runs]
+    (verdict,) = judge(plan, pd.DataFrame(rows))
+    assert (verdict.verdict, verdict.notes) == ("inconclusive", ("cases of a plan with looks are not judged",))

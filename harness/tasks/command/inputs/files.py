@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from harness.tasks.command.inputs.found import YAML_BELOW
@@ -105,8 +105,21 @@ def name_of(path: Path, directory: Path) -> str:
     return path.relative_to(directory).as_posix() if path.is_relative_to(directory) else str(path)
 
 
-def files_of(path: Path) -> list[Path]:
-    """The files of an input in a fixed order: itself, those below a folder, or the YAML files below one. Raises OSError."""
+def is_left_out(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a pattern such as *.cache or cache/*.npy matches the name or its end."""
+    return any(PurePath(name).match(pattern) for pattern in patterns)
+
+
+def files_of(path: Path, left_out: Sequence[str] = ()) -> list[Path]:
+    """The files of an input in a fixed order: itself, those below a folder, or the YAML files below one. Raises OSError.
+
+    Of a folder without those that a pattern in `left_out` matches.
+    """
+    found = _files_of(path)
+    return found if found == [path] else [file for file in found if not is_left_out(str(file), left_out)]
+
+
+def _files_of(path: Path) -> list[Path]:
     text = str(path)
     if text.endswith(YAML_BELOW):
         top = Path(text.removesuffix(YAML_BELOW) or "/")

@@ -16,7 +16,7 @@ from pathlib import Path
 from harness.errors import DataError
 from harness.tasks.command import knobs, template
 from harness.tasks.command.inputs.detection import detect
-from harness.tasks.command.inputs.files import files_of
+from harness.tasks.command.inputs.files import files_of, is_left_out
 from harness.tasks.command.inputs.found import YAML_BELOW, Detected, Found
 from harness.tasks.command.inputs.words import named_files
 from harness.tasks.command.model import Only, Program, Value
@@ -38,7 +38,7 @@ def fingerprint(program: Program, values: Mapping[str, Value]) -> str:
     if not directory.is_dir():
         raise DataError(f"task.directory: folder not found: {directory}; use a folder, relative to the experiment file")
     names = [found.name for found in counted(program, values).found]
-    return ", ".join(f"{name} {_content(directory, name)}" for name in names) or NO_INPUTS
+    return ", ".join(f"{name} {_content(directory, name, program.left_out)}" for name in names) or NO_INPUTS
 
 
 def counted(program: Program, values: Mapping[str, Value]) -> Detected:
@@ -58,7 +58,7 @@ def counted(program: Program, values: Mapping[str, Value]) -> Detected:
 def detected(program: Program, words: Sequence[str]) -> Detected:
     """What counts unless `inputs` says otherwise."""
     variables = {name: printed(value) for name, value in program.environment.items()}
-    listed = program.inputs if isinstance(program.inputs, tuple) else ()
+    listed = () if isinstance(program.inputs, Only) else program.listed
     try:
         return detect(words, Path(program.directory), variables, template.words_of(program.command), listed)
     except OSError as error:
@@ -115,17 +115,18 @@ def _counted(program: Program, words: Sequence[str]) -> Detected:
     if isinstance(program.inputs, Only):
         literal = template.words_of(program.command)
         named = named_files([word for word in words if word not in literal], directory)
-        listed, more = program.inputs.only, Detected(tuple(Found(name, "setting") for name in named))
+        more = Detected(tuple(Found(name, "setting") for name in named))
     else:
-        listed, more = program.inputs or (), detected(program, words)
-    rest = [found for found in more.found if not covers(listed, directory, found.name)]
-    return Detected((*(Found(name, "listed") for name in listed), *rest), more.unknown)
+        more = detected(program, words)
+    rest = (found for found in more.found if not covers(program.listed, directory, found.name))
+    kept = (found for found in rest if not is_left_out(found.name, program.left_out))
+    return Detected((*(Found(name, "listed") for name in program.listed), *kept), more.unknown)
 
 
-def _content(directory: Path, name: str) -> str:
+def _content(directory: Path, name: str, left_out: Sequence[str]) -> str:
     path = directory / Path(name).expanduser()
     try:
-        files = files_of(path)
+        files = files_of(path, left_out)
         if files == [path] and not stat.S_ISREG(path.stat().st_mode):
             raise DataError(f"task.inputs: {name}: {path} is a pipe or a device; use files and folders")
         listing = [_stamp(file) for file in files]

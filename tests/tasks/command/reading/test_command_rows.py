@@ -123,3 +123,33 @@ def test_of_a_line_without_an_end_only_the_beginning_is_kept():
     lines = Lines(longest=10)
     assert [lines.add(b"0123456789" * 100) for _ in range(100)] == [[]] * 100
     assert lines.add(b"\nnext\n") == ["0123456789", "next"]
+
+
+EVALUATED = {"loss": PLAIN["loss"], "accuracy": Measure(goal="maximize")}
+
+
+def evaluated(*lines, known=()):
+    rows = Rows(EVALUATED, known)
+    for line in lines:
+        rows.line(line)
+    rows.add_last({"accuracy": 61.0})
+    rows.end()
+    return rows_of(rows)
+
+
+def test_values_of_the_whole_run_are_in_its_last_row():
+    assert evaluated("loss 3", "loss 2") == [(1, 1, 3.0, None), (2, 2, 2.0, 61.0)]
+    assert Rows(EVALUATED).known == []
+
+
+def test_without_other_metrics_they_are_the_only_row():
+    rows = Rows({"accuracy": EVALUATED["accuracy"]})
+    rows.add_last({"accuracy": 61.0})
+    rows.end()
+    assert rows_of(rows) == [(1, 1, 61.0)]
+    assert rows.missing == []
+
+
+def test_a_resumed_program_that_only_evaluates_completes_its_last_row():
+    known = [{"epoch": 1, "step": 1, "loss": 3.0, "accuracy": None}, {"epoch": 2, "step": 2, "loss": 2.0, "accuracy": None}]
+    assert evaluated(known=known) == [(2, 2, 2.0, 61.0)]
