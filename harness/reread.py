@@ -19,6 +19,7 @@ def reread(
     profile: completion.Profile = None,
     settings: cli_options.Settings = None,
     seeds: cli_options.Seeds = None,
+    first_seed: cli_options.FirstSeed = None,
     device: cli_options.Device = "auto",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
@@ -29,7 +30,7 @@ def reread(
     settings, inputs and seed, whose program ran to its end. Claims judged on such runs are retrospective.
 
     Examples:
-      harness new momentum --command "python train.py --seed={seed}" --metric "loss=test loss {value}" --try run.log
+      harness run momentum --dry-run --try results/runs/547dfe20bb97/log.txt
       harness reread momentum
 
     Exit codes:
@@ -53,7 +54,8 @@ def reread(
     if loaded.search is not None or loaded.tuning is not None:
         raise InputError(f"{loaded.path}: runs of a search or a tuning are not read again, as their results chose what came next")
     store = Store.open(results, create=False)
-    plan = make_plan(loaded, resolve_device(device), seeds, datetime.now(UTC).isoformat(timespec="seconds"))
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    plan = make_plan(loaded, resolve_device(device), seeds, created, first_seed=first_seed)
     found = read_again(store, plan, shell.say)
     read = [each for each in found if each.result is not None]
     if found and not read and not any(store.has_result(run.id) for run in plan.runs):
@@ -67,7 +69,7 @@ def reread(
     exit_code = EXIT_RUNS_FAILED if rest else EXIT_OK
     PlanOutcome(exit_code, (), write(report), plan, report.records).show(results, as_json)
     if rest:
-        shell.say(f"{rest} {'run has' if rest == 1 else 'runs have'} no result yet; train them with: harness run {experiment}")
+        shell.say(f"{rest} {'run has' if rest == 1 else 'runs have'} no result yet; train the rest: harness run {experiment}")
     raise typer.Exit(exit_code)
 
 

@@ -53,11 +53,32 @@ def test_finished_runs_are_read_again_without_training(failed, capsys):
     assert list(read["reward"]) == [3098.9, 3098.9, 3198.9]
     assert list(read["loss"].notna()) == [True] * 3
     screen = capsys.readouterr()
-    assert "3 runs have no result yet; train them with: harness run" in screen.err
+    assert "3 runs have no result yet; train the rest: harness run" in screen.err
     assert run.main([str(failed)]) == 0
     assert trainings() == 6
     assert "RETROSPECTIVE" in capsys.readouterr().out
     assert "3 runs read again from the logs of earlier runs" in Path("results/reports/walk/report.md").read_text()
+
+
+def test_what_a_corrected_text_finds_is_shown_although_the_plan_differs(failed, capsys):
+    correct(failed, text="final reward: {value}")
+    log = next(Path("results/runs").glob("*/log.txt"))
+    capsys.readouterr()
+    assert run.main([str(failed), "--dry-run", "--try", str(log)]) == 2
+    screen = capsys.readouterr()
+    assert "final reward: 3," in screen.out
+    assert "differs from the plan" in screen.err
+
+
+def test_runs_of_other_first_seeds_are_read_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = experiment(tmp_path, PROGRAM, metrics={"reward": REWARD})
+    assert run.main([str(path), "--first-seed", "1"]) == 1
+    correct(path, text="final reward: {value}")
+    assert reread.main([str(path)]) == 2
+    assert reread.main([str(path), "--first-seed", "1"]) == 0
+    assert list(load_runs("walk")["seed"]) == [1]
+    capsys.readouterr()
 
 
 def test_the_provenance_names_the_run_that_was_trained(failed):
