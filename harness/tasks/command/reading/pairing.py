@@ -9,13 +9,17 @@ from harness.tasks.protocol import TrainingFailed
 
 
 class Pairing:
-    """Values belong together if they come together (in one line, record or reading), have steps, or come equally often."""
+    """Values belong together if they come together (in one line, record or reading), have steps, or come equally often.
+
+    If each of two metrics has steps that the other one lacks, their steps may be counted differently, such as from 0 and from 1.
+    """
 
     def __init__(self, metrics: Mapping[str, Measure]) -> None:
         self._pairs = {name: measure.at_best for name, measure in metrics.items() if measure.at_best is not None}
         self._alone: set[str] = set()  # came without the metric that chooses
         self._stepless: set[str] = set()
-        self._apart: set[str] = set()  # one of the two is missing in a row
+        self._without: set[str] = set()  # has a row that the metric that chooses lacks
+        self._lacking: set[str] = set()  # lacks a row of the metric that chooses
 
     def came(self, names: Collection[str], step: int | None) -> None:
         """These metrics came together."""
@@ -25,15 +29,22 @@ class Pairing:
 
     def row(self, names: Collection[str]) -> None:
         """These metrics have become a row."""
-        self._apart.update(name for name, by in self._pairs.items() if (name in names) != (by in names))
+        self._without.update(name for name, by in self._pairs.items() if name in names and by not in names)
+        self._lacking.update(name for name, by in self._pairs.items() if by in names and name not in names)
 
     def check(self) -> None:
         """Raises TrainingFailed for values that may belong to another row."""
-        for name in sorted(self._alone & self._apart):
+        for name in sorted(self._alone & (self._without | self._lacking)):
             by = self._pairs[name]
             if not self._stepless.isdisjoint((name, by)):
                 raise TrainingFailed(
                     "output",
                     f"{name} and {by} were not measured equally often, so it is not known which values belong together"
                     f" (at_best: {by}); add {{step}} to each text, (?P<step>\\d+) to each pattern, a step to each file",
+                )
+            if name in self._without & self._lacking:
+                raise TrainingFailed(
+                    "output",
+                    f"{name} was measured at steps without {by}, and {by} at steps without {name}, so it is not known which"
+                    f" values belong together (at_best: {by}); let the program count the steps of both in the same way",
                 )
