@@ -192,7 +192,8 @@ def _try(plan: Plan, log: Path, path: Path) -> None:
         trial = tried(plan.program.metrics, log, resumes=plan.program.resume is not None)
         show(screen(trial))
         if trial.problem:
-            raise InputError(f"{path}: not written, as a run with the output of {log} would fail; correct --metric")
+            advice = "correct --metric, or edit the file after harness new without --try"
+            raise InputError(f"{path}: not written, as a run with the output of {log} would fail; {advice}")
     except HarnessError:
         path.unlink()
         raise

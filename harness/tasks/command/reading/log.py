@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 START = re.compile(rb"--- \d{4}-\d\d-\d\dT[\d:.]+\S* lease \d+, [^\n]*\n")  # written by execution.attempt
 COMMAND = re.compile(rb"(?ms)^\$ .*?   \(in [^\n]*\)\n")  # written by the training of a program; bash -c may have several lines
-ENDED = re.compile(rb"(?:failed|diverged): [^\n]*\n\Z")  # the result of an earlier start, before a retry
+ENDED = re.compile(rb"(?:completed|(?:failed|diverged): [^\n]*)\n\Z")  # the result of a start
 RESUMED = re.compile(rb"(?m)^resumed after \d+ epochs$")
 EXITED = b"--- the program exited with code 0\n"  # in logs since logs are read again
 NOTICE = re.compile(
@@ -28,7 +28,7 @@ class Part:
 
 
 def parts(log: bytes, ending: str = "") -> Iterator[Part]:
-    """The starts in order. `ending`: the last line, which the harness wrote when the run ended."""
+    """The starts in order. `ending`: the last line, which the harness wrote when the run ended, if it is known."""
     starts = [*START.finditer(log)]
     for place, start in enumerate(starts):
         last = place + 1 == len(starts)
@@ -37,10 +37,7 @@ def parts(log: bytes, ending: str = "") -> Iterator[Part]:
         if command is None:
             continue  # it ended before the program was started
         output = text[command.end() :]
-        if not last:
-            output = ENDED.sub(b"", output)
-        elif ending:
-            output = output.removesuffix(f"{ending}\n".encode())
+        output = output.removesuffix(f"{ending}\n".encode()) if last and ending else ENDED.sub(b"", output)
         resumed = RESUMED.search(text, 0, command.start()) is not None
         yield Part(NOTICE.sub(b"", output), resumed, CUT.search(output) is not None)
 

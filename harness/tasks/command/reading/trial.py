@@ -61,7 +61,7 @@ def tried(metrics: Mapping[str, Measure], path: Path, *, resumes: bool = False) 
     except OSError as error:
         raise InputError(f"--try {path}: cannot be read: {error.strerror}; use a log file, or a folder with one") from error
     if is_log(data):  # of a run of ours: the last start
-        data = [part.output for part in parts(data)][-1:][0]
+        data = [b"", *(part.output for part in parts(data))][-1]
     reader = Lines()
     texts = [*reader.add(data), *reader.end()]
     rows, problem = _rows(metrics, texts, folder, resumes)
