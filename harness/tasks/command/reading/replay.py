@@ -43,4 +43,22 @@ def rows_of_log(metrics: Mapping[str, Measure], log: bytes, ending: str, run_dir
         rows += iter(output.take, None)
     if output.missing:
         raise TrainingFailed("output", output.why_missing(output.missing[0]))
+    if any(part.resumed for part in starts):
+        rows = _filled(rows, metrics, run_dir)
     return [{**row, "seconds": None} for row in rows]
+
+
+def _filled(rows: list[dict[str, Any]], metrics: Mapping[str, Measure], run_dir: Path) -> list[dict[str, Any]]:
+    """The rows with the values that files have for steps of earlier starts, whose output alone was read."""
+    in_files = {name: measure for name, measure in metrics.items() if measure.source not in ("pattern", "text")}
+    files = followers(in_files, run_dir, resumes=True)
+    output = Output(in_files, files=files)
+    output.end()
+    if not all(each.has_steps for each in files):
+        return rows
+    found = {row["step"]: row for row in iter(output.take, None)}
+    own = [found.get(row["step"], {}) for row in rows]
+    return [
+        {**row, **{name: known[name] for name in in_files if row[name] is None and name in known}}
+        for row, known in zip(rows, own, strict=True)
+    ]
