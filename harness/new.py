@@ -107,8 +107,8 @@ def new(
         --metric "val_loss=val loss {value}" --knob lr=0.1,0.3
       harness new fit --command "python train.py seed={seed}" \\
         --metric "val/loss=metrics.csv:val/loss" --knob model.lr=0.1,0.3
-      harness new prompts --command "python evaluate.py --prompt={prompt} --out={run_dir}" \\
-        --cases "samples.jsonl:doc_id" --metric accuracy --knob prompt=plain,cot \\
+      harness new prompts --command "python evaluate.py {prompt} {run_dir}" \\
+        --cases samples.jsonl:doc_id --metric accuracy --knob prompt=plain,cot \\
         --seeds 1 --margin 0.02 --claim "{improves: prompt=cot, across: cases}"
 
     Exit codes:

@@ -29,7 +29,7 @@ def reread(
     settings, inputs and seed, whose program ran to its end. Claims judged on such runs are retrospective.
 
     Examples:
-      harness new momentum --command "python train.py --seed={seed}" --metric "loss=test loss {value}" --try run.log
+      harness run momentum --dry-run --try results/runs/9f1c02ab77de/log.txt
       harness reread momentum
 
     Exit codes:
