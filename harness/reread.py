@@ -23,10 +23,11 @@ def reread(
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Read the metrics of finished runs again from their logs and files, after a text, pattern or file was corrected.
+    """Read metrics of finished runs again, after a text, pattern or file of one was corrected. Trains nothing.
 
-    Nothing is trained. The plan is made anew, and each of its runs takes the place of a finished one with the same command,
-    settings, inputs and seed, whose program ran to its end. Claims judged on such runs are retrospective.
+    The plan is made anew. Each of its runs takes the place of a finished one
+    with the same command, settings, inputs and seed, whose program ran to its
+    end. Claims judged on such runs are retrospective.
 
     Examples:
       harness run momentum --dry-run --try results/runs/9f1c02ab77de/log.txt
