@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.common import cli_options
 from harness.common.choices import Style
+from harness.errors import HarnessError, InputError
 from harness.terminal.command_line import main_of
+
+if TYPE_CHECKING:
+    from harness.experiment.plan import Plan
 
 # The groups of options in the help.
 PROGRAM = "The program"
@@ -115,7 +119,6 @@ def new(
       0   written
       2   bad input or usage; nothing is written
     """
-    from harness.errors import HarnessError, InputError
     from harness.experiment import load_experiment, scaffold
     from harness.experiment.draft import read_knob, read_metric
     from harness.experiment.plan import make_plan
@@ -169,21 +172,30 @@ def new(
         path.unlink()
         raise InputError(f"{error}\nin {path}, which was not written:\n{text}") from error
     if try_ is not None:
-        from harness.tasks.command.reading.trial import tried
-        from harness.terminal.tried import screen
-
-        assert plan.program is not None
-        trial = tried(plan.program.metrics, try_, resumes=resume is not None)
-        show(screen(trial))
-        if trial.problem:
-            path.unlink()
-            raise InputError(f"{path}: not written, as a run with the output of {try_} would fail; correct --metric")
+        _try(plan, try_, path)
     show(str(path))
     if set(plan.data.values()) == {NO_INPUTS}:
         say(f"the command names no file in {directory}: list the files that the result depends on with --input")
     if "seed" not in placeholders:
         say("the command has no {seed}: the program must read $HARNESS_SEED")
     say(f"check the file, then: harness run {path} --dry-run")
+
+
+def _try(plan: Plan, log: Path, path: Path) -> None:
+    """Show what would be read. Raises InputError, without the file at `path`, if a run with this output would fail."""
+    from harness.tasks.command.reading.trial import tried
+    from harness.terminal.shell import show
+    from harness.terminal.tried import screen
+
+    assert plan.program is not None
+    try:
+        trial = tried(plan.program.metrics, log, resumes=plan.program.resume is not None)
+        show(screen(trial))
+        if trial.problem:
+            raise InputError(f"{path}: not written, as a run with the output of {log} would fail; correct --metric")
+    except HarnessError:
+        path.unlink()
+        raise
 
 
 main = main_of(new)
