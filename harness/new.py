@@ -46,6 +46,15 @@ def new(
             rich_help_panel=PROGRAM,
         ),
     ] = None,
+    cases: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE[:CASE[:GROUP]]",
+            help="a file in {run_dir} with the outcome of each case of an evaluation, and the keys of a case's id and group; its "
+            "metrics have no WHERE",
+            rich_help_panel=PROGRAM,
+        ),
+    ] = None,
     style: Annotated[
         Style | None,
         typer.Option(
@@ -98,6 +107,9 @@ def new(
         --metric "val_loss=val loss {value}" --knob lr=0.1,0.3
       harness new fit --command "python train.py seed={seed}" \\
         --metric "val/loss=metrics.csv:val/loss" --knob model.lr=0.1,0.3
+      harness new prompts --command "python evaluate.py --prompt={prompt} --out={run_dir}" \\
+        --cases "samples.jsonl:doc_id" --metric accuracy --knob prompt=plain,cot \\
+        --seeds 1 --margin 0.02 --claim "{improves: prompt=cot, across: cases}"
 
     Exit codes:
       0   written
@@ -138,6 +150,7 @@ def new(
             directory=scaffold.relative(directory, into),
             metrics=metrics,
             style=style,
+            cases=dict(zip(("file", "case", "group"), cases.split(":"), strict=False)) if cases else {},
             knobs=knobs,
             inputs=input_ or (),
             resume=resume,

@@ -172,3 +172,19 @@ def test_settings_of_mixed_types_and_nulls_are_possible(tmp_path):
     file, _ = written(tmp_path, WALK, "python train.py {seed}", *options)
     assert file["task"]["knobs"] == {"clip": {"default": 0.5, "choice": [0.5, None]}, "x": []}
     assert file["factors"] == {"clip": [0.5, None]}
+
+
+def test_an_evaluation_with_a_file_of_cases_needs_no_edit(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evaluate.py").write_text(
+        "import json, sys\n"
+        "prompt, out = sys.argv[1:]\n"
+        "with open(out + '/samples_arc.jsonl', 'w') as file:\n"
+        "    for case in range(200):\n"
+        "        print(json.dumps({'doc_id': case, 'accuracy': int(case % 2 == 0 or (prompt == 'cot' and case % 5 == 0))}), file=file)\n"
+    )
+    arguments = ["--command", "python evaluate.py {prompt} {run_dir}", "--cases", "samples_*.jsonl:doc_id", "--metric", "accuracy::%"]
+    arguments += ["--knob", "prompt=plain,cot", "--seeds", "1", "--margin", "2", "--claim", "{improves: prompt=cot, across: cases}"]
+    assert new.main(["prompts", *arguments]) == 0
+    assert run.main(["prompts"]) == 0
+    assert "better by 10.00 pp, over 200 cases" in capsys.readouterr().out
