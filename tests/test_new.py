@@ -183,8 +183,24 @@ def test_an_evaluation_with_a_file_of_cases_needs_no_edit(tmp_path, monkeypatch,
         "    for case in range(200):\n"
         "        print(json.dumps({'doc_id': case, 'accuracy': int(case % 2 == 0 or (prompt == 'cot' and case % 5 == 0))}), file=file)\n"
     )
-    arguments = ["--command", "python evaluate.py {prompt} {run_dir}", "--cases", "samples_*.jsonl:doc_id", "--metric", "accuracy::%"]
-    arguments += ["--knob", "prompt=plain,cot", "--seeds", "1", "--margin", "2", "--claim", "{improves: prompt=cot, across: cases}"]
+    arguments = [
+        "--command",
+        "python evaluate.py {prompt} {run_dir}",
+        "--cases",
+        "samples_*.jsonl:doc_id",
+        "--metric",
+        "accuracy::%",
+    ]
+    arguments += [
+        "--knob",
+        "prompt=plain,cot",
+        "--seeds",
+        "1",
+        "--margin",
+        "2",
+        "--claim",
+        "{improves: prompt=cot, across: cases}",
+    ]
     assert new.main(["prompts", *arguments]) == 0
     assert run.main(["prompts"]) == 0
     assert "better by 10.00 pp, over 200 cases" in capsys.readouterr().out
