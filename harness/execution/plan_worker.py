@@ -8,7 +8,7 @@ from functools import partial
 from harness.analysis.look_levels import levels_for
 from harness.common.stopping import Stop
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
-from harness.execution.attempt import Job
+from harness.execution.job import Job
 from harness.execution.options import WorkerOptions, check_variants
 from harness.execution.recording import record_first_run, record_looks
 from harness.execution.retry import reset_runs

@@ -8,7 +8,8 @@ from toy_task import MISSING, TOY, Config, Walk
 
 from harness.errors import DataError, Interrupted
 from harness.execution import attempt as attempts
-from harness.execution.attempt import AttemptOptions, Job, attempt
+from harness.execution.attempt import attempt
+from harness.execution.job import AttemptOptions, Job
 from harness.experiment.run_id import Spec
 from harness.store import checkpoint
 from harness.store.check.run import check_run
