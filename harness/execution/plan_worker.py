@@ -25,7 +25,8 @@ from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.lease import Holder
 from harness.store.ledger.chain import Ledger
 from harness.store.records import Record, Store
-from harness.tasks.protocol import Task, identity, parse_config, result_metrics
+from harness.tasks.identity import identity
+from harness.tasks.protocol import Task, parse_config, result_metrics
 
 
 class PlanWorker(Worker):

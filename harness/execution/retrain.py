@@ -35,7 +35,8 @@ from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance
 from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trial_runs import memberships, steps_of_trials, trial_runs
-from harness.tasks.protocol import Accelerator, location_paths
+from harness.tasks.identity import location_paths
+from harness.tasks.protocol import Accelerator
 
 LOG_LINES = 15
 

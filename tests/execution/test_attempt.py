@@ -15,7 +15,7 @@ from harness.store import checkpoint
 from harness.store.check.run import check_run
 from harness.store.lease import Holder, SupersededError, Timing, Watch
 from harness.store.records import read_rows
-from harness.tasks.protocol import identity
+from harness.tasks.identity import identity
 
 RUN = "0123456789ab"
 
