@@ -111,6 +111,11 @@ def test_a_number_that_is_not_finite_is_told_at_once():
     assert rows.waiting
 
 
+def test_values_of_one_line_are_one_row_in_any_order_of_the_metrics():
+    both = {"final": PLAIN["final"], "loss": PLAIN["loss"]}
+    assert read(both, "loss 3", "loss 2 final 5", "loss 1") == [(1, 1, None, 3.0), (2, 2, 5.0, 2.0), (3, 3, 5.0, 1.0)]
+
+
 def test_lines_are_cut_at_their_ends_wherever_the_bytes_are_cut():
     text = "a\nbc\r\nd\xe9\n\nlast".encode()
     for size in range(1, 8):
