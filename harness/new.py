@@ -37,6 +37,15 @@ def new(
             rich_help_panel=PROGRAM,
         ),
     ] = None,
+    cases: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE[:CASE]",
+            help="a file in {run_dir} with a record for each case of an evaluation, such as '**/samples_*.jsonl:doc_id', and the "
+            "key of its id [default: case]; a --metric without WHERE is the mean of the key of its name",
+            rich_help_panel=PROGRAM,
+        ),
+    ] = None,
     knob: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,6 +95,12 @@ def new(
     seeds: Annotated[
         int, typer.Option(min=1, max=1000, metavar="N", help="number of seeds of each variant", rich_help_panel=EXPERIMENT)
     ] = 5,
+    first_seed: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="the first seed; many programs treat seed 0 as no seed", rich_help_panel=EXPERIMENT
+        ),
+    ] = 0,
     try_: cli_options.Try = None,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="where the file is written", rich_help_panel=EXPERIMENT)] = Path(
         "experiments"
@@ -105,11 +120,12 @@ def new(
     """
     from harness.errors import HarnessError, InputError
     from harness.experiment import load_experiment, scaffold
-    from harness.experiment.draft import read_knob, read_metric
+    from harness.experiment.draft import read_cases, read_knob, read_metric
     from harness.experiment.plan import make_plan
     from harness.tasks.command import template
     from harness.tasks.command.frameworks import guessed_style
     from harness.tasks.command.inputs.fingerprint import NO_INPUTS
+    from harness.tasks.command.seed_zero import truth_tests
     from harness.terminal.shell import say, show
 
     path = into / f"{name}.yaml"
@@ -139,10 +155,12 @@ def new(
             metrics=metrics,
             style=style,
             knobs=knobs,
+            cases=read_cases(cases) if cases else {},
             inputs=input_ or (),
             resume=resume,
             question=question,
             seeds=seeds,
+            first_seed=first_seed,
             margin=margin,
             claims=claim or (),
         )
@@ -168,8 +186,10 @@ def new(
     show(str(path))
     if set(plan.data.values()) == {NO_INPUTS}:
         say(f"the command names no file in {directory}: list the files that the result depends on with --input")
-    if "seed" not in placeholders:
+    if "seed" not in placeholders and not (cases and seeds == 1):
         say("the command has no {seed}: the program must read $HARNESS_SEED")
+    for script, line in truth_tests(files, directory) if first_seed == 0 else ():
+        say(f"seed 0 may mean no seed in {script} line {line}: make the file with --first-seed 1, or write seeds: {{first: 1, n: {seeds}}}")
     say(f"check the file, then: harness run {path} --dry-run")
 
 

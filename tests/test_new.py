@@ -172,3 +172,36 @@ def test_settings_of_mixed_types_and_nulls_are_possible(tmp_path):
     file, _ = written(tmp_path, WALK, "python train.py {seed}", *options)
     assert file["task"]["knobs"] == {"clip": {"default": 0.5, "choice": [0.5, None]}, "x": []}
     assert file["factors"] == {"clip": [0.5, None]}
+
+
+def test_a_seed_of_0_that_may_mean_none_is_reported_and_another_first_seed_is_written(tmp_path, capsys):
+    script = "import os\nseed = int(os.environ['HARNESS_SEED'])\nif seed:\n    pass\n"
+    (tmp_path / "train.py").write_text(script)
+    assert made(tmp_path, "--metric", "loss")[1]["seeds"] == 5
+    assert "seed 0 may mean no seed in train.py line 3: make the file with --first-seed 1" in capsys.readouterr().err
+    (tmp_path / "experiments" / "walk.yaml").unlink()
+    assert made(tmp_path, "--metric", "loss", "--first-seed", "1")[1]["seeds"] == {"first": 1, "n": 5}
+    assert "seed 0" not in capsys.readouterr().err
+
+
+EVALUATION = """
+import json, sys
+with open(f"{sys.argv[1]}/samples_sums.jsonl", "w") as file:
+    for number in range(40):
+        print(json.dumps({"doc_id": number, "acc": float(number % 4 > 0 or "long" in sys.argv[2])}), file=file)
+"""
+
+
+def test_an_evaluation_reaches_a_verdict_over_its_cases_without_an_edit(tmp_path, capsys):
+    (tmp_path / "train.py").write_text(EVALUATION)
+    code, file = made(
+        tmp_path,
+        *("--metric", "acc", "--cases", "**/samples_*.jsonl:doc_id", "--knob", "prompt=short,long", "--seeds", "1"),
+        *("--claim", "{improves: prompt=long, across: cases}", "--margin", "0.05"),
+        command="python train.py {run_dir} {prompt}",
+    )
+    assert code == 0
+    assert file["task"]["cases"] == {"file": "**/samples_*.jsonl", "case": "doc_id"}
+    assert "HARNESS_SEED" not in capsys.readouterr().err
+    assert run.main(["walk", "--track", "none"]) == 0
+    assert "SUPPORTED" in capsys.readouterr().out

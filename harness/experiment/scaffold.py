@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,10 +35,12 @@ class Draft:
     metrics: Sequence[MetricDraft]
     style: Style = "argparse"
     knobs: Sequence[KnobDraft] = ()
+    cases: Mapping[str, str] = field(default_factory=dict)  # the fields of the YAML
     inputs: Sequence[str] = ()
     resume: str | None = None
     question: str | None = None
     seeds: int = 5
+    first_seed: int = 0
     margin: float | None = None
     claims: Sequence[str] = field(default=())
 
@@ -68,7 +70,7 @@ def text_of(draft: Draft) -> str:
         lines += _entry("  ", "resume", draft.resume, "added if {run_dir} contains an earlier attempt")
         lines.append("  # checkpoint: '*.pt'   # which file in {run_dir} this needs; default: any file")
     lines += _entry("  ", "directory", draft.directory, "where it runs, relative to this file")
-    lines += [*_knobs(draft.knobs), *_metrics(draft.metrics)]
+    lines += [*_knobs(draft.knobs), *_metrics(draft.metrics, draft.cases)]
     about = "such as training data; the files of the command and their imports count by themselves"
     lines += _list("  ", "inputs", list(map(_text, draft.inputs)), about) if draft.inputs else [f"  # inputs: [data]   # {about}"]
     lines += _design(draft, factors)
@@ -91,7 +93,7 @@ def _knobs(knobs: Sequence[KnobDraft]) -> Iterator[str]:
         yield f"    {_text(knob.name)}: {value}"
 
 
-def _metrics(metrics: Sequence[MetricDraft]) -> Iterator[str]:
+def _metrics(metrics: Sequence[MetricDraft], cases: Mapping[str, str]) -> Iterator[str]:
     yield "  metrics:   # the first is the default of claims; the last value counts, see take: and at_best:"
     for metric in metrics:
         fields = {"goal": metric.goal, "unit": metric.unit, "split": metric.split or "", **metric.where}
@@ -100,7 +102,10 @@ def _metrics(metrics: Sequence[MetricDraft]) -> Iterator[str]:
         yield from [line] if len(line) <= WIDTH else [f"    {_text(metric.name)}:", *(f"      {part}" for part in parts)]
     if any("text" in metric.where for metric in metrics):
         yield "    # text: what the program prints, {value} for the number, {step} for the step, ... for anything"
-    if any(not metric.where for metric in metrics):
+    if cases:
+        parts = [f"{key}: {_quoted(text)}" for key, text in cases.items()]
+        yield from _commented(f"  cases: {{{', '.join(parts)}}}", "metrics without a source are means over these")
+    elif any(not metric.where for metric in metrics):
         yield '    # read from lines such as {"step": 1, "loss": 0.5} that the program appends to $HARNESS_METRICS'
 
 
@@ -117,7 +122,8 @@ def _design(draft: Draft, factors: Sequence[KnobDraft]) -> Iterator[str]:
     else:
         yield "# variants: {small: {}, large: {learning_rate: 0.01}}   # what is compared: different knobs"
         yield "# baseline: small"
-    yield f"seeds: {draft.seeds}   # every variant is trained with each seed; comparisons are paired by seed"
+    seeds = f"{{first: {draft.first_seed}, n: {draft.seeds}}}" if draft.first_seed else str(draft.seeds)
+    yield f"seeds: {seeds}   # every variant is trained with each seed; comparisons are paired by seed"
     unit = draft.metrics[0].unit or f"the unit of {draft.metrics[0].name}"
     about = f"the smallest difference that matters, in {unit}"
     yield f"margin: {draft.margin:g}   # {about}" if draft.margin is not None else f"# margin: 0.1   # {about}"

@@ -14,6 +14,7 @@ NOTICE = re.compile(
     rb"--- (?:\d+ processes that the program left running were killed|the program exited with code 0"
     rb"|[^\n]*; the program runs on, and its log can be read again)\n"
 )
+ENDED = re.compile(rb"(?:^|(?<=\n))(?:completed|(?:failed|diverged)(?:: [^\n]*)?)\n\Z")  # written by execution.attempt
 CUT = re.compile(rb"(?m)^--- more than \d+ MiB of output: the rest is omitted, except its end$")
 
 
@@ -40,6 +41,12 @@ def parts(log: bytes, ending: str = "") -> Iterator[Part]:
             output = output.removesuffix(f"{ending}\n".encode())
         resumed = RESUMED.search(text, 0, command.start()) is not None
         yield Part(NOTICE.sub(b"", output), resumed, CUT.search(output) is not None)
+
+
+def last_output(log: bytes) -> bytes | None:
+    """What the program printed in its last start; None if it was never started."""
+    found = [part.output for part in parts(log)]
+    return ENDED.sub(b"", found[-1]) if found else None
 
 
 def is_complete(log: bytes) -> bool:
