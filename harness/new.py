@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.common import cli_options
 from harness.common.choices import Style
+from harness.errors import HarnessError, InputError
 from harness.terminal.command_line import main_of
+
+if TYPE_CHECKING:
+    from harness.experiment.plan import Plan
 
 # The groups of options in the help.
 PROGRAM = "The program"
@@ -37,21 +41,21 @@ def new(
             rich_help_panel=PROGRAM,
         ),
     ] = None,
-    cases: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE[:CASE]",
-            help="a file in {run_dir} with a record for each case of an evaluation, such as '**/samples_*.jsonl:doc_id', and the "
-            "key of its id [default: case]; a --metric without WHERE is the mean of the key of its name",
-            rich_help_panel=PROGRAM,
-        ),
-    ] = None,
     knob: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE[,VALUE]",
             help="a parameter of the program, such as lr=0.1,0.3 or model.layers=[64,64],[128]; several values are compared, "
             "the first is the default; repeatable",
+            rich_help_panel=PROGRAM,
+        ),
+    ] = None,
+    cases: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE[:CASE[:GROUP]]",
+            help="a file in {run_dir} with the outcome of each case of an evaluation, and the keys of a case's id and group; its "
+            "metrics have no WHERE",
             rich_help_panel=PROGRAM,
         ),
     ] = None,
@@ -113,14 +117,16 @@ def new(
         --metric "val_loss=val loss {value}" --knob lr=0.1,0.3
       harness new fit --command "python train.py seed={seed}" \\
         --metric "val/loss=metrics.csv:val/loss" --knob model.lr=0.1,0.3
+      harness new prompts --command "python evaluate.py {prompt} {run_dir}" \\
+        --cases samples.jsonl:doc_id --metric accuracy --knob prompt=plain,cot \\
+        --seeds 1 --margin 0.02 --claim "{improves: prompt=cot, across: cases}"
 
     Exit codes:
       0   written
       2   bad input or usage; nothing is written
     """
-    from harness.errors import HarnessError, InputError
     from harness.experiment import load_experiment, scaffold
-    from harness.experiment.draft import read_cases, read_knob, read_metric
+    from harness.experiment.draft import read_knob, read_metric
     from harness.experiment.plan import make_plan
     from harness.tasks.command import template
     from harness.tasks.command.frameworks import guessed_style
@@ -154,8 +160,8 @@ def new(
             directory=scaffold.relative(directory, into),
             metrics=metrics,
             style=style,
+            cases=dict(zip(("file", "case", "group"), cases.split(":"), strict=False)) if cases else {},
             knobs=knobs,
-            cases=read_cases(cases) if cases else {},
             inputs=input_ or (),
             resume=resume,
             question=question,
@@ -174,23 +180,32 @@ def new(
         path.unlink()
         raise InputError(f"{error}\nin {path}, which was not written:\n{text}") from error
     if try_ is not None:
-        from harness.tasks.command.reading.trial import tried
-        from harness.terminal.tried import screen
-
-        assert plan.program is not None
-        trial = tried(plan.program.metrics, try_, resumes=resume is not None)
-        show(screen(trial))
-        if trial.problem:
-            path.unlink()
-            raise InputError(f"{path}: not written, as a run with the output of {try_} would fail; correct --metric")
+        _try(plan, try_, path)
     show(str(path))
     if set(plan.data.values()) == {NO_INPUTS}:
         say(f"the command names no file in {directory}: list the files that the result depends on with --input")
     if "seed" not in placeholders and not (cases and seeds == 1):
         say("the command has no {seed}: the program must read $HARNESS_SEED")
     for script, line in truth_tests(files, directory) if first_seed == 0 else ():
-        say(f"seed 0 may mean no seed in {script} line {line}: make the file with --first-seed 1, or write seeds: {{first: 1, n: {seeds}}}")
+        say(f"seed 0 may mean no seed in {script} line {line}: write seeds: {{first: 1, n: {seeds}}}, as --first-seed 1 does")
     say(f"check the file, then: harness run {path} --dry-run")
+
+
+def _try(plan: Plan, log: Path, path: Path) -> None:
+    """Show what would be read. Raises InputError, without the file at `path`, if a run with this output would fail."""
+    from harness.tasks.command.reading.trial import tried
+    from harness.terminal.shell import show
+    from harness.terminal.tried import screen
+
+    assert plan.program is not None
+    try:
+        trial = tried(plan.program.metrics, log, resumes=plan.program.resume is not None)
+        show(screen(trial))
+        if trial.problem:
+            raise InputError(f"{path}: not written, as a run with the output of {log} would fail; correct --metric")
+    except HarnessError:
+        path.unlink()
+        raise
 
 
 main = main_of(new)

@@ -24,13 +24,14 @@ def reread(
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Read the metrics of finished runs again from their logs and files, after a text, pattern or file was corrected.
+    """Read metrics of finished runs again, after a text, pattern or file of one was corrected. Trains nothing.
 
-    Nothing is trained. The plan is made anew, and each of its runs takes the place of a finished one with the same command,
-    settings, inputs and seed, whose program ran to its end. Claims judged on such runs are retrospective.
+    The plan is made anew. Each of its runs takes the place of a finished one
+    with the same command, settings, inputs and seed, whose program ran to its
+    end. Claims judged on such runs are retrospective.
 
     Examples:
-      harness new momentum --command "python train.py --seed={seed}" --metric "loss=test loss {value}" --try run.log
+      harness run momentum --dry-run --try results/runs/9f1c02ab77de/log.txt
       harness reread momentum
 
     Exit codes:
@@ -38,14 +39,15 @@ def reread(
       1   some runs have none; harness run trains them
       2   bad input or usage, or no run could be read
     """
-    from harness.errors import EXIT_RUNS_FAILED, InputError
+    from harness.errors import EXIT_OK, EXIT_RUNS_FAILED, InputError
     from harness.execution.devices import resolve_device
     from harness.execution.recording import save_plan
     from harness.execution.reread import reread as read_again
     from harness.execution.stages import resolve_plan
     from harness.experiment import load_experiment
     from harness.experiment.plan import make_plan
-    from harness.report import report
+    from harness.launch.outcome import PlanOutcome
+    from harness.reporting.pages import gather, record, write
     from harness.store.records import Store
     from harness.terminal import shell
 
@@ -60,12 +62,16 @@ def reread(
     if found and not read and not any(store.has_result(run.id) for run in plan.runs):
         raise InputError(f"{plan.name}: no run could be read again; the plan on disk stays as it is")
     # After the results were written, so that the plan records them as known.
-    save_plan(store, *resolve_plan(store, plan, replan=bool(read)))
-    report(names=[plan.name], results=results, as_json=as_json)
-    if len(read) < len(found):
-        rest = len(found) - len(read)
+    plan, replaces = resolve_plan(store, plan, replan=bool(read))
+    save_plan(store, plan, replaces)
+    report = gather(store, plan)
+    record(report)
+    rest = len(found) - len(read)
+    exit_code = EXIT_RUNS_FAILED if rest else EXIT_OK
+    PlanOutcome(exit_code, (), write(report), plan, report.records).show(results, as_json)
+    if rest:
         shell.say(f"{rest} {'run has' if rest == 1 else 'runs have'} no result yet; train them with: harness run {experiment}")
-        raise typer.Exit(EXIT_RUNS_FAILED)
+    raise typer.Exit(exit_code)
 
 
 main = main_of(reread)

@@ -178,30 +178,43 @@ def test_a_seed_of_0_that_may_mean_none_is_reported_and_another_first_seed_is_wr
     script = "import os\nseed = int(os.environ['HARNESS_SEED'])\nif seed:\n    pass\n"
     (tmp_path / "train.py").write_text(script)
     assert made(tmp_path, "--metric", "loss")[1]["seeds"] == 5
-    assert "seed 0 may mean no seed in train.py line 3: make the file with --first-seed 1" in capsys.readouterr().err
+    assert (
+        "seed 0 may mean no seed in train.py line 3: write seeds: {first: 1, n: 5}, as --first-seed 1 does"
+        in capsys.readouterr().err
+    )
     (tmp_path / "experiments" / "walk.yaml").unlink()
     assert made(tmp_path, "--metric", "loss", "--first-seed", "1")[1]["seeds"] == {"first": 1, "n": 5}
     assert "seed 0" not in capsys.readouterr().err
 
 
-EVALUATION = """
-import json, sys
-with open(f"{sys.argv[1]}/samples_sums.jsonl", "w") as file:
-    for number in range(40):
-        print(json.dumps({"doc_id": number, "acc": float(number % 4 > 0 or "long" in sys.argv[2])}), file=file)
-"""
-
-
-def test_an_evaluation_reaches_a_verdict_over_its_cases_without_an_edit(tmp_path, capsys):
-    (tmp_path / "train.py").write_text(EVALUATION)
-    code, file = made(
-        tmp_path,
-        *("--metric", "acc", "--cases", "**/samples_*.jsonl:doc_id", "--knob", "prompt=short,long", "--seeds", "1"),
-        *("--claim", "{improves: prompt=long, across: cases}", "--margin", "0.05"),
-        command="python train.py {run_dir} {prompt}",
+def test_an_evaluation_with_a_file_of_cases_needs_no_edit(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evaluate.py").write_text(
+        "import json, sys\n"
+        "prompt, out = sys.argv[1:]\n"
+        "with open(out + '/samples_arc.jsonl', 'w') as file:\n"
+        "    for case in range(200):\n"
+        "        print(json.dumps({'doc_id': case, 'accuracy': int(case % 2 == 0 or (prompt == 'cot' and case % 5 == 0))}), file=file)\n"
     )
-    assert code == 0
-    assert file["task"]["cases"] == {"file": "**/samples_*.jsonl", "case": "doc_id"}
+    arguments = [
+        "--command",
+        "python evaluate.py {prompt} {run_dir}",
+        "--cases",
+        "samples_*.jsonl:doc_id",
+        "--metric",
+        "accuracy::%",
+    ]
+    arguments += [
+        "--knob",
+        "prompt=plain,cot",
+        "--seeds",
+        "1",
+        "--margin",
+        "2",
+        "--claim",
+        "{improves: prompt=cot, across: cases}",
+    ]
+    assert new.main(["prompts", *arguments]) == 0
     assert "HARNESS_SEED" not in capsys.readouterr().err
-    assert run.main(["walk", "--track", "none"]) == 0
-    assert "SUPPORTED" in capsys.readouterr().out
+    assert run.main(["prompts"]) == 0
+    assert "better by 10.00 pp, over 200 cases" in capsys.readouterr().out

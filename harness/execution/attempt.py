@@ -25,9 +25,10 @@ from harness.store import atomic, checkpoint, environments, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, encode, read_rows, sealed, write_rows
-from harness.store.run_summary import numbers, summary, taken
+from harness.store.run_summary import numbers, summary
 from harness.tasks import environment
 from harness.tasks.protocol import Task, Training, TrainingFailed, with_optional_members
+from harness.tasks.results import taken
 
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # share of the time spent on checkpoints, once the first one was timed

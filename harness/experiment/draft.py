@@ -73,12 +73,6 @@ def read_metric(text: str) -> MetricDraft:
     return MetricDraft(name, goal, unit, split, fields)
 
 
-def read_cases(text: str) -> dict[str, str]:
-    """`FILE[:CASE]`: files with a record for each case, and the key of its id, as fields of the YAML."""
-    file, colon, case = text.rpartition(":")
-    return {"file": file, "case": case} if colon else {"file": text}
-
-
 def _goal(name: str) -> str | None:
     """The goal that a name suggests; None if it suggests none, or both."""
     found = [goal for goal, known in (("minimize", LOWER_IS_BETTER), ("maximize", HIGHER_IS_BETTER)) if known.search(name)]

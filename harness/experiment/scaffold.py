@@ -34,8 +34,8 @@ class Draft:
     directory: str  # relative to the file
     metrics: Sequence[MetricDraft]
     style: Style = "argparse"
+    cases: Mapping[str, str] = field(default_factory=dict)  # file, case, group
     knobs: Sequence[KnobDraft] = ()
-    cases: Mapping[str, str] = field(default_factory=dict)  # the fields of the YAML
     inputs: Sequence[str] = ()
     resume: str | None = None
     question: str | None = None
@@ -70,8 +70,11 @@ def text_of(draft: Draft) -> str:
         lines += _entry("  ", "resume", draft.resume, "added if {run_dir} contains an earlier attempt")
         lines.append("  # checkpoint: '*.pt'   # which file in {run_dir} this needs; default: any file")
     lines += _entry("  ", "directory", draft.directory, "where it runs, relative to this file")
-    lines += [*_knobs(draft.knobs), *_metrics(draft.metrics, draft.cases)]
-    about = "such as training data; the files of the command and their imports count by themselves"
+    lines += [*_knobs(draft.knobs), *_metrics(draft.metrics, by_cases=bool(draft.cases))]
+    if draft.cases:
+        parts = ", ".join(f"{key}: {_quoted(value)}" for key, value in draft.cases.items())
+        lines.append(f"  cases: {{{parts}}}   # for claims with across: cases")
+    about = "such as data; files of the command and their imports count by themselves"
     lines += _list("  ", "inputs", list(map(_text, draft.inputs)), about) if draft.inputs else [f"  # inputs: [data]   # {about}"]
     lines += _design(draft, factors)
     return "\n".join(lines) + "\n"
@@ -93,7 +96,7 @@ def _knobs(knobs: Sequence[KnobDraft]) -> Iterator[str]:
         yield f"    {_text(knob.name)}: {value}"
 
 
-def _metrics(metrics: Sequence[MetricDraft], cases: Mapping[str, str]) -> Iterator[str]:
+def _metrics(metrics: Sequence[MetricDraft], by_cases: bool) -> Iterator[str]:
     yield "  metrics:   # the first is the default of claims; the last value counts, see take: and at_best:"
     for metric in metrics:
         fields = {"goal": metric.goal, "unit": metric.unit, "split": metric.split or "", **metric.where}
@@ -102,10 +105,7 @@ def _metrics(metrics: Sequence[MetricDraft], cases: Mapping[str, str]) -> Iterat
         yield from [line] if len(line) <= WIDTH else [f"    {_text(metric.name)}:", *(f"      {part}" for part in parts)]
     if any("text" in metric.where for metric in metrics):
         yield "    # text: what the program prints, {value} for the number, {step} for the step, ... for anything"
-    if cases:
-        parts = [f"{key}: {_quoted(text)}" for key, text in cases.items()]
-        yield from _commented(f"  cases: {{{', '.join(parts)}}}", "metrics without a source are means over these")
-    elif any(not metric.where for metric in metrics):
+    if not by_cases and any(not metric.where for metric in metrics):
         yield '    # read from lines such as {"step": 1, "loss": 0.5} that the program appends to $HARNESS_METRICS'
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 START = re.compile(rb"--- \d{4}-\d\d-\d\dT[\d:.]+\S* lease \d+, [^\n]*\n")  # written by execution.attempt
-COMMAND = re.compile(rb"(?m)^\$ [^\n]*   \(in [^\n]*\)\n")  # written by the training of a program
+COMMAND = re.compile(rb"(?ms)^\$ .*?   \(in [^\n]*\)\n")  # written by the training of a program; bash -c may have several lines
+ENDED = re.compile(rb"(?:failed|diverged): [^\n]*\n\Z")  # why a start ended, written by execution.attempt
 RESUMED = re.compile(rb"(?m)^resumed after \d+ epochs$")
 EXITED = b"--- the program exited with code 0\n"  # in logs since logs are read again
 NOTICE = re.compile(
     rb"--- (?:\d+ processes that the program left running were killed|the program exited with code 0"
     rb"|[^\n]*; the program runs on, and its log can be read again)\n"
 )
-ENDED = re.compile(rb"(?:^|(?<=\n))(?:completed|(?:failed|diverged)(?:: [^\n]*)?)\n\Z")  # written by execution.attempt
 CUT = re.compile(rb"(?m)^--- more than \d+ MiB of output: the rest is omitted, except its end$")
 
 
@@ -37,7 +37,9 @@ def parts(log: bytes, ending: str = "") -> Iterator[Part]:
         if command is None:
             continue  # it ended before the program was started
         output = text[command.end() :]
-        if last and ending:
+        if not last:
+            output = ENDED.sub(b"", output)
+        elif ending:
             output = output.removesuffix(f"{ending}\n".encode())
         resumed = RESUMED.search(text, 0, command.start()) is not None
         yield Part(NOTICE.sub(b"", output), resumed, CUT.search(output) is not None)

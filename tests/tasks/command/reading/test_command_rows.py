@@ -121,15 +121,21 @@ def test_lines_are_cut_at_their_ends_wherever_the_bytes_are_cut():
 
 def test_of_a_line_without_an_end_only_the_beginning_is_kept():
     lines = Lines(longest=10)
-    assert [lines.add(b"0123456789" * 100) for _ in range(100)] == [[]] * 100
-    assert lines.add(b"\nnext\n") == ["0123456789", "next"]
+    assert [lines.add(b"loss? ? ? " * 100) for _ in range(100)] == [[]] * 100
+    assert lines.add(b"\nnext\n") == ["loss? ? ? ", "next"]
+
+
+def test_half_a_number_at_the_end_of_a_line_that_is_cut_is_not_read():
+    lines = Lines(longest=10)
+    assert lines.add(b"loss: 123.456\nloss: 1234\nloss: 1.5e-7") == ["loss: ", "loss: 1234"]
+    assert lines.end() == ["loss: "]
 
 
 EVALUATED = {"loss": PLAIN["loss"], "accuracy": Measure(goal="maximize")}
 
 
 def evaluated(*lines, known=()):
-    rows = Rows(EVALUATED, known)
+    rows = Output(EVALUATED, known)
     for line in lines:
         rows.line(line)
     rows.add_last({"accuracy": 61.0})
@@ -139,11 +145,10 @@ def evaluated(*lines, known=()):
 
 def test_values_of_the_whole_run_are_in_its_last_row():
     assert evaluated("loss 3", "loss 2") == [(1, 1, 3.0, None), (2, 2, 2.0, 61.0)]
-    assert Rows(EVALUATED).known == []
 
 
 def test_without_other_metrics_they_are_the_only_row():
-    rows = Rows({"accuracy": EVALUATED["accuracy"]})
+    rows = Output({"accuracy": EVALUATED["accuracy"]})
     rows.add_last({"accuracy": 61.0})
     rows.end()
     assert rows_of(rows) == [(1, 1, 61.0)]

@@ -88,6 +88,11 @@ def test_nan_is_a_number_and_a_word_that_begins_like_it_is_not():
         ("3.5x10^3", "'3.5' continues with 'x'"),
         ("3.5 x 10^3", "'3.5' continues with ' x 10'"),
         ("3.5×10³", "'3.5' continues with '\\xd710'"),
+        ("1\u202f234,5", r"'1' continues with '\u202f234'"),
+        ("1\xa0234.5", r"'1' continues with '\xa0234'"),
+        ("12٫5", r"'12' continues with '\u066b5'"),
+        ("1.5+0.2j", "'1.5' continues with '+0'"),
+        ("1.#INF", "'1.' continues with '#INF'"),
     ],
 )  # fmt: skip
 def test_what_may_be_another_number_is_an_error(printed, message):
