@@ -19,6 +19,7 @@ def reread(
     profile: completion.Profile = None,
     settings: cli_options.Settings = None,
     seeds: cli_options.Seeds = None,
+    first_seed: cli_options.FirstSeed = None,
     device: cli_options.Device = "auto",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
@@ -54,7 +55,8 @@ def reread(
     if loaded.search is not None or loaded.tuning is not None:
         raise InputError(f"{loaded.path}: runs of a search or a tuning are not read again, as their results chose what came next")
     store = Store.open(results, create=False)
-    plan = make_plan(loaded, resolve_device(device), seeds, datetime.now(UTC).isoformat(timespec="seconds"))
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    plan = make_plan(loaded, resolve_device(device), seeds, created, first_seed=first_seed)
     found = read_again(store, plan, shell.say)
     read = [each for each in found if each.result is not None]
     if found and not read and not any(store.has_result(run.id) for run in plan.runs):
