@@ -99,6 +99,12 @@ def new(
     seeds: Annotated[
         int, typer.Option(min=1, max=1000, metavar="N", help="number of seeds of each variant", rich_help_panel=EXPERIMENT)
     ] = 5,
+    first_seed: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="the first seed; many programs treat seed 0 as no seed", rich_help_panel=EXPERIMENT
+        ),
+    ] = 0,
     try_: cli_options.Try = None,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="where the file is written", rich_help_panel=EXPERIMENT)] = Path(
         "experiments"
@@ -111,8 +117,8 @@ def new(
         --metric "val_loss=val loss {value}" --knob lr=0.1,0.3
       harness new fit --command "python train.py seed={seed}" \\
         --metric "val/loss=metrics.csv:val/loss" --knob model.lr=0.1,0.3
-      harness new prompts --command "python evaluate.py --prompt={prompt} --out={run_dir}" \\
-        --cases "samples.jsonl:doc_id" --metric accuracy --knob prompt=plain,cot \\
+      harness new prompts --command "python evaluate.py {prompt} {run_dir}" \\
+        --cases samples.jsonl:doc_id --metric accuracy --knob prompt=plain,cot \\
         --seeds 1 --margin 0.02 --claim "{improves: prompt=cot, across: cases}"
 
     Exit codes:
@@ -125,6 +131,7 @@ def new(
     from harness.tasks.command import template
     from harness.tasks.command.frameworks import guessed_style
     from harness.tasks.command.inputs.fingerprint import NO_INPUTS
+    from harness.tasks.command.seed_zero import truth_tests
     from harness.terminal.shell import say, show
 
     path = into / f"{name}.yaml"
@@ -159,6 +166,7 @@ def new(
             resume=resume,
             question=question,
             seeds=seeds,
+            first_seed=first_seed,
             margin=margin,
             claims=claim or (),
         )
@@ -176,8 +184,10 @@ def new(
     show(str(path))
     if set(plan.data.values()) == {NO_INPUTS}:
         say(f"the command names no file in {directory}: list the files that the result depends on with --input")
-    if "seed" not in placeholders:
+    if "seed" not in placeholders and not (cases and seeds == 1):
         say("the command has no {seed}: the program must read $HARNESS_SEED")
+    for script, line in truth_tests(files, directory) if first_seed == 0 else ():
+        say(f"seed 0 may mean no seed in {script} line {line}: write seeds: {{first: 1, n: {seeds}}}, as --first-seed 1 does")
     say(f"check the file, then: harness run {path} --dry-run")
 
 

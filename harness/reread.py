@@ -24,13 +24,14 @@ def reread(
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Read the metrics of finished runs again from their logs and files, after a text, pattern or file was corrected.
+    """Read metrics of finished runs again, after a text, pattern or file of one was corrected. Trains nothing.
 
-    Nothing is trained. The plan is made anew, and each of its runs takes the place of a finished one with the same command,
-    settings, inputs and seed, whose program ran to its end. Claims judged on such runs are retrospective.
+    The plan is made anew. Each of its runs takes the place of a finished one
+    with the same command, settings, inputs and seed, whose program ran to its
+    end. Claims judged on such runs are retrospective.
 
     Examples:
-      harness run momentum --dry-run --try results/runs/547dfe20bb97/log.txt
+      harness run momentum --dry-run --try results/runs/9f1c02ab77de/log.txt
       harness reread momentum
 
     Exit codes:
@@ -69,7 +70,7 @@ def reread(
     exit_code = EXIT_RUNS_FAILED if rest else EXIT_OK
     PlanOutcome(exit_code, (), write(report), plan, report.records).show(results, as_json)
     if rest:
-        shell.say(f"{rest} {'run has' if rest == 1 else 'runs have'} no result yet; train the rest: harness run {experiment}")
+        shell.say(f"{rest} {'run has' if rest == 1 else 'runs have'} no result yet; train them with: harness run {experiment}")
     raise typer.Exit(exit_code)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness.common import choices, cli_options
-from harness.errors import EXIT_BAD_INPUT, HarnessError, InputError
+from harness.errors import EXIT_BAD_INPUT, InputError, PlanChanged
 from harness.terminal import completion
 from harness.terminal.command_line import main_of
 
@@ -143,7 +143,7 @@ def run(
         trial = _tried(loaded, try_) if try_ is not None else None
         try:
             plan, _ = plan_experiment(store, loaded, device, seeds, replan, first_seed=first_seed)
-        except HarnessError:  # such as a text that was corrected: what it finds now is the question
+        except PlanChanged:  # as after a pattern was corrected: what it reads is shown nevertheless
             shell.show(*([tried.screen(trial)] if trial and not as_json else []))
             raise
         preview = dry_run_screen.preview(store, plan, sd)

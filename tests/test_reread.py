@@ -53,32 +53,11 @@ def test_finished_runs_are_read_again_without_training(failed, capsys):
     assert list(read["reward"]) == [3098.9, 3098.9, 3198.9]
     assert list(read["loss"].notna()) == [True] * 3
     screen = capsys.readouterr()
-    assert "3 runs have no result yet; train the rest: harness run" in screen.err
+    assert "3 runs have no result yet; train them with: harness run" in screen.err
     assert run.main([str(failed)]) == 0
     assert trainings() == 6
     assert "RETROSPECTIVE" in capsys.readouterr().out
     assert "3 runs read again from the logs of earlier runs" in Path("results/reports/walk/report.md").read_text()
-
-
-def test_what_a_corrected_text_finds_is_shown_although_the_plan_differs(failed, capsys):
-    correct(failed, text="final reward: {value}")
-    log = next(Path("results/runs").glob("*/log.txt"))
-    capsys.readouterr()
-    assert run.main([str(failed), "--dry-run", "--try", str(log)]) == 2
-    screen = capsys.readouterr()
-    assert "final reward: 3," in screen.out
-    assert "differs from the plan" in screen.err
-
-
-def test_runs_of_other_first_seeds_are_read_again(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    path = experiment(tmp_path, PROGRAM, metrics={"reward": REWARD})
-    assert run.main([str(path), "--first-seed", "1"]) == 1
-    correct(path, text="final reward: {value}")
-    assert reread.main([str(path)]) == 2
-    assert reread.main([str(path), "--first-seed", "1"]) == 0
-    assert list(load_runs("walk")["seed"]) == [1]
-    capsys.readouterr()
 
 
 def test_the_provenance_names_the_run_that_was_trained(failed):
@@ -147,6 +126,43 @@ def test_try_without_a_file_or_a_dry_run_is_refused(tmp_path, monkeypatch, capsy
     assert "--try missing.log: cannot be read: No such file or directory" in capsys.readouterr().err
     assert run.main([str(path), "--try", "run.log"]) == 2
     assert "--try has no effect without --dry-run" in capsys.readouterr().err
+
+
+def test_try_reads_what_the_program_of_a_failed_run_printed_and_not_why_it_failed(failed, capsys):
+    log = next(Path("results/runs").glob("*/log.txt"))
+    assert "it last printed: final reward" in log.read_text()
+    correct(failed, text="final reward: {value}")
+    assert run.main([str(failed), "--dry-run", "--json", "--replan", "--try", str(log)]) == 0
+    tried = json.loads(capsys.readouterr().out)["tried"]
+    assert [line["text"].split(":")[0] for line in tried["lines"] if line["metric"] == "reward"] == ["final reward"]
+
+
+def test_a_corrected_text_can_be_tried_although_the_plan_is_another(failed, capsys):
+    log = next(Path("results/runs").glob("*/log.txt"))
+    correct(failed, text="final reward: {value}")
+    assert run.main([str(failed), "--dry-run", "--try", str(log)]) == 2
+    screen = capsys.readouterr()
+    assert " 3198.9" in screen.out
+    assert "a run with this output fails" not in screen.out
+    assert "harness reread walk" in screen.err
+
+
+def test_runs_from_another_first_seed_are_read_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = experiment(tmp_path, PROGRAM, seeds=1, metrics={"loss": LOSS, "reward": REWARD})
+    assert run.main([str(path), "--first-seed", "4"]) == 1
+    correct(path, text="final reward: {value}")
+    assert reread.main([str(path)]) == 2
+    assert reread.main([str(path), "--first-seed", "4"]) == 0
+    assert list(load_runs("walk")["reward"]) == [3498.9]
+    capsys.readouterr()
+
+
+def test_the_log_of_a_run_that_never_started_its_program_cannot_be_tried(failed, capsys):
+    log = Path("log.txt")
+    log.write_text("--- 2026-01-01T00:00:00.000+00:00 lease 1, host, process 7\nfailed: no such program\n")
+    assert run.main([str(failed), "--dry-run", "--try", "log.txt"]) == 2
+    assert "--try log.txt: the log of a run whose program was never started" in capsys.readouterr().err
 
 
 BEST = {

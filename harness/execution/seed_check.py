@@ -1,4 +1,4 @@
-"""Detect a program that ignores its seed: two seeds of a variant give identical curves."""
+"""Detect a program that ignores its seed: two seeds of a variant give identical curves, and identical outcomes of cases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SeedCheck:
             if len(pair) < 2:
                 del self._open[label]
             elif all(records[run.id].state == "completed" for run in pair):
-                if self._curve(pair[0]) == self._curve(pair[1]):
+                if self._measured(pair[0]) == self._measured(pair[1]):
                     first, second = pair
                     return (
                         f"{self.name}: the seed changes nothing: {label} has identical curves with seeds {first.seed} and"
@@ -36,10 +36,12 @@ class SeedCheck:
                 del self._open[label]
         return None
 
-    def _curve(self, run: PlannedRun) -> list[dict[str, Any]]:
+    def _measured(self, run: PlannedRun) -> tuple[list[dict[str, Any]], str | None]:
+        """The curves, and the digest of the cases: as many right answers may be other ones."""
         # Only the metrics: other columns, such as the time of day, differ in any case.
-        rows = read_rows(self.store.paths.run(run.id).metrics)
-        return [{name: row.get(name) for name in self._metrics} for row in rows]
+        paths, result = self.store.paths.run(run.id), self.store.result(run.id)
+        curves = [{name: row.get(name) for name in self._metrics} for row in read_rows(paths.metrics)]
+        return curves, None if result is None else result.checksums.get(paths.predictions.name)
 
 
 def _first_two(plan: Plan, label: str) -> list[PlannedRun]:

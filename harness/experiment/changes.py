@@ -12,8 +12,8 @@ from harness.experiment import plan as plans
 from harness.experiment import study as studies
 from harness.experiment.plan import Plan, PlanBase, PlannedRun, Registration
 from harness.experiment.study import Study
-from harness.tasks.command.inputs.fingerprint import differences
-from harness.tasks.protocol import location_paths
+from harness.tasks.command.steps import differences
+from harness.tasks.identity import location_paths
 
 # With the base and the space these decide the trials: they cannot change once a search has started.
 FIXED = ("data", "seeds", "objectives", "constraints", "sampler", "pruner", "prune_after")
@@ -126,7 +126,7 @@ def _plan_differences(stored: Plan, requested: Plan) -> list[str]:
 
 
 def _data_difference(stored: PlanBase, old: str, new: str) -> str:
-    inputs = "" if stored.program is None else differences(old, new)
+    inputs = "" if stored.program is None else differences(stored.program, old, new)
     return f"inputs: {inputs}" if inputs else f"data: {old} -> {new}"
 
 

@@ -22,8 +22,10 @@ from harness.experiment.searching import Search, read_search
 from harness.experiment.tuning import Tuning, read_tuning
 from harness.tasks.command.model import TASK_NAME, Program
 from harness.tasks.command.reader import read_program
+from harness.tasks.command.steps import last
 from harness.tasks.command.task import command_task
-from harness.tasks.protocol import Task, identity, location_paths, places, result_metrics
+from harness.tasks.identity import identity, location_paths, places
+from harness.tasks.protocol import Task, result_metrics
 from harness.tasks.registry import find_task, module_folder
 
 DEFAULT_TASK = "cifar_resnet"
@@ -53,7 +55,7 @@ class Reader:
         margin, claims = self._number("margin"), self.composed.fields.get("claims")
         over = {label: self._over(label, labels, baseline) for label in labels}
         levels = {draft.label: draft.levels for draft in drafts}
-        by_cases = tuple(program.measured_by_cases) if program is not None else None
+        by_cases = last(program).measured_by_cases if program is not None else None
         setting = Setting(labels, over, factors, levels, result_metrics(task), margin, looks, by_cases)
         read = self._claims(claims.node, setting) if claims and labels else []
         question = self._text("question")

@@ -34,3 +34,12 @@ def test_a_time_column_does_not_hide_identical_metrics(store: Store, plan: Plan)
 
 def test_metrics_that_differ_in_one_epoch_suffice(store: Store, plan: Plan) -> None:
     assert problem(store, plan, [{"loss": 1.0}, {"loss": 0.5}], [{"loss": 1.0}, {"loss": 0.6}]) is None
+
+
+@pytest.mark.parametrize("other", ["a", "b"])
+def test_as_many_right_answers_to_other_cases_show_that_the_seed_matters(store: Store, plan: Plan, other: str) -> None:
+    rows = [{"epoch": 1, "step": 1, "loss": 0.5}]
+    for run, digest in zip(plan.runs, ("a", other), strict=True):
+        write_run(store, plan, run, rows, state="completed", checksums={"predictions.npz": digest * 64})
+    told = SeedCheck(store, plan).problem(store.records(run.id for run in plan.runs))
+    assert (told is None) == (other == "b")

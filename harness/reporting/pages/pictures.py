@@ -63,7 +63,9 @@ def draw(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
                 yield Picture(f"claimed_{files[metric]}", "claims", *alt_text(other)), figures.main_figure(other, report.epochs)
         if report.tuning is not None:
             yield _tuning(report.tuning)
-        yield _curves(report)
+        # An evaluation has one row a run, which is no curve.
+        if not report.complete or report.epochs["epoch"].max() > 1:
+            yield _curves(report)
     sizes = figures.sizes(report.runs)
     if len(set(sizes.values())) > 1:
         alt = f"{phrases.label(report.metric)} of {len(sizes)} variants against their number of parameters."

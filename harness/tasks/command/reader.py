@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ METRIC = re.compile(r"(?=.{1,60}\Z)[A-Za-z]\w*(?:[./@-]\w+)*", re.ASCII)
 METRIC_NAMES = "use letters, digits and _, a letter first, parts divided by one of . / @ -; column: or key: for other spellings"
 RESERVED_METRICS = RESERVED_KEYS | set(RESULT_METRICS)
 STEP = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
+ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=")  # of an environment variable, before the program
 ALWAYS = tuple(name for name in knobs.RESERVED if name != "knobs")  # placeholders of every command
 
 
@@ -113,8 +115,11 @@ def _line(node: Node, key: str, line: str, known: Sequence[str]) -> Iterator[Pro
         return
     if not words:
         yield _at(node, key, None, "is empty; expected a program and its arguments, such as python train.py --seed={seed}")
+    if words and (variable := ASSIGNMENT.match(words[0])):
+        message = f"begins with {words[0]}, but there is no shell; use environment: with {variable[1]}: and its value"
+        yield _at(node, key, None, message)
     if syntax is not None:
-        literal = f"'{syntax}' for the text itself"
+        literal = f"{shlex.quote(template.words_of(syntax)[0])} for the text itself"
         yield _at(node, key, None, f"has {syntax}, but there is no shell; use steps, or bash -c '...' ({literal})")
     dotted = any(_has_parts(name) for name in known if name not in knobs.RESERVED and not name.startswith(template.STEP))
     for name in dict.fromkeys(template.placeholders(line)):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from harness.errors import InputError
 from harness.tasks.command import template
+from harness.tasks.command.inputs import fingerprint as inputs
 from harness.tasks.command.model import OF_A_STEP, Program, ProgramStep
 
 
@@ -72,6 +73,18 @@ def part(program: Program, data: str, name: str) -> str:
     found = parts(program, data)
     needs = needed(program, name)
     return joined({one: found[one] for one in (*needs, name)}) if needs else found[name]
+
+
+def differences(program: Program, stored: str, requested: str) -> str:
+    """How two fingerprints differ, `inputs.differences` step by step; empty if only the order does, or the steps differ."""
+    if not program.steps:
+        return inputs.differences(stored, requested)
+    try:
+        old, new = parts(program, stored), parts(program, requested)
+    except InputError:
+        return ""
+    found = {name: inputs.differences(old[name], new[name]) for name in old}
+    return "; ".join(f"step {name}: {each}" for name, each in found.items() if each)
 
 
 def _shared(program: Program, knobs: Iterable[str]) -> dict[str, object]:

@@ -96,8 +96,8 @@ def test_a_value_is_not_carried_into_the_last_row_that_is_chosen(store, tmp_path
 @pytest.mark.parametrize(
     ("choice", "optimistic"),
     [
-        ({"take": "best"}, "test_acc is optimistic: the best of all test values of a run"),
-        ({"at_best": "other"}, "test_acc is optimistic: taken where other, a test metric, is best"),
+        ({"take": "best"}, "test_acc is the best of all test values of a run"),
+        ({"at_best": "other"}, "test_acc is taken where other, a test metric, is best"),
         ({"at_best": "val_loss"}, None),
         ({}, None),
     ],

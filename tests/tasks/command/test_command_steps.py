@@ -3,8 +3,9 @@
 import pytest
 from stepped import FINETUNE, PRETRAIN, stepped, task, written
 
-from harness.errors import InputError
+from harness.errors import InputError, PlanChanged
 from harness.experiment import load_experiment
+from harness.experiment.changes import reconcile
 from harness.experiment.plan import Plan, make_plan, task_of
 from harness.experiment.steps import by_name, plan_steps
 from harness.tasks.command import steps
@@ -34,6 +35,8 @@ def refused(folder, task):
         (task(finetune={"comand": "x"}), "task.steps.finetune.comand: unknown key; did you mean command?"),
         (task(finetune={"command": "x {steps.pretrain} {rate} && y"}), "has &&, but there is no shell; use steps, or bash -c '...'"),
         ({"command": "x > y", "metrics": FINETUNE["metrics"]}, "task.command: has >, but there is no shell; use steps, or bash -c"),
+        ({"command": 'x "a $B"', "metrics": FINETUNE["metrics"]}, "has \"a $B\", but there is no shell; use steps, or bash -c '...' ('a $B' for"),
+        ({"command": "A=1 x", "metrics": FINETUNE["metrics"]}, "begins with A=1, but there is no shell; use environment: with A: and its"),
         ({"command": "x {steps.y}", "metrics": FINETUNE["metrics"]}, "task.command: unknown placeholder {steps.y}"),
     ],
 )  # fmt: skip
@@ -137,3 +140,22 @@ def test_fingerprints_of_steps_are_told_apart():
     assert steps.parts(program, data) == {"pretrain": "a; b.py 0123", "finetune": "no inputs"}
     with pytest.raises(InputError, match="these are not the inputs of the steps pretrain, finetune: 'a 01'"):
         steps.parts(program, "a 01")
+
+
+def test_claims_across_cases_are_about_the_last_step(tmp_path):
+    cases, claims = {"score": {"goal": "maximize"}}, [{"improves": "rate=1", "across": "cases"}]
+    path = written(tmp_path, task(finetune={"metrics": cases}), margin=0.1, claims=claims)
+    (claim,) = load_experiment(path).claims
+    assert claim.across == "cases"
+    path = written(tmp_path, task(finetune={"metrics": cases}), margin=0.1, claims=[{**claims[0], "metric": "loss"}])
+    with pytest.raises(InputError, match="across: loss is not measured by cases: it has another source; choose from: score"):
+        load_experiment(path)
+
+
+def test_changed_inputs_are_named_by_step(tmp_path):
+    before = stepped(tmp_path, task())
+    path = written(tmp_path, task())
+    (tmp_path / "finetune.py").write_text("changed")
+    with pytest.raises(PlanChanged) as caught:
+        reconcile(before, make_plan(load_experiment(path)))
+    assert "variant 'rate=0': inputs: step finetune: changed: finetune.py\n" in str(caught.value)

@@ -51,14 +51,12 @@ def rows_of_log(metrics: Mapping[str, Measure], log: bytes, ending: str, run_dir
 def _filled(rows: list[dict[str, Any]], metrics: Mapping[str, Measure], run_dir: Path) -> list[dict[str, Any]]:
     """The rows with the values that files have for steps of earlier starts, whose output alone was read."""
     in_files = {name: measure for name, measure in metrics.items() if measure.source not in ("pattern", "text")}
-    files = followers(in_files, run_dir, resumes=True)
-    output = Output(in_files, files=files)
-    output.end()
-    if not all(each.has_steps for each in files):
-        return rows
-    found = {row["step"]: row for row in iter(output.take, None)}
+    found: dict[int | None, dict[str, float]] = {}
+    for follower in followers(in_files, run_dir, resumes=True):
+        for reading in follower.end():
+            found.setdefault(reading.step, {}).update(reading.values)
+    found.pop(None, None)
     own = [found.get(row["step"], {}) for row in rows]
     return [
-        {**row, **{name: known[name] for name in in_files if row[name] is None and name in known}}
-        for row, known in zip(rows, own, strict=True)
+        {**row, **{name: value for name, value in known.items() if row[name] is None}} for row, known in zip(rows, own, strict=True)
     ]

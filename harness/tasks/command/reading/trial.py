@@ -13,7 +13,7 @@ from harness.tasks.command.files.followers import followers
 from harness.tasks.command.measure import Measure
 from harness.tasks.command.reading.finder import Finder, Found
 from harness.tasks.command.reading.lines import Lines
-from harness.tasks.command.reading.log import is_log, parts
+from harness.tasks.command.reading.log import is_log, last_output
 from harness.tasks.command.reading.output import Output
 from harness.tasks.protocol import TrainingFailed
 from harness.tasks.results import taken
@@ -60,8 +60,11 @@ def tried(metrics: Mapping[str, Measure], path: Path, *, resumes: bool = False) 
         data = log.read_bytes() if log is not None else b""
     except OSError as error:
         raise InputError(f"--try {path}: cannot be read: {error.strerror}; use a log file, or a folder with one") from error
-    if is_log(data):  # of a run of ours: the last start
-        data = [b"", *(part.output for part in parts(data))][-1]
+    if is_log(data):
+        printed = last_output(data)
+        if printed is None:
+            raise InputError(f"--try {path}: the log of a run whose program was never started; use a log with its output")
+        data = printed
     reader = Lines()
     texts = [*reader.add(data), *reader.end()]
     rows, problem = _rows(metrics, texts, folder, resumes)

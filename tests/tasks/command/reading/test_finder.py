@@ -193,3 +193,16 @@ def test_a_pattern_without_end_is_stopped_and_named(monkeypatch):
         by_pattern(line, pattern)
     assert repr(pattern) in str(caught.value)
     assert line in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "value"),
+    [
+        ("Accuracy: ... ({value})", "Accuracy: 369/397 (93%)", 93.0),
+        ("acc {value}, loss", "acc 93.5 %, loss 0.1", 93.5),
+        ("acc {value} after", "acc 93% after 2 epochs", 93.0),
+        ("acc {value} %", "acc 93 %", 93.0),
+    ],
+)
+def test_a_percent_sign_after_the_number_need_not_be_written(text, line, value):
+    assert found(line, text) == value
