@@ -58,5 +58,6 @@ def _filled(rows: list[dict[str, Any]], metrics: Mapping[str, Measure], run_dir:
     found.pop(None, None)
     own = [found.get(row["step"], {}) for row in rows]
     return [
-        {**row, **{name: value for name, value in known.items() if row[name] is None}} for row, known in zip(rows, own, strict=True)
+        {**row, **{name: value for name, value in known.items() if row[name] is None}}
+        for row, known in zip(rows, own, strict=True)
     ]
