@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 import regex
@@ -12,7 +13,9 @@ from harness.tasks.command.reading import numbers, texts
 from harness.tasks.protocol import TrainingFailed
 
 # An expression such as (\d+\.?)+ takes time exponential in the line; the search is limited, and other threads continue meanwhile.
-LIMIT_S = 2.0  # of the processor
+LIMIT_S = 2.0  # of the processor, for one line
+SLOW_S, MOST_SLOW_S = 0.1, 20.0  # for all lines that took longer than SLOW_S together
+SIMPLER = "use a simpler one: no repetition inside a repetition"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Finder:
         self._anywhere = regex.compile(whole.removeprefix(texts.BEFORE)) if self.text else None
         tail = texts.last_part(self.text) if self.text else None
         self._again = regex.compile(texts.expression(tail)) if tail and texts.problem(tail) is None else None
+        self._slow_s = 0.0
         self.inside_word: str | None = None  # the last line that has the text, but not at the beginning of a word
 
     @property
@@ -55,11 +59,17 @@ class Finder:
         return found
 
     def _limited(self, pattern: regex.Pattern[str], line: str, start: int = 0) -> regex.Match[str] | None:
+        began = time.perf_counter()
         try:
-            return pattern.search(line, start, timeout=LIMIT_S, concurrent=True)
+            found = pattern.search(line, start, timeout=LIMIT_S, concurrent=True)
         except TimeoutError as error:
-            advice = "use a simpler one: no repetition inside a repetition"
-            raise self._failed(f"{self.written!r} took longer than {LIMIT_S:g} s; {advice}", line) from error
+            raise self._failed(f"{self.written!r} took longer than {LIMIT_S:g} s; {SIMPLER}", line) from error
+        took = time.perf_counter() - began
+        if took > SLOW_S:  # the program's time limit and signals wait meanwhile
+            self._slow_s += took
+            if self._slow_s > MOST_SLOW_S:
+                raise self._failed(f"{self.written!r} takes too long for many lines; {SIMPLER}", line)
+        return found
 
     def _number(self, group: str, match: regex.Match[str], line: str) -> float:
         if match[group] is None:

@@ -206,3 +206,10 @@ def test_a_pattern_without_end_is_stopped_and_named(monkeypatch):
 )
 def test_a_percent_sign_after_the_number_need_not_be_written(text, line, value):
     assert found(line, text) == value
+
+
+def test_a_pattern_that_is_slow_for_every_line_is_stopped_and_named(monkeypatch):
+    monkeypatch.setattr(finder, "SLOW_S", 0.0)
+    monkeypatch.setattr(finder, "MOST_SLOW_S", 0.0)
+    with pytest.raises(TrainingFailed, match="takes too long for many lines; use a simpler one"):
+        by_pattern("loss 0.5", r"loss (?P<value>\S+)")
