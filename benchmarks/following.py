@@ -20,7 +20,8 @@ from record import machine, write
 from harness.tasks.command.files.followers import followers
 from harness.tasks.command.files.reading import Follower
 from harness.tasks.command.measure import Measure
-from harness.tasks.command.rows import Lines, Rows
+from harness.tasks.command.reading.lines import Lines
+from harness.tasks.command.reading.output import Output
 
 TURNS = 7
 POLLS = 1000
@@ -101,7 +102,7 @@ def appended(name: str) -> float:
 
 def printed() -> float:
     """Seconds for the same rows as lines of output, read in the same portions."""
-    lines, rows, spent = Lines(), Rows({"loss": Measure(goal="minimize", pattern=PATTERN)}), 0.0
+    lines, rows, spent = Lines(), Output({"loss": Measure(goal="minimize", pattern=PATTERN)}), 0.0
     for first in range(0, ROWS, ROWS_A_POLL):
         data = "".join(f"epoch {row}: loss {1 / (row + 1)}\n" for row in range(first, first + ROWS_A_POLL)).encode()
         began = time.process_time()

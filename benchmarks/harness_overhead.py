@@ -25,8 +25,9 @@ from typing import Any
 from record import machine, write
 from sides import ratios
 
-from harness.execution.attempt import AttemptOptions, attempt
+from harness.execution.attempt import attempt
 from harness.execution.devices import cpus
+from harness.execution.job import AttemptOptions
 from harness.execution.plan_worker import job
 from harness.execution.process import use_threads
 from harness.experiment import load_experiment

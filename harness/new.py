@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.common import cli_options
 from harness.common.choices import Style
+from harness.errors import HarnessError, InputError
 from harness.terminal.command_line import main_of
+
+if TYPE_CHECKING:
+    from harness.experiment.plan import Plan
 
 # The groups of options in the help.
 PROGRAM = "The program"
@@ -95,6 +99,12 @@ def new(
     seeds: Annotated[
         int, typer.Option(min=1, max=1000, metavar="N", help="number of seeds of each variant", rich_help_panel=EXPERIMENT)
     ] = 5,
+    first_seed: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="the first seed; many programs treat seed 0 as no seed", rich_help_panel=EXPERIMENT
+        ),
+    ] = 0,
     try_: cli_options.Try = None,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="where the file is written", rich_help_panel=EXPERIMENT)] = Path(
         "experiments"
@@ -107,21 +117,21 @@ def new(
         --metric "val_loss=val loss {value}" --knob lr=0.1,0.3
       harness new fit --command "python train.py seed={seed}" \\
         --metric "val/loss=metrics.csv:val/loss" --knob model.lr=0.1,0.3
-      harness new prompts --command "python evaluate.py --prompt={prompt} --out={run_dir}" \\
-        --cases "samples.jsonl:doc_id" --metric accuracy --knob prompt=plain,cot \\
+      harness new prompts --command "python evaluate.py {prompt} {run_dir}" \\
+        --cases samples.jsonl:doc_id --metric accuracy --knob prompt=plain,cot \\
         --seeds 1 --margin 0.02 --claim "{improves: prompt=cot, across: cases}"
 
     Exit codes:
       0   written
       2   bad input or usage; nothing is written
     """
-    from harness.errors import HarnessError, InputError
     from harness.experiment import load_experiment, scaffold
     from harness.experiment.draft import read_knob, read_metric
     from harness.experiment.plan import make_plan
     from harness.tasks.command import template
     from harness.tasks.command.frameworks import guessed_style
     from harness.tasks.command.inputs.fingerprint import NO_INPUTS
+    from harness.tasks.command.seed_zero import truth_tests
     from harness.terminal.shell import say, show
 
     path = into / f"{name}.yaml"
@@ -156,6 +166,7 @@ def new(
             resume=resume,
             question=question,
             seeds=seeds,
+            first_seed=first_seed,
             margin=margin,
             claims=claim or (),
         )
@@ -169,21 +180,32 @@ def new(
         path.unlink()
         raise InputError(f"{error}\nin {path}, which was not written:\n{text}") from error
     if try_ is not None:
-        from harness.tasks.command.reading.trial import tried
-        from harness.terminal.tried import screen
-
-        assert plan.program is not None
-        trial = tried(plan.program.metrics, try_, resumes=resume is not None)
-        show(screen(trial))
-        if trial.problem:
-            path.unlink()
-            raise InputError(f"{path}: not written, as a run with the output of {try_} would fail; correct --metric")
+        _try(plan, try_, path)
     show(str(path))
     if set(plan.data.values()) == {NO_INPUTS}:
         say(f"the command names no file in {directory}: list the files that the result depends on with --input")
-    if "seed" not in placeholders:
+    if "seed" not in placeholders and not (cases and seeds == 1):
         say("the command has no {seed}: the program must read $HARNESS_SEED")
+    for script, line in truth_tests(files, directory) if first_seed == 0 else ():
+        say(f"seed 0 may mean no seed in {script} line {line}: write seeds: {{first: 1, n: {seeds}}}, as --first-seed 1 does")
     say(f"check the file, then: harness run {path} --dry-run")
+
+
+def _try(plan: Plan, log: Path, path: Path) -> None:
+    """Show what would be read. Raises InputError, without the file at `path`, if a run with this output would fail."""
+    from harness.tasks.command.reading.trial import tried
+    from harness.terminal.shell import show
+    from harness.terminal.tried import screen
+
+    assert plan.program is not None
+    try:
+        trial = tried(plan.program.metrics, log, resumes=plan.program.resume is not None)
+        show(screen(trial))
+        if trial.problem:
+            raise InputError(f"{path}: not written, as a run with the output of {log} would fail; correct --metric")
+    except HarnessError:
+        path.unlink()
+        raise
 
 
 main = main_of(new)

@@ -19,17 +19,19 @@ def reread(
     profile: completion.Profile = None,
     settings: cli_options.Settings = None,
     seeds: cli_options.Seeds = None,
+    first_seed: cli_options.FirstSeed = None,
     device: cli_options.Device = "auto",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Read the metrics of finished runs again from their logs and files, after a text, pattern or file was corrected.
+    """Read metrics of finished runs again, after a text, pattern or file of one was corrected. Trains nothing.
 
-    Nothing is trained. The plan is made anew, and each of its runs takes the place of a finished one with the same command,
-    settings, inputs and seed, whose program ran to its end. Claims judged on such runs are retrospective.
+    The plan is made anew. Each of its runs takes the place of a finished one
+    with the same command, settings, inputs and seed, whose program ran to its
+    end. Claims judged on such runs are retrospective.
 
     Examples:
-      harness new momentum --command "python train.py --seed={seed}" --metric "loss=test loss {value}" --try run.log
+      harness run momentum --dry-run --try results/runs/9f1c02ab77de/log.txt
       harness reread momentum
 
     Exit codes:
@@ -53,7 +55,8 @@ def reread(
     if loaded.search is not None or loaded.tuning is not None:
         raise InputError(f"{loaded.path}: runs of a search or a tuning are not read again, as their results chose what came next")
     store = Store.open(results, create=False)
-    plan = make_plan(loaded, resolve_device(device), seeds, datetime.now(UTC).isoformat(timespec="seconds"))
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    plan = make_plan(loaded, resolve_device(device), seeds, created, first_seed=first_seed)
     found = read_again(store, plan, shell.say)
     read = [each for each in found if each.result is not None]
     if found and not read and not any(store.has_result(run.id) for run in plan.runs):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness.common import choices, cli_options
-from harness.errors import EXIT_BAD_INPUT, InputError
+from harness.errors import EXIT_BAD_INPUT, InputError, PlanChanged
 from harness.terminal import completion
 from harness.terminal.command_line import main_of
 
@@ -140,11 +140,15 @@ def run(
     options.check([variant.label for variant in loaded.variants])
     if dry_run:
         store = Store.open(results, create=False, must_exist=False)
-        plan, _ = plan_experiment(store, loaded, device, seeds, replan, first_seed=first_seed)
+        trial = _tried(loaded, try_) if try_ is not None else None
+        try:
+            plan, _ = plan_experiment(store, loaded, device, seeds, replan, first_seed=first_seed)
+        except PlanChanged:  # as after a pattern was corrected: what it reads is shown nevertheless
+            shell.show(*([tried.screen(trial)] if trial and not as_json else []))
+            raise
         preview = dry_run_screen.preview(store, plan, sd)
         if sd is not None and (preview.follows or preview).power is None:
             raise InputError(f"--sd has no effect: {plan.name} compares no variants by a metric that varies; remove --sd")
-        trial = _tried(loaded, try_) if try_ is not None else None
         if as_json:
             shell.show_json(json_output.dry_run(preview) | ({"tried": tried.document(trial)} if trial else {}))
         else:

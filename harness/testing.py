@@ -20,16 +20,8 @@ from pydantic import BaseModel, ValidationError
 
 from harness.store import checkpoint
 from harness.store.records import encode
-from harness.tasks.protocol import (
-    REQUIRED_MEMBERS,
-    Accelerator,
-    Number,
-    Task,
-    Training,
-    identity,
-    parse_config,
-    with_optional_members,
-)
+from harness.tasks.identity import identity
+from harness.tasks.protocol import REQUIRED_MEMBERS, Accelerator, Number, Task, Training, parse_config, with_optional_members
 
 COSTS = frozenset({"seconds", "samples_per_second", "peak_memory_bytes"})  # differ between runs
 STOPS = 4  # number of interruptions tested inside epochs, and between them

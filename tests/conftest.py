@@ -19,7 +19,7 @@ from harness.experiment.plan import Plan, PlannedRun
 from harness.experiment.run_id import run_id
 from harness.store.check.plan import registered_digest
 from harness.store.records import Store
-from harness.tasks.protocol import identity
+from harness.tasks.identity import identity
 
 # No deadline: a busy machine must not make tests fail.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

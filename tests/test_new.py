@@ -174,6 +174,19 @@ def test_settings_of_mixed_types_and_nulls_are_possible(tmp_path):
     assert file["factors"] == {"clip": [0.5, None]}
 
 
+def test_a_seed_of_0_that_may_mean_none_is_reported_and_another_first_seed_is_written(tmp_path, capsys):
+    script = "import os\nseed = int(os.environ['HARNESS_SEED'])\nif seed:\n    pass\n"
+    (tmp_path / "train.py").write_text(script)
+    assert made(tmp_path, "--metric", "loss")[1]["seeds"] == 5
+    assert (
+        "seed 0 may mean no seed in train.py line 3: write seeds: {first: 1, n: 5}, as --first-seed 1 does"
+        in capsys.readouterr().err
+    )
+    (tmp_path / "experiments" / "walk.yaml").unlink()
+    assert made(tmp_path, "--metric", "loss", "--first-seed", "1")[1]["seeds"] == {"first": 1, "n": 5}
+    assert "seed 0" not in capsys.readouterr().err
+
+
 def test_an_evaluation_with_a_file_of_cases_needs_no_edit(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evaluate.py").write_text(
@@ -183,8 +196,25 @@ def test_an_evaluation_with_a_file_of_cases_needs_no_edit(tmp_path, monkeypatch,
         "    for case in range(200):\n"
         "        print(json.dumps({'doc_id': case, 'accuracy': int(case % 2 == 0 or (prompt == 'cot' and case % 5 == 0))}), file=file)\n"
     )
-    arguments = ["--command", "python evaluate.py {prompt} {run_dir}", "--cases", "samples_*.jsonl:doc_id", "--metric", "accuracy::%"]
-    arguments += ["--knob", "prompt=plain,cot", "--seeds", "1", "--margin", "2", "--claim", "{improves: prompt=cot, across: cases}"]
+    arguments = [
+        "--command",
+        "python evaluate.py {prompt} {run_dir}",
+        "--cases",
+        "samples_*.jsonl:doc_id",
+        "--metric",
+        "accuracy::%",
+    ]
+    arguments += [
+        "--knob",
+        "prompt=plain,cot",
+        "--seeds",
+        "1",
+        "--margin",
+        "2",
+        "--claim",
+        "{improves: prompt=cot, across: cases}",
+    ]
     assert new.main(["prompts", *arguments]) == 0
+    assert "HARNESS_SEED" not in capsys.readouterr().err
     assert run.main(["prompts"]) == 0
     assert "better by 10.00 pp, over 200 cases" in capsys.readouterr().out

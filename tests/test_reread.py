@@ -7,7 +7,7 @@ import pytest
 import yaml
 from programs import WALK, experiment
 
-from harness import reread, run
+from harness import new, reread, run
 from harness.store.frames import load_runs
 
 REWARD = {"goal": "maximize", "text": "Reward: {value}"}
@@ -126,3 +126,74 @@ def test_try_without_a_file_or_a_dry_run_is_refused(tmp_path, monkeypatch, capsy
     assert "--try missing.log: cannot be read: No such file or directory" in capsys.readouterr().err
     assert run.main([str(path), "--try", "run.log"]) == 2
     assert "--try has no effect without --dry-run" in capsys.readouterr().err
+
+
+def test_try_reads_what_the_program_of_a_failed_run_printed_and_not_why_it_failed(failed, capsys):
+    log = next(Path("results/runs").glob("*/log.txt"))
+    assert "it last printed: final reward" in log.read_text()
+    correct(failed, text="final reward: {value}")
+    assert run.main([str(failed), "--dry-run", "--json", "--replan", "--try", str(log)]) == 0
+    tried = json.loads(capsys.readouterr().out)["tried"]
+    assert [line["text"].split(":")[0] for line in tried["lines"] if line["metric"] == "reward"] == ["final reward"]
+
+
+def test_a_corrected_text_can_be_tried_although_the_plan_is_another(failed, capsys):
+    log = next(Path("results/runs").glob("*/log.txt"))
+    correct(failed, text="final reward: {value}")
+    assert run.main([str(failed), "--dry-run", "--try", str(log)]) == 2
+    screen = capsys.readouterr()
+    assert " 3198.9" in screen.out
+    assert "a run with this output fails" not in screen.out
+    assert "harness reread walk" in screen.err
+
+
+def test_runs_from_another_first_seed_are_read_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = experiment(tmp_path, PROGRAM, seeds=1, metrics={"loss": LOSS, "reward": REWARD})
+    assert run.main([str(path), "--first-seed", "4"]) == 1
+    correct(path, text="final reward: {value}")
+    assert reread.main([str(path)]) == 2
+    assert reread.main([str(path), "--first-seed", "4"]) == 0
+    assert list(load_runs("walk")["reward"]) == [3498.9]
+    capsys.readouterr()
+
+
+def test_the_log_of_a_run_that_never_started_its_program_cannot_be_tried(failed, capsys):
+    log = Path("log.txt")
+    log.write_text("--- 2026-01-01T00:00:00.000+00:00 lease 1, host, process 7\nfailed: no such program\n")
+    assert run.main([str(failed), "--dry-run", "--try", "log.txt"]) == 2
+    assert "--try log.txt: the log of a run whose program was never started" in capsys.readouterr().err
+
+
+BEST = {
+    "accuracy": {"goal": "maximize", "text": "epoch {step}: ... accuracy {value}", "at_best": "loss"},
+    "loss": {"goal": "minimize", "split": "validation", "text": "epoch {step}: loss {value}"},
+}
+
+
+def trial(path: Path, log: str, capsys) -> tuple[int, dict]:
+    Path("run.log").write_text(log)
+    code = run.main([str(path), "--dry-run", "--json", "--try", "run.log"])
+    return code, json.loads(capsys.readouterr().out)["tried"]
+
+
+def test_try_shows_the_result_that_a_run_with_this_output_would_have(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = experiment(tmp_path, PROGRAM, metrics=BEST)
+    log = "epoch 1: loss 2 accuracy 50\nepoch 2: loss 1 accuracy 60\nepoch 3: loss 3 accuracy 70\n"
+    code, shown = trial(path, log, capsys)
+    assert (code, shown["result"], shown["taken"]) == (0, {"accuracy": 60, "loss": 3}, {"accuracy": 2})
+    code, shown = trial(path, log.replace("loss 1 accuracy 60", "loss 1"), capsys)
+    assert (code, shown["result"]) == (2, {})
+    assert "accuracy was not measured at epoch 2, where loss is best" in shown["problem"]
+    code, shown = trial(path, log.replace("loss 3", "loss nan"), capsys)
+    assert (code, shown["result"], shown["diverged"]) == (0, {}, "loss is nan in row 3")
+
+
+def test_new_writes_no_file_if_the_log_to_try_cannot_be_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(PROGRAM)
+    words = ["walk", "--command", "python train.py --seed={seed}", "--metric", "loss=loss {value}", "--try", "missing.log"]
+    assert new.main(words) == 2
+    assert "--try missing.log: cannot be read" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.yaml"))

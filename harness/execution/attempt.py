@@ -10,65 +10,26 @@ import io
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from harness.errors import DeviceError, HarnessError, Interrupted, StoreError
 from harness.execution import failures
+from harness.execution.job import AttemptOptions, Job, LostStep, Row
 from harness.execution.process import output_to, use_threads
-from harness.experiment.run_id import Spec
 from harness.store import atomic, checkpoint, environments, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, encode, read_rows, sealed, write_rows
-from harness.store.run_summary import numbers, summary, taken
+from harness.store.run_summary import numbers, summary
 from harness.tasks import environment
-from harness.tasks.protocol import Task, Training, TrainingFailed, with_optional_members
+from harness.tasks.protocol import Training, TrainingFailed, with_optional_members
+from harness.tasks.results import taken
 
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # share of the time spent on checkpoints, once the first one was timed
 WRITING_SHARE = 0.25  # largest share of the time spent on writing rows: each write contains all of them
-
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class LostStep:
-    """A step of a run that failed or diverged."""
-
-    name: str
-    run_id: str
-    result: Result
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to train: a task with its full configuration, and the spec that made the run's id."""
-
-    run_id: str
-    task: Task
-    config: BaseModel
-    spec: Spec
-    steps: Mapping[str, str] = field(default_factory=dict)  # name -> run id of the steps whose files it uses
-    lost: LostStep | None = None  # a step that did not complete: the run gets its outcome, and is not trained
-
-
-@dataclass(frozen=True)
-class AttemptOptions:
-    """How to train a run. `should_stop` is called after every step; `checkpoint_every_s` None: depends on a checkpoint's cost."""
-
-    device: str = "cpu"
-    threads: int | None = None  # None: the libraries' default
-    command: Sequence[str] = ()
-    keep_weights: bool = False
-    checkpoint_every_s: float | None = None
-    should_stop: Callable[[], bool] = lambda: False
-    should_prune: Callable[[Sequence[Row]], bool] = lambda _: False  # called after every epoch with all rows
-    origin: provenance.Provenance | None = None  # of the earlier run whose log is read again, instead of this process
 
 
 def attempt(job: Job, paths: RunPaths, lease: Lease, options: AttemptOptions) -> Result:

@@ -8,7 +8,7 @@ from functools import partial
 from harness.analysis.look_levels import levels_for
 from harness.common.stopping import Stop
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
-from harness.execution.attempt import Job
+from harness.execution.job import Job
 from harness.execution.options import WorkerOptions, check_variants
 from harness.execution.recording import record_first_run, record_looks
 from harness.execution.retry import reset_runs
@@ -25,7 +25,8 @@ from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.lease import Holder
 from harness.store.ledger.chain import Ledger
 from harness.store.records import Record, Store
-from harness.tasks.protocol import Task, identity, parse_config, result_metrics
+from harness.tasks.identity import identity
+from harness.tasks.protocol import Task, parse_config, result_metrics
 
 
 class PlanWorker(Worker):

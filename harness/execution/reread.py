@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from harness.errors import InputError, StoreError
-from harness.execution.attempt import AttemptOptions, Job, attempt
+from harness.execution.attempt import attempt
+from harness.execution.job import AttemptOptions, Job
 from harness.execution.plan_worker import job
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec

@@ -12,8 +12,9 @@ from typing import Any, cast
 from harness.common.choices import Device
 from harness.common.nested import flatten
 from harness.errors import DeviceError, InputError, StoreError
-from harness.execution.attempt import AttemptOptions, Job, attempt
+from harness.execution.attempt import attempt
 from harness.execution.devices import resolve_device
+from harness.execution.job import AttemptOptions, Job
 from harness.execution.origins import compare_origins, packages_compared
 from harness.execution.plan_worker import job
 from harness.execution.steps import due
@@ -34,7 +35,8 @@ from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance
 from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trial_runs import memberships, steps_of_trials, trial_runs
-from harness.tasks.protocol import Accelerator, location_paths
+from harness.tasks.identity import location_paths
+from harness.tasks.protocol import Accelerator
 
 LOG_LINES = 15
 

@@ -19,7 +19,8 @@ from harness.experiment.changes import reconcile
 from harness.experiment.plan import Chosen, Plan, Selection, task_of
 from harness.store.ledger.history import judged_results
 from harness.store.records import Record, Store
-from harness.tasks.protocol import identity, parse_config
+from harness.tasks.identity import identity
+from harness.tasks.protocol import parse_config
 
 Records = Mapping[str, Record]
 

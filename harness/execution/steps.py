@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from harness.errors import DataError
-from harness.execution.attempt import Job, LostStep
+from harness.execution.job import Job, LostStep
 from harness.experiment.steps import StepRun, step_runs
 from harness.store.paths import RunPaths
 from harness.store.records import Result, Store

@@ -13,7 +13,7 @@ from harness.experiment import study as studies
 from harness.experiment.plan import Plan, PlanBase, PlannedRun, Registration
 from harness.experiment.study import Study
 from harness.tasks.command.steps import differences
-from harness.tasks.protocol import location_paths
+from harness.tasks.identity import location_paths
 
 # With the base and the space these decide the trials: they cannot change once a search has started.
 FIXED = ("data", "seeds", "objectives", "constraints", "sampler", "pruner", "prune_after")

@@ -17,7 +17,7 @@ from harness.experiment.claims import Factor, level_label
 from harness.experiment.compose import Composed, ConfigTree
 from harness.experiment.designs import Draft, FactorDraft, Level
 from harness.experiment.file import DESIGN_KEYS, MAX_VARIANTS
-from harness.tasks.protocol import identity
+from harness.tasks.identity import identity
 
 NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.ASCII)
 

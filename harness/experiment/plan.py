@@ -17,7 +17,8 @@ from harness.experiment.run_id import run_ids
 from harness.experiment.tuning import Tuning
 from harness.tasks.command.model import Program
 from harness.tasks.command.task import command_task
-from harness.tasks.protocol import Accelerator, Task, identity
+from harness.tasks.identity import identity
+from harness.tasks.protocol import Accelerator, Task
 from harness.tasks.registry import find_task
 
 SCHEMA = 1

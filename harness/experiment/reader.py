@@ -24,7 +24,8 @@ from harness.tasks.command.model import TASK_NAME, Program
 from harness.tasks.command.reader import read_program
 from harness.tasks.command.steps import last
 from harness.tasks.command.task import command_task
-from harness.tasks.protocol import Task, identity, location_paths, places, result_metrics
+from harness.tasks.identity import identity, location_paths, places
+from harness.tasks.protocol import Task, result_metrics
 from harness.tasks.registry import find_task, module_folder
 
 DEFAULT_TASK = "cifar_resnet"

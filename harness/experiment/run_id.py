@@ -31,7 +31,7 @@ class Spec(BaseModel):
 def run_id(task: str, version: str, config: Mapping[str, Any], seed: int, data: str) -> str:
     """The first 12 hex digits of SHA-256 over canonical JSON.
 
-    `config` is the full configuration as `harness.tasks.protocol.identity` gives it, `data` the data's fingerprint.
+    `config` is the full configuration as `harness.tasks.identity.identity` gives it, `data` the data's fingerprint.
     """
     return run_ids(task, version, config, (seed,), data)[0]
 

@@ -40,6 +40,7 @@ class Draft:
     resume: str | None = None
     question: str | None = None
     seeds: int = 5
+    first_seed: int = 0
     margin: float | None = None
     claims: Sequence[str] = field(default=())
 
@@ -121,7 +122,8 @@ def _design(draft: Draft, factors: Sequence[KnobDraft]) -> Iterator[str]:
     else:
         yield "# variants: {small: {}, large: {learning_rate: 0.01}}   # what is compared: different knobs"
         yield "# baseline: small"
-    yield f"seeds: {draft.seeds}   # every variant is trained with each seed; comparisons are paired by seed"
+    seeds = f"{{first: {draft.first_seed}, n: {draft.seeds}}}" if draft.first_seed else str(draft.seeds)
+    yield f"seeds: {seeds}   # every variant is trained with each seed; comparisons are paired by seed"
     unit = draft.metrics[0].unit or f"the unit of {draft.metrics[0].name}"
     about = f"the smallest difference that matters, in {unit}"
     yield f"margin: {draft.margin:g}   # {about}" if draft.margin is not None else f"# margin: 0.1   # {about}"

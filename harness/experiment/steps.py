@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from harness.errors import InputError
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec, run_id
-from harness.tasks.protocol import Task, identity, parse_config
+from harness.tasks.identity import identity
+from harness.tasks.protocol import Task, parse_config
 
 
 @dataclass(frozen=True)

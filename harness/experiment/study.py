@@ -13,7 +13,8 @@ from harness.experiment.file import Confirm, Limit
 from harness.experiment.plan import TUNING_SEED, PlanBase, shared_fields, task_from
 from harness.experiment.run_id import Spec, run_id
 from harness.experiment.space import Parameter, Values, active, changes, configure
-from harness.tasks.protocol import Accelerator, Task, identity, parse_config
+from harness.tasks.identity import identity
+from harness.tasks.protocol import Accelerator, Task, parse_config
 
 
 class Study(PlanBase):

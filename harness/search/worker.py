@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.common.stopping import Stop
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
-from harness.execution.attempt import Job
+from harness.execution.job import Job
 from harness.execution.options import WorkerOptions
 from harness.execution.recording import record_set_aside
 from harness.execution.retry import reset_run, to_retry

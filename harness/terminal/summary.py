@@ -52,7 +52,9 @@ def plan_results(
     lines += [Sentence(line) for line in legend if line]
     marker = phrases.rehearsal(plan)
     lines += [Sentence(marker, WARNING)] if marker else []
-    lines += [Sentence(line, WARNING) for line in (*phrases.optimistic_results(metrics), *mixed)]
+    lines += [
+        Sentence(line, WARNING) for line in (*(f"OPTIMISTIC: {each}" for each in phrases.optimistic_results(metrics)), *mixed)
+    ]
     if judgement.verdicts:
         lines += [Text(), claims(plan, records, judgement, metrics)]
     return Group(*lines, *([Text(), styled(f"report  {report}")] if report else []))

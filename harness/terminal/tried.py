@@ -1,4 +1,4 @@
-"""What --try shows: each line in which a metric was found, and the rows that a run with this output would have."""
+"""What --try shows: each line in which a metric was found, and the rows and the result of a run with this output."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from harness.reporting import phrases
 from harness.reporting.tables.model import Column
+from harness.store.records import encode
 from harness.tasks.command.reading.trial import Trial, TriedLine
 from harness.terminal.tables import WARNING, Sentence, TerminalTable
 
@@ -26,6 +27,10 @@ def screen(trial: Trial) -> RenderableType:
         lines += [Text(), _lines(trial.lines)]
     if trial.rows:
         lines += [Text(), Sentence(f"{phrases.plural(len(trial.rows), 'row')}:"), _rows(trial.rows)]
+    if trial.result:
+        lines += [Text(), Sentence(f"result: {_result(trial)}")]
+    if trial.diverged:
+        lines += [Text(), Sentence(f"a run with this output diverges: {trial.diverged}", WARNING)]
     if trial.problem:
         lines += [Text(), Sentence(f"a run with this output fails: {trial.problem}", WARNING)]
     return Group(*lines, Text())
@@ -39,16 +44,24 @@ def document(trial: Trial) -> dict[str, Any]:
             {
                 "line": line.number,
                 "metric": line.metric,
-                "value": line.found.value if line.found else None,
+                "value": encode(line.found.value) if line.found else None,
                 "step": line.found.step if line.found else None,
                 "problem": line.problem or None,
                 "text": line.text,
             }
             for line in trial.lines
         ],
-        "rows": [dict(row) for row in trial.rows],
+        "rows": [{name: encode(value) for name, value in row.items()} for row in trial.rows],
+        "result": dict(trial.result),
+        "taken": dict(trial.taken),
+        "diverged": trial.diverged or None,
         "problem": trial.problem or None,
     }
+
+
+def _result(trial: Trial) -> str:
+    rows = {name: f" (row {row:,d})" for name, row in trial.taken.items()}
+    return ", ".join(f"{name} {value:.6g}{rows.get(name, '')}" for name, value in trial.result.items())
 
 
 def _lines(lines: Sequence[TriedLine]) -> TerminalTable:

@@ -8,13 +8,14 @@ from toy_task import MISSING, TOY, Config, Walk
 
 from harness.errors import DataError, Interrupted
 from harness.execution import attempt as attempts
-from harness.execution.attempt import AttemptOptions, Job, attempt
+from harness.execution.attempt import attempt
+from harness.execution.job import AttemptOptions, Job
 from harness.experiment.run_id import Spec
 from harness.store import checkpoint
 from harness.store.check.run import check_run
 from harness.store.lease import Holder, SupersededError, Timing, Watch
 from harness.store.records import read_rows
-from harness.tasks.protocol import identity
+from harness.tasks.identity import identity
 
 RUN = "0123456789ab"
 

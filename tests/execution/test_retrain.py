@@ -22,7 +22,7 @@ from harness.experiment.run_id import run_id
 from harness.store.provenance import Code, Provenance, Restart, restarted
 from harness.store.records import Result, Store
 from harness.tasks.environment import Environment, digest
-from harness.tasks.protocol import identity
+from harness.tasks.identity import identity
 from harness.tasks.registry import find_task
 
 PlanMaker = Callable[..., Plan]

@@ -18,7 +18,8 @@ from harness.experiment.claims import KINDS, DeclineClaim
 from harness.experiment.plan import Plan, make_plan, stage_name, task_of
 from harness.experiment.run_id import canonical_json, run_id
 from harness.tasks.cifar_resnet.config import Config
-from harness.tasks.protocol import Location, Neutral, identity, location_paths, parse_config
+from harness.tasks.identity import identity, location_paths
+from harness.tasks.protocol import Location, Neutral, parse_config
 
 EXPERIMENT = """
 question: q?

@@ -307,15 +307,20 @@ def _proportion_wrong(beyond: float, doses: Sequence[float]) -> str:
 
 
 def _numbers_as_levels(label: str) -> str:
-    """A label with its numbers as in labels of variants: lr=1.0, momentum=5e-1 -> lr=1, momentum=0.5."""
+    """A label with its numbers and lists as in labels of variants: lr=1.0, layers=[64,64] -> lr=1, layers=64-64."""
 
-    def level(number: re.Match[str]) -> str:
+    def level(text: str) -> str:
         try:
-            return level_label(float(number[0]))
+            return level_label(float(text))
         except ValueError:
-            return number[0]
+            return text
 
-    return re.sub(r"(?<==)[^,=]+", level, label)
+    def levels(found: re.Match[str]) -> str:
+        if not found[0].startswith("["):
+            return level(found[0])
+        return "-".join(level(item.strip()) for item in found[0][1:-1].split(",")) or "empty"
+
+    return re.sub(r"(?<==)(?:\[[^\]]*\]|[^,=]+)", levels, label)
 
 
 def _slice(where: Mapping[str, str]) -> str:

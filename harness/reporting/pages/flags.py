@@ -40,7 +40,7 @@ def flags(
     return (
         *_contradicted(judgement),
         *late,
-        *(f"{line}." for line in phrases.optimistic_results(metrics)),
+        *(f"Optimistic: {line}." for line in phrases.optimistic_results(metrics)),
         *_lost_runs(requested, records, judgement),
         *mixed,
         *_damaged(damaged),

@@ -36,7 +36,8 @@ def banner(report: ReportData) -> list[str]:
     held = HELD if report.judgement.holding else None
     differs = phrases.ledger_differs(report.mismatches)
     lines = (broken, differs, phrases.rehearsal(report.plan), missing, held, phrases.amendment(report.plan, report.metrics))
-    return [*filter(None, lines), *phrases.retrospective_claims(report.judgement.verdicts, report.plan)]
+    optimistic = (f"OPTIMISTIC: {line}" for line in phrases.optimistic_results(report.metrics))
+    return [*filter(None, lines), *optimistic, *phrases.retrospective_claims(report.judgement.verdicts, report.plan)]
 
 
 def headline(report: ReportData) -> Headline | None:

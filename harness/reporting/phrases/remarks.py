@@ -46,8 +46,8 @@ def word(verdict: Verdict) -> str:
 
 
 def optimistic_results(metrics: Mapping[str, Metric]) -> list[str]:
-    """Metrics whose results are too good: `test_accuracy is optimistic: the best of all test values of a run`."""
-    return [f"{name} is optimistic: {why}" for name in metrics if (why := optimistic(name, metrics))]
+    """Metrics whose results are too good: `test_accuracy is the best of all test values of a run`."""
+    return [f"{name} is {why}" for name in metrics if (why := optimistic(name, metrics))]
 
 
 def failure_limit(verdict: Verdict) -> str:

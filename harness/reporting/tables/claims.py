@@ -257,7 +257,10 @@ def claim_table(report: ReportData) -> DisplayTable:
     notes.append("equiv.: p of the equivalence test (TOST); for no gain and no loss, of the non-inferiority test")
     notes += [f"each interval is a {phrases.confidence(*levels)}, of its claim alone"] if len(levels) == 1 else []
     notes += ["each interval is followed by its level, as claims were decided at different looks"] if len(levels) > 1 else []
-    notes += [*phrases.optimistic_results(report.metrics), f"claims digest {report.plan.claims_digest}"]
+    notes += [
+        *(f"optimistic: {each}" for each in phrases.optimistic_results(report.metrics)),
+        f"claims digest {report.plan.claims_digest}",
+    ]
     table = DisplayTable.of_rows(columns, rows)
     return DisplayTable(table.columns, "Claims and results", "; ".join(notes))
 

@@ -16,7 +16,8 @@ from harness.store.check.finding import FileFinding
 from harness.store.check.result import facts
 from harness.store.records import Result, Store, encode, read_rows
 from harness.store.seal import seal_broken
-from harness.tasks.protocol import Task, identity, parse_config
+from harness.tasks.identity import identity
+from harness.tasks.protocol import Task, parse_config
 
 REPLAN = "restore it from a copy, or plan again with --replan"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.store.records import Result, Value, decode, seal
-from harness.store.run_summary import best_epoch
+from harness.tasks.results import best_epoch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,8 @@ from harness.experiment.claims import (
 )
 from harness.experiment.plan import Plan, PlannedRun, Registration, task_of
 from harness.store.ledger.entry import RunList, Terms, digest_of
-from harness.tasks.protocol import identity, parse_config
+from harness.tasks.identity import identity
+from harness.tasks.protocol import parse_config
 
 PAIR, VALUE, DOSE = "pair", "value", "dose"
 SHORT = 16  # hex digits of a variant in a comparison

@@ -52,7 +52,7 @@ def _about_metrics(program: Program) -> Iterator[str]:
     metrics = {name: measure.metric for name, measure in program.metrics.items()}
     for name in metrics:
         if why := optimistic(name, metrics):
-            yield f"{name} is optimistic: {why}; use at_best: a validation metric"
+            yield f"OPTIMISTIC: {name} is {why}; use at_best: a validation metric"
     if "run_dir" not in template.placeholders(program.command):
         for name in (name for name, measure in program.metrics.items() if in_a_file(measure)):
             yield f"{name} is read from a file in {{run_dir}}, which is not in the command; add it, or use $HARNESS_RUN_DIR"

@@ -218,7 +218,7 @@ class CommandTraining(Training):
         print(EXITED, flush=True)
         self._take_last_lines()
         if self._unreadable is not None:
-            raise TrainingFailed("output", f"{self._unreadable}; after mending it: harness reread", self._unreadable.place)
+            raise TrainingFailed("output", f"{self._unreadable}; after fixing the cause: harness reread", self._unreadable.place)
         self._take_cases()
         self.output.end()
         if missing := self.output.missing:
@@ -226,10 +226,11 @@ class CommandTraining(Training):
         self._succeeded = True
 
     def _missing_message(self, metric: str) -> str:
+        if self.definition.metrics[metric].source not in ("pattern", "text", None):
+            return f"{self.output.why_missing(metric)}{self._last_output()}"
         if self._silent:
             return f"the program exited with code 0 but printed nothing, so {metric} is missing; {OTHER_WAYS}"
-        advice = f"; {OTHER_WAYS}" if self.definition.metrics[metric].source in ("pattern", "text", None) else ""
-        return f"{self.output.why_missing(metric)}{advice}{self._last_output()}"
+        return f"{self.output.why_missing(metric)}; {OTHER_WAYS}{self._last_output()}"
 
     def _timeout(self) -> str:
         written = self.definition.timeout

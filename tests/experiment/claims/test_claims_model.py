@@ -62,6 +62,7 @@ def number(text: str) -> float | None:
 
 GRID, THREE = drafted(RATES), drafted(CUBE)
 ARMS = drafted(RATES, designs.one_at_a_time)
+LISTS = drafted({"layers": ("64", "128-64"), "lr": ("0.1", "0.2")})
 PAIRS = drafted({"lr": ("0.1", "0.2"), "schedule": ("cosine", "linear")}, designs.zipped)
 
 
@@ -149,6 +150,7 @@ def test_only_all_combinations_of_two_factors_or_more_are_a_grid() -> None:
     [
         ("improves: schedule=linear", GRID, [("schedule=linear", "schedule=cosine")]),
         ("improves: lr=2e-1", THREE, [("lr=0.2", "lr=0.1")]),
+        ("improves: 'layers=[128, 64], lr=0.10'", LISTS, [("layers=128-64, lr=0.1", "layers=64, lr=0.1")]),
         ("{improves: lr=0.40, over: 'schedule=linear, lr=2.0e-1'}", GRID, [("lr=0.4", "lr=0.2, schedule=linear")]),
         ("improves: lr=0.2", THREE, [("lr=0.2", "lr=0.1")]),
         ("improves: 'lr=0.2, dropout=0.5'", THREE, [("lr=0.2, dropout=0.5", "lr=0.1, dropout=0")]),

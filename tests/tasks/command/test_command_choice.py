@@ -56,6 +56,28 @@ def test_a_value_of_another_epoch_is_found_by_verify_and_by_reports(store, tmp_p
     assert load_tables(store, [end.id]).column("problem") == [f"result.json: {wrong}"]
 
 
+def test_values_that_may_be_of_other_epochs_are_not_chosen(store, tmp_path):
+    program = """
+for epoch, (loss, accuracy) in enumerate([(0.9, 70.0), (0.4, 80.0), (0.5, 90.0), (0.7, 60.0)], 1):
+    print(f"val loss {loss}")
+    if epoch % 2 == 0:
+        print(f"test acc {accuracy}")
+"""
+    metrics = {
+        "test_acc": {**TEST, "text": "test acc {value}", "at_best": "val_loss"},
+        "val_loss": {**VALIDATION, "text": "val loss {value}"},
+    }
+    unequal = "test_acc and val_loss were not measured equally often, so it is not known which values belong together"
+
+    def end(program):
+        return trained(store, planned(tmp_path, program, command="{python} train.py", metrics=metrics))[0]
+
+    assert end(program).error.startswith(unequal)
+    assert end(program.replace("if epoch % 2 == 0", "if True")).metrics["test_acc"] == 80
+    one_line = program.replace("print(f", "line = (f", 1).replace('print(f"', 'line += (f" ') + "    print(line)\n"
+    assert end(one_line).metrics["test_acc"] == 80
+
+
 def test_a_metric_that_was_not_measured_where_the_other_is_best_has_no_result(store, tmp_path):
     program = PROGRAM.replace(
         "enumerate(rows, 1):", "enumerate(rows, 1):\n    if epoch == 2: print(f'epoch 2: val loss {loss}'); continue"
@@ -74,8 +96,8 @@ def test_a_value_is_not_carried_into_the_last_row_that_is_chosen(store, tmp_path
 @pytest.mark.parametrize(
     ("choice", "optimistic"),
     [
-        ({"take": "best"}, "test_acc is optimistic: the best of all test values of a run"),
-        ({"at_best": "other"}, "test_acc is optimistic: taken where other, a test metric, is best"),
+        ({"take": "best"}, "test_acc is the best of all test values of a run"),
+        ({"at_best": "other"}, "test_acc is taken where other, a test metric, is best"),
         ({"at_best": "val_loss"}, None),
         ({}, None),
     ],

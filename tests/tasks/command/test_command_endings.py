@@ -100,6 +100,12 @@ def test_a_program_that_prints_nothing(store, tmp_path):
     )
 
 
+def test_a_program_that_prints_nothing_but_should_have_written_a_file(store, tmp_path):
+    (end,) = trained(store, planned(tmp_path, "", metrics={"loss": {"goal": "minimize", "file": "results.csv"}}))
+    assert end.error.startswith("file results.csv was not found in {run_dir}; it is empty")
+    assert "printed nothing, so" not in end.error
+
+
 def test_a_pattern_that_never_matches(store, tmp_path):
     end = the_end(store, tmp_path, "print('epoch 1 - Loss: 2.0')")
     assert (end.state, end.reason) == ("failed", "output")

@@ -10,7 +10,8 @@ from programs import LOSS, WALK, log_of, planned, trained
 
 from harness import worker
 from harness.errors import EXIT_INTERRUPTED, Interrupted
-from harness.execution.attempt import AttemptOptions, attempt
+from harness.execution.attempt import attempt
+from harness.execution.job import AttemptOptions
 from harness.execution.plan_worker import job
 from harness.experiment.plan import task_of
 from harness.store.atomic import read_json

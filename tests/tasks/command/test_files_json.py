@@ -53,11 +53,10 @@ def test_a_key_leads_to_a_number(tmp_path, document, key, expected):
 def test_a_document_is_read_at_the_end_only(tmp_path):
     found = follower(tmp_path, m={"file": "r.json", "key": "acc", "step": "steps.all"})
     (tmp_path / "r.json").write_text('{"acc": 0.')
-    assert (found.poll(), found.has_steps) == ((), None)
+    assert found.poll() == ()
     (tmp_path / "r.json").write_text('{"acc": 0.5, "steps": {"all": 40}}')
     assert found.poll() == ()
     assert plain(found.end()) == [(40, {"m": 0.5})]
-    assert found.has_steps is True
 
 
 def test_a_star_is_every_element_with_its_own_step(tmp_path):
@@ -69,7 +68,6 @@ def test_a_star_is_every_element_with_its_own_step(tmp_path):
     assert second[0] == 20
     assert math.isnan(second[1]["loss"])
     assert second[1]["accuracy"] == 0.75
-    assert found.has_steps is True
 
 
 def test_a_star_may_stand_for_plain_numbers(tmp_path):

@@ -65,7 +65,6 @@ def test_without_a_column_the_metric_has_its_name_and_metrics_share_rows(tmp_pat
     assert math.isnan(third[1]["loss"])
     assert third[1]["accuracy"] == -math.inf
     assert found.metrics == ("loss", "accuracy")
-    assert found.has_steps is True
 
 
 def test_metrics_with_different_steps_are_followed_apart(tmp_path):
@@ -80,10 +79,8 @@ def test_metrics_with_different_steps_are_followed_apart(tmp_path):
 
 def test_without_a_step_column_there_are_no_steps(tmp_path):
     found = follower(tmp_path, acc={"file": "r.csv"})
-    assert found.has_steps is None
     (tmp_path / "r.csv").write_text("acc\n0.5\n")
     assert everything(found) == [(None, {"acc": 0.5})]
-    assert found.has_steps is False
 
 
 def test_decimal_commas_are_read_if_the_yaml_says_so(tmp_path):

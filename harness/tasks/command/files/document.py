@@ -8,7 +8,7 @@ from typing import Any
 from harness.tasks.command.files import keys
 from harness.tasks.command.files.json_lines import JsonLines, no_key, parsed
 from harness.tasks.command.files.place import Place, name_in
-from harness.tasks.command.files.reading import Reading, Steps, unreadable
+from harness.tasks.command.files.reading import Reading, unreadable
 from harness.tasks.command.reading.numbers import Decimal
 from harness.tasks.protocol import TrainingFailed
 
@@ -22,15 +22,9 @@ class Document:
         """`wanted` are the keys of the metrics; `step` the key of the step beside them."""
         self.metrics = tuple(wanted)
         self._place, self._keys, self._step, self._decimal = place, wanted, step, decimal
-        self._steps = Steps()
         self._missing: str | None = None  # why there is no file
         self._name = place.pattern
         self._names: list[str] = []
-
-    @property
-    def has_steps(self) -> bool | None:
-        """See Follower."""
-        return self._steps.all
 
     def poll(self) -> Sequence[Reading]:
         """Nothing."""
@@ -47,7 +41,7 @@ class Document:
             text = files[-1].read_bytes().decode("utf-8-sig", errors="backslashreplace")
         except OSError as error:
             raise unreadable(f"{self._name} cannot be read: {error.strerror or error}") from error
-        return self._steps.note(self._readings(text))
+        return self._readings(text)
 
     def why_missing(self, metric: str) -> str:
         """See Follower."""

@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import DeviceError
 from harness.tasks.command.files.pace import Clock, Pace
 from harness.tasks.command.files.place import Scan, alike, name_in
-from harness.tasks.command.files.reading import Reading, Steps, listed, unreadable
+from harness.tasks.command.files.reading import Reading, listed, unreadable
 from harness.tasks.command.files.records import EventFile
 
 FILES = "**/*tfevents*"
@@ -37,28 +37,22 @@ class Events:
         self.metrics = tuple(tags)
         self._tags, self._run_dir, self._resumes = tags, run_dir, resumes
         self._scan, self._pace = Scan(run_dir, FILES, clock), Pace(clock)
-        self._steps = Steps()
         self._files: dict[Path, EventFile] = {}
         self._seen: dict[str, dict[str, None]] = {}  # tag -> folders
         self._places: dict[str, list[str]] = {metric: [] for metric in tags}  # where a metric was found: FOLDER/TAG
         self._last: dict[str, dict[str, int]] = {metric: {} for metric in tags}  # file -> its last step
         self._parse = _parser()  # imported now: it takes as long as many polls
 
-    @property
-    def has_steps(self) -> bool | None:
-        """See Follower."""
-        return self._steps.all
-
     def poll(self) -> Sequence[Reading]:
         """See Follower."""
         if not self._pace.ready:
             return ()
         with self._pace.work():
-            return self._steps.note(list(self._read(end=False)))
+            return list(self._read(end=False))
 
     def end(self) -> Sequence[Reading]:
         """See Follower."""
-        return self._steps.note(list(self._read(end=True)))
+        return list(self._read(end=True))
 
     def why_missing(self, metric: str) -> str:
         """See Follower."""

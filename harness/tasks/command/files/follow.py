@@ -9,7 +9,7 @@ from typing import Protocol
 
 from harness.tasks.command.files.pace import Clock, Pace
 from harness.tasks.command.files.place import Place, name_in
-from harness.tasks.command.files.reading import Reading, Steps
+from harness.tasks.command.files.reading import Reading
 from harness.tasks.command.files.stream import Parser, Stream
 
 
@@ -30,16 +30,10 @@ class FollowedRows:
         self.metrics = metrics
         self._place, self._parser = place, parser
         self._pace = Pace(clock)
-        self._steps = Steps()
         self._streams: dict[Path, Stream] = {}
         self._why: Callable[[str], str] = lambda _metric: place.why_none()
         for path in place.find(now=True):
             self._stream(path, left=True)
-
-    @property
-    def has_steps(self) -> bool | None:
-        """See Follower."""
-        return self._steps.all
 
     def poll(self) -> Sequence[Reading]:
         """See Follower."""
@@ -52,15 +46,14 @@ class FollowedRows:
                 if stream is not None:
                     found += stream.new(abandoned=True)
                     if stream.has_more:
-                        return self._steps.note(found)
+                        return found
             if last is not None:
                 found += last.new()
-        return self._steps.note(found)
+        return found
 
     def end(self) -> Sequence[Reading]:
         """See Follower."""
-        found = [reading for path in self._place.find(now=True) for reading in self._stream(path).rest()]
-        return self._steps.note(found)
+        return [reading for path in self._place.find(now=True) for reading in self._stream(path).rest()]
 
     def why_missing(self, metric: str) -> str:
         """See Follower."""

@@ -27,10 +27,6 @@ class Follower(Protocol):
 
     metrics: tuple[str, ...]
 
-    @property
-    def has_steps(self) -> bool | None:
-        """Whether every reading so far has a step; None: there was none."""
-
     def poll(self) -> Sequence[Reading]:
         """The readings that have become complete; cheap if nothing changed."""
 
@@ -39,19 +35,6 @@ class Follower(Protocol):
 
     def why_missing(self, metric: str) -> str:
         """After `end`, of a metric without readings: what is there instead."""
-
-
-class Steps:
-    """Whether readings have steps."""
-
-    def __init__(self) -> None:
-        self.all: bool | None = None
-
-    def note(self, readings: Sequence[Reading]) -> Sequence[Reading]:
-        """The readings, unchanged."""
-        if readings:
-            self.all = self.all is not False and all(reading.step is not None for reading in readings)
-        return readings
 
 
 def unreadable(message: str) -> TrainingFailed:

@@ -12,7 +12,7 @@ from typing import Any
 from harness.tasks.command.files.keys import as_number
 from harness.tasks.command.files.pace import Clock, Pace
 from harness.tasks.command.files.place import Scan, name_in
-from harness.tasks.command.files.reading import Reading, Steps, listed, unreadable
+from harness.tasks.command.files.reading import Reading, listed, unreadable
 from harness.tasks.command.files.records import RunFile
 from harness.tasks.command.files.steps import whole_step
 from harness.tasks.command.files.wire import fields, messages
@@ -44,24 +44,18 @@ class Runs:
         self.metrics = tuple(keys)
         self._keys, self._run_dir, self._resumes = keys, run_dir, resumes
         self._scan, self._pace = Scan(run_dir, FILES, clock), Pace(clock)
-        self._steps = Steps()
         self._files: dict[Path, RunFile] = {}
         self._seen: dict[str, None] = {}
         self._found_in: dict[str, str] = {}  # metric -> file of its history
         self._summary: dict[str, tuple[str, float]] = {}  # metric -> file and value
         self._last_steps: dict[str, int] = {}  # by the key of the step
 
-    @property
-    def has_steps(self) -> bool | None:
-        """See Follower."""
-        return self._steps.all
-
     def poll(self) -> Sequence[Reading]:
         """See Follower."""
         if not self._pace.ready:
             return ()
         with self._pace.work():
-            return self._steps.note(list(self._read(end=False)))
+            return list(self._read(end=False))
 
     def end(self) -> Sequence[Reading]:
         """See Follower."""
@@ -71,7 +65,7 @@ class Runs:
             for metric, (_, value) in self._summary.items()
             if metric not in self._found_in
         ]
-        return self._steps.note(found)
+        return found
 
     def why_missing(self, metric: str) -> str:
         """See Follower."""

@@ -29,7 +29,7 @@ from harness.tasks.command.inputs.hydra import FOLDER, FOLDER_OPTIONS, SHORT, Ca
 from harness.tasks.command.inputs.lead import Lead, Place
 from harness.tasks.command.inputs.modules import first_module, module, search_path
 from harness.tasks.command.inputs.python_code import Code, HydraCall, code_of, read_code
-from harness.tasks.command.inputs.shell import ASSIGNMENT, commands_of
+from harness.tasks.command.inputs.shell import ASSIGNMENT, VARIABLE, commands_of
 from harness.tasks.command.inputs.words import (
     data_folders,
     has_arguments,
@@ -93,6 +93,8 @@ class _Search:
         folders = [self.directory / each for each in listed if is_folder(self.directory / each)]
         if unknown.name == FOLDER:
             return any(True for folder in folders for _ in yaml_files(folder))
+        if VARIABLE.fullmatch(unknown.name):
+            return any(PurePath(each).suffix in (".py", ".sh") for each in listed)
         names = {PurePath(each).name for each in (*self.found, *listed)}
         return unknown.name in names or (unknown.name != "" and any(is_file(folder / unknown.name) for folder in folders))
 
@@ -271,7 +273,9 @@ class _Search:
                 paths = [path for word in words if word.startswith("PYTHONPATH=") for path in search_path(word[11:], place.base)]
                 place = replace(place, modules=(*paths, *place.modules))
             for word in words:
-                if ("$" in word or "`" in word) and word.endswith(FOLLOWED_ENDINGS):
+                variable = VARIABLE.fullmatch(word) is not None and not word.strip("${}").isdigit()  # $1 is from the command
+                started = variable and kind_by_interpreter(word, words) is not None
+                if started or (("$" in word or "`" in word) and word.endswith(FOLLOWED_ENDINGS)):
                     what = f"{place.by or 'the command'} names {word}, which is not known before it runs"
                     self.unknown[Unknown(what, PurePath(word).name)] = None
             self._words([*words, *globbed], place)

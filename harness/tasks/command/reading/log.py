@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 START = re.compile(rb"--- \d{4}-\d\d-\d\dT[\d:.]+\S* lease \d+, [^\n]*\n")  # written by execution.attempt
-COMMAND = re.compile(rb"(?m)^\$ [^\n]*   \(in [^\n]*\)\n")  # written by the training of a program
+COMMAND = re.compile(rb"(?ms)^\$ .*?   \(in [^\n]*\)\n")  # written by the training of a program; bash -c may have several lines
+ENDED = re.compile(rb"(?:failed|diverged): [^\n]*\n\Z")  # why a start ended, written by execution.attempt
 RESUMED = re.compile(rb"(?m)^resumed after \d+ epochs$")
 EXITED = b"--- the program exited with code 0\n"  # in logs since logs are read again
 NOTICE = re.compile(
@@ -36,10 +37,18 @@ def parts(log: bytes, ending: str = "") -> Iterator[Part]:
         if command is None:
             continue  # it ended before the program was started
         output = text[command.end() :]
-        if last and ending:
+        if not last:
+            output = ENDED.sub(b"", output)
+        elif ending:
             output = output.removesuffix(f"{ending}\n".encode())
         resumed = RESUMED.search(text, 0, command.start()) is not None
         yield Part(NOTICE.sub(b"", output), resumed, CUT.search(output) is not None)
+
+
+def last_output(log: bytes) -> bytes | None:
+    """What the program printed in its last start; None if it was never started."""
+    found = [part.output for part in parts(log)]
+    return ENDED.sub(b"", found[-1]) if found else None
 
 
 def is_complete(log: bytes) -> bool:

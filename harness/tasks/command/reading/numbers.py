@@ -18,8 +18,12 @@ PLAIN = re.compile(rf"{SIGN}(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 GROUPED = re.compile(rf"{SIGN}[1-9][0-9]{{0,2}}(?:,[0-9]{{3}})+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
 NUMERIC = re.compile(r"[\d.,'’_]")  # what numbers are made of, in any notation; \d includes the digits of all scripts
 OPENING, CLOSING = "([{<\"'=:", ")]}>\"',;:."
-# What makes another number of the one before it: a unit or factor (3.5k), a fraction (9/10), a time, a range, a power of ten.
-CONTINUED = re.compile(r"[^\W\d_]+|\s?/\s?\d|\s?[x×·*]\s?10|[:^–-]\.?\d")
+# What makes another number of the one before it: a unit or factor (3.5k), a fraction (9/10), a time, a range, a sum (1+2j), a
+# power of ten, thousands after a space that does not break the line (1 234), an Arabic decimal sign, 1.#INF of old compilers.
+CONTINUED = re.compile(
+    r"[^\W\d_]+|\s?/\s?\d|\s?[x×·*]\s?10|[:^–+-]\.?\d"
+    r"|[\u00a0\u2009\u202f]\d{3}(?!\d)|[\u066b\u066c]\d|#(?:IND|INF|QNAN|SNAN)"
+)
 SWAPPED = str.maketrans(".,", ",.")
 
 

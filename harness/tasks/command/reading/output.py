@@ -13,6 +13,7 @@ from harness.tasks.command.reading.finder import Finder, shown
 from harness.tasks.command.reading.groups import Group, Grouping
 from harness.tasks.command.reading.join import joined
 from harness.tasks.command.reading.json_lines import read_record
+from harness.tasks.command.reading.pairing import Pairing
 from harness.tasks.command.reading.rows import Rows
 
 # Keys of rows, results and plans: ignored in JSON lines, not allowed as names of metrics.
@@ -37,6 +38,7 @@ class Output:
         self.finders = {name: Finder(name, measure) for name, measure in metrics.items() if measure.source in ("pattern", "text")}
         # A value that belongs to another epoch must not be chosen with the last one.
         last_counts = [name for name, measure in metrics.items() if not measure.metric.chosen_by_best]
+        self._pairing = Pairing(metrics)
         self.rows = Rows(metrics, known, clock, last_counts)
         self._printed = Grouping([name for name, measure in metrics.items() if name in self.finders or measure.source is None])
         # Documents are read when the program has ended: their values belong to the last row.
@@ -57,9 +59,14 @@ class Output:
 
     def line(self, text: str) -> None:
         """Search a line of output. Raises TrainingFailed if a match is not a number or a row lacks its step."""
-        for name, finder in self.finders.items():
-            if found := finder.find(text):
-                self._printed.add(name, found.value, found.step)
+        values = {name: found for name, finder in self.finders.items() if (found := finder.find(text))}
+        if not values:
+            return
+        step = next((found.step for found in values.values() if found.step is not None), None)
+        self._pairing.came(values.keys(), step)
+        self._printed.begin(values.keys(), step)
+        for name, found in values.items():
+            self._printed.add(name, found.value, found.step)
         self._pass_on()
 
     def record(self, text: str) -> None:
@@ -67,6 +74,7 @@ class Output:
         record = read_record(text, self.metrics, RESERVED_KEYS)
         if record is None:
             return
+        self._pairing.came(record.values.keys(), record.step)
         self._printed.begin(record.values.keys(), record.step)
         self._printed.note(record.others)
         for name, value in record.values.items():
@@ -76,20 +84,20 @@ class Output:
     def poll(self) -> None:
         """Read what is new in files. Raises TrainingFailed."""
         for follower, grouping in self._followed:
-            _add_readings(follower.poll(), grouping)
+            self._add_readings(follower.poll(), grouping)
         self._pass_on()
 
     def end(self) -> None:
         """The program has succeeded: complete the last row with metrics of earlier rows. Raises TrainingFailed."""
         for follower, grouping in self._followed:
-            _add_readings(follower.end(), grouping)
+            self._add_readings(follower.end(), grouping)
         for document in self._documents:
-            _add_readings(document.end(), ending := Grouping(document.metrics))
-            ending.end()
-            if len(ending.complete) == 1 and ending.complete[0].step is None:
-                self._final.update(ending.complete[0].values)
+            readings = document.end()
+            if len(readings) == 1 and readings[0].step is None:
+                self._final.update(readings[0].values)
             else:
-                self._sources.append(ending)
+                self._sources.append(ending := Grouping(document.metrics))
+                self._add_readings(readings, ending)
         for source in self._sources:
             source.end()
         self._pass_on(last=True)
@@ -150,18 +158,25 @@ class Output:
         for group in joined(self._sources):
             before, self._last = self._last, group
             if before is not None:
-                self.rows.add(before)
+                self._add(before)
             whole = len(group.values) == len(self.metrics) or not group.finite
             if whole or not (self._several or last):
-                self.rows.add(group)
+                self._add(group)
                 self._last = None
         if last:
+            if self._last is not None:
+                self._pairing.row(self._last.values.keys())
+            self._pairing.check()
             self.rows.end(self._last, self._final)
             self._last = None
 
+    def _add(self, group: Group) -> None:
+        self._pairing.row(group.values.keys())
+        self.rows.add(group)
 
-def _add_readings(readings: Sequence[Reading], grouping: Grouping) -> None:
-    for reading in readings:
-        grouping.begin(reading.values.keys(), reading.step)
-        for name, value in reading.values.items():
-            grouping.add(name, value, reading.step)
+    def _add_readings(self, readings: Sequence[Reading], grouping: Grouping) -> None:
+        for reading in readings:
+            self._pairing.came(reading.values.keys(), reading.step)
+            grouping.begin(reading.values.keys(), reading.step)
+            for name, value in reading.values.items():
+                grouping.add(name, value, reading.step)

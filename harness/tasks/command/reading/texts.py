@@ -9,6 +9,7 @@ VALUE = r"(?P<value>[-+−]?(?:(?i:nan|inf(?:inity)?)(?![^\W_])|\.?\d[\d.,'’_]
 STEP = r"(?P<step>\d[\d.,'’_]*)"
 NUMBERS = {"{value}": VALUE, "{step}": STEP}
 BORDERS = "|│┃║¦"  # of tables
+PERCENT = r"(?:\s?%)?"  # `({value})` is found in (98%)
 SPACE = rf"[\s{BORDERS}]"
 PARTS = re.compile(rf"(\{{value\}}|\{{step\}}|\s*\.\.\.\s*|{SPACE}+)")
 BEFORE = r"(?<![\w./-])"  # a word begins: `loss` is not found in train_loss, train/loss or train.loss
@@ -35,7 +36,8 @@ def expression(text: str) -> str:
     for place, part in enumerate(parts):
         before, after = parts[place - 1] if place else "", parts[place + 1] if place + 1 < len(parts) else ""
         if part in NUMBERS:
-            found.append(NUMBERS[part])
+            percent = PERCENT if part == "{value}" and after and "%" not in after[:1] else ""
+            found.append(NUMBERS[part] + percent)
         elif "..." in part:
             found.append(".*?")
         elif part.strip(f" \t{BORDERS}") == "":

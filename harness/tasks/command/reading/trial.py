@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from harness.tasks.command.files.followers import followers
 from harness.tasks.command.measure import Measure
 from harness.tasks.command.reading.finder import Finder, Found
 from harness.tasks.command.reading.lines import Lines
-from harness.tasks.command.reading.log import is_log, parts
+from harness.tasks.command.reading.log import is_log, last_output
 from harness.tasks.command.reading.output import Output
 from harness.tasks.protocol import TrainingFailed
+from harness.tasks.results import taken
 
 LOGS = ("log.txt", "run.log", "train.log", "output.log")  # of a folder
 
@@ -32,13 +34,19 @@ class TriedLine:
 
 @dataclass(frozen=True)
 class Trial:
-    """The lines with metrics, the rows of a run with this output, and why it would fail (empty if it would not)."""
+    """The lines with metrics, the rows of a run with this output, and its result.
+
+    `problem`: why it would fail, `diverged`: why it would diverge (empty: it would not); then there is no result.
+    """
 
     path: Path
     count: int  # of lines
     lines: tuple[TriedLine, ...]
     rows: tuple[Mapping[str, Any], ...]
     problem: str
+    diverged: str = ""
+    result: Mapping[str, float] = field(default_factory=dict)
+    taken: Mapping[str, int] = field(default_factory=dict)  # metric -> row of its result, if it is not the last one
 
 
 def tried(metrics: Mapping[str, Measure], path: Path, *, resumes: bool = False) -> Trial:
@@ -52,12 +60,29 @@ def tried(metrics: Mapping[str, Measure], path: Path, *, resumes: bool = False) 
         data = log.read_bytes() if log is not None else b""
     except OSError as error:
         raise InputError(f"--try {path}: cannot be read: {error.strerror}; use a log file, or a folder with one") from error
-    if is_log(data):  # of a run of ours: the last start
-        data = [part.output for part in parts(data)][-1:][0]
+    if is_log(data):
+        printed = last_output(data)
+        if printed is None:
+            raise InputError(f"--try {path}: the log of a run whose program was never started; use a log with its output")
+        data = printed
     reader = Lines()
     texts = [*reader.add(data), *reader.end()]
     rows, problem = _rows(metrics, texts, folder, resumes)
-    return Trial(path, len(texts), tuple(_lines(metrics, texts)), tuple(rows), problem)
+    trial = Trial(path, len(texts), tuple(_lines(metrics, texts)), tuple(rows), problem)
+    return trial if problem or not rows else _with_result(trial, metrics)
+
+
+def _with_result(trial: Trial, metrics: Mapping[str, Measure]) -> Trial:
+    bad = [(name, row) for row in trial.rows for name in metrics if row[name] is not None and not isfinite(row[name])]
+    if bad:
+        name, row = bad[0]
+        return replace(trial, diverged=f"{name} is {row[name]:g} in row {row['epoch']}")
+    try:
+        chosen = taken(trial.rows, {name: measure.metric for name, measure in metrics.items()})
+    except TrainingFailed as error:
+        return replace(trial, problem=str(error))
+    values = {name: trial.rows[chosen.get(name, 0) - 1][name] for name in metrics}
+    return replace(trial, result={name: value for name, value in values.items() if value is not None}, taken=chosen)
 
 
 def _lines(metrics: Mapping[str, Measure], texts: list[str]) -> list[TriedLine]:

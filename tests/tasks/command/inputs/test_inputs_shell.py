@@ -80,6 +80,13 @@ def test_a_file_behind_an_unknown_variable_is_told(tmp_path):
     assert unknown(tmp_path, "bash go.sh", variables={"ROOT": "."}) == []
 
 
+def test_a_script_that_is_a_variable_is_told(tmp_path):
+    write(tmp_path, {"go.sh": 'python -u $SCRIPT --seed $SEED\npython $1 "$@"\n', "train.py": ""})
+    assert unknown(tmp_path, "bash go.sh") == ["go.sh names $SCRIPT, which is not known before it runs"]
+    assert unknown(tmp_path, "bash go.sh", listed=["train.py"]) == []
+    assert unknown(tmp_path, "bash go.sh", variables={"SCRIPT": "train.py"}) == []
+
+
 def test_scripts_that_start_each_other_end(tmp_path):
     write(tmp_path, {"a.sh": "bash b.sh", "b.sh": "bash a.sh"})
     assert names(tmp_path, "bash a.sh") == ["a.sh", "b.sh"]

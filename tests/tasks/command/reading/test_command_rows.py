@@ -111,6 +111,11 @@ def test_a_number_that_is_not_finite_is_told_at_once():
     assert rows.waiting
 
 
+def test_values_of_one_line_are_one_row_in_any_order_of_the_metrics():
+    both = {"final": PLAIN["final"], "loss": PLAIN["loss"]}
+    assert read(both, "loss 3", "loss 2 final 5", "loss 1") == [(1, 1, None, 3.0), (2, 2, 5.0, 2.0), (3, 3, 5.0, 1.0)]
+
+
 def test_lines_are_cut_at_their_ends_wherever_the_bytes_are_cut():
     text = "a\nbc\r\nd\xe9\n\nlast".encode()
     for size in range(1, 8):
@@ -121,15 +126,21 @@ def test_lines_are_cut_at_their_ends_wherever_the_bytes_are_cut():
 
 def test_of_a_line_without_an_end_only_the_beginning_is_kept():
     lines = Lines(longest=10)
-    assert [lines.add(b"0123456789" * 100) for _ in range(100)] == [[]] * 100
-    assert lines.add(b"\nnext\n") == ["0123456789", "next"]
+    assert [lines.add(b"loss? ? ? " * 100) for _ in range(100)] == [[]] * 100
+    assert lines.add(b"\nnext\n") == ["loss? ? ? ", "next"]
+
+
+def test_half_a_number_at_the_end_of_a_line_that_is_cut_is_not_read():
+    lines = Lines(longest=10)
+    assert lines.add(b"loss: 123.456\nloss: 1234\nloss: 1.5e-7") == ["loss: ", "loss: 1234"]
+    assert lines.end() == ["loss: "]
 
 
 EVALUATED = {"loss": PLAIN["loss"], "accuracy": Measure(goal="maximize")}
 
 
 def evaluated(*lines, known=()):
-    rows = Rows(EVALUATED, known)
+    rows = Output(EVALUATED, known)
     for line in lines:
         rows.line(line)
     rows.add_last({"accuracy": 61.0})
@@ -139,11 +150,10 @@ def evaluated(*lines, known=()):
 
 def test_values_of_the_whole_run_are_in_its_last_row():
     assert evaluated("loss 3", "loss 2") == [(1, 1, 3.0, None), (2, 2, 2.0, 61.0)]
-    assert Rows(EVALUATED).known == []
 
 
 def test_without_other_metrics_they_are_the_only_row():
-    rows = Rows({"accuracy": EVALUATED["accuracy"]})
+    rows = Output({"accuracy": EVALUATED["accuracy"]})
     rows.add_last({"accuracy": 61.0})
     rows.end()
     assert rows_of(rows) == [(1, 1, 61.0)]

@@ -88,6 +88,11 @@ def test_nan_is_a_number_and_a_word_that_begins_like_it_is_not():
         ("3.5x10^3", "'3.5' continues with 'x'"),
         ("3.5 x 10^3", "'3.5' continues with ' x 10'"),
         ("3.5×10³", "'3.5' continues with '\\xd710'"),
+        ("1\u202f234,5", r"'1' continues with '\u202f234'"),
+        ("1\xa0234.5", r"'1' continues with '\xa0234'"),
+        ("12٫5", r"'12' continues with '\u066b5'"),
+        ("1.5+0.2j", "'1.5' continues with '+0'"),
+        ("1.#INF", "'1.' continues with '#INF'"),
     ],
 )  # fmt: skip
 def test_what_may_be_another_number_is_an_error(printed, message):
@@ -188,3 +193,16 @@ def test_a_pattern_without_end_is_stopped_and_named(monkeypatch):
         by_pattern(line, pattern)
     assert repr(pattern) in str(caught.value)
     assert line in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "value"),
+    [
+        ("Accuracy: ... ({value})", "Accuracy: 369/397 (93%)", 93.0),
+        ("acc {value}, loss", "acc 93.5 %, loss 0.1", 93.5),
+        ("acc {value} after", "acc 93% after 2 epochs", 93.0),
+        ("acc {value} %", "acc 93 %", 93.0),
+    ],
+)
+def test_a_percent_sign_after_the_number_need_not_be_written(text, line, value):
+    assert found(line, text) == value
