@@ -5,7 +5,7 @@ Pure functions of numpy arrays; results are numbers, arrays and frozen dataclass
 
 from __future__ import annotations
 
-from harness.analysis.statistics.cases import MIN_CASES, MIN_GROUPS, CaseMean, CasePairs, case_mean, case_pairs, cases_needed
+from harness.analysis.statistics.cases import CaseMean, CasePairs, case_mean, case_pairs, cases_needed
 from harness.analysis.statistics.doses import (
     Decline,
     ProportionalGain,
@@ -22,6 +22,7 @@ from harness.analysis.statistics.paired import Paired, Threshold, paired, thresh
 from harness.analysis.statistics.power import Rule, detectable, power, seeds_needed, seeds_range, single_power
 from harness.analysis.statistics.predictive import FurtherLook, predictive_best_in_range, predictive_power
 from harness.analysis.statistics.proportions import Outcomes
+from harness.analysis.statistics.scatter import MIN_CASES, MIN_GROUPS
 from harness.analysis.statistics.sequential import (
     Levels,
     SequentialPower,

@@ -5,84 +5,26 @@ Which statistics are used depends on the data:
 
 - outcomes that are all 0 or 1, one seed, no groups: exact ones, see `harness.analysis.statistics.proportions`;
 - otherwise the tests of `scatter`: Student's t over cases, or over groups of cases that belong together; with several seeds, over
-  seeds and cases crossed.
+  seeds and cases crossed. Of outcomes that are 0 or 1, a mean closer to 0 (or a proportion closer to 0 or 1) than the number it
+  is compared with may owe this to rare cases that are not among these: their variance is added, as in a score test.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, inf, isnan, log, nan, sqrt
+from math import inf, isnan, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
-from scipy.special import chdtri, ndtri, stdtr, stdtrit
+from scipy.special import chdtri, ndtri
 
 from harness.analysis.statistics import proportions
 from harness.analysis.statistics.power import Rule
 from harness.analysis.statistics.proportions import Outcomes
 from harness.analysis.statistics.sample import ROUNDING, Floats, Interval, fraction, table
+from harness.analysis.statistics.scatter import MIN_CASES, MIN_GROUPS, Scatter, scatter
 
-MIN_CASES = 5
-MIN_GROUPS = 10  # with fewer, a t test over groups of unequal size errs too often
 MAX_CASES = 1_000_000  # the limit of `cases_needed`
-LEAST_P = 1e-30  # smaller p values are not computed
-
-
-@dataclass(frozen=True)
-class Scatter:
-    """The mean of values [seed, case] and the variances of its error, each with its degrees of freedom; see `scatter`.
-
-    `units` is the number of independent units: groups, or cases without groups. NaN variances: no test.
-    """
-
-    mean: float
-    of_seeds: float  # of new seeds, residual included; 0 for one seed
-    of_units: float  # of new units, residual included
-    residual: float  # of the interaction of both; 0 for one seed
-    n: int  # seeds
-    units: int
-
-    @property
-    def se(self) -> float:
-        """The standard error: from `of_units` and `fixed`, or from the larger variance alone."""
-        return sqrt(max(self.of_seeds + self.of_units - self.residual, self.of_seeds, self.of_units)) if self.defined else nan
-
-    @property
-    def fixed(self) -> float:
-        """The variance that more cases do not reduce, but more seeds do."""
-        return max(0.0, self.of_seeds - self.residual)
-
-    @property
-    def defined(self) -> bool:
-        """Whether there is a test."""
-        return not isnan(self.of_units)
-
-    def half_width(self, level: float) -> float:
-        """Half of the interval at 1 - 2 `level`, which the one-sided tests at `level` agree with."""
-        seeds = self.of_seeds * float(stdtrit(self.n - 1, level)) ** 2 if self.n > 1 else 0.0
-        critical = float(stdtrit(self.units - 1, level)) ** 2
-        return sqrt(max(seeds + max(0.0, self.of_units - self.residual) * critical, self.of_units * critical))
-
-    def above(self, bound: float) -> float:
-        """The p value of the one-sided test: small when the mean lies above the bound."""
-        distance = self.mean - bound
-        if not self.defined:
-            return nan
-        if self.n == 1:
-            return float(stdtr(self.units - 1, -distance / self.se))
-        if distance == 0:
-            return 0.5
-        if self.half_width(LEAST_P) < abs(distance):
-            p = LEAST_P
-        else:
-            found = brentq(lambda log: self.half_width(exp(log)) - abs(distance), log(LEAST_P), log(0.5))
-            p = exp(float(found))
-        return p if distance > 0 else 1.0 - p
-
-    def below(self, bound: float) -> float:
-        """Small when the mean lies below the bound."""
-        return Scatter(-self.mean, self.of_seeds, self.of_units, self.residual, self.n, self.units).above(-bound)
 
 
 @dataclass(frozen=True)
@@ -148,6 +90,9 @@ def case_pairs(
     differences = scale * (left - right)
     rounding = ROUNDING * scale * float(max(np.abs(left).max(initial=0.0), np.abs(right).max(initial=0.0)))
     of = scatter(differences, groups, rounding)
+    less = more = of
+    if _binary(left, right) and abs(of.mean) < margin:
+        less, more = (of.plus(scale**2 * _unseen((of.mean - bound) / scale, left.shape[1])) for bound in (-margin, margin))
     return CasePairs(
         n=left.shape[1],
         mean=of.mean,
@@ -155,9 +100,9 @@ def case_pairs(
         se=of.se,
         p=2 * min(of.above(0.0), of.below(0.0)),
         ci=_interval(of, fraction(level, "level")),
-        p_tost=max(of.above(-margin), of.below(margin)),
-        p_nogain=of.below(margin),
-        p_beyond=twice if (twice := 2 * min(of.above(margin), of.below(-margin))) < 1 or isnan(twice) else 1.0,
+        p_tost=max(less.above(-margin), more.below(margin)),
+        p_nogain=more.below(margin),
+        p_beyond=twice if (twice := 2 * min(more.above(margin), less.below(-margin))) < 1 or isnan(twice) else 1.0,
         seeds=seeds,
         groups=None if groups is None else of.units,
         fixed=of.fixed,
@@ -182,49 +127,10 @@ def case_mean(
         low, high = proportions.clopper_pearson(ones, n, level)
         return CaseMean(n, scale * ones / n if n else nan, sd, above, below, (scale * low, scale * high), seeds, None, exact=True)
     of = scatter(scale * array, groups, ROUNDING * scale * float(np.abs(array).max(initial=0.0)))
-    units = None if groups is None else of.units
-    return CaseMean(n, of.mean, sd, of.above(bound), of.below(bound), _interval(of, level), seeds, units)
-
-
-def scatter(values: ArrayLike, groups: ArrayLike | None = None, rounding: float = 0.0) -> Scatter:
-    """The mean of values [seed, case] with the variances of its error for new cases (or groups of cases) and new seeds.
-
-    With n seeds, m cases in K groups (K = m without `groups`) and D the values minus their mean, summed within a group of m_k
-    cases and divided by m - m_k: over groups c² = (K-1)/K Σ (mean of D over seeds)², the jackknife over groups (CR3 of Bell and
-    McCaffrey 2002), without groups the variance of the paired t test; over seeds s² is the variance of the seeds' means over n;
-    r² that of their interaction, (K-1)/K Σ (D without both means)² / (n (n-1)).
-
-    One seed: Student's t with K - 1 degrees of freedom. Several: half of the interval is the root of s² t²(n-1) + (c² - r²)
-    t²(K-1), or of c² t²(K-1) if that is larger: each variance with the t value of its own degrees of freedom (as in the MOVER
-    method of Zou 2008). It errs in at most 5.3 % at 5 %; Satterthwaite's approximation, which `crossed` uses for display, in
-    up to 13 % with 2 seeds and 7 % with 3 (docs/verdicts.md).
-
-    No test with fewer than MIN_CASES cases or MIN_GROUPS groups, or if the root of c² is at most `rounding`. Raises ValueError
-    for an empty array or another shape.
-    """
-    array = table(values, "values", "[seed, case]")
-    n, m = array.shape
-    if array.size == 0:
-        raise ValueError(f"values must not be empty, got shape {array.shape}")
-    mean = float(array.mean())
-    places = np.arange(m) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    k = int(places.max()) + 1
-    undefined = Scatter(mean, nan, nan, nan, n, k)
-    if k < (MIN_CASES if groups is None else MIN_GROUPS):
-        return undefined
-    sizes = np.bincount(places, minlength=k)
-    sums = np.stack([np.bincount(places, weights=row - mean, minlength=k) for row in array])  # [seed, group]
-    others = m - sizes
-    by_group = sums.mean(axis=0)
-    of_units = (k - 1) / k * float(np.square(by_group / others).sum())
-    if sqrt(of_units) <= rounding:
-        return undefined
-    if n == 1:
-        return Scatter(mean, 0.0, of_units, 0.0, n, k)
-    seeds = sums.sum(axis=1) / m  # the seeds' means, minus the mean
-    of_seeds = float(np.square(seeds).sum()) / (n - 1) / n
-    rest = (sums - by_group - seeds[:, None] * sizes) / others
-    return Scatter(mean, of_seeds, of_units, (k - 1) / k * float(np.square(rest).sum()) / (n * (n - 1)), n, k)
+    units, at = None if groups is None else of.units, of
+    if _binary(array) and abs(bound / scale - 0.5) < abs(of.mean / scale - 0.5):
+        at = of.plus(scale**2 * _unseen((of.mean - bound) / scale, n))
+    return CaseMean(n, of.mean, sd, at.above(bound), at.below(bound), _interval(of, level), seeds, units)
 
 
 def cases_needed(
@@ -277,6 +183,12 @@ def _exact_pairs(left: Floats, right: Floats, margin: float, level: float, *, sc
         scale=scale,
         outcomes=Outcomes(both, one, other, n - both - one - other),
     )
+
+
+def _unseen(distance: float, n: int) -> float:
+    """The variance of the mean of `n` outcomes 0 or 1 that is not seen if rare cases make the `distance` to its true value."""
+    share = min(abs(distance), 1.0)
+    return share * (1 - share) / n
 
 
 def _without_repeats(*arrays: Floats) -> tuple[Floats, ...]:

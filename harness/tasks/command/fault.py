@@ -10,6 +10,7 @@ import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 from typing import Literal
 
 from harness.tasks.command.tracebacks import Line, Traceback, lines_of, tracebacks
@@ -178,6 +179,7 @@ def _ends(lines: Sequence[Line], block: Traceback, footer: bool = False) -> bool
     after = [line for line in lines[block.end + 1 :] if line.rank == block.rank or block.rank is None]
     if footer:
         return any(set(line.text) == {"="} for line in after)
+    after = list(dropwhile(lambda line: line.text[:1].isspace(), after))  # of its message, such as a list of missing keys
     return sum(not TRAILERS.match(line.text) for line in after) <= MOST_AFTER
 
 

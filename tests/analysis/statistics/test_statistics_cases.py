@@ -9,7 +9,7 @@ import pytest
 from statsmodels.regression.linear_model import OLS
 
 from harness.analysis.statistics import case_mean, case_pairs, cases_needed, crossed, paired
-from harness.analysis.statistics.cases import scatter
+from harness.analysis.statistics.scatter import scatter
 
 RANDOM = np.random.default_rng(0)
 LEFT, RIGHT = RANDOM.normal(size=(2, 1, 50))
@@ -139,3 +139,27 @@ def test_no_difference_is_found_in_at_most_5_percent(seeds: int, cases: int, gro
     # One seed says nothing about other seeds: there is no other true difference than that of this seed.
     found = error_of(seeds, cases, groups, 0.0 if seeds == 1 else sd)
     assert found < 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / 1500)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flips", [0.002, 0.02])
+@pytest.mark.parametrize(("seeds", "cases", "margin"), [(5, 100, 0.02), (5, 100, 0.05), (3, 30, 0.1), (5, 300, 0.02)])
+def test_rare_outcomes_that_few_seeds_change_are_not_taken_for_equal(seeds: int, cases: int, margin: float, flips: float) -> None:
+    # Without the variance of cases that are not seen: up to 15 %, as in most samples only the seeds' own noise shows.
+    generator = np.random.default_rng([seeds, cases, int(1000 * flips)])
+    wrong, draws = np.zeros(2), 1000
+    for _ in range(draws):
+        better, noise = generator.random(cases) < margin, generator.random((seeds, cases)) < flips
+        variant, baseline = better ^ noise, np.zeros((seeds, cases))
+        truth = margin * (1 - 2 * flips) + flips
+        wrong[0] += case_pairs(variant, baseline, truth).p_nogain < 0.05
+        wrong[1] += case_mean(variant, truth).p_below < 0.05
+    assert (wrong / draws < 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / draws)).all()
+
+
+def test_a_difference_of_the_margin_itself_needs_no_variance_of_unseen_cases() -> None:
+    left = np.array([[1.0] * 10 + [0.0] * 30, [1.0] * 9 + [0.0] * 31])
+    found, of = case_pairs(left, np.zeros((2, 40)), 0.1), scatter(left)
+    assert (found.p_nogain, found.p_beyond) == pytest.approx((of.below(0.1), 2 * of.above(0.1)))
+    wider = case_pairs(left, np.zeros((2, 40)), 0.5)
+    assert wider.p_nogain == pytest.approx(of.plus((0.5 - of.mean) * (0.5 + of.mean) / 40).below(0.5))

@@ -294,7 +294,7 @@ def test_fresh_seeds_are_no_advice_for_an_evaluation() -> None:
         plan_of(("base", "b"), [claim], (1,)) for claim in (across("improves", "b"), comparison("improves", "b"))
     )
     assert phrases.advice(over_cases) == "; judge it on cases that were in none of these results"
-    assert phrases.advice(over_seeds) == "; judge it on fresh seeds with seeds: {n: 1, from: 1}"
+    assert phrases.advice(over_seeds) == "; judge it on fresh seeds with seeds: {n: 1, first: 1}"
 
 
 def test_a_plan_with_looks_does_not_judge_cases() -> None:

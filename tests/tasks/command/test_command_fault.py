@@ -300,3 +300,10 @@ def test_kills_are_counted_in_both_versions_of_control_groups(tmp_path: Path):
     (groups / "memory").mkdir()
     (groups / "memory" / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 5\n")
     assert memory_kills(own, groups) == 5
+
+
+def test_a_message_with_a_long_list_belongs_to_its_exception():
+    keys = "".join(f"\tsize mismatch for layer.{number}.weight\n" for number in range(40))
+    trace = 'Traceback (most recent call last):\n  File "/x/train.py", line 3, in <module>\n    load()\n'
+    found = failure(f"{trace}RuntimeError: Error(s) in loading state_dict for Net:\n{keys}".encode(), 1)
+    assert "RuntimeError: Error(s) in loading state_dict for Net: (train.py line 3)" in str(found)
