@@ -199,7 +199,7 @@ def _try(plan: Plan, log: Path, path: Path) -> None:
 
     assert plan.program is not None
     try:
-        trial = tried(plan.program.metrics, log, resumes=plan.program.resume is not None)
+        trial = tried(plan.program.metrics, log, resumes=plan.program.resume is not None, cases=plan.program.cases)
         show(screen(trial))
         if trial.problem:
             raise InputError(f"{path}: not written, as a run with the output of {log} would fail; correct --metric")

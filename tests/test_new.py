@@ -218,3 +218,15 @@ def test_an_evaluation_with_a_file_of_cases_needs_no_edit(tmp_path, monkeypatch,
     assert "HARNESS_SEED" not in capsys.readouterr().err
     assert run.main(["prompts"]) == 0
     assert "better by 10.00 pp, over 200 cases" in capsys.readouterr().out
+
+
+def test_files_of_cases_are_tried(tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    for name, lines in (("samples_a", ['{"doc_id": 1, "acc": 1}', '{"doc_id": 2, "acc": 0}']), ("samples_b", ['{"doc_id": 1}'])):
+        (tmp_path / "out" / f"{name}.jsonl").write_text("\n".join(lines))
+    options = ("--metric", "acc", "--cases", "samples_a.jsonl:doc_id", "--try", "out")
+    assert made(tmp_path, *options)[0] == 0
+    assert "result: acc 0.5, over 2 cases" in capsys.readouterr().out
+    (tmp_path / "experiments" / "walk.yaml").unlink()
+    assert made(tmp_path, *options[:3], "samples_b.jsonl:doc_id", *options[4:]) == (2, None)
+    assert "samples_b.jsonl line 1: no 'acc'; it has 'doc_id'" in " ".join(capsys.readouterr().out.split())
