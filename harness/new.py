@@ -63,7 +63,7 @@ def new(
         Style | None,
         typer.Option(
             metavar="argparse|hydra|absl",
-            help="how the program reads its parameters: --name=value, or name=value for hydra; default: by the script's imports",
+            help="how the program reads its parameters: --name=value, or name=value for hydra; default: by the script's imports, or the command",
             rich_help_panel=PROGRAM,
         ),
     ] = None,
@@ -129,7 +129,7 @@ def new(
     from harness.experiment.draft import read_knob, read_metric
     from harness.experiment.plan import make_plan
     from harness.tasks.command import template
-    from harness.tasks.command.frameworks import guessed_style
+    from harness.tasks.command.frameworks import guessed_style, written_style
     from harness.tasks.command.inputs.fingerprint import NO_INPUTS
     from harness.tasks.command.seed_zero import truth_tests
     from harness.terminal.shell import say, show
@@ -143,10 +143,11 @@ def new(
             "missing option --metric; give one or more, such as --metric 'val_loss=val loss {value}' or --metric val_loss"
         )
     try:
-        files = [word for word in template.words_of(command) if not template.placeholders(word)]
+        words = template.words_of(command)
     except ValueError as error:
         raise InputError(f"--command {command!r}: cannot be split into words: {error}") from error
-    style = style or guessed_style(files, directory) or "argparse"
+    files = [word for word in words if not template.placeholders(word)]
+    style = style or guessed_style(files, directory) or written_style(words) or "argparse"
     knobs = [read_knob(text, style) for text in knob or ()]
     placeholders = template.placeholders(command)
     if "knobs" not in placeholders and any(each.name not in placeholders for each in knobs):

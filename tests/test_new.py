@@ -160,6 +160,19 @@ def test_the_style_can_be_stated(tmp_path):
     assert file["task"]["style"] == "hydra"
 
 
+@pytest.mark.parametrize(
+    ("command", "style"),
+    [
+        ("yolo train model=tiny seed={seed} project={run_dir}", "hydra"),
+        ("yolo train --seed={seed} project={run_dir}", None),
+        ("env SEED={seed} yolo train", None),
+    ],
+)
+def test_of_a_program_without_a_script_the_command_tells_the_style(tmp_path, command, style):
+    code, file = made(tmp_path, "--metric", "loss", "--knob", "lr=0.1,0.2", command=command)
+    assert (code, file["task"].get("style")) == (0, style)
+
+
 def test_the_suggested_claim_names_one_level(tmp_path):
     _, text = written(
         tmp_path, WALK, "python train.py --seed={seed}", "--metric", LOSS, "--knob", "a.rate=0.1,0.5", "--knob", "n=1,2"
