@@ -63,7 +63,8 @@ def new(
         Style | None,
         typer.Option(
             metavar="argparse|hydra|absl",
-            help="how the program reads its parameters: --name=value, or name=value for hydra; default: by the script's imports, or the command",
+            help="how the program reads its parameters: --name=value, or name=value for hydra; default: by the script's imports, "
+            "or the command",
             rich_help_panel=PROGRAM,
         ),
     ] = None,
