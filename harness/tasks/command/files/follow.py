@@ -9,7 +9,7 @@ from typing import Protocol
 
 from harness.tasks.command.files.pace import Clock, Pace
 from harness.tasks.command.files.place import Place, name_in
-from harness.tasks.command.files.reading import Reading, Steps
+from harness.tasks.command.files.reading import Reading, Steps, unreadable
 from harness.tasks.command.files.stream import Parser, Stream
 
 
@@ -60,7 +60,15 @@ class FollowedRows:
     def end(self) -> Sequence[Reading]:
         """See Follower."""
         found = [reading for path in self._place.find(now=True) for reading in self._stream(path).rest()]
-        return self._steps.note(found)
+        self._steps.note(found)
+        if self._steps.like_cases:
+            rows = (
+                f"{self._place.pattern} has {self._steps.count} rows without a step, each 0 or 1, of which the last would count"
+            )
+            raise unreadable(
+                f"{rows}; for outcomes of cases use cases: {{file: ...}}, else name the step's column or key with step:"
+            )
+        return found
 
     def why_missing(self, metric: str) -> str:
         """See Follower."""

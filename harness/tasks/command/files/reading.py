@@ -11,6 +11,7 @@ from typing import Protocol
 from harness.tasks.protocol import TrainingFailed
 
 MOST_NAMES = 12  # of columns, keys, tags or files in a message
+OUTCOMES = 20  # rows that are many
 MOST_COMPARED = 1000  # names that are compared with a missing one
 
 
@@ -46,12 +47,23 @@ class Steps:
 
     def __init__(self) -> None:
         self.all: bool | None = None
+        self.count = 0
+        self._none, self._values = True, set[float]()
 
     def note(self, readings: Sequence[Reading]) -> Sequence[Reading]:
         """The readings, unchanged."""
         if readings:
             self.all = self.all is not False and all(reading.step is not None for reading in readings)
+            self.count += len(readings)
+            self._none = self._none and all(reading.step is None for reading in readings)
+            if self._none and len(self._values) < 3:
+                self._values.update(value for reading in readings for value in reading.values.values())
         return readings
+
+    @property
+    def like_cases(self) -> bool:
+        """Whether the readings look like outcomes of cases instead of a curve: many, each 0 or 1, without steps."""
+        return self._none and self._values == {0.0, 1.0} and self.count >= OUTCOMES
 
 
 def unreadable(message: str) -> TrainingFailed:

@@ -55,8 +55,8 @@ class Trial:
 def tried(metrics: Mapping[str, Measure], path: Path, *, resumes: bool = False, cases: CaseFile | None = None) -> Trial:
     """Read the output at `path`: a log file, or a folder with the files that a program wrote (and a log, if `LOGS` has its name).
 
-    Of a run in the results folder, its log or its folder. Raises InputError if it cannot be read, DeviceError if a package to read
-    it is missing.
+    Of a run in the results folder, its log or its folder.
+    Raises InputError if it cannot be read, DeviceError if a package to read it is missing.
     """
     folder = path if path.is_dir() else path.parent
     log = next((path / name for name in LOGS if (path / name).is_file()), None) if path.is_dir() else path
