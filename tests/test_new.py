@@ -80,7 +80,7 @@ def test_missing_inputs_and_seed_are_reported(tmp_path, capsys):
     assert "missing option --metric" in capsys.readouterr().err
     assert made(tmp_path, "--metric", LOSS, command="sh run.sh")[0] == 0
     said = capsys.readouterr().err
-    assert "the command names no file in .: list the files that the result depends on with --input" in said
+    assert "run ids do not depend on any file of the program: name inputs" in said
     assert "the command has no {seed}: the program must read $HARNESS_SEED" in said
 
 
@@ -243,3 +243,14 @@ def test_files_of_cases_are_tried(tmp_path, capsys):
     (tmp_path / "experiments" / "walk.yaml").unlink()
     assert made(tmp_path, *options[:3], "samples_b.jsonl:doc_id", *options[4:]) == (2, None)
     assert "samples_b.jsonl line 1: no 'acc'; it has 'doc_id'" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_folder_that_does_not_count_is_reported_at_once(tmp_path, capsys):
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "config.json").write_text("{}")
+    command = "python train.py --seed={seed} --model=tiny"
+    made(tmp_path, "--metric", LOSS, command=command)
+    assert "the command names the folder tiny, of which nothing counts: list it in inputs" in capsys.readouterr().err
+    (tmp_path / "experiments" / "walk.yaml").unlink()
+    made(tmp_path, "--metric", LOSS, "--input", "tiny", command=command)
+    assert "tiny" not in capsys.readouterr().err
