@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,7 +65,8 @@ def new(
         Style | None,
         typer.Option(
             metavar="argparse|hydra|absl",
-            help="how the program reads its parameters: --name=value, or name=value for hydra; default: by the script's imports",
+            help="how the program reads its parameters: --name=value, or name=value for hydra; default: by the script's imports, "
+            "or the command",
             rich_help_panel=PROGRAM,
         ),
     ] = None,
@@ -129,8 +132,7 @@ def new(
     from harness.experiment.draft import read_knob, read_metric
     from harness.experiment.plan import make_plan
     from harness.tasks.command import template
-    from harness.tasks.command.frameworks import guessed_style
-    from harness.tasks.command.inputs.fingerprint import NO_INPUTS
+    from harness.tasks.command.frameworks import guessed_style, written_style
     from harness.tasks.command.seed_zero import truth_tests
     from harness.terminal.shell import say, show
 
@@ -143,10 +145,11 @@ def new(
             "missing option --metric; give one or more, such as --metric 'val_loss=val loss {value}' or --metric val_loss"
         )
     try:
-        files = [word for word in template.words_of(command) if not template.placeholders(word)]
+        words = template.words_of(command)
     except ValueError as error:
         raise InputError(f"--command {command!r}: cannot be split into words: {error}") from error
-    style = style or guessed_style(files, directory) or "argparse"
+    files = [word for word in words if not template.placeholders(word)]
+    style = style or guessed_style(files, directory) or written_style(words) or "argparse"
     knobs = [read_knob(text, style) for text in knob or ()]
     placeholders = template.placeholders(command)
     if "knobs" not in placeholders and any(each.name not in placeholders for each in knobs):
@@ -182,13 +185,24 @@ def new(
     if try_ is not None:
         _try(plan, try_, path)
     show(str(path))
-    if set(plan.data.values()) == {NO_INPUTS}:
-        say(f"the command names no file in {directory}: list the files that the result depends on with --input")
+    for warning in _warnings(plan):
+        say(warning)
     if "seed" not in placeholders and not (cases and seeds == 1):
         say("the command has no {seed}: the program must read $HARNESS_SEED")
     for script, line in truth_tests(files, directory) if first_seed == 0 else ():
         say(f"seed 0 may mean no seed in {script} line {line}: write seeds: {{first: 1, n: {seeds}}}, as --first-seed 1 does")
     say(f"check the file, then: harness run {path} --dry-run")
+
+
+def _warnings(plan: Plan) -> Iterator[str]:
+    """What a dry run warns of."""
+    from harness.tasks.command.remarks import remarks
+    from harness.tasks.command.task import command_task
+
+    assert plan.program is not None
+    task = command_task(plan.program)
+    configs = [task.Config.model_validate_json(json.dumps(config)) for config in plan.variants.values()]
+    yield from remarks(plan.program, list(plan.data.values()), [task.values(config) for config in configs])
 
 
 def _try(plan: Plan, log: Path, path: Path) -> None:
@@ -199,7 +213,7 @@ def _try(plan: Plan, log: Path, path: Path) -> None:
 
     assert plan.program is not None
     try:
-        trial = tried(plan.program.metrics, log, resumes=plan.program.resume is not None)
+        trial = tried(plan.program.metrics, log, resumes=plan.program.resume is not None, cases=plan.program.cases)
         show(screen(trial))
         if trial.problem:
             advice = "correct --metric, or edit the file after harness new without --try"

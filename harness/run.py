@@ -170,7 +170,7 @@ def _tried(experiment: Experiment, path: Path) -> Trial:
     if experiment.program is None:
         raise InputError(f"--try {path}: {experiment.path} trains {experiment.task_name}, which is not a program; remove --try")
     program = last(experiment.program)
-    return tried(program.metrics, path, resumes=program.resume is not None)
+    return tried(program.metrics, path, resumes=program.resume is not None, cases=program.cases)
 
 
 def _check_sd(sd: float | None, dry_run: bool) -> None:

@@ -80,7 +80,7 @@ def test_missing_inputs_and_seed_are_reported(tmp_path, capsys):
     assert "missing option --metric" in capsys.readouterr().err
     assert made(tmp_path, "--metric", LOSS, command="sh run.sh")[0] == 0
     said = capsys.readouterr().err
-    assert "the command names no file in .: list the files that the result depends on with --input" in said
+    assert "run ids do not depend on any file of the program: name inputs" in said
     assert "the command has no {seed}: the program must read $HARNESS_SEED" in said
 
 
@@ -160,6 +160,19 @@ def test_the_style_can_be_stated(tmp_path):
     assert file["task"]["style"] == "hydra"
 
 
+@pytest.mark.parametrize(
+    ("command", "style"),
+    [
+        ("yolo train model=tiny seed={seed} project={run_dir}", "hydra"),
+        ("yolo train --seed={seed} project={run_dir}", None),
+        ("env SEED={seed} yolo train", None),
+    ],
+)
+def test_of_a_program_without_a_script_the_command_tells_the_style(tmp_path, command, style):
+    code, file = made(tmp_path, "--metric", "loss", "--knob", "lr=0.1,0.2", command=command)
+    assert (code, file["task"].get("style")) == (0, style)
+
+
 def test_the_suggested_claim_names_one_level(tmp_path):
     _, text = written(
         tmp_path, WALK, "python train.py --seed={seed}", "--metric", LOSS, "--knob", "a.rate=0.1,0.5", "--knob", "n=1,2"
@@ -218,3 +231,26 @@ def test_an_evaluation_with_a_file_of_cases_needs_no_edit(tmp_path, monkeypatch,
     assert "HARNESS_SEED" not in capsys.readouterr().err
     assert run.main(["prompts"]) == 0
     assert "better by 10.00 pp, over 200 cases" in capsys.readouterr().out
+
+
+def test_files_of_cases_are_tried(tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    for name, lines in (("samples_a", ['{"doc_id": 1, "acc": 1}', '{"doc_id": 2, "acc": 0}']), ("samples_b", ['{"doc_id": 1}'])):
+        (tmp_path / "out" / f"{name}.jsonl").write_text("\n".join(lines))
+    options = ("--metric", "acc", "--cases", "samples_a.jsonl:doc_id", "--try", "out")
+    assert made(tmp_path, *options)[0] == 0
+    assert "result: acc 0.5, over 2 cases" in capsys.readouterr().out
+    (tmp_path / "experiments" / "walk.yaml").unlink()
+    assert made(tmp_path, *options[:3], "samples_b.jsonl:doc_id", *options[4:]) == (2, None)
+    assert "samples_b.jsonl line 1: no 'acc'; it has 'doc_id'" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_folder_that_does_not_count_is_reported_at_once(tmp_path, capsys):
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "config.json").write_text("{}")
+    command = "python train.py --seed={seed} --model=tiny"
+    made(tmp_path, "--metric", LOSS, command=command)
+    assert "the command names the folder tiny, of which nothing counts: list it in inputs" in capsys.readouterr().err
+    (tmp_path / "experiments" / "walk.yaml").unlink()
+    made(tmp_path, "--metric", LOSS, "--input", "tiny", command=command)
+    assert "tiny" not in capsys.readouterr().err

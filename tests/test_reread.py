@@ -158,6 +158,19 @@ def test_runs_from_another_first_seed_are_read_again(tmp_path, monkeypatch, caps
     capsys.readouterr()
 
 
+def test_try_of_a_runs_log_reads_its_files_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    program = "import sys\nopen(sys.argv[1] + '/log.csv', 'w').write('epoch,loss\\n1,0.5\\n2,0.25\\n')\n"
+    metrics = {"loss": {"goal": "minimize", "file": "log.csv"}}
+    path = experiment(tmp_path, program, command="{python} train.py {run_dir}", metrics=metrics, identical_seeds="allow")
+    assert run.main([str(path)]) == 0
+    log = next(Path("results/runs").glob("*/log.txt"))
+    for tried in (log, log.parent, log.parent / "files"):
+        capsys.readouterr()
+        assert run.main([str(path), "--dry-run", "--json", "--try", str(tried)]) == 0
+        assert json.loads(capsys.readouterr().out)["tried"]["result"] == {"loss": 0.25}
+
+
 def test_the_log_of_a_run_that_never_started_its_program_cannot_be_tried(failed, capsys):
     log = Path("log.txt")
     log.write_text("--- 2026-01-01T00:00:00.000+00:00 lease 1, host, process 7\nfailed: no such program\n")

@@ -28,7 +28,8 @@ def screen(trial: Trial) -> RenderableType:
     if trial.rows:
         lines += [Text(), Sentence(f"{phrases.plural(len(trial.rows), 'row')}:"), _rows(trial.rows)]
     if trial.result:
-        lines += [Text(), Sentence(f"result: {_result(trial)}")]
+        cases = f", over {phrases.plural(trial.cases, 'case')}" if trial.cases else ""
+        lines += [Text(), Sentence(f"result: {_result(trial)}{cases}")]
     if trial.diverged:
         lines += [Text(), Sentence(f"a run with this output diverges: {trial.diverged}", WARNING)]
     if trial.problem:
@@ -54,6 +55,7 @@ def document(trial: Trial) -> dict[str, Any]:
         "rows": [{name: encode(value) for name, value in row.items()} for row in trial.rows],
         "result": dict(trial.result),
         "taken": dict(trial.taken),
+        "cases": trial.cases or None,
         "diverged": trial.diverged or None,
         "problem": trial.problem or None,
     }

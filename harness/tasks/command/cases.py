@@ -79,6 +79,11 @@ class Cases:
             for name, own in self.outcomes.items()
         }
 
+    @property
+    def count(self) -> int:
+        """The number of cases."""
+        return len(next(iter(self.outcomes.values()), ()))
+
     def arrays(self) -> dict[str, Any]:
         """`cases` [case] and `groups` [case] as text, and each metric [case] as float64, by increasing case."""
         import numpy as np

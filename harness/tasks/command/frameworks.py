@@ -1,8 +1,9 @@
-"""The imports of a script -> how it reads its settings. Starts nothing."""
+"""The imports of a script, or the words of its command -> how it reads its settings. Starts nothing."""
 
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,6 +32,12 @@ def guessed_style(words: Sequence[str], directory: Path) -> Style | None:
             if any(f"{module}.".startswith(f"{root}.") for module in imported for root in roots):
                 return style
     return None
+
+
+def written_style(words: Sequence[str]) -> Style | None:
+    """Hydra's, if the command has `seed={seed}` without dashes, as for a console script; None if it does not tell."""
+    bare = any(re.match(r"[a-z][\w./]*=\{(?:seed|run_dir)\}", word) for word in words)
+    return "hydra" if bare and not any(word.startswith("--") for word in words) else None
 
 
 def _modules(file: Path) -> Iterator[str]:

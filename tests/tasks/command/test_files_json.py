@@ -159,3 +159,14 @@ def test_lines_that_a_resumed_program_appends_to_a_cut_off_one_are_read(tmp_path
     with path.open("a") as file:
         file.write('{"step": 2, "acc": 2}\n')
     assert everything(found) == [(1, {"m": 1.0}), (2, {"m": 2.0})]
+
+
+OUTCOMES = [json.dumps({"doc_id": case, "acc": float(case % 3 == 0)}) for case in range(30)]
+
+
+def test_outcomes_of_cases_are_not_taken_for_a_curve(tmp_path):
+    with pytest.raises(TrainingFailed, match=r"samples\.jsonl has 30 rows without a step, each 0 or 1, .* use cases: {file"):
+        read(tmp_path, "\n".join(OUTCOMES), "acc", "samples.jsonl")
+    assert len(read(tmp_path, "\n".join(OUTCOMES), "acc", "samples.jsonl", step="doc_id")) == 30
+    for lines in (OUTCOMES[:10], [*OUTCOMES, '{"acc": 0.5}'], [line.replace("1.0", "0.0") for line in OUTCOMES]):
+        assert len(read(tmp_path, "\n".join(lines), "acc", "samples.jsonl")) == len(lines)

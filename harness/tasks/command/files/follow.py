@@ -9,7 +9,7 @@ from typing import Protocol
 
 from harness.tasks.command.files.pace import Clock, Pace
 from harness.tasks.command.files.place import Place, name_in
-from harness.tasks.command.files.reading import Reading
+from harness.tasks.command.files.reading import Outcomes, Reading, unreadable
 from harness.tasks.command.files.stream import Parser, Stream
 
 
@@ -30,6 +30,7 @@ class FollowedRows:
         self.metrics = metrics
         self._place, self._parser = place, parser
         self._pace = Pace(clock)
+        self._outcomes = Outcomes()
         self._streams: dict[Path, Stream] = {}
         self._why: Callable[[str], str] = lambda _metric: place.why_none()
         for path in place.find(now=True):
@@ -46,14 +47,22 @@ class FollowedRows:
                 if stream is not None:
                     found += stream.new(abandoned=True)
                     if stream.has_more:
+                        self._outcomes.note(found)
                         return found
             if last is not None:
                 found += last.new()
+        self._outcomes.note(found)
         return found
 
     def end(self) -> Sequence[Reading]:
         """See Follower."""
-        return [reading for path in self._place.find(now=True) for reading in self._stream(path).rest()]
+        found = [reading for path in self._place.find(now=True) for reading in self._stream(path).rest()]
+        if (count := self._outcomes.note(found)) is not None:
+            rows = f"{self._place.pattern} has {count} rows without a step, each 0 or 1, of which the last would count"
+            raise unreadable(
+                f"{rows}; for outcomes of cases use cases: {{file: ...}}, else name the step's column or key with step:"
+            )
+        return found
 
     def why_missing(self, metric: str) -> str:
         """See Follower."""

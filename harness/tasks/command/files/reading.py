@@ -11,6 +11,7 @@ from typing import Protocol
 from harness.tasks.protocol import TrainingFailed
 
 MOST_NAMES = 12  # of columns, keys, tags or files in a message
+OUTCOMES = 20  # rows that are many
 MOST_COMPARED = 1000  # names that are compared with a missing one
 
 
@@ -35,6 +36,21 @@ class Follower(Protocol):
 
     def why_missing(self, metric: str) -> str:
         """After `end`, of a metric without readings: what is there instead."""
+
+
+class Outcomes:
+    """Counts readings that look like outcomes of cases instead of a curve: many, each 0 or 1, without steps."""
+
+    def __init__(self) -> None:
+        self._count, self._no_steps, self._values = 0, True, set[float]()
+
+    def note(self, readings: Sequence[Reading]) -> int | None:
+        """Further readings; the number of all if they look like outcomes, else None."""
+        self._count += len(readings)
+        self._no_steps = self._no_steps and all(reading.step is None for reading in readings)
+        if self._no_steps and len(self._values) < 3:
+            self._values.update(value for reading in readings for value in reading.values.values())
+        return self._count if self._no_steps and self._values == {0.0, 1.0} and self._count >= OUTCOMES else None
 
 
 def unreadable(message: str) -> TrainingFailed:

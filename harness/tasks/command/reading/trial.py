@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
+from harness.tasks.command.cases import CaseFile, Cases, collect, read_files
 from harness.tasks.command.files.followers import followers
 from harness.tasks.command.measure import Measure
 from harness.tasks.command.reading.finder import Finder, Found
@@ -18,6 +19,7 @@ from harness.tasks.command.reading.output import Output
 from harness.tasks.protocol import TrainingFailed
 from harness.tasks.results import taken
 
+FILES = "files"  # {run_dir} in the folder of a run
 LOGS = ("log.txt", "run.log", "train.log", "output.log")  # of a folder
 
 
@@ -47,11 +49,13 @@ class Trial:
     diverged: str = ""
     result: Mapping[str, float] = field(default_factory=dict)
     taken: Mapping[str, int] = field(default_factory=dict)  # metric -> row of its result, if it is not the last one
+    cases: int = 0  # of an evaluation
 
 
-def tried(metrics: Mapping[str, Measure], path: Path, *, resumes: bool = False) -> Trial:
+def tried(metrics: Mapping[str, Measure], path: Path, *, resumes: bool = False, cases: CaseFile | None = None) -> Trial:
     """Read the output at `path`: a log file, or a folder with the files that a program wrote (and a log, if `LOGS` has its name).
 
+    Of a run in the results folder, its log or its folder.
     Raises InputError if it cannot be read, DeviceError if a package to read it is missing.
     """
     folder = path if path.is_dir() else path.parent
@@ -65,10 +69,15 @@ def tried(metrics: Mapping[str, Measure], path: Path, *, resumes: bool = False) 
         if printed is None:
             raise InputError(f"--try {path}: the log of a run whose program was never started; use a log with its output")
         data = printed
+        folder = folder / FILES if (folder / FILES).is_dir() else folder
     reader = Lines()
     texts = [*reader.add(data), *reader.end()]
-    rows, problem = _rows(metrics, texts, folder, resumes)
-    trial = Trial(path, len(texts), tuple(_lines(metrics, texts)), tuple(rows), problem)
+    try:
+        evaluated = collect(read_files(cases, folder, metrics), metrics) if cases is not None else Cases({})
+    except TrainingFailed as error:
+        return Trial(path, len(texts), tuple(_lines(metrics, texts)), (), str(error))
+    rows, problem = _rows(metrics, texts, folder, resumes, evaluated.means(metrics))
+    trial = Trial(path, len(texts), tuple(_lines(metrics, texts)), tuple(rows), problem, cases=evaluated.count)
     return trial if problem or not rows else _with_result(trial, metrics)
 
 
@@ -98,7 +107,9 @@ def _lines(metrics: Mapping[str, Measure], texts: list[str]) -> list[TriedLine]:
     return found
 
 
-def _rows(metrics: Mapping[str, Measure], texts: list[str], folder: Path, resumes: bool) -> tuple[list[Mapping[str, Any]], str]:
+def _rows(
+    metrics: Mapping[str, Measure], texts: list[str], folder: Path, resumes: bool, means: Mapping[str, float]
+) -> tuple[list[Mapping[str, Any]], str]:
     output, problem = Output(metrics, files=followers(metrics, folder, resumes=resumes)), ""
     try:
         for number, text in enumerate(texts, 1):
@@ -106,6 +117,8 @@ def _rows(metrics: Mapping[str, Measure], texts: list[str], folder: Path, resume
                 output.line(text)
             except TrainingFailed as error:
                 raise TrainingFailed("output", f"line {number}: {error}") from error
+        if means:
+            output.add_last(means)
         output.end()
         missing = [name for name in output.missing if metrics[name].source is not None]
         problem = output.why_missing(missing[0]) if missing else ""
