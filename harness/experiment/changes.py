@@ -131,7 +131,7 @@ def _data_difference(stored: PlanBase, old: str, new: str) -> str:
 
 
 def _seed_difference(stored: Plan, requested: Plan) -> str | None:
-    """More or fewer seeds are no difference."""
+    """More or fewer seeds do not count as a difference."""
     old, new = _seeds(stored), _seeds(requested)
     common = min(len(old), len(new))
     if old[:common] == new[:common]:

@@ -142,5 +142,5 @@ def short_names(paths: Sequence[str]) -> list[str]:
 
 
 def _starts(path: str) -> list[int]:
-    """Where the parts of a path start, divided by dots, in Hydra's groups by slashes; `name` alone is no part."""
+    """Where the parts of a path start, divided by dots, in Hydra's groups by slashes; `name` alone is not one."""
     return [0, *(found.end() for found in re.finditer(r"[./](?!name\Z)", path))]

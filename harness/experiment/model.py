@@ -31,7 +31,7 @@ class Variant:
 class Experiment:
     """A validated experiment file or mapping. Reading it again gives an equal value."""
 
-    path: Path  # of a mapping its name, which is no file
+    path: Path  # of a mapping its name, which is not a file
     stem: str
     profile: str | None
     overrides: tuple[str, ...]  # the --set values that make it a rehearsal, as path=JSON, sorted

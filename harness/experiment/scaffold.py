@@ -88,7 +88,7 @@ def _knobs(knobs: Sequence[KnobDraft]) -> Iterator[str]:
     for knob in knobs:
         default, others = knob.levels[0], [level for level in knob.levels if level is None]
         parts = [f"default: {_value(default)}"]
-        if others and default is not None:  # null is no value of the default's type
+        if others and default is not None:  # null is not a value of the default's type
             parts.append(f"choice: [{', '.join(map(_value, knob.levels))}]")
         if knob.flag is not None:
             parts.append(f"flag: {_text(knob.flag)}")

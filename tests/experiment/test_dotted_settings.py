@@ -114,6 +114,6 @@ def test_a_factor_of_a_claim_is_called_by_its_short_name_or_its_path(tmp_path):
     assert [claim.variants for claim in found.claims] == [("lr=0.3, optimizer=adam",), ("lr=0.1, optimizer=sgd",)]
     assert read(tmp_path, text + "  - improves: model.lr=0.3\n").claims == found.claims[:1]
     assert refused(tmp_path, text + "  - improves: lr=0.1\n") == [
-        "e.yaml:12:15: claims[0].improves: 'lr=0.1' is ambiguous: 2 variants have it, and this is no grid; "
+        "e.yaml:12:15: claims[0].improves: 'lr=0.1' is ambiguous: 2 variants have it, and this is not a grid; "
         "choose from: 'lr=0.1, optimizer=adam', 'lr=0.1, optimizer=sgd'"
     ]

@@ -157,7 +157,7 @@ class _Reader:
         if members(resolved, levels, {}):
             message = f"{label!r} is not among the variants where {_slice(where)}; use one of these, or change where:"
         elif (named := self._levels_in(label)) and len(meant := self._having(named)) > 1:
-            message = f"{label!r} is ambiguous: {len(meant)} variants have it, and this is no grid; {suggestion('', meant)}"
+            message = f"{label!r} is ambiguous: {len(meant)} variants have it, and this is not a grid; {suggestion('', meant)}"
         else:
             levels_alone = [f"{factor.name}={level}" for factor in self.setting.factors for level in factor.levels]
             choices = [*self.setting.labels, *(levels_alone if is_grid(levels) else ())]

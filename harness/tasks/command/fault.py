@@ -1,6 +1,6 @@
 """The end of a program's output and its exit code -> what it failed of. Pure.
 
-A Python traceback tells more than the last line, because launchers, loggers and shells print their own lines when a program has
+A Python traceback says more than the last line, because launchers, loggers and shells print their own lines when a program has
 failed. Of several ranks the one that failed first is shown.
 """
 
@@ -72,7 +72,7 @@ SECONDARY = re.compile(
 
 @dataclass(frozen=True)
 class _Found:
-    """What the output tells. `exception`: quoted text is an exception's line; `about`: texts that decide the reason."""
+    """What the output says. `exception`: quoted text is an exception's line; `about`: texts that decide the reason."""
 
     quoted: str
     about: tuple[str, ...]

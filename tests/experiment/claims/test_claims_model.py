@@ -243,7 +243,7 @@ def test_outside_a_grid_a_label_of_some_factors_means_the_one_variant_that_has_t
 
 def test_outside_a_grid_an_ambiguous_label_is_told_the_variants_that_it_may_mean() -> None:
     told = refused("improves: lr=0.1", ARMS)
-    words = "'lr=0.1' is ambiguous: 2 variants have it, and this is no grid; choose from: "
+    words = "'lr=0.1' is ambiguous: 2 variants have it, and this is not a grid; choose from: "
     assert told.endswith(f"{words}'lr=0.1, schedule=cosine', 'lr=0.1, schedule=linear'")
     assert "names a variant twice" in refused("improves: [schedule=linear, 'lr=0.1, schedule=linear']", ARMS)
 

@@ -48,7 +48,7 @@ def followers(
 
 
 def kind(measure: Measure) -> str | None:
-    """Of a metric with `file`: table, document or lines; None if neither extension nor column or key tells."""
+    """Of a metric with `file`: table, document or lines; None if neither the extension nor column or key says it."""
     extension = PurePosixPath(measure.file or "").suffix.lower()
     if extension in SEPARATORS:
         return None if measure.key is not None else "table"

@@ -22,7 +22,7 @@ class JsonLines:
         self._lines = 0
         self.names: dict[str, None] = {}  # the keys of the first lines
 
-    def line(self, text: str, number: int, *, whole: bool) -> Sequence[Reading]:  # noqa: ARG002 - an incomplete line is no JSON
+    def line(self, text: str, number: int, *, whole: bool) -> Sequence[Reading]:  # noqa: ARG002 - an incomplete line is not JSON
         """The rows of a line: one, or more if a key has *. Raises TrainingFailed."""
         if not text.strip(" \t\ufeff"):
             return ()

@@ -20,7 +20,7 @@ END = re.compile(r"[;&|()]+")
 OUTPUT = re.compile(r"&?>[>|&]*")
 DESCRIPTORS = ("1", "2")  # before a redirection
 DECLARING = frozenset({"export", "readonly", "local", "declare"})
-WRITING = frozenset({"tee", "touch", "mkdir", "rm"})  # commands whose words are no inputs
+WRITING = frozenset({"tee", "touch", "mkdir", "rm"})  # commands whose words are not inputs
 
 
 def commands_of(text: str, folder: str, variables: Mapping[str, str] | None = None) -> Iterator[list[str]]:

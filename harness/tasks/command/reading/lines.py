@@ -22,7 +22,7 @@ class Lines:
     def add(self, data: bytes) -> list[str]:
         """The lines that `data` completes."""
         *whole, rest = LINE_END.split(self._rest + data)
-        self._rest = rest[: self.longest + 1]  # one more tells that it is too long
+        self._rest = rest[: self.longest + 1]  # one more shows that it is too long
         return [_text(self._short(line)) for line in whole if line]
 
     def end(self) -> list[str]:

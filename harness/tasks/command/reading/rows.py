@@ -85,7 +85,7 @@ class Rows:
         elif self._held is not None:
             held, self._held = self._held, None
             self._emit({**held, **{name: self.last.get(name) for name in self.carried}}, held["step"])
-        elif not self.metrics:  # a step that measures nothing: one row tells how long it took
+        elif not self.metrics:  # a step that measures nothing: one row says how long it took
             self._emit({"seconds": self._clock() - self._since}, None)
 
     def cut(self) -> None:

@@ -53,6 +53,6 @@ def expression(text: str) -> str:
 
 
 def last_part(text: str) -> str:
-    """What follows the last `...` before the value: the part that tells the value."""
+    """What follows the last `...` before the value: the part that identifies the value."""
     head, value, rest = text.partition("{value}")
     return (head.rpartition("...")[2] + value + rest).strip()
