@@ -16,7 +16,9 @@ LOWER_IS_BETTER = re.compile(
     re.IGNORECASE,
 )
 HIGHER_IS_BETTER = re.compile(
-    r"acc|f1|auc|score|reward|return|bleu|rouge|precision|recall|r2|iou|map[\d@-]*$|ndcg|mrr|dice|ssim|psnr", re.IGNORECASE
+    r"acc|f1|auc|score|reward|return|bleu|rouge|precision|recall|r2|iou|map[\d@-]*$|ndcg|mrr|dice|ssim|psnr|"
+    r"(?:^|[^a-z])top[-_@]?\d+$",
+    re.IGNORECASE,
 )
 SPLITS = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "validation"),

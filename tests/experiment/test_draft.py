@@ -16,6 +16,7 @@ from harness.experiment.draft import KnobDraft, read_knob, read_metric
         ("test/acc", "maximize", "test"),
         ("train_loss", "minimize", "train"),
         ("metrics/mAP50-95", "maximize", None),
+        ("eval_top1", "maximize", "validation"),
         ("loss/val", "minimize", None),
         ("value_loss", "minimize", None),
         ("reward", "maximize", None),

@@ -55,7 +55,9 @@ class Finder:
         found = Found(self._number("value", match, line), self._step(match, line))
         again = self._limited(self._again, line, match.end()) if self._again is not None else None
         if again is not None and (other := self._number("value", again, line)) != found.value:
-            raise self._failed(f"found twice, with {found.value:g} and {other:g}; write more of the line", line)
+            raise self._failed(
+                f"found twice, with {found.value:g} and {other:g}; write more of the line, such as what follows {{value}}", line
+            )
         return found
 
     def _limited(self, pattern: regex.Pattern[str], line: str, start: int = 0) -> regex.Match[str] | None:
