@@ -123,11 +123,10 @@ class PlanOutcome(Outcome):
             lines.append(
                 f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {quote(str(results))}"
             )
+            if plan.program is not None and any(record.reason == "output" for record in records.values()):
+                again = f"harness reread {plan.experiment} (trains nothing)"
+                lines.append(f"if only a text, pattern or file of a metric was wrong, correct it, then: {again}")
             lines.append("after fixing the cause, run the same command with --retry failed")
-        if plan.program is not None and any(record.reason == "output" for record in records.values()):
-            lines.append(
-                f"if only a text, pattern or file of a metric was wrong, correct it, then: harness reread {plan.experiment}"
-            )
         return lines
 
 
