@@ -31,8 +31,8 @@ def reread(
     end. Claims judged on such runs are retrospective.
 
     Examples:
-      harness run momentum --dry-run --try results/runs/9f1c02ab77de/log.txt
       harness reread momentum
+      harness reread experiments/momentum.yaml --first-seed 1
 
     Exit codes:
       0   every run of the plan has a result
