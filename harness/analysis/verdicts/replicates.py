@@ -40,7 +40,7 @@ class Replicates(Protocol):
         """How many replicates the most variable of `found` needs to be decided with that power."""
 
     def facts(self, difference: Difference, found: Paired | CasePairs) -> CaseFacts | None:
-        """What to tell of a test over cases."""
+        """Notes on a test over cases."""
 
 
 class OverSeeds:

@@ -15,13 +15,14 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from harness.tasks.command.measure import Measure, Strict, Text
+from harness.tasks.command.reading import numbers
+from harness.tasks.command.reading.finder import shown
 from harness.tasks.protocol import TrainingFailed
 
 VARIABLE = "$HARNESS_CASES"
 ARRAYS = ("cases", "groups")  # names of stored arrays; all others are metrics
 TABLES = {".csv": ",", ".tsv": "\t"}
 LINES = (".jsonl", ".ndjson")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 ONCE = "write each case once, or choose among records by file: and where: of cases:"
 WORDS = {"true": 1.0, "false": 0.0}
 
@@ -188,9 +189,9 @@ def _objects(text: str, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise _failed(place, f"not JSON ({error}): {_shown(line)}") from error
+            raise _failed(place, f"not JSON ({error}): {shown(line)}") from error
         if not isinstance(record, dict):
-            raise _failed(place, f"not a JSON object: {_shown(line)}")
+            raise _failed(place, f"not a JSON object: {shown(line)}")
         yield place, record
 
 
@@ -233,29 +234,24 @@ def _text(value: Any, what: str, place: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value.strip() or "\0" in value:
-        raise _failed(place, f"the {what} is {_shown(json.dumps(value, default=str))}; expected a string or an integer")
+        raise _failed(place, f"the {what} is {shown(json.dumps(value, default=str))}; expected a string or an integer")
     return value
 
 
 def _outcome(value: Any, metric: str, place: str) -> float:
     if isinstance(value, str):  # from a table
         value = WORDS.get(value.strip().lower(), value)
-    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
-        value = float(value)
+    if isinstance(value, str) and numbers.readable(value):
+        value = numbers.number(value)
     try:
-        number = float(value) if isinstance(value, bool | int | float) else math.nan
+        outcome = float(value) if isinstance(value, bool | int | float) else math.nan
     except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        shown = value if isinstance(value, float) else _shown(json.dumps(value, default=str))
-        raise _failed(place, f"the {metric} is {shown}; expected a finite number, true or false")
-    return number
+        outcome = math.inf
+    if not math.isfinite(outcome):
+        found = value if isinstance(value, float) else shown(json.dumps(value, default=str))
+        raise _failed(place, f"the {metric} is {found}; expected a finite number, true or false")
+    return outcome
 
 
 def _failed(place: str, what: str) -> TrainingFailed:
     return TrainingFailed("output", f"cases: {place}: {what}", f"output: cases {re.sub(r'[0-9]+', '#', place)}")
-
-
-def _shown(text: str) -> str:
-    text = text.strip()
-    return ascii(text if len(text) <= 120 else f"{text[:117]}...")

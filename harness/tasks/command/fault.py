@@ -63,7 +63,7 @@ LAUNCHERS = re.compile(
 LAUNCHED = re.compile(r"(?:\w+\.)*(?:ChildFailedError|CalledProcessError|ProcessExitedException)\b")
 FOOTER_RANK = re.compile(r"\s*rank\s*: (\d+) ")
 FOOTER_CODE = re.compile(r"\s*exitcode\s*: (-?\d+) ")
-# What a rank raises because another one has gone.
+# What a rank raises because another one has ended.
 SECONDARY = re.compile(
     r"SignalException|KeyboardInterrupt|BrokenPipe|ConnectionReset|EOFError|Connection (?:closed|reset)|Broken pipe|Dist\w*Error"
     r"|NCCL|ncclInternal|gloo|ProcessGroup",

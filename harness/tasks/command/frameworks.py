@@ -35,7 +35,7 @@ def guessed_style(words: Sequence[str], directory: Path) -> Style | None:
 
 
 def written_style(words: Sequence[str]) -> Style | None:
-    """Hydra's, if the command has `seed={seed}` without dashes, as for a console script; None if it does not tell."""
+    """Hydra's, if the command has `seed={seed}` without dashes, as for a console script; None without one."""
     bare = any(re.match(r"[a-z][\w./]*=\{(?:seed|run_dir)\}", word) for word in words)
     return "hydra" if bare and not any(word.startswith("--") for word in words) else None
 

@@ -109,7 +109,7 @@ def _kind(knob: Knob, style: Style) -> Any:
 
 
 def _type(default: Value) -> Any:
-    """The type of a value; of null and of an empty list, whose type it does not tell, the most general one."""
+    """The type of a value; of null and of an empty list, which do not say their type, the most general one."""
     if isinstance(default, tuple):
         item: Any = type(default[0]) if default else Scalar
         return tuple[item, ...]

@@ -34,7 +34,7 @@ ALWAYS = tuple(name for name in knobs.RESERVED if name != "knobs")  # placeholde
 def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
     """The program, with its directory made absolute, or None and the problems.
 
-    Problems of structure are reported with the file: then there is no program and no problem here.
+    Problems of structure are reported with the file: then neither a program nor a problem is returned.
     """
     try:
         program = Program.model_validate(plain(node))

@@ -73,7 +73,7 @@ class Place:
 class Scan:
     """The files below a folder that match a pattern, in natural order, each once although a link leads to it, too.
 
-    Links to folders are not followed. Unlike `Path.glob` it goes on if the program removes a folder meanwhile.
+    Links to folders are not followed. Unlike `Path.glob` it continues if the program removes a folder meanwhile.
     """
 
     def __init__(self, folder: Path, pattern: str, clock: Clock = time.monotonic) -> None:

@@ -33,7 +33,7 @@ class Table:
         self.header: list[str] | None = None
         self._places: dict[str, int] = {}  # metric -> column number
         self._step_place: int | None = None
-        self._open, self._open_line = "", 0  # a quoted cell that goes on in the next line
+        self._open, self._open_line = "", 0  # a quoted cell that continues in the next line
 
     def line(self, text: str, number: int, *, whole: bool) -> Sequence[Reading]:
         """One row, or none. Raises TrainingFailed."""

@@ -50,7 +50,7 @@ def _beginning(file: str, _size: int, _modified: int) -> bytes:
 
 
 def stamp_of(path: Path) -> tuple[str, int, int] | None:
-    """Path, size and time of a file, the keys under which what was read from it is cached; None if it is gone."""
+    """Path, size and time of a file, the keys under which what was read from it is cached; None if it was removed."""
     try:
         status = path.stat()
     except OSError:
