@@ -15,6 +15,7 @@ from harness.experiment.file import MAX_SEEDS
 from harness.experiment.model import MAPPING
 from harness.experiment.run_id import run_ids
 from harness.experiment.tuning import Tuning
+from harness.tasks.command.code.version import CodeVersion
 from harness.tasks.command.model import Program
 from harness.tasks.command.task import command_task
 from harness.tasks.identity import identity
@@ -47,6 +48,15 @@ class Chosen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     plan: str
     variants: Mapping[str, str]  # label here -> label there
+
+
+class Loop(BaseModel):
+    """The place of a plan in a loop of comparisons, whose levels are corrected for each other."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    number: int = Field(ge=1)
+    alpha: float  # of the whole loop; the plan's own alpha is its share
 
 
 class Registration(BaseModel):
@@ -144,6 +154,8 @@ class Plan(PlanBase):
     known: tuple[str, ...] | None = None  # ids of its runs that had finished when it was written; None: not recorded
     amended: Registration | None = None  # the file's current registration, if it differs
     chosen: Chosen | None = None  # the plan that tuned or found its variants
+    code: Mapping[str, CodeVersion] = Field({}, exclude_if=lambda value: not value)  # label -> version, if the code varies
+    loop: Loop | None = Field(None, exclude_if=lambda value: value is None)
     selection: Selection | None = None  # what its results choose; None: they are evidence
 
     @property

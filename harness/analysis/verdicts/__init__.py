@@ -33,14 +33,14 @@ __all__ = [
 
 
 def judge(
-    experiment: Experiment | Plan, runs: pd.DataFrame, levels: Levels | None = None, cases: CaseSource | None = None
+    experiment: Experiment | Plan | Terms, runs: pd.DataFrame, levels: Levels | None = None, cases: CaseSource | None = None
 ) -> tuple[Verdict, ...]:
     """One verdict per claim, in order; see `judgement`."""
     return judgement(experiment, runs, levels, cases).verdicts
 
 
 def judgement(
-    experiment: Experiment | Plan, runs: pd.DataFrame, levels: Levels | None = None, cases: CaseSource | None = None
+    experiment: Experiment | Plan | Terms, runs: pd.DataFrame, levels: Levels | None = None, cases: CaseSource | None = None
 ) -> Judgement:
     """The state of the looks and one verdict per claim. Pure.
 
@@ -55,7 +55,7 @@ def judgement(
 
 
 def table(
-    experiment: Experiment | Plan,
+    experiment: Experiment | Plan | Terms,
     runs: pd.DataFrame,
     metric: str | None = None,
     levels: Levels | None = None,

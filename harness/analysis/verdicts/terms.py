@@ -39,14 +39,18 @@ class Terms:
     listed_seeds: tuple[int, ...] = ()  # in the order in which looks count them; empty: from the least
     written: Written | None = None  # when the claims were written; None: in no plan
     added: Written | None = None  # likewise for `amended`
+    available: bool = False  # results that exist already: each comparison is over the seeds that both sides have
+    unpaired: bool = False  # equal seeds of two variants have nothing in common: Welch's test
 
     def factor(self, name: str) -> Factor:
         """The factor called `name`."""
         return Factor(name, self.factors[name])
 
 
-def terms(experiment: Experiment | Plan) -> Terms:
+def terms(experiment: Experiment | Plan | Terms) -> Terms:
     """The terms of an experiment or plan. Raises InputError if the task of a plan cannot be loaded."""
+    if isinstance(experiment, Terms):
+        return experiment
     if isinstance(experiment, Plan):
         amended = experiment.amended.claims if experiment.amended else ()
         return Terms(

@@ -1,0 +1,1 @@
+"""Versions of a program's code: refs of its git repository, each checked out in a folder of its own."""
