@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.errors import InputError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -25,3 +27,23 @@ class Given:
     metrics: tuple[str, ...] = ()  # likewise those that were measured
     step: str | None = None  # likewise that of the epoch or step, if there are several rows per run
     notes: tuple[str, ...] = ()  # what was left out, as sentences
+
+
+def given_frame(frame: pd.DataFrame) -> Given:
+    """A frame of a notebook; messages name its rows by their labels."""
+    import pandas as pd
+
+    labels = [", ".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in frame.index]
+    columns = {str(name): _plain_column(frame[name]) for name in frame.columns}
+    if len(columns) < len(frame.columns):
+        raise InputError("the frame has two columns of one name; rename one")
+    return Given("the frame", pd.DataFrame(columns).reset_index(drop=True), lambda row: f"row {labels[row]}")
+
+
+def _plain_column(values: pd.Series) -> pd.Series:
+    """Numbers as they are, anything else as text or None."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    if is_numeric_dtype(values.dtype) and not is_bool_dtype(values.dtype):
+        return values.astype(float) if values.isna().any() else values
+    return values.astype(object).map(lambda value: None if value is None or value != value else str(value))

@@ -63,7 +63,7 @@ def read_metric(text: str) -> MetricDraft:
     name, _, rest = head.strip().partition(":")
     goal, _, unit = rest.partition(":")
     if not goal:
-        guess = _goal(re.split("[./]", name)[-1]) or _goal(name)
+        guess = likely_goal(name)
         if guess is None:
             raise InputError(f"--metric {text!r}: unknown goal; use {name}:minimize or {name}:maximize")
         goal = guess
@@ -71,12 +71,21 @@ def read_metric(text: str) -> MetricDraft:
         raise InputError(f"--metric {text!r}: invalid goal {goal!r}; choose from: minimize, maximize")
     fields = _where(text, where) if equals else {}
     parts = (name, *(fields[key] for key in ("tensorboard", "wandb", "column", "key") if key in fields))
-    split = next((SPLITS[start] for each in parts if (start := re.split("[_./-]", each)[0].lower()) in SPLITS), None)
+    split = next((found for each in parts if (found := likely_split(each))), None)
     return MetricDraft(name, goal, unit, split, fields)
 
 
+def likely_goal(name: str) -> str | None:
+    """The goal that a metric's name suggests, rather by its last part; None if it suggests none, or both."""
+    return _goal(re.split("[./]", name)[-1]) or _goal(name)
+
+
+def likely_split(name: str) -> str | None:
+    """The split that the first part of a metric's name suggests; None if it suggests none."""
+    return SPLITS.get(re.split("[_./-]", name)[0].lower())
+
+
 def _goal(name: str) -> str | None:
-    """The goal that a name suggests; None if it suggests none, or both."""
     found = [goal for goal, known in (("minimize", LOWER_IS_BETTER), ("maximize", HIGHER_IS_BETTER)) if known.search(name)]
     return found[0] if len(found) == 1 else None
 

@@ -18,7 +18,7 @@ __all__ = ["ReportData", "SearchReportData", "find", "gather", "gather_search", 
 def record(report: ReportData | SearchReportData) -> None:
     """Record in the ledger the look that the report shows. Raises StoreError."""
     judged = report.final if isinstance(report, SearchReportData) else report
-    if judged is not None:
+    if judged is not None and judged.store is not None:
         record_looks(judged.store, judged.plan, judged.records, judged.judgement)
 
 

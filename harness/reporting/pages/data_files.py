@@ -66,11 +66,13 @@ def csv_cell(value: Any) -> Any:
 def verdicts(report: ReportData) -> dict[str, Any]:
     """JSON values: the plan, its looks, and under `verdicts` one object per claim (`harness.analysis.verdicts.document`)."""
     plan = report.plan
+    existing = {} if report.existing is None else {"existing": report.existing.document}
     return {
         "schema": 1,
         "name": plan.name,
         "question": plan.question,
         "rehearsal": plan.rehearsal,
+        **existing,
         "complete": report.complete,
         "inconsistencies": [*report.inconsistencies, *report.mismatches],
         "alpha": plan.alpha,

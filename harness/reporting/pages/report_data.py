@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.analysis.statistics import Crossed, Levels
+    from harness.existing.results import ExistingResults
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Cost:
 class ReportData:
     """A plan and its results so far."""
 
-    store: Store
+    store: Store | None  # None: of results that exist already
     plan: Plan
     metrics: Mapping[str, Metric]  # all that a result may hold; the first is the default of claims
     records: Mapping[str, Record]  # of every planned run
@@ -75,15 +76,21 @@ class ReportData:
     folder: Path  # of the report
     results: Path  # the results folder as given
     loaded: RunTables | None = None  # tables that contain its runs, if they are loaded already
+    existing: ExistingResults | None = None  # if they are what the report is about
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
         """Metrics and learning rate by epoch (frames.curves_frame), read lazily. Raises StoreError."""
+        if self.store is None:
+            assert self.existing is not None
+            return self.existing.epochs
         return curves_frame(self.store, self.plan, self.records, [*self.metrics, "learning_rate"], tables=self._tables)
 
     @cached_property
     def inconsistencies(self) -> tuple[str, ...]:
         """What does not fit among the files of the plan and its runs: `file: what`; read lazily. Raises StoreError."""
+        if self.store is None:
+            return ()
         lost = [run.id for run in self.requested if self.records[run.id].finished and run.id not in self.origins]
         own = inconsistencies(self.store, self.plan, self.records, self.metrics, self._tables, self.origins, lost)
         altered = (f"{run_id}/predictions.npz: has changed since the run finished" for run_id in self.images_altered)
@@ -92,11 +99,14 @@ class ReportData:
     @cached_property
     def _tables(self) -> RunTables:
         run_ids = [run.id for run in self.plan.runs]
+        assert self.store is not None
         return self.loaded.of(run_ids) if self.loaded is not None else load_tables(self.store, run_ids)
 
     @cached_property
     def ledger(self) -> PlanLedger:
         """What the ledger tells about the plan, read when first needed. Raises StoreError."""
+        if self.store is None:
+            return PlanLedger(None, (), ())
         return plan_ledger(self.store, self.plan)
 
     @property
@@ -117,6 +127,8 @@ class ReportData:
     @cached_property
     def mixed(self) -> tuple[str, ...]:
         """`mixed` of the requested runs."""
+        if self.store is None:
+            return ()
         return _mixed(self.store, trained_with(self.requested, self.origins))
 
     @property

@@ -64,6 +64,18 @@ def facts(report: ReportData) -> list[str]:
     return [*parts, *([report.last[:10]] if report.last else [])]
 
 
+def history(report: ReportData) -> list[str]:
+    """What the ledger tells about the plan, as sentences; of existing results how they were read."""
+    return phrases.ledger(report.ledger) if report.existing is None else phrases.reading(report.existing)
+
+
+def unclaimed(report: ReportData) -> str:
+    """Shown without claims."""
+    if report.existing is None:
+        return "No claims were registered: the results below are descriptive."
+    return " ".join(["Nothing was claimed: the differences below are exploratory.", *phrases.to_claim(report.existing)])
+
+
 def run_counts(report: ReportData) -> str:
     """Runs by state, without empty states."""
     counts = report.counts
@@ -78,7 +90,8 @@ def run_counts(report: ReportData) -> str:
     saved = phrases.not_needed(report.plan, report.judgement)
     beyond = f" Another {counts.beyond:,d} wait for later looks." if counts.beyond else ""
     beyond = f" {saved[:1].upper()}{saved[1:]}: their claims were closed at an earlier look." if saved else beyond
-    return f"{phrases.plural(counts.total, 'run')} requested: {', '.join(parts)}.{beyond}"
+    what = "requested" if report.existing is None else "read"
+    return f"{phrases.plural(counts.total, 'run')} {what}: {', '.join(parts)}.{beyond}"
 
 
 def margin(report: ReportData) -> str | None:
@@ -90,6 +103,8 @@ def margin(report: ReportData) -> str | None:
 
 def no_flags(report: ReportData) -> str:
     """Shown without flags."""
+    if report.existing is not None:
+        return "Nothing to flag. The code, machines and packages behind these results are not known."
     if not report.origins:
         return "Nothing to flag: no run has started."
     return f"Nothing to flag: all runs used the same code, devices, precision and {compared(report.origins.values())}."

@@ -30,7 +30,7 @@ def registered(plan: Plan) -> str:
     terms = {
         "question": plan.question,
         "source": plan.source,
-        "task": f"{plan.task} {plan.task_version}" if plan.program is None else plan.program.definition,
+        "task": f"{plan.task} {plan.task_version}".rstrip() if plan.program is None else plan.program.definition,
         "baseline": plan.baseline,
         "looks": list(plan.looks),
         **({"seeds": list(plan.listed_seeds)} if plan.listed_seeds else {}),

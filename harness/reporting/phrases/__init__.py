@@ -3,6 +3,7 @@
 from harness.reporting.phrases.claims import claim, qualifiers, short_claim, statement
 from harness.reporting.phrases.consistency import not_consistent
 from harness.reporting.phrases.estimates import confidence, interval, p_value
+from harness.reporting.phrases.existing import reading, to_claim
 from harness.reporting.phrases.labels import MIN_LABEL, cut_middle, file_names, prefix, shorten
 from harness.reporting.phrases.ledger import DIFFERS, ledger, ledger_differs, standing
 from harness.reporting.phrases.numbers import (
@@ -120,6 +121,7 @@ __all__ = [
     "power",
     "prefix",
     "qualifiers",
+    "reading",
     "registration",
     "rehearsal",
     "results_option",
@@ -140,6 +142,7 @@ __all__ = [
     "standing",
     "statement",
     "table_note",
+    "to_claim",
     "underpowered",
     "word",
 ]

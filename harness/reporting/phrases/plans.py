@@ -40,6 +40,8 @@ def shared_settings(plan: Plan | Study) -> tuple[str, ...]:
         values = {repr(config[block][key]): config[block][key] for config in configs if key in (config.get(block) or {})}
         return next(iter(values.values())) if len(values) == 1 else None
 
+    if isinstance(plan, Plan) and plan.existing:
+        return (plan.task,)
     lengths = {epochs(config) for config in configs} - {None}
     length = plural(lengths.pop() or 0, "epoch") if len(lengths) == 1 else None
     parts = (trained(plan), shared("data", "dataset"), length, shared("training", "precision"), plan.accelerator)
@@ -84,6 +86,8 @@ def seeds(plan: Plan) -> int:
 
 def command(plan: Plan | Study, results: Path) -> str:
     """The shell command that reproduces the plan or search in the folder `results`; without a file, that continues it."""
+    if isinstance(plan, Plan) and plan.existing:
+        return plan.file
     searched = isinstance(plan, Study) or plan.confirms
     if plan.file == MAPPING:
         paths = Paths(results)

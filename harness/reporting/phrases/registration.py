@@ -19,6 +19,8 @@ def retrospective(found: Registered, plan: Plan | None = None) -> str:
     """`RETROSPECTIVE: 21 of 21 results were known when this plan was written`; with the plan the baseline is named."""
     if found.results_known is None:
         return f"{RETROSPECTIVE}: added to the file after the first runs had started; how many results were known is not recorded"
+    if plan is not None and plan.existing:
+        return f"{RETROSPECTIVE}: {_all_of(found.results_used)} existed before this claim"
     written = "this claim was added to the file" if found.added else "this plan was written"
     were = "was" if found.results_used == 1 else "were"
     text = f"{RETROSPECTIVE}: {found.results_known:,d} of {plural(found.results_used, 'result')} {were} known when {written}"
@@ -75,6 +77,8 @@ def advice(plan: Plan) -> str:
 
     Fresh seeds of an evaluation may give the same outcomes: if every claim is across cases, the cases must be fresh.
     """
+    if plan.existing:
+        return "; evidence is a claim that was registered before its results, see: harness new --help"
     if plan.claims and all(getattr(claim, "across", "seeds") == "cases" for claim in plan.claims):
         return "; judge it on cases that were in none of these results"
     first = max((run.seed + 1 for run in plan.runs), default=0)
@@ -82,6 +86,10 @@ def advice(plan: Plan) -> str:
         return ""
     number = f"n: {plan.looks[0]}" if len(plan.looks) == 1 else f"looks: [{', '.join(map(str, plan.looks))}]"
     return f"; judge it on fresh seeds with seeds: {{{number}, first: {first}}}"
+
+
+def _all_of(count: int) -> str:
+    return "the only result" if count == 1 else f"all {count:,d} results"
 
 
 def _about(text: str, places: Sequence[int]) -> str:

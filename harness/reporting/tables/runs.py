@@ -48,7 +48,7 @@ def run_table(report: ReportData) -> DisplayTable:
         Column("variant", cells=variants),
         Column("seed", "right", cells=[Cell(str(run.seed)) for run in requested]),
         Column("state", cells=[Cell(" ".join(filter(None, [record.state, record.reason]))) for record in records]),
-        Column("epochs", "right", cells=[Cell(str(record.epoch)) for record in records]),
+        Column("epochs", "right", cells=[Cell(str(record.epoch) if report.existing is None else "") for record in records]),
         Column(
             phrases.label(report.metric),
             "right",

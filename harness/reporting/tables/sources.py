@@ -42,12 +42,12 @@ class Sources:
 
     def of(self, variant: str, seeds: int = 0) -> tuple[str, ...]:
         """The completed runs of a variant; 0 `seeds` means all, else the first ones."""
-        first = self.plan.first_seeds(seeds)
+        first = frozenset(self.plan.first_seeds(seeds))
         return tuple(run_id for seed, run_id in self._completed[variant].items() if not seeds or seed in first)
 
     def pairs(self, variant: str, over: str, seeds: int) -> tuple[str, ...]:
         """The completed runs of both variants for seeds that both completed."""
-        one, other, first = self._completed[variant], self._completed[over], self.plan.first_seeds(seeds)
+        one, other, first = self._completed[variant], self._completed[over], frozenset(self.plan.first_seeds(seeds))
         both = [seed for seed in one if seed in other and (not seeds or seed in first)]
         return tuple(found[seed] for found in (one, other) for seed in both)
 

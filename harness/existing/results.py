@@ -1,0 +1,240 @@
+"""Existing results, their design and claims, judged: what the report, the screen and `--json` show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis.verdicts import Judgement, Table, Terms, judgement, table
+from harness.analysis.verdicts.registration import Written
+from harness.common.mapping_nodes import read_mapping
+from harness.common.validation import suggestion
+from harness.common.yaml_nodes import Entry, Node, read_value
+from harness.errors import InputError
+from harness.existing.arrange import Arranged, arrange
+from harness.existing.columns import Asked, Columns, find_columns, selected
+from harness.existing.given import Given
+from harness.experiment.claims import Claim, ComparisonClaim, ContrastClaim, Factor, digest
+from harness.experiment.claims.model import Setting
+from harness.experiment.claims.reader import read_claim
+from harness.experiment.plan import Plan, PlannedRun
+from harness.store.records import Record
+from harness.tasks.protocol import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BASELINE = ("baseline", "base", "control", "default", "reference", "ref", "vanilla", "main")
+ACROSS_CASES = ("improves", "worsens", "equivalent", "no_gain", "no_loss", "at_least", "at_most")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is claimed of existing results, and how it is judged. Claims are texts as in YAML, or mappings."""
+
+    claims: Sequence[str | Mapping[str, Any]] = ()
+    baseline: str | None = None
+    margin: float | None = None
+    alpha: float = 0.05
+    question: str | None = None
+    name: str = "results"
+
+
+@dataclass(frozen=True)
+class ExistingResults:
+    """Existing results and their verdicts. `plan` is like that of an experiment, but is never stored."""
+
+    given: Given
+    columns: Columns
+    arranged: Arranged
+    plan: Plan
+    metrics: Mapping[str, Metric]
+    records: Mapping[str, Record]
+    judgement: Judgement
+    tables: Mapping[str, Table]  # by metric: the first, then every other with a claimed comparison
+
+    @property
+    def table(self) -> Table:
+        """The table of the first metric."""
+        return next(iter(self.tables.values()))
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """The rows of each run by step, or one row per run: id, variant, seed, state, epoch, a column per metric."""
+        curves = self.arranged.curves
+        return self.arranged.runs.assign(epoch=1) if curves is None else curves
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Where the results are from and how they were read, as JSON values."""
+        columns = self.columns
+        named = {"seed": columns.seed, "step": columns.step, "case": columns.case, "group": columns.group}
+        return {
+            "source": self.given.source,
+            "retrospective": True,
+            "variants": list(columns.variants or columns.wide),
+            "metrics": dict(columns.metrics),
+            **named,
+            "guessed": list(columns.guessed),
+            "left_out": list(self.arranged.notes),
+        }
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """How the table was read: what was guessed, what was left out."""
+        guessed = (f"guessed {'; '.join(self.columns.guessed)}",) if self.columns.guessed else ()
+        return (*guessed, *self.arranged.notes)
+
+
+def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequence[str] = ()) -> ExistingResults:
+    """Read off the design, read the claims against it, and judge them. Pure. Raises InputError."""
+    frame, notes = selected(given, where)
+    columns = find_columns(given, asked)
+    arranged = arrange(given, frame, columns, notes)
+    _refuse_single_seeds(given, columns, arranged)
+    baseline = _baseline(given, arranged, statement.baseline)
+    metrics = dict(columns.kinds)
+    seeds = tuple(sorted({int(seed) for seed in arranged.runs["seed"].unique()}))
+    over = dict.fromkeys(arranged.labels, baseline)
+    factors = [Factor(name, levels, name) for name, levels in arranged.factors.items()]
+    by_cases = tuple(metrics) if columns.case else ()
+    setting = Setting(arranged.labels, over, factors, arranged.levels, metrics, statement.margin, (len(seeds),), by_cases)
+    claims = _claims(statement.claims, setting, across_cases=columns.case is not None)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    registered = {"looks": (len(seeds),), "margin": statement.margin, "alpha": statement.alpha, "baseline": baseline}
+    plan = Plan(
+        name=statement.name,
+        experiment=statement.name,
+        question=statement.question or f"What do the results in {given.source} show?",
+        task=given.source,
+        task_version="",
+        accelerator="cpu",
+        margin=statement.margin,
+        alpha=statement.alpha,
+        created=at,
+        existing=True,
+        stage="evidence",
+        baseline=baseline,
+        looks=(len(seeds),),
+        variants={label: dict(arranged.levels[label]) for label in arranged.labels},
+        data={},
+        factors=arranged.factors,
+        levels=arranged.levels,
+        over=over,
+        listed_seeds=seeds,
+        runs=_planned(arranged.runs, len(seeds)),
+        claims=claims,
+        claims_digest=digest(claims, registered),
+    )
+    terms = _terms(plan, metrics, unpaired=asked.unpaired)
+    judged = judgement(terms, arranged.runs, cases=arranged.cases)
+    first = next(iter(metrics))
+    others = {claim.metric for claim in claims if isinstance(claim, ComparisonClaim | ContrastClaim)} - {first}
+    tables = {
+        name: table(terms, arranged.runs, name, cases=arranged.cases)
+        for name in (first, *(name for name in metrics if name in others))
+    }
+    return ExistingResults(given, columns, arranged, plan, metrics, Records(arranged.runs, tuple(metrics)), judged, tables)
+
+
+def _terms(plan: Plan, metrics: Mapping[str, Metric], *, unpaired: bool) -> Terms:
+    return Terms(
+        labels=tuple(plan.variants),
+        baseline=plan.baseline,
+        over=plan.over,
+        looks=plan.looks,
+        spending=plan.spending,
+        drops_decided=False,
+        futility=None,
+        alpha=plan.alpha,
+        claims=plan.claims,
+        amended=(),
+        factors=plan.factors,
+        levels=plan.levels,
+        metrics=metrics,
+        listed_seeds=plan.listed_seeds,
+        written=Written(plan.created, None),
+        available=True,
+        unpaired=unpaired,
+    )
+
+
+def _planned(runs: pd.DataFrame, look: int) -> tuple[PlannedRun, ...]:
+    """The rows as planned runs, seed by seed; their ids are places in the table."""
+    rows = runs.sort_values("seed", kind="stable")
+    columns = (rows[name].tolist() for name in ("id", "variant", "seed"))
+    return tuple(PlannedRun.model_construct(id=run, variant=label, seed=seed, look=look) for run, label, seed in zip(*columns, strict=True))
+
+
+class Records(Mapping[str, Record]):
+    """Run id -> its record, made when it is needed: a table may have a million rows."""
+
+    def __init__(self, runs: pd.DataFrame, metrics: Sequence[str]) -> None:
+        self._rows = dict(zip(runs["id"].tolist(), range(len(runs)), strict=True))
+        self._states = runs["state"].tolist()
+        self._values = {name: runs[name].tolist() for name in metrics}
+
+    def __getitem__(self, run_id: str) -> Record:
+        row = self._rows[run_id]
+        metrics = {name: values[row] for name, values in self._values.items()}
+        return Record(run_id, self._states[row], metrics={name: value for name, value in metrics.items() if value == value})
+
+    def __iter__(self) -> Any:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def _refuse_single_seeds(given: Given, columns: Columns, arranged: Arranged) -> None:
+    """If no variant has several seeds, nothing is known about the spread."""
+    if columns.case is not None or int(arranged.runs.groupby("variant")["seed"].nunique().max()) > 1:
+        return
+    seeds = arranged.runs["seed"].unique()
+    which = f"one seed ({seeds[0]})" if len(seeds) == 1 else "one run each"
+    raise InputError(
+        f"{given.source}: the variants have {which}: how much the result varies with the seed is unknown, so nothing can be said about "
+        "a difference; train at least 3 seeds of each"
+    )
+
+
+def _baseline(given: Given, arranged: Arranged, name: str | None) -> str:
+    """The label of the baseline. Raises InputError if it is missing or cannot be guessed."""
+    labels = arranged.labels
+    if name is not None:
+        if name not in labels:
+            raise InputError(f"--baseline {name}: {given.source} has no such variant; {suggestion(name, labels)}")
+        return name
+    if len(labels) == 1:
+        return labels[0]
+    found = [label for label in labels if label.lower() in BASELINE]
+    if len(found) != 1:
+        choices = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
+        raise InputError(f"{given.source}: no baseline; give the variant to compare with: --baseline LABEL; choose from: {choices}")
+    return found[0]
+
+
+def _claims(claims: Sequence[str | Mapping[str, Any]], setting: Setting, *, across_cases: bool) -> tuple[Claim, ...]:
+    found: list[Claim] = []
+    problems = []
+    for place, claim in enumerate(claims, 1):
+        node = _node(claim, place)
+        if across_cases and "across" not in node.entries and set(node.entries) & set(ACROSS_CASES):
+            across = Entry(node.at, Node("cases", node.at, "across"))
+            node = Node({**node.entries, "across": across}, node.at, node.path)
+        read, wrong = read_claim(node, setting)
+        problems += wrong
+        if read is not None and read not in found:
+            found.append(read)
+    if problems:
+        raise InputError(problems)
+    return tuple(found)
+
+
+def _node(claim: str | Mapping[str, Any], place: int) -> Node:
+    if isinstance(claim, Mapping):
+        return read_mapping(claim, f"claims[{place - 1}]")
+    return read_value(claim, f"--claim {claim!r}", "")

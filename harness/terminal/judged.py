@@ -1,0 +1,152 @@
+"""Judged results that exist already: the screen and the document of `harness judge`, and what a notebook shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from harness.analysis.verdicts import Verdict
+from harness.reporting import phrases
+from harness.terminal import json_output
+from harness.terminal.summary import plan_results
+from harness.terminal.tables import WARNING, Sentence, printable, styled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.existing.given import Given
+    from harness.existing.results import ExistingResults
+    from harness.reporting.pages import ReportData
+
+
+@dataclass(frozen=True)
+class JudgedResults(Sequence[Verdict]):
+    """The verdicts on results that exist already, in the order of the claims."""
+
+    found: ExistingResults
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """One per claim."""
+        return self.found.judgement.verdicts
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.verdicts[place]
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter(self.verdicts)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per variant: n, mean, sd, difference from the baseline, interval, p."""
+        import pandas as pd
+
+        return pd.DataFrame([json_output.row_values(row) for row in self.found.table.rows]).set_index("variant")
+
+    def screen(self, report: str | None = None) -> RenderableType:
+        """What the terminal shows."""
+        plan = self.found.plan
+        heading = styled(f"{plan.name}   {printable(plan.question)}")
+        late = phrases.retrospective_claims(self.verdicts, plan)
+        lines: list[RenderableType] = [heading, *(Sentence(line) for line in self.found.reading)]
+        lines += [Sentence(line, WARNING) for line in late]
+        results = plan_results(plan, self.found.records, self.found.table, self.found.judgement, self.found.metrics, report=report)
+        advice = [] if self.verdicts else [Text(), *map(Sentence, phrases.to_claim(self.found))]
+        return Group(*lines, Text(), results, *advice, Text())
+
+    def document(self, report: str | None = None) -> dict[str, Any]:
+        """The values of `--json`."""
+        found = self.found
+        shown = json_output.summary(found.plan, found.records, found.table, found.judgement, found.metrics, report)
+        return {**shown, "existing": found.document, "to_claim": [] if self.verdicts else phrases.to_claim(found)}
+
+    def report(self, folder: Path) -> ReportData:
+        """The data of its report, to be written to `folder`."""
+        from harness.reporting.pages.existing import gather_existing
+
+        return gather_existing(self.found, folder)
+
+    def write(self, folder: str | Path) -> Path:
+        """Write the report to a folder, which must be new or hold such a report; returns index.html. Raises InputError."""
+        from harness.reporting.pages import write
+        from harness.reporting.pages.existing import check_folder
+
+        check_folder(Path(folder))
+        return write(self.report(Path(folder)))
+
+    def latex(self) -> str:
+        """The tables of variants and claims."""
+        from harness.reporting.pages.latex import render
+
+        return render(self.report(Path()))
+
+    def __str__(self) -> str:
+        from io import StringIO
+
+        from rich.console import Console
+
+        text = StringIO()
+        Console(file=text, width=100, highlight=False, emoji=False, markup=False).print(self.screen())
+        return text.getvalue()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def judge_results(  # noqa: PLR0913 - the options of `harness judge`
+    source: pd.DataFrame | str | Path,
+    *,
+    claims: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),
+    variant: str | None = None,
+    factor: str | Sequence[str] = (),
+    seed: str | None = None,
+    metric: str | Sequence[str] = (),
+    baseline: str | None = None,
+    margin: float | None = None,
+    alpha: float = 0.05,
+    step: str | None = None,
+    case: str | None = None,
+    group: str | None = None,
+    wide: Sequence[str] = (),
+    where: Sequence[str] = (),
+    unpaired: bool = False,
+    kind: Any = None,
+    name: str | None = None,
+    question: str | None = None,
+    command: str = "",
+) -> JudgedResults:
+    """Judge results that exist already: a frame, a file, or what `kind` says. See `harness judge --help`. Raises InputError."""
+    from dataclasses import replace
+
+    from harness.existing.columns import Asked
+    from harness.existing.results import Statement, judge_existing
+
+    asked = Asked(variant, _several(factor), seed, _several(metric), step, case, group, tuple(wide), unpaired)
+    several = (claims,) if isinstance(claims, str | Mapping) else tuple(claims)
+    statement = Statement(several, baseline, margin, alpha, question, name or _name(source))
+    found = judge_existing(_given(source, kind), asked, statement, tuple(where))
+    return JudgedResults(replace(found, plan=found.plan.model_copy(update={"file": command})))
+
+
+def _several(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _name(source: pd.DataFrame | str | Path) -> str:
+    return Path(source).name.split(".")[0] or "results" if isinstance(source, str | Path) and str(source) != "-" else "results"
+
+
+def _given(source: pd.DataFrame | str | Path, kind: Any) -> Given:
+    from harness.existing.given import given_frame
+    from harness.existing.read import read
+
+    return read(str(source), kind) if isinstance(source, str | Path) else given_frame(source)
