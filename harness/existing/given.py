@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -25,3 +27,5 @@ class Given:
     metrics: tuple[str, ...] = ()  # likewise those that were measured
     step: str | None = None  # likewise that of the epoch or step, if there are several rows per run
     notes: tuple[str, ...] = ()  # what was left out, as sentences
+    # Numeric columns with empty cells -> which rows these are; in all other rows a NaN is a value, that of a run that diverged.
+    empty: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
