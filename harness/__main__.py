@@ -16,13 +16,14 @@ from harness.errors import EXIT_BAD_INPUT, InputError
 from harness.terminal import command_line, completion
 from harness.terminal.shell import say
 
-# Command -> what it does. A command is the function of that name in the module `harness.<command>`.
+# Command -> what it does. A command is the function of that name in the module `harness.<command>`, or in that of MODULES.
 COMMANDS: Mapping[str, str] = {
     "run": "plan an experiment, train its runs, write the report",
     "sweep": "search with Optuna, confirm the best trials on fresh seeds",
     "submit": "run or sweep on a SLURM cluster",
     "status": "show the progress of plans, searches and runs",
     "report": "write the reports again from the results on disk",
+    "judge": "judge results that exist already",
     "reread": "read finished runs again from their logs, after a pattern was corrected",
     "new": "write a first experiment file for a training script",
     "doctor": "check whether this machine is ready",
@@ -30,6 +31,8 @@ COMMANDS: Mapping[str, str] = {
     "sync": "upload runs that are missing in Weights & Biases",
     "worker": "train a plan's runs or a search's trials",
 }
+
+MODULES = {"judge": "harness.judge_results"}  # `harness.judge` is a function
 
 
 class Commands(TyperGroup):
@@ -43,7 +46,7 @@ class Commands(TyperGroup):
         """The command, imported now; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        command = command_line.command(getattr(importlib.import_module(f"harness.{cmd_name}"), cmd_name))
+        command = command_line.command(getattr(importlib.import_module(MODULES.get(cmd_name, f"harness.{cmd_name}")), cmd_name))
         command.short_help = COMMANDS[cmd_name]  # what zsh shows beside the name
         return command
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,7 +39,8 @@ def judge(
         ),
     ],
     from_: Annotated[
-        Source | None, typer.Option("--from", metavar="file|wandb|tensorboard|mlflow", help="what SOURCE is; default: by its name")
+        Source | None,
+        typer.Option("--from", metavar="file|wandb|tensorboard|mlflow", help="what SOURCE is; default: by its name"),
     ] = None,
     metric: Annotated[
         list[str] | None,
@@ -54,7 +56,9 @@ def judge(
     factor: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="COLUMN", help="a column of settings, such as lr; their combinations are the variants; repeatable", rich_help_panel=TABLE
+            metavar="COLUMN",
+            help="a column of settings, such as lr; their combinations are the variants; repeatable",
+            rich_help_panel=TABLE,
         ),
     ] = None,
     wide: Annotated[
@@ -77,7 +81,9 @@ def judge(
     ] = None,
     case: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="the case, if rows are outcomes of cases: claims are across cases", rich_help_panel=TABLE),
+        typer.Option(
+            metavar="COLUMN", help="the case, if rows are outcomes of cases: claims are across cases", rich_help_panel=TABLE
+        ),
     ] = None,
     group: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="the group of a case, such as its document", rich_help_panel=TABLE)
@@ -125,7 +131,6 @@ def judge(
       2   bad input or usage
     """
     from harness.errors import InputError
-    from harness.existing.read import read
     from harness.terminal import shell
     from harness.terminal.judged import judge_results
 
@@ -135,8 +140,25 @@ def judge(
         from harness.reporting.pages.existing import check_folder
 
         check_folder(into)
-    name = into.name if into is not None else None
-    words = [word for word in sys.argv[1:] if word != "judge"] if sys.argv[1:] else [source]
+    options = {
+        "from": from_ and from_.value,
+        "variant": variant,
+        "factor": factor,
+        "wide": wide,
+        "seed": seed,
+        "unpaired": unpaired,
+        "step": step,
+        "case": case,
+        "group": group,
+        "where": where,
+        "metric": metric,
+        "baseline": baseline,
+        "claim": claim,
+        "margin": margin,
+        "alpha": alpha if alpha != 0.05 else None,
+        "question": question,
+        "into": into,
+    }
     judged = judge_results(
         source,
         claims=claim or (),
@@ -154,16 +176,24 @@ def judge(
         where=where or (),
         unpaired=unpaired,
         kind=from_.value if from_ else None,
-        name=name,
+        name=into.name if into is not None else None,
         question=question,
-        command=shlex.join(["harness", "judge", *words]),
+        command=_command(source, options),
     )
-    del read
     report = str(judged.write(into)) if into is not None else None
     if as_json:
         shell.show_json(judged.document(report))
     else:
         shell.show(judged.screen(report))
+
+
+def _command(source: str, options: Mapping[str, Any]) -> str:
+    """The command line that judges the same again."""
+    words = ["harness", "judge", source]
+    for name, value in options.items():
+        for each in value if isinstance(value, list) else [value]:
+            words += [f"--{name}"] if each is True else [] if each in (None, False) else [f"--{name}", str(each)]
+    return shlex.join(words)
 
 
 main = main_of(judge)

@@ -46,9 +46,20 @@ class Table:
         where = f"{self.given.source}, {self.given.place(int(row))}"
         return f"{where}, column {column}" if column else where
 
+    def empty(self, name: str) -> pd.Series:
+        """By row, whether the cell is empty; NaN in another cell is the value of a run that diverged."""
+        import numpy as np
+        import pandas as pd
+
+        if self.frame[name].dtype == object:
+            return self.frame[name].isna()
+        known = self.given.empty.get(name)
+        cells = np.zeros(len(self.frame), bool) if known is None else known[self.frame.index.to_numpy()]
+        return pd.Series(cells, index=self.frame.index)
+
     def without_missing(self, name: str) -> None:
         """Leave out the rows without a value, and say so."""
-        missing = self.frame[name].isna()
+        missing = self.empty(name)
         if missing.all():
             raise InputError(f"{self.given.source}, column {name}: has no values; choose another column")
         if missing.any():
@@ -65,9 +76,8 @@ class Table:
             self.frame = self.frame.assign(**{name: values.astype(float)})
         elif not is_numeric_dtype(values.dtype):
             row, value = next((row, value) for row, value in values.items() if value is not None and not _is_number(value))
-            raise InputError(
-                f"{self.at(row, name)}: {str(value)[:40]!r} is not a number; correct it, or leave the cell empty if there is no result"
-            )
+            advice = "correct it, or leave the cell empty if there is no result"
+            raise InputError(f"{self.at(row, name)}: {str(value)[:40]!r} is not a number; {advice}")
 
     def whole_numbers(self, name: str) -> None:
         """Refuse a column of seeds that are not whole numbers."""
@@ -78,14 +88,12 @@ class Table:
         if values.dtype.kind not in "iu":
             for row, value in values.items():
                 if not _is_whole(value):
-                    raise InputError(
-                        f"{self.at(row, name)}: {str(value)[:40]!r} is not a whole number; seeds are whole numbers, or use --unpaired "
-                        "without --seed if equal seeds of two variants have nothing in common"
-                    )
+                    advice = "seeds are; if equal seeds of two variants have nothing in common, use --unpaired without --seed"
+                    raise InputError(f"{self.at(row, name)}: {str(value)[:40]!r} is not a whole number; {advice}")
             self.frame = self.frame.assign(**{name: values.map(int).astype(np.int64)})
 
 
-def _counted(rows: Sequence[Any], given: Given) -> str:
+def _counted(rows: pd.Index, given: Given) -> str:
     """`line 7 was`, `3 rows (line 7, line 9, …) were`."""
     if len(rows) == 1:
         return f"{given.place(int(rows[0]))} was"
@@ -102,6 +110,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
+    """Whether it is a whole number of 64 bits."""
     try:
         return (
             int(value) == value and abs(int(value)) <= LARGEST_SEED
@@ -158,16 +167,12 @@ def _melt(table: Table) -> None:
         table.numbers(each)
     kept = [each for each in (columns.seed, columns.case, columns.group, columns.step) if each is not None]
     one = table.frame[kept].assign(**{ROW: table.frame.index})
-    parts = [one.assign(variant=each, **{VALUE: table.frame[each]}) for each in columns.wide]
+    parts = [one.assign(variant=each, **{VALUE: table.frame[each], EMPTY: table.empty(each)}) for each in columns.wide]
     frame = pd.concat(parts, ignore_index=True)
-    if empty := int(frame[VALUE].isna().sum()):
-        frame = frame[frame[VALUE].notna()]
-        table.notes.append(f"{empty:,d} empty {'cell' if empty == 1 else 'cells'} left out")
-    places = frame[ROW].to_numpy()
-    labels = frame["variant"].to_numpy()
+    places, labels, empty = (frame[name].to_numpy() for name in (ROW, "variant", EMPTY))
     place = table.given.place
-    table.given = Given(table.given.source, frame, lambda row: f"{place(int(places[row]))}, {labels[row]}")
-    table.frame = frame.reset_index(drop=True)
+    table.given = Given(table.given.source, frame, lambda row: f"{place(int(places[row]))}, {labels[row]}", empty={VALUE: empty})
+    table.frame = frame
     table.columns = Columns(
         variants=("variant",),
         factors=False,
@@ -181,7 +186,7 @@ def _melt(table: Table) -> None:
     )
 
 
-VALUE = "value of a wide table"
+VALUE, EMPTY = "value of a wide table", "whether its cell is empty"
 
 
 @dataclass(frozen=True)
@@ -256,18 +261,19 @@ def refuse_repeated(table: Table, rows: pd.DataFrame, keys: Sequence[str]) -> No
 
 
 def _measured(table: Table, rows: pd.DataFrame) -> pd.DataFrame:
-    """[id, variant, seed, state, metrics]: rows without any value are left out, those with an infinite one diverged."""
+    """[id, variant, seed, state, metrics]: rows without any value are left out, those with one that is not finite diverged."""
     import numpy as np
+    import pandas as pd
 
     names = list(table.columns.metrics)
-    empty = rows[names].isna().all(axis=1)
+    empty = pd.concat([table.empty(column) for column in table.columns.metrics.values()], axis=1).loc[rows.index].all(axis=1)
     if empty.any():
         lost = rows.index[empty]
         table.notes.append(f"{_counted(lost, table.given)} left out: no value of {' or '.join(names)}")
         rows = rows[~empty]
     if rows.empty:
         raise InputError(f"{table.given.source}: no row has a value of {' or '.join(names)}; choose another column with --metric")
-    infinite = np.isinf(rows[names].to_numpy()).any(axis=1)
-    states = np.where(infinite, "diverged", "completed")
+    cells = pd.concat([table.empty(column) for column in table.columns.metrics.values()], axis=1).loc[rows.index].to_numpy()
+    states = np.where((~np.isfinite(rows[names].to_numpy()) & ~cells).any(axis=1), "diverged", "completed")
     ids = [table.given.place(int(row)).replace(", ", "-").replace(" ", "-") for row in rows.index]
     return rows.assign(id=ids, state=states).reset_index(drop=True)

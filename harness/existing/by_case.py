@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from harness.errors import InputError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def arrange_cases(table: Table, rows: pd.DataFrame, design: Design) -> Arranged:
     """Runs are the combinations of variant and seed. Raises InputError for a repeated or missing outcome."""
     import numpy as np
+    import pandas as pd
 
     from harness.existing.arrange import Arranged, refuse_repeated
     from harness.store.cases import CaseArrays
@@ -32,7 +33,8 @@ def arrange_cases(table: Table, rows: pd.DataFrame, design: Design) -> Arranged:
     groups = None if columns.group is None else table.frame[columns.group].astype(str)
     found: dict[str, CaseArrays] = {}
     runs = []
-    for (variant, seed), own in rows.groupby(["variant", "seed"], sort=False, observed=True):
+    for key, own in rows.groupby(["variant", "seed"], sort=False, observed=True):
+        variant, seed = cast("tuple[str, int]", key)
         order = np.argsort(own["case"].to_numpy().astype(str))
         run_id = f"{table.given.place(int(own.index[0])).replace(', ', '-').replace(' ', '-')}"
         values = {name: own[name].to_numpy(float)[order] for name in columns.metrics}
@@ -40,8 +42,6 @@ def arrange_cases(table: Table, rows: pd.DataFrame, design: Design) -> Arranged:
         found[run_id] = CaseArrays(own["case"].to_numpy().astype(str)[order], group, values)
         scaled = {name: (100.0 if columns.kinds[name].unit == "%" else 1.0) * float(each.mean()) for name, each in values.items()}
         runs.append({"id": run_id, "variant": variant, "seed": int(seed), "state": "completed", **scaled})
-    import pandas as pd
-
     return Arranged(
         pd.DataFrame(runs),
         design.labels,

@@ -173,8 +173,8 @@ class _Finder:
             return self._guess("variant", found[0], f"{counts[found[0]]} different values"), (), ()
         if found:
             raise InputError(
-                f"{self.given.source}: several columns may tell the variants apart: {', '.join(found)}; give one with --variant, or "
-                "several with --factor"
+                f"{self.given.source}: several columns may tell the variants apart: {', '.join(found)}; give one with --variant, "
+                "or several with --factor"
             )
         numbers = [name for name in self.names if name not in self.taken and self._is_number(name)]
         if not metrics and len(numbers) > 1 and not texts:
@@ -186,8 +186,8 @@ class _Finder:
         if one and len(texts) == 1:
             return self._guess("variant", one[0], "one value"), (), ()
         raise InputError(
-            f"{self.given.source}: no column looks like the variant; give it with --variant COLUMN, numbers with --factor COLUMN, or "
-            f"the columns that are variants with --wide A,B; the columns are {self._listed()}"
+            f"{self.given.source}: no column looks like the variant; give it with --variant COLUMN, numbers with --factor "
+            f"COLUMN, or the columns that are variants with --wide A,B; the columns are {self._listed()}"
         )
 
     def _metrics_said(self, wide: Sequence[str]) -> tuple[dict[str, str], dict[str, Metric]]:
@@ -230,8 +230,8 @@ class _Finder:
 
     def _wide_metric(self, wide: Sequence[str]) -> tuple[dict[str, str], dict[str, Metric]]:
         raise InputError(
-            f"{self.given.source}: the variants are the columns {', '.join(wide)}; say what they hold with --metric NAME:GOAL, such as "
-            "--metric accuracy:maximize:%"
+            f"{self.given.source}: the variants are the columns {', '.join(wide)}; say what they hold with --metric NAME:GOAL, "
+            "such as --metric accuracy:maximize:%"
         )
 
     def _guess_metric(self) -> tuple[dict[str, str], dict[str, Metric]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Given:
     metrics: tuple[str, ...] = ()  # likewise those that were measured
     step: str | None = None  # likewise that of the epoch or step, if there are several rows per run
     notes: tuple[str, ...] = ()  # what was left out, as sentences
+    # Numeric columns with empty cells -> which rows these are; in all other rows a NaN is a value, that of a run that diverged.
+    empty: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
 def given_frame(frame: pd.DataFrame) -> Given:
@@ -34,10 +38,12 @@ def given_frame(frame: pd.DataFrame) -> Given:
     import pandas as pd
 
     labels = [", ".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in frame.index]
-    columns = {str(name): _plain_column(frame[name]) for name in frame.columns}
-    if len(columns) < len(frame.columns):
+    if len({str(name) for name in frame.columns}) < len(frame.columns):
         raise InputError("the frame has two columns of one name; rename one")
-    return Given("the frame", pd.DataFrame(columns).reset_index(drop=True), lambda row: f"row {labels[row]}")
+    columns = {str(name): _plain_column(frame[name]) for name in frame.columns}
+    made = pd.DataFrame(columns).reset_index(drop=True)
+    empty = {name: made[name].isna().to_numpy() for name in columns}  # NaN is pandas' word for both
+    return Given("the frame", made, lambda row: f"row {labels[row]}", empty=empty)
 
 
 def _plain_column(values: pd.Series) -> pd.Series:
@@ -46,4 +52,4 @@ def _plain_column(values: pd.Series) -> pd.Series:
 
     if is_numeric_dtype(values.dtype) and not is_bool_dtype(values.dtype):
         return values.astype(float) if values.isna().any() else values
-    return values.astype(object).map(lambda value: None if value is None or value != value else str(value))
+    return values.astype(object).where(values.notna(), None).map(lambda value: None if value is None else str(value))

@@ -166,7 +166,9 @@ def _planned(runs: pd.DataFrame, look: int) -> tuple[PlannedRun, ...]:
     """The rows as planned runs, seed by seed; their ids are places in the table."""
     rows = runs.sort_values("seed", kind="stable")
     columns = (rows[name].tolist() for name in ("id", "variant", "seed"))
-    return tuple(PlannedRun.model_construct(id=run, variant=label, seed=seed, look=look) for run, label, seed in zip(*columns, strict=True))
+    return tuple(
+        PlannedRun.model_construct(id=run, variant=label, seed=seed, look=look) for run, label, seed in zip(*columns, strict=True)
+    )
 
 
 class Records(Mapping[str, Record]):
@@ -195,10 +197,8 @@ def _refuse_single_seeds(given: Given, columns: Columns, arranged: Arranged) -> 
         return
     seeds = arranged.runs["seed"].unique()
     which = f"one seed ({seeds[0]})" if len(seeds) == 1 else "one run each"
-    raise InputError(
-        f"{given.source}: the variants have {which}: how much the result varies with the seed is unknown, so nothing can be said about "
-        "a difference; train at least 3 seeds of each"
-    )
+    unknown = "how much the result varies with the seed is unknown, so nothing can be said about a difference"
+    raise InputError(f"{given.source}: the variants have {which}: {unknown}; train at least 3 seeds of each")
 
 
 def _baseline(given: Given, arranged: Arranged, name: str | None) -> str:
@@ -213,7 +213,9 @@ def _baseline(given: Given, arranged: Arranged, name: str | None) -> str:
     found = [label for label in labels if label.lower() in BASELINE]
     if len(found) != 1:
         choices = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
-        raise InputError(f"{given.source}: no baseline; give the variant to compare with: --baseline LABEL; choose from: {choices}")
+        raise InputError(
+            f"{given.source}: no baseline; give the variant to compare with: --baseline LABEL; choose from: {choices}"
+        )
     return found[0]
 
 

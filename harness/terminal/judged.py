@@ -59,8 +59,10 @@ class JudgedResults(Sequence[Verdict]):
         late = phrases.retrospective_claims(self.verdicts, plan)
         lines: list[RenderableType] = [heading, *(Sentence(line) for line in self.found.reading)]
         lines += [Sentence(line, WARNING) for line in late]
-        results = plan_results(plan, self.found.records, self.found.table, self.found.judgement, self.found.metrics, report=report)
-        advice = [] if self.verdicts else [Text(), *map(Sentence, phrases.to_claim(self.found))]
+        results = plan_results(
+            plan, self.found.records, self.found.table, self.found.judgement, self.found.metrics, report=report
+        )
+        advice: list[RenderableType] = [] if self.verdicts else [Text(), *map(Sentence, phrases.to_claim(self.found))]
         return Group(*lines, Text(), results, *advice, Text())
 
     def document(self, report: str | None = None) -> dict[str, Any]:

@@ -70,5 +70,3 @@ def _least(sd: float, seeds: int, alpha: float) -> float | None:
         needed = statistics.seeds_needed(sd, middle, alpha, POWER)
         low, high = (low, middle) if needed is not None and needed <= seeds else (middle, high)
     return high
-
-

@@ -1,0 +1,207 @@
+"""Text with separators (CSV, TSV) -> Given.
+
+A text without quotes is split by Arrow, in a fifth of the time; any other, and one that Arrow refuses, by Python's csv module, which
+also finds the line of an error.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from harness.common.validation import show
+from harness.errors import InputError
+from harness.existing.column import Column, from_texts, has_decimal_commas
+from harness.existing.given import Given
+from harness.existing.table import given
+
+SEPARATORS = (",", ";", "\t", "|")
+NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SAMPLE = 20  # rows by which the separator is found
+BLANK = " \t\xa0"  # around a cell, not part of it
+
+
+class Lines:
+    """The rows of a text, with the lines on which they begin. Blank lines are no rows."""
+
+    def __init__(self, source: str, text: str, separator: str) -> None:
+        self.source, self._text, self._separator = source, text, separator
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        """Raises InputError."""
+        blank = BLANK.replace(self._separator, "")
+        reader = csv.reader(io.StringIO(self._text, newline=""), delimiter=self._separator, skipinitialspace=True, strict=True)
+        while True:
+            line = reader.line_num + 1
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise InputError(f"{self.source}: line {line}: {_told(error)}") from error
+            if row and (len(row) > 1 or row[0].strip(blank)):
+                yield line, [cell.strip(BLANK) for cell in row]
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The lines on which the rows below the names begin."""
+        return [line for line, _ in self][1:]
+
+    def place(self, position: int) -> str:
+        """`line 18`, of the row at this position below the names."""
+        return f"line {self.starts[position]}"
+
+
+def read_delimited(source: str, text: str, separator: str | None) -> Given:
+    """`separator` None: found by the first rows. Raises InputError."""
+    separator = separator or _separator(source, text)
+    lines = Lines(source, text, separator)
+    line, names = next(iter(lines), (0, []))
+    names = _checked(source, line, names)
+    cells = _split(text, separator, len(names)) or _read(lines, names)
+    if not len(cells[0]):
+        raise InputError(f"{source}: it has no rows, only the names on line {line}")
+    columns, notes = _columns(cells, names, separator)
+    return given(source, columns, _place(lines, text, len(cells[0])), notes)
+
+
+def _columns(cells: Sequence[Any], names: Sequence[str], separator: str) -> tuple[dict[str, Column], list[str]]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = {name: from_texts(texts) for name, texts in zip(names, cells, strict=True)}
+    texts = {name: pa.array(column.values, pa.string()) for name, column in columns.items() if column.values.dtype == object}
+    commas = [name for name, column in texts.items() if has_decimal_commas(column)] if separator == ";" else []
+    points = any(
+        column.values.dtype == float and _has_points(array) for column, array in zip(columns.values(), cells, strict=True)
+    )
+    if not commas or points:  # in a file with both, a comma may separate thousands
+        return _without_nothing(columns), []
+    for name in commas:
+        columns[name] = from_texts(pc.replace_substring(texts[name], ",", "."))
+    listed = ", ".join(map(show, commas[:5])) + (" and more" if len(commas) > 5 else "")
+    return _without_nothing(columns), [
+        f"the comma in numbers such as {_example(texts[commas[0]])} is a decimal comma (columns: {listed})"
+    ]
+
+
+def _example(cells: Any) -> str:
+    import pyarrow.compute as pc
+
+    return str(cells.filter(pc.match_substring(cells, ","))[0])
+
+
+def _has_points(cells: Any) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.any(pc.match_substring(cells, ".")).as_py())
+
+
+def _without_nothing(columns: dict[str, Column]) -> dict[str, Column]:
+    """Without columns that have neither a name nor a value, as a separator at the end of each line makes them."""
+    return {name: column for name, column in columns.items() if not (name.startswith("column ") and column.empty.all())}
+
+
+def _split(text: str, separator: str, count: int) -> list[Any] | None:
+    """The columns below the names, by Arrow; None: the text needs the exact reader."""
+    if '"' in text or text.count("\r") != text.count("\r\n"):
+        return None
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv as arrow
+
+    names = [f"f{number}" for number in range(count)]
+    try:
+        table = arrow.read_csv(
+            pa.BufferReader(text.encode()),
+            read_options=arrow.ReadOptions(column_names=names),
+            parse_options=arrow.ParseOptions(delimiter=separator, quote_char=False, ignore_empty_lines=True),
+            convert_options=arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid:
+        return None
+    columns = [table[name].slice(1).combine_chunks() for name in names]
+    return [column if _bare(column) else pc.utf8_trim(column, BLANK) for column in columns]
+
+
+def _bare(cells: Any) -> bool:
+    import pyarrow.compute as pc
+
+    return not pc.any(pc.match_substring_regex(cells, "^[ \t\u00a0]|[ \t\u00a0]$")).as_py()
+
+
+def _read(lines: Lines, names: Sequence[str]) -> list[Any]:
+    """The columns below the names. Raises InputError."""
+    import pyarrow as pa
+
+    rows: list[list[str]] = []
+    for line, row in islice(lines, 1, None):
+        if len(row) != len(names):
+            cells = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
+            advice = (
+                "quote a cell that contains the separator" if len(row) > len(names) else "leave an empty cell for a missing value"
+            )
+            raise InputError(f"{lines.source}: line {line}: it has {cells}, but the first line has {len(names)} names; {advice}")
+        rows.append(row)
+    return [pa.array(column, pa.string()) for column in zip(*rows, strict=True)] or [[]]
+
+
+def _checked(source: str, line: int, names: Sequence[str]) -> list[str]:
+    if not names:
+        raise InputError(f"{source}: it is empty")
+    if len(names) == 1:
+        wanted = ", ".join(NAMES.values())
+        raise InputError(f"{source}: line {line}: only one column, {show(names[0])}; separate columns by one of: {wanted}")
+    if all(_is_number(name) for name in names):
+        raise InputError(f"{source}: line {line}: it has only numbers; the first line must name the columns")
+    named = [name or f"column {number}" for number, name in enumerate(names, 1)]
+    for number, name in enumerate(named):
+        if name in named[:number]:
+            first = named.index(name) + 1
+            raise InputError(f"{source}: line {line}: columns {first} and {number + 1} are both named {show(name)}; rename one")
+    return named
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _separator(source: str, text: str) -> str:
+    """The one by which the first rows have equally many cells, the most if there are several such; else that of most names."""
+
+    def rows(separator: str) -> list[int]:
+        try:
+            return [len(row) for _, row in islice(Lines(source, text, separator), SAMPLE)]
+        except InputError:
+            return []
+
+    counts = {separator: found for separator in SEPARATORS if (found := rows(separator))}
+    if not counts:
+        return SEPARATORS[0]
+    return max(counts, key=lambda separator: (counts[separator][0] > 1, len(set(counts[separator])) == 1, counts[separator][0]))
+
+
+def _place(lines: Lines, text: str, rows: int) -> Callable[[int], str]:
+    ends = text.count("\n") + (not text.endswith("\n"))
+    if '"' not in text and "\r" not in text.replace("\r\n", "") and ends == rows + 1:
+        return lambda position: f"line {position + 2}"
+    return lines.place
+
+
+def _told(error: csv.Error) -> str:
+    text = str(error)
+    if "unexpected end of data" in text:
+        return 'a quote (") is opened and never closed'
+    if "expected after" in text:
+        return 'a quote (") ends before the end of its cell; double the quotes inside a quoted cell'
+    if "field larger" in text:
+        return f'a cell is longer than {csv.field_size_limit()} characters; is a quote (") never closed?'
+    return text
