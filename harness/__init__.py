@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.analysis import statistics
-    from harness.analysis.verdicts import judge
     from harness.errors import DataError, DeviceError
     from harness.experiment import load_experiment
     from harness.experiment.plan import make_plan
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
         TrainingFailed,
         cache_folder,
     )
+    from harness.terminal.judged import judge
 
 __all__ = [
     "Accelerator",
@@ -65,7 +65,7 @@ _MODULES = {
     "run_experiment": "harness.run",
     "run_search": "harness.sweep",
     "write_report": "harness.reporting.pages",
-    "judge": "harness.analysis.verdicts",
+    "judge": "harness.terminal.judged",
     "load_cases": "harness.store.cases",
     "load_runs": "harness.store.frames",
     "load_curves": "harness.store.frames",

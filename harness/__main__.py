@@ -16,7 +16,7 @@ from harness.errors import EXIT_BAD_INPUT, InputError
 from harness.terminal import command_line, completion
 from harness.terminal.shell import say
 
-# Command -> what it does. A command is the function of that name in the module `harness.<command>`, or in that of MODULES.
+# Command -> what it does. A command is the function of that name in the module `harness.<command>`.
 COMMANDS: Mapping[str, str] = {
     "run": "plan an experiment, train its runs, write the report",
     "sweep": "search with Optuna, confirm the best trials on fresh seeds",
@@ -32,8 +32,6 @@ COMMANDS: Mapping[str, str] = {
     "worker": "train a plan's runs or a search's trials",
 }
 
-MODULES = {"judge": "harness.judge_results"}  # `harness.judge` is a function
-
 
 class Commands(TyperGroup):
     """The commands in the order of COMMANDS."""
@@ -46,7 +44,7 @@ class Commands(TyperGroup):
         """The command, imported now; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        command = command_line.command(getattr(importlib.import_module(MODULES.get(cmd_name, f"harness.{cmd_name}")), cmd_name))
+        command = command_line.command(getattr(importlib.import_module(f"harness.{cmd_name}"), cmd_name))
         command.short_help = COMMANDS[cmd_name]  # what zsh shows beside the name
         return command
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.verdicts import Judgement, Table, Terms, judgement, table
@@ -182,7 +183,7 @@ class Records(Mapping[str, Record]):
     def __getitem__(self, run_id: str) -> Record:
         row = self._rows[run_id]
         metrics = {name: values[row] for name, values in self._values.items()}
-        return Record(run_id, self._states[row], metrics={name: value for name, value in metrics.items() if value == value})
+        return Record(run_id, self._states[row], metrics={name: value for name, value in metrics.items() if not isnan(value)})
 
     def __iter__(self) -> Any:
         return iter(self._rows)

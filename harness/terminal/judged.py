@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -15,14 +15,18 @@ from harness.analysis.verdicts import Verdict
 from harness.reporting import phrases
 from harness.terminal import json_output
 from harness.terminal.summary import plan_results
-from harness.terminal.tables import WARNING, Sentence, printable, styled
+from harness.terminal.tables import Sentence, printable, styled
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.analysis.statistics import Levels
     from harness.existing.given import Given
     from harness.existing.results import ExistingResults
+    from harness.experiment import Experiment
+    from harness.experiment.plan import Plan
     from harness.reporting.pages import ReportData
+    from harness.store.cases import CaseSource
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,7 @@ class JudgedResults(Sequence[Verdict]):
         """What the terminal shows."""
         plan = self.found.plan
         heading = styled(f"{plan.name}   {printable(plan.question)}")
-        late = phrases.retrospective_claims(self.verdicts, plan)
         lines: list[RenderableType] = [heading, *(Sentence(line) for line in self.found.reading)]
-        lines += [Sentence(line, WARNING) for line in late]
         results = plan_results(
             plan, self.found.records, self.found.table, self.found.judgement, self.found.metrics, report=report
         )
@@ -91,6 +93,18 @@ class JudgedResults(Sequence[Verdict]):
 
         return render(self.report(Path()))
 
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows: claims, variants, how the table was read."""
+        from harness.reporting.pages import markdown
+        from harness.reporting.tables.variants import variant_tables
+
+        report = self.report(Path())
+        warnings = phrases.retrospective_claims(self.verdicts, self.found.plan)
+        notes = [*warnings, *phrases.reading(self.found), *([] if self.verdicts else phrases.to_claim(self.found))]
+        tables = [f"{markdown.table(table)}\n\n{markdown.escape(table.note)}." for table in variant_tables(report)]
+        claims = [markdown.verdicts(report)] if self.verdicts else []
+        return "\n\n".join([*claims, *tables, *map(markdown.escape, notes)])
+
     def __str__(self) -> str:
         from io import StringIO
 
@@ -102,6 +116,27 @@ class JudgedResults(Sequence[Verdict]):
 
     def __repr__(self) -> str:
         return str(self)
+
+
+@overload
+def judge(
+    results: Experiment | Plan, runs: pd.DataFrame, levels: Levels | None = None, cases: CaseSource | None = None
+) -> tuple[Verdict, ...]: ...
+
+
+@overload
+def judge(results: pd.DataFrame | str | Path, **options: Any) -> JudgedResults: ...
+
+
+def judge(results: Any, *arguments: Any, **options: Any) -> tuple[Verdict, ...] | JudgedResults:
+    """The verdicts on an experiment's claims from a frame of its runs (`harness.analysis.verdicts.judge`), or on results that
+    exist already, in a frame or a file (`judge_results`). Raises InputError.
+    """
+    if arguments or "runs" in options:
+        from harness.analysis import verdicts
+
+        return verdicts.judge(results, *arguments, **options)
+    return judge_results(results, **options)
 
 
 def judge_results(  # noqa: PLR0913 - the options of `harness judge`
@@ -148,7 +183,10 @@ def _name(source: pd.DataFrame | str | Path) -> str:
 
 
 def _given(source: pd.DataFrame | str | Path, kind: Any) -> Given:
-    from harness.existing.given import given_frame
+    if not isinstance(source, str | Path):
+        from harness.existing.given import given_frame
+
+        return given_frame(source)
     from harness.existing.read import read
 
-    return read(str(source), kind) if isinstance(source, str | Path) else given_frame(source)
+    return read(str(source), kind)

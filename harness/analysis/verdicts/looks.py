@@ -257,6 +257,9 @@ class Looks:
 
     def _registration(self, state: _ClaimState, seeds: int) -> Registered | None:
         """What was known of the results with the first `seeds` seeds when the claim was written."""
+        if self.terms.available:
+            known = len(self.values.run_ids(state.case.variants, seeds))
+            return Registered("after", known, known, self.terms.written.at if self.terms.written else "")
         used = self.values.used_runs(state.case.variants, seeds)
         if used is None:
             return None

@@ -6,7 +6,7 @@ from math import isfinite, sqrt
 
 from harness.analysis.verdicts import Row
 from harness.existing.results import ExistingResults
-from harness.reporting.phrases.numbers import difference_unit, figure, listed
+from harness.reporting.phrases.numbers import difference_unit, listed
 
 SEEDS = (5, 10, 20)  # for which the least difference that they decide is stated
 POWER = 0.8
@@ -28,7 +28,7 @@ def to_claim(found: ExistingResults) -> list[str]:
     unit = difference_unit(found.metrics[name].unit)
     widest = max(rows, key=_sd)
     sd, n = _sd(widest), widest.pairs
-    spread = f"the differences vary by {figure(sd)} {unit}".rstrip() + f" (sd, {widest.variant} minus {widest.over})"
+    spread = f"the differences vary by {sd:.2g} {unit}".rstrip() + f" (sd, {widest.variant} minus {widest.over})"
     if not sd > 0 or not isfinite(sd):
         return []
     if plan.margin:
@@ -36,7 +36,7 @@ def to_claim(found: ExistingResults) -> list[str]:
         size = f"{plan.margin:g} {unit}".rstrip()
         needed = f"{_range(low, high)} fresh seeds decide a claim with the margin {size} with probability 80 %"
     else:
-        sizes = [f"{seeds} decide {figure(least)} {unit}".rstrip() for seeds in SEEDS if (least := _least(sd, seeds, plan.alpha))]
+        sizes = [f"{seeds} decide {least:.2g} {unit}".rstrip() for seeds in SEEDS if (least := _least(sd, seeds, plan.alpha))]
         needed = f"of fresh seeds, with probability 80 %, {listed(sizes)}"
     return [f"Where {spread}, {needed}.", "A claim is evidence if it is registered before its seeds are trained: harness new."]
 

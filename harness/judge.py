@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -197,6 +198,18 @@ def _command(source: str, options: Mapping[str, Any]) -> str:
 
 
 main = main_of(judge)
+
+
+class _CallableModule(ModuleType):
+    """`harness.judge(frame)` works even where this module, which has the function's name, was imported before."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        from harness.terminal.judged import judge as judge_any
+
+        return judge_any(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule
 
 if __name__ == "__main__":
     sys.exit(main())
