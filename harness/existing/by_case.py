@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from harness.errors import InputError
+from harness.existing.arranged import Arranged
+from harness.existing.checks import CheckedRows, refuse_repeated
+from harness.existing.design import Design
+from harness.store.cases import CaseArrays
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.existing.arrange import Arranged, Design, Table
-    from harness.store.cases import CaseArrays
 
-
-def arrange_cases(table: Table, rows: pd.DataFrame, design: Design) -> Arranged:
+def arrange_cases(table: CheckedRows, rows: pd.DataFrame, design: Design) -> Arranged:
     """Runs are the combinations of variant and seed. Raises InputError for a repeated or missing outcome."""
     import numpy as np
     import pandas as pd
-
-    from harness.existing.arrange import Arranged, refuse_repeated
-    from harness.store.cases import CaseArrays
 
     columns = table.columns
     assert columns.case is not None
@@ -52,7 +50,7 @@ def arrange_cases(table: Table, rows: pd.DataFrame, design: Design) -> Arranged:
     )
 
 
-def _check_outcomes(table: Table, outcomes: pd.Series, column: str, *, fractions: bool) -> None:
+def _check_outcomes(table: CheckedRows, outcomes: pd.Series, column: str, *, fractions: bool) -> None:
     """Refuse missing outcomes, and percentages where the unit says that outcomes are fractions."""
     import numpy as np
 

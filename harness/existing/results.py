@@ -15,7 +15,8 @@ from harness.common.mapping_nodes import read_mapping
 from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Entry, Node, read_value
 from harness.errors import InputError
-from harness.existing.arrange import Arranged, arrange
+from harness.existing.arrange import arrange
+from harness.existing.arranged import Arranged
 from harness.existing.columns import Asked, Columns, find_columns, selected
 from harness.existing.given import Given
 from harness.experiment.claims import Claim, ComparisonClaim, ContrastClaim, Factor, digest

@@ -77,4 +77,4 @@ def seed_among(names: Sequence[str], prefix: str = "") -> str | None:
 def varying(frame: pd.DataFrame, names: Sequence[str], seed: str | None) -> tuple[str, ...]:
     """Those of the columns that differ between runs, but are not different in each run (such as a folder or a time)."""
     counts = {name: frame[name].nunique(dropna=False) for name in names if name != seed}
-    return tuple(name for name, count in counts.items() if 1 < count and (count < len(frame) or len(frame) == 2))
+    return tuple(name for name, count in counts.items() if count > 1 and (count < len(frame) or len(frame) == 2))

@@ -139,7 +139,7 @@ def judge(results: Any, *arguments: Any, **options: Any) -> tuple[Verdict, ...] 
     return judge_results(results, **options)
 
 
-def judge_results(  # noqa: PLR0913 - the options of `harness judge`
+def judge_results(
     source: pd.DataFrame | str | Path,
     *,
     claims: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),

@@ -1,0 +1,115 @@
+"""The rows of a table that count, with checks that name row and column of what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import InputError
+from harness.existing.columns import Columns
+from harness.existing.given import Given
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LARGEST_SEED = 2**63 - 1
+
+
+class CheckedRows:
+    """The rows that count. `columns` and `given` change when a wide table is made long."""
+
+    def __init__(self, given: Given, frame: pd.DataFrame, columns: Columns) -> None:
+        self.given, self.frame, self.columns = given, frame, columns
+        self.notes: list[str] = []
+
+    def at(self, row: Any, column: str | None = None) -> str:
+        """`results.csv, line 18, column seed`."""
+        where = f"{self.given.source}, {self.given.place(int(row))}"
+        return f"{where}, column {column}" if column else where
+
+    def empty(self, name: str) -> pd.Series:
+        """By row, whether the cell is empty; NaN in another cell is the value of a run that diverged."""
+        import numpy as np
+        import pandas as pd
+
+        if self.frame[name].dtype == object:
+            return self.frame[name].isna()
+        known = self.given.empty.get(name)
+        cells = np.zeros(len(self.frame), bool) if known is None else known[self.frame.index.to_numpy()]
+        return pd.Series(cells, index=self.frame.index)
+
+    def without_missing(self, name: str) -> None:
+        """Leave out the rows without a value, and say so."""
+        missing = self.empty(name)
+        if missing.all():
+            raise InputError(f"{self.given.source}, column {name}: has no values; choose another column")
+        if missing.any():
+            rows = self.frame.index[missing]
+            self.notes.append(f"{counted(rows, self.given)} left out: no {name}")
+            self.frame = self.frame[~missing]
+
+    def numbers(self, name: str) -> None:
+        """Refuse a column with text."""
+        from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+        values = self.frame[name]
+        if is_bool_dtype(values.dtype):
+            self.frame = self.frame.assign(**{name: values.astype(float)})
+        elif not is_numeric_dtype(values.dtype):
+            row, value = next((row, value) for row, value in values.items() if value is not None and not _is_number(value))
+            advice = "correct it, or leave the cell empty if there is no result"
+            raise InputError(f"{self.at(row, name)}: {str(value)[:40]!r} is not a number; {advice}")
+
+    def whole_numbers(self, name: str) -> None:
+        """Refuse a column of seeds that are not whole numbers."""
+        import numpy as np
+
+        self.without_missing(name)
+        values = self.frame[name]
+        if values.dtype.kind not in "iu":
+            for row, value in values.items():
+                if not _is_whole(value):
+                    advice = "seeds are; if equal seeds of two variants have nothing in common, use --unpaired without --seed"
+                    raise InputError(f"{self.at(row, name)}: {str(value)[:40]!r} is not a whole number; {advice}")
+            self.frame = self.frame.assign(**{name: values.map(int).astype(np.int64)})
+
+
+def refuse_repeated(table: CheckedRows, rows: pd.DataFrame, keys: Sequence[str]) -> None:
+    again = rows.duplicated(list(keys))
+    if not again.any():
+        return
+    row = rows.index[again][0]
+    same = (rows[list(keys)] == rows.loc[row, list(keys)]).all(axis=1)
+    first = rows.index[same][0]
+    what = ", ".join(f"{key} {rows.loc[row, key]}" for key in keys)
+    step = "" if table.columns.step else "; if a run has a row per epoch, give --step COLUMN"
+    advice = f"remove one, or choose rows with --where COLUMN=VALUE{step}"
+    raise InputError(f"{table.at(row)}: {what} again, first in {table.given.place(int(first))}; {advice}")
+
+
+def counted(rows: pd.Index, given: Given) -> str:
+    """`line 7 was`, `3 rows (line 7, line 9, …) were`."""
+    if len(rows) == 1:
+        return f"{given.place(int(rows[0]))} was"
+    shown = ", ".join(given.place(int(row)) for row in rows[:3])
+    return f"{len(rows):,d} rows ({shown}{', …' if len(rows) > 3 else ''}) were"
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether it is a whole number of 64 bits."""
+    try:
+        return (
+            int(value) == value and abs(int(value)) <= LARGEST_SEED
+            if not isinstance(value, str)
+            else bool(int(value) >= -LARGEST_SEED)
+        )
+    except (ValueError, OverflowError, TypeError):
+        return False
