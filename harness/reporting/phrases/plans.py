@@ -163,7 +163,7 @@ def runs_not_needed(plan: Plan, judgement: Judgement) -> int:
     """The number of planned runs that the looks did not request; 0 while training may still continue."""
     if not judgement.finished or seeds(plan) > plan.looks[-1]:
         return 0
-    requested = {label: plan.first_seeds(n) for label, n in judgement.horizons.items()}
+    requested = {label: frozenset(plan.first_seeds(n)) for label, n in judgement.horizons.items()}
     return sum(run.seed not in requested[run.variant] for run in plan.runs)
 
 
