@@ -57,7 +57,8 @@ def seeds_needed(
 ) -> int | None:
     """The fewest seeds, at least 3, that reach `power`; None if 1,000 (`MAX_SEEDS`) do not.
 
-    `samples`: the degrees of freedom of n seeds are this times n - 1, if sd is from several independent samples of n. Raises ValueError for a margin that is not positive.
+    `samples`: n seeds have this times n - 1 degrees of freedom, if sd is that of a sum of several independent samples of n.
+    Raises ValueError for a margin that is not positive.
     """
     _check(MIN_SEEDS, sd, alpha)
     _check_power(power, alpha)

@@ -52,8 +52,11 @@ def unpaired(
     and -1 this is the test of a difference, with a single sample of weight 1 the one-sample t test. `resolution`, the step of the
     values: s_i is at least the standard deviation of a rounding error, resolution / sqrt(12).
 
-    Undefined numbers are as in `paired`: with fewer than 2 values in some sample all but n and mean are NaN. Raises ValueError for
-    samples and weights of different numbers, none of them, a sample of another shape, or a negative margin.
+    Undefined numbers are as in `paired`: with fewer than 2 values in some sample all but n and mean are NaN. Raises ValueError
+    for samples and weights of different numbers, none of them, a sample of another shape, or a negative margin.
+
+    Not exact: at 5 % it errs up to 5.9 % of the time with 3 and 3 values, 7.5 % with 3 and 30, 5.9 % with 5 and 50; at 1 % up to
+    1.8, 3.5 and 1.7 % (the worst of 14 ratios of the standard deviations, 40,000 draws each).
     """
     of, variances, runs = _combined(samples, weights, resolution)
     tests = of.tests(margin)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import isnan
 
 import numpy as np
@@ -21,8 +20,8 @@ MANY_DEVIATIONS, NORMAL = 3.0, 1.4826  # and the standard deviation of a normal 
 FEW_FACTOR = 10.0
 
 
-def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: str) -> tuple[str, ...]:
-    """Notes about the seeds [seed] of an estimate.
+def remarks(sample: Sample, look: FurtherLook, subject: str) -> tuple[str, ...]:
+    """Notes about the seeds of an estimate.
 
     A seed stands apart if leaving it out, and only it, changes the verdict at the levels of `look` (an undecided one: only if it
     also lies far from the median), or if it lies far and the mean and the median have different signs. Far is more than 3 median
@@ -30,7 +29,7 @@ def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: st
     Differences drift if they are correlated with the number of the seed (t test at 1 %). Not corrected: these are questions, not
     verdicts.
     """
-    values = sample.claimed
+    values, seeds = sample.claimed, sample.seeds
     if len(values) < 3 or np.isnan(values).any():
         return ()
     found = []
