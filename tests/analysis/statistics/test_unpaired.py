@@ -44,9 +44,7 @@ def test_a_contrast_has_the_standard_error_and_freedom_of_its_samples() -> None:
 
 def test_one_sample_is_the_one_sample_t_test() -> None:
     found, known = unpaired_threshold([ONE], [1.0], 93.2), threshold(ONE, 93.2)
-    assert (found.t, found.p_above, found.p_below, *found.ci) == pytest.approx(
-        (known.t, known.p_above, known.p_below, *known.ci)
-    )
+    assert (found.t, found.p_above, found.p_below, *found.ci) == pytest.approx((known.t, known.p_above, known.p_below, *known.ci))
     assert found.p_above == pytest.approx(ttest_1samp(ONE, 93.2, alternative="greater").pvalue)
 
 
