@@ -236,7 +236,7 @@ def test_cases_are_those_of_the_runs_with_shared_seeds() -> None:
     assert row.mean == pytest.approx(100 * (outcomes["b", 2] - outcomes["base", 2]).mean())
     del outcomes["b", 2]
     state, runs = available(plan, {**values, "b": [values["b"][0], ABSENT, ABSENT]})
-    assert judge(state, runs, cases=lambda run_id: "")[0].notes == (model.NO_COMMON,)
+    assert judge(state, runs, cases=lambda _: "")[0].notes == (model.NO_COMMON,)
 
 
 def test_the_table_has_the_pairs_and_the_means_of_all_runs() -> None:
