@@ -169,8 +169,8 @@ def summary(  # noqa: PLR0917 - one argument per kind of result
 
 
 def row_values(row: Row) -> dict[str, Any]:
-    """A variant's row; missing values are null."""
-    return {key: plain(value) for key, value in asdict(row).items()}
+    """A variant's row; missing values are null. `runs` and `absent` as in a verdict."""
+    return {key: plain(value) for key, value in asdict(row).items() if value or key not in ("runs", "absent")}
 
 
 def trial_values(trial: Trial) -> dict[str, Any]:

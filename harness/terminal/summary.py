@@ -94,7 +94,8 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
             entries.append(_ClaimLine("", "", "", phrases.CONTRADICTED, style=WARNING))
         if len(verdict.rows) > 1:
             entries += [
-                _ClaimLine("", f"  {row.subject}", row.verdict.upper(), _part(verdict, row, metrics)) for row in verdict.rows
+                _ClaimLine("", f"  {row.subject}", row.verdict.upper(), _part(plan, verdict, row, metrics))
+                for row in verdict.rows
             ]
     lines: list[RenderableType] = [_ClaimLines(tuple(entries)), *_later_seeds(judgement.verdicts, metrics)]
     lines += _seed_remarks(judgement.verdicts)
@@ -106,10 +107,10 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
     return Group(*lines)
 
 
-def _part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric]) -> str:
+def _part(plan: Plan, verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric]) -> str:
     """The result for one variant of a claim; with its seeds if they are fewer than the claim's."""
     text = phrases.part(verdict, row, metrics, settle=not verdict.open)
-    early = row.verdict != "inconclusive" and row.n < max(each.n for each in verdict.rows)
+    early = len(plan.looks) > 1 and row.verdict != "inconclusive" and row.n < max(each.n for each in verdict.rows)
     return f"{text}, decided at {phrases.plural(row.n, 'seed')}" if early else text
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 from examples import images_plan
 
+from harness.analysis.verdicts import Terms, terms
 from harness.experiment.claims import Claim, ComparisonClaim
 from harness.experiment.plan import Plan, PlannedRun
 
@@ -61,3 +63,12 @@ def frame(plan: Plan, values: Mapping[str, Sequence[float | str]], metric: str =
             }
         )
     return pd.DataFrame(rows)
+
+
+def available(
+    plan: Plan, values: Mapping[str, Sequence[float | str]], *, unpaired: bool = False, **columns: Any
+) -> tuple[Terms, pd.DataFrame]:
+    """The terms of results that exist already, and their runs; `absent` instead of a number: there is no such run."""
+    runs = frame(plan, values, **columns)
+    kept = runs[~runs["state"].isin(["absent", "pending"])].reset_index(drop=True)
+    return replace(terms(plan), available=True, unpaired=unpaired), kept

@@ -35,6 +35,7 @@ from harness.analysis.statistics.sequential import (
     sequential_power,
     shipped,
 )
+from harness.analysis.statistics.unpaired import Unpaired, runs_needed, unpaired, unpaired_threshold
 
 __all__ = [
     "MIN_CASES",
@@ -56,6 +57,7 @@ __all__ = [
     "Slot",
     "Spending",
     "Threshold",
+    "Unpaired",
     "benjamini_hochberg",
     "best_in_range",
     "best_outside_range",
@@ -76,6 +78,7 @@ __all__ = [
     "power",
     "predictive_best_in_range",
     "predictive_power",
+    "runs_needed",
     "seeds_needed",
     "seeds_range",
     "sequential_level",
@@ -84,4 +87,6 @@ __all__ = [
     "shipped",
     "single_power",
     "threshold",
+    "unpaired",
+    "unpaired_threshold",
 ]

@@ -26,9 +26,9 @@ class Paired:
     ci90: Interval
     g_z: float  # effect size mean / sd, with small-sample correction
     rho: float  # correlation over seeds
-    p_tost: float  # small when the true difference lies within ±margin
-    p_nogain: float  # small when it lies below +margin
-    p_beyond: float  # small when it lies outside ±margin
+    p_tost: float  # see `Tests`
+    p_nogain: float
+    p_beyond: float
 
 
 @dataclass(frozen=True)
@@ -68,26 +68,24 @@ def paired(
     left, right = vector(variant, "variant"), vector(baseline, "baseline")
     if left.shape != right.shape:
         raise ValueError(f"variant has shape {left.shape} and baseline {right.shape}; they must be equal")
-    if margin is not None and margin < 0:
-        raise ValueError(f"margin must not be negative, got {margin!r}")
     scale = float(max(np.abs(left).max(initial=0.0), np.abs(right).max(initial=0.0)))
     of = summary(left - right, scale, resolution / np.sqrt(6.0))
-    outside = np.nan if margin is None else float(np.minimum(1.0, 2 * np.minimum(of.p_above(margin), of.p_below(-margin))))
+    tests = of.tests(margin)
     return Paired(
         n=of.n,
         mean=float(of.mean),
         sd=float(of.sd),
         se=float(of.se),
         t=float(of.t()),
-        p=float(2 * np.minimum(of.p_above(), of.p_below())),
+        p=tests.p,
         ci=of.interval(fraction(alpha if level is None else level, "level")),
         ci95=of.interval(0.05),
         ci90=of.interval(0.10),
         g_z=_effect_size(of),
         rho=_correlation(left, right),
-        p_tost=np.nan if margin is None else float(np.maximum(of.p_above(-margin), of.p_below(margin))),
-        p_nogain=np.nan if margin is None else float(of.p_below(margin)),
-        p_beyond=outside,
+        p_tost=tests.p_tost,
+        p_nogain=tests.p_nogain,
+        p_beyond=tests.p_beyond,
     )
 
 

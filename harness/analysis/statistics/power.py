@@ -52,16 +52,19 @@ def detectable(n: int, sd: float, alpha: float = 0.05, power: float = 0.8, *, ru
     return float(high * sd)
 
 
-def seeds_needed(sd: float, margin: float, alpha: float = 0.05, power: float = 0.8, *, rule: Rule = "direction") -> int | None:
+def seeds_needed(
+    sd: float, margin: float, alpha: float = 0.05, power: float = 0.8, *, rule: Rule = "direction", samples: float = 1.0
+) -> int | None:
     """The fewest seeds, at least 3, that reach `power`; None if 1,000 (`MAX_SEEDS`) do not.
 
+    `samples`: n seeds have this times n - 1 degrees of freedom, if sd is that of a sum of several independent samples of n.
     Raises ValueError for a margin that is not positive.
     """
     _check(MIN_SEEDS, sd, alpha)
     _check_power(power, alpha)
     if not margin > 0:
         raise ValueError(f"margin must be positive, got {margin!r}")
-    return MIN_SEEDS if sd == 0 else _fewest(lambda n: _power(n, margin / sd, alpha, rule) >= power)
+    return MIN_SEEDS if sd == 0 else _fewest(lambda n: _power(n, margin / sd, alpha, rule, samples) >= power)
 
 
 def seeds_range(
@@ -82,24 +85,24 @@ def single_power(together: int, power: float = 0.8) -> float:
     return float(power ** (1 / together))
 
 
-def _power(n: int, effect: float, alpha: float, rule: Rule) -> float:
-    """`effect`: margin / sd."""
+def _power(n: int, effect: float, alpha: float, rule: Rule, samples: float = 1.0) -> float:
+    """`effect`: margin / sd; `samples` as in `seeds_needed`."""
+    df = samples * (n - 1)
     if rule == "equivalence":
-        return _power_of_equivalence(n, effect, alpha)
+        return _power_of_equivalence(n, df, effect, alpha)
     noncentrality = effect * np.sqrt(n)
-    critical = stdtrit(n - 1, 1 - (alpha if rule == "bound" else alpha / 2))
-    found = 1 - nctdtr(n - 1, noncentrality, critical)
+    critical = stdtrit(df, 1 - (alpha if rule == "bound" else alpha / 2))
+    found = 1 - nctdtr(df, noncentrality, critical)
     # Rejection with the wrong sign: below Φ(-5) < 3e-7 beyond a noncentrality of 5, where scipy may give NaN.
-    wrong = nctdtr(n - 1, noncentrality, -critical) if rule == "direction" and noncentrality < 5 else 0.0
+    wrong = nctdtr(df, noncentrality, -critical) if rule == "direction" and noncentrality < 5 else 0.0
     return float(found + wrong)
 
 
-def _power_of_equivalence(n: int, margin: float, alpha: float) -> float:
+def _power_of_equivalence(n: int, df: float, margin: float, alpha: float) -> float:
     """P(|mean| + t se < margin) at a true difference of 0 and sd 1: E over s of 2 Φ(margin sqrt(n) - t s) - 1, where positive.
 
     s is the sample sd, ν s² ~ χ²_ν; Gauss-Legendre over ten of its standard errors around 1.
     """
-    df = n - 1
     critical = stdtrit(df, 1 - alpha)
     width = 10 / np.sqrt(2 * df)
     low, high = max(0.0, 1 - width), min(1 + width, margin * np.sqrt(n) / critical)

@@ -6,6 +6,7 @@ Values must be finite (not checked): callers drop runs without a value. Undefine
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,17 +19,27 @@ Interval = tuple[float, float]
 ROUNDING = 1e-12
 
 
+class Tests(NamedTuple):
+    """P values of a mean, in terms of a true mean and a margin δ."""
+
+    p: float  # two-sided: small when it is not 0
+    p_tost: float  # small when it lies within ±δ
+    p_nogain: float  # small when it lies below +δ
+    p_beyond: float  # small when it lies outside ±δ
+
+
 @dataclass(frozen=True)
 class Summary:
-    """The number of seeds of values [seed, ...], and arrays [...] of mean, sd (ddof 1) and se.
+    """The number of seeds of values [seed, ...], and arrays [...] of mean, sd (ddof 1) and se, with its degrees of freedom.
 
-    se = sd / sqrt(n), but at least that of the rounding error of the values.
+    se = sd / sqrt(n), but at least that of the rounding error of the values; df = n - 1.
     """
 
     n: int
     mean: Floats
     sd: Floats
     se: Floats
+    df: float
 
     def t(self, bound: float = 0.0) -> Floats:
         """(mean - bound) / se: infinite if se is 0, NaN if the mean also equals the bound."""
@@ -37,16 +48,30 @@ class Summary:
 
     def p_above(self, bound: float = 0.0) -> Floats:
         """P(T >= t): small when the mean lies above the bound."""
-        return upper_tail(self.t(bound), self.n - 1)
+        return upper_tail(self.t(bound), self.df)
 
     def p_below(self, bound: float = 0.0) -> Floats:
         """P(T <= t): small when the mean lies below the bound."""
-        return upper_tail(-self.t(bound), self.n - 1)
+        return upper_tail(-self.t(bound), self.df)
 
     def interval(self, level: float) -> Interval:
-        """mean ± t_{1 - level/2, n - 1} se, of one sample."""
-        half = float(stdtrit(self.n - 1, 1 - level / 2) * self.se) if self.n > 1 else np.nan
+        """mean ± t_{1 - level/2, df} se, of one sample."""
+        half = float(stdtrit(self.df, 1 - level / 2) * self.se) if self.df >= 1 else np.nan
         return float(self.mean) - half, float(self.mean) + half
+
+    def tests(self, margin: float | None) -> Tests:
+        """The tests of one mean; without a margin those of the margin are NaN."""
+        p = float(2 * np.minimum(self.p_above(), self.p_below()))
+        if margin is None:
+            return Tests(p, np.nan, np.nan, np.nan)
+        if margin < 0:
+            raise ValueError(f"margin must not be negative, got {margin!r}")
+        return Tests(
+            p,
+            p_tost=float(np.maximum(self.p_above(-margin), self.p_below(margin))),
+            p_nogain=float(self.p_below(margin)),
+            p_beyond=float(np.minimum(1.0, 2 * np.minimum(self.p_above(margin), self.p_below(-margin)))),
+        )
 
 
 def summary(values: Floats, scale: float | None = None, least_sd: float = 0.0) -> Summary:
@@ -57,12 +82,12 @@ def summary(values: Floats, scale: float | None = None, least_sd: float = 0.0) -
     n = len(values)
     undefined = np.full(values.shape[1:], np.nan)
     least = ROUNDING * (np.abs(values).max(initial=0.0) if scale is None else scale)
-    mean = _without_rounding(values.mean(axis=0), least) if n else undefined
-    sd = _without_rounding(values.std(axis=0, ddof=1), least) if n > 1 else undefined
-    return Summary(n, mean, sd, np.maximum(sd, least_sd) / np.sqrt(max(n, 1)))
+    mean = without_rounding(values.mean(axis=0), least) if n else undefined
+    sd = without_rounding(values.std(axis=0, ddof=1), least) if n > 1 else undefined
+    return Summary(n, mean, sd, np.maximum(sd, least_sd) / np.sqrt(max(n, 1)), n - 1)
 
 
-def upper_tail(t: Floats, df: int) -> Floats:
+def upper_tail(t: Floats, df: float) -> Floats:
     """P(T_df >= t); NaN where t is NaN or df < 1."""
     return np.asarray(stdtr(df, -t)) if df >= 1 else np.full(np.shape(t), np.nan)
 
@@ -95,5 +120,6 @@ def fraction(value: float, name: str) -> float:
     return value
 
 
-def _without_rounding(values: Floats, least: float) -> Floats:
+def without_rounding(values: Floats, least: float) -> Floats:
+    """0 where a value is at most `least`."""
     return np.where(np.abs(values) <= least, 0.0, values)

@@ -45,12 +45,13 @@ class Corrected:
 
 @dataclass(frozen=True)
 class Sample:
-    """What an estimate was computed from: one value per seed, whose mean is the estimate's.
+    """What an estimate was computed from: one value per seed of `seeds`, whose mean is the estimate's.
 
     `null` is what the mean is compared with, `direction` (1 or -1) the claimed side of it; NaN `margin`: the rule needs none.
     """
 
     values: Floats
+    seeds: tuple[int, ...]
     null: float = 0.0
     direction: int = 1
     margin: float = nan
@@ -74,6 +75,11 @@ class Case(ABC):
     @abstractmethod
     def variants(self) -> tuple[str, ...]:
         """Every variant that the claim is about."""
+
+    @property
+    def matched(self) -> tuple[tuple[str, ...], ...]:
+        """The variants whose runs are taken together by seed, for each estimate."""
+        return self.values.matched(self.variants)
 
     @property
     def compared(self) -> tuple[Difference, ...]:

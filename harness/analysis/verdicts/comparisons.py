@@ -14,7 +14,7 @@ from harness.analysis.statistics import FurtherLook, Hypothesis, Rule, Slot
 from harness.analysis.verdicts import model
 from harness.analysis.verdicts.cases import SECOND, Case, Corrected, Look, Sample, undecidable
 from harness.analysis.verdicts.model import Estimate, SeedsNeeded, Word
-from harness.analysis.verdicts.replicates import OverCases, OverSeeds, Replicates
+from harness.analysis.verdicts.replicates import Compared, OverCases, Replicates, over_seeds, too_few
 from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.values import Difference, Values, equal
 from harness.experiment.claims import ComparisonClaim, ContrastClaim
@@ -65,8 +65,8 @@ class ComparisonCase(Case):
                 across=claim.across,
             )
             self._compared = tuple(make(label, over) for label, over in zip(claim.variants, claim.over, strict=True))
-        self.replicates: Replicates = OverCases(values) if self.across == "cases" else OverSeeds(values)
-        self._seen: dict[Difference, statistics.Paired | statistics.CasePairs] = {}
+        self.replicates: Replicates = OverCases(values) if self.across == "cases" else over_seeds(values)
+        self._seen: dict[Difference, Compared] = {}
         self._means: dict[tuple[Difference, int], float] = {}
 
     def _weights(self, claim: ContrastClaim) -> tuple[tuple[str, float], ...]:
@@ -80,6 +80,10 @@ class ComparisonCase(Case):
     @property
     def variants(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(variant for difference in self.compared for variant in difference.variants))
+
+    @property
+    def matched(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(together for difference in self.compared for together in self.values.matched(difference.variants))
 
     @property
     def compared(self) -> tuple[Difference, ...]:
@@ -154,7 +158,8 @@ class ComparisonCase(Case):
         if missing:
             return missing
         if self.exact:
-            return ()
+            seeds = self.values.least(difference.variants, n)
+            return () if seeds else too_few(self.values, difference.variants, seeds)
         return self.replicates.untestable(difference, n, self._seen[difference])
 
     def rows(self, look: Look, corrected: Corrected) -> list[Estimate]:
@@ -193,6 +198,8 @@ class ComparisonCase(Case):
             rho=found.rho,
             seeds_needed=needed,
             cases=self.replicates.facts(difference, found),
+            runs=found.runs if isinstance(found, statistics.Unpaired) else (),
+            absent=self.values.absent(difference.variants, look.n),
         )
 
     def _decide(self, difference: Difference, look: Look, corrected: Corrected) -> tuple[Word, tuple[str, ...]]:
@@ -265,13 +272,18 @@ class ComparisonCase(Case):
         joint = self.compared if self._joint else (difference,)
         found = [self._seen[each] for each in joint if not self._untestable(each, look.n)]
         power = statistics.single_power(self.together)
-        return self.replicates.needed(found, look.n, margin=self.claim.margin, level=level, power=power, rule=self.rule)
+        return self.replicates.needed(found, margin=self.claim.margin, level=level, power=power, rule=self.rule)
 
     def samples(self, n: int) -> list[Sample | None]:
-        if self.across == "cases":
+        if self.across == "cases" or self.values.terms.unpaired:
             return [None for _ in self.compared]
-        sides = (self.values.sides(difference, n) for difference in self.compared)
-        return [Sample(one - other, direction=self.direction, margin=self.claim.margin, rule=self.rule) for one, other in sides]
+        return [self._sample(difference, n) for difference in self.compared]
+
+    def _sample(self, difference: Difference, n: int) -> Sample | None:
+        one, other = self.values.sides(difference, n)
+        seeds = self.values.common_seeds(difference.variants, n)
+        found = (one - other)[self.values.exist(difference.variants, n)]
+        return Sample(found, seeds, direction=self.direction, margin=self.claim.margin, rule=self.rule) if seeds else None
 
     def at(self, place: int, n: int, corrected: Corrected) -> FurtherLook:
         def level(kind: Kind, *, one_sided: bool = False) -> float:

@@ -81,12 +81,17 @@ def registration(verdict: Verdict) -> dict[str, Any]:
 
 
 def numbers(row: Estimate) -> dict[str, Any]:
-    """The numbers of an estimate as JSON values; of a claim across cases with `cases`, which counts them and their outcomes."""
+    """The numbers of an estimate as JSON values; of a claim across cases with `cases`, which counts them and their outcomes.
+
+    `runs` only of an unpaired comparison, `absent` only if seeds are left out as not all variants have them.
+    """
     if row.cases is not None:
         counted = {**asdict(row.cases), "needed": plain(row.seeds_needed)}
         return {**numbers(replace(row, cases=None, seeds_needed=None)), "cases": counted}
     effect = None if row.effect is None else {name: plain(value) for name, value in asdict(row.effect).items()}
-    return {**{name: plain(getattr(row, name)) for name in NUMBERS}, "effect": effect}
+    seeds = {"runs": plain(row.runs)} if row.runs else {}
+    seeds |= {"absent": row.absent} if row.absent else {}
+    return {**{name: plain(getattr(row, name)) for name in NUMBERS}, "effect": effect, **seeds}
 
 
 def as_measured(row: Estimate, claim: Claim, metrics: Mapping[str, Metric]) -> Estimate:

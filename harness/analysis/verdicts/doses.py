@@ -56,7 +56,7 @@ class DoseCase(SingleCase):
         columns = [
             self.values.mean(equal(variants), claim.metric, n, claim.failed_counts_as) for variants in self.variants_by_dose
         ]
-        return self.values.sign(claim.metric) * np.stack(columns, axis=1)
+        return self.values.sign(claim.metric) * np.stack(columns, axis=1)[self.exist(n)]
 
 
 class RangeCase(DoseCase):
@@ -78,7 +78,7 @@ class RangeCase(DoseCase):
         # The claim holds or fails: only one of the two tests can err, and neither p value is doubled.
         p = statistics.best_in_range(values, inside, self.claim.margin, step)
         opposite = statistics.best_outside_range(values, inside, self.claim.margin, step)
-        return SingleTest(n, float(means[inside].max() - means[~inside].max()), p, opposite)
+        return SingleTest(len(values), float(means[inside].max() - means[~inside].max()), p, opposite)
 
     def holds(self, test: SingleTest) -> bool:
         return test.mean >= -self.claim.margin
@@ -108,12 +108,13 @@ class DeclineCase(DoseCase):
         return {label: variants for (label, variants), keep in zip(found.items(), kept, strict=True) if keep}
 
     def find(self, n: int, level: float) -> SingleTest:
-        found = statistics.declines_beyond(self.matrix(n), self.doses, level, self.step(n))
+        values = self.matrix(n)
+        found = statistics.declines_beyond(values, self.doses, level, self.step(n))
         # It is refuted by a slope or by a rise: half the level for each.
         opposite = min(two_sided(1.0 - found.p), two_sided(float(found.rises.min())))
         rises = [place for place, p in enumerate(found.rises) if p < level / 2]
         notes = tuple(f"{model.RISES}{self.labels[place]} to {self.labels[place + 1]}" for place in rises)
-        return SingleTest(n, found.slope, two_sided(found.p), opposite, found.sd, found.ci, notes, found.by_seed)
+        return SingleTest(len(values), found.slope, two_sided(found.p), opposite, found.sd, found.ci, notes, found.by_seed)
 
     def holds(self, test: SingleTest) -> bool:
         return test.mean > 0 and not test.notes
@@ -128,7 +129,7 @@ class ProportionCase(DoseCase):
         found, dose = super().missing(n), self.claim.dose
         if dose is not None:
             found += self.values.missing(self.variants, dose, n, None)
-            if not found and bool((np.diff(self.measured_doses(n)) <= 0).any()):
+            if not found and self.values.least(self.variants, n) and bool((np.diff(self.measured_doses(n)) <= 0).any()):
                 found = (f"{dose}{model.NO_DOSE}{self.claim.factor}",)
         return found
 
@@ -137,15 +138,15 @@ class ProportionCase(DoseCase):
         if self.claim.dose is None:
             return self.doses
         measured = [self.values.mean(equal(variants), self.claim.dose, n) for variants in self.variants_by_dose]
-        means: Floats = np.stack(measured, axis=1).mean(axis=0)
+        means: Floats = np.stack(measured, axis=1)[self.exist(n)].mean(axis=0)
         return means
 
     def find(self, n: int, level: float) -> SingleTest:
-        doses = self.measured_doses(n)
+        values, doses = self.matrix(n), self.measured_doses(n)
         beyond = doses[list(self.doses).index(self.claim.beyond)]
-        found = statistics.no_proportional_gain(self.matrix(n), doses, beyond, level, self.step(n))
+        found = statistics.no_proportional_gain(values, doses, beyond, level, self.step(n))
         p, opposite = two_sided(found.p), two_sided(1.0 - found.p)
-        return SingleTest(n, found.mean, p, opposite, found.sd, found.ci, by_seed=found.by_seed)
+        return SingleTest(len(values), found.mean, p, opposite, found.sd, found.ci, by_seed=found.by_seed)
 
     def holds(self, test: SingleTest) -> bool:
         return test.mean > 0

@@ -23,7 +23,7 @@ from harness.analysis.verdicts.registration import Registered, registered
 from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.singles import ThresholdCase
 from harness.analysis.verdicts.terms import Terms
-from harness.analysis.verdicts.values import Difference, Values, Weights
+from harness.analysis.verdicts.values import Difference, Values, Weights, different_seeds
 from harness.experiment.claims import COMPARISONS, Claim
 from harness.store.cases import CaseSource
 from harness.tasks.protocol import optimistic
@@ -102,6 +102,8 @@ class Looks:
         levels: statistics.Levels | None = None,
         cases: CaseSource | None = None,
     ) -> None:
+        if terms.available:  # judged once, with whatever there is
+            terms = replace(terms, looks=(max(1, different_seeds(terms, runs)),))
         self.terms = terms
         self.values = Values(terms, runs, cases)
         self.series = Series(terms.looks, levels, terms.spending)
@@ -221,7 +223,7 @@ class Looks:
             rows=rows,
             decided_at=decided,
             open=not state.closed and self.stopped_at is None,
-            run_ids=self.values.run_ids(state.case.variants, seeds),
+            run_ids=self.values.run_ids(state.case.matched, seeds),
             optima=state.optima,
             later=self._later(state, corrected) if corrected and decided is not None else None,
             failure_limit=self._failure_limit(state, seeds),
@@ -233,12 +235,13 @@ class Looks:
             return tuple(state.rows)
         found = []
         for place, row in enumerate(state.rows):
-            n = row.n  # of seeds; without missing runs, which have no sample, the look's number of seeds
+            # The look's number of seeds: that of the row, as rows with missing runs have no sample.
+            n = self.terms.looks[0] if self.terms.available else row.n
             sample = state.case.samples(n)[place]
             if sample is None or np.isnan(sample.values).any() or np.isnan(row.p):
                 found.append(row)
                 continue
-            remarks = robustness.remarks(sample, state.case.at(place, n, corrected), self.values.order, row.subject)
+            remarks = robustness.remarks(sample, state.case.at(place, n, corrected), row.subject)
             # A spread below that of the rounding errors is not known.
             known = isinstance(state.case, ComparisonCase) and not any(note.startswith(model.RESOLUTION) for note in row.notes)
             effect = statistics.effect(sample.values) if known else None
@@ -258,9 +261,9 @@ class Looks:
     def _registration(self, state: _ClaimState, seeds: int) -> Registered | None:
         """What was known of the results with the first `seeds` seeds when the claim was written."""
         if self.terms.available:
-            known = len(self.values.run_ids(state.case.variants, seeds))
+            known = len(self.values.run_ids(state.case.matched, seeds))
             return Registered("after", known, known, self.terms.written.at if self.terms.written else "")
-        used = self.values.used_runs(state.case.variants, seeds)
+        used = self.values.used_runs(state.case.matched, seeds)
         if used is None:
             return None
         compared = {variant for difference in state.case.compared for variant, _ in difference.plus}
@@ -271,6 +274,9 @@ class Looks:
     def _failure_limit(self, state: _ClaimState, n: int) -> float | None:
         """For a supported claim of which no run failed."""
         if state.word != "supported" or state.case.exact or state.case.across == "cases":
+            return None
+        # Whether a run that is not there had failed is not known.
+        if any(row.n < n for row in state.rows) and self.terms.available:
             return None
         if self.values.lost(state.case.variants, 0, n, ("diverged", "failed")):
             return None

@@ -33,6 +33,9 @@ NO_GAIN = "no practical gain"
 NO_LOSS = "no practical loss"
 DEGENERATE = "degenerate"  # the seed has no effect
 FEW = "fewer than 3 seeds"
+FEW_RUNS = "fewer than 3 runs of a variant"  # unpaired
+NO_COMMON = "no seed in common"
+INEXACT = "fewer than 5 runs of a variant"  # unpaired: tested, but the error rate is not held
 FEW_CASES = "fewer than 5 cases"
 FEW_GROUPS = "fewer than 10 groups"
 SAME_CASES = "all cases are the same"  # have the same difference, or outcome: no spread
@@ -70,7 +73,8 @@ class Estimate:
     so is `p_equivalence` (no_gain, no_loss: of the bound, for a list of the joint bound; NaN without a margin). `p_contrary` is
     the adjusted p of what refutes a claim: of the opposite of a threshold or dose claim, of lying beyond the margin for a claim
     of equivalence; NaN without such a test. `rho` is the correlation of the two sides over seeds. With `cases`, the claim is
-    across cases: `n`, `sd` and `seeds_needed` are of cases.
+    across cases: `n`, `sd` and `seeds_needed` are of cases. With `runs`, it is unpaired: `n` is the least of them, `sd` that of
+    the difference of single runs, and `seeds_needed` are runs of each variant.
     """
 
     subject: str  # label of a variant; the contrast; the factor of a dose claim
@@ -90,6 +94,8 @@ class Estimate:
     seeds_needed: SeedsNeeded | None  # of an inconclusive comparison
     effect: Effect | None = None  # of the mean over seeds that the estimate is, if it is one
     cases: CaseFacts | None = None  # of a claim across cases
+    runs: tuple[int, ...] = ()  # of an unpaired comparison: of each variant, those of the claimed one first
+    absent: int = 0  # seeds that it is not over, as not all its variants have a run with them
 
 
 @dataclass(frozen=True)
@@ -186,6 +192,8 @@ class Row:
     level: float
     cases: int = 0  # of a claim across cases about its difference, whose interval and p it then shows; 0: it is over seeds
     seeds: int = 0  # leading seeds that it is over, fewer than the table's if its claims were closed earlier; 0: all
+    runs: tuple[int, ...] = ()  # of an unpaired difference: of the variant, of `over`; `pairs` is then the least of them
+    absent: int = 0  # seeds that the difference is not over, as the variant or `over` has no run with them
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import isnan
 
 import numpy as np
@@ -14,6 +13,7 @@ from harness.analysis.verdicts.cases import Sample
 from harness.analysis.verdicts.model import Estimate, Later, Word
 
 MIN_LEFT_OUT = 4  # seeds, so that three are left
+MOST_LEFT_OUT = 2000  # seeds; of more, none matters alone
 MIN_DRIFT = 5  # seeds
 DRIFT_LEVEL = 0.01
 MANY = 5  # seeds, for a median of deviations
@@ -21,8 +21,8 @@ MANY_DEVIATIONS, NORMAL = 3.0, 1.4826  # and the standard deviation of a normal 
 FEW_FACTOR = 10.0
 
 
-def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: str) -> tuple[str, ...]:
-    """Notes about the seeds [seed] of an estimate.
+def remarks(sample: Sample, look: FurtherLook, subject: str) -> tuple[str, ...]:
+    """Notes about the seeds of an estimate.
 
     A seed stands apart if leaving it out, and only it, changes the verdict at the levels of `look` (an undecided one: only if it
     also lies far from the median), or if it lies far and the mean and the median have different signs. Far is more than 3 median
@@ -30,13 +30,13 @@ def remarks(sample: Sample, look: FurtherLook, seeds: Sequence[int], subject: st
     Differences drift if they are correlated with the number of the seed (t test at 1 %). Not corrected: these are questions, not
     verdicts.
     """
-    values = sample.claimed
+    values, seeds = sample.claimed, sample.seeds
     if len(values) < 3 or np.isnan(values).any():
         return ()
     found = []
     changed: list[int] = []
     now: Word = "inconclusive"
-    if len(values) >= MIN_LEFT_OUT:
+    if MIN_LEFT_OUT <= len(values) <= MOST_LEFT_OUT:
         now = outcome(values, sample, look)
         without = [outcome(np.delete(values, place), sample, look) for place in range(len(values))]
         changed = [place for place, word in enumerate(without) if word != now]

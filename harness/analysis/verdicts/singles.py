@@ -9,12 +9,15 @@ from functools import cached_property
 from math import isnan, nan
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.analysis import statistics
 from harness.analysis.statistics import FurtherLook, Hypothesis, Slot
 from harness.analysis.verdicts import model
 from harness.analysis.verdicts.cases import MIN_SEEDS, Case, Corrected, Look, Sample
 from harness.analysis.verdicts.model import CaseFacts, Estimate, Word
-from harness.analysis.verdicts.replicates import OverCases, few
+from harness.analysis.verdicts.replicates import OverCases, few, too_few
 from harness.analysis.verdicts.values import Floats, equal
 from harness.experiment.claims import ThresholdClaim
 
@@ -67,14 +70,18 @@ class SingleCase(Case):
         """Why the first `n` seeds cannot be judged."""
         return self.values.missing(self.variants, self.claim.metric, n, self.claim.failed_counts_as)
 
+    def exist(self, n: int) -> NDArray[np.bool_]:
+        """Which of the first `n` seeds [seed] all its variants have a run with."""
+        return self.values.exist(self.variants, n)
+
     def step(self, n: int) -> float:
         """The resolution of the metric with the first `n` seeds."""
         return 0.0 if self.exact else self.values.resolution(self.claim.metric, self.variants, n)
 
     def unable(self, n: int) -> tuple[str, ...]:
         """Why the values of the first `n` seeds, none of which is missing, cannot be tested."""
-        if n < MIN_SEEDS:
-            return (model.FEW,)
+        if self._found.n < MIN_SEEDS:
+            return too_few(self.values, self.variants, self._found.n)
         return () if self.values.varies(self.variants, self.claim.metric, n) else (model.DEGENERATE,)
 
     @abstractmethod
@@ -82,10 +89,11 @@ class SingleCase(Case):
         """Whether the claim is true for a metric without spread."""
 
     def observe(self, look: Look) -> None:
-        self._untestable = self.missing(look.n)
+        seeds = self.values.least(self.variants, look.n)
+        self._untestable = self.missing(look.n) or (() if seeds else too_few(self.values, self.variants, 0))
         if self._untestable:
-            lost = CaseFacts(0, look.n, None, exact=False) if self.across == "cases" else None
-            self._found = SingleTest(look.n if lost is None else 0, nan, nan, nan, cases=lost)
+            lost = CaseFacts(0, seeds, None, exact=False) if self.across == "cases" else None
+            self._found = SingleTest(seeds if lost is None else 0, nan, nan, nan, cases=lost)
             return
         self._found = self.find(look.n, look.level)
         if self.exact:
@@ -127,14 +135,15 @@ class SingleCase(Case):
                 rho=nan,
                 seeds_needed=None,
                 cases=found.cases,
+                absent=self.values.absent(self.variants, look.n),
             )
         ]
 
     def samples(self, n: int) -> list[Sample | None]:
-        if self.missing(n) or n < 2:
+        if self.missing(n) or self.values.least(self.variants, n) < 2 or self.values.terms.unpaired:
             return [None]
         by_seed = self.find(n, self.values.terms.alpha).by_seed
-        return [None if by_seed is None else Sample(by_seed)]
+        return [None if by_seed is None else Sample(by_seed, self.values.common_seeds(self.variants, n))]
 
     def at(self, place: int, n: int, corrected: Corrected) -> FurtherLook:  # noqa: ARG002 - there is one row
         levels = (self.level((side, self), n, corrected.levels) for side in ("holds", "fails"))
@@ -158,7 +167,7 @@ class ThresholdCase(SingleCase):
         return self.claim.variant
 
     def _column(self, n: int) -> Floats:
-        return self.values.mean(equal(self.variants), self.claim.metric, n, self.claim.failed_counts_as)
+        return self.values.mean(equal(self.variants), self.claim.metric, n, self.claim.failed_counts_as)[self.exist(n)]
 
     @cached_property
     def over_cases(self) -> OverCases:
@@ -186,8 +195,13 @@ class ThresholdCase(SingleCase):
     def find(self, n: int, level: float) -> SingleTest:
         if self.across == "cases":
             return self._find_over_cases(n, level)
-        column = self._column(n)
-        found = statistics.threshold(column, self.claim.value, level, self.step(n))
+        column = None
+        if self.values.terms.unpaired:
+            samples = self.values.samples(equal(self.variants), self.claim.metric, n, self.claim.failed_counts_as)
+            found = statistics.unpaired_threshold(*samples, self.claim.value, level, self.step(n))
+        else:
+            column = self._column(n)
+            found = statistics.threshold(column, self.claim.value, level, self.step(n))
         p, opposite = (found.p_above, found.p_below) if self.claim.kind == "at_least" else (found.p_below, found.p_above)
         return SingleTest(found.n, found.mean, two_sided(p), two_sided(opposite), found.sd, found.ci, by_seed=column)
 

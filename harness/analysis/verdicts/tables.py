@@ -7,9 +7,10 @@ from math import nan
 
 import numpy as np
 
-from harness.analysis import statistics
+from harness.analysis.statistics import Unpaired
 from harness.analysis.verdicts.looks import Looks
 from harness.analysis.verdicts.model import Row, Table
+from harness.analysis.verdicts.replicates import over_seeds
 
 
 def tabulate(looks: Looks, metric: str | None = None) -> Table:
@@ -45,10 +46,7 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
         )
     sign = values.sign(metric)
     difference = values.difference(label, over, metric)
-    one, other = values.sides(difference, seeds)
-    both = ~np.isnan(one - other)
-    resolution = values.resolution(metric, difference.variants, seeds) * difference.rounding
-    found = statistics.paired(sign * one[both], sign * other[both], None, level=level, resolution=resolution)
+    found = over_seeds(values).compare(difference, seeds, None, level, sign)
     claimed = {(each.plus, each.minus, each.metric) for each in looks.registered}
     key = (difference.plus, difference.minus, metric)
     # No interval if the seed has no effect on the values.
@@ -78,4 +76,6 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
         level=level,
         cases=tested.n if tested is not None and over_cases else 0,
         seeds=seeds,
+        runs=found.runs if isinstance(found, Unpaired) else (),
+        absent=values.absent(difference.variants, seeds),
     )

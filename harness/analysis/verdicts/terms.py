@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.verdicts.registration import Written
+from harness.errors import InputError
 from harness.experiment import Experiment
-from harness.experiment.claims import Claim, Factor
+from harness.experiment.claims import Claim, DoseClaim, Factor
 from harness.experiment.plan import Plan, task_of
 from harness.tasks.protocol import Metric, result_metrics
 
@@ -41,6 +42,18 @@ class Terms:
     added: Written | None = None  # likewise for `amended`
     available: bool = False  # results that exist already: each comparison is over the seeds that both sides have
     unpaired: bool = False  # equal seeds of two variants have nothing in common: Welch's test
+
+    def __post_init__(self) -> None:
+        """Raises InputError for what needs pairs of runs, if they are unpaired."""
+        if self.unpaired and len(self.looks) > 1 and not self.available:
+            raise InputError("unpaired runs are judged once: the levels of several looks are those of tests over paired seeds")
+        for place, claim in enumerate((*self.claims, *self.amended), 1) if self.unpaired else ():
+            wrong = "over cases that its runs answered with equal seeds" if getattr(claim, "across", "") == "cases" else ""
+            if isinstance(claim, DoseClaim):
+                wrong = f"about the levels of {claim.factor}, which are compared seed by seed"
+            if wrong:
+                advice = "leave the claim out, or judge the runs paired by seed"
+                raise InputError(f"claim {place} ({claim.kind}) is {wrong}; unpaired runs cannot be judged so: {advice}")
 
     def factor(self, name: str) -> Factor:
         """The factor called `name`."""

@@ -68,12 +68,48 @@ class Values:
         self.order = sorted(map(int, set(self.runs["seed"])), key=lambda seed: (places.get(seed, len(places)), seed))
         self.seeds = len(self.order)
         self._states = {label: states.astype(str) for label, states in self._wide("state").items()}
+        self._exist = self._existing()
         self._metrics: dict[str, dict[str, Floats]] = {}
 
     def _wide(self, column: str) -> dict[str, NDArray[Any]]:
         """A column of the runs [seed] by variant."""
         wide = self.runs.pivot(index="seed", columns="variant", values=column).reindex(index=self.order)
         return {label: wide[label].to_numpy() if label in wide else np.full(self.seeds, np.nan) for label in self.terms.labels}
+
+    def _existing(self) -> dict[str, NDArray[np.bool_]]:
+        """Which runs [seed] of each variant are part of the data: all, unless only what is available counts."""
+        if not self.terms.available:
+            return {label: np.ones(self.seeds, dtype=bool) for label in self.terms.labels}
+        place = {seed: index for index, seed in enumerate(self.order)}
+        found = {label: np.zeros(self.seeds, dtype=bool) for label in self.terms.labels}
+        for label, own in self.runs.groupby("variant", sort=False)["seed"]:
+            found[str(label)][[place[int(seed)] for seed in own]] = True
+        return found
+
+    def exist(self, labels: Iterable[str], n: int) -> NDArray[np.bool_]:
+        """Which of the first `n` seeds [seed] all of these variants have a run with, whatever its state."""
+        return np.asarray(np.all([self._exist[label][:n] for label in labels], axis=0))
+
+    def common_seeds(self, labels: Iterable[str], n: int) -> tuple[int, ...]:
+        """Those seeds."""
+        return tuple(self.order[place] for place in np.flatnonzero(self.exist(labels, n)))
+
+    def absent(self, labels: Sequence[str], n: int) -> int:
+        """How many of the first `n` seeds some of these variants have a run with, and others do not; 0 for unpaired runs."""
+        some = np.any([self._exist[label][:n] for label in labels], axis=0)
+        return 0 if self.terms.unpaired else int((some & ~self.exist(labels, n)).sum())
+
+    def least(self, labels: Iterable[str], n: int) -> int:
+        """How many of the first `n` seeds these variants have in common; of unpaired runs, the fewest that one has."""
+        return min(int(self.exist(together, n).sum()) for together in self.matched(labels))
+
+    def matched(self, labels: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+        """The variants whose runs are taken together by seed: all of them; each alone if runs are unpaired."""
+        return tuple((label,) for label in labels) if self.terms.unpaired else (tuple(labels),)
+
+    def _matched(self, labels: Iterable[str], n: int) -> list[tuple[str, NDArray[np.bool_]]]:
+        """Each variant with the seeds [seed] that it is compared over, of the first `n`."""
+        return [(label, self.exist(together, n)) for together in self.matched(labels) for label in together]
 
     def _metric(self, name: str) -> dict[str, Floats]:
         if name not in self._metrics:
@@ -101,7 +137,7 @@ class Values:
         return {(str(label), int(seed)): str(run_id) for label, seed, run_id in rows}
 
     def column(self, label: str, metric: str, n: int, failed_counts_as: float | None = None) -> Floats:
-        """The metric of a variant [seed], of the first `n`; NaN if it failed, diverged, is unfinished or was not measured."""
+        """The metric of a variant [seed], of the first `n`; NaN if it failed, diverged, is unfinished, absent or not measured."""
         found = self._metric(metric)[label][:n]
         if failed_counts_as is None:
             return found
@@ -114,6 +150,16 @@ class Values:
             total = total + weight * self.column(label, metric, n, failed_counts_as)
         return total
 
+    def samples(
+        self, weights: Sequence[tuple[str, float]], metric: str, n: int, failed_counts_as: float | None = None
+    ) -> tuple[list[Floats], list[float]]:
+        """The values [run] of each variant, of the first `n` seeds, and its weight: the sum of all that it has."""
+        total: dict[str, float] = {}
+        for label, weight in weights:
+            total[label] = total.get(label, 0.0) + weight
+        columns = [self.column(label, metric, n, failed_counts_as) for label in total]
+        return [column[~np.isnan(column)] for column in columns], list(total.values())
+
     def sides(self, difference: Difference, n: int) -> tuple[Floats, Floats]:
         """Both sides [seed], of the first `n`, oriented: higher is better."""
         sign = self.sign(difference.metric)
@@ -125,26 +171,28 @@ class Values:
         return -1 if self.terms.metrics[metric].goal == "minimize" else 1
 
     def missing(self, labels: Sequence[str], metric: str, n: int, failed_counts_as: float | None) -> tuple[str, ...]:
-        """The runs [seed], of the first `n` without a value, each as `diverged: b seed 3`."""
+        """The runs [seed], of the first `n` without a value, each as `diverged: b seed 3`; not of seeds that are not compared."""
         found = []
-        for label in labels:
+        for label, exist in self._matched(labels, n):
             values = self.column(label, metric, n, failed_counts_as)
-            for place in np.flatnonzero(np.isnan(values)):
+            for place in np.flatnonzero(np.isnan(values) & exist):
                 state = self._states[label][place]
                 found.append(f"{state if state in ('failed', 'diverged') else 'not measured'}: {label} seed {self.order[place]}")
         return tuple(found)
 
     def complete_for(self, labels: Iterable[str]) -> int:
-        """The number of leading seeds whose runs of these variants have all finished."""
-        finished = np.all([np.isin(self._states[label], FINISHED) for label in labels], axis=0)
+        """The number of leading seeds whose runs of these variants have all finished, or are absent."""
+        finished = np.all([np.isin(self._states[label], FINISHED) | ~self._exist[label] for label in labels], axis=0)
         return int(finished.argmin()) if not finished.all() else self.seeds
 
     def lost(self, labels: Iterable[str], start: int, stop: int, states: Sequence[str] = ("failed",)) -> tuple[Run, ...]:
         """The runs of these variants that failed (or ended in one of `states`), from the seed at place `start` up to `stop`."""
-        own = [label for label in self.terms.labels if label in set(labels)]
-        return tuple(
-            (label, self.order[place]) for place in range(start, stop) for label in own if self._states[label][place] in states
-        )
+        wanted = set(labels)
+        own = [label for label in self.terms.labels if label in wanted]
+        if not own:
+            return ()
+        found = np.stack([np.isin(self._states[label][start:stop], states) for label in own], axis=1)
+        return tuple((own[column], self.order[start + place]) for place, column in np.argwhere(found))
 
     def resolution(self, metric: str, labels: Iterable[str], n: int) -> float:
         """The step of the metric: declared, 100 over the number of test cases, or the smallest seen.
@@ -166,22 +214,29 @@ class Values:
         return float(steps.min()) if len(steps) else 0.0
 
     def varies(self, labels: Sequence[str], metric: str, n: int) -> bool:
-        """Whether the values of any of the variants vary over the first `n` seeds."""
-        columns = [self.column(label, metric, n) for label in labels]
+        """Whether the values of any of the variants vary over the first `n` seeds, of those that are compared."""
+        columns = [self.column(label, metric, n)[exist] for label, exist in self._matched(labels, n)]
         return any(np.ptp(own) > sample.ROUNDING * np.abs(own).max() for own in columns if len(own))
 
-    def run_ids(self, labels: Sequence[str], n: int) -> tuple[str, ...]:
-        """The ids of the runs of the variants with the first `n` seeds, if the frame has ids."""
-        if "id" not in self.runs:
-            return ()
-        chosen = self.runs[self.runs["variant"].isin(labels) & self.runs["seed"].isin(self.order[:n])]
-        return tuple(map(str, chosen["id"]))
+    def _used(self, matched: Iterable[Sequence[str]], n: int) -> pd.DataFrame:
+        chosen = np.zeros(len(self.runs), dtype=bool)
+        for together in matched:
+            own, seeds = self.runs["variant"].isin(together), self.runs["seed"].isin(self.common_seeds(together, n))
+            chosen |= (own & seeds).to_numpy()
+        return self.runs[chosen]
 
-    def used_runs(self, labels: Sequence[str], n: int) -> list[UsedRun] | None:
-        """The runs of the variants with the first `n` seeds; None if the frame has no ids."""
+    def run_ids(self, matched: Iterable[Sequence[str]], n: int) -> tuple[str, ...]:
+        """The ids of the runs that variants have in common by seed, of the first `n`, if the frame has ids.
+
+        `matched`: variants that are taken together by seed.
+        """
+        return tuple(map(str, self._used(matched, n)["id"])) if "id" in self.runs else ()
+
+    def used_runs(self, matched: Iterable[Sequence[str]], n: int) -> list[UsedRun] | None:
+        """The same runs; None if the frame has no ids."""
         if "id" not in self.runs:
             return None
-        chosen = self.runs[self.runs["variant"].isin(labels) & self.runs["seed"].isin(self.order[:n])]
+        chosen = self._used(matched, n)
         ended = chosen["ended"] if "ended" in chosen else [None] * len(chosen)
         rows = zip(chosen["id"], chosen["variant"], chosen["state"], ended, strict=True)
         return [
@@ -223,6 +278,11 @@ class Values:
         """The comparison of two labels, each of which may refer to several variants of a grid."""
         plus, minus = (self.variants(side, where or {}) for side in (label, over))
         return Difference(label, over, equal(plus), equal(minus), metric, failed_counts_as, across)
+
+
+def different_seeds(terms: Terms, runs: pd.DataFrame) -> int:
+    """How many different seeds the runs of the variants have."""
+    return int(runs.loc[runs["variant"].isin(terms.labels), "seed"].nunique())
 
 
 def equal(labels: Sequence[str]) -> tuple[tuple[str, float], ...]:

@@ -32,7 +32,11 @@ def cost(subject: Subject) -> Figure:
     from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
     found, styles = sizes(subject.runs), line_styles(subject.variants)
-    key = f"mean with {subject.level} over seeds; {subject.basis}" if subject.compared else f"dots: seeds; {subject.basis}"
+    key = (
+        f"mean with {subject.level} over {subject.replicates}; {subject.basis}"
+        if subject.compared
+        else f"dots: seeds; {subject.basis}"
+    )
     with drawing():
         drawn = [variant for variant in subject.variants if variant in found and subject.values[variant].notna().any()]
         if not drawn:

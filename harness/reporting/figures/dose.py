@@ -26,7 +26,7 @@ def dose(subject: Subject) -> Figure:
     ((factor, numbers),) = subject.plan.factors.items()
     optima = {level for verdict in subject.verdicts for level in verdict.optima if _is_about(verdict.claim, subject)}
     ranked = bool(optima) and subject.compared
-    key = ["thin lines: seeds" if subject.compared else "dots: seeds"]
+    key = ["thin lines: seeds" if subject.compared and not subject.unpaired else f"dots: {subject.replicates}"]
     key += [f"mean with {subject.level}" if len(subject.values) > 1 else "mean"] if subject.compared else []
     key += ["filled: may be the best; open: is not" if ranked else ""]
     key += [subject.basis]
@@ -52,8 +52,9 @@ def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set
     # A line's slope shows a difference: before the first look only dots are drawn.
     seeds = [np.column_stack([places.places, own])[~np.isnan(own)] for own in values.to_numpy()]
     faint: dict[str, Any] = {"color": PALE, "zorder": 2, "rasterized": len(seeds) > MANY_SEEDS}
-    size: dict[str, Any] = {"alpha": 0.45, "markersize": 5} if subject.compared else {"alpha": 0.7, "markersize": 9}
-    if subject.compared:
+    joined = subject.compared and not subject.unpaired
+    size: dict[str, Any] = {"alpha": 0.45, "markersize": 5} if joined else {"alpha": 0.7, "markersize": 9}
+    if joined:
         axis.add_collection(LineCollection(seeds, linewidths=0.7, alpha=0.45, **faint))
     axis.plot(*np.concatenate(seeds).T, ".", markeredgewidth=0, **size, **faint)
     if subject.compared:

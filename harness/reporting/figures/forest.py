@@ -42,6 +42,7 @@ def forest(subject: Subject) -> Figure:
     each = "each " if len(rows) > 1 else ""
     paired = "paired by seed" if not any(row.cases for row in rows) else "over seeds or cases, see its claim"
     paired = "over cases" if all(row.cases for row in rows) else paired
+    paired = "unpaired" if subject.unpaired else paired
     key = [f"mean difference, {paired}", f"{each}{subject.level}", subject.basis]
     if not all(row.claimed for row in rows):
         key.append("filled: claimed; open: exploratory")
@@ -97,6 +98,7 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
             words += f"  {bounds(row.interval, subject.places)}"
             reach += row.interval
         fewer = f"  n = {row.pairs}" if row.pairs < subject.table.seeds else ""
+        fewer = f"  n = {', '.join(map(str, row.runs))}" if row.runs else fewer
         fewer += f", {100 * (1 - row.level):.4g} %" if phrases.earlier_look(row, subject.table) else ""
         _say(axis, 1, place, f"{words}{fewer}")
     axis.set_yticks(range(len(rows)), phrases.shorten([row.variant for row in rows], width))

@@ -23,7 +23,7 @@ def grid(subject: Subject) -> Figure:
     (first, levels), (second, others) = subject.plan.factors.items()
     places = scale(levels)
     lines = f"lines: means with {subject.level}" if len(subject.values) > 1 else "lines: means"
-    key = f"dots: seeds; {f'{lines}; ' if subject.compared else ''}{subject.basis}"
+    key = f"dots: {subject.replicates}; {f'{lines}; ' if subject.compared else ''}{subject.basis}"
     variant_of = {(own[first], own[second]): variant for variant, own in subject.plan.levels.items()}
     names = [f"{phrases.label(second)}={level}" for level in others]
     if subject.values.empty:

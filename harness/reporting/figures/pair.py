@@ -31,11 +31,11 @@ MEAN = 0.95  # x of the mean
 
 
 def pair(subject: Subject) -> Figure:
-    """Left, values by seed with mean and sd; right, the differences at the current look."""
+    """Left, values by seed with mean and sd; right, the differences at the current look. Unpaired: only their mean."""
     base = subject.plan.baseline
     (other,) = (variant for variant in subject.variants if variant != base)
-    marks = ["joined dots: one seed" if subject.compared else "dots: seeds"]
-    marks += ["short lines: means, with ± sd over seeds"] if subject.compared and len(subject.values) > 1 else []
+    marks = ["joined dots: one seed" if subject.compared and not subject.unpaired else f"dots: {subject.replicates}"]
+    marks += [f"short lines: means, with ± sd over {subject.replicates}"] if subject.compared and len(subject.values) > 1 else []
     cases = [phrases.plural(row.cases, "case") for row in (subject.rows[other],) if row.cases]
     key = "; ".join([*marks, subject.basis, *cases])
     if subject.values.empty:
@@ -46,14 +46,15 @@ def pair(subject: Subject) -> Figure:
         if subject.compared and subject.rows[other].pairs:
             _difference(right, subject, base, other)
         else:
-            show_text(right, "no seed has a value for both" if subject.compared else subject.no_difference)
+            nothing = "a variant has no value" if subject.unpaired else "no seed has a value for both"
+            show_text(right, nothing if subject.compared else subject.no_difference)
     return figure
 
 
 def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
     values, styles = subject.values, line_styles(subject.variants)
     both = values.dropna(subset=list(variants))
-    if subject.compared:  # a line's slope shows a difference
+    if subject.compared and not subject.unpaired:  # a line's slope shows a difference
         axis.plot([0, 1], both[list(variants)].to_numpy().T, color=PALE, linewidth=0.8, alpha=0.55, zorder=2)
     labels = []
     for place, variant in enumerate(variants):
@@ -77,10 +78,11 @@ def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
 
 def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
     row = subject.rows[other]
-    by_seed = (subject.values[other] - subject.values[base]).dropna()
+    paired = not subject.unpaired
+    by_seed = (subject.values[other] - subject.values[base]).dropna().tolist() if paired else []
     places = [((index * GOLDEN) % 1 - 0.5) * 0.36 for index in range(len(by_seed))]
     axis.axhline(0, color=INK, linewidth=1.0, zorder=2)
-    reach = [0.0, *by_seed, *(row.interval or ())]
+    reach = [0.0, row.difference, *by_seed, *(row.interval or ())]
     if subject.margin is not None:
         axis.axhspan(-subject.margin, subject.margin, color=BAND, zorder=0, linewidth=0)
         words = f"{subject.margin_words}\nmargin"
@@ -89,15 +91,19 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
         )
         reach += [-subject.margin, subject.margin]
     axis.plot(places, by_seed, "o", color=PALE, markersize=4.5, alpha=0.75, markeredgewidth=0, zorder=3)
-    ticks, labels = [0.0], [f"each of\n{phrases.plural(row.pairs, 'seed')}" if row.pairs > 1 else "the seed"]
-    if row.interval is not None:
-        axis.plot([MEAN] * 2, row.interval, color=INK, linewidth=2.2, solid_capstyle="butt", zorder=3)
+    ticks = {0.0: f"each of\n{phrases.plural(row.pairs, 'seed')}" if row.pairs > 1 else "the seed"} if paired else {}
+    if row.interval is not None or not paired:
         axis.plot([MEAN], [row.difference], "D", color=INK, markersize=7, zorder=4)
-        words = f"{signed(row.difference, subject.places)} {subject.unit}\n{bounds(row.interval, subject.places)}"
+        words = f"{signed(row.difference, subject.places)} {subject.unit}".rstrip()
+        ticks[MEAN] = (
+            f"over {row.cases:,d} cases" if row.cases else "mean" if paired else f"unpaired,\n{phrases.counted_runs(row.runs)}"
+        )
+        if row.interval is not None:
+            axis.plot([MEAN] * 2, row.interval, color=INK, linewidth=2.2, solid_capstyle="butt", zorder=3)
+            words += f"\n{bounds(row.interval, subject.places)}"
+            ticks[MEAN] += f",\n{subject.level}"
         axis.annotate(words, (MEAN, row.difference), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
-        what = f"over {row.cases:,d} cases" if row.cases else "mean"
-        ticks, labels = [*ticks, MEAN], [*labels, f"{what},\n{subject.level}"]
-    axis.set_xticks(ticks, labels)
+    axis.set_xticks(list(ticks), list(ticks.values()))
     axis.set_xlim(-0.4, 2.0)
     edge = 0.06 * (max(reach) - min(reach) or 1.0)
     axis.set_ylim(min(reach) - edge, max(reach) + edge)

@@ -58,6 +58,16 @@ class Subject:
         """Variant -> its row of the table."""
         return {row.variant: row for row in self.table.rows}
 
+    @property
+    def unpaired(self) -> bool:
+        """Whether equal seeds of two variants have nothing in common: then nothing connects them."""
+        return any(row.runs for row in self.table.rows)
+
+    @property
+    def replicates(self) -> str:
+        """What the dots are: seeds, or runs that no seed pairs."""
+        return "runs" if self.unpaired else "seeds"
+
     @cached_property
     def values(self) -> pd.DataFrame:
         """[seed, variant] of completed runs: of the current look's seeds, else of all. NaN: no value."""
@@ -112,13 +122,15 @@ class Subject:
 
     @property
     def basis(self) -> str:
-        """The number of seeds in the figure, and the runs without a value."""
+        """The number of seeds in the figure (of unpaired ones, the number of runs), and the runs without a value."""
         planned = self.runs["seed"].nunique()
         if not self.compared:
             completed = int((self.runs["state"] == "completed").sum())
             basis = f"{completed} of {phrases.plural(len(self.runs), 'run')} completed"
         elif self.table.seeds < planned:
             basis = f"the first {self.table.seeds} of {planned} seeds"
+        elif self.unpaired:
+            basis = phrases.plural(int(self.values.notna().to_numpy().sum()), "run")
         else:
             basis = phrases.plural(self.table.seeds, "seed")
         states = self.runs.loc[self.runs["seed"].isin(self.plan.first_seeds(self.table.seeds or planned)), "state"]

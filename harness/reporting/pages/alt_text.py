@@ -9,6 +9,7 @@ from harness.experiment.claims import ThresholdClaim
 from harness.reporting import phrases
 from harness.reporting.figures import Subject, design, related_metrics, split_and_quantity
 
+UNPAIRED = "Intervals are of each mean."
 INTERVALS = "Intervals are of each mean; as variants share their seeds, paired differences are more precise than these suggest."
 
 
@@ -28,20 +29,24 @@ def alt_text(subject: Subject) -> tuple[str, str]:
     if not subject.compared:
         when = f"no difference is shown until {phrases.plural(min(subject.plan.looks), 'seed')} of every variant have finished"
         return f"{name} by seed of {len(subject.variants)} variants.", f"{name} by seed; {when}."
+    intervals = UNPAIRED if subject.unpaired else INTERVALS
     if kind == "dose":
         (factor,) = subject.plan.factors
         return (
             f"Mean {subject.name} by {phrases.label(factor)}: {_means(subject)}.",
-            f"Dose response. {INTERVALS}{_later(subject)}",
+            f"Dose response. {intervals}{_later(subject)}",
         )
     if kind == "grid":
         first, second = map(phrases.label, subject.plan.factors)
-        return f"Mean {subject.name} by {first}, a line for each {second}: {_means(subject)}.", f"{INTERVALS}{_later(subject)}"
+        return f"Mean {subject.name} by {first}, a line for each {second}: {_means(subject)}.", f"{intervals}{_later(subject)}"
     rows = [row for row in subject.table.rows if row.over is not None and not math.isnan(row.difference)]
     if not rows:
-        return f"{name} by seed; no seed has a value for both variants.", f"{name} by seed."
+        lacking = "a variant has no value" if subject.unpaired else "no seed has a value for both variants"
+        return f"{name} by seed; {lacking}.", f"{name} by seed."
     if kind == "pair":
         caption = "Left, each seed's two values; right, their differences, on an axis of their own."
+        if subject.unpaired:
+            caption = "Left, the value of each run; right, the difference of the means, on an axis of its own."
         return f"{name}, {_difference(subject, rows[0])}.", f"{caption}{_later(subject)}"
     rows.sort(key=lambda row: row.difference)
     low, high = _difference(subject, rows[0]), _difference(subject, rows[-1])

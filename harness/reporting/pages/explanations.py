@@ -21,7 +21,8 @@ def reasons(verdict: Verdict, plan: Plan, metrics: Mapping[str, Metric]) -> tupl
     metric = metrics[verdict.claim.metric]
     wording = [rule(verdict, plan, metric)]
     if len(verdict.rows) == 1:
-        wording += [over_cases(verdict.rows[0]), *p_values(verdict.rows[0], verdict, plan, metric)]
+        wording += [over_cases(verdict.rows[0]), unpaired(verdict.rows[0]), phrases.left_out(verdict.rows[0])]
+        wording += [*p_values(verdict.rows[0], verdict, plan, metric)]
     wording += [decided_look(verdict, plan), later_seeds(verdict, metrics)]
     return (*filter(None, wording), *phrases.notes(verdict, metrics))
 
@@ -90,6 +91,13 @@ def over_cases(row: Estimate) -> str:
         tests = "paired Student's t" if paired else "Student's t"
     grouped = ", the cases of a group taken together" if row.cases.groups is not None else ""
     return f"Tested {phrases.over_cases(row)}: {tests}{grouped}."
+
+
+def unpaired(row: Estimate) -> str:
+    """How runs that are not paired were tested; empty for others, and without a test."""
+    if not row.runs or math.isnan(row.p):
+        return ""
+    return f"Tested unpaired, over {phrases.counted_runs(row.runs)}: Welch's t test."
 
 
 def p_values(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> list[str]:

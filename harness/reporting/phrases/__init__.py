@@ -64,7 +64,18 @@ from harness.reporting.phrases.remarks import (
     seed_remarks,
     word,
 )
-from harness.reporting.phrases.verdicts import AGAINST, deciding_p, headline, notes, outcome, over_cases, part, seeds_needed_text
+from harness.reporting.phrases.verdicts import (
+    AGAINST,
+    counted_runs,
+    deciding_p,
+    headline,
+    left_out,
+    notes,
+    outcome,
+    over_cases,
+    part,
+    seeds_needed_text,
+)
 
 __all__ = [
     "AGAINST",
@@ -87,6 +98,7 @@ __all__ = [
     "confidence",
     "contradiction",
     "count",
+    "counted_runs",
     "cut_middle",
     "deciding_p",
     "decimals",
@@ -106,6 +118,7 @@ __all__ = [
     "later_seeds",
     "ledger",
     "ledger_differs",
+    "left_out",
     "listed",
     "margin",
     "not_consistent",

@@ -128,12 +128,18 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
     compared = [row for row in table.rows if row.over is not None]
     others = [row for row in compared if row.over != plan.baseline]
     over_cases = [row for row in compared if row.cases]
+    unpaired = any(row.runs for row in compared)
     how = "paired by seed" if len(over_cases) < len(compared) else "paired by case"
+    how = "unpaired (Welch's t test)" if unpaired else how
     parts += [f"{how}{', ' if others else ''}{', '.join(f'{row.variant} with {row.over}' for row in others)}"]
     if over_cases:
         which = f" of {', '.join(row.variant for row in over_cases)}" if len(over_cases) < len(compared) else ""
         parts.append(f"n counts cases{which}")
-    parts += ["± is sd over seeds"] if any(not isnan(row.sd) for row in table.rows) or not over_cases else []
+    parts += (
+        [f"± is sd over {'runs' if unpaired else 'seeds'}"]
+        if any(not isnan(row.sd) for row in table.rows) or not over_cases
+        else []
+    )
     if any(not isnan(row.p) for row in compared):
         parts.append("p corrected for all hypotheses of the plan")
     if len(plan.looks) > 1 and table.level < plan.alpha:
@@ -143,8 +149,12 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
         parts.append("each interval is for its row alone")
     earlier = [f"{row.variant} {closed}" for row in compared if (closed := earlier_look(row, table))]
     parts += [f"claims closed at an earlier look: {', '.join(earlier)}"] if earlier else []
-    fewer = [f"{row.variant} {row.pairs}" for row in compared if row.pairs < (row.seeds or table.seeds)]
-    parts += [f"fewer pairs, as runs failed or diverged: {', '.join(fewer)}"] if fewer else []
+    fewer = [row for row in compared if not row.runs and row.pairs < (row.seeds or table.seeds) - row.absent]
+    parts += (
+        [f"fewer pairs, as runs failed or diverged: {', '.join(f'{row.variant} {row.pairs}' for row in fewer)}"] if fewer else []
+    )
+    shared = [f"{row.variant} {row.pairs}" for row in compared if row.absent and row not in fewer]
+    parts += [f"over the seeds that both variants have: {', '.join(shared)}"] if shared else []
     size = declared_margin(plan, table.metric)
     parts += [margin(size, unit)] if size else []
     if exploratory := [row.variant for row in compared if not row.claimed]:

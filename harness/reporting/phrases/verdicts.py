@@ -6,7 +6,7 @@ Estimates are oriented (positive is better); text shows differences as measured,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.analysis.verdicts import model
 from harness.analysis.verdicts.model import Estimate, Verdict
@@ -31,6 +31,9 @@ NOTES: Mapping[str, str] = {
     model.NO_LOSS: "A loss as large as the margin can be ruled out.",
     model.DEGENERATE: "The values do not vary with the seed, so no test is possible.",
     model.FEW: "Fewer than 3 seeds: no test is possible.",
+    model.FEW_RUNS: "Fewer than 3 runs of a variant: no test is possible.",
+    model.NO_COMMON: "The variants have no seed in common, so that nothing can be compared seed by seed.",
+    model.INEXACT: "Fewer than 5 runs of a variant: unpaired, the test errs somewhat more often than alpha says.",
     model.FEW_CASES: "Fewer than 5 cases: no test is possible.",
     model.FEW_GROUPS: "Fewer than 10 groups of cases: no test is possible.",
     model.SAME_CASES: "All cases have the same difference or value, so no test is possible.",
@@ -38,6 +41,8 @@ NOTES: Mapping[str, str] = {
 UNTESTED: Mapping[str, str] = {
     model.DEGENERATE: "no test: the seed had no effect",
     model.FEW: "no test with fewer than 3 seeds",
+    model.FEW_RUNS: "no test with fewer than 3 runs of a variant",
+    model.NO_COMMON: "no test: no seed in common",
     model.FEW_CASES: "no test with fewer than 5 cases",
     model.FEW_GROUPS: "no test with fewer than 10 groups",
     model.SAME_CASES: "no test: all cases are the same",
@@ -84,7 +89,8 @@ def _prospects(row: Estimate, settle: bool = True) -> list[str]:
     """
     found = [note for note in row.notes if note.startswith(model.FUTILE)]
     if settle and not found and row.verdict == "inconclusive" and row.seeds_needed is not None:
-        found.append(f"{seeds_needed_text(row.seeds_needed, cases=row.cases is not None)} would settle it")
+        text = seeds_needed_text(row.seeds_needed, cases=row.cases is not None, unpaired=bool(row.runs))
+        found.append(f"{text} would settle it")
     return found
 
 
@@ -133,9 +139,11 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric], chosen: str = "") 
         wording.append(f"{confidence(row.level)} {estimate.range()}")
     if row.cases is not None:
         wording += filter(None, [over_cases(row)])
+    elif row.runs:
+        wording.append(f"unpaired, {counted_runs(row.runs)}")
     elif row.n:
         paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
-        wording.append(plural(row.n, "paired seed" if paired else "seed"))
+        wording.append(plural(row.n, "paired seed" if paired else "seed") + (f" of {row.n + row.absent}" if row.absent else ""))
     sentence = "; ".join([", ".join(wording), *_prospects(row), *ending])
     return f"{sentence[0].upper()}{sentence[1:]}."
 
@@ -174,9 +182,23 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def seeds_needed_text(seeds: model.SeedsNeeded, *, cases: bool = False) -> str:
-    """`6 to 17 fresh seeds`, `6 to more than 1,000 fresh seeds`; `1,700 to 1,900 cases`."""
+def counted_runs(runs: Sequence[int]) -> str:
+    """`5 and 6 runs`: of each variant of an unpaired comparison."""
+    return f"{listed([f'{count:,d}' for count in runs])} runs"
+
+
+def left_out(row: Estimate) -> str:
+    """`3 seeds are left out: not every variant has a run with them.`; empty without any."""
+    if not row.absent:
+        return ""
+    verb, pronoun = ("is", "it") if row.absent == 1 else ("are", "them")
+    return f"{plural(row.absent, 'seed')} {verb} left out: not every variant has a run with {pronoun}."
+
+
+def seeds_needed_text(seeds: model.SeedsNeeded, *, cases: bool = False, unpaired: bool = False) -> str:
+    """`6 to 17 fresh seeds`, `6 to more than 1,000 fresh seeds`; `6 to 17 fresh runs of each variant`; `1,700 to 1,900 cases`."""
     most, noun = ("more than 1,000,000", "cases") if cases else ("more than 1,000", "fresh seeds")
+    noun = "fresh runs of each variant" if unpaired else noun
     low, high = (most if count is None else f"{count:,d}" for count in seeds)
     return f"{low} {noun}" if low == high else f"{low} to {high} {noun}"
 

@@ -201,7 +201,10 @@ def _facts(report: ReportData, sources: Sources, verdict: Verdict, row: Estimate
 
 
 def _replicates(row: Estimate, ids: tuple[str, ...]) -> Iterator[Fact]:
-    """The number of seeds, or of cases and what is known of them."""
+    """The number of seeds, of runs that are not paired, or of cases and what is known of them."""
+    if row.runs:
+        yield Fact("runs", Cell(phrases.listed([f"{count:,d}" for count in row.runs]), ids))
+        return
     if row.cases is None:
         yield Fact("seeds", Cell(f"{row.n:,d}", ids))
         return
@@ -276,12 +279,12 @@ def _numbers(facts: tuple[Fact, ...], estimate: Estimate | None, alpha: float, l
     """The cells of one estimate: n, its value with its unit, interval, p, p of equivalence; empty without a value."""
     if estimate is None:
         return [""] * 5
-    others = ("p", phrases.AGAINST, "cases", "groups", "seeds", OUTCOMES, EFFECT, IMPROVEMENT)
+    others = ("p", phrases.AGAINST, "cases", "groups", "seeds", "runs", OUTCOMES, EFFECT, IMPROVEMENT)
     texts = [fact.number.text for fact in facts if fact.name not in others]
     value, interval = (*texts, "", "")[:2]
     interval += f" ({100 * (1 - estimate.level):.4g} %)" if interval and len(levels) > 1 else ""
     p_values = (phrases.p_value(phrases.deciding_p(estimate, alpha)[1]), phrases.p_value(estimate.p_equivalence))
-    return [str(estimate.n), value, interval, *p_values]
+    return [", ".join(map(str, estimate.runs)) or str(estimate.n), value, interval, *p_values]
 
 
 def _late(claim: ClaimResult) -> str:

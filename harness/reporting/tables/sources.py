@@ -45,8 +45,10 @@ class Sources:
         first = frozenset(self.plan.first_seeds(seeds))
         return tuple(run_id for seed, run_id in self._completed[variant].items() if not seeds or seed in first)
 
-    def pairs(self, variant: str, over: str, seeds: int) -> tuple[str, ...]:
-        """The completed runs of both variants for seeds that both completed."""
+    def pairs(self, variant: str, over: str, seeds: int, *, paired: bool = True) -> tuple[str, ...]:
+        """The completed runs of both variants for seeds that both completed; all that are completed if they are not `paired`."""
+        if not paired:
+            return self.of(variant, seeds) + self.of(over, seeds)
         one, other, first = self._completed[variant], self._completed[over], frozenset(self.plan.first_seeds(seeds))
         both = [seed for seed in one if seed in other and (not seeds or seed in first)]
         return tuple(found[seed] for found in (one, other) for seed in both)

@@ -60,7 +60,7 @@ def variant_table(
     if table.seeds and any(row.over is not None for row in rows):
         differences, intervals, p_values = [], [], []
         for row in rows:
-            both = sources.pairs(row.variant, row.over, row.seeds or table.seeds) if row.over else ()
+            both = _behind(sources, row, table)
             differences.append(Cell(phrases.signed(row.difference, places), both, finite(row.difference)))
             intervals.append(Cell(phrases.interval(row.interval, places), both, finite(row.difference)))
             exploratory = row.over is not None and not row.claimed
@@ -79,6 +79,11 @@ def variant_table(
         columns.append(Column("runs by seed", cells=runs, formats=("markdown",)))
     title = f"{phrases.label(table.metric).capitalize()} by variant"
     return DisplayTable(columns, title, phrases.table_note(plan, table, metric.unit))
+
+
+def _behind(sources: Sources, row: Row, table: Table) -> tuple[str, ...]:
+    """The runs that a row's difference comes from."""
+    return sources.pairs(row.variant, row.over, row.seeds or table.seeds, paired=not row.runs) if row.over else ()
 
 
 def _notes(row: Row, plan: Plan, table: Table) -> tuple[str, ...]:
@@ -115,7 +120,7 @@ def trust_table(report: ReportData) -> DisplayTable | None:
     places = phrases.decimals([*(row.mean for row in table.rows), *bounds], metric)
     spread, over, correlation, seeds, images = [], [], [], [], []
     for row in table.rows:
-        both = sources.pairs(row.variant, row.over, row.seeds or table.seeds) if row.over else ()
+        both = _behind(sources, row, table)
         crossed = report.images.get((row.variant, row.over)) if row.over else None
         spread.append(Cell(phrases.number(row.sd, places), sources.of(row.variant, row.seeds or table.seeds)))
         over.append(Cell(row.over or ""))
@@ -129,10 +134,16 @@ def trust_table(report: ReportData) -> DisplayTable | None:
     unit, level = phrases.difference_unit(metric.unit), phrases.confidence(table.level)
     columns = [
         Column("variant", cells=[Cell(row.variant, notes=marks(row)) for row in table.rows]),
-        Column("sd over seeds", "right", unit=unit, cells=spread),
+        Column(f"sd over {'runs' if any(row.runs for row in table.rows) else 'seeds'}", "right", unit=unit, cells=spread),
         Column("against", cells=over, optional=True, formats=("html",)),
         Column("seed correlation", "right", cells=correlation, optional=True),
-        Column(f"new seeds, {level}", "right", holds="intervals", cells=seeds, optional=True),
+        Column(
+            f"new {'runs' if any(row.runs for row in table.rows) else 'seeds'}, {level}",
+            "right",
+            holds="intervals",
+            cells=seeds,
+            optional=True,
+        ),
         Column("new seeds and images, 95 % interval", "right", holds="intervals", cells=images, optional=True),
     ]
     return DisplayTable(columns, "Spread and scope")

@@ -12,8 +12,12 @@ from harness.analysis.verdicts.robustness import failure_limit, outcome, remarks
 LOOK = FurtherLook(5, difference=0.05, equivalence=0.05)
 
 
+def sample_of(values: list[float], **fields: float) -> Sample:
+    return Sample(np.array(values), tuple(range(10, 10 + len(values))), margin=0.25, **fields)  # type: ignore[arg-type]
+
+
 def said(values: list[float], look: FurtherLook = LOOK, **fields: float) -> tuple[str, ...]:
-    return remarks(Sample(np.array(values), margin=0.25, **fields), look, range(10, 40), "b")
+    return remarks(sample_of(values, **fields), look, "b")
 
 
 def test_one_collapse_among_gains_stands_apart() -> None:
@@ -31,7 +35,7 @@ def test_a_seed_without_which_the_verdict_is_another_stands_apart() -> None:
 
 def test_the_farthest_of_ordinary_seeds_does_not_stand_apart_although_the_others_would_decide() -> None:
     values = [0.29, 0.41, 0.28, -0.13, 0.43]
-    sample = Sample(np.array(values), margin=0.25)
+    sample = sample_of(values)
     assert outcome(sample.values, sample, LOOK) == "inconclusive"
     assert outcome(np.delete(sample.values, 3), sample, LOOK) == "supported"
     assert said(values) == ()
@@ -44,8 +48,8 @@ def test_seeds_that_agree_are_not_remarked_on() -> None:
 
 def test_a_verdict_that_any_seed_would_change_has_no_seed_that_stands_apart() -> None:
     values = [0.65, 0.42, 0.20, 0.18]
-    assert outcome(np.array(values), Sample(np.array(values), margin=0.25), LOOK) == "supported"
-    words = {outcome(np.delete(np.array(values), place), Sample(np.array(values), margin=0.25), LOOK) for place in range(4)}
+    assert outcome(np.array(values), sample_of(values), LOOK) == "supported"
+    words = {outcome(np.delete(np.array(values), place), sample_of(values), LOOK) for place in range(4)}
     assert words == {"inconclusive"}
     assert said(values) == ()
 
@@ -73,7 +77,7 @@ def test_a_claim_of_worse_is_seen_from_its_side() -> None:
 def test_the_outcome_of_other_seeds_follows_the_rule_of_the_claim(
     values: list[float], rule: str, look: FurtherLook, word: str
 ) -> None:
-    sample = Sample(np.array(values), margin=0.25, rule=rule)  # type: ignore[arg-type]
+    sample = sample_of(values, rule=rule)  # type: ignore[arg-type]
     assert outcome(sample.claimed, sample, look) == word
 
 
