@@ -99,7 +99,9 @@ def _text(source: str, data: bytes) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise InputError(f"{source}: line {line}: it is not valid {encoding.removesuffix('-sig').upper()}; save the file as UTF-8") from error
+        raise InputError(
+            f"{source}: line {line}: it is not valid {encoding.removesuffix('-sig').upper()}; save the file as UTF-8"
+        ) from error
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise InputError(f"{source}: line {line}: it contains a NUL byte, so it is no text in UTF-8; save the file as UTF-8")

@@ -31,12 +31,14 @@ def _lines(source: str, text: str) -> tuple[list[Mapping[str, Any]], Callable[[i
 
 def _array(source: str, text: str) -> tuple[list[Mapping[str, Any]], Callable[[int], str]]:
     values: Sequence[Any] = _parsed(text, source)
-    return [_row(value, f"{source}: row {number}") for number, value in enumerate(values, 1)], lambda position: f"row {position + 1}"
+    return [
+        _row(value, f"{source}: row {number}") for number, value in enumerate(values, 1)
+    ], lambda position: f"row {position + 1}"
 
 
 def _row(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise InputError(f"{where}: {show(value)} is not an object; write one object per row: {{\"seed\": 0, \"accuracy\": 0.93}}")
+        raise InputError(f'{where}: {show(value)} is not an object; write one object per row: {{"seed": 0, "accuracy": 0.93}}')
     if not any(isinstance(inner, list | Mapping) for inner in value.values()):
         return value
     row: dict[str, Any] = {}
@@ -52,7 +54,9 @@ def _parsed(text: str, where: str) -> Any:
         return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         at = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
-        raise InputError(f"{where}: invalid JSON: {error.msg} ({at}); expected one object per line, or an array of objects") from error
+        raise InputError(
+            f"{where}: invalid JSON: {error.msg} ({at}); expected one object per line, or an array of objects"
+        ) from error
     except RecursionError as error:
         raise InputError(f"{where}: objects are nested too deeply") from error
     except ValueError as error:  # a name that occurs twice, a number of thousands of digits
