@@ -37,7 +37,7 @@ def from_values(values: Sequence[Any]) -> Column:
 
 
 def from_texts(cells: Any) -> Column:
-    """`cells` is an Arrow array of strings; null and empty ones are empty. Numbers are those of all common programs, and ASCII."""
+    """`cells` is an Arrow array of strings; null and empty ones are empty."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

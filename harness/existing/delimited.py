@@ -1,7 +1,7 @@
 """Text with separators (CSV, TSV) -> Given.
 
-A text without quotes is split by Arrow, in a fifth of the time; any other, and one that Arrow refuses, by Python's csv module, which
-also finds the line of an error.
+A text without quotes is split by Arrow, in a fifth of the time; any other, and one that Arrow refuses, by Python's csv module,
+which also finds the line of an error.
 """
 
 from __future__ import annotations
@@ -129,13 +129,15 @@ def _read(lines: Lines, names: Sequence[str]) -> list[Any]:
     rows: list[list[str]] = []
     for line, row in islice(lines, 1, None):
         if len(row) != len(names):
-            cells = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
-            advice = (
-                "quote a cell that contains the separator" if len(row) > len(names) else "leave an empty cell for a missing value"
-            )
-            raise InputError(f"{lines.source}: line {line}: it has {cells}, but the first line has {len(names)} names; {advice}")
+            many = "quote a cell that contains the separator"
+            advice = many if len(row) > len(names) else "leave an empty cell for a missing value"
+            raise InputError(f"{lines.source}: line {line}: {_counted(row)}, but there are {len(names)} names; {advice}")
         rows.append(row)
     return [pa.array(column, pa.string()) for column in zip(*rows, strict=True)] or [[]]
+
+
+def _counted(row: Sequence[str]) -> str:
+    return f"{len(row)} cell{'s' if len(row) != 1 else ''}"
 
 
 def _checked(source: str, line: int, names: Sequence[str]) -> list[str]:

@@ -183,6 +183,6 @@ def _went_back(path: str, run: Folder) -> Iterator[str]:
     if behind:
         tag = behind[0]
         yield (
-            f"run {path}: {show(tag)} was written last at step {run.latest[tag][1]}, after step {run.scalars[tag][0]}, which counts;"
-            " if two trainings wrote to this folder, separate their files"
+            f"run {path}: {show(tag)} counts as of step {run.scalars[tag][0]}, but step {run.latest[tag][1]} was written"
+            " later; if two trainings wrote to this folder, separate their files"
         )

@@ -12,11 +12,12 @@ from harness.common.validation import show
 from harness.errors import InputError
 from harness.existing.given import Given
 from harness.existing.table import columns_of, flat, given, nothing_left, seed_among, unfinished, varying
-from harness.tracking.client import UnreachableError, wandb_errors
+from harness.tracking.client import UnreachableError, time_limit, wandb_errors
 from harness.tracking.login import home_folder, read_login
 
 PAGE = 100  # runs per request
-TIMEOUT_S = 30
+TIMEOUT_S = 30  # of a request, as wandb counts it
+LIMIT_S = 40.0  # of a request in any case
 FINISHED = "finished"
 CONFIG, SUMMARY = "config.", "summary."
 PROJECT = re.compile(r"(?:https?://[^/]+/)?([^/\s]+)/([^/\s]+?)(?:/(?:workspace|runs|table|overview).*)?/?(?:\?.*)?")
@@ -57,16 +58,21 @@ def _asked(path: str) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
     """The rows of the finished runs, oldest first, and the names of the others by state. Raises UnreachableError."""
     rows: list[dict[str, Any]] = []
     left_out: dict[str, list[str]] = {}
+    os.environ.setdefault("WANDB_SILENT", "true")
     with wandb_errors():
-        os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
 
-        for run in wandb.Api(timeout=TIMEOUT_S).runs(path, per_page=PAGE, lazy=False):
+        with time_limit(LIMIT_S):
+            runs = iter(wandb.Api(timeout=TIMEOUT_S).runs(path, per_page=PAGE, lazy=False))
+        while True:
+            with time_limit(LIMIT_S):  # the next run, and with it perhaps the next page
+                run = next(runs, None)
+            if run is None:
+                return rows, left_out
             if run.state == FINISHED:
                 rows.append(_row(run))
             else:
                 left_out.setdefault(str(run.state), []).append(str(run.name))
-    return rows, left_out
 
 
 def _row(run: Any) -> dict[str, Any]:
