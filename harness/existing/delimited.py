@@ -1,14 +1,14 @@
 """Text with separators (CSV, TSV) -> Given.
 
-A text without quotes is split by Arrow, in a fifth of the time; any other, and one that Arrow refuses, by Python's csv module, which
-also finds the line of an error.
+A text without quotes is split by Arrow, in a fifth of the time; any other, and one that Arrow refuses, by Python's csv module,
+which also finds the line of an error.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -21,8 +21,10 @@ from harness.existing.table import given
 
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+HEAD = 1 << 20  # characters, to the end of a line, that hold the names
 SAMPLE = 20  # rows by which the separator is found
 BLANK = " \t\xa0"  # around a cell, not part of it
+UNNAMED = "column "  # and its number
 
 
 class Lines:
@@ -58,10 +60,11 @@ class Lines:
 
 def read_delimited(source: str, text: str, separator: str | None) -> Given:
     """`separator` None: found by the first rows. Raises InputError."""
-    separator = separator or _separator(source, text)
-    lines = Lines(source, text, separator)
-    line, names = next(iter(lines), (0, []))
+    head = text[: text.find("\n", HEAD) + 1 or None]
+    separator = separator or _separator(source, head)
+    line, names = next(iter(Lines(source, head, separator)), (0, []))
     names = _checked(source, line, names)
+    lines = Lines(source, text, separator)
     cells = _split(text, separator, len(names)) or _read(lines, names)
     if not len(cells[0]):
         raise InputError(f"{source}: it has no rows, only the names on line {line}")
@@ -70,40 +73,31 @@ def read_delimited(source: str, text: str, separator: str | None) -> Given:
 
 
 def _columns(cells: Sequence[Any], names: Sequence[str], separator: str) -> tuple[dict[str, Column], list[str]]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     columns = {name: from_texts(texts) for name, texts in zip(names, cells, strict=True)}
-    texts = {name: pa.array(column.values, pa.string()) for name, column in columns.items() if column.values.dtype == object}
-    commas = [name for name, column in texts.items() if has_decimal_commas(column)] if separator == ";" else []
-    points = any(
-        column.values.dtype == float and _has_points(array) for column, array in zip(columns.values(), cells, strict=True)
-    )
-    if not commas or points:  # in a file with both, a comma may separate thousands
-        return _without_nothing(columns), []
+    notes = _with_commas(columns, dict(zip(names, cells, strict=True))) if separator == ";" else []
+    # A separator at the end of each line makes a column with neither a name nor a value.
+    return {name: column for name, column in columns.items() if not (name.startswith(UNNAMED) and column.empty.all())}, notes
+
+
+def _with_commas(columns: dict[str, Column], cells: Mapping[str, Any]) -> list[str]:
+    """Replaces columns of numbers with decimal commas, unless other numbers have a point; the notes on it."""
+    import pyarrow.compute as pc
+
+    commas = [name for name, column in columns.items() if column.values.dtype == object and has_decimal_commas(cells[name])]
+    points = any(column.values.dtype == float and _has(cells[name], ".") for name, column in columns.items())
+    if not commas or points:
+        return []
     for name in commas:
-        columns[name] = from_texts(pc.replace_substring(texts[name], ",", "."))
-    listed = ", ".join(map(show, commas[:5])) + (" and more" if len(commas) > 5 else "")
-    return _without_nothing(columns), [
-        f"the comma in numbers such as {_example(texts[commas[0]])} is a decimal comma (columns: {listed})"
-    ]
+        columns[name] = from_texts(pc.replace_substring(cells[name], ",", "."))
+    example = cells[commas[0]].filter(pc.match_substring(cells[commas[0]], ","))[0]
+    listed = ", ".join(map(show, commas[:5])) + (f" and {len(commas) - 5} more" if len(commas) > 5 else "")
+    return [f"the comma in numbers such as {example} is read as a decimal comma, in: {listed}"]
 
 
-def _example(cells: Any) -> str:
+def _has(cells: Any, part: str) -> bool:
     import pyarrow.compute as pc
 
-    return str(cells.filter(pc.match_substring(cells, ","))[0])
-
-
-def _has_points(cells: Any) -> bool:
-    import pyarrow.compute as pc
-
-    return bool(pc.any(pc.match_substring(cells, ".")).as_py())
-
-
-def _without_nothing(columns: dict[str, Column]) -> dict[str, Column]:
-    """Without columns that have neither a name nor a value, as a separator at the end of each line makes them."""
-    return {name: column for name, column in columns.items() if not (name.startswith("column ") and column.empty.all())}
+    return bool(pc.any(pc.match_substring(cells, part)).as_py())
 
 
 def _split(text: str, separator: str, count: int) -> list[Any] | None:
@@ -125,13 +119,7 @@ def _split(text: str, separator: str, count: int) -> list[Any] | None:
     except pa.ArrowInvalid:
         return None
     columns = [table[name].slice(1).combine_chunks() for name in names]
-    return [column if _bare(column) else pc.utf8_trim(column, BLANK) for column in columns]
-
-
-def _bare(cells: Any) -> bool:
-    import pyarrow.compute as pc
-
-    return not pc.any(pc.match_substring_regex(cells, "^[ \t\u00a0]|[ \t\u00a0]$")).as_py()
+    return [pc.utf8_trim(column, BLANK) for column in columns] if any(blank in text for blank in BLANK) else columns
 
 
 def _read(lines: Lines, names: Sequence[str]) -> list[Any]:
@@ -141,13 +129,15 @@ def _read(lines: Lines, names: Sequence[str]) -> list[Any]:
     rows: list[list[str]] = []
     for line, row in islice(lines, 1, None):
         if len(row) != len(names):
-            cells = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
-            advice = (
-                "quote a cell that contains the separator" if len(row) > len(names) else "leave an empty cell for a missing value"
-            )
-            raise InputError(f"{lines.source}: line {line}: it has {cells}, but the first line has {len(names)} names; {advice}")
+            many = "quote a cell that contains the separator"
+            advice = many if len(row) > len(names) else "leave an empty cell for a missing value"
+            raise InputError(f"{lines.source}: line {line}: {_counted(row)}, but there are {len(names)} names; {advice}")
         rows.append(row)
     return [pa.array(column, pa.string()) for column in zip(*rows, strict=True)] or [[]]
+
+
+def _counted(row: Sequence[str]) -> str:
+    return f"{len(row)} cell{'s' if len(row) != 1 else ''}"
 
 
 def _checked(source: str, line: int, names: Sequence[str]) -> list[str]:
@@ -158,7 +148,7 @@ def _checked(source: str, line: int, names: Sequence[str]) -> list[str]:
         raise InputError(f"{source}: line {line}: only one column, {show(names[0])}; separate columns by one of: {wanted}")
     if all(_is_number(name) for name in names):
         raise InputError(f"{source}: line {line}: it has only numbers; the first line must name the columns")
-    named = [name or f"column {number}" for number, name in enumerate(names, 1)]
+    named = [name or f"{UNNAMED}{number}" for number, name in enumerate(names, 1)]
     for number, name in enumerate(named):
         if name in named[:number]:
             first = named.index(name) + 1

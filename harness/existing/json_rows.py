@@ -17,7 +17,12 @@ def read_json(source: str, text: str) -> Given:
     rows, place = _array(source, text) if text.lstrip().startswith("[") else _lines(source, text)
     if not rows:
         raise InputError(f"{source}: it has no rows")
-    return given(source, columns_of(rows), place)
+    try:
+        columns = columns_of(rows)
+        "".join(columns).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{source}: it contains a half of a character, such as \\ud800: {error}") from error
+    return given(source, columns, place)
 
 
 def _lines(source: str, text: str) -> tuple[list[Mapping[str, Any]], Callable[[int], str]]:
@@ -38,7 +43,9 @@ def _array(source: str, text: str) -> tuple[list[Mapping[str, Any]], Callable[[i
 
 def _row(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise InputError(f'{where}: {show(value)} is not an object; write one object per row: {{"seed": 0, "accuracy": 0.93}}')
+        raise InputError(
+            f'{where}: {show(value)} is not an object; each row must be one, such as {{"seed": 0, "accuracy": 0.93}}'
+        )
     if not any(isinstance(inner, list | Mapping) for inner in value.values()):
         return value
     row: dict[str, Any] = {}

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.common.validation import show
 from harness.errors import InputError
 from harness.existing.column import Column, from_values
 from harness.existing.given import Given
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SEEDS = ("seed", "random_seed", "rng_seed", "random_state", "manual_seed", "global_seed", "seed_everything", "trainer.seed")
 MOST_LISTED = 5  # runs that a note names
@@ -74,7 +71,13 @@ def seed_among(names: Sequence[str], prefix: str = "") -> str | None:
     return exact or next((name for low, name in known.items() if low.rpartition(".")[2] in SEEDS), None)
 
 
-def varying(frame: pd.DataFrame, names: Sequence[str], seed: str | None) -> tuple[str, ...]:
-    """Those of the columns that differ between runs, but are not different in each run (such as a folder or a time)."""
-    counts = {name: frame[name].nunique(dropna=False) for name in names if name != seed}
-    return tuple(name for name, count in counts.items() if count > 1 and (count < len(frame) or len(frame) == 2))
+def varying(columns: Mapping[str, Column], prefix: str, seed: str | None) -> tuple[str, ...]:
+    """The columns that differ between runs, but are not different in each run, as a folder or a time is."""
+    import pandas as pd
+
+    found = []
+    for name, column in columns.items():
+        count, runs = pd.Series(column.values).nunique(dropna=False), len(column.values)
+        if name.startswith(prefix) and name != seed and count > 1 and (count < runs or runs == 2):
+            found.append(name)
+    return tuple(found)

@@ -62,7 +62,7 @@ class OpenRun:
 
     def finish(self, final: FinalUpdate) -> None:
         """Send the final update and wait until the run is uploaded, or on disk. Raises UnreachableError."""
-        with wandb_errors(), _time_limit(self._limits.finish_s + self._limits.grace_s):
+        with wandb_errors(), time_limit(self._limits.finish_s + self._limits.grace_s):
             self._run.summary.update(dict(final.summary))
             if final.tags:
                 self._run.tags = (*(self._run.tags or ()), *final.tags)
@@ -110,7 +110,7 @@ class Client:
 
     def open(self, page: Page, online: bool, hardware: Hardware | None = None) -> OpenRun:
         """Open the run, or resume it if W&B has it. Raises UnreachableError, after at most 12 s."""
-        with wandb_errors(), _time_limit(self.limits.init_s + self.limits.grace_s):
+        with wandb_errors(), time_limit(self.limits.init_s + self.limits.grace_s):
             run = self._open(page, online, hardware)
         opened = OpenRun(run, online, self.limits)
         if not online:
@@ -159,14 +159,14 @@ class Client:
 
     def rows_at(self, path: str) -> int:
         """Number of rows that W&B has of the run at `path`. Raises UnreachableError."""
-        with wandb_errors(), _time_limit(self.limits.ask_s + self.limits.grace_s):
+        with wandb_errors(), time_limit(self.limits.ask_s + self.limits.grace_s):
             import wandb
 
             return int(wandb.Api(timeout=max(1, int(self.limits.ask_s))).run(path).lastHistoryStep) + 1
 
     def reset(self) -> None:
         """Stop wandb's service and all open runs: after a failed `init` the run's id would remain in use."""
-        with wandb_errors(), _time_limit(self.limits.finish_s + self.limits.grace_s):
+        with wandb_errors(), time_limit(self.limits.finish_s + self.limits.grace_s):
             import wandb
 
             wandb.teardown()
@@ -204,7 +204,7 @@ def wandb_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Interrupt the main thread after `seconds`: wandb's own time limits do not cover all of its waits."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

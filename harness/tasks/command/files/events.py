@@ -17,11 +17,11 @@ from harness.tasks.command.files.records import EventFile
 FILES = "**/*tfevents*"
 
 
-def require_tensorboard() -> None:
+def require_tensorboard(why: str) -> None:
     """Raises DeviceError if the package that reads event files is not installed."""
     if importlib.util.find_spec("tensorboard") is None:
         raise DeviceError(
-            "a metric has tensorboard:, but the package that reads TensorBoard's files is not installed;"
+            f"{why}, but the package that reads TensorBoard's files is not installed;"
             " use: pip install 'ablation-harness[tensorboard]'"
         )
 
@@ -41,7 +41,7 @@ class Events:
         self._seen: dict[str, dict[str, None]] = {}  # tag -> folders
         self._places: dict[str, list[str]] = {metric: [] for metric in tags}  # where a metric was found: FOLDER/TAG
         self._last: dict[str, dict[str, int]] = {metric: {} for metric in tags}  # file -> its last step
-        self._parse = _parser()  # imported now: it takes as long as many polls
+        self._parse = parser()  # imported now: it takes as long as many polls
 
     def poll(self) -> Sequence[Reading]:
         """See Follower."""
@@ -77,7 +77,7 @@ class Events:
                         yield reading
 
     def _reading(self, folder: str, value: Any, step: int) -> Iterator[Reading]:
-        scalar = _scalar(value)
+        scalar = scalar_of(value)
         if scalar is None:
             return
         self._seen.setdefault(value.tag, {})[folder] = None
@@ -107,7 +107,7 @@ class Events:
             raise unreadable(f"tensorboard: {self._tags[metric]} was found in several folders; use one of: {listed(places)}")
 
 
-def _parser() -> Callable[[bytes], Any]:
+def parser() -> Callable[[bytes], Any]:
     """Bytes -> event; the function raises ValueError."""
     from google.protobuf.message import DecodeError
     from tensorboard.compat.proto.event_pb2 import Event
@@ -127,7 +127,7 @@ def _joined(folder: str, tag: str) -> str:
     return f"{folder}/{tag}" if folder else tag
 
 
-def _scalar(value: Any) -> float | None:
+def scalar_of(value: Any) -> float | None:
     """Of a value of a summary, as all versions of TensorBoard write scalars; None: it is something else."""
     kind = value.WhichOneof("value")
     if kind == "simple_value":

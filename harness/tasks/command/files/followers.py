@@ -38,7 +38,7 @@ def followers(
     for group in files.values():
         found.append(_file(group, run_dir, resumes=resumes, clock=clock))
     if tags := {name: measure.tensorboard for name, measure in metrics.items() if measure.tensorboard is not None}:
-        require_tensorboard()
+        require_tensorboard("a metric has tensorboard:")
         found.append(Events(tags, run_dir, resumes=resumes, clock=clock))
     if keys := {
         name: Wanted(measure.wandb, measure.step or STEP) for name, measure in metrics.items() if measure.wandb is not None

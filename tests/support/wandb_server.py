@@ -33,6 +33,7 @@ class ServedRun:
     exit_code: int | None = None
     complete: bool = False
     times_opened: int = 0
+    state: str = "finished"
 
     def rows(self) -> list[dict[str, Any]]:
         """What was logged, without W&B's own columns."""
@@ -171,6 +172,8 @@ def _graphql(server: Server, call: str, variables: Mapping[str, Any]) -> dict[st
     if call == "CreateRunFiles":
         files = [{"name": name, "uploadUrl": f"{server.url}/put/{variables['run']}/{name}"} for name in variables["files"]]
         return {"createRunFiles": {"runID": "b", "uploadHeaders": [], "files": files}}
+    if call == "Runs":
+        return {"project": _page(server, variables) if variables["project"] == PROJECT else None}
     if call in ("Run", "RunHistoryKeys"):
         return {"project": {"run": _described(variables["name"], run) if run else None}}
     if call == "UpsertView2":
@@ -217,6 +220,19 @@ def _described(run_id: str, run: ServedRun) -> dict[str, Any]:
         **history,
         "user": {"name": "me", "username": "me"},
     }
+
+
+def _page(server: Server, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """As many runs as were asked for, from the cursor on."""
+    begin = int(variables.get("cursor") or 0)
+    end = min(begin + variables["perPage"], len(server.runs))
+    edges = []
+    for number, (run_id, run) in list(enumerate(server.runs.items(), 1))[begin:end]:
+        config = json.dumps({name: {"value": value} for name, value in run.config.items()} | {"_wandb": {"value": {"t": {}}}})
+        texts = {"config": config, "summaryMetrics": json.dumps(run.summary), "state": run.state}
+        edges.append({"node": _described(run_id, run) | texts, "cursor": str(number)})
+    page = {"endCursor": str(end), "hasNextPage": end < len(server.runs)}
+    return {"internalId": "1", "runCount": len(server.runs), "readOnly": False, "runs": {"edges": edges, "pageInfo": page}}
 
 
 def _artifact(server: Server, call: str, variables: Mapping[str, Any]) -> dict[str, Any]:
