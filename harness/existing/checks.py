@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST_SEED = 2**63 - 1
+TRUTHS = {"True": 1.0, "true": 1.0, "TRUE": 1.0, "False": 0.0, "false": 0.0, "FALSE": 0.0}
 
 
 class CheckedRows:
@@ -49,12 +51,16 @@ class CheckedRows:
             self.frame = self.frame[~missing]
 
     def numbers(self, name: str) -> None:
-        """Refuse a column with text."""
+        """Refuse a column with text; true and false are 1 and 0."""
         from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
         values = self.frame[name]
+        truths = None if is_numeric_dtype(values.dtype) else values.map(TRUTHS, na_action="ignore")
         if is_bool_dtype(values.dtype):
             self.frame = self.frame.assign(**{name: values.astype(float)})
+        elif truths is not None and (truths.notna() == values.notna()).all():
+            self.frame = self.frame.assign(**{name: truths.astype(float)})
+            self.given = replace(self.given, empty={**self.given.empty, name: self.given.frame[name].isna().to_numpy()})
         elif not is_numeric_dtype(values.dtype):
             row, value = next((row, value) for row, value in values.items() if value is not None and not _is_number(value))
             advice = "correct it, or leave the cell empty if there is no result"

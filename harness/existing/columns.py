@@ -166,8 +166,9 @@ class _Finder:
             return None, (), self.given.variants
         texts = [name for name in self.names if name not in self.taken and not self._is_number(name)]
         counts = {name: int(self.frame[name].nunique()) for name in texts}
-        able = [name for name in texts if 1 < counts[name] <= MOST_VARIANTS and counts[name] < len(self.frame)]
-        named = [name for name in able if VARIANT.fullmatch(name)]
+        several = [name for name in texts if 1 < counts[name] <= MOST_VARIANTS]
+        able = [name for name in several if counts[name] < len(self.frame)]  # others name the rows
+        named = [name for name in able or several if VARIANT.fullmatch(name)]
         found = named if len(named) == 1 else able
         if len(found) == 1:
             return self._guess("variant", found[0], f"{counts[found[0]]} different values"), (), ()
@@ -177,7 +178,7 @@ class _Finder:
                 "or several with --factor"
             )
         numbers = [name for name in self.names if name not in self.taken and self._is_number(name)]
-        if not metrics and len(numbers) > 1 and not texts:
+        if not any(metrics.values()) and len(numbers) > 1 and not texts:
             for name in numbers:
                 self.taken.add(name)
             self.guessed.append(f"a column per variant: {', '.join(numbers)}")

@@ -36,8 +36,9 @@ def to_claim(found: ExistingResults) -> list[str]:
         size = f"{plan.margin:g} {unit}".rstrip()
         needed = f"{_range(low, high)} fresh seeds decide a claim with the margin {size} with probability 80 %"
     else:
-        sizes = [f"{seeds} decide {least:.2g} {unit}".rstrip() for seeds in SEEDS if (least := _least(sd, seeds, plan.alpha))]
-        needed = f"of fresh seeds, with probability 80 %, {listed(sizes)}"
+        sizes = [f"{seeds} of {least:.2g} {unit}".rstrip() for seeds in SEEDS if (least := _least(sd, seeds, plan.alpha))]
+        sizes[0] = sizes[0].replace(" of ", " seeds decide a difference of ", 1)
+        needed = f"with probability 80 %, {listed(sizes)}"
     return [f"Where {spread}, {needed}.", "A claim is evidence if it is registered before its seeds are trained: harness new."]
 
 

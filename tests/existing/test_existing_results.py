@@ -1,0 +1,190 @@
+"""Results that exist already: arranged by variant and seed, judged, with everything that was left out named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from harness.errors import InputError
+from harness.existing.columns import Asked
+from harness.existing.given import given_frame
+from harness.existing.results import ExistingResults, Statement, judge_existing
+
+# The reference numbers of the statistics, by seed.
+BASE = [93.12, 92.87, 93.25, 93.01, 92.95]
+LEAKY = [93.41, 93.30, 93.49, 93.44, 93.20]
+NOBN = [91.80, 91.20, 92.10, 91.05, 91.66]
+ACCURACY = ("accuracy:maximize:%",)
+
+
+def long(**variants: list[float]) -> pd.DataFrame:
+    rows = [(label, seed, value) for label, values in variants.items() for seed, value in enumerate(values)]
+    return pd.DataFrame(rows, columns=["model", "seed", "accuracy"])
+
+
+def judged(frame: pd.DataFrame, *claims: Any, asked: Asked | None = None, **statement: Any) -> ExistingResults:
+    return judge_existing(given_frame(frame), asked or Asked(metrics=ACCURACY), Statement(claims, **statement))
+
+
+def refusal(frame: pd.DataFrame, *claims: Any, asked: Asked | None = None, **statement: Any) -> str:
+    with pytest.raises(InputError) as refused:
+        judged(frame, *claims, asked=asked, **statement)
+    return str(refused.value)
+
+
+def test_the_reference_numbers_get_the_reference_verdicts() -> None:
+    found = judged(long(base=BASE, leaky=LEAKY, nobn=NOBN), "improves: leaky", "improves: nobn", margin=0.25)
+    supported, refuted = found.judgement.verdicts
+    assert (supported.verdict, refuted.verdict) == ("supported", "refuted")
+    (row,) = supported.rows
+    assert row.mean == pytest.approx(0.328)
+    assert row.interval == pytest.approx((0.2101, 0.4459), abs=5e-5)
+    assert row.p == pytest.approx(0.0015, abs=5e-5)
+
+
+def test_every_verdict_is_retrospective() -> None:
+    (verdict,) = judged(long(base=BASE, leaky=LEAKY), "improves: leaky", margin=0.25).judgement.verdicts
+    assert verdict.retrospective
+    assert not verdict.registered
+    assert verdict.registration is not None
+    assert (verdict.registration.results_known, verdict.registration.results_used) == (10, 10)
+
+
+def test_variants_are_compared_on_the_seeds_that_both_have() -> None:
+    frame = long(base=BASE, leaky=LEAKY)
+    frame = frame[~((frame["model"] == "leaky") & (frame["seed"] == 1)) & ~((frame["model"] == "base") & (frame["seed"] == 4))]
+    (verdict,) = judged(frame, "improves: leaky", margin=0.25).judgement.verdicts
+    both = [0, 2, 3]
+    differences = np.array(LEAKY)[both] - np.array(BASE)[both]
+    assert verdict.rows[0].n == 3
+    assert verdict.rows[0].mean == pytest.approx(differences.mean())
+    assert verdict.rows[0].p == pytest.approx(stats.ttest_1samp(differences, 0).pvalue)
+
+
+def test_unpaired_results_are_tested_by_welch() -> None:
+    frame = long(base=BASE, leaky=LEAKY[:4]).drop(columns="seed")
+    asked = Asked(metrics=ACCURACY, unpaired=True)
+    (verdict,) = judged(frame, "improves: leaky", asked=asked, margin=0.25).judgement.verdicts
+    assert verdict.rows[0].p == pytest.approx(stats.ttest_ind(LEAKY[:4], BASE, equal_var=False).pvalue)
+
+
+def test_the_last_row_of_a_run_counts_whatever_the_order_of_rows() -> None:
+    final = long(base=BASE, leaky=LEAKY)
+    rows = pd.concat([final.assign(epoch=10), final.assign(epoch=9, accuracy=10.0)])
+    found = judged(rows.sample(frac=1, random_state=0), "improves: leaky", margin=0.25)
+    assert found.judgement.verdicts[0].rows[0].mean == pytest.approx(0.328)
+    assert len(found.epochs) == 20
+
+
+def test_a_wide_table_gives_the_same_verdict_as_a_long_one() -> None:
+    wide = pd.DataFrame({"seed": range(5), "base": BASE, "leaky": LEAKY})
+    one = judged(wide, "improves: leaky", margin=0.25).judgement.verdicts[0]
+    other = judged(long(base=BASE, leaky=LEAKY), "improves: leaky", margin=0.25).judgement.verdicts[0]
+    assert (one.verdict, one.rows) == (other.verdict, other.rows)
+
+
+def test_an_empty_cell_is_left_out_and_named_and_an_infinite_value_is_not() -> None:
+    frame = long(base=BASE, leaky=LEAKY)
+    frame.loc[7, "accuracy"] = np.nan
+    found = judged(frame, "improves: leaky", margin=0.25)
+    assert found.arranged.notes == ("row 7 was left out: no value of accuracy",)
+    assert found.judgement.verdicts[0].rows[0].n == 4
+    frame.loc[7, "accuracy"] = np.inf
+    (verdict,) = judged(frame, "improves: leaky", margin=0.25).judgement.verdicts
+    assert (verdict.verdict, verdict.notes) == ("inconclusive", ("diverged: leaky seed 2",))
+
+
+def test_factors_are_read_off_their_columns() -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"config.lr": lr, "width": width, "seed": seed, "loss": abs(np.log10(lr) + 1) + 1 / width + rng.normal(0, 0.01)}
+        for lr in (0.1, 0.01, 1.0)
+        for width in (64, 32)
+        for seed in range(4)
+    ]
+    asked = Asked(metrics=("loss",), factors=("config.lr", "width"))
+    claims = ({"best_in_range": [0.05, 0.5], "factor": "lr", "margin": 0.1}, "improves: lr=0.1")
+    found = judged(pd.DataFrame(rows), *claims, asked=asked, margin=0.1, baseline="lr=1, width=32")
+    assert found.arranged.labels == (
+        "lr=0.01, width=32",
+        "lr=0.01, width=64",
+        "lr=0.1, width=32",
+        "lr=0.1, width=64",
+        "lr=1, width=32",
+        "lr=1, width=64",
+    )
+    assert found.plan.factors["lr"] == {"0.01": 0.01, "0.1": 0.1, "1": 1.0}
+    assert [verdict.verdict for verdict in found.judgement.verdicts] == ["supported", "supported"]
+
+
+def test_cases_are_what_claims_are_tested_over() -> None:
+    rng = np.random.default_rng(1)
+    base = rng.random(400) < 0.6
+    new = base | (rng.random(400) < 0.3)
+    frame = pd.DataFrame({"prompt": ["base"] * 400 + ["new"] * 400, "doc_id": [*range(400)] * 2, "correct": np.r_[base, new]})
+    asked = Asked(metrics=("correct:maximize:%",), case="doc_id")
+    (verdict,) = judged(frame, "improves: new", asked=asked, margin=1.0).judgement.verdicts
+    assert verdict.verdict == "supported"
+    assert verdict.rows[0].cases is not None
+    assert verdict.rows[0].n == 400
+    assert verdict.rows[0].mean == pytest.approx(100 * (new.mean() - base.mean()))
+
+
+def test_without_a_claim_everything_is_exploratory() -> None:
+    found = judged(long(base=BASE, leaky=LEAKY, nobn=NOBN))
+    assert found.judgement.verdicts == ()
+    assert [row.claimed for row in found.table.rows] == [False, False, False]
+    assert found.table.rows[1].difference == pytest.approx(0.328)
+
+
+def test_rows_of_one_run_are_refused_with_both_places() -> None:
+    frame = pd.concat([long(base=BASE, leaky=LEAKY), long(leaky=[93.0])], ignore_index=True)
+    refused = refusal(frame, "improves: leaky", margin=0.25)
+    assert refused.startswith("the frame, row 10: variant leaky, seed 0 again, first in row 5; remove one, or choose rows with")
+    assert "give --step COLUMN" in refused
+
+
+def test_text_where_numbers_are_expected_is_named_with_its_row_and_column() -> None:
+    frame = long(base=BASE, leaky=LEAKY).astype({"accuracy": object})
+    frame.loc[3, "accuracy"] = "n/a"
+    assert refusal(frame).startswith("the frame, row 3, column accuracy: 'n/a' is not a number")
+    seeds = long(base=BASE, leaky=LEAKY).astype({"seed": object})
+    seeds.loc[6, "seed"] = "one"
+    assert refusal(seeds).startswith("the frame, row 6, column seed: 'one' is not a whole number")
+    halves = long(base=BASE, leaky=LEAKY).astype({"seed": float})
+    halves.loc[6, "seed"] = 1.5
+    assert refusal(halves).startswith("the frame, row 6, column seed: '1.5' is not a whole number")
+
+
+def test_one_seed_says_nothing_about_a_difference() -> None:
+    assert "the variants have one seed (0): how much the result varies" in refusal(long(base=[93.0], leaky=[93.5]))
+
+
+def test_the_baseline_is_guessed_by_its_name_only() -> None:
+    assert judged(long(leaky=LEAKY, baseline=BASE)).plan.baseline == "baseline"
+    refused = refusal(long(relu=BASE, leaky=LEAKY))
+    assert refused == "the frame: no baseline; give the variant to compare with: --baseline LABEL; choose from: relu, leaky"
+    assert "--baseline rleu: the frame has no such variant; did you mean relu?" in refusal(
+        long(relu=BASE, leaky=LEAKY), baseline="rleu"
+    )
+
+
+def test_a_claim_about_something_else_is_refused() -> None:
+    refused = refusal(long(base=BASE, leaky=LEAKY), "improves: laeky", margin=0.25)
+    assert refused.startswith("--claim 'improves: laeky': improves: no variant 'laeky'; did you mean leaky?")
+    assert "needs a margin for accuracy" in refusal(long(base=BASE, leaky=LEAKY), "improves: leaky")
+
+
+def test_percentages_are_not_taken_for_outcomes_of_cases() -> None:
+    frame = pd.DataFrame({"model": ["base", "new"] * 6, "case": [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "score": [93.0] * 12})
+    asked = Asked(metrics=("score:maximize:%",), case="case")
+    assert "with the unit % an outcome is a fraction between 0 and 1, not 93; remove the unit" in refusal(frame, asked=asked)
+
+
+def test_a_single_variant_is_compared_with_a_number() -> None:
+    (verdict,) = judged(long(leaky=LEAKY), {"at_least": {"leaky": 93}}).judgement.verdicts
+    assert verdict.verdict == "supported"
