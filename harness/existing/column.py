@@ -74,7 +74,10 @@ def has_decimal_commas(cells: Any) -> bool:
 def _numbers(cells: Any) -> Any:
     """As int64, uint64 or float64; None: some are no numbers."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    if pc.any(pc.match_substring(cells, "x", ignore_case=True)).as_py():  # Arrow takes 0x1f for a number
+        return None
     for kind in (pa.int64(), pa.uint64(), pa.float64()):
         try:
             cells[:HEAD].cast(kind)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -168,10 +169,11 @@ def _separator(source: str, text: str) -> str:
     """The one by which the first rows have equally many cells, the most if there are several such; else that of most names."""
 
     def rows(separator: str) -> list[int]:
-        try:
-            return [len(row) for _, row in islice(Lines(source, text, separator), SAMPLE)]
-        except InputError:
-            return []
+        found = []
+        with suppress(InputError):  # it is reported once the separator is known
+            for _, row in islice(Lines(source, text, separator), SAMPLE):
+                found.append(len(row))
+        return found
 
     counts = {separator: found for separator in SEPARATORS if (found := rows(separator))}
     if not counts:
