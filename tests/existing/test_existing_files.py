@@ -179,6 +179,8 @@ def test_decimal_commas_are_read_where_they_can_be_nothing_else(given):
     found = given("model;acc;n\nx;0,93;1\ny;-1,5e3;2\nz;;3\nw;inf;4\n")
     assert columns(found)["acc"] == [0.93, -1500.0, None, math.inf]
     assert found.notes == ("the comma in numbers such as 0,93 is read as a decimal comma, in: 'acc'",)
+    found = given("model;acc;loss\nx;0,93;1,234\ny;0,95;2,345\n")
+    assert columns(found)["loss"] == [1.234, 2.345]
     for text in ("m;acc\nx;1,234\ny;2,000\n", "m;acc;b\nx;0,93;0.5\ny;0,94;0.6\n", 'm,acc\nx,"0,93"\n', "m;acc\nx;0,93\ny;0.5\n"):
         found = given(text)
         assert found.frame["acc"].dtype == object

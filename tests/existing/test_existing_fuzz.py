@@ -56,7 +56,10 @@ def mutated(generator):
 
 
 def by_csv(text, separator):
-    rows = [[cell.strip(" \t\xa0") for cell in row] for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator)]
+    rows = [
+        [cell.strip(" \t\xa0") for cell in row]
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    ]
     return [row for row in rows if any(row) or len(row) > 1]
 
 
