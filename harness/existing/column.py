@@ -58,23 +58,30 @@ def from_texts(cells: Any) -> Column:
     return _strings(cells)
 
 
-def has_decimal_commas(cells: Any) -> bool:
-    """Whether all cells of the Arrow array are numbers with a decimal comma, and not thousands with a separator."""
+def has_commas(cells: Any) -> bool:
+    """Whether all cells of the Arrow array are numbers, and some have a decimal comma or a separator of thousands."""
     import pyarrow.compute as pc
 
     cells = cells.drop_null()
     number = pc.match_substring_regex(cells, r"^([+-]?\d+(,\d+)?([eE][+-]?\d+)?|[+-]?(?i:nan|inf(inity)?)|)$")
-    if not pc.all(number).as_py():
-        return False
+    return bool(pc.all(number).as_py() and pc.any(pc.match_substring(cells, ",")).as_py())
+
+
+def may_be_thousands(cells: Any) -> bool:
+    """Whether each comma in an Arrow array of such numbers is where a separator of thousands would be."""
+    import pyarrow.compute as pc
+
     with_comma = cells.filter(pc.match_substring(cells, ","))
-    thousands = pc.match_substring_regex(with_comma, r"^[+-]?[1-9]\d{0,2},\d{3}$")
-    return len(with_comma) > 0 and not pc.all(thousands).as_py()
+    return bool(pc.all(pc.match_substring_regex(with_comma, r"^[+-]?[1-9]\d{0,2},\d{3}$")).as_py())
 
 
 def _numbers(cells: Any) -> Any:
     """As int64, uint64 or float64; None: some are no numbers."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    if pc.any(pc.match_substring(cells, "x", ignore_case=True)).as_py():  # Arrow takes 0x1f for a number
+        return None
     for kind in (pa.int64(), pa.uint64(), pa.float64()):
         try:
             cells[:HEAD].cast(kind)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from harness.common.validation import show
 from harness.errors import InputError
-from harness.existing.column import Column, from_texts, has_decimal_commas
+from harness.existing.column import Column, from_texts, has_commas, may_be_thousands
 from harness.existing.given import Given
 from harness.existing.table import given
 
@@ -83,9 +84,9 @@ def _with_commas(columns: dict[str, Column], cells: Mapping[str, Any]) -> list[s
     """Replaces columns of numbers with decimal commas, unless other numbers have a point; the notes on it."""
     import pyarrow.compute as pc
 
-    commas = [name for name, column in columns.items() if column.values.dtype == object and has_decimal_commas(cells[name])]
+    commas = [name for name, column in columns.items() if column.values.dtype == object and has_commas(cells[name])]
     points = any(column.values.dtype == float and _has(cells[name], ".") for name, column in columns.items())
-    if not commas or points:
+    if points or all(may_be_thousands(cells[name]) for name in commas):
         return []
     for name in commas:
         columns[name] = from_texts(pc.replace_substring(cells[name], ",", "."))
@@ -149,10 +150,11 @@ def _checked(source: str, line: int, names: Sequence[str]) -> list[str]:
     if all(_is_number(name) for name in names):
         raise InputError(f"{source}: line {line}: it has only numbers; the first line must name the columns")
     named = [name or f"{UNNAMED}{number}" for number, name in enumerate(names, 1)]
-    for number, name in enumerate(named):
-        if name in named[:number]:
-            first = named.index(name) + 1
-            raise InputError(f"{source}: line {line}: columns {first} and {number + 1} are both named {show(name)}; rename one")
+    seen: dict[str, int] = {}
+    for number, name in enumerate(named, 1):
+        if name in seen:
+            raise InputError(f"{source}: line {line}: columns {seen[name]} and {number} are both named {show(name)}; rename one")
+        seen[name] = number
     return named
 
 
@@ -168,10 +170,11 @@ def _separator(source: str, text: str) -> str:
     """The one by which the first rows have equally many cells, the most if there are several such; else that of most names."""
 
     def rows(separator: str) -> list[int]:
-        try:
-            return [len(row) for _, row in islice(Lines(source, text, separator), SAMPLE)]
-        except InputError:
-            return []
+        found = []
+        with suppress(InputError):  # it is reported once the separator is known
+            for _, row in islice(Lines(source, text, separator), SAMPLE):
+                found.append(len(row))
+        return found
 
     counts = {separator: found for separator in SEPARATORS if (found := rows(separator))}
     if not counts:

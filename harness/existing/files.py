@@ -76,7 +76,7 @@ def _near(path: Path) -> str:
     try:
         names = sorted(file.name for file in path.parent.iterdir() if not file.name.startswith("."))
     except OSError:
-        return f"nor is there a folder {path.parent}"
+        return f"nor is there a folder {path.parent}; for a W&B project, use: --from wandb"
     return suggestion(path.name, names) if names else f"the folder {path.parent} is empty"
 
 

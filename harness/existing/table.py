@@ -28,7 +28,10 @@ def given(
         if column.words
     ]
     empty = {name: column.empty for name, column in columns.items() if column.values.dtype == np.float64 and column.empty.any()}
-    data = {name: pd.Series(column.values, dtype=column.values.dtype) for name, column in columns.items()}
+    # pandas would make its own type of an array of strings.
+    data = {
+        name: its.values if its.values.dtype != object else pd.Series(its.values, dtype=object) for name, its in columns.items()
+    }
     return Given(source, pd.DataFrame(data), place, notes=(*notes, *words), empty=empty, **hints)
 
 
