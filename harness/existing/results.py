@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from math import isnan
@@ -98,6 +98,8 @@ def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequ
     arranged = arrange(given, frame, columns, notes)
     _refuse_single_seeds(given, columns, arranged)
     baseline = _baseline(given, arranged, statement.baseline)
+    if not arranged.factors:
+        arranged = replace(arranged, labels=(baseline, *(label for label in arranged.labels if label != baseline)))
     metrics = dict(columns.kinds)
     seeds = tuple(sorted({int(seed) for seed in arranged.runs["seed"].unique()}))
     over = dict.fromkeys(arranged.labels, baseline)
