@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+import simulated
 from examples import ACTIVATIONS, REHEARSAL, activations_plan, amended, comparison, golden, image_records, images_plan
 from rich.console import Console
 
@@ -243,3 +244,29 @@ def test_runs_that_were_not_needed_are_told_and_counted() -> None:
     runs = runs_frame(plan, records)
     document = json_output.summary(plan, records, table(plan, runs), judgement(plan, runs), metrics, None)
     assert document["runs_not_needed"] == 30
+
+
+def test_rows_over_different_seeds_were_not_decided_earlier() -> None:
+    values = {
+        "base": [*BASE[:5], "absent"],
+        "b": [94.0, 94.2, 93.9, 94.1, "absent", 94.0],
+        "c": [94.0, "absent", 94.1, 94.2, 94.0],
+    }
+    plan = simulated.plan_of(tuple(values), [simulated.comparison("improves", "b", "c")], (6,))
+    found, runs = simulated.available(plan, values)
+    out = Console(file=io.StringIO(), width=100)
+    out.print(claims(plan, {}, judgement(found, runs), result_metrics(find_task(plan.task))))
+    assert isinstance(out.file, io.StringIO)
+    assert out.file.getvalue().count("SUPPORTED") == 3
+    assert "decided at" not in out.file.getvalue()
+
+
+def test_rows_in_json_say_what_is_unpaired_or_absent_and_nothing_else() -> None:
+    values = {"base": [*BASE[:5], "absent"], "b": [94.0, 94.2, 93.9, "absent", "absent", 94.0]}
+    plan = simulated.plan_of(tuple(values), [simulated.comparison("improves", "b")], (6,))
+    base, b = (json_output.row_values(row) for row in table(*simulated.available(plan, values)).rows)
+    assert (b["pairs"], b["absent"]) == (3, 3)
+    assert {"runs", "absent"}.isdisjoint(base)
+    _, unpaired = (json_output.row_values(row) for row in table(*simulated.available(plan, values, unpaired=True)).rows)
+    assert unpaired["runs"] == [4, 5]
+    assert "absent" not in unpaired
