@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from harness.common.validation import show
@@ -33,6 +35,18 @@ def given(
         name: its.values if its.values.dtype != object else pd.Series(its.values, dtype=object) for name, its in columns.items()
     }
     return Given(source, pd.DataFrame(data), place, notes=(*notes, *words), empty=empty, **hints)
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Python's search for cyclic garbage takes most of the time in which millions of cells are made."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
