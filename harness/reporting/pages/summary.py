@@ -92,7 +92,10 @@ def no_flags(report: ReportData) -> str:
     """Shown without flags."""
     if not report.origins:
         return "Nothing to flag: no run has started."
-    return f"Nothing to flag: all runs used the same code, devices, precision and {compared(report.origins.values())}."
+    same = f"devices, precision and {compared(report.origins.values())}"
+    if report.plan.code:
+        return f"Nothing to flag: each variant used its version of the code, and all runs the same {same}."
+    return f"Nothing to flag: all runs used the same code, {same}."
 
 
 def images_missing(report: ReportData) -> str:
