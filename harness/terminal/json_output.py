@@ -74,6 +74,7 @@ def choosing(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
         "name": plan.name,
         "question": plan.question,
         "rehearsal": phrases.rehearsal(plan),
+        "code": version_values(plan),
         "metric": plan.selection.metric,
         "choices": [asdict(choice) for choice in choices(plan, records)],
         "runs": plan_runs(plan, records),
