@@ -77,7 +77,7 @@ def verdicts(report: ReportData) -> dict[str, Any]:
         "alpha": plan.alpha,
         "levels": [{"seeds": seeds, "level": level} for seeds, level in report.levels.items()],
         "claims_digest": plan.claims_digest,
-        "code": version_values(plan),
+        **({"code": versions} if (versions := version_values(plan)) else {}),
         "ledger": standing.document() if (standing := report.ledger.standing) else None,
         **judged(report.judgement, report.metrics),
     }

@@ -94,7 +94,7 @@ def no_flags(report: ReportData) -> str:
         return "Nothing to flag: no run has started."
     same = f"devices, precision and {compared(report.origins.values())}"
     if report.plan.code:
-        return f"Nothing to flag: each variant used its version of the code, and all runs the same {same}."
+        return f"Nothing to flag: each run used the inputs of its variant's version, and all runs the same harness, {same}."
     return f"Nothing to flag: all runs used the same code, {same}."
 
 
