@@ -8,6 +8,7 @@ tried          what --try would read from output that exists
 status         progress of plans and runs, collected by overview
 choices        settings chosen by tuning, and the confirmation of a search's best trials
 search_*       the dry run, status and summary of a search
+versions       the versions of the code that a plan compares
 queue          a cluster's jobs
 verified       the findings of `harness verify`
 json_output    the documents of --json

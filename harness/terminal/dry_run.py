@@ -28,6 +28,7 @@ from harness.tasks.protocol import Metric, parse_config, result_metrics
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
 from harness.terminal.steps import CommandPreview, commands
 from harness.terminal.tables import INDENT, WARNING, Note, Sentence, TerminalTable, printable, styled
+from harness.terminal.versions import code_lines
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,12 @@ def marked(facts: str, plan: Plan | Study) -> Text:
 def dry_run(preview: Preview) -> RenderableType:
     """What `run` would do: for a tuned experiment the tuning stage, then the evidence."""
     plan, follows = preview.follows.plan if preview.follows else preview.plan, preview.follows
-    lines: list[RenderableType] = [*heading(plan), marked(" · ".join(phrases.shared_settings(plan)), plan), Text()]
+    lines: list[RenderableType] = [
+        *heading(plan),
+        marked(" · ".join(phrases.shared_settings(plan)), plan),
+        Text(),
+        *code_lines(plan),
+    ]
     if follows is None:
         lines += [_variants(preview), Text(), *_notes(preview)]
     else:

@@ -16,6 +16,7 @@ from harness.experiment.steps import SharedStep
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.phrases.trials import edges
+from harness.reporting.tables.versions import version_values
 from harness.search.trials import Trial, counted, ranked
 from harness.store.paths import RunPaths
 from harness.store.records import Record, encode
@@ -34,6 +35,7 @@ def plan_status(status: PlanStatus, now: datetime | None = None) -> dict[str, An
         "counts": asdict(status.counts),
         "verdicts": None if status.judgement is None else judged(status.judgement, status.metrics)["verdicts"],
         "claims_changed": status.plan.amended is not None,
+        "code": version_values(status.plan),
         "results_known": None if status.plan.known is None else len(status.plan.known),
         "resumed": status.resumed,
         "updated": updated,
@@ -72,6 +74,7 @@ def choosing(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
         "name": plan.name,
         "question": plan.question,
         "rehearsal": phrases.rehearsal(plan),
+        "code": version_values(plan),
         "metric": plan.selection.metric,
         "choices": [asdict(choice) for choice in choices(plan, records)],
         "runs": plan_runs(plan, records),
@@ -129,6 +132,7 @@ def _plan_preview(preview: Preview) -> dict[str, Any]:
     document = preview.plan.model_dump(mode="json", by_alias=True, exclude={"runs"})
     power = None if preview.power is None else asdict(preview.power)
     return {
+        "code": {},  # the plan has it only where the code varies
         **document,
         "parameters": dict(preview.parameters),
         "power": power,
@@ -157,6 +161,7 @@ def summary(  # noqa: PLR0917 - one argument per kind of result
         "rehearsal": phrases.rehearsal(plan),
         "metric": table.metric,
         "baseline": plan.baseline,
+        "code": version_values(plan),
         "compared_seeds": table.seeds,
         "level": table.level,
         "variants": [row_values(row) for row in table.rows],

@@ -31,6 +31,7 @@ from harness.terminal.queue import table
 from harness.terminal.steps import table as step_table
 from harness.terminal.summary import claims, expected
 from harness.terminal.tables import INDENT, WARNING, Sentence, TerminalTable, printable, styled
+from harness.terminal.versions import code_lines
 
 RESUMES = "resumes when started again"
 ORDER = ("contradicted", "supported", "equivalent", "refuted", "inconclusive")
@@ -119,7 +120,7 @@ def one_plan(status: PlanStatus, records: Mapping[str, Record], paths: Paths, qu
     stage, marker = phrases.stage(plan), phrases.rehearsal(plan)
     lines += [styled(stage)] if stage else []
     lines += [styled((printable(marker), WARNING))] if marker else []
-    lines += [Text(), overview([row(status)])]
+    lines += [Text(), *code_lines(plan), overview([row(status)])]
     if status.judgement is not None:
         lines += [Text(), claims(plan, records, status.judgement, status.metrics)]
     elif plan.claims:

@@ -18,6 +18,7 @@ from harness.reporting.tables.variants import variant_table
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
 from harness.terminal.tables import GAP, INDENT, WARNING, Sentence, TerminalTable, printable, styled
+from harness.terminal.versions import code_lines
 
 LEAST_ROOM = 12  # minimum width of a column of text
 STYLES = {
@@ -46,7 +47,7 @@ def plan_results(
     """
     lines: list[RenderableType] = [Sentence(line, WARNING) for line in broken if line]
     lines += [Text()] if lines else []
-    lines += [TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
+    lines += [*code_lines(plan), TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
     note = phrases.table_note(plan, table, metrics[table.metric].unit)
     legend = [note, correlation(table), stopped(plan, judgement), phrases.not_needed(plan, judgement)]
     lines += [Sentence(line) for line in legend if line]

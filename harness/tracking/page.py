@@ -62,8 +62,8 @@ def page(  # noqa: PLR0917 - everything about a run, by name
     `step_of`.
 
     The configuration stays nested, so that `model.activation` works in filters; `seed`, `variant` and `harness` (folder, code,
-    machine, the ledger's `head`) are added unless the task has such keys. One tag distinguishes evidence, rehearsals, tuning and
-    searches.
+    machine, the ledger's `head`, and the `ref` of the program's version if all plans agree on it) are added unless the task
+    has such keys. One tag distinguishes evidence, rehearsals, tuning and searches.
     """
     known = sorted(plans, key=lambda plan: plan.created)
     containing = [plan for plan in known if any(run.id == run_id for run in plan.runs)]
@@ -83,11 +83,16 @@ def page(  # noqa: PLR0917 - everything about a run, by name
     ours |= {"trials": [f"{trial.study} {trial.number}" for trial in trials]} if trials else {}
     # W&B's clock then vouches for the entries up to this one.
     ours |= {"ledger": {"number": head.number, "head": head.digest}} if head else {}
+    # Plans that share a run may call its version by different refs; the commit that trained it is in `program`.
+    versions = [plan.code.get(run.variant) for plan in containing for run in plan.runs if run.id == run_id]
+    refs = {version.ref if version else None for version in versions}
+    ours |= {"ref": ref} if len(refs) == 1 and (ref := refs.pop()) else {}
     ours |= {"task": spec.task, "task_version": spec.version, "data": spec.data, "factors": factors}
     if provenance is not None:
         # Not the command: its arguments may contain anything.
         kept = {"code", "packages", "python", "environment", "platform", "host", "accelerator"}
         ours |= provenance.model_dump(mode="json", include=kept)
+        ours |= {"program": provenance.program.model_dump(mode="json")} if provenance.program else {}
         ours |= {"steps": provenance.steps} if provenance.steps else {}
         ours |= {"device": provenance.device, "threads": provenance.threads, "started": provenance.started}
     config = {"seed": spec.seed, "variant": variant, **_nested(spec.config), "harness": ours}

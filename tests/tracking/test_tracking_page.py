@@ -7,11 +7,12 @@ from typing import Any
 
 from conftest import PlanMaker
 from stepped import stepped, task
+from versioned import MAIN_VERSION, MUON, MUON_VERSION, version, versioned
 
 from harness.experiment.plan import Plan, Selection
 from harness.experiment.run_id import Spec
 from harness.experiment.steps import plan_steps
-from harness.store.provenance import observe
+from harness.store.provenance import Code, observe
 from harness.store.records import Result
 from harness.store.trial_runs import Membership
 from harness.tasks.environment import Environment
@@ -130,3 +131,17 @@ def test_settings_with_dots_are_shown_as_blocks_where_no_setting_has_the_blocks_
     shown = page("0" * 12, spec(**config), [toy_plan()], None, FOLDER).config
     assert shown["data"] == {"size": 3, "root": {"kind": "x"}}
     assert (shown["model"], shown["model.lr"], shown["model/optimizer"]) == ("vit", 0.1, "adam")
+
+
+def test_the_commit_of_a_version_is_that_which_trained_and_its_ref_that_of_all_plans(toy_plan: PlanMaker) -> None:
+    plan = versioned(toy_plan({"main": {}, "muon": {"effect": 1.0}}), MAIN_VERSION, MUON_VERSION)
+    run = next(run for run in plan.runs if run.variant == "muon")
+    origin = observe("cpu", 1, (), "here")
+    origin = type(origin).model_validate({**dict(origin), "program": Code(commit=MUON, dirty=False, digest="0" * 64)})
+    ours = page(run.id, spec(), [plan], origin, FOLDER).config["harness"]
+    assert (ours["ref"], ours["program"]["commit"]) == ("feature/muon", MUON)
+    same = renamed(plan, "later", "2026-02-01T00:00:00+00:00")
+    assert page(run.id, spec(), [plan, same], None, FOLDER).config["harness"]["ref"] == "feature/muon"
+    for other in ({}, {**plan.code, "muon": version("HEAD", MUON)}):
+        later = renamed(plan, "later", "2026-02-01T00:00:00+00:00", code=other)
+        assert "ref" not in page(run.id, spec(), [plan, later], None, FOLDER).config["harness"]

@@ -10,6 +10,7 @@ from typing import Any
 from harness.analysis.verdicts.document import judged
 from harness.reporting.pages.report_data import ReportData
 from harness.reporting.pages.search_data import SearchReportData
+from harness.reporting.tables.versions import version_values
 
 # Spreadsheets read text that begins with one of these as a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -78,6 +79,7 @@ def verdicts(report: ReportData) -> dict[str, Any]:
         "alpha": plan.alpha,
         "levels": [{"seeds": seeds, "level": level} for seeds, level in report.levels.items()],
         "claims_digest": plan.claims_digest,
+        **({"code": versions} if (versions := version_values(plan)) else {}),
         "ledger": standing.document() if (standing := report.ledger.standing) else None,
         **judged(report.judgement, report.metrics),
     }

@@ -9,7 +9,8 @@ from harness.analysis.verdicts.model import DEGENERATE, EARLY
 from harness.common.nested import flatten
 from harness.experiment.plan import Plan, PlannedRun
 from harness.reporting import phrases
-from harness.reporting.pages.mixtures import SHOWN, first_of, mixtures, trained_with, unknown
+from harness.reporting.pages.mixtures import SHOWN, Trained, first_of, mixtures, trained_with, unknown
+from harness.reporting.phrases.versions import short_commit
 from harness.store.environments import Lists
 from harness.store.provenance import Provenance
 from harness.store.records import Record
@@ -35,7 +36,13 @@ def flags(
     missing or unreadable; `lists`: the installed packages that they name.
     """
     trained = trained_with(requested, origins)
-    mixed = (*mixtures(trained, lists or {}), *_precisions(plan), *_interrupted(list(origins.values())), *unknown(trained))
+    mixed = (
+        *mixtures(trained, lists or {}, versions=bool(plan.code)),
+        *_precisions(plan),
+        *_working_trees(plan, trained),
+        *_interrupted(list(origins.values())),
+        *unknown(trained),
+    )
     late = (f"{line}." for line in phrases.retrospective_claims(judgement.verdicts, plan))
     return (
         *_contradicted(judgement),
@@ -96,6 +103,14 @@ def _precisions(plan: Plan) -> Iterator[str]:
     }
     if len(set(precisions.values())) > 1:
         yield f"Variants differ in precision: {first_of([f'{label} {value}' for label, value in precisions.items()])}."
+
+
+def _working_trees(plan: Plan, trained: Trained) -> Iterator[str]:
+    """Runs by versions that are in no commit of anybody's: the working tree as it was when the plan was made."""
+    changed = {label: version.parent for label, version in plan.code.items() if version.parent is not None}
+    if count := sum(variant in changed for variant, _ in trained):
+        which = first_of([f"{label} on {short_commit(parent)}" for label, parent in changed.items()])
+        yield f"{phrases.plural(count, 'run')} trained by the working tree with changes: {which}."
 
 
 def _interrupted(origins: Sequence[Provenance]) -> Iterator[str]:

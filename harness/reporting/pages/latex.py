@@ -11,6 +11,7 @@ from harness.reporting.pages.tex import escape, number
 from harness.reporting.tables.claims import claim_table
 from harness.reporting.tables.model import Cell, Column, DisplayTable
 from harness.reporting.tables.variants import variant_tables
+from harness.reporting.tables.versions import version_table
 
 NOT_IN_LABELS = r"[^A-Za-z0-9]+"
 LONGEST = 30  # letters of a label on one line
@@ -28,6 +29,8 @@ def render(report: ReportData) -> str:
     if report.judgement.verdicts:
         claims = claim_table(report)
         tables.append(tabular(report, claims, "claims", f"{claims.note}."))
+    if (versions := version_table(report.plan)) is not None:
+        tables.append(tabular(report, versions, "code", f"{versions.note}."))
     return templates.get_template("table.tex.j2").render(
         name=escape(report.plan.name), label=_label(report.plan.name), tables=tables
     )

@@ -19,6 +19,7 @@ from harness.reporting.tables.runs import commits, run_table
 from harness.reporting.tables.trials import confirmation_table, trial_table
 from harness.reporting.tables.tuning import tuning_table
 from harness.reporting.tables.variants import run_links, trust_table, variant_tables
+from harness.reporting.tables.versions import other_commits, version_table, versions
 
 # Characters that start Markdown, HTML or a formula; an underscore inside a word does not.
 SPECIAL = re.compile(r"[\\`*\[\]<>|~&#$!{}]|(?<![^\W_])_|_(?![^\W_])")
@@ -49,6 +50,9 @@ def render(report: ReportData, pictures: Iterable[Picture]) -> str:
         tuned=[tuning_table(report.tuning, chosen=True), tuning_table(report.tuning)] if report.tuning else [],
         flags=report.flags,
         no_flags=summary.no_flags(report),
+        versions=version_table(plan),
+        changed=[version for version in versions(plan) if version.code.changes],
+        other_commits=other_commits(plan, report.origins),
         trust=trust_table(report),
         history=summary.history(report),
         unclaimed=summary.unclaimed(report),

@@ -12,6 +12,7 @@ from harness.store.environments import Lists
 from harness.store.provenance import PACKAGES, UNKNOWN_GPU, Provenance, Restart
 from harness.tasks.environment import Environment
 
+CHECKOUT = 12  # digits of the commit that a checkout's folder is named after
 SHOWN = 3  # most frequent of the differing values
 Trained = Sequence[tuple[str, Provenance]]  # variant and provenance of each run that was started
 Starts = Sequence[tuple[str, Sequence[Provenance | Restart]]]
@@ -22,17 +23,19 @@ def trained_with(runs: Iterable[PlannedRun], origins: Mapping[str, Provenance]) 
     return [(run.variant, origins[run.id]) for run in runs if run.id in origins]
 
 
-def mixtures(trained: Trained, lists: Lists) -> Iterator[str]:
+def mixtures(trained: Trained, lists: Lists, *, versions: bool = False) -> Iterator[str]:
     """Code, devices, packages, interpreters and threads that differ between runs, or between the starts of one run.
 
-    `lists`: the installed packages behind the digests in the provenances, to name those that differ.
+    `lists`: the installed packages behind the digests in the provenances, to name those that differ. `versions`: the variants
+    are versions of the program's code, which then differs by design.
     """
     starts = [(variant, origin.starts) for variant, origin in trained]
     codes = [(variant, [start.code.digest[:12] for start in own]) for variant, own in starts]
     programs = [(variant, [start.program.digest[:12] for start in own if start.program]) for variant, own in starts]
     devices = [(variant, [start.device for start in own if start.device != UNKNOWN_GPU]) for variant, own in starts]
     yield from _mixed("versions of the code", codes)
-    yield from _mixed("versions of the program's code", programs)
+    if not versions:
+        yield from _mixed("versions of the program's code", programs)
     yield from _mixed("devices", devices)
     yield from _environments(starts, lists)
     yield from _versions([(variant, [start for start in own if not _is_program(start)]) for variant, own in starts], lists)
@@ -66,7 +69,7 @@ def compared(origins: Iterable[Provenance]) -> str:
 
 def _environments(starts: Starts, lists: Lists) -> Iterator[str]:
     """Differences between the environments of programs, and in PYTHONPATH."""
-    every = [(variant, [(start.host, start.environment) for start in own if start.environment]) for variant, own in starts]
+    every = [(variant, [(start.host, _environment(start)) for start in own if start.environment]) for variant, own in starts]
     asked = [(variant, [(host, found) for host, found in own if found.of == "program"]) for variant, own in every]
     for assumed, what in (
         (False, "sets of installed packages of the program"),
@@ -123,6 +126,24 @@ def _imports(starts: Starts, package: str, lists: Lists) -> Iterator[tuple[str, 
             elif installed is not None and package not in installed:
                 found.append("not installed")
         yield variant, found
+
+
+def _environment(start: Provenance | Restart) -> Environment:
+    """The environment of a start; paths in the checkout of a version of the code are relative to it, so that versions agree."""
+    environment, commit = start.environment, start.program.commit if start.program else None
+    assert environment is not None
+    if not commit:
+        return environment
+
+    def relative(path: str) -> str:
+        parts = Path(path).parts
+        place = next((place for place, part in enumerate(parts) if part.startswith(commit[:CHECKOUT])), None)
+        return path if place is None else str(Path(*parts[place + 1 :]))
+
+    own = environment.interpreter and relative(environment.interpreter)
+    return Environment.model_validate(
+        {**dict(environment), "interpreter": own, "folders": tuple(map(relative, environment.folders))}
+    )
 
 
 def _is_program(start: Provenance | Restart) -> bool:

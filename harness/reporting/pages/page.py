@@ -25,6 +25,7 @@ from harness.reporting.tables.runs import commits, run_table
 from harness.reporting.tables.trials import confirmation_table, trial_table
 from harness.reporting.tables.tuning import tuning_table
 from harness.reporting.tables.variants import trust_table, variant_tables
+from harness.reporting.tables.versions import other_commits, version_table, versions
 from harness.store.atomic import unusable
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         search=report.search,
         searched=report.search is not None and (report.folder.parent / report.search / "index.html").is_file(),
         tables=dict(zip(report.tables, variant_tables(report), strict=True)),
+        versions=version_table(plan),
+        changed=[version for version in versions(plan) if version.code.changes],
+        other_commits=other_commits(plan, report.origins),
         trust=trust_table(report),
         runs=run_table(report),
         commits=commits(report),

@@ -129,7 +129,7 @@ class ReportData:
         """`mixed` of the requested runs."""
         if self.store is None:
             return ()
-        return _mixed(self.store, trained_with(self.requested, self.origins))
+        return _mixed(self.store, self.plan, trained_with(self.requested, self.origins))
 
     @property
     def finished(self) -> int:
@@ -201,12 +201,12 @@ def mixed(store: Store, plan: Plan, records: Mapping[str, Record]) -> tuple[str,
     """What the started runs of `plan` were not trained alike with, and which of their packages are unknown: sentences."""
     started = [run for run in plan.runs if records[run.id].state != "pending"]
     origins, _ = _origins(store, started, records)
-    return _mixed(store, trained_with(started, origins))
+    return _mixed(store, plan, trained_with(started, origins))
 
 
-def _mixed(store: Store, trained: Trained) -> tuple[str, ...]:
+def _mixed(store: Store, plan: Plan, trained: Trained) -> tuple[str, ...]:
     lists = environments.read(store.paths.environments, [origin for _, origin in trained])
-    return (*mixtures(trained, lists), *unknown(trained))
+    return (*mixtures(trained, lists, versions=bool(plan.code)), *unknown(trained))
 
 
 def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:

@@ -107,7 +107,10 @@ def no_flags(report: ReportData) -> str:
         return "Nothing to flag. The code, machines and packages behind these results are not known."
     if not report.origins:
         return "Nothing to flag: no run has started."
-    return f"Nothing to flag: all runs used the same code, devices, precision and {compared(report.origins.values())}."
+    same = f"devices, precision and {compared(report.origins.values())}"
+    if report.plan.code:
+        return f"Nothing to flag: each run used the inputs of its variant's version, and all runs the same harness, {same}."
+    return f"Nothing to flag: all runs used the same code, {same}."
 
 
 def images_missing(report: ReportData) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 from harness.reporting import phrases
 from harness.reporting.tables.model import Cell, Column, DisplayTable, Link
 from harness.reporting.tables.variants import finite
-from harness.store.provenance import Code
+from harness.reporting.tables.versions import commit_link
+from harness.store.provenance import Code, Provenance
 
 if TYPE_CHECKING:
     from harness.reporting.pages.report_data import ReportData
@@ -57,7 +59,7 @@ def run_table(report: ReportData) -> DisplayTable:
         ),
         Column("time", "right", cells=[Cell("" if time is None else phrases.clock(time), value=time) for time in times]),
         Column("device", cells=[Cell(origin.device if origin else "") for origin in origins]),
-        Column("commit", holds="code", cells=[Cell(commit(origin.code) if origin else "") for origin in origins]),
+        *_commits(report, origins),
         Column("files", cells=files, formats=("html",)),
         Column("W&B", cells=pages, formats=("markdown",)),
     ]
@@ -71,6 +73,22 @@ def _files(folder: Path) -> tuple[str, ...]:
     except FileNotFoundError:
         return ()  # removed meanwhile
     return tuple(name for name in FILES if name in existing)
+
+
+def _commits(report: ReportData, origins: Sequence[Provenance | None]) -> list[Column]:
+    """The commits of the code that trained; where the program's code varies also of the program, linked if they have a page."""
+    own = [Cell(commit(origin.code) if origin else "") for origin in origins]
+    if not report.plan.code:
+        return [Column("commit", holds="code", cells=own)]
+    pages = {version.commit: commit_link(version).target for version in report.plan.code.values()}
+    programs = [origin.program if origin else None for origin in origins]
+    linked = [
+        Cell(text, links=(Link(text, pages.get(code.commit or "", ""), code=True),))
+        if code and (text := commit(code))
+        else Cell()
+        for code in programs
+    ]
+    return [Column("commit", holds="code", cells=linked), Column("harness's commit", holds="code", cells=own)]
 
 
 def commits(report: ReportData) -> list[str]:

@@ -151,3 +151,18 @@ def test_unknown_packages_are_counted_by_their_reason() -> None:
 )
 def test_what_was_compared_is_said(origins: list[Provenance], words: str) -> None:
     assert compared(origins) == words
+
+
+def test_versions_differ_by_design_but_what_else_differs_is_flagged() -> None:
+    def trained_by(commit: str, **fields: Any) -> Provenance:
+        code = Code(commit=commit, dirty=False, digest=commit[:8] * 8)
+        return Provenance.model_validate({**dict(by_program(OLD, **fields)), "program": code})
+
+    main, muon = "1" * 40, "2" * 40
+    folders = {commit: (f"/results/code/{commit[:12]}-abc/src", "/shared") for commit in (main, muon)}
+    trained = [(label, trained_by(commit, folders=folders[commit])) for label, commit in (("main", main), ("muon", muon))]
+    assert [*mixtures(trained, LISTS, versions=True)] == []
+    assert len([*mixtures(trained, LISTS)]) == 1
+    elsewhere = [*trained, ("muon", trained_by(muon, folders=("/home/me/src", "/shared")))]
+    (flag,) = mixtures(elsewhere, LISTS, versions=True)
+    assert flag == "Runs with 2 values of PYTHONPATH: src:/shared (2), /home/me/src:/shared (1)."
