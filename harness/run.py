@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from harness.common import choices, cli_options
+from harness.common import cli_options
 from harness.errors import EXIT_BAD_INPUT, InputError, PlanChanged
 from harness.terminal import completion
 from harness.terminal.command_line import main_of
@@ -40,6 +40,7 @@ def run(
     track: cli_options.Track = "auto",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
+    require: cli_options.Require = None,
     worker_option: cli_options.WorkerOptions = None,
 ) -> None:
     """Plan an experiment, train the remaining runs and write the report. The same command continues after a stop.
@@ -49,15 +50,18 @@ def run(
       harness run leakyrelu_vs_relu --profile smoke --dry-run --sd 0.3
       harness run experiments/leakyrelu_vs_relu.yaml --profile smoke
       harness run leakyrelu_vs_relu --workers 2 --stop-after 3h50m
+      harness run leakyrelu_vs_relu --require not-refuted --json
 
     Exit codes:
       0   every run completed
       1   a run failed or diverged
       2   bad input or usage, or a worker that could not start
+      3   every run completed, but the verdicts do not meet --require
       75  interrupted; the same command continues
     """
     from rich.text import Text
 
+    from harness.analysis.verdicts import required
     from harness.execution.options import WorkerOptions
     from harness.experiment import load_experiment
     from harness.launch.experiment import plan_experiment, run_experiment
@@ -71,6 +75,7 @@ def run(
     loaded = load_experiment(experiment, profile, settings or ())
     if loaded.search is not None:
         raise InputError(f"{loaded.path}: this experiment is a search; start it with: harness sweep {experiment}")
+    required.check(require, str(loaded.path), loaded.claims, rehearsal=loaded.rehearsal)
     options = WorkerOptions.read(
         worker_option or (), only=only, retry=retry, stop_after=stop_after, idle=idle, keep=keep, track=track
     )
@@ -96,6 +101,7 @@ def run(
     outcome = run_experiment(
         loaded, results, device=device, seeds=seeds, first_seed=first_seed, replan=replan, workers=workers, options=options
     )
+    outcome = outcome.requiring(require, results)
     outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)
 

@@ -93,6 +93,14 @@ Track = Annotated[
 ]
 Results = Annotated[Path, typer.Option(metavar="FOLDER", help="the results folder", rich_help_panel=RESULTS)]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document instead of text", rich_help_panel=RESULTS)]
+Require = Annotated[
+    choices.Requirement | None,
+    typer.Option(
+        metavar="supported|not-refuted",
+        help="exit with code 3 unless every claim is supported, or unless none is refuted",
+        rich_help_panel=RESULTS,
+    ),
+]
 WorkerOptions = Annotated[
     list[str] | None, typer.Option("--worker-option", hidden=True, help="passed on to workers, such as --beat-s=5")
 ]

@@ -63,6 +63,7 @@ from harness.reporting.phrases.remarks import (
     seed_remarks,
     word,
 )
+from harness.reporting.phrases.required import unmet
 from harness.reporting.phrases.verdicts import AGAINST, deciding_p, headline, notes, outcome, over_cases, part, seeds_needed_text
 
 __all__ = [
@@ -141,5 +142,6 @@ __all__ = [
     "statement",
     "table_note",
     "underpowered",
+    "unmet",
     "word",
 ]
