@@ -102,7 +102,7 @@ def new(
             inputs=input_ or (),
             resume=resume,
             question=question,
-            seeds=seeds,
+            looks=(seeds,),
             first_seed=first_seed,
             margin=margin,
             claims=claim or (),

@@ -166,6 +166,19 @@ def read_knob(text: str, style: Style = "argparse") -> KnobDraft:
     return KnobDraft(plain_name, tuple(levels), name if plain_name != name else None)
 
 
+def read_setting(text: str, style: Style = "argparse") -> KnobDraft:
+    """`NAME=VALUE` of `harness compare --set`. Raises InputError."""
+    try:
+        knob = read_knob(text, style)
+    except InputError as error:
+        raise InputError(str(error).replace("--knob", "--set", 1)) from error
+    if len(knob.levels) > 1:
+        raise InputError(
+            f"--set {text!r}: has several values; give one, or compare settings with an experiment file: harness new"
+        )
+    return knob
+
+
 def _divided(values: str) -> list[str]:
     """The values between commas; those inside brackets belong to a list."""
     found, depth = [""], 0
