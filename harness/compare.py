@@ -82,7 +82,7 @@ def compare(
         str,
         typer.Option(
             metavar="N|LOOKS",
-            help="number of seeds of each version, or interim looks such as 3,5,8, at which the claims are judged and training may "
+            help="number of seeds of each version, or interim looks such as 3,5,8, at which claims are judged and training may "
             "stop",
             rich_help_panel=cli_options.EXPERIMENT,
         ),
