@@ -209,16 +209,14 @@ def _same_code(found: Named, require: Requirement | None, as_json: bool) -> int:
     from harness.experiment.comparison import SAME_CODE
     from harness.terminal import shell
 
-    labels = [variant.label for variant in found.experiment.variants]
-    pairs = [f"{label!r} has the same code as {other!r}" for label, other in found.same.items()]
-    if len(found.same) + 1 < len(labels):
-        raise InputError(f"{'; '.join(pairs)}: nothing to compare; name each code once")
+    if len(found.same) + 1 < len(found.experiment.variants):
+        raise InputError(found.nothing_to_compare)
     met = require != "supported" or all(claim.kind in SAME_CODE for claim in found.experiment.claims)
     if as_json:
         answer: dict[str, Any] | None = None if require is None else {"requirement": require, "met": met, "unmet": []}
         shell.show_json({"name": found.experiment.name, "same_code": dict(found.same), "verdicts": [], "required": answer})
     else:
-        shell.show(f"{'; '.join(pairs)}: nothing to compare")
+        shell.show(found.nothing_to_compare)
     if not met:
         shell.say(f"--require {require} is not met: the same code cannot improve")
     return EXIT_OK if met else EXIT_NOT_MET

@@ -22,7 +22,8 @@ from harness.experiment.file import LABEL
 from harness.experiment.load import from_node
 from harness.experiment.model import Experiment
 from harness.experiment.scaffold import Draft, flow, relative
-from harness.tasks.command.code.version import WORKING_TREE
+from harness.experiment.versions import same_code
+from harness.tasks.command.code.version import CODE, WORKING_TREE, CodeVersion
 from harness.tasks.identity import identity
 from harness.tasks.protocol import Accelerator
 
@@ -109,8 +110,7 @@ class Comparison:
         labels = self.labels
         places = {ref: Position(f"version {place}") for place, ref in enumerate(self.refs, 1)}
         variants = {
-            label: Entry(places[ref], from_plain({"code": ref}, places[ref], f"variants.{label}"))
-            for ref, label in labels.items()
+            label: Entry(places[ref], from_plain({CODE: ref}, places[ref], f"variants.{label}")) for ref, label in labels.items()
         }
         keys = {
             "question": _node(self.question or self._question(), "--question"),
@@ -193,6 +193,15 @@ class Named:
 
     experiment: Experiment
     same: Mapping[str, str]
+    commits: Mapping[str, str]  # label -> commit
+
+    @property
+    def nothing_to_compare(self) -> str:
+        """Which labels have the same code, and what differs beside it; empty if none do."""
+        program = self.experiment.program
+        assert program is not None
+        code = {label: CodeVersion(ref=label, commit=commit) for label, commit in self.commits.items()}
+        return "\n".join(same_code(program.repository or "", label, other, code) for label, other in self.same.items())
 
 
 def named(experiment: Experiment, accelerator: Accelerator) -> Named:
@@ -205,8 +214,10 @@ def named(experiment: Experiment, accelerator: Accelerator) -> Named:
     task = experiment.task
     contents: dict[str, tuple[str, str]] = {}
     same: dict[str, str] = {}
+    commits: dict[str, str] = {}
     for variant in experiment.variants:
         config = task.resolve(variant.config, accelerator)
+        commits[variant.label] = getattr(config, CODE)
         content = (json.dumps(identity(config), sort_keys=True), task.fingerprint(config))
         other = next((label for label, known in contents.items() if known == content), None)
         same |= {} if other is None else {variant.label: other}
@@ -215,7 +226,7 @@ def named(experiment: Experiment, accelerator: Accelerator) -> Named:
     digest = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
     words = re.sub(r"[^A-Za-z0-9]+", "-", "-".join([NAME, *contents])).strip("-")
     name = f"{words[: LONGEST - len(digest) - 1].strip('-')}-{digest}"
-    return Named(replace(experiment, path=Path(name), stem=name), same)
+    return Named(replace(experiment, path=Path(name), stem=name), same, commits)
 
 
 def _label(ref: str) -> str:
@@ -239,11 +250,19 @@ def _labelled(node: Node, labels: Mapping[str, str]) -> Node:
 
 
 def _quoted(claim: str, refs: Sequence[str]) -> str:
-    """A claim with quotes around refs that YAML reads as numbers, such as the commit 1234567."""
+    """A claim with quotes around refs that YAML reads as numbers, such as the commits 1234567 and 12e4567."""
     for ref in refs:
-        if re.fullmatch(r"[\w.+-]+", ref) and not isinstance(read_value(ref, ref, "").value, str):
+        if re.fullmatch(r"[\w.+-]+", ref) and not _is_text(ref):
             claim = re.sub(rf"(?<=[\s\[{{,]){re.escape(ref)}(?=[\s\]}},:]|$)", f"'{ref}'", claim)
     return claim
+
+
+def _is_text(word: str) -> bool:
+    """Whether YAML reads it as text."""
+    try:
+        return isinstance(read_value(word, word, "").value, str)
+    except InputError:  # a number that is too large
+        return False
 
 
 def _node(value: Any, option: str) -> Node:
