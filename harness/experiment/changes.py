@@ -12,6 +12,7 @@ from harness.experiment import plan as plans
 from harness.experiment import study as studies
 from harness.experiment.plan import Plan, PlanBase, PlannedRun, Registration
 from harness.experiment.study import Study
+from harness.tasks.command.code.version import CODE, CodeVersion
 from harness.tasks.command.steps import differences
 from harness.tasks.identity import location_paths
 
@@ -27,14 +28,17 @@ def reconcile(stored: Plan, requested: Plan) -> Plan:
     it differs, since it was first seen. Runs beyond the registered last look have look None.
     """
     if lines := _plan_differences(stored, requested):
-        raise _changed(f"{requested.name} differs from the plan of {_day(stored)}:", lines, "experiment", "plan", requested)
+        raise _changed(
+            f"{requested.name} differs from the plan of {_day(stored)}:", lines, "experiment", "plan", requested, stored
+        )
+    requested = _with_planned_commits(stored, requested)
     known = {run.id for run in stored.runs}
     extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in requested.runs if run.id not in known]
     runs = (*stored.runs, *extra)
     # Of the two lists one begins with the other.
     listed = requested.listed_seeds if len(_seeds(requested)) > len(_seeds(stored)) else stored.listed_seeds
     # The next stage has its own registration.
-    taken = ("question", "source", "variants", "file", "program", "folder", "selection", "chosen")
+    taken = ("question", "source", "variants", "file", "program", "folder", "selection", "chosen", "code")
     current = {name: getattr(requested, name) for name in taken}
     # Factors that were added to the file later may be used in claims; equal labels have equal levels.
     design = {
@@ -46,6 +50,24 @@ def reconcile(stored: Plan, requested: Plan) -> Plan:
         now = stored.amended  # with what was known when it was written
     amended = None if now.claims_digest == stored.claims_digest else now
     return Plan.model_validate({**dict(stored), **current, **design, "runs": runs, "listed_seeds": listed, "amended": amended})
+
+
+def moved(stored: Plan, requested: Plan) -> dict[str, tuple[CodeVersion, CodeVersion]]:
+    """The variants whose version is another commit now: label -> both versions."""
+    both = {label: (stored.code[label], now) for label, now in requested.code.items() if label in stored.code}
+    return {label: (old, now) for label, (old, now) in both.items() if old.commit != now.commit}
+
+
+def _with_planned_commits(stored: Plan, requested: Plan) -> Plan:
+    """`requested` with the commits of the stored plan: a branch that moved to equal inputs gives no variant two commits."""
+    unmoved = {label: old for label, (old, _) in moved(stored, requested).items()}
+    if not unmoved:
+        return requested
+    variants = {
+        label: {**config, CODE: unmoved[label].commit} if label in unmoved else config
+        for label, config in requested.variants.items()
+    }
+    return Plan.model_validate({**dict(requested), "variants": variants, "code": {**requested.code, **stored.code}})
 
 
 def registration(plan: Plan) -> Registration:
@@ -61,7 +83,9 @@ def reconcile_study(stored: Study, requested: Study) -> Study:
     return Study.model_validate({**dict(requested), "created": stored.created, "first": stored.first})
 
 
-def _changed(how: str, lines: list[str], what: str, archived: str, plan: Plan | None = None) -> PlanChanged:
+def _changed(  # noqa: PLR0917 - the last ones are those of plans
+    how: str, lines: list[str], what: str, archived: str, plan: Plan | None = None, stored: Plan | None = None
+) -> PlanChanged:
     differences = "\n".join(f"  {line}" for line in lines)
     # The first line is about the version, which every change makes another.
     measuring = plan is not None and len(lines) > 1 and all(line.startswith("task.metrics.") for line in lines[1:])
@@ -70,6 +94,13 @@ def _changed(how: str, lines: list[str], what: str, archived: str, plan: Plan | 
         if plan and measuring
         else ""
     )
+    versions = moved(stored, plan) if stored and plan else {}
+    if versions:
+        label, (old, _) = next(iter(versions.items()))
+        again += (
+            f"\nto continue with the planned version, write its commit: {label}: {{code: {old.commit[:12]}}}; with --replan "
+            "the new one is compared, and finished runs of equal code are not trained again"
+        )
     return PlanChanged(
         f"{how}\n{differences}\n"
         f"undo the change, rename the {what}, or use --replan (archives the old {archived}; its runs are kept){again}"
@@ -112,11 +143,14 @@ def _plan_differences(stored: Plan, requested: Plan) -> list[str]:
         lines.append(line)
     first_ids = {run.variant: run.id for run in _first_runs(stored)}
     first_runs = _first_runs(requested)
-    locations = location_paths(plans.task_of(requested).Config)
+    locations, versions = location_paths(plans.task_of(requested).Config), moved(stored, requested)
     for run in first_runs:
         label = run.variant
         if first_ids.get(label, run.id) == run.id:
             continue
+        if label in versions:
+            old, now = versions[label]
+            lines.append(f"variant {label!r}: code: {old.ref} was {old.commit[:12]}, {now.ref} is {now.commit[:12]}")
         lines += _config_differences(f"variant {label!r}: ", stored.variants[label], requested.variants[label], locations)
         if stored.data[label] != requested.data[label]:
             lines.append(f"variant {label!r}: {_data_difference(stored, stored.data[label], requested.data[label])}")

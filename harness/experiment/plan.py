@@ -15,6 +15,7 @@ from harness.experiment.file import MAX_SEEDS
 from harness.experiment.model import MAPPING
 from harness.experiment.run_id import run_ids
 from harness.experiment.tuning import Tuning
+from harness.experiment.versions import Versions, same_code
 from harness.tasks.command.code.version import CodeVersion
 from harness.tasks.command.model import Program
 from harness.tasks.command.task import command_task
@@ -188,6 +189,8 @@ class Plan(PlanBase):
                     f"a configuration contains a number that is not valid in a run id: {error}; use finite numbers"
                 ) from error
             if (other := twins.setdefault(ids[label][0], label)) != label:
+                if self.code and self.program is not None and self.program.repository is not None:
+                    raise InputError(same_code(self.program.repository, label, other, self.code))
                 raise InputError(f"{label!r} is the same as {other!r}, data included; remove or change one")
         looks = {place: look for look in reversed(self.looks) for place in range(look)}
         runs = tuple(
@@ -248,14 +251,16 @@ def make_plan(
         how = "harness.run_search" if experiment.from_mapping else f"harness sweep {experiment.path}"
         raise InputError(f"{experiment.path} is a search; start it with: {how}")
     seeds_of_evidence = _seeds(experiment, seeds, first_seed)
-    task, read = experiment.task, cache(fingerprint or experiment.task.fingerprint)
-    configs = {variant.label: task.resolve(variant.config, accelerator) for variant in experiment.variants}
+    versions, read = Versions(experiment.task, accelerator), cache(fingerprint or experiment.task.fingerprint)
+    declared = {variant.label: variant.config for variant in experiment.variants}
+    configs = {label: versions.resolve(config) for label, config in declared.items()}
     data = {label: read(config) for label, config in configs.items()}
-    evidence = _outline(experiment, accelerator, configs, data, created)
+    code = versions.of_plan(declared, configs, experiment.baseline, seeds_of_evidence[0])
+    evidence = Plan.model_validate({**dict(_outline(experiment, accelerator, configs, data, created)), "code": code})
     try:
         if experiment.tuning is None:
             return evidence.with_runs(configs, seeds_of_evidence)
-        tried = {one.label: task.resolve(one.config, accelerator) for one in experiment.tuning.candidates}
+        tried = {one.label: versions.resolve(one.config) for one in experiment.tuning.candidates}
         tried_data = {label: read(config) for label, config in tried.items()}
         outline = _tuning(experiment.tuning, evidence, tried, tried_data, seeds_of_evidence)
         return outline.with_runs(tried, range(TUNING_SEED, TUNING_SEED + experiment.tuning.seeds))
@@ -341,6 +346,7 @@ def _tuning(
         "levels": {label: {} for label in tried},
         "over": dict.fromkeys(tried, first),
         "listed_seeds": (),
+        "code": {one.label: evidence.code[one.variant] for one in tuning.candidates if evidence.code},
         "claims": (),
         "claims_digest": digest((), {}),
         "selection": Selection(

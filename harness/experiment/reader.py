@@ -20,6 +20,7 @@ from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE
 from harness.experiment.model import Experiment, Variant
 from harness.experiment.searching import Search, read_search
 from harness.experiment.tuning import Tuning, read_tuning
+from harness.tasks.command.code.version import CODE
 from harness.tasks.command.model import TASK_NAME, Program
 from harness.tasks.command.reader import read_program
 from harness.tasks.command.steps import last
@@ -273,6 +274,6 @@ class Reader:
 
 def _rehearsal_overrides(overrides: Sequence[Override], task: Task) -> tuple[str, ...]:
     """The overrides that make the plan a rehearsal: all except locations."""
-    locations = location_paths(task.Config)
+    locations = location_paths(task.Config) - {CODE}  # another version is other code
     kept = [override for override in overrides if override.path not in locations]
     return tuple(sorted(f"{override.path}={json.dumps(plain(override.node))}" for override in kept))

@@ -19,6 +19,8 @@ from harness.experiment import file
 from harness.experiment.claims import level_label
 from harness.experiment.compose import ConfigTree
 from harness.experiment.designs import Draft, short_names
+from harness.tasks.command.code.version import CODE
+from harness.tasks.identity import location_paths
 from harness.tasks.protocol import Metric, Task, result_metrics, selection_metric
 
 HELD_OUT = "data.validation_size"  # tuning and searches use a validation split, never test
@@ -91,6 +93,14 @@ def check_held_out_unchanged(paths: Sequence[str], tree: ConfigTree, entry: Entr
     return [Problem(entry.key_at, entry.node.path, message)]
 
 
+def check_no_version(paths: Sequence[str], tree: ConfigTree, entry: Entry) -> list[Problem]:
+    """A problem if a parameter sets the version of the code: a version is a variant, not a setting to choose."""
+    if CODE not in paths or CODE not in location_paths(tree.model):
+        return []
+    message = "sets the version of the code, which cannot be chosen by results; compare versions as variants"
+    return [Problem(entry.key_at, entry.node.path, message)]
+
+
 def _can_hold_out(tree: ConfigTree) -> bool:
     """Whether the task has the block `data` with this key: a program may have a setting of this name, with its own meaning."""
     return len(tree.paths.get(HELD_OUT, ())) > 1
@@ -135,6 +145,7 @@ def _paths(space: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draf
             problems.append(Problem(entry.key_at, entry.node.path, f"unknown configuration path; {suggestion(path, known)}"))
             continue
         problems.extend(check_held_out_unchanged([path], tree, entry))
+        problems.extend(check_no_version([path], tree, entry))
         if rival := tree.overlapping(path, taken):
             message = f"the variants set {rival}; use a path that they do not set"
             problems.append(Problem(entry.key_at, entry.node.path, message))

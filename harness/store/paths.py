@@ -166,6 +166,11 @@ class Paths:
         """The code that submitted workers run, one folder per version."""
         return self.root / "code"
 
+    @property
+    def checkouts(self) -> Path:
+        """Versions of programs, checked out, one folder each; see `harness.tasks.command.code.place`."""
+        return self.code / "checkouts"
+
     def submissions(self, name: str) -> Path:
         """Submissions to a cluster for the plan or search `name`, one folder each."""
         return self.root / "submissions" / safe_name(name)

@@ -91,7 +91,8 @@ class Store(Catalog):
     def open(cls, root: Path, create: bool = True, must_exist: bool = True) -> Store:
         """The store at `root`. Raises StoreError if it is missing (unless `create` or not `must_exist`) or not writable.
 
-        Sets $HARNESS_CACHE, if unset, to its cache folder for tasks, also in child processes.
+        Sets $HARNESS_CACHE, if unset, to its cache folder for tasks, and $HARNESS_CHECKOUTS to that for versions of code, also in
+        child processes.
         """
         paths = Paths(Path(root))
         if root.exists() and not root.is_dir():
@@ -106,6 +107,7 @@ class Store(Catalog):
         elif must_exist and not root.exists():
             raise StoreError(f"{root}: no such results folder; run an experiment first, or choose another folder with --results")
         os.environ.setdefault("HARNESS_CACHE", str(paths.cache.absolute()))
+        os.environ.setdefault("HARNESS_CHECKOUTS", str(paths.checkouts.absolute()))
         return cls(paths)
 
     def record(self, run_id: str, watch: Watch | None = None) -> Record:

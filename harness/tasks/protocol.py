@@ -258,6 +258,10 @@ class Task(Protocol):
         """The folder of the training code, if that is not the folder of the task's module."""
         return None
 
+    def code_of(self, config: Any) -> Path | None:  # noqa: ARG002 - unused by default
+        """`code_folder` of a configuration, for tasks whose code is a part of it."""
+        return self.code_folder
+
 
 REQUIRED_MEMBERS = ("Config", "version", "metrics", "resolve", "fingerprint", "describe", "start")  # required of every task
 

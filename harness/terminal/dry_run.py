@@ -78,14 +78,20 @@ def _of_program(store: Store, plan: Plan, requested: Sequence[PlannedRun]) -> di
     task = command_task(program)
     configs = [task.Config.model_validate_json(json.dumps(config)) for config in plan.variants.values()]  # lists become tuples
     started = commands(store, plan, requested)
-    found = list(remarks(program, list(plan.data.values()), [task.values(config) for config in configs]))
+    versions = task.by_version(configs)
+    found: list[str] = []
+    for placed, same in versions:
+        data = [plan.data[label] for label, config in zip(plan.variants, configs, strict=True) if config in same]
+        told = remarks(placed, data, [task.values(config) for config in same])
+        found += [remark for remark in told if remark not in found]
     if any(run.seed == 0 for run in plan.runs):
         instead = "list other seeds" if plan.listed_seeds else "use seeds: {first: 1, ...}, or --first-seed 1"
-        tests = (test for each in started for test in truth_tests(shlex.split(each.command), Path(program.directory)))
+        folders = [Path(placed.directory) for placed, _ in versions]
+        tests = (test for each in started for folder in folders for test in truth_tests(shlex.split(each.command), folder))
         found += [f"seed 0 may mean no seed in {name} line {line}; {instead}" for name, line in dict.fromkeys(tests)]
     return {
         "commands": started,
-        "inputs": inputs_of(task.counted(configs), program.directory, program.left_out),
+        "inputs": inputs_of(task.counted(configs), [placed.directory for placed, _ in versions], program.left_out),
         "remarks": tuple(found),
     }
 

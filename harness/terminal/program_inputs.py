@@ -25,11 +25,12 @@ class Input:
     files: int | None  # None: a single file
 
 
-def inputs_of(counted: Detected, directory: str, left_out: Sequence[str]) -> tuple[Input, ...]:
-    """The inputs with their numbers of files. Raises OSError."""
+def inputs_of(counted: Detected, directories: Sequence[str], left_out: Sequence[str]) -> tuple[Input, ...]:
+    """The inputs with their numbers of files, counted in the first of the program's directories that has them. Raises OSError."""
     found = []
     for each in counted.found:
-        path = Path(directory) / Path(each.name).expanduser()
+        places = [Path(directory) / Path(each.name).expanduser() for directory in directories]
+        path = next((place for place in places if place.exists()), places[0])
         files = files_of(path, left_out)
         found.append(Input(each.name, each.reason, each.how, each.by, None if files == [path] else len(files)))
     return tuple(found)

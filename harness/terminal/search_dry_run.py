@@ -61,8 +61,8 @@ def preview(store: Store, study: Study, url: str | None, restart: bool = False) 
     if study.program is not None:
         program = command_task(study.program)
         base = program.Config.model_validate_json(json.dumps(study.base))  # lists become tuples
-        found = inputs_of(program.counted([base]), study.program.directory, study.program.left_out)
-        warnings = tuple(remarks(study.program, [study.data], [program.values(base)]))
+        found = inputs_of(program.counted([base]), [str(program.code_of(base))], study.program.left_out)
+        warnings = tuple(remarks(program.placed(study.program, base), [study.data], [program.values(base)]))
     return SearchPreview(study, result_metrics(task), trials, facts.get("parameters"), found, warnings)
 
 

@@ -14,9 +14,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from harness.common.choices import Style
+from harness.errors import InputError
 from harness.tasks.command import template
+from harness.tasks.command.code.refs import check_ref
+from harness.tasks.command.code.version import CODE, WORKING_TREE
 from harness.tasks.command.model import Knob, Scalar, Value
 from harness.tasks.command.styles import printed
+from harness.tasks.protocol import Location
 
 NAME = re.compile(rf"(?=.{{1,100}}\Z){template.NAME}", re.ASCII)
 
@@ -27,9 +31,11 @@ class Knobs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
 
 
-def config_model(knobs: Mapping[str, Knob], style: Style = "argparse") -> type[Knobs]:
-    """The model of the knobs' values; each has its default's type and limits."""
+def config_model(knobs: Mapping[str, Knob], style: Style = "argparse", repository: str | None = None) -> type[Knobs]:
+    """The model of the knobs' values; each has its default's type and limits. With a `repository`, `code` is a setting, too."""
     fields: dict[str, Any] = {name: (_kind(knob, style), knob.default) for name, knob in knobs.items()}
+    if repository is not None:
+        fields[CODE] = (Annotated[str, Location(), AfterValidator(_version_of(repository))], WORKING_TREE)
     with warnings.catch_warnings():
         # A knob may be called `copy` or `json`: these deprecated methods of the model are not used.
         warnings.filterwarnings("ignore", message="Field name .* shadows an attribute in parent")
@@ -93,6 +99,17 @@ def _alike(one: Value, other: Value) -> bool:
 
 def _shown(value: Value) -> str:
     return printed(value) if isinstance(value, tuple) else "null" if value is None else repr(value)
+
+
+def _version_of(repository: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        try:
+            check_ref(repository, value)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    return check
 
 
 def _kind(knob: Knob, style: Style) -> Any:

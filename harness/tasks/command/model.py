@@ -150,13 +150,38 @@ class Program(ProgramStep):
         description="several commands by name, in order, instead of command, resume, checkpoint, metrics, cases and timeout; "
         "the last one is the run, the others are runs that variants share where their settings are the same",
     )
-    directory: Text = Field(".", description="where it runs; relative to this file")
+    directory: Text = Field(".", description="where it runs; relative to this file, or to the top of the repository")
+    repository: Text | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="a folder in a git repository, relative to this file: then `code` is a setting, whose values are branches, "
+        "tags, commits, or '.' for the working tree",
+    )
+    link: tuple[Text, ...] = Field(
+        (),
+        exclude_if=lambda value: not value,
+        description="untracked files and folders of the repository that every version gets links to, such as [data, .venv]",
+    )
+    prepare: Text | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="a command line that makes a version ready, run once in each, such as uv sync; {python}",
+    )
     style: Style = Field("argparse", description="how {knobs} writes a parameter: --name=value, or name=value for hydra")
     knobs: dict[str, Value | Knob] = Field({}, description="its parameters with their defaults, as values or as {default: …}")
     environment: dict[str, Scalar] = Field({}, description="variables added to its environment; not for secrets")
     identical_seeds: Literal["stop", "allow"] = Field(
         "stop", description="what to do when a variant's first two seeds give identical curves"
     )
+
+    @field_validator("link")
+    @classmethod
+    def _is_in_the_repository(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            parts = PurePath(name).parts
+            if not parts or PurePath(name).is_absolute() or ".." in parts or ".git" in parts or "\0" in name:
+                raise ValueError(f"{name!r} is not a file or folder of the repository; use names relative to its top level")
+        return value
 
     # At a key: the problems of other types that `task` may have would hide one of the whole mapping.
     @field_validator("steps")
@@ -180,6 +205,8 @@ class Program(ProgramStep):
         found: dict[str, Any] = {"steps": steps, **flags} if steps else {"command": "", **flags, **super().definition}
         if self.style != "argparse":
             found["style"] = self.style
+        if self.prepare is not None:
+            found["prepare"] = self.prepare
         return {**found, "environment": dict(self.environment)} if self.environment else found
 
     @property

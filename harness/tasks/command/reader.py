@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -11,11 +12,15 @@ from pydantic import ValidationError
 
 from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Node, plain
-from harness.errors import Problem
+from harness.errors import InputError, Problem
 from harness.tasks.command import knobs, styles, template
 from harness.tasks.command.cases import ARRAYS
+from harness.tasks.command.code.git import found
+from harness.tasks.command.code.repository import top_of
+from harness.tasks.command.code.version import CODE
 from harness.tasks.command.files.followers import wrong_kind
 from harness.tasks.command.files.place import wrong_path
+from harness.tasks.command.inputs.words import parts_of
 from harness.tasks.command.model import Program, ProgramStep
 from harness.tasks.command.reading.finder import Finder
 from harness.tasks.command.reading.output import RESERVED_KEYS
@@ -44,11 +49,72 @@ def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
         message = "missing; expected the command line, or steps: several of them by name"
         return None, [Problem((node.get("command") or node).at, f"{node.path}.command", message)]
     problems = [*_names(node, program), *_steps(node, program), *_unused_knobs(node, program)]
-    problems += [*_limits(node, program), *_others(node, program)]
+    problems += [*_limits(node, program), *_others(node, program), *_version_problems(node, program)]
     if problems:
         return None, problems
+    if program.repository is not None:
+        return _with_repository(node, program)
     folder = Path(node.at.file).parent / Path(program.directory).expanduser()
     return Program.model_validate({**dict(program), "directory": str(folder.resolve())}), []
+
+
+def _with_repository(node: Node, program: Program) -> tuple[Program | None, list[Problem]]:
+    """The program with the top level of its repository, and its directory relative to that."""
+    assert program.repository is not None
+    try:
+        top = top_of(Path(node.at.file).parent / Path(program.repository).expanduser())
+    except InputError as error:
+        return None, [_at(node, "repository", None, str(error))]
+    problems = [*_not_linked(node, program, top), *_absolute_paths(node, program, top)]
+    found = Program.model_validate({**dict(program), "repository": str(top), "directory": os.path.normpath(program.directory)})
+    return (None, problems) if problems else (found, [])
+
+
+def _version_problems(node: Node, program: Program) -> Iterator[Problem]:
+    if program.repository is None:
+        for key in ("link", "prepare"):
+            if getattr(program, key):
+                yield _at(node, key, None, "has no effect without repository; add repository: a folder in a git repository")
+        return
+    if CODE in program.knobs:
+        message = f"{CODE!r} is the version of the code in a program with repository; use another name, and flag: for the option"
+        yield _at(node, "knobs", CODE, message, key=True)
+    directory = Path(program.directory)
+    if directory.is_absolute() or ".." in directory.parts:
+        yield _at(node, "directory", None, f"{program.directory!r}: use a folder relative to the top of the repository")
+    if program.prepare is not None:
+        yield from _line(node, "prepare", program.prepare, ["python"])
+
+
+def _not_linked(node: Node, program: Program, top: Path) -> Iterator[Problem]:
+    for name in program.link:
+        if not (top / name).exists():
+            yield _at(node, "link", None, f"{name!r} not found: {top / name}; use files and folders relative to {top}")
+
+
+def _absolute_paths(node: Node, program: Program, top: Path) -> Iterator[Problem]:
+    """Paths to files of the working tree, instead of those of a version; ones that git ignores, such as .venv, are allowed."""
+    lines = [(node, "command", program.command), (node, "prepare", program.prepare or "")]
+    lines += [(node.entries["steps"].node.entries[name].node, "command", step.command) for name, step in program.steps.items()]
+    for own, key, line in lines:
+        for part in (part for word in template.words_of(line) for part in parts_of(word)):
+            if _is_of_working_tree(part, top, program.link):
+                yield _at(own, key, None, f"{part} leads to the working tree, not to a version; use a path relative to directory")
+    for name, value in program.environment.items():
+        for part in str(value).split(os.pathsep):
+            if _is_of_working_tree(part, top, program.link):
+                message = f"{part} leads to the working tree, not to a version; use a path relative to directory"
+                yield _at(node, "environment", name, message)
+
+
+def _is_of_working_tree(text: str, top: Path, link: Sequence[str]) -> bool:
+    path = Path(text)
+    if not path.is_absolute() or "\0" in text:
+        return False
+    path = Path(os.path.normpath(path))
+    if not path.is_relative_to(top) or not path.exists() or any(path.is_relative_to(top / name) for name in link):
+        return False
+    return found(top, "check-ignore", "--quiet", "--", str(path)) is None
 
 
 def _names(node: Node, program: Program) -> Iterator[Problem]:

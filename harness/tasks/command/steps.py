@@ -95,4 +95,7 @@ def _shared(program: Program, knobs: Iterable[str]) -> dict[str, object]:
         "environment": program.environment,
         "style": program.style,
         "identical_seeds": program.identical_seeds,
+        "repository": program.repository,
+        "link": program.link,
+        "prepare": program.prepare,
     }

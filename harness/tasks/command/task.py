@@ -11,8 +11,12 @@ from copy import copy
 from functools import lru_cache
 from pathlib import Path
 
-from harness.errors import DataError, DeviceError
+from harness.errors import DataError, DeviceError, InputError
 from harness.tasks.command import steps, survey, template
+from harness.tasks.command.code.checkout import checkout
+from harness.tasks.command.code.imports import refuse_other_code
+from harness.tasks.command.code.refs import commit_of
+from harness.tasks.command.code.version import CODE
 from harness.tasks.command.inputs import fingerprint as inputs
 from harness.tasks.command.inputs.found import Detected, merged
 from harness.tasks.command.knobs import Knobs, config_model
@@ -40,7 +44,7 @@ class CommandTask(Task):
             for one in self.needs
         }
         self.knobs = {name: definition.knob(name) for name in definition.knobs}
-        self.Config: type[Knobs] = config_model(self.knobs, definition.style)
+        self.Config: type[Knobs] = config_model(self.knobs, definition.style, definition.repository)
         self.version = definition.version
         measures = dict(self.definition.metrics)
         for one in self.needs:
@@ -48,21 +52,44 @@ class CommandTask(Task):
         self.metrics: Mapping[str, Metric] = {name: measure.metric for name, measure in measures.items()}
 
     def resolve(self, config: Knobs, accelerator: Accelerator) -> Knobs:  # noqa: ARG002 - the protocol's signature
-        """Unchanged."""
-        return config
+        """With the commit instead of the name of a version. Raises InputError."""
+        if self.program.repository is None:
+            return config
+        commit = commit_of(Path(self.program.repository), version_of(config), self.program.link)
+        return self.Config.model_validate({**dict(config), CODE: commit})
 
     def fingerprint(self, config: Knobs) -> str:
-        """Names and digests of the inputs, of several steps step by step. Raises DataError."""
-        values, program = self.values(config), self.program
+        """Names and digests of the inputs, of several steps step by step. Raises DataError, InputError."""
+        values, program = self.values(config), self.placed(self.program, config)
         if not program.steps:
             return inputs.fingerprint(program, values)
         return steps.joined({name: inputs.fingerprint(steps.plain(program, name), values) for name in program.steps})
 
     def counted(self, configs: Iterable[Knobs]) -> Detected:
         """The inputs of the given configurations, of all steps, with how each was found."""
-        variants, program = [self.values(config) for config in configs], self.program
-        programs = [steps.plain(program, name) for name in program.steps] or [program]
-        return merged(inputs.counted_by_any(each, variants) for each in programs)
+        return merged(
+            inputs.counted_by_any(each, [self.values(config) for config in same])
+            for program, same in self.by_version(configs)
+            for each in [steps.plain(program, name) for name in program.steps] or [program]
+        )
+
+    def by_version(self, configs: Iterable[Knobs]) -> list[tuple[Definition, list[Knobs]]]:
+        """The program in the folder of each version, with the configurations of that version. Raises InputError."""
+        found: dict[str, tuple[Definition, list[Knobs]]] = {}
+        for config in configs:
+            program = self.placed(self.program, config)
+            found.setdefault(program.directory, (program, []))[1].append(config)
+        return list(found.values())
+
+    def placed(self, program: Definition, config: Knobs) -> Definition:
+        """`program` with the folder of the version in which it runs, which is made if need be. Raises InputError."""
+        if program.repository is None:
+            return program
+        commit = version_of(config)
+        folder = checkout(program, commit, self._variables()) / program.directory
+        if not folder.is_dir():
+            raise InputError(f"task.directory: no folder {program.directory} in the version {commit[:7]}; use another folder")
+        return Definition.model_validate({**dict(program), "directory": str(folder)})
 
     def describe(self, config: Knobs) -> Mapping[str, Number]:  # noqa: ARG002 - the protocol's signature
         """Empty: nothing is known before it runs."""
@@ -72,7 +99,7 @@ class CommandTask(Task):
         """The earlier steps. Raises InputError if `data` is not a fingerprint of this program."""
         found = []
         for name, task in self._steps.items():
-            own = task.Config(**{knob: getattr(config, knob) for knob in task.knobs})
+            own = task.Config(**{knob: getattr(config, knob) for knob in task.Config.model_fields})
             part = steps.part(self.program, data, name)
             found.append(Prerequisite(name, TASK_NAME, task, own, part, task.needs, task.program.definition))
         return found
@@ -88,16 +115,20 @@ class CommandTask(Task):
         """Whether the definition has `resume`."""
         return self.definition.resume is not None
 
-    @property
-    def code_folder(self) -> Path:
+    def code_of(self, config: Knobs) -> Path:
         """The working directory of the program."""
-        return Path(self.definition.directory)
+        return Path(self.placed(self.definition, config).directory)
 
     def installed(self, config: Knobs, seed: int, device: str, folder: Path) -> Observed:
         """Asked from the program's interpreter."""
         folder = folder.absolute()
         words = self.arguments(config, seed, device, folder)
-        return survey.observed(words, Path(self.definition.directory), self.environment(seed, device, folder))
+        return survey.observed(words, self.code_of(config), self.environment(seed, device, folder))
+
+    def check_version(self, config: Knobs, seed: int, device: str) -> None:
+        """Raises InputError if the program would import the repository's code from elsewhere than the version of `config`."""
+        program, folder = self.placed(self.definition, config), Path("run_dir").absolute()
+        refuse_other_code(program, self.arguments(config, seed, device, folder), self.environment(seed, device, folder))
 
     def goes_on(self, folder: Path) -> bool:
         """Whether the program can resume, and an earlier attempt left the required files."""
@@ -117,16 +148,28 @@ class CommandTask(Task):
         return training
 
     def start_in(self, config: Knobs, seed: int, device: str, folder: Path) -> CommandTraining:
-        """A run with its folder. Raises DataError if inputs are missing or changed, DeviceError if the program is not found."""
-        found = inputs.fingerprint(self.definition, self.values(config))
-        if changed := inputs.changed(self.definition, self.planned, found):
+        """A run with its folder. Raises DataError if inputs are missing or changed, DeviceError if the program is not found.
+
+        InputError if its version cannot be checked out, or would not be what runs.
+        """
+        program = self.placed(self.definition, config)
+        found = inputs.fingerprint(program, self.values(config))
+        if changed := inputs.changed(program, self._planned_for(found), found):
             raise DataError(f"the inputs have changed since the plan was made: {', '.join(changed)}; {CHANGED_ADVICE}")
         folder = folder.absolute()
         environment = self.environment(seed, device, folder)
         line = self.arguments(config, seed, device, folder)
-        _require(line[0], Path(self.definition.directory), environment["PATH"])
+        _require(line[0], Path(program.directory), environment["PATH"])
+        if program.repository is not None:
+            refuse_other_code(program, line, environment)
         carried = {name: value for step in self.earlier.values() for name, value in step.metrics.items() if name in self.metrics}
-        return CommandTraining(self.definition, line, environment, folder, carried, goes_on=self.goes_on(folder))
+        return CommandTraining(program, line, environment, folder, carried, goes_on=self.goes_on(folder))
+
+    def _planned_for(self, found: str) -> Sequence[str]:
+        """The fingerprints to compare with; of versions, whose files of one name differ, the one most like `found`."""
+        if self.definition.repository is None or not self.planned:
+            return self.planned
+        return [max(self.planned, key=lambda planned: inputs.agreement(planned, found))]
 
     def arguments(self, config: Knobs, seed: int, device: str, folder: Path) -> list[str]:
         """The program and its arguments, with those of `resume` if it resumes."""
@@ -149,15 +192,25 @@ class CommandTask(Task):
 
     def environment(self, seed: int, device: str, folder: Path) -> dict[str, str]:
         """The environment of this process plus variables of the definition and the harness; no GPU is visible to CPU runs."""
-        found = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        if device == "cpu":
-            found["CUDA_VISIBLE_DEVICES"] = ""
-        found |= {name: printed(value) for name, value in self.definition.environment.items()}
+        found = {"PYTHONUNBUFFERED": "1", **({"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {})}
+        found = self._variables(found)
         if self._logs_to_wandb:
             found = wandb_offline(found, folder, self.definition.environment)
+        return {**found, "HARNESS_SEED": str(seed), "HARNESS_RUN_DIR": str(folder), "HARNESS_DEVICE": device}
+
+    def _variables(self, own: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment of this process, `own` variables, and those of the definition."""
+        found = {**os.environ, **(own or {})}
+        found |= {name: printed(value) for name, value in self.definition.environment.items()}
         # `python` is the interpreter of this process unless another environment is active.
         found["PATH"] = os.pathsep.join(filter(None, [found.get("PATH"), str(Path(sys.executable).parent)]))
-        return {**found, "HARNESS_SEED": str(seed), "HARNESS_RUN_DIR": str(folder), "HARNESS_DEVICE": device}
+        return found
+
+
+def version_of(config: Knobs) -> str:
+    """The version of the code in a configuration of a program with a repository."""
+    found: str = getattr(config, CODE)
+    return found
 
 
 def wandb_offline(environment: Mapping[str, str], folder: Path, given: Collection[str]) -> dict[str, str]:

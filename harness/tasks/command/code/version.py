@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+CODE = "code"  # the setting whose values are versions
 WORKING_TREE = "."  # the ref of the working tree as it is, with untracked files
 
 

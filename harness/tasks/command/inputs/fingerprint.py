@@ -11,10 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import DataError
 from harness.tasks.command import knobs, template
+from harness.tasks.command.code.place import checkout_of
 from harness.tasks.command.inputs.detection import detect
 from harness.tasks.command.inputs.files import files_of, is_left_out
 from harness.tasks.command.inputs.found import YAML_BELOW, Detected, Found
@@ -88,6 +90,11 @@ def changed(program: Program, planned: Sequence[str], found: str) -> list[str]:
     return [f"{name} ({own[name].reason})" if name in own and own[name].by else name for name in differing]
 
 
+def agreement(planned: str, found: str) -> int:
+    """The number of inputs that two fingerprints have in common."""
+    return len({*PART.findall(planned)} & {*PART.findall(found)})
+
+
 def differences(stored: str, requested: str) -> str:
     """How two fingerprints of a program differ: `changed: train.py; new: model.py`. Empty if only the order does."""
     old, new = dict(PART.findall(stored)), dict(PART.findall(requested))
@@ -118,9 +125,24 @@ def _counted(program: Program, words: Sequence[str]) -> Detected:
         more = Detected(tuple(Found(name, "setting") for name in named))
     else:
         more = detected(program, words)
+    if program.repository is not None:
+        more = _relative(more, directory)
     rest = (found for found in more.found if not covers(program.listed, directory, found.name))
     kept = (found for found in rest if not is_left_out(found.name, program.left_out))
     return Detected((*(Found(name, "listed") for name in program.listed), *kept), more.unknown)
+
+
+def _relative(detected: Detected, directory: Path) -> Detected:
+    """With names relative to `directory` also for files beside it in its checkout, whose place differs between machines."""
+    top = checkout_of(directory)
+    if top is None:
+        return detected
+
+    def relative(name: str) -> str:
+        return os.path.relpath(name, directory) if Path(name).is_relative_to(top) else name
+
+    found = (replace(each, name=relative(each.name), by=relative(each.by)) for each in detected.found)
+    return Detected(tuple(found), detected.unknown)
 
 
 def _content(directory: Path, name: str, left_out: Sequence[str]) -> str:

@@ -1,0 +1,146 @@
+"""Whether a program in a checkout would import the code of its version, or other code, such as an editable install."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InputError
+from harness.tasks.command.code.place import checkout_of, checkouts_folder
+from harness.tasks.command.container import ENGINES
+from harness.tasks.command.inputs.files import is_file
+from harness.tasks.command.interpreter import start_of
+from harness.tasks.command.model import Program
+
+LIMIT_S = 30.0  # for the answer of an interpreter
+MARK = "harness-imports "
+MOST = 500  # modules that are asked about
+# Run by the program's interpreter, Python 3.6 or later. Finds modules as an import would, without importing them.
+PROBE = """
+import importlib.util, json, sys
+if sys.path and sys.path[0] == "":
+    sys.path[0] = sys.argv[1]
+found = {}
+for name in sys.argv[2:]:
+    try:
+        spec = importlib.util.find_spec(name)
+    except Exception:
+        continue
+    if spec is not None:
+        found[name] = list(spec.submodule_search_locations or []) or [spec.origin or ""]
+installed = {}
+try:
+    from importlib import metadata
+    for one in metadata.distributions():
+        text = one.read_text("direct_url.json")
+        if text:
+            url = json.loads(text).get("url", "")
+            for top in (one.read_text("top_level.txt") or "").split() or {str(each).split("/")[0] for each in one.files or ()}:
+                installed[top] = url
+except Exception:
+    pass
+print("MARK" + json.dumps([found, installed]))
+""".replace("MARK", MARK)
+
+_passed: set[tuple[Any, ...]] = set()
+
+
+def refuse_other_code(program: Program, words: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Raises InputError if what `words` start in the program's folder, with these variables, imports the repository's own modules
+    from elsewhere: its working tree, another checkout, or an installed copy.
+
+    Nothing is said where the interpreter is not known or does not answer. Asked once a process.
+    """
+    directory = Path(program.directory)
+    top = checkout_of(directory)
+    if program.repository is None or top is None or Path(words[0]).name in ENGINES:
+        return
+    start = start_of(words, directory, variables.get("PATH", os.defpath))
+    python = start.python or (("python",) if start.shell else None)
+    if python is None:
+        return
+    own = tuple(sorted((name, value) for name, value in variables.items() if not name.startswith("HARNESS_")))
+    first = _first_folder(words, directory)
+    key = (python, first, directory, own)
+    if key in _passed:
+        return
+    found, installed = _ask(python, first, modules_of(top, directory), directory, variables)
+    for name, places in sorted(found.items()):
+        for place in places:
+            if why := _elsewhere(Path(place), top, Path(program.repository), installed.get(name, "")):
+                raise InputError(
+                    f"{words[0]} imports {name} from {place}, {why}, not from the version that is to be trained ({top}); "
+                    f"put the version first with environment: {{PYTHONPATH: {_advised(top, directory, name)}}}, "
+                    "or give each version an environment of its own with prepare:"
+                )
+    _passed.add(key)
+
+
+def modules_of(top: Path, directory: Path) -> list[str]:
+    """The names of the modules and packages in a checkout, in `directory`, and in the folders `src` of both."""
+    names: dict[str, None] = {}
+    for folder in dict.fromkeys((top, top / "src", directory, directory / "src")):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.is_symlink() or not path.stem.isidentifier():
+                continue
+            if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py"))):
+                names[path.stem] = None
+    return [name for name in names if name not in ("setup", "conftest")][:MOST]
+
+
+def _elsewhere(place: Path, top: Path, repository: Path, url: str) -> str:
+    """What the place of a module is, if that is not the checkout; empty if it is, or if the module is another one."""
+    where = Path(os.path.realpath(place))
+    installed = "site-packages" in where.parts or "dist-packages" in where.parts
+    if where.is_relative_to(top):
+        return ""
+    if installed:
+        from_here = url.startswith("file://") and Path(url.removeprefix("file://")).is_relative_to(repository)
+        return "an installed copy" if from_here else ""
+    if where.is_relative_to(checkouts_folder()):
+        return "another version"
+    return "the working tree of the repository" if where.is_relative_to(repository) else ""
+
+
+def _advised(top: Path, directory: Path, name: str) -> str:
+    """The folder of a module, relative to the directory in which the program runs."""
+    for folder in (directory / "src", directory, top / "src", top):
+        if (folder / name).is_dir() or is_file(folder / f"{name}.py"):
+            return os.path.relpath(folder, directory)
+    return "."
+
+
+def _first_folder(words: Sequence[str], directory: Path) -> Path:
+    """What Python puts first on its search path: the folder of the script, or the working directory."""
+    for word in words[1:]:
+        if word in ("-m", "--module", "-c"):
+            break
+        if word.endswith(".py") and is_file(directory / word):
+            return (directory / word).resolve().parent
+    return directory
+
+
+def _ask(
+    python: Sequence[str], first: Path, names: Sequence[str], directory: Path, variables: Mapping[str, str]
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    try:
+        process = subprocess.run(
+            [*python, "-c", PROBE, str(first), *names],
+            cwd=directory,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=LIMIT_S,
+            start_new_session=True,
+            check=True,
+        )
+        lines = [line for line in process.stdout.decode(errors="replace").splitlines() if line.startswith(MARK)]
+        found, installed = json.loads(lines[-1].removeprefix(MARK))
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
+        return {}, {}
+    return found, installed

@@ -1,0 +1,103 @@
+"""The working tree as it is, untracked files included -> a commit, without touching the index, branches or files of the user."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.tasks.command.code.git import GitError, git, listed, printable
+from harness.tasks.command.code.place import checkouts_folder
+
+MAX_UNTRACKED = 200 * 10**6  # [bytes] more are data, which git would copy into the repository
+AUTHOR = "ablation-harness"
+# Untracked files that do not belong to a version: written by tools, or likely to hold passwords.
+NOT_CODE = ("__pycache__/**", "**/__pycache__/**", "**/.env", "**/.env.*", "**/.netrc", "**/*.pem", "**/*.key")
+
+
+@dataclass(frozen=True)
+class WorkingTree:
+    """A commit with the files of a working tree, and the one that it differs from; None if it does not differ."""
+
+    commit: str
+    parent: str | None = None
+
+
+def working_tree(top: Path, link: Sequence[str] = ()) -> WorkingTree:
+    """The commit of the working tree: HEAD if nothing differs from it, else one made of it. Equal files give equal commits.
+
+    Files that git ignores are not part of it, nor are linked ones and the results folder. Raises InputError during a merge, for
+    submodules with changes, and for much untracked data.
+    """
+    try:
+        head = git(top, "rev-parse", "--verify", "HEAD^{commit}")
+        if unmerged := listed(top, "diff", "--name-only", "--diff-filter=U", "-z"):
+            raise InputError(f"{top}: {printable(unmerged[0])} is not merged yet; finish the merge, or use a commit")
+        _refuse_changed_submodules(top)
+        own = [":/", *_excluded(top)]
+        added = [*own, *(f":(exclude,top,glob){pattern}" for pattern in NOT_CODE)]
+        added += [f":(exclude,top,literal){name}" for name in link]
+        _refuse_data(top, added)
+        with tempfile.TemporaryDirectory(prefix="harness-index-") as folder:
+            index = Path(folder) / "index"
+            used = top / git(top, "rev-parse", "--git-path", "index")
+            if used.exists():
+                shutil.copyfile(used, index)  # with what git knows of unchanged files, so that it need not read them
+            variables = {"GIT_INDEX_FILE": str(index)}
+            git(top, "add", "--update", "--", *own, variables=variables)
+            git(top, "add", "--all", "--", *added, variables=variables)
+            tree = git(top, "write-tree", variables=variables)
+        if tree == git(top, "rev-parse", "--verify", f"{head}^{{tree}}"):
+            return WorkingTree(head)
+        return WorkingTree(_commit(top, tree, head), head)
+    except GitError as error:
+        raise InputError(f"{top}: the working tree cannot be recorded as a version: {error}; use a commit") from error
+
+
+def _commit(top: Path, tree: str, head: str) -> str:
+    at = git(top, "show", "--no-patch", "--format=%ct", head)
+    who = {"NAME": AUTHOR, "EMAIL": f"{AUTHOR}@localhost", "DATE": f"{at} +0000"}
+    variables = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in who.items()}
+    message = f"The working tree on {head[:7]}, with changes\n".encode()
+    return git(top, "-c", "i18n.commitEncoding=UTF-8", "commit-tree", tree, "-p", head, variables=variables, data=message)
+
+
+def _excluded(top: Path) -> list[str]:
+    """The results folder, whose files change while a plan is trained, as a pathspec if it is in the working tree."""
+    results = checkouts_folder().parent.parent
+    if results == top or not results.is_relative_to(top):
+        return []
+    return [f":(exclude,top,literal){results.relative_to(top).as_posix()}"]
+
+
+def _refuse_changed_submodules(top: Path) -> None:
+    if not (top / ".gitmodules").is_file():
+        return
+    for line in listed(top, "status", "--porcelain=v2", "--ignore-submodules=none", "-z"):
+        words = line.split(" ", 8)
+        if words[0] in ("1", "2") and words[2].startswith("S") and ("M" in words[2][1:] or "U" in words[2][1:]):
+            name = printable(words[-1].rpartition(" ")[2] if words[0] == "2" else words[-1])
+            raise InputError(f"{top}: the submodule {name} has changes; commit them in {name}, or use a commit instead of .")
+
+
+def _refuse_data(top: Path, added: list[str]) -> None:
+    sizes = {}
+    for name in listed(top, "ls-files", "--others", "--exclude-standard", "-z", "--", *added):
+        if name.endswith("/"):
+            nested = printable(name.rstrip("/"))
+            raise InputError(
+                f"{top}: {nested} is a repository of its own, whose files . would leave out; make it a submodule, "
+                f"add it to .gitignore, or list it in link:"
+            )
+        path = top / name
+        sizes[name] = 0 if path.is_symlink() or not path.exists() else path.stat().st_size
+    if sum(sizes.values()) > MAX_UNTRACKED:
+        largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
+        shown = ", ".join(f"{printable(name)} ({sizes[name] / 1e6:,.0f} MB)" for name in largest)
+        raise InputError(
+            f"{top}: the untracked files have {sum(sizes.values()) / 1e6:,.0f} MB, more than {MAX_UNTRACKED / 1e6:.0f} MB; "
+            f"add data to .gitignore, and to link: what the program reads (largest: {shown})"
+        )
