@@ -20,7 +20,8 @@ LOSS = "loss=step {step}: loss {value}"
 FAST = {"rate.py": "RATE = 0.5\n"}
 
 
-@pytest.fixture
+# The tests that do not name it only need it to be the current folder.
+@pytest.fixture(autouse=True)
 def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with the branches main, fast, slow and docs (as main, with another README), which is the current folder."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
@@ -68,7 +69,7 @@ def test_versions_are_compared_and_one_that_was_trained_before_is_not_trained_ag
     assert len(plans()) == 2
 
 
-def test_a_dry_run_shows_the_plan_and_writes_no_plan(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_shows_the_plan_and_writes_no_plan(capsys: pytest.CaptureFixture[str]) -> None:
     document = compared(*words("main", "fast"), "--seeds", "3,5,8", "--dry-run", capsys=capsys)
     assert document["looks"] == [3, 5, 8]
     assert document["name"].startswith("compare-main-fast-")
@@ -163,7 +164,7 @@ def test_a_folder_without_a_repository_is_refused(
     assert "is not in a git repository" in capsys.readouterr().err
 
 
-def test_the_same_code_is_nothing_to_compare_and_loses_nothing(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_code_is_nothing_to_compare_and_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert compare.main(words("main", "docs")) == 0
     shown = capsys.readouterr().out
     assert "'docs' has the same code as 'main'" in shown
