@@ -122,11 +122,8 @@ def compare(
     require: cli_options.Require = None,
     worker_option: cli_options.WorkerOptions = None,
 ) -> None:
-    """Compare versions of the code: train each with the same seeds, judge the claims, write the report.
-
-    Each version is checked out below the results folder. The same command continues after a stop; runs that an earlier comparison
-    has trained with the same code are found and not trained again. Without claims, every version is claimed to improve on the
-    first.
+    """Compare versions of the code in a git repository: train each with the same seeds, judge the claims, write the report. The
+    same command continues after a stop, and runs of the same code are not trained again.
 
     Examples:
       harness compare main feature/muon \\
