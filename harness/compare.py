@@ -154,7 +154,10 @@ def compare(
     from harness.terminal import json_output, shell
 
     check_printable(command, question, resume, prepare, *refs, *(claim or ()), *(link or ()))
-    top = top_of(repository)
+    try:
+        top = top_of(repository)
+    except InputError as error:
+        raise InputError(f"--repository {repository}: {error}") from error
     inside = directory if directory is not None else str(repository.resolve().relative_to(top))
     program = read_program(command, metric or (), style, top / inside)
     comparison = Comparison(

@@ -195,6 +195,8 @@ def test_the_command_runs_in_the_folder_where_it_is_written(
 @pytest.mark.slow
 def test_the_file_of_a_comparison_has_the_same_plan(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     git(repo, "tag", "v1.0", "slow")
+    (repo / "data").mkdir()
+    (repo / ".git" / "info" / "exclude").write_text("data\nexperiments\n")
     asked = [
         *words("main", "fast", "v1.0"), "--seeds", "3,5", "--first-seed", "2", "--futility", "0.1", "--alpha", "0.1",
         "--claim", "improves: fast", "--claim", "{worsens: v1.0, margin: 0.00001}", "--set", "note=it's: a",

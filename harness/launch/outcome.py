@@ -21,6 +21,7 @@ from harness.execution import stages
 from harness.execution.consistency import inconsistencies
 from harness.experiment import plan as plans
 from harness.experiment import study as studies
+from harness.experiment.model import MAPPING
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.steps import known_steps
 from harness.experiment.study import Study
@@ -157,7 +158,11 @@ class PlanOutcome(Outcome):
             lines.append(
                 f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {quote(str(results))}"
             )
-            if plan.program is not None and any(record.reason == "output" for record in records.values()):
+            if (
+                plan.program is not None
+                and plan.file != MAPPING
+                and any(record.reason == "output" for record in records.values())
+            ):
                 again = f"harness reread {plan.experiment} (trains nothing)"
                 lines.append(f"if only a text, pattern or file of a metric was wrong, correct it, then: {again}")
             lines.append("after fixing the cause, run the same command with --retry failed")
