@@ -68,10 +68,10 @@ def git(folder: Path, *arguments: str, variables: Mapping[str, str] | None = Non
     return process.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
-def found(folder: Path, *arguments: str) -> str | None:
+def found(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> str | None:
     """What git prints; None if it fails."""
     try:
-        return git(folder, *arguments)
+        return git(folder, *arguments, variables=variables)
     except GitError:
         return None
 

@@ -39,6 +39,13 @@ def keep(repository: Path, commit: str) -> None:
         git(repository, "update-ref", f"{KEPT}{commit}", commit)
 
 
+def forget(repository: Path, commit: str) -> None:
+    """The opposite of `keep`, unless a working tree, such as another results folder's checkout, is at the commit."""
+    used = found(repository, "worktree", "list", "--porcelain") if repository.is_dir() else None
+    if used is not None and f"HEAD {commit}" not in used.splitlines():
+        found(repository, "update-ref", "-d", f"{KEPT}{commit}")
+
+
 def _commit(repository: Path, ref: str) -> str:
     if not REF.fullmatch(ref) or ".." in ref:
         raise InputError(f"invalid version {ref!r}; use a branch, a tag, a commit, or {WORKING_TREE} for the working tree")

@@ -47,7 +47,9 @@ def working_tree(top: Path, link: Sequence[str] = ()) -> WorkingTree:
             index = Path(folder) / "index"
             used = top / git(top, "rev-parse", "--git-path", "index")
             if used.exists():
-                shutil.copyfile(used, index)  # with what git knows of unchanged files, so that it need not read them
+                # With what git knows of unchanged files, so that it need not read them. Its own time is a part of that: git reads
+                # files that are not older than the index, which may have changed since without another size or time.
+                shutil.copy2(used, index)
             variables = {"GIT_INDEX_FILE": str(index)}
             git(top, "add", "--update", "--", *own, variables=variables)
             git(top, "add", "--all", "--", *added, variables=variables)

@@ -1,0 +1,91 @@
+"""Names of versions become commits, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from repositories import commit, git, repository
+
+from harness.errors import InputError
+from harness.tasks.command.code.refs import commit_of, forget, keep
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return repository(tmp_path / "repo", fast={"rate.py": "RATE = 0.3\n"})
+
+
+def test_branches_tags_commits_and_earlier_ones_are_commits(repo: Path) -> None:
+    main, fast = git(repo, "rev-parse", "main"), git(repo, "rev-parse", "fast")
+    git(repo, "tag", "-m", "a tag", "v1.0", "fast")
+    meanings = {
+        "main": main,
+        "fast": fast,
+        "fast~1": main,
+        "HEAD": main,
+        "v1.0": fast,
+        fast: fast,
+        fast[:8]: fast,
+        "heads/fast": fast,
+    }
+    assert {ref: commit_of(repo, ref) for ref in meanings} == meanings
+    git(repo, "update-ref", "refs/remotes/origin/fast", fast)
+    assert commit_of(repo, "origin/fast") == fast
+
+
+@pytest.mark.parametrize(
+    "ref", ["--upload-pack=touch x", "-h", "main\nfast", "main fast", "main..fast", ":/first", "main:train.py", "", "ma*", "x\\y"]
+)
+def test_what_is_no_name_of_a_version_is_never_given_to_git(ref: str, repo: Path) -> None:
+    with pytest.raises(InputError, match="invalid version .*; use a branch, a tag, a commit, or . for the working tree"):
+        commit_of(repo, ref)
+
+
+def test_an_unknown_version_is_told_with_a_near_one(repo: Path) -> None:
+    with pytest.raises(InputError, match=r"no version 'fats' in .*repo; did you mean fast\?"):
+        commit_of(repo, "fats")
+    git(repo, "update-ref", "refs/remotes/origin/muon", "main")
+    with pytest.raises(InputError, match=r"did you mean origin/muon\?"):
+        commit_of(repo, "muon")
+    with pytest.raises(InputError, match="fetch this commit"):
+        commit_of(repo, "1" * 40)
+    with pytest.raises(InputError, match="no version 'fast\\^{tree}'"):
+        commit_of(repo, "fast^{tree}")
+
+
+def test_a_tag_and_a_branch_of_one_name_are_ambiguous_unless_they_are_equal(repo: Path) -> None:
+    git(repo, "tag", "fast", "fast")
+    assert commit_of(repo, "fast") == git(repo, "rev-parse", "heads/fast")
+    git(repo, "tag", "--force", "fast", "main")
+    with pytest.raises(InputError, match="ambiguous version 'fast~0'; use one of: tags/fast, heads/fast"):
+        commit_of(repo, "fast~0")
+    assert commit_of(repo, "tags/fast") == git(repo, "rev-parse", "main")
+
+
+def test_a_shallow_clone_says_how_to_get_more(repo: Path, tmp_path: Path) -> None:
+    commit(repo, {"a.txt": "a"})
+    git(tmp_path, "clone", "--quiet", "--depth=1", repo.as_uri(), "shallow")
+    assert commit_of(tmp_path / "shallow", "main") == git(repo, "rev-parse", "main")
+    with pytest.raises(InputError, match="git fetch --unshallow"):
+        commit_of(tmp_path / "shallow", "HEAD~1")
+
+
+def test_a_hook_that_starts_the_harness_does_not_redirect_it(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = repository(tmp_path / "other", {"a.txt": "a"})
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    found = commit_of(repo, "main")
+    monkeypatch.undo()
+    assert found == git(repo, "rev-parse", "main")
+
+
+def test_a_kept_commit_survives_its_branch_until_it_is_forgotten(repo: Path) -> None:
+    fast = git(repo, "rev-parse", "fast")
+    keep(repo, fast)
+    git(repo, "branch", "--delete", "--force", "fast")
+    git(repo, "reflog", "expire", "--expire=now", "--all")
+    git(repo, "gc", "--quiet", "--prune=now")
+    assert commit_of(repo, fast) == fast
+    forget(repo, fast)
+    assert git(repo, "for-each-ref", "refs/harness") == ""
