@@ -200,6 +200,7 @@ def test_the_file_of_a_comparison_has_the_same_plan(repo: Path, capsys: pytest.C
     asked = [
         *words("main", "fast", "v1.0"), "--seeds", "3,5", "--first-seed", "2", "--futility", "0.1", "--alpha", "0.1",
         "--claim", "improves: fast", "--claim", "{worsens: v1.0, margin: 0.00001}", "--set", "note=it's: a",
+        "--link", "data", "--prepare", "{python} -c 'print(1)'", "--question", "Which: one?",
     ]  # fmt: skip
     assert compare.main([*asked, "--into", "experiments"]) == 0
     (path,) = map(Path, capsys.readouterr().out.split())
