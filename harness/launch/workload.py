@@ -23,6 +23,7 @@ from harness.search.reconcile import prepare, resolve_study
 from harness.search.storage import refuse_other_storage, storage_url
 from harness.search.trials import counted
 from harness.store.records import Record, Store
+from harness.tasks.command.model import Program
 from harness.tasks.protocol import Accelerator, Task, result_metrics
 from harness.terminal import dry_run, search_dry_run
 
@@ -40,7 +41,7 @@ class Assignment:
     device_hours: float | None  # likewise; None: no run has completed yet
     task_file: Path | None  # the task's module
     failed: int = 0
-    program: Path | None = None  # the working directory of a program, whose files are not copied
+    program: Path | None = None  # the working directory of a program, whose files are not copied; None: versions of code
     known: str | None = None  # how many results existed before the plan of evidence, and what follows
 
 
@@ -106,7 +107,7 @@ def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bo
         device_hours=fmean(took) * len(waiting) / 3600 if took else None,
         task_file=_file_of(task),
         failed=sum(records[run.id].state == "failed" for run in wanted),
-        program=Path(plan.program.directory) if plan.program else None,
+        program=_program_folder(plan.program),
         known=phrases.known_results(plan),
     )
 
@@ -151,7 +152,7 @@ def _search(  # noqa: PLR0917 - as above
         device_hours=fmean(took) * max(0, remaining) / 3600 if took else None,
         task_file=_file_of(task),
         failed=len(failed),
-        program=Path(study.program.directory) if study.program else None,
+        program=_program_folder(study.program),
     )
 
 
@@ -159,6 +160,10 @@ def _renewed(store: Store, plan: Plan, retry: Sequence[str]) -> dict[str, Record
     """The plan's records; those with a state in `retry` are pending, as the workers will make them."""
     records = store.records([run.id for run in plan.runs])
     return {id_: replace(record, state="pending") if record.state in retry else record for id_, record in records.items()}
+
+
+def _program_folder(program: Program | None) -> Path | None:
+    return None if program is None or program.repository is not None else Path(program.directory)
 
 
 def _file_of(task: Task) -> Path | None:

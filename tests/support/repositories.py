@@ -65,7 +65,7 @@ def repository(folder: Path, files: Mapping[str, str] = MAIN, **branches: Mappin
 
 def experiment(folder: Path, repository: Path, *refs: str, seeds: int = 1, **fields: Any) -> Path:
     """An experiment that compares refs; `fields` are added to `task:`, or to the top level if they belong there."""
-    own = ("factors", "variants", "claims", "margin", "config", "baseline", "tune")
+    own = ("factors", "variants", "claims", "margin", "config", "baseline", "tune", "design")
     task = {"repository": str(repository), "command": COMMAND, "metrics": {"loss": LOSS}}
     task |= {key: value for key, value in fields.items() if key not in own}
     file = {"question": "Which version is better?", "task": task, "seeds": {"n": seeds, "first": 1}}

@@ -7,7 +7,6 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.errors import InputError
 from harness.tasks.command.code.place import checkout_of, checkouts_folder
@@ -46,14 +45,12 @@ except Exception:
 print("MARK" + json.dumps([found, installed]))
 """.replace("MARK", MARK)
 
-_passed: set[tuple[Any, ...]] = set()
-
 
 def refuse_other_code(program: Program, words: Sequence[str], variables: Mapping[str, str]) -> None:
     """Raises InputError if what `words` start in the program's folder, with these variables, imports the repository's own modules
     from elsewhere: its working tree, another checkout, or an installed copy.
 
-    Nothing is said where the interpreter is not known or does not answer. Asked once a process.
+    Nothing is said where the interpreter is not known or does not answer. Asked before each run: an installation may change it.
     """
     directory = Path(program.directory)
     top = checkout_of(directory)
@@ -63,12 +60,7 @@ def refuse_other_code(program: Program, words: Sequence[str], variables: Mapping
     python = start.python or (("python",) if start.shell else None)
     if python is None:
         return
-    own = tuple(sorted((name, value) for name, value in variables.items() if not name.startswith("HARNESS_")))
-    first = _first_folder(words, directory)
-    key = (python, first, directory, own)
-    if key in _passed:
-        return
-    found, installed = _ask(python, first, modules_of(top, directory), directory, variables)
+    found, installed = _ask(python, _first_folder(words, directory), modules_of(top, directory), directory, variables)
     for name, places in sorted(found.items()):
         for place in places:
             if why := _elsewhere(Path(place), top, Path(program.repository), installed.get(name, "")):
@@ -77,7 +69,6 @@ def refuse_other_code(program: Program, words: Sequence[str], variables: Mapping
                     f"put the version first with environment: {{PYTHONPATH: {_advised(top, directory, name)}}}, "
                     "or give each version an environment of its own with prepare:"
                 )
-    _passed.add(key)
 
 
 def modules_of(top: Path, directory: Path) -> list[str]:

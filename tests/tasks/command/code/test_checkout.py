@@ -206,7 +206,7 @@ def test_a_removed_checkout_is_forgotten_by_git(repo: Path) -> None:
 def test_pointers_of_lfs_are_refused(repo: Path) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 5\n"
     commit(repo, {"weights.bin": pointer, ".gitattributes": "*.bin filter=lfs\n"})
-    with pytest.raises(InputError, match="weights.bin is in git LFS, whose files are not here; use: git lfs install"):
+    with pytest.raises(InputError, match=r"weights.bin is in git LFS, whose files are not here; use: git lfs install"):
         made(repo, "main")
     assert not unfinished()
 
@@ -247,6 +247,6 @@ def test_a_submodule_with_changes_is_refused_for_the_working_tree(repo: Path, tm
     assert working_tree(repo).parent is None
     (repo / "library" / "lib.py").write_text("LIB = 2\n")
     with pytest.raises(
-        InputError, match="the submodule library has changes; commit them in library, or use a commit instead of ."
+        InputError, match=r"the submodule library has changes; commit them in library, or use a commit instead of ."
     ):
         working_tree(repo)

@@ -38,7 +38,7 @@ def test_branches_tags_commits_and_earlier_ones_are_commits(repo: Path) -> None:
     "ref", ["--upload-pack=touch x", "-h", "main\nfast", "main fast", "main..fast", ":/first", "main:train.py", "", "ma*", "x\\y"]
 )
 def test_what_is_no_name_of_a_version_is_never_given_to_git(ref: str, repo: Path) -> None:
-    with pytest.raises(InputError, match="invalid version .*; use a branch, a tag, a commit, or . for the working tree"):
+    with pytest.raises(InputError, match=r"invalid version .*; use a branch, a tag, a commit, or . for the working tree"):
         commit_of(repo, ref)
 
 
@@ -50,7 +50,7 @@ def test_an_unknown_version_is_told_with_a_near_one(repo: Path) -> None:
         commit_of(repo, "muon")
     with pytest.raises(InputError, match="fetch this commit"):
         commit_of(repo, "1" * 40)
-    with pytest.raises(InputError, match="no version 'fast\\^{tree}'"):
+    with pytest.raises(InputError, match=r"no version 'fast\^{tree}'"):
         commit_of(repo, "fast^{tree}")
 
 

@@ -1,0 +1,89 @@
+"""Code of another place than the version is not trained unnoticed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from repositories import experiment, planned, repository
+
+from harness.errors import InputError
+
+PACKAGE = {
+    "scripts/train.py": "from mine.model import RATE\nprint(f'step 1: loss {RATE}')\n",
+    "src/mine/__init__.py": "",
+    "src/mine/model.py": "RATE = 0.1\n",
+}
+COMMAND = "{python} scripts/train.py --seed={seed}"
+
+
+@pytest.fixture
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HARNESS_CHECKOUTS", str(tmp_path / "checkouts"))
+    return repository(tmp_path / "repo", PACKAGE, fast={"src/mine/model.py": "RATE = 0.3\n"})
+
+
+def environment_with(folder: Path, site: str) -> str:
+    """A virtual environment in which a .pth file names a folder, as editable installs do; its interpreter."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "mine.pth").write_text(f"{site}\n")
+    return str(folder / "bin" / "python")
+
+
+def test_an_editable_install_of_the_working_tree_is_refused_unless_the_version_comes_first(repo: Path, tmp_path: Path) -> None:
+    python = environment_with(tmp_path / "env", str(repo / "src"))
+    command = f"{python} scripts/train.py --seed={{seed}}"
+    with pytest.raises(InputError, match=r"imports mine from .*repo/src/mine, the working tree of the repository, not from the"):
+        planned(experiment(tmp_path, repo, "main", "fast", command=command))
+    with pytest.raises(InputError, match=r"environment: \{PYTHONPATH: src\}, or give each version"):
+        planned(experiment(tmp_path, repo, "main", "fast", command=command))
+    plan = planned(experiment(tmp_path, repo, "main", "fast", command=command, environment={"PYTHONPATH": "src"}))
+    assert len({*plan.data.values()}) == 2
+
+
+def test_the_same_in_a_linked_environment_is_refused(repo: Path, tmp_path: Path) -> None:
+    environment_with(repo / ".venv", str(repo / "src"))
+    command = ".venv/bin/python scripts/train.py --seed={seed}"
+    with pytest.raises(InputError, match="the working tree of the repository"):
+        planned(experiment(tmp_path, repo, "main", "fast", command=command, link=[".venv"]))
+
+
+def test_another_version_is_refused(repo: Path, tmp_path: Path) -> None:
+    given = {"PYTHONPATH": "src"}
+    plan = planned(experiment(tmp_path, repo, "main", "fast", command=COMMAND, environment=given))
+    other = next(
+        path
+        for path in (tmp_path / "checkouts").iterdir()
+        if path.is_dir() and path.name.startswith(plan.code["fast"].commit[:12])
+    )
+    python = environment_with(tmp_path / "env", str(other / "src"))
+    with pytest.raises(InputError, match="another version"):
+        planned(experiment(tmp_path, repo, "main", "fast", command=f"{python} scripts/train.py --seed={{seed}}"))
+
+
+def test_an_installed_copy_of_the_repository_is_refused_and_a_package_of_the_same_name_is_not(repo: Path, tmp_path: Path) -> None:
+    python = environment_with(tmp_path / "env", "")
+    (packages,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    (packages / "mine").mkdir()
+    (packages / "mine" / "__init__.py").touch()
+    info = packages / "mine-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "top_level.txt").write_text("mine\n")
+    path = experiment(tmp_path, repo, "main", "fast", command=f"{python} scripts/train.py --seed={{seed}}")
+    assert planned(path).code["main"].ref == "main"
+    (info / "direct_url.json").write_text(f'{{"url": "{repo.as_uri()}", "dir_info": {{}}}}')
+    with pytest.raises(InputError, match="an installed copy"):
+        planned(experiment(tmp_path, repo, "main", "fast", command=f"{python} scripts/train.py --seed={{seed}}"))
+
+
+def test_the_folder_of_the_script_comes_first_as_in_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CHECKOUTS", str(tmp_path / "checkouts"))
+    files = {"train.py": "import helper\n", "helper.py": "RATE = 0.1\n"}
+    repo = repository(tmp_path / "repo", files, fast={"helper.py": "RATE = 0.3\n"})
+    python = environment_with(tmp_path / "env", str(repo))
+    plan = planned(experiment(tmp_path, repo, "main", "fast", command=f"{python} train.py --seed={{seed}}"))
+    assert plan.data["main"] != plan.data["fast"]
