@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from harness.errors import DataError, DeviceError
     from harness.experiment import load_experiment
     from harness.experiment.plan import make_plan
+    from harness.launch.experiment import run_experiment
     from harness.reporting.pages import write_report
-    from harness.run import run_experiment
     from harness.store.cases import load_cases
     from harness.store.frames import load_curves, load_runs
     from harness.sweep import run_search
@@ -62,7 +62,7 @@ _TASK = ("Accelerator", "Location", "Metric", "Neutral", "Number", "Part", "Task
 _MODULES = {
     "load_experiment": "harness.experiment",
     "make_plan": "harness.experiment.plan",
-    "run_experiment": "harness.run",
+    "run_experiment": "harness.launch.experiment",
     "run_search": "harness.sweep",
     "write_report": "harness.reporting.pages",
     "judge": "harness.terminal.judged",

@@ -20,6 +20,7 @@ from harness.terminal.shell import say
 COMMANDS: Mapping[str, str] = {
     "run": "plan an experiment, train its runs, write the report",
     "sweep": "search with Optuna, confirm the best trials on fresh seeds",
+    "compare": "compare versions of the code in a git repository",
     "submit": "run or sweep on a SLURM cluster",
     "status": "show the progress of plans, searches and runs",
     "report": "write the reports again from the results on disk",

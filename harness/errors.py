@@ -17,8 +17,9 @@ from dataclasses import dataclass
 EXIT_OK = 0
 EXIT_RUNS_FAILED = 1
 EXIT_BAD_INPUT = 2
+EXIT_NOT_MET = 3  # of commands with --require: everything has finished, and a claim does not meet it
 EXIT_INTERRUPTED = 75
-# Between a worker and its parent, instead of 1: Python itself exits with 1 when it cannot start.
+# Between a worker and its parent, instead of 1: Python itself exits with 1 when it cannot start. Workers have no --require.
 EXIT_WORKER_RUNS_FAILED = 3
 SEVERITY = (EXIT_OK, EXIT_RUNS_FAILED, EXIT_INTERRUPTED, EXIT_BAD_INPUT)  # most severe last
 

@@ -11,45 +11,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.common import cli_options
-from harness.common.choices import Style
 from harness.errors import HarnessError, InputError
 from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
     from harness.experiment.plan import Plan
 
-# The groups of options in the help.
-PROGRAM = "The program"
-EXPERIMENT = "The experiment"
-
 
 def new(
     *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="the experiment's name; the file is experiments/NAME.yaml")],
-    command: Annotated[
-        str,
-        typer.Option(
-            metavar="LINE",
-            help="the command line, with {seed}; {knobs} is appended if a parameter of --knob is missing",
-            rich_help_panel=PROGRAM,
-        ),
-    ],
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[:GOAL[:UNIT]][=WHERE]",
-            help="a metric; WHERE: printed text with {value} in it, results.csv:COLUMN, metrics.json:KEY, log.jsonl:KEY, "
-            "tensorboard:TAG or wandb:KEY; without: $HARNESS_METRICS; repeatable",
-            rich_help_panel=PROGRAM,
-        ),
-    ] = None,
+    command: cli_options.Command,
+    metric: cli_options.Metrics = None,
     knob: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE[,VALUE]",
             help="a parameter of the program, such as lr=0.1,0.3 or model.layers=[64,64],[128]; several values are compared, "
             "the first is the default; repeatable",
-            rich_help_panel=PROGRAM,
+            rich_help_panel=cli_options.PROGRAM,
         ),
     ] = None,
     cases: Annotated[
@@ -58,60 +38,29 @@ def new(
             metavar="FILE[:CASE[:GROUP]]",
             help="a file in {run_dir} with the outcome of each case of an evaluation, and the keys of a case's id and group; its "
             "metrics have no WHERE",
-            rich_help_panel=PROGRAM,
+            rich_help_panel=cli_options.PROGRAM,
         ),
     ] = None,
-    style: Annotated[
-        Style | None,
-        typer.Option(
-            metavar="argparse|hydra|absl",
-            help="how the program reads its parameters: --name=value, or name=value for hydra; default: by the script's imports, "
-            "or the command",
-            rich_help_panel=PROGRAM,
-        ),
-    ] = None,
-    input_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            metavar="PATH",
-            help="a file or folder that the result depends on, besides the files of the command and their imports; repeatable",
-            rich_help_panel=PROGRAM,
-        ),
-    ] = None,
-    directory: Annotated[Path, typer.Option(metavar="FOLDER", help="where the command runs", rich_help_panel=PROGRAM)] = Path(),
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ARGUMENTS", help="arguments with which the program resumes from {run_dir}", rich_help_panel=PROGRAM
-        ),
-    ] = None,
-    question: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="the question of the experiment", rich_help_panel=EXPERIMENT)
-    ] = None,
-    claim: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CLAIM", help="what you expect, such as 'improves: dropout=0.1'; repeatable", rich_help_panel=EXPERIMENT
-        ),
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="the smallest difference that matters, in the metric's unit", rich_help_panel=EXPERIMENT),
-    ] = None,
+    style: cli_options.Style = None,
+    input_: cli_options.Inputs = None,
+    directory: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="where the command runs", rich_help_panel=cli_options.PROGRAM)
+    ] = Path(),
+    resume: cli_options.Resume = None,
+    question: cli_options.Question = None,
+    claim: cli_options.Claims = None,
+    margin: cli_options.Margin = None,
     seeds: Annotated[
-        int, typer.Option(min=1, max=1000, metavar="N", help="number of seeds of each variant", rich_help_panel=EXPERIMENT)
-    ] = 5,
-    first_seed: Annotated[
         int,
         typer.Option(
-            min=0, metavar="N", help="the first seed; many programs treat seed 0 as no seed", rich_help_panel=EXPERIMENT
+            min=1, max=1000, metavar="N", help="number of seeds of each variant", rich_help_panel=cli_options.EXPERIMENT
         ),
-    ] = 0,
+    ] = 5,
+    first_seed: cli_options.NewFirstSeed = 0,
     try_: cli_options.Try = None,
-    into: Annotated[Path, typer.Option(metavar="FOLDER", help="where the file is written", rich_help_panel=EXPERIMENT)] = Path(
-        "experiments"
-    ),
+    into: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="where the file is written", rich_help_panel=cli_options.EXPERIMENT)
+    ] = Path("experiments"),
 ) -> None:
     """Write a first experiment file for any training script. Show its plan with: harness run NAME --dry-run.
 
@@ -129,46 +78,31 @@ def new(
       2   bad input or usage; nothing is written
     """
     from harness.experiment import load_experiment, scaffold
-    from harness.experiment.draft import read_knob, read_metric
+    from harness.experiment.draft import check_printable, read_knob, read_program
     from harness.experiment.plan import make_plan
-    from harness.tasks.command import template
-    from harness.tasks.command.frameworks import guessed_style, written_style
     from harness.tasks.command.seed_zero import truth_tests
     from harness.terminal.shell import say, show
 
     path = into / f"{name}.yaml"
     if path.exists():
         raise InputError(f"{path}: already exists; choose another NAME or remove the file")
-    metrics = [read_metric(text) for text in metric or ()]
-    if not metrics:
-        raise InputError(
-            "missing option --metric; give one or more, such as --metric 'val_loss=val loss {value}' or --metric val_loss"
-        )
-    try:
-        words = template.words_of(command)
-    except ValueError as error:
-        raise InputError(f"--command {command!r}: cannot be split into words: {error}") from error
-    files = [word for word in words if not template.placeholders(word)]
-    style = style or guessed_style(files, directory) or written_style(words) or "argparse"
-    knobs = [read_knob(text, style) for text in knob or ()]
-    placeholders = template.placeholders(command)
-    if "knobs" not in placeholders and any(each.name not in placeholders for each in knobs):
-        command = f"{command} {template.ALL_KNOBS}"
-    if broken := [text for text in (command, question, resume, *(claim or ())) if text and not text.isprintable()]:
-        raise InputError(f"{broken[0]!r}: contains unprintable characters; must be text on one line")
+    program = read_program(command, metric or (), style, directory)
+    knobs = [read_knob(text, program.style) for text in knob or ()]
+    command = program.with_all(knobs)
+    check_printable(command, question, resume, *(claim or ()))
     text = scaffold.text_of(
         scaffold.Draft(
             name=name,
             command=command,
             directory=scaffold.relative(directory, into),
-            metrics=metrics,
-            style=style,
+            metrics=program.metrics,
+            style=program.style,
             cases=dict(zip(("file", "case", "group"), cases.split(":"), strict=False)) if cases else {},
             knobs=knobs,
             inputs=input_ or (),
             resume=resume,
             question=question,
-            seeds=seeds,
+            looks=(seeds,),
             first_seed=first_seed,
             margin=margin,
             claims=claim or (),
@@ -187,9 +121,9 @@ def new(
     show(str(path))
     for warning in _warnings(plan):
         say(warning)
-    if "seed" not in placeholders and not (cases and seeds == 1):
+    if not program.has_seed and not (cases and seeds == 1):
         say("the command has no {seed}: the program must read $HARNESS_SEED")
-    for script, line in truth_tests(files, directory) if first_seed == 0 else ():
+    for script, line in truth_tests(program.files, directory) if first_seed == 0 else ():
         say(f"seed 0 may mean no seed in {script} line {line}: write seeds: {{first: 1, n: {seeds}}}, as --first-seed 1 does")
     say(f"check the file, then: harness run {path} --dry-run")
 

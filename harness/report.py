@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.common import cli_options
+from harness.errors import InputError
 from harness.terminal.command_line import main_of
 from harness.terminal.completion import names_argument
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from harness.analysis.verdicts.required import Answer
+    from harness.common.choices import Requirement
     from harness.errors import HarnessError
     from harness.experiment.plan import Plan
     from harness.experiment.study import Study
@@ -29,6 +32,7 @@ def report(
     ] = None,
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
+    require: cli_options.Require = None,
 ) -> None:
     """Write the reports of plans and searches, finished or not, and the scoreboard of all, from the results on disk.
 
@@ -38,22 +42,29 @@ def report(
     Examples:
       harness report
       harness report leakyrelu_vs_relu@smoke
+      harness report leakyrelu_vs_relu --require supported
 
     Exit codes:
       0   every report is written
       1   the same, but files behind a report do not fit each other or the
           ledger: they were altered or damaged
       2   bad input or usage, or a report that could not be written
+      3   the verdicts of a named plan do not meet --require
     """
-    from harness.errors import EXIT_RUNS_FAILED, HarnessError
+    from harness.analysis.verdicts.required import answer
+    from harness.errors import EXIT_NOT_MET, EXIT_RUNS_FAILED, HarnessError
     from harness.experiment.study import Study
+    from harness.reporting import phrases
     from harness.reporting.pages import SearchReportData, gather, gather_search, record, scoreboard, write
     from harness.store.records import Store
     from harness.terminal import shell
 
     store = Store.open(results, create=False)
     requested, errors = _requested(store, names or ())
+    if require is not None:
+        _check(require, requested if names else [])
     written: list[dict[str, Any]] = []
+    unmet: list[str] = []  # of each plan that does not meet --require
     consistent = True
     rows: list[scoreboard.PlanRow | scoreboard.SearchRow] = []
     compared: dict[str, ReportData] = {}  # written with the report of a search: the comparison of its winner with the base
@@ -71,7 +82,10 @@ def report(
             compared |= {report.final.plan.name: report.final} if report.final else {}
             written.append(_show_search(report, path, as_json))
         else:
-            written.append(_show_plan(report, path, as_json))
+            found = None if require is None else answer(report.judgement, require)
+            written.append(_show_plan(report, path, as_json, found))
+            if found is not None and not found.met:
+                unmet.append(f"{report.plan.name}: {phrases.unmet(found, report.judgement.verdicts)}")
     if requested or errors:
         scoreboard.write(store, rows)
     if not names and not errors:
@@ -82,9 +96,26 @@ def report(
         shell.show_json({"reports": written})
     elif not requested and not errors:
         shell.say(f"no plans in {store.paths.plans}; make one with: harness run experiments/NAME.yaml")
+    for line in unmet:
+        shell.say(line)
     shell.end_with(errors)
-    if not consistent:
-        raise typer.Exit(EXIT_RUNS_FAILED)
+    if not consistent or unmet:
+        raise typer.Exit(EXIT_NOT_MET if consistent else EXIT_RUNS_FAILED)
+
+
+def _check(require: Requirement, named: Sequence[Plan | Study]) -> None:
+    """Raises InputError if a named plan cannot meet the requirement, or none is named."""
+    from harness.analysis.verdicts.required import check
+    from harness.experiment.study import Study
+
+    if not named:
+        raise InputError(
+            f"--require {require}: name the plans that must meet it, such as: harness report NAME --require {require}"
+        )
+    for one in named:
+        if isinstance(one, Study):
+            raise InputError(f"--require {require}: {one.name} is a search, which claims nothing; remove --require")
+        check(require, one.name, one.claims, rehearsal=one.rehearsal)
 
 
 def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str, Any]:
@@ -116,10 +147,11 @@ def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str
     }
 
 
-def _show_plan(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
+def _show_plan(report: ReportData, path: str, as_json: bool, found: Answer | None = None) -> dict[str, Any]:
     """The `--json` document of a plan; without `as_json` its results are printed."""
     from rich.text import Text
 
+    from harness.experiment.steps import known_steps
     from harness.reporting import phrases
     from harness.terminal import dry_run, json_output, shell
     from harness.terminal.summary import plan_results
@@ -141,7 +173,9 @@ def _show_plan(report: ReportData, path: str, as_json: bool) -> dict[str, Any]:
             ),
             Text(),
         )
-    return json_output.summary(plan, report.records, table, judged, metrics, path, (*report.inconsistencies, *report.mismatches))
+    broken = (*report.inconsistencies, *report.mismatches)
+    steps = report.store.records(known_steps(plan))
+    return json_output.summary(plan, report.records, table, judged, metrics, path, broken, steps=steps, required=found)
 
 
 def _gone(store: Store) -> list[str]:

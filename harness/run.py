@@ -3,84 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from harness.common import choices, cli_options
+from harness.common import cli_options
 from harness.errors import EXIT_BAD_INPUT, InputError, PlanChanged
 from harness.terminal import completion
 from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
-    from harness.execution.options import WorkerOptions
     from harness.experiment import Experiment
-    from harness.experiment.plan import Plan
-    from harness.launch.outcome import PlanOutcome
-    from harness.store.records import Store
     from harness.tasks.command.reading.trial import Trial
-
-
-def plan_experiment(
-    store: Store,
-    experiment: Experiment,
-    device: choices.Device = "auto",
-    seeds: int | None = None,
-    replan: bool = False,
-    *,
-    first_seed: int | None = None,
-) -> tuple[Plan, bool]:
-    """The plan to train, and whether it replaces a plan on disk of the same name, which must then be archived.
-
-    A plan without started runs is simply replaced. Raises PlanChanged when the plan on disk differs, has started runs and
-    `replan` is false; InputError, DataError, DeviceError.
-    """
-    from harness.execution.devices import resolve_device
-    from harness.execution.stages import resolve_plan
-    from harness.experiment.plan import make_plan
-
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    requested = make_plan(experiment, resolve_device(device), seeds, created, first_seed=first_seed)
-    return resolve_plan(store, requested, replan)
-
-
-def run_experiment(
-    experiment: Experiment | str | Path | Mapping[str, Any],
-    results: str | Path = "results",
-    *,
-    profile: str | None = None,
-    name: str | None = None,
-    device: choices.Device = "auto",
-    seeds: int | None = None,
-    first_seed: int | None = None,
-    replan: bool = False,
-    workers: int = 1,
-    options: WorkerOptions | None = None,
-) -> PlanOutcome:
-    """Plan, train the remaining runs in worker processes, show progress on stderr, write the report.
-
-    `experiment`: also a path or a mapping with the keys of a file, with `profile` and `name` as in `load_experiment`.
-    A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
-    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their current step and keeps everything; a second one
-    stops at once. Raises HarnessError for bad input and for an unusable results folder; failed runs are part of the outcome.
-    """
-    from harness.execution.options import WorkerOptions
-    from harness.execution.recording import save_plan
-    from harness.experiment.load import as_experiment
-    from harness.launch.plan_supervisor import supervise_plan
-    from harness.store.records import Store
-
-    experiment = as_experiment(experiment, profile, name)
-    options = options or WorkerOptions()
-    options.check([variant.label for variant in experiment.variants])
-    store = Store.open(Path(results))
-    plan, replaces = plan_experiment(store, experiment, device, seeds, replan, first_seed=first_seed)
-    save_plan(store, plan, replaces)
-    return supervise_plan(store, plan, options, workers, replan)
 
 
 def run(
@@ -104,6 +40,7 @@ def run(
     track: cli_options.Track = "auto",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
+    require: cli_options.Require = None,
     worker_option: cli_options.WorkerOptions = None,
 ) -> None:
     """Plan an experiment, train the remaining runs and write the report. The same command continues after a stop.
@@ -113,17 +50,21 @@ def run(
       harness run leakyrelu_vs_relu --profile smoke --dry-run --sd 0.3
       harness run experiments/leakyrelu_vs_relu.yaml --profile smoke
       harness run leakyrelu_vs_relu --workers 2 --stop-after 3h50m
+      harness run leakyrelu_vs_relu --require not-refuted --json
 
     Exit codes:
       0   every run completed
       1   a run failed or diverged
       2   bad input or usage, or a worker that could not start
+      3   every run completed, but the verdicts do not meet --require
       75  interrupted; the same command continues
     """
     from rich.text import Text
 
+    from harness.analysis.verdicts import required
     from harness.execution.options import WorkerOptions
     from harness.experiment import load_experiment
+    from harness.launch.experiment import plan_experiment, run_experiment
     from harness.store.records import Store
     from harness.terminal import dry_run as dry_run_screen
     from harness.terminal import json_output, shell, tried
@@ -134,6 +75,7 @@ def run(
     loaded = load_experiment(experiment, profile, settings or ())
     if loaded.search is not None:
         raise InputError(f"{loaded.path}: this experiment is a search; start it with: harness sweep {experiment}")
+    required.check(require, str(loaded.path), loaded.claims, rehearsal=loaded.rehearsal)
     options = WorkerOptions.read(
         worker_option or (), only=only, retry=retry, stop_after=stop_after, idle=idle, keep=keep, track=track
     )
@@ -159,6 +101,7 @@ def run(
     outcome = run_experiment(
         loaded, results, device=device, seeds=seeds, first_seed=first_seed, replan=replan, workers=workers, options=options
     )
+    outcome = outcome.requiring(require, results)
     outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)
 

@@ -37,6 +37,18 @@ def test_json_has_one_summary_per_plan(store: Store, toy_plan: PlanMaker, capsys
     assert (summary["name"], summary["metric"], summary["runs"][0]["state"]) == ("toys", "score", "pending")
 
 
+def test_a_requirement_needs_names_of_plans_that_can_meet_it(
+    store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.save_plan(toy_plan())
+    where = ("--results", str(store.paths.root))
+    assert report.main(["--require", "supported", *where]) == 2
+    assert "--require supported: name the plans that must meet it" in capsys.readouterr().err
+    assert report.main(["toys", "--require", "supported", *where]) == 2
+    assert "--require supported: toys has no claims" in capsys.readouterr().err
+    assert not store.paths.reports.exists()
+
+
 def test_a_name_without_a_plan_writes_nothing(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
     store.save_plan(toy_plan())
     assert report.main(["toys", "tois", "--results", str(store.paths.root)]) == 2

@@ -16,6 +16,7 @@ import pytest
 from conftest import TESTS
 from toy_task import MISSING
 
+from harness import report
 from harness.experiment import load_experiment
 from harness.experiment.plan import make_plan
 from harness.launch.worker_pool import Workers
@@ -154,6 +155,45 @@ def test_json_is_one_document_on_stdout(toys: Path, capsys: pytest.CaptureFixtur
     assert [row["n"] for row in document["variants"]] == [2, 2]
     (verdict,) = document["verdicts"]
     assert (verdict["verdict"], verdict["notes"], verdict["p"]) == ("inconclusive", ["fewer than 3 seeds"], None)
+
+
+@pytest.mark.slow
+def test_a_requirement_that_is_not_met_ends_with_its_own_exit_code(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toys.write_text(EXPERIMENT.replace("seeds: 2", "seeds: 3").replace("{effect: 2.0}", "{effect: 9.0, noise: 1.5}"))
+    assert main([str(toys), "--require", "supported", "--json"]) == 0
+    met = json.loads(capsys.readouterr().out)
+    assert met["required"] == {"requirement": "supported", "met": True, "unmet": []}
+    assert (len(met["used"]["trained"]), met["used"]["found"]) == (6, [])
+    assert met["cost"]["device"] == "cpu"
+    assert met["cost"]["trained_seconds"] == met["cost"]["seconds"] > 0
+    toys.write_text(EXPERIMENT.replace("seeds: 2", "seeds: 3").replace("{effect: 2.0}", "{effect: -9.0, noise: 1.5}"))
+    assert main([str(toys), "--replan", "--require", "not-refuted", "--json"]) == 3
+    shown = capsys.readouterr()
+    unmet = json.loads(shown.out)
+    assert unmet["required"]["unmet"] == [{"claim": 1, "verdict": "refuted", "lack": "verdict"}]
+    assert (len(unmet["used"]["trained"]), len(unmet["used"]["found"])) == (3, 3), "the baseline is there already"
+    assert "--require not-refuted is not met: claim 1 (better improves on base): refuted" in shown.err
+    assert report.main(["toys", "--require", "not-refuted", "--json"]) == 3
+    shown = capsys.readouterr()
+    (again,) = json.loads(shown.out)["reports"]
+    assert again["required"] == unmet["required"]
+    assert (again["used"]["trained"], len(again["used"]["found"]), again["cost"]["trained_seconds"]) == ([], 6, 0)
+    assert "toys: --require not-refuted is not met: claim 1 (better improves on base): refuted" in shown.err
+
+
+def test_a_failed_run_keeps_its_exit_code_beside_a_requirement(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toys.write_text(EXPERIMENT.replace("effect: 2.0", "fail_at: 2"))
+    assert main([str(toys), "--require", "supported"]) == 1
+    assert "--require supported is not met" in capsys.readouterr().err
+
+
+def test_a_requirement_that_nothing_can_meet_is_refused_before_training(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(toys), "--profile", "slow", "--require", "supported"]) == 2
+    assert "--require supported: a rehearsal is not evidence; remove --profile and --set, or --require" in capsys.readouterr().err
+    toys.write_text(EXPERIMENT.replace("claims: [{improves: better}]", ""))
+    assert main([str(toys), "--require", "supported"]) == 2
+    assert "has no claims; add claims, or remove --require" in capsys.readouterr().err
+    assert not (toys.parent / "results").exists()
 
 
 def test_the_verdict_is_printed_and_the_next_dry_run_shows_the_power(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:

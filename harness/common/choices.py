@@ -10,6 +10,7 @@ from harness.errors import InputError
 
 Device = Literal["auto", "cpu", "cuda"]
 Keep = Literal["weights"]
+Requirement = Literal["supported", "not-refuted"]
 Style = Literal["argparse", "hydra", "absl"]
 Track = Literal["auto", "wandb", "none"]
 Upload = Literal["weights", "predictions", "report"]

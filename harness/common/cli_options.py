@@ -13,6 +13,8 @@ from harness.common import choices
 WHAT = "What to train"
 HOW = "How to train"
 RESULTS = "Results"
+PROGRAM = "The program"
+EXPERIMENT = "The experiment"
 
 Settings = Annotated[
     list[str] | None,
@@ -93,6 +95,80 @@ Track = Annotated[
 ]
 Results = Annotated[Path, typer.Option(metavar="FOLDER", help="the results folder", rich_help_panel=RESULTS)]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document instead of text", rich_help_panel=RESULTS)]
+Require = Annotated[
+    choices.Requirement | None,
+    typer.Option(
+        metavar="supported|not-refuted",
+        help="exit with code 3 unless every claim is supported, or unless none is refuted",
+        rich_help_panel=RESULTS,
+    ),
+]
 WorkerOptions = Annotated[
     list[str] | None, typer.Option("--worker-option", hidden=True, help="passed on to workers, such as --beat-s=5")
+]
+
+# Of commands that make an experiment.
+Command = Annotated[
+    str,
+    typer.Option(
+        metavar="LINE",
+        help="the command line, with {seed}; {knobs} is appended if a parameter is missing",
+        rich_help_panel=PROGRAM,
+    ),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME[:GOAL[:UNIT]][=WHERE]",
+        help="a metric; WHERE: printed text with {value} in it, results.csv:COLUMN, metrics.json:KEY, log.jsonl:KEY, "
+        "tensorboard:TAG or wandb:KEY; without: $HARNESS_METRICS; repeatable",
+        rich_help_panel=PROGRAM,
+    ),
+]
+Style = Annotated[
+    choices.Style | None,
+    typer.Option(
+        metavar="argparse|hydra|absl",
+        help="how the program reads its parameters: --name=value, or name=value for hydra; default: by the script's imports, "
+        "or the command",
+        rich_help_panel=PROGRAM,
+    ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="PATH",
+        help="a file or folder that the result depends on, besides the files of the command and their imports; repeatable",
+        rich_help_panel=PROGRAM,
+    ),
+]
+Resume = Annotated[
+    str | None,
+    typer.Option(metavar="ARGUMENTS", help="arguments with which the program resumes from {run_dir}", rich_help_panel=PROGRAM),
+]
+Question = Annotated[str | None, typer.Option(metavar="TEXT", help="the question of the experiment", rich_help_panel=EXPERIMENT)]
+Claims = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--claim",
+        metavar="CLAIM",
+        help="what you expect, such as 'improves: dropout=0.1'; repeatable",
+        rich_help_panel=EXPERIMENT,
+    ),
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(metavar="X", help="the smallest difference that matters, in the metric's unit", rich_help_panel=EXPERIMENT),
+]
+NewFirstSeed = Annotated[
+    int,
+    typer.Option(
+        "--first-seed",
+        min=0,
+        metavar="N",
+        help="the first seed; many programs treat seed 0 as no seed",
+        rich_help_panel=EXPERIMENT,
+    ),
 ]

@@ -1,14 +1,17 @@
-"""Options of `harness new` -> drafts of metrics and settings."""
+"""Options of `harness new` and `harness compare` -> drafts of a program, its metrics and settings."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.common.choices import Style
 from harness.common.yaml_nodes import plain, read_value
 from harness.errors import InputError
+from harness.tasks.command import template
+from harness.tasks.command.frameworks import guessed_style, written_style
 from harness.tasks.command.model import Value
 
 LOWER_IS_BETTER = re.compile(
@@ -51,6 +54,51 @@ class KnobDraft:
     name: str
     levels: tuple[Value, ...]
     flag: str | None = None
+
+
+@dataclass(frozen=True)
+class ProgramDraft:
+    """A command line, what it measures, and how it reads its settings; `files`: its words that may be files."""
+
+    command: str
+    metrics: tuple[MetricDraft, ...]
+    style: Style
+    files: tuple[str, ...]
+
+    @property
+    def has_seed(self) -> bool:
+        """Whether the command line has {seed}; else the program must read $HARNESS_SEED."""
+        return "seed" in template.placeholders(self.command)
+
+    def with_all(self, knobs: Sequence[KnobDraft]) -> str:
+        """The command line with {knobs} appended, if it does not name every setting."""
+        named = template.placeholders(self.command)
+        missing = "knobs" not in named and any(knob.name not in named for knob in knobs)
+        return f"{self.command} {template.ALL_KNOBS}" if missing else self.command
+
+
+def read_program(command: str, metrics: Sequence[str], style: Style | None, directory: Path) -> ProgramDraft:
+    """--command and --metric; without a `style` it is guessed from the command and its scripts in `directory`.
+
+    Raises InputError.
+    """
+    read = tuple(read_metric(text) for text in metrics)
+    if not read:
+        raise InputError(
+            "missing option --metric; give one or more, such as --metric 'val_loss=val loss {value}' or --metric val_loss"
+        )
+    try:
+        words = template.words_of(command)
+    except ValueError as error:
+        raise InputError(f"--command {command!r}: cannot be split into words: {error}") from error
+    files = tuple(word for word in words if not template.placeholders(word))
+    return ProgramDraft(command, read, style or guessed_style(files, directory) or written_style(words) or "argparse", files)
+
+
+def check_printable(*texts: str | None) -> None:
+    """Raises InputError for text that has several lines or control characters."""
+    if broken := [text for text in texts if text and not text.isprintable()]:
+        raise InputError(f"{broken[0]!r}: contains unprintable characters; must be text on one line")
 
 
 def read_metric(text: str) -> MetricDraft:
@@ -125,6 +173,19 @@ def read_knob(text: str, style: Style = "argparse") -> KnobDraft:
     name = written.strip()
     plain_name = name.lstrip("+") if style == "hydra" else name
     return KnobDraft(plain_name, tuple(levels), name if plain_name != name else None)
+
+
+def read_setting(text: str, style: Style = "argparse") -> KnobDraft:
+    """`NAME=VALUE` of `harness compare --set`. Raises InputError."""
+    try:
+        knob = read_knob(text, style)
+    except InputError as error:
+        raise InputError(str(error).replace("--knob", "--set", 1)) from error
+    if len(knob.levels) > 1:
+        raise InputError(
+            f"--set {text!r}: has several values; give one, or compare settings with an experiment file: harness new"
+        )
+    return knob
 
 
 def _divided(values: str) -> list[str]:

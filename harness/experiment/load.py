@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.common.mapping_nodes import read_mapping
 from harness.common.validation import suggestion
+from harness.common.yaml_nodes import Node
 from harness.errors import InputError, Position, Problem
 from harness.experiment.compose import Composed, compose, is_file
 from harness.experiment.model import Experiment
@@ -64,9 +65,13 @@ def as_experiment(
 def _from_mapping(values: Mapping[str, Any], profile: str | None, settings: Sequence[str], name: str) -> Experiment:
     if not isinstance(name, str) or not STEM.fullmatch(name):
         raise InputError(f"invalid name {name!r} for a plan; use at most 60 letters, digits, _ and -")
+    return from_node(read_mapping(values, name), name, profile, settings)
+
+
+def from_node(document: Node, name: str, profile: str | None = None, settings: Sequence[str] = ()) -> Experiment:
+    """The experiment of a document that is not in a file. Raises InputError with every problem found."""
     path = Path(name)
-    found = _read(compose(path, profile, settings, read_mapping(values, name)), path, profile)
-    return replace(found, from_mapping=True)
+    return replace(_read(compose(path, profile, settings, document), path, profile), from_mapping=True)
 
 
 def _read(composed: Composed, path: Path, profile: str | None) -> Experiment:

@@ -63,3 +63,8 @@ class Experiment:
         if self.overrides:
             name += "+" + hashlib.sha256("\n".join(self.overrides).encode()).hexdigest()[:6]
         return name
+
+    @property
+    def rehearsal(self) -> bool:
+        """Made with a profile or --set: not evidence."""
+        return self.profile is not None or bool(self.overrides)

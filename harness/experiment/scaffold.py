@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.common.choices import Style
 from harness.experiment.claims import level_label
@@ -39,10 +40,16 @@ class Draft:
     inputs: Sequence[str] = ()
     resume: str | None = None
     question: str | None = None
-    seeds: int = 5
+    looks: Sequence[int] = (5,)  # numbers of seeds; one is a fixed number
     first_seed: int = 0
+    futility: float | None = None
+    alpha: float | None = None
     margin: float | None = None
     claims: Sequence[str] = field(default=())
+    repository: str | None = None  # relative to the file; then `directory` is relative to its top
+    link: Sequence[str] = ()
+    prepare: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)  # label -> ref; the first is the baseline
 
 
 def relative(directory: Path, folder: Path) -> str:
@@ -69,7 +76,10 @@ def text_of(draft: Draft) -> str:
     else:
         lines += _entry("  ", "resume", draft.resume, "added if {run_dir} contains an earlier attempt")
         lines.append("  # checkpoint: '*.pt'   # which file in {run_dir} this needs; default: any file")
-    lines += _entry("  ", "directory", draft.directory, "where it runs, relative to this file")
+    if draft.repository is None:
+        lines += _entry("  ", "directory", draft.directory, "where it runs, relative to this file")
+    else:
+        lines += _repository(draft)
     lines += [*_knobs(draft.knobs), *_metrics(draft.metrics, by_cases=bool(draft.cases))]
     if draft.cases:
         parts = ", ".join(f"{key}: {_quoted(value)}" for key, value in draft.cases.items())
@@ -78,6 +88,18 @@ def text_of(draft: Draft) -> str:
     lines += _list("  ", "inputs", list(map(_text, draft.inputs)), about) if draft.inputs else [f"  # inputs: [data]   # {about}"]
     lines += _design(draft, factors)
     return "\n".join(lines) + "\n"
+
+
+def _repository(draft: Draft) -> Iterator[str]:
+    yield from _entry("  ", "repository", draft.repository or ".", "a git repository, whose versions are compared")
+    yield from _entry("  ", "directory", draft.directory, "where it runs, relative to the top of the repository")
+    if draft.link:
+        about = "untracked files and folders that every version gets links to"
+        yield from _list("  ", "link", list(map(_text, draft.link)), about)
+    else:
+        yield "  # link: [data, .venv]   # untracked files and folders that every version gets links to"
+    if draft.prepare is not None:
+        yield from _entry("  ", "prepare", draft.prepare, "run once in every version")
 
 
 def _knobs(knobs: Sequence[KnobDraft]) -> Iterator[str]:
@@ -113,7 +135,11 @@ QUOTED = ("text", "pattern")  # of the fields of a metric
 
 
 def _design(draft: Draft, factors: Sequence[KnobDraft]) -> Iterator[str]:
-    if factors:
+    if draft.versions:
+        yield "variants:   # what is compared; code: a branch, a tag, a commit, or . for the working tree"
+        yield from (f"  {_text(label)}: {{code: {_text(ref)}}}" for label, ref in draft.versions.items())
+        yield f"baseline: {_text(next(iter(draft.versions)))}"
+    elif factors:
         yield "factors:   # what is compared; the first values together are the baseline"
         for knob in factors:
             yield from _list("  ", _text(knob.name), list(map(_value, knob.levels)))
@@ -122,11 +148,12 @@ def _design(draft: Draft, factors: Sequence[KnobDraft]) -> Iterator[str]:
     else:
         yield "# variants: {small: {}, large: {learning_rate: 0.01}}   # what is compared: different knobs"
         yield "# baseline: small"
-    seeds = f"{{first: {draft.first_seed}, n: {draft.seeds}}}" if draft.first_seed else str(draft.seeds)
-    yield f"seeds: {seeds}   # every variant is trained with each seed; comparisons are paired by seed"
+    yield f"seeds: {_seeds(draft)}   # every variant is trained with each seed; comparisons are paired by seed"
     unit = draft.metrics[0].unit or f"the unit of {draft.metrics[0].name}"
     about = f"the smallest difference that matters, in {unit}"
-    yield f"margin: {draft.margin:g}   # {about}" if draft.margin is not None else f"# margin: 0.1   # {about}"
+    yield f"margin: {draft.margin!r}   # {about}" if draft.margin is not None else f"# margin: 0.1   # {about}"
+    if draft.alpha is not None:
+        yield f"alpha: {draft.alpha!r}   # the probability of a wrong verdict"
     if draft.claims:
         yield "claims:   # what you expect, registered before results are known"
         yield from (f"  - {claim}" for claim in draft.claims)
@@ -134,6 +161,13 @@ def _design(draft: Draft, factors: Sequence[KnobDraft]) -> Iterator[str]:
     yield "# claims:   # what you expect, registered before results (needs the margin); without: exploratory"
     names = short_names([knob.name for knob in factors])
     yield f"#   - improves: {_text(f'{names[0]}={level_label(factors[0].levels[1])}' if factors else 'large')}"
+
+
+def _seeds(draft: Draft) -> str:
+    fields = {"first": draft.first_seed} if draft.first_seed else {}
+    if len(draft.looks) > 1:
+        return flow({**fields, "looks": tuple(draft.looks), **({} if draft.futility is None else {"futility": draft.futility})})
+    return flow({**fields, "n": draft.looks[0]}) if fields else str(draft.looks[0])
 
 
 def _question(factors: Sequence[KnobDraft], name: str) -> str:
@@ -175,6 +209,13 @@ def _list(indent: str, key: str, items: Sequence[str], comment: str = "") -> Ite
         return
     yield from _commented(f"{indent}{key}:", comment)
     yield from (f"{indent}  - {item}" for item in items)
+
+
+def flow(value: Any) -> str:
+    """A value of the file on one line: `{improves: muon, margin: 0.1}`."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_text(str(key))}: {flow(item)}' for key, item in value.items())}}}"
+    return f"[{', '.join(map(flow, value))}]" if isinstance(value, tuple) else _value(value)
 
 
 def _value(value: Value) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,17 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from harness.analysis.look_levels import levels_for
-from harness.analysis.verdicts import judgement, table
-from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, StoreError
+from harness.analysis.verdicts import judgement, required, table
+from harness.analysis.verdicts.required import Answer
+from harness.common.choices import Requirement
+from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_NOT_MET, EXIT_OK, EXIT_RUNS_FAILED, StoreError
 from harness.execution import stages
 from harness.execution.consistency import inconsistencies
 from harness.experiment import plan as plans
 from harness.experiment import study as studies
+from harness.experiment.model import MAPPING
 from harness.experiment.plan import Plan, stage_name
+from harness.experiment.steps import known_steps
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.pages.report_data import mixed
@@ -71,10 +75,29 @@ class Outcome(ABC):
 
 @dataclass(frozen=True)
 class PlanOutcome(Outcome):
-    """The result of the last plan that was trained, with its runs' records."""
+    """The result of the last plan that was trained, with its runs' records.
+
+    `before`: the runs and steps as the command found them; `required`: whether the verdicts meet --require, None without it.
+    """
 
     plan: Plan
     records: Mapping[str, Record]
+    before: Mapping[str, Record] = field(default_factory=dict)
+    required: Answer | None = None
+    not_met: str = ""  # which claim is what, if the verdicts do not meet it
+
+    def requiring(self, requirement: Requirement | None, results: Path) -> PlanOutcome:
+        """With the exit code of `--require`: unmet, a complete plan gets EXIT_NOT_MET; what failed or stopped keeps its code."""
+        if requirement is None:
+            return self
+        if self.plan.selection is not None:  # nothing was compared
+            found, not_met = Answer(requirement, ()), phrases.unmet(Answer(requirement, ()), ())
+        else:
+            judged, _ = _judged(self, results)
+            found = required.answer(judged, requirement)
+            not_met = phrases.unmet(found, judged.verdicts)
+        code = EXIT_NOT_MET if self.exit_code == EXIT_OK and not found.met else self.exit_code
+        return replace(self, exit_code=code, required=found, not_met=not_met)
 
     def tables(self, results: Path) -> list[RenderableType]:
         """Variants and verdicts; nothing if the plan only selects or no run has finished."""
@@ -100,7 +123,19 @@ class PlanOutcome(Outcome):
         store = Store.open(results, create=False)
         broken = (*_inconsistencies(self, results), *plan_mismatch(store, plan))
         metrics = result_metrics(plans.task_of(plan))
-        document = json_output.summary(plan, records, table, judged, metrics, str(self.report), broken)
+        steps = store.records(known_steps(plan))
+        document = json_output.summary(
+            plan,
+            records,
+            table,
+            judged,
+            metrics,
+            str(self.report),
+            broken,
+            steps=steps,
+            before=self.before,
+            required=self.required,
+        )
         chooser = store.load_plan(plan.chosen.plan) if plan.chosen else None
         if chooser is None:
             return document
@@ -123,11 +158,15 @@ class PlanOutcome(Outcome):
             lines.append(
                 f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {quote(str(results))}"
             )
-            if plan.program is not None and any(record.reason == "output" for record in records.values()):
+            if (
+                plan.program is not None
+                and plan.file != MAPPING
+                and any(record.reason == "output" for record in records.values())
+            ):
                 again = f"harness reread {plan.experiment} (trains nothing)"
                 lines.append(f"if only a text, pattern or file of a metric was wrong, correct it, then: {again}")
             lines.append("after fixing the cause, run the same command with --retry failed")
-        return lines
+        return [*lines, self.not_met] if self.not_met else lines
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from harness.execution.options import WorkerOptions
 from harness.execution.schedule import Schedule, has_interim_looks
 from harness.execution.stages import choices, current_next_plan, next_plan, save_resolved_plan
 from harness.experiment.plan import Plan, task_of
+from harness.experiment.steps import known_steps
 from harness.launch.outcome import PlanOutcome, exit_code, finished
 from harness.launch.supervise import supervise
 from harness.launch.worker_pool import Workers, plan_target
@@ -61,6 +62,7 @@ def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, workers: in
     name = plan.selection.metric if plan.selection else next(iter(metrics))
     device, schedule = plan.accelerator, work.schedule
     view = progress(plan, name, metrics[name], store.paths, workers=workers, device=device, schedule=schedule)
+    before = store.records([*(run.id for run in plan.runs), *known_steps(plan)])
     records, pool = supervise(store, work, view, options, workers)
     # The runs' states decide, not the workers' exit codes: workers of other commands may have trained the rest, or still do.
     groups = plan.selection.groups if plan.selection else {label: (label,) for label in plan.variants}
@@ -69,7 +71,7 @@ def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, workers: in
     left = not states <= {"completed", "diverged", "failed"}
     code = exit_code(pool.exit_code, left=left, failed=bool({"failed", "diverged"} & states))
     report = write_report(plan.name, store.paths.root) if work.has_report else None
-    return PlanOutcome(code, pool.errors(), report, plan, records), pool.asked_to_stop
+    return PlanOutcome(code, pool.errors(), report, plan, records, before), pool.asked_to_stop
 
 
 class PlanRuns:

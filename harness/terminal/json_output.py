@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.analysis.verdicts import Judgement, Row, Table
 from harness.analysis.verdicts.document import judged, plain
+from harness.analysis.verdicts.required import Answer
 from harness.execution.stages import choices
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
@@ -153,8 +154,16 @@ def summary(  # noqa: PLR0917 - one argument per kind of result
     metrics: Mapping[str, Metric],
     report: str | None,
     inconsistencies: Sequence[str] = (),
+    *,
+    steps: Mapping[str, Record] | None = None,
+    before: Mapping[str, Record] | None = None,
+    required: Answer | None = None,
 ) -> dict[str, Any]:
-    """A plan's results for `run` and `report`: table, verdicts, runs and the path of the report."""
+    """A plan's results for `run`, `compare` and `report`: table, verdicts, runs, what they cost, and the path of the report.
+
+    `steps`: the runs of its steps, if it has any; `before`: the runs of both as the command found them, None if it trains
+    nothing.
+    """
     return {
         "name": plan.name,
         "question": plan.question,
@@ -166,10 +175,42 @@ def summary(  # noqa: PLR0917 - one argument per kind of result
         "level": table.level,
         "variants": [row_values(row) for row in table.rows],
         **judged(judgement, metrics),
+        "required": answered(required, judgement),
+        "versions": {label: version.model_dump(mode="json") for label, version in plan.code.items()},
+        **used(plan, {**records, **(steps or {})}, before),
         "inconsistencies": list(inconsistencies),
         "runs_not_needed": phrases.runs_not_needed(plan, judgement),
         "runs": plan_runs(plan, records),
         "report": report,
+    }
+
+
+def answered(found: Answer | None, judgement: Judgement) -> dict[str, Any] | None:
+    """Whether every claim meets `--require`, and the claims that do not, by their numbers from 1; null without `--require`."""
+    if found is None:
+        return None
+    unmet = [
+        {"claim": place, "verdict": verdict.verdict, "lack": lack}
+        for place, (verdict, lack) in enumerate(zip(judgement.verdicts, found.lacks, strict=True), 1)
+        if lack is not None
+    ]
+    return {"requirement": found.requirement, "met": found.met, "unmet": unmet}
+
+
+def used(plan: Plan, records: Mapping[str, Record], before: Mapping[str, Record] | None) -> dict[str, Any]:
+    """The finished runs that were there already, those that have finished since `before`, and the seconds of training of both."""
+    finished = {run_id: record for run_id, record in records.items() if record.finished}
+    earlier = {run_id: record.ended_at for run_id, record in (finished if before is None else before).items() if record.finished}
+    # A run that was trained again has ended at another time.
+    trained = [run_id for run_id, record in finished.items() if earlier.get(run_id, "") != record.ended_at]
+    seconds = {run_id: record.seconds or 0.0 for run_id, record in finished.items()}
+    return {
+        "used": {"found": [run_id for run_id in finished if run_id not in trained], "trained": trained},
+        "cost": {
+            "device": plan.accelerator,
+            "seconds": sum(seconds.values()),
+            "trained_seconds": sum(seconds[run_id] for run_id in trained),
+        },
     }
 
 

@@ -158,7 +158,9 @@ def test_an_experiment_is_run_by_its_path(given: str | Path, tmp_path: Path, mon
     for folder in (tmp_path, tmp_path / "experiments"):
         (folder / "toys.yaml").write_text(yaml.safe_dump(EXPERIMENT))
     started: list[Experiment] = []
-    monkeypatch.setattr("harness.run.plan_experiment", lambda _, experiment, *__, **___: started.append(experiment) or 1 / 0)
+    monkeypatch.setattr(
+        "harness.launch.experiment.plan_experiment", lambda _, experiment, *__, **___: started.append(experiment) or 1 / 0
+    )
     with pytest.raises(ZeroDivisionError):
         harness.run_experiment(given, profile="smoke")
     assert (started[0].name, started[0].looks) == ("toys@smoke", (3,))

@@ -47,7 +47,7 @@ def offered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def test_commands_and_options_are_offered(offered: Offered) -> None:
     assert offered("") == list(COMMANDS)
     assert offered("ru") == ["run"]
-    assert offered("run", "x", "--re") == ["--retry", "--replan", "--results"]
+    assert offered("run", "x", "--re") == ["--retry", "--replan", "--results", "--require"]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ from harness.reporting.phrases.remarks import (
     seed_remarks,
     word,
 )
+from harness.reporting.phrases.required import unmet
 from harness.reporting.phrases.verdicts import (
     AGAINST,
     counted_runs,
@@ -157,5 +158,6 @@ __all__ = [
     "table_note",
     "to_claim",
     "underpowered",
+    "unmet",
     "word",
 ]

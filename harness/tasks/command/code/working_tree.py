@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.tasks.command.code.git import GitError, git, listed, printable
+from harness.tasks.command.code.git import GitError, found, git, listed, printable
 from harness.tasks.command.code.place import checkouts_folder
 
 MAX_UNTRACKED = 200 * 10**6  # [bytes] more are data, which git would copy into the repository
@@ -37,9 +37,11 @@ def working_tree(top: Path, link: Sequence[str] = ()) -> WorkingTree:
         if unmerged := listed(top, "diff", "--name-only", "--diff-filter=U", "-z"):
             raise InputError(f"{top}: {printable(unmerged[0])} is not merged yet; finish the merge, or use a commit")
         _refuse_changed_submodules(top)
-        own = [":/", *_excluded(top)]
-        added = [*own, *(f":(exclude,top,glob){pattern}" for pattern in NOT_CODE)]
-        added += [f":(exclude,top,literal){name}" for name in link]
+        results = _results(top)
+        own = [":/", *map(_left_out, results)]
+        # Of ignored names git says, as an error, that it does not add them.
+        not_ignored = [name for name in (*results, *link) if found(top, "check-ignore", "--quiet", "--", name) is None]
+        added = [":/", *map(_left_out, not_ignored), *(f":(exclude,top,glob){pattern}" for pattern in NOT_CODE)]
         _refuse_data(top, added)
         with tempfile.TemporaryDirectory(prefix="harness-index-") as folder:
             index = Path(folder) / "index"
@@ -67,12 +69,15 @@ def _commit(top: Path, tree: str, head: str) -> str:
     return git(top, "-c", "i18n.commitEncoding=UTF-8", "commit-tree", tree, "-p", head, variables=variables, data=message)
 
 
-def _excluded(top: Path) -> list[str]:
-    """The results folder, whose files change while a plan is trained, as a pathspec if it is in the working tree."""
+def _results(top: Path) -> list[str]:
+    """The results folder, whose files change while a plan is trained, if it is in the working tree."""
     results = checkouts_folder().parent.parent
-    if results == top or not results.is_relative_to(top):
-        return []
-    return [f":(exclude,top,literal){results.relative_to(top).as_posix()}"]
+    return [results.relative_to(top).as_posix()] if results != top and results.is_relative_to(top) else []
+
+
+def _left_out(name: str) -> str:
+    """A file or folder that is not part of the version, as a pathspec."""
+    return f":(exclude,top,literal){name}"
 
 
 def _refuse_changed_submodules(top: Path) -> None:

@@ -1,0 +1,68 @@
+"""Experiment -> its plan, trained by worker processes, with its report: what `harness run` and `harness compare` do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.common import choices
+from harness.execution.devices import resolve_device
+from harness.execution.options import WorkerOptions
+from harness.execution.recording import save_plan
+from harness.execution.stages import resolve_plan
+from harness.experiment import Experiment
+from harness.experiment.load import as_experiment
+from harness.experiment.plan import Plan, make_plan
+from harness.launch.outcome import PlanOutcome
+from harness.launch.plan_supervisor import supervise_plan
+from harness.store.records import Store
+
+
+def plan_experiment(
+    store: Store,
+    experiment: Experiment,
+    device: choices.Device = "auto",
+    seeds: int | None = None,
+    replan: bool = False,
+    *,
+    first_seed: int | None = None,
+) -> tuple[Plan, bool]:
+    """The plan to train, and whether it replaces a plan on disk of the same name, which must then be archived.
+
+    A plan without started runs is simply replaced. Raises PlanChanged when the plan on disk differs, has started runs and
+    `replan` is false; InputError, DataError, DeviceError.
+    """
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    requested = make_plan(experiment, resolve_device(device), seeds, created, first_seed=first_seed)
+    return resolve_plan(store, requested, replan)
+
+
+def run_experiment(
+    experiment: Experiment | str | Path | Mapping[str, Any],
+    results: str | Path = "results",
+    *,
+    profile: str | None = None,
+    name: str | None = None,
+    device: choices.Device = "auto",
+    seeds: int | None = None,
+    first_seed: int | None = None,
+    replan: bool = False,
+    workers: int = 1,
+    options: WorkerOptions | None = None,
+) -> PlanOutcome:
+    """Plan, train the remaining runs in worker processes, show progress on stderr, write the report.
+
+    `experiment`: also a path or a mapping with the keys of a file, with `profile` and `name` as in `load_experiment`.
+    A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
+    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their current step and keeps everything; a second one
+    stops at once. Raises HarnessError for bad input and for an unusable results folder; failed runs are part of the outcome.
+    """
+    experiment = as_experiment(experiment, profile, name)
+    options = options or WorkerOptions()
+    options.check([variant.label for variant in experiment.variants])
+    store = Store.open(Path(results))
+    plan, replaces = plan_experiment(store, experiment, device, seeds, replan, first_seed=first_seed)
+    save_plan(store, plan, replaces)
+    return supervise_plan(store, plan, options, workers, replan)
