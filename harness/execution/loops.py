@@ -1,0 +1,122 @@
+"""Loops of comparisons: which number and level a plan has as a member.
+
+A loop is a name in the ledger of a results folder. Its members are numbered in the order in which they joined, and each keeps
+the level that the decisions known then left it; so the levels depend on the ledger only, whatever is removed later.
+A discovery is a member whose first registered claim was supported at a look; one that is unfinished is not, yet.
+"""
+
+from __future__ import annotations
+
+from harness.analysis.statistics.online import lord_level
+from harness.errors import InputError, Position, Problem
+from harness.experiment.claims import ComparisonClaim, digest, members
+from harness.experiment.plan import Loop, Plan
+from harness.store.ledger.chain import Ledger
+from harness.store.ledger.entry import LoopJoined, digest_of
+from harness.store.ledger.history import judged_results
+from harness.store.ledger.state import State
+from harness.store.ledger.terms import terms
+from harness.store.paths import NAME
+from harness.store.records import Store
+
+OPTION = "--loop"
+ABOUT_RESULTS = ("known", "loop", "alpha")  # settings of a registration that do not make another question
+
+
+def member(store: Store, name: str, alpha: float, plan: Plan, *, record: bool = True) -> Plan:
+    """`plan` as a member of the loop `name`, whose level over all members is `alpha`; its own level becomes its alpha.
+
+    The ledger records a new member; two processes that join at once get different numbers. A plan that compares the same in the
+    same way as a member is that member. `record` False: as it would join now. Raises InputError for an invalid name, an alpha
+    that is not the loop's, a plan without a claim or whose results only choose, and one that was started outside the loop;
+    StoreError.
+    """
+    _check(name, plan)
+    ledger = Ledger(store.paths)
+    question, fresh = _question(plan), _fresh(store, plan)
+
+    def joining(state: State) -> LoopJoined:
+        """The member that asks the question, or the next one."""
+        loop = state.loop(name)
+        _check_alpha(name, alpha, loop.members)
+        if (known := loop.member(question)) is not None:
+            return known
+        number = len(loop.members) + 1
+        level = lord_level(number, loop.discoveries, alpha)
+        return LoopJoined(loop=name, number=number, plan=plan.name, question=question, alpha=alpha, level=level, fresh=fresh)
+
+    def decide(state: State) -> LoopJoined | None:
+        return None if state.loop(name).member(question) is not None else joining(state)
+
+    _check_alpha(name, alpha, ledger.read().state.loop(name).members)
+    if ledger.state.loop(name).member(question) is None:
+        _check_outside(store, name, plan)
+    if record:
+        ledger.append(decide)
+    found = joining(ledger.state)
+    return as_member(plan, Loop(name=name, number=found.number, alpha=found.alpha), found.level)
+
+
+def as_member(plan: Plan, loop: Loop, level: float) -> Plan:
+    """The plan with its place in a loop, judged at `level`."""
+    registered = {"looks": plan.looks, "margin": plan.margin, "alpha": level, "baseline": plan.baseline}
+    own = {"loop": loop, "alpha": level, "claims_digest": digest(plan.claims, registered)}
+    return Plan.model_validate({**dict(plan), **own})
+
+
+def _question(plan: Plan) -> str:
+    """A digest of what the plan compares, by its first runs, and how: claims, looks, margin."""
+    registered = terms(plan, {})
+    settings = {key: value for key, value in registered.settings.items() if key not in ABOUT_RESULTS}
+    first = [run.id for run in plan.runs if run.seed in plan.first_seeds(plan.looks[0])]
+    return digest_of([plan.name, list(registered.claims), settings, first])
+
+
+def _fresh(store: Store, plan: Plan) -> bool:
+    """Whether no result is known of the variants that the first claim is about, apart from those that it compares them with."""
+    claim = plan.claims[0]
+    about = set(plan.variants)
+    if isinstance(claim, ComparisonClaim):
+        sides = [
+            {one for label in labels for one in members(label, plan.levels, claim.where)}
+            for labels in (claim.variants, claim.over)
+        ]
+        about = sides[0] - sides[1]
+    seen = judged_results(store.paths)
+    return not any(run.variant in about and (run.id in seen or store.has_result(run.id)) for run in plan.runs)
+
+
+def _check(name: str, plan: Plan) -> None:
+    if not NAME.fullmatch(name):
+        raise _refused(f"invalid name {name!r}; use letters, digits and any of _ - = , + (not first: . @)")
+    if plan.selection is not None:
+        raise _refused(f"{plan.name} is tuned first; only plans whose results are evidence can be compared in a loop")
+    if not plan.claims:
+        raise _refused(f"{plan.name} has no claim, so nothing decides whether it is a discovery; add one")
+
+
+def _check_alpha(name: str, alpha: float, joined: list[LoopJoined]) -> None:
+    if joined and joined[0].alpha != alpha:
+        began = joined[0].alpha
+        raise InputError(
+            [
+                Problem(
+                    Position("--alpha"),
+                    "",
+                    f"{alpha:g} is not that of the loop {name!r}, which began with {began:g}; use {began:g}, or another loop",
+                )
+            ]
+        )
+
+
+def _check_outside(store: Store, name: str, plan: Plan) -> None:
+    stored = store.load_plan(plan.name)
+    if stored is None or (stored.loop is not None and stored.loop.name == name):
+        return
+    if any(store.record(run.id).state != "pending" for run in stored.runs):
+        where = f"in the loop {stored.loop.name!r}" if stored.loop else "outside of a loop"
+        raise _refused(f"{plan.name} was started {where}; give its comparison in the loop {name!r} another name")
+
+
+def _refused(message: str) -> InputError:
+    return InputError([Problem(Position(OPTION), "", message)])
