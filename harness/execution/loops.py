@@ -7,6 +7,8 @@ A discovery is a member whose first registered claim was supported at a look; on
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from harness.analysis.statistics.online import lord_level
 from harness.errors import InputError, Position, Problem
 from harness.experiment.claims import ComparisonClaim, digest, members
@@ -14,7 +16,7 @@ from harness.experiment.plan import Loop, Plan
 from harness.store.ledger.chain import Ledger
 from harness.store.ledger.entry import LoopJoined, digest_of
 from harness.store.ledger.history import judged_results
-from harness.store.ledger.state import State
+from harness.store.ledger.state import LoopState, State
 from harness.store.ledger.terms import terms
 from harness.store.paths import NAME
 from harness.store.records import Store
@@ -28,32 +30,45 @@ def member(store: Store, name: str, alpha: float, plan: Plan, *, record: bool = 
 
     The ledger records a new member; two processes that join at once get different numbers. A plan that compares the same in the
     same way as a member is that member. `record` False: as it would join now. Raises InputError for an invalid name, an alpha
-    that is not the loop's, a plan without a claim or whose results only choose, and one that was started outside the loop;
-    StoreError.
+    that is not the loop's, a plan without a claim or whose results only choose, one that was started outside the loop, and one
+    that compares with a version that the loop did not keep; StoreError.
     """
     _check(name, plan)
-    ledger = Ledger(store.paths)
-    question, fresh = _question(plan), _fresh(store, plan)
+    about, references = _sides(plan)
+    first = {run.variant: run.id for run in reversed(plan.runs)}
+    compared = tuple(first[label] for label in about)
+    question, fresh = _question(plan), not _known(store, plan, about)
 
     def joining(state: State) -> LoopJoined:
         """The member that asks the question, or the next one."""
         loop = state.loop(name)
-        _check_alpha(name, alpha, loop.members)
+        _check_alpha(name, alpha, loop)
         if (known := loop.member(question)) is not None:
             return known
+        _check_kept(name, {label: first[label] for label in references}, loop)
         number = len(loop.members) + 1
         level = lord_level(number, loop.discoveries, alpha)
-        return LoopJoined(loop=name, number=number, plan=plan.name, question=question, alpha=alpha, level=level, fresh=fresh)
+        return LoopJoined(
+            loop=name,
+            number=number,
+            plan=plan.name,
+            question=question,
+            alpha=alpha,
+            level=level,
+            compared=compared,
+            fresh=fresh,
+        )
 
     def decide(state: State) -> LoopJoined | None:
         return None if state.loop(name).member(question) is not None else joining(state)
 
-    _check_alpha(name, alpha, ledger.read().state.loop(name).members)
+    ledger = Ledger(store.paths).read()
+    found = joining(ledger.state)
     if ledger.state.loop(name).member(question) is None:
         _check_outside(store, name, plan)
-    if record:
-        ledger.append(decide)
-    found = joining(ledger.state)
+        if record:
+            ledger.append(decide)
+            found = joining(ledger.state)
     return as_member(plan, Loop(name=name, number=found.number, alpha=found.alpha), found.level)
 
 
@@ -72,18 +87,22 @@ def _question(plan: Plan) -> str:
     return digest_of([plan.name, list(registered.claims), settings, first])
 
 
-def _fresh(store: Store, plan: Plan) -> bool:
-    """Whether no result is known of the variants that the first claim is about, apart from those that it compares them with."""
+def _sides(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The variants that the first claim is about, and those that it only compares them with."""
     claim = plan.claims[0]
-    about = set(plan.variants)
-    if isinstance(claim, ComparisonClaim):
-        sides = [
-            {one for label in labels for one in members(label, plan.levels, claim.where)}
-            for labels in (claim.variants, claim.over)
-        ]
-        about = sides[0] - sides[1]
+    if not isinstance(claim, ComparisonClaim):
+        return tuple(plan.variants), ()
+    about, over = (
+        dict.fromkeys(one for label in labels for one in members(label, plan.levels, claim.where))
+        for labels in (claim.variants, claim.over)
+    )
+    return tuple(one for one in about if one not in over), tuple(one for one in over if one not in about)
+
+
+def _known(store: Store, plan: Plan, labels: Collection[str]) -> bool:
+    """Whether a result of these variants is known."""
     seen = judged_results(store.paths)
-    return not any(run.variant in about and (run.id in seen or store.has_result(run.id)) for run in plan.runs)
+    return any(run.variant in labels and (run.id in seen or store.has_result(run.id)) for run in plan.runs)
 
 
 def _check(name: str, plan: Plan) -> None:
@@ -95,18 +114,20 @@ def _check(name: str, plan: Plan) -> None:
         raise _refused(f"{plan.name} has no claim, so nothing decides whether it is a discovery; add one")
 
 
-def _check_alpha(name: str, alpha: float, joined: list[LoopJoined]) -> None:
-    if joined and joined[0].alpha != alpha:
-        began = joined[0].alpha
-        raise InputError(
-            [
-                Problem(
-                    Position("--alpha"),
-                    "",
-                    f"{alpha:g} is not that of the loop {name!r}, which began with {began:g}; use {began:g}, or another loop",
-                )
-            ]
-        )
+def _check_alpha(name: str, alpha: float, loop: LoopState) -> None:
+    if loop.members and (began := loop.members[0].alpha) != alpha:
+        message = f"{alpha:g} is not that of the loop {name!r}, which began with {began:g}; use {began:g}, or another loop"
+        raise InputError([Problem(Position("--alpha"), "", message)])
+
+
+def _check_kept(name: str, references: Mapping[str, str], loop: LoopState) -> None:
+    """A version that was not kept may have been unlucky on these seeds, so that whatever is compared with it looks good."""
+    for label, run_id in references.items():
+        if (lost := loop.not_kept([run_id])) is not None:
+            raise _refused(
+                f"{name} has not kept {label!r} (comparison {lost.number}, {lost.plan}), so it cannot be compared with on the same "
+                "seeds; use the version that was kept last, or fresh seeds"
+            )
 
 
 def _check_outside(store: Store, name: str, plan: Plan) -> None:

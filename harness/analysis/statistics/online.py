@@ -4,10 +4,10 @@ The expected share of false discoveries among the discoveries so far is at most 
 hypothesis is valid given the decisions before it. Each test has a level of its own; they are a budget: it begins with W_0, every
 discovery adds to it, and the tests since then spend it at a decreasing rate γ.
 
-Javanmard and Montanari (2018), Online rules for control of false discovery rate and false discovery exceedance, gave LORD; Ramdas,
-Yang, Wainwright and Jordan (2017), Online control of the false discovery rate with decaying memory, gave this form, whose budget is
-larger. When tests overlap, a discovery counts from when it is known, as in Zrnic, Ramdas and Jordan (2021), Asynchronous online
-testing of multiple hypotheses.
+Javanmard and Montanari (2018), Online rules for control of false discovery rate and false discovery exceedance, gave LORD;
+Ramdas, Yang, Wainwright and Jordan (2017), Online control of the false discovery rate with decaying memory, gave this form, whose
+budget is larger. When tests overlap, a discovery counts from when it is known, as in Zrnic, Ramdas and Jordan (2021),
+Asynchronous online testing of multiple hypotheses.
 """
 
 from __future__ import annotations

@@ -150,7 +150,8 @@ class LoopJoined(_Part):
     question: Digest  # of what it compares and how: the same again is the same member
     alpha: float  # of the whole loop
     level: float  # of this member
-    fresh: bool  # no result of what it claims something about was known; else a verdict adds nothing to the budget
+    compared: tuple[str, ...]  # the id of the first run of each variant that the first claim is about, without its references
+    fresh: bool  # no result of these variants was known; else a verdict adds nothing to the budget
 
 
 Event = Annotated[

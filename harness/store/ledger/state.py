@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.store.ledger.entry import (
@@ -57,6 +57,12 @@ class LoopState:
     def member(self, question: str) -> LoopJoined | None:
         """The member that asks `question`, if there is one."""
         return next((each for each in self.members if each.question == question), None)
+
+    def not_kept(self, run_ids: Iterable[str]) -> LoopJoined | None:
+        """The first member that compared a variant with one of these runs and was no discovery, if none that did was."""
+        kept = {run for each in self.members if each.number in self.found for run in each.compared}
+        wanted = {*run_ids} - kept
+        return next((each for each in self.members if wanted & {*each.compared}), None)
 
     def judged(self, event: LookJudged) -> None:
         """A look of a plan: its last member is a discovery if the first registered claim is supported, by fresh results."""
