@@ -7,7 +7,7 @@ A discovery is a member whose first registered claim was supported at a look; on
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from harness.analysis.statistics.online import lord_level
 from harness.errors import InputError, Position, Problem
@@ -88,15 +88,17 @@ def _question(plan: Plan) -> str:
 
 
 def _sides(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The variants that the first claim is about, and those that it only compares them with."""
-    claim = plan.claims[0]
-    if not isinstance(claim, ComparisonClaim):
-        return tuple(plan.variants), ()
-    about, over = (
-        dict.fromkeys(one for label in labels for one in members(label, plan.levels, claim.where))
-        for labels in (claim.variants, claim.over)
-    )
-    return tuple(one for one in about if one not in over), tuple(one for one in over if one not in about)
+    """The variants that the first claim is about, and those that any claim only compares others with."""
+    comparisons = [claim for claim in plan.claims if isinstance(claim, ComparisonClaim)]
+    over = dict.fromkeys(one for claim in comparisons for one in _variants(plan, claim, claim.over))
+    first = plan.claims[0]
+    about = dict.fromkeys(_variants(plan, first, first.variants) if isinstance(first, ComparisonClaim) else plan.variants)
+    own = _variants(plan, first, first.over) if isinstance(first, ComparisonClaim) else []
+    return tuple(one for one in about if one not in own), tuple(one for one in over if one not in about)
+
+
+def _variants(plan: Plan, claim: ComparisonClaim, labels: Sequence[str]) -> list[str]:
+    return [one for label in labels for one in members(label, plan.levels, claim.where)]
 
 
 def _known(store: Store, plan: Plan, labels: Collection[str]) -> bool:
@@ -125,8 +127,8 @@ def _check_kept(name: str, references: Mapping[str, str], loop: LoopState) -> No
     for label, run_id in references.items():
         if (lost := loop.not_kept([run_id])) is not None:
             raise _refused(
-                f"{name} has not kept {label!r} (comparison {lost.number}, {lost.plan}), so it cannot be compared with on the same "
-                "seeds; use the version that was kept last, or fresh seeds"
+                f"{name} has not kept {label!r} (comparison {lost.number}, {lost.plan}), so nothing can be compared with it on "
+                "the same seeds; use the version that was kept last, or fresh seeds"
             )
 
 

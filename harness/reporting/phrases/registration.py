@@ -33,8 +33,8 @@ def reused(found: Registered, plan: Plan | None = None) -> str:
     role = "the baseline" if plan is not None and found.only == (plan.baseline,) else "what it is compared with:"
     known = f"{found.results_known:,d} of {plural(found.results_used, 'result')}"
     return (
-        f"Registered in the loop {found.loop!r} when only results of {role} {listed(found.only)} were known ({known}), whose runs "
-        "the loop uses again; a version that was kept for good results makes the next comparison harder, not easier"
+        f"Registered in the loop {found.loop!r} when only results of {role} {listed(found.only)} were known ({known}), whose "
+        "runs the loop uses again; a version that was kept for good results makes the next comparison harder, not easier"
     )
 
 
