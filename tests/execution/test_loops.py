@@ -28,14 +28,14 @@ from harness.execution.stages import save_resolved_plan
 from harness.experiment import load_experiment
 from harness.experiment.plan import Loop, Plan, make_plan, task_of
 from harness.reporting import phrases
-from harness.reporting.pages import write_report
+from harness.reporting.pages import gather, latex, markdown, summary
 from harness.store.catalog import read_plan
 from harness.store.check.ledger import check_ledger
 from harness.store.ledger.chain import Ledger
 from harness.store.records import Store
 from harness.store.seal import sealed_json
 from harness.tasks.protocol import result_metrics
-from harness.terminal import json_output
+from harness.terminal import dry_run, json_output
 
 NOISE = (0.0, 0.1, -0.1, 0.05, -0.3, 0.2, 0.15, -0.2, 0.1, 0.0)
 
@@ -315,10 +315,11 @@ def test_reports_and_json_name_the_place_in_the_loop(store: Store, compared: Com
     finish(store, plan)
     words = "comparison 1 of the loop 'chain', at level 0.011 of 0.05"
     assert phrases.loop(plan) == words
-    write_report(plan.name, store.paths.root)
-    folder = store.paths.report(plan.name)
-    assert words in (folder / "report.md").read_text()
-    assert words.replace("'", "&#39;") in (folder / "index.html").read_text()
+    report = gather(store, plan)
+    assert summary.facts(report)[0] == words
+    assert words in markdown.render(report, ())
+    assert f"Comparison{words.removeprefix('comparison')}." in latex.caption(report, "Verdicts").replace("{", "").replace("}", "")
+    assert words in str(dry_run.heading(plan)[1])
     assert json_output.loop_values(plan) == {"loop": {"name": "chain", "number": 1, "alpha": 0.05, "level": plan.alpha}}
     assert json_output.loop_values(compared(0, 3, loop=None)) == {}
 
