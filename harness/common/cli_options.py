@@ -39,6 +39,14 @@ Trials = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="total number of trials, instead of the file's", rich_help_panel=WHAT),
 ]
+Loop = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="a name for comparisons one after another: --alpha is then for all of them together, and each gets its share",
+        rich_help_panel=WHAT,
+    ),
+]
 Replan = Annotated[
     bool, typer.Option("--replan", help="archive the plan on disk if it has changed, and make a new one", rich_help_panel=WHAT)
 ]

@@ -57,7 +57,7 @@ class Loop(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     number: int = Field(ge=1)
-    alpha: float  # of the whole loop; the plan's own alpha is its share
+    alpha: float = Field(gt=0, lt=1)  # of the whole loop; the plan's own alpha is its share
 
 
 class Registration(BaseModel):
@@ -73,6 +73,7 @@ class Registration(BaseModel):
     spending: Literal["linear", "quadratic"] = "linear"
     drops_decided: bool = False
     futility: float | None = None
+    loop: Loop | None = Field(None, exclude_if=lambda value: value is None)
     at: str = ""  # ISO 8601, UTC; empty: not recorded
     known: tuple[str, ...] | None = None  # ids of the plan's runs that had finished then; None: not recorded
 

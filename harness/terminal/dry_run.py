@@ -113,9 +113,10 @@ def _following(store: Store, plan: Plan, records: Mapping[str, Record], sd: floa
 
 
 def heading(plan: Plan) -> list[Text]:
-    """The plan's name and question; a warning if the claims in the file have changed."""
-    question = styled(f"{plan.name}   {printable(plan.question)}")
-    return [question] if plan.amended is None else [question, styled((phrases.CHANGED, WARNING))]
+    """The plan's name and question, its place in a loop; a warning if the claims in the file have changed."""
+    lines = [styled(f"{plan.name}   {printable(plan.question)}")]
+    lines += [styled(printable(loop))] if (loop := phrases.loop(plan)) else []
+    return [*lines, *([] if plan.amended is None else [styled((phrases.CHANGED, WARNING))])]
 
 
 def marked(facts: str, plan: Plan | Study) -> Text:

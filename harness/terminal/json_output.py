@@ -33,6 +33,7 @@ def plan_status(status: PlanStatus, now: datetime | None = None) -> dict[str, An
     return {
         "name": status.plan.name,
         "rehearsal": status.plan.rehearsal,
+        **loop_values(status.plan),
         "counts": asdict(status.counts),
         "verdicts": None if status.judgement is None else judged(status.judgement, status.metrics)["verdicts"],
         "claims_changed": status.plan.amended is not None,
@@ -41,6 +42,11 @@ def plan_status(status: PlanStatus, now: datetime | None = None) -> dict[str, An
         "resumed": status.resumed,
         "updated": updated,
     }
+
+
+def loop_values(plan: Plan) -> dict[str, Any]:
+    """`loop`: name, number and level of a member of a loop of comparisons, and the alpha of all; empty for other plans."""
+    return {} if plan.loop is None else {"loop": {**plan.loop.model_dump(mode="json"), "level": plan.alpha}}
 
 
 def plan_runs(plan: Plan, records: Mapping[str, Record]) -> list[dict[str, Any]]:
@@ -168,6 +174,7 @@ def summary(  # noqa: PLR0917 - one argument per kind of result
         "name": plan.name,
         "question": plan.question,
         "rehearsal": phrases.rehearsal(plan),
+        **loop_values(plan),
         "metric": table.metric,
         "baseline": plan.baseline,
         "code": version_values(plan),

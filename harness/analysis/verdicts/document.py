@@ -70,13 +70,17 @@ def document(verdict: Verdict, metrics: Mapping[str, Metric]) -> dict[str, Any]:
 
 
 def registration(verdict: Verdict) -> dict[str, Any]:
-    """Whether the claim was written before its results were known, and how many were; null: unknown."""
+    """Whether the claim was written before its results were known, and how many were; null: unknown.
+
+    `loop`: all known results are of the version that a loop of comparisons compares with, so that it is not retrospective.
+    """
     found = verdict.registration
     return {
         "registration": found.when if found else None,
         "results_known": found.results_known if found else None,
         "results_used": found.results_used if found else None,
         "at": (found.at or None) if found else None,
+        **({"loop": found.loop} if found and found.loop is not None else {}),
     }
 
 

@@ -269,7 +269,7 @@ class Looks:
         compared = {variant for difference in state.case.compared for variant, _ in difference.plus}
         references = {variant for difference in state.case.compared for variant, _ in difference.minus} - compared
         written = self.terms.written if state.registered else self.terms.added
-        return registered(written, used, frozenset(references), added=not state.registered)
+        return registered(written, used, frozenset(references), added=not state.registered, loop=self.terms.loop)
 
     def _failure_limit(self, state: _ClaimState, n: int) -> float | None:
         """For a supported claim of which no run failed."""

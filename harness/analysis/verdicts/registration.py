@@ -20,7 +20,11 @@ class Written:
 
 @dataclass(frozen=True)
 class Registered:
-    """What was known of a claim's results when it was written; `after`: at least one of them, the claim is retrospective."""
+    """What was known of a claim's results when it was written; `after`: at least one of them.
+
+    Then the claim is retrospective; not so in a loop of comparisons, if all the known results are of the version that it compares
+    with: a loop keeps a version for its good results, which makes the next comparison harder, not easier.
+    """
 
     when: Literal["before", "after"]
     results_known: int | None  # None: not recorded
@@ -29,11 +33,12 @@ class Registered:
     added: bool = False  # to the file, after the plan had been written and runs had started
     by_times: bool = False  # from the times in the files, which different machines may have written
     only: tuple[str, ...] = ()  # the references of the claim, if all the known results are theirs
+    loop: str | None = None  # of comparisons, which uses the runs of these references again
 
     @property
     def retrospective(self) -> bool:
-        """Whether some result was known."""
-        return self.when == "after"
+        """Whether some result was known, apart from those that a loop of comparisons uses again."""
+        return self.when == "after" and self.loop is None
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,17 @@ class UsedRun:
     ended: str | None = None  # ISO 8601, UTC; None: unfinished, or unknown
 
 
-def registered(written: Written | None, used: Sequence[UsedRun], references: frozenset[str], *, added: bool) -> Registered | None:
+def registered(
+    written: Written | None,
+    used: Sequence[UsedRun],
+    references: frozenset[str],
+    *,
+    added: bool,
+    loop: str | None = None,
+) -> Registered | None:
     """What was known of the results `used` of a claim; `references`: the variants that it only compares with.
+
+    `loop`: the loop of comparisons that its plan is a member of.
 
     Known are those that were recorded as finished, and results copied here later that had ended long before. None: unknown, as
     nothing was written (an experiment without a plan) or neither known runs nor usable times are recorded.
@@ -60,6 +74,7 @@ def registered(written: Written | None, used: Sequence[UsedRun], references: fro
     if known is None:
         return None
     owners = dict.fromkeys(run.variant for run in known)
+    only = tuple(owners) if owners.keys() <= references else ()
     return Registered(
         when="after" if known else "before",
         results_known=len(known),
@@ -67,7 +82,8 @@ def registered(written: Written | None, used: Sequence[UsedRun], references: fro
         at=written.at,
         added=added,
         by_times=by_times,
-        only=tuple(owners) if owners.keys() <= references else (),
+        only=only,
+        loop=loop if only and not added else None,
     )
 
 

@@ -41,6 +41,7 @@ class Terms:
     written: Written | None = None  # when the claims were written; None: in no plan
     added: Written | None = None  # likewise for `amended`
     available: bool = False  # results that exist already: each comparison is over the seeds that both sides have
+    loop: str | None = None  # of comparisons, that the plan is a member of
     unpaired: bool = False  # equal seeds of two variants have nothing in common: Welch's test
 
     def __post_init__(self) -> None:
@@ -83,6 +84,7 @@ def terms(experiment: Experiment | Plan | Terms) -> Terms:
             listed_seeds=experiment.listed_seeds,
             written=_written(experiment.created, experiment.known),
             added=_written(experiment.amended.at, experiment.amended.known) if experiment.amended else None,
+            loop=experiment.loop.name if experiment.loop else None,
         )
     return Terms(
         labels=tuple(variant.label for variant in experiment.variants),

@@ -99,7 +99,7 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
             reach += row.interval
         fewer = f"  n = {row.pairs}" if row.pairs < subject.table.seeds else ""
         fewer = f"  n = {', '.join(map(str, row.runs))}" if row.runs else fewer
-        fewer += f", {100 * (1 - row.level):.4g} %" if phrases.earlier_look(row, subject.table) else ""
+        fewer += f", {phrases.coverage(row.level)}" if phrases.earlier_look(row, subject.table) else ""
         _say(axis, 1, place, f"{words}{fewer}")
     axis.set_yticks(range(len(rows)), phrases.shorten([row.variant for row in rows], width))
     axis.grid(visible=False, axis="y")

@@ -76,6 +76,7 @@ def caption(report: ReportData, title: str) -> str:
     """Title, experiment, and whether the results are complete and evidence."""
     plan = report.plan
     parts = [title, plan.question, f"({plan.name}: {', '.join(phrases.shared_settings(plan))}.)"]
+    parts += [f"{place[:1].upper()}{place[1:]}."] if (place := phrases.loop(plan)) else []
     parts += [] if report.complete else [f"{report.finished:,d} of {len(report.requested):,d} runs finished."]
     parts += [f"{marker}."] if (marker := phrases.rehearsal(plan)) else []
     parts += [f"{phrases.CHANGED.capitalize()}."] if plan.amended else []

@@ -41,7 +41,11 @@ def render(report: ReportData, pictures: Iterable[Picture]) -> str:
         "report.md.j2",
         plan=plan,
         banner=summary.banner(report),
-        facts=[*phrases.shared_settings(plan), phrases.plural(phrases.seeds(plan), "seed")],
+        facts=[
+            *filter(None, [phrases.loop(plan)]),
+            *phrases.shared_settings(plan),
+            phrases.plural(phrases.seeds(plan), "seed"),
+        ],
         last=report.last,
         claims=[(claim, list(_lines(claim))) for claim in claim_results(report)],
         tables=variant_tables(report),

@@ -57,11 +57,12 @@ def headline(report: ReportData) -> Headline | None:
 
 
 def facts(report: ReportData) -> list[str]:
-    """Runs, seeds, cost, date."""
+    """Place in a loop, runs, seeds, cost, date."""
     seeds = len({run.seed for run in report.requested})
     parts = [f"{report.finished:,d}/{len(report.requested):,d} runs", phrases.plural(seeds, "seed")]
     parts += [hours(report.cost.seconds, device_word(report.plan))] if report.cost.seconds else []
-    return [*parts, *([report.last[:10]] if report.last else [])]
+    place = phrases.loop(report.plan)
+    return [*([place] if place else []), *parts, *([report.last[:10]] if report.last else [])]
 
 
 def history(report: ReportData) -> list[str]:

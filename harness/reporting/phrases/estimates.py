@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from harness.analysis.verdicts.document import as_measured
 from harness.analysis.verdicts.model import Estimate, Interval
 from harness.experiment.claims import Claim, DeclineClaim, ProportionClaim, ThresholdClaim
-from harness.reporting.phrases.numbers import decimals, difference_unit, figure, label, signed
+from harness.reporting.phrases.numbers import coverage, decimals, difference_unit, figure, label, signed
 from harness.tasks.protocol import Metric
 
 
@@ -34,7 +34,7 @@ def interval(bounds: Interval | None, places: int, sign: bool = True) -> str:
 
 def confidence(level: float) -> str:
     """The name of an interval at 1 - `level`: `95 % interval`, at an early look `99.34 % interval`."""
-    return f"{100 * (1 - level):.4g} % interval"
+    return f"{coverage(level)} interval"
 
 
 class EstimateText:

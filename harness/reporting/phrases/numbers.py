@@ -80,6 +80,19 @@ def figure(value: float) -> str:
     return f"{value:,.10g}"
 
 
+def small(value: float) -> str:
+    """Two significant figures without an exponent, however small: 0.0031, 0.000027."""
+    return f"{value:.2g}" if value >= 1e-4 or value == 0 else f"{value:.{1 - math.floor(math.log10(value))}f}"
+
+
+def coverage(level: float) -> str:
+    """The probability of an interval at 1 - `level`: `95 %`, `99.34 %`, `99.99973 %`; never 100 %."""
+    percent = 100 * (1 - level)
+    if 0 < level < 5e-4:
+        return f"{percent:.{1 - math.floor(math.log10(100 * level))}f} %"
+    return f"{percent:.4g} %"
+
+
 def listed(words: Sequence[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -15,7 +15,7 @@ from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.reporting.phrases.claims import claim
 from harness.reporting.phrases.estimates import confidence
-from harness.reporting.phrases.numbers import figure, margin, plural
+from harness.reporting.phrases.numbers import coverage, figure, margin, plural, small
 from harness.store.paths import Paths
 from harness.tasks.command.steps import last
 from harness.tasks.protocol import Metric
@@ -77,6 +77,13 @@ def stage(plan: Plan) -> str | None:
     sizes = {len(group) for group in plan.selection.groups.values()}
     settings = f"{plural(len(plan.selection.groups), 'variant')} x {plural(max(sizes), 'setting')}"
     return f"tuning, 1 of 2: {settings} x {plural(seeds(plan), 'seed')}"
+
+
+def loop(plan: Plan) -> str:
+    """`comparison 7 of the loop 'chain', at level 0.0031 of 0.05`; empty for a plan that is in no loop."""
+    if plan.loop is None:
+        return ""
+    return f"comparison {plan.loop.number:,d} of the loop {plan.loop.name!r}, at level {small(plan.alpha)} of {plan.loop.alpha:g}"
 
 
 def seeds(plan: Plan) -> int:
@@ -144,7 +151,7 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
         parts.append("p corrected for all hypotheses of the plan")
     if len(plan.looks) > 1 and table.level < plan.alpha:
         several = ", but for its row alone" if len(compared) > 1 else ""
-        parts.append(f"each interval holds at every look, {100 * (1 - plan.alpha):.4g} % over the looks{several}")
+        parts.append(f"each interval holds at every look, {coverage(plan.alpha)} over the looks{several}")
     elif sum(row.interval is not None for row in compared) > 1:
         parts.append("each interval is for its row alone")
     earlier = [f"{row.variant} {closed}" for row in compared if (closed := earlier_look(row, table))]

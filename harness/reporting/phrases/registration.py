@@ -30,6 +30,16 @@ def retrospective(found: Registered, plan: Plan | None = None) -> str:
     return f"{text} (by the times in the files)" if found.by_times else text
 
 
+def reused(found: Registered, plan: Plan | None = None) -> str:
+    """Which results a loop of comparisons used again, without a full stop."""
+    role = "the baseline" if plan is not None and found.only == (plan.baseline,) else "what it is compared with:"
+    known = f"{found.results_known:,d} of {plural(found.results_used, 'result')}"
+    return (
+        f"Registered in the loop {found.loop!r} when only results of {role} {listed(found.only)} were known ({known}), whose "
+        "runs the loop uses again; a version that was kept for good results makes the next comparison harder, not easier"
+    )
+
+
 def registration(verdict: Verdict, plan: Plan | None = None) -> str:
     """When the claim was written, without a full stop; for a retrospective one also what to do."""
     found = verdict.registration
@@ -37,6 +47,8 @@ def registration(verdict: Verdict, plan: Plan | None = None) -> str:
         return UNKNOWN
     if found.retrospective:
         return f"{retrospective(found, plan)}{advice(plan) if plan is not None else ''}"
+    if found.loop is not None:
+        return reused(found, plan)
     text = ADDED if found.added else REGISTERED
     return f"{text} (by the times in the files)" if found.by_times else text
 
@@ -69,6 +81,9 @@ def known_results(plan: Plan) -> str | None:
     if not plan.known or not claims:
         return None
     existed = f"{len(plan.known):,d} of {plural(len(plan.runs), 'result')} existed before this plan"
+    owners = {run.variant for run in plan.runs if run.id in set(plan.known)}
+    if plan.loop is not None and owners == {plan.baseline}:
+        return f"{existed}, all of the baseline {plan.baseline}, whose runs the loop {plan.loop.name!r} uses again"
     return f"{existed}: claims about them are {RETROSPECTIVE}"
 
 

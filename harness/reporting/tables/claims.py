@@ -282,7 +282,7 @@ def _numbers(facts: tuple[Fact, ...], estimate: Estimate | None, alpha: float, l
     others = ("p", phrases.AGAINST, "cases", "groups", "seeds", "runs", OUTCOMES, EFFECT, IMPROVEMENT)
     texts = [fact.number.text for fact in facts if fact.name not in others]
     value, interval = (*texts, "", "")[:2]
-    interval += f" ({100 * (1 - estimate.level):.4g} %)" if interval and len(levels) > 1 else ""
+    interval += f" ({phrases.coverage(estimate.level)})" if interval and len(levels) > 1 else ""
     p_values = (phrases.p_value(phrases.deciding_p(estimate, alpha)[1]), phrases.p_value(estimate.p_equivalence))
     return [", ".join(map(str, estimate.runs)) or str(estimate.n), value, interval, *p_values]
 

@@ -140,6 +140,20 @@ class WinnerChosen(_Part):
     variants: Mapping[str, str]  # label in `then` -> label in `plan`
 
 
+class LoopJoined(_Part):
+    """A plan became a member of a loop of comparisons, with the level that the decisions so far left it."""
+
+    kind: Literal["loop_joined"] = "loop_joined"
+    loop: str
+    number: int = Field(ge=1)  # in the loop
+    plan: str
+    question: Digest  # of what it compares and how: the same again is the same member
+    alpha: float  # of the whole loop
+    level: float  # of this member
+    compared: tuple[str, ...]  # the id of the first run of each variant that the first claim is about, without its references
+    fresh: bool  # no result of these variants was known; else a verdict adds nothing to the budget
+
+
 Event = Annotated[
     Opened
     | PlanRegistered
@@ -150,7 +164,8 @@ Event = Annotated[
     | LookJudged
     | ResultsSetAside
     | ResultsMissing
-    | WinnerChosen,
+    | WinnerChosen
+    | LoopJoined,
     Field(discriminator="kind"),
 ]
 

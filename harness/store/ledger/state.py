@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.store.ledger.entry import (
@@ -10,6 +10,7 @@ from harness.store.ledger.entry import (
     Entry,
     FirstRunStarted,
     LookJudged,
+    LoopJoined,
     Opened,
     PlanExtended,
     PlanRegistered,
@@ -46,6 +47,33 @@ class Look:
 
 
 @dataclass
+class LoopState:
+    """The members of a loop of comparisons, in order, and its discoveries."""
+
+    members: list[LoopJoined] = field(default_factory=list)
+    discoveries: list[int] = field(default_factory=list)  # of each: the number of members when it became known
+    found: set[int] = field(default_factory=set)  # the numbers of the members that are discoveries
+
+    def member(self, question: str) -> LoopJoined | None:
+        """The member that asks `question`, if there is one."""
+        return next((each for each in self.members if each.question == question), None)
+
+    def not_kept(self, run_ids: Iterable[str]) -> LoopJoined | None:
+        """The first member that compared a variant with one of these runs and was no discovery, if none that did was."""
+        kept = {run for each in self.members if each.number in self.found for run in each.compared}
+        wanted = {*run_ids} - kept
+        return next((each for each in self.members if wanted & {*each.compared}), None)
+
+    def judged(self, event: LookJudged) -> None:
+        """A look of a plan: its last member is a discovery if the first registered claim is supported, by fresh results."""
+        own = next((each for each in reversed(self.members) if each.plan == event.plan), None)
+        verdict = next((each.verdict for each in event.verdicts if each.registered and each.claim is not None), None)
+        if own is not None and own.fresh and verdict == "supported" and own.number not in self.found:
+            self.found.add(own.number)
+            self.discoveries.append(len(self.members))
+
+
+@dataclass
 class State:
     """What the entries of one chain say; `add` takes them in order."""
 
@@ -55,10 +83,15 @@ class State:
     set_aside: dict[str, set[str]] = field(default_factory=dict)  # run id -> digests of the results
     chosen: dict[str, WinnerChosen] = field(default_factory=dict)  # by `then`
     registrations: dict[str, int] = field(default_factory=dict)  # plan -> how many so far
+    loops: dict[str, LoopState] = field(default_factory=dict)  # by name
 
     def plan(self, name: str) -> PlanState:
         """The state of the plan; an empty one if the ledger does not know it."""
         return self.plans.get(name, PlanState())
+
+    def loop(self, name: str) -> LoopState:
+        """The state of the loop; an empty one if the ledger does not know it."""
+        return self.loops.get(name, LoopState())
 
     def add(self, entry: Entry) -> None:
         """Take one more entry."""
@@ -82,6 +115,8 @@ class State:
                 known.used |= event.results
                 known.written.add(key(event))
                 self.looks.append(Look(event, entry.at, self.registrations.get(event.plan, 0)))
+                for loop in self.loops.values():
+                    loop.judged(event)
             case ResultsSetAside():
                 for run_id, digest in event.results.items():
                     self.set_aside.setdefault(run_id, set()).add(digest)
@@ -89,6 +124,8 @@ class State:
                 self._own(event.plan).written.add(key(event))
             case WinnerChosen():
                 self.chosen[event.then] = event
+            case LoopJoined():
+                self.loops.setdefault(event.loop, LoopState()).members.append(event)
 
     def changed(self, name: str, now: Mapping[str, str | None]) -> dict[str, str | None]:
         """Of the results `now` (run id -> digest; None: no result), those that a look of the plan used and that were replaced.
