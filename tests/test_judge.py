@@ -113,7 +113,7 @@ def test_the_report_of_an_experiment_is_not_replaced(table: Path, capsys: pytest
     assert (folder / "verdicts.json").read_text() == '{"schema": 1}'
 
 
-def test_a_project_without_its_source_is_explained(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_project_without_its_source_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("team/project") == 2
     assert "for a project of Weights & Biases add --from wandb" in capsys.readouterr().err
 
@@ -127,9 +127,7 @@ def test_a_project_without_its_source_is_explained(table: Path, capsys: pytest.C
         (["--factor", "seed", "--factor", "model"], "no column looks like the seed"),
     ],
 )
-def test_bad_input_is_one_clear_error(
-    table: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
-) -> None:
+def test_bad_input_is_one_clear_error(table: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
     assert command(table, *words) == 2
     screen = capsys.readouterr()
     assert screen.out == ""

@@ -106,7 +106,10 @@ def test_the_metric_is_guessed_and_the_others_are_named() -> None:
 def test_a_metric_whose_goal_is_unknown_is_asked_for() -> None:
     given = table(model=["a", "b"], seed=[0, 0], quux=[1.0, 2.0])
     assert "give it with --metric COLUMN:GOAL; choose from: quux" in refusal(given)
-    assert refusal(given, metrics=("quux",)) == "--metric quux: whether more is better is unknown; use quux:maximize or quux:minimize"
+    assert (
+        refusal(given, metrics=("quux",))
+        == "--metric quux: whether more is better is unknown; use quux:maximize or quux:minimize"
+    )
     assert found(given, metrics=("quux:minimize:s",)).kinds["quux"].unit == "s"
     assert refusal(given, metrics=("quux:up",)) == "--metric quux:up: invalid goal 'up'; choose from: minimize, maximize"
 
