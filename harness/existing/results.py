@@ -19,10 +19,11 @@ from harness.existing.arrange import arrange
 from harness.existing.arranged import Arranged
 from harness.existing.columns import Asked, Columns, find_columns, selected
 from harness.existing.given import Given
+from harness.existing.plan import ExistingPlan
 from harness.experiment.claims import Claim, ComparisonClaim, ContrastClaim, Factor, digest
 from harness.experiment.claims.model import Setting
 from harness.experiment.claims.reader import read_claim
-from harness.experiment.plan import Plan, PlannedRun
+from harness.experiment.plan import PlannedRun
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
 
@@ -52,7 +53,7 @@ class ExistingResults:
     given: Given
     columns: Columns
     arranged: Arranged
-    plan: Plan
+    plan: ExistingPlan
     metrics: Mapping[str, Metric]
     records: Mapping[str, Record]
     judgement: Judgement
@@ -109,7 +110,7 @@ def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequ
     claims = _claims(statement.claims, setting, across_cases=columns.case is not None)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     registered = {"looks": (len(seeds),), "margin": statement.margin, "alpha": statement.alpha, "baseline": baseline}
-    plan = Plan(
+    plan = ExistingPlan(
         name=statement.name,
         experiment=statement.name,
         question=statement.question or f"What do the results in {given.source} show?",
@@ -119,7 +120,6 @@ def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequ
         margin=statement.margin,
         alpha=statement.alpha,
         created=at,
-        existing=True,
         stage="evidence",
         baseline=baseline,
         looks=(len(seeds),),
@@ -144,7 +144,7 @@ def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequ
     return ExistingResults(given, columns, arranged, plan, metrics, Records(arranged.runs, tuple(metrics)), judged, tables)
 
 
-def _terms(plan: Plan, metrics: Mapping[str, Metric], *, unpaired: bool) -> Terms:
+def _terms(plan: ExistingPlan, metrics: Mapping[str, Metric], *, unpaired: bool) -> Terms:
     return Terms(
         labels=tuple(plan.variants),
         baseline=plan.baseline,

@@ -96,8 +96,7 @@ class PlanBase(BaseModel):
     accelerator: Accelerator
     margin: float | None = None
     alpha: float = 0.05
-    file: str = ""  # path of the experiment file, as given, or `MAPPING`; of existing results the command that judges them
-    existing: bool = Field(False, exclude_if=lambda value: not value)  # about results that exist already; never stored
+    file: str = ""  # path of the experiment file, as given, or `MAPPING`
     created: str = ""  # ISO 8601, UTC
 
     @property

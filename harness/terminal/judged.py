@@ -171,7 +171,7 @@ def judge_results(
     several = (claims,) if isinstance(claims, str | Mapping) else tuple(claims)
     statement = Statement(several, baseline, margin, alpha, question, name or _name(source))
     found = judge_existing(_given(source, kind), asked, statement, tuple(where))
-    return JudgedResults(replace(found, plan=found.plan.model_copy(update={"file": command})))
+    return JudgedResults(replace(found, plan=found.plan.model_copy(update={"command": command})))
 
 
 def _several(value: str | Sequence[str]) -> tuple[str, ...]:

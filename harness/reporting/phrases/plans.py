@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.verdicts import Judgement, Row, Table
+from harness.existing.plan import ExistingPlan
 from harness.experiment.model import MAPPING
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
@@ -40,7 +41,7 @@ def shared_settings(plan: Plan | Study) -> tuple[str, ...]:
         values = {repr(config[block][key]): config[block][key] for config in configs if key in (config.get(block) or {})}
         return next(iter(values.values())) if len(values) == 1 else None
 
-    if isinstance(plan, Plan) and plan.existing:
+    if isinstance(plan, ExistingPlan):
         return (plan.task,)
     lengths = {epochs(config) for config in configs} - {None}
     length = plural(lengths.pop() or 0, "epoch") if len(lengths) == 1 else None
@@ -93,8 +94,8 @@ def seeds(plan: Plan) -> int:
 
 def command(plan: Plan | Study, results: Path) -> str:
     """The shell command that reproduces the plan or search in the folder `results`; without a file, that continues it."""
-    if isinstance(plan, Plan) and plan.existing:
-        return plan.file
+    if isinstance(plan, ExistingPlan):
+        return plan.command
     searched = isinstance(plan, Study) or plan.confirms
     if plan.file == MAPPING:
         paths = Paths(results)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.analysis.verdicts import Registered, Verdict
+from harness.existing.plan import ExistingPlan
 from harness.experiment.file import MAX_SEEDS
 from harness.experiment.plan import Plan
 from harness.reporting.phrases.numbers import listed, plural
@@ -19,7 +20,7 @@ def retrospective(found: Registered, plan: Plan | None = None) -> str:
     """`RETROSPECTIVE: 21 of 21 results were known when this plan was written`; with the plan the baseline is named."""
     if found.results_known is None:
         return f"{RETROSPECTIVE}: added to the file after the first runs had started; how many results were known is not recorded"
-    if plan is not None and plan.existing:
+    if isinstance(plan, ExistingPlan):
         return f"{RETROSPECTIVE}: {_all_of(found.results_used)} existed before this claim"
     written = "this claim was added to the file" if found.added else "this plan was written"
     were = "was" if found.results_used == 1 else "were"
@@ -92,7 +93,7 @@ def advice(plan: Plan) -> str:
 
     Fresh seeds of an evaluation may give the same outcomes: if every claim is across cases, the cases must be fresh.
     """
-    if plan.existing:
+    if isinstance(plan, ExistingPlan):
         return "; evidence is a claim that was registered before its results, see: harness new --help"
     if plan.claims and all(getattr(claim, "across", "seeds") == "cases" for claim in plan.claims):
         return "; judge it on cases that were in none of these results"
