@@ -153,6 +153,8 @@ def _counted(row: Sequence[str]) -> str:
 def _checked(source: str, line: int, names: Sequence[str]) -> list[str]:
     if not names:
         raise InputError(f"{source}: it is empty")
+    if names[0].lower() == "sep=":
+        raise InputError(f"{source}: line {line}: it names the separator, as Excel wants it; remove this line")
     if len(names) == 1:
         wanted = ", ".join(NAMES.values())
         raise InputError(f"{source}: line {line}: only one column, {show(names[0])}; separate columns by one of: {wanted}")

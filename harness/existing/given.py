@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class Given:
     """A table with a row per run, per epoch or per case, or with a column per variant.
 
-    Columns that contain only numbers are numeric (missing values: NaN), all others are strings as written (missing: None).
+    Columns that contain only numbers are numeric (int64, uint64, or float64 with missing values as NaN), all others are strings
+    as written (objects, missing: None). They are strings, too, if numbers would lose digits, as integers beyond 2^53 beside empty
+    cells do, or merge what is written differently, as 01 and 1 do.
     """
 
     source: str  # as messages name it: a path, `standard input`, `the W&B project entity/project`

@@ -63,6 +63,8 @@ def read_mlflow(name: str) -> Given:
         if run.state != FINISHED:
             left_out.setdefault(run.state, []).append(run.name)
     notes, counted = unfinished(left_out), [run for run in runs if run.state == FINISHED]
+    if store.is_dir() and (other := Path(name) / DATABASE).is_file():
+        notes.append(f"{other} was not read, as there are runs in {source}, too; to read it, give its path")
     if not counted:
         raise nothing_left(source, notes)
     columns = columns_of([run.row() for run in counted])

@@ -18,6 +18,8 @@ READERS = {"file": read_file, "wandb": read_wandb, "tensorboard": read_tensorboa
 
 def read(source: str, kind: Kind | None = None) -> Given:
     """`kind` None: by what is at the path. Raises InputError, or DeviceError if a package that it needs is not installed."""
+    if not source:
+        raise InputError("no file was named; give a path, or - for standard input")
     return READERS[kind or _kind(source)](source)
 
 

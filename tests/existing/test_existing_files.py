@@ -254,6 +254,7 @@ def test_thousands_of_columns_are_read(given):
         ("a b\n1 2\n", "line 1: only one column, 'a b'; separate columns by one of: commas, semicolons, tabs, bars"),
         ('a,b\n1,"x\n2,y\n', 'line 2: a quote (") is opened and never closed'),
         ('a,b\n1,"x"y\n', 'line 2: a quote (") ends before the end of its cell; double the quotes inside a quoted cell'),
+        ("sep=;\na;b\n1;2\n", "line 1: it names the separator, as Excel wants it; remove this line"),
         (b"a,b\n1,\xe4\n", "line 2: it is not valid UTF-8; save the file as UTF-8"),
         (b"a,b\n1,\0\n", "line 2: it contains a NUL byte, so it is no text in UTF-8; save the file as UTF-8"),
         (CSV.encode("utf-16-le"), "line 1: it contains a NUL byte, so it is no text in UTF-8; save the file as UTF-8"),
@@ -310,6 +311,8 @@ def test_a_missing_file_names_similar_ones(tmp_path, given):
         read(str(tmp_path), "file")
     with pytest.raises(InputError, match="it cannot be read"):
         read("a\0b")
+    with pytest.raises(InputError, match="no file was named"):
+        read("")
 
 
 def test_unreadable_files_are_one_error(tmp_path, given, monkeypatch):

@@ -98,6 +98,14 @@ def test_in_files_the_last_step_counts_then_the_time(file_store):
     assert set(read(str(file_store)).frame["metric.accuracy"]) == {math.inf}
 
 
+def test_a_second_store_beside_the_first_is_told(file_store):
+    (file_store / "mlflow.db").write_bytes(b"")
+    last = read(str(file_store)).notes[-1]
+    assert (
+        last == f"{file_store}/mlflow.db was not read, as there are runs in {file_store}/mlruns, too; to read it, give its path"
+    )
+
+
 def test_a_place_names_the_run(store):
     found = read(str(store))
     run = found.frame.iloc[2]

@@ -115,7 +115,7 @@ def test_without_a_login_the_error_says_how_to_get_one(monkeypatch, tmp_path):
         read(PATH, "wandb")
 
 
-@pytest.mark.parametrize("name", ["toys", "a/b/c", "", "team/", "/toys", "a b/c"])
+@pytest.mark.parametrize("name", ["toys", "a/b/c", "team/", "/toys", "a b/c"])
 def test_a_name_that_is_no_project_is_an_error(name):
     with pytest.raises(InputError, match="is not a W&B project; write ENTITY/PROJECT"):
         read(name, "wandb")
