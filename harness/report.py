@@ -174,7 +174,7 @@ def _show_plan(report: ReportData, path: str, as_json: bool, found: Answer | Non
             Text(),
         )
     broken = (*report.inconsistencies, *report.mismatches)
-    steps = report.store.records(known_steps(plan))
+    steps = report.store.records(known_steps(plan)) if report.store is not None else {}
     return json_output.summary(plan, report.records, table, judged, metrics, path, broken, steps=steps, required=found)
 
 

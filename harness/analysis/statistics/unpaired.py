@@ -125,6 +125,8 @@ def _combined(
     parts = factors**2 * np.array([float(each.se) ** 2 for each in own])
     mean = without_rounding(np.asarray(factors @ np.array([float(each.mean) for each in own])), ROUNDING * scale)
     sd = np.sqrt(np.sum(factors**2 * np.array([float(each.sd) ** 2 for each in own])))
-    df = float(parts.sum() ** 2 / np.sum(parts**2 / (sizes - 1))) if parts.sum() > 0 else float((sizes - 1).sum())
+    df = float((sizes - 1).sum())
+    if parts.sum() > 0:
+        df = max(float(parts.sum() ** 2 / np.sum(parts**2 / (sizes - 1))), float(sizes.min() - 1))  # not below by rounding
     of = Summary(int(sizes.min()), mean, sd, np.sqrt(parts.sum()), df)
     return of, tuple(map(float, parts * sizes)), tuple(map(int, sizes))

@@ -275,10 +275,8 @@ class Looks:
         """For a supported claim of which no run failed."""
         if state.word != "supported" or state.case.exact or state.case.across == "cases":
             return None
-        # Whether a run that is not there had failed is not known.
-        if any(row.n < n for row in state.rows) and self.terms.available:
-            return None
-        if self.values.lost(state.case.variants, 0, n, ("diverged", "failed")):
+        unknown = self.terms.available and any(row.n < n for row in state.rows)  # whether absent runs had failed
+        if unknown or self.values.lost(state.case.variants, 0, n, ("diverged", "failed")):
             return None
         return robustness.failure_limit(n, self.terms.alpha)
 

@@ -13,7 +13,7 @@ from harness.analysis.verdicts.cases import Sample
 from harness.analysis.verdicts.model import Estimate, Later, Word
 
 MIN_LEFT_OUT = 4  # seeds, so that three are left
-MOST_LEFT_OUT = 2000  # seeds; of more, none matters alone
+MAX_LEFT_OUT = 1_000  # seeds: leaving out each of n takes n² steps
 MIN_DRIFT = 5  # seeds
 DRIFT_LEVEL = 0.01
 MANY = 5  # seeds, for a median of deviations
@@ -36,7 +36,7 @@ def remarks(sample: Sample, look: FurtherLook, subject: str) -> tuple[str, ...]:
     found = []
     changed: list[int] = []
     now: Word = "inconclusive"
-    if MIN_LEFT_OUT <= len(values) <= MOST_LEFT_OUT:
+    if MIN_LEFT_OUT <= len(values) <= MAX_LEFT_OUT:
         now = outcome(values, sample, look)
         without = [outcome(np.delete(values, place), sample, look) for place in range(len(values))]
         changed = [place for place, word in enumerate(without) if word != now]

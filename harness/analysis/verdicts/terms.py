@@ -49,7 +49,11 @@ class Terms:
         if self.unpaired and len(self.looks) > 1 and not self.available:
             raise InputError("unpaired runs are judged once: the levels of several looks are those of tests over paired seeds")
         for place, claim in enumerate((*self.claims, *self.amended), 1) if self.unpaired else ():
-            wrong = "over cases that its runs answered with equal seeds" if getattr(claim, "across", "") == "cases" else ""
+            wrong = (
+                "over cases, which its variants must have answered with the same seeds"
+                if getattr(claim, "across", "") == "cases"
+                else ""
+            )
             if isinstance(claim, DoseClaim):
                 wrong = f"about the levels of {claim.factor}, which are compared seed by seed"
             if wrong:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from harness.analysis.statistics import FurtherLook
+from harness.analysis.verdicts import model
 from harness.analysis.verdicts.cases import Sample
-from harness.analysis.verdicts.robustness import failure_limit, outcome, remarks
+from harness.analysis.verdicts.robustness import MAX_LEFT_OUT, failure_limit, outcome, remarks
 
 LOOK = FurtherLook(5, difference=0.05, equivalence=0.05)
 
@@ -84,3 +85,11 @@ def test_the_outcome_of_other_seeds_follows_the_rule_of_the_claim(
 @pytest.mark.parametrize(("seeds", "percent"), [(3, 63), (5, 45), (20, 14)])
 def test_clean_seeds_exclude_only_large_failure_rates(seeds: int, percent: int) -> None:
     assert round(100 * failure_limit(seeds, 0.05)) == percent
+
+
+def test_of_many_seeds_none_is_left_out() -> None:
+    values = [0.6, 0.61] * 500
+    few, many = [*values[:7], -0.9], [*values, -400.0]
+    assert model.APART in said(few)[0]
+    assert len(many) > MAX_LEFT_OUT
+    assert not any("without it" in note for note in said(many))
