@@ -160,7 +160,7 @@ def _terms(plan: ExistingPlan, metrics: Mapping[str, Metric], *, unpaired: bool)
         levels=plan.levels,
         metrics=metrics,
         listed_seeds=plan.listed_seeds,
-        written=Written(plan.created, None),
+        written=Written(plan.created, None, after_all=True),
         available=True,
         unpaired=unpaired,
     )

@@ -16,6 +16,7 @@ class Written:
 
     at: str  # ISO 8601, UTC; empty: not recorded
     known: frozenset[str] | None  # None: not recorded
+    after_all: bool = False  # whether all results existed by then
 
 
 @dataclass(frozen=True)
