@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from repositories import LOSS, MAIN, commit, experiment, git, planned, repository
 
 from harness import clean, reread, run, verify
@@ -83,6 +84,29 @@ def test_a_killed_command_continues_with_the_same_commits_on_two_workers(tmp_pat
     after = results_of(tmp_path)
     assert len(after) == 6
     assert all(after[name] == content for name, content in done.items())
+
+
+def test_steps_are_trained_with_the_code_of_their_variant(repo: Path, tmp_path: Path) -> None:
+    steps = {
+        "first": {"command": "{python} train.py --seed={seed} --to={run_dir}", "metrics": {"start": LOSS}},
+        "second": {"command": "{python} train.py --seed={seed} --from={steps.first}", "metrics": {"loss": LOSS}},
+    }
+    writes = (
+        "import sys, pathlib\nfor word in sys.argv:\n    if word[:5] == '--to=':\n        pathlib.Path(word[5:], 'x').touch()\n"
+    )
+    for ref in ("fast", "main"):
+        git(repo, "checkout", "--quiet", ref)
+        commit(repo, {"train.py": MAIN["train.py"] + writes})
+    path = experiment(tmp_path, repo, "main", "fast")
+    file = yaml.safe_load(path.read_text())
+    file["task"] = {"repository": str(repo), "steps": steps}
+    path.write_text(yaml.safe_dump(file, sort_keys=False))
+    assert train(path) == 0
+    store = Store.open(tmp_path / "results")
+    plan = store.load_plan("versions")
+    assert plan is not None
+    metrics = {run.variant: store.record(run.id).metrics for run in plan.runs}
+    assert [round(metrics[ref][name], 1) for ref in ("main", "fast") for name in ("start", "loss")] == [2.7, 2.7, 2.1, 2.1]
 
 
 def test_a_moved_branch_stops_the_same_command(repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -252,7 +252,10 @@ def make_plan(
         how = "harness.run_search" if experiment.from_mapping else f"harness sweep {experiment.path}"
         raise InputError(f"{experiment.path} is a search; start it with: {how}")
     seeds_of_evidence = _seeds(experiment, seeds, first_seed)
-    versions, read = Versions(experiment.task, accelerator), cache(fingerprint or experiment.task.fingerprint)
+    versions, read = (
+        Versions(experiment.task, accelerator, str(experiment.path)),
+        cache(fingerprint or experiment.task.fingerprint),
+    )
     declared = {variant.label: variant.config for variant in experiment.variants}
     configs = {label: versions.resolve(config) for label, config in declared.items()}
     data = {label: read(config) for label, config in configs.items()}

@@ -28,6 +28,7 @@ class Versions:
 
     task: Task
     accelerator: Accelerator
+    file: str  # of the experiment, for messages
     _commits: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -45,7 +46,10 @@ class Versions:
         ref = version_of(own)
         if ref in self._commits:
             return task.Config.model_validate({**dict(own), CODE: self._commits[ref]})
-        found = task.resolve(own, self.accelerator)
+        try:
+            found = task.resolve(own, self.accelerator)
+        except InputError as error:
+            raise InputError(f"{self.file}: code: {error}") from error
         self._commits[ref] = version_of(found)
         return found
 

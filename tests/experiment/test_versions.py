@@ -132,6 +132,11 @@ def test_an_unknown_version_is_told_with_file_line_and_value(repo: Path, tmp_pat
     assert "--set code=fsat: code: no version 'fsat'" in problems(experiment(tmp_path, repo, "main", "fast"), "code=fsat")
 
 
+def test_a_full_commit_that_does_not_exist_is_told_with_file_and_value(repo: Path, tmp_path: Path) -> None:
+    said = problems(experiment(tmp_path, repo, variants={"main": {"code": "1" * 40}}))
+    assert said.startswith(f"{tmp_path}/versions.yaml: code: no version '{'1' * 40}' in {repo}; fetch this commit")
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from repositories import commit, git, repository
 
 from harness.errors import InputError
+from harness.tasks.command.code import git as module
 from harness.tasks.command.code.refs import commit_of, forget, keep
 
 
@@ -78,6 +80,30 @@ def test_a_hook_that_starts_the_harness_does_not_redirect_it(repo: Path, tmp_pat
     found = commit_of(repo, "main")
     monkeypatch.undo()
     assert found == git(repo, "rev-parse", "main")
+
+
+@pytest.mark.parametrize(
+    ("says", "expected"), [("echo git version 2.20.1", "not git version 2.20.1; update git"), (None, "install git")]
+)
+def test_a_missing_or_old_git_is_told_with_the_least_version(
+    says: str | None, expected: str, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_require", module._require.__wrapped__)  # not cached
+    (tmp_path / "bin").mkdir()
+    if says is not None:
+        (tmp_path / "bin" / "git").write_text(f"#!/bin/sh\n{says}\n")
+        (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(InputError, match=f"need git 2.30 or later, .*{expected}"):
+        commit_of(repo, "main")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_a_repository_of_another_user_says_how_to_trust_it(repo: Path) -> None:
+    for path in (repo, repo / ".git"):
+        os.chown(path, 65534, 65534)
+    with pytest.raises(InputError, match=f"git config --global --add safe.directory {repo}"):
+        commit_of(repo, "main")
 
 
 def test_a_kept_commit_survives_its_branch_until_it_is_forgotten(repo: Path) -> None:
