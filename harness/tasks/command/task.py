@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.errors import DataError, DeviceError, InputError
 from harness.tasks.command import steps, survey, template
 from harness.tasks.command.code.checkout import checkout
-from harness.tasks.command.code.imports import refuse_other_code
+from harness.tasks.command.code.imports import refuse_other_code, within_checkout
 from harness.tasks.command.code.refs import commit_of
 from harness.tasks.command.code.version import CODE
 from harness.tasks.command.inputs import fingerprint as inputs
@@ -123,7 +123,9 @@ class CommandTask(Task):
         """Asked from the program's interpreter."""
         folder = folder.absolute()
         words = self.arguments(config, seed, device, folder)
-        return survey.observed(words, self.code_of(config), self.environment(seed, device, folder))
+        directory = self.code_of(config)
+        found = survey.observed(words, directory, self.environment(seed, device, folder))
+        return found if self.definition.repository is None else within_checkout(found, directory)
 
     def check_version(self, config: Knobs, seed: int, device: str) -> None:
         """Raises InputError if the program would import the repository's code from elsewhere than the version of `config`."""

@@ -14,6 +14,7 @@ from harness.tasks.command.container import ENGINES
 from harness.tasks.command.inputs.files import is_file
 from harness.tasks.command.interpreter import start_of
 from harness.tasks.command.model import Program
+from harness.tasks.environment import Environment, Observed
 
 LIMIT_S = 30.0  # for the answer of an interpreter
 MARK = "harness-imports "
@@ -69,6 +70,18 @@ def refuse_other_code(program: Program, words: Sequence[str], variables: Mapping
                     f"put the version first with environment: {{PYTHONPATH: {_advised(top, directory, name)}}}, "
                     "or give each version an environment of its own with prepare:"
                 )
+
+
+def within_checkout(observed: Observed, directory: Path) -> Observed:
+    """With the folders of PYTHONPATH that are parts of the version relative to it: equal settings of all versions are equal."""
+    top = checkout_of(directory)
+    if top is None:
+        return observed
+    folders = tuple(
+        os.path.relpath(each, top) if Path(each).is_relative_to(top) else each for each in observed.environment.folders
+    )
+    environment = Environment.model_validate({**dict(observed.environment), "folders": folders})
+    return Observed(environment, observed.packages)
 
 
 def modules_of(top: Path, directory: Path) -> list[str]:

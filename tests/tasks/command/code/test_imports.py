@@ -10,6 +10,8 @@ import pytest
 from repositories import experiment, planned, repository
 
 from harness.errors import InputError
+from harness.experiment.plan import task_of
+from harness.tasks.protocol import parse_config
 
 PACKAGE = {
     "scripts/train.py": "from mine.model import RATE\nprint(f'step 1: loss {RATE}')\n",
@@ -42,6 +44,10 @@ def test_an_editable_install_of_the_working_tree_is_refused_unless_the_version_c
         planned(experiment(tmp_path, repo, "main", "fast", command=command))
     plan = planned(experiment(tmp_path, repo, "main", "fast", command=command, environment={"PYTHONPATH": "src"}))
     assert len({*plan.data.values()}) == 2
+    task = task_of(plan)
+    configs = [parse_config(task, config) for config in plan.variants.values()]
+    observed = [task.installed(config, 1, "cpu", tmp_path / "run") for config in configs]
+    assert [each.environment.folders for each in observed if each] == [("src",), ("src",)]
 
 
 def test_the_same_in_a_linked_environment_is_refused(repo: Path, tmp_path: Path) -> None:
