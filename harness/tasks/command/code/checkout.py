@@ -11,6 +11,7 @@ from harness.errors import InputError
 from harness.tasks.command.code.git import GitError, found, git, listed, printable
 from harness.tasks.command.code.place import (
     Checkout,
+    is_known,
     locked,
     log_of,
     make_read_only,
@@ -35,10 +36,11 @@ def checkout(program: Program, commit: str, environment: Mapping[str, str]) -> P
     Raises InputError if it cannot be made; then nothing of it is left but the log of `prepare`.
     """
     assert program.repository is not None
-    final = place_of(program.repository, commit, program.link, program.prepare)
+    final, repository = place_of(program, commit), Path(program.repository)
     if read_marker(final) is not None:
+        if not is_known(final):
+            found(repository, "worktree", "repair", str(final))
         return final
-    repository = Path(program.repository)
     if not repository.is_dir():
         raise InputError(f"{repository}: folder not found, and the commit {commit[:7]} is not checked out in {final.parent}")
     try:
@@ -46,7 +48,7 @@ def checkout(program: Program, commit: str, environment: Mapping[str, str]) -> P
             if read_marker(final) is None:  # else another process has made it meanwhile
                 remove_leftovers(final)
                 if final.exists():
-                    remove(final, repository)  # copied or moved here
+                    remove(final, repository)  # its marker is lost
                 _make(program, repository, commit, final, environment)
     except GitError as error:
         raise InputError(f"{repository}: the commit {commit[:7]} cannot be checked out: {_explained(str(error))}") from error

@@ -16,13 +16,14 @@ import shutil
 import socket
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.tasks.command.code.repository import common_folder
+from harness.tasks.command.model import Program
 
 VARIABLE = "HARNESS_CHECKOUTS"
 TEMPORARY = re.compile(r"\.(?P<name>[0-9a-f]+-[0-9a-f]+)\.(?P<host>.+)\.(?P<pid>\d+)\.[0-9a-f]+\.tmp")
@@ -34,7 +35,7 @@ class Checkout(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: int = Field(1, alias="schema")
-    folder: str  # where it was made; elsewhere it is a copy, which git does not know
+    folder: str  # where it was made
     repository: str
     commit: str
     link: tuple[str, ...] = ()
@@ -47,10 +48,15 @@ def checkouts_folder() -> Path:
     return Path(os.environ.get(VARIABLE, "results/code/checkouts")).resolve()
 
 
-def place_of(repository: str, commit: str, link: Sequence[str], prepare: str | None) -> Path:
-    """The folder of a checkout; equal arguments have one folder."""
-    key = json.dumps([repository, commit, sorted(link), prepare])
-    return checkouts_folder() / f"{commit[:12]}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+def place_of(program: Program, commit: str) -> Path:
+    """The folder of a checkout of `commit`. Programs that differ only in what does not change the folder's content share it.
+
+    Its name depends on where it is: in a copied folder, and where a shared one has another path, it is another checkout, as git
+    knows it by its path.
+    """
+    folder, variables = checkouts_folder(), dict(program.environment) if program.prepare else {}
+    key = json.dumps([str(folder), program.repository, commit, sorted(program.link), program.prepare, variables], sort_keys=True)
+    return folder / f"{commit[:12]}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
 def checkout_of(path: Path) -> Path | None:
@@ -70,12 +76,12 @@ def log_of(folder: Path) -> Path:
 
 
 def read_marker(folder: Path) -> Checkout | None:
-    """What the folder is a checkout of; None if it is none, or a copy of one."""
+    """What the folder is a checkout, or a copy of one, of; None if it is none."""
     try:
         marker = Checkout.model_validate_json(marker_of(folder).read_bytes())
     except (OSError, ValidationError):
         return None
-    return marker if marker.folder == str(folder) and folder.is_dir() else None
+    return marker if folder.is_dir() else None
 
 
 def write_marker(folder: Path, marker: Checkout) -> None:
@@ -121,12 +127,15 @@ def leftovers(checkouts: Path) -> list[Path]:
 
 
 def _is_dead(path: Path, made: re.Match[str]) -> bool:
-    with suppress(OSError):
+    try:
         if made["host"] == socket.gethostname():
             os.kill(int(made["pid"]), 0)
             return False
         return time.time() - path.stat().st_mtime > OLD_S
-    return True
+    except (ProcessLookupError, FileNotFoundError):
+        return True
+    except OSError:  # a process of another user
+        return False
 
 
 def remove(folder: Path, repository: Path | None = None) -> None:
@@ -156,11 +165,24 @@ def _administration(folder: Path) -> Path | None:
     return None
 
 
+def is_known(folder: Path) -> bool:
+    """Whether git knows the checkout under its name: not if its maker was killed after renaming it."""
+    entry = _administration(folder)
+    return entry is not None and _tree_of(entry) == folder
+
+
 def _is_of(entry: Path, folder: Path) -> bool:
+    """Whether it is the state of this working tree, under its name or the one under which it was made."""
+    tree = _tree_of(entry)
+    own = tree is not None and (tree.name == folder.name or tree.name.startswith(f".{folder.name}."))
+    return own and tree is not None and tree.parent == folder.parent
+
+
+def _tree_of(entry: Path) -> Path | None:
     try:
-        return Path((entry / "gitdir").read_text().strip()) == folder / ".git"
+        return Path((entry / "gitdir").read_text().strip()).parent
     except OSError:
-        return False
+        return None
 
 
 def _remove_tree(folder: Path) -> None:

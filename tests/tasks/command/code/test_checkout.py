@@ -185,6 +185,8 @@ def test_a_copied_or_moved_results_folder_makes_its_own(repo: Path, tmp_path: Pa
     assert f"worktree {folder}\n" in listed
     assert f"worktree {copied}\n" in listed
     assert git(folder, "status", "--porcelain") == ""
+    place.remove(copied.parent / folder.name, repo)  # the copy, of which git knows the original
+    assert git(folder, "status", "--porcelain") == ""
 
 
 def test_a_checkout_outlives_its_repository(repo: Path) -> None:
@@ -194,6 +196,25 @@ def test_a_checkout_outlives_its_repository(repo: Path) -> None:
     assert checkout(program(repo), wanted, os.environ) == folder
     with pytest.raises(InputError, match="repo: folder not found, and the commit 1111111 is not checked out"):
         checkout(program(repo), "1" * 40, os.environ)
+
+
+def test_a_checkout_whose_maker_was_killed_after_renaming_it_is_told_to_git_later(repo: Path) -> None:
+    folder = made(repo)
+    (entry,) = (repo / ".git" / "worktrees").iterdir()
+    name = place.temporary_of(folder)
+    (entry / "gitdir").write_text(f"{name}/.git\n")
+    assert not place.is_known(folder)
+    assert made(repo) == folder
+    assert place.is_known(folder)
+    (entry / "gitdir").write_text(f"{name}/.git\n")
+    place.remove(folder)
+    assert not list((repo / ".git").glob("worktrees/*"))
+
+
+def test_variables_matter_to_what_is_prepared_only(repo: Path) -> None:
+    plain, prepared = made(repo), made(repo, prepare="{python} --version")
+    assert made(repo, environment={"A": 1}) == plain
+    assert made(repo, prepare="{python} --version", environment={"A": 1}) != prepared
 
 
 def test_a_removed_checkout_is_forgotten_by_git(repo: Path) -> None:
