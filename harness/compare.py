@@ -146,7 +146,7 @@ def compare(
     from harness.execution.devices import resolve_device
     from harness.execution.options import WorkerOptions
     from harness.experiment.comparison import Comparison, named
-    from harness.experiment.draft import check_printable, read_program, read_setting
+    from harness.experiment.draft import check_printable, read_program, read_setting, refuse_repeated
     from harness.launch.experiment import plan_experiment, run_experiment
     from harness.store.records import Store
     from harness.tasks.command.code.repository import top_of
@@ -160,6 +160,10 @@ def compare(
         raise InputError(f"--repository {repository}: {error}") from error
     inside = directory if directory is not None else str(repository.resolve().relative_to(top))
     program = read_program(command, metric or (), style, top / inside)
+    knobs = [read_setting(text, program.style) for text in set_ or ()]
+    refuse_repeated("--set", [knob.name for knob in knobs])
+    if not program.has_seed:
+        shell.say("the command has no {seed}: the program must read $HARNESS_SEED")
     comparison = Comparison(
         refs=refs,
         program=program,
@@ -168,7 +172,7 @@ def compare(
         first_seed=first_seed,
         margin=margin,
         claims=claim or (),
-        knobs=[read_setting(text, program.style) for text in set_ or ()],
+        knobs=knobs,
         directory=inside,
         link=link or (),
         prepare=prepare,

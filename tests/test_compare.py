@@ -82,6 +82,7 @@ def name_of(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
     return str(compared(*arguments, "--dry-run", capsys=capsys)["name"])
 
 
+@pytest.mark.slow
 def test_the_plan_is_named_by_what_is_trained(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = name_of(*words("main", "fast"), capsys=capsys)
     assert name_of(*words("main", "fast", margin="0.5"), "--seeds", "8", "--claim", "no_loss: fast", capsys=capsys) == name
@@ -110,6 +111,13 @@ def test_the_working_tree_and_relative_refs_have_labels_that_claims_may_name(
     assert [(claim["kind"], claim["variants"], claim["over"]) for claim in document["claims"]] == [
         ("no_loss", ["working tree"], ["HEAD-1"]), ("worsens", ["working tree"], ["HEAD-1"])
     ]  # fmt: skip
+
+
+def test_a_full_commit_has_a_short_label(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sha = git(repo, "rev-parse", "fast")
+    document = compared(*words("main", sha), "--claim", f"no_loss: {sha}", "--dry-run", capsys=capsys)
+    assert list(document["variants"]) == ["main", sha[:12]]
+    assert document["claims"][0]["variants"] == [sha[:12]]
 
 
 def test_a_commit_that_is_a_number_in_yaml_may_be_named_in_claims(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +150,11 @@ def test_a_commit_that_is_a_number_in_yaml_may_be_named_in_claims(repo: Path, ca
         ([*words("main", "fast"), "--futility", "0.1"], "--futility has no effect without looks"),
         ([*words("main", "fast"), "--set", "rate=1,2"], "--set 'rate=1,2': has several values; give one"),
         ([*words("main", "fast"), "--set", "rate"], "--set 'rate': has no value; expected NAME=VALUE"),
-        ([*words("main", "fast"), "--input", "data"], "data"),
+        ([*words("main", "fast"), "--set", "a=1", "--set", "a=2"], "--set 'a': is given twice; use each name once"),
+        ([*words("main", "fast"), "--metric", "loss=the loss {value}"], "--metric 'loss': is given twice; use each name once"),
+        ([*words("main", "fast"), "--input", "data"], "task.inputs: data: not found"),
+        ([*words("main", "fast"), "--link", "data"], "data"),
+        ([*words("main", "fast"), "--directory", "nowhere"], "no folder nowhere in the version"),
         (words("main", "fast", command="{python} train.py {sed}"), "--command: unknown placeholder {sed}; did you mean seed?"),
         (words("main", "fast", command="{python} 'train.py"), "cannot be split into words"),
         (words("main", "two\nlines"), "contains unprintable characters"),

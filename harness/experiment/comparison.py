@@ -230,9 +230,11 @@ def named(experiment: Experiment, accelerator: Accelerator) -> Named:
 
 
 def _label(ref: str) -> str:
-    """The ref itself, if labels may be written so."""
+    """The ref itself, if labels may be written so; of a full commit the first digits."""
     if ref == WORKING_TREE:
         return "working tree"
+    if re.fullmatch(r"[0-9a-f]{40,64}", ref):
+        return ref[:12]
     if re.fullmatch(LABEL, ref) and ref != ALL:
         return ref
     label = re.sub(r"[^A-Za-z0-9 _.,=+/-]", "-", ref).strip(" .")[: LONGEST_LABEL - 4].strip()

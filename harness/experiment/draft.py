@@ -87,12 +87,19 @@ def read_program(command: str, metrics: Sequence[str], style: Style | None, dire
         raise InputError(
             "missing option --metric; give one or more, such as --metric 'val_loss=val loss {value}' or --metric val_loss"
         )
+    refuse_repeated("--metric", [metric.name for metric in read])
     try:
         words = template.words_of(command)
     except ValueError as error:
         raise InputError(f"--command {command!r}: cannot be split into words: {error}") from error
     files = tuple(word for word in words if not template.placeholders(word))
     return ProgramDraft(command, read, style or guessed_style(files, directory) or written_style(words) or "argparse", files)
+
+
+def refuse_repeated(option: str, names: Sequence[str]) -> None:
+    """Raises InputError if a name is given twice."""
+    if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+        raise InputError(f"{option} {twice[0]!r}: is given twice; use each name once")
 
 
 def check_printable(*texts: str | None) -> None:
