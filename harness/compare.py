@@ -102,6 +102,7 @@ def compare(
             rich_help_panel=cli_options.EXPERIMENT,
         ),
     ] = None,
+    loop: cli_options.Loop = None,
     retry: cli_options.Retry = None,
     replan: cli_options.Replan = False,
     workers: cli_options.Workers = 1,
@@ -186,6 +187,8 @@ def compare(
     required.check(require, "the comparison", experiment.claims, rehearsal=False)
     options = WorkerOptions.read(worker_option or (), retry=retry, stop_after=stop_after, idle=idle, track=track)
     options.check()
+    if into is not None and loop is not None:
+        raise InputError("--into: a file is not a member of a loop; remove --loop")
     starts = not dry_run and into is None
     store = Store.open(results, create=starts, must_exist=False)
     found = named(experiment, resolve_device(device))
@@ -194,7 +197,7 @@ def compare(
     if into is not None:
         _write(comparison, found, into)
     elif dry_run:
-        plan, _ = plan_experiment(store, found.experiment, device, replan=replan)
+        plan, _ = plan_experiment(store, found.experiment, device, replan=replan, loop=loop, joins=False)
         preview = dry_run_screen.preview(store, plan)
         if as_json:
             shell.show_json(json_output.dry_run(preview))
@@ -202,7 +205,7 @@ def compare(
             shell.show(dry_run_screen.dry_run(preview))
     else:
         outcome = run_experiment(
-            found.experiment, results, device=device, replan=replan, workers=workers, options=options
+            found.experiment, results, device=device, replan=replan, loop=loop, workers=workers, options=options
         ).requiring(require, results)
         outcome.show(results, as_json)
         raise typer.Exit(outcome.exit_code)

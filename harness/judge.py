@@ -114,6 +114,7 @@ def judge(
         Path | None,
         typer.Option(metavar="FOLDER", help="write a report, such as results/reports/NAME", rich_help_panel=cli_options.RESULTS),
     ] = None,
+    require: cli_options.Require = None,
     as_json: cli_options.AsJson = False,
 ) -> None:
     """Judge results that exist already. Columns that are not given are guessed; the guess is shown.
@@ -130,13 +131,18 @@ def judge(
     Exit codes:
       0   judged
       2   bad input or usage
+      3   the verdicts do not meet --require
     """
-    from harness.errors import InputError
+    from harness.analysis.verdicts.required import answer
+    from harness.errors import EXIT_NOT_MET, InputError
+    from harness.reporting import phrases
     from harness.terminal import shell
     from harness.terminal.judged import judge_results
 
     if from_ is None and source != "-" and not Path(source).exists() and source.count("/") == 1 and not Path(source).suffix:
         raise InputError(f"{source}: no such file or folder; for a project of Weights & Biases add --from wandb")
+    if require is not None and not claim:
+        raise InputError(f"--require {require}: nothing is claimed; add --claim, or remove --require")
     if into is not None:
         from harness.reporting.pages.existing import check_folder
 
@@ -182,10 +188,14 @@ def judge(
         command=_command(source, options),
     )
     report = str(judged.write(into)) if into is not None else None
+    found = answer(judged.found.judgement, require, registered=False) if require is not None else None
     if as_json:
-        shell.show_json(judged.document(report))
+        shell.show_json(judged.document(report, found))
     else:
         shell.show(judged.screen(report))
+    if found is not None and not found.met:
+        shell.say(phrases.unmet(found, judged.verdicts))
+        raise typer.Exit(EXIT_NOT_MET)
 
 
 def _command(source: str, options: Mapping[str, Any]) -> str:

@@ -57,7 +57,7 @@ def test_versions_are_compared_and_one_that_was_trained_before_is_not_trained_ag
     assert (verdict["verdict"], verdict["n"], verdict["registered"]) == ("supported", 3, True)
     assert verdict["mean"] == pytest.approx(-1.2)
     assert (len(first["used"]["trained"]), first["used"]["found"]) == (6, [])
-    assert {label: version["commit"] for label, version in first["versions"].items()} == {
+    assert {label: version["commit"] for label, version in first["code"].items()} == {
         label: git(repo, "rev-parse", label) for label in ("main", "fast")
     }
     third = compared(*words("main", "slow"), "--seeds", "3", "--require", "not-refuted", code=3, capsys=capsys)

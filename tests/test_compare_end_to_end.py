@@ -132,7 +132,7 @@ def test_three_branches_survive_a_kill_and_share_what_they_have_trained(repo: Re
     assert third["required"]["met"]
     assert (len(third["used"]["trained"]), len(third["used"]["found"])) == (3, 3)
     assert repo.trainings - before == Counter({"next 0": 1, "next 1": 1, "next 2": 1})
-    assert third["versions"]["working tree"]["parent"] == git(repo.path, "rev-parse", "HEAD")
+    assert third["code"]["working tree"]["parent"] == git(repo.path, "rev-parse", "HEAD")
 
     same = repo.compare("main", "docs", "--seeds", "3")
     assert same["same_code"] == {"docs": "main"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.common import choices
+from harness.execution import loops
 from harness.execution.devices import resolve_device
 from harness.execution.options import WorkerOptions
 from harness.execution.recording import save_plan
@@ -28,14 +29,18 @@ def plan_experiment(
     replan: bool = False,
     *,
     first_seed: int | None = None,
+    loop: str | None = None,
+    joins: bool = True,
 ) -> tuple[Plan, bool]:
     """The plan to train, and whether it replaces a plan on disk of the same name, which must then be archived.
 
-    A plan without started runs is simply replaced. Raises PlanChanged when the plan on disk differs, has started runs and
+    As a member of a `loop` it is judged at its share of the experiment's alpha; not `joins`: as it would join now. A plan without started runs is simply replaced. Raises PlanChanged when the plan on disk differs, has started runs and
     `replan` is false; InputError, DataError, DeviceError.
     """
     created = datetime.now(UTC).isoformat(timespec="seconds")
     requested = make_plan(experiment, resolve_device(device), seeds, created, first_seed=first_seed)
+    if loop is not None:
+        requested = loops.member(store, loop, experiment.alpha, requested, record=joins)
     return resolve_plan(store, requested, replan)
 
 
@@ -49,13 +54,14 @@ def run_experiment(
     seeds: int | None = None,
     first_seed: int | None = None,
     replan: bool = False,
+    loop: str | None = None,
     workers: int = 1,
     options: WorkerOptions | None = None,
 ) -> PlanOutcome:
     """Plan, train the remaining runs in worker processes, show progress on stderr, write the report.
 
     `experiment`: also a path or a mapping with the keys of a file, with `profile` and `name` as in `load_experiment`.
-    A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
+    `loop`: the name of the loop of comparisons that the plan is a member of. A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their current step and keeps everything; a second one
     stops at once. Raises HarnessError for bad input and for an unusable results folder; failed runs are part of the outcome.
     """
@@ -63,6 +69,6 @@ def run_experiment(
     options = options or WorkerOptions()
     options.check([variant.label for variant in experiment.variants])
     store = Store.open(Path(results))
-    plan, replaces = plan_experiment(store, experiment, device, seeds, replan, first_seed=first_seed)
+    plan, replaces = plan_experiment(store, experiment, device, seeds, replan, first_seed=first_seed, loop=loop)
     save_plan(store, plan, replaces)
     return supervise_plan(store, plan, options, workers, replan)

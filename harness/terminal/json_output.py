@@ -183,7 +183,6 @@ def summary(  # noqa: PLR0917 - one argument per kind of result
         "variants": [row_values(row) for row in table.rows],
         **judged(judgement, metrics),
         "required": answered(required, judgement),
-        "versions": {label: version.model_dump(mode="json") for label, version in plan.code.items()},
         **used(plan, {**records, **(steps or {})}, before),
         "inconsistencies": list(inconsistencies),
         "runs_not_needed": phrases.runs_not_needed(plan, judgement),

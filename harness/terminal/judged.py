@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.analysis.statistics import Levels
+    from harness.analysis.verdicts.required import Answer
     from harness.existing.given import Given
     from harness.existing.results import ExistingResults
     from harness.experiment import Experiment
@@ -67,10 +68,11 @@ class JudgedResults(Sequence[Verdict]):
         advice: list[RenderableType] = [] if self.verdicts else [Text(), *map(Sentence, phrases.to_claim(self.found))]
         return Group(*lines, Text(), results, *advice, Text())
 
-    def document(self, report: str | None = None) -> dict[str, Any]:
+    def document(self, report: str | None = None, required: Answer | None = None) -> dict[str, Any]:
         """The values of `--json`."""
         found = self.found
-        shown = json_output.summary(found.plan, found.records, found.table, found.judgement, found.metrics, report)
+        values = (found.plan, found.records, found.table, found.judgement, found.metrics)
+        shown = json_output.summary(*values, report, required=required)
         return {**shown, "existing": found.document, "to_claim": [] if self.verdicts else phrases.to_claim(found)}
 
     def report(self, folder: Path) -> ReportData:
