@@ -34,8 +34,9 @@ def plan_experiment(
 ) -> tuple[Plan, bool]:
     """The plan to train, and whether it replaces a plan on disk of the same name, which must then be archived.
 
-    As a member of a `loop` it is judged at its share of the experiment's alpha; not `joins`: as it would join now. A plan without started runs is simply replaced. Raises PlanChanged when the plan on disk differs, has started runs and
-    `replan` is false; InputError, DataError, DeviceError.
+    As a member of a `loop` it is judged at its share of the experiment's alpha; not `joins`: as it would join now. A plan without
+    started runs is simply replaced. Raises PlanChanged when the plan on disk differs, has started runs and `replan` is false;
+    InputError, DataError, DeviceError.
     """
     created = datetime.now(UTC).isoformat(timespec="seconds")
     requested = make_plan(experiment, resolve_device(device), seeds, created, first_seed=first_seed)
@@ -61,7 +62,8 @@ def run_experiment(
     """Plan, train the remaining runs in worker processes, show progress on stderr, write the report.
 
     `experiment`: also a path or a mapping with the keys of a file, with `profile` and `name` as in `load_experiment`.
-    `loop`: the name of the loop of comparisons that the plan is a member of. A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
+    `loop`: the name of the loop of comparisons that the plan is a member of.
+    A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their current step and keeps everything; a second one
     stops at once. Raises HarnessError for bad input and for an unusable results folder; failed runs are part of the outcome.
     """
