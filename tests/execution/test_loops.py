@@ -163,6 +163,16 @@ def test_known_results_of_the_candidate_add_nothing_to_the_budget(store: Store, 
     assert place(compared(0, 3)) == (2, lord_level(2, [], 0.05))
 
 
+def test_a_claim_that_was_changed_after_the_first_runs_is_no_second_discovery(store: Store, compared: Comparing) -> None:
+    finish(store, compared(0, 2))
+    plan = compared(0, 2, claims=[{"no_loss": "v2"}])  # a member that is never registered: the plan keeps its first claim
+    assert plan.amended is not None
+    assert place(plan)[0] == 1
+    judge(store, plan)
+    loop = Ledger(store.paths).read().state.loops["chain"]
+    assert (len(loop.members), loop.discoveries) == (2, [1])
+
+
 SCRIPT = """
 import sys
 from pathlib import Path

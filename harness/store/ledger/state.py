@@ -64,9 +64,9 @@ class LoopState:
         wanted = {*run_ids} - kept
         return next((each for each in self.members if wanted & {*each.compared}), None)
 
-    def judged(self, event: LookJudged) -> None:
-        """A look of a plan: its last member is a discovery if the first registered claim is supported, by fresh results."""
-        own = next((each for each in reversed(self.members) if each.plan == event.plan), None)
+    def judged(self, number: int, event: LookJudged) -> None:
+        """A look of member `number`: it is a discovery if the first registered claim is supported, by fresh results."""
+        own = next((each for each in self.members if each.number == number and each.plan == event.plan), None)
         verdict = next((each.verdict for each in event.verdicts if each.registered and each.claim is not None), None)
         if own is not None and own.fresh and verdict == "supported" and own.number not in self.found:
             self.found.add(own.number)
@@ -115,8 +115,9 @@ class State:
                 known.used |= event.results
                 known.written.add(key(event))
                 self.looks.append(Look(event, entry.at, self.registrations.get(event.plan, 0)))
-                for loop in self.loops.values():
-                    loop.judged(event)
+                place = known.terms.settings.get("loop") if known.terms else None
+                if place is not None:
+                    self.loop(place["name"]).judged(place["number"], event)
             case ResultsSetAside():
                 for run_id, digest in event.results.items():
                     self.set_aside.setdefault(run_id, set()).add(digest)
