@@ -191,7 +191,7 @@ def compare(
         raise InputError("--into: a file is not a member of a loop; remove --loop")
     starts = not dry_run and into is None
     store = Store.open(results, create=starts, must_exist=False)
-    found = named(experiment, resolve_device(device))
+    found = named(experiment, resolve_device(device), loop)
     if found.same:
         raise typer.Exit(_same_code(found, require, as_json))
     if into is not None:

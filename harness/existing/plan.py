@@ -2,12 +2,54 @@
 
 from __future__ import annotations
 
-from harness.experiment.plan import Plan, Selection
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from pydantic import SkipValidation
+
+from harness.experiment.plan import Plan, PlannedRun, Selection
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Rows(Sequence[PlannedRun]):
+    """The rows of a table as planned runs, seed by seed, made when they are needed: there may be a million.
+
+    Their ids are their places in the table.
+    """
+
+    def __init__(self, runs: pd.DataFrame, look: int) -> None:
+        rows = runs.sort_values("seed", kind="stable")
+        self._columns: tuple[list[Any], ...] = tuple(rows[name].tolist() for name in ("id", "variant", "seed"))
+        self._look = look
+
+    def _run(self, run_id: str, variant: str, seed: int) -> PlannedRun:
+        return PlannedRun.model_construct(id=run_id, variant=variant, seed=seed, look=self._look)
+
+    @overload
+    def __getitem__(self, place: int) -> PlannedRun: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[PlannedRun]: ...
+
+    def __getitem__(self, place: int | slice) -> PlannedRun | Sequence[PlannedRun]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        run_id, variant, seed = (column[place] for column in self._columns)
+        return self._run(run_id, variant, seed)
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __iter__(self) -> Iterator[PlannedRun]:
+        return map(self._run, *self._columns)
 
 
 class ExistingPlan(Plan):
     """Design and claims of results that exist already; never stored. `task` is where they are from."""
 
+    runs: SkipValidation[Any]  # Rows
     command: str = ""  # the command line that judges them
 
 

@@ -19,11 +19,10 @@ from harness.existing.arrange import arrange
 from harness.existing.arranged import Arranged
 from harness.existing.columns import Asked, Columns, find_columns, selected
 from harness.existing.given import Given
-from harness.existing.plan import ExistingPlan
+from harness.existing.plan import ExistingPlan, Rows
 from harness.experiment.claims import Claim, ComparisonClaim, ContrastClaim, Factor, digest
 from harness.experiment.claims.model import Setting
 from harness.experiment.claims.reader import read_claim
-from harness.experiment.plan import PlannedRun
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
 
@@ -129,7 +128,7 @@ def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequ
         levels=arranged.levels,
         over=over,
         listed_seeds=seeds,
-        runs=_planned(arranged.runs, len(seeds)),
+        runs=Rows(arranged.runs, len(seeds)),
         claims=claims,
         claims_digest=digest(claims, registered),
     )
@@ -163,15 +162,6 @@ def _terms(plan: ExistingPlan, metrics: Mapping[str, Metric], *, unpaired: bool)
         written=Written(plan.created, None, after_all=True),
         available=True,
         unpaired=unpaired,
-    )
-
-
-def _planned(runs: pd.DataFrame, look: int) -> tuple[PlannedRun, ...]:
-    """The rows as planned runs, seed by seed; their ids are places in the table."""
-    rows = runs.sort_values("seed", kind="stable")
-    columns = (rows[name].tolist() for name in ("id", "variant", "seed"))
-    return tuple(
-        PlannedRun.model_construct(id=run, variant=label, seed=seed, look=look) for run, label, seed in zip(*columns, strict=True)
     )
 
 

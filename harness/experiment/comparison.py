@@ -204,12 +204,12 @@ class Named:
         return "\n".join(same_code(program.repository or "", label, other, code) for label, other in self.same.items())
 
 
-def named(experiment: Experiment, accelerator: Accelerator) -> Named:
+def named(experiment: Experiment, accelerator: Accelerator, loop: str | None = None) -> Named:
     """The experiment with a name that is a function of what it trains: the content of each version's files, not its commit.
 
     So the same command continues the same plan, and so it does when a branch has moved without a change of the code; other code,
     another command or setting makes another plan. Claims, margin and numbers of seeds are not part of the name: the plan keeps
-    those it was registered with. Raises InputError, DataError.
+    those it was registered with. In a `loop` a comparison is another one than outside. Raises InputError, DataError.
     """
     task = experiment.task
     contents: dict[str, tuple[str, str]] = {}
@@ -222,7 +222,7 @@ def named(experiment: Experiment, accelerator: Accelerator) -> Named:
         other = next((label for label, known in contents.items() if known == content), None)
         same |= {} if other is None else {variant.label: other}
         contents[variant.label] = content
-    values = [task.version, experiment.baseline, experiment.first_seed, list(contents.items())]
+    values = [task.version, experiment.baseline, experiment.first_seed, list(contents.items()), *([loop] if loop else [])]
     digest = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
     words = re.sub(r"[^A-Za-z0-9]+", "-", "-".join([NAME, *contents])).strip("-")
     name = f"{words[: LONGEST - len(digest) - 1].strip('-')}-{digest}"

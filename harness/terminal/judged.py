@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.experiment.plan import Plan
     from harness.reporting.pages import ReportData
     from harness.store.cases import CaseSource
+    from harness.store.records import Record
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,8 @@ class JudgedResults(Sequence[Verdict]):
         plan = self.found.plan
         heading = styled(f"{plan.name}   {printable(plan.question)}")
         lines: list[RenderableType] = [heading, *(Sentence(line) for line in self.found.reading)]
-        results = plan_results(
-            plan, self.found.records, self.found.table, self.found.judgement, self.found.metrics, report=report
-        )
+        records: dict[str, Record] = {}  # a terminal does not show the runs behind a number
+        results = plan_results(plan, records, self.found.table, self.found.judgement, self.found.metrics, report=report)
         advice: list[RenderableType] = [] if self.verdicts else [Text(), *map(Sentence, phrases.to_claim(self.found))]
         return Group(*lines, Text(), results, *advice, Text())
 

@@ -88,7 +88,9 @@ def loop(plan: Plan) -> str:
 
 
 def seeds(plan: Plan) -> int:
-    """The number of seeds of each variant."""
+    """The number of seeds of each variant; of existing results, of all together."""
+    if isinstance(plan, ExistingPlan):
+        return len(plan.listed_seeds)
     return len({run.seed for run in plan.runs})
 
 
@@ -179,7 +181,7 @@ def earlier_look(row: Row, table: Table) -> str:
 
 def runs_not_needed(plan: Plan, judgement: Judgement) -> int:
     """The number of planned runs that the looks did not request; 0 while training may still continue."""
-    if not judgement.finished or seeds(plan) > plan.looks[-1]:
+    if not judgement.finished or seeds(plan) > plan.looks[-1] or min(judgement.horizons.values()) >= plan.looks[-1]:
         return 0
     requested = {label: frozenset(plan.first_seeds(n)) for label, n in judgement.horizons.items()}
     return sum(run.seed not in requested[run.variant] for run in plan.runs)

@@ -22,7 +22,7 @@ class Group:
 
 
 class Sources:
-    """Looks up the runs behind variants, pairs and estimates."""
+    """Looks up the runs behind variants, pairs and estimates; without records there are none."""
 
     def __init__(self, plan: Plan, records: Mapping[str, Record]) -> None:
         self.plan, self.records = plan, records
@@ -35,7 +35,7 @@ class Sources:
     def _completed(self) -> dict[str, dict[int, str]]:
         """Variant -> seed -> id of its completed run."""
         found: dict[str, dict[int, str]] = {label: {} for label in self.plan.variants}
-        for run in self.plan.runs:
+        for run in self.plan.runs if self.records else ():
             if self.records[run.id].state == "completed":
                 found[run.variant][run.seed] = run.id
         return found
