@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 import harness
-from harness import run
 
 judge = importlib.import_module("harness.judge")  # `from harness import judge` is the function
 
@@ -161,7 +160,7 @@ def test_experiments_are_judged_by_the_same_function(tmp_path: Path) -> None:
         "margin": 0.1,
         "claims": [{"improves": "effect=0.6"}],
     }
-    outcome = run.run_experiment(mapping, tmp_path, name="toy")
+    outcome = harness.run_experiment(mapping, tmp_path, name="toy")
     assert outcome.plan is not None
     (verdict,) = harness.judge(outcome.plan, harness.load_runs("toy", tmp_path))
     assert verdict.registered
