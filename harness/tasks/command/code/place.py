@@ -193,12 +193,16 @@ def _remove_tree(folder: Path) -> None:
 
 
 def make_read_only(folder: Path) -> None:
-    """Take the right to write from files and folders; what links lead to stays as it is. Raises OSError."""
+    """Take the right to write from files and folders; what links lead to stays as it is. Raises OSError.
+
+    So do files with several names: installers such as uv link them from a cache, in which they are the same files.
+    """
     for top, _, names in os.walk(folder, topdown=False):
         for name in names:
             path = Path(top, name)
-            if not path.is_symlink():
-                path.chmod(path.stat().st_mode & ~0o222)
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                path.chmod(status.st_mode & ~0o222)
         Path(top).chmod(Path(top).stat().st_mode & ~0o222)
 
 

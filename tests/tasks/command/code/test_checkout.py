@@ -90,6 +90,13 @@ def test_prepare_runs_once_in_each_version(repo: Path) -> None:
     assert made(repo, "main", prepare=line) != folder
 
 
+def test_files_that_an_installer_shares_with_its_cache_stay_writable(repo: Path, tmp_path: Path) -> None:
+    (tmp_path / "cached.py").write_text("a = 1\n")
+    folder = made(repo, prepare=f"ln {tmp_path}/cached.py installed.py")
+    assert (folder / "installed.py").read_text() == "a = 1\n"
+    assert (tmp_path / "cached.py").stat().st_mode & 0o200
+
+
 def test_a_prepare_that_fails_leaves_only_its_log(repo: Path) -> None:
     line = """{python} -c "import sys; print('no such package'); sys.exit(3)" """
     with pytest.raises(InputError, match=r"(?s)task.prepare: .* ended with exit code 3 .*all output: .*\.log.*  no such package"):
