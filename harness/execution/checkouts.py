@@ -23,12 +23,16 @@ from harness.tasks.command.code.version import CODE
 
 @dataclass(frozen=True)
 class Disposable:
-    """A checkout that may be removed. Without `commit`: what a killed process or a copy has left."""
+    """A checkout that may be removed. Without marker and key: what a killed process or a copy has left."""
 
     folder: Path
     bytes: int
-    commit: str | None = None
-    repository: Path | None = None
+    marker: place.Checkout | None = None
+    key: Path | None = None
+
+    @property
+    def commit(self) -> str | None:
+        return None if self.marker is None else self.marker.commit
 
 
 def disposable(store: Store, *, everything: bool = False) -> list[Disposable]:
@@ -39,14 +43,11 @@ def disposable(store: Store, *, everything: bool = False) -> list[Disposable]:
     folder = store.paths.checkouts.resolve()
     needed = frozenset() if everything else _needed(store)
     found = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if not path.is_dir():
-            continue
-        marker = place.read_marker(path)
+    for path in sorted(folder.glob("*.json")):
+        key = path.with_suffix("")
+        marker = place.read_marker(key)
         if marker is not None and marker.commit not in needed:
-            found.append(Disposable(path, place.size_of(path), marker.commit, Path(marker.repository)))
-        elif marker is None and not path.name.startswith("."):
-            found.append(Disposable(path, place.size_of(path)))
+            found.append(Disposable(folder / marker.folder, place.size_of(folder / marker.folder), marker, key))
     found += [Disposable(path, place.size_of(path)) for path in place.leftovers(folder)]
     _refuse_running(store, {each.commit for each in found})
     return found
@@ -54,15 +55,21 @@ def disposable(store: Store, *, everything: bool = False) -> list[Disposable]:
 
 def remove(store: Store, found: Iterable[Disposable], *, everything: bool = False) -> None:
     """Remove checkouts, what git knows of them, and the refs that keep commits which no plan names, or all. Raises OSError."""
-    named = frozenset() if everything else frozenset(commit for plan in all_plans(store) for commit in _commits(plan))
+    plans = all_plans(store)
+    named = frozenset() if everything else frozenset(commit for plan in plans for commit in _commits(plan))
+    repositories = {Path(plan.program.repository) for plan in plans if plan.program and plan.program.repository}
     for each in found:
-        with place.locked(each.folder):
-            place.remove(each.folder, each.repository)
-            for beside in (place.marker_of(each.folder), place.log_of(each.folder)):
-                beside.unlink(missing_ok=True)
-        each.folder.with_name(f".{each.folder.name}.lock").unlink(missing_ok=True)
-        if each.commit is not None and each.repository is not None and each.commit not in named:
-            forget(each.repository, each.commit)
+        if each.marker is None or each.key is None:
+            for repository in repositories:
+                place.remove(each.folder, repository)
+            continue
+        repository = Path(each.marker.repository)
+        with place.locked(each.key):
+            place.marker_of(each.key).unlink(missing_ok=True)  # first: what it names is complete
+            place.log_of(each.key).unlink(missing_ok=True)
+            place.remove(each.folder, repository)
+        if each.marker.commit not in named:
+            forget(repository, each.marker.commit)
 
 
 def _needed(store: Store) -> frozenset[str]:

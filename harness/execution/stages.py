@@ -57,11 +57,12 @@ def next_plan(plan: Plan, records: Records) -> Plan | None:
     then, chosen = selection.then, {choice.variant: choice.label for choice in found}
     variants = {label: plan.variants[chosen[label]] if label in chosen else config for label, config in then.variants.items()}
     data = {label: plan.data[chosen[label]] if label in chosen else of for label, of in then.data.items()}
+    code = {label: plan.code.get(chosen.get(label, ""), of) for label, of in then.code.items()}
     configs = {label: parse_config(task, config) for label, config in variants.items()}
     if len({json.dumps([identity(config), data[label]], sort_keys=True) for label, config in configs.items()}) < len(configs):
         return None
     outline = Plan.model_validate(
-        {**dict(then), "variants": variants, "data": data, "chosen": Chosen(plan=plan.name, variants=chosen)}
+        {**dict(then), "variants": variants, "data": data, "code": code, "chosen": Chosen(plan=plan.name, variants=chosen)}
     )
     return outline.with_runs(configs, selection.seeds_of_then)
 

@@ -34,8 +34,8 @@ class Versions:
     @property
     def _own(self) -> CommandTask | None:
         """The task, if it has versions."""
-        has = isinstance(self.task, CommandTask) and self.task.program.repository is not None
-        return self.task if has and isinstance(self.task, CommandTask) else None
+        task = self.task
+        return task if isinstance(task, CommandTask) and task.program.repository is not None else None
 
     def resolve(self, config: BaseModel) -> BaseModel:
         """`Task.resolve`. Raises InputError."""

@@ -9,11 +9,11 @@ import pytest
 from repositories import COMMAND, LOSS, MAIN, commit, experiment, git, planned, repository
 
 from harness.errors import InputError, PlanChanged
-from harness.execution.stages import save_resolved_plan
+from harness.execution.stages import next_plan, save_resolved_plan
 from harness.experiment import load_experiment
 from harness.experiment.changes import reconcile
 from harness.experiment.plan import Plan, make_plan
-from harness.store.records import Store
+from harness.store.records import Record, Store
 
 SWITCHED = {**MAIN, "train.py": MAIN["train.py"] + "# --lr\n"}
 
@@ -191,6 +191,23 @@ def test_a_tuned_experiment_keeps_the_version_of_each_variant(repo: Path, tmp_pa
     }
     assert plan.selection is not None
     assert set(plan.selection.then.code) == {"main", "fast"}
+
+
+def test_the_plan_after_a_tuning_has_the_commits_of_the_tuning(repo: Path, tmp_path: Path) -> None:
+    tune = {"space": {"lr": [0.1, 0.2]}, "seeds": 2}
+    fields = {"command": f"{COMMAND} {{knobs}}", "knobs": {"lr": 0.1}, "tune": tune}
+    path = experiment(tmp_path, repo, "main", "fast", **fields)
+    first = planned(path)
+    git(repo, "checkout", "--quiet", "fast")
+    commit(repo, {"README.md": "More words.\n"})
+    plan = reconcile(first, planned(path))
+    records = {run.id: Record(run.id, "completed", metrics={"loss": run.seed}) for run in plan.runs}
+    then = next_plan(plan, records)
+    assert then is not None
+    assert {label: version.commit for label, version in then.code.items()} == {
+        label: config["code"] for label, config in then.variants.items()
+    }
+    assert then.code["fast"] == first.code["fast, lr=0.1"]
 
 
 def test_a_branch_that_moved_is_not_trained_silently(repo: Path, tmp_path: Path) -> None:

@@ -11,16 +11,16 @@ from harness.errors import InputError
 from harness.tasks.command.code.git import GitError, found, git, listed, printable
 from harness.tasks.command.code.place import (
     Checkout,
-    is_known,
+    complete,
+    end_making,
+    key_of,
     locked,
     log_of,
     make_read_only,
-    place_of,
-    read_marker,
+    new_folder,
+    publish,
     remove,
     remove_leftovers,
-    temporary_of,
-    write_marker,
 )
 from harness.tasks.command.code.preparation import prepare
 from harness.tasks.command.code.refs import keep
@@ -36,57 +36,50 @@ def checkout(program: Program, commit: str, environment: Mapping[str, str]) -> P
     Raises InputError if it cannot be made; then nothing of it is left but the log of `prepare`.
     """
     assert program.repository is not None
-    final, repository = place_of(program, commit), Path(program.repository)
-    if read_marker(final) is not None:
-        if not is_known(final):
-            found(repository, "worktree", "repair", str(final))
-        return final
+    key, repository = key_of(program, commit), Path(program.repository)
+    if folder := complete(key):
+        return folder
     if not repository.is_dir():
-        raise InputError(f"{repository}: folder not found, and the commit {commit[:7]} is not checked out in {final.parent}")
+        raise InputError(f"{repository}: folder not found, and the commit {commit[:7]} is not checked out in {key.parent}")
     try:
-        with locked(final):
-            if read_marker(final) is None:  # else another process has made it meanwhile
-                remove_leftovers(final)
-                if final.exists():
-                    remove(final, repository)  # its marker is lost
-                _make(program, repository, commit, final, environment)
+        with locked(key):
+            if folder := complete(key):  # another process has made it meanwhile
+                return folder
+            remove_leftovers(key, repository)
+            return _made(program, repository, commit, key, environment)
     except GitError as error:
         raise InputError(f"{repository}: the commit {commit[:7]} cannot be checked out: {_explained(str(error))}") from error
     except OSError as error:
         advice = "free disk space, or correct permissions"
-        raise InputError(f"{final}: cannot be written: {error.strerror or error}; {advice}") from error
-    return final
+        raise InputError(f"{key.parent}: cannot be written: {error.strerror or error}; {advice}") from error
 
 
-def _make(program: Program, repository: Path, commit: str, final: Path, environment: Mapping[str, str]) -> None:
-    temporary = temporary_of(final)
+def _made(program: Program, repository: Path, commit: str, key: Path, environment: Mapping[str, str]) -> Path:
+    own = new_folder(key)
+    used = None
     try:
-        git(repository, "worktree", "add", "--detach", "--quiet", str(temporary), commit)
+        git(repository, "worktree", "add", "--detach", "--quiet", str(own), commit)
         keep(repository, commit)
-        add_submodules(repository, commit, temporary)
-        _refuse_pointers(temporary)
-        _link(program, repository, commit, temporary)
+        add_submodules(repository, commit, own)
+        _refuse_pointers(own)
+        _link(program, repository, commit, own)
         if program.prepare is not None:
-            prepare(program.prepare, temporary, environment, log_of(final), commit)
-        make_read_only(temporary)
+            prepare(program.prepare, own, environment, log_of(key), commit)
+        make_read_only(own)
         marker = Checkout(
-            folder=str(final),
+            folder=own.name,
             repository=str(repository),
             commit=commit,
             link=program.link,
             prepare=program.prepare,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        write_marker(final, marker)
-        try:
-            temporary.rename(final)
-        except OSError:
-            if read_marker(final) is None:  # where files cannot be locked, another process may come first
-                raise
+        used = publish(key, marker)
     finally:
-        if temporary.exists():
-            remove(temporary, repository)
-    git(repository, "worktree", "repair", str(final))
+        if used != own:  # where files cannot be locked, another process may come first
+            remove(own, repository)
+    end_making(own)
+    return used
 
 
 def _link(program: Program, repository: Path, commit: str, target: Path) -> None:

@@ -1,7 +1,7 @@
 """Where versions of code are checked out: names, markers, locks, and the removal of what is no longer used.
 
-`FOLDER/NAME` is a complete checkout if `FOLDER/NAME.json` says that it was made there: it is renamed to this name when it is
-complete. What a killed process has left has another name, which tells its maker.
+A process makes a checkout in a folder of its own, `KEY-xxxxxx`, and says at the end in `KEY.json` that this is the one: then it
+is complete. It is never renamed, as environments that `prepare` makes contain its path.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 import socket
@@ -22,20 +21,21 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.errors import InputError
+from harness.tasks.command.code.git import GitError
 from harness.tasks.command.code.repository import common_folder
 from harness.tasks.command.model import Program
 
 VARIABLE = "HARNESS_CHECKOUTS"
-TEMPORARY = re.compile(r"\.(?P<name>[0-9a-f]+-[0-9a-f]+)\.(?P<host>.+)\.(?P<pid>\d+)\.[0-9a-f]+\.tmp")
 OLD_S = 24 * 3600.0  # after which what another machine has left is not in use any more
 
 
 class Checkout(BaseModel):
-    """NAME.json beside a checkout: what it is a checkout of."""
+    """KEY.json: a complete checkout, and what it is of. `folder` is its name, beside this file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: int = Field(1, alias="schema")
-    folder: str  # where it was made
+    folder: str = Field(pattern=r"^[0-9a-f]+-[0-9a-f]+-[0-9a-f]+$")
     repository: str
     commit: str
     link: tuple[str, ...] = ()
@@ -48,11 +48,12 @@ def checkouts_folder() -> Path:
     return Path(os.environ.get(VARIABLE, "results/code/checkouts")).resolve()
 
 
-def place_of(program: Program, commit: str) -> Path:
-    """The folder of a checkout of `commit`. Programs that differ only in what does not change the folder's content share it.
+def key_of(program: Program, commit: str) -> Path:
+    """The checkout of `commit` for a program: a path whose name begins those of all its files. Programs that differ only in what
+    does not change the folder's content share it.
 
-    Its name depends on where it is: in a copied folder, and where a shared one has another path, it is another checkout, as git
-    knows it by its path.
+    It depends on where it is: in a copied folder, and where a shared one has another path, it is another checkout, as git knows
+    checkouts by their paths.
     """
     folder, variables = checkouts_folder(), dict(program.environment) if program.prepare else {}
     key = json.dumps([str(folder), program.repository, commit, sorted(program.link), program.prepare, variables], sort_keys=True)
@@ -65,120 +66,130 @@ def checkout_of(path: Path) -> Path | None:
     return folder / path.relative_to(folder).parts[0] if path != folder and path.is_relative_to(folder) else None
 
 
-def marker_of(folder: Path) -> Path:
-    """The file that says what a checkout is of."""
-    return folder.with_name(f"{folder.name}.json")
+def marker_of(key: Path) -> Path:
+    """The file that says which folder is the complete checkout."""
+    return key.with_name(f"{key.name}.json")
 
 
-def log_of(folder: Path) -> Path:
+def log_of(key: Path) -> Path:
     """The output of `prepare`."""
-    return folder.with_name(f"{folder.name}.log")
+    return key.with_name(f"{key.name}.log")
 
 
-def read_marker(folder: Path) -> Checkout | None:
-    """What the folder is a checkout, or a copy of one, of; None if it is none."""
+def read_marker(key: Path) -> Checkout | None:
+    """What is checked out; None if nothing is, or its folder was removed."""
     try:
-        marker = Checkout.model_validate_json(marker_of(folder).read_bytes())
+        marker = Checkout.model_validate_json(marker_of(key).read_bytes())
     except (OSError, ValidationError):
         return None
-    return marker if folder.is_dir() else None
+    return marker if (key.parent / marker.folder).is_dir() else None
 
 
-def write_marker(folder: Path, marker: Checkout) -> None:
-    """Written before the folder gets its name, so that no checkout is without it. Raises OSError."""
-    target = marker_of(folder)
+def complete(key: Path) -> Path | None:
+    """The folder of a complete checkout; None if there is none."""
+    marker = read_marker(key)
+    return None if marker is None else key.parent / marker.folder
+
+
+def publish(key: Path, marker: Checkout) -> Path:
+    """Say that the folder of `marker` is complete; the folder to use, which another process may have completed just before.
+
+    Raises OSError.
+    """
+    target = marker_of(key)
     made = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     made.write_text(marker.model_dump_json(by_alias=True, indent=1) + "\n")
-    made.replace(target)
+    try:
+        if read_marker(key) is None:
+            target.unlink(missing_ok=True)  # of a folder that was removed
+        target.hardlink_to(made)
+    except FileExistsError:
+        pass
+    finally:
+        made.unlink()
+    return complete(key) or key.parent / marker.folder
 
 
-def temporary_of(folder: Path) -> Path:
-    """A new name for a checkout that this process makes."""
-    return folder.with_name(f".{folder.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+def new_folder(key: Path) -> Path:
+    """A folder in which this process makes a checkout: its place for ever, as environments in it contain its path."""
+    folder = key.with_name(f"{key.name}-{secrets.token_hex(3)}")
+    _making(folder).write_text(f"{socket.gethostname()} {os.getpid()}\n")
+    return folder
+
+
+def end_making(folder: Path) -> None:
+    """The folder is complete, or removed."""
+    _making(folder).unlink(missing_ok=True)
+
+
+def _making(folder: Path) -> Path:
+    """Who makes the checkout; removed once it is complete."""
+    return folder.with_name(f"{folder.name}.making")
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(key: Path) -> Iterator[None]:
     """One process at a time makes or removes a checkout; another one waits. Without effect where files cannot be locked.
 
     Raises OSError.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    ignored = folder.parent / ".gitignore"
+    key.parent.mkdir(parents=True, exist_ok=True)
+    ignored = key.parent / ".gitignore"
     if not ignored.exists():  # checkouts inside a repository must not count as its files
         ignored.write_text("*\n")
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+    with key.with_name(f".{key.name}.lock").open("w") as lock:
         with suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)  # released when the process ends, however it does
         yield
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes have left of attempts to make this checkout. To be called while it is `locked`."""
-    for path in leftovers(folder.parent):
-        if path.name.startswith(f".{folder.name}."):
-            remove(path)
+def remove_leftovers(key: Path, repository: Path) -> None:
+    """Remove what killed processes have left of attempts to make this checkout."""
+    for path in leftovers(key.parent):
+        if path.name.startswith(f"{key.name}-"):
+            remove(path, repository)
+    for path in key.parent.glob(f"{key.name}-*.making"):
+        if not path.with_suffix("").exists() and _is_abandoned(path.with_suffix("")):
+            path.unlink(missing_ok=True)
 
 
 def leftovers(checkouts: Path) -> list[Path]:
-    """Unfinished checkouts whose makers have ended."""
-    named = [(path, TEMPORARY.fullmatch(path.name)) for path in sorted(checkouts.glob(".*.tmp"))]
-    return [path for path, made in named if made is not None and _is_dead(path, made)]
+    """Folders that no marker names and whose makers have ended."""
+    markers = [read_marker(path.with_suffix("")) for path in checkouts.glob("*.json")]
+    known = {marker.folder for marker in markers if marker is not None}
+    folders = sorted(checkouts.iterdir()) if checkouts.is_dir() else []
+    return [path for path in folders if path.is_dir() and path.name not in known and _is_abandoned(path)]
 
 
-def _is_dead(path: Path, made: re.Match[str]) -> bool:
+def _is_abandoned(folder: Path) -> bool:
     try:
-        if made["host"] == socket.gethostname():
-            os.kill(int(made["pid"]), 0)
+        host, _, pid = _making(folder).read_text().strip().partition(" ")
+    except OSError:
+        return True  # it was complete once, or is a copy
+    try:
+        if host == socket.gethostname() and pid.isdecimal():
+            os.kill(int(pid), 0)
             return False
-        return time.time() - path.stat().st_mtime > OLD_S
+        return time.time() - folder.stat().st_mtime > OLD_S
     except (ProcessLookupError, FileNotFoundError):
         return True
     except OSError:  # a process of another user
         return False
 
 
-def remove(folder: Path, repository: Path | None = None) -> None:
-    """Remove a checkout or what there is of it, and what git knows of it. Errors are ignored: it may be tried again.
-
-    `repository`: where it came from, if the folder itself no longer tells.
-    """
-    own = _administration(folder)
-    # Not first: if this process is killed, the folder still leads there.
+def remove(folder: Path, repository: Path) -> None:
+    """Remove a checkout or what there is of it, and what git knows of it. Errors are ignored: it may be tried again."""
     _remove_tree(folder)
-    if own is not None and not folder.exists():
-        shutil.rmtree(own, ignore_errors=True)
-    elif repository is not None:
-        with suppress(Exception):
-            for entry in (common_folder(repository) / "worktrees").iterdir():
-                if _is_of(entry, folder):
-                    shutil.rmtree(entry, ignore_errors=True)
-
-
-def _administration(folder: Path) -> Path | None:
-    """The folder inside the repository in which git keeps the state of this working tree; None if it is of another one."""
-    with suppress(OSError):
-        said = (folder / ".git").read_text()
-        entry = Path(said.removeprefix("gitdir:").strip())
-        if entry.parent.name == "worktrees" and _is_of(entry, folder):
-            return entry
-    return None
-
-
-def is_known(folder: Path) -> bool:
-    """Whether git knows the checkout under its name: not if its maker was killed after renaming it."""
-    entry = _administration(folder)
-    return entry is not None and _tree_of(entry) == folder
-
-
-def _is_of(entry: Path, folder: Path) -> bool:
-    """Whether it is the state of this working tree, under its name or the one under which it was made."""
-    tree = _tree_of(entry)
-    own = tree is not None and (tree.name == folder.name or tree.name.startswith(f".{folder.name}."))
-    return own and tree is not None and tree.parent == folder.parent
+    with suppress(OSError, GitError, InputError):  # the repository may be gone
+        for entry in (common_folder(repository) / "worktrees").iterdir():
+            if not folder.exists() and _tree_of(entry) == folder:
+                shutil.rmtree(entry, ignore_errors=True)
+    if not folder.exists():
+        end_making(folder)
 
 
 def _tree_of(entry: Path) -> Path | None:
+    """The working tree whose state is in a folder of git's."""
     try:
         return Path((entry / "gitdir").read_text().strip()).parent
     except OSError:
@@ -193,12 +204,16 @@ def _remove_tree(folder: Path) -> None:
 
 
 def make_read_only(folder: Path) -> None:
-    """Take the right to write from files and folders; what links lead to stays as it is. Raises OSError."""
+    """Take the right to write from files and folders; what links lead to stays as it is. Raises OSError.
+
+    So do files with several names: installers such as uv link them from a cache, in which they are the same files.
+    """
     for top, _, names in os.walk(folder, topdown=False):
         for name in names:
             path = Path(top, name)
-            if not path.is_symlink():
-                path.chmod(path.stat().st_mode & ~0o222)
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                path.chmod(status.st_mode & ~0o222)
         Path(top).chmod(Path(top).stat().st_mode & ~0o222)
 
 

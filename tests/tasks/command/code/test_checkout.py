@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,14 @@ def maker(repo: Path, ref: str = "fast", **fields: object) -> subprocess.Popen[s
     )
 
 
+def folders() -> list[Path]:
+    """Complete checkouts and others."""
+    return sorted(path for path in place.checkouts_folder().glob("*") if path.is_dir())
+
+
 def unfinished() -> list[Path]:
-    return sorted(place.checkouts_folder().glob(".*.tmp"))
+    known = {json.loads(path.read_text())["folder"] for path in place.checkouts_folder().glob("*.json")}
+    return [path for path in folders() if path.name not in known] + list(place.checkouts_folder().glob("*.making"))
 
 
 def test_a_version_is_checked_out_once_and_cannot_be_written(repo: Path) -> None:
@@ -90,6 +97,13 @@ def test_prepare_runs_once_in_each_version(repo: Path) -> None:
     assert made(repo, "main", prepare=line) != folder
 
 
+def test_files_that_an_installer_shares_with_its_cache_stay_writable(repo: Path, tmp_path: Path) -> None:
+    (tmp_path / "cached.py").write_text("a = 1\n")
+    folder = made(repo, prepare=f"ln {tmp_path}/cached.py installed.py")
+    assert (folder / "installed.py").read_text() == "a = 1\n"
+    assert (tmp_path / "cached.py").stat().st_mode & 0o200
+
+
 def test_a_prepare_that_fails_leaves_only_its_log(repo: Path) -> None:
     line = """{python} -c "import sys; print('no such package'); sys.exit(3)" """
     with pytest.raises(InputError, match=r"(?s)task.prepare: .* ended with exit code 3 .*all output: .*\.log.*  no such package"):
@@ -120,7 +134,7 @@ def test_what_a_killed_process_has_left_is_not_used_and_removed_later(repo: Path
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert len(unfinished()) == 1
+    assert len(unfinished()) == 2  # the folder, and the file that says who makes it
     (tmp_path / "go").touch()
     folder = made(repo, prepare=line)
     assert (folder / "rate.py").exists()
@@ -160,27 +174,34 @@ def test_two_processes_at_once_make_one_checkout_and_prepare_it_once(repo: Path,
     assert not unfinished()
 
 
-def test_where_files_cannot_be_locked_the_second_uses_what_the_first_made(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, real = made(repo), place.read_marker
-    answers = iter([None, None])  # made by another process since
-    monkeypatch.setattr("harness.tasks.command.code.checkout.read_marker", lambda path: next(answers, real(path)))
-    monkeypatch.setattr("harness.tasks.command.code.checkout.remove", _only_temporary)
-    assert made(repo) == folder
+def test_where_files_cannot_be_locked_the_first_that_is_complete_counts(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, first = "harness.tasks.command.code.checkout", list[Path]()
+
+    def overtaken(*_: object) -> None:
+        """Meanwhile another process makes the same checkout."""
+        if not first:
+            monkeypatch.setattr(f"{module}.prepare", lambda *_: None)
+            first.append(made(repo, prepare="make"))
+
+    monkeypatch.setattr(f"{module}.locked", lambda _: nullcontext())
+    monkeypatch.setattr(f"{module}.prepare", overtaken)
+    place.checkouts_folder().mkdir(parents=True)
+    assert made(repo, prepare="make") == first[0]
+    assert folders() == first
     assert not unfinished()
 
 
-def _only_temporary(folder: Path, repository: Path) -> None:
-    if folder.name.startswith("."):
-        place.remove(folder, repository)
+def test_a_checkout_is_where_it_was_prepared(repo: Path) -> None:
+    folder = made(repo, prepare="""{python} -c "import os; open('here.txt', 'w').write(os.getcwd())" """)
+    assert (folder / "here.txt").read_text() == str(folder)
 
 
-def test_a_copied_or_moved_results_folder_makes_its_own(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copied_results_folder_makes_its_own(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = made(repo)
     shutil.copytree(tmp_path / "results", tmp_path / "copy", symlinks=True)
     monkeypatch.setenv("HARNESS_CHECKOUTS", str(tmp_path / "copy" / "code" / "checkouts"))
     copied = made(repo)
     assert copied != folder
-    assert json.loads(place.marker_of(copied).read_text())["folder"] == str(copied)
     listed = git(repo, "worktree", "list", "--porcelain")
     assert f"worktree {folder}\n" in listed
     assert f"worktree {copied}\n" in listed
@@ -198,19 +219,6 @@ def test_a_checkout_outlives_its_repository(repo: Path) -> None:
         checkout(program(repo), "1" * 40, os.environ)
 
 
-def test_a_checkout_whose_maker_was_killed_after_renaming_it_is_told_to_git_later(repo: Path) -> None:
-    folder = made(repo)
-    (entry,) = (repo / ".git" / "worktrees").iterdir()
-    name = place.temporary_of(folder)
-    (entry / "gitdir").write_text(f"{name}/.git\n")
-    assert not place.is_known(folder)
-    assert made(repo) == folder
-    assert place.is_known(folder)
-    (entry / "gitdir").write_text(f"{name}/.git\n")
-    place.remove(folder)
-    assert not list((repo / ".git").glob("worktrees/*"))
-
-
 def test_variables_matter_to_what_is_prepared_only(repo: Path) -> None:
     plain, prepared = made(repo), made(repo, prepare="{python} --version")
     assert made(repo, environment={"A": 1}) == plain
@@ -221,7 +229,8 @@ def test_a_removed_checkout_is_forgotten_by_git(repo: Path) -> None:
     folder = made(repo)
     place.remove(folder, repo)
     assert git(repo, "worktree", "list", "--porcelain").count("worktree ") == 1
-    assert made(repo) == folder
+    assert (made(repo) / "rate.py").exists()
+    assert not unfinished()
 
 
 def test_pointers_of_lfs_are_refused(repo: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from repositories import experiment, planned, repository
+from repositories import experiment, git, planned, repository
 
 from harness.errors import InputError
 from harness.experiment.plan import task_of
@@ -55,6 +55,27 @@ def test_the_same_in_a_linked_environment_is_refused(repo: Path, tmp_path: Path)
     command = ".venv/bin/python scripts/train.py --seed={seed}"
     with pytest.raises(InputError, match="the working tree of the repository"):
         planned(experiment(tmp_path, repo, "main", "fast", command=command, link=[".venv"]))
+
+
+def test_a_version_with_an_environment_of_its_own_imports_its_own_code(repo: Path, tmp_path: Path) -> None:
+    # As `uv sync` does: an environment in the version, with an editable install of it.
+    lines = "python3 -m venv --without-pip .venv\nfor each in .venv/lib/python*/site-packages; do echo $PWD/src > $each/mine.pth; done\n"
+    (repo / "prepare.sh").write_text(lines)
+    git(repo, "add", "prepare.sh")
+    git(repo, "commit", "--quiet", "-m", "prepare")
+    git(repo, "checkout", "--quiet", "fast")
+    git(repo, "cherry-pick", "main")
+    command = ".venv/bin/python scripts/train.py --seed={seed}"
+    metrics = {"loss": {"goal": "minimize", "pattern": r"step (?P<step>\d+): loss (?P<value>\S+)"}}
+    plan = planned(experiment(tmp_path, repo, "main", "fast", command=command, prepare="sh prepare.sh", metrics=metrics))
+    task = task_of(plan)
+    losses = []
+    for label in ("main", "fast"):
+        training = task.start(parse_config(task, plan.variants[label]), 1, "cpu")
+        row = training.advance(lambda: False)
+        training.close()
+        losses.append(row and row["loss"])
+    assert losses == [0.1, 0.3]
 
 
 def test_another_version_is_refused(repo: Path, tmp_path: Path) -> None:
