@@ -101,6 +101,7 @@ def render_search(report: SearchReportData, pictures: Sequence[Picture]) -> str:
     study = report.study
     return rendered(
         "search.html.j2",
+        existing=False,
         study=study,
         name=study.name,
         question=study.question,

@@ -73,7 +73,7 @@ def history(report: ReportData) -> list[str]:
 def unclaimed(report: ReportData) -> str:
     """Shown without claims."""
     if report.existing is None:
-        return "No claims were registered: the results below are descriptive."
+        return "No claims were registered: the comparison is exploratory."
     return " ".join(["Nothing was claimed: the differences below are exploratory.", *phrases.to_claim(report.existing)])
 
 
