@@ -36,7 +36,7 @@ def read_wandb(name: str) -> Given:
     try:
         rows, left_out = _asked(path)
     except UnreachableError as error:
-        raise InputError(f"{source}: it cannot be read from {login.host}: {error}") from error
+        raise InputError(f"{source}: cannot be read from {login.host}: {error}") from error
     notes = unfinished(left_out)
     if not rows:
         raise nothing_left(source, notes)

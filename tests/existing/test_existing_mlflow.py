@@ -121,7 +121,7 @@ def test_a_damaged_file_is_named(file_store):
     with pytest.raises(InputError, match="is not valid UTF-8"):
         read(str(file_store))
     file.parent.parent.joinpath("meta.yaml").write_text("a: [")
-    with pytest.raises(InputError, match=r"meta.yaml: it is not valid YAML"):
+    with pytest.raises(InputError, match=r"meta.yaml: is not valid YAML"):
         read(str(file_store))
 
 
@@ -130,10 +130,10 @@ def test_what_is_no_store_is_an_error(tmp_path):
         read(str(tmp_path), "mlflow")
     with closing(sqlite3.connect(tmp_path / "other.db")) as database:
         database.execute("CREATE TABLE runs (id)")
-    with pytest.raises(InputError, match=r"it is not MLflow's database, as it has no table experiments, "):
+    with pytest.raises(InputError, match=r"is not MLflow's database, as it has no table experiments, "):
         read(str(tmp_path / "other.db"))
     (tmp_path / "torn.db").write_bytes(b"SQLite format 3\0" + bytes(200))
-    with pytest.raises(InputError, match="it cannot be read as MLflow's database"):
+    with pytest.raises(InputError, match="cannot be read as MLflow's database"):
         read(str(tmp_path / "torn.db"))
 
 

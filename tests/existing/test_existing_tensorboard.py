@@ -204,7 +204,7 @@ def test_a_folder_without_event_files_is_an_error(tmp_path):
         read(str(tmp_path))
     with pytest.raises(InputError, match="neither it nor a folder below it has event files"):
         read(str(tmp_path), "tensorboard")
-    with pytest.raises(InputError, match="there is no such folder"):
+    with pytest.raises(InputError, match="no such folder"):
         read(str(tmp_path / "x"), "tensorboard")
 
 

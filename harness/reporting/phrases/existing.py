@@ -7,7 +7,6 @@ from math import isfinite, sqrt
 from harness.analysis.verdicts import Row
 from harness.existing.results import ExistingResults
 from harness.reporting.phrases.numbers import difference_unit, listed
-from harness.reporting.phrases.verdicts import seeds_needed_text
 
 SEEDS = (5, 10, 20)  # for which the least difference that they decide is stated
 POWER = 0.8
@@ -23,29 +22,24 @@ def to_claim(found: ExistingResults) -> list[str]:
     from harness.analysis import statistics
 
     plan, name = found.plan, found.table.metric
-    # Of unpaired runs the interval has other degrees of freedom, and runs are not seeds.
-    rows = [
-        row for row in found.table.rows if row.over is not None and not row.runs and row.pairs > 2 and row.interval is not None
-    ]
+    rows = [row for row in found.table.rows if row.over is not None and row.pairs > 2 and row.interval is not None]
     if not rows or plan.looks[0] < 3 or found.arranged.cases is not None:
         return []
     unit = difference_unit(found.metrics[name].unit)
     widest = max(rows, key=_sd)
     sd, n = _sd(widest), widest.pairs
+    spread = f"the differences vary by {sd:.2g} {unit}".rstrip() + f" (sd, {widest.variant} minus {widest.over})"
     if not sd > 0 or not isfinite(sd):
         return []
     if plan.margin:
-        count = seeds_needed_text(statistics.seeds_range(sd, n, plan.margin, plan.alpha, POWER))
-        needed = f"{count} decide a difference of the margin, {_with(plan.margin, unit, 'g')},"
+        low, high = statistics.seeds_range(sd, n, plan.margin, plan.alpha, POWER)
+        size = f"{plan.margin:g} {unit}".rstrip()
+        needed = f"{_range(low, high)} fresh seeds decide a claim with the margin {size} with probability 80 %"
     else:
-        sizes = [f"{seeds} of {_with(least, unit)}" for seeds in SEEDS if (least := _least(sd, seeds, plan.alpha))]
-        sizes[0] = sizes[0].replace(" of ", " fresh seeds decide a difference of ", 1)
-        needed = listed(sizes)
-    spread = f"sd {_with(sd, unit)}, {widest.variant} minus {widest.over}"
-    return [
-        f"If differences vary as here ({spread}), {needed} with probability {100 * POWER:g} %.",
-        "A claim is evidence if it is registered before its seeds are trained, see: harness new --help.",
-    ]
+        sizes = [f"{seeds} of {least:.2g} {unit}".rstrip() for seeds in SEEDS if (least := _least(sd, seeds, plan.alpha))]
+        sizes[0] = sizes[0].replace(" of ", " seeds decide a difference of ", 1)
+        needed = f"with probability 80 %, {listed(sizes)}"
+    return [f"Where {spread}, {needed}.", "A claim is evidence if it is registered before its seeds are trained: harness new."]
 
 
 def _sd(row: Row) -> float:
@@ -57,8 +51,12 @@ def _sd(row: Row) -> float:
     return float(half / stdtrit(row.pairs - 1, 1 - row.level / 2) * sqrt(row.pairs))
 
 
-def _with(value: float, unit: str, form: str = ".2g") -> str:
-    return f"{value:{form}} {unit}".rstrip()
+def _range(low: int | None, high: int | None) -> str:
+    if low is None:
+        return "more than 1,000"
+    if high is None:
+        return f"{low:,d} to more than 1,000"
+    return f"{low:,d}" if low == high else f"{low:,d} to {high:,d}"
 
 
 def _least(sd: float, seeds: int, alpha: float) -> float | None:
