@@ -1,4 +1,4 @@
-"""The runs of a W&B project, asked in pages through wandb's own Api -> Given: a row per finished run."""
+"""The runs of a W&B project, requested in pages through wandb's own Api -> Given: a row per finished run."""
 
 from __future__ import annotations
 
