@@ -102,7 +102,7 @@ def test_what_pandas_writes_is_read_as_it_was(given):
     assert list(indexed.frame) == ["column 1", "variant", "seed", "loss"]
 
 
-def test_standard_input_is_told_apart_by_its_first_characters(monkeypatch):
+def test_standard_input_is_recognised_by_its_first_characters(monkeypatch):
     for text in (CSV, CSV.replace(",", "\t"), pd.read_csv(io.StringIO(CSV)).to_json(orient="records", lines=True)):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
         found = read("-")
@@ -168,7 +168,7 @@ def test_only_what_is_a_number_becomes_one(given, cells, values, kind):
         assert found.dtype == kind
 
 
-def test_words_for_missing_numbers_count_as_empty_and_are_told(given):
+def test_words_for_missing_numbers_count_as_empty_and_are_noted(given):
     found = given("a,b\n1,NA\nNA,x\n2,y\n")
     assert columns(found) == {"a": [1, None, 2], "b": ["NA", "x", "y"]}
     assert list(found.empty["a"]) == [False, True, False]

@@ -70,7 +70,7 @@ def test_a_value_that_is_nan_is_not_an_empty_cell(store):
     assert "metric.test/loss" not in found.empty
 
 
-def test_runs_that_did_not_finish_are_left_out_and_told(store):
+def test_runs_that_did_not_finish_are_left_out_and_noted(store):
     assert read(str(store)).notes == (
         "1 run in state FAILED was left out, as only finished runs count: broken",
         "1 run in state RUNNING was left out, as only finished runs count: going",
@@ -98,7 +98,7 @@ def test_in_files_the_last_step_counts_then_the_time(file_store):
     assert set(read(str(file_store)).frame["metric.accuracy"]) == {math.inf}
 
 
-def test_a_second_store_beside_the_first_is_told(file_store):
+def test_a_second_store_beside_the_first_is_noted(file_store):
     (file_store / "mlflow.db").write_bytes(b"")
     last = read(str(file_store)).notes[-1]
     assert (

@@ -190,7 +190,7 @@ def test_a_damaged_file_is_named(tmp_path, write):
         read(str(tmp_path))
 
 
-def test_folders_without_scalars_are_told(tmp_path, write, writer):
+def test_folders_without_scalars_are_noted(tmp_path, write, writer):
     write("a", acc=[1])
     with writer("b") as file:
         file.add_text("note", "x")

@@ -60,7 +60,7 @@ def test_runs_come_in_pages_with_config_and_summary(server):
     assert found.notes == ()
 
 
-def test_runs_that_did_not_finish_are_left_out_and_told(server):
+def test_runs_that_did_not_finish_are_left_out_and_noted(server):
     for number, state in enumerate(("finished", "crashed", "failed", "running", "crashed", "finished")):
         server.runs[f"id{number}"] = served(number, state, random_seed=number)
     found = read(PATH, "wandb")
