@@ -32,6 +32,7 @@ class Disposable:
 
     @property
     def commit(self) -> str | None:
+        """What is checked out; None of what a killed process or a copy has left."""
         return None if self.marker is None else self.marker.commit
 
 
