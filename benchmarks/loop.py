@@ -187,7 +187,7 @@ def rules() -> Mapping[str, Rule]:
 
 
 @dataclass
-class Told:
+class Outcome:
     """What one loop came to."""
 
     kept: int = 0
@@ -200,9 +200,9 @@ class Told:
     runs: int = 0
 
 
-def simulated(rule: Rule, mixture: Mixture, generator: np.random.Generator, proposals: int = PROPOSALS) -> Told:
+def simulated(rule: Rule, mixture: Mixture, generator: np.random.Generator, proposals: int = PROPOSALS) -> Outcome:
     """One loop. The runs of the kept version are used again, unless the rule wants fresh seeds; its further seeds are added."""
-    told = Told()
+    outcome = Outcome()
     old = generator.standard_normal(rule.seeds)
     trained = 0  # seeds of the kept version
     for _ in range(proposals):
@@ -211,35 +211,35 @@ def simulated(rule: Rule, mixture: Mixture, generator: np.random.Generator, prop
             old, trained = generator.standard_normal(rule.seeds), 0
         new = effect + generator.standard_normal(rule.seeds)
         keep, used = rule.keep(old, new)
-        told.runs += used + max(0, used - trained)
+        outcome.runs += used + max(0, used - trained)
         trained = max(trained, used)
-        told.gains += effect > 0
+        outcome.gains += effect > 0
         if not keep:
             continue
-        told.kept += 1
-        told.found += effect > 0
-        told.no_gain += effect <= 0
-        told.regressions += effect < 0
-        told.beyond += effect < -0.5
-        told.quality += effect
+        outcome.kept += 1
+        outcome.found += effect > 0
+        outcome.no_gain += effect <= 0
+        outcome.regressions += effect < 0
+        outcome.beyond += effect < -0.5
+        outcome.quality += effect
         old, trained = new - effect, used  # values are relative to the version that was kept last
-    return told
+    return outcome
 
 
-def figures(told: Sequence[Told]) -> dict[str, float]:
+def figures(outcomes: Sequence[Outcome]) -> dict[str, float]:
     """Means over loops; the false discovery rate is the mean share of kept versions without a gain, 0 where nothing is kept."""
-    shares = [one.no_gain / max(1, one.kept) for one in told]
+    shares = [one.no_gain / max(1, one.kept) for one in outcomes]
 
     def mean(name: str) -> float:
-        return round(float(np.mean([getattr(one, name) for one in told])), 2)
+        return round(float(np.mean([getattr(one, name) for one in outcomes])), 2)
 
     names = ("kept", "gains", "found", "no_gain", "regressions", "beyond", "quality", "runs")
     return {
         **{name: mean(name) for name in names},
-        "quality_standard_error": round(float(np.std([one.quality for one in told])) / math.sqrt(len(told)), 2),
+        "quality_standard_error": round(float(np.std([one.quality for one in outcomes])) / math.sqrt(len(outcomes)), 2),
         "false_discovery_rate_percent": round(100 * float(np.mean(shares)), 2),
-        "standard_error": round(100 * float(np.std(shares)) / math.sqrt(len(told)), 2),
-        "loops": len(told),
+        "standard_error": round(100 * float(np.std(shares)) / math.sqrt(len(outcomes)), 2),
+        "loops": len(outcomes),
     }
 
 
@@ -251,12 +251,12 @@ def cells() -> Iterator[tuple[str, Mixture]]:
 def cell(which: tuple[str, Mixture], loops: int) -> tuple[str, str, dict[str, float]]:
     """The figures of one rule for one mixture: each loop has its own seed, which all rules share."""
     name, mixture = which
-    told = [simulated(rules()[name], mixture, np.random.default_rng([2026, number])) for number in range(loops)]
-    return mixture.name, name, figures(told)
+    outcomes = [simulated(rules()[name], mixture, np.random.default_rng([2026, number])) for number in range(loops)]
+    return mixture.name, name, figures(outcomes)
 
 
 def rows(found: Mapping[str, Any]) -> list[str]:
-    """The rows of the tables in docs/code-versions.md."""
+    """The rows of the tables in docs/loops.md."""
     shown = ("kept", "no_gain", "regressions", "quality", "runs")
     return [
         f"| {name} | {' | '.join(f'{one[key]:.1f}' if key != 'runs' else f'{one[key]:,.0f}' for key in shown)} "

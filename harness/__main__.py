@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "new": "write a first experiment file for a training script",
     "doctor": "check whether this machine is ready",
     "verify": "check the results folder for damage, or train a run again",
-    "clean": "remove checked out versions of code that are no longer needed",
+    "clean": "remove checkouts of versions that are no longer needed",
     "sync": "upload runs that are missing in Weights & Biases",
     "worker": "train a plan's runs or a search's trials",
 }

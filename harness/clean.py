@@ -1,4 +1,4 @@
-"""`harness clean`: removes checked out versions of code that are no longer needed."""
+"""`harness clean`: removes checkouts of versions that are no longer needed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from harness.terminal.command_line import main_of
 def clean(
     *,
     everything: Annotated[
-        bool, typer.Option("--all", help="also versions that unfinished plans need; they are checked out again when they train")
+        bool, typer.Option("--all", help="also those that unfinished plans need; they are made again when they are needed")
     ] = False,
     dry_run: cli_options.DryRun = False,
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
-    """Remove checked out versions of code (results/code/checkouts) that no unfinished plan and no search needs.
+    """Remove the checkouts (results/code/checkouts) that no unfinished plan and no search needs.
 
-    Plans, runs and reports stay. A version that is needed again is checked
-    out again, also that of a working tree, as long as a plan names it.
+    Plans, runs and reports stay. A checkout that is needed again is made
+    again, also that of a working tree, as long as a plan names it.
 
     Examples:
       harness clean --dry-run
@@ -32,7 +32,7 @@ def clean(
 
     Exit codes:
       0   done, or nothing to remove
-      2   bad input or usage, or a run trains with a version
+      2   bad input or usage, or a run is training in a checkout
     """
     from harness.execution import checkouts
     from harness.reporting import phrases
@@ -50,8 +50,8 @@ def clean(
         return
     word = "would remove" if dry_run else "removed"
     lines = [f"{word}  {each.folder}  {'unfinished' if each.commit is None else each.commit[:12]}" for each in found]
-    counted = phrases.plural(len(found), "version")
-    shell.show(*lines, f"{word} {counted}, {total / 1e6:,.1f} MB" if found else "no version to remove")
+    counted = phrases.plural(len(found), "checkout")
+    shell.show(*lines, f"{word} {counted}, {total / 1e6:,.1f} MB" if found else "no checkout to remove")
 
 
 main = main_of(clean)

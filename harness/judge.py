@@ -41,7 +41,7 @@ def judge(
     ],
     from_: Annotated[
         Source | None,
-        typer.Option("--from", metavar="file|wandb|tensorboard|mlflow", help="what SOURCE is; default: by its name"),
+        typer.Option("--from", metavar="file|wandb|tensorboard|mlflow", help="what SOURCE is; default: by what is there"),
     ] = None,
     metric: Annotated[
         list[str] | None,
@@ -83,7 +83,9 @@ def judge(
     case: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="the case, if rows are outcomes of cases: claims are across cases", rich_help_panel=TABLE
+            metavar="COLUMN",
+            help="the case of an evaluation, if rows are outcomes: claims are across cases",
+            rich_help_panel=TABLE,
         ),
     ] = None,
     group: Annotated[
@@ -98,7 +100,11 @@ def judge(
     ] = None,
     claim: Annotated[
         list[str] | None,
-        typer.Option(metavar="CLAIM", help="such as 'improves: new'; without: exploratory; repeatable", rich_help_panel=CLAIMS),
+        typer.Option(
+            metavar="CLAIM",
+            help="what is claimed, such as 'improves: new'; without any, all differences are exploratory; repeatable",
+            rich_help_panel=CLAIMS,
+        ),
     ] = None,
     margin: Annotated[
         float | None,

@@ -45,13 +45,25 @@ def chapter(name: str) -> str:
         text += "".join(f"| `{names.replace('|', chr(92) + '|')}` | {cell(what)} |\n" for names, what in records)
     for section in (made.epilog or "").split("\n\n"):
         title, _, lines = section.partition("\n")
-        lines = textwrap.dedent(lines)
         if title == "Examples:":
-            text += f"\n```bash\n{lines}\n```\n"
+            text += f"\n```bash\n{textwrap.dedent(lines)}\n```\n"
+        elif title == "Exit codes:":
+            text += f"\nExit codes: {exit_codes(lines)}.\n"
         else:
-            codes = [line.split(maxsplit=1) for line in lines.splitlines()]
-            text += f"\n{title.rstrip(':')}: {'; '.join(f'**{code}** {meaning}' for code, meaning in codes)}.\n"
+            text += f"\n{textwrap.fill(' '.join(section.split()), 118)}\n"
     return text
+
+
+def exit_codes(lines: str) -> str:
+    """Each code with its meaning; a line that does not begin with a code continues the one above."""
+    codes: list[str] = []
+    for line in lines.splitlines():
+        first, _, rest = line.strip().partition(" ")
+        if first.isdecimal():
+            codes.append(f"**{first}** {rest.strip()}")
+        else:
+            codes[-1] += f" {line.strip()}"
+    return "; ".join(codes)
 
 
 def cell(text: str) -> str:

@@ -161,14 +161,14 @@ def test_clean_removes_versions_of_finished_plans_only(repo: Path, tmp_path: Pat
     assert [one["commit"] for one in told["removed"]] == [commits["main"]]
     assert len(left()) == 3
     assert clean.main(["--results", results]) == 0
-    assert re.search(r"removed 1 version, \d+\.\d MB", capsys.readouterr().out)
+    assert re.search(r"removed 1 checkout, \d+\.\d MB", capsys.readouterr().out)
     assert left() == sorted(commits[ref][:12] for ref in ("fast", "best"))
     assert commits["main"] in git(repo, "for-each-ref", "refs/harness")  # a plan names it
     assert clean.main(["--all", "--results", results]) == 0
     assert left() == []
     assert git(repo, "worktree", "list", "--porcelain").count("worktree ") == 1
     assert clean.main(["--results", results]) == 0
-    assert "no version to remove" in capsys.readouterr().out
+    assert "no checkout to remove" in capsys.readouterr().out
 
 
 def test_clean_refuses_while_a_version_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,6 +181,6 @@ def test_clean_refuses_while_a_version_trains(tmp_path: Path, capsys: pytest.Cap
             assert process.poll() is None
             time.sleep(0.05)
         assert clean.main(["--all", "--results", str(tmp_path / "results")]) == 2
-        assert "is in training with a version that would be removed; stop it first" in capsys.readouterr().err
+        assert "is training in a checkout that would be removed; stop it first" in capsys.readouterr().err
     finally:
         assert process.wait() == 0

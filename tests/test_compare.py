@@ -180,7 +180,7 @@ def test_the_same_code_is_nothing_to_compare_and_loses_nothing(capsys: pytest.Ca
     assert compare.main(words("main", "docs")) == 0
     shown = capsys.readouterr().out
     assert "'docs' has the same code as 'main'" in shown
-    assert "nothing to compare; they differ only in files that are no inputs of the command: README.md" in shown
+    assert "nothing to compare; they differ only in files that are not inputs of the command: README.md" in shown
     assert compare.main([*words("main", "docs"), "--claim", "no_loss: docs", "--require", "supported"]) == 0
     document = compared(*words("main", "docs"), "--require", "supported", code=3, capsys=capsys)
     assert document["same_code"] == {"docs": "main"}

@@ -25,13 +25,14 @@ from harness.experiment import load_experiment
 from harness.experiment.claims import KINDS, Claim
 from harness.experiment.compose import compose
 from harness.experiment.file import Confirm, ExperimentFile, Limit, Parameter, Search, Tune
-from harness.experiment.plan import Chosen, Plan, PlannedRun, Selection
+from harness.experiment.plan import Chosen, Loop, Plan, PlannedRun, Selection
 from harness.experiment.run_id import Spec
 from harness.experiment.space import Categorical, Range
 from harness.experiment.study import Study
 from harness.slurm.submission import Submission
 from harness.store.provenance import Code, Provenance
 from harness.store.records import Result
+from harness.tasks.command.code.version import CodeVersion, FileChange
 from harness.tasks.registry import find_task
 from harness.terminal import command_line
 
@@ -205,7 +206,23 @@ def test_every_schedule_is_documented_with_its_knobs() -> None:
 
 def test_every_field_of_the_files_is_documented() -> None:
     page = text_of("docs/results.md")
-    models = (Plan, PlannedRun, Chosen, Selection, Study, Range, Categorical, Spec, Result, Provenance, Code, Submission)
+    models = (
+        Plan,
+        PlannedRun,
+        Chosen,
+        Loop,
+        CodeVersion,
+        FileChange,
+        Selection,
+        Study,
+        Range,
+        Categorical,
+        Spec,
+        Result,
+        Provenance,
+        Code,
+        Submission,
+    )
     fields = {info.alias or name for model in models for name, info in model.model_fields.items()}
     assert not [field for field in sorted(fields) if f"`{field}`" not in page]
     assert not [metric for metric in TASK.metrics if f"`{metric}`" not in page]

@@ -43,7 +43,7 @@ Loop = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="a name for comparisons one after another: --alpha is then for all of them together, and each gets its share",
+        help="the loop of comparisons that this one belongs to; --alpha is then for all of them together",
         rich_help_panel=WHAT,
     ),
 ]

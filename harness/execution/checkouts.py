@@ -1,4 +1,4 @@
-"""Which checked out versions of a results folder are no longer needed, and their removal."""
+"""Which checkouts of a results folder are no longer needed, and their removal."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ class Disposable:
 
     @property
     def commit(self) -> str | None:
+        """What is checked out; None of what a killed process or a copy has left."""
         return None if self.marker is None else self.marker.commit
 
 
 def disposable(store: Store, *, everything: bool = False) -> list[Disposable]:
     """The checkouts that no unfinished plan and no search of the folder needs, or all of them.
 
-    Raises InputError if a run that uses one is in training, StoreError if a plan cannot be read: it may need one.
+    Raises InputError if a run is training in one, StoreError if a plan cannot be read: it may need one.
     """
     folder = store.paths.checkouts.resolve()
     needed = frozenset() if everything else _needed(store)
@@ -119,4 +120,4 @@ def _refuse_running(store: Store, commits: set[str | None]) -> None:
 def _refuse(store: Store, run_ids: Iterable[str], what: str) -> None:
     for run_id in run_ids:
         if store.record(run_id).state == "running":
-            raise InputError(f"{what}: the run {run_id} is in training with a version that would be removed; stop it first")
+            raise InputError(f"{what}: the run {run_id} is training in a checkout that would be removed; stop it first")

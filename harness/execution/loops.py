@@ -109,7 +109,9 @@ def _known(store: Store, plan: Plan, labels: Collection[str]) -> bool:
 
 def _check(name: str, plan: Plan) -> None:
     if not NAME.fullmatch(name):
-        raise _refused(f"invalid name {name!r}; use letters, digits and any of _ - = , + (not first: . @)")
+        raise _refused(
+            f"invalid name {name!r}; use letters, digits, spaces and _ = , + -; . and @ only after the first character"
+        )
     if plan.selection is not None:
         raise _refused(f"{plan.name} is tuned first; only plans whose results are evidence can be compared in a loop")
     if not plan.claims:

@@ -81,6 +81,7 @@ class CheckedRows:
 
 
 def refuse_repeated(table: CheckedRows, rows: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Raises InputError that names both places if two rows have the same values of `keys`."""
     again = rows.duplicated(list(keys))
     if not again.any():
         return

@@ -70,7 +70,7 @@ def read_delimited(source: str, text: str, separator: str | None) -> Given:
     with without_collection():
         cells = _split(text, separator, len(names)) or _read(lines, names)
     if not cells or not len(cells[0]):
-        raise InputError(f"{source}: it has no rows, only the names on line {line}")
+        raise InputError(f"{source}: has no rows, only the names on line {line}")
     columns, notes = _columns(cells, names, separator)
     return given(source, columns, _place(lines, text, len(cells[0])), notes)
 
@@ -152,14 +152,14 @@ def _counted(row: Sequence[str]) -> str:
 
 def _checked(source: str, line: int, names: Sequence[str]) -> list[str]:
     if not names:
-        raise InputError(f"{source}: it is empty")
+        raise InputError(f"{source}: is empty")
     if names[0].lower() == "sep=":
-        raise InputError(f"{source}: line {line}: it names the separator, as Excel wants it; remove this line")
+        raise InputError(f"{source}: line {line}: names the separator, as Excel wants it; remove this line")
     if len(names) == 1:
         wanted = ", ".join(NAMES.values())
         raise InputError(f"{source}: line {line}: only one column, {show(names[0])}; separate columns by one of: {wanted}")
     if all(_is_number(name) for name in names):
-        raise InputError(f"{source}: line {line}: it has only numbers; the first line must name the columns")
+        raise InputError(f"{source}: line {line}: has only numbers; the first line must name the columns")
     named = [name or f"{UNNAMED}{number}" for number, name in enumerate(names, 1)]
     seen: dict[str, int] = {}
     for number, name in enumerate(named, 1):

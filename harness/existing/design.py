@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Design:
+    """The variants of a table: their labels in order, that of each row, and their factors and levels, as in plans."""
+
     labels: tuple[str, ...]
     by_row: pd.Series  # position of a row -> label
     factors: Mapping[str, Mapping[str, float | None]]

@@ -51,10 +51,10 @@ def read_file(name: str) -> Given:
     if ending in PARQUET:
         raise InputError(f"{source}: not a Parquet file; name it by what it contains, such as .csv")
     if what := next((what for start, what in OTHERS.items() if data.startswith(start)), None):
-        raise InputError(f"{source}: it is {what}")
+        raise InputError(f"{source}: is {what}")
     text = _text(source, data)
     if not text.strip():
-        raise InputError(f"{source}: it is empty")
+        raise InputError(f"{source}: is empty")
     looks_like_json = text.lstrip()[0] in "{[" and ending not in (*TABS, *COMMAS)
     if ending in JSON or looks_like_json:
         return read_json(source, text)
@@ -64,12 +64,12 @@ def read_file(name: str) -> Given:
 def _bytes(path: Path) -> bytes:
     try:
         if path.is_dir():
-            raise InputError(f"{path}: it is a folder; give a file, or say what wrote it: --from tensorboard, --from mlflow")
+            raise InputError(f"{path}: is a folder; give a file, or say what wrote it: --from tensorboard, --from mlflow")
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file; {_near(path)}") from error
+        raise InputError(f"{path}: no such file; {_near(path)}") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise InputError(f"{str(path)!r}: it cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise InputError(f"{str(path)!r}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _near(path: Path) -> str:
@@ -82,7 +82,7 @@ def _near(path: Path) -> str:
 
 def _standard_input() -> bytes:
     if sys.stdin.isatty():
-        raise InputError("standard input: it is a terminal; send a file to it: harness judge - < results.csv")
+        raise InputError("standard input: is a terminal; send a file to it: harness judge - < results.csv")
     return sys.stdin.buffer.read()
 
 
@@ -100,9 +100,9 @@ def _text(source: str, data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InputError(
-            f"{source}: line {line}: it is not valid {encoding.removesuffix('-sig').upper()}; save the file as UTF-8"
+            f"{source}: line {line}: is not valid {encoding.removesuffix('-sig').upper()}; save the file as UTF-8"
         ) from error
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise InputError(f"{source}: line {line}: it contains a NUL byte, so it is no text in UTF-8; save the file as UTF-8")
+        raise InputError(f"{source}: line {line}: contains a NUL byte, so it is not text; save the file as UTF-8")
     return text

@@ -19,12 +19,12 @@ def read_json(source: str, text: str) -> Given:
     with without_collection():
         rows, place = _array(source, text) if text.lstrip().startswith("[") else _lines(source, text)
         if not rows:
-            raise InputError(f"{source}: it has no rows")
+            raise InputError(f"{source}: has no rows")
         try:
             columns = columns_of(rows)
             "".join(columns).encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"{source}: it contains a half of a character, such as \\ud800: {error}") from error
+            raise InputError(f"{source}: contains half a character, such as \\ud800: {error}") from error
     return given(source, columns, place)
 
 

@@ -55,9 +55,9 @@ def read_mlflow(name: str) -> Given:
     try:
         runs = list(_in_database(store) if store.is_file() else _in_folder(store))
     except sqlite3.Error as error:
-        raise InputError(f"{source}: it cannot be read as MLflow's database: {error}") from error
+        raise InputError(f"{source}: cannot be read as MLflow's database: {error}") from error
     except OSError as error:
-        raise InputError(f"{error.filename or source}: it cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{error.filename or source}: cannot be read: {error.strerror or error}") from error
     left_out: dict[str, list[str]] = {}
     for run in runs:
         if run.state != FINISHED:
@@ -104,7 +104,7 @@ def _in_database(path: Path) -> Iterator[Run]:
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if missing := sorted(TABLES - tables):
-            raise InputError(f"{path}: it is not MLflow's database, as it has no table {', '.join(missing)}")
+            raise InputError(f"{path}: is not MLflow's database, as it has no table {', '.join(missing)}")
         runs = {
             run: Run(run, name or run, experiment, state)
             for run, name, experiment, state in database.execute(
@@ -161,7 +161,7 @@ def _last(file: Path) -> float:
         except (ValueError, IndexError) as error:
             raise InputError(f"{file}: line {number}: {line[:60]!r} is not: time value step") from error
     if not found:
-        raise InputError(f"{file}: it is empty")
+        raise InputError(f"{file}: is empty")
     return max(found)[3]
 
 
@@ -169,14 +169,14 @@ def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{file}: it is not valid UTF-8") from error
+        raise InputError(f"{file}: is not valid UTF-8") from error
 
 
 def _yaml(file: Path) -> dict[str, Any]:
     try:
         value = yaml.load(_text(file), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
-        raise InputError(f"{file}: it is not valid YAML: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(f"{file}: is not valid YAML: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(value, dict):
-        raise InputError(f"{file}: it does not describe a run or an experiment")
+        raise InputError(f"{file}: does not describe a run or an experiment")
     return value

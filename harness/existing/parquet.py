@@ -25,15 +25,15 @@ def read_parquet(source: str, data: bytes) -> Given:
         while any(pa.types.is_struct(kind) for kind in table.schema.types):
             table = table.flatten()
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{source}: it cannot be read as Parquet: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(f"{source}: cannot be read as Parquet: {' '.join(str(error).split())[:200]}") from error
     if not table.num_rows:
-        raise InputError(f"{source}: it has no rows")
+        raise InputError(f"{source}: has no rows")
     names = [name for name in table.column_names if not INDEX.fullmatch(name)]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{source}: several columns are named {show(name)}; rename all but one")
     if not names:
-        raise InputError(f"{source}: it has no columns")
+        raise InputError(f"{source}: has no columns")
     return given(source, {name: _column(table[name]) for name in names}, lambda position: f"row {position + 1}")
 
 

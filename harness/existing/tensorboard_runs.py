@@ -55,7 +55,7 @@ def read_tensorboard(name: str) -> Given:
     """Raises InputError; DeviceError if tensorboard is not installed."""
     root = Path(name)
     if not root.is_dir():
-        raise InputError(f"{name}: there is no such folder")
+        raise InputError(f"{name}: no such folder")
     require_tensorboard(f"{name} holds files of TensorBoard")
     folders = _folders(root)
     if not folders:
@@ -118,7 +118,7 @@ def _read(folder: Folder, file: Path, parse: Callable[[bytes], Any]) -> None:
     except TrainingFailed as error:
         raise InputError(f"{error}; move it out of the folder, or repair it") from error
     except ValueError as error:
-        raise InputError(f"{file}: it is damaged before byte {records.offset}: {error}; move it out of the folder") from error
+        raise InputError(f"{file}: is damaged before byte {records.offset}: {error}; move it out of the folder") from error
 
 
 def _hparams(content: bytes) -> dict[str, Any]:

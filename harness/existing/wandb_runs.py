@@ -1,4 +1,4 @@
-"""The runs of a W&B project, asked in pages through wandb's own Api -> Given: a row per finished run."""
+"""The runs of a W&B project, requested in pages through wandb's own Api -> Given: a row per finished run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_wandb(name: str) -> Given:
     try:
         rows, left_out = _asked(path)
     except UnreachableError as error:
-        raise InputError(f"{source}: it cannot be read from {login.host}: {error}") from error
+        raise InputError(f"{source}: cannot be read from {login.host}: {error}") from error
     notes = unfinished(left_out)
     if not rows:
         raise nothing_left(source, notes)

@@ -29,7 +29,12 @@ def reconcile(stored: Plan, requested: Plan) -> Plan:
     """
     if lines := _plan_differences(stored, requested):
         raise _changed(
-            f"{requested.name} differs from the plan of {_day(stored)}:", lines, "experiment", "plan", requested, stored
+            f"{requested.name} differs from the plan of {_day(stored)}:",
+            lines,
+            "experiment",
+            "plan",
+            plan=requested,
+            stored=stored,
         )
     requested = _with_planned_commits(stored, requested)
     known = {run.id for run in stored.runs}
@@ -83,8 +88,8 @@ def reconcile_study(stored: Study, requested: Study) -> Study:
     return Study.model_validate({**dict(requested), "created": stored.created, "first": stored.first})
 
 
-def _changed(  # noqa: PLR0917 - the last ones are those of plans
-    how: str, lines: list[str], what: str, archived: str, plan: Plan | None = None, stored: Plan | None = None
+def _changed(
+    how: str, lines: list[str], what: str, archived: str, *, plan: Plan | None = None, stored: Plan | None = None
 ) -> PlanChanged:
     differences = "\n".join(f"  {line}" for line in lines)
     # The first line is about the version, which every change makes another.

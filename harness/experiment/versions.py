@@ -96,7 +96,7 @@ def same_code(repository: str, label: str, other: str, code: Mapping[str, CodeVe
         return f"{said}; remove or change one"
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return (
-        f"{said}; they differ only in files that are no inputs of the command: {', '.join(names[:SHOWN])}{more}; "
+        f"{said}; they differ only in files that are not inputs of the command: {', '.join(names[:SHOWN])}{more}; "
         "if they matter, list them in inputs"
     )
 

@@ -83,8 +83,8 @@ def _of_program(store: Store, plan: Plan, requested: Sequence[PlannedRun]) -> di
     found: list[str] = []
     for placed, same in versions:
         data = [plan.data[label] for label, config in zip(plan.variants, configs, strict=True) if config in same]
-        told = remarks(placed, data, [task.values(config) for config in same])
-        found += [remark for remark in told if remark not in found]
+        own = remarks(placed, data, [task.values(config) for config in same])
+        found += [remark for remark in own if remark not in found]
     if any(run.seed == 0 for run in plan.runs):
         instead = "list other seeds" if plan.listed_seeds else "use seeds: {first: 1, ...}, or --first-seed 1"
         folders = [Path(placed.directory) for placed, _ in versions]

@@ -18,7 +18,8 @@ import pytest
 from harness.analysis.statistics.online import lord_level
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "code-versions.md"
+PAGE = ROOT / "docs" / "loops.md"
+SCRIPT_PAGE = ROOT / "docs" / "code-versions.md"
 
 
 @pytest.fixture
@@ -43,9 +44,9 @@ def test_the_levels_on_the_page_are_those_of_the_procedure() -> None:
 def test_a_kept_versions_runs_are_trained_once(loop: Any) -> None:
     """Every proposal is a large gain and is kept: 3 runs of the first version, then 3 a proposal."""
     always = loop.Mixture(0.0, 1.0, (50.0, 60.0))
-    told = loop.simulated(loop.LowerMean(3), always, np.random.default_rng(0), proposals=10)
-    assert (told.kept, told.no_gain, told.runs) == (10, 0, 33)
-    assert 500 < told.quality < 600
+    outcome = loop.simulated(loop.LowerMean(3), always, np.random.default_rng(0), proposals=10)
+    assert (outcome.kept, outcome.no_gain, outcome.runs) == (10, 0, 33)
+    assert 500 < outcome.quality < 600
 
 
 def test_fresh_seeds_train_both_sides_every_time(loop: Any) -> None:
@@ -75,8 +76,8 @@ def test_the_share_of_kept_versions_without_gain_is_at_most_alpha_in_loops_and_n
     mixture = loop.Mixture(0.25, 0.05, (0.5, 3.0))
 
     def shares(make: Any) -> list[float]:
-        told = [loop.simulated(make(), mixture, np.random.default_rng([5, number]), proposals=40) for number in range(40)]
-        return [one.no_gain / max(1, one.kept) for one in told]
+        outcomes = [loop.simulated(make(), mixture, np.random.default_rng([5, number]), proposals=40) for number in range(40)]
+        return [one.no_gain / max(1, one.kept) for one in outcomes]
 
     corrected = shares(lambda: loop.Judged((10,), alpha=0.2))
     each = shares(lambda: loop.Judged((10,), alpha=0.2, corrected=False))
@@ -107,7 +108,7 @@ echo $number > number
 
 def follow(folder: Path, codes: dict[str, int]) -> tuple[str, list[list[str]]]:
     """What the script of the page prints, and the arguments of each call of `harness`."""
-    (script,) = [text for text in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL) if "--loop" in text]
+    (script,) = [text for text in re.findall(r"```sh\n(.*?)```", SCRIPT_PAGE.read_text(), re.DOTALL) if "--loop" in text]
     (folder / "codes.json").write_text(json.dumps(codes))
     for name, text in (("harness", STAND_IN.format(python=sys.executable)), ("propose", PROPOSE)):
         (folder / name).write_text(text)

@@ -102,7 +102,7 @@ def test_what_pandas_writes_is_read_as_it_was(given):
     assert list(indexed.frame) == ["column 1", "variant", "seed", "loss"]
 
 
-def test_standard_input_is_told_apart_by_its_first_characters(monkeypatch):
+def test_standard_input_is_recognised_by_its_first_characters(monkeypatch):
     for text in (CSV, CSV.replace(",", "\t"), pd.read_csv(io.StringIO(CSV)).to_json(orient="records", lines=True)):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
         found = read("-")
@@ -168,7 +168,7 @@ def test_only_what_is_a_number_becomes_one(given, cells, values, kind):
         assert found.dtype == kind
 
 
-def test_words_for_missing_numbers_count_as_empty_and_are_told(given):
+def test_words_for_missing_numbers_count_as_empty_and_are_noted(given):
     found = given("a,b\n1,NA\nNA,x\n2,y\n")
     assert columns(found) == {"a": [1, None, 2], "b": ["NA", "x", "y"]}
     assert list(found.empty["a"]) == [False, True, False]
@@ -240,26 +240,26 @@ def test_thousands_of_columns_are_read(given):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "it is empty"),
-        (" \n\n", "it is empty"),
-        (b"\xef\xbb\xbf", "it is empty"),
-        ("a,b\n", "it has no rows, only the names on line 1"),
-        ("\n\na,b", "it has no rows, only the names on line 3"),
+        ("", "is empty"),
+        (" \n\n", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        ("a,b\n", "has no rows, only the names on line 1"),
+        ("\n\na,b", "has no rows, only the names on line 3"),
         ("a,b\n1,2\n3\n", "line 3: 1 cell, but there are 2 names; leave an empty cell for a missing value"),
         ('a,b\n"x\ny",2\n3,4,5\n', "line 4: 3 cells, but there are 2 names; quote a cell that contains the separator"),
         ("a,b,a\n1,2,3\n", "line 1: columns 1 and 3 are both named 'a'; rename one"),
         ("a, a \n1,2\n", "line 1: columns 1 and 2 are both named 'a'; rename one"),
-        ("0,0.93\n1,0.94\n", "line 1: it has only numbers; the first line must name the columns"),
+        ("0,0.93\n1,0.94\n", "line 1: has only numbers; the first line must name the columns"),
         ("a\n1\n", "line 1: only one column, 'a'; separate columns by one of: commas, semicolons, tabs, bars"),
         ("a b\n1 2\n", "line 1: only one column, 'a b'; separate columns by one of: commas, semicolons, tabs, bars"),
         ('a,b\n1,"x\n2,y\n', 'line 2: a quote (") is opened and never closed'),
         ('a,b\n1,"x"y\n', 'line 2: a quote (") ends before the end of its cell; double the quotes inside a quoted cell'),
-        ("sep=;\na;b\n1;2\n", "line 1: it names the separator, as Excel wants it; remove this line"),
-        (b"a,b\n1,\xe4\n", "line 2: it is not valid UTF-8; save the file as UTF-8"),
-        (b"a,b\n1,\0\n", "line 2: it contains a NUL byte, so it is no text in UTF-8; save the file as UTF-8"),
-        (CSV.encode("utf-16-le"), "line 1: it contains a NUL byte, so it is no text in UTF-8; save the file as UTF-8"),
-        (CSV.encode("utf-16")[:-1], "line 5: it is not valid UTF-16; save the file as UTF-8"),
-        (b"PK\x03\x04...", "it is an Excel workbook or a zip archive; save the table as CSV"),
+        ("sep=;\na;b\n1;2\n", "line 1: names the separator, as Excel wants it; remove this line"),
+        (b"a,b\n1,\xe4\n", "line 2: is not valid UTF-8; save the file as UTF-8"),
+        (b"a,b\n1,\0\n", "line 2: contains a NUL byte, so it is not text; save the file as UTF-8"),
+        (CSV.encode("utf-16-le"), "line 1: contains a NUL byte, so it is not text; save the file as UTF-8"),
+        (CSV.encode("utf-16")[:-1], "line 5: is not valid UTF-16; save the file as UTF-8"),
+        (b"PK\x03\x04...", "is an Excel workbook or a zip archive; save the table as CSV"),
         (
             gzip.compress(CSV.encode(), mtime=0)[:-9],
             "its compression (gzip) is damaged: Compressed file ended before the end-of-stream marker was reached",
@@ -282,9 +282,9 @@ def test_a_file_that_is_no_table_is_one_error(refused, content, message):
         ('[{"a": 1}, ', "invalid JSON: Expecting value (column 12); "),
         ('{"a": 1, "a": 2}', "line 1: 'a' occurs twice in one object"),
         ('{"a.b": 1, "a": {"b": 2}}', "line 1: 'a.b' occurs twice, as a name with a dot and as an object; rename one"),
-        ("[]", "it has no rows"),
-        ('{"a": "\\ud800"}', "it contains a half of a character, such as \\ud800"),
-        ('{"\\ud800": 1}', "it contains a half of a character, such as \\ud800"),
+        ("[]", "has no rows"),
+        ('{"a": "\\ud800"}', "contains half a character, such as \\ud800"),
+        ('{"\\ud800": 1}', "contains half a character, such as \\ud800"),
         ("[" * 100_000, "objects are nested too deeply"),
         ('{"a": ' + "1" * 5000 + "}", "line 1: Exceeds the limit"),
         ("text", "line 1: invalid JSON: "),
@@ -296,20 +296,20 @@ def test_json_that_is_no_table_is_one_error(refused, content, message):
 
 def test_a_torn_parquet_file_is_one_error(refused):
     data = pd.DataFrame({"a": [1, 2]}).to_parquet()
-    assert refused(data[:-5], "a.parquet").startswith("it cannot be read as Parquet: ")
+    assert refused(data[:-5], "a.parquet").startswith("cannot be read as Parquet: ")
     assert refused(CSV, "a.parquet") == "not a Parquet file; name it by what it contains, such as .csv"
-    assert refused(pd.DataFrame({"a": []}).to_parquet(), "a.parquet") == "it has no rows"
+    assert refused(pd.DataFrame({"a": []}).to_parquet(), "a.parquet") == "has no rows"
 
 
 def test_a_missing_file_names_similar_ones(tmp_path, given):
     given(CSV, "results.csv")
-    with pytest.raises(InputError, match=r"result.csv: there is no such file; did you mean results.csv\?"):
+    with pytest.raises(InputError, match=r"result.csv: no such file; did you mean results.csv\?"):
         read(str(tmp_path / "result.csv"))
     with pytest.raises(InputError, match="nor is there a folder"):
         read(str(tmp_path / "none" / "result.csv"))
-    with pytest.raises(InputError, match="it is a folder"):
+    with pytest.raises(InputError, match="is a folder"):
         read(str(tmp_path), "file")
-    with pytest.raises(InputError, match="it cannot be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         read("a\0b")
     with pytest.raises(InputError, match="no file was named"):
         read("")
@@ -322,5 +322,5 @@ def test_unreadable_files_are_one_error(tmp_path, given, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("pathlib.Path.read_bytes", denied)
-    with pytest.raises(InputError, match=r"results.csv': it cannot be read: Permission denied"):
+    with pytest.raises(InputError, match=r"results.csv': cannot be read: Permission denied"):
         read(str(tmp_path / "results.csv"), "file")

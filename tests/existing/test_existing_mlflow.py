@@ -70,7 +70,7 @@ def test_a_value_that_is_nan_is_not_an_empty_cell(store):
     assert "metric.test/loss" not in found.empty
 
 
-def test_runs_that_did_not_finish_are_left_out_and_told(store):
+def test_runs_that_did_not_finish_are_left_out_and_noted(store):
     assert read(str(store)).notes == (
         "1 run in state FAILED was left out, as only finished runs count: broken",
         "1 run in state RUNNING was left out, as only finished runs count: going",
@@ -98,7 +98,7 @@ def test_in_files_the_last_step_counts_then_the_time(file_store):
     assert set(read(str(file_store)).frame["metric.accuracy"]) == {math.inf}
 
 
-def test_a_second_store_beside_the_first_is_told(file_store):
+def test_a_second_store_beside_the_first_is_noted(file_store):
     (file_store / "mlflow.db").write_bytes(b"")
     last = read(str(file_store)).notes[-1]
     assert (
@@ -121,7 +121,7 @@ def test_a_damaged_file_is_named(file_store):
     with pytest.raises(InputError, match="is not valid UTF-8"):
         read(str(file_store))
     file.parent.parent.joinpath("meta.yaml").write_text("a: [")
-    with pytest.raises(InputError, match=r"meta.yaml: it is not valid YAML"):
+    with pytest.raises(InputError, match=r"meta.yaml: is not valid YAML"):
         read(str(file_store))
 
 
@@ -130,10 +130,10 @@ def test_what_is_no_store_is_an_error(tmp_path):
         read(str(tmp_path), "mlflow")
     with closing(sqlite3.connect(tmp_path / "other.db")) as database:
         database.execute("CREATE TABLE runs (id)")
-    with pytest.raises(InputError, match=r"it is not MLflow's database, as it has no table experiments, "):
+    with pytest.raises(InputError, match=r"is not MLflow's database, as it has no table experiments, "):
         read(str(tmp_path / "other.db"))
     (tmp_path / "torn.db").write_bytes(b"SQLite format 3\0" + bytes(200))
-    with pytest.raises(InputError, match="it cannot be read as MLflow's database"):
+    with pytest.raises(InputError, match="cannot be read as MLflow's database"):
         read(str(tmp_path / "torn.db"))
 
 

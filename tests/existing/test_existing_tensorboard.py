@@ -190,7 +190,7 @@ def test_a_damaged_file_is_named(tmp_path, write):
         read(str(tmp_path))
 
 
-def test_folders_without_scalars_are_told(tmp_path, write, writer):
+def test_folders_without_scalars_are_noted(tmp_path, write, writer):
     write("a", acc=[1])
     with writer("b") as file:
         file.add_text("note", "x")
@@ -204,7 +204,7 @@ def test_a_folder_without_event_files_is_an_error(tmp_path):
         read(str(tmp_path))
     with pytest.raises(InputError, match="neither it nor a folder below it has event files"):
         read(str(tmp_path), "tensorboard")
-    with pytest.raises(InputError, match="there is no such folder"):
+    with pytest.raises(InputError, match="no such folder"):
         read(str(tmp_path / "x"), "tensorboard")
 
 

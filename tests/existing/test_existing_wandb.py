@@ -60,7 +60,7 @@ def test_runs_come_in_pages_with_config_and_summary(server):
     assert found.notes == ()
 
 
-def test_runs_that_did_not_finish_are_left_out_and_told(server):
+def test_runs_that_did_not_finish_are_left_out_and_noted(server):
     for number, state in enumerate(("finished", "crashed", "failed", "running", "crashed", "finished")):
         server.runs[f"id{number}"] = served(number, state, random_seed=number)
     found = read(PATH, "wandb")
@@ -88,7 +88,7 @@ def test_numbers_that_are_not_finite_stay_and_media_are_no_metrics(server):
 
 
 def test_an_unknown_project_an_empty_one_and_no_finished_run_are_errors(server):
-    with pytest.raises(InputError, match=f"the W&B project {ENTITY}/other: it cannot be read from 127.0.0.1: .*other"):
+    with pytest.raises(InputError, match=f"the W&B project {ENTITY}/other: cannot be read from 127.0.0.1: .*other"):
         read(f"{ENTITY}/other", "wandb")
     with pytest.raises(InputError, match=f"the W&B project {PATH}: no finished run was found"):
         read(PATH, "wandb")
@@ -99,7 +99,7 @@ def test_an_unknown_project_an_empty_one_and_no_finished_run_are_errors(server):
 
 def test_a_refused_key_is_one_error_without_the_key(server):
     server.trouble = 401
-    with pytest.raises(InputError, match=f"the W&B project {PATH}: it cannot be read from 127.0.0.1") as told:
+    with pytest.raises(InputError, match=f"the W&B project {PATH}: cannot be read from 127.0.0.1") as told:
         read(PATH, "wandb")
     assert server.environment()["WANDB_API_KEY"] not in str(told.value)
     assert "\n" not in str(told.value)
@@ -131,5 +131,5 @@ def test_a_server_that_does_not_answer_ends_in_an_error(server, monkeypatch):
     monkeypatch.setattr("harness.existing.wandb_runs.LIMIT_S", 2.0)
     server.runs["a"] = served(0)
     server.trouble = "hang"
-    with pytest.raises(InputError, match=r"it cannot be read from 127.0.0.1: .*no response within 2 s"):
+    with pytest.raises(InputError, match=r"cannot be read from 127.0.0.1: .*no response within 2 s"):
         read(PATH, "wandb")

@@ -114,7 +114,7 @@ def test_equal_code_is_nothing_to_compare(repo: Path, tmp_path: Path) -> None:
     said = problems(experiment(tmp_path, repo, "main", "docs"))
     assert f"'docs' has the same code as 'main' (commits {main}, {docs}): nothing to compare" in said
     assert (
-        "they differ only in files that are no inputs of the command: README.md, notes.txt; if they matter, list them in inputs"
+        "they differ only in files that are not inputs of the command: README.md, notes.txt; if they matter, list them in inputs"
         in said
     )
     git(repo, "branch", "again", "main")

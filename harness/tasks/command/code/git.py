@@ -1,4 +1,4 @@
-"""Calls git. None of its calls runs hooks of the user, waits for input, or follows variables that a hook has set."""
+"""Calls git. No call runs hooks of the user, waits for input, or follows variables that a hook has set."""
 
 from __future__ import annotations
 

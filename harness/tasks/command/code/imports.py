@@ -18,7 +18,7 @@ from harness.tasks.environment import Environment, Observed
 
 LIMIT_S = 30.0  # for the answer of an interpreter
 MARK = "harness-imports "
-MOST = 500  # modules that are asked about
+MOST = 500  # modules that are looked up
 # Run by the program's interpreter, Python 3.6 or later. Finds modules as an import would, without importing them.
 PROBE = """
 import importlib.util, json, sys
@@ -51,7 +51,7 @@ def refuse_other_code(program: Program, words: Sequence[str], variables: Mapping
     """Raises InputError if what `words` start in the program's folder, with these variables, imports the repository's own modules
     from elsewhere: its working tree, another checkout, or an installed copy.
 
-    Nothing is said where the interpreter is not known or does not answer. Asked before each run: an installation may change it.
+    Nothing is refused if the interpreter is unknown or does not answer. Checked before each run: an installation may change it.
     """
     directory = Path(program.directory)
     top = checkout_of(directory)

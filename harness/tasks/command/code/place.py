@@ -199,7 +199,7 @@ def _tree_of(entry: Path) -> Path | None:
 def _remove_tree(folder: Path) -> None:
     for top, _, _ in os.walk(folder):
         with suppress(OSError):
-            os.chmod(top, stat.S_IRWXU)  # noqa: PTH101 - of very many
+            os.chmod(top, stat.S_IRWXU)  # noqa: PTH101 - faster, for very many folders
     shutil.rmtree(folder, ignore_errors=True)
 
 

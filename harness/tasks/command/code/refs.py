@@ -23,7 +23,7 @@ KEPT = "refs/harness/"  # keeps commits of plans from being removed, though no b
 
 @lru_cache(maxsize=256)
 def check_ref(repository: str, ref: str) -> None:
-    """Raises InputError if there is no such commit. Not asked about full ids: their checkouts may outlive the repository."""
+    """Raises InputError if there is no such commit. Full ids are not checked: their checkouts may outlive the repository."""
     if ref != WORKING_TREE and not COMMIT.fullmatch(ref):
         _commit(Path(repository), ref)
 

@@ -14,14 +14,14 @@ def top_of(folder: Path) -> Path:
     Raises InputError if there is none with a working tree and a commit.
     """
     if not folder.is_dir():
-        raise InputError(f"folder not found: {folder}; use a folder of a git repository, relative to this file")
+        raise InputError(f"folder not found: {folder}; use a folder in a git repository")
     if found(folder, "rev-parse", "--is-bare-repository") == "true":
         raise InputError(f"{folder} is a bare repository; use a clone with a working tree")
     try:
         top = Path(git(folder, "rev-parse", "--show-toplevel")).resolve()
     except GitError as error:
         if "must be run in a work tree" in str(error):
-            raise InputError(f"{folder} is the inside of a git repository; use the folder with the code") from error
+            raise InputError(f"{folder} is inside the .git folder of a repository; use the folder with the code") from error
         raise InputError(f"{folder} is not in a git repository; use another folder, or: git init and git commit") from error
     if found(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None:
         raise InputError(f"{top}: the repository has no commits yet; use: git add and git commit")

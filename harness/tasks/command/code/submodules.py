@@ -18,7 +18,7 @@ DEEPEST = 10
 class _Clone:
     """A repository: its git folder, the folder with the clones of its submodules, and its working tree, if it has one.
 
-    A submodule that is not checked out has none, and names one that does not exist: so git is always told another.
+    A submodule that is not checked out has none, but its settings name one that does not exist: so git is always given another.
     """
 
     folder: Path

@@ -109,7 +109,7 @@ def test_what_is_no_usable_repository_is_told(repo: Path, tmp_path: Path) -> Non
         "plain": "is not in a git repository",
         "empty": "has no commits yet",
         "bare": "is a bare repository",
-        "repo/.git": "is the inside of a git repository",
+        "repo/.git": "is inside the .git folder of a repository",
     }.items():
         with pytest.raises(InputError, match=says):
             top_of(tmp_path / folder)
