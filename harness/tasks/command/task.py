@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.errors import DataError, DeviceError, InputError
 from harness.tasks.command import steps, survey, template
 from harness.tasks.command.code.checkout import checkout
+from harness.tasks.command.code.git import own_variables
 from harness.tasks.command.code.imports import refuse_other_code, within_checkout
 from harness.tasks.command.code.refs import commit_of
 from harness.tasks.command.code.version import CODE
@@ -202,7 +203,8 @@ class CommandTask(Task):
 
     def _variables(self, own: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of this process, `own` variables, and those of the definition."""
-        found = {**os.environ, **(own or {})}
+        inherited = os.environ if self.definition.repository is None else own_variables(os.environ)
+        found = {**inherited, **(own or {})}
         found |= {name: printed(value) for name, value in self.definition.environment.items()}
         # `python` is the interpreter of this process unless another environment is active.
         found["PATH"] = os.pathsep.join(filter(None, [found.get("PATH"), str(Path(sys.executable).parent)]))
