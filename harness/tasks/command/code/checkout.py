@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.errors import InputError
 from harness.tasks.command.code.git import GitError, found, git, listed, printable
+from harness.tasks.command.code.intact import settle
 from harness.tasks.command.code.place import (
     Checkout,
     complete,
@@ -22,7 +23,7 @@ from harness.tasks.command.code.place import (
     remove,
     remove_leftovers,
 )
-from harness.tasks.command.code.preparation import prepare
+from harness.tasks.command.code.preparation import prepare, read_by
 from harness.tasks.command.code.refs import keep
 from harness.tasks.command.code.submodules import add_submodules
 from harness.tasks.command.model import Program
@@ -63,7 +64,9 @@ def _made(program: Program, repository: Path, commit: str, key: Path, environmen
         add_submodules(repository, commit, own)
         _refuse_pointers(own)
         _link(program, repository, commit, own)
+        reads: tuple[str, ...] = ()
         if program.prepare is not None:
+            reads = read_by(program.prepare, own)
             prepare(program.prepare, own, environment, log_of(key), commit)
         make_read_only(own)
         marker = Checkout(
@@ -72,6 +75,8 @@ def _made(program: Program, repository: Path, commit: str, key: Path, environmen
             commit=commit,
             link=program.link,
             prepare=program.prepare,
+            reads=reads,
+            changed=settle(own),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         used = publish(key, marker)
