@@ -253,7 +253,7 @@ def make_plan(
         raise InputError(f"{experiment.path} is a search; start it with: {how}")
     seeds_of_evidence = _seeds(experiment, seeds, first_seed)
     versions, read = (
-        Versions(experiment.task, accelerator, str(experiment.path)),
+        Versions(experiment.task, accelerator, str(experiment.path), dict(experiment.commits)),
         cache(fingerprint or experiment.task.fingerprint),
     )
     declared = {variant.label: variant.config for variant in experiment.variants}

@@ -31,7 +31,7 @@ class Versions:
     task: Task
     accelerator: Accelerator
     file: str  # of the experiment, for messages
-    _commits: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, str] = field(default_factory=dict)  # ref -> commit, of those resolved so far
 
     @property
     def _own(self) -> CommandTask | None:
@@ -46,13 +46,13 @@ class Versions:
             return self.task.resolve(config, self.accelerator)
         own = task.Config.model_validate(dict(config))
         ref = version_of(own)
-        if ref in self._commits:
-            return task.Config.model_validate({**dict(own), CODE: self._commits[ref]})
+        if ref in self.commits:
+            return task.Config.model_validate({**dict(own), CODE: self.commits[ref]})
         try:
             found = task.resolve(own, self.accelerator)
         except InputError as error:
             raise InputError(f"{self.file}: code: {error}") from error
-        self._commits[ref] = version_of(found)
+        self.commits[ref] = version_of(found)
         return found
 
     def of_plan(

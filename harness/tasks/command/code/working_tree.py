@@ -68,6 +68,17 @@ def working_tree(top: Path, link: Sequence[str] = ()) -> WorkingTree:
         raise InputError(f"{top}: the working tree cannot be recorded as a version: {error}; use a commit") from error
 
 
+def leads_to_working_tree(text: str, top: Path, link: Sequence[str]) -> bool:
+    """Whether a text is an absolute path to a file of the working tree; not of linked files, nor of ones that git ignores."""
+    path = Path(text)
+    if not path.is_absolute() or "\0" in text:
+        return False
+    path = Path(os.path.normpath(path))
+    if not path.is_relative_to(top) or not path.exists() or any(path.is_relative_to(top / name) for name in link):
+        return False
+    return found(top, "check-ignore", "--quiet", "--", str(path)) is None
+
+
 def _commit(top: Path, tree: str, head: str) -> str:
     at = git(top, "show", "--no-patch", "--format=%ct", head)
     who = {"NAME": AUTHOR, "EMAIL": f"{AUTHOR}@localhost", "DATE": f"{at} +0000"}
