@@ -87,8 +87,9 @@ class PlanOutcome(Outcome):
     not_met: str = ""  # which claim is what, if the verdicts do not meet it
 
     def requiring(self, requirement: Requirement | None, results: Path) -> PlanOutcome:
-        """With the exit code of `--require`: unmet, a complete plan gets EXIT_NOT_MET; what failed or stopped keeps its code. Files
-        that contradict each other are EXIT_RUNS_FAILED, as in `harness report`.
+        """With the exit code of `--require`: unmet, a complete plan gets EXIT_NOT_MET; what failed or stopped keeps its code.
+
+        With files that contradict each other it gets EXIT_RUNS_FAILED, as in `harness report`.
         """
         if requirement is None:
             return self
