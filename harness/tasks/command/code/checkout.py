@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.tasks.command.code.git import GitError, found, git, listed, printable
+from harness.tasks.command.code.git import SYMLINK, GitError, found, git, listed, printable
 from harness.tasks.command.code.intact import settle
 from harness.tasks.command.code.place import (
     Checkout,
@@ -29,7 +29,6 @@ from harness.tasks.command.code.submodules import add_submodules
 from harness.tasks.command.code.working_tree import leads_to_working_tree
 from harness.tasks.command.model import Program
 
-SYMLINK = "120000"  # mode in an index
 POINTER = b"version https://git-lfs.github.com/spec/"  # the beginning of a file that stands for one in LFS
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import InputError
 
-LINK = "160000"  # mode of a submodule in a tree or an index
+LINK, SYMLINK = "160000", "120000"  # modes of submodules and links in a tree or an index
 LEAST = (2, 30)  # has `worktree repair`
 OPTIONS = (
     "--no-optional-locks",
