@@ -42,7 +42,7 @@ def clean(
     store = Store.open(results, create=False)
     found = checkouts.disposable(store, everything=everything)
     if not dry_run:
-        checkouts.remove(store, found, everything=everything)
+        checkouts.remove(store, found)
     total = sum(each.bytes for each in found)
     if as_json:
         removed = [{"folder": str(each.folder), "commit": each.commit, "bytes": each.bytes} for each in found]

@@ -74,7 +74,8 @@ def report(
             record(report)
             path = str(report.folder / "index.html" if one.name in compared else write(report))
             rows += scoreboard.rows_of(report)
-            consistent = consistent and not report.inconsistencies and not report.mismatches
+            fits = not report.inconsistencies and not report.mismatches
+            consistent = consistent and fits
         except HarnessError as error:
             errors.append(error)  # the other reports are written
             continue
@@ -82,7 +83,7 @@ def report(
             compared |= {report.final.plan.name: report.final} if report.final else {}
             written.append(_show_search(report, path, as_json))
         else:
-            found = None if require is None else answer(report.judgement, require)
+            found = None if require is None else answer(report.judgement, require, consistent=fits)
             written.append(_show_plan(report, path, as_json, found))
             if found is not None and not found.met:
                 unmet.append(f"{report.plan.name}: {phrases.unmet(found, report.judgement.verdicts)}")

@@ -55,6 +55,21 @@ def test_each_version_is_trained_with_its_own_code(repo: Path, tmp_path: Path) -
         assert (origin["program"]["commit"], origin["program"]["dirty"]) == (plan.code[one.variant].commit, False)
 
 
+def test_a_run_that_a_hook_of_git_starts_records_its_own_commit(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says = "import os\nprint('GIT_DIR' in os.environ)\n"
+    git(repo, "checkout", "--quiet", "fast")
+    fast = commit(repo, {"train.py": MAIN["train.py"] + says})
+    git(repo, "checkout", "--quiet", "main")
+    monkeypatch.setenv("GIT_DIR", str(repo / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(repo / ".git" / "index"))
+    assert train(experiment(tmp_path, repo, "fast")) == 0
+    (origin,) = (tmp_path / "results" / "runs").glob("*/provenance.json")
+    assert json.loads(origin.read_text())["program"]["commit"] == fast
+    assert "\nFalse\n" in origin.with_name("log.txt").read_text()
+
+
 def test_a_version_of_two_plans_is_trained_once(repo: Path, tmp_path: Path) -> None:
     assert train(experiment(tmp_path, repo, "main", "fast", seeds=2)) == 0
     before = results_of(tmp_path)
@@ -166,6 +181,7 @@ def test_clean_removes_versions_of_finished_plans_only(repo: Path, tmp_path: Pat
     assert commits["main"] in git(repo, "for-each-ref", "refs/harness")  # a plan names it
     assert clean.main(["--all", "--results", results]) == 0
     assert left() == []
+    assert commits["main"] in git(repo, "for-each-ref", "refs/harness")
     assert git(repo, "worktree", "list", "--porcelain").count("worktree ") == 1
     assert clean.main(["--results", results]) == 0
     assert "no checkout to remove" in capsys.readouterr().out

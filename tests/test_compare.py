@@ -12,9 +12,10 @@ import yaml
 from conftest import TESTS
 from repositories import MAIN, TRAIN, commit, git, repository
 
-from harness import compare, run
+from harness import compare, report, run
 from harness.experiment import load_experiment
 from harness.experiment.plan import make_plan
+from harness.launch import experiment as experiment_plans
 
 LOSS = "loss=step {step}: loss {value}"
 FAST = {"rate.py": "RATE = 0.5\n"}
@@ -242,3 +243,35 @@ def test_another_commit_with_the_same_code_continues_the_plan(repo: Path, capsys
     assert (second["name"], second["used"]["trained"]) == (first["name"], [])
     assert second["verdicts"] == first["verdicts"]
     assert second["verdicts"][0]["registered"]
+
+
+def test_a_plan_has_the_commits_by_which_it_was_named(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = git(repo, "rev-parse", "main")
+    name = compared(*words("main", "fast"), "--dry-run", capsys=capsys)["name"]
+    planned = experiment_plans.plan_experiment
+
+    def moved(*arguments: Any, **options: Any) -> Any:
+        """The branch moves after the plan was named, such as while a long prepare runs."""
+        commit(repo, {"rate.py": "RATE = 0.2\n"})
+        return planned(*arguments, **options)
+
+    monkeypatch.setattr(experiment_plans, "plan_experiment", moved)
+    document = compared(*words("main", "fast"), "--dry-run", capsys=capsys)
+    assert (document["name"], document["code"]["main"]["commit"]) == (name, main)
+
+
+@pytest.mark.slow
+def test_results_that_were_edited_meet_no_requirement(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = [*words("main", "fast"), "--seeds", "3", "--require", "supported"]
+    assert compared(*asked, capsys=capsys)["required"]["met"]
+    path = next(Path("results/runs").glob("*/result.json"))
+    result = json.loads(path.read_text())
+    path.write_text(json.dumps({**result, "loss": result["loss"] - 0.01}))
+    capsys.readouterr()
+    assert compare.main([*asked, "--json"]) == 1
+    shown = capsys.readouterr()
+    assert not json.loads(shown.out)["required"]["met"]
+    assert "NOT CONSISTENT" in shown.err
+    assert report.main(["--require", "supported", *plans()]) == 1

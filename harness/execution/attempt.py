@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DeviceError, HarnessError, Interrupted, StoreError
-from harness.execution import failures
-from harness.execution.job import AttemptOptions, Job, LostStep, Row
+from harness.execution import failures, outcomes
+from harness.execution.job import AttemptOptions, Job, Row
 from harness.execution.process import output_to, use_threads
 from harness.store import atomic, checkpoint, environments, provenance
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, encode, read_rows, sealed, write_rows
-from harness.store.run_summary import numbers, summary
 from harness.tasks import environment
 from harness.tasks.protocol import Training, TrainingFailed, with_optional_members
-from harness.tasks.results import taken
 
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # share of the time spent on checkpoints, once the first one was timed
@@ -74,9 +72,9 @@ class _Attempt:
             write_rows(self.paths.metrics, self.rows, self.lease)
         self._record_provenance(from_scratch=saved is None and not self.lease.too_many_deaths)
         if self.lease.too_many_deaths:
-            return self._publish(self._failed(failures.KILLED))
+            return self._publish(outcomes.failed(self.rows, failures.KILLED))
         if self.job.lost is not None:
-            return self._publish(self._without_step(self.job.lost))
+            return self._publish(outcomes.without_step(self.rows, self.job, self.job.lost))
         try:
             training = self.training = self._start(saved)
         except (HarnessError, SupersededError):
@@ -116,7 +114,7 @@ class _Attempt:
             while not training.finished:
                 row = training.advance(self._should_pause)
                 if row is not None and (problem := self._add_row(row)):
-                    return self._diverged(problem)
+                    return outcomes.diverged(self.rows, self.job, problem)
                 if self.lease.lost:
                     self.lease.check()
                 if training.finished:
@@ -124,7 +122,7 @@ class _Attempt:
                 prune = row is not None and self.options.should_prune(self.rows)
                 stop = self.options.should_stop() or prune
                 if stop and (problem := self._stop_program(training)):
-                    return self._diverged(problem)
+                    return outcomes.diverged(self.rows, self.job, problem)
                 if stop or self._time_for_checkpoint():
                     self._save(training)
                 if prune:
@@ -264,32 +262,12 @@ class _Attempt:
             atomic.write_bytes(self.paths.predictions, _npz(arrays), self.lease)
         if self.options.keep_weights:
             self._save(training)
-        facts = self.job.task.describe(self.job.config)
-        totals = summary(self.rows, next(iter(self.job.task.metrics), ""))
-        epochs = taken(self.rows, self.job.task.metrics)
-        values = {name: self.rows[epoch - 1][name] for name, epoch in epochs.items()}
-        return Result.model_validate({"state": "completed", "taken": epochs, **self._last_row(), **values, **facts, **totals})
-
-    def _diverged(self, why: str) -> Result:
-        totals = summary(self.rows, next(iter(self.job.task.metrics), ""))
-        return Result.model_validate({"state": "diverged", "error": why, **self._last_row(), **totals})
-
-    def _failed(self, failure: failures.Failure) -> Result:
-        fields = {"reason": failure.reason, "error": failure.error, "traceback_digest": failure.digest}
-        seconds = sum(numbers(self.rows, "seconds"))
-        return Result.model_validate({"state": "failed", **fields, "epoch": len(self.rows), "train_seconds": seconds})
-
-    def _without_step(self, lost: LostStep) -> Result:
-        state, why = lost.result.state, lost.result.error
-        error = f"step {lost.name} (run {lost.run_id}) {state}: {why}"
-        failure = failures.Failure(lost.result.reason or "bug", error, lost.result.traceback_digest)
-        result = self._diverged(error) if state == "diverged" else self._failed(failure)
-        return Result.model_validate({**result.model_dump(by_alias=True), "failed_step": lost.run_id})
+        return outcomes.completed(self.rows, self.job)
 
     def _failure_result(self, error: Exception) -> Result:
         if not isinstance(error, TrainingFailed):  # its message is complete
             traceback.print_exception(error)
-        return self._failed(failures.classify(error))
+        return outcomes.failed(self.rows, failures.classify(error))
 
     def _publish(self, result: Result) -> Result:
         assert self.origin is not None
@@ -307,9 +285,6 @@ class _Attempt:
             raise SupersededError(f"{self.job.run_id}: already has a result")
         print(f"{complete.state}{': ' + complete.error if complete.error else ''}")
         return complete
-
-    def _last_row(self) -> dict[str, Any]:
-        return {name: value for name, value in (self.rows[-1] if self.rows else {}).items() if name != "seconds"}
 
 
 def _npz(arrays: Mapping[str, Any]) -> bytes:

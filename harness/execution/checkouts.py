@@ -54,10 +54,14 @@ def disposable(store: Store, *, everything: bool = False) -> list[Disposable]:
     return found
 
 
-def remove(store: Store, found: Iterable[Disposable], *, everything: bool = False) -> None:
-    """Remove checkouts, what git knows of them, and the refs that keep commits which no plan names, or all. Raises OSError."""
+def remove(store: Store, found: Iterable[Disposable]) -> None:
+    """Remove checkouts, what git knows of them, and the refs that keep commits which no plan or search names. Raises OSError.
+
+    The others stay: a commit that was made of a working tree has no other ref, and without it no run of it can be repeated.
+    """
     plans = all_plans(store)
-    named = frozenset() if everything else frozenset(commit for plan in plans for commit in _commits(plan))
+    named = {commit for plan in plans for commit in _commits(plan)}
+    named |= {str(study.base[CODE]) for study in store.load_studies()[0] if _has_versions(study)}
     repositories = {Path(plan.program.repository) for plan in plans if plan.program and plan.program.repository}
     for each in found:
         if each.marker is None or each.key is None:

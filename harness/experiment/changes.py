@@ -10,7 +10,8 @@ from harness.common.nested import config_difference
 from harness.errors import PlanChanged
 from harness.experiment import plan as plans
 from harness.experiment import study as studies
-from harness.experiment.plan import Plan, PlanBase, PlannedRun, Registration
+from harness.experiment.plan import Plan, PlannedRun, Registration
+from harness.experiment.plan_base import PlanBase
 from harness.experiment.study import Study
 from harness.tasks.command.code.version import CODE, CodeVersion
 from harness.tasks.command.steps import differences

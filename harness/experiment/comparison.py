@@ -22,7 +22,7 @@ from harness.experiment.file import LABEL
 from harness.experiment.load import from_node
 from harness.experiment.model import Experiment
 from harness.experiment.scaffold import Draft, flow, relative
-from harness.experiment.versions import same_code
+from harness.experiment.versions import Versions, same_code
 from harness.tasks.command.code.version import CODE, WORKING_TREE, CodeVersion
 from harness.tasks.identity import identity
 from harness.tasks.protocol import Accelerator
@@ -215,8 +215,9 @@ def named(experiment: Experiment, accelerator: Accelerator, loop: str | None = N
     contents: dict[str, tuple[str, str]] = {}
     same: dict[str, str] = {}
     commits: dict[str, str] = {}
+    versions = Versions(task, accelerator, "harness compare")
     for variant in experiment.variants:
-        config = task.resolve(variant.config, accelerator)
+        config = versions.resolve(variant.config)
         commits[variant.label] = getattr(config, CODE)
         content = (json.dumps(identity(config), sort_keys=True), task.fingerprint(config))
         other = next((label for label, known in contents.items() if known == content), None)
@@ -226,7 +227,8 @@ def named(experiment: Experiment, accelerator: Accelerator, loop: str | None = N
     digest = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
     words = re.sub(r"[^A-Za-z0-9]+", "-", "-".join([NAME, *contents])).strip("-")
     name = f"{words[: LONGEST - len(digest) - 1].strip('-')}-{digest}"
-    return Named(replace(experiment, path=Path(name), stem=name), same, commits)
+    # A plan of it has these commits, though a branch or the working tree changed meanwhile.
+    return Named(replace(experiment, path=Path(name), stem=name, commits=versions.commits), same, commits)
 
 
 def _label(ref: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -55,6 +55,7 @@ class Experiment:
     first_seed: int = 0
     from_mapping: bool = False
     listed_seeds: tuple[int, ...] = ()  # in the order of training; empty: counted up from the first
+    commits: Mapping[str, str] = field(default_factory=dict)  # version of the code -> its commit, where it is known already
 
     @property
     def name(self) -> str:

@@ -8,12 +8,12 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.errors import InputError, Position, Problem
+from harness.errors import InputError
 from harness.experiment import Experiment
 from harness.experiment.claims import Claim, digest
-from harness.experiment.file import MAX_SEEDS
-from harness.experiment.model import MAPPING
+from harness.experiment.plan_base import PlanBase, shared_fields
 from harness.experiment.run_id import run_ids
+from harness.experiment.seeds import planned_seeds
 from harness.experiment.tuning import Tuning
 from harness.experiment.versions import Versions, same_code
 from harness.tasks.command.code.version import CodeVersion
@@ -23,7 +23,6 @@ from harness.tasks.identity import identity
 from harness.tasks.protocol import Accelerator, Task
 from harness.tasks.registry import find_task
 
-SCHEMA = 1
 TUNING_SEED = 1000  # first seed of tuning and searches; evidence uses lower ones
 
 # In order: `tuning` chooses the setting of each variant, `evidence` compares the variants; after a search, `top` reruns the best
@@ -76,52 +75,6 @@ class Registration(BaseModel):
     loop: Loop | None = Field(None, exclude_if=lambda value: value is None)
     at: str = ""  # ISO 8601, UTC; empty: not recorded
     known: tuple[str, ...] | None = None  # ids of the plan's runs that had finished then; None: not recorded
-
-
-class PlanBase(BaseModel):
-    """The fields that plans and studies share."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-    schema_version: int = Field(SCHEMA, alias="schema")
-    name: str  # stem, stem@profile, each with +<6 hex> for --set
-    experiment: str  # the file's stem
-    profile: str | None = None
-    overrides: tuple[str, ...] = ()  # the --set values in the name
-    question: str
-    source: str | None = None
-    task: str
-    task_version: str
-    program: Program | None = None  # if the task is a command
-    folder: str | None = None  # of the task's module, if it is beside the YAML
-    accelerator: Accelerator
-    margin: float | None = None
-    alpha: float = 0.05
-    file: str = ""  # path of the experiment file, as given, or `MAPPING`
-    created: str = ""  # ISO 8601, UTC
-
-    @property
-    def family(self) -> str:
-        """The name that all stages of the experiment share: `stem`, `stem@profile`, each with `+<6 hex>` of the --set values."""
-        return self.name
-
-    @property
-    def rehearsal(self) -> bool:
-        """Made with a profile or --set: not evidence."""
-        return self.profile is not None or bool(self.overrides)
-
-
-def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
-    """The fields of `PlanBase` for an experiment."""
-    same = ("name", "profile", "overrides", "question", "source", "program", "folder", "margin", "alpha")
-    return {
-        **{field: getattr(experiment, field) for field in same},
-        "experiment": experiment.stem,
-        "task": experiment.task_name,
-        "task_version": experiment.task.version,
-        "accelerator": accelerator,
-        "file": MAPPING if experiment.from_mapping else str(experiment.path),
-        "created": created,
-    }
 
 
 def stage_name(family: str, stage: Stage) -> str:
@@ -251,9 +204,9 @@ def make_plan(
     if experiment.search is not None:
         how = "harness.run_search" if experiment.from_mapping else f"harness sweep {experiment.path}"
         raise InputError(f"{experiment.path} is a search; start it with: {how}")
-    seeds_of_evidence = _seeds(experiment, seeds, first_seed)
+    seeds_of_evidence = planned_seeds(experiment, seeds, first_seed)
     versions, read = (
-        Versions(experiment.task, accelerator, str(experiment.path)),
+        Versions(experiment.task, accelerator, str(experiment.path), dict(experiment.commits)),
         cache(fingerprint or experiment.task.fingerprint),
     )
     declared = {variant.label: variant.config for variant in experiment.variants}
@@ -270,33 +223,6 @@ def make_plan(
         return outline.with_runs(tried, range(TUNING_SEED, TUNING_SEED + experiment.tuning.seeds))
     except InputError as error:
         raise InputError(f"{experiment.path}: {error}") from error
-
-
-def _seeds(experiment: Experiment, seeds: int | None, first_seed: int | None) -> Sequence[int]:
-    """The seeds to plan, in order."""
-    first, listed = experiment.first_seed if first_seed is None else first_seed, experiment.listed_seeds
-    if listed and first_seed is not None:
-        raise _refused("--first-seed", f"{experiment.path} lists its seeds; change seeds: {{values: [...]}} there")
-    last = experiment.looks[-1]
-    count = last if seeds is None else seeds
-    if count < last:
-        allowed = f"must be at least {last} (for fewer, which is another experiment, use a profile)"
-        raise _refused("--seeds", f"{count} is less than in {experiment.path}; {allowed}")
-    if listed:
-        if count > last:
-            advice = f"add {count - last} to seeds: {{values: [...]}}"
-            raise _refused("--seeds", f"{count} is more than the {last} seeds that {experiment.path} lists; {advice}")
-        return listed
-    if last > (most := MAX_SEEDS - first):
-        raise _refused("--first-seed", f"{first} is out of range; must be at most {MAX_SEEDS - last} for {last} seeds")
-    if count > most:
-        start = f", as the first seed is {first}" if first else ""
-        raise _refused("--seeds", f"{count} is out of range; must be at most {most}{start}")
-    return range(first, first + count)
-
-
-def _refused(option: str, message: str) -> InputError:
-    return InputError([Problem(Position(option), "", message)])
 
 
 def _outline(

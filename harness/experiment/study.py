@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from harness.errors import InputError
 from harness.experiment import Experiment
 from harness.experiment.file import Confirm, Limit
-from harness.experiment.plan import TUNING_SEED, PlanBase, shared_fields, task_from
+from harness.experiment.plan import TUNING_SEED, task_from
+from harness.experiment.plan_base import PlanBase, shared_fields
 from harness.experiment.run_id import Spec, run_id
 from harness.experiment.space import Parameter, Values, active, changes, configure
 from harness.tasks.identity import identity

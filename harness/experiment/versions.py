@@ -13,7 +13,9 @@ from harness.errors import InputError
 from harness.tasks.command.code.changes import changes
 from harness.tasks.command.code.describe import described
 from harness.tasks.command.code.git import GitError
+from harness.tasks.command.code.place import checkout_of
 from harness.tasks.command.code.version import CODE, CodeVersion
+from harness.tasks.command.inputs.files import is_left_out
 from harness.tasks.command.inputs.found import YAML_BELOW
 from harness.tasks.command.knobs import Knobs
 from harness.tasks.command.task import CommandTask, version_of
@@ -29,7 +31,7 @@ class Versions:
     task: Task
     accelerator: Accelerator
     file: str  # of the experiment, for messages
-    _commits: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, str] = field(default_factory=dict)  # ref -> commit, of those resolved so far
 
     @property
     def _own(self) -> CommandTask | None:
@@ -44,13 +46,13 @@ class Versions:
             return self.task.resolve(config, self.accelerator)
         own = task.Config.model_validate(dict(config))
         ref = version_of(own)
-        if ref in self._commits:
-            return task.Config.model_validate({**dict(own), CODE: self._commits[ref]})
+        if ref in self.commits:
+            return task.Config.model_validate({**dict(own), CODE: self.commits[ref]})
         try:
             found = task.resolve(own, self.accelerator)
         except InputError as error:
             raise InputError(f"{self.file}: code: {error}") from error
-        self._commits[ref] = version_of(found)
+        self.commits[ref] = version_of(found)
         return found
 
     def of_plan(
@@ -102,14 +104,26 @@ def same_code(repository: str, label: str, other: str, code: Mapping[str, CodeVe
 
 
 def _is_input(task: CommandTask, configs: Mapping[str, Knobs]) -> Callable[[str], bool]:
-    """Whether a file of the repository is an input of the command in any version."""
-    directory = task.program.directory
-    names = {os.path.normpath(f"{directory}/{one.name}") for one in task.counted(configs.values()).found}
+    """Whether a file of the repository is, or contains, an input of the command in any version; so does a submodule or a link."""
+    names: set[str] = set()
+    left_out: set[str] = set()
+    for program, same in task.by_version(configs.values()):
+        folder = Path(program.directory)
+        top = checkout_of(folder) or folder
+        left_out.update(program.left_out)
+        for one in task.counted(same).found:
+            path = os.path.normpath(folder / one.name)
+            names |= {os.path.relpath(each, top) for each in (path, os.path.realpath(path))}
+    containing = {str(above) for name in names for above in Path(name).parents}
 
     def counts(path: str) -> bool:
         above = (path, *map(str, Path(path).parents))
-        if any(each in names for each in above):
+        if path in names or path in containing:
             return True
-        return path.endswith(".yaml") and any(f"{each}{YAML_BELOW}" in names for each in above)
+        if is_left_out(path, tuple(left_out)):
+            return False
+        return any(each in names for each in above) or (
+            path.endswith(".yaml") and any(f"{each}{YAML_BELOW}" in names for each in above)
+        )
 
     return counts

@@ -87,16 +87,22 @@ class PlanOutcome(Outcome):
     not_met: str = ""  # which claim is what, if the verdicts do not meet it
 
     def requiring(self, requirement: Requirement | None, results: Path) -> PlanOutcome:
-        """With the exit code of `--require`: unmet, a complete plan gets EXIT_NOT_MET; what failed or stopped keeps its code."""
+        """With the exit code of `--require`: unmet, a complete plan gets EXIT_NOT_MET; what failed or stopped keeps its code.
+
+        With files that contradict each other it gets EXIT_RUNS_FAILED, as in `harness report`.
+        """
         if requirement is None:
             return self
         if self.plan.selection is not None:  # nothing was compared
             found, not_met = Answer(requirement, ()), phrases.unmet(Answer(requirement, ()), ())
         else:
             judged, _ = _judged(self, results)
-            found = required.answer(judged, requirement)
-            not_met = phrases.unmet(found, judged.verdicts)
-        code = EXIT_NOT_MET if self.exit_code == EXIT_OK and not found.met else self.exit_code
+            broken = _broken(self, results)
+            found = required.answer(judged, requirement, consistent=not broken)
+            not_met = "\n".join([*broken, phrases.unmet(found, judged.verdicts)])
+        code = self.exit_code
+        if code == EXIT_OK and not found.met:
+            code = EXIT_NOT_MET if found.consistent else EXIT_RUNS_FAILED
         return replace(self, exit_code=code, required=found, not_met=not_met)
 
     def tables(self, results: Path) -> list[RenderableType]:
@@ -107,7 +113,7 @@ class PlanOutcome(Outcome):
         judged, table = _judged(self, results)
         metrics = result_metrics(plans.task_of(plan))
         store = Store.open(results, create=False)
-        broken = (phrases.not_consistent(_inconsistencies(self, results)), phrases.ledger_differs(plan_mismatch(store, plan)))
+        broken = _broken(self, results)
         differing = mixed(store, plan, records)
         found = summary.plan_results(
             plan, records, table, judged, metrics, report=str(self.report), broken=broken, mixed=differing
@@ -253,6 +259,12 @@ def _judged(outcome: PlanOutcome, results: Path) -> tuple[Judgement, Table]:
     store = Store.open(results, create=False)
     levels, cases = levels_for(store, plan), CaseFiles(store)
     return judgement(plan, runs, levels, cases), table(plan, runs, levels=levels, cases=cases)
+
+
+def _broken(outcome: PlanOutcome, results: Path) -> list[str]:
+    """Sentences about files that contradict each other or the ledger."""
+    found = _inconsistencies(outcome, results), plan_mismatch(Store.open(results, create=False), outcome.plan)
+    return [text for text in (phrases.not_consistent(found[0]), phrases.ledger_differs(found[1])) if text]
 
 
 def _inconsistencies(outcome: PlanOutcome, results: Path) -> Sequence[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.errors import StoreError
-from harness.experiment.plan import CONFIRMATION, Plan, PlanBase, stage_name
+from harness.experiment.plan import CONFIRMATION, Plan, stage_name
+from harness.experiment.plan_base import PlanBase
 from harness.experiment.plan_check import problems
 from harness.experiment.study import Study
 from harness.store import atomic

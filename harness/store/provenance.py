@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import harness
 from harness.experiment.run_id import canonical_json
+from harness.tasks.command.code.git import own_variables
 from harness.tasks.environment import SNAPSHOT, Environment, imported
 
 UNKNOWN_GPU = "cuda"  # device name of a GPU whose model could not be determined
@@ -285,7 +287,9 @@ def _git(folder: Path, *arguments: str) -> str | None:
     try:
         # Without optional locks, which could block git commands of the user.
         command = ["git", "--no-optional-locks", *arguments]
-        process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+        process = subprocess.run(
+            command, cwd=folder, env=own_variables(os.environ), capture_output=True, text=True, check=False, timeout=60
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return process.stdout.strip("\n") if process.returncode == 0 else None

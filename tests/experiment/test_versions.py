@@ -79,6 +79,46 @@ def test_files_beside_the_directory_have_names_that_do_not_depend_on_the_checkou
     assert [change.counts for change in plan.code["fast"].changes] == [True]
 
 
+def test_other_environments_and_builds_are_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CHECKOUTS", str(tmp_path / "checkouts"))
+    files = {**MAIN, "uv.lock": "torch 2.7\n", "build.sh": "cat build.cfg\n", "build.cfg": "fast: no\n"}
+    made = repository(tmp_path / "repo", files, locked={"uv.lock": "torch 2.8\n"}, built={"build.cfg": "fast: yes\n"})
+    plan = planned(experiment(tmp_path, made, "main", "locked", "built", prepare="bash build.sh"))
+    assert len({run.id for run in plan.runs}) == 3
+    assert [change.counts for label in ("locked", "built") for change in plan.code[label].changes] == [True, True]
+    only = {"prepare": "bash build.sh", "inputs": {"only": ["train.py", "rate.py"]}}
+    assert "the same code" in problems(experiment(tmp_path, made, "main", "locked", **only))
+
+
+def test_a_change_counts_if_a_submodule_or_a_link_contains_an_input_and_not_if_it_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CHECKOUTS", str(tmp_path / "checkouts"))
+    made = repository(tmp_path / "repo", {**MAIN, "train.py": MAIN["train.py"] + "import library.lib, linked\n"})
+    library = repository(tmp_path / "library", {"lib.py": "LIB = 1\n"})
+    git(made, "submodule", "--quiet", "add", library.as_uri(), "library")
+    (made / "linked.py").symlink_to("real.txt")
+    git(made, "branch", "old", commit(made, {"real.txt": "A = 1\n", "data/a.csv": "1\n", "data/a.cache": "1\n"}))
+    commit(made / "library", {"lib.py": "LIB = 2\n"})
+    commit(made, {"real.txt": "A = 2\n", "data/a.csv": "2\n", "data/a.cache": "2\n"})
+    plan = planned(experiment(tmp_path, made, "old", "main", inputs=["data", "!*.cache"]))
+    assert {change.path: change.counts for change in plan.code["main"].changes} == {
+        "library": True,
+        "real.txt": True,
+        "data/a.csv": True,
+        "data/a.cache": False,
+    }
+
+
+def test_a_plan_of_a_checkout_whose_code_was_changed_is_refused(repo: Path, tmp_path: Path) -> None:
+    path = experiment(tmp_path, repo, "main", "fast")
+    plan = planned(path)
+    (folder,) = (tmp_path / "checkouts").glob(f"{plan.code['fast'].commit[:12]}-*/")
+    (folder / "rate.py").chmod(0o644)
+    (folder / "rate.py").write_text("RATE = 0.9\n")
+    assert "these files were changed since it was checked out: rate.py" in problems(path)
+
+
 def test_settings_vary_together_with_versions_and_versions_can_be_a_factor(repo: Path, tmp_path: Path) -> None:
     command, knobs = f"{COMMAND} {{knobs}}", {"lr": 0.01}
     both = {"main": {"code": "main"}, "fast": {"code": "fast", "lr": 0.02}}

@@ -22,11 +22,12 @@ class Answer:
 
     requirement: Requirement
     lacks: tuple[Lack | None, ...]
+    consistent: bool = True  # whether the files fit together; else no verdict can be trusted
 
     @property
     def met(self) -> bool:
         """Whether every claim meets it; there is at least one."""
-        return bool(self.lacks) and not any(self.lacks)
+        return self.consistent and bool(self.lacks) and not any(self.lacks)
 
 
 def check(requirement: Requirement | None, name: str, claims: Sequence[Claim], *, rehearsal: bool) -> None:
@@ -39,7 +40,7 @@ def check(requirement: Requirement | None, name: str, claims: Sequence[Claim], *
         raise InputError(f"--require {requirement}: a rehearsal is not evidence; remove --profile and --set, or --require")
 
 
-def answer(judgement: Judgement, requirement: Requirement, *, registered: bool = True) -> Answer:
+def answer(judgement: Judgement, requirement: Requirement, *, registered: bool = True, consistent: bool = True) -> Answer:
     """`supported`: every claim has that verdict, no later seeds contradict it, and it is evidence. `not-refuted`: no claim has
     been refuted, and no later look can change that.
 
@@ -48,8 +49,10 @@ def answer(judgement: Judgement, requirement: Requirement, *, registered: bool =
     for results that exist already, a claim need not be evidence.
     """
     if requirement == "not-refuted":
-        return Answer(requirement, tuple(_not_refuted(verdict, judgement.finished) for verdict in judgement.verdicts))
-    return Answer(requirement, tuple(_supported(verdict, judgement.finished, registered) for verdict in judgement.verdicts))
+        lacks = tuple(_not_refuted(verdict, judgement.finished) for verdict in judgement.verdicts)
+    else:
+        lacks = tuple(_supported(verdict, judgement.finished, registered) for verdict in judgement.verdicts)
+    return Answer(requirement, lacks, consistent)
 
 
 def _not_refuted(verdict: Verdict, finished: bool) -> Lack | None:

@@ -31,4 +31,6 @@ def unmet(found: Answer, verdicts: Sequence[Verdict]) -> str:
         for place, (verdict, lack) in enumerate(zip(verdicts, found.lacks, strict=True), 1)
         if lack is not None
     ]
-    return f"--require {found.requirement} is not met: {'; '.join(parts) or 'nothing was compared'}"
+    if not parts:
+        parts = ["nothing was compared" if found.consistent else "the files are not consistent"]
+    return f"--require {found.requirement} is not met: {'; '.join(parts)}"

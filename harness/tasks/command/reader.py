@@ -15,9 +15,9 @@ from harness.common.yaml_nodes import Node, plain
 from harness.errors import InputError, Problem
 from harness.tasks.command import knobs, styles, template
 from harness.tasks.command.cases import ARRAYS
-from harness.tasks.command.code.git import found
 from harness.tasks.command.code.repository import top_of
 from harness.tasks.command.code.version import CODE
+from harness.tasks.command.code.working_tree import leads_to_working_tree
 from harness.tasks.command.files.followers import wrong_kind
 from harness.tasks.command.files.place import wrong_path
 from harness.tasks.command.inputs.words import parts_of
@@ -98,23 +98,13 @@ def _absolute_paths(node: Node, program: Program, top: Path) -> Iterator[Problem
     lines += [(node.entries["steps"].node.entries[name].node, "command", step.command) for name, step in program.steps.items()]
     for own, key, line in lines:
         for part in (part for word in template.words_of(line) for part in parts_of(word)):
-            if _is_of_working_tree(part, top, program.link):
+            if leads_to_working_tree(part, top, program.link):
                 yield _at(own, key, None, f"{part} leads to the working tree, not to a version; use a path relative to directory")
     for name, value in program.environment.items():
         for part in str(value).split(os.pathsep):
-            if _is_of_working_tree(part, top, program.link):
+            if leads_to_working_tree(part, top, program.link):
                 message = f"{part} leads to the working tree, not to a version; use a path relative to directory"
                 yield _at(node, "environment", name, message)
-
-
-def _is_of_working_tree(text: str, top: Path, link: Sequence[str]) -> bool:
-    path = Path(text)
-    if not path.is_absolute() or "\0" in text:
-        return False
-    path = Path(os.path.normpath(path))
-    if not path.is_relative_to(top) or not path.exists() or any(path.is_relative_to(top / name) for name in link):
-        return False
-    return found(top, "check-ignore", "--quiet", "--", str(path)) is None
 
 
 def _names(node: Node, program: Program) -> Iterator[Problem]:

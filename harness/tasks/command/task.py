@@ -14,7 +14,9 @@ from pathlib import Path
 from harness.errors import DataError, DeviceError, InputError
 from harness.tasks.command import steps, survey, template
 from harness.tasks.command.code.checkout import checkout
+from harness.tasks.command.code.git import own_variables
 from harness.tasks.command.code.imports import refuse_other_code, within_checkout
+from harness.tasks.command.code.intact import refuse_changed
 from harness.tasks.command.code.refs import commit_of
 from harness.tasks.command.code.version import CODE
 from harness.tasks.command.inputs import fingerprint as inputs
@@ -85,11 +87,19 @@ class CommandTask(Task):
         """`program` with the folder of the version in which it runs, which is made if need be. Raises InputError."""
         if program.repository is None:
             return program
-        commit = version_of(config)
-        folder = checkout(program, commit, self._variables()) / program.directory
+        folder = self._checkout(config) / program.directory
         if not folder.is_dir():
-            raise InputError(f"task.directory: no folder {program.directory} in the version {commit[:7]}; use another folder")
+            commit = version_of(config)[:7]
+            raise InputError(f"task.directory: no folder {program.directory} in the version {commit}; use another folder")
         return Definition.model_validate({**dict(program), "directory": str(folder)})
+
+    def _checkout(self, config: Knobs) -> Path:
+        return checkout(self.program, version_of(config), self._variables())
+
+    def _refuse_changed(self, config: Knobs) -> None:
+        """Raises InputError if the files of a version were changed since it was checked out."""
+        if self.program.repository is not None:
+            refuse_changed(self._checkout(config))
 
     def describe(self, config: Knobs) -> Mapping[str, Number]:  # noqa: ARG002 - the protocol's signature
         """Empty: nothing is known before it runs."""
@@ -128,8 +138,11 @@ class CommandTask(Task):
         return found if self.definition.repository is None else within_checkout(found, directory)
 
     def check_version(self, config: Knobs, seed: int, device: str) -> None:
-        """Raises InputError if the program would import the repository's code from elsewhere than the version of `config`."""
+        """Raises InputError if the version of `config` is not what would run: its files were changed since it was checked out, or
+        the program would import the repository's code from elsewhere.
+        """
         program, folder = self.placed(self.definition, config), Path("run_dir").absolute()
+        self._refuse_changed(config)
         refuse_other_code(program, self.arguments(config, seed, device, folder), self.environment(seed, device, folder))
 
     def goes_on(self, folder: Path) -> bool:
@@ -155,6 +168,7 @@ class CommandTask(Task):
         InputError if its version cannot be checked out, or would not be what runs.
         """
         program = self.placed(self.definition, config)
+        self._refuse_changed(config)
         found = inputs.fingerprint(program, self.values(config))
         if changed := inputs.changed(program, self._planned_for(found), found):
             raise DataError(f"the inputs have changed since the plan was made: {', '.join(changed)}; {CHANGED_ADVICE}")
@@ -202,7 +216,8 @@ class CommandTask(Task):
 
     def _variables(self, own: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of this process, `own` variables, and those of the definition."""
-        found = {**os.environ, **(own or {})}
+        inherited = os.environ if self.definition.repository is None else own_variables(os.environ)
+        found = {**inherited, **(own or {})}
         found |= {name: printed(value) for name, value in self.definition.environment.items()}
         # `python` is the interpreter of this process unless another environment is active.
         found["PATH"] = os.pathsep.join(filter(None, [found.get("PATH"), str(Path(sys.executable).parent)]))

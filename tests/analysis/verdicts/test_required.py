@@ -92,3 +92,9 @@ def test_what_cannot_be_met_is_refused() -> None:
         check("supported", "x", (), rehearsal=False)
     with pytest.raises(InputError, match="a rehearsal is not evidence"):
         check("not-refuted", "x", planned().claims, rehearsal=True)
+
+
+def test_files_that_contradict_each_other_meet_nothing() -> None:
+    found = answer(judged(BETTER), "supported", consistent=False)
+    assert (found.lacks, found.met) == ((None,), False)
+    assert phrases.unmet(found, judged(BETTER).verdicts) == "--require supported is not met: the files are not consistent"

@@ -15,7 +15,8 @@ def changes(repository: Path, old: str, new: str, counts: Callable[[str], bool])
     `counts`: whether a path, relative to the repository, is an input.
     """
     found = []
-    for entry in listed(repository, "diff-tree", "-r", "--no-renames", "--numstat", "-z", "--no-ext-diff", old, new):
+    options = ("-r", "--no-renames", "--no-ext-diff", "--ignore-submodules=none", "--numstat", "-z")
+    for entry in listed(repository, "diff-tree", *options, old, new):
         added, removed, path = entry.split("\t", 2)
         binary = added == "-"
         lines = (None, None) if binary else (int(added), int(removed))

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.tasks.command.code.git import GitError, found, git, listed, printable
+from harness.tasks.command.code.git import SYMLINK, GitError, found, git, listed, printable
+from harness.tasks.command.code.intact import settle
 from harness.tasks.command.code.place import (
     Checkout,
     complete,
@@ -22,9 +23,10 @@ from harness.tasks.command.code.place import (
     remove,
     remove_leftovers,
 )
-from harness.tasks.command.code.preparation import prepare
+from harness.tasks.command.code.preparation import prepare, read_by
 from harness.tasks.command.code.refs import keep
 from harness.tasks.command.code.submodules import add_submodules
+from harness.tasks.command.code.working_tree import leads_to_working_tree
 from harness.tasks.command.model import Program
 
 POINTER = b"version https://git-lfs.github.com/spec/"  # the beginning of a file that stands for one in LFS
@@ -62,8 +64,11 @@ def _made(program: Program, repository: Path, commit: str, key: Path, environmen
         keep(repository, commit)
         add_submodules(repository, commit, own)
         _refuse_pointers(own)
+        _refuse_links(own, program, repository, commit)
         _link(program, repository, commit, own)
+        reads: tuple[str, ...] = ()
         if program.prepare is not None:
+            reads = read_by(program.prepare, own)
             prepare(program.prepare, own, environment, log_of(key), commit)
         make_read_only(own)
         marker = Checkout(
@@ -72,6 +77,8 @@ def _made(program: Program, repository: Path, commit: str, key: Path, environmen
             commit=commit,
             link=program.link,
             prepare=program.prepare,
+            reads=reads,
+            changed=settle(own),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         used = publish(key, marker)
@@ -91,8 +98,21 @@ def _link(program: Program, repository: Path, commit: str, target: Path) -> None
         if os.path.lexists(place):
             advice = "remove it from link, or from the repository"
             raise InputError(f"task.link: {name} is part of the version {commit[:7]}; {advice}")
+        if not place.parent.resolve().is_relative_to(target):
+            raise InputError(f"task.link: {name}: a folder above it is a link in the version {commit[:7]}; link that, or nothing")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(source)
+
+
+def _refuse_links(folder: Path, program: Program, repository: Path, commit: str) -> None:
+    """Raises InputError if a link of the version leads to files of the working tree, which are those of no version."""
+    for entry in listed(folder, "ls-files", "--stage", "-z"):
+        facts, _, name = entry.partition("\t")
+        if facts.startswith(SYMLINK) and leads_to_working_tree(str((folder / name).readlink()), repository, program.link):
+            raise InputError(
+                f"{printable(name)} of the version {commit[:7]} is a link to {(folder / name).readlink()}, which is the working "
+                "tree, not a version; make it a relative link"
+            )
 
 
 def _refuse_pointers(folder: Path) -> None:

@@ -11,13 +11,18 @@ from pathlib import Path
 
 from harness.errors import InputError
 
+LINK, SYMLINK = "160000", "120000"  # modes of submodules and links in a tree or an index
 LEAST = (2, 30)  # has `worktree repair`
 OPTIONS = (
     "--no-optional-locks",
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
     *("-c", "core.splitIndex=false"),
+    *("-c", "core.untrackedCache=false"),
+    *("-c", "worktree.useRelativePaths=false"),
     *("-c", "core.sparseCheckout=false"),  # a version is checked out as a whole
+    *("-c", "core.safecrlf=false"),
+    *("-c", "core.ignoreStat=false"),
     *("-c", "core.quotePath=false"),
     *("-c", "submodule.recurse=false"),
     *("-c", "advice.detachedHead=false"),
@@ -25,10 +30,12 @@ OPTIONS = (
     *("-c", "color.ui=false"),
     *("-c", "i18n.logOutputEncoding=UTF-8"),
 )
-# As `git rev-parse --local-env-vars` lists them, and the index of a commit in progress: a hook that starts the harness has them.
+# As `git rev-parse --local-env-vars` lists them, those that a hook that starts the harness has beside them, and settings of the
+# user that change what patterns of paths mean, or what differences and files are.
 INHERITED = re.compile(
-    r"GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|NAMESPACE|PREFIX|CONFIG\w*|"
-    r"INTERNAL_SUPER_PREFIX|GRAFT_FILE|IMPLICIT_WORK_TREE|NO_REPLACE_OBJECTS|REPLACE_REF_BASE|SHALLOW_FILE|AUTHOR_\w+|COMMITTER_\w+)"
+    r"GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|NAMESPACE|PREFIX|"
+    r"CONFIG(_PARAMETERS|_COUNT|_KEY_\d+|_VALUE_\d+)?|INTERNAL_\w+|GRAFT_FILE|IMPLICIT_WORK_TREE|NO_REPLACE_OBJECTS|"
+    r"REPLACE_REF_BASE|SHALLOW_FILE|QUARANTINE_PATH|AUTHOR_\w+|COMMITTER_\w+|\w+_PATHSPECS|ATTR_\w+|EXTERNAL_DIFF|DIFF_OPTS)"
 )
 
 
@@ -42,8 +49,8 @@ def git(folder: Path, *arguments: str, variables: Mapping[str, str] | None = Non
     Raises GitError; InputError if git is missing or too old, or does not trust the folder.
     """
     _require()
-    environment = {name: value for name, value in os.environ.items() if not INHERITED.fullmatch(name)}
-    environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", **(variables or {})}
+    environment = own_variables(os.environ) | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    environment |= variables or {}
     try:
         process = subprocess.run(
             ["git", *OPTIONS, *arguments],
@@ -66,6 +73,11 @@ def git(folder: Path, *arguments: str, variables: Mapping[str, str] | None = Non
             )
         raise GitError(said or f"git {arguments[0]} ended with exit code {process.returncode}")
     return process.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without the variables by which git would use another repository, or answer otherwise, than without them."""
+    return {name: value for name, value in environment.items() if not INHERITED.fullmatch(name)}
 
 
 def found(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> str | None:

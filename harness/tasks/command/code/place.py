@@ -40,6 +40,8 @@ class Checkout(BaseModel):
     commit: str
     link: tuple[str, ...] = ()
     prepare: str | None = None
+    reads: tuple[str, ...] = ()  # files of the version that `prepare` is known to read, relative to its top
+    changed: tuple[str, ...] = ()  # files of the version that `prepare` has changed or removed
     created: str  # ISO 8601, UTC
 
 
@@ -83,6 +85,12 @@ def read_marker(key: Path) -> Checkout | None:
     except (OSError, ValidationError):
         return None
     return marker if (key.parent / marker.folder).is_dir() else None
+
+
+def marker_at(folder: Path) -> Checkout | None:
+    """The marker of a complete checkout; None if the folder is none."""
+    marker = read_marker(folder.with_name(folder.name.rpartition("-")[0]))
+    return marker if marker is not None and marker.folder == folder.name else None
 
 
 def complete(key: Path) -> Path | None:

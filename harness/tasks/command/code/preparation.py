@@ -5,15 +5,32 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 
 from harness.errors import InputError
 from harness.tasks.command import template
+from harness.tasks.command.inputs.detection import detect
 from harness.tasks.command.program import RunningProgram
 from harness.tasks.protocol import TrainingFailed
 
+# At the top of a version: what installers and builders read without being told.
+BUILT_FROM = (
+    *("pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt", "constraints*.txt", ".python-version", "Pipfile"),
+    *("*.lock", "environment*.yml", "environment*.yaml", "*-lock.yml", "pixi.toml"),
+    *("Makefile", "makefile", "GNUmakefile", "CMakeLists.txt", "meson.build", "Cargo.toml"),
+)
 TAIL = 4096  # [bytes] of its output in a message
 LINES = 15
+
+
+def read_by(line: str, folder: Path) -> tuple[str, ...]:
+    """The files in a version, before it is prepared, that the command `line` reads: those that it names or that its scripts lead
+    to, and those by which tools are known to build environments and programs. Relative to `folder`, sorted.
+    """
+    found = (one.name for one in detect(template.arguments(line, {}, {}, {"python": "\0python"}), folder).found)
+    known = (path.name for path in folder.iterdir() if path.is_file() and any(fnmatch(path.name, name) for name in BUILT_FROM))
+    return tuple(sorted({name for name in (*found, *known) if not Path(name).is_absolute()}))
 
 
 def prepare(line: str, folder: Path, environment: Mapping[str, str], log: Path, commit: str) -> None:

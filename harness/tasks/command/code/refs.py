@@ -15,8 +15,8 @@ from harness.tasks.command.code.version import WORKING_TREE
 from harness.tasks.command.code.working_tree import working_tree
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # a full id, which never moves
-# No option (-x), no path or search (:), no pattern, and nothing that git refuses in names anyway.
-REF = re.compile(r"(?!-)[^\s\x00-\x20\x7f:\\*?\[]{1,250}")
+# No option (-x), no exclusion (^main), no path or search (:), no pattern, and nothing that git refuses in names anyway.
+REF = re.compile(r"(?![-^])[^\s\x00-\x20\x7f:\\*?\[]{1,250}")
 SUFFIX = re.compile(r"[~^]|@\{")  # where `main~2` leaves the name
 KEPT = "refs/harness/"  # keeps commits of plans from being removed, though no branch has them
 

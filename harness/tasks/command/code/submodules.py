@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.tasks.command.code.git import found, git, listed, printable
+from harness.tasks.command.code.git import LINK, found, git, listed, printable
 from harness.tasks.command.code.repository import common_folder
 
-LINK = "160000"  # mode of a submodule in a tree
 DEEPEST = 10
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.tasks.command.code.git import GitError, found, git, listed, printable
+from harness.tasks.command.code.git import LINK, GitError, found, git, listed, printable
 from harness.tasks.command.code.place import checkouts_folder
 
 MAX_UNTRACKED = 200 * 10**6  # [bytes] more are data, which git would copy into the repository
@@ -36,7 +37,9 @@ def working_tree(top: Path, link: Sequence[str] = ()) -> WorkingTree:
         head = git(top, "rev-parse", "--verify", "HEAD^{commit}")
         if unmerged := listed(top, "diff", "--name-only", "--diff-filter=U", "-z"):
             raise InputError(f"{top}: {printable(unmerged[0])} is not merged yet; finish the merge, or use a commit")
-        _refuse_changed_submodules(top)
+        links, hidden = _entries(top)
+        if links:
+            _refuse_changed_submodules(top)
         results = _results(top)
         own = [":/", *map(_left_out, results)]
         # Of ignored names git says, as an error, that it does not add them.
@@ -51,6 +54,10 @@ def working_tree(top: Path, link: Sequence[str] = ()) -> WorkingTree:
                 # files that are not older than the index, which may have changed since without another size or time.
                 shutil.copy2(used, index)
             variables = {"GIT_INDEX_FILE": str(index)}
+            if hidden:  # git would take their changes for none
+                names = "".join(f"{name}\0" for name in hidden).encode("utf-8", "surrogateescape")
+                for what in ("--no-assume-unchanged", "--no-skip-worktree"):
+                    git(top, "update-index", what, "-z", "--stdin", variables=variables, data=names)
             git(top, "add", "--update", "--", *own, variables=variables)
             git(top, "add", "--all", "--", *added, variables=variables)
             tree = git(top, "write-tree", variables=variables)
@@ -59,6 +66,17 @@ def working_tree(top: Path, link: Sequence[str] = ()) -> WorkingTree:
         return WorkingTree(_commit(top, tree, head), head)
     except GitError as error:
         raise InputError(f"{top}: the working tree cannot be recorded as a version: {error}; use a commit") from error
+
+
+def leads_to_working_tree(text: str, top: Path, link: Sequence[str]) -> bool:
+    """Whether a text is an absolute path to a file of the working tree; not of linked files, nor of ones that git ignores."""
+    path = Path(text)
+    if not path.is_absolute() or "\0" in text:
+        return False
+    path = Path(os.path.normpath(path))
+    if not path.is_relative_to(top) or not path.exists() or any(path.is_relative_to(top / name) for name in link):
+        return False
+    return found(top, "check-ignore", "--quiet", "--", str(path)) is None
 
 
 def _commit(top: Path, tree: str, head: str) -> str:
@@ -80,9 +98,22 @@ def _left_out(name: str) -> str:
     return f":(exclude,top,literal){name}"
 
 
+def _entries(top: Path) -> tuple[bool, list[str]]:
+    """Whether the repository contains others, and the files that are there although git is told not to look at them.
+
+    A file of a sparse checkout that is not there is no change.
+    """
+    links, hidden = False, []
+    for entry in listed(top, "ls-files", "-v", "--stage", "-z"):
+        facts, _, name = entry.partition("\t")
+        tag, mode, *_ = facts.split(" ")
+        links = links or mode == LINK
+        if (tag.islower() or tag == "S") and os.path.lexists(top / name):
+            hidden.append(name)
+    return links, hidden
+
+
 def _refuse_changed_submodules(top: Path) -> None:
-    if not (top / ".gitmodules").is_file():
-        return
     for line in listed(top, "status", "--porcelain=v2", "--ignore-submodules=none", "-z"):
         words = line.split(" ", 8)
         if words[0] in ("1", "2") and words[2].startswith("S") and ("M" in words[2][1:] or "U" in words[2][1:]):

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.tasks.command import knobs, template
-from harness.tasks.command.code.place import checkout_of
+from harness.tasks.command.code.place import checkout_of, marker_at
 from harness.tasks.command.inputs.detection import detect
 from harness.tasks.command.inputs.files import files_of, is_left_out
-from harness.tasks.command.inputs.found import YAML_BELOW, Detected, Found
+from harness.tasks.command.inputs.found import YAML_BELOW, Detected, Found, merged
 from harness.tasks.command.inputs.words import named_files
 from harness.tasks.command.model import Only, Program, Value
 from harness.tasks.command.styles import printed
@@ -127,6 +127,8 @@ def _counted(program: Program, words: Sequence[str]) -> Detected:
         more = detected(program, words)
     if program.repository is not None:
         more = _relative(more, directory)
+        if not isinstance(program.inputs, Only):
+            more = merged([more, _read_by_prepare(directory)])
     rest = (found for found in more.found if not covers(program.listed, directory, found.name))
     kept = (found for found in rest if not is_left_out(found.name, program.left_out))
     return Detected((*(Found(name, "listed") for name in program.listed), *kept), more.unknown)
@@ -143,6 +145,16 @@ def _relative(detected: Detected, directory: Path) -> Detected:
 
     found = (replace(each, name=relative(each.name), by=relative(each.by)) for each in detected.found)
     return Detected(tuple(found), detected.unknown)
+
+
+def _read_by_prepare(directory: Path) -> Detected:
+    """What the preparation of a version is known to read: other environments and programs are other code."""
+    top = checkout_of(directory)
+    marker = None if top is None else marker_at(top)
+    if top is None or marker is None:
+        return Detected()
+    there = (top / name for name in marker.reads if (top / name).exists())
+    return Detected(tuple(Found(os.path.relpath(path, directory), "named", "prepare") for path in there))
 
 
 def _content(directory: Path, name: str, left_out: Sequence[str]) -> str:

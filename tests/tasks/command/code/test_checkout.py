@@ -18,6 +18,7 @@ from repositories import COMMAND, LOSS, commit, git, repository
 from harness.errors import InputError
 from harness.tasks.command.code import place
 from harness.tasks.command.code.checkout import checkout
+from harness.tasks.command.code.intact import refuse_changed
 from harness.tasks.command.model import Program
 
 # Makes a checkout, in a process of its own.
@@ -231,6 +232,59 @@ def test_a_removed_checkout_is_forgotten_by_git(repo: Path) -> None:
     assert git(repo, "worktree", "list", "--porcelain").count("worktree ") == 1
     assert (made(repo) / "rate.py").exists()
     assert not unfinished()
+
+
+def test_a_checkout_whose_files_were_changed_or_removed_is_refused(repo: Path) -> None:
+    folder = made(repo)
+    refuse_changed(folder)
+    folder.chmod(0o755)
+    for name in ("rate.py", "README.md"):
+        (folder / name).chmod(0o644)
+    (folder / "last.pt").write_text("new files are allowed")
+    refuse_changed(folder)
+    (folder / "rate.py").write_text("RATE = 0.9\n")
+    with pytest.raises(InputError, match=r"these files were changed since it was checked out: rate.py; .*harness clean --all"):
+        refuse_changed(folder)
+    (folder / "README.md").unlink()
+    with pytest.raises(InputError, match=r"README.md, rate.py"):
+        refuse_changed(folder)
+
+
+def test_what_prepare_changes_is_no_change_later(repo: Path) -> None:
+    refuse_changed(made(repo, prepare="""{python} -c "open('rate.py', 'a').write('WAIT = 1')" """))
+
+
+def test_a_checkout_without_its_repository_is_not_questioned(repo: Path) -> None:
+    folder = made(repo)
+    repo.rename(repo.with_name("elsewhere"))
+    refuse_changed(folder)
+
+
+def test_a_link_of_a_version_to_the_working_tree_is_refused(repo: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.txt").write_text("x")
+    (repo / "outside").symlink_to(tmp_path / "elsewhere.txt")
+    (repo / "ignored").symlink_to(repo / "data")
+    (repo / "data").mkdir()
+    commit(repo, {".gitignore": "data\n"})
+    assert (made(repo, "main") / "outside").read_text() == "x"
+    (repo / "other.py").symlink_to(repo / "rate.py")
+    commit(repo, {})
+    with pytest.raises(InputError, match=r"other.py of the version .* is a link to .*rate.py, which is the working tree"):
+        made(repo, "main")
+    assert not unfinished()
+
+
+def test_nothing_is_linked_through_a_link_of_the_version(repo: Path, tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+    (repo / "out").symlink_to(tmp_path / "place")
+    commit(repo, {})
+    (tmp_path / "place" / "data").mkdir()
+    git(repo, "rm", "--quiet", "--cached", "out")
+    (repo / "out").unlink()
+    (repo / "out" / "new").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"task.link: out/new: a folder above it is a link in the version"):
+        made(repo, "main", link=["out/new"])
+    assert [path.name for path in (tmp_path / "place").iterdir()] == ["data"]
 
 
 def test_pointers_of_lfs_are_refused(repo: Path) -> None:

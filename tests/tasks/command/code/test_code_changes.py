@@ -40,6 +40,17 @@ def test_names_that_are_not_unicode_can_be_stored(tmp_path: Path) -> None:
     assert all(FileChange.model_validate_json(each.model_dump_json()) == each for each in found)
 
 
+def test_a_submodule_that_git_is_told_to_ignore_is_a_change(tmp_path: Path) -> None:
+    repo, library = repository(tmp_path / "repo"), repository(tmp_path / "library", {"lib.py": "LIB = 1\n"})
+    git(repo, "submodule", "--quiet", "add", library.as_uri(), "library")
+    git(repo, "config", "--file", ".gitmodules", "submodule.library.ignore", "all")
+    old = commit(repo, {})
+    commit(repo / "library", {"lib.py": "LIB = 2\n"})
+    git(repo, "add", "--force", "library")
+    git(repo, "commit", "--quiet", "--message", "moved")
+    assert [each.path for each in changes(repo, old, git(repo, "rev-parse", "HEAD"), lambda _: True)] == ["library"]
+
+
 @pytest.mark.parametrize(
     ("remote", "page"),
     [

@@ -37,7 +37,20 @@ def test_branches_tags_commits_and_earlier_ones_are_commits(repo: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "ref", ["--upload-pack=touch x", "-h", "main\nfast", "main fast", "main..fast", ":/first", "main:train.py", "", "ma*", "x\\y"]
+    "ref",
+    [
+        "--upload-pack=touch x",
+        "-h",
+        "^main",
+        "main\nfast",
+        "main fast",
+        "main..fast",
+        ":/first",
+        "main:train.py",
+        "",
+        "ma*",
+        "x\\y",
+    ],
 )
 def test_what_is_no_name_of_a_version_is_never_given_to_git(ref: str, repo: Path) -> None:
     with pytest.raises(InputError, match=r"invalid version .*; use a branch, a tag, a commit, or . for the working tree"):

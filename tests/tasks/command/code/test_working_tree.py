@@ -115,3 +115,53 @@ def test_what_is_no_usable_repository_is_told(repo: Path, tmp_path: Path) -> Non
             top_of(tmp_path / folder)
     (repo / "sub").mkdir()
     assert top_of(repo / "sub") == repo.resolve()
+
+
+@pytest.mark.parametrize("hide", ["--assume-unchanged", "--skip-worktree"])
+def test_changes_that_git_is_told_not_to_look_at_are_part_of_it(repo: Path, hide: str) -> None:
+    git(repo, "update-index", hide, "rate.py")
+    (repo / "rate.py").write_text("RATE = 0.2\n")
+    before = git(repo, "ls-files", "-v")
+    assert git(repo, "show", f"{working_tree(repo).commit}:rate.py") == "RATE = 0.2"
+    assert git(repo, "ls-files", "-v") == before
+
+
+def test_files_that_a_sparse_checkout_leaves_out_are_part_of_it(repo: Path) -> None:
+    commit(repo, {"a/x.py": "x = 1\n", "b/y.py": "y = 1\n"})
+    git(repo, "sparse-checkout", "set", "a")
+    (repo / "a" / "x.py").write_text("x = 2\n")
+    assert not (repo / "b").exists()
+    assert {"a/x.py", "b/y.py"} <= {*names(repo, working_tree(repo).commit)}
+
+
+def test_a_repository_inside_that_is_no_declared_submodule_is_refused_with_changes(repo: Path) -> None:
+    repository(repo / "inner", {"inner.py": "INNER = 1\n"})
+    git(repo, "add", "inner")
+    git(repo, "commit", "--quiet", "--message", "with inner")
+    assert working_tree(repo).parent is None
+    (repo / "inner" / "inner.py").write_text("INNER = 2\n")
+    with pytest.raises(InputError, match="inner has changes"):
+        working_tree(repo)
+
+
+def test_line_ends_that_git_warns_of_are_no_obstacle(repo: Path) -> None:
+    git(repo, "config", "core.autocrlf", "true")
+    git(repo, "config", "core.safecrlf", "true")
+    (repo / "rate.py").write_text("RATE = 0.2\n")
+    assert git(repo, "show", f"{working_tree(repo).commit}:rate.py") == "RATE = 0.2"
+
+
+def test_variables_of_a_hook_and_of_the_user_change_nothing(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (repo / "new.py").write_text("b = 1\n")
+    (repo / ".env").write_text("PASSWORD=x\n")
+    expected = working_tree(repo)
+    other = repository(repo.parent / "other")
+    for name, value in {
+        "GIT_DIR": str(other / ".git"),
+        "GIT_WORK_TREE": str(other),
+        "GIT_INDEX_FILE": str(other / ".git" / "index"),
+        "GIT_QUARANTINE_PATH": str(repo),
+        "GIT_LITERAL_PATHSPECS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert working_tree(repo) == expected

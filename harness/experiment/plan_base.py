@@ -1,0 +1,59 @@
+"""What plans and studies share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.experiment.model import MAPPING, Experiment
+from harness.tasks.command.model import Program
+from harness.tasks.protocol import Accelerator
+
+SCHEMA = 1
+
+
+class PlanBase(BaseModel):
+    """The fields that plans and studies share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    schema_version: int = Field(SCHEMA, alias="schema")
+    name: str  # stem, stem@profile, each with +<6 hex> for --set
+    experiment: str  # the file's stem
+    profile: str | None = None
+    overrides: tuple[str, ...] = ()  # the --set values in the name
+    question: str
+    source: str | None = None
+    task: str
+    task_version: str
+    program: Program | None = None  # if the task is a command
+    folder: str | None = None  # of the task's module, if it is beside the YAML
+    accelerator: Accelerator
+    margin: float | None = None
+    alpha: float = 0.05
+    file: str = ""  # path of the experiment file, as given, or `MAPPING`
+    created: str = ""  # ISO 8601, UTC
+
+    @property
+    def family(self) -> str:
+        """The name that all stages of the experiment share: `stem`, `stem@profile`, each with `+<6 hex>` of the --set values."""
+        return self.name
+
+    @property
+    def rehearsal(self) -> bool:
+        """Made with a profile or --set: not evidence."""
+        return self.profile is not None or bool(self.overrides)
+
+
+def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
+    """The fields of `PlanBase` for an experiment."""
+    same = ("name", "profile", "overrides", "question", "source", "program", "folder", "margin", "alpha")
+    return {
+        **{field: getattr(experiment, field) for field in same},
+        "experiment": experiment.stem,
+        "task": experiment.task_name,
+        "task_version": experiment.task.version,
+        "accelerator": accelerator,
+        "file": MAPPING if experiment.from_mapping else str(experiment.path),
+        "created": created,
+    }
