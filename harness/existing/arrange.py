@@ -49,9 +49,23 @@ def arrange(given: Given, frame: pd.DataFrame, columns: Columns, notes: Sequence
         refuse_repeated(table, rows, ("variant", "seed"))
     rows = _measured(table, rows)
     if curves is not None:
+        table.notes += _ends(rows)
         names = rows.set_index(["variant", "seed"])["id"]
         curves = curves.join(names, on=["variant", "seed"], how="inner").assign(state="completed")
     return Arranged(rows, design.labels, design.factors, design.levels, curves, notes=tuple(table.notes))
+
+
+def _ends(rows: pd.DataFrame) -> list[str]:
+    """A note if runs end at different steps: one may have stopped early."""
+    ordered = rows.sort_values("epoch", kind="stable")
+    steps, variants, seeds = (ordered[name].tolist() for name in ("epoch", "variant", "seed"))
+    if steps[0] == steps[-1]:
+        return []
+    first, last = (f"{steps[row]:g} (variant {variants[row]}, seed {seeds[row]})" for row in (0, -1))
+    count = int((ordered["epoch"] < steps[-1]).sum())
+    return [
+        f"{count:,d} of {len(rows):,d} runs end before the others: at step {first}, the others at {last}; their last row counts"
+    ]
 
 
 def _melt(table: CheckedRows) -> None:

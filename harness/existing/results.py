@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from math import isnan
+from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.verdicts import Judgement, Table, Terms, judgement, table
@@ -17,9 +17,10 @@ from harness.common.yaml_nodes import Entry, Node, read_value
 from harness.errors import InputError
 from harness.existing.arrange import arrange
 from harness.existing.arranged import Arranged
-from harness.existing.columns import Asked, Columns, find_columns, selected
+from harness.existing.columns import Asked, Columns, find_columns
 from harness.existing.given import Given
 from harness.existing.plan import ExistingPlan, Rows
+from harness.existing.rows import finished, selected
 from harness.experiment.claims import Claim, ComparisonClaim, ContrastClaim, Factor, digest
 from harness.experiment.claims.model import Setting
 from harness.experiment.claims.reader import read_claim
@@ -93,11 +94,15 @@ class ExistingResults:
 
 def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequence[str] = ()) -> ExistingResults:
     """Read off the design, read the claims against it, and judge them. Pure. Raises InputError."""
+    _check(statement)
     frame, notes = selected(given, where)
+    frame, unfinished = finished(given, frame, where)
     columns = find_columns(given, asked)
-    arranged = arrange(given, frame, columns, notes)
+    arranged = arrange(given, frame, columns, (*notes, *unfinished))
     _refuse_single_seeds(given, columns, arranged)
     baseline = _baseline(given, arranged, statement.baseline)
+    if not asked.unpaired and columns.case is None:
+        arranged = _with_common_seeds(given, arranged, baseline)
     if not arranged.factors:
         arranged = replace(arranged, labels=(baseline, *(label for label in arranged.labels if label != baseline)))
     metrics = dict(columns.kinds)
@@ -185,6 +190,36 @@ class Records(Mapping[str, Record]):
         return len(self._rows)
 
 
+def _check(statement: Statement) -> None:
+    margin, alpha = statement.margin, statement.alpha
+    if margin is not None and not 0 < margin < inf:
+        raise InputError(f"--margin {margin:g}: must be a finite number greater than 0, in the metric's unit")
+    if not 0 < alpha <= 0.5:
+        raise InputError(f"--alpha {alpha:g}: must be greater than 0, and 0.5 at most")
+
+
+def _with_common_seeds(given: Given, arranged: Arranged, baseline: str) -> Arranged:
+    """With a note on each variant that shares no seed with the baseline. Raises InputError if no two variants share one."""
+    advice = "if equal seeds of two variants have nothing in common, use --unpaired"
+    seeds = {str(label): set(own) for label, own in arranged.runs.groupby("variant", observed=True)["seed"]}
+    apart = [label for label in arranged.labels if label in seeds and not seeds[label] & seeds.get(baseline, set())]
+    if len(seeds) > 1 and sum(map(len, seeds.values())) == len(set().union(*seeds.values())):
+        shown = "; ".join(f"{label} has {_range(own)}" for label, own in list(seeds.items())[:3])
+        raise InputError(f"{given.source}: no two variants have a seed in common ({shown}); {advice}")
+    notes = [
+        f"{label} has no seed in common with {baseline} ({_range(seeds[label])} and {_range(seeds[baseline])}), so they are not"
+        f" compared; {advice}"
+        for label in apart
+        if baseline in seeds
+    ]
+    return replace(arranged, notes=(*arranged.notes, *notes))
+
+
+def _range(seeds: set[int]) -> str:
+    low, high = min(seeds), max(seeds)
+    return f"seed {low}" if low == high else f"seeds {low} to {high}"
+
+
 def _refuse_single_seeds(given: Given, columns: Columns, arranged: Arranged) -> None:
     """If no variant has several seeds, nothing is known about the spread."""
     if columns.case is not None or int(arranged.runs.groupby("variant")["seed"].nunique().max()) > 1:
@@ -206,7 +241,8 @@ def _baseline(given: Given, arranged: Arranged, name: str | None) -> str:
         return labels[0]
     found = [label for label in labels if label.lower() in BASELINE]
     if len(found) != 1:
-        choices = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
+        some = [f"'{label}'" if "," in label else label for label in labels[:20]]
+        choices = ", ".join(some) + (", …" if len(labels) > 20 else "")
         raise InputError(
             f"{given.source}: no baseline; give the variant to compare with: --baseline LABEL; choose from: {choices}"
         )
@@ -226,7 +262,7 @@ def _claims(claims: Sequence[str | Mapping[str, Any]], setting: Setting, *, acro
         if read is not None and read not in found:
             found.append(read)
     if problems:
-        raise InputError(problems)
+        raise InputError("\n".join(map(str, problems)))
     return tuple(found)
 
 

@@ -188,3 +188,57 @@ def test_percentages_are_not_taken_for_outcomes_of_cases() -> None:
 def test_a_single_variant_is_compared_with_a_number() -> None:
     (verdict,) = judged(long(leaky=LEAKY), {"at_least": {"leaky": 93}}).judgement.verdicts
     assert verdict.verdict == "supported"
+
+
+@pytest.mark.parametrize("margin", [0.0, -0.5, float("nan"), float("inf")])
+def test_a_margin_that_is_no_size_is_refused(margin: float) -> None:
+    refused = refusal(long(base=BASE, leaky=LEAKY), "improves: leaky", margin=margin)
+    assert refused == f"--margin {margin:g}: must be a finite number greater than 0, in the metric's unit"
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.6, float("nan")])
+def test_a_level_that_is_none_is_refused(alpha: float) -> None:
+    assert f"--alpha {alpha:g}: must be greater than 0" in refusal(long(base=BASE, leaky=LEAKY), alpha=alpha)
+
+
+def test_variants_without_a_common_seed_are_not_compared_silently() -> None:
+    frame = long(base=BASE, leaky=LEAKY, nobn=NOBN)
+    frame.loc[frame["model"] == "leaky", "seed"] += 5
+    advice = "if equal seeds of two variants have nothing in common, use --unpaired"
+    assert judged(frame).reading[-1] == (
+        f"leaky has no seed in common with base (seeds 5 to 9 and seeds 0 to 4), so they are not compared; {advice}"
+    )
+    refused = refusal(frame[frame["model"] != "nobn"])
+    assert f"no two variants have a seed in common (base has seeds 0 to 4; leaky has seeds 5 to 9); {advice}" in refused
+
+
+def test_a_repeated_seed_is_explained_by_the_column_that_tells_its_rows_apart() -> None:
+    frame = pd.concat([long(base=BASE, leaky=LEAKY).assign(data=data) for data in ("cifar 10", "mnist")], ignore_index=True)
+    refused = refusal(frame)
+    assert "they differ in data: choose one, as --where 'data=cifar 10', or compare all: --variant model --factor data" in refused
+    asked = Asked(metrics=ACCURACY, variant="model", factors=("data",))
+    assert len(judged(frame, asked=asked, baseline="model=base, data=mnist").table.rows) == 4
+
+
+def test_a_seed_that_never_changes_is_no_seed() -> None:
+    refused = refusal(long(base=BASE, leaky=LEAKY).assign(seed=42))
+    assert "all rows have the seed 42; if each is a run of its own, use --unpaired" in refused
+
+
+def test_a_mean_with_its_spread_is_not_a_run() -> None:
+    frame = pd.DataFrame({"model": ["base", "new"], "seed": [0, 0], "accuracy": ["93.1 ± 0.2", "93.5 (0.1)"]})
+    refused = refusal(frame)
+    assert refused == (
+        "the frame, row 0, column accuracy: '93.1 ± 0.2' is not a number; a mean with its spread does not say what each seed"
+        " gave; give a row per run"
+    )
+
+
+def test_runs_that_end_early_are_named() -> None:
+    rows = [(label, seed, epoch, 90.0 + epoch + seed) for label in ("base", "new") for seed in range(3) for epoch in (1, 2, 3)]
+    frame = pd.DataFrame(rows, columns=["model", "seed", "epoch", "accuracy"])
+    assert len(judged(frame).reading) == 1
+    assert judged(frame[:-1]).reading[-1] == (
+        "1 of 6 runs end before the others: at step 2 (variant new, seed 2), the others at 3 (variant new, seed 1); their last"
+        " row counts"
+    )
