@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.errors import InputError
 from harness.existing.arranged import Arranged
 from harness.existing.by_case import arrange_cases
-from harness.existing.checks import CheckedRows, counted, refuse_repeated
+from harness.existing.checks import CheckedRows, counted, refuse_repeated, run_ids
 from harness.existing.columns import Columns
 from harness.existing.design import Design, read_design
 from harness.existing.given import Given
@@ -125,5 +125,4 @@ def _measured(table: CheckedRows, rows: pd.DataFrame) -> pd.DataFrame:
         raise InputError(f"{table.given.source}: no row has a value of {' or '.join(names)}; choose another column with --metric")
     cells = pd.concat([table.empty(column) for column in table.columns.metrics.values()], axis=1).loc[rows.index].to_numpy()
     states = np.where((~np.isfinite(rows[names].to_numpy()) & ~cells).any(axis=1), "diverged", "completed")
-    ids = [table.given.place(int(row)).replace(", ", "-").replace(" ", "-") for row in rows.index]
-    return rows.assign(id=ids, state=states).reset_index(drop=True)
+    return rows.assign(id=run_ids(rows.index, table.given), state=states).reset_index(drop=True)

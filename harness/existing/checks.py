@@ -67,7 +67,12 @@ class CheckedRows:
             self.frame = self.frame.assign(**{name: truths.astype(float)})
             self.given = replace(self.given, empty={**self.given.empty, name: self.given.frame[name].isna().to_numpy()})
         elif not is_numeric_dtype(values.dtype):
-            row, value = next((row, value) for row, value in values.items() if value is not None and not _is_number(value))
+            wrong = next(((row, value) for row, value in values.items() if value is not None and not _is_number(value)), None)
+            if wrong is None:  # numbers that were left as text, such as 007
+                self.given = replace(self.given, empty={**self.given.empty, name: self.given.frame[name].isna().to_numpy()})
+                self.frame = self.frame.assign(**{name: values.astype(float)})
+                return
+            row, value = wrong
             advice = "correct it, or leave the cell empty if there is no result"
             if MEAN.match(str(value)):
                 advice = "a mean with its spread does not say what each seed gave; give a row per run"
@@ -109,14 +114,20 @@ def _how_to_tell_apart(table: CheckedRows, first: Any, second: Any) -> str:
     counts = {name: int(frame[name].nunique()) for name in map(str, frame) if name not in roles and pair[name].nunique() == 2}
     name = next((name for name, count in counts.items() if count <= min(MOST_VALUES, len(frame) / 2)), None)
     if name is not None and not columns.wide:
-        value = pair[name].tolist()[0]
-        one = shlex.quote(f"{name}={value}")
+        one = shlex.quote("=".join((name, str(pair[name].tolist()[0]))))
         (variant, *factors) = columns.variants
         named = ("--factor" if columns.factors and not factors else "--variant", variant)
         both = shlex.join([*named, *(word for each in (*factors, name) for word in ("--factor", each))])
         return f"they differ in {name}: choose one, as --where {one}, or compare all: {both}"
     step = "" if columns.step else "; if a run has a row per epoch, give --step COLUMN"
     return f"remove one, or choose rows with --where COLUMN=VALUE{step}"
+
+
+def run_ids(rows: pd.Index, given: Given) -> list[str]:
+    """A different id for each of these rows: its place, as `line-18`."""
+    ids = [given.place(int(row)).replace(", ", "-").replace(" ", "-") for row in rows]
+    again = len(set(ids)) < len(ids)  # labels may differ by a blank only
+    return [f"{name}-{row}" for name, row in zip(ids, rows, strict=True)] if again else ids
 
 
 def counted(rows: pd.Index, given: Given) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from math import inf, isnan
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.verdicts import Judgement, Table, Terms, judgement, table
@@ -14,7 +15,7 @@ from harness.analysis.verdicts.registration import Written
 from harness.common.mapping_nodes import read_mapping
 from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Entry, Node, read_value
-from harness.errors import InputError
+from harness.errors import InputError, Problem
 from harness.existing.arrange import arrange
 from harness.existing.arranged import Arranged
 from harness.existing.columns import Asked, Columns, find_columns
@@ -192,6 +193,9 @@ class Records(Mapping[str, Record]):
 
 def _check(statement: Statement) -> None:
     margin, alpha = statement.margin, statement.alpha
+    for name, value in (("margin", margin), ("alpha", alpha)):
+        if value is not None and not isinstance(value, Real):
+            raise InputError(f"--{name} {value!r}: not a number")
     if margin is not None and not 0 < margin < inf:
         raise InputError(f"--margin {margin:g}: must be a finite number greater than 0, in the metric's unit")
     if not 0 < alpha <= 0.5:
@@ -251,9 +255,15 @@ def _baseline(given: Given, arranged: Arranged, name: str | None) -> str:
 
 def _claims(claims: Sequence[str | Mapping[str, Any]], setting: Setting, *, across_cases: bool) -> tuple[Claim, ...]:
     found: list[Claim] = []
-    problems = []
+    problems: list[Problem] = []
     for place, claim in enumerate(claims, 1):
-        node = _node(claim, place)
+        try:
+            node = _node(claim, place)
+        except InputError as error:
+            if not error.problems:
+                raise
+            problems += error.problems
+            continue
         if across_cases and "across" not in node.entries and set(node.entries) & set(ACROSS_CASES):
             across = Entry(node.at, Node("cases", node.at, "across"))
             node = Node({**node.entries, "across": across}, node.at, node.path)
@@ -269,4 +279,6 @@ def _claims(claims: Sequence[str | Mapping[str, Any]], setting: Setting, *, acro
 def _node(claim: str | Mapping[str, Any], place: int) -> Node:
     if isinstance(claim, Mapping):
         return read_mapping(claim, f"claims[{place - 1}]")
+    if not isinstance(claim, str):
+        raise InputError(f"claims[{place - 1}]: {claim!r} is not a claim; expected text such as 'improves: new', or a mapping")
     return read_value(claim, f"--claim {claim!r}", "")

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from harness.analysis import statistics
 from harness.errors import InputError
 from harness.existing.columns import Asked
 from harness.existing.given import given_frame
 from harness.existing.results import ExistingResults, Statement, judge_existing
+from harness.reporting.phrases import to_claim
 
 # The reference numbers of the statistics, by seed.
 BASE = [93.12, 92.87, 93.25, 93.01, 92.95]
@@ -242,3 +244,38 @@ def test_runs_that_end_early_are_named() -> None:
         "1 of 6 runs end before the others: at step 2 (variant new, seed 2), the others at 3 (variant new, seed 1); their last"
         " row counts"
     )
+
+
+def test_results_with_equal_labels_of_rows_stay_apart() -> None:
+    """As pandas.concat leaves them: the outcomes of one variant must not be taken for those of the other."""
+    outcomes = {"base": [0, 0, 1, 0, 1, 0], "new": [1, 1, 1, 0, 1, 1]}
+    parts = [pd.DataFrame({"model": label, "case": range(6), "correct": own}) for label, own in outcomes.items()]
+    asked = Asked(metrics=("correct:maximize:%",), case="case")
+    one, other = (judged(pd.concat(parts, ignore_index=each), "improves: new", asked=asked, margin=5) for each in (True, False))
+    assert one.table.rows == other.table.rows
+    assert len({run.id for run in other.plan.runs}) == 2
+    wide = pd.DataFrame({"case": range(6), "a b": outcomes["base"], "a-b": outcomes["new"]})
+    asked = Asked(metrics=("correct:maximize:%",), case="case", wide=("a b", "a-b"))
+    found = judged(wide, "improves: a-b", asked=asked, margin=5, baseline="a b")
+    assert found.table.rows[1].interval == one.table.rows[1].interval
+
+
+def test_a_table_of_results_does_not_say_that_no_run_failed() -> None:
+    (verdict,) = judged(long(base=BASE, leaky=LEAKY), "improves: leaky", margin=0.25).judgement.verdicts
+    assert (verdict.verdict, verdict.failure_limit) == ("supported", None)
+
+
+def test_unpaired_results_need_as_many_runs_as_unpaired_tests_do() -> None:
+    found = judged(long(base=BASE, leaky=LEAKY), asked=Asked(metrics=ACCURACY, unpaired=True), margin=0.25)
+    sd = np.sqrt(np.var(BASE, ddof=1) + np.var(LEAKY, ddof=1))
+    advice = to_claim(found)[0]
+    assert f"the differences vary by {sd:.2g} pp (sd, leaky minus base)" in advice
+    test = statistics.unpaired([LEAKY, BASE], [1, -1], 0.25)
+    low, high = statistics.runs_needed(test, 0.25, 0.05)
+    assert f"{low} to {high} fresh runs of each decide a claim with the margin 0.25 pp" in advice
+
+
+def test_claims_of_a_notebook_are_checked_like_those_of_a_command() -> None:
+    assert refusal(long(base=BASE, leaky=LEAKY), 3, margin=1).startswith("claims[0]: 3 is not a claim")
+    assert "nothing was started" not in refusal(long(base=BASE, leaky=LEAKY), "improves: [leaky", "improves: laeky", margin=1)
+    assert refusal(long(base=BASE, leaky=LEAKY), margin="0.3") == "--margin '0.3': not a number"
