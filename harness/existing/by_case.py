@@ -60,7 +60,8 @@ def _check_outcomes(table: CheckedRows, outcomes: pd.Series, column: str, *, fra
     if not np.isfinite(values).all():
         row = outcomes.index[~np.isfinite(values)][0]
         raise InputError(f"{table.at(row, column)}: has no outcome; every case needs one in every run")
-    if fractions and (values > 1).any():
-        row = outcomes.index[values > 1][0]
+    outside = (values < 0) | (values > 1)
+    if fractions and outside.any():
+        row = outcomes.index[outside][0]
         what = f"with the unit % an outcome is a fraction between 0 and 1, not {outcomes.loc[row]:g}"
         raise InputError(f"{table.at(row, column)}: {what}; remove the unit")

@@ -108,7 +108,7 @@ def _how_to_tell_apart(table: CheckedRows, first: Any, second: Any) -> str:
     """What to do about two rows of one variant and seed."""
     columns, frame = table.columns, table.frame
     if columns.seed is not None and columns.case is None and columns.step is None and frame[columns.seed].nunique() == 1:
-        return f"all rows have the {columns.seed} {frame.at[first, columns.seed]}; if each is a run of its own, use --unpaired"
+        return f"all rows have the {columns.seed} {int(frame[columns.seed].iloc[0])}; if each is a run of its own, use --unpaired"
     roles = {columns.seed, columns.step, columns.case, columns.group, *columns.variants, *columns.metrics.values()}
     pair = frame.loc[[first, second]]
     counts = {name: int(frame[name].nunique()) for name in map(str, frame) if name not in roles and pair[name].nunique() == 2}
@@ -134,8 +134,9 @@ def counted(rows: pd.Index, given: Given) -> str:
     """`line 7 was`, `3 rows (line 7, line 9, …) were`."""
     if len(rows) == 1:
         return f"{given.place(int(rows[0]))} was"
-    shown = ", ".join(given.place(int(row)) for row in rows[:3])
-    return f"{len(rows):,d} rows ({shown}{', …' if len(rows) > 3 else ''}) were"
+    places = [given.place(int(row)) for row in rows[:3]] + (["…"] if len(rows) > 3 else [])
+    shown = ("; " if any("," in place for place in places) else ", ").join(places)
+    return f"{len(rows):,d} rows ({shown}) were"
 
 
 def _is_number(value: object) -> bool:
