@@ -10,8 +10,10 @@ from math import inf, isnan
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.verdicts import Judgement, Table, Terms, judgement, table
+from harness.analysis.verdicts import Judgement, Table, Terms
+from harness.analysis.verdicts.looks import Looks
 from harness.analysis.verdicts.registration import Written
+from harness.analysis.verdicts.tables import tabulate
 from harness.common.mapping_nodes import read_mapping
 from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Entry, Node, read_value
@@ -139,13 +141,13 @@ def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequ
         claims_digest=digest(claims, registered),
     )
     terms = _terms(plan, metrics, unpaired=asked.unpaired)
-    judged = judgement(terms, arranged.runs, cases=arranged.cases)
+    looks = Looks(terms, arranged.runs, cases=arranged.cases)
+    judged = looks.judgement()
+    # A table of results does not say which runs had failed.
+    judged = replace(judged, verdicts=tuple(replace(verdict, failure_limit=None) for verdict in judged.verdicts))
     first = next(iter(metrics))
     others = {claim.metric for claim in claims if isinstance(claim, ComparisonClaim | ContrastClaim)} - {first}
-    tables = {
-        name: table(terms, arranged.runs, name, cases=arranged.cases)
-        for name in (first, *(name for name in metrics if name in others))
-    }
+    tables = {name: tabulate(looks, name) for name in (first, *(name for name in metrics if name in others))}
     return ExistingResults(given, columns, arranged, plan, metrics, Records(arranged.runs, tuple(metrics)), judged, tables)
 
 

@@ -275,9 +275,8 @@ class Looks:
         """For a supported claim of which no run failed."""
         if state.word != "supported" or state.case.exact or state.case.across == "cases":
             return None
-        if self.terms.available:  # a table of results does not say which runs had failed
-            return None
-        if self.values.lost(state.case.variants, 0, n, ("diverged", "failed")):
+        unknown = self.terms.available and any(row.n < n for row in state.rows)  # whether absent runs had failed
+        if unknown or self.values.lost(state.case.variants, 0, n, ("diverged", "failed")):
             return None
         return robustness.failure_limit(n, self.terms.alpha)
 
