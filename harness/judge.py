@@ -185,7 +185,7 @@ def judge(
         step=step,
         case=case,
         group=group,
-        wide=wide.split(",") if wide else (),
+        wide=wide or (),
         where=where or (),
         unpaired=unpaired,
         kind=from_.value if from_ else None,
@@ -209,8 +209,12 @@ def _command(source: str, options: Mapping[str, Any]) -> str:
     words = ["harness", "judge", source]
     for name, value in options.items():
         for each in value if isinstance(value, list) else [value]:
-            words += [f"--{name}"] if each is True else [] if each in (None, False) else [f"--{name}", str(each)]
+            words += [f"--{name}"] if each is True else [] if each in (None, False) else [f"--{name}", _text(each)]
     return shlex.join(words)
+
+
+def _text(value: object) -> str:
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 main = main_of(judge)

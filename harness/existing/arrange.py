@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.errors import InputError
 from harness.existing.arranged import Arranged
 from harness.existing.by_case import arrange_cases
-from harness.existing.checks import CheckedRows, counted, refuse_repeated
+from harness.existing.checks import CheckedRows, counted, refuse_repeated, run_ids
 from harness.existing.columns import Columns
 from harness.existing.design import Design, read_design
 from harness.existing.given import Given
@@ -49,9 +49,23 @@ def arrange(given: Given, frame: pd.DataFrame, columns: Columns, notes: Sequence
         refuse_repeated(table, rows, ("variant", "seed"))
     rows = _measured(table, rows)
     if curves is not None:
+        table.notes += _ends(rows)
         names = rows.set_index(["variant", "seed"])["id"]
         curves = curves.join(names, on=["variant", "seed"], how="inner").assign(state="completed")
     return Arranged(rows, design.labels, design.factors, design.levels, curves, notes=tuple(table.notes))
+
+
+def _ends(rows: pd.DataFrame) -> list[str]:
+    """A note if runs end at different steps: one may have stopped early."""
+    ordered = rows.sort_values("epoch", kind="stable")
+    steps, variants, seeds = (ordered[name].tolist() for name in ("epoch", "variant", "seed"))
+    if steps[0] == steps[-1]:
+        return []
+    first, last = (f"{steps[row]:g} (variant {variants[row]}, seed {seeds[row]})" for row in (0, -1))
+    count = int((ordered["epoch"] < steps[-1]).sum())
+    return [
+        f"{count:,d} of {len(rows):,d} runs end before the others: at step {first}, the others at {last}; their last row counts"
+    ]
 
 
 def _melt(table: CheckedRows) -> None:
@@ -111,5 +125,4 @@ def _measured(table: CheckedRows, rows: pd.DataFrame) -> pd.DataFrame:
         raise InputError(f"{table.given.source}: no row has a value of {' or '.join(names)}; choose another column with --metric")
     cells = pd.concat([table.empty(column) for column in table.columns.metrics.values()], axis=1).loc[rows.index].to_numpy()
     states = np.where((~np.isfinite(rows[names].to_numpy()) & ~cells).any(axis=1), "diverged", "completed")
-    ids = [table.given.place(int(row)).replace(", ", "-").replace(" ", "-") for row in rows.index]
-    return rows.assign(id=ids, state=states).reset_index(drop=True)
+    return rows.assign(id=run_ids(rows.index, table.given), state=states).reset_index(drop=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from harness.errors import InputError
 from harness.existing.arranged import Arranged
-from harness.existing.checks import CheckedRows, refuse_repeated
+from harness.existing.checks import CheckedRows, refuse_repeated, run_ids
 from harness.existing.design import Design
 from harness.store.cases import CaseArrays
 
@@ -31,10 +31,12 @@ def arrange_cases(table: CheckedRows, rows: pd.DataFrame, design: Design) -> Arr
     groups = None if columns.group is None else table.frame[columns.group].astype(str)
     found: dict[str, CaseArrays] = {}
     runs = []
+    first = rows.drop_duplicates(["variant", "seed"])
+    ids = dict(zip(zip(first["variant"], first["seed"], strict=True), run_ids(first.index, table.given), strict=True))
     for key, own in rows.groupby(["variant", "seed"], sort=False, observed=True):
         variant, seed = cast("tuple[str, int]", key)
         order = np.argsort(own["case"].to_numpy().astype(str))
-        run_id = f"{table.given.place(int(own.index[0])).replace(', ', '-').replace(' ', '-')}"
+        run_id = ids[variant, seed]
         values = {name: own[name].to_numpy(float)[order] for name in columns.metrics}
         group = None if groups is None else groups.loc[own.index].to_numpy().astype(str)[order]
         found[run_id] = CaseArrays(own["case"].to_numpy().astype(str)[order], group, values)
@@ -58,7 +60,8 @@ def _check_outcomes(table: CheckedRows, outcomes: pd.Series, column: str, *, fra
     if not np.isfinite(values).all():
         row = outcomes.index[~np.isfinite(values)][0]
         raise InputError(f"{table.at(row, column)}: has no outcome; every case needs one in every run")
-    if fractions and (values > 1).any():
-        row = outcomes.index[values > 1][0]
+    outside = (values < 0) | (values > 1)
+    if fractions and outside.any():
+        row = outcomes.index[outside][0]
         what = f"with the unit % an outcome is a fraction between 0 and 1, not {outcomes.loc[row]:g}"
         raise InputError(f"{table.at(row, column)}: {what}; remove the unit")

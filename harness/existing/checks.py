@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 LARGEST_SEED = 2**63 - 1
 TRUTHS = {"True": 1.0, "true": 1.0, "TRUE": 1.0, "False": 0.0, "false": 0.0, "FALSE": 0.0}
+
+MEAN = re.compile(r"\s*[-+]?[\d.]+\s*%?\s*(?:±|\+/?-|\\pm|\(\s*[\d.])")  # 93.1 ± 0.2, 93.1 (0.2)
+MOST_VALUES = 50  # a column with more does not tell kinds of runs apart
 
 
 class CheckedRows:
@@ -62,8 +67,15 @@ class CheckedRows:
             self.frame = self.frame.assign(**{name: truths.astype(float)})
             self.given = replace(self.given, empty={**self.given.empty, name: self.given.frame[name].isna().to_numpy()})
         elif not is_numeric_dtype(values.dtype):
-            row, value = next((row, value) for row, value in values.items() if value is not None and not _is_number(value))
+            wrong = next(((row, value) for row, value in values.items() if value is not None and not _is_number(value)), None)
+            if wrong is None:  # numbers that were left as text, such as 007
+                self.given = replace(self.given, empty={**self.given.empty, name: self.given.frame[name].isna().to_numpy()})
+                self.frame = self.frame.assign(**{name: values.astype(float)})
+                return
+            row, value = wrong
             advice = "correct it, or leave the cell empty if there is no result"
+            if MEAN.match(str(value)):
+                advice = "a mean with its spread does not say what each seed gave; give a row per run"
             raise InputError(f"{self.at(row, name)}: {str(value)[:40]!r} is not a number; {advice}")
 
     def whole_numbers(self, name: str) -> None:
@@ -89,17 +101,43 @@ def refuse_repeated(table: CheckedRows, rows: pd.DataFrame, keys: Sequence[str])
     same = (rows[list(keys)] == rows.loc[row, list(keys)]).all(axis=1)
     first = rows.index[same][0]
     what = ", ".join(f"{key} {rows.loc[row, key]}" for key in keys)
-    step = "" if table.columns.step else "; if a run has a row per epoch, give --step COLUMN"
-    advice = f"remove one, or choose rows with --where COLUMN=VALUE{step}"
+    advice = _how_to_tell_apart(table, first, row)
     raise InputError(f"{table.at(row)}: {what} again, first in {table.given.place(int(first))}; {advice}")
+
+
+def _how_to_tell_apart(table: CheckedRows, first: Any, second: Any) -> str:
+    """What to do about two rows of one variant and seed."""
+    columns, frame = table.columns, table.frame
+    if columns.seed is not None and columns.case is None and columns.step is None and frame[columns.seed].nunique() == 1:
+        return f"all rows have the {columns.seed} {int(frame[columns.seed].iloc[0])}; if each is a run of its own, use --unpaired"
+    roles = {columns.seed, columns.step, columns.case, columns.group, *columns.variants, *columns.metrics.values()}
+    pair = frame.loc[[first, second]]
+    counts = {name: int(frame[name].nunique()) for name in map(str, frame) if name not in roles and pair[name].nunique() == 2}
+    name = next((name for name, count in counts.items() if count <= min(MOST_VALUES, len(frame) / 2)), None)
+    if name is not None and not columns.wide:
+        one = shlex.quote("=".join((name, str(pair[name].tolist()[0]))))
+        (variant, *factors) = columns.variants
+        named = ("--factor" if columns.factors and not factors else "--variant", variant)
+        both = shlex.join([*named, *(word for each in (*factors, name) for word in ("--factor", each))])
+        return f"they differ in {name}: choose one, as --where {one}, or compare all: {both}"
+    step = "" if columns.step else "; if a run has a row per epoch, give --step COLUMN"
+    return f"remove one, or choose rows with --where COLUMN=VALUE{step}"
+
+
+def run_ids(rows: pd.Index, given: Given) -> list[str]:
+    """A different id for each of these rows: its place, as `line-18`."""
+    ids = [given.place(int(row)).replace(", ", "-").replace(" ", "-") for row in rows]
+    again = len(set(ids)) < len(ids)  # labels may differ by a blank only
+    return [f"{name}-{row}" for name, row in zip(ids, rows, strict=True)] if again else ids
 
 
 def counted(rows: pd.Index, given: Given) -> str:
     """`line 7 was`, `3 rows (line 7, line 9, …) were`."""
     if len(rows) == 1:
         return f"{given.place(int(rows[0]))} was"
-    shown = ", ".join(given.place(int(row)) for row in rows[:3])
-    return f"{len(rows):,d} rows ({shown}{', …' if len(rows) > 3 else ''}) were"
+    places = [given.place(int(row)) for row in rows[:3]] + (["…"] if len(rows) > 3 else [])
+    shown = ("; " if any("," in place for place in places) else ", ").join(places)
+    return f"{len(rows):,d} rows ({shown}) were"
 
 
 def _is_number(value: object) -> bool:

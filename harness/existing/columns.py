@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from harness.common.validation import suggestion
 from harness.errors import InputError
 from harness.existing.given import Given
 from harness.experiment.draft import likely_goal, likely_split
 from harness.tasks.protocol import Metric
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SEED = re.compile(
     r"(?:.*[._/ -])?(?:(?:random|rng|global|manual|np|torch)[_ -]?)?seed|replicate|repetition|repeat|rep", re.IGNORECASE
@@ -26,6 +22,8 @@ VARIANT = re.compile(
     r"optimizer|experiment|group|run_name|name)",
     re.IGNORECASE,
 )
+INDEX = re.compile(r"column \d+|Unnamed: \d+|index|level_\d+", re.IGNORECASE)  # numbers that a program gave the rows
+TIME = re.compile(r"time|date|duration|elapsed|seconds|wall|created", re.IGNORECASE)
 MOST_VARIANTS = 200  # more different texts are names of runs
 SPLITS = ("test", "validation", None, "train")  # in the order of preference for a guess
 
@@ -89,7 +87,7 @@ class _Finder:
         if wide and not metrics:
             metrics, kinds = self._wide_metric(wide)
         if not metrics:
-            metrics, kinds = self._guess_metric()
+            metrics, kinds = self._guess_metric((variant, *factors) if variant else factors)
         if wide and len(metrics) > 1:
             raise InputError(
                 f"--metric: a wide table has one metric, not {len(metrics)}; remove {' and '.join(list(metrics)[1:])}"
@@ -177,8 +175,9 @@ class _Finder:
                 f"{self.given.source}: several columns may tell the variants apart: {', '.join(found)}; give one with --variant, "
                 "or several with --factor"
             )
-        numbers = [name for name in self.names if name not in self.taken and self._is_number(name)]
-        if not any(metrics.values()) and len(numbers) > 1 and not texts:
+        numbers = [name for name in self.names if name not in self.taken and self._is_number(name) and not INDEX.fullmatch(name)]
+        measured = not metrics and any(map(likely_goal, numbers))  # lr, accuracy: these are no variants
+        if not any(metrics.values()) and len(numbers) > 1 and not texts and not measured:
             for name in numbers:
                 self.taken.add(name)
             self.guessed.append(f"a column per variant: {', '.join(numbers)}")
@@ -235,13 +234,16 @@ class _Finder:
             "such as --metric accuracy:maximize:%"
         )
 
-    def _guess_metric(self) -> tuple[dict[str, str], dict[str, Metric]]:
+    def _guess_metric(self, variants: Sequence[str]) -> tuple[dict[str, str], dict[str, Metric]]:
         numbers = self.given.metrics or tuple(name for name in self.names if self._is_number(name))
-        found = [name for name in numbers if name not in self.taken and likely_goal(name) is not None]
+        able = [name for name in numbers if name not in self.taken and not INDEX.fullmatch(name)]
+        found = [name for name in able if likely_goal(name) is not None and not TIME.search(name)]
+        found = [name for name in found if not self._is_setting(name, variants)]
+        if not able:  # text such as 93.1±0.2: the error names the cell
+            found = [name for name in self.names if name not in self.taken and likely_goal(name) is not None]
         found.sort(key=lambda name: SPLITS.index(likely_split(_own(name))))
         if not found:
-            choices = [name for name in numbers if name not in self.taken]
-            advice = f"choose from: {', '.join(choices[:20])}" if choices else "no other column is numeric"
+            advice = f"choose from: {', '.join(able[:20])}" if able else "no other column is numeric"
             raise InputError(f"{self.given.source}: what was measured is unknown; give it with --metric COLUMN:GOAL; {advice}")
         column = found[0]
         name = _own(column)
@@ -251,29 +253,13 @@ class _Finder:
         self.taken.add(column)
         return {name: column}, {name: kind}
 
+    def _is_setting(self, name: str, variants: Sequence[str]) -> bool:
+        """Whether all runs of a variant have the same value, as with `accumulation_steps`."""
+        several = self.frame.groupby(list(variants), observed=True)[name].agg(["count", "min", "max"])
+        several = several[several["count"] > 1]
+        return len(several) > 0 and bool((several["min"] == several["max"]).all())
+
 
 def _own(column: str) -> str:
     """The name without the prefix of its source: `acc` of `summary.acc`."""
     return re.sub(r"^(?:summary|metric)\.", "", column)
-
-
-def selected(given: Given, conditions: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The rows that meet all conditions `COLUMN=VALUE`, with sentences on how many were left out. Raises InputError."""
-    frame, notes = given.frame, []
-    for text in conditions:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--where {text}: has no value; expected COLUMN=VALUE")
-        if name not in frame:
-            raise InputError(f"--where {text}: {given.source} has no column {name!r}; {suggestion(name, list(frame.columns))}")
-        kept = frame[name].map(_written) == value
-        if not kept.any():
-            choices = ", ".join(sorted(map(_written, frame[name].dropna().unique()))[:10])
-            raise InputError(f"--where {text}: no row has it; {name} is one of: {choices}")
-        notes.append(f"{int((~kept).sum()):,d} of {len(frame):,d} rows are not of {text}")
-        frame = frame[kept]
-    return frame, notes
-
-
-def _written(value: object) -> str:
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -25,7 +25,7 @@ class Design:
 
 def read_design(frame: pd.DataFrame, variants: Sequence[str], factors: bool) -> Design:
     """Labels of variants, as in experiments: the text of the one column, or `lr=0.1, width=64`."""
-    texts = {name: frame[name].map({value: level_label(_plain(value)) for value in frame[name].unique()}) for name in variants}
+    texts = {name: frame[name].map({value: _label(value) for value in frame[name].unique()}) for name in variants}
     if not factors:
         ((name, by_row),) = texts.items()
         labels = tuple(map(str, by_row.unique()))
@@ -33,7 +33,7 @@ def read_design(frame: pd.DataFrame, variants: Sequence[str], factors: bool) -> 
     names = dict(zip(variants, short_names(variants), strict=True))
     levels_of: dict[str, dict[str, float | None]] = {}
     for name in variants:
-        found = {level_label(_plain(value)): _number(_plain(value)) for value in frame[name].unique()}
+        found = {_label(value): _number(_plain(value)) for value in frame[name].unique()}
         if all(number is not None for number in found.values()):
             found = dict(sorted(found.items(), key=lambda item: item[1] or 0.0))
         levels_of[names[name]] = found
@@ -50,6 +50,10 @@ def read_design(frame: pd.DataFrame, variants: Sequence[str], factors: bool) -> 
     by_row = grouped.map({number: label_of[row] for number, row in first.items()})
     levels = {label_of[row]: dict(zip((names[name] for name in variants), row, strict=True)) for row in rows}
     return Design(tuple(levels), by_row, levels_of, levels)
+
+
+def _label(value: Any) -> str:
+    return level_label(_plain(value)).strip()
 
 
 def _plain(value: Any) -> Any:

@@ -36,22 +36,48 @@ class Given:
 
 
 def given_frame(frame: pd.DataFrame) -> Given:
-    """A frame of a notebook; messages name its rows by their labels."""
+    """A frame of a notebook, levels of its index that have names as columns; messages name its rows by their labels,
+    or by their positions where labels occur twice.
+
+    Raises InputError, also for anything else than a frame of pandas.
+    """
     import pandas as pd
 
-    labels = [", ".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in frame.index]
-    if len({str(name) for name in frame.columns}) < len(frame.columns):
+    if not isinstance(frame, pd.DataFrame):
+        own = type(frame)
+        kind = f"{own.__module__.partition('.')[0]}.{own.__name__}".removeprefix("builtins.")
+        advice = "; convert it with .to_pandas()" if hasattr(frame, "to_pandas") else ""
+        raise InputError(f"cannot judge a {kind}: give a pandas.DataFrame or the path of a file{advice}")
+    labels = [_joined(label, ", ") for label in frame.index]
+    if len(set(labels)) < len(labels):  # as after pandas.concat: by position
+        labels = [str(place) for place in range(len(labels))]
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    frame = frame.reset_index(level=levels) if levels else frame
+    names = [_joined(name, ".") for name in frame.columns]
+    if len(set(names)) < len(names):
         raise InputError("the frame has two columns of one name; rename one")
-    columns = {str(name): _plain_column(frame[name]) for name in frame.columns}
+    if not len(frame):
+        raise InputError("the frame has no rows")
+    columns = {name: _plain_column(frame.iloc[:, place]) for place, name in enumerate(names)}
     made = pd.DataFrame(columns).reset_index(drop=True)
     empty = {name: made[name].isna().to_numpy() for name in columns}  # NaN is pandas' word for both
     return Given("the frame", made, lambda row: f"row {labels[row]}", empty=empty)
 
 
+def _joined(label: object, by: str) -> str:
+    return by.join(str(part) for part in label if part != "") if isinstance(label, tuple) else str(label)
+
+
 def _plain_column(values: pd.Series) -> pd.Series:
     """Numbers as they are, anything else as text or None."""
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+    import numpy as np
+    from pandas.api.types import infer_dtype, is_bool_dtype, is_complex_dtype, is_integer_dtype, is_numeric_dtype, is_object_dtype
 
-    if is_numeric_dtype(values.dtype) and not is_bool_dtype(values.dtype):
-        return values.astype(float) if values.isna().any() else values
+    kind = values.dtype
+    if is_object_dtype(kind) and infer_dtype(values) in ("decimal", "floating", "mixed-integer-float"):
+        return values.astype(float)
+    if is_numeric_dtype(kind) and not is_bool_dtype(kind) and not is_complex_dtype(kind):
+        if isinstance(kind, np.dtype) and not values.isna().any():
+            return values
+        return values.astype(np.int64 if is_integer_dtype(kind) and not values.isna().any() else np.float64)
     return values.astype(object).where(values.notna(), None).map(lambda value: None if value is None else str(value))

@@ -6,20 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from math import isnan
+from math import inf, isnan
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.verdicts import Judgement, Table, Terms, judgement, table
+from harness.analysis.verdicts import Judgement, Table, Terms
+from harness.analysis.verdicts.looks import Looks
 from harness.analysis.verdicts.registration import Written
+from harness.analysis.verdicts.tables import tabulate
 from harness.common.mapping_nodes import read_mapping
 from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Entry, Node, read_value
-from harness.errors import InputError
+from harness.errors import InputError, Problem
 from harness.existing.arrange import arrange
 from harness.existing.arranged import Arranged
-from harness.existing.columns import Asked, Columns, find_columns, selected
+from harness.existing.columns import Asked, Columns, find_columns
 from harness.existing.given import Given
 from harness.existing.plan import ExistingPlan, Rows
+from harness.existing.rows import finished, selected
 from harness.experiment.claims import Claim, ComparisonClaim, ContrastClaim, Factor, digest
 from harness.experiment.claims.model import Setting
 from harness.experiment.claims.reader import read_claim
@@ -93,11 +97,15 @@ class ExistingResults:
 
 def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequence[str] = ()) -> ExistingResults:
     """Read off the design, read the claims against it, and judge them. Pure. Raises InputError."""
+    _check(statement)
     frame, notes = selected(given, where)
+    frame, unfinished = finished(given, frame, where)
     columns = find_columns(given, asked)
-    arranged = arrange(given, frame, columns, notes)
+    arranged = arrange(given, frame, columns, (*notes, *unfinished))
     _refuse_single_seeds(given, columns, arranged)
     baseline = _baseline(given, arranged, statement.baseline)
+    if not asked.unpaired and columns.case is None:
+        arranged = _with_common_seeds(given, arranged, baseline)
     if not arranged.factors:
         arranged = replace(arranged, labels=(baseline, *(label for label in arranged.labels if label != baseline)))
     metrics = dict(columns.kinds)
@@ -133,13 +141,13 @@ def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequ
         claims_digest=digest(claims, registered),
     )
     terms = _terms(plan, metrics, unpaired=asked.unpaired)
-    judged = judgement(terms, arranged.runs, cases=arranged.cases)
+    looks = Looks(terms, arranged.runs, cases=arranged.cases)
+    judged = looks.judgement()
+    # A table of results does not say which runs had failed.
+    judged = replace(judged, verdicts=tuple(replace(verdict, failure_limit=None) for verdict in judged.verdicts))
     first = next(iter(metrics))
     others = {claim.metric for claim in claims if isinstance(claim, ComparisonClaim | ContrastClaim)} - {first}
-    tables = {
-        name: table(terms, arranged.runs, name, cases=arranged.cases)
-        for name in (first, *(name for name in metrics if name in others))
-    }
+    tables = {name: tabulate(looks, name) for name in (first, *(name for name in metrics if name in others))}
     return ExistingResults(given, columns, arranged, plan, metrics, Records(arranged.runs, tuple(metrics)), judged, tables)
 
 
@@ -185,6 +193,39 @@ class Records(Mapping[str, Record]):
         return len(self._rows)
 
 
+def _check(statement: Statement) -> None:
+    margin, alpha = statement.margin, statement.alpha
+    for name, value in (("margin", margin), ("alpha", alpha)):
+        if value is not None and not isinstance(value, Real):
+            raise InputError(f"--{name} {value!r}: not a number")
+    if margin is not None and not 0 < margin < inf:
+        raise InputError(f"--margin {margin:g}: must be a finite number greater than 0, in the metric's unit")
+    if not 0 < alpha <= 0.5:
+        raise InputError(f"--alpha {alpha:g}: must be greater than 0, and 0.5 at most")
+
+
+def _with_common_seeds(given: Given, arranged: Arranged, baseline: str) -> Arranged:
+    """With a note on each variant that shares no seed with the baseline. Raises InputError if no two variants share one."""
+    advice = "if equal seeds of two variants have nothing in common, use --unpaired"
+    seeds = {str(label): set(own) for label, own in arranged.runs.groupby("variant", observed=True)["seed"]}
+    apart = [label for label in arranged.labels if label in seeds and not seeds[label] & seeds.get(baseline, set())]
+    if len(seeds) > 1 and sum(map(len, seeds.values())) == len(set().union(*seeds.values())):
+        shown = "; ".join(f"{label} has {_range(own)}" for label, own in list(seeds.items())[:3])
+        raise InputError(f"{given.source}: no two variants have a seed in common ({shown}); {advice}")
+    notes = [
+        f"{label} has no seed in common with {baseline} ({_range(seeds[label])} and {_range(seeds[baseline])}), so they are not"
+        f" compared; {advice}"
+        for label in apart
+        if baseline in seeds
+    ]
+    return replace(arranged, notes=(*arranged.notes, *notes))
+
+
+def _range(seeds: set[int]) -> str:
+    low, high = min(seeds), max(seeds)
+    return f"seed {low}" if low == high else f"seeds {low} to {high}"
+
+
 def _refuse_single_seeds(given: Given, columns: Columns, arranged: Arranged) -> None:
     """If no variant has several seeds, nothing is known about the spread."""
     if columns.case is not None or int(arranged.runs.groupby("variant")["seed"].nunique().max()) > 1:
@@ -206,7 +247,8 @@ def _baseline(given: Given, arranged: Arranged, name: str | None) -> str:
         return labels[0]
     found = [label for label in labels if label.lower() in BASELINE]
     if len(found) != 1:
-        choices = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
+        some = [f"'{label}'" if "," in label else label for label in labels[:20]]
+        choices = ", ".join(some) + (", …" if len(labels) > 20 else "")
         raise InputError(
             f"{given.source}: no baseline; give the variant to compare with: --baseline LABEL; choose from: {choices}"
         )
@@ -215,9 +257,15 @@ def _baseline(given: Given, arranged: Arranged, name: str | None) -> str:
 
 def _claims(claims: Sequence[str | Mapping[str, Any]], setting: Setting, *, across_cases: bool) -> tuple[Claim, ...]:
     found: list[Claim] = []
-    problems = []
+    problems: list[Problem] = []
     for place, claim in enumerate(claims, 1):
-        node = _node(claim, place)
+        try:
+            node = _node(claim, place)
+        except InputError as error:
+            if not error.problems:
+                raise
+            problems += error.problems
+            continue
         if across_cases and "across" not in node.entries and set(node.entries) & set(ACROSS_CASES):
             across = Entry(node.at, Node("cases", node.at, "across"))
             node = Node({**node.entries, "across": across}, node.at, node.path)
@@ -226,11 +274,13 @@ def _claims(claims: Sequence[str | Mapping[str, Any]], setting: Setting, *, acro
         if read is not None and read not in found:
             found.append(read)
     if problems:
-        raise InputError(problems)
+        raise InputError("\n".join(map(str, problems)))
     return tuple(found)
 
 
 def _node(claim: str | Mapping[str, Any], place: int) -> Node:
     if isinstance(claim, Mapping):
         return read_mapping(claim, f"claims[{place - 1}]")
+    if not isinstance(claim, str):
+        raise InputError(f"claims[{place - 1}]: {claim!r} is not a claim; expected text such as 'improves: new', or a mapping")
     return read_value(claim, f"--claim {claim!r}", "")

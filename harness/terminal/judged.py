@@ -144,7 +144,7 @@ def judge(results: Any, *arguments: Any, **options: Any) -> tuple[Verdict, ...] 
 def judge_results(
     source: pd.DataFrame | str | Path,
     *,
-    claims: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (),
+    claims: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None = (),
     variant: str | None = None,
     factor: str | Sequence[str] = (),
     seed: str | None = None,
@@ -155,8 +155,8 @@ def judge_results(
     step: str | None = None,
     case: str | None = None,
     group: str | None = None,
-    wide: Sequence[str] = (),
-    where: Sequence[str] = (),
+    wide: str | Sequence[str] = (),
+    where: str | Sequence[str] = (),
     unpaired: bool = False,
     kind: Any = None,
     name: str | None = None,
@@ -169,10 +169,11 @@ def judge_results(
     from harness.existing.columns import Asked
     from harness.existing.results import Statement, judge_existing
 
-    asked = Asked(variant, _several(factor), seed, _several(metric), step, case, group, tuple(wide), unpaired)
-    several = (claims,) if isinstance(claims, str | Mapping) else tuple(claims)
+    columns = tuple(wide.split(",")) if isinstance(wide, str) else tuple(wide)
+    asked = Asked(variant, _several(factor), seed, _several(metric), step, case, group, columns, unpaired)
+    several = (claims,) if isinstance(claims, str | Mapping) else tuple(claims or ())
     statement = Statement(several, baseline, margin, alpha, question, name or _name(source))
-    found = judge_existing(_given(source, kind), asked, statement, tuple(where))
+    found = judge_existing(_given(source, kind), asked, statement, _several(where))
     return JudgedResults(replace(found, plan=found.plan.model_copy(update={"command": command})))
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from harness.errors import InputError
-from harness.existing.columns import Asked, Columns, find_columns, selected
+from harness.existing.columns import Asked, Columns, find_columns
 from harness.existing.given import Given, given_frame
 
 
@@ -119,15 +119,30 @@ def test_names_of_metrics_may_contain_colons() -> None:
     assert found(given, metrics=("acc:top1:maximize",)).metrics == {"acc:top1": "acc:top1"}
 
 
-def test_rows_are_chosen_by_a_condition() -> None:
-    given = table(model=["a", "b", "a"], data=["x", "x", "y"], lr=[0.1, 1.0, 1.0])
-    frame, notes = selected(given, ["data=x"])
-    assert list(frame.index) == [0, 1]
-    assert notes == ["1 of 3 rows are not of data=x"]
-    assert list(selected(given, ["lr=1"])[0].index) == [1, 2]
-    with pytest.raises(InputError, match=r"--where data=z: no row has it; data is one of: x, y"):
-        selected(given, ["data=z"])
-    with pytest.raises(InputError, match=r"--where date=x: the frame has no column 'date'"):
-        selected(given, ["date=x"])
-    with pytest.raises(InputError, match=r"--where data: has no value; expected COLUMN=VALUE"):
-        selected(given, ["data"])
+def test_numbers_that_are_measured_are_no_variants() -> None:
+    given = table(lr=[0.1, 0.1, 0.2, 0.2], seed=[0, 1, 0, 1], accuracy=[93.0, 93.2, 93.5, 93.4])
+    assert "no column looks like the variant; give it with --variant COLUMN, numbers with --factor COLUMN" in refusal(given)
+
+
+@pytest.mark.parametrize("index", ["column 1", "Unnamed: 0", "index"])
+def test_numbers_of_rows_are_no_variant(index: str) -> None:
+    given = table(**{index: [0, 1, 2]}, base=[1.0, 2.0, 3.0], new=[2.0, 3.0, 4.0])
+    assert found(given, metrics=("accuracy",), unpaired=True).wide == ("base", "new")
+    assert found(given, metrics=("accuracy",), seed=index).wide == ("base", "new")
+
+
+def test_a_time_is_not_guessed_to_be_the_metric() -> None:
+    given = table(model=["a", "b"], seed=[0, 0], timestamp=[1.0, 2.0], runtime=[3.0, 4.0])
+    assert "what was measured is unknown; give it with --metric COLUMN:GOAL; choose from: timestamp, runtime" in refusal(given)
+    assert found(given, metrics=("runtime",)).kinds["runtime"].goal == "minimize"
+
+
+def test_a_setting_is_not_guessed_to_be_the_metric() -> None:
+    given = table(model=["a", "a", "b", "b"], seed=[0, 1, 0, 1], accumulate=[1, 1, 4, 4], loss=[0.3, 0.2, 0.1, 0.2])
+    columns = found(given)
+    assert columns.metrics == {"loss": "loss"}
+    assert columns.guessed[-1] == "metric: loss (lower is better)"
+
+
+def test_text_in_the_place_of_the_metric_is_found_for_the_error_that_names_the_cell() -> None:
+    assert found(table(model=["a", "b"], seed=[0, 0], accuracy=["93.1±0.2", "94.0±0.1"])).metrics == {"accuracy": "accuracy"}

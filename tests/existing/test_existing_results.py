@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from harness.analysis import statistics
 from harness.errors import InputError
 from harness.existing.columns import Asked
 from harness.existing.given import given_frame
 from harness.existing.results import ExistingResults, Statement, judge_existing
+from harness.reporting.phrases import to_claim
 
 # The reference numbers of the statistics, by seed.
 BASE = [93.12, 92.87, 93.25, 93.01, 92.95]
@@ -188,3 +190,92 @@ def test_percentages_are_not_taken_for_outcomes_of_cases() -> None:
 def test_a_single_variant_is_compared_with_a_number() -> None:
     (verdict,) = judged(long(leaky=LEAKY), {"at_least": {"leaky": 93}}).judgement.verdicts
     assert verdict.verdict == "supported"
+
+
+@pytest.mark.parametrize("margin", [0.0, -0.5, float("nan"), float("inf")])
+def test_a_margin_that_is_no_size_is_refused(margin: float) -> None:
+    refused = refusal(long(base=BASE, leaky=LEAKY), "improves: leaky", margin=margin)
+    assert refused == f"--margin {margin:g}: must be a finite number greater than 0, in the metric's unit"
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.6, float("nan")])
+def test_a_level_that_is_none_is_refused(alpha: float) -> None:
+    assert f"--alpha {alpha:g}: must be greater than 0" in refusal(long(base=BASE, leaky=LEAKY), alpha=alpha)
+
+
+def test_variants_without_a_common_seed_are_not_compared_silently() -> None:
+    frame = long(base=BASE, leaky=LEAKY, nobn=NOBN)
+    frame.loc[frame["model"] == "leaky", "seed"] += 5
+    advice = "if equal seeds of two variants have nothing in common, use --unpaired"
+    assert judged(frame).reading[-1] == (
+        f"leaky has no seed in common with base (seeds 5 to 9 and seeds 0 to 4), so they are not compared; {advice}"
+    )
+    refused = refusal(frame[frame["model"] != "nobn"])
+    assert f"no two variants have a seed in common (base has seeds 0 to 4; leaky has seeds 5 to 9); {advice}" in refused
+
+
+def test_a_repeated_seed_is_explained_by_the_column_that_tells_its_rows_apart() -> None:
+    frame = pd.concat([long(base=BASE, leaky=LEAKY).assign(data=data) for data in ("cifar 10", "mnist")], ignore_index=True)
+    refused = refusal(frame)
+    assert "they differ in data: choose one, as --where 'data=cifar 10', or compare all: --variant model --factor data" in refused
+    asked = Asked(metrics=ACCURACY, variant="model", factors=("data",))
+    assert len(judged(frame, asked=asked, baseline="model=base, data=mnist").table.rows) == 4
+
+
+def test_a_seed_that_never_changes_is_no_seed() -> None:
+    refused = refusal(long(base=BASE, leaky=LEAKY).assign(seed=42))
+    assert "all rows have the seed 42; if each is a run of its own, use --unpaired" in refused
+
+
+def test_a_mean_with_its_spread_is_not_a_run() -> None:
+    frame = pd.DataFrame({"model": ["base", "new"], "seed": [0, 0], "accuracy": ["93.1 ± 0.2", "93.5 (0.1)"]})
+    refused = refusal(frame)
+    assert refused == (
+        "the frame, row 0, column accuracy: '93.1 ± 0.2' is not a number; a mean with its spread does not say what each seed"
+        " gave; give a row per run"
+    )
+
+
+def test_runs_that_end_early_are_named() -> None:
+    rows = [(label, seed, epoch, 90.0 + epoch + seed) for label in ("base", "new") for seed in range(3) for epoch in (1, 2, 3)]
+    frame = pd.DataFrame(rows, columns=["model", "seed", "epoch", "accuracy"])
+    assert len(judged(frame).reading) == 1
+    assert judged(frame[:-1]).reading[-1] == (
+        "1 of 6 runs end before the others: at step 2 (variant new, seed 2), the others at 3 (variant new, seed 1); their last"
+        " row counts"
+    )
+
+
+def test_results_with_equal_labels_of_rows_stay_apart() -> None:
+    """As pandas.concat leaves them: the outcomes of one variant must not be taken for those of the other."""
+    outcomes = {"base": [0, 0, 1, 0, 1, 0], "new": [1, 1, 1, 0, 1, 1]}
+    parts = [pd.DataFrame({"model": label, "case": range(6), "correct": own}) for label, own in outcomes.items()]
+    asked = Asked(metrics=("correct:maximize:%",), case="case")
+    one, other = (judged(pd.concat(parts, ignore_index=each), "improves: new", asked=asked, margin=5) for each in (True, False))
+    assert one.table.rows == other.table.rows
+    assert len({run.id for run in other.plan.runs}) == 2
+    wide = pd.DataFrame({"case": range(6), "a b": outcomes["base"], "a-b": outcomes["new"]})
+    asked = Asked(metrics=("correct:maximize:%",), case="case", wide=("a b", "a-b"))
+    found = judged(wide, "improves: a-b", asked=asked, margin=5, baseline="a b")
+    assert found.table.rows[1].interval == one.table.rows[1].interval
+
+
+def test_a_table_of_results_does_not_say_that_no_run_failed() -> None:
+    (verdict,) = judged(long(base=BASE, leaky=LEAKY), "improves: leaky", margin=0.25).judgement.verdicts
+    assert (verdict.verdict, verdict.failure_limit) == ("supported", None)
+
+
+def test_unpaired_results_need_as_many_runs_as_unpaired_tests_do() -> None:
+    found = judged(long(base=BASE, leaky=LEAKY), asked=Asked(metrics=ACCURACY, unpaired=True), margin=0.25)
+    sd = np.sqrt(np.var(BASE, ddof=1) + np.var(LEAKY, ddof=1))
+    advice = to_claim(found)[0]
+    assert f"the differences vary by {sd:.2g} pp (sd, leaky minus base)" in advice
+    test = statistics.unpaired([LEAKY, BASE], [1, -1], 0.25)
+    low, high = statistics.runs_needed(test, 0.25, 0.05)
+    assert f"{low} to {high} fresh runs of each decide a claim with the margin 0.25 pp" in advice
+
+
+def test_claims_of_a_notebook_are_checked_like_those_of_a_command() -> None:
+    assert refusal(long(base=BASE, leaky=LEAKY), 3, margin=1).startswith("claims[0]: 3 is not a claim")
+    assert "nothing was started" not in refusal(long(base=BASE, leaky=LEAKY), "improves: [leaky", "improves: laeky", margin=1)
+    assert refusal(long(base=BASE, leaky=LEAKY), margin="0.3") == "--margin '0.3': not a number"

@@ -64,8 +64,9 @@ class Values:
     def __init__(self, terms: Terms, runs: pd.DataFrame, cases: CaseSource | None = None) -> None:
         self.cases = cases
         self.terms, self.runs = terms, runs[runs["variant"].isin(terms.labels)]
-        places = {seed: place for place, seed in enumerate(terms.listed_seeds)}
-        self.order = sorted(map(int, set(self.runs["seed"])), key=lambda seed: (places.get(seed, len(places)), seed))
+        found = set(map(int, self.runs["seed"].unique()))
+        listed = [seed for seed in dict.fromkeys(terms.listed_seeds) if seed in found]
+        self.order = [*listed, *sorted(found.difference(listed))]
         self.seeds = len(self.order)
         self._states = {label: states.astype(str) for label, states in self._wide("state").items()}
         self._exist = self._existing()
@@ -80,10 +81,12 @@ class Values:
         """Which runs [seed] of each variant are part of the data: all, unless only what is available counts."""
         if not self.terms.available:
             return {label: np.ones(self.seeds, dtype=bool) for label in self.terms.labels}
-        place = {seed: index for index, seed in enumerate(self.order)}
+        import pandas as pd
+
+        order = pd.Index(self.order)
         found = {label: np.zeros(self.seeds, dtype=bool) for label in self.terms.labels}
-        for label, own in self.runs.groupby("variant", sort=False)["seed"]:
-            found[str(label)][[place[int(seed)] for seed in own]] = True
+        for label, own in self.runs.groupby("variant", sort=False, observed=True)["seed"]:
+            found[str(label)][order.get_indexer(pd.Index(own))] = True
         return found
 
     def exist(self, labels: Iterable[str], n: int) -> NDArray[np.bool_]:

@@ -49,9 +49,11 @@ def check_folder(folder: Path) -> None:
     """Refuse a folder that holds anything but an earlier report of this kind. Raises InputError, StoreError."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--into {folder}: is a file; choose a folder")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir():
         return
     try:
+        if {path.name for path in folder.iterdir()} <= {"figures"}:  # empty, or written before verdicts.json
+            return
         own = MARK in (folder / "verdicts.json").read_bytes()
     except FileNotFoundError:
         own = False

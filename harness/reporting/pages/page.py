@@ -85,7 +85,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         metric=phrases.axis(report.metric, report.metrics[report.metric].unit),
         run_counts=summary.run_counts(report),
         flags=report.flags,
-        related=any(row.over is not None for row in report.table.rows),
+        related=any(row.over is not None and not row.runs for row in report.table.rows),
         imaged=bool(report.images),
         images_missing=summary.images_missing(report),
         no_flags=summary.no_flags(report),

@@ -109,6 +109,8 @@ def _single_variant(report: ReportData, subject: figures.Subject) -> Iterator[tu
                 Picture(name, "curves", alt, _sentence(f"{phrases.label(name)} by epoch, unsmoothed.")),
                 figures.single_variant(subject, report.epochs, measure),
             )
+    if report.existing is not None:
+        return  # what trained is unknown
     task = task_of(report.plan)
     if task.has_outline:
         (config,) = report.plan.variants.values()

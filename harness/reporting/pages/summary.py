@@ -59,7 +59,9 @@ def headline(report: ReportData) -> Headline | None:
 def facts(report: ReportData) -> list[str]:
     """Place in a loop, runs, seeds, cost, date."""
     seeds = len({run.seed for run in report.requested})
-    parts = [f"{report.finished:,d}/{len(report.requested):,d} runs", phrases.plural(seeds, "seed")]
+    parts = [f"{report.finished:,d}/{len(report.requested):,d} runs"]
+    if report.existing is None or report.existing.columns.seed is not None:
+        parts.append(phrases.plural(seeds, "seed"))
     parts += [hours(report.cost.seconds, device_word(report.plan))] if report.cost.seconds else []
     place = phrases.loop(report.plan)
     return [*([place] if place else []), *parts, *([report.last[:10]] if report.last else [])]
@@ -74,7 +76,8 @@ def unclaimed(report: ReportData) -> str:
     """Shown without claims."""
     if report.existing is None:
         return "No claims were registered: the comparison is exploratory."
-    return " ".join(["Nothing was claimed: the differences below are exploratory.", *phrases.to_claim(report.existing)])
+    known = f"{phrases.RETROSPECTIVE}: {phrases.all_of(len(report.requested))} existed, and nothing was claimed."
+    return " ".join([known, "The differences below are exploratory.", *phrases.to_claim(report.existing)])
 
 
 def run_counts(report: ReportData) -> str:

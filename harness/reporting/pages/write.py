@@ -25,10 +25,11 @@ def write(report: ReportData | SearchReportData) -> Path:
     else:
         drawn = pictures.save(pictures.draw(report), report.folder)
         texts = {
+            # First: by it a report of existing results is recognised, also one whose writing was interrupted.
+            "verdicts.json": to_json(data_files.verdicts(report)).decode(),
             "report.md": markdown.render(report, drawn),
             "table.tex": latex.render(report),
             "runs.csv": data_files.runs_csv(report),
-            "verdicts.json": to_json(data_files.verdicts(report)).decode(),
             "index.html": page.render(report, drawn),
         }
     for name, text in texts.items():

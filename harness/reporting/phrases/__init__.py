@@ -49,6 +49,7 @@ from harness.reporting.phrases.power import power, underpowered
 from harness.reporting.phrases.registration import (
     RETROSPECTIVE,
     advice,
+    all_of,
     known_results,
     registration,
     retrospective,
@@ -92,6 +93,7 @@ __all__ = [
     "added_seeds",
     "advice",
     "ago",
+    "all_of",
     "amendment",
     "as_chosen",
     "axis",

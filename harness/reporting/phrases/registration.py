@@ -21,7 +21,7 @@ def retrospective(found: Registered, plan: Plan | None = None) -> str:
     if found.results_known is None:
         return f"{RETROSPECTIVE}: added to the file after the first runs had started; how many results were known is not recorded"
     if isinstance(plan, ExistingPlan):
-        return f"{RETROSPECTIVE}: {_all_of(found.results_used)} existed before this claim"
+        return f"{RETROSPECTIVE}: {all_of(found.results_used)} existed before this claim"
     written = "this claim was added to the file" if found.added else "this plan was written"
     were = "was" if found.results_used == 1 else "were"
     text = f"{RETROSPECTIVE}: {found.results_known:,d} of {plural(found.results_used, 'result')} {were} known when {written}"
@@ -104,7 +104,10 @@ def advice(plan: Plan) -> str:
     return f"; judge it on fresh seeds with seeds: {{{number}, first: {first}}}"
 
 
-def _all_of(count: int) -> str:
+def all_of(count: int) -> str:
+    """`all 10 results`."""
+    if count == 2:
+        return "both results"
     return "the only result" if count == 1 else f"all {count:,d} results"
 
 

@@ -1,0 +1,65 @@
+"""Which rows of a table count: those that the user chose, of runs that finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from harness.common.validation import suggestion
+from harness.errors import InputError
+from harness.existing.given import Given
+from harness.existing.table import nothing_left, unfinished
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATE = ("state", "status", "run_state", "run_status")
+FINISHED = frozenset(("finished", "completed", "complete", "success", "succeeded", "done"))
+ENDED = ("crashed", "failed", "killed", "preempted", "canceled", "cancelled", "aborted", "timeout", "error")
+OTHERS = frozenset((*ENDED, "running", "pending", "queued", "scheduled", "preempting"))
+
+
+def selected(given: Given, conditions: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The rows that meet all conditions `COLUMN=VALUE`, with sentences on how many were left out. Raises InputError."""
+    frame, notes = given.frame, []
+    for text in conditions:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--where {text}: has no value; expected COLUMN=VALUE")
+        if name not in frame:
+            raise InputError(f"--where {text}: {given.source} has no column {name!r}; {suggestion(name, list(frame.columns))}")
+        kept = frame[name].map(_written) == value
+        if not kept.any():
+            choices = ", ".join(sorted(map(_written, frame[name].dropna().unique()))[:10])
+            raise InputError(f"--where {text}: no row has it; {name} is one of: {choices}")
+        notes.append(f"{int((~kept).sum()):,d} of {len(frame):,d} rows are not of {text}")
+        frame = frame[kept]
+    return frame, notes
+
+
+def finished(given: Given, frame: pd.DataFrame, conditions: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Without the runs that a column such as `State` says have not finished, unless `conditions` choose by it; and the notes."""
+    from pandas.api.types import is_numeric_dtype
+
+    chosen = {text.partition("=")[0] for text in conditions}
+    for name in map(str, frame):
+        if name.lower().rpartition(".")[2] not in STATE or name in chosen or is_numeric_dtype(frame[name].dtype):
+            continue
+        states = frame[name].dropna()
+        words = {state: state.lower() for state in states.unique()}
+        left_out = frozenset(words.values()) - FINISHED
+        if not left_out or not left_out <= OTHERS:  # other words are states of something else
+            continue
+        lost = frame.index[frame[name].map(words).isin(left_out)]
+        by_state: dict[str, list[str]] = {}
+        for row in lost:
+            by_state.setdefault(str(frame.at[row, name]), []).append(given.place(int(row)))
+        notes = unfinished(by_state)
+        if len(lost) == len(frame):
+            raise nothing_left(given.source, notes)
+        return frame.drop(lost), notes
+    return frame, []
+
+
+def _written(value: object) -> str:
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
