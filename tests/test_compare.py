@@ -190,6 +190,23 @@ def test_the_same_code_is_nothing_to_compare_and_loses_nothing(capsys: pytest.Ca
     assert not plans()
 
 
+def test_versions_that_cannot_be_told_apart_are_not_the_same_code(capsys: pytest.CaptureFixture[str]) -> None:
+    command = """{python} -c "print('step 1: loss 0.5')" --seed={seed}"""
+    assert compare.main([*words("main", "fast", command=command), "--claim", "no_loss: fast", "--require", "supported"]) == 2
+    assert "no file of the repository is known to be an input of the command" in capsys.readouterr().err
+
+
+def test_a_program_that_imports_the_working_tree_is_refused_though_the_inputs_are_equal(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(repo), os.environ["PYTHONPATH"]]))
+    (tmp_path / "program.py").write_text("import rate\nprint('step 1: loss', rate.RATE)\n")
+    command = f"{{python}} {tmp_path}/program.py --seed={{seed}}"
+    found = words("main", "fast", command=command)
+    assert compare.main([*found, "--input", "README.md", "--claim", "no_loss: fast", "--require", "supported"]) == 2
+    assert "the working tree of the repository" in capsys.readouterr().err
+
+
 def test_the_command_runs_in_the_folder_where_it_is_written(
     repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,7 @@ from harness.tasks.command.code.refs import keep
 from harness.tasks.command.code.submodules import add_submodules
 from harness.tasks.command.model import Program
 
+SHOWN = 8  # names in a message
 POINTER = b"version https://git-lfs.github.com/spec/"  # the beginning of a file that stands for one in LFS
 
 
@@ -89,10 +90,18 @@ def _link(program: Program, repository: Path, commit: str, target: Path) -> None
         if not source.exists():
             raise InputError(f"task.link: {name}: not found: {source}; use files and folders relative to {repository}")
         if os.path.lexists(place):
-            advice = "remove it from link, or from the repository"
+            advice = _untracked_advice(repository, name) or "remove it from link, or from the repository"
             raise InputError(f"task.link: {name} is part of the version {commit[:7]}; {advice}")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(source)
+
+
+def _untracked_advice(repository: Path, name: str) -> str:
+    """What to link instead of a folder that git tracks in part; empty if it tracks all of it."""
+    inside = listed(repository, "ls-files", "--others", "--directory", "-z", "--", f":(top,literal){name}")
+    names = [printable(each.rstrip("/")) for each in inside if "__pycache__" not in each]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"link what git does not track in it: {', '.join(names[:SHOWN])}{more}" if names else ""
 
 
 def _refuse_pointers(folder: Path) -> None:

@@ -89,6 +89,18 @@ def test_untracked_files_are_linked_and_missing_or_tracked_ones_refused(repo: Pa
     assert not unfinished()
 
 
+def test_of_a_folder_that_git_tracks_in_part_the_other_files_are_to_be_linked(repo: Path) -> None:
+    commit(repo, {"data/prepare.py": "", "data/small/readme.md": "", ".gitignore": "*.bin\n"})
+    (repo / "data" / "train.bin").write_text("data")
+    (repo / "data" / "raw").mkdir()
+    (repo / "data" / "raw" / "a.bin").write_text("data")
+    with pytest.raises(InputError, match="data is part of .*; link what git does not track in it: data/raw, data/train.bin$"):
+        made(repo, "main", link=["data"])
+    folder = made(repo, "main", link=["data/raw", "data/train.bin"])
+    assert (folder / "data" / "train.bin").read_text() == (folder / "data" / "raw" / "a.bin").read_text() == "data"
+    assert (folder / "data" / "prepare.py").is_file()
+
+
 def test_prepare_runs_once_in_each_version(repo: Path) -> None:
     line = """{python} -c "open('made.txt', 'a').write('once')" """
     folder = made(repo, prepare=line)
