@@ -241,7 +241,7 @@ def _write(comparison: Comparison, found: Named, into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     shell.show(str(path))
-    shell.say(f"run it here with: harness run {path}; on a cluster with: harness submit {path}")
+    shell.say(f"run it here with: harness run {path}; on a cluster with: harness submit {path} --site SITE.yaml")
 
 
 main = main_of(compare)

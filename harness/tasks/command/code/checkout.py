@@ -55,6 +55,14 @@ def checkout(program: Program, commit: str, environment: Mapping[str, str]) -> P
         raise InputError(f"{key.parent}: cannot be written: {error.strerror or error}; {advice}") from error
 
 
+def is_available(program: Program, commit: str) -> bool:
+    """Whether the files of `commit` are here: checked out, or in the repository."""
+    assert program.repository is not None
+    if complete(key_of(program, commit)):
+        return True
+    return found(Path(program.repository), "cat-file", "-e", f"{commit}^{{commit}}") is not None
+
+
 def _made(program: Program, repository: Path, commit: str, key: Path, environment: Mapping[str, str]) -> Path:
     own = new_folder(key)
     used = None

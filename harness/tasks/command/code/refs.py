@@ -79,7 +79,8 @@ def _advice(repository: Path, ref: str) -> str:
     if COMMIT.fullmatch(ref):
         return "fetch this commit, or use another one"
     if is_shallow(repository):
-        return "the clone is shallow, without older commits and other branches; use: git fetch --unshallow"
+        fetch = "git remote set-branches origin '*' && git fetch --unshallow"
+        return f"the clone is shallow, without older commits and other branches; use: {fetch}"
     listing = found(repository, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes")
     names = (listing or "").splitlines()
     if remote := next((name for name in names if name.endswith(f"/{ref}")), None):

@@ -82,7 +82,7 @@ def test_a_shallow_clone_says_how_to_get_more(repo: Path, tmp_path: Path) -> Non
     commit(repo, {"a.txt": "a"})
     git(tmp_path, "clone", "--quiet", "--depth=1", repo.as_uri(), "shallow")
     assert commit_of(tmp_path / "shallow", "main") == git(repo, "rev-parse", "main")
-    with pytest.raises(InputError, match="git fetch --unshallow"):
+    with pytest.raises(InputError, match=r"git remote set-branches origin .\*. && git fetch --unshallow"):
         commit_of(tmp_path / "shallow", "HEAD~1")
 
 
