@@ -78,6 +78,26 @@ def test_a_dry_run_shows_the_plan_and_writes_no_plan(capsys: pytest.CaptureFixtu
     assert not plans()
 
 
+def test_a_dry_run_computes_the_power_for_a_spread(capsys: pytest.CaptureFixture[str]) -> None:
+    document = compared(*words("main", "fast"), "--seeds", "5", "--dry-run", "--sd", "0.1", capsys=capsys)
+    assert document["power"]["spread"]["sd"] == 0.1
+    assert compare.main([*words("main", "fast"), "--sd", "0.1"]) == 2
+    assert "--sd has no effect without --dry-run" in capsys.readouterr().err
+
+
+def test_a_dry_run_names_files_of_the_command_that_only_the_working_tree_has(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repo / "seeded.cfg").write_text("x")
+    found = words("main", "fast", command="{python} train.py --seed={seed} seeded.cfg")
+    assert compare.main([*found, "--dry-run"]) == 0
+    first = git(repo, "rev-parse", "main")[:7]
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"seeded.cfg is in the working tree, but not in the version {first}: commit it, or list it in link" in shown
+    assert compare.main([*found, "--dry-run", "--link", "seeded.cfg"]) == 0
+    assert "but not in the version" not in capsys.readouterr().out
+
+
 def name_of(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
     return str(compared(*arguments, "--dry-run", capsys=capsys)["name"])
 

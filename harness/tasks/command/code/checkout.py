@@ -132,4 +132,6 @@ def _explained(said: str) -> str:
         return f"{said}; install git-lfs, then {LFS_ADVICE}"
     if "not a valid object" in said or "invalid reference" in said or "bad object" in said:
         return f"{said}; fetch this commit, or use another version"
+    if "Read-only file system" in said or "Permission denied" in said:
+        return f"{said}; git must be able to write to the repository: use a clone of it"
     return said
