@@ -110,6 +110,7 @@ def compare(
     stop_after: cli_options.StopAfter = None,
     idle: cli_options.Idle = None,
     dry_run: cli_options.DryRun = False,
+    sd: cli_options.Sd = None,
     into: Annotated[
         Path | None,
         typer.Option(
@@ -154,6 +155,7 @@ def compare(
     from harness.terminal import dry_run as dry_run_screen
     from harness.terminal import json_output, shell
 
+    dry_run_screen.check_sd(sd, dry_run and into is None)
     check_printable(command, question, resume, prepare, *refs, *(claim or ()), *(link or ()))
     try:
         top = top_of(repository)
@@ -198,7 +200,7 @@ def compare(
         _write(comparison, found, into)
     elif dry_run:
         plan, _ = plan_experiment(store, found.experiment, device, replan=replan, loop=loop, joins=False)
-        preview = dry_run_screen.preview(store, plan)
+        preview = dry_run_screen.preview(store, plan, sd)
         if as_json:
             shell.show_json(json_output.dry_run(preview))
         else:
@@ -241,7 +243,7 @@ def _write(comparison: Comparison, found: Named, into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     shell.show(str(path))
-    shell.say(f"run it here with: harness run {path}; on a cluster with: harness submit {path}")
+    shell.say(f"run it here with: harness run {path}; on a cluster with: harness submit {path} --site SITE.yaml")
 
 
 main = main_of(compare)

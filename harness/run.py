@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +68,7 @@ def run(
     from harness.terminal import dry_run as dry_run_screen
     from harness.terminal import json_output, shell, tried
 
-    _check_sd(sd, dry_run)
+    dry_run_screen.check_sd(sd, dry_run)
     if try_ is not None and not dry_run:
         raise InputError("--try has no effect without --dry-run; add --dry-run or remove --try")
     loaded = load_experiment(experiment, profile, settings or ())
@@ -89,8 +88,6 @@ def run(
             shell.show(*([tried.screen(trial)] if trial and not as_json else []))
             raise
         preview = dry_run_screen.preview(store, plan, sd)
-        if sd is not None and (preview.follows or preview).power is None:
-            raise InputError(f"--sd has no effect: {plan.name} compares no variants by a metric that varies; remove --sd")
         if as_json:
             shell.show_json(json_output.dry_run(preview) | ({"tried": tried.document(trial)} if trial else {}))
         else:
@@ -114,13 +111,6 @@ def _tried(experiment: Experiment, path: Path) -> Trial:
         raise InputError(f"--try {path}: {experiment.path} trains {experiment.task_name}, which is not a program; remove --try")
     program = last(experiment.program)
     return tried(program.metrics, path, resumes=program.resume is not None, cases=program.cases)
-
-
-def _check_sd(sd: float | None, dry_run: bool) -> None:
-    if sd is not None and not dry_run:
-        raise InputError("--sd has no effect without --dry-run; add --dry-run or remove --sd")
-    if sd is not None and not 0 < sd < inf:
-        raise InputError(f"invalid value for --sd: {sd:g}; must be a finite number above 0")
 
 
 main = main_of(run)

@@ -79,6 +79,26 @@ def test_a_dry_run_shows_the_plan_and_writes_no_plan(capsys: pytest.CaptureFixtu
     assert not plans()
 
 
+def test_a_dry_run_computes_the_power_for_a_spread(capsys: pytest.CaptureFixture[str]) -> None:
+    document = compared(*words("main", "fast"), "--seeds", "5", "--dry-run", "--sd", "0.1", capsys=capsys)
+    assert document["power"]["spread"]["sd"] == 0.1
+    assert compare.main([*words("main", "fast"), "--sd", "0.1"]) == 2
+    assert "--sd has no effect without --dry-run" in capsys.readouterr().err
+
+
+def test_a_dry_run_names_files_of_the_command_that_only_the_working_tree_has(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repo / "seeded.cfg").write_text("x")
+    found = words("main", "fast", command="{python} train.py --seed={seed} seeded.cfg")
+    assert compare.main([*found, "--dry-run"]) == 0
+    first = git(repo, "rev-parse", "main")[:7]
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"seeded.cfg is in the working tree, but not in the version {first}: commit it, or list it in link" in shown
+    assert compare.main([*found, "--dry-run", "--link", "seeded.cfg"]) == 0
+    assert "but not in the version" not in capsys.readouterr().out
+
+
 def name_of(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
     return str(compared(*arguments, "--dry-run", capsys=capsys)["name"])
 
@@ -189,6 +209,23 @@ def test_the_same_code_is_nothing_to_compare_and_loses_nothing(capsys: pytest.Ca
     assert compare.main(words("main", "fast", "docs")) == 2
     assert "'docs' has the same code as 'main'" in capsys.readouterr().err
     assert not plans()
+
+
+def test_versions_that_cannot_be_told_apart_are_not_the_same_code(capsys: pytest.CaptureFixture[str]) -> None:
+    command = """{python} -c "print('step 1: loss 0.5')" --seed={seed}"""
+    assert compare.main([*words("main", "fast", command=command), "--claim", "no_loss: fast", "--require", "supported"]) == 2
+    assert "no file of the repository is known to be an input of the command" in capsys.readouterr().err
+
+
+def test_a_program_that_imports_the_working_tree_is_refused_though_the_inputs_are_equal(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(repo), os.environ["PYTHONPATH"]]))
+    (tmp_path / "program.py").write_text("import rate\nprint('step 1: loss', rate.RATE)\n")
+    command = f"{{python}} {tmp_path}/program.py --seed={{seed}}"
+    found = words("main", "fast", command=command)
+    assert compare.main([*found, "--input", "README.md", "--claim", "no_loss: fast", "--require", "supported"]) == 2
+    assert "the working tree of the repository" in capsys.readouterr().err
 
 
 def test_the_command_runs_in_the_folder_where_it_is_written(

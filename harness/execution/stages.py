@@ -15,10 +15,11 @@ from typing import Any
 
 from harness.errors import PlanChanged
 from harness.execution.recording import save_plan
-from harness.experiment.changes import reconcile
+from harness.experiment.changes import moved, reconcile
 from harness.experiment.plan import Chosen, Plan, Selection, task_of
 from harness.store.ledger.history import judged_results
 from harness.store.records import Record, Store
+from harness.tasks.command.code.checkout import is_available
 from harness.tasks.identity import identity
 from harness.tasks.protocol import parse_config
 
@@ -87,7 +88,13 @@ def resolve_plan(store: Store, requested: Plan, replan: bool = False) -> tuple[P
         return requested, False
     if requested.confirms and not {run.seed for run in stored.runs} & {run.seed for run in requested.runs}:
         return requested, True  # a later confirmation on fresh seeds, not a changed file
-    return reconcile(stored, requested), False
+    return reconcile(stored, requested, _lost(stored, requested)), False
+
+
+def _lost(stored: Plan, requested: Plan) -> set[str]:
+    """The planned commits that a ref has left and that cannot be checked out here: a new clone lacks what no branch has."""
+    left = {old.commit for old, _ in moved(stored, requested).values()}
+    return {commit for commit in left if stored.program and not is_available(stored.program, commit)}
 
 
 def current_next_plan(store: Store, plan: Plan) -> Plan | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from harness.common.nested import config_difference
@@ -21,12 +21,13 @@ from harness.tasks.identity import location_paths
 FIXED = ("data", "seeds", "objectives", "constraints", "sampler", "pruner", "prune_after")
 
 
-def reconcile(stored: Plan, requested: Plan) -> Plan:
+def reconcile(stored: Plan, requested: Plan, lost: Collection[str] = ()) -> Plan:
     """The stored plan, extended if more seeds are requested.
 
     Changed variants, configuration, data or accelerator raise PlanChanged with the differences. The registration (claims, looks,
     margin, alpha, baseline) stays, and so do the results known when it was written; `amended` is the current one of the file, if
-    it differs, since it was first seen. Runs beyond the registered last look have look None.
+    it differs, since it was first seen. Runs beyond the registered last look have look None. `lost`: commits that cannot be
+    checked out any more; the requested ones, of equal inputs, replace them.
     """
     if lines := _plan_differences(stored, requested):
         raise _changed(
@@ -37,7 +38,7 @@ def reconcile(stored: Plan, requested: Plan) -> Plan:
             plan=requested,
             stored=stored,
         )
-    requested = _with_planned_commits(stored, requested)
+    requested = _with_planned_commits(stored, requested, lost)
     known = {run.id for run in stored.runs}
     extra = [PlannedRun(id=run.id, variant=run.variant, seed=run.seed) for run in requested.runs if run.id not in known]
     runs = (*stored.runs, *extra)
@@ -64,16 +65,18 @@ def moved(stored: Plan, requested: Plan) -> dict[str, tuple[CodeVersion, CodeVer
     return {label: (old, now) for label, (old, now) in both.items() if old.commit != now.commit}
 
 
-def _with_planned_commits(stored: Plan, requested: Plan) -> Plan:
-    """`requested` with the commits of the stored plan: a branch that moved to equal inputs gives no variant two commits."""
-    unmoved = {label: old for label, (old, _) in moved(stored, requested).items()}
+def _with_planned_commits(stored: Plan, requested: Plan, lost: Collection[str]) -> Plan:
+    """`requested` with the commits of the stored plan: a branch that moved to equal inputs gives no variant two commits, unless
+    the planned one is lost.
+    """
+    unmoved = {label: old for label, (old, _) in moved(stored, requested).items() if old.commit not in lost}
     if not unmoved:
         return requested
     variants = {
         label: {**config, CODE: unmoved[label].commit} if label in unmoved else config
         for label, config in requested.variants.items()
     }
-    return Plan.model_validate({**dict(requested), "variants": variants, "code": {**requested.code, **stored.code}})
+    return Plan.model_validate({**dict(requested), "variants": variants, "code": {**requested.code, **unmoved}})
 
 
 def registration(plan: Plan) -> Registration:

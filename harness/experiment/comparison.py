@@ -22,7 +22,7 @@ from harness.experiment.file import LABEL
 from harness.experiment.load import from_node
 from harness.experiment.model import Experiment
 from harness.experiment.scaffold import Draft, flow, relative
-from harness.experiment.versions import Versions, same_code
+from harness.experiment.versions import Versions, refuse_unknown_code, same_code
 from harness.tasks.command.code.version import CODE, WORKING_TREE, CodeVersion
 from harness.tasks.identity import identity
 from harness.tasks.protocol import Accelerator
@@ -221,7 +221,9 @@ def named(experiment: Experiment, accelerator: Accelerator, loop: str | None = N
         commits[variant.label] = getattr(config, CODE)
         content = (json.dumps(identity(config), sort_keys=True), task.fingerprint(config))
         other = next((label for label, known in contents.items() if known == content), None)
-        same |= {} if other is None else {variant.label: other}
+        if other is not None:
+            refuse_unknown_code(task, config, experiment.first_seed, accelerator)
+            same[variant.label] = other
         contents[variant.label] = content
     values = [task.version, experiment.baseline, experiment.first_seed, list(contents.items()), *([loop] if loop else [])]
     digest = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]

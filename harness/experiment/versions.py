@@ -13,7 +13,7 @@ from harness.errors import InputError
 from harness.tasks.command.code.changes import changes
 from harness.tasks.command.code.describe import described
 from harness.tasks.command.code.git import GitError
-from harness.tasks.command.code.place import checkout_of
+from harness.tasks.command.code.place import checkout_of, checkouts_folder
 from harness.tasks.command.code.version import CODE, CodeVersion
 from harness.tasks.command.inputs.files import is_left_out
 from harness.tasks.command.inputs.found import YAML_BELOW
@@ -101,6 +101,19 @@ def same_code(repository: str, label: str, other: str, code: Mapping[str, CodeVe
         f"{said}; they differ only in files that are not inputs of the command: {', '.join(names[:SHOWN])}{more}; "
         "if they matter, list them in inputs"
     )
+
+
+def refuse_unknown_code(task: Task, config: BaseModel, seed: int, device: Accelerator) -> None:
+    """Raises InputError if equal inputs do not mean equal code: no file of the version is an input, or other code would run."""
+    assert isinstance(task, CommandTask)
+    own = task.Config.model_validate(dict(config))
+    task.check_version(own, seed, device)
+    folder, checkouts = task.code_of(own), checkouts_folder()
+    if not any((folder / one.name).resolve().is_relative_to(checkouts) for one in task.counted([own]).found):
+        raise InputError(
+            "no file of the repository is known to be an input of the command, so its versions cannot be told apart; "
+            "list its code in inputs (--input), such as src"
+        )
 
 
 def _is_input(task: CommandTask, configs: Mapping[str, Knobs]) -> Callable[[str], bool]:

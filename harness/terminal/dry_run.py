@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from harness.analysis.look_levels import describe_levels, levels_for
 from harness.analysis.power import Power, power_of
+from harness.errors import InputError
 from harness.execution.schedule import requested as requested_runs
 from harness.execution.stages import next_plan, resolve_plan
 from harness.experiment.plan import Plan, PlannedRun, task_of
@@ -58,7 +60,7 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
     records = store.records([run.id for run in plan.runs])
     facts = {label: task.describe(parse_config(task, config)) for label, config in plan.variants.items()}
     requested = requested_runs(plan, records, levels)
-    return Preview(
+    found = Preview(
         plan=plan,
         metrics=metrics,
         records=records,
@@ -69,6 +71,17 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
         **_of_program(store, plan, requested),
         follows=_following(store, plan, records, sd),
     )
+    if sd is not None and (found.follows or found).power is None:
+        raise InputError(f"--sd has no effect: {plan.name} compares no variants by a metric that varies; remove --sd")
+    return found
+
+
+def check_sd(sd: float | None, dry_run: bool) -> None:
+    """Raises InputError if `--sd` is not a positive number, or not for a dry run."""
+    if sd is not None and not dry_run:
+        raise InputError("--sd has no effect without --dry-run; add --dry-run or remove --sd")
+    if sd is not None and not 0 < sd < math.inf:
+        raise InputError(f"invalid value for --sd: {sd:g}; must be a finite number above 0")
 
 
 def _of_program(store: Store, plan: Plan, requested: Sequence[PlannedRun]) -> dict[str, Any]:

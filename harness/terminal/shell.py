@@ -38,8 +38,9 @@ def say(message: str) -> None:
 
 
 def show_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Print a JSON document to stdout. NaN and infinities must already be strings."""
-    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print a JSON document to stdout, on one line unless people read it. NaN and infinities must already be strings."""
+    indent = 2 if sys.stdout.isatty() else None
+    print(json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False))
 
 
 def end_with(errors: Sequence[HarnessError]) -> None:

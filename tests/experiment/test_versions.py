@@ -9,11 +9,13 @@ import pytest
 from repositories import COMMAND, LOSS, MAIN, commit, experiment, git, planned, repository
 
 from harness.errors import InputError, PlanChanged
-from harness.execution.stages import next_plan, save_resolved_plan
+from harness.execution.stages import next_plan, resolve_plan, save_resolved_plan
 from harness.experiment import load_experiment
 from harness.experiment.changes import reconcile
 from harness.experiment.plan import Plan, make_plan
+from harness.store.lease import Holder, Timing, Watch, take
 from harness.store.records import Record, Store
+from harness.tasks.command.code import place
 
 SWITCHED = {**MAIN, "train.py": MAIN["train.py"] + "# --lr\n"}
 
@@ -276,6 +278,29 @@ def test_a_branch_that_moved_to_equal_inputs_goes_on_with_the_planned_commit(rep
     assert again.code == first.code
     assert again.variants == first.variants
     assert len(again.runs) == 6
+
+
+def test_a_planned_commit_that_is_lost_is_replaced_by_one_with_equal_inputs(repo: Path, tmp_path: Path) -> None:
+    path = experiment(tmp_path, repo, "main", "fast", seeds=2)
+    store = Store.open(tmp_path / "results")
+    first = save_resolved_plan(store, planned(path))
+    git(repo, "checkout", "--quiet", "fast")
+    git(repo, "commit", "--quiet", "--amend", "--message", "the same files")
+    folder = store.paths.run(first.runs[0].id).folder
+    folder.mkdir(parents=True)
+    with take(folder, Watch(Timing(), Holder.here())):  # a run has started
+        assert resolve_plan(store, planned(path))[0].code == first.code
+        # As in a new clone, with the results of another one.
+        lost = first.code["fast"].commit
+        for checkout in place.checkouts_folder().glob(f"{lost[:12]}-*-??????"):
+            place.remove(checkout, repo)
+        git(repo, "update-ref", "-d", f"refs/harness/{lost}")
+        git(repo, "reflog", "expire", "--expire=now", "--all")
+        git(repo, "gc", "--quiet", "--prune=now")
+        again, _ = resolve_plan(store, planned(path))
+    assert again.variants["fast"]["code"] == again.code["fast"].commit == git(repo, "rev-parse", "fast")
+    assert again.code["main"] == first.code["main"]
+    assert again.runs == first.runs
 
 
 def test_a_plan_can_be_read_without_the_repository(repo: Path, tmp_path: Path) -> None:

@@ -132,6 +132,16 @@ def test_characters_missing_in_the_encoding_are_replaced(monkeypatch: pytest.Mon
     assert raw.getvalue() == b"6 runs ? cpu\n"
 
 
+def test_a_json_document_is_one_line_for_programs_and_several_for_people(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.show_json({"runs": [6]})
+    assert capsys.readouterr().out == '{"runs": [6]}\n'
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    shell.show_json({"runs": [6]})
+    assert capsys.readouterr().out == '{\n  "runs": [\n    6\n  ]\n}\n'
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_an_output_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def shows() -> None:

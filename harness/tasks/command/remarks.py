@@ -9,10 +9,11 @@ from pathlib import Path
 import regex
 
 from harness.tasks.command import template
+from harness.tasks.command.code.place import checkout_of
 from harness.tasks.command.inputs.files import matching
 from harness.tasks.command.inputs.fingerprint import NO_INPUTS, counted_by_any, covers, detected
 from harness.tasks.command.inputs.found import Detected
-from harness.tasks.command.inputs.words import parts_of
+from harness.tasks.command.inputs.words import named_files, parts_of
 from harness.tasks.command.measure import Measure
 from harness.tasks.command.model import Only, Program, Value
 from harness.tasks.command.steps import parts, plain
@@ -34,6 +35,7 @@ def remarks(program: Program, data: Sequence[str], variants: Sequence[Mapping[st
     if set(data) == {NO_INPUTS}:
         yield "run ids do not depend on any file of the program: name inputs, or old results are reused after the program changed"
     yield from _about_inputs(program, counted_by_any(program, variants))
+    yield from _about_version(program)
     yield from _about_metrics(program)
 
 
@@ -46,6 +48,16 @@ def _about_inputs(program: Program, counted: Detected) -> Iterator[str]:
         yield f"the files {text} do not count: list them in inputs, or old results are reused after they changed"
     for unknown in counted.unknown:
         yield f"{unknown.text}: list it in inputs, or old results are reused after it changed"
+
+
+def _about_version(program: Program) -> Iterator[str]:
+    directory = Path(program.directory)
+    top = checkout_of(directory)
+    if program.repository is None or top is None:
+        return
+    for name in named_files(template.words_of(program.command), Path(program.repository) / directory.relative_to(top)):
+        if not (directory / name).exists():
+            yield f"{name} is in the working tree, but not in the version {top.name[:7]}: commit it, or list it in link"
 
 
 def _about_metrics(program: Program) -> Iterator[str]:

@@ -29,6 +29,7 @@ from harness.tasks.command.code.submodules import add_submodules
 from harness.tasks.command.code.working_tree import leads_to_working_tree
 from harness.tasks.command.model import Program
 
+SHOWN = 8  # names in a message
 POINTER = b"version https://git-lfs.github.com/spec/"  # the beginning of a file that stands for one in LFS
 
 
@@ -54,6 +55,14 @@ def checkout(program: Program, commit: str, environment: Mapping[str, str]) -> P
     except OSError as error:
         advice = "free disk space, or correct permissions"
         raise InputError(f"{key.parent}: cannot be written: {error.strerror or error}; {advice}") from error
+
+
+def is_available(program: Program, commit: str) -> bool:
+    """Whether the files of `commit` are here: checked out, or in the repository."""
+    assert program.repository is not None
+    if complete(key_of(program, commit)):
+        return True
+    return found(Path(program.repository), "cat-file", "-e", f"{commit}^{{commit}}") is not None
 
 
 def _made(program: Program, repository: Path, commit: str, key: Path, environment: Mapping[str, str]) -> Path:
@@ -96,7 +105,7 @@ def _link(program: Program, repository: Path, commit: str, target: Path) -> None
         if not source.exists():
             raise InputError(f"task.link: {name}: not found: {source}; use files and folders relative to {repository}")
         if os.path.lexists(place):
-            advice = "remove it from link, or from the repository"
+            advice = _untracked_advice(repository, name) or "remove it from link, or from the repository"
             raise InputError(f"task.link: {name} is part of the version {commit[:7]}; {advice}")
         if not place.parent.resolve().is_relative_to(target):
             raise InputError(f"task.link: {name}: a folder above it is a link in the version {commit[:7]}; link that, or nothing")
@@ -113,6 +122,14 @@ def _refuse_links(folder: Path, program: Program, repository: Path, commit: str)
                 f"{printable(name)} of the version {commit[:7]} is a link to {(folder / name).readlink()}, which is the working "
                 "tree, not a version; make it a relative link"
             )
+
+
+def _untracked_advice(repository: Path, name: str) -> str:
+    """What to link instead of a folder that git tracks in part; empty if it tracks all of it."""
+    inside = listed(repository, "ls-files", "--others", "--directory", "-z", "--", f":(top,literal){name}")
+    names = [printable(each.rstrip("/")) for each in inside if "__pycache__" not in each]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"link what git does not track in it: {', '.join(names[:SHOWN])}{more}" if names else ""
 
 
 def _refuse_pointers(folder: Path) -> None:
@@ -135,4 +152,6 @@ def _explained(said: str) -> str:
         return f"{said}; install git-lfs, then {LFS_ADVICE}"
     if "not a valid object" in said or "invalid reference" in said or "bad object" in said:
         return f"{said}; fetch this commit, or use another version"
+    if "Read-only file system" in said or "Permission denied" in said:
+        return f"{said}; git must be able to write to the repository: use a clone of it"
     return said

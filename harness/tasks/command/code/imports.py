@@ -65,9 +65,11 @@ def refuse_other_code(program: Program, words: Sequence[str], variables: Mapping
     for name, places in sorted(found.items()):
         for place in places:
             if why := _elsewhere(Path(place), top, Path(program.repository), installed.get(name, "")):
+                first = _advised(top, directory, name)
                 raise InputError(
                     f"{words[0]} imports {name} from {place}, {why}, not from the version that is to be trained ({top}); "
-                    f"put the version first with environment: {{PYTHONPATH: {_advised(top, directory, name)}}}, "
+                    f"put the version first with environment: {{PYTHONPATH: {first}}}, "
+                    f"or, without a file, env PYTHONPATH={first} before the command; "
                     "or give each version an environment of its own with prepare:"
                 )
 

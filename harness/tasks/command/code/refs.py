@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 from harness.common.validation import suggestion
 from harness.errors import InputError
-from harness.tasks.command.code.git import GitError, found, git
+from harness.tasks.command.code.git import GitError, found, git, printable
 from harness.tasks.command.code.repository import is_shallow
 from harness.tasks.command.code.version import WORKING_TREE
-from harness.tasks.command.code.working_tree import working_tree
+from harness.tasks.command.code.working_tree import AUTHOR, working_tree
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # a full id, which never moves
 # No option (-x), no exclusion (^main), no path or search (:), no pattern, and nothing that git refuses in names anyway.
 REF = re.compile(r"(?![-^])[^\s\x00-\x20\x7f:\\*?\[]{1,250}")
 SUFFIX = re.compile(r"[~^]|@\{")  # where `main~2` leaves the name
+ASKED, SHOWN, SUBJECT = 50, 3, 40  # commits that a message may name, that it names; characters of what it says of each
 KEPT = "refs/harness/"  # keeps commits of plans from being removed, though no branch has them
 
 
@@ -77,9 +79,24 @@ def _advice(repository: Path, ref: str) -> str:
     if COMMIT.fullmatch(ref):
         return "fetch this commit, or use another one"
     if is_shallow(repository):
-        return "the clone is shallow, without older commits and other branches; use: git fetch --unshallow"
+        fetch = "git remote set-branches origin '*' && git fetch --unshallow"
+        return f"the clone is shallow, without older commits and other branches; use: {fetch}"
     listing = found(repository, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes")
     names = (listing or "").splitlines()
     if remote := next((name for name in names if name.endswith(f"/{ref}")), None):
         return f"did you mean {remote}?"
-    return suggestion(ref, names) if names else "use a commit, or . for the working tree"
+    said = suggestion(ref, names) if names else "use a commit, or . for the working tree"
+    if not SUFFIX.search(ref) and (lost := _lost(repository)):
+        shown = ", ".join(f"{commit[:10]} ({subject[:SUBJECT]})" for commit, subject in lost)
+        said += f"; if it was deleted: git branch {ref} COMMIT; commits of plans that no branch has: {shown}"
+    return said
+
+
+def _lost(repository: Path) -> list[tuple[str, str]]:
+    """The last commits of plans that no branch or tag has, with their subjects; those of working trees never had one."""
+    wanted = ("--sort=-committerdate", "--format=%(objectname) %(authoremail) %(contents:subject)", KEPT.rstrip("/"))
+    entries = [line.split(" ", 2) for line in (found(repository, "for-each-ref", *wanted) or "").splitlines()[:ASKED]]
+    own = [(commit, printable(subject)) for commit, author, subject in entries if author != f"<{AUTHOR}@localhost>"]
+    where = ("refs/heads", "refs/tags", "refs/remotes")
+    lost = (one for one in own if not found(repository, "for-each-ref", "--count=1", "--contains", one[0], *where))
+    return list(islice(lost, SHOWN))

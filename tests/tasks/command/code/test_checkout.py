@@ -17,7 +17,7 @@ from repositories import COMMAND, LOSS, commit, git, repository
 
 from harness.errors import InputError
 from harness.tasks.command.code import place
-from harness.tasks.command.code.checkout import checkout
+from harness.tasks.command.code.checkout import _explained, checkout
 from harness.tasks.command.code.intact import refuse_changed
 from harness.tasks.command.model import Program
 
@@ -88,6 +88,26 @@ def test_untracked_files_are_linked_and_missing_or_tracked_ones_refused(repo: Pa
     with pytest.raises(InputError, match=r"task.link: rate.py is part of the version"):
         made(repo, link=["rate.py"])
     assert not unfinished()
+
+
+def test_of_a_folder_that_git_tracks_in_part_the_other_files_are_to_be_linked(repo: Path) -> None:
+    commit(repo, {"data/prepare.py": "", "data/small/readme.md": "", ".gitignore": "*.bin\n"})
+    (repo / "data" / "train.bin").write_text("data")
+    (repo / "data" / "raw").mkdir()
+    (repo / "data" / "raw" / "a.bin").write_text("data")
+    with pytest.raises(InputError, match=r"data is part of .*; link what git does not track in it: data/raw, data/train\.bin$"):
+        made(repo, "main", link=["data"])
+    folder = made(repo, "main", link=["data/raw", "data/train.bin"])
+    assert (folder / "data" / "train.bin").read_text() == (folder / "data" / "raw" / "a.bin").read_text() == "data"
+    assert (folder / "data" / "prepare.py").is_file()
+
+
+def test_a_repository_that_git_cannot_write_is_told_with_a_way_out(repo: Path) -> None:
+    (repo / ".git" / "worktrees").write_text("a file where git makes a folder")
+    with pytest.raises(InputError, match=r"the commit \w{7} cannot be checked out: fatal: could not create leading directories"):
+        made(repo)
+    assert _explained("fatal: could not create it: Read-only file system").endswith("use a clone of it")
+    assert _explained("fatal: could not create it: Permission denied").endswith("use a clone of it")
 
 
 def test_prepare_runs_once_in_each_version(repo: Path) -> None:

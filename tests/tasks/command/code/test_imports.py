@@ -40,7 +40,9 @@ def test_an_editable_install_of_the_working_tree_is_refused_unless_the_version_c
     command = f"{python} scripts/train.py --seed={{seed}}"
     with pytest.raises(InputError, match=r"imports mine from .*repo/src/mine, the working tree of the repository, not from the"):
         planned(experiment(tmp_path, repo, "main", "fast", command=command))
-    with pytest.raises(InputError, match=r"environment: \{PYTHONPATH: src\}, or give each version"):
+    with pytest.raises(
+        InputError, match=r"environment: \{PYTHONPATH: src\}, or, .*, env PYTHONPATH=src before the command; or give each version"
+    ):
         planned(experiment(tmp_path, repo, "main", "fast", command=command))
     plan = planned(experiment(tmp_path, repo, "main", "fast", command=command, environment={"PYTHONPATH": "src"}))
     assert len({*plan.data.values()}) == 2

@@ -69,6 +69,19 @@ def test_an_unknown_version_is_told_with_a_near_one(repo: Path) -> None:
         commit_of(repo, "fast^{tree}")
 
 
+def test_of_a_deleted_branch_the_commits_of_plans_are_named(repo: Path) -> None:
+    lost = git(repo, "rev-parse", "fast")
+    (repo / "rate.py").write_text("RATE = 0.7\n")
+    for kept in (git(repo, "rev-parse", "main"), lost, commit_of(repo, ".")):
+        keep(repo, kept)
+    git(repo, "branch", "--delete", "--force", "fast")
+    advice = rf"if it was deleted: git branch fast COMMIT; commits of plans that no branch has: {lost[:10]} \(the version fast\)$"
+    with pytest.raises(InputError, match=advice):
+        commit_of(repo, "fast")
+    git(repo, "branch", "fast", lost)
+    assert commit_of(repo, "fast") == lost
+
+
 def test_a_tag_and_a_branch_of_one_name_are_ambiguous_unless_they_are_equal(repo: Path) -> None:
     git(repo, "tag", "fast", "fast")
     assert commit_of(repo, "fast") == git(repo, "rev-parse", "heads/fast")
@@ -82,7 +95,7 @@ def test_a_shallow_clone_says_how_to_get_more(repo: Path, tmp_path: Path) -> Non
     commit(repo, {"a.txt": "a"})
     git(tmp_path, "clone", "--quiet", "--depth=1", repo.as_uri(), "shallow")
     assert commit_of(tmp_path / "shallow", "main") == git(repo, "rev-parse", "main")
-    with pytest.raises(InputError, match="git fetch --unshallow"):
+    with pytest.raises(InputError, match=r"git remote set-branches origin .\*. && git fetch --unshallow"):
         commit_of(tmp_path / "shallow", "HEAD~1")
 
 
