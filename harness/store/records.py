@@ -20,11 +20,13 @@ from harness.store.atomic import Fence
 from harness.store.catalog import Catalog
 from harness.store.lease import Holder, Lease, Liveness, Timing, Watch
 from harness.store.paths import Paths, RunPaths
+from harness.tasks.command.code import place
 
 FinalState = Literal["completed", "diverged", "failed"]
 State = Literal["pending", "running", "interrupted", "completed", "diverged", "failed"]
 Reason = Literal["oom", "bug", "data", "disk", "killed", "exit", "timeout", "output"]
 Value = int | float | str | bool | None
+_set_here: dict[str, str] = {}  # variables that this process has set: another store of it sets them anew
 
 
 class Result(BaseModel):
@@ -91,8 +93,8 @@ class Store(Catalog):
     def open(cls, root: Path, create: bool = True, must_exist: bool = True) -> Store:
         """The store at `root`. Raises StoreError if it is missing (unless `create` or not `must_exist`) or not writable.
 
-        Sets $HARNESS_CACHE, if unset, to its cache folder for tasks, and $HARNESS_CHECKOUTS to that for versions of code, also in
-        child processes.
+        Sets $HARNESS_CACHE, if unset, to its cache folder for tasks, and $HARNESS_CHECKOUTS, unless the caller has set it, to its
+        folder for versions of code, also in child processes.
         """
         paths = Paths(Path(root))
         if root.exists() and not root.is_dir():
@@ -107,7 +109,8 @@ class Store(Catalog):
         elif must_exist and not root.exists():
             raise StoreError(f"{root}: no such results folder; run an experiment first, or choose another folder with --results")
         os.environ.setdefault("HARNESS_CACHE", str(paths.cache.absolute()))
-        os.environ.setdefault("HARNESS_CHECKOUTS", str(paths.checkouts.absolute()))
+        if os.environ.get(place.VARIABLE) in (None, _set_here.get(place.VARIABLE)):
+            _set_here[place.VARIABLE] = os.environ[place.VARIABLE] = str(paths.checkouts.absolute())
         return cls(paths)
 
     def record(self, run_id: str, watch: Watch | None = None) -> Record:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
+from harness.store import records
 from harness.store.lease import Holder, Timing, Watch, take
 from harness.store.records import Result, Store, encode, read_rows, rows_so_far, write_rows
 
@@ -185,3 +186,16 @@ def test_a_result_keeps_the_words_for_what_is_not_finite():
     result = Result.model_validate({"state": "diverged", "loss": "nan"})
     assert result.model_dump(by_alias=True)["loss"] == "nan"
     assert math.isnan(result.metrics["loss"])
+
+
+def test_each_store_of_a_process_has_its_own_checkouts_unless_the_caller_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_set_here", {})
+    monkeypatch.delenv("HARNESS_CHECKOUTS", raising=False)
+    for name in ("one", "two"):
+        store = Store.open(tmp_path / name)
+        assert os.environ["HARNESS_CHECKOUTS"] == str(store.paths.checkouts)
+    monkeypatch.setenv("HARNESS_CHECKOUTS", str(tmp_path / "mine"))
+    Store.open(tmp_path / "three")
+    assert os.environ["HARNESS_CHECKOUTS"] == str(tmp_path / "mine")
