@@ -113,8 +113,8 @@ def _refuse_links(folder: Path, program: Program, repository: Path, commit: str)
             continue
         if leads_to_working_tree(target := str(path.readlink()), repository, program.link):
             raise InputError(
-                f"{printable(name)} of the version {commit[:7]} is a link to {printable(target)}, which is the working tree, not a "
-                "version; make it a relative link"
+                f"{printable(name)} of the version {commit[:7]} is a link to {printable(target)}, which is the working tree, "
+                "not a version; make it a relative link"
             )
 
 
