@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import harness
 from harness.experiment.run_id import canonical_json
-from harness.tasks.command.code.git import own_variables
+from harness.tasks.command.code.git import variables_of_git
 from harness.tasks.environment import SNAPSHOT, Environment, imported
 
 UNKNOWN_GPU = "cuda"  # device name of a GPU whose model could not be determined
@@ -288,7 +287,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
         # Without optional locks, which could block git commands of the user.
         command = ["git", "--no-optional-locks", *arguments]
         process = subprocess.run(
-            command, cwd=folder, env=own_variables(os.environ), capture_output=True, text=True, check=False, timeout=60
+            command, cwd=folder, env=variables_of_git(), capture_output=True, text=True, check=False, timeout=60
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.errors import DataError, DeviceError, InputError
 from harness.tasks.command import steps, survey, template
 from harness.tasks.command.code.checkout import checkout
-from harness.tasks.command.code.git import own_variables
+from harness.tasks.command.code.git import without_places
 from harness.tasks.command.code.imports import refuse_other_code, within_checkout
 from harness.tasks.command.code.intact import refuse_changed
 from harness.tasks.command.code.refs import commit_of
@@ -216,7 +216,7 @@ class CommandTask(Task):
 
     def _variables(self, own: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of this process, `own` variables, and those of the definition."""
-        inherited = os.environ if self.definition.repository is None else own_variables(os.environ)
+        inherited = os.environ if self.definition.repository is None else without_places(os.environ)
         found = {**inherited, **(own or {})}
         found |= {name: printed(value) for name, value in self.definition.environment.items()}
         # `python` is the interpreter of this process unless another environment is active.

@@ -117,10 +117,13 @@ def _refuse_links(folder: Path, program: Program, repository: Path, commit: str)
     """Raises InputError if a link of the version leads to files of the working tree, which are those of no version."""
     for entry in listed(folder, "ls-files", "--stage", "-z"):
         facts, _, name = entry.partition("\t")
-        if facts.startswith(SYMLINK) and leads_to_working_tree(str((folder / name).readlink()), repository, program.link):
+        path = folder / name
+        if not facts.startswith(SYMLINK) or not path.is_symlink():  # with core.symlinks=false it is a file
+            continue
+        if leads_to_working_tree(target := str(path.readlink()), repository, program.link):
             raise InputError(
-                f"{printable(name)} of the version {commit[:7]} is a link to {(folder / name).readlink()}, which is the working "
-                "tree, not a version; make it a relative link"
+                f"{printable(name)} of the version {commit[:7]} is a link to {printable(target)}, which is the working tree, "
+                "not a version; make it a relative link"
             )
 
 

@@ -30,12 +30,15 @@ OPTIONS = (
     *("-c", "color.ui=false"),
     *("-c", "i18n.logOutputEncoding=UTF-8"),
 )
-# As `git rev-parse --local-env-vars` lists them, those that a hook that starts the harness has beside them, and settings of the
-# user that change what patterns of paths mean, or what differences and files are.
-INHERITED = re.compile(
-    r"GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|NAMESPACE|PREFIX|"
-    r"CONFIG(_PARAMETERS|_COUNT|_KEY_\d+|_VALUE_\d+)?|INTERNAL_\w+|GRAFT_FILE|IMPLICIT_WORK_TREE|NO_REPLACE_OBJECTS|"
-    r"REPLACE_REF_BASE|SHALLOW_FILE|QUARANTINE_PATH|AUTHOR_\w+|COMMITTER_\w+|\w+_PATHSPECS|ATTR_\w+|EXTERNAL_DIFF|DIFF_OPTS)"
+# Set by git for its hooks, which may start the harness: where the repository of the hook is.
+PLACES = re.compile(
+    r"GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|NAMESPACE|PREFIX|INTERNAL_\w+|"
+    r"GRAFT_FILE|IMPLICIT_WORK_TREE|SHALLOW_FILE|QUARANTINE_PATH)"
+)
+# They change what git answers: `git -c`, what patterns of paths mean, what differs.
+SETTINGS = re.compile(
+    r"GIT_(CONFIG(_PARAMETERS|_COUNT|_KEY_\d+|_VALUE_\d+)?|NO_REPLACE_OBJECTS|REPLACE_REF_BASE|AUTHOR_\w+|COMMITTER_\w+|"
+    r"\w+_PATHSPECS|ATTR_\w+|EXTERNAL_DIFF|DIFF_OPTS)"
 )
 
 
@@ -49,7 +52,7 @@ def git(folder: Path, *arguments: str, variables: Mapping[str, str] | None = Non
     Raises GitError; InputError if git is missing or too old, or does not trust the folder.
     """
     _require()
-    environment = own_variables(os.environ) | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    environment = variables_of_git() | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     environment |= variables or {}
     try:
         process = subprocess.run(
@@ -75,9 +78,14 @@ def git(folder: Path, *arguments: str, variables: Mapping[str, str] | None = Non
     return process.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
-def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Without the variables by which git would use another repository, or answer otherwise, than without them."""
-    return {name: value for name, value in environment.items() if not INHERITED.fullmatch(name)}
+def without_places(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a program that may call git, without those by which git would use the repository of a hook."""
+    return {name: value for name, value in environment.items() if not PLACES.fullmatch(name)}
+
+
+def variables_of_git() -> dict[str, str]:
+    """The variables of this process with which git answers as without a hook and settings in variables."""
+    return {name: value for name, value in without_places(os.environ).items() if not SETTINGS.fullmatch(name)}
 
 
 def found(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> str | None:

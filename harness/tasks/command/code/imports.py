@@ -19,30 +19,49 @@ from harness.tasks.environment import Environment, Observed
 LIMIT_S = 30.0  # for the answer of an interpreter
 MARK = "harness-imports "
 MOST = 500  # modules that are looked up
-# Run by the program's interpreter, Python 3.6 or later. Finds modules as an import would, without importing them.
+# Run by the program's interpreter, Python 3.6 or later. Finds modules as an import would, without importing them: the given ones,
+# those that the version has where the search path leads to the working tree, and those that were installed from there.
 PROBE = """
-import importlib.util, json, sys
+import importlib.util, json, os, sys
+first, repository, top, most = sys.argv[1:5]
 if sys.path and sys.path[0] == "":
-    sys.path[0] = sys.argv[1]
+    sys.path[0] = first
+names = dict.fromkeys(sys.argv[5:])
+def files(folder):
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+for entry in map(os.path.realpath, sys.path):
+    if os.path.commonpath([entry, repository]) == repository:
+        folder = os.path.join(top, os.path.relpath(entry, repository))
+        for each in files(folder):
+            if each.endswith(".py") or any(one.endswith(".py") for one in files(os.path.join(folder, each))):
+                names[each.split(".")[0]] = None
+installed = {}
+try:
+    from importlib import metadata
+    from urllib.parse import unquote
+    for one in metadata.distributions():
+        text = one.read_text("direct_url.json")
+        if text:
+            url = unquote(json.loads(text).get("url", ""))
+            for name in (one.read_text("top_level.txt") or "").split() or {str(each).split("/")[0] for each in one.files or ()}:
+                installed[name] = url
+                if url == "file://" + repository or url.startswith("file://" + repository + "/"):
+                    names[name] = None
+except Exception:
+    pass
 found = {}
-for name in sys.argv[2:]:
+for name in list(names)[: int(most)]:
+    if name in ("setup", "conftest", "__init__") or not name.isidentifier():
+        continue
     try:
         spec = importlib.util.find_spec(name)
     except Exception:
         continue
     if spec is not None:
         found[name] = list(spec.submodule_search_locations or []) or [spec.origin or ""]
-installed = {}
-try:
-    from importlib import metadata
-    for one in metadata.distributions():
-        text = one.read_text("direct_url.json")
-        if text:
-            url = json.loads(text).get("url", "")
-            for top in (one.read_text("top_level.txt") or "").split() or {str(each).split("/")[0] for each in one.files or ()}:
-                installed[top] = url
-except Exception:
-    pass
 print("MARK" + json.dumps([found, installed]))
 """.replace("MARK", MARK)
 
@@ -61,7 +80,8 @@ def refuse_other_code(program: Program, words: Sequence[str], variables: Mapping
     python = start.python or (("python",) if start.shell else None)
     if python is None:
         return
-    found, installed = _ask(python, _first_folder(words, directory), modules_of(top, directory), directory, variables)
+    asked = [str(_first_folder(words, directory)), program.repository, str(top), str(MOST), *modules_of(top, directory)]
+    found, installed = _ask(python, asked, directory, variables)
     for name, places in sorted(found.items()):
         for place in places:
             if why := _elsewhere(Path(place), top, Path(program.repository), installed.get(name, "")):
@@ -95,7 +115,7 @@ def modules_of(top: Path, directory: Path) -> list[str]:
                 continue
             if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py"))):
                 names[path.stem] = None
-    return [name for name in names if name not in ("setup", "conftest")][:MOST]
+    return list(names)
 
 
 def _elsewhere(place: Path, top: Path, repository: Path, url: str) -> str:
@@ -117,7 +137,8 @@ def _advised(top: Path, directory: Path, name: str) -> str:
     for folder in (directory / "src", directory, top / "src", top):
         if (folder / name).is_dir() or is_file(folder / f"{name}.py"):
             return os.path.relpath(folder, directory)
-    return "."
+    places = (path.parent for wanted in (f"{name}.py", name) for path in sorted(top.rglob(wanted)))
+    return os.path.relpath(next(places, directory), directory)
 
 
 def _first_folder(words: Sequence[str], directory: Path) -> Path:
@@ -131,11 +152,11 @@ def _first_folder(words: Sequence[str], directory: Path) -> Path:
 
 
 def _ask(
-    python: Sequence[str], first: Path, names: Sequence[str], directory: Path, variables: Mapping[str, str]
+    python: Sequence[str], arguments: Sequence[str], directory: Path, variables: Mapping[str, str]
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     try:
         process = subprocess.run(
-            [*python, "-c", PROBE, str(first), *names],
+            [*python, "-c", PROBE, *arguments],
             cwd=directory,
             env=variables,
             stdin=subprocess.DEVNULL,

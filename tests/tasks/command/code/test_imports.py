@@ -116,3 +116,32 @@ def test_the_folder_of_the_script_comes_first_as_in_the_run(tmp_path: Path, monk
     python = environment_with(tmp_path / "env", str(repo))
     plan = planned(experiment(tmp_path, repo, "main", "fast", command=f"{python} train.py --seed={{seed}}"))
     assert plan.data["main"] != plan.data["fast"]
+
+
+def test_code_in_any_folder_that_the_search_path_leads_to_is_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CHECKOUTS", str(tmp_path / "checkouts"))
+    files = {"train.py": "import layers\n", "deep/lib/layers.py": "RATE = 0.1\n"}
+    repo = repository(
+        tmp_path / "my repo", files, fast={"deep/lib/layers.py": "RATE = 0.3\n", "train.py": "import layers as l\n"}
+    )
+    command = "{python} train.py --seed={seed}"
+    monkeypatch.setenv("PYTHONPATH", str(repo / "deep" / "lib"))  # of the shell
+    with pytest.raises(InputError, match=r"imports layers from .*layers.py, the working tree .*PYTHONPATH: deep/lib\}"):
+        planned(experiment(tmp_path, repo, "main", "fast", command=command))
+    (repo / "deep" / "lib" / "notes.py").write_text("")  # of no version
+    plan = planned(experiment(tmp_path, repo, "main", "fast", command=command, environment={"PYTHONPATH": "deep/lib"}))
+    assert "deep/lib/layers.py" in plan.data["fast"]
+
+
+def test_what_was_installed_from_a_folder_of_the_repository_is_asked_about(repo: Path, tmp_path: Path) -> None:
+    python = environment_with(tmp_path / "env", "")
+    (packages,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    (packages / "inner").mkdir()
+    (packages / "inner" / "__init__.py").touch()
+    info = packages / "inner-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: inner\nVersion: 1.0\n")
+    (info / "top_level.txt").write_text("inner\n")
+    (info / "direct_url.json").write_text(f'{{"url": "{repo.as_uri()}/libraries/inner", "dir_info": {{}}}}')
+    with pytest.raises(InputError, match=r"imports inner from .* an installed copy"):
+        planned(experiment(tmp_path, repo, "main", "fast", command=f"{python} scripts/train.py --seed={{seed}}"))
