@@ -102,6 +102,7 @@ def render_search(report: SearchReportData, pictures: Sequence[Picture]) -> str:
     return rendered(
         "search.html.j2",
         study=study,
+        existing=False,
         name=study.name,
         question=study.question,
         source=study.source,
