@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -103,6 +105,39 @@ def test_a_report_is_written_that_no_scoreboard_lists(table: Path, capsys: pytes
     assert command(table, *CLAIM, "--into", folder) == 0  # written again
 
 
+def test_its_links_lead_somewhere(table: Path) -> None:
+    """There is no folder of a run, as none was trained here."""
+    folder = Path("results/reports/relu")
+    assert command(table, *CLAIM, "--into", folder) == 0
+    page, text = ((folder / name).read_text() for name in ("index.html", "report.md"))
+    found = [*re.findall(r'(?:href|src)="([^"]+)"', page), *re.findall(r"\]\(([^)]+)\)", text)]
+    assert "verdicts.json" in found
+    for link in found:
+        if not link.startswith("data:"):
+            there = f'id="{link[1:]}"' in page if link.startswith("#") else (folder / link).exists()
+            assert there, link
+
+
+@pytest.mark.parametrize("options", [["--claim", "at_least: {base: 90}", "--where", "model=base"], ["--unpaired", *CLAIM], []])
+def test_every_design_has_a_report_that_says_that_it_is_retrospective(table: Path, options: list[str]) -> None:
+    folder = Path("results/reports/relu")
+    assert command(table, "--into", folder, *(options or ["--metric", "accuracy"])) == 0
+    for name in ("index.html", "report.md"):
+        text = (folder / name).read_text()
+        assert "RETROSPECTIVE: all" in text
+        assert "No failure in" not in text
+        assert ("gains precision from a correlation" in text) == (not options) or name == "report.md"
+
+
+def test_a_report_whose_writing_was_interrupted_is_written_again(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path("results/reports/relu")
+    with monkeypatch.context() as patched:
+        patched.setattr("harness.reporting.pages.page.render", Mock(side_effect=KeyboardInterrupt))
+        assert command(table, *CLAIM, "--into", folder) == 130
+    assert [path.name for path in folder.iterdir()] == ["figures"]
+    assert command(table, *CLAIM, "--into", folder) == 0
+
+
 def test_the_report_of_an_experiment_is_not_replaced(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path("results/reports/mine")
     folder.mkdir(parents=True)
@@ -122,6 +157,8 @@ def test_a_project_without_its_source_is_explained(capsys: pytest.CaptureFixture
     [
         (["--seed", "sed"], "--seed sed: results.csv has no such column; did you mean seed?"),
         (["--variant", "model", "--metric", "model:maximize"], "results.csv, line 2, column model: 'base' is not a number"),
+        (["--margin", "-1"], "--margin -1: must be a finite number greater than 0, in the metric's unit"),
+        ([*CLAIM, "--claim", "improves: [leaky"], "--claim 'improves: [leaky': not valid YAML"),
         (["--baseline", "relu"], "--baseline relu: results.csv has no such variant; choose from: base, leaky"),
         (["--factor", "seed", "--factor", "model"], "no column looks like the seed"),
     ],

@@ -64,7 +64,7 @@ def _ends(rows: pd.DataFrame) -> list[str]:
     first, last = (f"{steps[row]:g} (variant {variants[row]}, seed {seeds[row]})" for row in (0, -1))
     count = int((ordered["epoch"] < steps[-1]).sum())
     return [
-        f"{count:,d} of {len(rows):,d} runs end before the others: at step {first}, the others at {last}; their last row counts"
+        f"runs end at different steps, from {first} to {last}: {count:,d} of {len(rows):,d} early; the last row of each counts"
     ]
 
 

@@ -181,6 +181,14 @@ def test_a_claim_about_something_else_is_refused() -> None:
     assert "needs a margin for accuracy" in refusal(long(base=BASE, leaky=LEAKY), "improves: leaky")
 
 
+def test_an_outcome_below_zero_is_no_fraction() -> None:
+    frame = pd.DataFrame({"model": ["base", "new"] * 2, "case": [0, 0, 1, 1], "score": [1, 0, -0.5, 1]})
+    asked = Asked(metrics=("score:maximize:%",), case="case")
+    assert "row 2, column score: with the unit % an outcome is a fraction between 0 and 1, not -0.5" in refusal(
+        frame, asked=asked
+    )
+
+
 def test_percentages_are_not_taken_for_outcomes_of_cases() -> None:
     frame = pd.DataFrame({"model": ["base", "new"] * 6, "case": [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "score": [93.0] * 12})
     asked = Asked(metrics=("score:maximize:%",), case="case")
@@ -241,8 +249,8 @@ def test_runs_that_end_early_are_named() -> None:
     frame = pd.DataFrame(rows, columns=["model", "seed", "epoch", "accuracy"])
     assert len(judged(frame).reading) == 1
     assert judged(frame[:-1]).reading[-1] == (
-        "1 of 6 runs end before the others: at step 2 (variant new, seed 2), the others at 3 (variant new, seed 1); their last"
-        " row counts"
+        "runs end at different steps, from 2 (variant new, seed 2) to 3 (variant new, seed 1): 1 of 6 early; the last row of"
+        " each counts"
     )
 
 

@@ -47,7 +47,7 @@ def render(report: ReportData, pictures: Iterable[Picture]) -> str:
             phrases.plural(phrases.seeds(plan), "seed"),
         ],
         last=report.last,
-        claims=[(claim, list(_lines(claim))) for claim in claim_results(report)],
+        claims=[(claim, list(_lines(claim, stored=report.existing is None))) for claim in claim_results(report)],
         tables=variant_tables(report),
         pictures=list(pictures),
         search=report.search,
@@ -112,7 +112,7 @@ def verdicts(report: ReportData) -> str:
     return f"{escape(warning)}\n\n{text}" if warning else text
 
 
-def _lines(claim: ClaimResult) -> Iterator[str]:
+def _lines(claim: ClaimResult, *, stored: bool) -> Iterator[str]:
     """A claim's result, its reasons and its runs."""
     if claim.facts:
         yield "; ".join(f"{fact.name} {fact.number.text}" for fact in claim.facts)
@@ -124,7 +124,7 @@ def _lines(claim: ClaimResult) -> Iterator[str]:
     yield from claim.remarks
     yield from claim.reasons
     if claim.runs and claim.listed:
-        groups = (f"{escape(group.variant)} {links(run_links(group.runs))}" for group in claim.groups)
+        groups = (f"{escape(group.variant)} {links(run_links(group.runs, stored=stored))}" for group in claim.groups)
         yield Markdown(f"Runs by seed: {', '.join(groups)}")
     elif claim.runs:
         variants = phrases.listed([escape(group.variant) for group in claim.groups])

@@ -103,6 +103,7 @@ def render_search(report: SearchReportData, pictures: Sequence[Picture]) -> str:
         "search.html.j2",
         existing=False,
         study=study,
+        existing=False,
         name=study.name,
         question=study.question,
         source=study.source,

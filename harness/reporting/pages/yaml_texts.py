@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.common.nested import config_difference
+from harness.existing.plan import ExistingPlan
 from harness.experiment.claims import as_dict
 from harness.experiment.model import MAPPING
 from harness.experiment.plan import Plan
@@ -40,6 +41,8 @@ def registered(plan: Plan) -> str:
         "variants": variants,
         "config": base,
     }
+    if isinstance(plan, ExistingPlan):
+        terms = {name: value for name, value in terms.items() if name not in ("source", "looks", "config")}
     return yaml.safe_dump(plain(terms), sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
 
 

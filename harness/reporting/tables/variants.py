@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from harness.analysis.verdicts import Row, Table
+from harness.existing.plan import ExistingPlan
 from harness.experiment.plan import Plan, PlannedRun
 from harness.reporting import phrases
 from harness.reporting.tables.model import REPORTS, Cell, Column, DisplayTable, Link
@@ -75,7 +76,8 @@ def variant_table(
     listed = [Cell(links=(Link("list", target, about=about),)) for target, about in targets]
     columns.append(Column("runs", cells=listed, formats=("html",)))
     if requested:
-        runs = [Cell(links=run_links([run for run in requested if run.variant == row.variant])) for row in rows]
+        stored = not isinstance(plan, ExistingPlan)
+        runs = [Cell(links=run_links([run for run in requested if run.variant == row.variant], stored=stored)) for row in rows]
         columns.append(Column("runs by seed", cells=runs, formats=("markdown",)))
     title = f"{phrases.label(table.metric).capitalize()} by variant"
     return DisplayTable(columns, title, phrases.table_note(plan, table, metric.unit))
@@ -149,9 +151,9 @@ def trust_table(report: ReportData) -> DisplayTable | None:
     return DisplayTable(columns, "Spread and scope")
 
 
-def run_links(runs: Sequence[PlannedRun]) -> tuple[Link, ...]:
-    """Links to the runs' folders, by seed."""
-    return tuple(Link(run.id, f"../../runs/{run.id}/", seed=run.seed, code=True) for run in runs)
+def run_links(runs: Sequence[PlannedRun], *, stored: bool = True) -> tuple[Link, ...]:
+    """Links to the runs' folders, by seed; runs that are not `stored` have none."""
+    return tuple(Link(run.id, f"../../runs/{run.id}/" if stored else "", seed=run.seed, code=True) for run in runs)
 
 
 def finite(value: float) -> float | None:
