@@ -134,6 +134,19 @@ def test_the_working_tree_and_relative_refs_have_labels_that_claims_may_name(
     ]  # fmt: skip
 
 
+def test_a_branch_in_another_script_has_a_readable_label(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    git(repo, "branch", "实验", "fast")
+    document = compared(*words("main", "实验"), "--dry-run", "--claim", "improves: 实验", capsys=capsys)
+    assert [claim["variants"] for claim in document["claims"]] == [["version"]]
+
+
+def test_an_input_that_versions_lack_is_told_with_a_way_out(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (repo / "data.bin").write_text("x")
+    assert compare.main([*words("main", "fast"), "--input", "data.bin", "--dry-run"]) == 2
+    assert "relative to the program's directory, and list in link what git does not track" in capsys.readouterr().err
+    assert compare.main([*words("main", "fast"), "--input", "data.bin", "--link", "data.bin", "--dry-run"]) == 0
+
+
 def test_a_full_commit_has_a_short_label(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sha = git(repo, "rev-parse", "fast")
     document = compared(*words("main", sha), "--claim", f"no_loss: {sha}", "--dry-run", capsys=capsys)

@@ -242,7 +242,9 @@ def _label(ref: str) -> str:
     if re.fullmatch(LABEL, ref) and ref != ALL:
         return ref
     label = re.sub(r"[^A-Za-z0-9 _.,=+/-]", "-", ref).strip(" .")[: LONGEST_LABEL - 4].strip()
-    return f"version {label}" if not label or label == ALL else label
+    if not any(map(str.isalnum, label)):  # all of it is in another script
+        return "version"
+    return f"version {label}" if label == ALL else label
 
 
 def _labelled(node: Node, labels: Mapping[str, str]) -> Node:

@@ -112,7 +112,7 @@ def refuse_unknown_code(task: Task, config: BaseModel, seed: int, device: Accele
     if not any((folder / one.name).resolve().is_relative_to(checkouts) for one in task.counted([own]).found):
         raise InputError(
             "no file of the repository is known to be an input of the command, so its versions cannot be told apart; "
-            "list its code in inputs (--input), such as src"
+            "correct its paths, or list its code in inputs (--input), such as src"
         )
 
 

@@ -101,7 +101,6 @@ def render_search(report: SearchReportData, pictures: Sequence[Picture]) -> str:
     study = report.study
     return rendered(
         "search.html.j2",
-        existing=False,
         study=study,
         existing=False,
         name=study.name,

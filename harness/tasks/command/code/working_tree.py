@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from harness.tasks.command.code.git import LINK, GitError, found, git, listed, p
 from harness.tasks.command.code.place import checkouts_folder
 
 MAX_UNTRACKED = 200 * 10**6  # [bytes] more are data, which git would copy into the repository
+LEDGER = re.compile(r"(?P<results>.+)/ledger/[0-9a-f]{16}/\d{6}\.json")  # an entry, and the results folder that it is in
 AUTHOR = "ablation-harness"
 # Untracked files that do not belong to a version: written by tools, or likely to hold passwords.
 NOT_CODE = ("__pycache__/**", "**/__pycache__/**", "**/.env", "**/.env.*", "**/.netrc", "**/*.pem", "**/*.key")
@@ -30,7 +32,7 @@ class WorkingTree:
 def working_tree(top: Path, link: Sequence[str] = ()) -> WorkingTree:
     """The commit of the working tree: HEAD if nothing differs from it, else one made of it. Equal files give equal commits.
 
-    Files that git ignores are not part of it, nor are linked ones and the results folder. Raises InputError during a merge, for
+    Files that git ignores are not part of it, nor are linked ones and results folders. Raises InputError during a merge, for
     submodules with changes, and for much untracked data.
     """
     try:
@@ -44,7 +46,8 @@ def working_tree(top: Path, link: Sequence[str] = ()) -> WorkingTree:
         own = [":/", *map(_left_out, results)]
         # Of ignored names git says, as an error, that it does not add them.
         not_ignored = [name for name in (*results, *link) if found(top, "check-ignore", "--quiet", "--", name) is None]
-        added = [":/", *map(_left_out, not_ignored), *(f":(exclude,top,glob){pattern}" for pattern in NOT_CODE)]
+        left_out = map(_left_out, (*not_ignored, *_other_results(top)))
+        added = [":/", *left_out, *(f":(exclude,top,glob){pattern}" for pattern in NOT_CODE)]
         _refuse_data(top, added)
         with tempfile.TemporaryDirectory(prefix="harness-index-") as folder:
             index = Path(folder) / "index"
@@ -91,6 +94,12 @@ def _results(top: Path) -> list[str]:
     """The results folder, whose files change while a plan is trained, if it is in the working tree."""
     results = checkouts_folder().parent.parent
     return [results.relative_to(top).as_posix()] if results != top and results.is_relative_to(top) else []
+
+
+def _other_results(top: Path) -> list[str]:
+    """Untracked results folders of other commands, such as of those that were started in a subfolder: folders with a ledger."""
+    entries = listed(top, "ls-files", "--others", "--exclude-standard", "-z", "--", ":(top,glob)**/ledger/*/*.json")
+    return sorted({match["results"] for entry in entries if (match := LEDGER.fullmatch(entry))})
 
 
 def _left_out(name: str) -> str:

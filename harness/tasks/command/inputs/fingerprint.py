@@ -174,7 +174,10 @@ def _content(directory: Path, name: str, left_out: Sequence[str]) -> str:
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         what = f"not found: {path}" if missing else f"{path} cannot be read: {error.strerror or error}"
-        raise DataError(f"task.inputs: {name}: {what}; use paths relative to the program's directory") from error
+        advice = "use paths relative to the program's directory"
+        if missing and checkout_of(directory):
+            advice += ", and list in link what git does not track"
+        raise DataError(f"task.inputs: {name}: {what}; {advice}") from error
     return found
 
 

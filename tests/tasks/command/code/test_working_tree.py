@@ -51,6 +51,20 @@ def test_equal_files_give_equal_commits(repo: Path) -> None:
     assert working_tree(repo) == first
 
 
+def test_results_of_commands_in_other_folders_are_not_code(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CHECKOUTS", str(repo / "results" / "code" / "checkouts"))
+    for folder in ("exp/results", "exp/more [1]/results"):
+        for name in ("ledger/25e6efd7838782ed/000001.json", "runs/0123456789ab/log.txt"):
+            (repo / folder / name).parent.mkdir(parents=True)
+            (repo / folder / name).write_text("{}")
+    assert working_tree(repo) == module.WorkingTree(git(repo, "rev-parse", "HEAD"))
+    (repo / "exp" / "train.py").write_text("a = 1\n")
+    (repo / "ledger").mkdir()
+    (repo / "ledger" / "a.json").write_text("{}")
+    added = {*names(repo, working_tree(repo).commit)} - {*names(repo, "HEAD")}
+    assert added == {"exp/train.py", "ledger/a.json"}
+
+
 def test_results_caches_secrets_and_linked_files_are_not_code(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CHECKOUTS", str(repo / "results" / "code" / "checkouts"))
     for name in (
